@@ -1,0 +1,10 @@
+"""What the papers define, as torch modules and nothing else."""
+
+from napari_sr.networks.msrresnet import MSRResNet
+from napari_sr.networks.rrdbnet import RRDBNet
+from napari_sr.networks.squeezenet import SqueezeNetFeatures
+from napari_sr.networks.srcnn import SRCNN
+from napari_sr.networks.srresnet import SRResNet
+from napari_sr.networks.srvgg import SRVGGNetCompact
+
+__all__ = ["SRCNN", "MSRResNet", "RRDBNet", "SRResNet", "SRVGGNetCompact", "SqueezeNetFeatures"]

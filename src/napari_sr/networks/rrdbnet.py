@@ -1,0 +1,156 @@
+"""RRDBNet: the generator of ESRGAN, residual-in-residual dense blocks without batch normalisation."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from napari_sr.networks.doublings import enlargements
+from napari_sr.networks.receptive import Convolutions, Enlarge, Unshuffle, receptive_radius
+from napari_sr.networks.upsample import Upsample
+
+#: Scale of every residual (Wang et al., section 3.1: "residual scaling").
+RESIDUAL_SCALE = 0.2
+
+
+class DenseBlock(nn.Module):
+    """Five convolutions, each seeing the outputs of all before it, added to the input after scaling by 0.2.
+
+    With `plus`, the residuals of ESRGAN+ (Rakotonirina & Rasoanaivo, arXiv:2001.08073) are added inside.
+    """
+
+    def __init__(self, features: int, growth: int, plus: bool) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(features, growth, 3, padding=1)
+        self.conv2 = nn.Conv2d(features + growth, growth, 3, padding=1)
+        self.conv3 = nn.Conv2d(features + 2 * growth, growth, 3, padding=1)
+        self.conv4 = nn.Conv2d(features + 3 * growth, growth, 3, padding=1)
+        self.conv5 = nn.Conv2d(features + 4 * growth, features, 3, padding=1)
+        self.conv1x1 = nn.Conv2d(features, growth, 1, bias=False) if plus else None
+        self.lrelu = nn.LeakyReLU(0.2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, features, H, W) to the same shape."""
+        x1 = self.lrelu(self.conv1(x))
+        x2 = self.lrelu(self.conv2(torch.cat((x, x1), 1)))
+        if self.conv1x1 is not None:
+            x2 = x2 + self.conv1x1(x)
+        x3 = self.lrelu(self.conv3(torch.cat((x, x1, x2), 1)))
+        x4 = self.lrelu(self.conv4(torch.cat((x, x1, x2, x3), 1)))
+        if self.conv1x1 is not None:
+            x4 = x4 + x2
+        x5 = self.conv5(torch.cat((x, x1, x2, x3, x4), 1))
+        out: Tensor = x5 * RESIDUAL_SCALE + x
+        return out
+
+
+class RRDB(nn.Module):
+    """Three dense blocks, added to the input after scaling by 0.2 (Wang et al., figure 4)."""
+
+    def __init__(self, features: int, growth: int, plus: bool) -> None:
+        super().__init__()
+        self.rdb1 = DenseBlock(features, growth, plus)
+        self.rdb2 = DenseBlock(features, growth, plus)
+        self.rdb3 = DenseBlock(features, growth, plus)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, features, H, W) to the same shape."""
+        out: Tensor = self.rdb3(self.rdb2(self.rdb1(x))) * RESIDUAL_SCALE + x
+        return out
+
+
+class RRDBNet(nn.Module):
+    """The generator of Wang et al.
+
+    Parameters
+    ----------
+    scale : {1, 2, 3, 4, 8}
+        Factor of the whole network.
+    in_channels, out_channels : int
+        Channels of the images.
+    features, growth, blocks : int
+        Features of the trunk, features that each dense convolution adds, number of RRDBs; 64, 32, 23 in the paper.
+    unshuffle : {1, 2, 4}
+        Factor of a pixel unshuffle on the way in. Real-ESRGAN's x2 has 2 (12 channels at the first convolution) and
+        its x1 has 4; the plain form has 1. Images are padded by their edge to a whole number of groups, and cropped
+        after.
+    skip : {"none", "bilinear"}
+        A long skip from the input, interpolated, to the output; the paper has none.
+    plus : bool
+        The dense blocks of ESRGAN+.
+
+    References
+    ----------
+    X. Wang et al., "ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks", arXiv:1809.00219, section 3.1.
+    """
+
+    def __init__(
+        self,
+        *,
+        scale: int = 4,
+        in_channels: int = 3,
+        out_channels: int = 3,
+        features: int = 64,
+        growth: int = 32,
+        blocks: int = 23,
+        unshuffle: int = 1,
+        skip: Literal["none", "bilinear"] = "none",
+        plus: bool = False,
+    ) -> None:
+        super().__init__()
+        if unshuffle not in (1, 2, 4):
+            raise ValueError(f"RRDBNet unshuffles by 1, 2 or 4, not by {unshuffle}.")
+        if skip == "bilinear" and in_channels != out_channels:
+            raise ValueError("A long skip needs as many channels out as in.")
+        self.scale = scale
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.unshuffle = unshuffle
+        #: A crop that starts at a multiple of this goes through as it would inside the whole image.
+        self.alignment = unshuffle
+        factors = enlargements(scale * unshuffle)
+        ways_in = [Unshuffle(unshuffle)] if unshuffle > 1 else []
+        ups = [step for f in factors for step in (Enlarge(f), Convolutions(1))]
+        self.receptive_radius = receptive_radius([*ways_in, Convolutions(1, 15 * blocks + 2), *ups, Convolutions(1, 2)])
+        self.pixel_unshuffle = nn.PixelUnshuffle(unshuffle)
+        self.conv_first = nn.Conv2d(in_channels * unshuffle**2, features, 3, padding=1)
+        self.body = nn.Sequential(*(RRDB(features, growth, plus) for _ in range(blocks)))
+        self.conv_body = nn.Conv2d(features, features, 3, padding=1)
+        self.enlarge = nn.ModuleList(Upsample(f, "nearest") for f in factors)
+        for n in range(len(factors)):
+            setattr(self, f"conv_up{n + 1}", nn.Conv2d(features, features, 3, padding=1))
+        self.conv_hr = nn.Conv2d(features, features, 3, padding=1)
+        self.conv_last = nn.Conv2d(features, out_channels, 3, padding=1)
+        self.lrelu = nn.LeakyReLU(0.2)
+        self.skip = Upsample(scale, "bilinear") if skip == "bilinear" else None
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Kaiming's initialisation, ten times smaller in the dense blocks (section 3.1, "smaller initialization")."""
+        for block in self.body.modules():
+            if isinstance(block, nn.Conv2d):
+                nn.init.kaiming_normal_(block.weight)
+                block.weight.data.mul_(0.1)
+                if block.bias is not None:
+                    nn.init.zeros_(block.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in_channels, H, W) to (N, out_channels, scale H, scale W), values in [0, 1] as trained."""
+        height, width = x.shape[-2:]
+        if self.unshuffle > 1:
+            x = self.pixel_unshuffle(self._pad(x))
+        first = self.conv_first(x)
+        deep = first + self.conv_body(self.body(first))
+        for n, enlarge in enumerate(self.enlarge):
+            deep = self.lrelu(getattr(self, f"conv_up{n + 1}")(enlarge(deep)))
+        out: Tensor = self.conv_last(self.lrelu(self.conv_hr(deep)))
+        if self.unshuffle > 1:
+            out = out[..., : height * self.scale, : width * self.scale]
+        return out if self.skip is None else out + self.skip(x)
+
+    def _pad(self, x: Tensor) -> Tensor:
+        """Repeat the last rows and columns so that both lengths are whole numbers of groups."""
+        below, right = (-n % self.unshuffle for n in x.shape[-2:])
+        return nn.functional.pad(x, (0, right, 0, below), mode="replicate") if below or right else x

@@ -1,0 +1,72 @@
+"""SRCNN: three convolutions after interpolation to the target size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from napari_sr.imaging.resize import Kernel
+from napari_sr.networks.receptive import Convolutions, Enlarge, receptive_radius
+from napari_sr.networks.upsample import Upsample
+
+
+class SRCNN(nn.Module):
+    """The network of Dong et al.: patch extraction, non-linear mapping, reconstruction.
+
+    Parameters
+    ----------
+    scale : int
+        Factor by which the low-resolution image is interpolated on the way in; 1 for images already interpolated.
+    channels : int
+        1 for luminance (the paper's default), 3 for RGB.
+    kernels : sequence of three odd ints
+        Kernel sizes f1, f2, f3: 9-1-5, 9-3-5 or 9-5-5 in the paper.
+    features : sequence of two ints
+        Number of features n1, n2; 64 and 32 in the paper.
+    upsampling : {"nearest", "bilinear", "bicubic", "lanczos3"}
+        Interpolation on the way in; the paper's is bicubic.
+
+    Notes
+    -----
+    The convolutions are unpadded as in the paper; the interpolated image is padded by its edge pixels instead, once,
+    so that the output covers the whole image.
+
+    References
+    ----------
+    C. Dong, C. C. Loy, K. He, X. Tang, "Image Super-Resolution Using Deep Convolutional Networks", arXiv:1501.00092,
+    section 3.1 (the three layers) and 4.3 (kernel sizes).
+    """
+
+    def __init__(
+        self,
+        *,
+        scale: int = 1,
+        channels: int = 1,
+        kernels: Sequence[int] = (9, 5, 5),
+        features: Sequence[int] = (64, 32),
+        upsampling: Kernel = "bicubic",
+    ) -> None:
+        super().__init__()
+        if len(kernels) != 3 or len(features) != 2 or any(k % 2 == 0 for k in kernels):
+            raise ValueError("SRCNN has three odd kernel sizes and two numbers of features.")
+        self.scale = scale
+        self.in_channels = self.out_channels = channels
+        self.upsampling: Kernel = upsampling
+        self.alignment = 1
+        radius = sum(k // 2 for k in kernels)
+        self.receptive_radius = receptive_radius((Enlarge(scale, upsampling), Convolutions(radius)))
+        self.upsample = Upsample(scale, upsampling)
+        self.pad = nn.ReplicationPad2d(radius)
+        self.conv1 = nn.Conv2d(channels, features[0], kernels[0])
+        self.conv2 = nn.Conv2d(features[0], features[1], kernels[1])
+        self.conv3 = nn.Conv2d(features[1], channels, kernels[2])
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, channels, H, W) to (N, channels, scale H, scale W), values in [0, 1] as trained."""
+        x = self.pad(self.upsample(x))
+        x = self.relu(self.conv1(x))
+        x = self.relu(self.conv2(x))
+        out: Tensor = self.conv3(x)
+        return out

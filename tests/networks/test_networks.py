@@ -1,0 +1,152 @@
+"""What every super-resolution network promises: its factor, its channels, how far it sees, how many weights it has."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from napari_sr.networks import SRCNN, MSRResNet, RRDBNet, SqueezeNetFeatures, SRResNet, SRVGGNetCompact
+
+SMALL: dict[str, Callable[[], nn.Module]] = {
+    "srcnn 9-1-5": lambda: SRCNN(kernels=(9, 1, 5), features=(6, 4)),
+    "srcnn 9-3-5": lambda: SRCNN(kernels=(9, 3, 5), features=(6, 4)),
+    "srcnn 9-5-5": lambda: SRCNN(kernels=(9, 5, 5), features=(6, 4)),
+    "srcnn x2": lambda: SRCNN(scale=2, features=(6, 4)),
+    "srcnn x3 rgb": lambda: SRCNN(scale=3, channels=3, features=(6, 4)),
+    "srcnn x4 lanczos": lambda: SRCNN(scale=4, features=(6, 4), upsampling="lanczos3"),
+    "srcnn x2 bilinear": lambda: SRCNN(scale=2, features=(6, 4), upsampling="bilinear"),
+    "srcnn x3 nearest": lambda: SRCNN(scale=3, features=(6, 4), upsampling="nearest"),
+    "srresnet x4": lambda: SRResNet(features=8, blocks=2),
+    "srresnet x3": lambda: SRResNet(scale=3, features=8, blocks=1),
+    "srresnet x8": lambda: SRResNet(scale=8, features=8, blocks=1),
+    "srresnet prelu tanh": lambda: SRResNet(
+        scale=2, features=8, blocks=1, middle="prelu", output="tanh", shared_prelu=True
+    ),
+    "msrresnet x4": lambda: MSRResNet(features=8, blocks=2),
+    "msrresnet x3": lambda: MSRResNet(scale=3, features=8, blocks=1, last_bias=False),
+    "rrdbnet x1": lambda: RRDBNet(scale=1, features=8, growth=4, blocks=1),
+    "rrdbnet x2": lambda: RRDBNet(scale=2, features=8, growth=4, blocks=1),
+    "rrdbnet x3": lambda: RRDBNet(scale=3, features=8, growth=4, blocks=1),
+    "rrdbnet x4": lambda: RRDBNet(features=8, growth=4, blocks=2),
+    "rrdbnet x8": lambda: RRDBNet(scale=8, features=8, growth=4, blocks=1),
+    "rrdbnet x2 unshuffled": lambda: RRDBNet(scale=2, features=8, growth=4, blocks=1, unshuffle=2),
+    "rrdbnet x1 unshuffled": lambda: RRDBNet(scale=1, features=8, growth=4, blocks=1, unshuffle=4),
+    "rrdbnet x4 bilinear skip": lambda: RRDBNet(features=8, growth=4, blocks=1, skip="bilinear"),
+    "rrdbnet x4 plus": lambda: RRDBNet(features=8, growth=4, blocks=1, plus=True),
+    "rrdbnet 1 to 3 channels": lambda: RRDBNet(scale=2, in_channels=1, features=8, growth=4, blocks=1),
+    "srvgg x4": lambda: SRVGGNetCompact(features=8, convs=2),
+    "srvgg x2 relu": lambda: SRVGGNetCompact(scale=2, features=8, convs=1, activation="relu"),
+}
+
+
+@pytest.fixture(params=SMALL, ids=str)
+def network(request: pytest.FixtureRequest) -> nn.Module:
+    """Every kind of network in turn, in float64."""
+    torch.manual_seed(0)
+    return SMALL[request.param]().double().eval()
+
+
+def sharpen(network: nn.Module) -> None:
+    """Give a network weights through which the farthest pixel still shows: nothing is lost to rounding or to a ReLU."""
+    for parameter in network.parameters():
+        nn.init.uniform_(parameter, 0.05, 0.15)
+        if parameter.ndim == 4:
+            parameter.data[:, :, [0, -1]] *= 10
+    if isinstance(network, SRResNet):
+        network.output = "linear"
+
+
+@pytest.mark.parametrize("size", [(5, 7), (8, 12), (13, 3)])
+def test_gives_its_factor_and_its_channels(network: nn.Module, size: tuple[int, int]) -> None:
+    out = network(torch.rand(2, network.in_channels, *size, dtype=torch.float64))
+    assert out.shape == (2, network.out_channels, size[0] * network.scale, size[1] * network.scale)
+
+
+def test_one_pixel_moves_the_output_as_far_as_the_receptive_radius_and_no_farther(network: nn.Module) -> None:
+    sharpen(network)
+    radius, scale, group = network.receptive_radius, network.scale, network.alignment
+    # The pixel stands in every place of its group: which neighbour sees it farthest depends on that.
+    side = 2 * radius + 9 + 2 * group
+    farthest = 0
+    for offset in range(group):
+        centre = (radius + 4) // group * group + offset + group
+        image = torch.rand(1, network.in_channels, side, 1 if group == 1 else 4 * group, dtype=torch.float64) * 1e-3
+        moved = image.clone()
+        moved[:, :, centre] += 1
+        changed = (network(moved) - network(image)).abs().amax(dim=(0, 1, 3)) > 0
+        rows = changed.nonzero()[:, 0] // scale
+        farthest = max(farthest, int((rows - centre).abs().max()))
+    assert farthest == radius
+
+
+@pytest.mark.parametrize(
+    ("network", "count"),
+    [
+        (SRCNN(kernels=(9, 1, 5)), 8_129),
+        (SRCNN(kernels=(9, 3, 5)), 24_513),
+        (SRCNN(kernels=(9, 5, 5)), 57_281),
+        (SRCNN(kernels=(9, 1, 5), channels=3), 20_099),
+        (SRCNN(kernels=(9, 3, 5), channels=3), 36_483),
+        (SRCNN(kernels=(9, 5, 5), channels=3), 69_251),
+        (RRDBNet(), 16_697_987),
+        (RRDBNet(blocks=6), 4_467_779),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else str(value),
+)
+def test_has_the_papers_number_of_weights(network: nn.Module, count: int) -> None:
+    assert sum(p.numel() for p in network.parameters()) == count
+
+
+def test_srresnet_has_about_one_and_a_half_million_weights_as_the_paper_says() -> None:
+    assert sum(p.numel() for p in SRResNet().parameters()) == pytest.approx(1.55e6, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("network", "radius"),
+    [
+        (SRCNN(kernels=(9, 1, 5)), 6),
+        (SRCNN(kernels=(9, 3, 5)), 7),
+        (SRCNN(kernels=(9, 5, 5)), 8),
+        (RRDBNet(), 349),
+        (RRDBNet(blocks=6), 94),
+    ],
+    ids=["9-1-5", "9-3-5", "9-5-5", "23 blocks", "6 blocks"],
+)
+def test_sees_as_far_as_the_papers_layers_say(network: nn.Module, radius: int) -> None:
+    assert network.receptive_radius == radius
+
+
+def test_a_crop_at_its_alignment_goes_through_as_inside_the_whole_image() -> None:
+    torch.manual_seed(1)
+    network = RRDBNet(scale=2, features=8, growth=4, blocks=1, unshuffle=2).double().eval()
+    image = torch.rand(1, 3, 140, 4, dtype=torch.float64)
+    whole, start = network(image), 10 * network.alignment
+    crop = network(image[:, :, start:])
+    margin = network.receptive_radius
+    assert torch.allclose(whole[:, :, 2 * (start + margin) :], crop[:, :, 2 * margin :], atol=1e-12)
+
+
+@pytest.mark.parametrize("factor", [0, 5, 6, 7])
+def test_refuses_a_factor_it_cannot_have(factor: int) -> None:
+    with pytest.raises(ValueError, match=f"not by {factor}"):
+        RRDBNet(scale=factor, features=4, growth=2, blocks=1)
+    with pytest.raises(ValueError, match=f"not by {factor}"):
+        SRResNet(scale=factor, features=4, blocks=1)
+
+
+def test_a_long_skip_needs_equal_channels() -> None:
+    with pytest.raises(ValueError, match="as many channels"):
+        RRDBNet(in_channels=1, out_channels=3, skip="bilinear", features=4, growth=2, blocks=1)
+
+
+def test_dense_blocks_start_with_small_weights() -> None:
+    torch.manual_seed(0)
+    network = RRDBNet(features=32, growth=16, blocks=1)
+    weight = network.body[0].rdb1.conv1.weight
+    kaiming = (2 / (32 * 9)) ** 0.5
+    assert weight.std().item() == pytest.approx(0.1 * kaiming, rel=0.05)
+
+
+def test_squeezenet_gives_512_features_at_a_sixteenth() -> None:
+    assert SqueezeNetFeatures()(torch.rand(1, 3, 128, 128)).shape == (1, 512, 7, 7)

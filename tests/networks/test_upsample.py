@@ -1,0 +1,22 @@
+"""Interpolation inside a network is the interpolation of `imaging.resize`."""
+
+import numpy as np
+import pytest
+import torch
+
+from napari_sr.imaging.resize import KERNELS, Kernel, resize
+from napari_sr.networks.upsample import Upsample
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("factor", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize("shape", [(11, 6), (1, 9), (2, 3)])
+def test_equals_resize_of_the_same_image(kernel: Kernel, factor: int, shape: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).random((2, 3, *shape))
+    layer = Upsample(factor, kernel)
+    out = layer(torch.from_numpy(image).float()).numpy()
+    assert np.abs(out - resize(image, factor=factor, kernel=kernel)).max() < 1e-6
+
+
+def test_keeps_nothing_in_the_weight_file() -> None:
+    assert not Upsample(3, "bicubic").state_dict()
