@@ -1,0 +1,68 @@
+"""What a job says of itself when it is done."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """The facts of one job.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model.
+    alpha : float or None
+        Mixture of the model's two endpoints, 0 the first; None for a model of one.
+    scale : int
+        Factor.
+    device : str
+        Where the work was done.
+    precision : str
+        Numbers it was done in.
+    tiling : str
+        How planes were cut, in words.
+    intensity : dict
+        Layer values (low, high) that stood for black and white, by channel; the key "" where there are no channels.
+    planes, pieces : int
+        Planes of the image, and pieces that went through the network.
+    clipped : int
+        Values of the result beyond the ends of the dtype, which were clipped.
+    recomputed : int
+        Pieces computed again in float32 because half precision made a NaN or an infinity.
+    seconds : float
+        Time from the first plane to the last.
+    pixels_per_second : float
+        Pixels of the result, per second.
+    """
+
+    model: str
+    alpha: float | None
+    scale: int
+    device: str
+    precision: str
+    tiling: str
+    intensity: dict[str, tuple[float, float]]
+    planes: int
+    pieces: int
+    clipped: int
+    recomputed: int
+    seconds: float
+    pixels_per_second: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the facts as plain values, for a layer's metadata or a JSON file."""
+        return asdict(self)
+
+    def sentence(self) -> str:
+        """Say the facts in one line."""
+        mixed = "" if self.alpha is None else f" alpha {self.alpha:g}"
+        planes = "1 plane" if self.planes == 1 else f"{self.planes} planes"
+        extra = f", {self.clipped} values clipped" if self.clipped else ""
+        extra += f", {self.recomputed} pieces computed again in float32" if self.recomputed else ""
+        return (
+            f"{self.model}{mixed} x{self.scale} on {self.device} in {self.precision}, {planes}, {self.tiling}, "
+            f"{self.seconds:.1f} s ({self.pixels_per_second / 1e6:.2f} megapixels of result per second){extra}"
+        )

@@ -1,0 +1,58 @@
+"""Small models made in memory, for the tests of this room."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from napari_sr.networks import SRCNN, RRDBNet
+from napari_sr.zoo.card import Architecture, Card
+from napari_sr.zoo.model import Model
+
+
+def model_of(network: nn.Module, name: str, settings: dict[str, Any], **card: Any) -> Model:
+    """Put a network's weights behind a card."""
+    architecture = Architecture(network=name, settings=settings)
+    written = Card(
+        name=card.pop("label", name.lower()),
+        family=card.pop("family", "esrgan"),
+        architecture=architecture,
+        scale=network.scale,
+        channels=network.in_channels,
+        **card,
+    )
+    return Model(written, {"weights": network.state_dict()})
+
+
+def rrdb(scale: int = 2, channels: int = 3, **card: Any) -> Model:
+    """A small RRDBNet with drawn weights."""
+    torch.manual_seed(scale)
+    settings = {
+        "scale": scale,
+        "in_channels": channels,
+        "out_channels": channels,
+        "features": 8,
+        "growth": 4,
+        "blocks": 1,
+    }
+    colour = card.pop("colour", "rgb" if channels == 3 else "grey")
+    return model_of(RRDBNet(**settings), "RRDBNet", settings, colour=colour, **card)
+
+
+def identity(channels: int = 1, colour: str = "luma", **card: Any) -> Model:
+    """A network that gives back its input: an SRCNN of scale 1 whose kernels are single ones."""
+    settings = {"scale": 1, "channels": channels, "kernels": (1, 1, 1), "features": (2 * channels, 2 * channels)}
+    network = SRCNN(**settings)
+    for parameter in network.parameters():
+        nn.init.zeros_(parameter)
+    for c in range(channels):
+        # x = relu(x) - relu(-x): values below black come through as well.
+        network.conv1.weight.data[2 * c, c] = 1
+        network.conv1.weight.data[2 * c + 1, c] = -1
+        network.conv2.weight.data[2 * c, 2 * c] = 1
+        network.conv2.weight.data[2 * c + 1, 2 * c + 1] = 1
+        network.conv3.weight.data[c, 2 * c] = 1
+        network.conv3.weight.data[c, 2 * c + 1] = -1
+    return model_of(network, "SRCNN", settings, colour=colour, family="srcnn", **card)
+
+

@@ -1,0 +1,193 @@
+"""A whole image in, the same image larger out: dtype, axes, order, values."""
+
+from itertools import permutations
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from napari_sr.errors import Cancelled, InputError
+from napari_sr.imaging.resize import resize
+from napari_sr.inference import Job, Overlap, upscale
+from tests.inference.small_models import identity, rrdb
+
+IDENTITY = identity()
+IDENTITY_GREY = identity(colour="grey")
+IDENTITY_RGB = identity(3, "rgb")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    image=st.sampled_from([np.uint8, np.uint16]).flatmap(
+        lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=2, max_dims=4, max_side=6))
+    ),
+    intensity=st.sampled_from(["dtype", (0.0, 1.0), (100.0, 4000.5), (-3.0, 70000.0)]),
+)
+def test_the_identity_network_gives_back_every_layer_bit_for_bit(image: np.ndarray, intensity: Any) -> None:
+    letters = "TCZYX"[-image.ndim :] if image.ndim != 4 else "CZYX"
+    if letters.endswith("YX"):
+        out = upscale(image, IDENTITY, letters, intensity=intensity)
+        assert out.dtype == image.dtype
+        assert np.array_equal(out, image)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_every_value_of_the_dtype_comes_back_from_the_identity_network(dtype: type) -> None:
+    image = np.arange(np.iinfo(dtype).max + 1).astype(dtype).reshape(16, -1)
+    for intensity in ("auto", "dtype", "percentile", (7.0, 1234.5)):
+        assert np.array_equal(upscale(image, IDENTITY, intensity=intensity), image)
+        # One channel into three and back: weights that sum to 1.
+        assert np.array_equal(upscale(image, IDENTITY_RGB, intensity=intensity), image)
+
+
+@pytest.mark.parametrize("model", [IDENTITY_RGB, IDENTITY_GREY], ids=["rgb", "grey"])
+def test_colours_come_back_from_the_identity_network(model: Any) -> None:
+    image = np.random.default_rng(0).integers(0, 65536, (5, 6, 4), np.uint16)
+    assert np.array_equal(upscale(image, model, "YXC"), image)
+
+
+def test_colours_come_back_through_luminance_to_rounding() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (5, 6, 3), np.uint8)
+    assert np.abs(upscale(image, IDENTITY, "YXC").astype(int) - image).max() <= 1
+
+
+@pytest.mark.parametrize("letters", ["".join(p) for p in permutations("CZYX")])
+def test_any_order_of_axes_gives_the_same_planes(letters: str) -> None:
+    model = rrdb(2)
+    image = np.random.default_rng(1).integers(0, 256, (2, 2, 6, 7), np.uint8)
+    expected = upscale(image, model, "CZYX")
+    order = ["CZYX".index(letter) for letter in letters]
+    out = upscale(image.transpose(order), model, letters)
+    assert np.array_equal(out, expected.transpose(order))
+
+
+def test_a_stack_is_its_planes_one_by_one() -> None:
+    model = rrdb(3, 1)
+    stack = np.random.default_rng(2).integers(0, 4000, (3, 8, 9), np.uint16)
+    together = upscale(stack, model, "ZYX", intensity=(0, 4000))
+    assert together.shape == (3, 24, 27)
+    for n in range(3):
+        assert np.array_equal(together[n], upscale(stack[n], model, "YX", intensity=(0, 4000)))
+
+
+def test_one_intensity_map_for_the_whole_stack() -> None:
+    """A dim plane of a stack is not stretched: the map is chosen once."""
+    stack = np.stack([np.full((6, 6), 10, np.uint16), np.arange(36, dtype=np.uint16).reshape(6, 6) * 1000])
+    result = Job(model=rrdb(2, 1)).run(stack, "ZYX")
+    assert len(result.report.intensity) == 1
+
+
+def test_separate_channels_have_a_map_each() -> None:
+    image = np.random.default_rng(3).integers(0, 60000, (2, 6, 6), np.uint16)
+    image[1] //= 100
+    report = Job(model=rrdb(2, 1)).run(image, "CYX").report
+    assert set(report.intensity) == {"0", "1"}
+    assert report.intensity["0"][1] > 50 * report.intensity["1"][1]
+
+
+def test_grey_through_a_colour_network_has_no_tint_of_its_own() -> None:
+    image = np.random.default_rng(4).integers(0, 256, (6, 7), np.uint8)
+    assert upscale(image, rrdb(2), "YX").shape == (12, 14)
+
+
+def test_opacity_is_resized_and_not_invented() -> None:
+    image = np.random.default_rng(5).integers(0, 256, (6, 7, 4), np.uint8)
+    out = upscale(image, rrdb(2), "YXC")
+    assert np.array_equal(out[..., 3], resize(image[..., 3], factor=2, kernel="bilinear"))
+
+
+def test_reads_dask_as_it_reads_numpy() -> None:
+    image = np.random.default_rng(6).integers(0, 4000, (2, 12, 10), np.uint16)
+    lazy = da.from_array(image, chunks=(1, 5, 4))
+    assert np.array_equal(upscale(lazy, rrdb(2, 1), "ZYX"), upscale(image, rrdb(2, 1), "ZYX"))
+
+
+def test_the_cards_ranges_are_those_of_the_network() -> None:
+    """An identity network trained from [0, 255] to [-1, 1] makes v / 255 of v: the card undoes it."""
+    image = np.random.default_rng(7).random((6, 6), dtype=np.float32)
+    plain = upscale(image, IDENTITY, intensity=(0, 1))
+    stretched = identity(intensity_range=(0.0, 255.0), output_range=(0.0, 255.0))
+    assert np.allclose(upscale(image, stretched, intensity=(0, 1)), plain, atol=1e-6)
+    wider = identity(output_range=(0.0, 2.0))
+    assert np.allclose(upscale(image, wider, intensity=(0, 1)), plain / 2, atol=1e-6)
+
+
+def test_clipped_values_are_counted() -> None:
+    # Halving the output range doubles the values: every pixel above the middle leaves uint8.
+    image = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    result = Job(model=identity(output_range=(0.0, 0.5))).run(image, "YX")
+    assert result.report.clipped == 128
+    assert result.data.max() == 255
+
+
+def test_progress_counts_every_piece_and_ends_full() -> None:
+    seen: list[tuple[int, int]] = []
+    job = Job(model=rrdb(2, 1), tiling=Overlap(tile=16, overlap=2, blend=1))
+    result = job.run(np.zeros((2, 20, 30), np.uint8), "ZYX", progress=lambda done, total: seen.append((done, total)))
+    total = result.report.pieces
+    assert total > 4
+    assert seen == [(n, total) for n in range(total + 1)]
+
+
+def test_cancel_ends_the_job() -> None:
+    seen: list[int] = []
+    job = Job(model=rrdb(2, 1))
+    with pytest.raises(Cancelled):
+        job.run(
+            np.zeros((5, 8, 8), np.uint8),
+            "ZYX",
+            progress=lambda done, _: seen.append(done),
+            cancel=lambda: bool(seen) and seen[-1] == 2,
+        )
+    assert seen == [0, 1, 2]
+
+
+def test_a_report_says_it_in_a_line() -> None:
+    report = Job(model=rrdb(2, 1), device="cpu").run(np.zeros((8, 8), np.uint8)).report
+    line = report.sentence()
+    assert "x2 on cpu in float32, 1 plane" in line
+    assert "\n" not in line
+    assert report.as_dict()["planes"] == 1
+
+
+@pytest.mark.parametrize(
+    ("image", "axes", "words"),
+    [
+        (np.zeros(5), None, "at least the two dimensions"),
+        (np.zeros((0, 5)), None, "empty"),
+        (np.zeros((4, 5)), "YQ", "Q"),
+        (np.zeros((4, 5)), "ZYX", "3"),
+        (np.array([[np.nan, 1.0]]), None, "1 NaN value"),
+        (np.array([[np.inf, 1.0]]), None, "1 infinite value"),
+        (np.full((4, 4), 7, np.uint16), None, "7 as both its 0.1 and 99.9 percentiles"),
+        (np.zeros((4, 4), complex), None, "complex"),
+    ],
+)
+def test_bad_images_are_refused_in_one_sentence(image: np.ndarray, axes: str | None, words: str) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        upscale(image, rrdb(2, 1), axes)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"device": "abacus"}, "'abacus' is not on this machine"),
+        ({"precision": "float8"}, "no precision 'float8'"),
+        ({"tiling": "squares"}, "no tiling 'squares'"),
+        ({"intensity": "guess"}, '"guess" is unknown'),
+        ({"intensity": (5, 5)}, "is empty"),
+    ],
+)
+def test_unknown_settings_are_refused_in_one_sentence(setting: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        upscale(np.zeros((4, 4), np.uint8), rrdb(2, 1), **setting)
+
+
+def test_a_model_of_channels_no_layer_has_is_refused() -> None:
+    with pytest.raises(InputError, match="4 channels"):
+        Job(model=rrdb(2, 4))

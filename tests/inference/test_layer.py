@@ -1,0 +1,79 @@
+"""A napari layer in, a layer out that lies where it lay."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.layers import Image, Labels, Layer, Points
+
+from napari_sr.errors import InputError
+from napari_sr.inference import upscale_layer
+from tests.inference.small_models import rrdb
+
+
+def world_box(layer: Layer) -> np.ndarray:
+    """Corners of the pixels' outer edges, in the world."""
+    shape = layer.data.shape[:-1] if getattr(layer, "rgb", False) else layer.data.shape
+    ends = np.array([(-0.5, n - 0.5) for n in shape])
+    corners = np.stack(np.meshgrid(*ends, indexing="ij"), -1).reshape(-1, len(shape))
+    return np.array([layer.data_to_world(corner) for corner in corners])
+
+
+def test_a_z_stack_keeps_its_box_and_divides_its_pixel_size() -> None:
+    data = np.random.default_rng(0).integers(0, 4000, (3, 16, 20), np.uint16)
+    source = Image(data, scale=(0.3, 0.1, 0.1), units=("micrometer",) * 3, translate=(1, 2, 3), name="cells")
+    result = Layer.create(*upscale_layer(source, rrdb(4, 1)))
+    assert result.data.shape == (3, 64, 80)
+    assert result.data.dtype == np.uint16
+    assert np.allclose(result.scale, (0.3, 0.025, 0.025))
+    assert [str(unit) for unit in result.units] == ["micrometer"] * 3
+    assert np.allclose(world_box(result), world_box(source), atol=1e-12)
+    assert result.name == "cells · ESRGAN x4"
+
+
+@pytest.mark.parametrize("colours", [3, 4])
+def test_rgb_layers_stay_rgb(colours: int) -> None:
+    data = np.random.default_rng(0).integers(0, 256, (8, 9, colours), np.uint8)
+    source = Image(data, rgb=True, scale=(2, 3), rotate=30, shear=[0.2])
+    result = Layer.create(*upscale_layer(source, rrdb(2)))
+    assert result.rgb
+    assert result.data.shape == (16, 18, colours)
+    assert np.allclose(world_box(result), world_box(source), atol=1e-10)
+
+
+def test_of_a_multiscale_layer_the_finest_level_is_taken() -> None:
+    data = np.random.default_rng(0).integers(0, 256, (32, 40), np.uint8)
+    source = Image([data, data[::2, ::2]], multiscale=True, scale=(0.5, 0.5))
+    result = Layer.create(*upscale_layer(source, rrdb(2, 1)))
+    assert not result.multiscale
+    assert result.data.shape == (64, 80)
+    assert np.allclose(result.scale, (0.25, 0.25))
+
+
+def test_contrast_limits_can_be_the_intensity() -> None:
+    data = np.random.default_rng(0).integers(0, 4000, (16, 20), np.uint16)
+    source = Image(data, contrast_limits=(100, 3000))
+    kwargs: dict[str, Any] = upscale_layer(source, rrdb(2, 1), intensity="contrast")[1]
+    assert kwargs["metadata"]["napari_sr"]["intensity"] == {"": (100.0, 3000.0)}
+
+
+def test_the_source_is_left_as_it_was() -> None:
+    data = np.random.default_rng(0).integers(0, 256, (8, 9), np.uint8)
+    source = Image(data.copy(), metadata={"kept": [1]})
+    result = Layer.create(*upscale_layer(source, rrdb(2, 1)))
+    assert np.array_equal(source.data, data)
+    assert source.metadata == {"kept": [1]}
+    result.metadata["kept"].append(2)
+    assert source.metadata["kept"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (Labels(np.zeros((4, 4), int), name="mask"), '"mask" is a labels layer; pick an image layer'),
+        (Points(np.zeros((4, 2)), name="spots"), '"spots" is a points layer; pick an image layer'),
+    ],
+)
+def test_other_layers_are_refused_by_name(layer: Layer, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        upscale_layer(layer, rrdb(2, 1))
