@@ -1,0 +1,18 @@
+"""What every test stands on."""
+
+import os
+
+import hypothesis
+import torch
+import tqdm
+
+# tqdm's monitor thread outlives a test and touches Qt from outside the main thread.
+tqdm.tqdm.monitor_interval = 0
+
+# No deadline: the first call of a network costs more than the next. In CI the same examples every time.
+hypothesis.settings.register_profile("local", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+# The tests' images are small: more threads cost more in waiting than they give.
+torch.set_num_threads(min(2, os.cpu_count() or 1))
