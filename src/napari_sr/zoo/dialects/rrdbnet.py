@@ -1,0 +1,85 @@
+"""RRDBNet's dialects: ESRGAN old and new, BasicSR and Real-ESRGAN, ESRGAN+."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from napari_sr.errors import CheckpointError
+from napari_sr.zoo.card import Architecture
+from napari_sr.zoo.dialects.dialect import Dialect, agree_on_scale, count, rename, shape_of
+
+
+def _read_basicsr(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
+    features, first_channels = shape_of(tensors, "conv_first.weight")[:2]
+    out_channels = shape_of(tensors, "conv_last.weight")[0]
+    ups = count(tensors, r"conv_up(\d+)\.weight", first=1)
+    if ups > 3:
+        raise CheckpointError(f"These RRDBNet weights enlarge {ups} times, and the networks here at most 3 times.")
+    unshuffle = _unshuffle_of(first_channels, out_channels, 2**ups)
+    # One step of three has the tensors of one doubling.
+    possible = (2, 3) if ups == 1 and unshuffle == 1 else (2**ups // unshuffle,)
+    architecture = Architecture(
+        network="RRDBNet",
+        settings={
+            "scale": agree_on_scale(scale, possible, "RRDBNet"),
+            "in_channels": first_channels // unshuffle**2,
+            "out_channels": out_channels,
+            "features": features,
+            "growth": shape_of(tensors, "body.0.rdb1.conv1.weight")[0],
+            "blocks": count(tensors, r"body\.(\d+)\.rdb1\.conv1\.weight"),
+            "unshuffle": unshuffle,
+            "skip": "none",
+            "plus": "body.0.rdb1.conv1x1.weight" in tensors,
+        },
+    )
+    return architecture, dict(tensors)
+
+
+def _unshuffle_of(first_channels: int, out_channels: int, enlargement: int) -> int:
+    """Factor of the pixel unshuffle on the way in: Real-ESRGAN's x2 reads 4 times its channels, its x1 16 times."""
+    for factor in (2, 4):
+        if first_channels == out_channels * factor**2 and enlargement % factor == 0:
+            return factor
+    return 1
+
+
+def _read_new(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
+    """ESRGAN's second naming, which RealSR and BSRGAN share."""
+    rules = [
+        (r"RRDB_trunk\.(\d+)\.RDB(\d)\.", r"body.\1.rdb\2."),
+        (r"trunk_conv\.", "conv_body."),
+        (r"upconv(\d+)\.", r"conv_up\1."),
+        (r"HRconv\.", "conv_hr."),
+    ]
+    return _read_basicsr(rename(tensors, rules), scale)
+
+
+def _read_old(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
+    """ESRGAN's first naming: numbered layers, in which upsamplings and activations count too.
+
+    With n enlargements the convolutions of the tail are 3, 6, .. 3n, then 3n + 2 and 3n + 4. ESRGAN+ has the same
+    names and one convolution more in each dense block.
+    """
+    blocks = count(tensors, r"model\.1\.sub\.(\d+)\.RDB1\.conv1\.0\.weight")
+    layers = [int(match[1]) for key in tensors if (match := re.fullmatch(r"model\.(\d+)\.weight", key))]
+    ups = max(layers, default=0) // 3 - 1
+    rules = [
+        (r"model\.0\.", "conv_first."),
+        (r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.", r"body.\1.rdb\2.conv\3."),
+        (r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv1x1\.", r"body.\1.rdb\2.conv1x1."),
+        (rf"model\.1\.sub\.{blocks}\.", "conv_body."),
+        *((rf"model\.{3 * n}\.", f"conv_up{n}.") for n in range(1, ups + 1)),
+        (rf"model\.{3 * ups + 2}\.", "conv_hr."),
+        (rf"model\.{3 * ups + 4}\.", "conv_last."),
+    ]
+    return _read_basicsr(rename(tensors, rules), scale)
+
+
+DIALECTS = (
+    Dialect("RRDBNet", ("body.0.rdb1.conv1.weight",), _read_basicsr),
+    Dialect("RRDBNet", ("RRDB_trunk.0.RDB1.conv1.weight",), _read_new),
+    Dialect("RRDBNet", ("model.1.sub.0.RDB1.conv1.0.weight",), _read_old),
+)

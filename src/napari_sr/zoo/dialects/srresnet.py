@@ -1,0 +1,123 @@
+"""SRResNet's dialects: the generator of SRGAN, with batch normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from napari_sr.errors import CheckpointError
+from napari_sr.zoo.card import Architecture, Setting
+from napari_sr.zoo.dialects.dialect import Dialect, agree_on_scale, count, factor_of_shuffles, rename, shape_of
+
+
+def _architecture(tensors: Mapping[str, Tensor], scale: int | None, **others: Setting) -> Architecture:
+    """Sizes from weights in our names; what weights do not tell comes as `others`."""
+    features, in_channels = shape_of(tensors, "conv_in.weight")[:2]
+    ups = [shape_of(tensors, f"up.{n}.conv.weight")[0] for n in range(count(tensors, r"up\.(\d+)\.conv\.weight"))]
+    factor = factor_of_shuffles(ups, features, "SRResNet")
+    return Architecture(
+        network="SRResNet",
+        settings={
+            "scale": agree_on_scale(scale, (factor,), "SRResNet"),
+            "in_channels": in_channels,
+            "out_channels": shape_of(tensors, "conv_out.weight")[0],
+            "features": features,
+            "blocks": count(tensors, r"body\.(\d+)\.conv1\.weight"),
+            "shared_prelu": shape_of(tensors, "prelu_in.weight", 1)[0] == 1,
+            "middle": "batch_norm" if "bn_mid.weight" in tensors else "prelu",
+            **others,
+        },
+    )
+
+
+def _with_counters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Add the batch counters that torch before 0.4.1 did not write; they play no part in evaluation."""
+    full = dict(tensors)
+    for key in tensors:
+        if key.endswith(".running_mean"):
+            full.setdefault(
+                key.removesuffix("running_mean") + "num_batches_tracked", torch.zeros((), dtype=torch.int64)
+            )
+    return full
+
+
+def _with_biases(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Give convolutions without bias, as some put before batch normalisation, a bias of zero."""
+    full = dict(tensors)
+    for key, tensor in tensors.items():
+        if key.endswith(".weight") and tensor.ndim == 4:
+            full.setdefault(key.removesuffix("weight") + "bias", torch.zeros(tensor.shape[0]))
+    return full
+
+
+def _read_krasserm(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
+    """Read Keras weights converted under our own names: epsilon 1e-3, output in [-1, 1]."""
+    full = _with_counters(tensors)
+    return _architecture(full, scale, batch_norm_eps=1e-3, output="tanh"), full
+
+
+def _read_leftthomas(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
+    """``block1`` in, ``block2..`` residual, then one block before the skip and one that enlarges and ends."""
+    blocks = count(tensors, r"block(\d+)\.conv1\.weight", first=2)
+    middle, tail = rf"block{blocks + 2}\.", rf"block{blocks + 3}\."
+    after = "bn_mid" if f"block{blocks + 2}.1.running_mean" in tensors else "prelu_mid"
+    renamed = rename(
+        tensors,
+        [
+            (r"block1\.0\.", "conv_in."),
+            (r"block1\.1\.", "prelu_in."),
+            (middle + r"0\.", "conv_mid."),
+            (middle + r"1\.", after + "."),
+            (tail + r"(\d+)\.(conv|prelu)\.", r"up.\1.\2."),
+            (tail + r"\d+\.", "conv_out."),
+        ],
+    )
+    for n in range(blocks):
+        renamed = rename(renamed, [(rf"block{n + 2}\.", f"body.{n}.")])
+    full = _with_counters(renamed)
+    return _architecture(full, scale, batch_norm_eps=1e-5, output="tanh"), full
+
+
+def _read_trunk(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
+    """``conv1``, ``trunk.N.rcb``, ``conv2``, ``upsampling``, ``conv3`` (Lornatang's SRGAN-PyTorch).
+
+    Its clamp to [0, 1] at the end is left out: a job clips where the layer's dtype ends.
+    """
+    block = r"trunk\.(\d+)\.rcb\."
+    renamed = rename(
+        tensors,
+        [
+            (r"conv1\.0\.", "conv_in."),
+            (r"conv1\.1\.", "prelu_in."),
+            (block + r"0\.", r"body.\1.conv1."),
+            (block + r"1\.", r"body.\1.bn1."),
+            (block + r"2\.", r"body.\1.prelu."),
+            (block + r"3\.", r"body.\1.conv2."),
+            (block + r"4\.", r"body.\1.bn2."),
+            (r"conv2\.0\.", "conv_mid."),
+            (r"conv2\.1\.", "bn_mid."),
+            (r"upsampling\.(\d+)\.upsample_block\.0\.", r"up.\1.conv."),
+            (r"upsampling\.(\d+)\.upsample_block\.2\.", r"up.\1.prelu."),
+            (r"conv3\.", "conv_out."),
+        ],
+    )
+    full = _with_counters(_with_biases(renamed))
+    return _architecture(full, scale, batch_norm_eps=1e-5, output="linear"), full
+
+
+def _refuse_imagenet(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
+    """Refuse sgrvinod's: it pads an ImageNet-normalised image with zeros, which no network here can repeat exactly."""
+    raise CheckpointError(
+        "These SRResNet weights (conv_block1, residual_blocks) expect images normalised as for ImageNet, "
+        "which no network here takes: use SRResNet weights trained on images in [0, 1]."
+    )
+
+
+DIALECTS = (
+    Dialect("SRResNet", ("conv_mid.weight",), _read_krasserm),
+    Dialect("SRResNet", ("block1.0.weight",), _read_leftthomas),
+    Dialect("SRResNet", ("trunk.0.rcb.0.weight",), _read_trunk),
+    Dialect("SRResNet", ("residual_blocks.0.conv_block1.conv_block.0.weight",), _refuse_imagenet),
+)

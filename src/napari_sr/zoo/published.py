@@ -1,0 +1,97 @@
+"""Weights that others publish: by name, address, hash and licence. Nothing is downloaded here."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from napari_sr.errors import CheckpointError
+
+_REAL_ESRGAN = "https://github.com/xinntao/Real-ESRGAN/releases/download"
+_ESRGAN_DRIVE = "https://drive.google.com/drive/folders/17VYV_SoZZesU6mbxz2dMAIccSSlqLecY"
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published file of the ESRGAN family.
+
+    Parameters
+    ----------
+    name : str
+        How it is asked for.
+    file : str
+        Name of the file, as published.
+    url : str
+        Where it is: the file itself, or the folder or page that has it.
+    sha256_start : str or None
+        What its SHA-256 begins with, as far as it is known.
+    licence : str
+        SPDX name of the terms of the repository that publishes it.
+    scale : int
+        Factor.
+    """
+
+    name: str
+    file: str
+    url: str
+    sha256_start: str | None
+    licence: str
+    scale: int
+    family: Literal["esrgan"] = "esrgan"
+
+
+def _real_esrgan(name: str, version: str, sha256_start: str | None, scale: int = 4) -> Published:
+    file = f"{name}.pth"
+    return Published(name, file, f"{_REAL_ESRGAN}/{version}/{file}", sha256_start, "BSD-3-Clause", scale)
+
+
+PUBLISHED: tuple[Published, ...] = (
+    Published("RRDB_ESRGAN_x4", "RRDB_ESRGAN_x4.pth", _ESRGAN_DRIVE, None, "Apache-2.0", 4),
+    Published("RRDB_PSNR_x4", "RRDB_PSNR_x4.pth", _ESRGAN_DRIVE, None, "Apache-2.0", 4),
+    # The hexadecimal end of a name is the start of the file's hash.
+    Published(
+        "ESRGAN_SRx4_DF2KOST_official",
+        "ESRGAN_SRx4_DF2KOST_official-ff704c30.pth",
+        f"{_REAL_ESRGAN}/v0.1.1/ESRGAN_SRx4_DF2KOST_official-ff704c30.pth",
+        "ff704c30",
+        "Apache-2.0",
+        4,
+    ),
+    Published(
+        "ESRGAN_PSNR_SRx4_DF2K_official",
+        "ESRGAN_PSNR_SRx4_DF2K_official-150ff491.pth",
+        "https://drive.google.com/file/d/1swaV5iBMFfg-DL6ZyiARztbhutDCWXMM",
+        "150ff491",
+        "Apache-2.0",
+        4,
+    ),
+    _real_esrgan("RealESRGAN_x4plus", "v0.1.0", "4fa0d38905f75ac0"),
+    _real_esrgan("RealESRGAN_x2plus", "v0.2.1", "49fafd45f8fd7aa8", scale=2),
+    _real_esrgan("RealESRNet_x4plus", "v0.1.1", None),
+    _real_esrgan("RealESRGAN_x4plus_anime_6B", "v0.2.2.4", "f872d837d3c90ed2"),
+    _real_esrgan("realesr-animevideov3", "v0.2.5.0", "b8a8376811077954"),
+    _real_esrgan("realesr-general-x4v3", "v0.2.5.0", "8dc7edb9ac80ccdc"),
+)
+
+
+def find_published(name: str) -> Published | None:
+    """Find a published file by its name, its file's name, or that without its ending."""
+    for entry in PUBLISHED:
+        if name in (entry.name, entry.file, Path(entry.file).stem):
+            return entry
+    return None
+
+
+def check_hash(path: Path, entry: Published) -> None:
+    """Raise `CheckpointError` if a file is not the published one, as far as its hash is known."""
+    if entry.sha256_start is None:
+        return
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if not digest.startswith(entry.sha256_start):
+        raise CheckpointError(
+            f"{path} is not the published file: its SHA-256 starts with {digest[: len(entry.sha256_start)]} "
+            f"and not with {entry.sha256_start}, so get it again from {entry.url}."
+        )

@@ -1,0 +1,131 @@
+"""Why a file that torch will not load is refused: the sentence, found without running anything."""
+
+from __future__ import annotations
+
+import io
+import pickletools
+import zipfile
+from pathlib import Path
+
+from napari_sr.errors import CheckpointError
+
+#: What torch's format before 1.6 begins with: the pickled number 0x1950a86a20f9469cfc6c.
+_TORCH_MAGIC = bytes.fromhex("6cfc9c46f9206aa85019")
+#: Modules whose names stand in every checkpoint of plain tensors.
+_HARMLESS = ("torch._utils ", "torch.storage ", "torch.serialization ", "torch._tensor ", "collections OrderedDict")
+
+
+def refuse_program(path: Path) -> None:
+    """Raise `CheckpointError` if a file is a TorchScript archive, before torch gets to see it."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile as error:
+        raise CheckpointError(f"{path.name} is cut short or damaged: get the file again.") from error
+    if any(name.endswith("/constants.pkl") or "/code/" in name for name in names):
+        raise CheckpointError(
+            f"{path.name} is a TorchScript program, which is code: save the network's state_dict instead."
+        )
+
+
+def why_not_pickle(path: Path) -> str:
+    """Say in one sentence why `torch.load(weights_only=True)` did not take a file.
+
+    Parameters
+    ----------
+    path : Path
+        A file that is there, is not empty, and was refused.
+
+    Returns
+    -------
+    str
+        A sentence that names the file, what is wrong with it and what to do.
+    """
+    data = path.read_bytes()
+    if data.startswith(b"PK"):
+        return _why_not_zip(path)
+    foreign, whole = _foreign_global(data)
+    if foreign is not None and (whole or not _is_text(data)):
+        return _runs_code(path, foreign)
+    if _is_text(data):
+        return f"{path.name} is a text file, not weights: the download may have saved a web page, get the file again."
+    if whole and _TORCH_MAGIC not in data[:32]:
+        return f"{path.name} is a pickle that torch did not write: save the network's state_dict with torch.save."
+    return f"{path.name} is cut short or damaged: get the file again."
+
+
+def _why_not_zip(path: Path) -> str:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            pickles = [name for name in names if name.rsplit("/", 1)[-1] == "data.pkl"]
+            if not pickles:
+                return f"{path.name} is a zip archive without weights: pick the weight file inside it."
+            foreign, _ = _foreign_global(archive.read(pickles[0]))
+    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError):
+        return f"{path.name} is cut short or damaged: get the file again."
+    if foreign is not None:
+        return _runs_code(path, foreign)
+    return f"{path.name} is cut short or damaged: get the file again."
+
+
+def _runs_code(path: Path, name: str) -> str:
+    return (
+        f"{path.name} would run code on loading ({name}) and was not loaded: "
+        "ask its author for the weights alone (a state_dict, or safetensors)."
+    )
+
+
+def _foreign_global(data: bytes) -> tuple[str | None, bool]:
+    """First name that a pickle would import beyond plain tensors, and whether the pickle came to its end.
+
+    The opcodes are read, never executed.
+    """
+    stream = io.BytesIO(data)
+    foreign: list[str] = []
+    whole = False
+    try:
+        # torch's old format is several pickles one after another, then raw numbers.
+        while not whole or data[stream.tell() : stream.tell() + 1] == b"\x80":
+            whole = False
+            _collect_foreign(stream, foreign)
+            whole = True
+    # What is no pickle breaks pickletools in many ways; that it broke is the answer, and `whole` carries it.
+    except Exception:
+        whole = False
+    return (foreign[0] if foreign else None), whole
+
+
+def _collect_foreign(stream: io.BytesIO, foreign: list[str]) -> None:
+    """Read one pickle to its end, appending the names it would import that are not harmless."""
+    strings: list[str] = []
+    for opcode, argument, _ in pickletools.genops(stream):
+        if opcode.name in ("GLOBAL", "INST"):
+            name = str(argument)
+        elif opcode.name == "STACK_GLOBAL":
+            name = " ".join(strings[-2:])
+        else:
+            if isinstance(argument, str):
+                strings.append(argument)
+            continue
+        if not _harmless(name):
+            foreign.append(name.replace(" ", "."))
+
+
+def _harmless(name: str) -> bool:
+    module, _, attribute = name.partition(" ")
+    return name.startswith(_HARMLESS) or (module == "torch" and attribute.endswith(("Storage", "Size", "dtype")))
+
+
+def _is_text(data: bytes) -> bool:
+    sample = data[:4096]
+    try:
+        text = sample.decode("utf-8", errors="strict")
+    except UnicodeDecodeError as error:
+        # A character cut by the end of the sample is no fault.
+        if error.start < len(sample) - 3:
+            return False
+        text = sample[: error.start].decode("utf-8")
+    return all(character.isprintable() or character in "\t\r\n\f" for character in text)

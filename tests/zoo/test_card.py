@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from napari_sr.errors import CheckpointError
+from napari_sr.zoo import Architecture, Card, Figure, TrainingData
+
+words = st.text(min_size=1, max_size=12)
+known = st.none() | words
+figures = st.builds(
+    Figure, dataset=words, metric=words, value=st.floats(allow_nan=False, allow_infinity=False), protocol=words
+)
+data = st.builds(
+    TrainingData, name=words, licence=known, sha256=st.none() | st.from_regex(r"\A[0-9a-f]{64}\Z"), source=known
+)
+settings = st.dictionaries(
+    words, st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | words | st.just((9, 5, 5))
+)
+
+
+@given(
+    settings,
+    st.lists(figures, max_size=2),
+    st.lists(data, max_size=2),
+    st.sampled_from([(None, None), (0.1, "micrometer")]),
+    st.sampled_from([((), None), (("psnr", "gan"), 0.8), (("psnr", "gan"), None)]),
+    st.sampled_from([None, "natural", "fluorescence", "electron"]),
+    known,
+)
+def test_a_card_comes_back_from_json_as_it_was(settings, figures, data, pixel, ends, domain, text):
+    card = Card(
+        name="a",
+        family="esrgan",
+        architecture=Architecture(network="RRDBNet", settings=settings),
+        scale=4,
+        channels=3,
+        colour="rgb",
+        domain=domain,
+        intensity_range=(0, 1),
+        output_range=(-1, 1),
+        degradation=text,
+        pixel_size=pixel[0],
+        pixel_unit=pixel[1],
+        training_data=tuple(data),
+        recipe=text,
+        figures=tuple(figures),
+        licence=text,
+        endpoints=ends[0],
+        default_alpha=ends[1],
+        for_quantification=True,
+    )
+    back = Card.from_json(card.to_json())
+    assert back == card
+    types = {key: type(value) for key, value in card.architecture.settings.items()}
+    assert {key: type(value) for key, value in back.architecture.settings.items()} == types
+
+
+def test_what_is_not_known_stays_unknown(small_card):
+    card = small_card()
+    unknown = (card.domain, card.degradation, card.pixel_size, card.pixel_unit, card.recipe, card.licence)
+    assert unknown == (None,) * 6
+    assert card.intensity_range == card.output_range == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"colour": "rgb"},
+        {"colour": "luma", "channels": 3},
+        {"pixel_size": 0.1},
+        {"pixel_unit": "nanometer"},
+        {"pixel_size": -1.0, "pixel_unit": "nanometer"},
+        {"endpoints": ("psnr",)},
+        {"endpoints": ("same", "same")},
+        {"endpoints": ("a/b", "c")},
+        {"default_alpha": 0.5},
+        {"default_alpha": 1.5, "endpoints": ("a", "b")},
+        {"intensity_range": (1.0, 1.0)},
+        {"output_range": (float("nan"), 1.0)},
+        {"scale": 0},
+        {"family": "swinir"},
+        {"domain": "astronomy"},
+        {"colur": "grey"},
+        {"training_data": ({"name": "T91", "sha256": "abc"},)},
+    ],
+)
+def test_a_card_that_contradicts_itself_is_refused(small_card, fields):
+    with pytest.raises(ValidationError):
+        small_card(**fields)
+
+
+def test_a_card_does_not_change(small_card):
+    with pytest.raises(ValidationError):
+        small_card().name = "other"
+
+
+@pytest.mark.parametrize(("text", "field"), [("{", "the card"), ('{"name": "a"}', "family")])
+def test_text_that_is_no_card_is_refused_naming_the_field(text, field):
+    with pytest.raises(CheckpointError, match=field):
+        Card.from_json(text)

@@ -1,0 +1,380 @@
+"""Every dialect: a network with drawn sizes, its weights renamed, sent through a file, recognised, compared."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from napari_sr.errors import CheckpointError
+from napari_sr.zoo import Architecture, read_checkpoint, recognise
+from napari_sr.zoo.architectures import build_with
+
+draws = settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+channels = st.sampled_from([1, 3])
+small = st.integers(1, 3)
+
+
+def identity(state):
+    return dict(state)
+
+
+def renamer(*rules):
+    """Write our names as the dialect has them; the first rule that matches a whole key counts."""
+
+    def rename(state):
+        theirs = {}
+        for key, tensor in state.items():
+            for pattern, replacement in rules:
+                if re.fullmatch(pattern, key):
+                    key = (
+                        re.fullmatch(pattern, key).expand(replacement)
+                        if isinstance(replacement, str)
+                        else replacement(key)
+                    )
+                    break
+            theirs[key] = tensor
+        return theirs
+
+    return rename
+
+
+def assert_loads_correctly(draw_network, tmp_path, network, sizes, to_dialect, *, scale=None, seed=0):
+    """Send a drawn network through a file in a dialect; what is recognised has its sizes and computes the same."""
+    architecture = Architecture(network=network, settings=sizes)
+    original = draw_network(architecture, seed)
+    theirs = to_dialect(original.state_dict())
+    torch.save({"params": theirs}, tmp_path / "weights.pth")
+    tensors = read_checkpoint(tmp_path / "weights.pth").tensors
+    found, ours = recognise(tensors, scale=scale)
+    assert found.network == network
+    assert {key: found.settings[key] for key in sizes} == sizes
+    x = torch.rand(1, original.in_channels, 9, 8)
+    with torch.inference_mode():
+        torch.testing.assert_close(build_with(found, ours)(x), original(x), rtol=0, atol=0)
+    return tensors
+
+
+# RRDBNet ----------------------------------------------------------------------------------------------------------
+
+
+def old_esrgan(state):
+    """ESRGAN's first naming, written out layer by layer as its `sequential` counts them."""
+    blocks = len({key.split(".")[1] for key in state if key.startswith("body.")})
+    ups = len([key for key in state if re.fullmatch(r"conv_up\d\.weight", key)])
+    layer = {"conv_first": "model.0", "conv_body": f"model.1.sub.{blocks}"}
+    number = 2
+    for n in range(ups):
+        layer[f"conv_up{n + 1}"] = f"model.{number + 1}"  # upsample, convolution, activation
+        number += 3
+    layer["conv_hr"], layer["conv_last"] = f"model.{number}", f"model.{number + 2}"  # activation between
+    theirs = {}
+    for key, tensor in state.items():
+        name, kind = key.rsplit(".", 1)
+        match = re.fullmatch(r"body\.(\d+)\.rdb(\d)\.(conv\w+)", name)
+        if match:
+            inner = "" if match[3] == "conv1x1" else ".0"
+            name = f"model.1.sub.{match[1]}.RDB{match[2]}.{match[3]}{inner}"
+        else:
+            name = layer[name]
+        theirs[f"{name}.{kind}"] = tensor
+    return theirs
+
+
+new_esrgan = renamer(
+    (r"body\.(\d+)\.rdb(\d)\.(.*)", r"RRDB_trunk.\1.RDB\2.\3"),
+    (r"conv_body\.(.*)", r"trunk_conv.\1"),
+    (r"conv_up(\d)\.(.*)", r"upconv\1.\2"),
+    (r"conv_hr\.(.*)", r"HRconv.\1"),
+)
+RRDB_DIALECTS = {"old": old_esrgan, "new": new_esrgan, "basicsr": identity}
+
+
+@pytest.mark.parametrize("dialect", RRDB_DIALECTS)
+@draws
+@given(
+    factor=st.sampled_from([(1, 1), (2, 1), (3, 1), (4, 1), (8, 1), (2, 2), (1, 4)]),
+    image=channels,
+    features=small,
+    growth=small,
+    blocks=small,
+    plus=st.booleans(),
+)
+def test_rrdbnet(draw_network, tmp_path, dialect, factor, image, features, growth, blocks, plus):
+    sizes = {
+        "scale": factor[0],
+        "unshuffle": factor[1],
+        "in_channels": image,
+        "out_channels": image,
+        "features": features,
+        "growth": growth,
+        "blocks": blocks,
+        "plus": plus,
+    }
+    # x3 has the keys of x2: the caller says it.
+    scale = 3 if factor[0] == 3 else None
+    assert_loads_correctly(draw_network, tmp_path, "RRDBNet", sizes, RRDB_DIALECTS[dialect], scale=scale)
+
+
+def test_the_old_names_of_a_x4_are_those_of_the_published_file(small_state):
+    published = {f"model.{n}.{kind}" for n in (0, 3, 6, 8, 10) for kind in ("weight", "bias")}
+    state = small_state(0) | {"conv_up2.weight": torch.zeros(4, 4, 3, 3), "conv_up2.bias": torch.zeros(4)}
+    assert {key for key in old_esrgan(state) if ".sub." not in key} == published
+
+
+@pytest.mark.parametrize(("scale", "words"), [(4, "upscale by 2 or 3, not by 4"), (1, "upscale by 2 or 3, not by 1")])
+def test_a_factor_the_weights_cannot_have_is_refused(small_state, scale, words):
+    with pytest.raises(CheckpointError, match=words):
+        recognise(small_state(0), scale=scale)
+
+
+# SRResNet ---------------------------------------------------------------------------------------------------------
+
+
+def without_counters(state):
+    return {key: tensor for key, tensor in state.items() if not key.endswith("num_batches_tracked")}
+
+
+def leftthomas(state):
+    blocks = len({key.split(".")[1] for key in state if key.startswith("body.")})
+    ups = len({key.split(".")[1] for key in state if key.startswith("up.")})
+    middle, tail = f"block{blocks + 2}", f"block{blocks + 3}"
+    rename = renamer(
+        (r"conv_in\.(.*)", r"block1.0.\1"),
+        (r"prelu_in\.(.*)", r"block1.1.\1"),
+        (r"body\.(\d+)\..*", lambda key: re.sub(r"body\.(\d+)", lambda m: f"block{int(m[1]) + 2}", key)),
+        (r"conv_mid\.(.*)", rf"{middle}.0.\1"),
+        (r"(?:bn|prelu)_mid\.(.*)", rf"{middle}.1.\1"),
+        (r"up\.(\d+)\.(.*)", rf"{tail}.\1.\2"),
+        (r"conv_out\.(.*)", rf"{tail}.{ups}.\1"),
+    )
+    return rename(without_counters(state))
+
+
+@draws
+@given(scale=st.sampled_from([2, 4, 8]), blocks=st.integers(1, 12), middle=st.sampled_from(["prelu", "batch_norm"]))
+def test_srresnet_of_leftthomas(draw_network, tmp_path, scale, blocks, middle):
+    sizes = {
+        "scale": scale,
+        "in_channels": 3,
+        "out_channels": 3,
+        "features": 2,
+        "blocks": blocks,
+        "batch_norm_eps": 1e-5,
+        "shared_prelu": True,
+        "middle": middle,
+        "output": "tanh",
+    }
+    assert_loads_correctly(draw_network, tmp_path, "SRResNet", sizes, leftthomas)
+
+
+@draws
+@given(scale=st.sampled_from([1, 2, 3, 4, 8]), image=channels, features=st.integers(2, 4), blocks=small)
+def test_srresnet_of_krasserm(draw_network, tmp_path, scale, image, features, blocks):
+    sizes = {
+        "scale": scale,
+        "in_channels": image,
+        "out_channels": image,
+        "features": features,
+        "blocks": blocks,
+        "batch_norm_eps": 1e-3,
+        "shared_prelu": False,
+        "middle": "batch_norm",
+        "output": "tanh",
+    }
+    assert_loads_correctly(draw_network, tmp_path, "SRResNet", sizes, identity)
+
+
+TRUNK_BIASES = re.compile(r"(body\.\d+\.conv[12]|conv_mid)\.bias")
+
+
+@draws
+@given(scale=st.sampled_from([2, 4, 8]), image=channels, blocks=st.integers(1, 12), biases=st.booleans())
+def test_srresnet_with_a_trunk(draw_network, tmp_path, scale, image, blocks, biases):
+    theirs = renamer(
+        (r"conv_in\.(.*)", r"conv1.0.\1"),
+        (r"prelu_in\.(.*)", r"conv1.1.\1"),
+        (r"body\.(\d+)\.conv1\.(.*)", r"trunk.\1.rcb.0.\2"),
+        (r"body\.(\d+)\.bn1\.(.*)", r"trunk.\1.rcb.1.\2"),
+        (r"body\.(\d+)\.prelu\.(.*)", r"trunk.\1.rcb.2.\2"),
+        (r"body\.(\d+)\.conv2\.(.*)", r"trunk.\1.rcb.3.\2"),
+        (r"body\.(\d+)\.bn2\.(.*)", r"trunk.\1.rcb.4.\2"),
+        (r"conv_mid\.(.*)", r"conv2.0.\1"),
+        (r"bn_mid\.(.*)", r"conv2.1.\1"),
+        (r"up\.(\d+)\.conv\.(.*)", r"upsampling.\1.upsample_block.0.\2"),
+        (r"up\.(\d+)\.prelu\.(.*)", r"upsampling.\1.upsample_block.2.\2"),
+        (r"conv_out\.(.*)", r"conv3.\1"),
+    )
+
+    def to_dialect(state):
+        if not biases:
+            # As published: no bias before batch normalisation, which is a bias of zero.
+            for key in [key for key in state if TRUNK_BIASES.fullmatch(key)]:
+                state.pop(key).zero_()
+        return theirs(state)
+
+    sizes = {
+        "scale": scale,
+        "in_channels": image,
+        "out_channels": image,
+        "features": 2,
+        "blocks": blocks,
+        "batch_norm_eps": 1e-5,
+        "shared_prelu": True,
+        "middle": "batch_norm",
+        "output": "linear",
+    }
+    assert_loads_correctly(draw_network, tmp_path, "SRResNet", sizes, to_dialect)
+
+
+# The others -------------------------------------------------------------------------------------------------------
+
+kair = renamer((r"body\.(.*)", r"recon_trunk.\1"), (r"conv_hr\.(.*)", r"HRconv.\1"))
+
+
+@pytest.mark.parametrize("dialect", [identity, kair], ids=["basicsr", "kair"])
+@draws
+@given(scale=st.sampled_from([2, 3, 4, 8]), image=channels, features=small, blocks=small, bias=st.booleans())
+def test_msrresnet(draw_network, tmp_path, dialect, scale, image, features, blocks, bias):
+    sizes = {
+        "scale": scale,
+        "in_channels": image,
+        "out_channels": image,
+        "features": features,
+        "blocks": blocks,
+        "last_bias": bias,
+    }
+    tensors = assert_loads_correctly(draw_network, tmp_path, "MSRResNet", sizes, dialect)
+    with pytest.raises(CheckpointError, match=f"upscale by {scale}, not by 5"):
+        recognise(tensors, scale=5)
+
+
+@draws
+@given(
+    scale=st.integers(1, 4),
+    image=channels,
+    kernels=st.sampled_from([(9, 1, 5), (9, 3, 5), (9, 5, 5)]),
+    features=st.tuples(small, small),
+)
+def test_srcnn(draw_network, tmp_path, scale, image, kernels, features):
+    sizes = {"scale": scale, "channels": image, "kernels": kernels, "features": features}
+    tensors = assert_loads_correctly(draw_network, tmp_path, "SRCNN", sizes, identity, scale=scale)
+    with pytest.raises(CheckpointError, match="give the scale"):
+        recognise(tensors)
+    with pytest.raises(CheckpointError, match="not by 0"):
+        recognise(tensors, scale=0)
+
+
+@draws
+@given(scale=st.integers(1, 4), image=channels, features=small, convs=st.integers(0, 12))
+def test_srvgg(draw_network, tmp_path, scale, image, features, convs):
+    sizes = {"scale": scale, "in_channels": image, "out_channels": image, "features": features, "convs": convs}
+    tensors = assert_loads_correctly(draw_network, tmp_path, "SRVGGNetCompact", sizes, identity)
+    with pytest.raises(CheckpointError, match=f"upscale by {scale}, not by 7"):
+        recognise(tensors, scale=7)
+
+
+def test_squeezenet_without_its_classifier(draw_network):
+    network = draw_network(Architecture(network="SqueezeNetFeatures"))
+    classifier = {"classifier.1.weight": torch.zeros(1000, 512, 1, 1), "classifier.1.bias": torch.zeros(1000)}
+    found, ours = recognise(network.state_dict() | classifier)
+    x = torch.rand(1, 3, 40, 40)
+    assert found.network == "SqueezeNetFeatures"
+    assert torch.equal(build_with(found, ours)(x), network(x))
+    with pytest.raises(CheckpointError, match="give no scale"):
+        recognise(network.state_dict(), scale=4)
+
+
+# Refusals ---------------------------------------------------------------------------------------------------------
+
+
+def drop(key):
+    return lambda state: state.pop(key)
+
+
+def put(key, *shape):
+    return lambda state: state.update({key: torch.zeros(shape)})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (drop("conv_last.weight"), "conv_last.weight is missing"),
+        (drop("conv_hr.bias"), "conv_hr.bias is missing"),
+        (drop("body.0.rdb2.conv3.weight"), "body.0.rdb2.conv3.weight is missing"),
+        (put("conv_first.weight", 4), "conv_first.weight has 1 dimensions"),
+        (put("conv_hr.weight", 4, 4, 1, 1), r"conv_hr.weight is \(4, 4, 1, 1\)"),
+        (put("body.2.rdb1.conv1.weight", 2, 4, 3, 3), "body.1.rdb1.conv1.weight is missing"),
+        (put("attention.weight", 4), "no tensor called attention.weight"),
+        (lambda s: [s.update({f"conv_up{n}.weight": torch.zeros(4, 4, 3, 3)}) for n in (2, 3, 4)], "enlarge 4 times"),
+    ],
+)
+def test_incomplete_or_foreign_weights_are_refused_naming_the_tensor(small_state, change, words):
+    state = small_state(0)
+    change(state)
+    with pytest.raises(CheckpointError, match=words) as caught:
+        recognise(state)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"layers.0.attn.qkv.weight": (3, 3)}, "layers.0.attn.qkv.weight.*SRCNN, SRResNet, MSRResNet, RRDBNet"),
+        ({}, "none at all"),
+        ({"model.1.sub.0.res.0.weight": (4, 4, 3, 3)}, "KAIR's first MSRResNet"),
+        ({"residual_blocks.0.conv_block1.conv_block.0.weight": (4, 4, 3, 3)}, "normalised as for ImageNet"),
+        ({"body.0.weight": (4, 3, 3, 3), "body.2.weight": (12, 4, 3, 3)}, "which activation"),
+        ({"body.0.weight": (4, 3, 3, 3), "body.1.weight": (4,), "body.2.weight": (13, 4, 3, 3)}, "no factor fits"),
+        (
+            {
+                "conv_first.weight": (4, 3, 3, 3),
+                "body.0.conv1.weight": (4, 4, 3, 3),
+                "upconv1.weight": (20, 4, 3, 3),
+                "conv_last.weight": (3, 4, 3, 3),
+            },
+            "enlarge in a way that MSRResNet does not",
+        ),
+    ],
+)
+def test_weights_of_no_network_here_are_refused_by_name(keys, words):
+    with pytest.raises(CheckpointError, match=words):
+        recognise({key: torch.zeros(shape) for key, shape in keys.items()})
+
+
+# Real weights -----------------------------------------------------------------------------------------------------
+
+SRRESNET = {"features": 64, "in_channels": 3, "out_channels": 3, "output": "tanh"}
+KRASSERM = {**SRRESNET, "scale": 4, "blocks": 16, "batch_norm_eps": 1e-3, "middle": "batch_norm", "shared_prelu": False}
+LEFTTHOMAS = {**SRRESNET, "blocks": 5, "batch_norm_eps": 1e-5, "middle": "prelu", "shared_prelu": True}
+RRDBNET = {"scale": 4, "in_channels": 3, "out_channels": 3, "features": 64, "growth": 32, "unshuffle": 1, "plus": False}
+REAL = {
+    "chxy95_srcnn_915_x3.pkl": ("SRCNN", {"kernels": (9, 1, 5), "features": (64, 32), "channels": 1}),
+    "fivefold_srcnn_955_x3.pth": ("SRCNN", {"kernels": (9, 5, 5), "features": (64, 32), "channels": 1}),
+    "krasserm_srgan_x4.pth": ("SRResNet", KRASSERM),
+    "krasserm_srresnet_x4.pth": ("SRResNet", KRASSERM),
+    "leftthomas_netG_epoch_2_100.pth": ("SRResNet", {**LEFTTHOMAS, "scale": 2}),
+    "leftthomas_netG_epoch_4_100.pth": ("SRResNet", {**LEFTTHOMAS, "scale": 4}),
+    "realesr-animevideov3-x4.fp16.pth": ("SRVGGNetCompact", {"scale": 4, "features": 64, "convs": 16}),
+    "realesrgan-x4plus-anime.fp16.pth": ("RRDBNet", {**RRDBNET, "blocks": 6}),
+    "realesrgan-x4plus.fp16.pth": ("RRDBNet", {**RRDBNET, "blocks": 23}),
+    "squeezenet1_1_caffe_bgr.pth": ("SqueezeNetFeatures", {}),
+}
+
+
+@pytest.mark.skipif(
+    "NAPARI_SR_DATA" not in os.environ, reason="NAPARI_SR_DATA does not name the folder of real weights"
+)
+@pytest.mark.parametrize("name", REAL)
+def test_real_weights_are_recognised(name):
+    network, sizes = REAL[name]
+    path = Path(os.environ["NAPARI_SR_DATA"]) / "weights" / name
+    found, ours = recognise(read_checkpoint(path).tensors, scale=3 if network == "SRCNN" else None)
+    assert found.network == network
+    assert {key: found.settings[key] for key in sizes} == sizes
+    assert build_with(found, ours)(torch.rand(1, sizes.get("channels", 3), 48, 48)).isfinite().all()
