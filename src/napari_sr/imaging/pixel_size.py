@@ -1,0 +1,234 @@
+"""Pixel sizes and their unit, as image files write them down.
+
+Every reader gives the sizes of Z, Y and X in one unit, by the names pint and napari use ("micrometer"). What a file
+does not say stays unknown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+from xml.etree import ElementTree
+
+from napari_sr.errors import InputError
+
+PixelSize = tuple[dict[str, float], str | None]
+
+#: Metres in each length unit that OME-TIFF and ImageJ name.
+METRES: dict[str, float] = {
+    "meter": 1.0,
+    "decimeter": 1e-1,
+    "centimeter": 1e-2,
+    "millimeter": 1e-3,
+    "micrometer": 1e-6,
+    "nanometer": 1e-9,
+    "angstrom": 1e-10,
+    "picometer": 1e-12,
+    "femtometer": 1e-15,
+    "inch": 0.0254,
+    "foot": 0.3048,
+}
+
+_OME_SYMBOLS = {
+    "meter": "m",
+    "decimeter": "dm",
+    "centimeter": "cm",
+    "millimeter": "mm",
+    "micrometer": "µm",
+    "nanometer": "nm",
+    "angstrom": "Å",
+    "picometer": "pm",
+    "femtometer": "fm",
+    "inch": "in",
+    "foot": "ft",
+    "pixel": "pixel",
+}
+
+# The micro sign and the Greek letter mu look the same; ImageJ writes the sign as an escape. The OME symbol of the
+# angstrom is a letter, but an older code point of its own exists as well.
+_ALIASES = {
+    **{symbol.lower(): name for name, symbol in _OME_SYMBOLS.items()},
+    **{name: name for name in _OME_SYMBOLS},
+    **{f"{name}s": name for name in _OME_SYMBOLS},
+    **{name.replace("meter", "metre"): name for name in METRES if name.endswith("meter")},
+    **{name.replace("meter", "metres"): name for name in METRES if name.endswith("meter")},
+    "\u03bcm": "micrometer",
+    "\\u00b5m": "micrometer",
+    "um": "micrometer",
+    "micron": "micrometer",
+    "microns": "micrometer",
+    "\u212b": "angstrom",
+    '"': "inch",
+    "inches": "inch",
+    "feet": "foot",
+}
+
+# Dots per inch of screens and printers, which programs write when they know nothing of the object.
+_PRINT_DENSITIES = (72.0, 96.0, 150.0, 300.0, 600.0)
+_INCH, _CENTIMETRE = 2, 3
+
+
+def unit_name(text: str | None) -> str | None:
+    """Name of a length unit as pint and napari know it.
+
+    Parameters
+    ----------
+    text : str or None
+        A name or symbol as a file or a caller writes it: "µm", "um", "micron", "micrometre", ...
+
+    Returns
+    -------
+    str or None
+        A key of `METRES` or "pixel"; None for what is neither.
+    """
+    return None if text is None else _ALIASES.get(text.strip().lower())
+
+
+def from_ome(xml: str) -> PixelSize:
+    """Pixel sizes of the first image of an OME-XML.
+
+    Parameters
+    ----------
+    xml : str
+        The OME-XML; a size without a unit is in micrometers, as the OME schema says.
+
+    Returns
+    -------
+    sizes, unit
+        Sizes of Z, Y and X where the file has them, in the unit of X (else Y, else Z).
+    """
+    pixels = next((element for element in ElementTree.fromstring(xml).iter() if element.tag.endswith("}Pixels")), None)
+    if pixels is None:
+        return {}, None
+    said: dict[str, tuple[float, str | None]] = {}
+    for letter in "ZYX":
+        size = _positive(pixels.get(f"PhysicalSize{letter}"))
+        if size is not None:
+            said[letter] = (size, unit_name(pixels.get(f"PhysicalSize{letter}Unit", "µm")))
+    return _in_one_unit(said)
+
+
+def from_imagej(metadata: Mapping[str, Any], resolution: tuple[float, float]) -> PixelSize:
+    """Pixel sizes of an ImageJ TIFF.
+
+    Parameters
+    ----------
+    metadata : mapping
+        ImageJ's own: `unit`, with `yunit` and `zunit` where they differ, and `spacing` of the slices.
+    resolution : (float, float)
+        Pixels per unit along X and Y, from the resolution tags; 0 where there are none.
+
+    Returns
+    -------
+    sizes, unit
+        Sizes of Z, Y and X where the file has them; nothing for a file without a unit.
+    """
+    if "unit" not in metadata:
+        return {}, None
+    unit = str(metadata["unit"])
+    said: dict[str, tuple[float, str | None]] = {}
+    for letter, density in zip("XY", resolution, strict=True):
+        if density > 0:
+            said[letter] = (1 / density, unit_name(str(metadata.get(f"{letter.lower()}unit", unit))))
+    spacing = _positive(metadata.get("spacing"))
+    if spacing is not None:
+        said["Z"] = (spacing, unit_name(str(metadata.get("zunit", unit))))
+    return _in_one_unit(said)
+
+
+def from_resolution(resolution: tuple[float, float], unit: int) -> PixelSize:
+    """Pixel sizes from the resolution tags of a plain TIFF.
+
+    Parameters
+    ----------
+    resolution : (float, float)
+        Pixels per unit along X and Y; 0 where there are none.
+    unit : int
+        The TIFF's ResolutionUnit: 2 is the inch, 3 the centimetre, anything else leaves the size unknown.
+
+    Returns
+    -------
+    sizes, unit
+        Sizes of Y and X in micrometers; nothing where the density is that of a screen or printer (72, 96, 150, 300 or
+        600 dots per inch), which says nothing of the object.
+    """
+    if unit not in (_INCH, _CENTIMETRE) or min(resolution) <= 0:
+        return {}, None
+    if unit == _INCH and all(density in _PRINT_DENSITIES for density in resolution):
+        return {}, None
+    micrometers = 25400.0 if unit == _INCH else 10000.0
+    return {"Y": micrometers / resolution[1], "X": micrometers / resolution[0]}, "micrometer"
+
+
+def to_ome(pixel_size: Mapping[str, float], unit: str | None) -> dict[str, float | str]:
+    """Attributes of the OME element Pixels.
+
+    Parameters
+    ----------
+    pixel_size : mapping
+        Sizes by axis letter; only those of Z, Y and X are written.
+    unit : str or None
+        As `unit_name` gives it. None is written as "pixel": a size without a unit would read as micrometers.
+
+    Returns
+    -------
+    dict
+        ``PhysicalSizeX``, ``PhysicalSizeXUnit`` and so on.
+    """
+    attributes: dict[str, float | str] = {}
+    for letter in "ZYX":
+        if letter in pixel_size:
+            attributes[f"PhysicalSize{letter}"] = float(pixel_size[letter])
+            attributes[f"PhysicalSize{letter}Unit"] = _OME_SYMBOLS[unit or "pixel"]
+    return attributes
+
+
+def checked(pixel_size: Mapping[str, float] | None, unit: str | None) -> PixelSize:
+    """Refuse pixel sizes and units that no file can hold, before anything is written.
+
+    Parameters
+    ----------
+    pixel_size : mapping or None
+        Sizes by axis letter.
+    unit : str or None
+        Any name that `unit_name` knows.
+
+    Returns
+    -------
+    sizes, unit
+        The same, the unit by its one name.
+
+    Raises
+    ------
+    InputError
+        A size that is not a positive number, or a unit that is no length.
+    """
+    sizes = dict(pixel_size or {})
+    for letter, size in sizes.items():
+        if _positive(size) is None:
+            raise InputError(f"The pixel size {size} of {letter} is no size; give a number more than 0 or none.")
+    name = unit_name(unit)
+    if unit is not None and name is None:
+        raise InputError(f'The unit "{unit}" is unknown; give one of {", ".join(METRES)} or pixel.')
+    return sizes, name
+
+
+def _positive(text: Any) -> float | None:
+    try:
+        size = float(text)
+    except (TypeError, ValueError):
+        # Absent, or not a number: either way the file does not say.
+        return None
+    return size if math.isfinite(size) and size > 0 else None
+
+
+def _in_one_unit(said: Mapping[str, tuple[float, str | None]]) -> PixelSize:
+    unit = next((said[letter][1] for letter in "XYZ" if letter in said), None)
+    sizes: dict[str, float] = {}
+    for letter, (size, own) in said.items():
+        if own == unit:
+            sizes[letter] = size
+        elif own in METRES and unit in METRES:
+            sizes[letter] = size * (METRES[own] / METRES[unit])
+    return sizes, unit

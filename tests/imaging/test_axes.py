@@ -1,0 +1,164 @@
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_sr.errors import InputError
+from napari_sr.imaging.axes import Axes, parse_axes
+
+da = pytest.importorskip("dask.array")
+zarr = pytest.importorskip("zarr")
+
+ALL_LETTERS = [
+    "".join(order) for extra in ("", "T", "C", "Z", "TC", "CZ", "TZ", "TCZ") for order in permutations("YX" + extra)
+]
+
+
+@st.composite
+def images(draw):
+    letters = draw(st.sampled_from(ALL_LETTERS))
+    shape = tuple(draw(st.integers(1, 4)) for _ in letters)
+    return np.arange(np.prod(shape), dtype=np.int32).reshape(shape), letters
+
+
+@pytest.mark.parametrize(
+    ("shape", "letters", "rgb"),
+    [
+        ((8, 9), "YX", False),
+        ((8, 3), "YX", False),
+        ((8, 9, 3), "YXC", True),
+        ((8, 9, 4), "YXC", True),
+        ((5, 8, 9, 3), "ZYXC", True),
+        ((2, 5, 8, 9, 4), "TZYXC", True),
+        ((5, 8, 9), "ZYX", False),
+        ((2, 5, 8, 9), "CZYX", False),
+        ((6, 2, 5, 8, 9), "TCZYX", False),
+    ],
+)
+def test_axes_that_nobody_named_come_from_the_shape(shape, letters, rgb):
+    axes = parse_axes(None, shape)
+    assert (axes.letters, axes.rgb, axes.rgba) == (letters, rgb, rgb and shape[-1] == 4)
+
+
+def test_only_a_last_channel_axis_of_three_or_four_is_colour():
+    assert parse_axes("YXC", (8, 9, 3)).rgb
+    assert parse_axes("xyc", (8, 9, 4)).rgba
+    for letters, shape in (("YXC", (8, 9, 2)), ("YXC", (8, 9, 5)), ("CYX", (3, 8, 9)), ("YCX", (8, 3, 4))):
+        axes = parse_axes(letters, shape)
+        assert not axes.rgb
+        assert axes.channel == letters.index("C")
+
+
+@given(images())
+def test_every_pixel_lies_in_exactly_one_plane_and_goes_back_to_its_place(drawn):
+    image, letters = drawn
+    axes = parse_axes(letters, image.shape)
+    out, seen = np.full_like(image, -1), []
+    for index in axes.plane_indices():
+        plane = axes.plane(image, index)
+        colours = (image.shape[-1],) if axes.rgb else ()
+        assert plane.shape == (image.shape[axes.y], image.shape[axes.x], *colours)
+        seen.append(plane.ravel())
+        axes.place(out, index, plane)
+    assert len(seen) == axes.plane_count
+    assert sorted(np.concatenate(seen)) == list(range(image.size))
+    np.testing.assert_array_equal(out, image)
+
+
+@given(images())
+def test_a_plane_has_y_before_x_whatever_the_stored_order(drawn):
+    image, letters = drawn
+    axes = parse_axes(letters, image.shape)
+    index = next(axes.plane_indices())
+    plane = axes.plane(image, index)
+    for y in range(plane.shape[0]):
+        for x in range(plane.shape[1]):
+            pixel = list(index)
+            pixel[axes.y], pixel[axes.x] = y, x
+            np.testing.assert_array_equal(plane[y, x], image[tuple(pixel)])
+
+
+@given(images())
+def test_each_plane_knows_its_separate_channel(drawn):
+    image, letters = drawn
+    axes = parse_axes(letters, image.shape)
+    channels = [axes.channel_of(index) for index in axes.plane_indices()]
+    if axes.channel is None:
+        assert channels == [None] * axes.plane_count
+    else:
+        each = axes.plane_count // image.shape[axes.channel]
+        assert sorted(channels) == sorted(list(range(image.shape[axes.channel])) * each)
+
+
+def test_dask_and_zarr_give_the_planes_of_the_array_they_hold():
+    image = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
+    axes = parse_axes("TXYC", image.shape)
+    lazy = da.from_array(image, chunks=(1, 2, 2, 5))
+    stored = zarr.array(image, chunks=(1, 2, 2, 5))
+    target = zarr.zeros(image.shape, chunks=(1, 3, 4, 5), dtype=image.dtype)
+    for index in axes.plane_indices():
+        expected = axes.plane(image, index)
+        np.testing.assert_array_equal(axes.plane(lazy, index), expected)
+        np.testing.assert_array_equal(axes.plane(stored, index), expected)
+        axes.place(target, index, expected)
+    np.testing.assert_array_equal(target[:], image)
+
+
+def test_a_plane_of_a_lazy_array_is_all_that_is_read():
+    read = []
+
+    class Recorder:
+        shape, dtype = (7, 8, 9), np.dtype(np.uint8)
+
+        def __getitem__(self, index):
+            read.append(index)
+            return np.zeros(self.shape, self.dtype)[index]
+
+    axes = parse_axes("ZYX", Recorder.shape)
+    axes.plane(Recorder(), list(axes.plane_indices())[3])
+    assert read == [(3, slice(None), slice(None))]
+
+
+@given(images(), st.sampled_from([1, 2, 3, 4, 8]))
+def test_only_y_and_x_grow(drawn, factor):
+    image, letters = drawn
+    grown = parse_axes(letters, image.shape).upscaled_shape(factor)
+    for letter, before, after in zip(letters, image.shape, grown, strict=True):
+        assert after == before * (factor if letter in "YX" else 1)
+
+
+def test_a_fractional_factor_rounds_up_but_never_for_rounding_error():
+    assert parse_axes("YX", (30, 31)).upscaled_shape(0.1) == (3, 4)
+    assert parse_axes("YX", (10, 7)).upscaled_shape(1.5) == (15, 11)
+
+
+@pytest.mark.parametrize(
+    ("letters", "shape", "said"),
+    [
+        ("YQ", (8, 9), 'unknown letter "Q"'),
+        ("YYX", (8, 8, 9), "name Y twice"),
+        ("ZYX", (8, 9), "one letter per dimension"),
+        ("YX", (5, 8, 9), "one letter per dimension"),
+        ("TZX", (5, 8, 9), "name no Y"),
+        ("TZY", (5, 8, 9), "name no X"),
+        ("X", (9,), "two dimensions"),
+        (None, (9,), "two dimensions"),
+        (None, (), "two dimensions"),
+        ("YX", (0, 9), "empty"),
+        (None, (5, 0, 9), "empty"),
+        (None, (2, 2, 2, 2, 8, 9), "at most 5"),
+    ],
+)
+def test_axes_that_fit_no_image_are_refused_in_one_sentence(letters, shape, said):
+    with pytest.raises(InputError) as caught:
+        parse_axes(letters, shape)
+    assert said in str(caught.value)
+    assert ";" in str(caught.value), "the sentence must end with what to do"
+
+
+@pytest.mark.parametrize("factor", [0, -2, float("nan"), float("inf")])
+def test_a_factor_that_makes_no_image_is_refused(factor):
+    with pytest.raises(InputError, match="more than 0"):
+        Axes("YX", (8, 9)).upscaled_shape(factor)
