@@ -3,7 +3,8 @@
     python recipes/train.py recipes/srcnn-x3.toml --data DATA [--out runs] [--threads 2]
 
 DATA is the folder that holds ``train/`` (and ``natural/Set5``, on which the log reports the PSNR; nothing is learnt
-from it). The run goes on from its last checkpoint when it is started again. ``recipes/bundle.py`` makes a model file of it.
+from it). The run goes on from its last checkpoint when it is started again. ``recipes/bundle.py`` makes a model file of
+it.
 """
 
 from __future__ import annotations
@@ -124,6 +125,15 @@ def set5_psnr(network: nn.Module, data: Path, scale: int, colour: str) -> float:
     return float(np.mean(values))
 
 
+def place(step: int, cycles: list[int]) -> tuple[int, int]:
+    """Position within the cycle that a step (from 0) falls into, and the cycle's length."""
+    for length in cycles:
+        if step < length:
+            return step, length
+        step -= length
+    raise ValueError("The recipe's cycles add up to fewer steps than the recipe has.")
+
+
 def train(recipe: dict[str, Any], data: Path, out: Path) -> None:
     """Run the recipe to its end, with a checkpoint and a line of the log every 500 steps."""
     part = recipe["training"]
@@ -133,21 +143,19 @@ def train(recipe: dict[str, Any], data: Path, out: Path) -> None:
         network.load_state_dict(torch.load(out.parent / part["start"] / "last.pt", weights_only=True)["ema"])
     ema = {k: v.detach().clone() for k, v in network.state_dict().items()}
     optimiser = torch.optim.Adam(network.parameters(), lr=part["rate"])
-    schedule = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimiser, part["cycle"])
     patches = Patches(recipe, data, network)
-    begin, spent = 0, 0.0
+    begin, spent, steps = 0, 0.0, sum(part["cycles"])
     last = out / "last.pt"
     if last.exists():
         state = torch.load(last, weights_only=True)
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
-        schedule.load_state_dict(state["schedule"])
         ema, begin, spent = state["ema"], state["step"], state["seconds"]
         patches.generator = np.random.default_rng((recipe["seed"], begin))
     loss_of = functional.mse_loss if part["loss"] == "mse" else functional.l1_loss
     started = time.perf_counter() - spent
     running = 0.0
-    for step in range(begin + 1, part["steps"] + 1):
+    for step in range(begin + 1, steps + 1):
         low, high = patches.draw()
         low = low.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=part["autocast"] == "bfloat16"):
@@ -155,14 +163,17 @@ def train(recipe: dict[str, Any], data: Path, out: Path) -> None:
         loss = loss_of(result.float(), high)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        position, length = place(step - 1, part["cycles"])
+        for group in optimiser.param_groups:
+            group["lr"] = part["rate"] * 0.5 * (1 + math.cos(math.pi * position / length))
         optimiser.step()
-        schedule.step()
         running += loss.item()
-        decay = min(part["ema"], step / (step + 10))
+        # The average begins anew with every cycle: a restart at the full rate throws the weights far off.
+        decay = min(part["ema"], position / (position + 10))
         with torch.no_grad():
             for key, value in network.state_dict().items():
                 ema[key].lerp_(value, 1 - decay)
-        if step % 500 == 0 or step == part["steps"]:
+        if step % 500 == 0 or step == steps:
             judge = build(recipe)
             judge.load_state_dict(ema)
             psnr = set5_psnr(judge.eval(), data, patches.scale, recipe["data"]["colour"])
@@ -173,7 +184,7 @@ def train(recipe: dict[str, Any], data: Path, out: Path) -> None:
             with (out / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
             state = {"network": network.state_dict(), "ema": ema, "optimiser": optimiser.state_dict()}
-            state |= {"schedule": schedule.state_dict(), "step": step, "seconds": seconds}
+            state |= {"step": step, "seconds": seconds}
             torch.save(state, out / "part.pt")
             (out / "part.pt").replace(last)
 

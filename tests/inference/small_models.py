@@ -54,5 +54,3 @@ def identity(channels: int = 1, colour: str = "luma", **card: Any) -> Model:
         network.conv3.weight.data[c, 2 * c] = 1
         network.conv3.weight.data[c, 2 * c + 1] = -1
     return model_of(network, "SRCNN", settings, colour=colour, family="srcnn", **card)
-
-

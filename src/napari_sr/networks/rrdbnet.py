@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from napari_sr.networks.doublings import enlargements
 from napari_sr.networks.receptive import Convolutions, Enlarge, Unshuffle, receptive_radius
+from napari_sr.networks.unshuffle import CropTo, PadUnshuffle
 from napari_sr.networks.upsample import Upsample
 
 #: Scale of every residual (Wang et al., section 3.1: "residual scaling").
@@ -114,7 +115,8 @@ class RRDBNet(nn.Module):
         ways_in = [Unshuffle(unshuffle)] if unshuffle > 1 else []
         ups = [step for f in factors for step in (Enlarge(f), Convolutions(1))]
         self.receptive_radius = receptive_radius([*ways_in, Convolutions(1, 15 * blocks + 2), *ups, Convolutions(1, 2)])
-        self.pixel_unshuffle = nn.PixelUnshuffle(unshuffle)
+        self.gather = PadUnshuffle(unshuffle) if unshuffle > 1 else None
+        self.crop = CropTo(scale) if unshuffle > 1 else None
         self.conv_first = nn.Conv2d(in_channels * unshuffle**2, features, 3, padding=1)
         self.body = nn.Sequential(*(RRDB(features, growth, plus) for _ in range(blocks)))
         self.conv_body = nn.Conv2d(features, features, 3, padding=1)
@@ -138,19 +140,11 @@ class RRDBNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, scale H, scale W), values in [0, 1] as trained."""
-        height, width = x.shape[-2:]
-        if self.unshuffle > 1:
-            x = self.pixel_unshuffle(self._pad(x))
-        first = self.conv_first(x)
+        first = self.conv_first(x if self.gather is None else self.gather(x))
         deep = first + self.conv_body(self.body(first))
         for n, enlarge in enumerate(self.enlarge):
             deep = self.lrelu(getattr(self, f"conv_up{n + 1}")(enlarge(deep)))
         out: Tensor = self.conv_last(self.lrelu(self.conv_hr(deep)))
-        if self.unshuffle > 1:
-            out = out[..., : height * self.scale, : width * self.scale]
+        if self.crop is not None:
+            out = self.crop(out, x)
         return out if self.skip is None else out + self.skip(x)
-
-    def _pad(self, x: Tensor) -> Tensor:
-        """Repeat the last rows and columns so that both lengths are whole numbers of groups."""
-        below, right = (-n % self.unshuffle for n in x.shape[-2:])
-        return nn.functional.pad(x, (0, right, 0, below), mode="replicate") if below or right else x

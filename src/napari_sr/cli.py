@@ -1,0 +1,393 @@
+"""The command line: `napari-sr upscale | evaluate | models | demo`.
+
+The only room that prints. What a command needs is imported when it runs, so that ``napari-sr --help`` is there at once.
+Results go to standard output, progress and errors to standard error. The exit status is 0, or 2 after a sentence that
+says what could not be done, or 130 when the user stopped it; then nothing was written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+from typer.core import TyperGroup
+
+from napari_sr import __version__
+from napari_sr.errors import InputError, NapariSRError
+from napari_sr.inference.settings import PRECISIONS, TILINGS, Overlap, Tiling
+
+if TYPE_CHECKING:
+    from napari_sr.evaluation import Channels
+    from napari_sr.evaluation.folders import Upscale
+    from napari_sr.imaging.axes import Axes
+    from napari_sr.imaging.files import ImageFile
+    from napari_sr.imaging.intensity import IntensitySpec
+    from napari_sr.imaging.resize import Kernel
+    from napari_sr.zoo import Model, ModelEntry
+
+_FAILED, _STOPPED = 2, 130
+
+
+class _Commands(TyperGroup):
+    """Turns what goes wrong on purpose into one sentence and an exit status."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # `napari-sr models | head`: whoever read the output has gone, and typer ends quietly.
+            raise
+        except NapariSRError as error:
+            sentence = " ".join(str(error).split())
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            sentence = f"{where}{error.strerror or error}."
+        except MemoryError:
+            sentence = "The image does not fit into memory: take a part of it, or fewer planes."
+        except KeyboardInterrupt:
+            typer.echo("Stopped; nothing was written.", err=True)
+            raise typer.Exit(_STOPPED) from None
+        typer.echo(f"napari-sr: {sentence}", err=True)
+        raise typer.Exit(_FAILED)
+
+
+app = typer.Typer(
+    cls=_Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Super-resolution of microscopy images: SRCNN, SRGAN and ESRGAN.",
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="napari-sr")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"napari-sr {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+_KERNELS = "nearest, bilinear, bicubic or lanczos3"
+_ModelOption = Annotated[str, typer.Option("--model", "-m", help="A name from `napari-sr models`, or a weight file.")]
+_Alpha = Annotated[
+    float | None, typer.Option(help="For a model of two weight sets: 0 the first (faithful) to 1 the second (sharp).")
+]
+_Scale = Annotated[int | None, typer.Option(help="Factor, for weight files that do not tell theirs (SRCNN's).")]
+_Upsampling = Annotated[str | None, typer.Option(help=f"For SRCNN, how the input is enlarged first: {_KERNELS}.")]
+_Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ... or mps.")]
+_Precision = Annotated[str, typer.Option(help=f"Numbers to compute in: {', '.join(PRECISIONS)}.")]
+_TilingOption = Annotated[str, typer.Option(help=f"How large planes go through the network: {', '.join(TILINGS)}.")]
+_Tile = Annotated[int | None, typer.Option(help="Side of an overlap tile, in pixels of the input.")]
+_TileOverlap = Annotated[int | None, typer.Option("--overlap", help="Pixels a tile discards on each side.")]
+_TileBlend = Annotated[int | None, typer.Option("--blend", help="Pixels over which tiles are cross-faded.")]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no report.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def upscale(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="TIFF, OME-TIFF or PNG.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write: .ome.tif, .tif or .png.")],
+    model: _ModelOption,
+    alpha: _Alpha = None,
+    scale: _Scale = None,
+    upsampling: _Upsampling = None,
+    axes: Annotated[str | None, typer.Option(help="Axes such as ZYX, where the file does not say.")] = None,
+    device: _Device = "auto",
+    precision: _Precision = "auto",
+    tiling: _TilingOption = "overlap",
+    tile: _Tile = None,
+    overlap: _TileOverlap = None,
+    blend: _TileBlend = None,
+    intensity: Annotated[
+        str, typer.Option(help="Which values are black and white: auto, dtype, percentile, or LOW,HIGH.")
+    ] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT when it exists.")] = False,
+    quiet: _Quiet = False,
+) -> None:
+    """Upscale one image; its pixel sizes are kept, divided by the factor."""
+    plan, bounds = _tiling(tiling, tile, overlap, blend), _intensity(intensity)
+    _check_output(source, out, overwrite)
+    from napari_sr.imaging.axes import parse_axes
+    from napari_sr.imaging.files import read_image, write_image
+    from napari_sr.inference import Job
+
+    image = read_image(source)
+    meaning = parse_axes(axes or image.axes, image.data.shape)
+    _check_writable(out, image, meaning)
+    loaded = _load(model, alpha, scale, upsampling)
+    job = Job(model=loaded, device=device, precision=precision, tiling=plan, intensity=bounds)
+    with _Bar(quiet) as bar:
+        result = job.run(image.data, meaning, progress=bar)
+    divided = {a: s / (loaded.scale if a in "YX" else 1) for a, s in image.pixel_size.items() if a in meaning.letters}
+    write_image(out, result.data, meaning.letters, divided, image.unit if divided else None)
+    if not quiet:
+        typer.echo(f"{out}: {result.report.sentence()}")
+
+
+@app.command()
+def models(as_json: _Json = False) -> None:
+    """List the models at hand, and published ones with where to get them."""
+    from napari_sr.evaluation.tables import as_columns
+    from napari_sr.zoo import list_models, model_folder
+    from napari_sr.zoo.published import find_published
+
+    entries = list_models()
+    if as_json:
+        typer.echo(json.dumps([_as_record(entry) for entry in entries], indent=2))
+        return
+    header = ["NAME", "FAMILY", "FACTOR", "COLOUR", "DOMAIN", "WHERE", "LICENCE"]
+    typer.echo(as_columns([header, *(_model_row(entry) for entry in entries)]))
+    for entry in entries:
+        if entry.problem is not None:
+            typer.echo(f"\n{entry.name}: {entry.problem}")
+    absent = [(entry, find_published(entry.name)) for entry in entries if entry.path is None]
+    if absent:
+        typer.echo(f"\nTo use a published model, get its file and put it into {model_folder()}:")
+        typer.echo(as_columns([[f"  {entry.name}", p.file if p else "", entry.url or ""] for entry, p in absent]))
+
+
+@app.command()
+def evaluate(
+    images: Annotated[Path, typer.Argument(help="Results, or with --model low-resolution inputs: a file or a folder.")],
+    reference: Annotated[Path, typer.Argument(help="What they should be: a file, or a folder with the same names.")],
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", help=f"Upscale IMAGES with it first: a model, or {_KERNELS}. May be repeated."),
+    ] = None,
+    scale: Annotated[int | None, typer.Option(help="Factor; found from the sizes when --model is given.")] = None,
+    channels: Annotated[str, typer.Option(help="For RGB: luma (Y of BT.601) or plain (R, G and B).")] = "luma",
+    border: Annotated[int | None, typer.Option(help="Pixels left out on each side; by default the factor.")] = None,
+    data_range: Annotated[
+        float | None, typer.Option(help="Span of values that counts as the peak; by default that of the integer type.")
+    ] = None,
+    alpha: _Alpha = None,
+    upsampling: _Upsampling = None,
+    device: _Device = "auto",
+    precision: _Precision = "auto",
+    tiling: _TilingOption = "overlap",
+    tile: _Tile = None,
+    overlap: _TileOverlap = None,
+    blend: _TileBlend = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON (PSNR null: identical images).")] = False,
+    quiet: _Quiet = False,
+) -> None:
+    """Compare images with their references: PSNR and SSIM, each image and the mean, by a protocol that is named."""
+    from napari_sr.evaluation import evaluate_files, pair_files
+    from napari_sr.evaluation.tables import fidelity_csv, fidelity_json, fidelity_table
+
+    if as_csv and as_json:
+        raise InputError("The output is CSV or JSON, not both: leave one of --csv and --json out.")
+    plan = _tiling(tiling, tile, overlap, blend)
+    pairs = pair_files(images, reference, scale=scale)
+    factor = _factor(scale, border, (pairs[0].image, pairs[0].reference) if model else None)
+    methods = {name: _method(name, factor, alpha, upsampling, device, precision, plan) for name in model or []}
+    compared = cast("Channels", channels)
+    with _Bar(quiet, "image") as bar:
+        rows = evaluate_files(
+            pairs,
+            methods or {"": None},
+            scale=factor,
+            channels=compared,
+            border=border,
+            data_range=data_range,
+            progress=bar,
+        )
+    layout = fidelity_csv if as_csv else fidelity_json if as_json else fidelity_table
+    typer.echo(layout(rows))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the files written without a window.")] = Path("napari-sr-demo"),
+    sample: Annotated[str, typer.Option(help="fluorescence or electron.")] = "fluorescence",
+    model: _ModelOption = "esrgan-compact-x4",
+    no_window: Annotated[bool, typer.Option("--no-window", help="Write files even where there is a display.")] = False,
+) -> None:
+    """Upscale a sample image: in napari where there is a display, else as files with a picture and figures."""
+    reason = "--no-window was given" if no_window else _why_no_window()
+    if reason is None:
+        from napari_sr.widgets.demo import open_demo
+
+        open_demo(sample, model)
+        return
+    from napari_sr.evaluation import write_showcase
+    from napari_sr.inference import Job
+    from napari_sr.samples import load_sample
+
+    field = load_sample(sample)
+    loaded = _load(model, None, field.factor, None)
+    result = Job(model=loaded).run(field.low, field.axes)
+    shown = write_showcase(out, field, result.data, loaded.name)
+    typer.echo(f"No window was opened: {reason}.")
+    typer.echo(f"{field.title}: {field.source} ({field.licence}).")
+    typer.echo(result.report.sentence())
+    typer.echo(
+        f"Against the ground truth: {loaded.name} PSNR {shown.result.psnr:.2f} dB, SSIM {shown.result.ssim:.4f}; "
+        f"bicubic PSNR {shown.bicubic.psnr:.2f} dB, SSIM {shown.bicubic.ssim:.4f} ({shown.result.protocol})."
+    )
+    typer.echo("Written:\n" + "\n".join(f"  {path}" for path in shown.files))
+
+
+class _Bar:
+    """A progress bar on standard error, where that is a terminal; called as ``progress(done, total)``."""
+
+    def __init__(self, quiet: bool, unit: str = "tile") -> None:
+        from tqdm import tqdm
+
+        # disable=None: no bar where standard error is no terminal.
+        self._bar = tqdm(unit=unit, leave=False, disable=True if quiet else None, file=sys.stderr)
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+
+    def __call__(self, done: int, total: int) -> None:
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)
+
+
+def _load(name: str, alpha: float | None, scale: int | None, upsampling: str | None) -> Model:
+    from napari_sr.zoo import load_model
+
+    # The kernel's name is checked there, with a sentence.
+    return load_model(name, alpha=alpha, scale=scale, upsampling=cast("Kernel | None", upsampling))
+
+
+def _method(
+    name: str,
+    scale: int,
+    alpha: float | None,
+    upsampling: str | None,
+    device: str,
+    precision: str,
+    tiling: Tiling,
+) -> Upscale:
+    """Give what upscales an image file: an interpolation, or a model."""
+    from napari_sr.evaluation import BASELINES, interpolate
+    from napari_sr.inference import Job
+
+    if name in BASELINES:
+        return lambda image: interpolate(image.data, scale, name, axes=image.axes)
+    job = Job(model=_load(name, alpha, scale, upsampling), device=device, precision=precision, tiling=tiling)
+    return lambda image: job.run(image.data, image.axes).data
+
+
+def _tiling(name: str, tile: int | None, overlap: int | None, blend: int | None) -> Tiling:
+    """Give the tiling by name, or by its sizes where any is given."""
+    sizes = {key: n for key, n in (("tile", tile), ("overlap", overlap), ("blend", blend)) if n is not None}
+    if sizes and name != "overlap":
+        raise InputError(f"--{next(iter(sizes))} is for overlap tiles: leave it out with --tiling {name}.")
+    # A name that does not exist is refused by the job, with the names that do.
+    return Overlap(**sizes) if sizes else cast("Tiling", name)
+
+
+def _intensity(text: str) -> IntensitySpec:
+    """Read LOW,HIGH as a pair of numbers; words are checked where they are used."""
+    if "," not in text:
+        return cast("IntensitySpec", text)
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"The intensity {text} is no pair of numbers: write LOW,HIGH, such as 100,4095.") from None
+    return low, high
+
+
+def _check_output(source: Path, out: Path, overwrite: bool) -> None:
+    """Refuse a place to write before any work is done."""
+    if out.exists() and source.exists() and out.samefile(source):
+        raise InputError(f"{out} is the input itself: give another name for the result.")
+    if out.is_dir():
+        raise InputError(f"{out} is a folder: give the name of a file in it.")
+    if out.exists() and not overwrite:
+        raise InputError(f"{out} exists already: give another name, or --overwrite.")
+    if not out.parent.is_dir():
+        raise InputError(f"There is no folder {out.parent} to write {out.name} in: make it first.")
+
+
+def _check_writable(out: Path, image: ImageFile, axes: Axes) -> None:
+    """Refuse a format that cannot hold the result: one pixel of each plane is written to see, before the work."""
+    from tempfile import TemporaryDirectory
+
+    import numpy as np
+
+    from napari_sr.imaging.files import write_image
+
+    shape = tuple(1 if letter in "YX" else n for letter, n in zip(axes.letters, axes.shape, strict=True))
+    with TemporaryDirectory() as folder:
+        write_image(Path(folder) / out.name, np.zeros(shape, image.data.dtype), axes.letters)
+
+
+def _factor(scale: int | None, border: int | None, first: tuple[Path, Path] | None) -> int:
+    """Give the factor: as the user says, or from the sizes of the first low-resolution image and its reference."""
+    if scale is not None:
+        return scale
+    if first is not None:
+        from napari_sr.evaluation import scale_of_sizes
+        from napari_sr.imaging.files import read_image
+
+        return scale_of_sizes(*(read_image(path) for path in first))
+    if border is None:
+        raise InputError(
+            "Give --scale, the factor of the results (as many pixels of border are left out), or --border."
+        )
+    return 1
+
+
+def _why_no_window() -> str | None:
+    if sys.platform not in ("darwin", "win32") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return "there is no display"
+    if find_spec("napari") is None or not any(map(find_spec, ("PyQt6", "PySide6", "PyQt5", "PySide2"))):
+        return "napari is not installed (pip install 'napari-sr[gui]')"
+    return None
+
+
+def _as_record(entry: ModelEntry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "where": entry.where,
+        "path": None if entry.path is None else str(entry.path),
+        "url": entry.url,
+        "licence": entry.licence,
+        "problem": entry.problem,
+        "card": None if entry.card is None else entry.card.model_dump(mode="json"),
+    }
+
+
+def _model_row(entry: ModelEntry) -> list[str]:
+    from napari_sr.zoo.published import find_published
+
+    card, published = entry.card, find_published(entry.name)
+    known = card or published
+    where = f"{entry.where}, not here" if entry.path is None else entry.where
+    return [
+        entry.name,
+        known.family if known else "",
+        f"x{known.scale}" if known else "",
+        card.colour if card else "",
+        (card.domain or "") if card else "",
+        where if entry.problem is None else f"{where}, unusable",
+        entry.licence or "",
+    ]

@@ -1,0 +1,150 @@
+"""How the rows of a panel look: labels of one width, lists that shrink, text that wraps, a part that folds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from magicgui.widgets import ComboBox, Container, FloatSlider, Label, PushButton
+from magicgui.widgets.bases import Widget
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QSizePolicy, QWidget
+
+# Long names of layers and files must not make the panel wider than the window leaves room for.
+_LEAST_CHARACTERS = 12
+_ROOM_FOR_SCROLLBAR = 24
+
+
+def rows(widgets: Sequence[Widget]) -> Container[Widget]:
+    """Stack widgets, each with its label to the left."""
+    container: Container[Widget] = Container(widgets=list(widgets), labels=True)
+    container.margins = (0, 0, 0, 0)
+    return container
+
+
+class LabelAlignment(QObject):
+    """Keeps the labels of several stacks of rows as wide as the widest.
+
+    How wide a label is shows only once the window's style and font apply to it.
+
+    Parameters
+    ----------
+    panel : QWidget
+        The panel that the rows are in.
+    stacks : iterable of Container
+        The stacks of rows.
+    """
+
+    def __init__(self, panel: QWidget, stacks: Iterable[Container[Widget]]) -> None:
+        super().__init__(panel)
+        self._stacks = tuple(stacks)
+        panel.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name)
+        """Align when the panel is shown, or has another style."""
+        if event is not None and event.type() in (QEvent.Type.Show, QEvent.Type.StyleChange, QEvent.Type.FontChange):
+            self.align()
+        return False
+
+    def align(self) -> None:
+        """Give all labels the width of the widest."""
+        labels = [label for stack in self._stacks for label in _row_labels(stack)]
+        width = max((label.sizeHint().width() for label in labels), default=0)
+        for label in labels:
+            label.setMinimumWidth(width)
+
+
+def shrinkable(combo: ComboBox) -> ComboBox:
+    """Let a list be narrower than its longest entry."""
+    native: QComboBox = combo.native
+    native.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    native.setMinimumContentsLength(_LEAST_CHARACTERS)
+    native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    return combo
+
+
+def list_anew(combo: ComboBox, value: Any) -> None:
+    """Fill a list from its choices, in their order, and choose a value if it is there; nobody is told."""
+    with combo.changed.blocked():
+        # magicgui would keep the entries that are there already before the new ones.
+        combo.native.clear()
+        combo.reset_choices()
+        if value in combo.choices:
+            combo.value = value
+    # The list drops down as wide as its longest entry, however narrow the panel is.
+    view = combo.native.view()
+    view.setMinimumWidth(view.sizeHintForColumn(0) + _ROOM_FOR_SCROLLBAR)
+
+
+def narrow_readout(slider: FloatSlider) -> FloatSlider:
+    """Leave the room to the slider and not to the number beside it."""
+    for readout in slider.native.findChildren(QDoubleSpinBox):
+        # napari's style gives every number 90 pixels.
+        readout.setStyleSheet("min-width: 3.5em; max-width: 3.5em; padding: 0px;")
+    return slider
+
+
+def wrapped(label: Label) -> Label:
+    """Let a text wrap, be selected with the mouse, and take no more room than it needs."""
+    native: QLabel = label.native
+    native.setWordWrap(True)
+    native.setTextFormat(Qt.TextFormat.PlainText)
+    native.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return label
+
+
+def show_text(label: Label, text: str) -> None:
+    """Show a text, or nothing at all where there is none."""
+    label.value = text
+    label.visible = bool(text)
+
+
+class Fold(Container[Widget]):
+    """Rows under a button that folds them away.
+
+    Parameters
+    ----------
+    title : str
+        What the button says.
+    body : Container
+        The rows; folded at first.
+    tooltip : str
+        What is in there.
+    """
+
+    def __init__(self, title: str, body: Container[Widget], *, tooltip: str) -> None:
+        self._title = title
+        self._body = body
+        self.button = PushButton(text="", tooltip=tooltip, name="fold")
+        self.button.native.setFlat(True)
+        self.button.native.setStyleSheet("text-align: left; padding: 3px;")
+        self.button.changed.connect(self._toggle)
+        super().__init__(widgets=[self.button, body], labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.open = False
+
+    @property
+    def open(self) -> bool:
+        """Whether the rows are shown."""
+        return self._open
+
+    @open.setter
+    def open(self, value: bool) -> None:
+        self._open = value
+        self._body.visible = value
+        self.button.text = f"{'▾' if value else '▸'}  {self._title}"
+
+    def _toggle(self) -> None:
+        self.open = not self._open
+
+
+def _row_labels(container: Container[Widget]) -> list[QLabel]:
+    layout = container.native.layout()
+    found = []
+    for index in range(layout.count()):
+        row = layout.itemAt(index).widget()
+        label = row.layout().itemAt(0).widget() if row is not None and row.layout() is not None else None
+        if isinstance(label, QLabel):
+            found.append(label)
+    return found

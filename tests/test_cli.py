@@ -1,0 +1,394 @@
+"""The command line: what it writes and prints, and that what goes wrong is one sentence, status 2 and no file."""
+
+import csv
+import io
+import json
+import os
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from napari_sr import __version__, inference
+from napari_sr.cli import app
+from napari_sr.evaluation import bicubic, evaluate
+from napari_sr.imaging.files import read_image, write_image
+from napari_sr.inference import Job, Overlap
+from napari_sr.networks import SRCNN, RRDBNet
+from napari_sr.zoo import load_model
+
+MODULE = "from napari_sr.cli import main; main()"
+
+
+@pytest.fixture(autouse=True)
+def model_folder(tmp_path, monkeypatch):
+    """Give the user's folder of models: an x4 ESRGAN and an SRCNN, both tiny and untrained."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    monkeypatch.setenv("NAPARI_SR_MODELS", str(folder))
+    torch.manual_seed(0)
+    torch.save(RRDBNet(scale=4, features=8, growth=4, blocks=1).state_dict(), folder / "tiny.pth")
+    torch.save(SRCNN(scale=2).state_dict(), folder / "tiny-srcnn.pth")
+    return folder
+
+
+@pytest.fixture
+def stack(tmp_path):
+    """Give a Z stack of uint16 with its pixel size in micrometre."""
+    data = np.random.default_rng(0).integers(100, 4000, (3, 16, 20), np.uint16)
+    path = tmp_path / "stack.tif"
+    write_image(path, data, "ZYX", {"Z": 0.3, "Y": 0.1, "X": 0.1}, "micrometer")
+    return path
+
+
+def napari_sr(*arguments, status=0):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == status, (result.exit_code, result.output, result.exception)
+    return result
+
+
+def refusal(*arguments):
+    """Run what must be refused; give the one sentence on standard error."""
+    result = napari_sr(*arguments, status=2)
+    assert result.stdout == ""
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("napari-sr: ")
+    assert lines[0].endswith((".", "?"))
+    return lines[0]
+
+
+def raising(error):
+    """Give a function that raises."""
+
+    def fail(*arguments, **settings):
+        raise error
+
+    return fail
+
+
+def in_process(*arguments, **environment):
+    """Run the entry point in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", MODULE, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("ending", [".tif", ".ome.tif"])
+def test_upscale_keeps_what_the_file_says_and_divides_the_pixel_size(stack, tmp_path, ending):
+    out = tmp_path / f"out{ending}"
+    result = napari_sr("upscale", stack, out, "--model", "tiny", "--device", "cpu")
+    written = read_image(out)
+    assert (written.data.shape, written.data.dtype, written.axes) == ((3, 64, 80), np.uint16, "ZYX")
+    assert written.unit == "micrometer"
+    assert written.pixel_size == pytest.approx({"Z": 0.3, "Y": 0.025, "X": 0.025})
+    assert result.stdout.startswith(f"{out}: tiny x4 on cpu in float32, 3 planes")
+    assert len(result.stdout.splitlines()) == 1
+
+
+def test_upscale_gives_the_pixels_of_the_job(stack, tmp_path):
+    out = tmp_path / "out.tif"
+    sizes = ("--tile", 12, "--overlap", 3, "--blend", 1)
+    napari_sr("upscale", stack, out, "-m", "tiny", *sizes, "--intensity", "100,4000", "--device", "cpu", "-q")
+    job = Job(
+        model=load_model("tiny"), device="cpu", tiling=Overlap(tile=12, overlap=3, blend=1), intensity=(100, 4000)
+    )
+    assert np.array_equal(read_image(out).data, job.run(read_image(stack).data, "ZYX").data)
+
+
+def test_upscale_takes_png_in_and_out_and_a_path_to_a_weight_file(tmp_path, model_folder):
+    image = tmp_path / "in.png"
+    write_image(image, np.random.default_rng(0).integers(0, 255, (12, 10, 3), np.uint8))
+    result = napari_sr(
+        *("upscale", image, tmp_path / "out.png", "--model", model_folder / "tiny-srcnn.pth"),
+        *("--scale", 2, "--upsampling", "lanczos3", "--quiet"),
+    )
+    assert result.output == ""
+    assert read_image(tmp_path / "out.png").data.shape == (24, 20, 3)
+
+
+def test_upscale_takes_the_axes_from_the_user(stack, tmp_path):
+    napari_sr("upscale", stack, tmp_path / "out.tif", "-m", "tiny", "--axes", "tyx", "-q")
+    written = read_image(tmp_path / "out.tif")
+    assert (written.axes, written.data.shape) == ("TYX", (3, 64, 80))
+    assert written.pixel_size == pytest.approx({"Y": 0.025, "X": 0.025})
+
+
+def test_existing_file_is_replaced_only_when_told(stack, tmp_path):
+    out = tmp_path / "out.tif"
+    out.write_bytes(b"precious")
+    assert "exists already" in refusal("upscale", stack, out, "-m", "tiny")
+    assert out.read_bytes() == b"precious"
+    napari_sr("upscale", stack, out, "-m", "tiny", "--overwrite", "-q")
+    assert read_image(out).data.shape == (3, 64, 80)
+
+
+def test_input_is_never_replaced(stack):
+    before = stack.read_bytes()
+    assert "is a folder" in refusal("upscale", stack, stack.parent, "-m", "tiny", "--overwrite")
+    assert "is the input itself" in refusal("upscale", stack, stack, "-m", "tiny", "--overwrite")
+    assert stack.read_bytes() == before
+
+
+def bad_text(folder):
+    (folder / "bad.pth").write_text("<html>Quota exceeded</html>")
+
+
+def bad_truncated(folder):
+    header = json.dumps({"w": {"dtype": "F32", "shape": [64], "data_offsets": [0, 256]}}).encode()
+    (folder / "bad.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0" * 100)
+
+
+class Trap:
+    """Unpickling it makes a file."""
+
+    def __reduce__(self):
+        return Path.touch, (Path("sprung"),)
+
+
+def bad_pickle(folder):
+    (folder / "bad.pkl").write_bytes(pickle.dumps({"conv1.weight": Trap()}))
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "word"),
+    [
+        (bad_text, "bad.pth", "text file"),
+        (bad_truncated, "bad.safetensors", "bad.safetensors"),
+        (bad_pickle, "bad.pkl", "would run code"),
+        (lambda folder: None, "missing.pth", "missing.pth"),
+    ],
+    ids=["text named .pth", "truncated .safetensors", "pickle that runs code", "missing"],
+)
+def test_weight_file_that_cannot_be_used(make, name, word, stack, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert word in refusal("upscale", stack, "out.tif", "--model", tmp_path / name)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("--model", "tiny", "--scale", 3), "3"),
+        (("--model", "tinny"), "did you mean tiny"),
+        (("--model", "tiny", "--alpha", 0.5), "leave alpha out"),
+        (("--model", "tiny", "--upsampling", "bicubic"), "leave upsampling out"),
+        (("--model", "tiny", "--axes", "QYX"), 'unknown letter "Q"'),
+        (("--model", "tiny", "--axes", "YX"), "but the image has 3"),
+        (("--model", "tiny", "--device", "abacus"), "not on this machine"),
+        (("--model", "tiny", "--precision", "float8"), "float8"),
+        (("--model", "tiny", "--tiling", "mosaic"), "mosaic"),
+        (("--model", "tiny", "--tiling", "none", "--tile", 64), "--tile is for overlap tiles"),
+        (("--model", "tiny", "--tile", 10, "--overlap", 8), "nothing left"),
+        (("--model", "tiny", "--intensity", "5,5"), "(5.0, 5.0)"),
+        (("--model", "tiny", "--intensity", "5,x"), "LOW,HIGH"),
+        (("--model", "tiny", "--intensity", "bright"), "bright"),
+    ],
+)
+def test_setting_that_does_not_exist(arguments, word, stack, tmp_path):
+    assert word in refusal("upscale", stack, tmp_path / "out.tif", *arguments)
+    assert not list(tmp_path.glob("*out.tif*"))
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        (np.full((8, 8), np.nan, np.float32), "NaN"),
+        (np.full((8, 8), 7, np.uint16), "(low, high)"),
+    ],
+)
+def test_image_that_cannot_be_used(data, word, tmp_path):
+    write_image(tmp_path / "in.tif", data)
+    assert word in refusal("upscale", tmp_path / "in.tif", tmp_path / "out.tif", "-m", "tiny")
+    assert not list(tmp_path.glob("*out.tif*"))
+
+
+def test_file_that_is_no_image(tmp_path):
+    (tmp_path / "in.tif").write_text("not an image")
+    assert "cannot be read" in refusal("upscale", tmp_path / "in.tif", tmp_path / "out.tif", "-m", "tiny")
+    assert "no image file" in refusal("upscale", tmp_path / "no.tif", tmp_path / "out.tif", "-m", "tiny")
+
+
+@pytest.mark.parametrize(
+    ("out", "word"), [("out.png", "one plane"), ("out.gif", "ending"), ("no/out.tif", "no folder")]
+)
+def test_format_that_cannot_hold_the_result_is_refused_before_the_work(out, word, stack, tmp_path, monkeypatch):
+    monkeypatch.setattr(Job, "run", raising(AssertionError("the work had begun")))
+    assert word in refusal("upscale", stack, tmp_path / out, "-m", "tiny")
+
+
+def test_interruption_ends_with_130_and_nothing_written(stack, tmp_path, monkeypatch):
+    monkeypatch.setattr(Job, "run", raising(KeyboardInterrupt))
+    before = sorted(tmp_path.iterdir())
+    result = napari_sr("upscale", stack, tmp_path / "out.tif", "-m", "tiny", status=130)
+    assert result.stderr == "Stopped; nothing was written.\n"
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_disk_that_is_full_is_a_sentence(stack, tmp_path, monkeypatch):
+    monkeypatch.setattr(Job, "run", raising(OSError(28, "No space left on device", "disk")))
+    assert "disk: No space left on device." in refusal("upscale", stack, tmp_path / "out.tif", "-m", "tiny")
+
+
+def test_models_lists_those_at_hand_and_where_to_get_others(model_folder):
+    lines = napari_sr("models").stdout.splitlines()
+    assert re.split(r"\s{2,}", lines[0]) == ["NAME", "FAMILY", "FACTOR", "COLOUR", "DOMAIN", "WHERE", "LICENCE"]
+    assert any(line.startswith("tiny ") and "user" in line for line in lines)
+    get = next(n for n, line in enumerate(lines) if "put it into" in line)
+    assert str(model_folder) in lines[get]
+    wanted = next(line for line in lines[get:] if "RealESRGAN_x4plus " in line)
+    assert "RealESRGAN_x4plus.pth" in wanted and "https://" in wanted
+
+
+def test_models_as_json():
+    records = {record["name"]: record for record in json.loads(napari_sr("models", "--json").stdout)}
+    assert records["tiny"]["where"] == "user"
+    assert Path(records["tiny"]["path"]).name == "tiny.pth"
+    assert records["RealESRGAN_x4plus"]["url"].endswith("RealESRGAN_x4plus.pth")
+
+
+def test_models_names_what_cannot_be_used(model_folder):
+    (model_folder / "broken.safetensors").write_bytes(b"\x08")
+    lines = napari_sr("models").stdout.splitlines()
+    assert any(line.startswith("broken ") and "unusable" in line for line in lines)
+    assert any(line.startswith("broken: ") for line in lines)
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Give a folder of low-resolution images and one of their references."""
+    low, high = tmp_path / "low", tmp_path / "high"
+    low.mkdir()
+    high.mkdir()
+    rng = np.random.default_rng(0)
+    for name, extra in (("ape", 0), ("bee", 1)):
+        write_image(low / f"{name}x2.png", rng.integers(0, 255, (16, 18), np.uint8))
+        write_image(high / f"{name}.png", rng.integers(0, 255, (32 + extra, 36), np.uint8))
+    return low, high
+
+
+def test_evaluate_prints_each_image_the_mean_and_the_protocol(pairs):
+    low, high = pairs
+    lines = napari_sr("evaluate", low, high, "--model", "bicubic", "--model", "nearest").stdout.splitlines()
+    assert lines[0].split() == ["image", "bicubic", "PSNR", "bicubic", "SSIM", "nearest", "PSNR", "nearest", "SSIM"]
+    assert [line.split()[0] for line in lines[1:4]] == ["ape", "bee", "mean"]
+    cells = [line.split() for line in lines[1:4]]
+    expected = evaluate(bicubic(read_image(low / "apex2.png").data, 2), read_image(high / "ape.png").data, scale=2)
+    assert cells[0][1:3] == [f"{expected.psnr:.2f}", f"{expected.ssim:.4f}"]
+    assert float(cells[2][1]) == pytest.approx((float(cells[0][1]) + float(cells[1][1])) / 2, abs=0.011)
+    assert "Protocol (ape): intensities as they are; border of 2 pixels" in lines[4]
+    assert "Protocol (bee)" in lines[5] and "reference cut" in lines[5]
+
+
+def test_evaluate_csv_and_json_hold_the_same(pairs):
+    rows = list(csv.DictReader(io.StringIO(napari_sr("evaluate", *pairs, "-m", "bicubic", "--csv").stdout)))
+    records = json.loads(napari_sr("evaluate", *pairs, "-m", "bicubic", "--json").stdout)
+    assert [(row["image"], row["method"], float(row["psnr"]), row["protocol"]) for row in rows] == [
+        (record["image"], record["method"], record["psnr"], record["protocol"]) for record in records
+    ]
+
+
+def test_evaluate_upscales_with_models_and_their_settings(pairs):
+    low, high = pairs
+    arguments = (
+        "-m",
+        "tiny-srcnn",
+        "--scale",
+        2,
+        "--upsampling",
+        "bilinear",
+        "--border",
+        3,
+        "--device",
+        "cpu",
+        "--json",
+    )
+    (record,) = json.loads(napari_sr("evaluate", low / "apex2.png", high / "ape.png", *arguments).stdout)
+    job = Job(model=load_model("tiny-srcnn", scale=2, upsampling="bilinear"), device="cpu")
+    expected = evaluate(
+        job.run(read_image(low / "apex2.png").data).data, read_image(high / "ape.png").data, scale=2, border=3
+    )
+    assert record["method"] == "tiny-srcnn"
+    assert (record["psnr"], record["ssim"]) == (expected.psnr, expected.ssim)
+
+
+def test_evaluate_compares_results_that_are_there(pairs):
+    _, high = pairs
+    (record, _) = json.loads(napari_sr("evaluate", high, high, "--scale", 2, "--json").stdout)
+    assert (record["psnr"], record["method"]) == (None, "")
+    assert "inf" in napari_sr("evaluate", high, high, "--border", 4).stdout
+
+
+def test_evaluate_refuses_what_it_cannot_compare(pairs):
+    low, high = pairs
+    assert "Give --scale" in refusal("evaluate", high, high)
+    assert "compare images of one field" in refusal("evaluate", low, high, "--scale", 2)
+    assert "CSV or JSON" in refusal("evaluate", low, high, "-m", "bicubic", "--csv", "--json")
+    assert "no file or folder" in refusal("evaluate", low / "none", high, "-m", "bicubic")
+    assert "tiny" in refusal("evaluate", low, high, "-m", "tiny")
+    (high / "bee.png").unlink()
+    assert "beex2.png is without a counterpart" in refusal("evaluate", low, high, "-m", "bicubic")
+
+
+def test_demo_without_a_display_writes_files_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    result = napari_sr("demo", "--out", tmp_path / "demo", "--model", "tiny", "--sample", "electron")
+    assert "No window was opened: there is no display." in result.stdout
+    assert re.search(r"tiny PSNR -?[\d.]+ dB, SSIM -?[\d.]+; bicubic PSNR [\d.]+ dB", result.stdout)
+    result = read_image(tmp_path / "demo" / "electron-result.tif")
+    assert (result.data.shape, result.pixel_size, result.unit) == ((512, 512), {"Y": 8, "X": 8}, "nanometer")
+    assert (tmp_path / "demo" / "electron-side-by-side.png").is_file()
+
+
+def test_demo_with_a_display_opens_the_window(monkeypatch):
+    opened = []
+    monkeypatch.setenv("DISPLAY", ":0")
+    demo = pytest.importorskip("napari_sr.widgets.demo")
+    monkeypatch.setattr(demo, "open_demo", lambda *arguments: opened.append(arguments))
+    napari_sr("demo", "--sample", "electron", "--model", "tiny")
+    assert opened == [("electron", "tiny")]
+
+
+def test_demo_refuses_a_model_of_another_factor_and_writes_nothing(tmp_path, model_folder):
+    out = tmp_path / "demo"
+    torch.save(RRDBNet(scale=2, features=8, growth=4, blocks=1).state_dict(), model_folder / "double.pth")
+    assert "double" in refusal("demo", "--no-window", "--out", out, "--model", "double")
+    assert "'plankton'" in refusal("demo", "--no-window", "--out", out, "--sample", "plankton")
+    assert not out.exists()
+
+
+def test_help_needs_neither_torch_nor_numpy():
+    program = "import sys, napari_sr.cli; print(*{'torch', 'numpy', 'napari'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+    assert all(tiling in napari_sr("upscale", "--help").stdout for tiling in inference.TILINGS)
+
+
+def test_refusal_of_the_process_is_status_2_without_a_traceback(stack, tmp_path):
+    done = in_process("upscale", stack, tmp_path / "out.tif", "--model", "tiny", "--axes", "QYX")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1 and "Traceback" not in done.stderr
+
+
+def test_usage_error_is_status_2():
+    done = in_process("upscale", "only-one-file.tif")
+    assert done.returncode == 2
+    assert "Missing" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_version_is_printed():
+    assert napari_sr("--version").stdout == f"napari-sr {__version__}\n"

@@ -1,0 +1,88 @@
+"""Small models in a folder of the user's, and a panel in a viewer."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from napari_sr.networks import SRCNN, RRDBNet, SRResNet
+from napari_sr.widgets.esrgan_panel import ESRGANPanel
+from napari_sr.widgets.executor import InPlaceExecutor
+from napari_sr.widgets.srcnn_panel import SRCNNPanel
+from napari_sr.widgets.srgan_panel import SRGANPanel
+from napari_sr.zoo import Architecture, Card, write_model
+
+PANELS = {"srcnn": SRCNNPanel, "srgan": SRGANPanel, "esrgan": ESRGANPanel}
+
+RRDB = {"features": 8, "growth": 4, "blocks": 1, "scale": 4, "in_channels": 1, "out_channels": 1}
+
+
+def weights(network: torch.nn.Module, seed: int = 0) -> dict[str, torch.Tensor]:
+    """Weights of a network, drawn anew but always the same."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        key: 0.1 * torch.randn(value.shape, generator=generator) if value.is_floating_point() else value
+        for key, value in network.state_dict().items()
+    }
+
+
+def card(name: str, family: str, network: str, settings: dict[str, Any], **more: Any) -> Card:
+    architecture = Architecture(network=network, settings=settings)
+    colour = "luma" if family == "srcnn" else "grey"
+    return Card(
+        name=name, family=family, architecture=architecture, scale=settings["scale"], channels=1, colour=colour, **more
+    )
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of tiny models, in place of the user's; the bundled ones are out of sight, trained or not."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    monkeypatch.setenv("NAPARI_SR_MODELS", str(folder))
+    monkeypatch.setattr("napari_sr.zoo.catalogue.bundled_folder", lambda: tmp_path / "none")
+    for scale in (2, 3):
+        settings = {"scale": scale, "features": (4, 4)}
+        state = {"weights": weights(SRCNN(**settings))}
+        write_model(folder / f"srcnn-x{scale}.safetensors", card(f"srcnn-x{scale}", "srcnn", "SRCNN", settings), state)
+    psnr, gan = weights(RRDBNet(**RRDB), 1), weights(RRDBNet(**RRDB), 2)
+    one = card("esrgan-one", "esrgan", "RRDBNet", RRDB, domain="natural")
+    write_model(folder / "esrgan-one.safetensors", one, {"weights": psnr})
+    pair = card("esrgan-pair", "esrgan", "RRDBNet", RRDB, endpoints=("psnr", "gan"), default_alpha=0.25)
+    write_model(folder / "esrgan-pair.safetensors", pair, {"psnr": psnr, "gan": gan})
+    torch.save(gan, tmp_path / "gan.pth")
+    torch.save(weights(SRCNN(features=(4, 4))), tmp_path / "bare-srcnn.pth")
+    return folder
+
+
+@pytest.fixture
+def srgan_file(tmp_path: Path) -> Path:
+    """A model of the SRGAN family, which no panel knows of until it is opened."""
+    settings = {"features": 4, "blocks": 1, "scale": 2, "in_channels": 1, "out_channels": 1}
+    path = tmp_path / "small-srgan.safetensors"
+    network = SRResNet(**settings)
+    torch.manual_seed(0)
+    state = {key: value.clone() for key, value in network.state_dict().items()}
+    return write_model(path, card("small-srgan", "srgan", "SRResNet", settings), {"weights": state})
+
+
+@pytest.fixture
+def in_viewer(make_napari_viewer_proxy: Callable[..., Any], models: Path) -> Callable[..., tuple[Any, Any]]:
+    """A viewer with an image, and a panel docked in it."""
+
+    def make(family: str = "esrgan", *, executor: Any = None, image: Any = None, **layer: Any) -> tuple[Any, Any]:
+        viewer = make_napari_viewer_proxy()
+        viewer.add_image(cells() if image is None else image, **{"name": "cells", **layer})
+        panel = PANELS[family](viewer, executor=executor or InPlaceExecutor())
+        viewer.window.add_dock_widget(panel, name=family)
+        return viewer, panel
+
+    return make
+
+
+def cells(*shape: int, dtype: Any = np.uint16) -> np.ndarray:
+    """An image that is the same at each call."""
+    return np.random.default_rng(0).integers(0, 200, shape or (12, 16)).astype(dtype)

@@ -1,0 +1,166 @@
+"""While a run goes on, with real threads: Run is off, Cancel stops it, and what happens to the viewer is survived."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from napari_sr.errors import Cancelled
+from napari_sr.widgets.executor import ThreadExecutor
+
+
+class Gate:
+    """Holds a job in the middle of its work until it is let go or cancelled."""
+
+    def __init__(self) -> None:
+        self.reached, self.open, self.left = threading.Event(), threading.Event(), threading.Event()
+
+    def hold(self, job, prepared, *, progress=None, cancel=None):
+        from napari_sr.inference.layer import run_layer
+
+        try:
+            progress(1, 2)
+            self.reached.set()
+            while not self.open.wait(0.01):
+                if cancel():
+                    raise Cancelled("stopped")
+            return run_layer(job, prepared, progress=progress, cancel=cancel)
+        finally:
+            self.left.set()
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    gate = Gate()
+    monkeypatch.setattr("napari_sr.inference.run_layer", gate.hold, raising=False)
+    yield gate
+    gate.open.set()
+
+
+@pytest.fixture
+def running(in_viewer, gate, qtbot):
+    """A viewer and a panel whose run waits at the gate."""
+    viewer, panel = in_viewer("esrgan", executor=ThreadExecutor())
+    panel.controls.run_button.native.click()
+    qtbot.waitUntil(gate.reached.is_set, timeout=30_000)
+    return viewer, panel
+
+
+def names(viewer):
+    return [layer.name for layer in viewer.layers]
+
+
+def test_a_run_from_end_to_end(in_viewer, qtbot):
+    viewer, panel = in_viewer("srcnn", executor=ThreadExecutor(), scale=(0.5, 0.5))
+    panel.controls.run_button.native.click()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=30_000)
+    result = viewer.layers[1]
+    np.testing.assert_allclose(result.scale, (0.25, 0.25))
+    np.testing.assert_allclose(result.translate, (-0.125, -0.125))
+    qtbot.waitUntil(lambda: not panel.controls.running, timeout=5_000)
+
+
+def test_run_is_off_and_cancel_on_while_it_runs(running, gate, qtbot):
+    viewer, panel = running
+    controls = panel.controls
+    assert not controls.run_button.enabled
+    assert controls.cancel_button.enabled
+    qtbot.waitUntil(lambda: controls.message.value == "Upscaling: 50 %", timeout=5_000)
+    assert controls.bar.native.isVisibleTo(panel.native)
+    panel.run_upscaling()  # by a script: a second run is not started
+    viewer.add_image(np.zeros((4, 4)), name="other")  # nor does another layer switch Run on
+    assert not controls.run_button.enabled
+    gate.open.set()
+    qtbot.waitUntil(lambda: not controls.running, timeout=30_000)
+    assert controls.run_button.enabled
+    assert not controls.cancel_button.enabled
+    assert not controls.bar.native.isVisibleTo(panel.native)
+    assert names(viewer) == ["cells", "other", "cells · ESRGAN x4"]
+
+
+def test_cancel_leaves_no_layer(running, gate, qtbot):
+    viewer, panel = running
+    panel.controls.cancel_button.native.click()
+    qtbot.waitUntil(lambda: not panel.controls.running, timeout=5_000)
+    assert names(viewer) == ["cells"]
+    assert "nothing was added" in panel.controls.message.value
+    assert panel.controls.run_button.enabled
+
+
+def test_a_layer_removed_during_its_run_stops_it(running, gate, qtbot):
+    viewer, panel = running
+    viewer.add_image(np.zeros((4, 4)), name="other")
+    viewer.layers.remove("cells")
+    qtbot.waitUntil(lambda: not panel.controls.running, timeout=5_000)
+    assert names(viewer) == ["other"]
+    assert "“cells” was removed" in panel.controls.message.value
+
+
+def test_another_layer_removed_during_a_run_does_not_matter(running, gate, qtbot):
+    viewer, panel = running
+    viewer.add_image(np.zeros((4, 4)), name="other")
+    viewer.layers.remove("other")
+    gate.open.set()
+    qtbot.waitUntil(lambda: not panel.controls.running, timeout=30_000)
+    assert names(viewer) == ["cells", "cells · ESRGAN x4"]
+
+
+def test_a_viewer_closed_during_a_run_stops_it(running, gate, qtbot):
+    viewer, _ = running
+    viewer.close()
+    qtbot.waitUntil(gate.left.is_set, timeout=5_000)
+    qtbot.wait(100)  # what the worker still has to say arrives here
+    assert names(viewer) == []
+
+
+def test_a_panel_closed_during_a_run_stops_it(running, gate, qtbot):
+    viewer, panel = running
+    dock = panel.native.parent()
+    viewer.window.remove_dock_widget(dock)
+    qtbot.waitUntil(gate.left.is_set, timeout=5_000)
+    qtbot.wait(100)
+    assert names(viewer) == ["cells"]
+
+
+def test_napari_can_cancel_it(running, gate, qtbot):
+    viewer, panel = running
+    viewer.__wrapped__.window._task_status_manager.cancel_all()
+    qtbot.waitUntil(lambda: not panel.controls.running, timeout=5_000)
+    assert names(viewer) == ["cells"]
+
+
+def test_an_error_on_the_thread_is_shown(in_viewer, qtbot, monkeypatch):
+    shown = []
+    monkeypatch.setattr("napari_sr.widgets.panel.show_error", shown.append)
+    viewer, panel = in_viewer("esrgan", executor=ThreadExecutor(), image=np.full((8, 8), np.nan, np.float32))
+    panel.controls.run_button.native.click()
+    qtbot.waitUntil(lambda: bool(shown), timeout=30_000)
+    assert "NaN" in panel.controls.message.value
+    assert names(viewer) == ["cells"]
+    assert not panel.controls.running
+
+
+def test_cancel_between_the_layers_of_a_network(in_viewer, qtbot):
+    viewer, panel = in_viewer("esrgan", executor=ThreadExecutor(), image=np.zeros((40, 256, 256), np.uint8))
+    panel.controls.run_button.native.click()
+    qtbot.waitUntil(lambda: "%" in panel.controls.message.value, timeout=30_000)
+    panel.controls.cancel_button.native.click()
+    qtbot.waitUntil(lambda: not panel.controls.running, timeout=5_000)
+    assert names(viewer) == ["cells"]
+
+
+def test_two_viewers_do_not_mix_their_results(make_napari_viewer_proxy, models, qtbot):
+    from napari_sr.widgets.srcnn_panel import SRCNNPanel
+
+    pairs = []
+    for name in ("one", "two"):
+        viewer = make_napari_viewer_proxy()
+        viewer.add_image(np.zeros((8, 8), np.uint8), name=name)
+        panel = SRCNNPanel(viewer)
+        viewer.window.add_dock_widget(panel)
+        pairs.append((name, viewer, panel))
+    for _, _, panel in pairs:
+        panel.controls.run_button.native.click()
+    for name, viewer, panel in pairs:
+        qtbot.waitUntil(lambda panel=panel: not panel.controls.running, timeout=30_000)
+        assert names(viewer) == [name, f"{name} · SRCNN x2"]
