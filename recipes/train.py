@@ -125,11 +125,12 @@ def set5_psnr(network: nn.Module, data: Path, scale: int, colour: str) -> float:
     return float(np.mean(values))
 
 
-def place(step: int, cycles: list[int]) -> tuple[int, int]:
-    """Position within the cycle that a step (from 0) falls into, and the cycle's length."""
-    for length in cycles:
+def place(step: int, cycles: list[int], rate: float | list[float]) -> tuple[int, int, float]:
+    """Position within the cycle that a step (from 0) falls into, the cycle's length and its highest rate."""
+    rates = rate if isinstance(rate, list) else [rate] * len(cycles)
+    for length, highest in zip(cycles, rates, strict=True):
         if step < length:
-            return step, length
+            return step, length, highest
         step -= length
     raise ValueError("The recipe's cycles add up to fewer steps than the recipe has.")
 
@@ -142,7 +143,7 @@ def train(recipe: dict[str, Any], data: Path, out: Path) -> None:
     if "start" in part:
         network.load_state_dict(torch.load(out.parent / part["start"] / "last.pt", weights_only=True)["ema"])
     ema = {k: v.detach().clone() for k, v in network.state_dict().items()}
-    optimiser = torch.optim.Adam(network.parameters(), lr=part["rate"])
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
     patches = Patches(recipe, data, network)
     begin, spent, steps = 0, 0.0, sum(part["cycles"])
     last = out / "last.pt"
@@ -163,9 +164,10 @@ def train(recipe: dict[str, Any], data: Path, out: Path) -> None:
         loss = loss_of(result.float(), high)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        position, length = place(step - 1, part["cycles"])
+        position, length, rate = place(step - 1, part["cycles"], part["rate"])
         for group in optimiser.param_groups:
-            group["lr"] = part["rate"] * 0.5 * (1 + math.cos(math.pi * position / length))
+            rise = min(1.0, (position + 1) / max(1, part.get("warm_up", 0)))
+            group["lr"] = rate * rise * 0.5 * (1 + math.cos(math.pi * position / length))
         optimiser.step()
         running += loss.item()
         # The average begins anew with every cycle: a restart at the full rate throws the weights far off.

@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import zarr
 from typer.testing import CliRunner
 
 from napari_sr import __version__, inference
 from napari_sr.cli import app
+from napari_sr.errors import InputError
 from napari_sr.evaluation import bicubic, evaluate
 from napari_sr.imaging.files import read_image, write_image
 from napari_sr.inference import Job, Overlap
@@ -106,6 +108,121 @@ def test_upscale_gives_the_pixels_of_the_job(stack, tmp_path):
     assert np.array_equal(read_image(out).data, job.run(read_image(stack).data, "ZYX").data)
 
 
+def test_tiling_is_exact_unless_another_is_asked_for(stack, tmp_path):
+    for arguments, words in (
+        ((), "exact, "),
+        (("--tiling", "overlap"), "tiles of 256 pixels with 32 of overlap"),
+        (("--overlap", 3), "tiles of 256 pixels with 3 of overlap"),
+        (("--tiling", "none"), "each plane whole"),
+    ):
+        result = napari_sr("upscale", stack, tmp_path / "out.tif", "-m", "tiny", "--overwrite", *arguments)
+        assert f"3 planes, {words}" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "memory"),
+    [
+        ("auto", "auto"),
+        ("123456", 123456),
+        ("500MiB", 500 * 2**20),
+        ("2GiB", 2**31),
+        ("1.5 gib", 3 * 2**29),
+        ("2GB", 2 * 10**9),
+        ("64kB", 64000),
+    ],
+)
+def test_memory_is_bytes_or_a_number_with_its_unit(text, memory, stack, tmp_path, monkeypatch):
+    jobs = []
+    monkeypatch.setattr(Job, "run", lambda job, *arguments, **settings: jobs.append(job) or raising(InputError("."))())
+    napari_sr("upscale", stack, tmp_path / "out.tif", "-m", "tiny", "--memory", text, status=2)
+    assert [job.memory for job in jobs] == [memory]
+
+
+def test_self_ensemble_and_batch_reach_the_job(stack, tmp_path):
+    out = tmp_path / "out.tif"
+    napari_sr("upscale", stack, out, "-m", "tiny", "--self-ensemble", "--batch", 2, "--device", "cpu", "-q")
+    job = Job(model=load_model("tiny"), device="cpu", self_ensemble=True, batch=2)
+    assert np.array_equal(read_image(out).data, job.run(read_image(stack).data, "ZYX").data)
+
+
+def test_progress_is_counted_in_rows_up_to_the_last(stack, tmp_path, monkeypatch):
+    heard = []
+
+    class Bar:
+        def __init__(self, **settings):
+            self.n, self.total = 0, None
+
+        def update(self, more):
+            self.n += more
+            heard.append((self.n, self.total))
+
+        def close(self):
+            heard.append("closed")
+
+    monkeypatch.setattr("tqdm.tqdm", Bar)
+    for ending in (".tif", ".zarr"):
+        heard.clear()
+        napari_sr("upscale", stack, tmp_path / f"out{ending}", "-m", "tiny")
+        assert heard[0] == (0, 60)
+        assert heard[-2:] == [(60, 60), "closed"]
+        assert heard[:-1] == sorted(heard[:-1])
+
+
+def test_store_is_written_with_its_axes_pixel_size_and_unit(stack, tmp_path):
+    out = tmp_path / "out.zarr"
+    result = napari_sr("upscale", stack, out, "-m", "tiny", "--device", "cpu")
+    assert result.stdout.startswith(f"{out}: tiny x4 on cpu")
+    written = zarr.open_array(out, mode="r")
+    job = Job(model=load_model("tiny"), device="cpu")
+    assert np.array_equal(written[:], job.run(read_image(stack).data, "ZYX").data)
+    facts = dict(written.attrs)
+    assert (facts["axes"], facts["unit"]) == ("ZYX", "micrometer")
+    assert facts["pixel_size"] == pytest.approx({"Z": 0.3, "Y": 0.025, "X": 0.025})
+
+
+def test_store_says_nothing_of_sizes_that_are_not_known(tmp_path):
+    write_image(tmp_path / "in.png", np.random.default_rng(0).integers(0, 255, (12, 10, 3), np.uint8))
+    napari_sr("upscale", tmp_path / "in.png", tmp_path / "out.zarr", "-m", "tiny-srcnn", "--scale", 2, "-q")
+    written = zarr.open_array(tmp_path / "out.zarr", mode="r")
+    assert written.shape == (24, 20, 3)
+    assert dict(written.attrs) == {"axes": "YXC", "pixel_size": {}, "unit": None}
+
+
+def test_store_is_written_by_way_of_the_job_and_not_through_memory(stack, tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_sr.inference.store.free_memory_of_host", lambda: 1)
+    assert "memory" in refusal("upscale", stack, tmp_path / "out.tif", "-m", "tiny")
+    napari_sr("upscale", stack, tmp_path / "out.zarr", "-m", "tiny", "-q")
+    assert zarr.open_array(tmp_path / "out.zarr", mode="r").shape == (3, 64, 80)
+
+
+def test_store_is_replaced_only_when_told_and_only_when_the_new_one_is_there(stack, tmp_path, monkeypatch):
+    out = tmp_path / "out.zarr"
+    zarr.create_array(out, shape=(2,), dtype=np.uint8)[:] = 7
+    assert "exists already" in refusal("upscale", stack, out, "-m", "tiny")
+    before = sorted(tmp_path.iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr("napari_sr.inference.work.Work.run", raising(KeyboardInterrupt))
+        napari_sr("upscale", stack, out, "-m", "tiny", "--overwrite", status=130)
+    assert sorted(tmp_path.iterdir()) == before
+    assert list(zarr.open_array(out, mode="r")[:]) == [7, 7]
+    napari_sr("upscale", stack, out, "-m", "tiny", "--overwrite", "-q")
+    assert sorted(tmp_path.iterdir()) == before
+    assert zarr.open_array(out, mode="r").shape == (3, 64, 80)
+
+
+def test_folder_that_is_no_store_or_holds_the_input_is_never_replaced(stack, tmp_path):
+    precious = tmp_path / "precious.zarr"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("all of it")
+    assert "no Zarr store" in refusal("upscale", stack, precious, "-m", "tiny", "--overwrite")
+    inside = precious / "stack.tif"
+    inside.write_bytes(stack.read_bytes())
+    (precious / "zarr.json").write_text("{}")
+    assert "is a folder" in refusal("upscale", inside, precious, "-m", "tiny", "--overwrite")
+    assert sorted(path.name for path in precious.iterdir()) == ["stack.tif", "thesis.txt", "zarr.json"]
+    assert "no folder" in refusal("upscale", stack, tmp_path / "none" / "out.zarr", "-m", "tiny")
+
+
 def test_upscale_takes_png_in_and_out_and_a_path_to_a_weight_file(tmp_path, model_folder):
     image = tmp_path / "in.png"
     write_image(image, np.random.default_rng(0).integers(0, 255, (12, 10, 3), np.uint8))
@@ -191,7 +308,13 @@ def test_weight_file_that_cannot_be_used(make, name, word, stack, tmp_path, monk
         (("--model", "tiny", "--precision", "float8"), "float8"),
         (("--model", "tiny", "--tiling", "mosaic"), "mosaic"),
         (("--model", "tiny", "--tiling", "none", "--tile", 64), "--tile is for overlap tiles"),
+        (("--model", "tiny", "--tiling", "exact", "--tile", 64), "--tile is for overlap tiles"),
         (("--model", "tiny", "--tile", 10, "--overlap", 8), "nothing left"),
+        (("--model", "tiny", "--memory", "plenty"), "such as 2GiB"),
+        (("--model", "tiny", "--memory", "0"), "memory 0 is no budget"),
+        (("--model", "tiny", "--memory", "1GiB", "--tile", 128), "--memory is for exact tiling"),
+        (("--model", "tiny", "--batch", "many"), "no number of planes"),
+        (("--model", "tiny", "--batch", "0"), "batch of 0 planes"),
         (("--model", "tiny", "--intensity", "5,5"), "(5.0, 5.0)"),
         (("--model", "tiny", "--intensity", "5,x"), "LOW,HIGH"),
         (("--model", "tiny", "--intensity", "bright"), "bright"),
@@ -322,6 +445,19 @@ def test_evaluate_upscales_with_models_and_their_settings(pairs):
     )
     assert record["method"] == "tiny-srcnn"
     assert (record["psnr"], record["ssim"]) == (expected.psnr, expected.ssim)
+
+
+def test_evaluate_is_exact_too_and_takes_the_self_ensemble(pairs, monkeypatch):
+    low, high = pairs
+    jobs, run = [], Job.run
+    monkeypatch.setattr(Job, "run", lambda job, *arguments, **settings: jobs.append(job) or run(job, *arguments))
+    arguments = ("evaluate", low / "apex2.png", high / "ape.png", "-m", "tiny-srcnn", "--scale", 2)
+    napari_sr(*arguments)
+    napari_sr(*arguments, "--self-ensemble", "--memory", "100MB")
+    assert [(job.tiling, job.memory, job.self_ensemble) for job in jobs] == [
+        ("exact", "auto", False),
+        ("exact", 10**8, True),
+    ]
 
 
 def test_evaluate_compares_results_that_are_there(pairs):

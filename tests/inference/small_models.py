@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
+from napari_sr.inference.plane import PlaneRunner
 from napari_sr.networks import SRCNN, RRDBNet
 from napari_sr.zoo.card import Architecture, Card
 from napari_sr.zoo.model import Model
@@ -54,3 +56,24 @@ def identity(channels: int = 1, colour: str = "luma", **card: Any) -> Model:
         network.conv3.weight.data[c, 2 * c] = 1
         network.conv3.weight.data[c, 2 * c + 1] = -1
     return model_of(network, "SRCNN", settings, colour=colour, family="srcnn", **card)
+
+
+def through(runner: PlaneRunner, plane: np.ndarray) -> np.ndarray:
+    """Put one plane (C, Y, X) through a runner, and check that every pixel of the result came once."""
+    source = torch.from_numpy(plane)[None]
+    parts: list[tuple[int, int, torch.Tensor]] = []
+    _, height, width = plane.shape
+    runner.run(
+        lambda top, bottom, left, right: source[:, :, top:bottom, left:right],
+        1,
+        height,
+        width,
+        lambda top, left, part: parts.append((top, left, part)),
+    )
+    bottom = max(top + part.shape[2] for top, _, part in parts)
+    right = max(left + part.shape[3] for _, left, part in parts)
+    out = np.full((parts[0][2].shape[1], bottom, right), np.nan, np.float32)
+    for top, left, part in parts:
+        out[:, top : top + part.shape[2], left : left + part.shape[3]] = part[0].numpy()
+    assert not np.isnan(out).any()
+    return out

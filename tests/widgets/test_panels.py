@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
 import napari_sr
+from napari_sr.networks import RRDBNet
 from napari_sr.widgets.executor import InPlaceExecutor
+from napari_sr.widgets.run_controls import RunControls
 
 
 def world_box(layer):
@@ -132,7 +135,6 @@ def test_settings_reach_the_job(in_viewer):
     settings = panel.settings
     settings.device.value, settings.precision.value, settings.intensity.value = "cpu", "float32", "contrast"
     settings.tiling.value = "none"
-    assert not settings.tile.enabled
     press_run(panel)
     report = viewer.layers[-1].metadata["napari_sr"]
     low, high = viewer.layers[0].contrast_limits
@@ -143,8 +145,98 @@ def test_settings_reach_the_job(in_viewer):
     assert viewer.layers[-1].metadata["napari_sr"]["tiling"] == "tiles of 64 pixels with 4 of overlap"
 
 
+def test_exact_tiling_comes_first_and_is_what_is_done(in_viewer):
+    viewer, panel = in_viewer("esrgan")
+    tiling = panel.settings.tiling
+    assert tiling.choices == ("exact", "overlap", "none")
+    assert [tiling.native.itemText(n) for n in range(3)] == [
+        "Exact (streamed)",
+        "Overlapping tiles",
+        "Whole plane at once",
+    ]
+    press_run(panel)
+    report = viewer.layers[-1].metadata["napari_sr"]
+    assert report["tiling"].startswith("exact")
+    assert report["strips"] >= 1
+
+
+def test_each_tiling_shows_its_own_rows(in_viewer):
+    _, panel = in_viewer("esrgan")
+    settings = panel.settings
+    panel.more.open = True
+
+    def shown():
+        rows = {"tile": settings.tile, "overlap": settings.overlap, "memory": settings.memory}
+        return {name for name, row in rows.items() if row.native.isVisibleTo(panel.native)}
+
+    assert shown() == {"memory"}
+    settings.tiling.value = "overlap"
+    assert shown() == {"tile", "overlap"}
+    settings.tiling.value = "none"
+    assert shown() == set()
+    panel.more.open = False
+    panel.more.open = True
+    assert shown() == set()
+    settings.tiling.value = "exact"
+    assert shown() == {"memory"}
+
+
+def test_memory_is_automatic_or_gibibytes_of_the_exact_tiling(in_viewer):
+    _, panel = in_viewer("esrgan")
+    model = napari_sr.load_model("esrgan-one")
+    settings = panel.settings
+    assert settings.memory.native.text() == "Automatic"
+    assert settings.job(model).memory == "auto"
+    settings.memory.value = 1.5
+    assert settings.memory.native.text() == "1.50 GiB"
+    assert settings.job(model).memory == 3 * 2**29
+    settings.tiling.value = "overlap"
+    assert settings.job(model).memory == "auto"
+
+
+def test_self_ensemble_reaches_the_job(in_viewer):
+    viewer, panel = in_viewer("esrgan")
+    panel.models.select("esrgan-one")
+    assert not panel.settings.self_ensemble.value
+    panel.settings.self_ensemble.value = True
+    press_run(panel)
+    source, result = viewer.layers
+    image, model = np.asarray(source.data), napari_sr.load_model("esrgan-one")
+    np.testing.assert_array_equal(result.data, napari_sr.upscale(image, model, self_ensemble=True))
+    assert (result.data != napari_sr.upscale(image, model)).any()
+
+
+def test_a_model_that_cannot_be_streamed_is_named_as_such(in_viewer, monkeypatch):
+    from napari_sr.inference.streaming.plan import NotStreamable
+
+    def refuse(network):
+        raise NotStreamable("its attention looks at the whole image")
+
+    monkeypatch.setattr("napari_sr.inference.plane.plan_stream", refuse)
+    _, panel = in_viewer("esrgan")
+    press_run(panel)
+    assert "Exact tiling was not possible: it went by tiles of 256 pixels" in panel.controls.message.value
+    assert panel.controls.message.value.endswith("its attention looks at the whole image.")
+
+
+@pytest.mark.parametrize("tiling", ["exact", "overlap", "none"])
+def test_progress_goes_from_nothing_to_all(in_viewer, monkeypatch, tiling):
+    _, panel = in_viewer("esrgan", image=drawn(3, 40, 24))
+    panel.settings.tiling.value = tiling
+    heard = []
+    monkeypatch.setattr(RunControls, "_set_bar", lambda controls, done, total: heard.append((done, total)))
+    monkeypatch.setattr(RunControls, "show_message", lambda controls, text: heard.append(text))
+    press_run(panel)
+    assert heard[:4] == [(0, 0), "Loading the model…", (0, 120), "Upscaling: 0 %"]
+    bars = [entry for entry in heard if isinstance(entry, tuple)][1:]
+    assert bars[-1] == (120, 120)
+    assert bars == sorted(bars)
+    assert "Upscaling: 100 %" in heard
+
+
 def test_impossible_tiles_are_a_sentence(in_viewer, errors):
     viewer, panel = in_viewer("esrgan")
+    panel.settings.tiling.value = "overlap"
     panel.settings.tile.value, panel.settings.overlap.value = 16, 64
     press_run(panel)
     assert_refused(viewer, panel, errors, "tile of 16 pixels has nothing left")
@@ -214,9 +306,11 @@ def test_a_model_of_another_family_names_its_panel(in_viewer, errors, models):
 def test_a_pair_that_does_not_fit_is_a_sentence(in_viewer, errors, tmp_path):
     viewer, panel = in_viewer("esrgan")
     panel.models.select("esrgan-one")
-    panel.mixing.choose_file(tmp_path / "bare-srcnn.pth")
+    other = RRDBNet(scale=4, features=8, growth=4, blocks=2, in_channels=1, out_channels=1)
+    torch.save(other.state_dict(), tmp_path / "deeper.pth")
+    panel.mixing.choose_file(tmp_path / "deeper.pth")
     press_run(panel)
-    assert_refused(viewer, panel, errors, "")
+    assert_refused(viewer, panel, errors, "choose two files of the same network")
 
 
 def test_an_unexpected_error_is_shown_and_the_panel_goes_on(in_viewer, errors, monkeypatch):

@@ -64,9 +64,13 @@ def test_an_alpha_outside_is_refused(alpha):
 @pytest.mark.parametrize(
     ("first", "second", "words"),
     [
-        ({"a": torch.zeros(2), "b": torch.zeros(1)}, {"a": torch.zeros(2)}, "only the first has b"),
-        ({"a": torch.zeros(2)}, {"a": torch.zeros(2), "b": torch.zeros(1)}, "only the second has b"),
-        ({"a": torch.zeros(2)}, {"a": torch.zeros(1, 2)}, r"a is \(2,\) in the first and \(1, 2\) in the second"),
+        ({"a": torch.zeros(2), "b": torch.zeros(1)}, {"a": torch.zeros(2)}, "only the first has b; choose two files"),
+        ({"a": torch.zeros(2)}, {"a": torch.zeros(2), "b": torch.zeros(1)}, "only the second has b; choose two files"),
+        (
+            {"a": torch.zeros(2)},
+            {"a": torch.zeros(1, 2)},
+            r"a is \(2,\) in the first and \(1, 2\) in the second; choose two",
+        ),
     ],
 )
 @pytest.mark.parametrize("alpha", [0, 0.5, 1])

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-import napari_sr.zoo.modelfile
 from napari_sr.errors import CheckpointError, InputError
 from napari_sr.zoo import read_model, write_model
 from napari_sr.zoo.header import read_card
@@ -54,11 +55,12 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, mon
     path = write_model(tmp_path / "m.safetensors", small_card(), {"weights": small_state(1)})
     before = path.read_bytes()
 
-    def interrupted(tensors, target, metadata):
-        target.write_bytes(b"half of a file")
+    def interrupted(target, contents):
+        with target.open("wb") as half:
+            half.write(contents[: len(contents) // 2])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(napari_sr.zoo.modelfile, "save_file", interrupted)
+    monkeypatch.setattr(Path, "write_bytes", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_model(path, small_card(), {"weights": small_state(2)}, overwrite=True)
     assert path.read_bytes() == before

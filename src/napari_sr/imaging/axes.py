@@ -141,6 +141,29 @@ class Axes:
         plane = np.asarray(array[index])
         return plane.swapaxes(0, 1) if self.x < self.y else plane
 
+    def part(self, index: PlaneIndex, rows: slice, columns: slice, colours: slice | int = slice(None)) -> PlaneIndex:
+        """Narrow a plane's index down to some of its rows and columns.
+
+        Parameters
+        ----------
+        index : tuple of int or slice
+            One of `plane_indices`.
+        rows, columns : slice
+            Along Y and along X.
+        colours : slice or int
+            Along the colours of RGB(A).
+
+        Returns
+        -------
+        tuple of int or slice
+            As `plane` and `place` take it.
+        """
+        narrowed = list(index)
+        narrowed[self.y], narrowed[self.x] = rows, columns
+        if self.rgb:
+            narrowed[-1] = colours
+        return tuple(narrowed)
+
     def place(self, out: WritableArray, index: PlaneIndex, plane: npt.NDArray[Any]) -> None:
         """Put one plane into an array of the same axes.
 

@@ -1,19 +1,24 @@
-"""How the channels of an image meet those of a network (contract 3)."""
+"""How the channels of an image meet those of a network (contract 3).
+
+What lies before and after the network, a change of colour space or a replication, is put around it as layers, so that
+the whole is one network: it can be streamed, and nothing has to wait for the whole image.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.colour import GREY_WEIGHTS, rgb_to_ycbcr, ycbcr_to_rgb
 from napari_sr.imaging.resize import resize
+from napari_sr.networks.receptive import Convolutions, Enlarge, receptive_radius
+from napari_sr.networks.upsample import Upsample
 from napari_sr.zoo.card import Card
-
-Image = NDArray[np.float32]
 
 
 def check_channels(card: Card) -> None:
@@ -31,50 +36,113 @@ def check_channels(card: Card) -> None:
         )
 
 
-def passes(card: Card, colours: int) -> int:
-    """How often a plane of `colours` (1 or 3) goes through the network."""
-    return 3 if colours == 3 and card.channels == 1 and card.colour != "luma" else 1
+def separate_colours(card: Card) -> bool:
+    """Whether the three colours of an RGB plane go through the network one by one, as planes of their own."""
+    return card.channels == 1 and card.colour != "luma"
 
 
-def upscale_colours(plane: Image, card: Card, run: Callable[[Image], Image]) -> Image:
-    """Upscale a plane of 1 or 3 colours by a network of 1 or 3 channels.
+def network_for(network: nn.Module, card: Card, colours: int) -> nn.Module:
+    """Put around a network what planes of 1 or 3 colours need, black at 0 and white at 1 outside.
 
     Parameters
     ----------
-    plane : ndarray, shape (Y, X) or (Y, X, 3), float32
-        Black at 0 and white at 1; values may lie beyond.
+    network : nn.Module
+        The model's network; it is shared, not copied.
     card : Card
-        Of the model: its channels, and what one channel means to it.
-    run : callable
-        Takes (C, Y, X) to (C', scale Y, scale X), both with black at 0 and white at 1.
+        Of the model: its channels, what one channel means to it, and its ranges.
+    colours : {1, 3}
+        Colours of a plane; an RGB plane of `separate_colours` counts as three of 1.
 
     Returns
     -------
-    ndarray, shape (scale Y, scale X) or (scale Y, scale X, 3), float32
+    nn.Module
+        From (N, colours, Y, X) to (N, colours, scale Y, scale X).
 
     Notes
     -----
     One channel into a network of three: replicated, and the luminance taken back with weights that sum to 1, so that
     grey stays grey and keeps its value. Three colours into a luminance network: Y goes through it, CbCr are enlarged by
-    bicubic interpolation, as in SRCNN's paper (arXiv:1501.00092, section 4.4.2). Three colours into any other
-    one-channel network: one after the other.
+    bicubic interpolation, as in SRCNN's paper (arXiv:1501.00092, section 4.4.2).
     """
-    if plane.ndim == 2:
-        out = run(np.repeat(plane[None], card.channels, axis=0))
-        return out[0] if out.shape[0] == 1 else np.tensordot(np.asarray(GREY_WEIGHTS, np.float32), out, 1)
-    if card.channels == 3:
-        return np.moveaxis(run(np.moveaxis(plane, -1, 0)), 0, -1)
-    if card.colour == "luma":
-        return _through_luma(plane, run)
-    return np.stack([run(plane[None, ..., c])[0] for c in range(3)], axis=-1)
+    if card.intensity_range != (0.0, 1.0) or card.output_range != (0.0, 1.0):
+        network = InRange(network, card.intensity_range, card.output_range)
+    if colours == 1 and card.channels == 3:
+        return GreyThroughColour(network)
+    if colours == 3 and card.channels == 1 and card.colour == "luma":
+        return LumaOfColour(network)
+    return network
 
 
-def _through_luma(plane: Image, run: Callable[[Image], Image]) -> Image:
-    ycbcr = rgb_to_ycbcr(plane)
-    luminance = run(ycbcr[None, ..., 0].astype(np.float32))[0]
-    colours = resize(ycbcr[..., 1:], (luminance.shape[0], luminance.shape[1]), axes=(0, 1))
-    whole = np.concatenate([luminance[..., None], colours], axis=-1)
-    return ycbcr_to_rgb(whole).astype(np.float32)
+class Around(nn.Module):
+    """Something around a network; it has the network's own factor and alignment."""
+
+    def __init__(self, network: nn.Module, channels: int) -> None:
+        super().__init__()
+        self.network = network
+        self.in_channels = self.out_channels = channels
+        self.scale: int = network.scale  # type: ignore[assignment]
+        self.alignment: int = network.alignment  # type: ignore[assignment]
+        self.receptive_radius: int = network.receptive_radius  # type: ignore[assignment]
+
+
+class InRange(Around):
+    """A network trained with other values than 0 for black and 1 for white."""
+
+    def __init__(self, network: nn.Module, inward: tuple[float, float], outward: tuple[float, float]) -> None:
+        super().__init__(network, int(network.in_channels))  # type: ignore[arg-type]
+        self.inward, self.outward = inward, outward
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) with black at 0 and white at 1 to the same, larger."""
+        x = x * (self.inward[1] - self.inward[0]) + self.inward[0]
+        out: Tensor = (self.network(x) - self.outward[0]) / (self.outward[1] - self.outward[0])
+        return out
+
+
+class GreyThroughColour(Around):
+    """A network of three channels for grey planes."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__(network, 1)
+        self.replicate = _pointwise(np.ones((3, 1)), np.zeros(3))
+        self.weigh = _pointwise(np.array([GREY_WEIGHTS]), np.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, 1, H, W) to (N, 1, scale H, scale W)."""
+        out: Tensor = self.weigh(self.network(self.replicate(x)))
+        return out
+
+
+class LumaOfColour(Around):
+    """A luminance network for RGB planes, with the colours interpolated."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__(network, 3)
+        # The two changes of colour space are affine: where they take the axes and the origin says all.
+        offset = rgb_to_ycbcr(np.zeros((1, 3)))[0]
+        matrix = (rgb_to_ycbcr(np.eye(3)) - offset).T
+        back = ycbcr_to_rgb(np.zeros((1, 3)))[0]
+        inverse = (ycbcr_to_rgb(np.eye(3)) - back).T
+        self.to_luma = _pointwise(matrix[:1], offset[:1])
+        self.to_chroma = _pointwise(matrix[1:], offset[1:])
+        self.to_rgb = _pointwise(inverse, back)
+        self.upsample = Upsample(self.scale, "bicubic")
+        own = receptive_radius([Enlarge(self.upsample.factor, "bicubic"), Convolutions(0)])
+        self.receptive_radius = max(own, self.receptive_radius)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, 3, H, W) to (N, 3, scale H, scale W)."""
+        luma = self.network(self.to_luma(x))
+        out: Tensor = self.to_rgb(torch.cat((luma, self.upsample(self.to_chroma(x))), 1))
+        return out
+
+
+def _pointwise(matrix: NDArray[Any], offset: NDArray[Any]) -> nn.Conv2d:
+    """A matrix applied to the channels of every pixel."""
+    layer = nn.Conv2d(matrix.shape[1], matrix.shape[0], 1)
+    layer.weight.data = torch.from_numpy(matrix[..., None, None].astype(np.float32))
+    layer.bias = nn.Parameter(torch.from_numpy(offset.astype(np.float32)))
+    return layer.requires_grad_(False)
 
 
 def upscale_opacity(opacity: NDArray[Any], scale: int) -> NDArray[Any]:

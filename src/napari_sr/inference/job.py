@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from math import prod
+from pathlib import Path
+from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
-from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex, parse_axes
-from napari_sr.imaging.intensity import IntensityMap, IntensitySpec, check_finite, intensity_maps
-from napari_sr.inference.channels import check_channels, passes, upscale_colours, upscale_opacity
-from napari_sr.inference.device import choose_device, choose_precision, describe_device
-from napari_sr.inference.plane import PlaneRunner
+from napari_sr.errors import InputError
+from napari_sr.imaging.axes import Axes, ImageArray, WritableArray, parse_axes
+from napari_sr.imaging.intensity import IntensitySpec, check_finite, intensity_maps
+from napari_sr.inference.channels import check_channels
+from napari_sr.inference.device import choose_device, choose_precision
+from napari_sr.inference.memory import Memory, budget
 from napari_sr.inference.report import Report
-from napari_sr.inference.settings import Overlap, Tiling, check_tiling
+from napari_sr.inference.settings import Cancel, Progress, Tiling, check_tiling
+from napari_sr.inference.store import destination
+from napari_sr.inference.work import Work
 from napari_sr.zoo.catalogue import load_model
 from napari_sr.zoo.model import Model
-
-Progress = Callable[[int, int], None]
-Cancel = Callable[[], bool]
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a job gives: the image, and the report of how it came about."""
+    """What a job gives: the image, and the report of how it came about.
 
-    data: NDArray[Any]
+    `data` is a numpy array, or the array that was given to be written to.
+    """
+
+    data: Any
     report: Report
 
 
@@ -43,9 +45,17 @@ class Job:
     device : str
         "auto", "cpu", "cuda", "cuda:N" or "mps".
     precision : {"auto", "float32", "bfloat16", "float16"}
-        "auto" is float32.
-    tiling : {"overlap", "none"} or Overlap
-        "overlap" is ``Overlap()``; "none" puts each plane through the network whole.
+        "auto" is float32, but float16 on a GPU for 8-bit images where the model's card says that it is as good.
+    tiling : {"exact", "overlap", "none"} or Overlap
+        "exact" gives what the whole plane in one piece would give, by streaming its rows in bounded memory; a network
+        that cannot be streamed goes by overlap tiles, and the report says so. "overlap" is ``Overlap()``; "none" puts
+        each plane through the network whole.
+    memory : int or "auto"
+        Bytes that the stream may take on the device, beyond image and result; "auto" measures what is free.
+    self_ensemble : bool
+        Average over the eight flips and turns of the image: eight times the work, for a little more fidelity.
+    batch : int or "auto"
+        Planes of a stack that go through together, after the first one.
     intensity : {"auto", "dtype", "percentile", "contrast"} or (low, high)
         Which values of the layer stand for black and white (see `napari_sr.imaging.intensity.intensity_maps`).
 
@@ -58,13 +68,20 @@ class Job:
     model: Model
     device: str = "auto"
     precision: str = "auto"
-    tiling: Tiling = "overlap"
+    tiling: Tiling = "exact"
+    memory: Memory = "auto"
+    self_ensemble: bool = False
+    batch: int | Literal["auto"] = "auto"
     intensity: IntensitySpec = "auto"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done before any image is looked at."""
         check_tiling(self.tiling)
-        choose_precision(self.precision, choose_device(self.device))
+        device = choose_device(self.device)
+        choose_precision(self.precision, device)
+        budget(self.memory, device)
+        if self.batch != "auto" and self.batch < 1:
+            raise InputError(f'A batch of {self.batch} planes is none: give 1 or more, or "auto".')
         check_channels(self.model.card)
 
     def run(
@@ -73,6 +90,7 @@ class Job:
         axes: str | Axes | None = None,
         *,
         contrast_limits: tuple[float, float] | None = None,
+        out: WritableArray | str | Path | None = None,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
     ) -> Result:
@@ -86,8 +104,11 @@ class Job:
             A letter of T, C, Z, Y, X for each dimension; a last C of 3 or 4 is RGB(A). Left out, it follows the shape.
         contrast_limits : (float, float), optional
             Of the layer, for ``intensity="contrast"``.
+        out : array or path, optional
+            Where the result goes: an array of the result's shape and dtype (numpy, memory-mapped, zarr), or the path of
+            a Zarr store that is not there yet. Left out, an array in memory.
         progress : callable, optional
-            Called as ``progress(done, total)`` after every piece.
+            Called as ``progress(done, total)`` after every strip or tile.
         cancel : callable, optional
             Asked before every layer of the network; True ends the job with `Cancelled`.
 
@@ -99,21 +120,21 @@ class Job:
         Raises
         ------
         InputError
-            If axes, values or settings do not fit; nothing was computed then.
+            If axes, values or settings do not fit, or the result does not fit into memory; nothing was computed then.
         Cancelled
             If `cancel` said yes.
         """
         given = axes if isinstance(axes, Axes) else parse_axes(axes, tuple(image.shape))
         check_finite(image, given)
         maps = intensity_maps(self.intensity, image, given, contrast_limits=contrast_limits)
-        work = _Work(self, given, maps, progress or (lambda done, total: None), cancel or (lambda: False))
-        return work.run(image)
-
-    def overlap(self) -> Overlap | None:
-        """Give the overlap tiles that the job's tiling stands for, None for whole planes."""
-        if isinstance(self.tiling, Overlap):
-            return self.tiling
-        return Overlap() if self.tiling == "overlap" else None
+        shape = given.upscaled_shape(self.model.scale)
+        with destination(out, shape, image.dtype) as target:
+            work = Work(
+                self, given, maps, image.dtype, progress or (lambda done, total: None), cancel or (lambda: False)
+            )
+            seconds = work.run(image, target.array)
+            report = work.report(seconds, prod(shape))
+        return Result(target.array, report)
 
 
 def upscale(
@@ -123,8 +144,12 @@ def upscale(
     *,
     device: str = "auto",
     precision: str = "auto",
-    tiling: Tiling = "overlap",
+    tiling: Tiling = "exact",
+    memory: Memory = "auto",
+    self_ensemble: bool = False,
+    batch: int | Literal["auto"] = "auto",
     intensity: IntensitySpec = "auto",
+    out: WritableArray | str | Path | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> NDArray[Any]:
@@ -140,8 +165,10 @@ def upscale(
         A letter of T, C, Z, Y, X for each dimension, in any order; a last C of 3 or 4 is RGB(A), any other C counts as
         separate channels. Left out: (Y, X), (Z, Y, X), (C, Z, Y, X), (T, C, Z, Y, X), or RGB(A) where the last axis
         is 3 or 4.
-    device, precision, tiling, intensity
+    device, precision, tiling, memory, self_ensemble, batch, intensity
         As `Job` takes them.
+    out : array or path, optional
+        Where the result goes, as `Job.run` takes it.
     progress : callable, optional
         Called as ``progress(done, total)`` after every piece.
     cancel : callable, optional
@@ -161,81 +188,20 @@ def upscale(
     Cancelled
         If `cancel` said yes.
     """
-    job = make_job(model, device, precision, tiling, intensity)
-    return job.run(image, axes, progress=progress, cancel=cancel).data
+    job = Job(
+        model=as_model(model),
+        device=device,
+        precision=precision,
+        tiling=tiling,
+        memory=memory,
+        self_ensemble=self_ensemble,
+        batch=batch,
+        intensity=intensity,
+    )
+    result: NDArray[Any] = job.run(image, axes, out=out, progress=progress, cancel=cancel).data
+    return result
 
 
-def make_job(model: Model | str, device: str, precision: str, tiling: Tiling, intensity: IntensitySpec) -> Job:
-    """Make the job of the public calls, loading the model when it is a name or a path."""
-    loaded = model if isinstance(model, Model) else load_model(model)
-    return Job(model=loaded, device=device, precision=precision, tiling=tiling, intensity=intensity)
-
-
-class _Work:
-    """One run of a job: what is counted while the planes go through."""
-
-    def __init__(
-        self, job: Job, axes: Axes, maps: dict[int | None, IntensityMap], progress: Progress, cancel: Cancel
-    ) -> None:
-        self.job, self.axes, self.maps, self.progress = job, axes, maps, progress
-        self.card = job.model.card
-        self.device = choose_device(job.device)
-        self.dtype = choose_precision(job.precision, self.device)
-        self.runner = PlaneRunner(job.model.network, self.device, self.dtype, job.overlap(), cancel)
-        colours = 3 if axes.rgb else 1
-        per_plane = self.runner.pieces(axes.shape[axes.y], axes.shape[axes.x]) * passes(self.card, colours)
-        self.total = per_plane * axes.plane_count
-        self.done = 0
-        self.clipped = 0
-
-    def run(self, image: ImageArray) -> Result:
-        started = time.perf_counter()
-        out = np.empty(self.axes.upscaled_shape(self.job.model.scale), image.dtype)
-        self.progress(0, self.total)
-        for index in self.axes.plane_indices():
-            self.axes.place(out, index, self._plane(self.axes.plane(image, index), index))
-        return Result(out, self._report(out, time.perf_counter() - started))
-
-    def _plane(self, plane: NDArray[Any], index: PlaneIndex) -> NDArray[Any]:
-        """Upscale one (Y, X) or (Y, X, C) plane in the layer's own dtype and values."""
-        intensity = self.maps[self.axes.channel_of(index)]
-        colours = plane[..., :3] if self.axes.rgb else plane
-        result = upscale_colours(intensity.forward(colours), self.card, self._network)
-        restored, clipped = intensity.inverse(result, plane.dtype)
-        self.clipped += clipped
-        if not self.axes.rgba:
-            return restored
-        opacity = upscale_opacity(plane[..., 3], self.job.model.scale)
-        return np.concatenate([restored, opacity[..., None]], axis=-1)
-
-    def _network(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Put (C, Y, X) with black 0 and white 1 through the network, whose own black and white are on the card."""
-        ranges = self.card.intensity_range, self.card.output_range
-        inward, outward = (None if r == (0.0, 1.0) else IntensityMap(0.0, 1.0, r) for r in ranges)
-        result = self.runner.run(inward.forward(values) if inward else values, self._step)
-        return outward.inverse(result, np.float32)[0] if outward else result
-
-    def _step(self) -> None:
-        self.done += 1
-        self.progress(self.done, self.total)
-
-    def _report(self, out: NDArray[Any], seconds: float) -> Report:
-        tiling = self.job.overlap()
-        whole = (
-            "each plane whole" if tiling is None else f"tiles of {tiling.tile} pixels with {tiling.overlap} of overlap"
-        )
-        return Report(
-            model=self.job.model.name,
-            alpha=self.job.model.alpha if self.card.endpoints else None,
-            scale=self.job.model.scale,
-            device=describe_device(self.device),
-            precision=str(self.dtype).removeprefix("torch."),
-            tiling=whole,
-            intensity={"" if c is None else str(c): (m.low, m.high) for c, m in self.maps.items()},
-            planes=self.axes.plane_count,
-            pieces=self.total,
-            clipped=self.clipped,
-            recomputed=self.runner.recomputed,
-            seconds=seconds,
-            pixels_per_second=out.size / max(seconds, 1e-9),
-        )
+def as_model(model: Model | str) -> Model:
+    """Load a model when it is a name or a path."""
+    return model if isinstance(model, Model) else load_model(model)

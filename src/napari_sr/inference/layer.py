@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.geometry import LayerData, check_layer, finest_level, layer_axes, upscaled_layer
 from napari_sr.imaging.intensity import IntensitySpec
-from napari_sr.inference.job import Cancel, Job, Progress, make_job
-from napari_sr.inference.settings import Tiling
+from napari_sr.inference.job import Job, as_model
+from napari_sr.inference.memory import Memory
+from napari_sr.inference.settings import Cancel, Progress, Tiling
 from napari_sr.zoo.model import Model
 
 
@@ -103,7 +104,10 @@ def upscale_layer(
     axes: str | None = None,
     device: str = "auto",
     precision: str = "auto",
-    tiling: Tiling = "overlap",
+    tiling: Tiling = "exact",
+    memory: Memory = "auto",
+    self_ensemble: bool = False,
+    batch: int | Literal["auto"] = "auto",
     intensity: IntensitySpec = "auto",
     progress: Progress | None = None,
     cancel: Cancel | None = None,
@@ -114,7 +118,7 @@ def upscale_layer(
     ----------
     layer : napari Image layer
         Never changed; of a multiscale layer the finest level is taken.
-    model, axes, device, precision, tiling, intensity, progress, cancel
+    model, axes, device, precision, tiling, memory, self_ensemble, batch, intensity, progress, cancel
         As `upscale` takes them; ``intensity="contrast"`` uses the layer's contrast limits.
 
     Returns
@@ -127,7 +131,16 @@ def upscale_layer(
     InputError, CheckpointError, Cancelled
         As `upscale` does; a layer of labels, points or shapes is refused.
     """
-    job = make_job(model, device, precision, tiling, intensity)
+    job = Job(
+        model=as_model(model),
+        device=device,
+        precision=precision,
+        tiling=tiling,
+        memory=memory,
+        self_ensemble=self_ensemble,
+        batch=batch,
+        intensity=intensity,
+    )
     return run_layer(job, prepare_layer(job, layer, axes), progress=progress, cancel=cancel)
 
 

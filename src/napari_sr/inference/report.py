@@ -26,8 +26,14 @@ class Report:
         How planes were cut, in words.
     intensity : dict
         Layer values (low, high) that stood for black and white, by channel; the key "" where there are no channels.
-    planes, pieces : int
-        Planes of the image, and pieces that went through the network.
+    planes : int
+        Planes of the image.
+    strips : int
+        Strips of rows that came out of the stream; 0 where nothing was streamed.
+    peak_memory : int or None
+        Bytes that the stream was cut to on the device; None where nothing was streamed.
+    halved : int
+        How often the device ran out of memory all the same, and the strips were halved.
     clipped : int
         Values of the result beyond the ends of the dtype, which were clipped.
     recomputed : int
@@ -46,7 +52,9 @@ class Report:
     tiling: str
     intensity: dict[str, tuple[float, float]]
     planes: int
-    pieces: int
+    strips: int
+    peak_memory: int | None
+    halved: int
     clipped: int
     recomputed: int
     seconds: float
@@ -61,6 +69,7 @@ class Report:
         mixed = "" if self.alpha is None else f" alpha {self.alpha:g}"
         planes = "1 plane" if self.planes == 1 else f"{self.planes} planes"
         extra = f", {self.clipped} values clipped" if self.clipped else ""
+        extra += f", {self.halved} times out of memory" if self.halved else ""
         extra += f", {self.recomputed} pieces computed again in float32" if self.recomputed else ""
         return (
             f"{self.model}{mixed} x{self.scale} on {self.device} in {self.precision}, {planes}, {self.tiling}, "

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from napari_sr.errors import InputError
 
+#: Called as ``progress(done, total)``.
+Progress = Callable[[int, int], None]
+#: Asked whether to stop.
+Cancel = Callable[[], bool]
+
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
-TilingName = Literal["overlap", "none"]
+TilingName = Literal["exact", "overlap", "none"]
 TILINGS: tuple[TilingName, ...] = get_args(TilingName)
 
 

@@ -116,7 +116,7 @@ class RRDBNet(nn.Module):
         ups = [step for f in factors for step in (Enlarge(f), Convolutions(1))]
         self.receptive_radius = receptive_radius([*ways_in, Convolutions(1, 15 * blocks + 2), *ups, Convolutions(1, 2)])
         self.gather = PadUnshuffle(unshuffle) if unshuffle > 1 else None
-        self.crop = CropTo(scale) if unshuffle > 1 else None
+        self.crop = CropTo(scale, unshuffle) if unshuffle > 1 else None
         self.conv_first = nn.Conv2d(in_channels * unshuffle**2, features, 3, padding=1)
         self.body = nn.Sequential(*(RRDB(features, growth, plus) for _ in range(blocks)))
         self.conv_body = nn.Conv2d(features, features, 3, padding=1)

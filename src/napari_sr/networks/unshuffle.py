@@ -34,11 +34,14 @@ class CropTo(nn.Module):
     ----------
     scale : int
         Factor of the whole network.
+    group : int
+        Side of the groups that the image was filled up to.
     """
 
-    def __init__(self, scale: int) -> None:
+    def __init__(self, scale: int, group: int) -> None:
         super().__init__()
         self.scale = scale
+        self.group = group
 
     def forward(self, x: Tensor, like: Tensor) -> Tensor:
         """Cut `x` to `scale` times the height and width of `like`."""

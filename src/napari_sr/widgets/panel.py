@@ -24,6 +24,8 @@ from napari_sr.widgets.run_controls import RunControls
 from napari_sr.widgets.upscaling import Upscaling
 
 _ADDITIVE = "additive"
+# A report says so of a model that could not be streamed.
+_INSTEAD = ", because "
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ class UpscalePanel(Container[Widget]):
         what = rows([self.layer_choice.widget, self.models.model_choice.widget])
         how = rows([self.models.factor, *self._family_rows()])
         more = rows(self.settings.widgets)
-        self.more = Fold("More", more, tooltip="Device, precision, tiles and brightness.")
+        self.more = Fold("More", more, tooltip="Device, precision, tiling, memory and brightness.")
         super().__init__(widgets=[what, self.models.about, how, self.controls, self.more], labels=False)
         self._label_alignment = LabelAlignment(self.native, [what, how, more])
         self.layer_choice.widget.changed.connect(self._update_run_button)
@@ -99,8 +101,10 @@ class UpscalePanel(Container[Widget]):
     def finished(self, layer: Image) -> None:
         """Say that the result is there."""
         self._upscaling = None
-        seconds = layer.metadata["napari_sr"]["seconds"]
-        message = f"Done in {seconds:.1f} s: “{layer.name}”."
+        facts = layer.metadata["napari_sr"]
+        message = f"Done in {facts['seconds']:.1f} s: “{layer.name}”."
+        if _INSTEAD in facts["tiling"]:
+            message += f" Exact tiling was not possible: it went by {facts['tiling']}."
         if layer.blending == _ADDITIVE:
             message += " Both layers add up where they overlap: hide one to judge brightness."
         self.controls.end(message)

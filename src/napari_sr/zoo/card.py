@@ -128,6 +128,8 @@ class Card(_Record):
         () for one weight set. For two that alpha mixes, their names; the first is alpha = 0.
     default_alpha : float or None
         Alpha in [0, 1] when none is asked for; only with endpoints, where None means 0.
+    precision : dict
+        PSNR in decibel of half-precision results against float32, by the name of the precision, where it was measured.
     notes : str
         Anything a user should read.
     for_quantification : bool
@@ -152,6 +154,7 @@ class Card(_Record):
     licence: str | None = None
     endpoints: tuple[Text, ...] = ()
     default_alpha: float | None = Field(default=None, ge=0, le=1)
+    precision: dict[Literal["float16", "bfloat16"], float] = Field(default_factory=dict)
     notes: str = ""
     for_quantification: bool = False
 

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from napari_sr.errors import CheckpointError, InputError
 
+_REMEDY = "choose two files of the same network"
+
 
 def mix(first: Mapping[str, Tensor], second: Mapping[str, Tensor], alpha: float) -> dict[str, Tensor]:
     """Interpolate two weight sets of one network: ``(1 - alpha) first + alpha second``, tensor by tensor.
@@ -60,13 +62,13 @@ def check_same(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> Non
     """Raise `CheckpointError` at the first key or shape in which two weight sets differ."""
     for key, tensor in first.items():
         if key not in second:
-            raise CheckpointError(f"The two weight sets cannot be mixed: only the first has {key}.")
+            raise CheckpointError(f"The two weight sets cannot be mixed: only the first has {key}; {_REMEDY}.")
         if tensor.shape != second[key].shape:
             shapes = f"{tuple(tensor.shape)} in the first and {tuple(second[key].shape)} in the second"
-            raise CheckpointError(f"The two weight sets cannot be mixed: {key} is {shapes}.")
+            raise CheckpointError(f"The two weight sets cannot be mixed: {key} is {shapes}; {_REMEDY}.")
     for key in second:
         if key not in first:
-            raise CheckpointError(f"The two weight sets cannot be mixed: only the second has {key}.")
+            raise CheckpointError(f"The two weight sets cannot be mixed: only the second has {key}; {_REMEDY}.")
 
 
 def _float32(tensor: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from napari_sr.errors import CheckpointError, InputError
@@ -70,7 +70,8 @@ def write_model(
             tensors[f"{name}/{key}" if card.endpoints else key] = stored.contiguous().clone()
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
-        save_file(tensors, temporary, metadata={CARD_KEY: card.to_json(), "format": "pt"})
+        # Not save_file, whose files only their owner can read: a facility shares its models.
+        temporary.write_bytes(save(tensors, metadata={CARD_KEY: card.to_json(), "format": "pt"}))
         _check_target(path, overwrite)
         temporary.replace(path)
     finally:

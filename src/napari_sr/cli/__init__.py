@@ -18,15 +18,33 @@ import typer
 from typer.core import TyperGroup
 
 from napari_sr import __version__
+from napari_sr.cli.options import (
+    KERNELS,
+    Alpha,
+    DeviceOption,
+    Json,
+    MemoryOption,
+    ModelOption,
+    PrecisionOption,
+    Quiet,
+    Scale,
+    SelfEnsemble,
+    TileBlend,
+    TileOverlap,
+    TileSide,
+    TilingOption,
+    Upsampling,
+    read_batch,
+    read_intensity,
+    read_memory,
+    read_tiling,
+)
+from napari_sr.cli.output import check_format, check_place, upscale_to
 from napari_sr.errors import InputError, NapariSRError
-from napari_sr.inference.settings import PRECISIONS, TILINGS, Overlap, Tiling
 
 if TYPE_CHECKING:
     from napari_sr.evaluation import Channels
     from napari_sr.evaluation.folders import Upscale
-    from napari_sr.imaging.axes import Axes
-    from napari_sr.imaging.files import ImageFile
-    from napari_sr.imaging.intensity import IntensitySpec
     from napari_sr.imaging.resize import Kernel
     from napari_sr.zoo import Model, ModelEntry
 
@@ -86,66 +104,63 @@ def _common(
     pass
 
 
-_KERNELS = "nearest, bilinear, bicubic or lanczos3"
-_ModelOption = Annotated[str, typer.Option("--model", "-m", help="A name from `napari-sr models`, or a weight file.")]
-_Alpha = Annotated[
-    float | None, typer.Option(help="For a model of two weight sets: 0 the first (faithful) to 1 the second (sharp).")
-]
-_Scale = Annotated[int | None, typer.Option(help="Factor, for weight files that do not tell theirs (SRCNN's).")]
-_Upsampling = Annotated[str | None, typer.Option(help=f"For SRCNN, how the input is enlarged first: {_KERNELS}.")]
-_Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ... or mps.")]
-_Precision = Annotated[str, typer.Option(help=f"Numbers to compute in: {', '.join(PRECISIONS)}.")]
-_TilingOption = Annotated[str, typer.Option(help=f"How large planes go through the network: {', '.join(TILINGS)}.")]
-_Tile = Annotated[int | None, typer.Option(help="Side of an overlap tile, in pixels of the input.")]
-_TileOverlap = Annotated[int | None, typer.Option("--overlap", help="Pixels a tile discards on each side.")]
-_TileBlend = Annotated[int | None, typer.Option("--blend", help="Pixels over which tiles are cross-faded.")]
-_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no report.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
 @app.command()
 def upscale(
     source: Annotated[Path, typer.Argument(metavar="IN", help="TIFF, OME-TIFF or PNG.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write: .ome.tif, .tif or .png.")],
-    model: _ModelOption,
-    alpha: _Alpha = None,
-    scale: _Scale = None,
-    upsampling: _Upsampling = None,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="What to write: .ome.tif, .tif, .png or .zarr.")],
+    model: ModelOption,
+    alpha: Alpha = None,
+    scale: Scale = None,
+    upsampling: Upsampling = None,
     axes: Annotated[str | None, typer.Option(help="Axes such as ZYX, where the file does not say.")] = None,
-    device: _Device = "auto",
-    precision: _Precision = "auto",
-    tiling: _TilingOption = "overlap",
-    tile: _Tile = None,
-    overlap: _TileOverlap = None,
-    blend: _TileBlend = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    tiling: TilingOption = None,
+    tile: TileSide = None,
+    overlap: TileOverlap = None,
+    blend: TileBlend = None,
+    memory: MemoryOption = "auto",
+    self_ensemble: SelfEnsemble = False,
+    batch: Annotated[str, typer.Option(help="Planes of a stack that go through together: auto, or how many.")] = "auto",
     intensity: Annotated[
         str, typer.Option(help="Which values are black and white: auto, dtype, percentile, or LOW,HIGH.")
     ] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT when it exists.")] = False,
-    quiet: _Quiet = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Upscale one image; its pixel sizes are kept, divided by the factor."""
-    plan, bounds = _tiling(tiling, tile, overlap, blend), _intensity(intensity)
-    _check_output(source, out, overwrite)
+    """Upscale one image; its pixel sizes are kept, divided by the factor.
+
+    A .zarr is written while the work goes on and may be larger than memory: one array with the attributes "axes"
+    ("ZYX"), "pixel_size" ({"Z": 0.3, "Y": 0.1, "X": 0.1}) and "unit" ("micrometer", or null when unknown).
+    """
+    plan, bounds = read_tiling(tiling, tile, overlap, blend), read_intensity(intensity)
+    limit, together = read_memory(memory, plan), read_batch(batch)
+    check_place(source, out, overwrite)
     from napari_sr.imaging.axes import parse_axes
-    from napari_sr.imaging.files import read_image, write_image
+    from napari_sr.imaging.files import read_image
     from napari_sr.inference import Job
 
     image = read_image(source)
     meaning = parse_axes(axes or image.axes, image.data.shape)
-    _check_writable(out, image, meaning)
-    loaded = _load(model, alpha, scale, upsampling)
-    job = Job(model=loaded, device=device, precision=precision, tiling=plan, intensity=bounds)
-    with _Bar(quiet) as bar:
-        result = job.run(image.data, meaning, progress=bar)
-    divided = {a: s / (loaded.scale if a in "YX" else 1) for a, s in image.pixel_size.items() if a in meaning.letters}
-    write_image(out, result.data, meaning.letters, divided, image.unit if divided else None)
+    check_format(out, image, meaning)
+    job = Job(
+        model=_load(model, alpha, scale, upsampling),
+        device=device,
+        precision=precision,
+        tiling=plan,
+        memory=limit,
+        self_ensemble=self_ensemble,
+        batch=together,
+        intensity=bounds,
+    )
+    with _Bar(quiet, "row") as bar:
+        report = upscale_to(out, job, image, meaning, bar)
     if not quiet:
-        typer.echo(f"{out}: {result.report.sentence()}")
+        typer.echo(f"{out}: {report.sentence()}")
 
 
 @app.command()
-def models(as_json: _Json = False) -> None:
+def models(as_json: Json = False) -> None:
     """List the models at hand, and published ones with where to get them."""
     from napari_sr.evaluation.tables import as_columns
     from napari_sr.zoo import list_models, model_folder
@@ -172,7 +187,7 @@ def evaluate(
     reference: Annotated[Path, typer.Argument(help="What they should be: a file, or a folder with the same names.")],
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", "-m", help=f"Upscale IMAGES with it first: a model, or {_KERNELS}. May be repeated."),
+        typer.Option("--model", "-m", help=f"Upscale IMAGES with it first: a model, or {KERNELS}. May be repeated."),
     ] = None,
     scale: Annotated[int | None, typer.Option(help="Factor; found from the sizes when --model is given.")] = None,
     channels: Annotated[str, typer.Option(help="For RGB: luma (Y of BT.601) or plain (R, G and B).")] = "luma",
@@ -180,17 +195,19 @@ def evaluate(
     data_range: Annotated[
         float | None, typer.Option(help="Span of values that counts as the peak; by default that of the integer type.")
     ] = None,
-    alpha: _Alpha = None,
-    upsampling: _Upsampling = None,
-    device: _Device = "auto",
-    precision: _Precision = "auto",
-    tiling: _TilingOption = "overlap",
-    tile: _Tile = None,
-    overlap: _TileOverlap = None,
-    blend: _TileBlend = None,
+    alpha: Alpha = None,
+    upsampling: Upsampling = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    tiling: TilingOption = None,
+    tile: TileSide = None,
+    overlap: TileOverlap = None,
+    blend: TileBlend = None,
+    memory: MemoryOption = "auto",
+    self_ensemble: SelfEnsemble = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON (PSNR null: identical images).")] = False,
-    quiet: _Quiet = False,
+    quiet: Quiet = False,
 ) -> None:
     """Compare images with their references: PSNR and SSIM, each image and the mean, by a protocol that is named."""
     from napari_sr.evaluation import evaluate_files, pair_files
@@ -198,10 +215,17 @@ def evaluate(
 
     if as_csv and as_json:
         raise InputError("The output is CSV or JSON, not both: leave one of --csv and --json out.")
-    plan = _tiling(tiling, tile, overlap, blend)
+    plan = read_tiling(tiling, tile, overlap, blend)
+    how = {
+        "device": device,
+        "precision": precision,
+        "tiling": plan,
+        "memory": read_memory(memory, plan),
+        "self_ensemble": self_ensemble,
+    }
     pairs = pair_files(images, reference, scale=scale)
     factor = _factor(scale, border, (pairs[0].image, pairs[0].reference) if model else None)
-    methods = {name: _method(name, factor, alpha, upsampling, device, precision, plan) for name in model or []}
+    methods = {name: _method(name, factor, alpha, upsampling, how) for name in model or []}
     compared = cast("Channels", channels)
     with _Bar(quiet, "image") as bar:
         rows = evaluate_files(
@@ -221,7 +245,7 @@ def evaluate(
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the files written without a window.")] = Path("napari-sr-demo"),
     sample: Annotated[str, typer.Option(help="fluorescence or electron.")] = "fluorescence",
-    model: _ModelOption = "esrgan-compact-x4",
+    model: ModelOption = "esrgan-compact-x4",
     no_window: Annotated[bool, typer.Option("--no-window", help="Write files even where there is a display.")] = False,
 ) -> None:
     """Upscale a sample image: in napari where there is a display, else as files with a picture and figures."""
@@ -252,7 +276,7 @@ def demo(
 class _Bar:
     """A progress bar on standard error, where that is a terminal; called as ``progress(done, total)``."""
 
-    def __init__(self, quiet: bool, unit: str = "tile") -> None:
+    def __init__(self, quiet: bool, unit: str) -> None:
         from tqdm import tqdm
 
         # disable=None: no bar where standard error is no terminal.
@@ -276,68 +300,15 @@ def _load(name: str, alpha: float | None, scale: int | None, upsampling: str | N
     return load_model(name, alpha=alpha, scale=scale, upsampling=cast("Kernel | None", upsampling))
 
 
-def _method(
-    name: str,
-    scale: int,
-    alpha: float | None,
-    upsampling: str | None,
-    device: str,
-    precision: str,
-    tiling: Tiling,
-) -> Upscale:
+def _method(name: str, scale: int, alpha: float | None, upsampling: str | None, how: dict[str, Any]) -> Upscale:
     """Give what upscales an image file: an interpolation, or a model."""
     from napari_sr.evaluation import BASELINES, interpolate
     from napari_sr.inference import Job
 
     if name in BASELINES:
         return lambda image: interpolate(image.data, scale, name, axes=image.axes)
-    job = Job(model=_load(name, alpha, scale, upsampling), device=device, precision=precision, tiling=tiling)
+    job = Job(model=_load(name, alpha, scale, upsampling), **how)
     return lambda image: job.run(image.data, image.axes).data
-
-
-def _tiling(name: str, tile: int | None, overlap: int | None, blend: int | None) -> Tiling:
-    """Give the tiling by name, or by its sizes where any is given."""
-    sizes = {key: n for key, n in (("tile", tile), ("overlap", overlap), ("blend", blend)) if n is not None}
-    if sizes and name != "overlap":
-        raise InputError(f"--{next(iter(sizes))} is for overlap tiles: leave it out with --tiling {name}.")
-    # A name that does not exist is refused by the job, with the names that do.
-    return Overlap(**sizes) if sizes else cast("Tiling", name)
-
-
-def _intensity(text: str) -> IntensitySpec:
-    """Read LOW,HIGH as a pair of numbers; words are checked where they are used."""
-    if "," not in text:
-        return cast("IntensitySpec", text)
-    try:
-        low, high = (float(part) for part in text.split(","))
-    except ValueError:
-        raise InputError(f"The intensity {text} is no pair of numbers: write LOW,HIGH, such as 100,4095.") from None
-    return low, high
-
-
-def _check_output(source: Path, out: Path, overwrite: bool) -> None:
-    """Refuse a place to write before any work is done."""
-    if out.exists() and source.exists() and out.samefile(source):
-        raise InputError(f"{out} is the input itself: give another name for the result.")
-    if out.is_dir():
-        raise InputError(f"{out} is a folder: give the name of a file in it.")
-    if out.exists() and not overwrite:
-        raise InputError(f"{out} exists already: give another name, or --overwrite.")
-    if not out.parent.is_dir():
-        raise InputError(f"There is no folder {out.parent} to write {out.name} in: make it first.")
-
-
-def _check_writable(out: Path, image: ImageFile, axes: Axes) -> None:
-    """Refuse a format that cannot hold the result: one pixel of each plane is written to see, before the work."""
-    from tempfile import TemporaryDirectory
-
-    import numpy as np
-
-    from napari_sr.imaging.files import write_image
-
-    shape = tuple(1 if letter in "YX" else n for letter, n in zip(axes.letters, axes.shape, strict=True))
-    with TemporaryDirectory() as folder:
-        write_image(Path(folder) / out.name, np.zeros(shape, image.data.dtype), axes.letters)
 
 
 def _factor(scale: int | None, border: int | None, first: tuple[Path, Path] | None) -> int:

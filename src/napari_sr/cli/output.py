@@ -1,0 +1,97 @@
+"""Where the result of `napari-sr upscale` goes: a file, or a Zarr store that is written while the work goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from napari_sr.errors import InputError
+from napari_sr.inference.settings import Progress
+
+if TYPE_CHECKING:
+    from napari_sr.imaging.axes import Axes
+    from napari_sr.imaging.files import ImageFile
+    from napari_sr.inference import Job, Report, Result
+
+#: What lies in the folder of a Zarr store, of version 3 or 2.
+_OF_STORES = ("zarr.json", ".zarray", ".zgroup")
+
+
+def check_place(source: Path, out: Path, overwrite: bool) -> None:
+    """Refuse a place to write before any work is done.
+
+    Raises
+    ------
+    InputError
+        If it is the input's, a folder, taken, or in no folder.
+    """
+    if out.exists() and source.exists() and out.samefile(source):
+        raise InputError(f"{out} is the input itself: give another name for the result.")
+    # A store that is replaced is removed with all that lies in it.
+    if out.resolve() in source.resolve().parents or (out.is_dir() and not _is_store(out)):
+        raise InputError(f"{out} is a folder: give the name of a file in it.")
+    if out.exists() and _is_store(out) and not any((out / name).is_file() for name in _OF_STORES):
+        raise InputError(f"{out} is there and is no Zarr store: give another name.")
+    if out.exists() and not overwrite:
+        raise InputError(f"{out} exists already: give another name, or --overwrite.")
+    if not out.parent.is_dir():
+        raise InputError(f"There is no folder {out.parent} to write {out.name} in: make it first.")
+
+
+def check_format(out: Path, image: ImageFile, axes: Axes) -> None:
+    """Refuse a format that cannot hold the result: one pixel of each plane is written to see, before the work.
+
+    Raises
+    ------
+    InputError
+        If the ending is unknown, or the format has no room for such planes or values.
+    """
+    import numpy as np
+
+    from napari_sr.imaging.files import write_image
+
+    if _is_store(out):
+        return
+    shape = tuple(1 if letter in "YX" else n for letter, n in zip(axes.letters, axes.shape, strict=True))
+    with TemporaryDirectory() as folder:
+        write_image(Path(folder) / out.name, np.zeros(shape, image.data.dtype), axes.letters)
+
+
+def upscale_to(out: Path, job: Job, image: ImageFile, axes: Axes, progress: Progress) -> Report:
+    """Upscale an image and write the result, whole or not at all, with its pixel sizes."""
+    from napari_sr.imaging.files import write_image
+
+    factors = dict.fromkeys("YX", job.model.scale)
+    sizes = {a: float(size) / factors.get(a, 1) for a, size in image.pixel_size.items() if a in axes.letters}
+    unit = image.unit if sizes else None
+    if _is_store(out):
+        facts = {"axes": axes.letters, "pixel_size": sizes, "unit": unit}
+        return _upscale_into_store(out, job, image, axes, facts, progress).report
+    result = job.run(image.data, axes, progress=progress)
+    write_image(out, result.data, axes.letters, sizes, unit)
+    return result.report
+
+
+def _is_store(out: Path) -> bool:
+    return out.suffix.lower() == ".zarr"
+
+
+def _upscale_into_store(
+    out: Path, job: Job, image: ImageFile, axes: Axes, facts: dict[str, Any], progress: Progress
+) -> Result:
+    """Write strip by strip under another name, which becomes its own when all is there."""
+    place = out.resolve()
+    fresh = place.with_name(f".{place.name}.{uuid4().hex}.part")
+    try:
+        result = job.run(image.data, axes, out=fresh, progress=progress)
+        result.data.attrs.update(facts)
+        if place.exists():
+            rmtree(place)
+        fresh.rename(place)
+    finally:
+        if fresh.exists():
+            rmtree(fresh)
+    return result

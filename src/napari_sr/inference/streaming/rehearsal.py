@@ -1,0 +1,102 @@
+"""How much memory a stream will take, found by playing it through without numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, cast
+
+from torch import Tensor
+
+from napari_sr.inference.streaming.plan import Plan
+from napari_sr.inference.streaming.rows import Rows
+from napari_sr.inference.streaming.steps import Step
+from napari_sr.inference.streaming.stream import Stream
+
+
+@dataclass(frozen=True)
+class Ghost:
+    """The shape of rows, without the rows."""
+
+    shape: tuple[int, int, int, int]
+
+    def __getitem__(self, index: tuple[slice, slice, slice]) -> Ghost:
+        n, channels, rows, width = self.shape
+        return Ghost((n, channels, len(range(rows)[index[2]]), width))
+
+    def clone(self, **_: Any) -> Ghost:
+        """Stand for a copy."""
+        return self
+
+
+class _Rehearsal(Stream):
+    """A stream of one column of ghosts, which counts the numbers that are held."""
+
+    def __init__(self, plan: Plan, channels: int, rows: int, strip: int) -> None:
+        super().__init__(plan, _ghosts(channels), rows, 1, strip, lambda: None)
+        self.sizes = [count * float(rate) for count, rate in zip(plan.channels(channels), plan.rates, strict=True)]
+        self.held = 0.0
+        self.peak = 0.0
+
+    def _advance(self, step: Step) -> None:
+        touched = {*step.inputs, step.output}
+        before = sum(self.tensors[t].held * self.sizes[t] for t in touched)
+        super()._advance(step)
+        self.held += sum(self.tensors[t].held * self.sizes[t] for t in touched) - before
+
+    def _made(self, step: Step, inputs: list[Rows], start: int, stop: int, rows: int) -> Tensor:
+        low, high = step.needs(start, stop, rows)
+        made = (stop - start) * self.sizes[step.output]
+        # While a step is computed its window and its result are there beside all that is held.
+        window = (high - low) * sum(self.sizes[t] for t in step.inputs)
+        self.peak = max(self.peak, self.held + window + 2 * made)
+        return cast("Tensor", Ghost((1, 1, stop - start, 1)))
+
+
+def _ghosts(channels: int) -> Any:
+    return lambda start, stop: Ghost((1, channels, stop - start, 1))
+
+
+@lru_cache(maxsize=256)
+def _peak(key: _Key, channels: int, rows: int, strip: int) -> float:
+    rehearsal = _Rehearsal(key.plan, channels, rows, strip)
+    for _ in rehearsal.run():
+        pass
+    return rehearsal.peak
+
+
+@dataclass(frozen=True)
+class _Key:
+    """A plan by its identity: its steps hold weights, which have no hash."""
+
+    plan: Plan
+
+    def __hash__(self) -> int:
+        return id(self.plan)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and other.plan is self.plan
+
+
+def peak_per_column(plan: Plan, channels: int, rows: int, strip: int, radius: int) -> float:
+    """Numbers that a stream holds at most, per column of the image.
+
+    Parameters
+    ----------
+    plan : Plan
+        The network's steps.
+    channels : int
+        Channels of the image.
+    rows : int
+        Height of the image.
+    strip : int
+        Rows that flow together.
+    radius : int
+        The network's receptive radius: from that depth on nothing more is held.
+
+    Returns
+    -------
+    float
+        Numbers per column; times the columns, the images in a batch and the bytes of a number it is memory.
+    """
+    return _peak(_Key(plan), channels, min(rows, 2 * radius + 6 * strip), strip)

@@ -1,0 +1,153 @@
+"""One run of a job: planes read, put through the network, and placed in the result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex, WritableArray
+from napari_sr.imaging.intensity import IntensityMap
+from napari_sr.inference.channels import network_for, separate_colours, upscale_opacity
+from napari_sr.inference.device import choose_device, choose_precision, describe_device
+from napari_sr.inference.memory import free_memory
+from napari_sr.inference.plane import PlaneRunner
+from napari_sr.inference.report import Report
+from napari_sr.inference.settings import Cancel, Progress
+
+if TYPE_CHECKING:
+    from napari_sr.inference.job import Job
+
+#: Pixels of the planes that go through together, with ``batch="auto"``.
+BATCH_PIXELS = {"cpu": 128 * 128, "cuda": 1024 * 1024, "mps": 512 * 512}
+
+
+class Work:
+    """One run of a job: what is counted while the planes go through."""
+
+    def __init__(
+        self, job: Job, axes: Axes, maps: dict[int | None, IntensityMap], dtype: Any, progress: Progress, cancel: Cancel
+    ) -> None:
+        self.job, self.axes, self.maps, self.progress = job, axes, maps, progress
+        self.card, self.scale = job.model.card, job.model.scale
+        self.device = choose_device(job.device)
+        self.dtype = choose_precision(job.precision, self.device, dtype, self.card.precision)
+        self.separate = axes.rgb and separate_colours(self.card)
+        network = network_for(job.model.network, self.card, 3 if axes.rgb and not self.separate else 1)
+        self.runner = PlaneRunner(
+            network,
+            self.device,
+            self.dtype,
+            job.tiling,
+            memory=job.memory,
+            self_ensemble=job.self_ensemble,
+            cancel=cancel,
+        )
+        self.height, self.width = axes.shape[axes.y], axes.shape[axes.x]
+        self.clipped = 0
+
+    def run(self, image: ImageArray, out: WritableArray) -> float:
+        """Put all planes through, the first alone so that something is there soon; give the seconds it took."""
+        started = time.perf_counter()
+        indices = list(self.axes.plane_indices())
+        unit = max(self.height, self.width)
+        done = 0
+        self.progress(0, unit * len(indices))
+        while done < len(indices):
+            group = indices[done : done + (1 if done == 0 else self._batch())]
+
+            def step(part: int, total: int, before: int = done, count: int = len(group)) -> None:
+                self.progress(unit * before + unit * count * part // total, unit * len(indices))
+
+            self._group(image, out, group, step)
+            done += len(group)
+        return time.perf_counter() - started
+
+    def _batch(self) -> int:
+        """Planes that go through together: small ones, since a large one keeps the device busy alone."""
+        if self.job.batch != "auto":
+            return self.job.batch
+        pixels = BATCH_PIXELS.get(self.device.type, BATCH_PIXELS["cpu"])
+        return max(1, min(32, pixels // (self.height * self.width)))
+
+    def _group(
+        self, image: ImageArray, out: WritableArray, group: list[PlaneIndex], step: Callable[[int, int], None]
+    ) -> None:
+        """Upscale some planes together, in the layer's own dtype and values."""
+        readers = [_Reader(self.axes, image, index) for index in group]
+        maps = [self.maps[self.axes.channel_of(index)] for index in group]
+
+        def source(top: int, bottom: int, left: int, right: int) -> Tensor:
+            parts = []
+            for reader, intensity in zip(readers, maps, strict=True):
+                values = intensity.forward(reader.part(slice(top, bottom), slice(left, right)))
+                parts.append(np.moveaxis(values, -1, 0) if self.axes.rgb else values[None])
+            stacked = np.concatenate([part[:, None] for part in parts]) if self.separate else np.stack(parts)
+            return torch.from_numpy(np.ascontiguousarray(stacked))
+
+        def sink(top: int, left: int, part: Tensor) -> None:
+            values = part.numpy()
+            if self.separate:
+                values = values.reshape(len(group), 3, *values.shape[2:])
+            rows, columns = slice(top, top + values.shape[2]), slice(left, left + values.shape[3])
+            for index, intensity, plane in zip(group, maps, values, strict=True):
+                restored, clipped = intensity.inverse(plane, image.dtype)
+                self.clipped += clipped
+                restored = np.moveaxis(restored, 0, -1) if self.axes.rgb else restored[0]
+                self.axes.place(out, self.axes.part(index, rows, columns, slice(0, 3)), restored)
+
+        planes = len(group) * (3 if self.separate else 1)
+        self.runner.run(source, planes, self.height, self.width, sink, step)
+        if self.axes.rgba:
+            for index, reader in zip(group, readers, strict=True):
+                opacity = upscale_opacity(reader.opacity(), self.scale)
+                whole = slice(None)
+                self.axes.place(out, self.axes.part(index, whole, whole, 3), opacity)
+
+    def report(self, seconds: float, size: int) -> Report:
+        """Say what was done, for a result of `size` values."""
+        return Report(
+            model=self.job.model.name,
+            alpha=self.job.model.alpha,
+            scale=self.scale,
+            device=describe_device(self.device),
+            precision=str(self.dtype).removeprefix("torch."),
+            tiling=self.runner.used,
+            intensity={"" if c is None else str(c): (m.low, m.high) for c, m in self.maps.items()},
+            planes=self.axes.plane_count,
+            strips=self.runner.strips,
+            peak_memory=self.runner.peak,
+            halved=self.runner.halved,
+            clipped=self.clipped,
+            recomputed=self.runner.recomputed,
+            seconds=seconds,
+            pixels_per_second=size / max(seconds, 1e-9),
+        )
+
+
+class _Reader:
+    """Reads the parts of one plane; a plane that is not in memory is brought there whole when it is small beside it."""
+
+    def __init__(self, axes: Axes, image: ImageArray, index: PlaneIndex) -> None:
+        self._axes, self._image, self._index = axes, image, index
+        pixels = axes.shape[axes.y] * axes.shape[axes.x] * (axes.shape[-1] if axes.rgb else 1)
+        fits = pixels * np.dtype(image.dtype).itemsize < free_memory(torch.device("cpu")) // 8
+        self._plane = axes.plane(image, index) if isinstance(image, np.ndarray) or fits else None
+
+    def part(self, rows: slice, columns: slice) -> NDArray[Any]:
+        """Some rows and columns, (Y, X) or (Y, X, 3)."""
+        if self._plane is not None:
+            part = self._plane[rows, columns]
+            return part[..., :3] if self._axes.rgb else part
+        return self._axes.plane(self._image, self._axes.part(self._index, rows, columns, slice(0, 3)))
+
+    def opacity(self) -> NDArray[Any]:
+        """The A of RGBA, (Y, X)."""
+        if self._plane is not None:
+            return self._plane[..., 3]
+        return self._axes.plane(self._image, self._axes.part(self._index, slice(None), slice(None), 3))

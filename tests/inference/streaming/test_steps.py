@@ -1,0 +1,111 @@
+"""The rules of the borders, counted by hand, and each step's rows against what torch gives."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from napari_sr.inference.streaming.rows import Rows
+from napari_sr.inference.streaming.steps import Convolve, Pad, border_reads, bordered, fold
+
+
+@pytest.mark.parametrize(
+    ("mode", "start", "stop", "length", "rows"),
+    [
+        ("replicate", -2, 5, 3, [0, 0, 0, 1, 2, 2, 2]),
+        ("replicate", -3, 2, 1, [0, 0, 0, 0, 0]),
+        ("reflect", -2, 5, 3, [2, 1, 0, 1, 2, 1, 0]),
+        ("reflect", -1, 3, 2, [1, 0, 1, 0]),
+        ("symmetric", -2, 5, 3, [1, 0, 0, 1, 2, 2, 1]),
+        ("symmetric", -3, 5, 2, [1, 1, 0, 0, 1, 1, 0, 0]),
+        ("symmetric", -3, 3, 1, [0, 0, 0, 0, 0, 0]),
+    ],
+)
+def test_rows_beyond_the_image_are_those_of_the_rule(
+    mode: str, start: int, stop: int, length: int, rows: list[int]
+) -> None:
+    assert fold(start, stop, length, mode).tolist() == rows
+
+
+def test_an_unknown_rule_is_named() -> None:
+    with pytest.raises(ValueError, match="circular"):
+        fold(-1, 3, 2, "circular")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "rows", "mode", "reads"),
+    [
+        (2, 5, 9, "reflect", (2, 5)),
+        (-2, 3, 9, "zeros", (0, 3)),
+        (7, 11, 9, "zeros", (7, 9)),
+        (-2, 1, 9, "replicate", (0, 1)),
+        (8, 12, 9, "replicate", (8, 9)),
+        (-3, 1, 9, "reflect", (0, 4)),
+        (7, 12, 9, "reflect", (5, 9)),
+        (8, 11, 9, "symmetric", (7, 9)),
+    ],
+)
+def test_a_window_reads_the_rows_that_its_border_is_made_of(
+    low: int, high: int, rows: int, mode: str, reads: tuple[int, int]
+) -> None:
+    assert border_reads(low, high, rows, mode) == reads
+
+
+def filled(rows: int) -> Rows:
+    made = Rows()
+    made.append(torch.arange(1.0, rows + 1).reshape(1, 1, -1, 1))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"), [(-2, 1, [0, 0, 1]), (2, 5, [3, 0, 0]), (-1, 4, [0, 1, 2, 3, 0]), (0, 2, [1, 2])]
+)
+def test_zeros_lie_above_and_below(low: int, high: int, expected: list[float]) -> None:
+    assert bordered([filled(3)], low, high, 3, "zeros").flatten().tolist() == expected
+
+
+@pytest.mark.parametrize(("low", "high"), [(-3, -1), (4, 6)], ids=["above", "below"])
+def test_a_window_that_lies_beyond_the_image_is_zeros(low: int, high: int) -> None:
+    assert bordered([filled(3)], low, high, 3, "zeros").flatten().tolist() == [0, 0]
+
+
+STEPS = st.one_of(
+    st.builds(
+        lambda k, d, mode: Convolve(
+            "conv", [0], 1, module=nn.Conv2d(1, 1, k, dilation=d, padding=(k - 1) * d // 2, padding_mode=mode)
+        ),
+        st.sampled_from([1, 3, 5]),
+        st.sampled_from([1, 2]),
+        st.sampled_from(["zeros", "replicate", "reflect"]),
+    ),
+    st.builds(lambda k: Convolve("conv", [0], 1, module=nn.Conv2d(1, 1, k)), st.sampled_from([1, 3, 5])),
+    st.builds(
+        lambda top, bottom, mode: Pad("pad", [0], 1, left=0, right=0, top=top, bottom=bottom, mode=mode),
+        st.integers(0, 4),
+        st.integers(0, 4),
+        st.sampled_from(["zeros", "replicate", "reflect"]),
+    ),
+)
+
+
+@given(STEPS, st.integers(9, 14))
+def test_rows_within_reach_read_only_what_is_there_and_rows_to_come_only_what_is_kept(
+    step: Convolve | Pad, rows: int
+) -> None:
+    total = step.total(rows)
+    before = 0
+    for there in range(rows + 1):
+        now = step.reach(there, rows)
+        assert now >= before
+        if now > before:
+            assert step.reads(before, now, rows)[1] <= there
+        before = now
+    assert before == total
+    for next_row in range(total):
+        for row in range(next_row, total):
+            low, high = step.reads(row, row + 1, rows)
+            if low < high:
+                assert low >= step.keeps(next_row, rows)

@@ -1,0 +1,88 @@
+"""What the models that travel with the package promise: they are there, they move nothing, they reach their figures."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+import napari_sr as sr
+from napari_sr.imaging.files import read_image
+from napari_sr.imaging.resize import resize
+
+DATA = os.environ.get("NAPARI_SR_DATA")
+#: The least PSNR on Set5, in decibel, on luminance.
+LEAST = {"srcnn-x2": 36.3, "srcnn-x3": 32.4, "srcnn-x4": 30.2, "esrgan-compact-x4": 31.0}
+
+
+def test_the_first_set_is_there_with_whole_cards() -> None:
+    entries = {entry.name: entry for entry in sr.list_models() if entry.where == "bundled"}
+    assert set(LEAST) <= set(entries)
+    for name in LEAST:
+        card = entries[name].card
+        assert card is not None
+        assert card.licence
+        assert card.degradation
+        assert card.recipe
+        assert card.training_data
+        assert all(data.sha256 and data.licence for data in card.training_data)
+        assert {figure.dataset for figure in card.figures} >= {"Set5"}
+
+
+def spots(factor: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points at places between pixels, blurred and binned by the factor, and their places in low-resolution pixels."""
+    rng = np.random.default_rng(0)
+    side, count = 120, 5
+    grid = (np.stack(np.meshgrid(np.arange(count), np.arange(count), indexing="ij"), -1) + 0.5) * (side / count)
+    places = grid.reshape(-1, 2) + rng.uniform(-1, 1, (count**2, 2))
+    y, x = (np.arange(side * factor) + 0.5) / factor - 0.5, (np.arange(side * factor) + 0.5) / factor - 0.5
+    image = np.zeros((side * factor, side * factor))
+    for row, column in places:
+        image += np.exp(-((y[:, None] - row) ** 2 + (x[None, :] - column) ** 2) / (2 * 1.5**2))
+    # A centred degradation: each low-resolution pixel is the mean of the pixels that it covers.
+    low = image.reshape(side, factor, side, factor).mean(axis=(1, 3))
+    return low, places
+
+
+def centres(image: np.ndarray, places: np.ndarray, factor: int) -> np.ndarray:
+    """Centre of mass of each spot, in low-resolution pixels."""
+    found = []
+    for row, column in places:
+        window = [round((v + 0.5) * factor - 0.5) for v in (row, column)]
+        reach = 8 * factor
+        low = [max(0, v - reach) for v in window]
+        part = image[low[0] : window[0] + reach + 1, low[1] : window[1] + reach + 1].astype(float)
+        part = np.clip(part - part.max() * 0.1, 0, None)
+        centre = ndimage.center_of_mass(part)
+        found.append([(c + first + 0.5) / factor - 0.5 for c, first in zip(centre, low, strict=True)])
+    return np.array(found)
+
+
+@pytest.mark.parametrize("name", sorted(entry.name for entry in sr.list_models() if entry.where == "bundled"))
+def test_no_model_moves_anything(name: str) -> None:
+    model = sr.load_model(name)
+    low, places = spots(model.scale)
+    image = np.round(20000 * low + 400).astype(np.uint16)
+    out = sr.upscale(image, model, "YX", intensity=(0, 24000))
+    shift = centres(out - 400.0, places, model.scale) - places
+    # The same points interpolated tell what the measurement itself is worth.
+    assert np.abs(centres(resize(low, factor=model.scale), places, model.scale) - places).max() < 0.05
+    assert np.abs(shift.mean(axis=0)).max() < 0.05
+    assert np.abs(np.median(shift, axis=0)).max() < 0.05
+
+
+@pytest.mark.skipif(DATA is None, reason="NAPARI_SR_DATA names no folder of benchmark images")
+@pytest.mark.parametrize("name", sorted(LEAST))
+def test_reaches_its_figure_on_set5(name: str) -> None:
+    model = sr.load_model(name)
+    folder = Path(str(DATA)) / "natural/Set5"
+    figures = []
+    for path in sorted((folder / "HR").glob("*.png")):
+        low = read_image(folder / f"LR_bicubic/X{model.scale}/{path.stem}x{model.scale}.png").data
+        result = sr.upscale(low, model, "YXC")
+        figures.append(sr.evaluate(result, read_image(path).data, scale=model.scale).psnr)
+    assert len(figures) == 5
+    assert np.mean(figures) >= LEAST[name]
+    stated = next(f.value for f in model.card.figures if (f.dataset, f.metric) == ("Set5", "PSNR"))
+    assert np.mean(figures) == pytest.approx(stated, abs=0.01)
