@@ -248,10 +248,8 @@ def measure_gpu(network: nn.Module, runs: int) -> None:
         if side <= 1024:
             cases["plain module"] = synchronised(lambda x=there: half(x.contiguous(memory_format=NHWC)))
         for name, seconds in in_turn(cases, runs).items():
-            print(
-                speed = flops * side**2 / median(seconds) / 1e12
-                print(f"  {side} x {side} {name:18s} {median(seconds):7.3f} s {speed:6.0f} TFLOP/s")
-            )
+            speed = flops * side**2 / median(seconds) / 1e12
+            print(f"  {side} x {side} {name:18s} {median(seconds):7.3f} s {speed:6.0f} TFLOP/s")
 
 
 @torch.inference_mode()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -42,6 +43,17 @@ class ExactStream:
         Bytes that may be taken now.
     ask : callable
         Called before every step; may raise.
+
+    Attributes
+    ----------
+    recomputed, halved, strips : int
+        Spans computed again in float32, how often memory ran out, strips that came out.
+    cut : Cut or None
+        How the last planes were cut.
+    peak : int
+        Bytes that the largest cut was to take.
+    most : int or None
+        Rows that a strip may have at most, after memory ran out.
     """
 
     plan: Plan
@@ -59,6 +71,8 @@ class ExactStream:
     halved: int = 0
     strips: int = 0
     cut: Cut | None = None
+    peak: int = 0
+    most: int | None = None
     _turned: dict[tuple[int, Turn], Plan] = field(default_factory=dict)
 
     def run(
@@ -91,7 +105,7 @@ class ExactStream:
 
             self._band(view, (rows, columns), (left, min(left + cut.band, columns)), exchange, target, told)
 
-    def _cut(self, batch: int, rows: int, columns: int, most: int | None = None) -> Cut:
+    def _cut(self, batch: int, rows: int, columns: int) -> Cut:
         self.cut = cut_plane(
             self.plan,
             self.channels,
@@ -102,8 +116,9 @@ class ExactStream:
             item=self.dtype.itemsize,
             budget=self.budget() // (batch * len(self.turns)),
             device=self.device,
-            most=most,
+            most=self.most,
         )
+        self.peak = max(self.peak, self.cut.peak * batch * len(self.turns))
         return self.cut
 
     def _band(
@@ -119,8 +134,18 @@ class ExactStream:
         assert self.cut is not None
         (rows, columns), (left, right), margin = size, band, self.cut.margin
         outer = (max(0, left - margin), min(columns, right + margin))
-        strip, done = self.cut.strip, 0
+        strip, done = min(self.cut.strip, self.most or self.cut.strip), 0
         bad: list[tuple[int, int]] = []
+        # In half precision rows wait until those below, which would spoil them too, are known to be sound.
+        around = 0 if self.dtype == torch.float32 else self.radius * self.scale
+        waiting: deque[tuple[int, Tensor]] = deque()
+
+        def release(until: int) -> None:
+            while waiting and waiting[0][0] + waiting[0][1].shape[2] <= until:
+                row, part = waiting.popleft()
+                for first, last in _outside(row, row + part.shape[2], _joined(bad, around, rows * self.scale)):
+                    sink(first, left * self.scale, part[:, :, first - row : last - row])
+
         while done < rows * self.scale:
             # What the rows still to come see above them is computed again: the answer is the same as without the stop.
             top = max(0, done // self.scale - self.radius) // self.alignment * self.alignment
@@ -129,22 +154,33 @@ class ExactStream:
                     inner = part[..., (left - outer[0]) * self.scale : (right - outer[0]) * self.scale]
                     if self.dtype != torch.float32 and not bool(torch.isfinite(part).all()):
                         bad.append((row, row + part.shape[2]))
-                    else:
-                        sink(row, left * self.scale, inner)
                     done = row + part.shape[2]
+                    waiting.append((row, inner))
+                    release(done - around)
                     self.strips += 1
                     step(done // self.scale)
-            except torch.OutOfMemoryError as error:
-                self._free()
-                if strip == 1:
-                    raise InputError(
-                        f"The memory of {self.device} is too small for {outer[1] - outer[0]} columns of this model: "
-                        "choose another device, or a smaller part of the image."
-                    ) from error
-                strip //= 2
-                self.halved += 1
-        for first, last in _joined(bad, self.radius * self.scale, rows * self.scale):
+                full = False
+            except torch.OutOfMemoryError:
+                full = True
+            if full:
+                strip = self._halved(strip, outer[1] - outer[0])
+        release(done)
+        for first, last in _joined(bad, around, rows * self.scale):
             self._again(source, rows, outer, band, exchange, (first, last), sink)
+
+    def _halved(self, strip: int, columns: int) -> int:
+        """Halve the strips, for good: called when the error, which holds on to all that was computed, is gone."""
+        self._free()
+        if strip == 1:
+            raise InputError(
+                f"The memory of {self.device} is too small for {columns} columns of this model: "
+                "choose another device, or a smaller part of the image."
+            )
+        self.halved += 1
+        self.most = strip // 2
+        assert self.cut is not None
+        self.cut = replace(self.cut, strip=self.most)
+        return self.most
 
     def _again(
         self,
@@ -159,15 +195,25 @@ class ExactStream:
         """Compute rows of the result again in float32, from the input: half precision made a NaN there."""
         assert self.cut is not None
         self.recomputed += 1
-        top = max(0, spoilt[0] // self.scale - self.radius) // self.alignment * self.alignment
         bottom = min(rows, -(-(-(-spoilt[1] // self.scale) + self.radius) // self.alignment) * self.alignment)
-        strip = max(1, self.cut.strip // 2)
+        strip, done = max(1, self.cut.strip // 2), spoilt[0]
         exact = self.exact()
-        for row, part in self._rows(exact, torch.float32, source, (top, bottom), outer, exchange, strip, spoilt[0]):
-            wanted = part[:, :, : max(0, spoilt[1] - row)]
-            inner = wanted[..., (band[0] - outer[0]) * self.scale : (band[1] - outer[0]) * self.scale]
-            if inner.shape[2]:
-                sink(row, band[0] * self.scale, inner)
+        while done < spoilt[1]:
+            top = max(0, done // self.scale - self.radius) // self.alignment * self.alignment
+            try:
+                for row, part in self._rows(exact, torch.float32, source, (top, bottom), outer, exchange, strip, done):
+                    wanted = part[:, :, : max(0, spoilt[1] - row)]
+                    inner = wanted[..., (band[0] - outer[0]) * self.scale : (band[1] - outer[0]) * self.scale]
+                    if inner.shape[2]:
+                        sink(row, band[0] * self.scale, inner)
+                    done = row + part.shape[2]
+                    if done >= spoilt[1]:
+                        break
+                full = False
+            except torch.OutOfMemoryError:
+                full = True
+            if full:
+                strip = self._halved(strip, outer[1] - outer[0])
 
     def _rows(
         self,
@@ -274,6 +320,16 @@ def _exchanged_source(source: Source) -> Source:
 
 def _exchanged_sink(sink: Sink) -> Sink:
     return lambda top, left, part: sink(left, top, part.transpose(2, 3))
+
+
+def _outside(start: int, stop: int, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """What is left of `start` to `stop` without some spans, which are in order and do not touch."""
+    for first, last in spans:
+        if start < min(first, stop):
+            yield start, min(first, stop)
+        start = max(start, last)
+    if start < stop:
+        yield start, stop
 
 
 def _joined(spans: list[tuple[int, int]], around: int, end: int) -> list[tuple[int, int]]:

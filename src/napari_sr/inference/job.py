@@ -128,7 +128,7 @@ class Job:
         check_finite(image, given)
         maps = intensity_maps(self.intensity, image, given, contrast_limits=contrast_limits)
         shape = given.upscaled_shape(self.model.scale)
-        with destination(out, shape, image.dtype) as target:
+        with destination(out, shape, image.dtype, (given.y, given.x)) as target:
             work = Work(
                 self, given, maps, image.dtype, progress or (lambda done, total: None), cancel or (lambda: False)
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 import psutil
@@ -133,26 +134,31 @@ def cut_plane(
     allowed = [s for s in steps if most is None or s <= most]
     least = min(LEAST_STRIP, allowed[0])
 
-    def bytes_of(strip: int, width: int) -> int:
-        return int(SAFETY * item * width * peak_per_column(plan, channels, rows, min(strip, rows), radius))
+    largest = max(c * float(r) ** 2 for c, r in zip(plan.channels(channels), plan.rates, strict=True))
 
-    def fits(strip: int, width: int) -> bool:
-        largest = max(c * float(r) ** 2 for c, r in zip(plan.channels(channels), plan.rates, strict=True))
-        if device.type == "mps" and largest * width * (strip + 2 * radius) > MOST_NUMBERS_MPS:
-            return False
-        return bytes_of(strip, width) <= budget
+    def bytes_of(strip: int, width: int) -> int:
+        return ceil(SAFETY * item * width * peak_per_column(plan, channels, rows, min(strip, rows), radius))
+
+    def widest_of(strip: int) -> int:
+        """Columns that fit."""
+        widest = int(budget / (SAFETY * item * peak_per_column(plan, channels, rows, min(strip, rows), radius)))
+        if device.type == "mps":
+            widest = min(widest, int(MOST_NUMBERS_MPS / (largest * (strip + 2 * radius))))
+        return widest
 
     for strip in allowed:
-        if strip >= least and fits(strip, columns):
+        if strip >= least and widest_of(strip) >= columns:
             return Cut(min(strip, rows), columns, 0, bytes_of(strip, columns))
     margin = -(-radius // alignment) * alignment
     strip = next((s for s in allowed if s <= LEAST_STRIP), allowed[-1])
-    widest = int(budget / max(1, bytes_of(strip, 1)))
-    if widest < 3 * margin:
+    narrowest = -(-max(16, margin) // alignment) * alignment
+    widest = widest_of(strip)
+    if widest < narrowest + 2 * margin:
         # So narrow a band would mostly be margin: lower strips leave room for wider ones.
         strip = allowed[-1]
-        widest = int(budget / max(1, bytes_of(strip, 1)))
+        widest = widest_of(strip)
+        narrowest = -(-16 // alignment) * alignment
     if widest >= columns:
-        return Cut(strip, columns, 0, bytes_of(strip, columns))
-    band = max(alignment, 16, (widest - 2 * margin) // alignment * alignment)
+        return Cut(min(strip, rows), columns, 0, bytes_of(strip, columns))
+    band = max(narrowest, (widest - 2 * margin) // alignment * alignment)
     return Cut(strip, min(band, columns), margin, bytes_of(strip, min(columns, band + 2 * margin)))

@@ -94,8 +94,8 @@ class PlaneRunner:
         batch, height, width : int
             Planes, and their size.
         sink : callable
-            ``sink(top, left, part)`` takes the parts of the result, (batch, C', rows, columns), float32, from the top.
-            After half precision went wrong, rows may come a second time; the last word holds.
+            ``sink(top, left, part)`` takes the parts of the result, (batch, C', rows, columns), float32, from the top,
+            each pixel once.
         step : callable
             Told the parts done and in all.
 
@@ -107,6 +107,11 @@ class PlaneRunner:
             If the device has too little memory for the smallest piece.
         """
         with torch.inference_mode(), ieee_float32():
+            if self._alignment > 1 and len(self._turns) > 1:
+                # Groups are filled up once, for all turns alike: which end they begin at is then all the same.
+                s = self._scale
+                source, sink = _filled_up(source, height, width), _cut_off(sink, s * height, s * width)
+                height, width = (-(-n // self._alignment) * self._alignment for n in (height, width))
             if self._exact is not None:
                 self._run_exact(self._exact, source, batch, height, width, sink, step)
             elif self._overlap is not None:
@@ -118,7 +123,7 @@ class PlaneRunner:
     @property
     def peak(self) -> int | None:
         """Bytes that the stream was cut to; None where nothing was streamed."""
-        return self._exact.cut.peak if self._exact is not None and self._exact.cut is not None else None
+        return self._exact.peak if self._exact is not None and self._exact.cut is not None else None
 
     def _stream_or_tiles(self) -> None:
         try:
@@ -150,10 +155,6 @@ class PlaneRunner:
     def _run_exact(
         self, exact: ExactStream, source: Source, batch: int, height: int, width: int, sink: Sink, step: Step
     ) -> None:
-        if self._alignment > 1 and len(self._turns) > 1:
-            # Groups of pixels are filled up once, for all turns alike: which end they begin at is then all the same.
-            source, sink = _filled_up(source, height, width), _cut_off(sink, self._scale * height, self._scale * width)
-            height, width = (-(-n // self._alignment) * self._alignment for n in (height, width))
         exact.run(source, batch, height, width, sink, step)
         self.recomputed, self.strips, self.halved = exact.recomputed, exact.strips, exact.halved
         cut = exact.cut

@@ -30,7 +30,9 @@ class Destination:
 
 
 @contextmanager
-def destination(out: WritableArray | str | Path | None, shape: tuple[int, ...], dtype: Any) -> Iterator[Destination]:
+def destination(
+    out: WritableArray | str | Path | None, shape: tuple[int, ...], dtype: Any, plane: tuple[int, int] | None = None
+) -> Iterator[Destination]:
     """Make room for a result.
 
     Parameters
@@ -55,7 +57,7 @@ def destination(out: WritableArray | str | Path | None, shape: tuple[int, ...], 
     if out is None:
         yield Destination(_in_memory(shape, dtype))
     elif isinstance(out, str | Path):
-        with _store(Path(out), shape, dtype) as target:
+        with _store(Path(out), shape, dtype, plane) as target:
             yield target
     else:
         given = tuple(getattr(out, "shape", ())), np.dtype(getattr(out, "dtype", object))
@@ -78,13 +80,13 @@ def _in_memory(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
 
 
 @contextmanager
-def _store(path: Path, shape: tuple[int, ...], dtype: Any) -> Iterator[Destination]:
+def _store(path: Path, shape: tuple[int, ...], dtype: Any, plane: tuple[int, int] | None) -> Iterator[Destination]:
     if path.exists():
         raise InputError(f"{path} is there already: give another name, or remove it first.")
     if not path.parent.is_dir():
         raise InputError(f"There is no folder {path.parent}: make it first, or write elsewhere.")
     part = path.with_name(f".{path.name}.{uuid4().hex}.part")
-    array_chunks = _chunks(shape)
+    array_chunks = _chunks(shape, plane)
     try:
         array = zarr.create_array(part, shape=shape, chunks=array_chunks, dtype=np.dtype(dtype))
         target = Destination(array)
@@ -96,8 +98,8 @@ def _store(path: Path, shape: tuple[int, ...], dtype: Any) -> Iterator[Destinati
             shutil.rmtree(part)
 
 
-def _chunks(shape: tuple[int, ...]) -> tuple[int, ...]:
+def _chunks(shape: tuple[int, ...], plane: tuple[int, int] | None) -> tuple[int, ...]:
     """Cut the two longest axes only: the others count planes, each with chunks of its own, or colours."""
-    longest = sorted(range(len(shape)), key=lambda axis: shape[axis])[-2:]
-    colours = len(shape) - 1 if shape[-1] in (3, 4) else None
+    colours = len(shape) - 1 if len(shape) > 2 and shape[-1] in (3, 4) else None
+    longest = plane or [axis for axis in range(len(shape)) if axis != colours][-2:]
     return tuple(min(n, CHUNK) if a in longest else (n if a == colours else 1) for a, n in enumerate(shape))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -37,11 +37,14 @@ class Plan:
         Rows of each tensor per row of the image; tensor 0 is the image.
     output : int
         Number of the tensor that is the result.
+    peaks : dict
+        What `peak_per_column` has found out for this plan, so that it is found out once.
     """
 
     steps: tuple[Step, ...]
     rates: tuple[Fraction, ...]
     output: int
+    peaks: dict[tuple[int, int, int], float] = field(default_factory=dict, compare=False, repr=False)
 
     def channels(self, image: int) -> tuple[int, ...]:
         """Channels of each tensor, for an image of so many."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, cast
 
 from torch import Tensor
@@ -38,6 +37,11 @@ class _Rehearsal(Stream):
         self.held = 0.0
         self.peak = 0.0
 
+    def _feed(self) -> None:
+        super()._feed()
+        # What came in, and what was handed on and let go of, no step has counted.
+        self.held = sum(rows.held * size for rows, size in zip(self.tensors, self.sizes, strict=True))
+
     def _advance(self, step: Step) -> None:
         touched = {*step.inputs, step.output}
         before = sum(self.tensors[t].held * self.sizes[t] for t in touched)
@@ -55,27 +59,6 @@ class _Rehearsal(Stream):
 
 def _ghosts(channels: int) -> Any:
     return lambda start, stop: Ghost((1, channels, stop - start, 1))
-
-
-@lru_cache(maxsize=256)
-def _peak(key: _Key, channels: int, rows: int, strip: int) -> float:
-    rehearsal = _Rehearsal(key.plan, channels, rows, strip)
-    for _ in rehearsal.run():
-        pass
-    return rehearsal.peak
-
-
-@dataclass(frozen=True)
-class _Key:
-    """A plan by its identity: its steps hold weights, which have no hash."""
-
-    plan: Plan
-
-    def __hash__(self) -> int:
-        return id(self.plan)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and other.plan is self.plan
 
 
 def peak_per_column(plan: Plan, channels: int, rows: int, strip: int, radius: int) -> float:
@@ -99,4 +82,10 @@ def peak_per_column(plan: Plan, channels: int, rows: int, strip: int, radius: in
     float
         Numbers per column; times the columns, the images in a batch and the bytes of a number it is memory.
     """
-    return _peak(_Key(plan), channels, min(rows, 2 * radius + 6 * strip), strip)
+    key = (channels, min(rows, 2 * radius + 6 * strip), strip)
+    if key not in plan.peaks:
+        rehearsal = _Rehearsal(plan, *key)
+        for _ in rehearsal.run():
+            pass
+        plan.peaks[key] = rehearsal.peak
+    return plan.peaks[key]

@@ -73,16 +73,22 @@ def turned(plan: Plan, turn: Turn) -> Plan:
     for n, step in enumerate(plan.steps):
         if isinstance(step, Shuffle):
             order = _order(step.factor, turn)
-            maker = makers.get(step.inputs[0])
+            maker = makers.get(step.inputs[0]) if len(step.inputs) == 1 else None
             before = steps[maker] if maker is not None else None
-            if isinstance(before, Convolve) and not before.after and readers[before.output] == 1 and maker is not None:
+            if (
+                isinstance(before, Convolve)
+                and not before.after
+                and before.module.groups == 1
+                and readers[before.output] == 1
+                and maker is not None
+            ):
                 # The convolution writes its channels in the order in which they will be read: no copy.
                 steps[maker] = replace(before, module=_permuted(before.module, order))
             else:
                 steps[n] = replace(step, order=order)
         else:
             steps[n] = _turned_step(step, turn)
-    return replace(plan, steps=tuple(steps))
+    return replace(plan, steps=tuple(steps), peaks={})
 
 
 def _turned_step(step: Step, turn: Turn) -> Step:
