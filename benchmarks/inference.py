@@ -117,7 +117,7 @@ def measure_error(weights: list[Path]) -> None:
 
 def measure_time(network: nn.Module, sizes: list[tuple[int, int]], runs: int, strip: int) -> None:
     """Stream, whole image and customary tiles in turn."""
-    plain, tiles, half = ready(network, torch.float32), ready(network, torch.float32, nhwc=False)
+    plain, tiles = ready(network, torch.float32), ready(network, torch.float32, nhwc=False)
     half = ready(network, torch.bfloat16)
     for height, width in sizes:
         image = torch.rand(1, 3, height, width)

@@ -26,8 +26,9 @@ STRIPS = {"cpu": (64, 32, 16, 8, 4, 2, 1), "cuda": (1024, 512, 256, 128, 64, 32,
 #: Rows below which a strip computes too little at once to be fast; bands of columns come before that.
 LEAST_STRIP = 8
 
-#: torch's convolutions take as much again as their result for a moment, in layouts of their own.
-SAFETY = 1.25
+#: What a stream really takes, over what its rows come to: torch's convolutions work in layouts of their own for a
+#: moment (1.5 to 1.6 were measured with 23 blocks, benchmarks/inference.py).
+SAFETY = 1.6
 
 #: Metal refuses tensors of more numbers than this.
 MOST_NUMBERS_MPS = 2**31 - 1
