@@ -138,11 +138,11 @@ def cut_plane(
     largest = max(c * float(r) ** 2 for c, r in zip(plan.channels(channels), plan.rates, strict=True))
 
     def bytes_of(strip: int, width: int) -> int:
-        return ceil(SAFETY * item * width * peak_per_column(plan, channels, rows, min(strip, rows), radius))
+        return width * ceil(SAFETY * item * peak_per_column(plan, channels, rows, min(strip, rows), radius))
 
     def widest_of(strip: int) -> int:
         """Columns that fit."""
-        widest = int(budget / (SAFETY * item * peak_per_column(plan, channels, rows, min(strip, rows), radius)))
+        widest = budget // bytes_of(strip, 1)
         if device.type == "mps":
             widest = min(widest, int(MOST_NUMBERS_MPS / (largest * (strip + 2 * radius))))
         return widest
