@@ -7,6 +7,7 @@ rest, so that no step knows of strips, of waiting or of memory.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -21,7 +22,7 @@ Pointwise = Callable[[Tensor], Tensor]
 
 
 @dataclass
-class Step:
+class Step(ABC):
     """One step: it reads `inputs` (concatenated in the channels, or summed) and writes `output`.
 
     Parameters
@@ -68,9 +69,9 @@ class Step:
             return self.total(rows)
         return there
 
+    @abstractmethod
     def compute(self, inputs: Sequence[Rows], start: int, stop: int, rows: int) -> Tensor:
         """Make output rows `start` to `stop`."""
-        raise NotImplementedError(f"{type(self).__name__} computes nothing")
 
     def run(self, inputs: Sequence[Rows], start: int, stop: int, rows: int) -> Tensor:
         """Make output rows `start` to `stop`, the pointwise layers that follow included."""
