@@ -70,14 +70,15 @@ def axis_tiles(length: int, tiling: Overlap, alignment: int = 1) -> list[AxisTil
     # A start may move by up to alignment - 1 pixels, which the seams must be able to bear.
     step = max(1, tile - 2 * margin - blend - (alignment - 1))
     count = ceil((length - tile) / step) + 1
-    starts = [i * (length - tile) // (count - 1) // alignment * alignment for i in range(count)]
+    spread = (i * (length - tile) // (count - 1) // alignment * alignment for i in range(count))
+    # Where alignment pulls two starts together, one tile does for both.
+    starts = sorted(set(spread))
     stops = [start + tile for start in starts[:-1]] + [length]
     seams = [0]
     for after, before in zip(starts[1:], stops[:-1], strict=True):
         seams.append((after + margin + before - margin - blend) // 2)
-    tiles = []
-    for n, (start, stop) in enumerate(zip(starts, stops, strict=True)):
-        first, last = n == 0, n == count - 1
-        keep_stop = length if last else seams[n + 1] + blend
-        tiles.append(AxisTile(start, stop, seams[n], keep_stop, 0 if first else blend, 0 if last else blend))
-    return tiles
+    # Tiles hardly larger than their overlap have seams nearer than the blend: a fade ends where the next one begins.
+    room = [after - seam for seam, after in zip(seams[1:], [*seams[1:], length][1:], strict=True)]
+    fades = [0, *(min(blend, width) for width in room), 0]
+    keep_stops = [*(seam + fade for seam, fade in zip(seams[1:], fades[1:-1], strict=True)), length]
+    return [AxisTile(*edges) for edges in zip(starts, stops, seams, keep_stops, fades[:-1], fades[1:], strict=True)]
