@@ -19,15 +19,15 @@ Memory = int | Literal["auto"]
 #: Of the free memory, what a job takes: the rest is for the image, the result and everybody else.
 SHARE = {"cpu": 0.5, "cuda": 0.8, "mps": 0.6}
 
-#: Rows that flow together when there is memory enough. More gain nothing: on a CPU 32 to 64 rows are as fast as the
-#: whole image (benchmarks/inference.py); a GPU wants millions of pixels at once.
+#: Rows that flow together when there is memory enough. 64 rows on a CPU are what benchmarks/inference.py
+#: measured; the heights for a GPU are a guess that nobody has measured yet.
 STRIPS = {"cpu": (64, 32, 16, 8, 4, 2, 1), "cuda": (1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1)}
 
 #: Rows below which a strip computes too little at once to be fast; bands of columns come before that.
 LEAST_STRIP = 8
 
-#: What a stream really takes, over what its rows come to: torch's convolutions work in layouts of their own for a
-#: moment (1.5 to 1.6 were measured with 23 blocks, benchmarks/inference.py).
+#: What a process takes over what the rows come to. With 23 blocks 1.5 to 1.6 were measured on 512 and 2048 rows of 64
+#: columns, but 1.9 on 2048 of 1024 and 3.0 on 8192 of 64 (docs/performance.md): the plan may be too low.
 SAFETY = 1.6
 
 #: Metal refuses tensors of more numbers than this.
@@ -138,11 +138,13 @@ def cut_plane(
     largest = max(c * float(r) ** 2 for c, r in zip(plan.channels(channels), plan.rates, strict=True))
 
     def bytes_of(strip: int, width: int) -> int:
-        return width * ceil(SAFETY * item * peak_per_column(plan, channels, rows, min(strip, rows), radius))
+        return ceil(SAFETY * item * width * peak_per_column(plan, channels, rows, min(strip, rows), radius))
 
     def widest_of(strip: int) -> int:
         """Columns that fit."""
-        widest = budget // bytes_of(strip, 1)
+        widest = int(budget / (SAFETY * item * peak_per_column(plan, channels, rows, min(strip, rows), radius)))
+        # The division may round down what the multiplication does not.
+        widest += bytes_of(strip, widest + 1) <= budget
         if device.type == "mps":
             widest = min(widest, int(MOST_NUMBERS_MPS / (largest * (strip + 2 * radius))))
         return widest
