@@ -71,7 +71,10 @@ def test_a_stack_is_its_planes_one_by_one() -> None:
     together = upscale(stack, model, "ZYX", intensity=(0, 4000))
     assert together.shape == (3, 24, 27)
     for n in range(3):
-        assert np.array_equal(together[n], upscale(stack[n], model, "YX", intensity=(0, 4000)))
+        alone = upscale(stack[n], model, "YX", intensity=(0, 4000))
+        # Planes that go together may be summed in another order, so a value halfway between two rounds either way.
+        assert np.abs(together[n].astype(int) - alone).max() <= 1
+        assert (together[n] != alone).mean() < 0.02
 
 
 def test_one_intensity_map_for_the_whole_stack() -> None:

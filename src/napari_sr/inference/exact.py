@@ -146,11 +146,17 @@ class ExactStream:
                 for first, last in _outside(row, row + part.shape[2], _joined(bad, around, rows * self.scale)):
                     sink(first, left * self.scale, part[:, :, first - row : last - row])
 
+        def noted(first: int, last: int) -> None:
+            bad.append((max(0, first), min(last, rows * self.scale)))
+
+        # Only float16 runs over: the others reach as far as float32.
+        hidden = noted if self.dtype == torch.float16 else None
         while done < rows * self.scale:
             # What the rows still to come see above them is computed again: the answer is the same as without the stop.
             top = max(0, done // self.scale - self.radius) // self.alignment * self.alignment
             try:
-                for row, part in self._rows(self.plan, self.dtype, source, (top, rows), outer, exchange, strip, done):
+                span = (top, rows)
+                for row, part in self._rows(self.plan, self.dtype, source, span, outer, exchange, strip, done, hidden):
                     inner = part[..., (left - outer[0]) * self.scale : (right - outer[0]) * self.scale]
                     if self.dtype != torch.float32 and not bool(torch.isfinite(part).all()):
                         bad.append((row, row + part.shape[2]))
@@ -225,8 +231,14 @@ class ExactStream:
         exchange: bool,
         strip: int,
         begin: int,
+        hidden: Callable[[int, int], None] | None = None,
     ) -> Iterator[tuple[int, Tensor]]:
         """Rows of the result from `begin` on, as (row, part), for rows `span` and `columns` of the image."""
+
+        def over(first: int, last: int) -> None:
+            assert hidden is not None
+            hidden(first + span[0] * self.scale, last + span[0] * self.scale)
+
         height, width = span[1] - span[0], columns[1] - columns[0]
         streams = []
         for turn in self.turns:
@@ -236,7 +248,7 @@ class ExactStream:
                 part = source(span[0] + start, span[0] + stop, *columns)
                 return part.to(self.device, dtype).contiguous(memory_format=torch.channels_last)
 
-            streams.append(stream(self._plan(plan, whole), strip_of, height, width, strip, self.ask))
+            streams.append(stream(self._plan(plan, whole), strip_of, height, width, strip, self.ask, hidden and over))
         row = span[0] * self.scale
         outgoing = _Outgoing(self.device)
         with closing(_averaged(streams)) as parts:

@@ -26,9 +26,14 @@ STRIPS = {"cpu": (64, 32, 16, 8, 4, 2, 1), "cuda": (1024, 512, 256, 128, 64, 32,
 #: Rows below which a strip computes too little at once to be fast; bands of columns come before that.
 LEAST_STRIP = 8
 
-#: What a process takes over what the rows come to. With 23 blocks 1.5 to 1.6 were measured on 512 and 2048 rows of 64
-#: columns, but 1.9 on 2048 of 1024 and 3.0 on 8192 of 64 (docs/performance.md): the plan may be too low.
+#: What a process takes over what the rows come to, and bytes that it takes however narrow they are: what the kernels
+#: need for themselves, and gaps between pieces of memory (docs/performance.md).
 SAFETY = 1.6
+OVERHEAD = {"cpu": 48 * 2**20}
+
+#: Bytes of a step's window on a CPU up to which strips may grow. The C library keeps memory of this size for the next
+#: step; larger pieces it takes from the system each time, page by page (glibc's largest mmap threshold).
+KEPT_BY_LIBRARY = 32 * 2**20
 
 #: Metal refuses tensors of more numbers than this.
 MOST_NUMBERS_MPS = 2**31 - 1
@@ -135,14 +140,20 @@ def cut_plane(
     allowed = [s for s in steps if most is None or s <= most]
     least = min(LEAST_STRIP, allowed[0])
 
-    largest = max(c * float(r) ** 2 for c, r in zip(plan.channels(channels), plan.rates, strict=True))
+    counts = plan.channels(channels)
+    largest = max(c * float(r) ** 2 for c, r in zip(counts, plan.rates, strict=True))
+    overhead = OVERHEAD.get(device.type, 0)
+    if device.type == "cpu":
+        window = item * columns * max(sum(counts[tensor] for tensor in step.inputs) for step in plan.steps)
+        allowed = [s for s in allowed if s <= least or s * window <= KEPT_BY_LIBRARY]
 
     def bytes_of(strip: int, width: int) -> int:
-        return ceil(SAFETY * item * width * peak_per_column(plan, channels, rows, min(strip, rows), radius))
+        return overhead + ceil(SAFETY * item * width * peak_per_column(plan, channels, rows, min(strip, rows), radius))
 
     def widest_of(strip: int) -> int:
         """Columns that fit."""
-        widest = int(budget / (SAFETY * item * peak_per_column(plan, channels, rows, min(strip, rows), radius)))
+        rest = max(0, budget - overhead)
+        widest = int(rest / (SAFETY * item * peak_per_column(plan, channels, rows, min(strip, rows), radius)))
         # The division may round down what the multiplication does not.
         widest += bytes_of(strip, widest + 1) <= budget
         if device.type == "mps":

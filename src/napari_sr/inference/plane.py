@@ -15,6 +15,7 @@ from napari_sr.inference.exact import ExactStream, Sink, Source
 from napari_sr.inference.memory import Memory, budget
 from napari_sr.inference.settings import Overlap, Tiling
 from napari_sr.inference.streaming.plan import NotStreamable, Plan, plan_stream
+from napari_sr.inference.streaming.steps import BOUNDING
 from napari_sr.inference.streaming.turns import TURNS, Turn
 from napari_sr.inference.tiles import AxisTile, axis_tiles
 
@@ -72,6 +73,7 @@ class PlaneRunner:
         self._alignment: int = network.alignment  # type: ignore[assignment]
         self.recomputed = self.strips = self.halved = 0
         self.used = ""
+        self._hidden = False
         budget(memory, device)
         self._overlap: Overlap | None = tiling if isinstance(tiling, Overlap) else None
         self._exact: ExactStream | None = None
@@ -197,8 +199,9 @@ class PlaneRunner:
 
     def _piece(self, piece: Tensor) -> Tensor:
         """One piece through the network whole; again in float32 if half precision spoilt it."""
+        self._hidden = False
         out = self._compute(piece, self._dtype)
-        if self._dtype != torch.float32 and not bool(torch.isfinite(out).all()):
+        if self._dtype != torch.float32 and (self._hidden or not bool(torch.isfinite(out).all())):
             self.recomputed += 1
             out = self._compute(piece, torch.float32)
         return out
@@ -239,8 +242,14 @@ class PlaneRunner:
             for module in ready.modules():
                 if not list(module.children()):
                     module.register_forward_pre_hook(self._hook)
+                if dtype == torch.float16 and isinstance(module, BOUNDING):
+                    module.register_forward_pre_hook(self._watch)
             self._ready[dtype] = ready
         return self._ready[dtype]
+
+    def _watch(self, _module: nn.Module, inputs: Any) -> None:
+        """Note an infinity before a layer makes a finite number of it."""
+        self._hidden = self._hidden or not bool(torch.isfinite(inputs[0]).all())
 
     def _hook(self, _module: nn.Module, _inputs: Any) -> None:
         self._ask()

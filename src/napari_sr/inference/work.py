@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_sr.errors import Cancelled
 from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex, WritableArray
 from napari_sr.imaging.intensity import IntensityMap
 from napari_sr.inference.channels import network_for, separate_colours, upscale_opacity
 from napari_sr.inference.device import choose_device, choose_precision, describe_device
 from napari_sr.inference.memory import free_memory
 from napari_sr.inference.plane import PlaneRunner
+from napari_sr.inference.precision import Half, measure_precision
 from napari_sr.inference.report import Report
 from napari_sr.inference.settings import Cancel, Progress
 
@@ -36,7 +38,7 @@ class Work:
         self.job, self.axes, self.maps, self.progress = job, axes, maps, progress
         self.card, self.scale = job.model.card, job.model.scale
         self.device = choose_device(job.device)
-        self.dtype = choose_precision(job.precision, self.device, dtype, self.card.precision)
+        self.dtype = choose_precision(job.precision, self.device, dtype, self._measured(cancel, dtype))
         self.separate = axes.rgb and separate_colours(self.card)
         network = network_for(job.model.network, self.card, 3 if axes.rgb and not self.separate else 1)
         self.runner = PlaneRunner(
@@ -50,6 +52,18 @@ class Work:
         )
         self.height, self.width = axes.shape[axes.y], axes.shape[axes.x]
         self.clipped = 0
+
+    def _measured(self, cancel: Cancel, dtype: Any) -> Mapping[Half, float]:
+        """What half precision costs this model: its card says so, or it is measured where it would be used."""
+        card = self.card
+        if self.device.type == "cpu" or np.dtype(dtype).itemsize > 1 or self.job.precision != "auto" or card.precision:
+            return card.precision
+
+        def ask() -> None:
+            if cancel():
+                raise Cancelled("The work was cancelled; nothing was changed.")
+
+        return measure_precision(self.job.model.network, card, self.device, ("float16",), ask)
 
     def run(self, image: ImageArray, out: WritableArray) -> float:
         """Put all planes through, the first alone so that something is there soon; give the seconds it took."""

@@ -77,7 +77,7 @@ def test_the_peak_does_not_grow_with_the_height(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_higher_strips_take_more(name: str) -> None:
     plan, channels, radius = plan_of(name)
-    peaks = [peak_per_column(plan, channels, 400, strip, radius) for strip in (1, 2, 4, 8, 16, 32, 64)]
+    peaks = [peak_per_column(plan, channels, 1600, strip, radius) for strip in (1, 2, 4, 8, 16, 32, 64, 128, 256)]
     assert peaks == sorted(peaks)
     assert peaks[-1] > 4 * peaks[0]
 

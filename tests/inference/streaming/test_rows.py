@@ -31,9 +31,9 @@ def filled(*sizes: int, channels: int = 2) -> Rows:
 
 
 def memory(rows: Rows) -> int:
-    """Bytes that are held for rows, whoever looks at them."""
-    storages = {p.untyped_storage().data_ptr(): p.untyped_storage().nbytes() for _, p in rows.pieces(0, rows.stop)}
-    return sum(storages.values())
+    """Bytes that are held for rows, whoever looks at them, the room for a tail among them."""
+    held = [piece for _, piece in rows.pieces(0, rows.stop)] + ([] if rows._tail is None else [rows._tail])
+    return sum({p.untyped_storage().data_ptr(): p.untyped_storage().nbytes() for p in held}.values())
 
 
 def test_chunks_follow_each_other() -> None:
@@ -120,6 +120,19 @@ def test_held_counts_the_rows_that_memory_is_held_for(sizes: list[int], firsts: 
     for first in firsts:
         rows.let_go(first)
     assert rows.held * 2 * WIDTH * 8 == memory(rows)
+
+
+def test_the_tail_stays_in_its_place_from_strip_to_strip() -> None:
+    rows = filled(8)
+    rows.let_go(6)
+    places = set()
+    for strip in range(1, 9):
+        ((_, tail),) = rows.pieces(rows.start, rows.stop)
+        assert torch.equal(tail, numbered(2, first=8 * strip - 2))
+        places.add(tail.data_ptr())
+        rows.append(numbered(8, first=8 * strip))
+        rows.let_go(8 * strip + 6)
+    assert len(places) == 1
 
 
 def test_gathering_from_one_chunk_copies_nothing() -> None:

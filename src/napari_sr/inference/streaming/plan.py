@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
-from napari_sr.inference.streaming.steps import Apply, Convolve, Crop, Enlarge, Pad, Shuffle, Step, Sum, Unshuffle
+from napari_sr.inference.streaming.steps import Apply, Convolve, Crop, Enlarge, Pad, Shuffle, Step, Sum, Unshuffle, relu
 from napari_sr.networks.unshuffle import CropTo, PadUnshuffle
 from napari_sr.networks.upsample import Upsample
 
@@ -132,7 +132,7 @@ class _Planner:
         assert output is not None
         if output == 0 or self.rates[output].denominator != 1:
             raise NotStreamable("the network does not enlarge by a whole factor")
-        return Plan(tuple(self.steps), tuple(self.rates), output)
+        return Plan(_late(self.steps), tuple(self.rates), output)
 
     def _module(self, node: fx.Node, module: nn.Module) -> _Value:
         if node.kwargs or (getattr(module, "inplace", False) and not self._alone(node.args[0])):
@@ -202,7 +202,7 @@ class _Planner:
             value = self._value(node.args[0], node)
             return _Value(value.tensors, value.factor / float(node.args[1]))
         if target in (functional.relu, torch.relu, "relu") and len(node.args) == 1:
-            return self._pointwise(node, node.args[0], _relu)
+            return self._pointwise(node, node.args[0], relu)
         if target in (torch.tanh, functional.tanh, "tanh"):
             return self._pointwise(node, node.args[0], Tensor.tanh_)
         raise self._refusal(node)
@@ -308,8 +308,15 @@ class _Planner:
         return NotStreamable(f"the operation {node} ({node.target}) cannot be streamed")
 
 
-def _relu(x: Tensor) -> Tensor:
-    return x.relu_()
+def _late(steps: list[Step]) -> tuple[Step, ...]:
+    """Put an interpolation that one step alone reads just before it: beside a deep network it would run far ahead."""
+    ordered = list(steps)
+    for step in steps:
+        readers = [other for other in ordered if step.output in other.inputs]
+        if isinstance(step, Enlarge) and len(readers) == 1:
+            ordered.remove(step)
+            ordered.insert(ordered.index(readers[0]), step)
+    return tuple(ordered)
 
 
 def _times(factor: float) -> Callable[[Tensor], Tensor]:
@@ -320,7 +327,7 @@ def _pointwise_module(module: nn.Module) -> Callable[[Tensor], Tensor] | None:
     """A function for a layer that looks at one pixel at a time, writing in place where torch can."""
     match module:
         case nn.ReLU():
-            return _relu
+            return relu
         case nn.LeakyReLU():
             slope = module.negative_slope
             return lambda x: functional.leaky_relu_(x, slope)

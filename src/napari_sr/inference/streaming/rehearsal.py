@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -27,6 +28,10 @@ class Ghost:
         """Stand for a copy."""
         return self
 
+    def copy_(self, _: Ghost) -> Ghost:
+        """Stand for what is written over."""
+        return self
+
 
 class _Rehearsal(Stream):
     """A stream of one column of ghosts, which counts the numbers that are held."""
@@ -38,22 +43,28 @@ class _Rehearsal(Stream):
         self.peak = 0.0
 
     def _feed(self) -> None:
+        before = self.tensors[0].held
         super()._feed()
-        # What came in, and what was handed on and let go of, no step has counted.
-        self.held = sum(rows.held * size for rows, size in zip(self.tensors, self.sizes, strict=True))
+        self.held += (self.tensors[0].held - before) * self.sizes[0]
 
-    def _advance(self, step: Step) -> None:
+    def _given(self) -> Iterator[Tensor]:
+        before = self.tensors[self.output].held
+        yield from super()._given()
+        self.held += (self.tensors[self.output].held - before) * self.sizes[self.output]
+
+    def _advance(self, step: Step) -> bool:
         touched = {*step.inputs, step.output}
         before = sum(self.tensors[t].held * self.sizes[t] for t in touched)
-        super()._advance(step)
+        advanced = super()._advance(step)
         self.held += sum(self.tensors[t].held * self.sizes[t] for t in touched) - before
+        return advanced
 
     def _made(self, step: Step, inputs: list[Rows], start: int, stop: int, rows: int) -> Tensor:
         low, high = step.needs(start, stop, rows)
-        made = (stop - start) * self.sizes[step.output]
         # While a step is computed its window and its result are there beside all that is held.
         window = (high - low) * sum(self.sizes[t] for t in step.inputs)
-        self.peak = max(self.peak, self.held + window + 2 * made)
+        made = step.takes(start, stop, rows) * self.sizes[step.output]
+        self.peak = max(self.peak, self.held + window + made)
         return cast("Tensor", Ghost((1, 1, stop - start, 1)))
 
 

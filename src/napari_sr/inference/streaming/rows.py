@@ -19,11 +19,19 @@ class Rows:
     start, stop : int
         First row still there, and first row not there yet.
     held : int
-        Rows that memory is held for: those from `start` to `stop`, and what is left of a chunk above them.
+        Rows that memory is held for: those of the chunks, and those that the tail has room for.
+
+    Notes
+    -----
+    The few rows that a convolution keeps are copied out of their chunk into the tail, memory that is taken once and
+    stays in its place: taken anew for every strip, such small pieces would come to lie all over the memory and keep it
+    from being used for large ones (measured: docs/performance.md).
     """
 
     def __init__(self) -> None:
         self._chunks: deque[tuple[int, Tensor]] = deque()
+        self._tail: Tensor | None = None
+        self._begins_with_tail = False
         self.start = 0
         self.stop = 0
         self.held = 0
@@ -36,17 +44,29 @@ class Rows:
             self.held += chunk.shape[2]
 
     def let_go(self, first: int) -> None:
-        """Forget the rows above `first`; what is left of a chunk is copied when most of the chunk has gone."""
+        """Forget the rows above `first`; what is left of a chunk goes into the tail when most of it has gone."""
         self.start = max(self.start, min(first, self.stop))
         while self._chunks and self._chunks[0][0] + self._chunks[0][1].shape[2] <= self.start:
-            self.held -= self._chunks.popleft()[1].shape[2]
-        if self._chunks:
+            _, gone = self._chunks.popleft()
+            self.held -= 0 if self._begins_with_tail else gone.shape[2]
+            self._begins_with_tail = False
+        if self._chunks and not self._begins_with_tail:
             begin, chunk = self._chunks[0]
-            gone = self.start - begin
+            above = self.start - begin
             # A view would hold the memory of the whole strip for the sake of the two rows that a convolution keeps.
-            if gone > chunk.shape[2] // 2:
-                self._chunks[0] = (self.start, chunk[:, :, gone:].clone(memory_format=torch.channels_last))
-                self.held -= gone
+            if above > chunk.shape[2] // 2:
+                self._chunks[0] = (self.start, self._kept(chunk[:, :, above:]))
+                self._begins_with_tail = True
+                self.held -= chunk.shape[2]
+
+    def _kept(self, rows: Tensor) -> Tensor:
+        """Rows copied into the tail."""
+        count, room = rows.shape[2], 0 if self._tail is None else self._tail.shape[2]
+        if self._tail is not None and count <= room:
+            return self._tail[:, :, :count].copy_(rows)
+        self.held += count - room
+        self._tail = rows.clone(memory_format=torch.channels_last)
+        return self._tail
 
     def pieces(self, start: int, stop: int) -> Iterator[tuple[int, Tensor]]:
         """Go through rows `start` to `stop` as (first row, view) without copying."""

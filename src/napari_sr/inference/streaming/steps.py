@@ -15,10 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_sr.inference.streaming.narrow import NarrowConvolution
 from napari_sr.inference.streaming.rows import Rows, gather
 from napari_sr.networks.upsample import Upsample
 
 Pointwise = Callable[[Tensor], Tensor]
+
+#: Layers that make a finite number of an infinite one, so that nobody sees afterwards that half precision ran over.
+BOUNDING = (nn.ReLU, nn.ReLU6, nn.Tanh, nn.Sigmoid, nn.ELU)
 
 
 @dataclass
@@ -69,14 +73,25 @@ class Step(ABC):
             return self.total(rows)
         return there
 
+    def takes(self, start: int, stop: int, rows: int) -> int:
+        """Rows as wide as its output that there are memory for at once while output rows `start` to `stop` are made."""
+        return 2 * (stop - start)
+
     @abstractmethod
     def compute(self, inputs: Sequence[Rows], start: int, stop: int, rows: int) -> Tensor:
         """Make output rows `start` to `stop`."""
 
-    def run(self, inputs: Sequence[Rows], start: int, stop: int, rows: int) -> Tensor:
-        """Make output rows `start` to `stop`, the pointwise layers that follow included."""
+    def run(
+        self, inputs: Sequence[Rows], start: int, stop: int, rows: int, watch: Callable[[Tensor], None] | None = None
+    ) -> Tensor:
+        """Make output rows `start` to `stop`, the pointwise layers that follow included.
+
+        `watch` sees what goes into a layer that would make finite numbers of infinite ones.
+        """
         out = self.compute(inputs, start, stop, rows)
         for function in self.after:
+            if watch is not None and bounds(function):
+                watch(out)
             out = function(out)
         return out
 
@@ -94,6 +109,7 @@ class Convolve(Step):
         padding = self.module.padding
         assert not isinstance(padding, str)
         self.padding = padding
+        self.narrow = NarrowConvolution(self.module) if NarrowConvolution.pays(self.module) else None
 
     def channels(self, inputs: Sequence[int]) -> int:
         """Its features."""
@@ -128,6 +144,8 @@ class Convolve(Step):
         if mode != "zeros" and width:
             window = functional.pad(window, (width, width, 0, 0), mode=mode)
             width = 0
+        if self.narrow is not None:
+            return self.narrow(window, width)
         m = self.module
         return functional.conv2d(window, m.weight, m.bias, 1, (0, width), m.dilation, m.groups)
 
@@ -200,6 +218,11 @@ class Enlarge(Step):
             return self.total(rows)
         return self.module.factor * max(0, there - self.module.reach)
 
+    def takes(self, start: int, stop: int, rows: int) -> int:
+        """What whole input rows become, and what is cut from it."""
+        low, high = self.needs(start, stop, rows)
+        return self.module.factor * (high - low) + stop - start
+
     def compute(self, inputs: Sequence[Rows], start: int, stop: int, rows: int) -> Tensor:
         """Interpolate whole input rows, and cut the new rows that were asked for."""
         factor, reach = self.module.factor, self.module.reach
@@ -215,7 +238,8 @@ class Enlarge(Step):
         else:
             columns = fold(-reach, window.shape[3] + reach, window.shape[3], "symmetric").to(window.device)
             out = self.module.interpolate_padded(window.index_select(3, columns))
-        return out[:, :, first : first + stop - start].contiguous(memory_format=torch.channels_last)
+        # A copy, since a view would hold the memory of the rows that are cut off.
+        return out[:, :, first : first + stop - start].clone(memory_format=torch.channels_last)
 
 
 @dataclass
@@ -361,6 +385,16 @@ class Apply(Step):
     def compute(self, inputs: Sequence[Rows], start: int, stop: int, rows: int) -> Tensor:
         """Copy the rows: the layers that follow may write into them."""
         return gather(inputs, start, stop).clone(memory_format=torch.channels_last)
+
+
+def relu(x: Tensor) -> Tensor:
+    """Rectify in place."""
+    return x.relu_()
+
+
+def bounds(function: Pointwise) -> bool:
+    """Whether a pointwise layer can make a finite number of an infinite one."""
+    return function in (relu, Tensor.tanh_, Tensor.sigmoid_) or isinstance(function, BOUNDING)
 
 
 def reordered(x: Tensor, order: tuple[int, ...] | None) -> Tensor:
