@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_sr.imaging.files import ImageFile, is_readable_tiff, read_image
-from napari_sr.imaging.geometry import LayerData
+from napari_sr.imaging.geometry import CHANNEL_KEY, LayerData
 
 _COLOURS = ("cyan", "yellow", "magenta", "red", "green", "blue")
 _PAIR = ("magenta", "green")
@@ -51,6 +51,8 @@ def read_layers(path: str) -> list[LayerData]:
         said = image.channels[channel] if channel < len(image.channels) else str(channel)
         data, kwargs, kind = _layer(image, image.data.take(channel, axis), letters, f"{name} [{said}]", rgb=False)
         kwargs |= {"colormap": colours[channel % len(colours)], "blending": "additive"}
+        # So that a script made of the layer finds its pixels in the file again.
+        kwargs["metadata"] = {CHANNEL_KEY: (axis, channel)}
         layers.append((data, kwargs, kind))
     return layers
 
