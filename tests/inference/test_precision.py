@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from math import inf
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from napari_sr.errors import Cancelled
 from napari_sr.inference.device import ENOUGH, choose_precision
+from napari_sr.inference.job import Job
 from napari_sr.inference.precision import measure_precision
 from napari_sr.zoo.catalogue import load_model
 from tests.inference.small_models import rrdb
@@ -40,14 +42,25 @@ def test_the_network_is_left_as_it_was() -> None:
     assert next(model.network.parameters()).dtype == torch.float32
 
 
-def test_measuring_can_be_stopped() -> None:
-    model = rrdb(2, 1)
+def test_float16_is_measured_once_where_the_card_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU, for 8-bit images: its part is played by a device that only has its name."""
+    gpu = torch.device("cuda")
+    asked = []
 
-    def ask() -> None:
-        raise Cancelled("stopped")
+    def measured(network: Any, card: Any, device: torch.device, precisions: tuple[str, ...]) -> dict[str, float]:
+        asked.append((device, precisions))
+        return {"float16": 70.0}
 
-    with pytest.raises(Cancelled):
-        measure_precision(model.network, model.card, ask=ask)
+    monkeypatch.setattr("napari_sr.inference.job.choose_device", lambda name: gpu)
+    monkeypatch.setattr("napari_sr.inference.precision.measure_precision", measured)
+    monkeypatch.setattr("napari_sr.inference.job.budget", lambda memory, device: 2**30)
+    job = Job(model=rrdb(2, 1))
+    assert [job.where(np.uint8)[1] for _ in range(3)] == [torch.float16] * 3
+    assert asked == [(gpu, ("float16",))]
+    assert job.where(np.uint16) == (gpu, torch.float32)
+    known = Job(model=rrdb(2, 1, precision={"float16": 60.0}))
+    assert known.where(np.uint8) == (gpu, torch.float32)
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("name", ["srcnn-x2", "srcnn-x3", "srcnn-x4"])

@@ -85,6 +85,11 @@ def unit_name(text: str | None) -> str | None:
     return None if text is None else _ALIASES.get(text.strip().lower())
 
 
+def unit_symbol(name: str) -> str:
+    """Symbol of a unit that `unit_name` knows, such as "µm"; any other name as it is."""
+    return _OME_SYMBOLS.get(name, name)
+
+
 def from_ome(xml: str) -> PixelSize:
     """Pixel sizes of the first image of an OME-XML.
 
@@ -106,7 +111,15 @@ def from_ome(xml: str) -> PixelSize:
         size = _positive(pixels.get(f"PhysicalSize{letter}"))
         if size is not None:
             said[letter] = (size, unit_name(pixels.get(f"PhysicalSize{letter}Unit", "µm")))
-    return _in_one_unit(said)
+    return in_one_unit(said)
+
+
+def ome_channels(xml: str) -> tuple[str, ...]:
+    """Names of the channels of the first image of an OME-XML; nothing unless all have one."""
+    pixels = next((element for element in ElementTree.fromstring(xml).iter() if element.tag.endswith("}Pixels")), None)
+    channels = [] if pixels is None else [one for one in pixels if one.tag.endswith("}Channel")]
+    names = tuple(str(channel.get("Name")) for channel in channels if channel.get("Name"))
+    return names if len(names) == len(channels) else ()
 
 
 def from_imagej(metadata: Mapping[str, Any], resolution: tuple[float, float]) -> PixelSize:
@@ -134,7 +147,7 @@ def from_imagej(metadata: Mapping[str, Any], resolution: tuple[float, float]) ->
     spacing = _positive(metadata.get("spacing"))
     if spacing is not None:
         said["Z"] = (spacing, unit_name(str(metadata.get("zunit", unit))))
-    return _in_one_unit(said)
+    return in_one_unit(said)
 
 
 def from_resolution(resolution: tuple[float, float], unit: int) -> PixelSize:
@@ -223,7 +236,8 @@ def _positive(text: Any) -> float | None:
     return size if math.isfinite(size) and size > 0 else None
 
 
-def _in_one_unit(said: Mapping[str, tuple[float, str | None]]) -> PixelSize:
+def in_one_unit(said: Mapping[str, tuple[float, str | None]]) -> PixelSize:
+    """Bring sizes by axis letter, each with its unit, to the unit of X (else Y, else Z); others are left out."""
     unit = next((said[letter][1] for letter in "XYZ" if letter in said), None)
     sizes: dict[str, float] = {}
     for letter, (size, own) in said.items():

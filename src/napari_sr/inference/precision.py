@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from math import inf, log10
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -26,7 +26,6 @@ def measure_precision(
     card: Card,
     device: torch.device | str = "cpu",
     precisions: tuple[Half, ...] = ("float16", "bfloat16"),
-    ask: Callable[[], None] = lambda: None,
 ) -> dict[Half, float]:
     """Measure a network's half-precision results against those in float32.
 
@@ -40,8 +39,6 @@ def measure_precision(
         Where to compute.
     precisions : tuple of str
         Which half precisions.
-    ask : callable
-        Called before every layer; it may raise to stop.
 
     Returns
     -------
@@ -51,17 +48,28 @@ def measure_precision(
     """
     low, high = card.intensity_range
     pieces = [low + (high - low) * piece for piece in _pieces(card.channels)]
-    exact = [_through(network, piece, device, torch.float32, ask) for piece in pieces]
+    exact = [_through(network, piece, device, torch.float32) for piece in pieces]
     width = card.output_range[1] - card.output_range[0]
     found: dict[Half, float] = {}
     for name in precisions:
         errors = [
-            (_through(network, piece, device, getattr(torch, name), ask) - truth) / width
+            (_through(network, piece, device, getattr(torch, name)) - truth) / width
             for piece, truth in zip(pieces, exact, strict=True)
         ]
         square = float(torch.stack([error.square().mean() for error in errors]).mean())
         found[name] = round(_decibel(square), 1)
     return found
+
+
+_COSTS: WeakKeyDictionary[nn.Module, dict[str, float]] = WeakKeyDictionary()
+
+
+def cost_of_float16(network: nn.Module, card: Card, device: torch.device) -> float:
+    """`measure_precision` in float16 on a device, found out once for a network and remembered as long as it lives."""
+    costs = _COSTS.setdefault(network, {})
+    if device.type not in costs:
+        costs[device.type] = measure_precision(network, card, device, ("float16",))["float16"]
+    return costs[device.type]
 
 
 def _decibel(square: float) -> float:
@@ -83,14 +91,9 @@ def _pieces(channels: int) -> list[Tensor]:
 
 
 @torch.inference_mode()
-def _through(
-    network: nn.Module, piece: Tensor, device: torch.device | str, dtype: torch.dtype, ask: Callable[[], None]
-) -> Tensor:
+def _through(network: nn.Module, piece: Tensor, device: torch.device | str, dtype: torch.dtype) -> Tensor:
     """One piece through a copy of the network, float32 on the CPU."""
     ready = copy.deepcopy(network).to(device, dtype).eval()
-    for module in ready.modules():
-        if not list(module.children()):
-            module.register_forward_pre_hook(lambda *_: ask())
     with ieee_float32():
         result: Tensor = ready(piece.to(device, dtype)).float().cpu()
     return result
