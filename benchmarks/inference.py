@@ -1,19 +1,19 @@
 """Streaming beside the whole image and beside customary tiles: error, time, memory, in one run on one machine.
 
-    python benchmarks/inference.py --weights realesrgan-x4plus.fp16.pth [--parts error time memory srcnn gpu]
+    python benchmarks/inference.py --weights realesrgan-x4plus.fp16.pth [--parts error time memory ...]
 
 Customary tiles are those of Real-ESRGAN: 256 pixels, 10 of padding, NCHW, float32, one by one, no blending. Times are
 medians of runs in turn, so that a change of the machine's speed meets all alike; their spread is the range. Memory is
-that of a process of its own, beyond what it had before and beyond the result.
+that of a process of its own (its largest resident size), beyond what it had before and beyond the result.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import gc
 import json
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -28,7 +28,9 @@ from torch import nn
 import napari_sr as sr
 from napari_sr.inference.memory import cut_plane
 from napari_sr.inference.plane import PlaneRunner
+from napari_sr.inference.streaming.narrow import NarrowConvolution
 from napari_sr.inference.streaming.plan import plan_stream
+from napari_sr.inference.streaming.rows import Rows, gather
 from napari_sr.inference.streaming.stream import stream
 from napari_sr.networks import SRCNN
 
@@ -44,6 +46,12 @@ def processor() -> str:
             (x.split(":")[1].strip() for x in info.read_text().splitlines() if x.startswith("model name")), name
         )
     return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+def size_of(text: str) -> tuple[int, int]:
+    """Height and width from "512x128"."""
+    height, width = (int(n) for n in text.split("x"))
+    return height, width
 
 
 def ready(network: nn.Module, dtype: torch.dtype, nhwc: bool = True, device: str = "cpu") -> nn.Module:
@@ -99,23 +107,37 @@ def row(name: str, seconds: list[float], base: float | None) -> None:
 
 
 def measure_error(weights: list[Path]) -> None:
-    """Error of stream and whole image against float64, in parts of the result's range."""
-    print("\nError against float64 (maximum, in parts of the range), sizes 61 x 47, strips 1 to 64")
-    torch.manual_seed(0)
+    """Error of stream and whole image: float32 against float64, half precision against float32; parts of the range."""
+    print(
+        "\nLargest error in parts of the range, sizes 61 x 47, strips of 1, 2, 7, 16 and 64; float32 against float64,"
+    )
+    print("half precision against float32 of the whole image")
     for path in weights:
+        torch.manual_seed(0)
         scale = 3 if "srcnn" in path.name else None
         network = sr.load_model(str(path), scale=scale).network
         image = torch.rand(1, network.in_channels, 61, 47)
-        truth = ready(network, torch.float64)(image.double())
-        span = float(truth.max() - truth.min())
-        plain = ready(network, torch.float32)
-        x = image.contiguous(memory_format=NHWC)
-        whole = float((plain(x).double() - truth).abs().max()) / span
-        parts = [float((streamed(plain, x, s).double() - truth).abs().max()) / span for s in (1, 2, 7, 16, 64)]
-        print(f"  {path.name:36s} whole {whole:.2e}  streamed {max(parts):.2e}", flush=True)
+        exact = ready(network, torch.float64)(image.double())
+        span = float(exact.max() - exact.min())
+        line = f"  {path.name:36s}"
+        for dtype in (torch.float32, torch.bfloat16, torch.float16):
+            module = ready(network, dtype)
+            x = image.to(dtype).contiguous(memory_format=NHWC)
+            found = module(x)
+            parts = [streamed(module, x, strip) for strip in (1, 2, 7, 16, 64)]
+            whole, stream_error = (
+                max(float((part.double() - exact).abs().max()) / span for part in group) for group in ([found], parts)
+            )
+            name = str(dtype).removeprefix("torch.")
+            line += f"  {name}: whole {whole:.2e} streamed {stream_error:.2e}"
+            if dtype == torch.float32:
+                exact = found.double()
+        print(line, flush=True)
 
 
-def measure_time(network: nn.Module, sizes: list[tuple[int, int]], runs: int, strip: int) -> None:
+def measure_time(
+    network: nn.Module, sizes: list[tuple[int, int]], runs: int, strip: int, precisions: list[str]
+) -> None:
     """Stream, whole image and customary tiles in turn."""
     plain, tiles = ready(network, torch.float32), ready(network, torch.float32, nhwc=False)
     half = ready(network, torch.bfloat16)
@@ -123,22 +145,35 @@ def measure_time(network: nn.Module, sizes: list[tuple[int, int]], runs: int, st
         image = torch.rand(1, 3, height, width)
         x = image.contiguous(memory_format=NHWC)
         y = x.to(torch.bfloat16)
-        cases: dict[str, Callable[[], object]] = {
-            "whole image, float32": lambda x=x: plain(x),
-            f"streamed, float32, strips of {strip}": lambda x=x: streamed(plain, x, strip),
-            "customary tiles, float32": lambda image=image: customary(tiles, image),
-            "whole image, bfloat16": lambda y=y: half(y),
-            f"streamed, bfloat16, strips of {strip}": lambda y=y: streamed(half, y, strip),
-        }
-        print(f"\nTime, {height} x {width}, {runs} runs in turn")
+        cases: dict[str, Callable[[], object]] = {}
+        if "float32" in precisions:
+            cases["whole image, float32"] = lambda x=x: plain(x)
+            cases["streamed, float32"] = lambda x=x: streamed(plain, x, strip)
+        cases["customary tiles, float32"] = lambda image=image: customary(tiles, image)
+        if "bfloat16" in precisions:
+            cases["whole image, bfloat16"] = lambda y=y: half(y)
+            cases["streamed, bfloat16"] = lambda y=y: streamed(half, y, strip)
+        print(f"\nTime, {height} x {width}, strips of {strip}, {runs} runs in turn")
         times = in_turn(cases, runs)
-        wholes = {"float32": median(times["whole image, float32"]), "bfloat16": median(times["whole image, bfloat16"])}
-        for name, seconds in times.items():
-            row(name, seconds, wholes["bfloat16" if "bfloat16" in name else "float32"])
         slow = median(times["customary tiles, float32"])
-        for precision in ("float32", "bfloat16"):
-            ratio = median(times[f"streamed, {precision}, strips of {strip}"]) / slow
-            print(f"  streamed {precision} over customary tiles: {ratio:.3f}")
+        for name, seconds in times.items():
+            precision = name.rpartition(" ")[2]
+            whole = times.get(f"whole image, {precision}")
+            row(name, seconds, None if whole is None else median(whole))
+        for precision in precisions:
+            print(f"  streamed {precision} over customary tiles: {median(times[f'streamed, {precision}']) / slow:.3f}")
+
+
+def resident(largest: bool = False) -> int:
+    """Bytes of this process in memory, now or at most since `forget_largest`; Linux only."""
+    key = "VmHWM:" if largest else "VmRSS:"
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(key)).split()[1]) * 1024
+
+
+def forget_largest() -> None:
+    """Begin to look for the largest size anew."""
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def memory_case(weights: str, height: int, width: int, budget: int) -> None:
@@ -149,16 +184,18 @@ def memory_case(weights: str, height: int, width: int, budget: int) -> None:
     image = torch.from_numpy(rng.random((1, 3, height, width), dtype=np.float32))
     out = np.zeros((3, height * 4, width * 4), np.float32)
     out += 1  # the pages are there before
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
     def sink(top: int, left: int, part: torch.Tensor) -> None:
         out[:, top : top + part.shape[2], left : left + part.shape[3]] = part[0].numpy()
 
+    gc.collect()
+    forget_largest()
+    before = resident()
     begun = time.perf_counter()
     runner.run(lambda t, b, le, r: image[:, :, t:b, le:r], 1, height, width, sink)
     seconds = time.perf_counter() - begun
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"bytes": after - before, "seconds": seconds, "cut": runner.used, "planned": runner.peak}))
+    taken = resident(largest=True) - before
+    print(json.dumps({"bytes": taken, "seconds": seconds, "cut": runner.used, "planned": runner.peak}))
 
 
 def measure_memory(weights: Path, cases: list[tuple[int, int, int]]) -> None:
@@ -220,6 +257,70 @@ def convolution_rate() -> float:
     return 2 * 64 * 32 * 25 * 256 * 1024 / median(times)
 
 
+def measure_narrow(runs: int) -> None:
+    """Convolutions of few features, several columns at once, beside the plain ones."""
+    print("\nConvolutions of few features, 16 rows of 4096 columns, float32")
+    for channels, features, size in ((32, 1, 5), (32, 3, 5), (64, 3, 3), (64, 3, 9)):
+        module = nn.Conv2d(channels, features, size).to(memory_format=NHWC)
+        narrow = NarrowConvolution(module)
+        x = torch.rand(1, channels, 16 + size - 1, 4096 + size - 1).contiguous(memory_format=NHWC)
+        times = in_turn({"plain": lambda m=module, x=x: m(x), "narrow": lambda n=narrow, x=x: n(x, 0)}, 3 * runs)
+        plain, several = median(times["plain"]), median(times["narrow"])
+        name = f"{channels} -> {features}, {size} x {size}"
+        print(f"  {name:20s} {1e3 * plain:6.1f} ms, {1e3 * several:6.1f} ms, ratio {several / plain:.2f}")
+
+
+def measure_dense(runs: int) -> None:
+    """One dense block's convolutions: concatenated each time, gathered from rows, and added up part by part."""
+    print("\nDense block (64 features, growth 32), 34 rows of 512 columns, float32")
+    sizes = [64, 32, 32, 32, 32]
+    outputs = [32, 32, 32, 32, 64]
+    parts = [torch.rand(1, n, 34, 512).contiguous(memory_format=NHWC) for n in sizes]
+    convolutions = [
+        nn.Conv2d(sum(sizes[: n + 1]), out, 3, padding=(0, 1)).to(memory_format=NHWC) for n, out in enumerate(outputs)
+    ]
+    begins = np.cumsum([0, *sizes])
+    split = [
+        [c.weight[:, begins[k] : begins[k + 1]].contiguous(memory_format=NHWC) for k in range(n + 1)]
+        for n, c in enumerate(convolutions)
+    ]
+    rows = [Rows() for _ in parts]
+    for kept, part in zip(rows, parts, strict=True):
+        # As in a stream: the rows that were kept, and those of the strip.
+        kept.append(part[:, :, :2])
+        kept.append(part[:, :, 2:])
+
+    def by_cat() -> None:
+        for n, convolution in enumerate(convolutions):
+            convolution(torch.cat(parts[: n + 1], 1))
+
+    def by_gathering() -> None:
+        for n, convolution in enumerate(convolutions):
+            convolution(gather(rows[: n + 1], 0, 34))
+
+    def by_adding() -> None:
+        for kernels in split:
+            total = nn.functional.conv2d(parts[0], kernels[0], None, 1, (0, 1))
+            for part, kernel in zip(parts[1:], kernels[1:], strict=False):
+                total += nn.functional.conv2d(part, kernel, None, 1, (0, 1))
+
+    def convolutions_alone() -> None:
+        for window, convolution in zip(windows, convolutions, strict=True):
+            convolution(window)
+
+    windows = [torch.cat(parts[: n + 1], 1).contiguous(memory_format=NHWC) for n in range(5)]
+    cases = {
+        "torch.cat": by_cat,
+        "gathered": by_gathering,
+        "added up": by_adding,
+        "convolutions alone": convolutions_alone,
+    }
+    times = in_turn(cases, 3 * runs)
+    base = median(times["torch.cat"])
+    for name, seconds in times.items():
+        print(f"  {name:20s} {1e3 * median(seconds):6.1f} ms, ratio {median(seconds) / base:.2f}")
+
+
 def measure_gpu(network: nn.Module, runs: int) -> None:
     """TFLOP/s on a CUDA device beside the plain fp16 module and customary tiles; needs one."""
     if not torch.cuda.is_available():
@@ -258,10 +359,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", type=Path, required=True, help="an RRDBNet x4 of 23 blocks")
     parser.add_argument("--all-weights", type=Path, nargs="*", default=[], help="more files, for the errors")
-    parser.add_argument("--parts", nargs="+", default=["error", "time", "memory", "width", "srcnn", "gpu"])
+    parser.add_argument(
+        "--parts", nargs="+", default=["error", "time", "memory", "width", "srcnn", "narrow", "dense", "gpu"]
+    )
     parser.add_argument("--sizes", nargs="+", default=["256x512", "1024x512"], help="for the times")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--strip", type=int, default=64)
+    parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"], help="for the times")
+    parser.add_argument("--memory", nargs="+", default=["512x128", "2048x128", "8192x128", "2048x2048"])
     parser.add_argument("--case", type=int, nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.case:
@@ -272,15 +377,19 @@ def main() -> None:
     if "error" in arguments.parts:
         measure_error([arguments.weights, *arguments.all_weights])
     if "time" in arguments.parts:
-        sizes = [tuple(int(n) for n in size.split("x")) for size in arguments.sizes]
-        measure_time(network, sizes, arguments.runs, arguments.strip)  # type: ignore[arg-type]
+        sizes = [size_of(size) for size in arguments.sizes]
+        measure_time(network, sizes, arguments.runs, arguments.strip, arguments.precisions)
     if "memory" in arguments.parts:
         gib = 2**30
-        measure_memory(arguments.weights, [(512, 64, gib), (2048, 64, gib), (8192, 64, gib), (1024, 2048, 3 * gib)])
+        measure_memory(arguments.weights, [(*size_of(case), 3 * gib) for case in arguments.memory])
     if "width" in arguments.parts:
         measure_width(network)
     if "srcnn" in arguments.parts:
         measure_srcnn(arguments.runs)
+    if "narrow" in arguments.parts:
+        measure_narrow(arguments.runs)
+    if "dense" in arguments.parts:
+        measure_dense(arguments.runs)
     if "gpu" in arguments.parts:
         measure_gpu(network, arguments.runs)
 
