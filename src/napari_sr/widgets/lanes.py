@@ -14,8 +14,7 @@ from typing import Any
 
 from napari_sr.widgets.executor import Executor, Run, ThreadExecutor, assert_main_thread
 
-# Reading a file must not wait for the import of torch, nor for an estimate.
-_BACKGROUND_THREADS = 4
+_BACKGROUND_THREADS = 2
 
 
 class Lane:
@@ -104,6 +103,8 @@ class Lanes:
         Models that are trained: hours during which layers can be upscaled as well.
     previews : Lane
         What is waited for with the hand on the slider.
+    models : Lane
+        Model files that are read for jobs; in turn, so that jobs keep the order in which they were started.
     background : Executor
         Files and devices that are looked at; nobody waits for anybody.
     """
@@ -111,13 +112,14 @@ class Lanes:
     jobs: Lane
     trainings: Lane
     previews: Lane
+    models: Lane
     background: Executor
 
 
 def lanes_on(executor: Executor) -> Lanes:
     """Make lanes that share one executor: in place for tests, on napari's threads for a script."""
     previews = Lane(executor)
-    return Lanes(Lane(executor, previews), Lane(executor, previews), previews, executor)
+    return Lanes(Lane(executor, previews), Lane(executor, previews), previews, Lane(executor), executor)
 
 
 @cache
@@ -128,5 +130,6 @@ def shared_lanes() -> Lanes:
         jobs=Lane(ThreadExecutor(threads=1), previews),
         trainings=Lane(ThreadExecutor(threads=1), previews),
         previews=previews,
+        models=Lane(ThreadExecutor(threads=1)),
         background=ThreadExecutor(threads=_BACKGROUND_THREADS),
     )

@@ -22,6 +22,13 @@ def rows(widgets: Sequence[Widget]) -> Container[Widget]:
     return container
 
 
+def beside(name: str, label: str, widgets: Sequence[Widget]) -> Container[Widget]:
+    """Put widgets beside one another, as one row."""
+    row: Container[Widget] = Container(name=name, label=label, widgets=list(widgets), layout="horizontal", labels=False)
+    row.margins = (0, 0, 0, 0)
+    return row
+
+
 class LabelAlignment(QObject):
     """Keeps the labels of several stacks of rows as wide as the widest.
 

@@ -1,0 +1,145 @@
+"""What a worker does for a preview: a small part of a layer, first quickly, then with its border right as well.
+
+A network sees further than its receptive radius suggests it needs to: a margin of a few pixels is all but right, and
+the whole radius costs several times the work of a small view. So the first picture has the small margin, and the
+second, which comes when nobody moves anything, is exactly what the whole layer's result shows there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sr.imaging.axes import Axes
+from napari_sr.imaging.geometry import LayerData
+from napari_sr.imaging.intensity import IntensityMap
+from napari_sr.imaging.part import crop
+from napari_sr.widgets.comparison import Against, Array, counterpart
+from napari_sr.widgets.executor import Cancel
+
+if TYPE_CHECKING:
+    from napari_sr.inference import Job, LayerInput
+    from napari_sr.inference.region import Region
+
+Maps = Mapping[int | None, IntensityMap]
+QUICK_MARGIN = 16
+"""Pixels around the view that the quick picture sees."""
+
+
+@dataclass
+class Picture:
+    """What a preview shows.
+
+    Parameters
+    ----------
+    data : array
+        The part's result.
+    kwargs : dict
+        Where it lies and how it looks: napari's arguments for an image layer.
+    prepared : LayerInput
+        What it was made of.
+    region : Region
+        The same part for a network of factor 1, for what it is compared with.
+    maps : dict
+        Intensity maps of the whole layer.
+    exact : bool
+        Whether its border is right to the last pixel.
+    counterparts : dict
+        What it is compared with, as far as that was asked for.
+    """
+
+    data: Array
+    kwargs: dict[str, Any]
+    prepared: LayerInput
+    region: Region
+    maps: Maps
+    exact: bool
+    counterparts: dict[Against, Array] = field(default_factory=dict)
+
+    def against(self, kind: Against) -> Array:
+        """Make what it is compared with, once; may be called on any thread."""
+        if kind not in self.counterparts:
+            self.counterparts[kind] = counterpart(self.prepared.image, self.region, kind)
+        return self.counterparts[kind]
+
+
+def needs_margin(job: Job, prepared: LayerInput) -> bool:
+    """Whether there is more around the part than the quick picture sees, so that a second one is worth making."""
+    region = _region(job, prepared)
+    near, far = (_read(job, region, margin) for margin in (QUICK_MARGIN, job.model.receptive_radius))
+    return not region.resized and near != far
+
+
+def make_picture(job: Job, prepared: LayerInput, quick: bool, against: Against | None, cancel: Cancel) -> Picture:
+    """Upscale the part of a layer; may be called on any thread.
+
+    Parameters
+    ----------
+    job : Job
+        What is done.
+    prepared : LayerInput
+        From `prepare_layer`, with a part.
+    quick : bool
+        With a small margin; only where `needs_margin` says that it makes a difference.
+    against : {"source", "bicubic"} or None
+        What it will be compared with.
+    cancel : callable
+        Asked before every layer of the network.
+
+    Raises
+    ------
+    InputError, Cancelled
+        As `Job.run` does.
+    """
+    from napari_sr.inference import layer_intensity, run_layer
+    from napari_sr.inference.region import region_of
+
+    region = _region(job, prepared)
+    maps = prepared.maps if prepared.maps is not None else layer_intensity(job, prepared)
+    if quick:
+        data, kwargs = _quickly(job, prepared, region, maps, cancel)
+    else:
+        result: LayerData = run_layer(job, _with_maps(prepared, maps), cancel=cancel)
+        data, kwargs = result[0], result[1]
+    factors = (region.rows.factor, region.columns.factor)
+    picture = Picture(data, kwargs, prepared, region_of(prepared.axes, 1, prepared.part, factors), maps, not quick)
+    if against is not None:
+        picture.against(against)
+    return picture
+
+
+def _region(job: Job, prepared: LayerInput) -> Region:
+    return job.region(prepared.axes, prepared.part, pixel_size=prepared.pixel_size, unit=prepared.unit)
+
+
+def _read(job: Job, region: Region, margin: int) -> tuple[tuple[int, int], ...]:
+    alignment: int = job.model.network.alignment  # type: ignore[assignment]
+    return region.read(margin, alignment)
+
+
+def _with_maps(prepared: LayerInput, maps: Maps) -> LayerInput:
+    from dataclasses import replace
+
+    return replace(prepared, maps=maps)
+
+
+def _quickly(
+    job: Job, prepared: LayerInput, region: Region, maps: Maps, cancel: Cancel
+) -> tuple[Array, dict[str, Any]]:
+    """Upscale the part and a small margin as an image of its own, and cut the margin off."""
+    ranges = _read(job, region, QUICK_MARGIN)
+    axes = prepared.axes
+    whole = (slice(None),) * axes.ndim
+    image = np.asarray(crop(prepared.image, ranges)[whole])
+    first = region.first_channel
+    own = {channel if channel is None else channel - first: value for channel, value in maps.items()}
+    result = job.run(image, Axes(axes.letters, image.shape), maps=own, cancel=cancel)
+    kept = [slice(None)] * axes.ndim
+    for axis, span in ((axes.y, region.rows), (axes.x, region.columns)):
+        start = ranges[axis][0] * span.scale
+        kept[axis] = slice(span.made[0] - start, span.made[1] - start)
+    metadata = {**prepared.kwargs["metadata"], "napari_sr": result.report.as_dict()}
+    return result.data[tuple(kept)], {**prepared.kwargs, "metadata": metadata}
