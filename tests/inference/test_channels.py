@@ -22,7 +22,6 @@ from napari_sr.inference.channels import (
     check_channels,
     network_for,
     separate_colours,
-    upscale_opacity,
 )
 from napari_sr.inference.plane import PlaneRunner
 from napari_sr.networks import SRCNN, MSRResNet, RRDBNet
@@ -224,13 +223,3 @@ def test_other_channels_are_refused(channels: int) -> None:
 def test_the_usual_channels_are_not_refused() -> None:
     for model in (identity(), identity(3, "rgb")):
         check_channels(model.card)
-
-
-def test_opacity_is_resized_and_stays_between_its_neighbours() -> None:
-    opacity = np.zeros((6, 5), np.uint8)
-    opacity[2:4, 2:] = 255
-    large = upscale_opacity(opacity, 3)
-    assert large.dtype == np.uint8
-    assert np.array_equal(large, resize(opacity, factor=3, kernel="bilinear"))
-    assert np.array_equal(upscale_opacity(np.full((4, 5), 99, np.uint16), 2), np.full((8, 10), 99, np.uint16))
-    assert set(np.unique(large)) - {0, 255}

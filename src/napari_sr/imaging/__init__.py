@@ -8,12 +8,15 @@ from napari_sr.imaging.geometry import (
     copy_contrast_range,
     finest_level,
     layer_axes,
+    layer_pixel_size,
     linear_part,
     upscaled_layer,
     upscaled_transform,
 )
 from napari_sr.imaging.intensity import IntensityMap, IntensitySpec, check_finite, intensity_maps
+from napari_sr.imaging.part import Part
 from napari_sr.imaging.resize import Kernel, resize
+from napari_sr.imaging.target_size import TargetSize, parse_target
 
 __all__ = [
     "GREY_WEIGHTS",
@@ -22,6 +25,8 @@ __all__ = [
     "IntensityMap",
     "IntensitySpec",
     "Kernel",
+    "Part",
+    "TargetSize",
     "check_finite",
     "check_layer",
     "copy_contrast_range",
@@ -29,9 +34,11 @@ __all__ = [
     "grey",
     "intensity_maps",
     "layer_axes",
+    "layer_pixel_size",
     "linear_part",
     "luma",
     "parse_axes",
+    "parse_target",
     "read_image",
     "resize",
     "rgb_to_ycbcr",

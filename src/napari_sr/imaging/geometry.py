@@ -9,7 +9,7 @@ edge when its pixel q is the source's ``origin + (q + 1/2) / f - 1/2``. Hence, w
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, ImageArray, parse_axes
+from napari_sr.imaging.pixel_size import PixelSize, in_one_unit, unit_name
 
 Vector = npt.NDArray[np.float64]
 LayerData = tuple[Any, dict[str, Any], str]
@@ -192,11 +193,11 @@ def layer_axes(layer: Any, axes: Axes | str | None = None) -> Axes:
 def upscaled_layer(
     layer: Any,
     data: ImageArray,
-    factor: float,
+    factor: float | tuple[float, float],
     *,
     name: str | None = None,
     axes: Axes | str | None = None,
-    origin: Sequence[float] | None = None,
+    origin: npt.ArrayLike | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> LayerData:
     """LayerData tuple of an upscaled layer that lies where its source lies and looks as it looks.
@@ -207,15 +208,15 @@ def upscaled_layer(
         The source. It is only read; nothing of the result is shared with it but its colormap.
     data : array
         The result, with the dimensions of the layer's finest level.
-    factor : float
-        The factor on Y and X.
+    factor : float or (float, float)
+        The factor on Y and X; two numbers where they differ, for which `origin` has to be given.
     name : str, optional
         Name of the result; the source's name and the factor when left out.
     axes : Axes or str, optional
         The letters of `data`, as `layer_axes` takes them.
     origin : sequence of float, optional
-        The first source pixel of a crop, one for each axis of the layer (its colours left out). The factor of each
-        axis is then as given on Y and X and 1 elsewhere; without it, it is n_out / n_in.
+        The first source pixel of a crop, one for each axis of the layer (its colours left out); it may lie between
+        pixels. The factor of each axis is then as given on Y and X and 1 elsewhere; without it, it is n_out / n_in.
     metadata : mapping, optional
         Entries to add to the copy of the source's metadata.
 
@@ -236,7 +237,7 @@ def upscaled_layer(
     first = np.zeros(len(factors)) if origin is None else np.asarray(origin, dtype=np.float64)
     scale, translate = upscaled_transform(layer.scale, layer.translate, layer.rotate, layer.shear, factors, first)
     kwargs: dict[str, Any] = {
-        "name": f"{layer.name} x{factor:g}" if name is None else name,
+        "name": f"{layer.name} x{np.max(factor):g}" if name is None else name,
         "scale": scale,
         "translate": translate,
         "rotate": np.array(layer.rotate),
@@ -252,6 +253,35 @@ def upscaled_layer(
     return data, kwargs, "image"
 
 
+def layer_pixel_size(layer: Any, axes: Axes | str | None = None) -> PixelSize:
+    """Size of a layer's pixels in the world.
+
+    Parameters
+    ----------
+    layer : napari Image layer
+        Its scale, affine and units are read.
+    axes : Axes or str, optional
+        As `layer_axes` takes them.
+
+    Returns
+    -------
+    sizes, unit
+        Sizes of Z, Y and X where the layer has these axes, in the unit of X: "micrometer", say. Where that is no length
+        ("pixel", napari's default) the sizes are numbers without meaning, and so is the unit.
+    """
+    parsed = layer_axes(layer, axes)
+    ndim = parsed.ndim - int(_is_rgb(layer))
+    linear = linear_part(layer.scale, layer.rotate, layer.shear)
+    world = np.asarray(layer.affine.linear_matrix, dtype=np.float64) @ linear
+    units = tuple(getattr(layer, "units", None) or ("pixel",) * ndim)
+    said = {
+        letter: (float(np.linalg.norm(world[:, axis])), unit_name(str(units[axis])) or str(units[axis]))
+        for axis, letter in enumerate(parsed.letters[:ndim])
+        if letter in "ZYX"
+    }
+    return in_one_unit(said)
+
+
 def copy_contrast_range(source: Any, target: Any) -> None:
     """Give a layer the range of its source's contrast slider, which no LayerData tuple can carry.
 
@@ -263,17 +293,21 @@ def copy_contrast_range(source: Any, target: Any) -> None:
     target.contrast_limits_range = list(source.contrast_limits_range)
 
 
-def _factors(layer: Any, axes: Axes, shape: tuple[int, ...], factor: float, *, whole: bool) -> Vector:
+def _factors(
+    layer: Any, axes: Axes, shape: tuple[int, ...], factor: float | tuple[float, float], *, whole: bool
+) -> Vector:
     if len(shape) != axes.ndim:
         raise InputError(
             f"The result has {len(shape)} dimensions but the layer {_named(layer)} has {axes.ndim}; keep all its axes."
         )
-    expected = axes.upscaled_shape(factor)
     ndim = axes.ndim - int(_is_rgb(layer))
     if not whole:
         factors = np.ones(ndim)
         factors[[axes.y, axes.x]] = factor
         return factors
+    if isinstance(factor, tuple):
+        raise InputError("Two factors say nothing of where the result begins; give its origin as well.")
+    expected = axes.upscaled_shape(factor)
     for axis, (length, wanted) in enumerate(zip(shape, expected, strict=True)):
         # A network may round a fractional length the other way; more than that is another image.
         if abs(length - wanted) > (1 if axis in (axes.y, axes.x) and factor % 1 else 0):

@@ -106,7 +106,7 @@ def from_ome(xml: str) -> PixelSize:
         size = _positive(pixels.get(f"PhysicalSize{letter}"))
         if size is not None:
             said[letter] = (size, unit_name(pixels.get(f"PhysicalSize{letter}Unit", "µm")))
-    return _in_one_unit(said)
+    return in_one_unit(said)
 
 
 def from_imagej(metadata: Mapping[str, Any], resolution: tuple[float, float]) -> PixelSize:
@@ -134,7 +134,7 @@ def from_imagej(metadata: Mapping[str, Any], resolution: tuple[float, float]) ->
     spacing = _positive(metadata.get("spacing"))
     if spacing is not None:
         said["Z"] = (spacing, unit_name(str(metadata.get("zunit", unit))))
-    return _in_one_unit(said)
+    return in_one_unit(said)
 
 
 def from_resolution(resolution: tuple[float, float], unit: int) -> PixelSize:
@@ -223,7 +223,8 @@ def _positive(text: Any) -> float | None:
     return size if math.isfinite(size) and size > 0 else None
 
 
-def _in_one_unit(said: Mapping[str, tuple[float, str | None]]) -> PixelSize:
+def in_one_unit(said: Mapping[str, tuple[float, str | None]]) -> PixelSize:
+    """Bring sizes by axis letter, each with its unit, to the unit of X (else Y, else Z); others are left out."""
     unit = next((said[letter][1] for letter in "XYZ" if letter in said), None)
     sizes: dict[str, float] = {}
     for letter, (size, own) in said.items():

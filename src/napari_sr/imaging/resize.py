@@ -119,6 +119,32 @@ def _resizing_matrix(n_in: int, n_out: int, scale: float, kernel: Kernel, antial
     return sparse.csr_matrix((weights.ravel(), (rows, folded.ravel())), shape=(n_out, n_in))
 
 
+def resizing_matrix(n_in: int, n_out: int, kernel: Kernel = "bicubic", antialias: bool = True) -> Any:
+    """Weights by which each pixel of a resized axis sees those of the axis it is made of.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Pixels before and after; both cover the same extent.
+    kernel : {"nearest", "bilinear", "bicubic", "lanczos3"}
+        Interpolation kernel.
+    antialias : bool
+        Stretch the kernel when shrinking.
+
+    Returns
+    -------
+    scipy sparse matrix, shape (n_out, n_in)
+        Rows sum to 1; ``resize`` multiplies by it along each axis. It is shared: do not write into it.
+
+    Raises
+    ------
+    InputError
+        If the kernel is unknown.
+    """
+    check_kernel(kernel)
+    return _resizing_matrix(n_in, n_out, n_out / n_in, kernel, antialias)
+
+
 def _resize_axis(image: NDArray[Any], axis: int, n_out: int, scale: float, kernel: Kernel, antialias: bool) -> Any:
     matrix = _resizing_matrix(image.shape[axis], n_out, scale, kernel, antialias)
     if image.dtype == np.float32:

@@ -11,7 +11,7 @@ from napari_sr.inference.settings import PRECISIONS, TILINGS, Overlap
 if TYPE_CHECKING:
     from napari_sr.inference.device import available_devices
     from napari_sr.inference.job import Job, Result, upscale
-    from napari_sr.inference.layer import LayerInput, prepare_layer, run_layer, upscale_layer
+    from napari_sr.inference.layer import LayerInput, layer_intensity, prepare_layer, run_layer, upscale_layer
     from napari_sr.inference.report import Report
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Report",
     "Result",
     "available_devices",
+    "layer_intensity",
     "prepare_layer",
     "run_layer",
     "upscale",
@@ -35,6 +36,7 @@ _FILE_OF = {
     "Report": "report",
     "Result": "job",
     "available_devices": "device",
+    "layer_intensity": "layer",
     "prepare_layer": "layer",
     "run_layer": "layer",
     "upscale": "job",

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.colour import GREY_WEIGHTS, rgb_to_ycbcr, ycbcr_to_rgb
-from napari_sr.imaging.resize import resize
 from napari_sr.networks.receptive import Convolutions, Enlarge, receptive_radius
 from napari_sr.networks.upsample import Upsample
 from napari_sr.zoo.card import Card
@@ -143,8 +142,3 @@ def _pointwise(matrix: NDArray[Any], offset: NDArray[Any]) -> nn.Conv2d:
     layer.weight.data = torch.from_numpy(matrix[..., None, None].astype(np.float32))
     layer.bias = nn.Parameter(torch.from_numpy(offset.astype(np.float32)))
     return layer.requires_grad_(False)
-
-
-def upscale_opacity(opacity: NDArray[Any], scale: int) -> NDArray[Any]:
-    """Enlarge the A of RGBA bilinearly in its own dtype: resized, never invented, never beyond its neighbours."""
-    return resize(opacity, (opacity.shape[0] * scale, opacity.shape[1] * scale), kernel="bilinear")

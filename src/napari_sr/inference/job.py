@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, ImageArray, WritableArray, parse_axes
-from napari_sr.imaging.intensity import IntensitySpec, check_finite, intensity_maps
+from napari_sr.imaging.intensity import IntensityMap, IntensitySpec, check_finite, intensity_maps
+from napari_sr.imaging.part import Part, crop
+from napari_sr.imaging.target_size import parse_target
 from napari_sr.inference.channels import check_channels
 from napari_sr.inference.device import choose_device, choose_precision
 from napari_sr.inference.memory import Memory, budget
+from napari_sr.inference.region import Region, region_of
 from napari_sr.inference.report import Report
 from napari_sr.inference.settings import Cancel, Progress, Tiling, check_tiling
 from napari_sr.inference.store import destination
@@ -56,8 +61,12 @@ class Job:
         Average over the eight flips and turns of the image: eight times the work, for a little more fidelity.
     batch : int or "auto"
         Planes of a stack that go through together, after the first one.
-    intensity : {"auto", "dtype", "percentile", "contrast"} or (low, high)
+    intensity : {"auto", "dtype", "percentile", "contrast"}, Percentiles or (low, high)
         Which values of the layer stand for black and white (see `napari_sr.imaging.intensity.intensity_maps`).
+    target : float or str, optional
+        The size that is wished for in place of the network's own factor: a factor such as 2.5, or a pixel size with its
+        unit such as "0.05 um". The network's result is then resized to it, bicubic and antialiased, up or down; the
+        result has the nearest whole number of pixels.
 
     Raises
     ------
@@ -73,6 +82,7 @@ class Job:
     self_ensemble: bool = False
     batch: int | Literal["auto"] = "auto"
     intensity: IntensitySpec = "auto"
+    target: float | str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done before any image is looked at."""
@@ -83,18 +93,78 @@ class Job:
         if self.batch != "auto" and self.batch < 1:
             raise InputError(f'A batch of {self.batch} planes is none: give 1 or more, or "auto".')
         check_channels(self.model.card)
+        if self.target is not None:
+            parse_target(self.target)
+
+    def region(
+        self,
+        axes: Axes,
+        part: Part | None = None,
+        *,
+        pixel_size: Mapping[str, float] | None = None,
+        unit: str | None = None,
+    ) -> Region:
+        """Work out what is made of an image, without looking at it.
+
+        Parameters
+        ----------
+        axes : Axes
+            The whole image's.
+        part : Part, optional
+            What of it; all when left out.
+        pixel_size, unit : mapping of str to float, and str, optional
+            The image's, by axis letter, for a target that is a pixel size.
+
+        Raises
+        ------
+        InputError
+            The part does not lie in the image, or the target cannot be reached.
+        """
+        target = None if self.target is None else parse_target(self.target)
+        factors = None if target is None else target.factors(pixel_size, unit)
+        return region_of(axes, self.model.scale, part, factors)
+
+    def intensity_maps(
+        self, image: ImageArray, axes: Axes, contrast_limits: tuple[float, float] | None = None
+    ) -> dict[int | None, IntensityMap]:
+        """Choose the intensity maps of a whole image, to be given to `run` for one part of it after another.
+
+        Parameters
+        ----------
+        image : array
+            The whole image; its values are read only for percentiles.
+        axes : Axes
+            Which axis is what.
+        contrast_limits : (float, float), optional
+            Of the layer, for ``intensity="contrast"``.
+
+        Returns
+        -------
+        dict
+            The map of each separate channel by its number, or of all by None.
+
+        Raises
+        ------
+        InputError
+            If the intensity does not fit the image.
+        """
+        return intensity_maps(self.intensity, image, axes, contrast_limits=contrast_limits)
 
     def run(
         self,
         image: ImageArray,
         axes: str | Axes | None = None,
         *,
+        part: Part | None = None,
+        maps: Mapping[int | None, IntensityMap] | None = None,
         contrast_limits: tuple[float, float] | None = None,
+        pixel_size: Mapping[str, float] | None = None,
+        unit: str | None = None,
         out: WritableArray | str | Path | None = None,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
     ) -> Result:
-        """Upscale a whole image.
+        """Upscale an image, or a part of it.
 
         Parameters
         ----------
@@ -102,8 +172,15 @@ class Job:
             numpy, dask or zarr; read plane by plane and never changed.
         axes : str or Axes, optional
             A letter of T, C, Z, Y, X for each dimension; a last C of 3 or 4 is RGB(A). Left out, it follows the shape.
+        part : Part, optional
+            What of it; all when left out. With exact tiling a part is what it is inside the whole result, to rounding:
+            it is read with a margin, and the intensity is that of the whole image.
+        maps : dict, optional
+            From `intensity_maps`, so that they are not chosen again for every part.
         contrast_limits : (float, float), optional
             Of the layer, for ``intensity="contrast"``.
+        pixel_size, unit : mapping of str to float, and str, optional
+            The image's, by axis letter, for a target that is a pixel size.
         out : array or path, optional
             Where the result goes: an array of the result's shape and dtype (numpy, memory-mapped, zarr), or the path of
             a Zarr store that is not there yet. Left out, an array in memory.
@@ -115,7 +192,8 @@ class Job:
         Returns
         -------
         Result
-            The image with the same dtype, axes and order, `scale` times longer in Y and X; and the report.
+            The image with the same dtype, axes and order, larger in Y and X by the network's factor or to the target;
+            and the report.
 
         Raises
         ------
@@ -125,16 +203,29 @@ class Job:
             If `cancel` said yes.
         """
         given = axes if isinstance(axes, Axes) else parse_axes(axes, tuple(image.shape))
-        check_finite(image, given)
-        maps = intensity_maps(self.intensity, image, given, contrast_limits=contrast_limits)
-        shape = given.upscaled_shape(self.model.scale)
-        with destination(out, shape, image.dtype, (given.y, given.x)) as target:
+        region = self.region(given, part, pixel_size=pixel_size, unit=unit)
+        self._check_values(image, region)
+        if maps is None:
+            maps = self.intensity_maps(image, given, contrast_limits)
+        with destination(out, region.shape, image.dtype, (given.y, given.x)) as target:
             work = Work(
-                self, given, maps, image.dtype, progress or (lambda done, total: None), cancel or (lambda: False)
+                self, region, maps, image.dtype, progress or (lambda done, total: None), cancel or (lambda: False)
             )
             seconds = work.run(image, target.array)
-            report = work.report(seconds, prod(shape))
+            report = work.report(seconds, prod(region.shape))
         return Result(target.array, report)
+
+    def _check_values(self, image: ImageArray, region: Region) -> None:
+        """Refuse NaN and infinities where the network would see them."""
+        if np.dtype(image.dtype).kind != "f":
+            return
+        if region.whole:
+            check_finite(image, region.axes)
+            return
+        # Two pixels are what the interpolation of colours sees around a network that sees less.
+        ranges = region.read(max(2, self.model.receptive_radius), 1)
+        shape = tuple(stop - start for start, stop in ranges)
+        check_finite(crop(image, ranges), Axes(region.axes.letters, shape))
 
 
 def upscale(
@@ -149,6 +240,10 @@ def upscale(
     self_ensemble: bool = False,
     batch: int | Literal["auto"] = "auto",
     intensity: IntensitySpec = "auto",
+    target: float | str | None = None,
+    part: Part | None = None,
+    pixel_size: Mapping[str, float] | None = None,
+    unit: str | None = None,
     out: WritableArray | str | Path | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
@@ -165,8 +260,10 @@ def upscale(
         A letter of T, C, Z, Y, X for each dimension, in any order; a last C of 3 or 4 is RGB(A), any other C counts as
         separate channels. Left out: (Y, X), (Z, Y, X), (C, Z, Y, X), (T, C, Z, Y, X), or RGB(A) where the last axis
         is 3 or 4.
-    device, precision, tiling, memory, self_ensemble, batch, intensity
+    device, precision, tiling, memory, self_ensemble, batch, intensity, target
         As `Job` takes them.
+    part, pixel_size, unit
+        As `Job.run` takes them.
     out : array or path, optional
         Where the result goes, as `Job.run` takes it.
     progress : callable, optional
@@ -177,7 +274,7 @@ def upscale(
     Returns
     -------
     ndarray
-        Same dtype, axes and order; `model.scale` times longer in Y and X.
+        Same dtype, axes and order; `model.scale` times longer in Y and X, or of the target's size.
 
     Raises
     ------
@@ -197,8 +294,11 @@ def upscale(
         self_ensemble=self_ensemble,
         batch=batch,
         intensity=intensity,
+        target=target,
     )
-    result: NDArray[Any] = job.run(image, axes, out=out, progress=progress, cancel=cancel).data
+    result: NDArray[Any] = job.run(
+        image, axes, part=part, pixel_size=pixel_size, unit=unit, out=out, progress=progress, cancel=cancel
+    ).data
     return result
 
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from napari_sr.imaging.axes import Axes, ImageArray
-from napari_sr.imaging.geometry import LayerData, check_layer, finest_level, layer_axes, upscaled_layer
-from napari_sr.imaging.intensity import IntensitySpec
+from napari_sr.imaging.geometry import (
+    LayerData,
+    check_layer,
+    finest_level,
+    layer_axes,
+    layer_pixel_size,
+    upscaled_layer,
+)
+from napari_sr.imaging.intensity import IntensityMap, IntensitySpec
+from napari_sr.imaging.part import Part
+from napari_sr.imaging.target_size import parse_target
 from napari_sr.inference.job import Job, as_model
 from napari_sr.inference.memory import Memory
 from napari_sr.inference.settings import Cancel, Progress, Tiling
@@ -30,15 +40,31 @@ class LayerInput:
         The layer's.
     kwargs : dict
         How the result will be shown and where it will lie: napari's arguments for an image layer.
+    part : Part or None
+        What of the layer; None for all of it.
+    maps : dict or None
+        Intensity maps of the whole layer, where they are known already.
+    pixel_size, unit : dict of str to float, and str or None
+        Of the layer, by axis letter.
     """
 
     image: ImageArray
     axes: Axes
     contrast_limits: tuple[float, float]
     kwargs: dict[str, Any]
+    part: Part | None = None
+    maps: Mapping[int | None, IntensityMap] | None = None
+    pixel_size: dict[str, float] = field(default_factory=dict)
+    unit: str | None = None
 
 
-def prepare_layer(job: Job, layer: Any, axes: str | None = None) -> LayerInput:
+def prepare_layer(
+    job: Job,
+    layer: Any,
+    axes: str | None = None,
+    part: Part | None = None,
+    maps: Mapping[int | None, IntensityMap] | None = None,
+) -> LayerInput:
     """Take from a layer all that a job needs; call it on the main thread.
 
     Parameters
@@ -49,21 +75,45 @@ def prepare_layer(job: Job, layer: Any, axes: str | None = None) -> LayerInput:
         Read, never changed.
     axes : str, optional
         A letter for each dimension of the layer's data; left out, Y and X are the last two but for the colours.
+    part : Part, optional
+        What of the layer is upscaled: the result lies where that part lies. All when left out.
+    maps : dict, optional
+        From `layer_intensity` of the same layer and intensity, so that a preview does not choose them again.
 
     Raises
     ------
     InputError
-        If the layer is no image, is empty, or the axes do not fit.
+        If the layer is no image, is empty, or axes or part do not fit; or the job's target is a pixel size and the
+        layer has none.
     """
     check_layer(layer)
     image = finest_level(layer)
     parsed = layer_axes(layer, axes)
+    pixel_size, unit = layer_pixel_size(layer, parsed)
+    region = job.region(parsed, part, pixel_size=pixel_size, unit=unit)
     # Geometry needs only the shape of the result, and can so be read before the result is there.
-    shape = np.broadcast_to(np.zeros((), image.dtype), parsed.upscaled_shape(job.model.scale))
+    shape = np.broadcast_to(np.zeros((), image.dtype), region.shape)
+    factors = (region.rows.factor, region.columns.factor)
     name = f"{layer.name} · {result_name(job)}"
-    _, kwargs, _ = upscaled_layer(layer, shape, job.model.scale, name=name, axes=parsed)
+    _, kwargs, _ = upscaled_layer(layer, shape, factors, name=name, axes=parsed, origin=region.origin)
     low, high = layer.contrast_limits
-    return LayerInput(image, parsed, (float(low), float(high)), kwargs)
+    return LayerInput(image, parsed, (float(low), float(high)), kwargs, part, maps, pixel_size, unit)
+
+
+def layer_intensity(job: Job, prepared: LayerInput) -> dict[int | None, IntensityMap]:
+    """Choose the intensity maps of `prepare_layer`'s whole layer; may be called on any thread.
+
+    Returns
+    -------
+    dict
+        For `prepare_layer`, as long as the layer's values and the job's intensity stay the same.
+
+    Raises
+    ------
+    InputError
+        If the intensity does not fit the layer.
+    """
+    return job.intensity_maps(prepared.image, prepared.axes, prepared.contrast_limits)
 
 
 def run_layer(
@@ -91,7 +141,15 @@ def run_layer(
         As `Job.run` does.
     """
     result = job.run(
-        prepared.image, prepared.axes, contrast_limits=prepared.contrast_limits, progress=progress, cancel=cancel
+        prepared.image,
+        prepared.axes,
+        part=prepared.part,
+        maps=prepared.maps,
+        contrast_limits=prepared.contrast_limits,
+        pixel_size=prepared.pixel_size,
+        unit=prepared.unit,
+        progress=progress,
+        cancel=cancel,
     )
     metadata = {**prepared.kwargs["metadata"], "napari_sr": result.report.as_dict()}
     return result.data, {**prepared.kwargs, "metadata": metadata}, "image"
@@ -109,6 +167,8 @@ def upscale_layer(
     self_ensemble: bool = False,
     batch: int | Literal["auto"] = "auto",
     intensity: IntensitySpec = "auto",
+    target: float | str | None = None,
+    part: Part | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> LayerData:
@@ -118,8 +178,9 @@ def upscale_layer(
     ----------
     layer : napari Image layer
         Never changed; of a multiscale layer the finest level is taken.
-    model, axes, device, precision, tiling, memory, self_ensemble, batch, intensity, progress, cancel
-        As `upscale` takes them; ``intensity="contrast"`` uses the layer's contrast limits.
+    model, axes, device, precision, tiling, memory, self_ensemble, batch, intensity, target, part, progress, cancel
+        As `upscale` takes them; ``intensity="contrast"`` uses the layer's contrast limits, and a target that is a pixel
+        size the layer's scale and units.
 
     Returns
     -------
@@ -140,12 +201,15 @@ def upscale_layer(
         self_ensemble=self_ensemble,
         batch=batch,
         intensity=intensity,
+        target=target,
     )
-    return run_layer(job, prepare_layer(job, layer, axes), progress=progress, cancel=cancel)
+    return run_layer(job, prepare_layer(job, layer, axes, part), progress=progress, cancel=cancel)
 
 
 def result_name(job: Job) -> str:
-    """Name what a job does, such as "ESRGAN x4 a=0.80"."""
+    """Name what a job does, such as "ESRGAN x4 a=0.80"; with a target its size, as in "ESRGAN 0.05 micrometer"."""
     model = job.model
-    mixed = f" a={model.alpha:.2f}" if model.card.endpoints else ""
-    return f"{model.card.family.upper()} x{model.scale}{mixed}"
+    size = f"x{model.scale}" if job.target is None else str(parse_target(job.target))
+    images = " of images" if model.mixing == "images" else ""
+    mixed = f" a={model.alpha:.2f}{images}" if model.card.endpoints else ""
+    return f"{model.card.family.upper()} {size}{mixed}"

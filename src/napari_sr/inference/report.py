@@ -16,8 +16,14 @@ class Report:
         Name of the model.
     alpha : float or None
         Mixture of the model's two endpoints, 0 the first; None for a model of one.
+    mixing : {"weights", "images"} or None
+        What alpha mixed: the weights of the two (network interpolation), or the two results; None for a model of one.
     scale : int
-        Factor.
+        The model's factor.
+    factors : (float, float)
+        Pixels of the whole result for each of the image, along Y and X: the model's factor unless another was asked.
+    part : dict of str to (int, int) or None
+        What of the image was upscaled, first and one after the last along each axis; None for all of it.
     device : str
         Where the work was done.
     precision : str
@@ -46,7 +52,10 @@ class Report:
 
     model: str
     alpha: float | None
+    mixing: str | None
     scale: int
+    factors: tuple[float, float]
+    part: dict[str, tuple[int, int]] | None
     device: str
     precision: str
     tiling: str
@@ -66,12 +75,16 @@ class Report:
 
     def sentence(self) -> str:
         """Say the facts in one line."""
-        mixed = "" if self.alpha is None else f" alpha {self.alpha:g}"
+        images = " (images mixed)" if self.mixing == "images" else ""
+        mixed = "" if self.alpha is None else f" alpha {self.alpha:g}{images}"
+        resized = any(abs(factor - self.scale) > 1e-9 for factor in self.factors)
+        brought = f" brought to x{self.factors[0]:.4g} and x{self.factors[1]:.4g}" if resized else ""
         planes = "1 plane" if self.planes == 1 else f"{self.planes} planes"
         extra = f", {self.clipped} values clipped" if self.clipped else ""
         extra += f", {self.halved} times out of memory" if self.halved else ""
         extra += f", {self.recomputed} pieces computed again in float32" if self.recomputed else ""
         return (
-            f"{self.model}{mixed} x{self.scale} on {self.device} in {self.precision}, {planes}, {self.tiling}, "
+            f"{self.model}{mixed} x{self.scale}{brought} on {self.device} in {self.precision}, "
+            f"{planes}, {self.tiling}, "
             f"{self.seconds:.1f} s ({self.pixels_per_second / 1e6:.2f} megapixels of result per second){extra}"
         )

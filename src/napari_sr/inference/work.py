@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,11 +13,14 @@ from torch import Tensor
 
 from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex, WritableArray
 from napari_sr.imaging.intensity import IntensityMap
-from napari_sr.inference.channels import network_for, separate_colours, upscale_opacity
+from napari_sr.imaging.part import crop
+from napari_sr.inference.channels import network_for, separate_colours
 from napari_sr.inference.device import choose_device, choose_precision, describe_device
 from napari_sr.inference.memory import free_memory
 from napari_sr.inference.plane import PlaneRunner
+from napari_sr.inference.region import Region, resize_opacity
 from napari_sr.inference.report import Report
+from napari_sr.inference.resampling import Resampling
 from napari_sr.inference.settings import Cancel, Progress
 
 if TYPE_CHECKING:
@@ -28,17 +31,38 @@ BATCH_PIXELS = {"cpu": 128 * 128, "cuda": 1024 * 1024, "mps": 512 * 512}
 
 
 class Work:
-    """One run of a job: what is counted while the planes go through."""
+    """One run of a job: what is counted while the planes go through.
+
+    Parameters
+    ----------
+    job : Job
+        What is done.
+    region : Region
+        What of the image, and what becomes of it.
+    maps : dict
+        Intensity maps of the whole image by channel.
+    dtype : dtype
+        Of the image's values.
+    progress, cancel : callable
+        As `Job.run` takes them.
+    """
 
     def __init__(
-        self, job: Job, axes: Axes, maps: dict[int | None, IntensityMap], dtype: Any, progress: Progress, cancel: Cancel
+        self,
+        job: Job,
+        region: Region,
+        maps: Mapping[int | None, IntensityMap],
+        dtype: Any,
+        progress: Progress,
+        cancel: Cancel,
     ) -> None:
-        self.job, self.axes, self.maps, self.progress = job, axes, maps, progress
+        self.job, self.region, self.maps, self.progress = job, region, maps, progress
         self.card, self.scale = job.model.card, job.model.scale
         self.device = choose_device(job.device)
         self.dtype = choose_precision(job.precision, self.device, dtype, self.card.precision)
-        self.separate = axes.rgb and separate_colours(self.card)
-        network = network_for(job.model.network, self.card, 3 if axes.rgb and not self.separate else 1)
+        rgb = region.axes.rgb
+        self.separate = rgb and separate_colours(self.card)
+        network = network_for(job.model.network, self.card, 3 if rgb and not self.separate else 1)
         self.runner = PlaneRunner(
             network,
             self.device,
@@ -48,12 +72,15 @@ class Work:
             self_ensemble=job.self_ensemble,
             cancel=cancel,
         )
-        self.height, self.width = axes.shape[axes.y], axes.shape[axes.x]
+        self.ranges = region.read(int(network.receptive_radius), int(network.alignment))  # type: ignore[arg-type]
+        self.axes = Axes(region.axes.letters, tuple(stop - start for start, stop in self.ranges))
+        self.height, self.width = self.axes.shape[self.axes.y], self.axes.shape[self.axes.x]
         self.clipped = 0
 
     def run(self, image: ImageArray, out: WritableArray) -> float:
         """Put all planes through, the first alone so that something is there soon; give the seconds it took."""
         started = time.perf_counter()
+        read = crop(image, self.ranges)
         indices = list(self.axes.plane_indices())
         unit = max(self.height, self.width)
         done = 0
@@ -64,7 +91,9 @@ class Work:
             def step(part: int, total: int, before: int = done, count: int = len(group)) -> None:
                 self.progress(unit * before + unit * count * part // total, unit * len(indices))
 
-            self._group(image, out, group, step)
+            self._group(read, out, group, step)
+            if self.axes.rgba:
+                self._opacities(image, out, group)
             done += len(group)
         return time.perf_counter() - started
 
@@ -80,7 +109,7 @@ class Work:
     ) -> None:
         """Upscale some planes together, in the layer's own dtype and values."""
         readers = [_Reader(self.axes, image, index) for index in group]
-        maps = [self.maps[self.axes.channel_of(index)] for index in group]
+        maps = [self.maps[self._channel(index)] for index in group]
 
         def source(top: int, bottom: int, left: int, right: int) -> Tensor:
             parts = []
@@ -90,10 +119,7 @@ class Work:
             stacked = np.concatenate([part[:, None] for part in parts]) if self.separate else np.stack(parts)
             return torch.from_numpy(np.ascontiguousarray(stacked))
 
-        def sink(top: int, left: int, part: Tensor) -> None:
-            values = part.numpy()
-            if self.separate:
-                values = values.reshape(len(group), 3, *values.shape[2:])
+        def place(top: int, left: int, values: NDArray[np.float32]) -> None:
             rows, columns = slice(top, top + values.shape[2]), slice(left, left + values.shape[3])
             for index, intensity, plane in zip(group, maps, values, strict=True):
                 restored, clipped = intensity.inverse(plane, image.dtype)
@@ -101,24 +127,62 @@ class Work:
                 restored = np.moveaxis(restored, 0, -1) if self.axes.rgb else restored[0]
                 self.axes.place(out, self.axes.part(index, rows, columns, slice(0, 3)), restored)
 
+        rows, columns = self.region.rows, self.region.columns
+        resampling = Resampling(len(group), 3 if self.axes.rgb else 1, rows, columns) if self.region.resized else None
+        first = (self.scale * self.ranges[self.axes.y][0], self.scale * self.ranges[self.axes.x][0])
+
+        def sink(top: int, left: int, part: Tensor) -> None:
+            values = part.numpy()
+            if self.separate:
+                values = values.reshape(len(group), 3, *values.shape[2:])
+            # The margin around a part was only read so that the part is right.
+            above, down = _kept(first[0] + top, values.shape[2], rows.kept)
+            before, across = _kept(first[1] + left, values.shape[3], columns.kept)
+            values = values[:, :, down, across]
+            if values.size:
+                (place if resampling is None else resampling.add)(above, before, values)
+
         planes = len(group) * (3 if self.separate else 1)
         self.runner.run(source, planes, self.height, self.width, sink, step)
-        if self.axes.rgba:
-            for index, reader in zip(group, readers, strict=True):
-                opacity = upscale_opacity(reader.opacity(), self.scale)
-                whole = slice(None)
-                self.axes.place(out, self.axes.part(index, whole, whole, 3), opacity)
+        if resampling is not None:
+            place(0, 0, resampling.result)
+
+    def _opacities(self, image: ImageArray, out: WritableArray, group: list[PlaneIndex]) -> None:
+        """Resize the A of RGBA."""
+        whole = slice(None)
+        axes, region = self.region.axes, self.region
+        (rows, down), (columns, across) = region.rows.opacity(), region.columns.opacity()
+        for index in group:
+            moved = tuple(
+                entry if isinstance(entry, slice) else entry + start
+                for entry, (start, _) in zip(index, region.ranges, strict=True)
+            )
+            opacity = axes.plane(image, axes.part(moved, slice(*rows), slice(*columns), 3))
+            self.axes.place(out, self.axes.part(index, whole, whole, 3), resize_opacity(opacity, down, across))
+
+    def _channel(self, index: PlaneIndex) -> int | None:
+        """Number of a plane's channel in the whole image."""
+        channel = self.axes.channel_of(index)
+        return None if channel is None else channel + self.region.first_channel
+
+    def _used_maps(self) -> dict[int | None, IntensityMap]:
+        """Intensity maps of the channels that the part has."""
+        channels = dict.fromkeys(self._channel(index) for index in self.axes.plane_indices())
+        return {channel: self.maps[channel] for channel in channels}
 
     def report(self, seconds: float, size: int) -> Report:
         """Say what was done, for a result of `size` values."""
         return Report(
             model=self.job.model.name,
             alpha=self.job.model.alpha,
+            mixing=self.job.model.mixing,
             scale=self.scale,
+            factors=(self.region.rows.factor, self.region.columns.factor),
+            part=None if self.region.whole else dict(zip(self.axes.letters, self.region.ranges, strict=True)),
             device=describe_device(self.device),
             precision=str(self.dtype).removeprefix("torch."),
             tiling=self.runner.used,
-            intensity={"" if c is None else str(c): (m.low, m.high) for c, m in self.maps.items()},
+            intensity={"" if c is None else str(c): (m.low, m.high) for c, m in self._used_maps().items()},
             planes=self.axes.plane_count,
             strips=self.runner.strips,
             peak_memory=self.runner.peak,
@@ -146,8 +210,8 @@ class _Reader:
             return part[..., :3] if self._axes.rgb else part
         return self._axes.plane(self._image, self._axes.part(self._index, rows, columns, slice(0, 3)))
 
-    def opacity(self) -> NDArray[Any]:
-        """The A of RGBA, (Y, X)."""
-        if self._plane is not None:
-            return self._plane[..., 3]
-        return self._axes.plane(self._image, self._axes.part(self._index, slice(None), slice(None), 3))
+
+def _kept(start: int, count: int, kept: tuple[int, int]) -> tuple[int, slice]:
+    """Where a piece begins in what is kept of the network's result, and which of its pixels are."""
+    first, last = max(start, kept[0]), min(start + count, kept[1])
+    return first - kept[0], slice(first - start, max(last, first) - start)

@@ -91,7 +91,7 @@ def _build_empty(architecture: str) -> nn.Module:
         return build(Architecture.model_validate_json(architecture))
 
 
-def build_with(architecture: Architecture, tensors: Mapping[str, Tensor]) -> nn.Module:
+def build_with(architecture: Architecture, tensors: Mapping[str, Tensor], *, checked: bool = False) -> nn.Module:
     """Build a network around given weights.
 
     Parameters
@@ -100,6 +100,8 @@ def build_with(architecture: Architecture, tensors: Mapping[str, Tensor]) -> nn.
         Class name and keyword arguments.
     tensors : mapping of str to Tensor
         The state dict, in our names; it is copied.
+    checked : bool
+        Whether it is known to be this network's.
 
     Returns
     -------
@@ -112,7 +114,8 @@ def build_with(architecture: Architecture, tensors: Mapping[str, Tensor]) -> nn.
         If the weights are not this network's; the sentence names the first tensor that does not fit.
     """
     network = deepcopy(build_empty(architecture))
-    check_tensors(network, tensors)
+    if not checked:
+        check_tensors(network, tensors)
     own = {key: (t.float() if t.is_floating_point() else t).detach().clone() for key, t in tensors.items()}
     network.load_state_dict(own, strict=True, assign=True)
     return network.eval().requires_grad_(False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from napari_sr.errors import CheckpointError
+from napari_sr.errors import CheckpointError, InputError
 
 #: A constructor argument of a network: a plain value that JSON can hold.
 Setting = StrictBool | StrictInt | StrictFloat | StrictStr | tuple[StrictInt, ...]
@@ -24,6 +24,9 @@ Setting = StrictBool | StrictInt | StrictFloat | StrictStr | tuple[StrictInt, ..
 Family = Literal["srcnn", "srgan", "esrgan"]
 Colour = Literal["luma", "rgb", "grey"]
 Domain = Literal["natural", "fluorescence", "electron"]
+#: What alpha mixes: the weights of two networks, or the images that they make.
+Mixing = Literal["weights", "images"]
+MIXINGS: tuple[Mixing, ...] = get_args(Mixing)
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(min_length=1)]
 
@@ -128,6 +131,9 @@ class Card(_Record):
         () for one weight set. For two that alpha mixes, their names; the first is alpha = 0.
     default_alpha : float or None
         Alpha in [0, 1] when none is asked for; only with endpoints, where None means 0.
+    mixing : {"weights", "images"}
+        With endpoints, what alpha mixes: their weights (network interpolation), or the images that the two make, which
+        costs both.
     precision : dict
         PSNR in decibel of half-precision results against float32, by the name of the precision, where it was measured.
     notes : str
@@ -154,6 +160,7 @@ class Card(_Record):
     licence: str | None = None
     endpoints: tuple[Text, ...] = ()
     default_alpha: float | None = Field(default=None, ge=0, le=1)
+    mixing: Mixing = "weights"
     precision: dict[Literal["float16", "bfloat16"], float] = Field(default_factory=dict)
     notes: str = ""
     for_quantification: bool = False
@@ -195,3 +202,9 @@ class Card(_Record):
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"]) or "the card"
             raise CheckpointError(f"The model's card cannot be read: {field}: {first['msg']}.") from error
+
+
+def check_mixing(mixing: str) -> None:
+    """Raise `InputError` unless it is one of `MIXINGS`."""
+    if mixing not in MIXINGS:
+        raise InputError(f"There is no mixing of {mixing}: choose {' or '.join(MIXINGS)}.")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from platformdirs import user_data_dir
 
 from napari_sr.errors import CheckpointError, InputError
-from napari_sr.zoo.card import Card, Family
+from napari_sr.zoo.card import Card, Family, Mixing
 from napari_sr.zoo.header import read_card
 from napari_sr.zoo.published import PUBLISHED, Published, check_hash, find_published
 from napari_sr.zoo.weightfiles import SUFFIXES
@@ -90,6 +90,7 @@ def load_model(
     name_or_path: str | Path,
     *,
     alpha: float | None = None,
+    mixing: Mixing | None = None,
     scale: int | None = None,
     upsampling: Kernel | None = None,
 ) -> Model:
@@ -101,6 +102,8 @@ def load_model(
         A name from `list_models`, or the path of a model file or of a checkpoint in any known dialect.
     alpha : float, optional
         For a model of two endpoints: where between them, 0 to 1.
+    mixing : {"weights", "images"}, optional
+        For a model of two endpoints: what alpha mixes; by default the weights (network interpolation).
     scale : int, optional
         Factor, for checkpoints that do not tell (SRCNN's); for others it has to be theirs.
     upsampling : {"nearest", "bilinear", "bicubic", "lanczos3"}, optional
@@ -124,11 +127,20 @@ def load_model(
     if entry is not None and entry.card is not None and scale not in (None, entry.card.scale):
         raise CheckpointError(_other_scale(entry, entry.card, scale))
     model = open_model(path, alpha=alpha, scale=scale, licence=entry.licence if entry else None)
+    if mixing is not None:
+        model = model.with_mixing(mixing)
     return model if upsampling is None else model.with_upsampling(upsampling)
 
 
-def load_pair(first: str | Path, second: str | Path, alpha: float | None = None, *, scale: int | None = None) -> Model:
-    """Make one model of two, whose weights alpha mixes (network interpolation).
+def load_pair(
+    first: str | Path,
+    second: str | Path,
+    alpha: float | None = None,
+    *,
+    mixing: Mixing = "weights",
+    scale: int | None = None,
+) -> Model:
+    """Make one model of two, between which alpha mixes.
 
     Parameters
     ----------
@@ -137,6 +149,8 @@ def load_pair(first: str | Path, second: str | Path, alpha: float | None = None,
         alpha = 1 (fine-tuned from it as a GAN).
     alpha : float, optional
         0 to 1; by default 0.
+    mixing : {"weights", "images"}
+        What alpha mixes: the weights (network interpolation), or the images that the two make.
     scale : int, optional
         Factor, for checkpoints that do not tell.
 
@@ -154,7 +168,8 @@ def load_pair(first: str | Path, second: str | Path, alpha: float | None = None,
     """
     from napari_sr.zoo.loading import open_pair
 
-    return open_pair(_find(first)[0], _find(second)[0], alpha=alpha, scale=scale)
+    pair = open_pair(_find(first)[0], _find(second)[0], alpha=alpha, scale=scale)
+    return pair.with_mixing(mixing)
 
 
 def _find(name_or_path: str | Path) -> tuple[Path, ModelEntry | None]:

@@ -108,7 +108,7 @@ def open_pair(first: Path, second: Path, *, alpha: float | None = None, scale: i
         endpoints=names,
         notes=f"Mixed from two files. {cards[0].notes} {cards[1].notes}".strip(),
     )
-    return Model(card, dict(zip(names, weights, strict=True)), alpha, source=first)
+    return Model(card, dict(zip(names, weights, strict=True)), alpha, source=(first, second))
 
 
 def _read(path: Path, scale: int | None, licence: str | None) -> tuple[Card, dict[str, dict[str, Tensor]]]:

@@ -11,19 +11,22 @@ from torch import Tensor, nn
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.resize import Kernel, check_kernel
+from napari_sr.networks.mixture import ImageMixture
 from napari_sr.zoo.architectures import build_with
-from napari_sr.zoo.card import Architecture, Card
+from napari_sr.zoo.card import Architecture, Card, Mixing, check_mixing
 from napari_sr.zoo.mixing import check_alpha, check_same, mix
 from napari_sr.zoo.modelfile import check_endpoints
 
 Endpoints = Mapping[str, Mapping[str, Tensor]]
+#: Where a model came from: a name or a file, or the two of a pair.
+Source = str | Path | tuple[str | Path, str | Path]
 
 
 class Model:
     """A super-resolution model: what its card says, and a network ready to run.
 
-    A model does not change: `with_alpha` and `with_upsampling` give a new one that shares the weights. It may be used
-    from several threads, and goes through pickle (to a cluster, say).
+    A model does not change: `with_alpha`, `with_mixing` and `with_upsampling` give a new one that shares the weights.
+    It may be used from several threads, and goes through pickle (to a cluster, say).
 
     Parameters
     ----------
@@ -33,8 +36,8 @@ class Model:
         One weight set, under "weights", or two under the names in `card.endpoints`; float32.
     alpha : float, optional
         Where between the two endpoints, 0 to 1; by default the card's, or else 0, the first endpoint.
-    source : str or Path, optional
-        The file or name it came from, for messages and reports.
+    source : str or Path, or two of them, optional
+        The file or name it came from, for messages and reports; of a pair made of two files, both.
 
     Raises
     ------
@@ -45,7 +48,12 @@ class Model:
     """
 
     def __init__(
-        self, card: Card, endpoints: Endpoints, alpha: float | None = None, *, source: str | Path | None = None
+        self,
+        card: Card,
+        endpoints: Endpoints,
+        alpha: float | None = None,
+        *,
+        source: Source | None = None,
     ) -> None:
         if alpha is not None and not card.endpoints:
             raise InputError(f"{card.name} has one weight set and nothing to mix: leave alpha out.")
@@ -60,10 +68,12 @@ class Model:
         self._alpha = alpha
         self._source = source
         self._network: nn.Module | None = None
+        self._ends = _Ends(card, self._endpoints)
         self._lock = Lock()
 
     def __repr__(self) -> str:
         at = f", alpha={self._alpha:g}" if self._alpha is not None else ""
+        at += ", images mixed" if self.mixing == "images" else ""
         return f"Model({self.name!r}, {self._card.architecture.network} x{self.scale}{at})"
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -86,8 +96,13 @@ class Model:
         return self._alpha
 
     @property
-    def source(self) -> str | Path | None:
-        """The file or name it came from."""
+    def mixing(self) -> Mixing | None:
+        """What alpha mixes; None for one weight set."""
+        return self._card.mixing if self._card.endpoints else None
+
+    @property
+    def source(self) -> Source | None:
+        """The file or name it came from, both of them for a pair of two files."""
         return self._source
 
     @property
@@ -122,14 +137,30 @@ class Model:
             return self._network
 
     def with_alpha(self, alpha: float) -> Model:
-        """Give the model at another point between its endpoints; no file is read.
+        """Give the model at another point between its endpoints; no file is read, and nothing is checked again.
 
         Raises
         ------
         InputError
             If there are no two endpoints, or alpha is not in [0, 1].
         """
-        return Model(self._card, self._endpoints, alpha, source=self._source)
+        if not self._card.endpoints:
+            raise InputError(f"{self.name} has one weight set and nothing to mix: leave alpha out.")
+        check_alpha(alpha)
+        return self._changed(self._card, alpha)
+
+    def with_mixing(self, mixing: Mixing) -> Model:
+        """Give the model with the weights of its endpoints mixed, or the images that they make.
+
+        Raises
+        ------
+        InputError
+            If there are no two endpoints, or there is no such mixing.
+        """
+        if not self._card.endpoints:
+            raise InputError(f"{self.name} has one weight set and nothing to mix: leave mixing out.")
+        check_mixing(mixing)
+        return self._changed(self._card.model_copy(update={"mixing": mixing}), self._alpha)
 
     def with_upsampling(self, kernel: Kernel) -> Model:
         """Give the SRCNN that interpolates with another kernel on its way in.
@@ -152,11 +183,42 @@ class Model:
         card = self._card.model_copy(update={"architecture": Architecture(network="SRCNN", settings=settings)})
         return Model(card, self._endpoints, self._alpha, source=self._source)
 
+    def _changed(self, card: Card, alpha: float | None) -> Model:
+        """Give a model of the same weights, which were checked when this one was made."""
+        # Not `copy`, which would go through __reduce__ and check everything again.
+        other = object.__new__(Model)
+        other.__dict__.update(self.__dict__)
+        other._card, other._alpha = card, alpha
+        other._network, other._lock = None, Lock()
+        return other
+
     def _build(self) -> nn.Module:
-        states = [self._endpoints[name] for name in self._card.endpoints or self._endpoints]
-        weights = states[0] if self._alpha is None else mix(states[0], states[1], self._alpha)
-        return build_with(self._card.architecture, weights)
+        if self._alpha is None:
+            return self._ends.network(0)
+        if self._alpha in (0, 1):
+            return self._ends.network(int(self._alpha))
+        if self.mixing == "images":
+            return ImageMixture(self._ends.network(0), self._ends.network(1), self._alpha).eval()
+        return build_with(
+            self._card.architecture, mix(self._ends.states[0], self._ends.states[1], self._alpha), checked=True
+        )
 
 
-def _restored(card: Card, endpoints: Endpoints, alpha: float | None, source: str | Path | None) -> Model:
+class _Ends:
+    """The networks of the weight sets, each built once for all models that share them."""
+
+    def __init__(self, card: Card, endpoints: Endpoints) -> None:
+        self.states = tuple(endpoints[name] for name in card.endpoints or endpoints)
+        self._architecture = card.architecture
+        self._networks: dict[int, nn.Module] = {}
+        self._lock = Lock()
+
+    def network(self, number: int) -> nn.Module:
+        with self._lock:
+            if number not in self._networks:
+                self._networks[number] = build_with(self._architecture, self.states[number], checked=True)
+            return self._networks[number]
+
+
+def _restored(card: Card, endpoints: Endpoints, alpha: float | None, source: Source | None) -> Model:
     return Model(card, endpoints, alpha, source=source)

@@ -1,0 +1,40 @@
+"""Two networks of which the results are mixed, not the weights."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class ImageMixture(nn.Module):
+    """Both networks see the image, and their two results are mixed pixel by pixel.
+
+    Parameters
+    ----------
+    first, second : nn.Module
+        Two networks of one kind; they are shared, not copied.
+    alpha : float
+        Share of the second, in [0, 1].
+
+    Notes
+    -----
+    ``(1 - alpha) first(x) + alpha second(x)``. What Wang et al. compare network interpolation with: it keeps the
+    artefacts of the second, only fainter, and costs both networks.
+
+    References
+    ----------
+    X. Wang et al., "ESRGAN", arXiv:1809.00219, section 4.4 (figure 10).
+    """
+
+    def __init__(self, first: nn.Module, second: nn.Module, alpha: float) -> None:
+        super().__init__()
+        self.first, self.second, self.alpha = first, second, alpha
+        self.scale: int = first.scale  # type: ignore[assignment]
+        self.in_channels: int = first.in_channels  # type: ignore[assignment]
+        self.out_channels: int = first.out_channels  # type: ignore[assignment]
+        self.alignment: int = first.alignment  # type: ignore[assignment]
+        self.receptive_radius: int = first.receptive_radius  # type: ignore[assignment]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in_channels, H, W) to (N, out_channels, scale H, scale W)."""
+        out: Tensor = (1 - self.alpha) * self.first(x) + self.alpha * self.second(x)
+        return out
