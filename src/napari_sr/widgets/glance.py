@@ -49,7 +49,9 @@ def at_a_glance(places: Sequence[Place], made: Sequence[Region], seconds: float 
     place, region = places[0], made[0]
     taken = [stop - start for start, stop in region.ranges]
     before = ", ".join(
-        filter(None, [f"{size_words(place.layer, taken)} {dtype_words(place.layer)}", pixel_words(place.layer, place.axes)])
+        filter(
+            None, [f"{size_words(place.layer, taken)} {dtype_words(place.layer)}", pixel_words(place.layer, place.axes)]
+        )
     )
     factors = (region.rows.factor, region.columns.factor)
     after = ", ".join(

@@ -10,9 +10,9 @@ from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, SpinBo
 from magicgui.widgets.bases import Widget
 from qtpy.QtWidgets import QDoubleSpinBox
 
-from napari_sr.imaging.intensity import PERCENTILES, SPECS, IntensitySpec, Percentiles
+from napari_sr.imaging.intensity import PERCENTILES, SPECS, IntensitySpec
 from napari_sr.inference.settings import PRECISIONS, TILINGS, Overlap, Tiling
-from napari_sr.widgets.rows import beside, shrinkable
+from napari_sr.widgets.rows import beside, plain_number, shrinkable
 
 if TYPE_CHECKING:
     from napari_sr.inference import Job
@@ -40,6 +40,14 @@ _INTENSITY_WORDS = {
     "contrast": "The layer's contrast limits",
     BOUNDS: "Between two values",
 }
+
+
+from typing import NamedTuple
+
+
+class Percentiles(NamedTuple):
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,6 +285,8 @@ def _pair(
         )
         for end, words, value in (("low", "Black", values[0]), ("high", "White", values[1]))
     ]
+    for box in both:
+        plain_number(box, 2)
     row = beside(name, label, both)
     row.visible = False
     return row

@@ -14,10 +14,10 @@ from napari.layers import Image
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import LETTERS, Axes
 from napari_sr.imaging.geometry import finest_level, layer_axes, layer_pixel_size
-from napari_sr.widgets.rows import beside, list_anew, shrinkable
+from napari_sr.widgets.rows import beside, list_anew, plain_number, shrinkable
 
 UNKNOWN = "pixel"
-_UNITS = (("pixel (unknown)", UNKNOWN), ("nm", "nanometer"), ("µm", "micrometer"), ("mm", "millimeter"))
+_UNITS = (("pixels", UNKNOWN), ("nm", "nanometer"), ("µm", "micrometer"), ("mm", "millimeter"))
 SYMBOLS = {"nanometer": "nm", "micrometer": "µm", "millimeter": "mm", UNKNOWN: "pixel"}
 _MEANINGS = {"t": "T", "time": "T", "c": "C", "ch": "C", "channel": "C", "z": "Z", "y": "Y", "x": "X"}
 _NO_AXES = ""
@@ -55,8 +55,14 @@ class LayerFacts:
             tooltip="Size of the layer's pixels along X; Y goes with it. Changing it changes the layer's scale.",
             **size,
         )
-        self.unit = ComboBox(
-            name="unit", label="Unit", choices=list(_UNITS), tooltip="Unit of the pixel size. Changes the layer's units."
+        self.unit = shrinkable(
+            ComboBox(
+                name="unit",
+                label="Unit",
+                choices=list(_UNITS),
+                tooltip="Unit of the pixel size. Changes the layer's units.",
+            ),
+            least=5,
         )
         self.depth = FloatSpinBox(
             name="depth",
@@ -67,7 +73,7 @@ class LayerFacts:
             **size,
         )
         for box in (self.size, self.depth):
-            box.native.setDecimals(4)
+            plain_number(box, 4)
         self.size_row = beside("pixel_size_row", "Pixel size", [self.size, self.unit])
         self.axes.changed.connect(self._axes_chosen)
         for widget in (self.size, self.unit, self.depth):

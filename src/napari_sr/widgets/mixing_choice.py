@@ -136,5 +136,5 @@ class MixingChoice:
         here = any(value == wanted for _, value in choices)
         self.second_choice.offer(choices, wanted if here and not self._is_pair else _NOTHING)
         self.second_choice.widget.enabled = self._model is not None and not self._is_pair
-        self.alpha.enabled = self.mix.enabled = self.mixes
+        self.alpha.enabled = self.mix.visible = self.mixes
         self.alpha.tooltip = _ALPHA if self.mixes else _ALPHA + _ALPHA_OFF

@@ -23,4 +23,6 @@ class MixingPanel(UpscalePanel):
         self.mixing.model_changed(self.models.model, self.models.offers)
 
     def _request(self, model: ModelOffer) -> ModelRequest:
-        return ModelRequest(model.source, self.mixing.second, self.models.scale, self.mixing.value, mixing=self.mixing.kind)
+        return ModelRequest(
+            model.source, self.mixing.second, self.models.scale, self.mixing.value, mixing=self.mixing.kind
+        )

@@ -28,7 +28,7 @@ from napari_sr.widgets.place_choice import Place, PlaceChoice
 from napari_sr.widgets.preview import Preview, Wish
 from napari_sr.widgets.preview_controls import PreviewControls
 from napari_sr.widgets.result_actions import ResultActions
-from napari_sr.widgets.rows import Fold, LabelAlignment, rows, show_text, wrapped
+from napari_sr.widgets.rows import Fold, LabelAlignment, Scrolled, rows, show_text, wrapped
 from napari_sr.widgets.run_controls import RunControls
 from napari_sr.widgets.size_choice import SizeChoice
 
@@ -120,7 +120,7 @@ class UpscalePanel(Container[Widget]):
         more = rows(self.settings.widgets)
         self.layer_fold = Fold("Pixel size and axes", facts, tooltip="What the layer does not say of itself.")
         self.more = Fold("More", more, tooltip="Brightness, device, precision, tiling, memory and output.")
-        super().__init__(
+        self.content: Container[Widget] = Container(
             widgets=[
                 what,
                 self.glance,
@@ -134,9 +134,12 @@ class UpscalePanel(Container[Widget]):
                 self.more,
             ],
             labels=False,
-            scrollable=True,
         )
-        self._label_alignment = LabelAlignment(self.native, [what, facts, which, how, more])
+        super().__init__(labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.native.layout().addWidget(Scrolled(self.content.native))
+        compared = self.preview_controls.comparison_rows
+        self._label_alignment = LabelAlignment(self.native, [what, facts, which, how, compared, more])
 
     def _family_rows(self) -> Sequence[Widget]:
         """Give the rows that only this family has."""

@@ -91,7 +91,9 @@ class PanelRuns:
         """Show how far it is."""
         seconds = self._time.seconds(done, total)
         left = f", about {duration(seconds)} left" if seconds is not None else ""
-        self._controls.progress(done, total, f"Upscaling{self._which(upscaling)}: {100 * done // max(total, 1)} %{left}")
+        self._controls.progress(
+            done, total, f"Upscaling{self._which(upscaling)}: {100 * done // max(total, 1)} %{left}"
+        )
 
     def finished(self, upscaling: Upscaling, layer: Image) -> None:
         """Say that a result is there."""

@@ -104,6 +104,7 @@ class Preview:
         self._picture: Picture | None = None
         self._maps: tuple[object, Maps] | None = None
         self._side = _SIDE
+        self._cut = False
         self._generation = 0
         self._seconds = 0.0
         self._blinked = False
@@ -188,17 +189,18 @@ class Preview:
         except Exception as error:  # whatever it is, the panel must show it and go on
             self._failed(error)
             return
-        against = self._controls.counterpart
+        against, side = self._controls.counterpart, self._side
 
         def take(picture: Picture) -> None:
             self._maps = maps_key, picture.maps
             self._key, self._picture = key, picture
+            self._cut = side in _lengths(part)
             self._complete(picture)
 
         def refine(picture: Picture) -> None:
             self._seconds = time.perf_counter() - started
             take(picture)
-            if self._adapt(self._seconds, part):
+            if self._adapt(picture.seconds, part):
                 self.changed()
             elif not picture.exact:
                 self._submit("making the preview", lambda cancel: make(False, cancel), take)
@@ -280,7 +282,7 @@ class Preview:
             for axis in (picture.prepared.axes.y, picture.prepared.axes.x)
         )
         size = f"{rows} × {columns} pixels"
-        if self._side in (rows, columns):
+        if self._cut:
             size += " in the middle of the view"
         other = self._controls.counterpart_words
         if self._controls.kind == SPLIT:
@@ -359,7 +361,7 @@ class Preview:
 
     def _adapt(self, seconds: float, part: Part) -> bool:
         """Choose another size for a device that is slow or fast; whether it is worth another picture at once."""
-        if self._seconds > _TOO_SLOW:
+        if seconds > _TOO_SLOW:
             self._side = max(_LEAST_SIDE, self._side // 2)
         elif seconds < _TOO_FAST and self._side in _lengths(part) and self._side < _LARGEST_SIDE:
             self._side *= 2
@@ -404,5 +406,3 @@ def _selection_kept(viewer: Viewer) -> Iterator[None]:
     selected = set(viewer.layers.selection)
     yield
     viewer.layers.selection = {layer for layer in selected if layer in viewer.layers}
-
-

@@ -8,7 +8,7 @@ from magicgui.widgets import CheckBox, ComboBox, Container, FloatSlider, Label
 from magicgui.widgets.bases import Widget
 
 from napari_sr.widgets.comparison import Against
-from napari_sr.widgets.rows import beside, narrow_readout, show_text, shrinkable, wrapped
+from napari_sr.widgets.rows import narrow_readout, rows, show_text, shrinkable, wrapped
 
 NOTHING, SPLIT, BLINK = "nothing", "split", "blink"
 
@@ -62,10 +62,8 @@ class PreviewControls(Container[Widget]):
             )
         )
         self.says = wrapped(Label(name="preview_says", tooltip="What the preview shows."))
-        self.comparison = beside("comparison", "Compare", [self.compare, self.against])
-        self.line_row = Container(name="line_row", widgets=[self.line], labels=True)
-        self.line_row.margins = (0, 0, 0, 0)
-        super().__init__(widgets=[self.switch, self.comparison, self.line_row, self.says], labels=False)
+        self.comparison_rows = rows([self.compare, self.against, self.line])
+        super().__init__(widgets=[self.switch, self.comparison_rows, self.says], labels=False)
         self.margins = (0, 0, 0, 0)
         self.switch.changed.connect(self._switched)
         self.compare.changed.connect(self._compared)
@@ -112,6 +110,6 @@ class PreviewControls(Container[Widget]):
 
     def _show(self) -> None:
         on = bool(self.switch.value)
-        self.comparison.visible = on
-        self.against.enabled = self.kind != NOTHING
-        self.line_row.visible = on and self.kind == SPLIT
+        self.comparison_rows.visible = on
+        self.against.visible = on and self.kind != NOTHING
+        self.line.visible = on and self.kind == SPLIT

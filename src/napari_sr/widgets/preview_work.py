@@ -7,8 +7,9 @@ second, which comes when nobody moves anything, is exactly what the whole layer'
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +48,8 @@ class Picture:
         Intensity maps of the whole layer.
     exact : bool
         Whether its border is right to the last pixel.
+    seconds : float
+        How long it took to make.
     counterparts : dict
         What it is compared with, as far as that was asked for.
     """
@@ -57,6 +60,7 @@ class Picture:
     region: Region
     maps: Maps
     exact: bool
+    seconds: float
     counterparts: dict[Against, Array] = field(default_factory=dict)
 
     def against(self, kind: Against) -> Array:
@@ -97,6 +101,7 @@ def make_picture(job: Job, prepared: LayerInput, quick: bool, against: Against |
     from napari_sr.inference import layer_intensity, run_layer
     from napari_sr.inference.region import region_of
 
+    started = time.perf_counter()
     region = _region(job, prepared)
     maps = prepared.maps if prepared.maps is not None else layer_intensity(job, prepared)
     if quick:
@@ -105,7 +110,8 @@ def make_picture(job: Job, prepared: LayerInput, quick: bool, against: Against |
         result: LayerData = run_layer(job, _with_maps(prepared, maps), cancel=cancel)
         data, kwargs = result[0], result[1]
     factors = (region.rows.factor, region.columns.factor)
-    picture = Picture(data, kwargs, prepared, region_of(prepared.axes, 1, prepared.part, factors), maps, not quick)
+    source = region_of(prepared.axes, 1, prepared.part, factors)
+    picture = Picture(data, kwargs, prepared, source, maps, not quick, time.perf_counter() - started)
     if against is not None:
         picture.against(against)
     return picture
@@ -121,8 +127,6 @@ def _read(job: Job, region: Region, margin: int) -> tuple[tuple[int, int], ...]:
 
 
 def _with_maps(prepared: LayerInput, maps: Maps) -> LayerInput:
-    from dataclasses import replace
-
     return replace(prepared, maps=maps)
 
 

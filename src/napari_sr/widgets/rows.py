@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from magicgui.widgets import ComboBox, Container, FloatSlider, Label, PushButton
+from magicgui.widgets import ComboBox, Container, FloatSlider, FloatSpinBox, Label, PushButton
 from magicgui.widgets.bases import Widget
-from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QSizePolicy, QWidget
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 # Long names of layers and files must not make the panel wider than the window leaves room for.
 _LEAST_CHARACTERS = 12
@@ -27,6 +27,51 @@ def beside(name: str, label: str, widgets: Sequence[Widget]) -> Container[Widget
     row: Container[Widget] = Container(name=name, label=label, widgets=list(widgets), layout="horizontal", labels=False)
     row.margins = (0, 0, 0, 0)
     return row
+
+
+class Scrolled(QScrollArea):
+    """Scrolls a panel up and down where the window is low, and leaves it its width.
+
+    Parameters
+    ----------
+    content : QWidget
+        The panel's rows.
+    """
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        layout = content.layout()
+        if isinstance(layout, QVBoxLayout):
+            # What room there is more is below the rows, not between them.
+            layout.addStretch(1)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(content)
+        content.installEventFilter(self)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 (Qt's name, as below)
+        """Width of the rows and the scroll bar; hardly any height."""
+        return QSize(self._width(self._content().minimumSizeHint()), super().minimumSizeHint().height())
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Size of the rows, and the width of the scroll bar."""
+        hint = self._content().sizeHint()
+        return QSize(self._width(hint), hint.height())
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Take the width anew when a row appears."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+    def _content(self) -> QWidget:
+        content: QWidget = self.widget()
+        return content
+
+    def _width(self, hint: QSize) -> int:
+        bar = self.verticalScrollBar()
+        return hint.width() + (bar.sizeHint().width() if bar is not None else 0)
 
 
 class LabelAlignment(QObject):
@@ -61,11 +106,11 @@ class LabelAlignment(QObject):
             label.setMinimumWidth(width)
 
 
-def shrinkable(combo: ComboBox) -> ComboBox:
-    """Let a list be narrower than its longest entry."""
+def shrinkable(combo: ComboBox, least: int = _LEAST_CHARACTERS) -> ComboBox:
+    """Let a list be narrower than its longest entry, down to so many characters."""
     native: QComboBox = combo.native
     native.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    native.setMinimumContentsLength(_LEAST_CHARACTERS)
+    native.setMinimumContentsLength(least)
     native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     return combo
 
@@ -81,6 +126,16 @@ def list_anew(combo: ComboBox, value: Any) -> None:
     # The list drops down as wide as its longest entry, however narrow the panel is.
     view = combo.native.view()
     view.setMinimumWidth(view.sizeHintForColumn(0) + _ROOM_FOR_SCROLLBAR)
+
+
+def plain_number(box: FloatSpinBox, decimals: int) -> FloatSpinBox:
+    """Leave all the room of a box to its number, which is typed and not stepped to."""
+    native: QDoubleSpinBox = box.native
+    native.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+    native.setDecimals(decimals)
+    # napari's style leaves room for the buttons that are not there.
+    native.setStyleSheet("min-width: 4em; padding: 1px 4px;")
+    return box
 
 
 def narrow_readout(slider: FloatSlider) -> FloatSlider:

@@ -25,7 +25,9 @@ class RunControls(Container[Widget]):
     def __init__(self, on_run: Callable[[], None], on_cancel: Callable[[], None]) -> None:
         self.run_button = PushButton(name="run", text=_RUN)
         self.cancel_button = PushButton(
-            name="cancel", text="Cancel", tooltip="Stop what this panel has started. Nothing is added, nothing is changed."
+            name="cancel",
+            text="Cancel",
+            tooltip="Stop what this panel has started. Nothing is added, nothing is changed.",
         )
         self.bar = ProgressBar(name="bar", min=0, max=1, value=0, tooltip="How much of the layer is done.")
         # The line below the bar says how much, and more.

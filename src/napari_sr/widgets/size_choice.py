@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from magicgui.widgets import ComboBox, Container, FloatSpinBox
 from magicgui.widgets.bases import Widget
 
-from napari_sr.widgets.rows import beside, shrinkable
+from napari_sr.widgets.rows import beside, plain_number, shrinkable
 
 AS_MODEL, FACTOR, PIXEL = "model", "factor", "pixel"
 UNITS = (("nm", "nanometer"), ("µm", "micrometer"), ("mm", "millimeter"))
@@ -31,7 +31,11 @@ class SizeChoice:
             ComboBox(
                 name="size",
                 label="Result",
-                choices=[("As the model makes it", AS_MODEL), ("By another factor", FACTOR), ("Of a pixel size", PIXEL)],
+                choices=[
+                    ("As the model makes it", AS_MODEL),
+                    ("By another factor", FACTOR),
+                    ("Of a pixel size", PIXEL),
+                ],
                 tooltip=f"How large the result is. {_RESIZED}",
             )
         )
@@ -54,9 +58,16 @@ class SizeChoice:
             step=0.01,
             tooltip=f"Size of a pixel of the result. The layer's own pixel size must be known. {_RESIZED}",
         )
-        self.pixel.native.setDecimals(4)
-        self.unit = ComboBox(
-            name="wished_unit", label="Unit", choices=list(UNITS), value="micrometer", tooltip="Unit of the pixel size."
+        plain_number(self.pixel, 4)
+        self.unit = shrinkable(
+            ComboBox(
+                name="wished_unit",
+                label="Unit",
+                choices=list(UNITS),
+                value="micrometer",
+                tooltip="Unit of the pixel size.",
+            ),
+            least=5,
         )
         self.pixel_row: Container[Widget] = beside("wished_pixel_row", "Pixel size", [self.pixel, self.unit])
         self.pixel_row.visible = False

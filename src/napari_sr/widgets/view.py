@@ -48,9 +48,7 @@ def visible_part(viewer: Viewer, layer: Layer, axes: Axes, most: int | None = No
         raise InputError("The window shows a volume: switch to the 2-D view, which shows what is upscaled.")
     _check_planes(viewer, layer, axes)
     corners = to_pixels(_corners(viewer), viewer.layers.extent.units, layer)
-    rows, columns = (
-        _inside(_touched(corners[:, axis]), axes.shape[axis], most, layer) for axis in (axes.y, axes.x)
-    )
+    rows, columns = (_inside(_touched(corners[:, axis]), axes.shape[axis], most, layer) for axis in (axes.y, axes.x))
     return Part(rows=rows, columns=columns, at=current_slice(viewer, layer, axes))
 
 
