@@ -85,6 +85,11 @@ def unit_name(text: str | None) -> str | None:
     return None if text is None else _ALIASES.get(text.strip().lower())
 
 
+def unit_symbol(name: str) -> str:
+    """Symbol of a unit that `unit_name` knows, such as "µm"; any other name as it is."""
+    return _OME_SYMBOLS.get(name, name)
+
+
 def from_ome(xml: str) -> PixelSize:
     """Pixel sizes of the first image of an OME-XML.
 

@@ -10,20 +10,26 @@ from napari_sr.inference.settings import PRECISIONS, TILINGS, Overlap
 
 if TYPE_CHECKING:
     from napari_sr.inference.device import available_devices
+    from napari_sr.inference.estimate import Estimate, estimate_job
     from napari_sr.inference.job import Job, Result, upscale
     from napari_sr.inference.layer import LayerInput, layer_intensity, prepare_layer, run_layer, upscale_layer
     from napari_sr.inference.report import Report
+    from napari_sr.inference.speed import known_speed, measure_speed
 
 __all__ = [
     "PRECISIONS",
     "TILINGS",
+    "Estimate",
     "Job",
     "LayerInput",
     "Overlap",
     "Report",
     "Result",
     "available_devices",
+    "estimate_job",
+    "known_speed",
     "layer_intensity",
+    "measure_speed",
     "prepare_layer",
     "run_layer",
     "upscale",
@@ -31,6 +37,10 @@ __all__ = [
 ]
 
 _FILE_OF = {
+    "Estimate": "estimate",
+    "estimate_job": "estimate",
+    "known_speed": "speed",
+    "measure_speed": "speed",
     "Job": "job",
     "LayerInput": "layer",
     "Report": "report",

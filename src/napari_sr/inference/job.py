@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
+import torch
 from numpy.typing import NDArray
 
 from napari_sr.errors import InputError
@@ -95,6 +97,11 @@ class Job:
         check_channels(self.model.card)
         if self.target is not None:
             parse_target(self.target)
+
+    def where(self, dtype: npt.DTypeLike) -> tuple[torch.device, torch.dtype]:
+        """Device and numbers in which an image of this dtype is computed."""
+        device = choose_device(self.device)
+        return device, choose_precision(self.precision, device, dtype, self.model.card.precision)
 
     def region(
         self,

@@ -15,7 +15,7 @@ from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex, WritableArray
 from napari_sr.imaging.intensity import IntensityMap
 from napari_sr.imaging.part import crop
 from napari_sr.inference.channels import network_for, separate_colours
-from napari_sr.inference.device import choose_device, choose_precision, describe_device
+from napari_sr.inference.device import describe_device
 from napari_sr.inference.memory import free_memory
 from napari_sr.inference.plane import PlaneRunner
 from napari_sr.inference.region import Region, resize_opacity
@@ -58,8 +58,7 @@ class Work:
     ) -> None:
         self.job, self.region, self.maps, self.progress = job, region, maps, progress
         self.card, self.scale = job.model.card, job.model.scale
-        self.device = choose_device(job.device)
-        self.dtype = choose_precision(job.precision, self.device, dtype, self.card.precision)
+        self.device, self.dtype = job.where(dtype)
         rgb = region.axes.rgb
         self.separate = rgb and separate_colours(self.card)
         network = network_for(job.model.network, self.card, 3 if rgb and not self.separate else 1)
