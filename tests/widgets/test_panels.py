@@ -186,12 +186,12 @@ def test_memory_is_automatic_or_gibibytes_of_the_exact_tiling(in_viewer):
     model = napari_sr.load_model("esrgan-one")
     settings = panel.settings
     assert settings.memory.native.text() == "Automatic"
-    assert settings.job(model).memory == "auto"
+    assert settings.settings().job(model).memory == "auto"
     settings.memory.value = 1.5
     assert settings.memory.native.text() == "1.50 GiB"
-    assert settings.job(model).memory == 3 * 2**29
+    assert settings.settings().job(model).memory == 3 * 2**29
     settings.tiling.value = "overlap"
-    assert settings.job(model).memory == "auto"
+    assert settings.settings().job(model).memory == "auto"
 
 
 def test_self_ensemble_reaches_the_job(in_viewer):
@@ -315,7 +315,7 @@ def test_a_pair_that_does_not_fit_is_a_sentence(in_viewer, errors, tmp_path):
 
 def test_an_unexpected_error_is_shown_and_the_panel_goes_on(in_viewer, errors, monkeypatch):
     viewer, panel = in_viewer("esrgan")
-    monkeypatch.setattr(panel.settings, "job", lambda model: 1 / 0)
+    monkeypatch.setattr("napari_sr.widgets.job_settings.Settings.job", lambda settings, model: 1 / 0)
     press_run(panel)
     assert_refused(viewer, panel, errors, "ZeroDivisionError")
     monkeypatch.undo()
@@ -369,8 +369,8 @@ def test_every_control_has_a_label_and_a_tooltip(in_viewer, srgan_file):
 
     for family in ("srcnn", "srgan", "esrgan"):
         _, panel = in_viewer(family)
-        found = list(controls(panel))
-        assert len(found) >= 14
+        found = list(controls(panel.content))
+        assert len(found) >= 30
         for widget in found:
             assert widget.tooltip, widget.name
             assert widget.label, widget.name

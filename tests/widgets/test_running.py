@@ -60,22 +60,24 @@ def test_a_run_from_end_to_end(in_viewer, qtbot):
     qtbot.waitUntil(lambda: not panel.controls.running, timeout=5_000)
 
 
-def test_run_is_off_and_cancel_on_while_it_runs(running, gate, qtbot):
+def test_cancel_is_on_while_it_runs_and_another_run_waits(running, gate, qtbot):
     viewer, panel = running
     controls = panel.controls
-    assert not controls.run_button.enabled
     assert controls.cancel_button.enabled
     qtbot.waitUntil(lambda: controls.message.value == "Upscaling: 50 %", timeout=5_000)
     assert controls.bar.native.isVisibleTo(panel.native)
-    panel.run_upscaling()  # by a script: a second run is not started
-    viewer.add_image(np.zeros((4, 4)), name="other")  # nor does another layer switch Run on
-    assert not controls.run_button.enabled
+    viewer.add_image(np.zeros((4, 4), np.uint8), name="other")
+    assert controls.run_button.text == "Run this too"
+    controls.run_button.native.click()
+    qtbot.wait(200)
+    assert names(viewer) == ["cells", "other"]
     gate.open.set()
     qtbot.waitUntil(lambda: not controls.running, timeout=30_000)
-    assert controls.run_button.enabled
+    assert controls.run_button.text == "Run"
     assert not controls.cancel_button.enabled
     assert not controls.bar.native.isVisibleTo(panel.native)
-    assert names(viewer) == ["cells", "other", "cells · ESRGAN x4"]
+    assert names(viewer) == ["cells", "other", "cells · ESRGAN x4", "other · ESRGAN x4"]
+    assert controls.message.value.startswith("Done: 2 layers were added.")
 
 
 def test_cancel_leaves_no_layer(running, gate, qtbot):

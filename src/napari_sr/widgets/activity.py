@@ -41,17 +41,6 @@ class TimeLeft:
         return passed / gained * (1 - part)
 
 
-def duration(seconds: float) -> str:
-    """Say how long something takes, no more exactly than it is known: "40 s", "3 min", "2 h"."""
-    if seconds < 1:
-        return "1 s"
-    if seconds < 90:
-        return f"{seconds:.0f} s" if seconds < 10 else f"{5 * round(seconds / 5):.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 10 * 3600 else f"{seconds / 3600:.0f} h"
-
-
 class ActivityBar:
     """A bar in napari's activity dock.
 

@@ -73,7 +73,7 @@ def split(left: Array, right: Array, at: float, axis: int) -> Array:
 def _nearest(span: Span) -> NDArray[np.intp]:
     """Pixel of the source that each pixel of the result lies in."""
     made = np.arange(*span.made)
-    return np.clip(np.floor((made + 0.5) / span.factor), 0, span.length - 1).astype(np.intp)
+    return np.asarray(np.clip(np.floor((made + 0.5) / span.factor), 0, span.length - 1), dtype=np.intp)
 
 
 def _seen(span: Span) -> tuple[int, int]:

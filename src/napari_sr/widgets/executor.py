@@ -207,8 +207,9 @@ class ThreadExecutor:
     """
 
     def __init__(self, threads: int | None = None) -> None:
-        self._pool = QThreadPool.globalInstance() if threads is None else QThreadPool()
+        self._pool: QThreadPool | None = None
         if threads is not None:
+            self._pool = QThreadPool()
             self._pool.setMaxThreadCount(threads)
 
     def submit(self, run: Run[Any]) -> None:
@@ -227,7 +228,10 @@ class ThreadExecutor:
         # A stop asked for between the last step and the end is followed by none of the others.
         worker.finished.connect(run.end_cancelled)
         worker.finished.connect(run.leave)
-        worker.start_in(self._pool)
+        if self._pool is None:
+            worker.start()
+        else:
+            worker.start_in(self._pool)
 
 
 def assert_main_thread() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from napari_sr.imaging.geometry import finest_level, layer_pixel_size
 from napari_sr.imaging.target_size import parse_target
 from napari_sr.inference.region import Region, region_of
-from napari_sr.widgets.activity import duration
+from napari_sr.inference.words import bytes_words, seconds_words
 from napari_sr.widgets.layer_facts import dtype_words, pixel_words, size_words
 from napari_sr.widgets.place_choice import Place
 
@@ -57,8 +57,8 @@ def at_a_glance(places: Sequence[Place], made: Sequence[Region], seconds: float 
     after = ", ".join(
         filter(None, [size_words(place.layer, region.shape), pixel_words(place.layer, place.axes, factors)])
     )
-    room = memory_words(sum(needed(one, other) for one, other in zip(places, made, strict=True)))
-    time = f", about {duration(seconds)}{f' on {device}' if device else ''}" if seconds is not None else ""
+    room = bytes_words(sum(needed(one, other) for one, other in zip(places, made, strict=True)))
+    time = f", {seconds_words(seconds)}{f' on {device}' if device else ''}" if seconds is not None else ""
     if len(places) == 1:
         return f"{before} → {after}, {room}{time}"
     return f"{len(places)} times, the first {before} → {after}; {room} in all{time}"
@@ -66,16 +66,4 @@ def at_a_glance(places: Sequence[Place], made: Sequence[Region], seconds: float 
 
 def needed(place: Place, region: Region) -> int:
     """Bytes of a result."""
-    return prod(region.shape) * np.dtype(finest_level(place.layer).dtype).itemsize
-
-
-def memory_words(size: int) -> str:
-    """Say a size in bytes: "128 MiB"."""
-    amount = float(size)
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if amount < 1024:
-            break
-        amount /= 1024
-    else:
-        unit = "TiB"
-    return f"{amount:.0f} {unit}" if amount >= 10 or unit == "bytes" else f"{amount:.1f} {unit}"
+    return int(prod(region.shape) * np.dtype(finest_level(place.layer).dtype).itemsize)

@@ -271,7 +271,7 @@ def _memory_limit() -> FloatSpinBox:
 
 def _pair(
     name: str, label: str, values: tuple[float, float], ends: tuple[float, float], step: float, unit: str
-) -> Container[Widget]:
+) -> Container[FloatSpinBox]:
     """Two numbers beside one another, for black and for white."""
     both = [
         FloatSpinBox(

@@ -1,4 +1,7 @@
-"""What a layer means: which axis is what, and how large a pixel is. Said by the layer, or by the user where it is not."""
+"""What a layer means: which axis is what, and how large a pixel is.
+
+Said by the layer, or by the user where it does not say.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ _UNITS = (("pixels", UNKNOWN), ("nm", "nanometer"), ("µm", "micrometer"), ("mm"
 SYMBOLS = {"nanometer": "nm", "micrometer": "µm", "millimeter": "mm", UNKNOWN: "pixel"}
 _MEANINGS = {"t": "T", "time": "T", "c": "C", "ch": "C", "channel": "C", "z": "Z", "y": "Y", "x": "X"}
 _NO_AXES = ""
+_LEAST, _LARGEST = 1e-4, 1e9
 
 
 class LayerFacts:
@@ -47,13 +51,14 @@ class LayerFacts:
                 ),
             )
         )
-        size = {"min": 1e-6, "max": 1e9, "step": 0.01}
         self.size = FloatSpinBox(
             name="pixel_size",
             label="Pixel size",
             value=1.0,
             tooltip="Size of the layer's pixels along X; Y goes with it. Changing it changes the layer's scale.",
-            **size,
+            min=_LEAST,
+            max=_LARGEST,
+            step=0.01,
         )
         self.unit = shrinkable(
             ComboBox(
@@ -70,7 +75,9 @@ class LayerFacts:
             value=1.0,
             tooltip="Distance between the planes of the stack, in the same unit. Changes the layer's scale.",
             visible=False,
-            **size,
+            min=_LEAST,
+            max=_LARGEST,
+            step=0.01,
         )
         for box in (self.size, self.depth):
             plain_number(box, 4)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from napari_sr.errors import CheckpointError, InputError
 from napari_sr.imaging.resize import Kernel
-from napari_sr.zoo.card import Mixing
 from napari_sr.widgets.model_offers import FAMILY_TITLES, ModelOffer
+from napari_sr.zoo.card import Mixing
 
 if TYPE_CHECKING:
     from napari_sr.zoo import Model

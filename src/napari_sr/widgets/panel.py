@@ -31,6 +31,7 @@ from napari_sr.widgets.result_actions import ResultActions
 from napari_sr.widgets.rows import Fold, LabelAlignment, Scrolled, rows, show_text, wrapped
 from napari_sr.widgets.run_controls import RunControls
 from napari_sr.widgets.size_choice import SizeChoice
+from napari_sr.widgets.time_estimate import TimeEstimate
 
 _NO_LAYER = "Open an image, or select an image layer: labels, points and shapes cannot be upscaled."
 
@@ -71,6 +72,7 @@ class UpscalePanel(Container[Widget]):
             napari_viewer, self._wish, self.loader, self._lanes, self.preview_controls, self._show_error
         )
         self.actions = ResultActions(napari_viewer, self._last_source, self.copy_as_python, self.run_again_on)
+        self.time = TimeEstimate(self.loader, self._lanes, self._show_glance)
         self._lay_out()
         self._made = True
         self.layer_choice.widget.changed.connect(self._layer_changed)
@@ -203,13 +205,16 @@ class UpscalePanel(Container[Widget]):
     def _show_glance(self, event: object = None) -> None:
         layer, model = self.layer_choice.layer, self.models.model
         if layer is None or model is None or model.scale is None:
+            self.time.forget()
             show_text(self.glance, "")
             return
         try:
             places = self.where.places(layer)
             made = regions(places, self.models.scale or model.scale, self.size.target)
-            text = at_a_glance(places, made, None)
+            self.time.want(self._plan(), places)
+            text = at_a_glance(places, made, self.time.seconds, self.time.device)
         except NapariSRError as error:
+            self.time.forget()
             text = str(error)
         show_text(self.glance, text)
 
@@ -217,7 +222,7 @@ class UpscalePanel(Container[Widget]):
         """Keep the line at a glance true when the view or the selection is what is upscaled."""
         viewer = self._viewer
         camera, dims = viewer.scene.camera.events, viewer.dims.events
-        self._followed = (
+        self._followed: tuple[Any, ...] = (
             camera.center,
             camera.zoom,
             viewer.canvas.events.size,
@@ -297,6 +302,7 @@ class UpscalePanel(Container[Widget]):
             emitter.disconnect(self._view_changed)
         self._followed = ()
         self.preview.turn_off()
+        self.time.forget()
         for run in self._background:
             run.abandon()
         self.runs.abandon()

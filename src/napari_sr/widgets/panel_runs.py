@@ -8,7 +8,8 @@ from typing import Any
 from napari.layers import Image
 from napari.viewer import Viewer
 
-from napari_sr.widgets.activity import TimeLeft, duration
+from napari_sr.inference.words import seconds_words
+from napari_sr.widgets.activity import TimeLeft
 from napari_sr.widgets.job_plan import JobPlan
 from napari_sr.widgets.lanes import Lanes
 from napari_sr.widgets.model_loading import ModelLoader
@@ -90,7 +91,7 @@ class PanelRuns:
     def progressed(self, upscaling: Upscaling, done: int, total: int) -> None:
         """Show how far it is."""
         seconds = self._time.seconds(done, total)
-        left = f", about {duration(seconds)} left" if seconds is not None else ""
+        left = f", {seconds_words(seconds)} left" if seconds is not None else ""
         self._controls.progress(
             done, total, f"Upscaling{self._which(upscaling)}: {100 * done // max(total, 1)} %{left}"
         )

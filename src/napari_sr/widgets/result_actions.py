@@ -8,7 +8,7 @@ from magicgui.widgets import Container, PushButton
 from magicgui.widgets.bases import Widget
 from napari.layers import Image
 from napari.viewer import Viewer
-from qtpy.QtWidgets import QMenu
+from qtpy.QtWidgets import QAction, QMenu  # type: ignore[attr-defined]  # qtpy brings QAction here from QtGui
 
 from napari_sr.widgets.layer_choice import is_preview, is_result
 
@@ -72,10 +72,12 @@ class ResultActions(Container[Widget]):
             self.menu.addSeparator()
             self._offer(_ALL, others)
         if not others:
-            nothing = self.menu.addAction("There is no other image layer")
+            nothing = QAction("There is no other image layer", self.menu)
             nothing.setEnabled(False)
+            self.menu.addAction(nothing)
 
     def _offer(self, text: str, layers: list[Image]) -> None:
         # An ampersand would be taken for a keyboard shortcut.
-        action = self.menu.addAction(text.replace("&", "&&"))
+        action = QAction(text.replace("&", "&&"), self.menu)
+        self.menu.addAction(action)
         action.triggered.connect(lambda: self._on_again(layers))

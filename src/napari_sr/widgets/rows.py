@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from magicgui.widgets import ComboBox, Container, FloatSlider, FloatSpinBox, Label, PushButton
 from magicgui.widgets.bases import Widget
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+
+W = TypeVar("W", bound=Widget)
 
 # Long names of layers and files must not make the panel wider than the window leaves room for.
 _LEAST_CHARACTERS = 12
@@ -22,9 +24,9 @@ def rows(widgets: Sequence[Widget]) -> Container[Widget]:
     return container
 
 
-def beside(name: str, label: str, widgets: Sequence[Widget]) -> Container[Widget]:
+def beside(name: str, label: str, widgets: Sequence[W]) -> Container[W]:
     """Put widgets beside one another, as one row."""
-    row: Container[Widget] = Container(name=name, label=label, widgets=list(widgets), layout="horizontal", labels=False)
+    row: Container[W] = Container(name=name, label=label, widgets=list(widgets), layout="horizontal", labels=False)
     row.margins = (0, 0, 0, 0)
     return row
 
@@ -66,7 +68,8 @@ class Scrolled(QScrollArea):
         return super().eventFilter(watched, event)
 
     def _content(self) -> QWidget:
-        content: QWidget = self.widget()
+        content = self.widget()
+        assert content is not None
         return content
 
     def _width(self, hint: QSize) -> int:
