@@ -1,8 +1,10 @@
 """What every test stands on."""
 
 import os
+from pathlib import Path
 
 import hypothesis
+import pytest
 import torch
 import tqdm
 
@@ -16,3 +18,12 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 # The tests' images are small: more threads cost more in waiting than they give.
 torch.set_num_threads(min(2, os.cpu_count() or 1))
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Settings and measured speeds of the test alone, never the user's own."""
+    folder = tmp_path_factory.mktemp("napari-sr")
+    monkeypatch.setenv("NAPARI_SR_CONFIG", str(folder / "config.toml"))
+    monkeypatch.setenv("NAPARI_SR_CACHE", str(folder / "cache"))
+    return folder

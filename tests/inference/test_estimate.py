@@ -1,7 +1,6 @@
 """What a job gives and costs, before it runs."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,11 +18,6 @@ from napari_sr.inference.speed import speed_file
 from tests.inference.small_models import rrdb
 
 GREY = rrdb(2, 1)
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NAPARI_SR_CACHE", str(tmp_path / "cache"))
 
 
 @settings(max_examples=20, deadline=None)

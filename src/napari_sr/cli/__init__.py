@@ -24,6 +24,7 @@ from napari_sr.cli.options import (
     DeviceOption,
     Json,
     MemoryOption,
+    MixingOption,
     ModelOption,
     PrecisionOption,
     Quiet,
@@ -37,6 +38,7 @@ from napari_sr.cli.options import (
     read_batch,
     read_intensity,
     read_memory,
+    read_target,
     read_tiling,
 )
 from napari_sr.cli.output import check_format, check_place, upscale_to
@@ -45,8 +47,12 @@ from napari_sr.errors import InputError, NapariSRError
 if TYPE_CHECKING:
     from napari_sr.evaluation import Channels
     from napari_sr.evaluation.folders import Upscale
+    from napari_sr.imaging.axes import Axes
+    from napari_sr.imaging.files import ImageFile
     from napari_sr.imaging.resize import Kernel
+    from napari_sr.inference import Job
     from napari_sr.zoo import Model, ModelEntry
+    from napari_sr.zoo.card import Mixing
 
 _FAILED, _STOPPED = 2, 130
 
@@ -112,47 +118,62 @@ def upscale(
     alpha: Alpha = None,
     scale: Scale = None,
     upsampling: Upsampling = None,
+    mixing: MixingOption = None,
     axes: Annotated[str | None, typer.Option(help="Axes such as ZYX, where the file does not say.")] = None,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
+    device: DeviceOption = None,
+    precision: PrecisionOption = None,
     tiling: TilingOption = None,
     tile: TileSide = None,
     overlap: TileOverlap = None,
     blend: TileBlend = None,
-    memory: MemoryOption = "auto",
+    memory: MemoryOption = None,
     self_ensemble: SelfEnsemble = False,
     batch: Annotated[str, typer.Option(help="Planes of a stack that go through together: auto, or how many.")] = "auto",
     intensity: Annotated[
-        str, typer.Option(help="Which values are black and white: auto, dtype, percentile, or LOW,HIGH.")
+        str,
+        typer.Option(help="Which values are black and white: auto, dtype, percentile, percentile:1,99, or LOW,HIGH."),
     ] = "auto",
+    factor: Annotated[float | None, typer.Option(help="Another factor than the model's, such as 2.5.")] = None,
+    pixel_size: Annotated[
+        str | None,
+        typer.Option("--pixel-size", help='Pixel size of the result, such as "0.05 um".'),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would give and cost; write nothing.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT when it exists.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Upscale one image; its pixel sizes are kept, divided by the factor.
+
+    Device, precision and memory come from the settings file that the window shares, unless they are given here.
 
     A .zarr is written while the work goes on and may be larger than memory: one array with the attributes "axes"
     ("ZYX"), "pixel_size" ({"Z": 0.3, "Y": 0.1, "X": 0.1}) and "unit" ("micrometer", or null when unknown).
     """
     plan, bounds = read_tiling(tiling, tile, overlap, blend), read_intensity(intensity)
     limit, together = read_memory(memory, plan), read_batch(batch)
-    check_place(source, out, overwrite)
+    wished = read_target(factor, pixel_size)
+    if not dry_run:
+        check_place(source, out, overwrite)
     from napari_sr.imaging.axes import parse_axes
     from napari_sr.imaging.files import read_image
     from napari_sr.inference import Job
+    from napari_sr.inference.job import given
 
     image = read_image(source)
     meaning = parse_axes(axes or image.axes, image.data.shape)
     check_format(out, image, meaning)
     job = Job(
-        model=_load(model, alpha, scale, upsampling),
-        device=device,
-        precision=precision,
+        model=_load(model, alpha, scale, upsampling, mixing),
         tiling=plan,
-        memory=limit,
         self_ensemble=self_ensemble,
         batch=together,
         intensity=bounds,
+        target=wished,
+        **given(device=device, precision=precision, memory=limit),
     )
+    if dry_run:
+        typer.echo(_estimated(job, image, meaning))
+        return
     with _Bar(quiet, "row") as bar:
         report = upscale_to(out, job, image, meaning, bar)
     if not quiet:
@@ -197,13 +218,13 @@ def evaluate(
     ] = None,
     alpha: Alpha = None,
     upsampling: Upsampling = None,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
+    device: DeviceOption = None,
+    precision: PrecisionOption = None,
     tiling: TilingOption = None,
     tile: TileSide = None,
     overlap: TileOverlap = None,
     blend: TileBlend = None,
-    memory: MemoryOption = "auto",
+    memory: MemoryOption = None,
     self_ensemble: SelfEnsemble = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON (PSNR null: identical images).")] = False,
@@ -216,13 +237,9 @@ def evaluate(
     if as_csv and as_json:
         raise InputError("The output is CSV or JSON, not both: leave one of --csv and --json out.")
     plan = read_tiling(tiling, tile, overlap, blend)
-    how = {
-        "device": device,
-        "precision": precision,
-        "tiling": plan,
-        "memory": read_memory(memory, plan),
-        "self_ensemble": self_ensemble,
-    }
+    chosen = {"device": device, "precision": precision, "memory": read_memory(memory, plan)}
+    how: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    how |= {"tiling": plan, "self_ensemble": self_ensemble}
     pairs = pair_files(images, reference, scale=scale)
     factor = _factor(scale, border, (pairs[0].image, pairs[0].reference) if model else None)
     methods = {name: _method(name, factor, alpha, upsampling, how) for name in model or []}
@@ -293,11 +310,24 @@ class _Bar:
         self._bar.update(done - self._bar.n)
 
 
-def _load(name: str, alpha: float | None, scale: int | None, upsampling: str | None) -> Model:
+def _load(
+    name: str, alpha: float | None, scale: int | None, upsampling: str | None, mixing: str | None = None
+) -> Model:
     from napari_sr.zoo import load_model
 
-    # The kernel's name is checked there, with a sentence.
-    return load_model(name, alpha=alpha, scale=scale, upsampling=cast("Kernel | None", upsampling))
+    # Kernel and mixing are checked there, with a sentence.
+    kernel, mixed = cast("Kernel | None", upsampling), cast("Mixing | None", mixing)
+    return load_model(name, alpha=alpha, mixing=mixed, scale=scale, upsampling=kernel)
+
+
+def _estimated(job: Job, image: ImageFile, axes: Axes) -> str:
+    """Say what a job would give and cost, measuring the speed of this machine first where it is not known."""
+    from napari_sr.inference import estimate_job, known_speed, measure_speed
+
+    if known_speed(job, image.data.dtype, axes.rgb) is None:
+        measure_speed(job, image.data.dtype, axes.rgb)
+    found = estimate_job(job, axes, image.data.dtype, pixel_size=image.pixel_size, unit=image.unit)
+    return found.sentence()
 
 
 def _method(name: str, scale: int, alpha: float | None, upsampling: str | None, how: dict[str, Any]) -> Upscale:

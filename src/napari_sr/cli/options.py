@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
+from napari_sr.config import parse_memory
 from napari_sr.errors import InputError
 from napari_sr.inference.settings import PRECISIONS, TILINGS, Overlap, Tiling
 
@@ -19,10 +20,18 @@ ModelOption = Annotated[str, typer.Option("--model", "-m", help="A name from `na
 Alpha = Annotated[
     float | None, typer.Option(help="For a model of two weight sets: 0 the first (faithful) to 1 the second (sharp).")
 ]
+MixingOption = Annotated[
+    str | None,
+    typer.Option("--mixing", help="What alpha mixes: weights (network interpolation) or images (the two results)."),
+]
 Scale = Annotated[int | None, typer.Option(help="Factor, for weight files that do not tell theirs (SRCNN's).")]
 Upsampling = Annotated[str | None, typer.Option(help=f"For SRCNN, how the input is enlarged first: {KERNELS}.")]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ... or mps.")]
-PrecisionOption = Annotated[str, typer.Option(help=f"Numbers to compute in: {', '.join(PRECISIONS)}.")]
+DeviceOption = Annotated[
+    str | None, typer.Option(help="auto, cpu, cuda, cuda:1 ... or mps.", show_default="as configured")
+]
+PrecisionOption = Annotated[
+    str | None, typer.Option(help=f"Numbers to compute in: {', '.join(PRECISIONS)}.", show_default="as configured")
+]
 TilingOption = Annotated[
     str | None,
     typer.Option(help=f"How planes go through: {', '.join(TILINGS)}. By default exact, or overlap with --tile."),
@@ -31,8 +40,11 @@ TileSide = Annotated[int | None, typer.Option(help="Side of an overlap tile, in 
 TileOverlap = Annotated[int | None, typer.Option("--overlap", help="Pixels a tile discards on each side.")]
 TileBlend = Annotated[int | None, typer.Option("--blend", help="Pixels over which tiles are cross-faded.")]
 MemoryOption = Annotated[
-    str,
-    typer.Option(help="What exact tiling may take beyond image and result: auto, bytes, or such as 2GiB or 500MiB."),
+    str | None,
+    typer.Option(
+        help="What exact tiling may take beyond image and result: auto, bytes, or such as 2GiB or 500MiB.",
+        show_default="as configured",
+    ),
 ]
 SelfEnsemble = Annotated[
     bool, typer.Option("--self-ensemble", help="Average over 8 flips and turns of the image: 8 times the work.")
@@ -56,23 +68,35 @@ def read_tiling(name: str | None, tile: int | None, overlap: int | None, blend: 
     return Overlap(**sizes) if sizes else cast("Tiling", name or "exact")
 
 
-def read_memory(text: str, tiling: Tiling) -> Memory:
-    """Read a budget: auto, bytes, or a number with its unit.
+def read_memory(text: str | None, tiling: Tiling) -> Memory | None:
+    """Read a budget: auto, bytes, or a number with its unit; None where nothing was said.
 
     Raises
     ------
     InputError
         If it is none of these, or the tiling is not the one that it bounds.
     """
-    if text == "auto":
-        return "auto"
-    found = re.fullmatch(r"(\d{1,15}(?:\.\d+)?) ?(?:([KMGT]?)(i?)B)?", text, re.IGNORECASE)
-    if found is None:
-        raise InputError(f"The memory {text} is no budget: give auto, a number of bytes, or such as 2GiB or 500MiB.")
-    if tiling != "exact":
+    if text is None:
+        return None
+    budget = parse_memory(text)
+    if budget != "auto" and tiling != "exact":
         raise InputError("--memory is for exact tiling: leave it out, or --tiling and the sizes of tiles.")
-    number, prefix, binary = found.groups(default="")
-    return int(float(number) * (1024 if binary else 1000) ** " KMGT".index(prefix.upper() or " "))
+    return budget
+
+
+def read_target(factor: float | None, pixel_size: str | None) -> float | str | None:
+    """Give the size that is wished for, by a factor or a pixel size.
+
+    Raises
+    ------
+    InputError
+        If both are given, or the pixel size has no unit.
+    """
+    if factor is not None and pixel_size is not None:
+        raise InputError("A factor and a pixel size are two wishes: leave one of --factor and --pixel-size out.")
+    if pixel_size is not None and re.fullmatch(r"[\d.\s]*", pixel_size):
+        raise InputError(f"The pixel size {pixel_size} has no unit: write such as --pixel-size '0.05 um'.")
+    return factor if pixel_size is None else pixel_size
 
 
 def read_batch(text: str) -> int | Literal["auto"]:
@@ -91,7 +115,7 @@ def read_batch(text: str) -> int | Literal["auto"]:
 
 
 def read_intensity(text: str) -> IntensitySpec:
-    """Read LOW,HIGH as a pair of numbers; words are checked where they are used.
+    """Read LOW,HIGH as a pair of numbers, percentile:LOW,HIGH as percentiles; words are checked where they are used.
 
     Raises
     ------
@@ -100,8 +124,13 @@ def read_intensity(text: str) -> IntensitySpec:
     """
     if "," not in text:
         return cast("IntensitySpec", text)
+    bounds = text.removeprefix("percentile:")
     try:
-        low, high = (float(part) for part in text.split(","))
+        low, high = (float(part) for part in bounds.split(","))
     except ValueError:
         raise InputError(f"The intensity {text} is no pair of numbers: write LOW,HIGH, such as 100,4095.") from None
-    return low, high
+    if bounds == text:
+        return low, high
+    from napari_sr.imaging.intensity import Percentiles
+
+    return Percentiles(low, high)

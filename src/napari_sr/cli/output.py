@@ -64,13 +64,14 @@ def upscale_to(out: Path, job: Job, image: ImageFile, axes: Axes, progress: Prog
     """Upscale an image and write the result, whole or not at all, with its pixel sizes."""
     from napari_sr.imaging.files import write_image
 
-    factors = dict.fromkeys("YX", job.model.scale)
+    region = job.region(axes, pixel_size=image.pixel_size, unit=image.unit)
+    factors = dict(zip("YX", (region.rows.factor, region.columns.factor), strict=True))
     sizes = {a: float(size) / factors.get(a, 1) for a, size in image.pixel_size.items() if a in axes.letters}
     unit = image.unit if sizes else None
     if _is_store(out):
         facts = {"axes": axes.letters, "pixel_size": sizes, "unit": unit}
         return _upscale_into_store(out, job, image, axes, facts, progress).report
-    result = job.run(image.data, axes, progress=progress)
+    result = job.run(image.data, axes, pixel_size=image.pixel_size, unit=image.unit, progress=progress)
     write_image(out, result.data, axes.letters, sizes, unit)
     return result.report
 
@@ -86,7 +87,7 @@ def _upscale_into_store(
     place = out.resolve()
     fresh = place.with_name(f".{place.name}.{uuid4().hex}.part")
     try:
-        result = job.run(image.data, axes, out=fresh, progress=progress)
+        result = job.run(image.data, axes, pixel_size=image.pixel_size, unit=image.unit, out=fresh, progress=progress)
         result.data.attrs.update(facts)
         if place.exists():
             rmtree(place)

@@ -13,7 +13,7 @@ from napari_sr.imaging.geometry import (
     upscaled_layer,
     upscaled_transform,
 )
-from napari_sr.imaging.intensity import IntensityMap, IntensitySpec, check_finite, intensity_maps
+from napari_sr.imaging.intensity import IntensityMap, IntensitySpec, Percentiles, check_finite, intensity_maps
 from napari_sr.imaging.part import Part
 from napari_sr.imaging.resize import Kernel, resize
 from napari_sr.imaging.target_size import TargetSize, parse_target
@@ -26,6 +26,7 @@ __all__ = [
     "IntensitySpec",
     "Kernel",
     "Part",
+    "Percentiles",
     "TargetSize",
     "check_finite",
     "check_layer",

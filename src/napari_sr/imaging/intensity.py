@@ -17,9 +17,34 @@ import numpy.typing as npt
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, ImageArray
 
-IntensitySpec = Literal["auto", "dtype", "percentile", "contrast"] | tuple[float, float]
+
+@dataclass(frozen=True)
+class Percentiles:
+    """Percentiles of all finite values that go to the ends of the network's range.
+
+    Parameters
+    ----------
+    low, high : float
+        0 to 100, low < high.
+
+    Raises
+    ------
+    InputError
+        They are not.
+    """
+
+    low: float = 0.1
+    high: float = 99.9
+
+    def __post_init__(self) -> None:
+        """Refuse what are no two percentiles."""
+        if not 0 <= self.low < self.high <= 100:
+            raise InputError(f"The percentiles {self.low:g} and {self.high:g} do not rise between 0 and 100.")
+
+
+IntensitySpec = Literal["auto", "dtype", "percentile", "contrast"] | tuple[float, float] | Percentiles
 SPECS = ("auto", "dtype", "percentile", "contrast")
-PERCENTILES: tuple[float, float] = (0.1, 99.9)
+PERCENTILES: tuple[float, float] = (Percentiles().low, Percentiles().high)
 """The percentiles of all finite values that "percentile" maps to the ends of the network's range."""
 
 # np.bincount makes an int64 copy of what it counts; a block at a time keeps that copy at 32 MB.
@@ -139,11 +164,11 @@ def intensity_maps(
 
     Parameters
     ----------
-    spec : "auto", "dtype", "percentile", "contrast" or (low, high)
+    spec : "auto", "dtype", "percentile", "contrast", Percentiles or (low, high)
         "dtype" takes the ends of an integer dtype; "percentile" the 0.1 and 99.9 percentiles of all finite values of
-        the layer, of each separate channel alone, of the three colours of RGB(A) together, without alpha; "contrast"
-        takes `contrast_limits`; a pair is taken as it is, in the layer's values. "auto" is "dtype" for uint8, bool and
-        integer RGB, (0, 1) for float RGB, and "percentile" for everything else.
+        the layer, of each separate channel alone, of the three colours of RGB(A) together, without alpha; `Percentiles`
+        are others of the same; "contrast" takes `contrast_limits`; a pair is taken as it is, in the layer's values.
+        "auto" is "dtype" for uint8, bool and integer RGB, (0, 1) for float RGB, and "percentile" for everything else.
     image : array, shape ``axes.shape``
         numpy, dask or zarr; only "percentile" reads its values, a plane at a time.
     axes : Axes
@@ -170,7 +195,9 @@ def intensity_maps(
     channels: tuple[int | None, ...] = (None,) if axes.channel is None else tuple(range(axes.shape[axes.channel]))
     chosen: object = _automatic(dtype, axes) if isinstance(spec, str) and spec == "auto" else spec
     if isinstance(chosen, str) and chosen == "percentile":
-        return {channel: _percentile_map(image, axes, channel, to) for channel in channels}
+        chosen = Percentiles()
+    if isinstance(chosen, Percentiles):
+        return {channel: _percentile_map(image, axes, channel, chosen, to) for channel in channels}
     shared = IntensityMap(*_bounds(chosen, dtype, contrast_limits), to=to)
     return dict.fromkeys(channels, shared)
 
@@ -276,13 +303,16 @@ def _pair(bounds: Any) -> tuple[float, float]:
         raise InputError(f"The intensity range {bounds!r} is no pair of numbers; give (low, high).") from error
 
 
-def _percentile_map(image: ImageArray, axes: Axes, channel: int | None, to: tuple[float, float]) -> IntensityMap:
+def _percentile_map(
+    image: ImageArray, axes: Axes, channel: int | None, percentiles: Percentiles, to: tuple[float, float]
+) -> IntensityMap:
     small = np.dtype(image.dtype).kind in "biu" and np.dtype(image.dtype).itemsize <= 2
-    low, high = _from_histogram(image, axes, channel) if small else _from_values(image, axes, channel)
+    low, high = (_from_histogram if small else _from_values)(image, axes, channel, percentiles)
     if not low < high:
         where = "The image" if channel is None else f"Channel {channel} of the image"
         raise InputError(
-            f"{where} has {low:g} as both its 0.1 and 99.9 percentiles; give the intensity as a pair (low, high)."
+            f"{where} has {low:g} as both its {percentiles.low:g} and {percentiles.high:g} percentiles; "
+            "give the intensity as a pair (low, high)."
         )
     return IntensityMap(low, high, to)
 
@@ -294,7 +324,9 @@ def _planes(image: ImageArray, axes: Axes, channel: int | None) -> Iterator[npt.
             yield plane[..., :3] if axes.rgb else plane
 
 
-def _from_histogram(image: ImageArray, axes: Axes, channel: int | None) -> tuple[float, float]:
+def _from_histogram(
+    image: ImageArray, axes: Axes, channel: int | None, percentiles: Percentiles
+) -> tuple[float, float]:
     dtype = np.dtype(image.dtype)
     least = 0 if dtype.kind == "b" else int(np.iinfo(dtype).min)
     histogram = np.zeros(1 << (8 * dtype.itemsize), np.int64)
@@ -304,13 +336,13 @@ def _from_histogram(image: ImageArray, axes: Axes, channel: int | None) -> tuple
             levels = plane[start : start + rows].ravel().astype(np.int64) - least
             histogram += np.bincount(levels, minlength=len(histogram))
     cumulative = np.cumsum(histogram)
-    ranks = _ranks(int(cumulative[-1]))
+    ranks = _ranks(percentiles, int(cumulative[-1]))
     return _between(ranks, lambda rank: least + int(np.searchsorted(cumulative, rank, side="right")))
 
 
-def _ranks(count: int) -> tuple[float, ...]:
+def _ranks(percentiles: Percentiles, count: int) -> tuple[float, ...]:
     """Place of each percentile among so many sorted values, counted from 0 as `numpy.percentile` does."""
-    return tuple(percentile / 100 * (count - 1) for percentile in PERCENTILES)
+    return tuple(percentile / 100 * (count - 1) for percentile in (percentiles.low, percentiles.high))
 
 
 def _between(ranks: tuple[float, ...], value_at: Callable[[int], float]) -> tuple[float, float]:
@@ -321,7 +353,7 @@ def _between(ranks: tuple[float, ...], value_at: Callable[[int], float]) -> tupl
     return low, high
 
 
-def _from_values(image: ImageArray, axes: Axes, channel: int | None) -> tuple[float, float]:
+def _from_values(image: ImageArray, axes: Axes, channel: int | None, percentiles: Percentiles) -> tuple[float, float]:
     size = sum(1 for index in axes.plane_indices() if axes.channel_of(index) == channel)
     size *= axes.shape[axes.y] * axes.shape[axes.x] * (3 if axes.rgb else 1)
     values = np.empty(size, np.dtype(image.dtype))
@@ -334,6 +366,6 @@ def _from_values(image: ImageArray, axes: Axes, channel: int | None) -> tuple[fl
         raise InputError("The image holds no finite value; pick another layer or replace its NaN and infinite values.")
     # Not np.percentile: the difference of two int32 overflows in it, and a float64 copy would double the memory.
     found = values[:count]
-    ranks = _ranks(count)
+    ranks = _ranks(percentiles, count)
     found.partition(sorted({place(rank) for rank in ranks for place in (floor, ceil)}))
     return _between(ranks, lambda rank: found[rank])

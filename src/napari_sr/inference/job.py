@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from numpy.typing import NDArray
 
+from napari_sr.config import load_config
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, ImageArray, WritableArray, parse_axes
 from napari_sr.imaging.intensity import IntensityMap, IntensitySpec, check_finite, intensity_maps
@@ -50,7 +51,8 @@ class Job:
     model : Model
         From `napari_sr.load_model`.
     device : str
-        "auto", "cpu", "cuda", "cuda:N" or "mps".
+        "auto", "cpu", "cuda", "cuda:N" or "mps". Device, precision and memory are those of the shared settings
+        (`napari_sr.config`) when left out.
     precision : {"auto", "float32", "bfloat16", "float16"}
         "auto" is float32, but float16 on a GPU for 8-bit images where the model's card says that it is as good.
     tiling : {"exact", "overlap", "none"} or Overlap
@@ -77,10 +79,10 @@ class Job:
     """
 
     model: Model
-    device: str = "auto"
-    precision: str = "auto"
+    device: str = field(default_factory=lambda: load_config().device)
+    precision: str = field(default_factory=lambda: load_config().precision)
     tiling: Tiling = "exact"
-    memory: Memory = "auto"
+    memory: Memory = field(default_factory=lambda: load_config().memory)
     self_ensemble: bool = False
     batch: int | Literal["auto"] = "auto"
     intensity: IntensitySpec = "auto"
@@ -240,10 +242,10 @@ def upscale(
     model: Model | str,
     axes: str | None = None,
     *,
-    device: str = "auto",
-    precision: str = "auto",
+    device: str | None = None,
+    precision: str | None = None,
     tiling: Tiling = "exact",
-    memory: Memory = "auto",
+    memory: Memory | None = None,
     self_ensemble: bool = False,
     batch: int | Literal["auto"] = "auto",
     intensity: IntensitySpec = "auto",
@@ -294,19 +296,22 @@ def upscale(
     """
     job = Job(
         model=as_model(model),
-        device=device,
-        precision=precision,
         tiling=tiling,
-        memory=memory,
         self_ensemble=self_ensemble,
         batch=batch,
         intensity=intensity,
         target=target,
+        **given(device=device, precision=precision, memory=memory),
     )
     result: NDArray[Any] = job.run(
         image, axes, part=part, pixel_size=pixel_size, unit=unit, out=out, progress=progress, cancel=cancel
     ).data
     return result
+
+
+def given(**settings: Any) -> dict[str, Any]:
+    """Leave out what is None, so that the defaults of `Job` hold."""
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def as_model(model: Model | str) -> Model:

@@ -20,7 +20,7 @@ from napari_sr.imaging.geometry import (
 from napari_sr.imaging.intensity import IntensityMap, IntensitySpec
 from napari_sr.imaging.part import Part
 from napari_sr.imaging.target_size import parse_target
-from napari_sr.inference.job import Job, as_model
+from napari_sr.inference.job import Job, as_model, given
 from napari_sr.inference.memory import Memory
 from napari_sr.inference.settings import Cancel, Progress, Tiling
 from napari_sr.zoo.model import Model
@@ -160,10 +160,10 @@ def upscale_layer(
     model: Model | str,
     *,
     axes: str | None = None,
-    device: str = "auto",
-    precision: str = "auto",
+    device: str | None = None,
+    precision: str | None = None,
     tiling: Tiling = "exact",
-    memory: Memory = "auto",
+    memory: Memory | None = None,
     self_ensemble: bool = False,
     batch: int | Literal["auto"] = "auto",
     intensity: IntensitySpec = "auto",
@@ -194,14 +194,12 @@ def upscale_layer(
     """
     job = Job(
         model=as_model(model),
-        device=device,
-        precision=precision,
         tiling=tiling,
-        memory=memory,
         self_ensemble=self_ensemble,
         batch=batch,
         intensity=intensity,
         target=target,
+        **given(device=device, precision=precision, memory=memory),
     )
     return run_layer(job, prepare_layer(job, layer, axes, part), progress=progress, cancel=cancel)
 

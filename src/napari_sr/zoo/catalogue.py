@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from platformdirs import user_data_dir
 
+from napari_sr.config import load_config
 from napari_sr.errors import CheckpointError, InputError
 from napari_sr.zoo.card import Card, Family, Mixing
 from napari_sr.zoo.header import read_card
@@ -64,8 +65,11 @@ class ModelEntry:
 
 
 def model_folder() -> Path:
-    """Folder of the user's own and downloaded models; the variable NAPARI_SR_MODELS moves it. It need not exist."""
-    moved = os.environ.get(FOLDER_VARIABLE)
+    """Folder of the user's own and downloaded models: by NAPARI_SR_MODELS, the shared settings, or the default.
+
+    It need not exist.
+    """
+    moved = os.environ.get(FOLDER_VARIABLE) or load_config().model_folder
     return Path(moved).expanduser() if moved else Path(user_data_dir("napari-sr", appauthor=False)) / "models"
 
 

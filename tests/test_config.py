@@ -1,0 +1,126 @@
+"""One settings file for the window, the command line and Python."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from napari_sr.cli import app
+from napari_sr.config import Config, config_path, load_config, parse_memory, remember, save_config, update_config
+from napari_sr.errors import InputError
+from napari_sr.inference import Job, upscale
+from napari_sr.zoo import model_folder
+from tests.inference.small_models import rrdb
+
+
+def write(text: str) -> None:
+    config_path().write_text(text, encoding="utf-8")
+
+
+def test_without_a_file_everything_is_automatic() -> None:
+    assert not config_path().exists()
+    assert load_config() == Config(device="auto", precision="auto", memory="auto", model_folder=None, last={})
+
+
+@settings(max_examples=30)
+@given(
+    device=st.sampled_from(["auto", "cpu", "cuda", "cuda:3", "mps"]),
+    memory=st.just("auto") | st.integers(1, 2**45),
+    folder=st.none() | st.text(min_size=1).filter(str.isprintable),
+    last=st.dictionaries(
+        st.text(max_size=8),
+        st.dictionaries(st.text(max_size=8), st.booleans() | st.integers(-(2**40), 2**40) | st.text(max_size=8)),
+        max_size=3,
+    ),
+)
+def test_what_is_saved_is_loaded(tmp_path_factory: Any, device: str, memory: Any, folder: Any, last: Any) -> None:
+    config = Config(device=device, memory=memory, model_folder=folder, last=last)
+    save_config(config)
+    assert load_config() == config
+    assert not list(config_path().parent.glob(".*.tmp"))
+
+
+def test_a_change_leaves_the_rest_alone() -> None:
+    write('precision = "float32"\nmemory = "2GiB"\n')
+    remember("esrgan", {"alpha": 0.5, "model": "pair"})
+    remember("srcnn", {"kernel": "bicubic"})
+    update_config(device="cpu")
+    config = load_config()
+    assert (config.device, config.precision, config.memory) == ("cpu", "float32", 2**31)
+    assert config.last == {"esrgan": {"alpha": 0.5, "model": "pair"}, "srcnn": {"kernel": "bicubic"}}
+
+
+def test_a_change_that_changes_nothing_does_not_touch_the_file() -> None:
+    update_config(device="auto")
+    assert not config_path().exists()
+
+
+def test_jobs_go_by_the_file_and_explicit_arguments_win() -> None:
+    write('device = "cpu"\nprecision = "bfloat16"\nmemory = 12345678\n')
+    job = Job(model=rrdb(2, 1))
+    assert (job.device, job.precision, job.memory) == ("cpu", "bfloat16", 12345678)
+    job = Job(model=rrdb(2, 1), device="auto", precision="float32", memory="auto")
+    assert (job.device, job.precision, job.memory) == ("auto", "float32", "auto")
+    image = np.random.default_rng(0).integers(0, 255, (9, 9), np.uint8)
+    exact = upscale(image, rrdb(2, 1), precision="float32")
+    write("")
+    assert np.array_equal(upscale(image, rrdb(2, 1)), exact)
+
+
+def test_the_command_line_goes_by_the_file_and_its_options_win(tmp_path: Path) -> None:
+    from napari_sr.imaging import write_image
+
+    write_image(tmp_path / "in.tif", np.arange(64, dtype=np.uint8).reshape(8, 8))
+    write('precision = "bfloat16"\n')
+    call = ["upscale", str(tmp_path / "in.tif"), "", "-m", "srcnn-x2"]
+    call[2] = str(tmp_path / "a.tif")
+    assert "in bfloat16" in CliRunner().invoke(app, call).output
+    call[2] = str(tmp_path / "b.tif")
+    assert "in float32" in CliRunner().invoke(app, [*call, "--precision", "float32"]).output
+
+
+def test_the_model_folder_is_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NAPARI_SR_MODELS", raising=False)
+    update_config(model_folder=str(tmp_path / "mine"))
+    assert model_folder() == tmp_path / "mine"
+    monkeypatch.setenv("NAPARI_SR_MODELS", str(tmp_path / "other"))
+    assert model_folder() == tmp_path / "other"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('device = "gpu"', "has device = 'gpu', which cannot be used .give auto, cpu"),
+        ("device = 3", "has device = 3"),
+        ('precision = "float8"', "has precision = 'float8'"),
+        ('memory = "much"', "has memory = 'much'"),
+        ("memory = 0", "has memory = 0"),
+        ('colour = "red"', "unknown setting colour: the settings are device, precision"),
+        ("[last.esrgan]\nalpha = [1, 2]", "has last.esrgan.alpha = "),
+        ("device =", "cannot be read .*mend or remove it"),
+    ],
+)
+def test_a_bad_file_is_named_in_one_sentence_and_left_alone(text: str, words: str) -> None:
+    write(text)
+    for call in (load_config, lambda: update_config(precision="auto")):
+        with pytest.raises(InputError, match=words) as caught:
+            call()
+        assert str(config_path()) in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert config_path().read_text(encoding="utf-8") == text
+
+
+def test_a_bad_change_leaves_the_file_alone() -> None:
+    write('device = "cpu"\n')
+    with pytest.raises(InputError, match="device = 'abacus'"):
+        update_config(device="abacus")
+    assert config_path().read_text(encoding="utf-8") == 'device = "cpu"\n'
+
+
+@pytest.mark.parametrize(("text", "count"), [("auto", "auto"), ("5", 5), ("2GiB", 2**31), ("1.5 kB", 1500)])
+def test_budgets_are_read(text: str, count: Any) -> None:
+    assert parse_memory(text) == count
