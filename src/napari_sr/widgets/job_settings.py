@@ -10,7 +10,7 @@ from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, SpinBo
 from magicgui.widgets.bases import Widget
 from qtpy.QtWidgets import QDoubleSpinBox
 
-from napari_sr.imaging.intensity import PERCENTILES, SPECS, IntensitySpec
+from napari_sr.imaging.intensity import PERCENTILES, SPECS, IntensitySpec, Percentiles
 from napari_sr.inference.settings import PRECISIONS, TILINGS, Overlap, Tiling
 from napari_sr.widgets.rows import beside, plain_number, shrinkable
 
@@ -40,14 +40,6 @@ _INTENSITY_WORDS = {
     "contrast": "The layer's contrast limits",
     BOUNDS: "Between two values",
 }
-
-
-from typing import NamedTuple
-
-
-class Percentiles(NamedTuple):
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +88,7 @@ class JobSettings:
 
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
+        self._wanted_device = "auto"
         self.device = _choice(
             "device",
             "Device",
@@ -170,7 +163,7 @@ class JobSettings:
 
     def offer_devices(self, names: Sequence[str]) -> None:
         """List the devices of this computer; the chosen one stays if it is there."""
-        chosen = self.device.value
+        chosen = self._wanted_device if self.device.value == "auto" else self.device.value
         with self.device.changed.blocked():
             self.device.choices = [(_device_words(name), name) for name in names]
             self.device.value = chosen if chosen in names else names[0]
@@ -193,30 +186,13 @@ class JobSettings:
             target=target,
         )
 
-    def take(self, settings: Settings) -> None:
-        """Show other settings; what this computer does not offer stays as it is."""
-        if settings.device in self.device.choices:
-            self.device.value = settings.device
-        self.precision.value = settings.precision
-        self.self_ensemble.value = settings.self_ensemble
-        self.memory.value = 0.0 if settings.memory == "auto" else settings.memory / 2**30
-        if isinstance(settings.tiling, Overlap):
-            self.tiling.value, self.tile.value, self.overlap.value = (
-                OVERLAP,
-                settings.tiling.tile,
-                settings.tiling.overlap,
-            )
-        else:
-            self.tiling.value = settings.tiling
-        self._take_intensity(settings.intensity)
-
-    def _take_intensity(self, intensity: IntensitySpec) -> None:
-        if isinstance(intensity, str):
-            self.intensity.value = intensity
-            return
-        row, name = (self.percentiles, PERCENTILE) if isinstance(intensity, Percentiles) else (self.bounds, BOUNDS)
-        low, high = (intensity.low, intensity.high) if isinstance(intensity, Percentiles) else intensity
-        self.intensity.value, row[0].value, row[1].value = name, low, high
+    def take_defaults(self, device: str, precision: str, memory: Memory) -> None:
+        """Show what the shared settings say; a device that is not known yet is shown once it is."""
+        self._wanted_device = device
+        if device in self.device.choices:
+            self.device.value = device
+        self.precision.value = precision
+        self.memory.value = 0.0 if memory == "auto" else memory / 2**30
 
     def _tiling(self) -> Tiling:
         name: Tiling = self.tiling.value

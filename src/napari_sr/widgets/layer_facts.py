@@ -99,7 +99,7 @@ class LayerFacts:
         InputError
             If the layer has too few or too many dimensions.
         """
-        return layer_axes(layer, self._said.get(layer) or _labelled(layer))
+        return known_axes(layer, self._said.get(layer))
 
     def show(self, layer: Image | None) -> None:
         """Show what is known of another layer, or of the same anew."""
@@ -164,6 +164,17 @@ class LayerFacts:
             layer.scale, layer.translate = np.asarray(layer.scale) * ratio, np.asarray(layer.translate) * ratio
             layer.units = tuple(units)
         self._on_change()
+
+
+def known_axes(layer: Image, said: str | None = None) -> Axes:
+    """Give a layer's axes: as somebody said, or as its axis labels say, or as its shape suggests.
+
+    Raises
+    ------
+    InputError
+        If the letters do not fit, or the layer has too few or too many dimensions.
+    """
+    return layer_axes(layer, said or _labelled(layer))
 
 
 def _labelled(layer: Image) -> str | None:

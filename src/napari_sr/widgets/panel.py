@@ -12,7 +12,9 @@ from napari.layers import Image
 from napari.utils.notifications import show_error
 from napari.viewer import Viewer
 
+from napari_sr.config import load_config
 from napari_sr.errors import InputError, NapariSRError
+from napari_sr.widgets.commands import keep_last
 from napari_sr.widgets.executor import Executor, Run
 from napari_sr.widgets.glance import at_a_glance, regions
 from napari_sr.widgets.job_plan import JobPlan
@@ -79,6 +81,7 @@ class UpscalePanel(Container[Widget]):
         self.native_parent_changed.connect(self._parent_changed)
         self.native.destroyed.connect(self._leave)
         self._follow_view()
+        self._take_defaults()
         self._layer_changed()
         self._model_changed()
         self._warm_up()
@@ -99,6 +102,11 @@ class UpscalePanel(Container[Widget]):
             self.controls.show_message(self._show_error(error))
             return
         self.runs.start(places, plan, self.loader)
+        try:
+            keep_last(self.family, plan)
+        except NapariSRError as error:
+            # The run goes on; only the next session will not know of it.
+            self._show_error(error)
 
     def cancel_upscaling(self) -> None:
         """Stop what this panel has started: what the Cancel button does."""
@@ -262,6 +270,15 @@ class UpscalePanel(Container[Widget]):
         self.models.refuse()
         self._changed()
         self.controls.show_message(self._show_error(error))
+
+    def _take_defaults(self) -> None:
+        """Begin with device, precision and memory of the shared settings."""
+        try:
+            config = load_config()
+        except NapariSRError as error:
+            self._show_error(error)
+            return
+        self.settings.take_defaults(config.device, config.precision, config.memory)
 
     def _warm_up(self) -> None:
         """Bring in torch while the user looks at the panel, and learn which devices there are."""

@@ -105,6 +105,7 @@ class Preview:
         self._maps: tuple[object, Maps] | None = None
         self._side = _SIDE
         self._cut = False
+        self._refused: object = None
         self._generation = 0
         self._seconds = 0.0
         self._blinked = False
@@ -139,7 +140,7 @@ class Preview:
         self._leave_source()
         self._stop()
         self._remove()
-        self._maps = None
+        self._maps = self._refused = None
         self._controls.say("")
 
     def changed(self, event: object = None) -> None:
@@ -170,12 +171,17 @@ class Preview:
         if key == self._key and self._picture is not None and self._picture.exact:
             self.compare()
             return
+        if key == self._refused:
+            # The sentence that says why stands there; removing the picture may have moved a slider.
+            return
+        self._refused = None
         self._controls.say("Preview: working…")
         started = time.perf_counter()
         self._submit(
             "loading the model for the preview",
             lambda cancel: self._loader.load(wish.plan.request),
             lambda model: self._make(wish, part, key, model, started),
+            key,
         )
 
     def _make(self, wish: Wish, part: Part, key: object, model: Model, started: float) -> None:
@@ -187,7 +193,7 @@ class Preview:
             known = self._maps[1] if self._maps is not None and self._maps[0] == maps_key else None
             prepared = prepare_layer(job, wish.layer, wish.axes.letters, part, known)
         except Exception as error:  # whatever it is, the panel must show it and go on
-            self._failed(error)
+            self._failed(error, key)
             return
         against, side = self._controls.counterpart, self._side
 
@@ -203,14 +209,14 @@ class Preview:
             if self._adapt(picture.seconds, part):
                 self.changed()
             elif not picture.exact:
-                self._submit("making the preview", lambda cancel: make(False, cancel), take)
+                self._submit("making the preview", lambda cancel: make(False, cancel), take, key)
 
         def make(quickly: bool, cancel: Cancel) -> Picture:
             return make_picture(job, prepared, quickly and needs_margin(job, prepared), against, cancel)
 
-        self._submit("making the preview", lambda cancel: make(True, cancel), refine)
+        self._submit("making the preview", lambda cancel: make(True, cancel), refine, key)
 
-    def _submit(self, name: str, work: Callable[[Cancel], Any], returned: Callable[[Any], None]) -> None:
+    def _submit(self, name: str, work: Callable[[Cancel], Any], returned: Callable[[Any], None], key: object) -> None:
         def ended(then: Callable[[Any], None]) -> Callable[[Any], None]:
             def end(result: Any) -> None:
                 if self._run is run:
@@ -223,7 +229,7 @@ class Preview:
             name,
             lambda progress, cancel: work(cancel),
             returned=ended(returned),
-            errored=ended(self._failed),
+            errored=ended(lambda error: self._failed(error, key)),
             announced=False,
         )
         self._run = run
@@ -235,7 +241,8 @@ class Preview:
         if run is not None:
             self._lane.cancel(run)
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception, key: object) -> None:
+        self._refused = key
         self._remove()
         self._controls.say(self._say_error(error))
 
@@ -243,7 +250,9 @@ class Preview:
         """Show a picture, once what it is compared with is there."""
         against = self._controls.counterpart
         if against is not None and against not in picture.counterparts:
-            self._submit("comparing the preview", lambda cancel: picture.against(against), lambda _: self.compare())
+            self._submit(
+                "comparing the preview", lambda cancel: picture.against(against), lambda _: self.compare(), self._key
+            )
             return
         self._blinked = False
         if self._controls.kind == BLINK:
