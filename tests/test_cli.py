@@ -528,3 +528,34 @@ def test_usage_error_is_status_2():
 
 def test_version_is_printed():
     assert napari_sr("--version").stdout == f"napari-sr {__version__}\n"
+
+
+def test_a_factor_or_a_pixel_size_may_be_asked_for(tmp_path, stack):
+    napari_sr("upscale", stack, tmp_path / "factor.ome.tif", "-m", "tiny", "--factor", "2.5")
+    image = read_image(tmp_path / "factor.ome.tif")
+    assert image.data.shape == (3, 40, 50)
+    assert image.pixel_size == pytest.approx({"Z": 0.3, "Y": 0.04, "X": 0.04})
+    napari_sr("upscale", stack, tmp_path / "size.zarr", "-m", "tiny", "--pixel-size", "50 nm")
+    assert zarr.open_array(tmp_path / "size.zarr").shape == (3, 32, 40)
+    for wish, words in (
+        (["--factor", "2", "--pixel-size", "5 um"], "two wishes"),
+        (["--pixel-size", "0.05"], "has no unit"),
+        (["--pixel-size", "0.05 miles"], "neither a factor nor a pixel size"),
+    ):
+        assert words in refusal("upscale", stack, tmp_path / "no.tif", "-m", "tiny", *wish)
+
+
+def test_a_dry_run_says_what_it_would_give_and_writes_nothing(tmp_path, stack):
+    said = napari_sr("upscale", stack, tmp_path / "out.tif", "-m", "tiny", "--dry-run").stdout
+    assert said.startswith("3 x 16 x 20 uint16, 0.1 µm -> 3 x 64 x 80, 0.025 µm, 30 KiB, ")
+    assert said.strip().endswith("on this CPU")
+    assert not (tmp_path / "out.tif").exists()
+
+
+def test_percentiles_may_be_given(tmp_path, stack):
+    out = tmp_path / "out.tif"
+    napari_sr("upscale", stack, out, "-m", "tiny", "--intensity", "percentile:5,95")
+    assert out.exists()
+    assert "do not rise" in refusal(
+        "upscale", stack, tmp_path / "no.tif", "-m", "tiny", "--intensity", "percentile:9,5"
+    )

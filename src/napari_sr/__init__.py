@@ -11,7 +11,7 @@ from napari_sr.errors import Cancelled, CheckpointError, InputError
 if TYPE_CHECKING:
     from napari_sr.evaluation import evaluate
     from napari_sr.inference import Job, upscale, upscale_layer
-    from napari_sr.zoo import Model, list_models, load_model
+    from napari_sr.zoo import Model, list_models, load_model, load_pair
 
 __version__ = "0.1.0"
 
@@ -25,6 +25,7 @@ __all__ = [
     "evaluate",
     "list_models",
     "load_model",
+    "load_pair",
     "upscale",
     "upscale_layer",
 ]
@@ -35,6 +36,7 @@ _ROOM_OF = {
     "evaluate": "napari_sr.evaluation",
     "list_models": "napari_sr.zoo",
     "load_model": "napari_sr.zoo",
+    "load_pair": "napari_sr.zoo",
     "upscale": "napari_sr.inference",
     "upscale_layer": "napari_sr.inference",
 }

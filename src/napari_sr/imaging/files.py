@@ -45,6 +45,8 @@ class ImageFile:
         The unit by pint's and napari's name ("micrometer", "pixel"); None where the file says none.
     path : Path
         Where it was read.
+    channels : tuple of str
+        Names of the separate channels, where an OME-TIFF says them.
     """
 
     data: npt.NDArray[Any]
@@ -52,6 +54,7 @@ class ImageFile:
     pixel_size: dict[str, float] = field(default_factory=dict)
     unit: str | None = None
     path: Path = Path()
+    channels: tuple[str, ...] = ()
 
 
 def read_image(path: str | os.PathLike[str]) -> ImageFile:
@@ -83,6 +86,22 @@ def read_image(path: str | os.PathLike[str]) -> ImageFile:
     with source.open("rb") as stream:
         start = stream.read(26)
     return _read(_read_tiff if start[:4] in _TIFF_STARTS else _read_picture, source, start)
+
+
+def is_readable_tiff(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a TIFF whose first image has axes that we know; its pixels are not read."""
+    source = Path(path)
+    try:
+        with source.open("rb") as stream:
+            if stream.read(4) not in _TIFF_STARTS:
+                return False
+        with tifffile.TiffFile(source) as tiff:
+            series = tiff.series[0]
+            shape = np.broadcast_to(np.zeros((), np.uint8), series.shape)
+            return shape.ndim >= 2 and shape.size > 0 and bool(_our_axes(shape, series.axes, source))
+    except Exception:
+        # Whatever keeps it from being understood: it is not ours to open.
+        return False
 
 
 def write_image(
@@ -143,6 +162,11 @@ def _read(read: Callable[[Path, bytes], ImageFile], source: Path, start: bytes) 
     except Exception as error:
         # A damaged file makes its reader fail in any way there is; the user needs the name and the reason.
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        if "imagecodecs" in reason:
+            raise InputError(
+                f"The file {source} is compressed in a way that needs the package imagecodecs; "
+                "install it (pip install 'napari-sr[compression]'), or save the file without compression."
+            ) from error
         sentence = f"The file {source} cannot be read as an image ({reason}); pick a TIFF, PNG or JPEG."
         raise InputError(sentence) from error
 
@@ -155,8 +179,9 @@ def _read_tiff(source: Path, start: bytes) -> ImageFile:
             raise InputError(f"The file {source} holds no image; pick another one.")
         data, letters = _our_axes(stored, series.axes, source)
         pixel_size, unit = _tiff_pixel_size(tiff, series.keyframe)
-    kept = {letter: pixel_size[letter] for letter in letters if letter in pixel_size}
-    return ImageFile(data, letters, kept, unit if kept else None, source)
+        kept = {letter: pixel_size[letter] for letter in letters if letter in pixel_size}
+        channels = sizes.ome_channels(tiff.ome_metadata) if tiff.ome_metadata else ()
+    return ImageFile(data, letters, kept, unit if kept else None, source, channels)
 
 
 def _our_axes(data: npt.NDArray[Any], letters: str, source: Path) -> tuple[npt.NDArray[Any], str]:

@@ -22,6 +22,9 @@ from napari_sr.imaging.pixel_size import PixelSize, in_one_unit, unit_name
 Vector = npt.NDArray[np.float64]
 LayerData = tuple[Any, dict[str, Any], str]
 
+#: Where a layer's metadata say which channel of its file it shows: (axis, number).
+CHANNEL_KEY = "napari_sr_channel"
+
 # Everything of a napari Image layer that says how it looks and holds for the result as it stands.
 _APPEARANCE = (
     "attenuation",

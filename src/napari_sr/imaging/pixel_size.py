@@ -114,6 +114,14 @@ def from_ome(xml: str) -> PixelSize:
     return in_one_unit(said)
 
 
+def ome_channels(xml: str) -> tuple[str, ...]:
+    """Names of the channels of the first image of an OME-XML; nothing unless all have one."""
+    pixels = next((element for element in ElementTree.fromstring(xml).iter() if element.tag.endswith("}Pixels")), None)
+    channels = [] if pixels is None else [one for one in pixels if one.tag.endswith("}Channel")]
+    names = tuple(str(channel.get("Name")) for channel in channels if channel.get("Name"))
+    return names if len(names) == len(channels) else ()
+
+
 def from_imagej(metadata: Mapping[str, Any], resolution: tuple[float, float]) -> PixelSize:
     """Pixel sizes of an ImageJ TIFF.
 

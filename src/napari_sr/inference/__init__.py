@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from napari_sr.inference.job import Job, Result, upscale
     from napari_sr.inference.layer import LayerInput, layer_intensity, prepare_layer, run_layer, upscale_layer
     from napari_sr.inference.report import Report
+    from napari_sr.inference.script import as_script
     from napari_sr.inference.speed import known_speed, measure_speed
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Overlap",
     "Report",
     "Result",
+    "as_script",
     "available_devices",
     "estimate_job",
     "known_speed",
@@ -45,6 +47,7 @@ _FILE_OF = {
     "LayerInput": "layer",
     "Report": "report",
     "Result": "job",
+    "as_script": "script",
     "available_devices": "device",
     "layer_intensity": "layer",
     "prepare_layer": "layer",

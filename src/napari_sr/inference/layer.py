@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.geometry import (
+    CHANNEL_KEY,
     LayerData,
     check_layer,
     finest_level,
@@ -22,8 +23,28 @@ from napari_sr.imaging.part import Part
 from napari_sr.imaging.target_size import parse_target
 from napari_sr.inference.job import Job, as_model, given
 from napari_sr.inference.memory import Memory
+from napari_sr.inference.script import as_script, as_settings
 from napari_sr.inference.settings import Cancel, Progress, Tiling
 from napari_sr.zoo.model import Model
+
+
+@dataclass(frozen=True)
+class LayerSource:
+    """Where a layer came from.
+
+    Parameters
+    ----------
+    name : str
+        The layer's.
+    path : str or None
+        Of its file; None for a layer made in memory.
+    channel : (int, int) or None
+        Axis and number of the channel of the file that it shows, if it shows one.
+    """
+
+    name: str = ""
+    path: str | None = None
+    channel: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +67,8 @@ class LayerInput:
         Intensity maps of the whole layer, where they are known already.
     pixel_size, unit : dict of str to float, and str or None
         Of the layer, by axis letter.
+    source : LayerSource
+        Where the layer came from.
     """
 
     image: ImageArray
@@ -56,6 +79,7 @@ class LayerInput:
     maps: Mapping[int | None, IntensityMap] | None = None
     pixel_size: dict[str, float] = field(default_factory=dict)
     unit: str | None = None
+    source: LayerSource = field(default_factory=LayerSource)
 
 
 def prepare_layer(
@@ -97,7 +121,15 @@ def prepare_layer(
     name = f"{layer.name} · {result_name(job)}"
     _, kwargs, _ = upscaled_layer(layer, shape, factors, name=name, axes=parsed, origin=region.origin)
     low, high = layer.contrast_limits
-    return LayerInput(image, parsed, (float(low), float(high)), kwargs, part, maps, pixel_size, unit)
+    return LayerInput(image, parsed, (float(low), float(high)), kwargs, part, maps, pixel_size, unit, _source(layer))
+
+
+def _source(layer: Any) -> LayerSource:
+    path = getattr(getattr(layer, "source", None), "path", None)
+    channel = dict(layer.metadata).get(CHANNEL_KEY)
+    return LayerSource(
+        str(layer.name), None if path is None else str(path), None if channel is None else tuple(channel)
+    )
 
 
 def layer_intensity(job: Job, prepared: LayerInput) -> dict[int | None, IntensityMap]:
@@ -133,7 +165,8 @@ def run_layer(
     Returns
     -------
     data, kwargs, "image"
-        The report stands in ``kwargs["metadata"]["napari_sr"]``.
+        ``kwargs["metadata"]["napari_sr"]`` holds the report, the whole job ("job"), the layer it was done to
+        ("source"), and a script that does it again ("script").
 
     Raises
     ------
@@ -151,7 +184,9 @@ def run_layer(
         progress=progress,
         cancel=cancel,
     )
-    metadata = {**prepared.kwargs["metadata"], "napari_sr": result.report.as_dict()}
+    facts = {**result.report.as_dict(), "job": as_settings(job), "source": asdict(prepared.source)}
+    facts["script"] = as_script(job, prepared)
+    metadata = {**prepared.kwargs["metadata"], "napari_sr": facts}
     return result.data, {**prepared.kwargs, "metadata": metadata}, "image"
 
 

@@ -1,0 +1,219 @@
+"""A job over a layer as a Python script that gives the same pixels in the same place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sr.imaging.axes import Axes
+from napari_sr.imaging.intensity import Percentiles
+from napari_sr.imaging.part import Part
+from napari_sr.inference.settings import Overlap
+from napari_sr.zoo.catalogue import bundled_folder
+from napari_sr.zoo.model import Model
+
+if TYPE_CHECKING:
+    from napari_sr.inference.job import Job
+    from napari_sr.inference.layer import LayerInput
+
+#: What of a layer says where it lies; the rest is looks.
+_GEOMETRY = ("name", "scale", "translate", "rotate", "shear", "affine", "units", "axis_labels", "rgb")
+
+
+def as_script(job: Job, prepared: LayerInput) -> str:
+    """Write a job over a layer as a script.
+
+    Parameters
+    ----------
+    job : Job
+        What is done.
+    prepared : LayerInput
+        The layer that it is done to, from `prepare_layer`.
+
+    Returns
+    -------
+    str
+        A script that needs napari-sr but not napari. Its `result` holds the pixels and its `layer` the arguments with
+        which napari shows them in their place. A layer that came from no file leaves a line to be filled in.
+    """
+    source = prepared.source
+    where = [f'"""{_line(source.name)}: {_line(job.model.name)}, as napari-sr did it."""', ""]
+    names = {"read_image", "write_image"} if source.path is not None else {"write_image"}
+    arguments = _arguments(job, prepared)
+    for name in ("Part", "Percentiles"):
+        if any(f"{name}(" in text for text in arguments.values()):
+            names.add(name)
+    imports = ["import napari_sr as sr", f"from napari_sr.imaging import {', '.join(sorted(names, key=str.lower))}"]
+    if "Overlap(" in arguments["tiling"]:
+        imports.append("from napari_sr.inference import Overlap")
+    geometry = {key: prepared.kwargs[key] for key in _GEOMETRY if key in prepared.kwargs}
+    call = "".join(f"    {name}={text},\n" for name, text in arguments.items())
+    stem = Path(source.path).name.split(".")[0] if source.path else "result"
+    sizes = {letter: size for letter, size in _result_sizes(prepared).items() if prepared.unit != "pixel"}
+    saved = [repr(f"{stem}-upscaled.ome.tif"), "result", repr(prepared.axes.letters)]
+    saved += [_literal(sizes), repr(prepared.unit)] if sizes else []
+    shown = "".join(f"    {key}={_literal(value)},\n" for key, value in geometry.items())
+    return "\n".join(
+        [
+            *where,
+            *imports,
+            "",
+            *_image_lines(prepared),
+            f"model = {_model(job.model)}",
+            f"result = sr.upscale(\n    image,\n    model,\n{call})",
+            "",
+            "# Where it lies and what it is called in napari: viewer.add_image(result, **layer)",
+            f"layer = dict(\n{shown})",
+            "",
+            'if __name__ == "__main__":',
+            f"    write_image({', '.join(saved)})",
+            "",
+        ]
+    )
+
+
+def as_settings(job: Job) -> dict[str, Any]:
+    """Give all that a job was told as plain values, for a layer's metadata or a JSON file."""
+    model = job.model
+    source = model.source if isinstance(model.source, tuple) else (model.source,)
+    return {
+        "model": {
+            "name": model.name,
+            "source": [None if one is None else str(one) for one in source],
+            "network": model.card.architecture.model_dump(mode="json"),
+            "scale": model.scale,
+            "alpha": model.alpha,
+            "mixing": model.mixing,
+        },
+        "device": job.device,
+        "precision": job.precision,
+        "tiling": _plain(job.tiling),
+        "memory": job.memory,
+        "self_ensemble": job.self_ensemble,
+        "batch": job.batch,
+        "intensity": _plain(job.intensity),
+        "target": job.target,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Overlap):
+        return {"tile": value.tile, "overlap": value.overlap, "blend": value.blend}
+    if isinstance(value, Percentiles):
+        return {"percentiles": [value.low, value.high]}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _image_lines(prepared: LayerInput) -> list[str]:
+    """Lines that read the image, or say where to put it, and refuse another one."""
+    source, axes = prepared.source, prepared.axes
+    dtype = np.dtype(prepared.image.dtype)
+    if source.path is None:
+        lines = [
+            f"# The layer {_quoted(source.name)} came from no file: put its array here.",
+            f"image = None  # an array of {axes.shape} {dtype}, axes {axes.letters}",
+        ]
+    else:
+        lines = [f"image = read_image({source.path!r}).data"]
+        if source.channel is not None:
+            lines += [f"image = image.take({source.channel[1]}, {source.channel[0]})  # the channel of the layer"]
+    wrong = f"This script is for an array of {axes.shape} {dtype}: put that of the layer {_quoted(source.name)} here."
+    return [
+        *lines,
+        f"if getattr(image, 'shape', None) != {axes.shape} or image.dtype != {str(dtype)!r}:",
+        f"    raise SystemExit({wrong!r})",
+    ]
+
+
+def _arguments(job: Job, prepared: LayerInput) -> dict[str, str]:
+    """Arguments of `upscale` as they are written."""
+    intensity = job.intensity
+    if isinstance(intensity, str) and intensity == "contrast":
+        intensity = prepared.contrast_limits
+    arguments = {
+        "axes": repr(prepared.axes.letters),
+        "device": repr(job.device),
+        "precision": repr(job.precision),
+        "tiling": repr(job.tiling),
+        "memory": repr(job.memory),
+        "self_ensemble": repr(job.self_ensemble),
+        "batch": repr(job.batch),
+        "intensity": repr(intensity if isinstance(intensity, str | Percentiles) else _numbers(intensity)),
+    }
+    if job.target is not None:
+        arguments["target"] = repr(job.target)
+        if prepared.pixel_size and prepared.unit is not None:
+            arguments |= {"pixel_size": _literal(prepared.pixel_size), "unit": repr(prepared.unit)}
+    if prepared.part is not None:
+        arguments["part"] = _part(prepared.part)
+    return arguments
+
+
+def _part(part: Part) -> str:
+    given = {"rows": part.rows, "columns": part.columns, "at": dict(part.at) or None}
+    return f"Part({', '.join(f'{name}={_literal(value)}' for name, value in given.items() if value is not None)})"
+
+
+def _model(model: Model) -> str:
+    """Write how a model is loaded."""
+    alpha = {} if model.alpha is None else {"alpha": repr(float(model.alpha))}
+    mixing = {"mixing": repr("images")} if model.mixing == "images" else {}
+    options = {**alpha, **mixing}
+    settings = model.card.architecture.settings
+    if isinstance(model.source, tuple):
+        files = ", ".join(_weights(source) for source in model.source)
+        pair = "".join(f", {name}={text}" for name, text in {**options, "scale": repr(model.scale)}.items())
+        return f"sr.load_pair({files}{pair})"
+    if model.source is None:
+        return f"None  # put the model {_quoted(model.name)} here: it came from no file"
+    options["scale"] = repr(model.scale)
+    if "upsampling" in settings:
+        options["upsampling"] = repr(settings["upsampling"])
+    return f"sr.load_model({_weights(model.source)}{''.join(f', {name}={text}' for name, text in options.items())})"
+
+
+def _weights(source: str | Path) -> str:
+    """Name a model that travels with the package; give the path of any other."""
+    path = Path(source)
+    return repr(path.stem if path.parent == bundled_folder() else str(source))
+
+
+def _result_sizes(prepared: LayerInput) -> dict[str, float]:
+    """Pixel sizes of the result, by axis letter."""
+    axes: Axes = prepared.axes
+    scale = prepared.kwargs["scale"]
+    own = {letter: axes.letters.index(letter) for letter in prepared.pixel_size}
+    return {letter: float(scale[axis]) for letter, axis in own.items()}
+
+
+def _literal(value: Any) -> str:
+    """Write plain values, numpy arrays and units as Python that gives them back."""
+    if isinstance(value, np.ndarray):
+        return _literal(value.tolist())
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key!r}: {_literal(one)}' for key, one in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(_literal(one) for one in value)}]"
+    if isinstance(value, tuple):
+        return f"({', '.join(_literal(one) for one in value)}{',' if len(value) == 1 else ''})"
+    if isinstance(value, np.generic):
+        return repr(value.item())
+    # napari's units are objects of pint, which it takes by their names as well.
+    return repr(value if isinstance(value, bool | int | float | str | None) else str(value))
+
+
+def _numbers(pair: Any) -> tuple[float, float]:
+    low, high = pair
+    return float(low), float(high)
+
+
+def _quoted(name: str) -> str:
+    return '"' + _line(name) + '"'
+
+
+def _line(text: str) -> str:
+    """One line without what would end a docstring."""
+    return " ".join(str(text).split()).replace("\\", "/").replace('"', "'")

@@ -1,0 +1,146 @@
+"""A job over a layer as a script: the same pixels in the same place, from a fresh process."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from napari.layers import Image, Layer
+
+from napari_sr.imaging.files import write_image
+from napari_sr.imaging.intensity import Percentiles
+from napari_sr.imaging.part import Part
+from napari_sr.inference import Job, Overlap, as_script, prepare_layer, run_layer
+from napari_sr.networks import SRCNN, RRDBNet
+from napari_sr.widgets.reader import read_layers
+from napari_sr.zoo import load_model, load_pair
+
+RNG = np.random.default_rng(0)
+
+RUNNER = """
+import runpy, sys
+import numpy as np
+for script in sys.argv[1:]:
+    found = runpy.run_path(script, init_globals=None, run_name="script")
+    np.savez(script + ".npz", result=found["result"], layer=np.array(found["layer"], dtype=object))
+"""
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """Files of two tiny ESRGANs and a bare SRCNN."""
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        torch.save(RRDBNet(scale=4, features=8, growth=4, blocks=1).state_dict(), tmp_path / f"tiny{seed}.pth")
+    torch.save(SRCNN(scale=3).state_dict(), tmp_path / "bare.pth")
+    return tmp_path
+
+
+def layers(folder: Path) -> dict[str, Image]:
+    """Layers opened from files, as napari would."""
+    sizes = {"Z": 0.3, "Y": 0.1, "X": 0.1}
+    stack = RNG.integers(100, 4000, (2, 14, 17), np.uint16)
+    write_image(folder / "stack.ome.tif", stack, "ZYX", sizes, "micrometer")
+    write_image(folder / "colours.tif", RNG.integers(0, 256, (12, 13, 3), np.uint8), "YXC")
+    write_image(folder / "both.ome.tif", RNG.integers(0, 999, (2, 11, 12), np.uint16), "CYX", sizes, "micrometer")
+    opened = {}
+    for name in ("stack.ome.tif", "colours.tif", "both.ome.tif"):
+        from napari.layers._source import layer_source
+
+        with layer_source(path=str(folder / name), reader_plugin="napari-sr"):
+            opened[name.split(".")[0]] = Layer.create(*read_layers(str(folder / name))[-1])
+    opened["stack"].rotate = (0, 0, 20)
+    opened["stack"].translate = (1, 2, 3)
+    opened["stack"].contrast_limits = (200, 3000)
+    return opened
+
+
+def drawn(folder: Path) -> list[tuple[Job, str, Part | None]]:
+    """Ten settings, of all kinds."""
+    one = load_model(str(folder / "tiny0.pth"))
+    pair = load_pair(str(folder / "tiny0.pth"), str(folder / "tiny1.pth"), 0.3)
+    kernel = load_model("srcnn-x2", upsampling="lanczos3")
+    here: dict[str, Any] = {"device": "cpu"}
+    return [
+        (Job(model=load_model("srcnn-x2"), **here), "stack", None),
+        (Job(model=one, **here, tiling="none"), "colours", None),
+        (Job(model=pair, **here), "stack", Part(rows=(2, 9), columns=(3, 17), at={"Z": 1})),
+        (Job(model=pair.with_mixing("images"), **here, intensity="contrast"), "stack", None),
+        (Job(model=kernel, **here, intensity=(50.0, 3999.5)), "both", Part(columns=(0, 5))),
+        (Job(model=one, **here, tiling=Overlap(tile=16, overlap=4, blend=2)), "both", None),
+        (Job(model=one, **here, target=2.5, precision="bfloat16"), "colours", None),
+        (Job(model=one, **here, target="0.04 um", self_ensemble=True), "stack", None),
+        (Job(model=load_model(str(folder / "bare.pth"), scale=3), **here, batch=1, memory=10**7), "stack", None),
+        (Job(model=pair, **here, intensity=Percentiles(2, 97.5)), "both", Part(rows=(1, 8))),
+    ]
+
+
+def test_ten_settings_give_the_same_pixels_and_place_in_a_fresh_process(weights: Path) -> None:
+    opened = layers(weights)
+    expected = []
+    scripts = []
+    for n, (job, name, part) in enumerate(drawn(weights)):
+        prepared = prepare_layer(job, opened[name], part=part)
+        expected.append(run_layer(job, prepared))
+        scripts.append(weights / f"script{n}.py")
+        scripts[-1].write_text(as_script(job, prepared), encoding="utf-8")
+        assert expected[-1][1]["metadata"]["napari_sr"]["script"] == as_script(job, prepared)
+    done = subprocess.run(
+        [sys.executable, "-c", RUNNER, *map(str, scripts)], capture_output=True, text=True, cwd=weights, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for script, (data, kwargs, _) in zip(scripts, expected, strict=True):
+        with np.load(f"{script}.npz", allow_pickle=True) as found:
+            assert found["result"].dtype == data.dtype
+            assert np.array_equal(found["result"], data)
+            again, source = Image(found["result"], **found["layer"].item()), Layer.create(data, kwargs, "image")
+        assert again.name == source.name
+        assert again.units == source.units
+        assert again.rgb == source.rgb
+        assert np.array_equal(
+            again._transforms[1:].simplified.affine_matrix, source._transforms[1:].simplified.affine_matrix
+        )
+
+
+def test_a_script_writes_its_result_with_its_pixel_size(weights: Path) -> None:
+    layer = layers(weights)["stack"]
+    job = Job(model=load_model("srcnn-x2"), device="cpu")
+    (weights / "script.py").write_text(as_script(job, prepare_layer(job, layer)), encoding="utf-8")
+    subprocess.run([sys.executable, "script.py"], cwd=weights, check=True)
+    from napari_sr.imaging import read_image
+
+    image = read_image(weights / "stack-upscaled.ome.tif")
+    assert image.data.shape == (2, 28, 34)
+    assert image.pixel_size == pytest.approx({"Z": 0.3, "Y": 0.05, "X": 0.05})
+
+
+def test_a_layer_without_a_file_leaves_its_place(weights: Path) -> None:
+    job = Job(model=load_model("srcnn-x2"))
+    layer = Image(RNG.integers(0, 256, (8, 9), np.uint8), name='a "name"\nof two lines')
+    script = as_script(job, prepare_layer(job, layer))
+    assert "came from no file: put its array here." in script
+    with pytest.raises(SystemExit, match=r"This script is for an array of \(8, 9\) uint8"):
+        exec(compile(script, "script", "exec"), {"__name__": "script"})
+    filled = script.replace("image = None", "image = given")
+    found: dict[str, Any] = {"__name__": "script", "given": layer.data}
+    exec(compile(filled, "script", "exec"), found)
+    assert np.array_equal(found["result"], run_layer(job, prepare_layer(job, layer))[0])
+
+
+def test_the_metadata_hold_the_whole_job(weights: Path) -> None:
+    pair = load_pair(str(weights / "tiny0.pth"), str(weights / "tiny1.pth"), 0.3)
+    job = Job(model=pair, tiling=Overlap(tile=16, overlap=4, blend=2), intensity=Percentiles(1, 99), target="0.04 um")
+    layer = layers(weights)["both"]
+    facts = run_layer(job, prepare_layer(job, layer))[1]["metadata"]["napari_sr"]
+    assert facts["job"]["model"]["source"] == [str(weights / "tiny0.pth"), str(weights / "tiny1.pth")]
+    assert facts["job"]["model"]["alpha"] == 0.3
+    assert facts["job"]["tiling"] == {"tile": 16, "overlap": 4, "blend": 2}
+    assert facts["job"]["intensity"] == {"percentiles": [1, 99]}
+    assert facts["job"]["target"] == "0.04 um"
+    assert facts["source"] == {"name": "both [1]", "path": str(weights / "both.ome.tif"), "channel": (0, 1)}
+    assert facts["mixing"] == "weights"
+    ast.parse(facts["script"])
