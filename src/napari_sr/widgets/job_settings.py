@@ -89,6 +89,7 @@ class JobSettings:
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
         self._wanted_device = "auto"
+        self.known = False
         self.device = _choice(
             "device",
             "Device",
@@ -163,6 +164,7 @@ class JobSettings:
 
     def offer_devices(self, names: Sequence[str]) -> None:
         """List the devices of this computer; the chosen one stays if it is there."""
+        self.known = True
         chosen = self._wanted_device if self.device.value == "auto" else self.device.value
         with self.device.changed.blocked():
             self.device.choices = [(_device_words(name), name) for name in names]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from magicgui.widgets import Container, Label
 from magicgui.widgets.bases import Widget
 from napari.layers import Image
 from napari.utils.notifications import show_error
 from napari.viewer import Viewer
+from qtpy.QtWidgets import QApplication
 
 from napari_sr.config import load_config
 from napari_sr.errors import InputError, NapariSRError
@@ -34,6 +35,9 @@ from napari_sr.widgets.rows import Fold, LabelAlignment, Scrolled, rows, show_te
 from napari_sr.widgets.run_controls import RunControls
 from napari_sr.widgets.size_choice import SizeChoice
 from napari_sr.widgets.time_estimate import TimeEstimate
+
+if TYPE_CHECKING:
+    from napari_sr.zoo import Model
 
 _NO_LAYER = "Open an image, or select an image layer: labels, points and shapes cannot be upscaled."
 
@@ -120,7 +124,48 @@ class UpscalePanel(Container[Widget]):
             self.runs.start([Place(layer, self.facts.axes_of(layer)) for layer in layers], plan, self.loader)
 
     def copy_as_python(self) -> None:
-        """Copy a script that does what Run does."""
+        """Copy a script that does what Run would do now: what the button does."""
+        layer = self.layer_choice.layer
+        if layer is None or not self._can_run():
+            return
+        try:
+            plan, places = self._plan(), self.where.places(layer)
+        except NapariSRError as error:
+            self.controls.show_message(self._show_error(error))
+            return
+        self.actions.allow(copy=False, again=self.runs.last is not None)
+        self._in_background(
+            Run(
+                "loading the model for the script",
+                lambda progress, cancel: self.loader.load(plan.request),
+                returned=lambda model: self._copy(plan, model, places),
+                errored=self._not_copied,
+                announced=False,
+            )
+        )
+
+    def _copy(self, plan: JobPlan, model: Model, places: Sequence[Place]) -> None:
+        from napari_sr.inference import prepare_layer
+        from napari_sr.inference.script import as_script
+
+        place = places[0]
+        try:
+            job = plan.job(model)
+            prepared = prepare_layer(job, place.layer, place.axes.letters, place.part)
+            QApplication.clipboard().setText(as_script(job, prepared))
+        except NapariSRError as error:
+            self._not_copied(error)
+            return
+        self._run_ended()
+        first = f" for the first of {len(places)} parts" if len(places) > 1 else ""
+        by_hand = (
+            "" if prepared.source.path is not None else " It says where to put the array, which came from no file."
+        )
+        self.controls.show_message(f"The script{first} is in the clipboard.{by_hand}")
+
+    def _not_copied(self, error: Exception) -> None:
+        self._run_ended()
+        self.controls.show_message(self._show_error(error))
 
     def _lay_out(self) -> None:
         what = rows([self.layer_choice.widget])
