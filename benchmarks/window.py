@@ -9,6 +9,7 @@ of them is asserted anywhere. The pair is a bundled model of about a million wei
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import platform
 import statistics
@@ -23,6 +24,7 @@ from qtpy.QtCore import QElapsedTimer, QTimer
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
+print = functools.partial(print, flush=True)
 _MODEL = "esrgan-compact-x4"
 _TICK_MS = 2
 
@@ -122,6 +124,8 @@ def alpha(viewer: napari.Viewer, panel: object, stalls: Stalls, size: int, folde
         panel.mixing.choose_file(folder / "perturbed.safetensors")
         panel.preview_controls.switch.value = True
         wait_while(lambda: panel.preview.busy)
+        if panel.preview.layer is None:
+            raise SystemExit(f"There is no preview: {panel.preview_controls.says.value}")
         seconds, refined = [], []
         stalls.start()
         for value in (0.2, 0.4, 0.6, 0.8, 1.0):

@@ -152,15 +152,16 @@ class UpscalePanel(Container[Widget]):
         try:
             job = plan.job(model)
             prepared = prepare_layer(job, place.layer, place.axes.letters, place.part)
-            QApplication.clipboard().setText(as_script(job, prepared))
+            script = as_script(job, prepared)
         except NapariSRError as error:
             self._not_copied(error)
             return
+        clipboard = QApplication.clipboard()
+        assert clipboard is not None
+        clipboard.setText(script)
         self._run_ended()
         first = f" for the first of {len(places)} parts" if len(places) > 1 else ""
-        by_hand = (
-            "" if prepared.source.path is not None else " It says where to put the array, which came from no file."
-        )
+        by_hand = "" if prepared.source.path is not None else " It says where to put the array: it came from no file."
         self.controls.show_message(f"The script{first} is in the clipboard.{by_hand}")
 
     def _not_copied(self, error: Exception) -> None:
