@@ -559,3 +559,15 @@ def test_percentiles_may_be_given(tmp_path, stack):
     assert "do not rise" in refusal(
         "upscale", stack, tmp_path / "no.tif", "-m", "tiny", "--intensity", "percentile:9,5"
     )
+
+
+def test_an_ome_zarr_says_its_axes_and_sizes_to_others(tmp_path, stack):
+    out = tmp_path / "out.ome.zarr"
+    napari_sr("upscale", stack, out, "-m", "tiny", "-q")
+    group = zarr.open_group(out, mode="r")
+    assert group["0"].shape == (3, 64, 80)
+    scale, _ = group.attrs["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"]
+    assert scale["scale"] == pytest.approx([0.3, 0.025, 0.025])
+    assert "exists already" in refusal("upscale", stack, out, "-m", "tiny", "-q")
+    napari_sr("upscale", stack, out, "-m", "tiny", "-q", "--overwrite", "--factor", "2")
+    assert zarr.open_group(out, mode="r")["0"].shape == (3, 32, 40)

@@ -71,7 +71,7 @@ def upscale_to(out: Path, job: Job, image: ImageFile, axes: Axes, progress: Prog
     if _is_store(out):
         facts = {"axes": axes.letters, "pixel_size": sizes, "unit": unit}
         return _upscale_into_store(out, job, image, axes, facts, progress).report
-    result = job.run(image.data, axes, pixel_size=image.pixel_size, unit=image.unit, progress=progress)
+    result = _run(job, image, axes, None, progress)
     write_image(out, result.data, axes.letters, sizes, unit)
     return result.report
 
@@ -87,8 +87,11 @@ def _upscale_into_store(
     place = out.resolve()
     fresh = place.with_name(f".{place.name}.{uuid4().hex}.part")
     try:
-        result = job.run(image.data, axes, pixel_size=image.pixel_size, unit=image.unit, out=fresh, progress=progress)
-        result.data.attrs.update(facts)
+        if out.name.lower().endswith(".ome.zarr"):
+            result = _upscale_into_ome_zarr(fresh, out.name, job, image, axes, facts, progress)
+        else:
+            result = _run(job, image, axes, fresh, progress)
+            result.data.attrs.update(facts)
         if place.exists():
             rmtree(place)
         fresh.rename(place)
@@ -96,3 +99,20 @@ def _upscale_into_store(
         if fresh.exists():
             rmtree(fresh)
     return result
+
+
+def _run(job: Job, image: ImageFile, axes: Axes, out: Path | None, progress: Progress) -> Result:
+    return job.run(image.data, axes, pixel_size=image.pixel_size, unit=image.unit, out=out, progress=progress)
+
+
+def _upscale_into_ome_zarr(
+    path: Path, name: str, job: Job, image: ImageFile, axes: Axes, facts: dict[str, Any], progress: Progress
+) -> Result:
+    from napari_sr.inference.ome_zarr import ome_zarr
+
+    made = job.region(axes, pixel_size=image.pixel_size, unit=image.unit).made
+    letters = axes.letters[:-1] if axes.rgb else axes.letters
+    scale = [facts["pixel_size"].get(letter, 1.0) for letter in letters]
+    units = [facts["unit"] if letter in facts["pixel_size"] else None for letter in letters]
+    with ome_zarr(path, made, name=name, scale=scale, translate=[0.0] * len(scale), units=units) as finest:
+        return _run(job, image, axes, finest, progress)

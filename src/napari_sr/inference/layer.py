@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -21,8 +22,9 @@ from napari_sr.imaging.geometry import (
 from napari_sr.imaging.intensity import IntensityMap, IntensitySpec
 from napari_sr.imaging.part import Part
 from napari_sr.imaging.target_size import parse_target
-from napari_sr.inference.job import Job, as_model, given
+from napari_sr.inference.job import Job, Result, as_model, given
 from napari_sr.inference.memory import Memory
+from napari_sr.inference.ome_zarr import ome_zarr, open_levels
 from napari_sr.inference.script import as_script, as_settings
 from napari_sr.inference.settings import Cancel, Progress, Tiling
 from napari_sr.zoo.model import Model
@@ -149,7 +151,12 @@ def layer_intensity(job: Job, prepared: LayerInput) -> dict[int | None, Intensit
 
 
 def run_layer(
-    job: Job, prepared: LayerInput, *, progress: Progress | None = None, cancel: Cancel | None = None
+    job: Job,
+    prepared: LayerInput,
+    *,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
 ) -> LayerData:
     """Do the work of `prepare_layer`'s layer; may be called on any thread.
 
@@ -159,6 +166,9 @@ def run_layer(
         The same job.
     prepared : LayerInput
         From `prepare_layer`.
+    out : path, optional
+        An OME-Zarr store that is not there yet, for a result that may be larger than memory. The layer's data are then
+        its arrays on disk, the finest first where there are several.
     progress, cancel : callable, optional
         As `Job.run` takes them.
 
@@ -173,21 +183,45 @@ def run_layer(
     InputError, Cancelled
         As `Job.run` does.
     """
-    result = job.run(
-        prepared.image,
-        prepared.axes,
-        part=prepared.part,
-        maps=prepared.maps,
-        contrast_limits=prepared.contrast_limits,
-        pixel_size=prepared.pixel_size,
-        unit=prepared.unit,
-        progress=progress,
-        cancel=cancel,
-    )
+
+    def run(target: Path | None) -> Result:
+        return job.run(
+            prepared.image,
+            prepared.axes,
+            part=prepared.part,
+            maps=prepared.maps,
+            contrast_limits=prepared.contrast_limits,
+            pixel_size=prepared.pixel_size,
+            unit=prepared.unit,
+            out=target,
+            progress=progress,
+            cancel=cancel,
+        )
+
+    if out is None:
+        result = run(None)
+        data: Any = result.data
+    else:
+        result, data = _into_store(job, prepared, Path(out), run, cancel or (lambda: False))
     facts = {**result.report.as_dict(), "job": as_settings(job), "source": asdict(prepared.source)}
     facts["script"] = as_script(job, prepared)
     metadata = {**prepared.kwargs["metadata"], "napari_sr": facts}
-    return result.data, {**prepared.kwargs, "metadata": metadata}, "image"
+    kwargs = {**prepared.kwargs, "metadata": metadata, "multiscale": isinstance(data, list)}
+    return data, kwargs, "image"
+
+
+def _into_store(
+    job: Job, prepared: LayerInput, path: Path, run: Callable[[Path], Result], cancel: Cancel
+) -> tuple[Result, Any]:
+    """Write the result to an OME-Zarr store, and give its arrays."""
+    region = job.region(prepared.axes, prepared.part, pixel_size=prepared.pixel_size, unit=prepared.unit)
+    kwargs = prepared.kwargs
+    units = [str(unit) for unit in kwargs["units"]]
+    described: dict[str, Any] = {key: kwargs[key] for key in ("name", "scale", "translate")}
+    with ome_zarr(path, region.made, units=units, cancel=cancel, **described) as finest:
+        result = run(finest)
+    levels = open_levels(path)
+    return result, levels if len(levels) > 1 else levels[0]
 
 
 def upscale_layer(
@@ -204,6 +238,7 @@ def upscale_layer(
     intensity: IntensitySpec = "auto",
     target: float | str | None = None,
     part: Part | None = None,
+    out: str | Path | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> LayerData:
@@ -216,6 +251,9 @@ def upscale_layer(
     model, axes, device, precision, tiling, memory, self_ensemble, batch, intensity, target, part, progress, cancel
         As `upscale` takes them; ``intensity="contrast"`` uses the layer's contrast limits, and a target that is a pixel
         size the layer's scale and units.
+
+    out
+        As `run_layer` takes it.
 
     Returns
     -------
@@ -236,7 +274,7 @@ def upscale_layer(
         target=target,
         **given(device=device, precision=precision, memory=memory),
     )
-    return run_layer(job, prepare_layer(job, layer, axes, part), progress=progress, cancel=cancel)
+    return run_layer(job, prepare_layer(job, layer, axes, part), out=out, progress=progress, cancel=cancel)
 
 
 def result_name(job: Job) -> str:

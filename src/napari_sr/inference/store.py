@@ -80,22 +80,33 @@ def _in_memory(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
 
 
 @contextmanager
-def _store(path: Path, shape: tuple[int, ...], dtype: Any, plane: tuple[int, int] | None) -> Iterator[Destination]:
+def fresh_store(path: Path) -> Iterator[Path]:
+    """Give a place beside a store that is not there yet; it gets the store's name at the end, or nothing is left.
+
+    Raises
+    ------
+    InputError
+        If the store is there already, or its folder is missing.
+    """
     if path.exists():
         raise InputError(f"{path} is there already: give another name, or remove it first.")
     if not path.parent.is_dir():
         raise InputError(f"There is no folder {path.parent}: make it first, or write elsewhere.")
     part = path.with_name(f".{path.name}.{uuid4().hex}.part")
-    array_chunks = _chunks(shape, plane)
     try:
-        array = zarr.create_array(part, shape=shape, chunks=array_chunks, dtype=np.dtype(dtype))
-        target = Destination(array)
-        yield target
+        yield part
         part.rename(path)
-        target.array = zarr.open_array(path, mode="r+")
     finally:
         if part.exists():
             shutil.rmtree(part)
+
+
+@contextmanager
+def _store(path: Path, shape: tuple[int, ...], dtype: Any, plane: tuple[int, int] | None) -> Iterator[Destination]:
+    with fresh_store(path) as part:
+        target = Destination(zarr.create_array(part, shape=shape, chunks=_chunks(shape, plane), dtype=np.dtype(dtype)))
+        yield target
+    target.array = zarr.open_array(path, mode="r+")
 
 
 def _chunks(shape: tuple[int, ...], plane: tuple[int, int] | None) -> tuple[int, ...]:
