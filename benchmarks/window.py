@@ -138,8 +138,9 @@ def alpha(viewer: napari.Viewer, panel: object, stalls: Stalls, size: int, folde
             refined.append(time.perf_counter() - started)
         shape = panel.preview.layer.data.shape
         print(
-            f"alpha to preview, {name}: {statistics.median(seconds):.2f} s (from {min(seconds):.2f} to {max(seconds):.2f}), "
-            f"exact border after {statistics.median(refined):.2f} s; {shape[0] // 4} x {shape[1] // 4} pixels; {stalls.stop()}"
+            f"alpha to preview, {name}, {shape[0] // 4} x {shape[1] // 4} pixels: "
+            f"{statistics.median(seconds):.2f} s (from {min(seconds):.2f} to {max(seconds):.2f}), "
+            f"exact border after {statistics.median(refined):.2f} s; {stalls.stop()}"
         )
         panel.preview_controls.switch.value = False
 
@@ -171,9 +172,8 @@ def main() -> None:
         viewer, panel = opening(stalls)
         import torch
 
-        print(
-            f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, napari {napari.__version__}"
-        )
+        machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+        print(f"{machine}, torch {torch.__version__}, napari {napari.__version__}")
         perturbed_copy(folder)
         alpha(viewer, panel, stalls, arguments.size, folder)
         running(viewer, panel, stalls)

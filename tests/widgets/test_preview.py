@@ -344,7 +344,7 @@ def test_a_preview_comes_while_a_job_goes_on(in_viewer, qtbot, monkeypatch):
 
     reached, go_on = threading.Event(), threading.Event()
 
-    def hold(job, prepared, *, progress=None, cancel=None):
+    def hold(job, prepared, *, out=None, progress=None, cancel=None):
         if progress is None:  # the preview's
             return run(job, prepared, progress=progress, cancel=cancel)
         reached.set()

@@ -15,7 +15,7 @@ class Gate:
     def __init__(self) -> None:
         self.reached, self.open, self.left = threading.Event(), threading.Event(), threading.Event()
 
-    def hold(self, job, prepared, *, progress=None, cancel=None):
+    def hold(self, job, prepared, *, out=None, progress=None, cancel=None):
         from napari_sr.inference.layer import run_layer
 
         try:
@@ -24,7 +24,7 @@ class Gate:
             while not self.open.wait(0.01):
                 if cancel():
                     raise Cancelled("stopped")
-            return run_layer(job, prepared, progress=progress, cancel=cancel)
+            return run_layer(job, prepared, out=out, progress=progress, cancel=cancel)
         finally:
             self.left.set()
 

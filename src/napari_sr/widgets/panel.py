@@ -26,6 +26,7 @@ from napari_sr.widgets.layer_facts import LayerFacts
 from napari_sr.widgets.model_choice import ModelChoice
 from napari_sr.widgets.model_loading import ModelLoader, ModelRequest
 from napari_sr.widgets.model_offers import ModelOffer, likely_factor
+from napari_sr.widgets.output_choice import OutputChoice
 from napari_sr.widgets.panel_runs import PanelRuns
 from napari_sr.widgets.place_choice import Place, PlaceChoice
 from napari_sr.widgets.preview import Preview, Wish
@@ -62,7 +63,7 @@ class UpscalePanel(Container[Widget]):
         self._viewer = napari_viewer
         self._lanes: Lanes = shared_lanes() if executor is None else lanes_on(executor)
         self._background: list[Run[Any]] = []
-        self._made = False
+        self._made = self._left = False
         self.loader = ModelLoader()
         self.layer_choice = LayerChoice(napari_viewer)
         self.facts = LayerFacts(self._changed)
@@ -71,6 +72,7 @@ class UpscalePanel(Container[Widget]):
         self.size = SizeChoice(self._changed)
         self.where = PlaceChoice(napari_viewer, self.facts.axes_of, self._changed)
         self.settings = JobSettings(self._changed)
+        self.output = OutputChoice(self._changed)
         self.controls = RunControls(self.run_upscaling, self.cancel_upscaling)
         self.preview_controls = PreviewControls(self._switch_preview, lambda: self.preview.compare())
         self.runs = PanelRuns(napari_viewer, self._lanes, self.controls, self._show_error, self._run_ended)
@@ -173,7 +175,7 @@ class UpscalePanel(Container[Widget]):
         facts = rows(self.facts.widgets)
         which = rows([self.models.model_choice.widget])
         how = rows([self.models.factor, *self.size.widgets, *self._family_rows(), *self.where.widgets])
-        more = rows(self.settings.widgets)
+        more = rows([*self.settings.widgets, *self.output.widgets])
         self.layer_fold = Fold("Pixel size and axes", facts, tooltip="What the layer does not say of itself.")
         self.more = Fold("More", more, tooltip="Brightness, device, precision, tiling, memory and output.")
         self.content: Container[Widget] = Container(
@@ -193,7 +195,8 @@ class UpscalePanel(Container[Widget]):
         )
         super().__init__(labels=False)
         self.margins = (0, 0, 0, 0)
-        self.native.layout().addWidget(Scrolled(self.content.native))
+        self.scroll = Scrolled(self.content.native)
+        self.native.layout().addWidget(self.scroll)
         compared = self.preview_controls.comparison_rows
         self._label_alignment = LabelAlignment(self.native, [what, facts, which, how, compared, more])
 
@@ -219,7 +222,7 @@ class UpscalePanel(Container[Widget]):
         model = self.models.model
         if model is None or not model.usable:
             raise InputError("There is no model to upscale with: choose one under “Model”.")
-        return JobPlan(self._request(model), self.settings.settings(self.size.target))
+        return JobPlan(self._request(model), self.settings.settings(self.size.target), self.output.store)
 
     def _wish(self) -> Wish:
         layer = self.layer_choice.layer
@@ -360,7 +363,10 @@ class UpscalePanel(Container[Widget]):
             self._leave()
 
     def _leave(self) -> None:
-        """Stop everything: nobody is there any more to see a result."""
+        """Stop everything, once: nobody is there any more to see a result."""
+        if self._left:
+            return
+        self._left = True
         for emitter in self._followed:
             emitter.disconnect(self._view_changed)
         self._followed = ()

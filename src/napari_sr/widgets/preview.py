@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image, Layer
+from napari.layers import Image
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 
@@ -24,10 +23,11 @@ from napari_sr.widgets.comparison import Array, split
 from napari_sr.widgets.executor import Cancel, Run
 from napari_sr.widgets.job_plan import JobPlan
 from napari_sr.widgets.lanes import Lanes
-from napari_sr.widgets.layer_choice import PREVIEW_KEY
 from napari_sr.widgets.model_loading import ModelLoader
 from napari_sr.widgets.preview_controls import BLINK, SPLIT, PreviewControls
+from napari_sr.widgets.preview_layer import SHARED_LOOK, PreviewLayer
 from napari_sr.widgets.preview_work import Maps, Picture, make_picture, needs_margin
+from napari_sr.widgets.rows import stop
 from napari_sr.widgets.view import visible_part
 
 if TYPE_CHECKING:
@@ -41,8 +41,6 @@ _BLINK_MS = 700
 _SIDE = 256
 _LEAST_SIDE, _LARGEST_SIDE = 64, 1024
 _TOO_SLOW, _TOO_FAST = 2.5, 0.4
-# What the preview takes from its source when it changes there.
-_SHARED_LOOK = ("contrast_limits", "colormap", "gamma", "interpolation2d")
 # What of the source, beside its values, decides where the preview lies or what it shows.
 _SOURCE_EVENTS = ("data", "scale", "translate", "rotate", "shear", "affine", "units")
 
@@ -97,7 +95,7 @@ class Preview:
         self._viewer, self._wish, self._loader, self._lane = viewer, wish, loader, lanes.previews
         self._controls, self._say_error = controls, say_error
         self.on = False
-        self.layer: Image | None = None
+        self._shown = PreviewLayer(viewer)
         self._source: Image | None = None
         self._run: Run[Any] | None = None
         self._key: object = None
@@ -115,6 +113,11 @@ class Preview:
         self._rest.timeout.connect(self.make_now)
         self._blink.setInterval(_BLINK_MS)
         self._blink.timeout.connect(self._blinks)
+
+    @property
+    def layer(self) -> Image | None:
+        """The layer that is shown; None when there is nothing to show."""
+        return self._shown.layer
 
     @property
     def busy(self) -> bool:
@@ -236,7 +239,7 @@ class Preview:
         self._lane.submit(run)
 
     def _stop(self) -> None:
-        self._rest.stop()
+        stop(self._rest)
         run, self._run = self._run, None
         if run is not None:
             self._lane.cancel(run)
@@ -258,7 +261,7 @@ class Preview:
         if self._controls.kind == BLINK:
             self._blink.start()
         else:
-            self._blink.stop()
+            stop(self._blink)
         self._show(picture)
 
     def _blinks(self) -> None:
@@ -267,13 +270,8 @@ class Preview:
             self._show(self._picture)
 
     def _show(self, picture: Picture) -> None:
-        data, kwargs = self._composed(picture), picture.kwargs
-        if self.layer is None:
-            self._add(data, kwargs)
-        else:
-            self.layer.data = data
-            self.layer.scale, self.layer.translate = kwargs["scale"], kwargs["translate"]
-            self.layer.metadata = {**kwargs["metadata"], PREVIEW_KEY: True}
+        assert self._source is not None
+        self._shown.show(self._source, self._composed(picture), picture.kwargs)
         self._controls.say(self._sentence(picture))
 
     def _composed(self, picture: Picture) -> Array:
@@ -300,35 +298,14 @@ class Preview:
             return f"Preview of {size}. Now: {other if self._blinked else 'the result'}."
         return f"Preview of {size}, in {self._seconds:.1f} s."
 
-    def _add(self, data: Array, kwargs: dict[str, Any]) -> None:
-        source = self._source
-        assert source is not None
-        look = {
-            **kwargs,
-            "name": f"{source.name} · preview",
-            "metadata": {**kwargs["metadata"], PREVIEW_KEY: True},
-            # Added to its source it would be twice as bright.
-            "blending": "translucent",
-        }
-        layer = Layer.create(data, look, "image")
-        with _selection_kept(self._viewer):
-            # Over every image, and under the points and shapes that were drawn on them.
-            images = [n for n, other in enumerate(self._viewer.layers) if isinstance(other, Image)]
-            self._viewer.layers.insert(max(images, default=-1) + 1, layer)
-        layer.contrast_limits_range = list(source.contrast_limits_range)
-        self.layer = layer
-
     def _remove(self) -> None:
-        layer, self.layer = self.layer, None
-        self._blink.stop()
+        stop(self._blink)
         self._picture, self._key = None, None
-        if layer is not None and layer in self._viewer.layers:
-            with _selection_kept(self._viewer):
-                self._viewer.layers.remove(layer)
+        self._shown.remove()
 
     def _layer_removed(self, event: object = None) -> None:
         """The preview goes when its source goes; and it is off when the user has thrown its layer away."""
-        if self.layer is not None and self.layer not in self._viewer.layers:
+        if self._shown.thrown_away:
             self._controls.turn(False)
             self.turn_off()
         elif self._source is not None and self._source not in self._viewer.layers:
@@ -345,7 +322,7 @@ class Preview:
         self._source = layer
         for name in _SOURCE_EVENTS:
             getattr(layer.events, name).connect(self._source_changed)
-        for name in _SHARED_LOOK:
+        for name in SHARED_LOOK:
             getattr(layer.events, name).connect(self._look_changed)
 
     def _leave_source(self) -> None:
@@ -353,7 +330,7 @@ class Preview:
         if layer is not None:
             for name in _SOURCE_EVENTS:
                 getattr(layer.events, name).disconnect(self._source_changed)
-            for name in _SHARED_LOOK:
+            for name in SHARED_LOOK:
                 getattr(layer.events, name).disconnect(self._look_changed)
 
     def _source_changed(self, event: object = None) -> None:
@@ -362,11 +339,9 @@ class Preview:
         self.changed()
 
     def _look_changed(self, event: object = None) -> None:
-        if self.layer is None or self._source is None:
-            return
-        for name in _SHARED_LOOK:
-            setattr(self.layer, name, getattr(self._source, name))
-        self.changed()
+        if self._source is not None:
+            self._shown.share_look(self._source)
+            self.changed()
 
     def _adapt(self, seconds: float, part: Part) -> bool:
         """Choose another size for a device that is slow or fast; whether it is worth another picture at once."""
@@ -407,11 +382,3 @@ def _limits(wish: Wish) -> tuple[float, ...] | None:
 
 def _lengths(part: Part) -> tuple[int, ...]:
     return tuple(int(np.diff(span)[0]) for span in (part.rows, part.columns) if span is not None)
-
-
-@contextmanager
-def _selection_kept(viewer: Viewer) -> Iterator[None]:
-    """Give the selection back: napari selects a layer as it is added, and panels follow the active one."""
-    selected = set(viewer.layers.selection)
-    yield
-    viewer.layers.selection = {layer for layer in selected if layer in viewer.layers}

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from magicgui.widgets import ComboBox, Container, FloatSlider, FloatSpinBox, Label, PushButton
 from magicgui.widgets.bases import Widget
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy import compat
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 W = TypeVar("W", bound=Widget)
@@ -157,6 +158,12 @@ def wrapped(label: Label) -> Label:
     native.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     return label
+
+
+def stop(timer: QTimer) -> None:
+    """Stop a timer, unless Qt has taken it down already, as it does when the application ends."""
+    if compat.isalive(timer):
+        timer.stop()
 
 
 def show_text(label: Label, text: str) -> None:

@@ -17,6 +17,7 @@ from napari_sr.widgets.job_plan import JobPlan
 from napari_sr.widgets.lanes import Lanes
 from napari_sr.widgets.model_loading import ModelLoader
 from napari_sr.widgets.place_choice import Place
+from napari_sr.widgets.rows import stop
 
 REST_MS = 600
 _Facts = tuple[Axes, Any, Part | None, dict[str, float], str | None]
@@ -58,7 +59,7 @@ class TimeEstimate:
 
     def forget(self) -> None:
         """Want no answer any more."""
-        self._rest.stop()
+        stop(self._rest)
         self._wanted, self._answered, self.seconds = None, None, None
         run, self._run = self._run, None
         if run is not None:

@@ -14,6 +14,7 @@ from napari_sr.widgets.executor import Run
 from napari_sr.widgets.job_plan import JobPlan
 from napari_sr.widgets.lanes import Lanes
 from napari_sr.widgets.model_loading import ModelLoader
+from napari_sr.widgets.output_choice import store_in
 from napari_sr.widgets.place_choice import Place
 
 if TYPE_CHECKING:
@@ -109,9 +110,11 @@ class Upscaling:
             return
         name = f"{prepared.kwargs['name']} · {place.name}" if place.name else prepared.kwargs["name"]
         prepared = replace(prepared, kwargs={**prepared.kwargs, "name": name})
+        folder = self.plan.store
+        out = None if folder is None else store_in(folder, name)
         self._run = Run(
             f"upscaling “{self.name}” with {model.name}",
-            lambda progress, cancel: run_layer(job, prepared, progress=progress, cancel=cancel),
+            lambda progress, cancel: run_layer(job, prepared, out=out, progress=progress, cancel=cancel),
             returned=self._add,
             errored=self._failed,
             cancelled=self._stopped,
