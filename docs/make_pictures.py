@@ -146,7 +146,8 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["NAPARI_SR_CONFIG"], os.environ["NAPARI_SR_CACHE"] = f"{folder}/config.toml", f"{folder}/cache"
-        os.environ["NAPARI_SR_MODELS"] = f"{folder}/models"
+        # A path of the machine that made the picture would say nothing to who looks at it.
+        os.environ["NAPARI_SR_MODELS"] = "my-models"
         get_settings().application.confirm_close_window = False
         for name in arguments.names or SCENES:
             scene = Scene((width, height))

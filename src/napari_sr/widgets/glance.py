@@ -59,6 +59,8 @@ def at_a_glance(places: Sequence[Place], made: Sequence[Region], seconds: float 
     )
     room = bytes_words(sum(needed(one, other) for one, other in zip(places, made, strict=True)))
     time = f", {seconds_words(seconds)}{f' on {device}' if device else ''}" if seconds is not None else ""
+    # A line may break between the facts, not between a number and its unit.
+    before, after, room, time = (_kept_together(text) for text in (before, after, room, time))
     if len(places) == 1:
         return f"{before} → {after}, {room}{time}"
     return f"{len(places)} times, the first {before} → {after}; {room} in all{time}"
@@ -67,3 +69,7 @@ def at_a_glance(places: Sequence[Place], made: Sequence[Region], seconds: float 
 def needed(place: Place, region: Region) -> int:
     """Bytes of a result."""
     return int(prod(region.shape) * np.dtype(finest_level(place.layer).dtype).itemsize)
+
+
+def _kept_together(text: str) -> str:
+    return ", ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in text.split(", "))

@@ -36,7 +36,7 @@ _TILING_WORDS = {EXACT: "Exact (streamed)", OVERLAP: "Overlapping tiles", "none"
 _INTENSITY_WORDS = {
     "auto": "Automatic",
     "dtype": "Full range of the data type",
-    PERCENTILE: "Percentiles of the layer",
+    PERCENTILE: "Percentiles",
     "contrast": "The layer's contrast limits",
     BOUNDS: "Between two values",
 }

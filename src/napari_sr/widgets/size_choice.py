@@ -32,7 +32,7 @@ class SizeChoice:
                 name="size",
                 label="Result",
                 choices=[
-                    ("As the model makes it", AS_MODEL),
+                    ("The model's own size", AS_MODEL),
                     ("By another factor", FACTOR),
                     ("Of a pixel size", PIXEL),
                 ],
