@@ -57,7 +57,9 @@ def upscale_active_layer(viewer: Viewer, executor: Executor | None = None) -> No
     executor : Executor, optional
         Where the work is done; by default in the lanes that all panels share.
     """
-    layer = viewer.layers.selection.active
+    active = viewer.layers.selection.active
+    # napari hands plugins a viewer whose objects are wrapped; the list holds the layers themselves.
+    layer = next((one for one in viewer.layers if one == active), None)
     if not isinstance(layer, Image) or is_preview(layer):
         show_error("The active layer is no image: select one image layer, and call the command again.")
         return
