@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.layers import Image, Layer
 
-from napari_sr.errors import InputError
+from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.part import Part
 from napari_sr.inference import Job, layer_intensity, prepare_layer, run_layer, upscale, upscale_layer
 from napari_sr.networks import RRDBNet
@@ -158,12 +158,37 @@ def test_maps_of_a_layer_are_chosen_once_for_many_parts() -> None:
         ({"rows": (50, 60)}, "lie outside the image, which has 8"),
         ({"at": {"Y": 3}}, "none of T, C and Z"),
         ({"at": {"Z": 3}}, "no planes along Z"),
+        ({"margin": -1}, "margin of -1"),
         ({"at": {"T": 2}}, "no plane 2 along T, which has 2"),
     ],
 )
 def test_what_is_no_part_is_refused(part: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):
         upscale(np.zeros((2, 8, 9), np.uint8), GREY, "TYX", part=Part(**part))
+
+
+def test_a_smaller_margin_changes_the_outer_pixels_only() -> None:
+    image = np.random.default_rng(9).random((80, 80), np.float32)
+    job = Job(model=GREY, intensity=(0, 1))
+    whole = job.run(image).data[40:120, 40:120]
+    part = job.run(image, part=Part(rows=(20, 60), columns=(20, 60), margin=2)).data
+    radius = 2 * (GREY.receptive_radius - 2)
+    assert np.allclose(part[radius:-radius, radius:-radius], whole[radius:-radius, radius:-radius], atol=1e-4)
+    assert np.abs(part - whole).max() > 1e-3
+    assert np.allclose(job.run(image, part=Part(rows=(20, 60), columns=(20, 60), margin=99)).data, whole, atol=1e-4)
+
+
+def test_choosing_the_maps_can_be_cancelled() -> None:
+    image = np.random.default_rng(3).integers(0, 4000, (4, 12, 14), np.uint16)
+    asked: list[int] = []
+
+    def cancel() -> bool:
+        asked.append(1)
+        return len(asked) > 2
+
+    with pytest.raises(Cancelled):
+        Job(model=GREY).intensity_maps(image, job_axes(image), cancel=cancel)
+    assert len(asked) == 3
 
 
 def test_a_part_that_reaches_beyond_the_image_ends_with_it() -> None:

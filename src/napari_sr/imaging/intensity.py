@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from napari_sr.errors import InputError
+from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.axes import Axes, ImageArray
 
 
@@ -159,6 +159,7 @@ def intensity_maps(
     *,
     to: tuple[float, float] = (0.0, 1.0),
     contrast_limits: tuple[float, float] | None = None,
+    cancel: Callable[[], bool] = lambda: False,
 ) -> dict[int | None, IntensityMap]:
     """Choose the intensity map of a whole layer, one for each separate channel.
 
@@ -177,6 +178,8 @@ def intensity_maps(
         The range the network was trained in.
     contrast_limits : (float, float), optional
         The layer's contrast limits, for "contrast".
+    cancel : callable
+        Asked before each plane that is read.
 
     Returns
     -------
@@ -189,6 +192,8 @@ def intensity_maps(
     InputError
         An unknown spec, "dtype" on floats, "contrast" without limits, low not less than high, no finite value, or a
         dtype that is no real number.
+    Cancelled
+        If `cancel` said yes.
     """
     dtype = np.dtype(image.dtype)
     _check_real(dtype)
@@ -197,7 +202,8 @@ def intensity_maps(
     if isinstance(chosen, str) and chosen == "percentile":
         chosen = Percentiles()
     if isinstance(chosen, Percentiles):
-        return {channel: _percentile_map(image, axes, channel, chosen, to) for channel in channels}
+        watched = _Watched(image, cancel)
+        return {channel: _percentile_map(watched, axes, channel, chosen, to) for channel in channels}
     shared = IntensityMap(*_bounds(chosen, dtype, contrast_limits), to=to)
     return dict.fromkeys(channels, shared)
 
@@ -301,6 +307,19 @@ def _pair(bounds: Any) -> tuple[float, float]:
         return float(low), float(high)
     except (TypeError, ValueError) as error:
         raise InputError(f"The intensity range {bounds!r} is no pair of numbers; give (low, high).") from error
+
+
+class _Watched:
+    """An array that asks whether to go on each time it is read."""
+
+    def __init__(self, array: ImageArray, cancel: Callable[[], bool]) -> None:
+        self._array, self._cancel = array, cancel
+        self.shape, self.dtype = array.shape, array.dtype
+
+    def __getitem__(self, index: Any, /) -> Any:
+        if self._cancel():
+            raise Cancelled("The work was cancelled; nothing was changed.")
+        return self._array[index]
 
 
 def _percentile_map(

@@ -25,22 +25,28 @@ class Part:
         First pixel and the one after the last, along Y and along X. What lies beyond the image is left out.
     at : mapping of str to int, optional
         The one plane to take along an axis, by the axis' letter: ``{"T": 0, "Z": 12}``. The axis stays, with length 1.
+    margin : int, optional
+        Pixels to read around the part at most. Left out, as many as the network sees, which makes the part exactly
+        what it is in the whole result; fewer are faster and change its outer pixels a little, as a preview may.
 
     Raises
     ------
     InputError
-        A range without pixels, or a position on Y, on X or on no axis.
+        A range without pixels, a position on Y, on X or on no axis, or a margin below 0.
     """
 
     rows: Range | None = None
     columns: Range | None = None
     at: Mapping[str, int] = field(default_factory=dict)
+    margin: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is no part of any image."""
         for name, span in (("rows", self.rows), ("columns", self.columns)):
             if span is not None and not span[0] < span[1]:
                 raise InputError(f"The {name} {span[0]} to {span[1]} hold no pixel; give a first one before the last.")
+        if self.margin is not None and self.margin < 0:
+            raise InputError(f"A margin of {self.margin} pixels is none; give 0 or more, or leave it out.")
         for letter in self.at:
             if letter not in ("T", "C", "Z"):
                 raise InputError(f'The axis "{letter}" is none of T, C and Z; give rows and columns for Y and X.')

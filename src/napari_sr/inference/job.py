@@ -134,7 +134,12 @@ class Job:
         return region_of(axes, self.model.scale, part, factors)
 
     def intensity_maps(
-        self, image: ImageArray, axes: Axes, contrast_limits: tuple[float, float] | None = None
+        self,
+        image: ImageArray,
+        axes: Axes,
+        contrast_limits: tuple[float, float] | None = None,
+        *,
+        cancel: Cancel | None = None,
     ) -> dict[int | None, IntensityMap]:
         """Choose the intensity maps of a whole image, to be given to `run` for one part of it after another.
 
@@ -146,6 +151,8 @@ class Job:
             Which axis is what.
         contrast_limits : (float, float), optional
             Of the layer, for ``intensity="contrast"``.
+        cancel : callable, optional
+            Asked before each plane that is read; True ends it with `Cancelled`.
 
         Returns
         -------
@@ -157,7 +164,8 @@ class Job:
         InputError
             If the intensity does not fit the image.
         """
-        return intensity_maps(self.intensity, image, axes, contrast_limits=contrast_limits)
+        asked = cancel or (lambda: False)
+        return intensity_maps(self.intensity, image, axes, contrast_limits=contrast_limits, cancel=asked)
 
     def run(
         self,
@@ -215,7 +223,7 @@ class Job:
         region = self.region(given, part, pixel_size=pixel_size, unit=unit)
         self._check_values(image, region)
         if maps is None:
-            maps = self.intensity_maps(image, given, contrast_limits)
+            maps = self.intensity_maps(image, given, contrast_limits, cancel=cancel)
         with destination(out, region.shape, image.dtype, (given.y, given.x)) as target:
             work = Work(
                 self, region, maps, image.dtype, progress or (lambda done, total: None), cancel or (lambda: False)

@@ -134,8 +134,15 @@ def _source(layer: Any) -> LayerSource:
     )
 
 
-def layer_intensity(job: Job, prepared: LayerInput) -> dict[int | None, IntensityMap]:
+def layer_intensity(job: Job, prepared: LayerInput, *, cancel: Cancel | None = None) -> dict[int | None, IntensityMap]:
     """Choose the intensity maps of `prepare_layer`'s whole layer; may be called on any thread.
+
+    Parameters
+    ----------
+    job, prepared
+        As `run_layer` takes them.
+    cancel : callable, optional
+        As `Job.intensity_maps` takes it.
 
     Returns
     -------
@@ -147,7 +154,7 @@ def layer_intensity(job: Job, prepared: LayerInput) -> dict[int | None, Intensit
     InputError
         If the intensity does not fit the layer.
     """
-    return job.intensity_maps(prepared.image, prepared.axes, prepared.contrast_limits)
+    return job.intensity_maps(prepared.image, prepared.axes, prepared.contrast_limits, cancel=cancel)
 
 
 def run_layer(

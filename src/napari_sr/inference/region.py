@@ -105,12 +105,15 @@ class Region:
         First and one after the last that is wanted along each dimension.
     rows, columns : Span
         Along Y and X.
+    margin : int or None
+        Pixels around the part that are read at most; None for as many as the network sees.
     """
 
     axes: Axes
     ranges: tuple[Range, ...]
     rows: Span
     columns: Span
+    margin: int | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -157,6 +160,8 @@ class Region:
 
     def read(self, radius: int, alignment: int) -> tuple[Range, ...]:
         """What to read along each dimension, for a network of this receptive radius and alignment."""
+        if self.margin is not None:
+            radius = min(radius, self.margin)
         ranges = list(self.ranges)
         ranges[self.axes.y] = self.rows.read(radius, alignment)
         ranges[self.axes.x] = self.columns.read(radius, alignment)
@@ -186,7 +191,8 @@ def region_of(axes: Axes, scale: int, part: Part | None = None, factors: tuple[f
     InputError
         The part does not lie in the image, or the factors leave no pixel of it.
     """
-    ranges = (part or Part()).ranges(axes)
+    part = part or Part()
+    ranges = part.ranges(axes)
     spans = []
     for axis, factor in zip((axes.y, axes.x), factors or (scale, scale), strict=True):
         length = axes.shape[axis]
@@ -194,7 +200,7 @@ def region_of(axes: Axes, scale: int, part: Part | None = None, factors: tuple[f
         if target < 1:
             raise InputError(f"The factor {factor:g} leaves nothing of {length} pixels; wish for a larger one.")
         spans.append(Span(length, ranges[axis], scale, target))
-    return Region(axes, ranges, *spans)
+    return Region(axes, ranges, spans[0], spans[1], part.margin)
 
 
 def resize_opacity(opacity: NDArray[Any], rows: Any, columns: Any) -> NDArray[Any]:

@@ -153,7 +153,7 @@ def _arguments(job: Job, prepared: LayerInput) -> dict[str, str]:
 
 
 def _part(part: Part) -> str:
-    given = {"rows": part.rows, "columns": part.columns, "at": dict(part.at) or None}
+    given = {"rows": part.rows, "columns": part.columns, "at": dict(part.at) or None, "margin": part.margin}
     return f"Part({', '.join(f'{name}={_literal(value)}' for name, value in given.items() if value is not None)})"
 
 
