@@ -166,3 +166,51 @@ def test_two_viewers_do_not_mix_their_results(make_napari_viewer_proxy, models, 
     for name, viewer, panel in pairs:
         qtbot.waitUntil(lambda panel=panel: not panel.controls.running, timeout=30_000)
         assert names(viewer) == [name, f"{name} · SRCNN x2"]
+
+
+def test_runs_of_two_windows_wait_for_one_another(make_napari_viewer_proxy, models, gate, qtbot):
+    from napari_sr.widgets.esrgan_panel import ESRGANPanel
+    from napari_sr.widgets.srcnn_panel import SRCNNPanel
+
+    panels = []
+    for panel_class in (ESRGANPanel, SRCNNPanel):
+        viewer = make_napari_viewer_proxy()
+        viewer.add_image(np.zeros((8, 8), np.uint8), name="cells")
+        panel = panel_class(viewer)
+        viewer.window.add_dock_widget(panel)
+        panels.append((viewer, panel))
+    (one, first), (two, second) = panels
+    first.controls.run_button.native.click()
+    qtbot.waitUntil(gate.reached.is_set, timeout=30_000)
+    second.controls.run_button.native.click()
+    qtbot.waitUntil(lambda: second.controls.message.value == "Waiting for another run…", timeout=30_000)
+    second.controls.cancel_button.native.click()
+    assert not second.running
+    assert "nothing was added" in second.controls.message.value
+    second.controls.run_button.native.click()
+    qtbot.waitUntil(lambda: "Waiting" in second.controls.message.value, timeout=30_000)
+    gate.open.set()
+    qtbot.waitUntil(lambda: not first.running and not second.running, timeout=30_000)
+    assert names(one) == ["cells", "cells · ESRGAN x4"]
+    assert names(two) == ["cells", "cells · SRCNN x2"]
+
+
+def test_closing_a_window_lets_the_other_windows_runs_go_on(make_napari_viewer_proxy, models, gate, qtbot):
+    from napari_sr.widgets.srcnn_panel import SRCNNPanel
+
+    pairs = []
+    for name in ("one", "two"):
+        viewer = make_napari_viewer_proxy()
+        viewer.add_image(np.zeros((8, 8), np.uint8), name=name)
+        panel = SRCNNPanel(viewer)
+        viewer.window.add_dock_widget(panel)
+        pairs.append((viewer, panel))
+    (one, first), (two, second) = pairs
+    first.controls.run_button.native.click()
+    qtbot.waitUntil(gate.reached.is_set, timeout=30_000)
+    second.controls.run_button.native.click()
+    one.close()
+    qtbot.waitUntil(gate.left.is_set, timeout=5_000)
+    gate.open.set()
+    qtbot.waitUntil(lambda: not second.running, timeout=30_000)
+    assert names(two) == ["two", "two · SRCNN x2"]

@@ -32,7 +32,7 @@ from napari_sr.widgets.place_choice import Place, PlaceChoice
 from napari_sr.widgets.preview import Preview, Wish
 from napari_sr.widgets.preview_controls import PreviewControls
 from napari_sr.widgets.result_actions import ResultActions
-from napari_sr.widgets.rows import Fold, LabelAlignment, Scrolled, rows, show_text, wrapped
+from napari_sr.widgets.rows import Fold, LabelAlignment, Scrolled, order_tabs, rows, show_text, wrapped
 from napari_sr.widgets.run_controls import RunControls
 from napari_sr.widgets.size_choice import SizeChoice
 from napari_sr.widgets.time_estimate import TimeEstimate
@@ -195,6 +195,7 @@ class UpscalePanel(Container[Widget]):
         )
         super().__init__(labels=False)
         self.margins = (0, 0, 0, 0)
+        order_tabs(self.content)
         self.scroll = Scrolled(self.content.native)
         self.native.layout().addWidget(self.scroll)
         compared = self.preview_controls.comparison_rows
