@@ -401,6 +401,7 @@ def test_a_panel_is_drawn_without_torch():
     code = """
 import sys
 import napari
+from qtpy.QtTest import QTest
 from napari_sr.widgets.esrgan_panel import ESRGANPanel
 class Later:
     def submit(self, run): self.run = run
@@ -408,6 +409,7 @@ viewer = napari.Viewer(show=False)
 later = Later()
 panel = ESRGANPanel(viewer, executor=later)
 viewer.window.add_dock_widget(panel)
+QTest.qWait(1000)
 print("torch" in sys.modules, later.run.name)
 viewer.close()
 """
@@ -415,6 +417,20 @@ viewer.close()
         [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, timeout=300, check=False
     )
     assert done.stdout.strip() == "False looking for devices", done.stderr
+
+
+def test_torch_comes_in_a_fresh_process_and_works():
+    import subprocess
+    import sys
+
+    code = """
+from napari_sr.widgets.torch_loading import load_torch
+load_torch()
+import torch
+print(float(torch.nn.functional.conv2d(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 3, 3))))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert done.stdout.strip() == "9.0", done.stderr
 
 
 def assert_refused(viewer, panel, errors, words):

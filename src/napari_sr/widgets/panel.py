@@ -11,6 +11,7 @@ from magicgui.widgets.bases import Widget
 from napari.layers import Image
 from napari.utils.notifications import show_error
 from napari.viewer import Viewer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_sr.config import load_config
@@ -36,10 +37,12 @@ from napari_sr.widgets.rows import Fold, LabelAlignment, Scrolled, order_tabs, r
 from napari_sr.widgets.run_controls import RunControls
 from napari_sr.widgets.size_choice import SizeChoice
 from napari_sr.widgets.time_estimate import TimeEstimate
+from napari_sr.widgets.torch_loading import load_torch
 
 if TYPE_CHECKING:
     from napari_sr.zoo import Model
 
+_WARM_UP_MS = 200
 _NO_LAYER = "Open an image, or select an image layer: labels, points and shapes cannot be upscaled."
 
 _log = logging.getLogger(__name__)
@@ -90,7 +93,8 @@ class UpscalePanel(Container[Widget]):
         self._take_defaults()
         self._layer_changed()
         self._model_changed()
-        self._warm_up()
+        # The panel is drawn first: what torch does when it is imported would hold it up.
+        QTimer.singleShot(_WARM_UP_MS, self._warm_up)
 
     @property
     def running(self) -> bool:
@@ -332,6 +336,8 @@ class UpscalePanel(Container[Widget]):
 
     def _warm_up(self) -> None:
         """Bring in torch while the user looks at the panel, and learn which devices there are."""
+        if self._left:
+            return
         self._in_background(
             Run(
                 "looking for devices",
@@ -379,6 +385,7 @@ class UpscalePanel(Container[Widget]):
 
 
 def _devices() -> tuple[str, ...]:
+    load_torch()
     from napari_sr.inference import available_devices
 
     return available_devices()
