@@ -7,6 +7,7 @@ from typing import Any
 
 import napari.settings
 import pytest
+from npe2 import PluginManager, PluginManifest
 
 import napari_sr
 from napari_sr.config import config_path, load_config, update_config
@@ -18,7 +19,6 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     if not hasattr(napari.settings, "get_plugin_settings"):
         pytest.skip("this napari has no preferences of plugins")
     from napari.settings._plugin_config_generator import plugin_configuration_generator
-    from npe2 import PluginManager, PluginManifest
 
     manager = PluginManager()
     manager.register(PluginManifest.from_file(Path(napari_sr.__file__).parent / "napari.yaml"))
@@ -79,3 +79,11 @@ def test_it_may_be_called_twice(page: Any) -> None:
     preferences.share_preferences()
     page.device = "cpu"
     assert load_config().device == "cpu"
+
+
+def test_napari_calls_it_when_the_plugin_is_first_used(page: Any) -> None:
+    manager = PluginManager()
+    manager.register(PluginManifest.from_file(Path(napari_sr.__file__).parent / "napari.yaml"))
+    update_config(precision="float32")
+    manager.activate("napari-sr")
+    assert page.precision == "float32"
