@@ -48,11 +48,14 @@ def test_what_is_changed_on_the_page_is_in_the_file(page: Any) -> None:
 
 
 def test_what_was_changed_last_is_right(page: Any, tmp_path: Path) -> None:
-    update_config(device="cpu")
+    update_config(device="cpu", memory=2**31)
     os.utime(config_path(), (1, 1))
     page.device = "mps"
     preferences.share_preferences()
     assert load_config().device == "mps"
+    # The page had not seen the file: its "automatic" is nobody's wish.
+    assert load_config().memory == 2**31
+    assert page.memory_gib == 2.0
 
 
 def test_a_card_with_a_number_stays_in_the_file(page: Any) -> None:
