@@ -377,6 +377,8 @@ class UpscalePanel(Container[Widget]):
         for emitter in self._followed:
             emitter.disconnect(self._view_changed)
         self._followed = ()
+        for part in (self.layer_choice, self.where, self.facts):
+            part.leave()
         self.preview.turn_off()
         self.time.forget()
         for run in self._background:
