@@ -43,6 +43,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "models"
     folder.mkdir()
     monkeypatch.setenv("NAPARI_SR_MODELS", str(folder))
+    monkeypatch.setenv("NAPARI_SR_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("napari_sr.zoo.catalogue.bundled_folder", lambda: tmp_path / "none")
     for scale in (2, 3):
         settings = {"scale": scale, "features": (4, 4)}

@@ -15,7 +15,7 @@ class Gate:
     def __init__(self) -> None:
         self.reached, self.open, self.left = threading.Event(), threading.Event(), threading.Event()
 
-    def hold(self, job, prepared, *, progress=None, cancel=None):
+    def hold(self, job, prepared, *, out=None, progress=None, cancel=None):
         from napari_sr.inference.layer import run_layer
 
         try:
@@ -24,7 +24,7 @@ class Gate:
             while not self.open.wait(0.01):
                 if cancel():
                     raise Cancelled("stopped")
-            return run_layer(job, prepared, progress=progress, cancel=cancel)
+            return run_layer(job, prepared, out=out, progress=progress, cancel=cancel)
         finally:
             self.left.set()
 
@@ -60,22 +60,24 @@ def test_a_run_from_end_to_end(in_viewer, qtbot):
     qtbot.waitUntil(lambda: not panel.controls.running, timeout=5_000)
 
 
-def test_run_is_off_and_cancel_on_while_it_runs(running, gate, qtbot):
+def test_cancel_is_on_while_it_runs_and_another_run_waits(running, gate, qtbot):
     viewer, panel = running
     controls = panel.controls
-    assert not controls.run_button.enabled
     assert controls.cancel_button.enabled
     qtbot.waitUntil(lambda: controls.message.value == "Upscaling: 50 %", timeout=5_000)
     assert controls.bar.native.isVisibleTo(panel.native)
-    panel.run_upscaling()  # by a script: a second run is not started
-    viewer.add_image(np.zeros((4, 4)), name="other")  # nor does another layer switch Run on
-    assert not controls.run_button.enabled
+    viewer.add_image(np.zeros((4, 4), np.uint8), name="other")
+    assert controls.run_button.text == "Run this too"
+    controls.run_button.native.click()
+    qtbot.wait(200)
+    assert names(viewer) == ["cells", "other"]
     gate.open.set()
     qtbot.waitUntil(lambda: not controls.running, timeout=30_000)
-    assert controls.run_button.enabled
+    assert controls.run_button.text == "Run"
     assert not controls.cancel_button.enabled
     assert not controls.bar.native.isVisibleTo(panel.native)
-    assert names(viewer) == ["cells", "other", "cells · ESRGAN x4"]
+    assert names(viewer) == ["cells", "other", "cells · ESRGAN x4", "other · ESRGAN x4"]
+    assert controls.message.value.startswith("Done: 2 layers were added.")
 
 
 def test_cancel_leaves_no_layer(running, gate, qtbot):
@@ -122,6 +124,21 @@ def test_a_panel_closed_during_a_run_stops_it(running, gate, qtbot):
     assert names(viewer) == ["cells"]
 
 
+def test_a_panel_that_is_closed_hears_nothing_any_more(in_viewer, qtbot):
+    viewer, panel = in_viewer("esrgan", executor=ThreadExecutor())
+    viewer.window.remove_dock_widget(panel.native.parent())
+    source = viewer.layers[0]
+    shown = panel.glance.value
+    source.scale, source.name = (3, 3), "renamed"
+    viewer.add_image(np.zeros((4, 4), np.uint8), name="other")
+    viewer.scene.camera.zoom = 3
+    viewer.layers.selection.active = source
+    qtbot.wait(300)
+    assert panel.layer_choice.widget.current_choice == "cells"
+    assert panel.glance.value == shown
+    assert panel.facts.size.value == 1.0
+
+
 def test_napari_can_cancel_it(running, gate, qtbot):
     viewer, panel = running
     viewer.__wrapped__.window._task_status_manager.cancel_all()
@@ -164,3 +181,51 @@ def test_two_viewers_do_not_mix_their_results(make_napari_viewer_proxy, models, 
     for name, viewer, panel in pairs:
         qtbot.waitUntil(lambda panel=panel: not panel.controls.running, timeout=30_000)
         assert names(viewer) == [name, f"{name} · SRCNN x2"]
+
+
+def test_runs_of_two_windows_wait_for_one_another(make_napari_viewer_proxy, models, gate, qtbot):
+    from napari_sr.widgets.esrgan_panel import ESRGANPanel
+    from napari_sr.widgets.srcnn_panel import SRCNNPanel
+
+    panels = []
+    for panel_class in (ESRGANPanel, SRCNNPanel):
+        viewer = make_napari_viewer_proxy()
+        viewer.add_image(np.zeros((8, 8), np.uint8), name="cells")
+        panel = panel_class(viewer)
+        viewer.window.add_dock_widget(panel)
+        panels.append((viewer, panel))
+    (one, first), (two, second) = panels
+    first.controls.run_button.native.click()
+    qtbot.waitUntil(gate.reached.is_set, timeout=30_000)
+    second.controls.run_button.native.click()
+    qtbot.waitUntil(lambda: second.controls.message.value == "Waiting for another run…", timeout=30_000)
+    second.controls.cancel_button.native.click()
+    assert not second.running
+    assert "nothing was added" in second.controls.message.value
+    second.controls.run_button.native.click()
+    qtbot.waitUntil(lambda: "Waiting" in second.controls.message.value, timeout=30_000)
+    gate.open.set()
+    qtbot.waitUntil(lambda: not first.running and not second.running, timeout=30_000)
+    assert names(one) == ["cells", "cells · ESRGAN x4"]
+    assert names(two) == ["cells", "cells · SRCNN x2"]
+
+
+def test_closing_a_window_lets_the_other_windows_runs_go_on(make_napari_viewer_proxy, models, gate, qtbot):
+    from napari_sr.widgets.srcnn_panel import SRCNNPanel
+
+    pairs = []
+    for name in ("one", "two"):
+        viewer = make_napari_viewer_proxy()
+        viewer.add_image(np.zeros((8, 8), np.uint8), name=name)
+        panel = SRCNNPanel(viewer)
+        viewer.window.add_dock_widget(panel)
+        pairs.append((viewer, panel))
+    (one, first), (two, second) = pairs
+    first.controls.run_button.native.click()
+    qtbot.waitUntil(gate.reached.is_set, timeout=30_000)
+    second.controls.run_button.native.click()
+    one.close()
+    qtbot.waitUntil(gate.left.is_set, timeout=5_000)
+    gate.open.set()
+    qtbot.waitUntil(lambda: not second.running, timeout=30_000)
+    assert names(two) == ["two", "two · SRCNN x2"]

@@ -17,6 +17,7 @@ from napari_sr.inference.region import Region
 from napari_sr.inference.settings import Overlap
 from napari_sr.inference.speed import known_speed
 from napari_sr.inference.tiles import axis_tiles
+from napari_sr.inference.words import bytes_words, seconds_words
 from napari_sr.zoo.architectures import build_empty
 
 _DEVICES = {"cpu": "this CPU", "cuda": "this GPU", "mps": "this GPU"}
@@ -129,29 +130,6 @@ def _pixels(job: Job, region: Region) -> float:
         )
     planes = prod(ranges[axis][1] - ranges[axis][0] for axis in axes.plane_axes)
     return float(planes * height * width * (8 if job.self_ensemble else 1))
-
-
-def bytes_words(count: int) -> str:
-    """Say a number of bytes, such as "128 MiB"."""
-    value, units = float(count), ["bytes", "KiB", "MiB", "GiB", "TiB"]
-    while value >= 1023.5 and len(units) > 1:
-        value, units = value / 1024, units[1:]
-    return f"{value:.3g} {units[0]}" if value < 100 else f"{value:.0f} {units[0]}"
-
-
-def seconds_words(seconds: float) -> str:
-    """Say a time as roughly as it is known: "less than 1 s", "about 40 s", "about 3 min", "about 2.5 h"."""
-    if seconds < 1:
-        return "less than 1 s"
-    if seconds < 10:
-        return f"about {seconds:.0f} s"
-    if seconds < 57.5:
-        return f"about {5 * round(seconds / 5)} s"
-    if seconds < 3570:
-        return f"about {seconds / 60:.0f} min"
-    if seconds < 36000:
-        return f"about {round(seconds / 1800) / 2:g} h"
-    return f"about {seconds / 3600:.0f} h"
 
 
 def _shape_words(axes: Axes) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from napari.qt.threading import create_worker
 from qtpy import compat
-from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]  # qtpy's way of exporting
+from qtpy.QtCore import QObject, QThreadPool, Signal  # type: ignore[attr-defined]  # qtpy's way of exporting
 from superqt.utils import WorkerBase
 
 from napari_sr.errors import Cancelled
@@ -25,6 +25,8 @@ Cancel = Callable[[], bool]
 
 # More often than the eye can follow would only fill the queue of the main thread.
 _SECONDS_BETWEEN_REPORTS = 0.05
+# How often work that makes way looks whether it may go on.
+_SECONDS_OF_WAITING = 0.02
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +73,8 @@ class Run(Generic[T]):
         self._progressed = progressed
         self._stop = threading.Event()
         self._ended = False
+        self._left: Callable[[], None] | None = None
+        self._makes_way: Callable[[], bool] = _never
 
     def __str__(self) -> str:
         return self.name
@@ -93,6 +97,21 @@ class Run(Generic[T]):
         self._stop.set()
         self._release()
 
+    def when_left(self, listener: Callable[[], None]) -> None:
+        """Have somebody told, on the main thread, when no thread works on it any more, whoever else still listens."""
+        self._left = listener
+
+    def make_way(self, while_true: Callable[[], bool]) -> None:
+        """Have the work wait, wherever it asks whether to stop, while something more urgent is worked on."""
+        self._makes_way = while_true
+
+    def leave(self) -> None:
+        """Tell that no thread works on it any more. On the main thread; an executor's last word."""
+        assert_main_thread()
+        listener, self._left = self._left, None
+        if listener is not None:
+            listener()
+
     def perform(self, progress: Progress, cancel: Cancel) -> T:
         """Do the work, on the thread of the caller.
 
@@ -104,10 +123,15 @@ class Run(Generic[T]):
         work = self._work
         if work is None or cancel():
             raise Cancelled(f"{self.name} was stopped.")
-        result = work(progress, cancel)
+        result = work(progress, lambda: self._wait_or_stop(cancel))
         if cancel():
             raise Cancelled(f"{self.name} was stopped.")
         return result
+
+    def _wait_or_stop(self, cancel: Cancel) -> bool:
+        while self._makes_way() and not cancel():
+            time.sleep(_SECONDS_OF_WAITING)
+        return cancel()
 
     def report(self, done: int, total: int) -> None:
         """Tell how far the work is. On the main thread only, as all below."""
@@ -169,10 +193,24 @@ class InPlaceExecutor:
             run.end_with_error(error)
         else:
             run.end_with_result(result)
+        finally:
+            run.leave()
 
 
 class ThreadExecutor:
-    """Does the work on a thread of napari's pool."""
+    """Does the work on a thread of a pool.
+
+    Parameters
+    ----------
+    threads : int, optional
+        Threads of a pool of its own; left out, the pool that all of napari shares.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        self._pool: QThreadPool | None = None
+        if threads is not None:
+            self._pool = QThreadPool()
+            self._pool.setMaxThreadCount(threads)
 
     def submit(self, run: Run[Any]) -> None:
         """Start a run; its listeners are called from the event loop of the main thread."""
@@ -189,7 +227,11 @@ class ThreadExecutor:
         worker.warned.connect(_log_warning)
         # A stop asked for between the last step and the end is followed by none of the others.
         worker.finished.connect(run.end_cancelled)
-        worker.start()
+        worker.finished.connect(run.leave)
+        if self._pool is None:
+            worker.start()
+        else:
+            worker.start_in(self._pool)
 
 
 def assert_main_thread() -> None:
@@ -222,6 +264,13 @@ class _RunWorker(WorkerBase[Any]):
         self._own_run = run
         self._last_report = 0.0
 
+    def start_in(self, pool: QThreadPool) -> None:
+        """Start in a pool; `start` knows only the one that all share."""
+        # As `start` does it: the set keeps the worker alive, and napari stops those in it when its window closes.
+        self._worker_set.add(self)
+        self._finished.connect(self._set_discard)
+        pool.start(self)
+
     def run(self) -> None:
         """Work and tell how it ended, unless the application is gone by then."""
         try:
@@ -246,6 +295,10 @@ class _RunWorker(WorkerBase[Any]):
         if done >= total or now - self._last_report >= _SECONDS_BETWEEN_REPORTS:
             self._last_report = now
             self.progressed.emit(done, total)
+
+
+def _never() -> bool:
+    return False
 
 
 def _log_warning(arguments: tuple[Any, ...]) -> None:

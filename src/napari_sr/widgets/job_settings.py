@@ -1,17 +1,18 @@
-"""How a run is done: device, precision, tiles, memory, brightness. The rows under "More"."""
+"""How a run is done: device, precision, tiles, memory, brightness. The rows under "More", and what they say."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, SpinBox
 from magicgui.widgets.bases import Widget
 from qtpy.QtWidgets import QDoubleSpinBox
 
-from napari_sr.imaging.intensity import PERCENTILES, SPECS
+from napari_sr.imaging.intensity import PERCENTILES, SPECS, IntensitySpec, Percentiles
 from napari_sr.inference.settings import PRECISIONS, TILINGS, Overlap, Tiling
-from napari_sr.widgets.rows import shrinkable
+from napari_sr.widgets.rows import beside, plain_number, shrinkable
 
 if TYPE_CHECKING:
     from napari_sr.inference import Job
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from napari_sr.zoo import Model
 
 EXACT, OVERLAP = "exact", "overlap"
+PERCENTILE, BOUNDS = "percentile", "bounds"
 _LARGEST_TILE = 8192
 _MOST_GIB = 1024
+_LARGEST_VALUE = 1e12
 
 _DEVICE_WORDS = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "Graphics card", "mps": "Apple graphics"}
 _PRECISION_WORDS = {
@@ -33,15 +36,60 @@ _TILING_WORDS = {EXACT: "Exact (streamed)", OVERLAP: "Overlapping tiles", "none"
 _INTENSITY_WORDS = {
     "auto": "Automatic",
     "dtype": "Full range of the data type",
-    "percentile": f"{PERCENTILES[0]:g} to {PERCENTILES[1]:g} % of the values",
+    PERCENTILE: "Percentiles",
     "contrast": "The layer's contrast limits",
+    BOUNDS: "Between two values",
 }
 
 
-class JobSettings:
-    """The rows that say how a job is done, and the job that they make."""
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the rows said at one moment; `napari_sr.Job` explains each."""
 
-    def __init__(self) -> None:
+    device: str = "auto"
+    precision: str = "auto"
+    tiling: Tiling = "exact"
+    memory: Memory = "auto"
+    self_ensemble: bool = False
+    intensity: IntensitySpec = "auto"
+    target: float | str | None = None
+
+    def job(self, model: Model) -> Job:
+        """Make the job of a model.
+
+        Raises
+        ------
+        InputError
+            If the settings do not go together, or the device is not there.
+        """
+        # Here and not above: it imports torch, which must not hold up the drawing of a panel.
+        from napari_sr.inference import Job
+
+        return Job(
+            model=model,
+            device=self.device,
+            precision=self.precision,
+            tiling=self.tiling,
+            memory=self.memory,
+            self_ensemble=self.self_ensemble,
+            intensity=self.intensity,
+            target=self.target,
+        )
+
+
+class JobSettings:
+    """The rows that say how a job is done.
+
+    Parameters
+    ----------
+    on_change : callable
+        Told when one of them says something else.
+    """
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
+        self._wanted_device = "auto"
+        self.known = False
         self.device = _choice(
             "device",
             "Device",
@@ -87,9 +135,11 @@ class JobSettings:
         self.intensity = _choice(
             "intensity",
             "Brightness",
-            [(_INTENSITY_WORDS.get(name, name), name) for name in SPECS],
+            [(words, name) for name, words in _INTENSITY_WORDS.items() if name in SPECS or name == BOUNDS],
             "Which values count as black and white for the model. The result comes back in the layer's own values.",
         )
+        self.percentiles = _pair("percentiles", "Percentiles", PERCENTILES, (0.0, 100.0), 0.1, "% of the values")
+        self.bounds = _pair("bounds", "Values", (0.0, 255.0), (-_LARGEST_VALUE, _LARGEST_VALUE), 1.0, "")
         self.self_ensemble = CheckBox(
             name="self_ensemble",
             text="Self-ensemble (8 times the work)",
@@ -100,38 +150,51 @@ class JobSettings:
             ),
         )
         self.tiling.changed.connect(self._tiling_changed)
+        self.intensity.changed.connect(self._intensity_changed)
+        rest = (self.device, self.precision, self.tile, self.overlap, self.memory, self.self_ensemble)
+        for widget in (*rest, *self.percentiles, *self.bounds):
+            widget.changed.connect(lambda: self._on_change())
 
     @property
     def widgets(self) -> Sequence[Widget]:
         """The rows, in order."""
         tiling = (self.tiling, self.tile, self.overlap, self.memory)
-        return (self.device, self.precision, *tiling, self.intensity, self.self_ensemble)
+        intensity = (self.intensity, self.percentiles, self.bounds)
+        return (*intensity, self.device, self.precision, *tiling, self.self_ensemble)
 
     def offer_devices(self, names: Sequence[str]) -> None:
         """List the devices of this computer; the chosen one stays if it is there."""
-        chosen = self.device.value
-        self.device.choices = [(_device_words(name), name) for name in names]
-        self.device.value = chosen if chosen in names else names[0]
+        self.known = True
+        chosen = self._wanted_device if self.device.value == "auto" else self.device.value
+        with self.device.changed.blocked():
+            self.device.choices = [(_device_words(name), name) for name in names]
+            self.device.value = chosen if chosen in names else names[0]
 
-    def job(self, model: Model) -> Job:
-        """Make the job that the rows describe.
+    def settings(self, target: float | str | None = None) -> Settings:
+        """Note down what the rows say, and the size that is wished for.
 
         Raises
         ------
         InputError
-            If they do not go together: more overlap than tile, say.
+            If the numbers do not go together: more overlap than tile, say.
         """
-        from napari_sr.inference import Job
-
-        return Job(
-            model=model,
+        return Settings(
             device=self.device.value,
             precision=self.precision.value,
             tiling=self._tiling(),
             memory=self._memory(),
             self_ensemble=self.self_ensemble.value,
-            intensity=self.intensity.value,
+            intensity=self._intensity(),
+            target=target,
         )
+
+    def take_defaults(self, device: str, precision: str, memory: Memory) -> None:
+        """Show what the shared settings say; a device that is not known yet is shown once it is."""
+        self._wanted_device = device
+        if device in self.device.choices:
+            self.device.value = device
+        self.precision.value = precision
+        self.memory.value = 0.0 if memory == "auto" else memory / 2**30
 
     def _tiling(self) -> Tiling:
         name: Tiling = self.tiling.value
@@ -141,10 +204,27 @@ class JobSettings:
         gib = self.memory.value if self.tiling.value == EXACT else 0
         return int(gib * 2**30) or "auto"
 
+    def _intensity(self) -> IntensitySpec:
+        name: Any = self.intensity.value
+        if name == BOUNDS:
+            return float(self.bounds[0].value), float(self.bounds[1].value)
+        if name == PERCENTILE:
+            low, high = float(self.percentiles[0].value), float(self.percentiles[1].value)
+            return Percentiles(low, high) if (low, high) != PERCENTILES else "percentile"
+        spec: IntensitySpec = name
+        return spec
+
     def _tiling_changed(self) -> None:
         """Show the rows that the tiling goes by."""
         self.tile.visible = self.overlap.visible = self.tiling.value == OVERLAP
         self.memory.visible = self.tiling.value == EXACT
+        self._on_change()
+
+    def _intensity_changed(self) -> None:
+        """Show the numbers that the brightness goes by."""
+        self.percentiles.visible = self.intensity.value == PERCENTILE
+        self.bounds.visible = self.intensity.value == BOUNDS
+        self._on_change()
 
 
 def _memory_limit() -> FloatSpinBox:
@@ -165,6 +245,29 @@ def _memory_limit() -> FloatSpinBox:
     native.setSpecialValueText("Automatic")
     native.setSuffix(" GiB")
     return limit
+
+
+def _pair(
+    name: str, label: str, values: tuple[float, float], ends: tuple[float, float], step: float, unit: str
+) -> Container[FloatSpinBox]:
+    """Two numbers beside one another, for black and for white."""
+    both = [
+        FloatSpinBox(
+            name=f"{name}_{end}",
+            label=words,
+            value=value,
+            min=ends[0],
+            max=ends[1],
+            step=step,
+            tooltip=f"{words} for the model{f', in {unit}' if unit else ', in values of the layer'}.",
+        )
+        for end, words, value in (("low", "Black", values[0]), ("high", "White", values[1]))
+    ]
+    for box in both:
+        plain_number(box, 2)
+    row = beside(name, label, both)
+    row.visible = False
+    return row
 
 
 def _choice(name: str, label: str, choices: Sequence[tuple[str, str]], tooltip: str) -> ComboBox:

@@ -14,6 +14,13 @@ NO_LAYER = ""
 """What the list holds when no image is open."""
 
 _RESULT_KEY = "napari_sr"
+PREVIEW_KEY = "napari_sr_preview"
+"""In the metadata of a preview."""
+
+
+def is_preview(layer: Any) -> bool:
+    """Whether a layer is a preview, which comes and goes with its panel."""
+    return PREVIEW_KEY in layer.metadata
 
 
 def is_result(layer: Any) -> bool:
@@ -44,7 +51,8 @@ class LayerChoice:
             )
         )
         events = viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered, events.renamed):
+        self._listened = (events.inserted, events.removed, events.reordered, events.renamed)
+        for event in self._listened:
             event.connect(self._refresh)
         viewer.layers.selection.events.active.connect(self._follow)
         self._follow()
@@ -65,9 +73,15 @@ class LayerChoice:
         """
         self.widget.value = layer
 
+    def leave(self) -> None:
+        """Listen to the viewer no more: the list is gone."""
+        for event in self._listened:
+            event.disconnect(self._refresh)
+        self._viewer.layers.selection.events.active.disconnect(self._follow)
+
     def _choices(self, widget: object) -> list[tuple[str, Any]]:
         # The newest result must not be what a fresh list starts with.
-        images = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+        images = [layer for layer in self._viewer.layers if isinstance(layer, Image) and not is_preview(layer)]
         images.sort(key=is_result)
         return [(layer.name, layer) for layer in images] or [("No image is open", NO_LAYER)]
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from magicgui.widgets import FloatSlider
+from magicgui.widgets import ComboBox, FloatSlider
 from magicgui.widgets.bases import Widget
 
 from napari_sr.widgets.file_choice import FileChoice
 from napari_sr.widgets.model_offers import ModelOffer
-from napari_sr.widgets.rows import narrow_readout
+from napari_sr.widgets.rows import narrow_readout, shrinkable
+from napari_sr.zoo.card import Mixing
 
 _NOTHING = ""
 _ALPHA = (
     "0 is faithful: smooth, and closest to what was measured. 1 is sharper, but some of its detail is invented. "
-    "In between, the two sets of weights are mixed."
+    "In between, “Mix” says what is mixed."
 )
 _ALPHA_OFF = " This model has one set of weights only: pick a second one under “Mix with” to use the slider."
 
@@ -26,7 +27,7 @@ class MixingChoice:
     Parameters
     ----------
     on_change : callable
-        Called when the second model changes.
+        Called when alpha, what it mixes, or the second model changes.
     """
 
     def __init__(self, on_change: Callable[[], None]) -> None:
@@ -47,12 +48,32 @@ class MixingChoice:
         self.alpha = narrow_readout(
             FloatSlider(name="alpha", label="Sharpness α", min=0.0, max=1.0, step=0.01, value=0.0)
         )
+        self.mix = shrinkable(
+            ComboBox(
+                name="mix",
+                label="Mix",
+                choices=[("The models (one new model)", "weights"), ("The images (fade over)", "images")],
+                tooltip=(
+                    "The models: their weights are mixed into one model between the two (network interpolation), which "
+                    "keeps edges clean. The images: both models upscale, and their results fade into one another, "
+                    "which keeps the artefacts of both and takes twice as long; for comparison."
+                ),
+            )
+        )
         self._update()
+        self.alpha.changed.connect(lambda: on_change())
+        self.mix.changed.connect(lambda: on_change())
 
     @property
     def widgets(self) -> Sequence[Widget]:
         """The rows, in order."""
-        return (self.second_choice.widget, self.alpha)
+        return (self.second_choice.widget, self.alpha, self.mix)
+
+    @property
+    def kind(self) -> Mixing | None:
+        """What alpha mixes; None where there is nothing to mix."""
+        kind: Mixing = self.mix.value
+        return kind if self.mixes else None
 
     @property
     def second(self) -> str | Path | None:
@@ -83,7 +104,8 @@ class MixingChoice:
             and offer.scale in (model.scale, None)
         ]
         if model is not None and model.card is not None and model.is_pair:
-            self.alpha.value = model.card.default_alpha or 0.0
+            with self.alpha.changed.blocked():
+                self.alpha.value = model.card.default_alpha or 0.0
         self._update()
 
     def choose_file(self, path: Path) -> None:
@@ -114,5 +136,5 @@ class MixingChoice:
         here = any(value == wanted for _, value in choices)
         self.second_choice.offer(choices, wanted if here and not self._is_pair else _NOTHING)
         self.second_choice.widget.enabled = self._model is not None and not self._is_pair
-        self.alpha.enabled = self.mixes
+        self.alpha.enabled = self.mix.visible = self.mixes
         self.alpha.tooltip = _ALPHA if self.mixes else _ALPHA + _ALPHA_OFF

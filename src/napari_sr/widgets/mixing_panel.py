@@ -16,11 +16,13 @@ class MixingPanel(UpscalePanel):
     """A panel with the slider between two sets of weights."""
 
     def _family_rows(self) -> Sequence[Widget]:
-        self.mixing = MixingChoice(self._update_run_button)
+        self.mixing = MixingChoice(self._changed)
         return self.mixing.widgets
 
     def _family_model_changed(self) -> None:
         self.mixing.model_changed(self.models.model, self.models.offers)
 
     def _request(self, model: ModelOffer) -> ModelRequest:
-        return ModelRequest(model.source, self.mixing.second, self.models.scale, self.mixing.value)
+        return ModelRequest(
+            model.source, self.mixing.second, self.models.scale, self.mixing.value, mixing=self.mixing.kind
+        )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from napari_sr.errors import CheckpointError, InputError
 from napari_sr.imaging.resize import Kernel
 from napari_sr.widgets.model_offers import FAMILY_TITLES, ModelOffer
+from napari_sr.zoo.card import Mixing
 
 if TYPE_CHECKING:
     from napari_sr.zoo import Model
@@ -33,6 +34,8 @@ class ModelRequest:
         Where between the two sets of weights, 0 to 1.
     upsampling : {"nearest", "bilinear", "bicubic", "lanczos3"}, optional
         SRCNN's kernel.
+    mixing : {"weights", "images"}, optional
+        What alpha mixes.
     """
 
     source: Source
@@ -40,6 +43,7 @@ class ModelRequest:
     scale: int | None = None
     alpha: float | None = None
     upsampling: Kernel | None = None
+    mixing: Mixing | None = None
 
 
 class ModelLoader:
@@ -59,6 +63,8 @@ class ModelLoader:
             As `napari_sr.load_model` does.
         """
         model = self._read(request.source, request.second, request.scale)
+        if request.mixing is not None and model.card.endpoints:
+            model = model.with_mixing(request.mixing)
         if request.alpha is not None and model.card.endpoints:
             model = model.with_alpha(request.alpha)
         return model if request.upsampling is None else model.with_upsampling(request.upsampling)

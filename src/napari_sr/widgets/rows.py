@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any, TypeVar
 
-from magicgui.widgets import ComboBox, Container, FloatSlider, Label, PushButton
+from magicgui.widgets import ComboBox, Container, FloatSlider, FloatSpinBox, Label, PushButton
 from magicgui.widgets.bases import Widget
-from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QSizePolicy, QWidget
+from qtpy import compat
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+
+W = TypeVar("W", bound=Widget)
 
 # Long names of layers and files must not make the panel wider than the window leaves room for.
 _LEAST_CHARACTERS = 12
@@ -20,6 +24,75 @@ def rows(widgets: Sequence[Widget]) -> Container[Widget]:
     container: Container[Widget] = Container(widgets=list(widgets), labels=True)
     container.margins = (0, 0, 0, 0)
     return container
+
+
+def beside(name: str, label: str, widgets: Sequence[W]) -> Container[W]:
+    """Put widgets beside one another, as one row."""
+    row: Container[W] = Container(name=name, label=label, widgets=list(widgets), layout="horizontal", labels=False)
+    row.margins = (0, 0, 0, 0)
+    return row
+
+
+def order_tabs(container: Container[Widget]) -> None:
+    """Have the Tab key go through the rows from top to bottom, in whatever order they were made."""
+    natives = [widget.native for widget in single_widgets(container)]
+    for before, after in pairwise(natives):
+        QWidget.setTabOrder(before, after)
+
+
+def single_widgets(container: Container[Widget]) -> Iterator[Widget]:
+    """Go through all that is not itself a container, from top to bottom."""
+    for widget in container:
+        if isinstance(widget, Container):
+            yield from single_widgets(widget)
+        else:
+            yield widget
+
+
+class Scrolled(QScrollArea):
+    """Scrolls a panel up and down where the window is low, and leaves it its width.
+
+    Parameters
+    ----------
+    content : QWidget
+        The panel's rows.
+    """
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        layout = content.layout()
+        if isinstance(layout, QVBoxLayout):
+            # What room there is more is below the rows, not between them.
+            layout.addStretch(1)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(content)
+        content.installEventFilter(self)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 (Qt's name, as below)
+        """Width of the rows and the scroll bar; hardly any height."""
+        return QSize(self._width(self._content().minimumSizeHint()), super().minimumSizeHint().height())
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Size of the rows, and the width of the scroll bar."""
+        hint = self._content().sizeHint()
+        return QSize(self._width(hint), hint.height())
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Take the width anew when a row appears."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+    def _content(self) -> QWidget:
+        content = self.widget()
+        assert content is not None
+        return content
+
+    def _width(self, hint: QSize) -> int:
+        bar = self.verticalScrollBar()
+        return hint.width() + (bar.sizeHint().width() if bar is not None else 0)
 
 
 class LabelAlignment(QObject):
@@ -54,11 +127,11 @@ class LabelAlignment(QObject):
             label.setMinimumWidth(width)
 
 
-def shrinkable(combo: ComboBox) -> ComboBox:
-    """Let a list be narrower than its longest entry."""
+def shrinkable(combo: ComboBox, least: int = _LEAST_CHARACTERS) -> ComboBox:
+    """Let a list be narrower than its longest entry, down to so many characters."""
     native: QComboBox = combo.native
     native.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    native.setMinimumContentsLength(_LEAST_CHARACTERS)
+    native.setMinimumContentsLength(least)
     native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     return combo
 
@@ -74,6 +147,16 @@ def list_anew(combo: ComboBox, value: Any) -> None:
     # The list drops down as wide as its longest entry, however narrow the panel is.
     view = combo.native.view()
     view.setMinimumWidth(view.sizeHintForColumn(0) + _ROOM_FOR_SCROLLBAR)
+
+
+def plain_number(box: FloatSpinBox, decimals: int) -> FloatSpinBox:
+    """Leave all the room of a box to its number, which is typed and not stepped to."""
+    native: QDoubleSpinBox = box.native
+    native.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+    native.setDecimals(decimals)
+    # napari's style leaves room for the buttons that are not there.
+    native.setStyleSheet("min-width: 4em; padding: 1px 4px;")
+    return box
 
 
 def narrow_readout(slider: FloatSlider) -> FloatSlider:
@@ -92,6 +175,12 @@ def wrapped(label: Label) -> Label:
     native.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     return label
+
+
+def stop(timer: QTimer) -> None:
+    """Stop a timer, unless Qt has taken it down already, as it does when the application ends."""
+    if compat.isalive(timer):
+        timer.stop()
 
 
 def show_text(label: Label, text: str) -> None:

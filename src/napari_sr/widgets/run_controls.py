@@ -7,7 +7,10 @@ from collections.abc import Callable
 from magicgui.widgets import Container, Label, ProgressBar, PushButton
 from magicgui.widgets.bases import Widget
 
-from napari_sr.widgets.rows import show_text, wrapped
+from napari_sr.widgets.rows import beside, show_text, wrapped
+
+_RUN = "Run"
+_RUN_TOO = "Run this too"
 
 
 class RunControls(Container[Widget]):
@@ -20,18 +23,17 @@ class RunControls(Container[Widget]):
     """
 
     def __init__(self, on_run: Callable[[], None], on_cancel: Callable[[], None]) -> None:
-        self.run_button = PushButton(name="run", text="Run", tooltip="Upscale the layer. The result is a new layer.")
+        self.run_button = PushButton(name="run", text=_RUN)
         self.cancel_button = PushButton(
-            name="cancel", text="Cancel", tooltip="Stop the run. Nothing is added, nothing is changed."
+            name="cancel",
+            text="Cancel",
+            tooltip="Stop what this panel has started. Nothing is added, nothing is changed.",
         )
         self.bar = ProgressBar(name="bar", min=0, max=1, value=0, tooltip="How much of the layer is done.")
         # The line below the bar says how much, and more.
         self.bar.native.setTextVisible(False)
         self.message = wrapped(Label(name="message", tooltip="How the last run went."))
-        buttons: Container[Widget] = Container(
-            widgets=[self.run_button, self.cancel_button], layout="horizontal", labels=False
-        )
-        buttons.margins = (0, 0, 0, 0)
+        buttons = beside("buttons", "", [self.run_button, self.cancel_button])
         super().__init__(widgets=[buttons, self.bar, self.message], labels=False)
         self.margins = (0, 0, 0, 0)
         self.run_button.changed.connect(lambda: on_run())
@@ -80,6 +82,12 @@ class RunControls(Container[Widget]):
         self.bar.native.setValue(done)
 
     def _update(self) -> None:
-        self.run_button.enabled = self._can_run and not self._running
+        self.run_button.enabled = self._can_run
+        self.run_button.text = _RUN_TOO if self._running else _RUN
+        self.run_button.tooltip = (
+            "Start another run with what is chosen now; it begins when those before it have ended."
+            if self._running
+            else "Upscale the layer. The result is a new layer."
+        )
         self.cancel_button.enabled = self._running
         self.bar.visible = self._running

@@ -40,6 +40,7 @@ class SRCNNPanel(UpscalePanel):
                 ),
             )
         )
+        self.kernel.changed.connect(lambda: self._changed())
         return (self.kernel,)
 
     def _request(self, model: ModelOffer) -> ModelRequest:

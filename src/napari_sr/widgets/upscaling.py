@@ -2,90 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
 from napari_sr.imaging.geometry import LayerData, copy_contrast_range
-from napari_sr.widgets.executor import Executor, Run
+from napari_sr.widgets.activity import ActivityBar
+from napari_sr.widgets.executor import Run
+from napari_sr.widgets.job_plan import JobPlan
+from napari_sr.widgets.lanes import Lanes
+from napari_sr.widgets.model_loading import ModelLoader
+from napari_sr.widgets.output_choice import store_in
+from napari_sr.widgets.place_choice import Place
 
 if TYPE_CHECKING:
-    from napari_sr.inference import Job
     from napari_sr.zoo import Model
 
 
 class Listener(Protocol):
     """Hears how an upscaling goes, on the main thread; one of the last three is called, once."""
 
-    def progressed(self, done: int, total: int) -> None:
+    def progressed(self, upscaling: Upscaling, done: int, total: int) -> None:
         """Hear how far it is."""
 
-    def finished(self, layer: Image) -> None:
+    def finished(self, upscaling: Upscaling, layer: Image) -> None:
         """Hear that the result was added."""
 
-    def failed(self, error: Exception) -> None:
+    def failed(self, upscaling: Upscaling, error: Exception) -> None:
         """Hear why it could not be done."""
 
-    def stopped(self, why: str) -> None:
+    def stopped(self, upscaling: Upscaling, why: str) -> None:
         """Hear that it was stopped and nothing was added."""
 
 
 class Upscaling:
-    """A run over one layer.
+    """A run over one layer, or over a part of one.
 
     Parameters
     ----------
     viewer : napari.Viewer
         Where the layer is and the result goes.
-    layer : napari Image layer
+    place : Place
         The source; only read.
-    load : callable
-        Gives the model; called on the executor's thread.
-    make_job : callable
-        Gives the job for the model; called on the main thread.
-    executor : Executor
-        Where the work is done.
+    plan : JobPlan
+        What is done to it.
+    loader : ModelLoader
+        Gives the model; called in the background.
+    lanes : Lanes
+        Where it waits for its turn.
     listener : Listener
         Who hears of it.
     """
 
     def __init__(
-        self,
-        viewer: Viewer,
-        layer: Image,
-        load: Callable[[], Model],
-        make_job: Callable[[Model], Job],
-        executor: Executor,
-        listener: Listener,
+        self, viewer: Viewer, place: Place, plan: JobPlan, loader: ModelLoader, lanes: Lanes, listener: Listener
     ) -> None:
-        self._viewer, self._layer = viewer, layer
-        self._name = str(layer.name)
-        self._load, self._make_job = load, make_job
-        self._executor = executor
+        self._viewer, self.place, self.plan = viewer, place, plan
+        self.name = str(place.layer.name)
+        self._loader, self._lanes = loader, lanes
         self._listener: Listener | None = listener
         self._run: Run[Any] | None = None
+        self._lane = lanes.models
+        self._bar: ActivityBar | None = None
         self._why = "Stopped: nothing was added."
+
+    @property
+    def ahead(self) -> int:
+        """Runs that have to end before this one starts."""
+        return self._lanes.jobs.ahead(self._run) if self._run is not None else 0
 
     def start(self) -> None:
         """Begin; how it goes on is told to the listener."""
         self._viewer.layers.events.removed.connect(self._layer_removed)
-        self._submit(
-            Run(
-                f"loading the model for “{self._name}”",
-                lambda progress, cancel: self._load(),
-                returned=self._loaded,
-                errored=self._failed,
-                cancelled=self._stopped,
-            )
+        # napari lets other events through as it makes a bar: after this, nothing else may come before this run.
+        self._bar = ActivityBar(" · ".join(filter(None, [f"Upscaling {self.name}", self.place.name])), self.cancel)
+        self._run = Run(
+            f"loading the model for “{self.name}”",
+            lambda progress, cancel: self._loader.load(self.plan.request),
+            returned=self._loaded,
+            errored=self._failed,
+            cancelled=self._stopped,
         )
+        self._lane = self._lanes.models
+        self._lane.submit(self._run)
 
     def cancel(self, why: str = "") -> None:
         """Ask it to stop; the listener hears when it has."""
         self._why = why or self._why
         if self._run is not None:
-            self._run.cancel()
+            self._lane.cancel(self._run)
 
     def abandon(self) -> None:
         """Ask it to stop and tell nobody."""
@@ -93,61 +100,66 @@ class Upscaling:
             self._run.abandon()
         self._end()
 
-    def _submit(self, run: Run[Any]) -> None:
-        self._run = run
-        self._executor.submit(run)
-
     def _loaded(self, model: Model) -> None:
         from napari_sr.inference import prepare_layer, run_layer
 
+        place = self.place
         try:
-            job = self._make_job(model)
-            prepared = prepare_layer(job, self._layer)
+            job = self.plan.job(model)
+            prepared = prepare_layer(job, place.layer, place.axes.letters, place.part)
         except Exception as error:  # whatever it is, the panel must not be left running
             self._failed(error)
             return
-        self._submit(
-            Run(
-                f"upscaling “{self._name}” with {model.name}",
-                lambda progress, cancel: run_layer(job, prepared, progress=progress, cancel=cancel),
-                returned=self._add,
-                errored=self._failed,
-                cancelled=self._stopped,
-                progressed=self._progressed,
-            )
+        name = f"{prepared.kwargs['name']} · {place.name}" if place.name else prepared.kwargs["name"]
+        prepared = replace(prepared, kwargs={**prepared.kwargs, "name": name})
+        folder = self.plan.store
+        out = None if folder is None else store_in(folder, name)
+        self._run = Run(
+            f"upscaling “{self.name}” with {model.name}",
+            lambda progress, cancel: run_layer(job, prepared, out=out, progress=progress, cancel=cancel),
+            returned=self._add,
+            errored=self._failed,
+            cancelled=self._stopped,
+            progressed=self._progressed,
         )
+        self._lane = self._lanes.jobs
+        self._lane.submit(self._run)
 
     def _add(self, result: LayerData) -> None:
         try:
             added = self._viewer.add_layer(Layer.create(*result))
-            copy_contrast_range(self._layer, added)
+            copy_contrast_range(self.place.layer, added)
         except Exception as error:  # as above
             self._failed(error)
             return
         listener = self._end()
         if listener is not None:
-            listener.finished(added)
+            listener.finished(self, added)
 
     def _progressed(self, done: int, total: int) -> None:
+        if self._bar is not None:
+            self._bar.show(done, total)
         if self._listener is not None:
-            self._listener.progressed(done, total)
+            self._listener.progressed(self, done, total)
 
     def _failed(self, error: Exception) -> None:
         listener = self._end()
         if listener is not None:
-            listener.failed(error)
+            listener.failed(self, error)
 
     def _stopped(self) -> None:
         listener = self._end()
         if listener is not None:
-            listener.stopped(self._why)
+            listener.stopped(self, self._why)
 
     def _layer_removed(self, event: object) -> None:
-        if self._listener is not None and self._layer not in self._viewer.layers:
-            self.cancel(f"“{self._name}” was removed, so its run was stopped: nothing was added.")
+        if self._listener is not None and self.place.layer not in self._viewer.layers:
+            self.cancel(f"“{self.name}” was removed, so its run was stopped: nothing was added.")
 
     def _end(self) -> Listener | None:
         listener, self._listener = self._listener, None
         if listener is not None:
             self._viewer.layers.events.removed.disconnect(self._layer_removed)
+        if self._bar is not None:
+            self._bar.close()
         return listener

@@ -1,0 +1,161 @@
+"""Make the pictures of the panels in docs/pictures from real windows.
+
+    scripts/with-display python docs/make_pictures.py [--size 1400x900] [--out docs/pictures] [NAME ...]
+
+Each picture is a napari window with a sample, a panel, and what somebody would have done in it. Look at every one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import napari
+import numpy as np
+from napari.layers import Layer
+from napari.settings import get_settings
+from qtpy.QtTest import QTest
+
+from napari_sr.widgets.esrgan_panel import ESRGANPanel
+from napari_sr.widgets.panel import UpscalePanel
+from napari_sr.widgets.sample_data import electron_low, fluorescence_low
+from napari_sr.widgets.srcnn_panel import SRCNNPanel
+from napari_sr.widgets.srgan_panel import SRGANPanel
+
+_DRAWING_MS = 700
+_FOLDER = Path(__file__).parent / "pictures"
+
+
+class Scene:
+    """A window with a layer and a panel."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.viewer = napari.Viewer(title="napari-sr")
+        self.viewer.window.resize(*size)
+
+    def open(self, data: list, panel_class: type[UpscalePanel], name: str) -> UpscalePanel:
+        self.viewer.add_layer(Layer.create(*data[0]))
+        panel = panel_class(self.viewer)
+        self.viewer.window.add_dock_widget(panel, name=name)
+        self.wait(lambda: not panel.settings.known)
+        QTest.qWait(_DRAWING_MS)
+        self.viewer.reset_view()
+        return panel
+
+    def wait(self, condition: Callable[[], bool], seconds: float = 300) -> None:
+        ends = time.monotonic() + seconds
+        while condition():
+            if time.monotonic() > ends:
+                raise SystemExit("What the picture shows did not come about.")
+            QTest.qWait(20)
+
+    def glance(self, panel: UpscalePanel) -> None:
+        self.wait(lambda: panel.time.seconds is None)
+
+    def save(self, path: Path) -> None:
+        QTest.qWait(_DRAWING_MS)
+        self.viewer.screenshot(str(path), canvas_only=False, flash=False)
+        self.viewer.close()
+
+
+def esrgan(scene: Scene) -> None:
+    """A preview of the view, split against bicubic."""
+    panel = scene.open(electron_low(), ESRGANPanel, "ESRGAN")
+    scene.glance(panel)
+    panel.preview_controls.switch.value = True
+    scene.wait(lambda: panel.preview.busy)
+    scene.viewer.scene.camera.zoom *= 2
+    panel.preview_controls.compare.value, panel.preview_controls.against.value = "split", "bicubic"
+    scene.wait(lambda: panel.preview.busy)
+
+
+def srcnn(scene: Scene) -> None:
+    """A run that has come to its end."""
+    panel = scene.open(fluorescence_low(), SRCNNPanel, "SRCNN")
+    panel.models.factor.value = 4
+    scene.glance(panel)
+    panel.controls.run_button.native.click()
+    scene.wait(lambda: panel.running)
+
+
+def srgan(scene: Scene) -> None:
+    """What the panel says as long as there is no model of the family."""
+    scene.open(fluorescence_low(), SRGANPanel, "SRGAN")
+
+
+def more(scene: Scene) -> None:
+    """All there is under "More"."""
+    panel = scene.open(electron_low(), ESRGANPanel, "ESRGAN")
+    panel.settings.intensity.value, panel.settings.tiling.value = "percentile", "overlap"
+    panel.more.open = True
+    scene.glance(panel)
+    QTest.qWait(_DRAWING_MS)
+    panel.scroll.verticalScrollBar().setValue(panel.scroll.verticalScrollBar().maximum())
+
+
+def stack(scene: Scene) -> None:
+    """A stack whose pixel size is said, and rectangles that are upscaled in their places."""
+    low = electron_low()[0][0]
+    planes = np.stack([low, low[::-1], low[:, ::-1]])
+    panel = scene.open([(planes, {"name": "stack"}, "image")], ESRGANPanel, "ESRGAN")
+    panel.layer_fold.open = True
+    panel.facts.size.value, panel.facts.unit.value, panel.facts.depth.value = 0.1, "micrometer", 0.3
+    boxes = [[(1, 2, 2), (1, 2, 5), (1, 5, 5), (1, 5, 2)], [(1, 7, 6), (1, 7, 11), (1, 10, 11), (1, 10, 6)]]
+    scaled = [[(z * 0.3, y, x) for z, y, x in box] for box in boxes]
+    scene.viewer.add_shapes(
+        scaled,
+        shape_type="rectangle",
+        name="regions",
+        ndim=3,
+        units=("um",) * 3,
+        face_color="transparent",
+        edge_color="yellow",
+        edge_width=0.1,
+    )
+    scene.viewer.dims.set_point(0, 0.3)
+    scene.viewer.reset_view()
+    panel.where.where.value = "rectangles"
+    panel.size.kind.value = "pixel"
+    scene.glance(panel)
+    panel.controls.run_button.native.click()
+    scene.wait(lambda: panel.running)
+
+
+def light(scene: Scene) -> None:
+    """The light theme."""
+    scene.viewer.theme = "light"
+    panel = scene.open(electron_low(), ESRGANPanel, "ESRGAN")
+    scene.glance(panel)
+    panel.preview_controls.switch.value = True
+    scene.wait(lambda: panel.preview.busy)
+
+
+SCENES = {one.__name__: one for one in (esrgan, srcnn, srgan, more, stack, light)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", default="1400x900")
+    parser.add_argument("--out", type=Path, default=_FOLDER)
+    parser.add_argument("names", nargs="*", choices=[*SCENES, []], default=[])
+    arguments = parser.parse_args()
+    width, height = (int(part) for part in arguments.size.split("x"))
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["NAPARI_SR_CONFIG"], os.environ["NAPARI_SR_CACHE"] = f"{folder}/config.toml", f"{folder}/cache"
+        # A path of the machine that made the picture would say nothing to who looks at it.
+        os.environ["NAPARI_SR_MODELS"] = "my-models"
+        get_settings().application.confirm_close_window = False
+        for name in arguments.names or SCENES:
+            scene = Scene((width, height))
+            SCENES[name](scene)
+            scene.save(arguments.out / f"{name}.png")
+            print(f"{arguments.out / name}.png", flush=True)
+
+
+if __name__ == "__main__":
+    main()
