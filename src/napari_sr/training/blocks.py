@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def cells(height: int, width: int, side: int) -> list[tuple[slice, slice]]:
     """Cut a plane into as many blocks of about `side` pixels as fit; a small plane gives at least a third of it."""
     side = min(side, max(LEAST_BLOCK, min(height, width) // 3))
     edges = [np.linspace(0, n, max(1, n // side) + 1).astype(int) for n in (height, width)]
-    rows, columns = ([slice(int(a), int(b)) for a, b in zip(e[:-1], e[1:], strict=True)] for e in edges)
+    rows, columns = ([slice(int(a), int(b)) for a, b in pairwise(e)] for e in edges)
     return [(row, column) for row in rows for column in columns]
 
 
@@ -102,9 +103,7 @@ def _cells_in(plane: npt.NDArray[Any], region: Mask | None, side: int) -> list[t
     inside = []
     for row, column in cells(box.shape[0], box.shape[1], side):
         if box[row, column].all():
-            inside.append(
-                (slice(row.start + top, row.stop + top), slice(column.start + left, column.stop + left))
-            )
+            inside.append((slice(row.start + top, row.stop + top), slice(column.start + left, column.stop + left)))
     return inside
 
 

@@ -42,7 +42,7 @@ def optical_sigma(numerical_aperture: float, wavelength: float, pixel_size: floa
     References
     ----------
     B. Zhang, J. Zerubia, J.-C. Olivo-Marin, "Gaussian approximations of fluorescence microscope point-spread function
-    models", Applied Optics 46(10), 2007: the paraxial wide-field model, ``sqrt(2) / (k NA)`` with ``k = 2 pi / lambda``.
+    models", Applied Optics 46(10), 2007: paraxial wide-field model, ``sqrt(2) / (k NA)`` with ``k = 2 pi / lambda``.
     """
     return sqrt(2) * wavelength / (2 * pi * numerical_aperture) / pixel_size
 

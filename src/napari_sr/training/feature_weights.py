@@ -94,10 +94,13 @@ def _in_order(tensors: dict[str, Tensor], network: VGGFeatures, path: Path, name
     if all(key in tensors and tensors[key].shape == value.shape for key, value in own.items()):
         return {key: tensors[key] for key in own}
     kernels = [t for t in tensors.values() if t.ndim == 4]
-    biases = [tensors[key.removesuffix("weight") + "bias"] for key, t in tensors.items()
-              if t.ndim == 4 and key.removesuffix("weight") + "bias" in tensors]
+    biases = [
+        tensors[key.removesuffix("weight") + "bias"]
+        for key, t in tensors.items()
+        if t.ndim == 4 and key.removesuffix("weight") + "bias" in tensors
+    ]
     places = [key.removesuffix(".weight") for key, value in own.items() if value.ndim == 4]
-    found = {}
+    found: dict[str, Tensor] = {}
     for place, kernel, bias in zip(places, kernels, biases, strict=False):
         found |= {f"{place}.weight": kernel, f"{place}.bias": bias}
     if set(found) != set(own) or any(found[key].shape != own[key].shape for key in own):

@@ -8,7 +8,7 @@ from typing import Any
 
 from napari_sr.training.events import Listener
 from napari_sr.training.recipe import Recipe
-from napari_sr.training.result import save_model
+from napari_sr.training.result import save_once
 from napari_sr.training.training import Predicate, Training
 from napari_sr.zoo.catalogue import load_model, model_folder
 from napari_sr.zoo.model import Model
@@ -97,7 +97,7 @@ def finetune(
         cancel=cancel,
     )
     outcome = training.run()
-    return save_model(outcome.model)[0] if save else outcome.model
+    return save_once(outcome.model, place)[0] if save else outcome.model
 
 
 def new_run_folder(name: str) -> Path:

@@ -182,7 +182,7 @@ def work_per_pixel(card: Card) -> float:
     network = build_empty(card.architecture)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, card.channels, side, side, device="meta"))
-    return counter.get_total_flops() / 2 / side**2 / 1e9
+    return float(counter.get_total_flops()) / 2 / side**2 / 1e9
 
 
 def patch_size(patches: Patches, card: Card) -> tuple[int, int]:

@@ -106,9 +106,7 @@ class Patches:
         turn = Turn(flip, int(generator.integers(4)) if self._turns else 0)
         variant = int(generator.integers(len(twin.lows)))
         side = self.size + 2 * self.margin
-        low = twin.low_part(
-            slice(top, top + side), slice(left, left + side), self.colour, generator, variant
-        )
+        low = twin.low_part(slice(top, top + side), slice(left, left + side), self.colour, generator, variant)
         y, x, length = (self.scale * n for n in (top + self.margin, left + self.margin, self.size))
         high = twin.high_part(slice(y, y + length), slice(x, x + length), self.colour)
         return turn(low), turn(high)

@@ -33,4 +33,5 @@ def generator_at(seed: int, purpose: Purpose, stage: int = 0, step: int = 0, num
     """
     # The first word of the counter is left to the generator itself, which counts what it has given.
     place = np.array([0, number, step, stage], np.uint64)
-    return np.random.Generator(np.random.Philox(key=np.array([seed, _PURPOSES.index(purpose)], np.uint64), counter=place))
+    key = np.array([seed, _PURPOSES.index(purpose)], np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=place))

@@ -339,8 +339,8 @@ class Stage(Part):
     accumulate : int
         A step's batch goes through in so many parts.
     keep : {"auto", "best", "last"}
-        Which weights it hands on: those with the best validation PSNR, or the last; "auto" is "last" with an adversarial
-        loss, which lowers PSNR on purpose, and "best" without.
+        Which weights it hands on: those with the best validation PSNR, or the last; "auto" is "last" with an
+        adversarial loss, which lowers PSNR on purpose, and "best" without.
     endpoint : str or None
         Name under which they are stored as one of the two that alpha mixes.
     """
@@ -516,7 +516,7 @@ class Recipe(Part):
         return self.model_copy(update={"stages": tuple(stages), "validation": validation})
 
     def to_toml(self) -> str:
-        """Write the recipe as TOML, which `from_toml` reads back to an equal one; what is at its default is left out."""
+        """Write the recipe as TOML, which `from_toml` reads back to an equal one; defaults are left out."""
         return tomli_w.dumps(_explicit(self))
 
     @classmethod

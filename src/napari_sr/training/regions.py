@@ -63,13 +63,11 @@ def _in_pixels(vertex: npt.NDArray[np.float64], shapes: Any, layer: Any | None, 
     return float(pixel[axes.y]), float(pixel[axes.x])
 
 
-def _inside(corners: npt.NDArray[np.float64], kind: str, shape: tuple[int, int]) -> tuple[Any, Any]:
+def _inside(corners: npt.NDArray[np.float64], kind: str, shape: tuple[int, int]) -> Any:
     if kind != "ellipse":
         return polygon(corners[:, 0], corners[:, 1], shape=shape)
     # napari keeps the four corners of an ellipse's box, which may be turned.
     centre = corners.mean(axis=0)
     first, second = (corners[1] - corners[0]) / 2, (corners[2] - corners[1]) / 2
     angle = np.arctan2(-first[0], first[1])
-    return ellipse(
-        centre[0], centre[1], np.hypot(*second), np.hypot(*first), shape=shape, rotation=float(angle)
-    )
+    return ellipse(centre[0], centre[1], np.hypot(*second), np.hypot(*first), shape=shape, rotation=float(angle))

@@ -17,9 +17,10 @@ from napari_sr.training.twins import intensity_words
 from napari_sr.zoo.card import Card, Figure, TrainingData
 from napari_sr.zoo.catalogue import model_folder
 from napari_sr.zoo.model import Model
-from napari_sr.zoo.modelfile import WEIGHTS, write_model
+from napari_sr.zoo.modelfile import WEIGHTS, read_model, write_model
 
 Weights = Mapping[str, Tensor]
+_NOTE = "model.txt"
 
 
 def make_model(
@@ -166,3 +167,28 @@ def save_model(model: Model, *, folder: Path | None = None, dtype: torch.dtype =
     except OSError as error:
         raise InputError(f"The model could not be written to {place}: {error.strerror or error}.") from error
     return Model(card, model.endpoints, model.alpha, source=path), path
+
+
+def save_once(model: Model, run: Path, *, folder: Path | None = None) -> tuple[Model, Path]:
+    """Save the model of a run, or find the file that the same run has written before.
+
+    Parameters
+    ----------
+    model : Model
+        Of the finished run.
+    run : Path
+        The run's folder, which remembers the file.
+    folder : Path, optional
+        Instead of the user's folder of models.
+    """
+    note = run / _NOTE
+    if note.is_file():
+        path = Path(note.read_text(encoding="utf-8").strip())
+        if path.is_file():
+            card, endpoints = read_model(path)
+            same = {key: dict(state) for key, state in model.endpoints.items()}
+            if all(torch.equal(endpoints[k][n], t) for k, state in same.items() for n, t in state.items()):
+                return Model(card, endpoints, source=path), path
+    saved, path = save_model(model, folder=folder)
+    note.write_text(f"{path}\n", encoding="utf-8")
+    return saved, path

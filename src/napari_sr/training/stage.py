@@ -68,23 +68,27 @@ class StageWork:
         self._between = between
         # Mixed precision and the CPU's own kernels are faster when the channels lie side by side.
         self._layout = torch.contiguous_format if fabric.device.type == "mps" else torch.channels_last
-        self.network = generator.network.to(fabric.device, memory_format=self._layout)
+        self.network = self._placed(generator.network)
         self._forward = generator.for_patches().to(fabric.device)
         self._forward.train()
         self.optimiser = _optimiser(self.network, stage.optimiser, fabric)
         self._optimiser = fabric.setup_optimizers(self.optimiser)
         self.perceptual = {
-            n: PerceptualLoss(loss).to(fabric.device, memory_format=self._layout)
+            n: self._placed(PerceptualLoss(loss))
             for n, loss in enumerate(stage.losses)
             if isinstance(loss, recipe.PerceptualLoss)
         }
         self.discriminator: nn.Module | None = None
         if stage.discriminator is not None:
             made = make_discriminator(stage.discriminator, generator.colours, patch, seed, fabric)
-            self.discriminator = made.to(fabric.device, memory_format=self._layout).train()
+            self.discriminator = self._placed(made).train()
             self.d_optimiser = _optimiser(made, stage.discriminator.optimiser, fabric)
             self._d_optimiser = fabric.setup_optimizers(self.d_optimiser)
         self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()} if stage.ema else None
+
+    def _placed(self, network: nn.Module) -> nn.Module:
+        placed: nn.Module = network.to(self.fabric.device).to(memory_format=self._layout)  # type: ignore[call-overload]
+        return placed
 
     def weights(self) -> dict[str, Tensor]:
         """The weights that count: the running average where there is one. Not copied."""
@@ -256,7 +260,9 @@ class StageWork:
         return dict(zip(told, values.tolist(), strict=True))
 
 
-def make_discriminator(settings: recipe.Discriminator, channels: int, patch: int, seed: int, fabric: Fabric) -> nn.Module:
+def make_discriminator(
+    settings: recipe.Discriminator, channels: int, patch: int, seed: int, fabric: Fabric
+) -> nn.Module:
     """Make a discriminator for patches of one size.
 
     Raises

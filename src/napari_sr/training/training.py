@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 import torch.distributed as dist
 from lightning_fabric import Fabric
 from torch import Tensor
@@ -225,7 +224,7 @@ class Training:
         self._stopped.clear()
         learnt = self.prepare()
         self._fabric = fabric or fabric_for(self.device, choose_precision(self.recipe.precision, self.device))
-        self._check_batch(self._fabric.world_size)
+        self.check_batch(self._fabric.world_size)
         with ieee_float32():
             return self._run(learnt, self._fabric)
 
@@ -265,9 +264,7 @@ class Training:
                 break
         return self._outcome(learnt, done)
 
-    def _run_stage(
-        self, number: int, state: State | None, identity: State, learnt: TrainingSet, fabric: Fabric
-    ) -> int:
+    def _run_stage(self, number: int, state: State | None, identity: State, learnt: TrainingSet, fabric: Fabric) -> int:
         """Run one stage; give how many steps of the recipe are done."""
         stage = self.recipe.stages[number]
         before = sum(s.steps for s in self.recipe.stages[:number])
@@ -340,7 +337,7 @@ class Training:
     def _drawer(
         self, learnt: TrainingSet, number: int, step: int, fabric: Fabric
     ) -> Callable[[int, int], tuple[Tensor, Tensor]]:
-        """This process's patches of a step: numbers of the whole batch, dealt out in turn."""
+        """Give this process's patches of a step: numbers of the whole batch, dealt out in turn."""
 
         def draw(part: int, parts: int) -> tuple[Tensor, Tensor]:
             own = range(fabric.global_rank, self.batch, fabric.world_size)
@@ -355,7 +352,7 @@ class Training:
         score, crops = self._validator.measure(self._judge, fabric.device)
         base: Score = self._validator.baseline
         best = run.best is None or score.psnr > run.best["figures"]["psnr"]
-        figures = {
+        figures: State = {
             "step": run.done,
             "stage": run.stage.name,
             "psnr": score.psnr,
@@ -471,7 +468,8 @@ class Training:
             self._log(event)
         self._listen(event)
 
-    def _check_batch(self, processes: int) -> None:
+    def check_batch(self, processes: int) -> None:
+        """Raise `InputError` unless the batch can be dealt out evenly to so many processes."""
         for stage in self.recipe.stages:
             if self.batch % (processes * stage.accumulate):
                 raise InputError(

@@ -105,17 +105,19 @@ def make_training_set(
     blocks: list[Block] = []
     if validation:
         whole, _ = twins_of(validation, scale, recipe.data.model_copy(update={"sizes": (1.0,)}), settled, colour)
-        scenes = [_scene(validation[t.image].name, t, None, scale, colour, recipe.seed, n)
-                  for n, t in enumerate(whole[: recipe.validation.most])]
+        scenes = [
+            _scene(validation[t.image].name, t, None, scale, colour, recipe.seed, n)
+            for n, t in enumerate(whole[: recipe.validation.most])
+        ]
     else:
-        blocks = _blocks(images, twins, recipe, scale)
+        blocks = _blocks(images, twins, recipe)
         scenes = []
         for n, block in enumerate(blocks):
             shown = [t for t in twins if t.image == block.image and t.size == max(recipe.data.sizes)]
             twin = shown[len(shown) // 2]
             scenes.append(_scene(images[block.image].name, twin, block, scale, colour, recipe.seed, n))
     corners = [
-        permitted_corners(twin.grey, _clear(images[twin.image], twin, blocks, recipe, scale), side, recipe.patches.empty)
+        permitted_corners(twin.grey, _clear(images[twin.image], twin, blocks, recipe), side, recipe.patches.empty)
         for twin in twins
     ]
     patches = Patches(
@@ -151,12 +153,12 @@ def _check_content(images: Sequence[TrainingImage], twins: Sequence[Twin], side:
     if max(min(twin.grey.shape) for twin in twins) < side:
         image, shape = max(((images[t.image], t.grey.shape) for t in twins), key=lambda pair: min(pair[1]))
         raise InputError(
-            f"{image.name} has {shape[0]} x {shape[1]} pixels at low resolution, fewer than a patch of {side} x {side}: "
+            f"{image.name} has {shape[0]} x {shape[1]} pixels at low resolution, less than a patch of {side} x {side}: "
             "give a larger image, or choose a smaller patch size."
         )
 
 
-def _blocks(images: Sequence[TrainingImage], twins: Sequence[Twin], recipe: Recipe, scale: int) -> list[Block]:
+def _blocks(images: Sequence[TrainingImage], twins: Sequence[Twin], recipe: Recipe) -> list[Block]:
     planes, regions = [], []
     for number, image in enumerate(images):
         own = [twin for twin in twins if twin.image == number and twin.size == max(recipe.data.sizes)]
@@ -166,7 +168,7 @@ def _blocks(images: Sequence[TrainingImage], twins: Sequence[Twin], recipe: Reci
     return choose_blocks(planes, regions, recipe.validation, recipe.patches.empty, recipe.seed)
 
 
-def _clear(image: TrainingImage, twin: Twin, blocks: Sequence[Block], recipe: Recipe, scale: int) -> Mask:
+def _clear(image: TrainingImage, twin: Twin, blocks: Sequence[Block], recipe: Recipe) -> Mask:
     """Pixels of a plane that may be learnt from; blocks and regions follow the size at which it is shown."""
     shape = (twin.grey.shape[0], twin.grey.shape[1])
     share = twin.size / max(recipe.data.sizes)
@@ -216,9 +218,7 @@ def _described(images: Sequence[TrainingImage], twins: Sequence[Twin], largest: 
             for twin in (t for t in twins if t.image == number and t.size == largest):
                 _add(digest, twin.high)
         first = images[members[0]]
-        described.append(
-            TrainingData(name=name, licence=first.licence, sha256=digest.hexdigest(), source=first.source)
-        )
+        described.append(TrainingData(name=name, licence=first.licence, sha256=digest.hexdigest(), source=first.source))
     return tuple(described)
 
 

@@ -201,7 +201,8 @@ def brightness(pairs: Sequence[tuple[Array, Array]]) -> tuple[float, float]:
     InputError
         If the two do not grow brighter together.
     """
-    lows, highs = [], []
+    lows: list[Array] = []
+    highs: list[Array] = []
     for low, high in pairs:
         for plane, target in ((low, lows), (resize(high.astype(np.float64), low.shape[:2], axes=(0, 1)), highs)):
             values = plane.astype(np.float64)
@@ -226,9 +227,7 @@ def _low_shape(image: TrainingImage, scale: int) -> tuple[int, ...]:
     return tuple(lengths)
 
 
-def _planes(
-    array: Any, image: TrainingImage, most: int, axes: Any = None
-) -> Iterator[tuple[int | None, Array]]:
+def _planes(array: Any, image: TrainingImage, most: int, axes: Any = None) -> Iterator[tuple[int | None, Array]]:
     """Planes of an image with their channels, at most so many and evenly spread, alpha left out."""
     axes = axes or image.axes
     indices = list(axes.plane_indices())
