@@ -70,7 +70,8 @@ def choose_blocks(
         If the regions are too small to hold a block.
     """
     drawn = any(region is not None for region in regions)
-    candidates, dull = [], []
+    candidates: list[Block] = []
+    dull: list[Block] = []
     for number, (plane, region) in enumerate(zip(planes, regions, strict=True)):
         if drawn and region is None:
             continue

@@ -11,7 +11,6 @@ from typing import Any
 
 from napari_sr.errors import InputError
 from napari_sr.training.events import (
-    CheckpointWritten,
     Event,
     Paused,
     Prepared,
@@ -96,7 +95,8 @@ class Log:
             self._say(f"step {event.step}: a loss was not a number; back to step {event.back_to} at half the rate")
         elif isinstance(event, Paused | Resumed):
             self._say(f"step {event.step}: {'paused' if isinstance(event, Paused) else 'resumed'}")
-        elif isinstance(event, CheckpointWritten) and self._board is not None:
+        elif self._board is not None:
+            # A checkpoint was written.
             self._board.flush()
 
     def _step(self, event: StepDone) -> None:
@@ -135,4 +135,4 @@ def _board(folder: Path) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise InputError("TensorBoard is not installed: pip install tensorboard, or leave it out.") from error
-    return SummaryWriter(str(folder / "tensorboard"))  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(folder / "tensorboard"))

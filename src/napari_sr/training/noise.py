@@ -47,7 +47,8 @@ def estimate_noise(planes: list[npt.NDArray[Any]], *, offset: float = 0.0) -> tu
     in each group of equally bright tiles the lower quartile of the variances, and a line through the groups. Texture as
     fine as a pixel counts as noise.
     """
-    means, variances = [], []
+    means: list[npt.NDArray[np.float64]] = []
+    variances: list[npt.NDArray[np.float64]] = []
     for plane in planes:
         values = plane.astype(np.float64)
         values = values.mean(axis=2) if values.ndim == 3 else values

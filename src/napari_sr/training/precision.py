@@ -6,10 +6,11 @@ from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.precision import MixedPrecision, Precision
 
 from napari_sr.errors import InputError
 
-_PLUGINS = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
+_MIXED = {"bfloat16": "bf16-mixed", "float16": "16-mixed"}
 
 
 def choose_precision(name: str, device: torch.device) -> str:
@@ -58,7 +59,9 @@ def fabric_for(device: torch.device, precision: str, processes: int = 1) -> Fabr
     devices: int | list[int] = processes
     if device.type == "cuda" and processes == 1:
         devices = [device.index or 0]
+    if precision == "float32":
+        numbers = Precision()
+    else:
+        numbers = MixedPrecision(precision=cast("Any", _MIXED[precision]), device=device.type)
     strategy = "auto" if processes == 1 else "ddp_spawn"
-    return Fabric(
-        accelerator=device.type, devices=devices, strategy=strategy, precision=cast("Any", _PLUGINS[precision])
-    )
+    return Fabric(accelerator=device.type, devices=devices, strategy=strategy, plugins=[numbers])
