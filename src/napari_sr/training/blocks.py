@@ -157,12 +157,11 @@ def permitted_corners(plane: npt.NDArray[Any], clear: Mask, side: int, empty: fl
         return np.zeros((max(0, plane.shape[0] - side + 1), max(0, plane.shape[1] - side + 1)), bool)
     corners: Mask = _sums((~clear).astype(np.float64), side) < 0.5
     spread = float(plane.std())
-    if empty > 0 or spread == 0:
-        values = plane.astype(np.float64) - plane.mean()
-        count = side * side
-        variance = _sums(values**2, side) / count - (_sums(values, side) / count) ** 2
-        # Strictly above zero: a constant patch teaches nothing, whatever the share.
-        corners &= variance > max((empty * spread) ** 2, 1e-12 * spread**2)
+    values = plane.astype(np.float64) - plane.mean()
+    count = side * side
+    variance = _sums(values**2, side) / count - (_sums(values, side) / count) ** 2
+    # A constant patch teaches nothing, whatever the share; the sums are rounded.
+    corners &= variance > max(empty, 1e-4) ** 2 * spread**2
     return corners
 
 

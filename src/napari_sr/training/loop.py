@@ -241,7 +241,8 @@ class Loop:
         own = range(self._fabric.global_rank, self._batch, processes)
 
         def draw(part: int, parts: int) -> tuple[Tensor, Tensor]:
-            return self._learnt.patches.batch(stage, step, [n for n in own if n // processes % parts == part])
+            # The same patches make a part, however many processes share it.
+            return self._learnt.patches.batch(stage, step, [n for n in own if n * parts // self._batch == part])
 
         return draw
 
