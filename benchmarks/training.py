@@ -2,8 +2,8 @@
 
     python benchmarks/training.py [--steps 30] [--threads 2]
 
-Trains the SRCNN and the compact RRDB recipes on a drawn texture. `forward`, `losses`, `backward` and `optimiser` are the
-work that any training has; `data` is the drawing of patches, `rest` everything else (controls, events, log, averages of
+Trains SRCNN and the compact RRDB on a drawn texture. `forward`, `losses`, `backward` and `optimiser` are the work that
+any training has; `data` is the drawing of patches, `rest` everything else (controls, events, log, averages of
 the weights). The plain loop does the same work with the same patches, drawn beforehand, and nothing besides; the two
 take turns, so that what else the machine does falls on both.
 """
@@ -31,9 +31,17 @@ RECIPES = {
 name = "srcnn"
 family = "srcnn"
 precision = "float32"
-network = { name = "SRCNN", settings = { scale = 3, channels = 1, kernels = [9, 5, 5], features = [64, 32] } }
 patches = { size = 28, batch = 8 }
 validation = { every = 1000000 }
+[network]
+name = "SRCNN"
+
+[network.settings]
+scale = 3
+channels = 1
+kernels = [9, 5, 5]
+features = [64, 32]
+
 [[stages]]
 steps = STEPS
 losses = [{ kind = "mse" }]
@@ -43,9 +51,19 @@ optimiser = { rate = 1e-4 }
 name = "rrdb"
 family = "esrgan"
 precision = "float32"
-network = { name = "RRDBNet", settings = { scale = 4, in_channels = 1, out_channels = 1, features = 32, growth = 16, blocks = 6 } }
 patches = { size = 32, batch = 8 }
 validation = { every = 1000000 }
+[network]
+name = "RRDBNet"
+
+[network.settings]
+scale = 4
+in_channels = 1
+out_channels = 1
+features = 32
+growth = 16
+blocks = 6
+
 [[stages]]
 steps = STEPS
 losses = [{ kind = "l1" }]

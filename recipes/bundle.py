@@ -59,7 +59,9 @@ def main() -> None:
         card = model.card.model_copy(update={"figures": (*model.card.figures, *figures)})
         write_model(path, card, model.endpoints, dtype=torch.float16, overwrite=True)
     card = sr.load_model(str(path)).card
-    print(path.name, f"{path.stat().st_size / 1e6:.2f} MB", *(f"{f.dataset} {f.metric} {f.value}" for f in card.figures))
+    print(
+        path.name, f"{path.stat().st_size / 1e6:.2f} MB", *(f"{f.dataset} {f.metric} {f.value}" for f in card.figures)
+    )
 
 
 if __name__ == "__main__":

@@ -19,10 +19,21 @@ RECIPE = """
 name = "tiny"
 family = "esrgan"
 precision = "float32"
-network = { name = "RRDBNet", settings = { scale = 2, in_channels = 1, out_channels = 1, features = 4, growth = 2, blocks = 1, skip = "bilinear" } }
 data = { images = [{ path = "pictures", name = "pictures", licence = "CC0-1.0" }] }
 patches = { size = 8, batch = 4, empty = 0.0 }
 validation = { every = 100, block = 16, gap = 2 }
+
+[network]
+name = "RRDBNet"
+
+[network.settings]
+scale = 2
+in_channels = 1
+out_channels = 1
+features = 4
+growth = 2
+blocks = 1
+skip = "bilinear"
 
 [[stages]]
 steps = 400

@@ -13,9 +13,20 @@ name = "tiny"
 family = "esrgan"
 seed = 5
 precision = "float32"
-network = { name = "RRDBNet", settings = { scale = 2, in_channels = 1, out_channels = 1, features = 4, growth = 2, blocks = 1, skip = "bilinear" } }
 patches = { size = 8, batch = 4, empty = 0.0 }
 validation = { every = 3, block = 16, gap = 2 }
+
+[network]
+name = "RRDBNet"
+
+[network.settings]
+scale = 2
+in_channels = 1
+out_channels = 1
+features = 4
+growth = 2
+blocks = 1
+skip = "bilinear"
 
 [[stages]]
 steps = 6
@@ -30,9 +41,19 @@ name = "tiny-gan"
 family = "esrgan"
 seed = 5
 precision = "float32"
-network = { name = "RRDBNet", settings = { scale = 2, in_channels = 1, out_channels = 1, features = 4, growth = 2, blocks = 1 } }
 patches = { size = 16, batch = 4, empty = 0.0 }
 validation = { every = 2, block = 16, gap = 2 }
+
+[network]
+name = "RRDBNet"
+
+[network.settings]
+scale = 2
+in_channels = 1
+out_channels = 1
+features = 4
+growth = 2
+blocks = 1
 
 [[stages]]
 name = "psnr"

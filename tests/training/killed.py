@@ -133,7 +133,7 @@ def main() -> None:
         "killed": (root / "killed/digest").read_text(),
         "whole": (root / "whole/digest").read_text(),
     }
-    print(json.dumps(told))
+    sys.stdout.write(json.dumps(told) + "\n")
 
 
 if __name__ == "__main__":

@@ -40,10 +40,7 @@ def test_permitted_corners_are_those_that_a_loop_finds():
     plane[:, :8] = 0.5 + 0.001 * rng.random((20, 8))
     found = permitted_corners(plane, clear, 5, 0.2)
     wanted = [
-        [
-            clear[y : y + 5, x : x + 5].all() and plane[y : y + 5, x : x + 5].std() > 0.2 * plane.std()
-            for x in range(13)
-        ]
+        [clear[y : y + 5, x : x + 5].all() and plane[y : y + 5, x : x + 5].std() > 0.2 * plane.std() for x in range(13)]
         for y in range(16)
     ]
     assert np.array_equal(found, wanted)

@@ -74,9 +74,7 @@ def test_integers_stay_whole_and_within_their_dtype():
 
 def test_below_the_dark_level_there_are_no_photons():
     made = Degradation(noise=Noise(gain=2.0, read=0.0), offset=100.0)
-    assert np.array_equal(
-        add_noise(np.array([40.0, 100.0]), made, np.random.default_rng(0), np.float32), [40.0, 100.0]
-    )
+    assert np.array_equal(add_noise(np.array([40.0, 100.0]), made, np.random.default_rng(0), np.float32), [40.0, 100.0])
 
 
 @pytest.mark.parametrize(("gain", "read"), [(2.0, 5.0), (0.5, 20.0), (8.0, 3.0), (0.0, 8.0)])

@@ -127,7 +127,8 @@ def test_regions_decide_where_is_learnt_and_where_is_measured(textured):
         validate_on=Shapes(rectangle(0, 120, 199, 199)),
     )
     recipe = Recipe.from_toml(
-        'patches = { size = 8, empty = 0.0 }\n[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }]\n[validation]\nblock = 32'
+        "patches = { size = 8, empty = 0.0 }\nvalidation = { block = 32 }\n"
+        '[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }]'
     )
     learnt = make_training_set(images, [], recipe, scale=2, size=8, margin=0, colour="grey")
     columns = np.flatnonzero(learnt.patches._corners[0].any(axis=0))

@@ -97,7 +97,10 @@ def test_squeezenet_is_read_at_its_fires(tmp_path):
     torch.manual_seed(0)
     torch.save(SqueezeNetFeatures().state_dict(), tmp_path / "squeezenet.pth")
     settings = Settings(
-        kind="perceptual", network="squeezenet", layers={"conv1": 1.0, "fire4": 0.5}, weights=str(tmp_path / "squeezenet.pth")
+        kind="perceptual",
+        network="squeezenet",
+        layers={"conv1": 1.0, "fire4": 0.5},
+        weights=str(tmp_path / "squeezenet.pth"),
     )
     made = PerceptualLoss(settings)
     image = torch.rand(1, 3, 48, 48)

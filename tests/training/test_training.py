@@ -227,7 +227,12 @@ def test_a_full_disk_ends_with_a_sentence_and_the_last_checkpoint_stands(run, ti
     with pytest.raises(InputError, match="No space left on device"):
         run(tiny, "part", listen=listen).run()
     monkeypatch.undo()
-    assert {path.name for path in (tmp_path / "part").iterdir()} == {"last.pt", "recipe.toml", "curves.csv", "train.log"}
+    assert {path.name for path in (tmp_path / "part").iterdir()} == {
+        "last.pt",
+        "recipe.toml",
+        "curves.csv",
+        "train.log",
+    }
     again = run(tiny, "part")
     assert same(whole, again.run())
     assert again.heard.of(Prepared)[0].resumed_at == 3
