@@ -185,6 +185,11 @@ def _scaled(part: slice, share: float) -> slice:
 
 def _shrunk(mask: Mask, shape: tuple[int, ...]) -> Mask:
     """A region of high-resolution pixels at low resolution: a pixel is in it when all of it is."""
+    factors = {n // m for n, m in zip(mask.shape, shape, strict=True)}
+    if len(factors) == 1 and all(n - m * max(factors) < max(factors) for n, m in zip(mask.shape, shape, strict=True)):
+        (factor,) = factors
+        whole = mask[: shape[0] * factor, : shape[1] * factor]
+        return np.asarray(whole.reshape(shape[0], factor, shape[1], factor).all(axis=(1, 3)), bool)
     shares = resize(mask.astype(np.float64), (shape[0], shape[1]), kernel="bilinear", axes=(0, 1))
     inside: Mask = shares > 0.999
     return inside
