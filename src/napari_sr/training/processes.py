@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 from napari_sr.errors import InputError
 from napari_sr.inference.device import choose_device
 from napari_sr.training.events import Listener
-from napari_sr.training.precision import choose_precision, fabric_for
+from napari_sr.training.precision import fabric_for
 from napari_sr.training.recipe import Recipe
 from napari_sr.training.training import Outcome, Training
 
@@ -84,8 +84,7 @@ def train_in_processes(settings: Settings, processes: int, listen: Listener | No
     # What can be refused is refused here, and not once in every process.
     training.check_batch(processes)
     training.prepare()
-    precision = choose_precision(settings.recipe.precision, device)
-    fabric_for(device, precision, processes).launch(_Work(settings, listen))
+    fabric_for(device, training.precision, processes).launch(_Work(settings, listen))
     # The checkpoint that they left is whole: from it the result is made here, without a step.
     return training.run()
 

@@ -168,6 +168,11 @@ class Training:
             )
         return self._learnt
 
+    @property
+    def precision(self) -> str:
+        """What the networks compute in: the recipe's, with "auto" settled."""
+        return choose_precision(self.recipe.precision, self.device, self._generator.network)
+
     def check_batch(self, processes: int) -> None:
         """Raise `InputError` unless the batch can be dealt out evenly to so many processes."""
         for stage in self.recipe.stages:
@@ -199,7 +204,7 @@ class Training:
         """
         self._controls.start()
         learnt = self.prepare()
-        fabric = fabric or fabric_for(self.device, choose_precision(self.recipe.precision, self.device))
+        fabric = fabric or fabric_for(self.device, self.precision)
         self.check_batch(fabric.world_size)
         # A run begins with the weights that it was given, and not with those of the run before.
         generator = replace(self._generator, network=deepcopy(self._generator.network))
