@@ -36,7 +36,10 @@ def main() -> None:
         draw(window.addPlot(row=0, col=column, title=run.name), rows, ("psnr", "bicubic_psnr"), "PSNR, dB", log=False)
         last = {"step", "stage", "rate", "psnr", "ssim", "bicubic_psnr", "bicubic_ssim", "total"}
         losses = [name for name in rows[0] if name not in last]
-        draw(window.addPlot(row=1, col=column), rows, losses, "losses", log=True)
+        values = [float(row[name]) for row in rows for name in losses if row[name]]
+        # Over a small span a logarithmic axis has no numbers.
+        wide = max(values) > 5 * min(values)
+        draw(window.addPlot(row=1, col=column), rows, losses, "losses", log=wide)
     # Shown on no screen: only so the plots take their places.
     window.show()
     pg.QtWidgets.QApplication.processEvents()
@@ -48,7 +51,7 @@ def draw(
     plot: pg.PlotItem, rows: list[dict[str, str]], names: list[str] | tuple[str, ...], label: str, log: bool
 ) -> None:
     """Draw some columns over the steps."""
-    plot.addLegend(offset=(-10, -30) if not log else (-10, 10))
+    plot.addLegend(offset=(-10, -30) if "psnr" in names else (-10, 10))
     plot.setLabels(left=label, bottom="steps")
     plot.setLogMode(y=log)
     for colour, name in zip(COLOURS, names, strict=False):
