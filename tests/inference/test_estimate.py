@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from napari_sr.errors import Cancelled
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.part import Part
-from napari_sr.inference import Job, Overlap, estimate_job, known_speed, measure_speed
+from napari_sr.inference import Job, Overlap, estimate_job, known_speed, learn_speed, measure_speed
 from napari_sr.inference.estimate import bytes_words, seconds_words
 from napari_sr.inference.speed import speed_file
 from tests.inference.small_models import rrdb
@@ -116,3 +116,21 @@ def test_bytes_in_words(count: int, words: str) -> None:
 )
 def test_seconds_in_words(seconds: float, words: str) -> None:
     assert seconds_words(seconds) == words
+
+
+def test_a_finished_run_corrects_what_was_known() -> None:
+    job = Job(model=rrdb(2, 1))
+    axes = parse_axes("ZYX", (3, 20, 30))
+    learn_speed(job, axes, np.uint16, 9.0)
+    assert estimate_job(job, axes, np.uint16).seconds == pytest.approx(9.0)
+    larger = parse_axes("ZYX", (6, 20, 30))
+    assert estimate_job(job, larger, np.uint16).seconds == pytest.approx(18.0)
+    learn_speed(job, larger, np.uint16, 6.0)
+    assert estimate_job(job, axes, np.uint16).seconds == pytest.approx(3.0)
+
+
+def test_a_run_too_short_to_say_anything_corrects_nothing() -> None:
+    job = Job(model=rrdb(2, 1))
+    axes = parse_axes("YX", (20, 30))
+    learn_speed(job, axes, np.uint16, 0.01)
+    assert estimate_job(job, axes, np.uint16).seconds is None

@@ -10,7 +10,7 @@ from napari_sr.inference.settings import PRECISIONS, TILINGS, Overlap
 
 if TYPE_CHECKING:
     from napari_sr.inference.device import available_devices
-    from napari_sr.inference.estimate import Estimate, estimate_job
+    from napari_sr.inference.estimate import Estimate, estimate_job, learn_speed
     from napari_sr.inference.job import Job, Result, upscale
     from napari_sr.inference.layer import LayerInput, layer_intensity, prepare_layer, run_layer, upscale_layer
     from napari_sr.inference.report import Report
@@ -31,6 +31,7 @@ __all__ = [
     "estimate_job",
     "known_speed",
     "layer_intensity",
+    "learn_speed",
     "measure_speed",
     "prepare_layer",
     "run_layer",
@@ -41,6 +42,7 @@ __all__ = [
 _FILE_OF = {
     "Estimate": "estimate",
     "estimate_job": "estimate",
+    "learn_speed": "estimate",
     "known_speed": "speed",
     "measure_speed": "speed",
     "Job": "job",

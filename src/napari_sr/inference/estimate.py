@@ -15,7 +15,7 @@ from napari_sr.imaging.pixel_size import unit_symbol
 from napari_sr.inference.job import Job
 from napari_sr.inference.region import Region
 from napari_sr.inference.settings import Overlap
-from napari_sr.inference.speed import known_speed
+from napari_sr.inference.speed import ENOUGH, keep_speed, known_speed
 from napari_sr.inference.tiles import axis_tiles
 from napari_sr.inference.words import bytes_words, seconds_words
 from napari_sr.zoo.architectures import build_empty
@@ -113,6 +113,30 @@ def estimate_job(
         seconds=None if speed is None else speed * _pixels(job, region),
         device=job.where(dtype)[0].type,
     )
+
+
+def learn_speed(
+    job: Job,
+    axes: Axes,
+    dtype: npt.DTypeLike,
+    seconds: float,
+    *,
+    part: Part | None = None,
+    pixel_size: Mapping[str, float] | None = None,
+    unit: str | None = None,
+) -> None:
+    """Correct what is known of the speed by a run that has ended: the small run may have met a busy machine.
+
+    Parameters
+    ----------
+    job, axes, dtype, part, pixel_size, unit
+        As `estimate_job` takes them.
+    seconds : float
+        How long the run took; one that was too short says nothing.
+    """
+    if seconds >= ENOUGH:
+        region = job.region(axes, part, pixel_size=pixel_size, unit=unit)
+        keep_speed(job, dtype, axes.rgb, seconds / _pixels(job, region))
 
 
 def _pixels(job: Job, region: Region) -> float:

@@ -95,7 +95,7 @@ def measure_speed(job: Job, dtype: npt.DTypeLike, rgb: bool = False, *, cancel: 
         if seconds >= ENOUGH:
             break
     speed = seconds / side**2 * (3 if separate else 1)
-    _keep(_key(job, dtype, rgb), speed)
+    keep_speed(job, dtype, rgb, speed)
     return speed
 
 
@@ -143,8 +143,9 @@ def _read() -> dict[str, float]:
         return {}
 
 
-def _keep(key: str, speed: float) -> None:
-    path = speed_file()
+def keep_speed(job: Job, dtype: npt.DTypeLike, rgb: bool, speed: float) -> None:
+    """Keep a speed, seconds for each pixel, in place of what was known; where it cannot be written it is not kept."""
+    key, path = _key(job, dtype, rgb), speed_file()
     content = json.dumps({"torch": torch.__version__, "speeds": {**_read(), key: speed}}, indent=1)
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:

@@ -10,7 +10,7 @@ from napari.viewer import Viewer
 
 from napari_sr.imaging.geometry import LayerData, copy_contrast_range
 from napari_sr.widgets.activity import ActivityBar
-from napari_sr.widgets.executor import Run
+from napari_sr.widgets.executor import Cancel, Progress, Run
 from napari_sr.widgets.job_plan import JobPlan
 from napari_sr.widgets.lanes import Lanes
 from napari_sr.widgets.model_loading import ModelLoader
@@ -101,7 +101,7 @@ class Upscaling:
         self._end()
 
     def _loaded(self, model: Model) -> None:
-        from napari_sr.inference import prepare_layer, run_layer
+        from napari_sr.inference import learn_speed, prepare_layer, run_layer
 
         place = self.place
         try:
@@ -114,9 +114,23 @@ class Upscaling:
         prepared = replace(prepared, kwargs={**prepared.kwargs, "name": name})
         folder = self.plan.store
         out = None if folder is None else store_in(folder, name)
+
+        def work(progress: Progress, cancel: Cancel) -> LayerData:
+            result = run_layer(job, prepared, out=out, progress=progress, cancel=cancel)
+            learn_speed(
+                job,
+                prepared.axes,
+                prepared.image.dtype,
+                result[1]["metadata"]["napari_sr"]["seconds"],
+                part=prepared.part,
+                pixel_size=prepared.pixel_size,
+                unit=prepared.unit,
+            )
+            return result
+
         self._run = Run(
             f"upscaling “{self.name}” with {model.name}",
-            lambda progress, cancel: run_layer(job, prepared, out=out, progress=progress, cancel=cancel),
+            work,
             returned=self._add,
             errored=self._failed,
             cancelled=self._stopped,
