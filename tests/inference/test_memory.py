@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from napari_sr.errors import InputError
 from napari_sr.inference import memory as memory_module
 from napari_sr.inference.memory import (
+    KEPT_BY_LIBRARY,
     LEAST_STRIP,
     MOST_NUMBERS_MPS,
     OVERHEAD,
@@ -81,8 +82,20 @@ def test_the_host_has_some_memory_free() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_with_memory_enough_the_strips_are_the_highest_and_the_width_is_whole(name: str) -> None:
-    chosen = cut(name, 2**40)
-    assert (chosen.strip, chosen.band, chosen.margin) == (STRIPS["cpu"][0], 2000, 0)
+    chosen = cut(name, 2**40, columns=100)
+    assert (chosen.strip, chosen.band, chosen.margin) == (STRIPS["cpu"][0], 100, 0)
+
+
+@pytest.mark.parametrize("columns", [500, 2000, 8000, 32000])
+@pytest.mark.parametrize("name", NAMES)
+def test_strips_stay_so_low_that_their_memory_is_used_again(name: str, columns: int) -> None:
+    chosen = cut(name, 2**60, columns=columns, rows=40000)
+    plan, network = planned(name)
+    counts = plan.channels(network.in_channels)
+    window = 4 * columns * max(sum(counts[tensor] for tensor in step.inputs) for step in plan.steps)
+    assert chosen.strip <= LEAST_STRIP or chosen.strip * window <= KEPT_BY_LIBRARY
+    higher = [strip for strip in STRIPS["cpu"] if strip > chosen.strip]
+    assert all(strip * window > KEPT_BY_LIBRARY for strip in higher)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -144,8 +157,10 @@ def test_half_precision_takes_half() -> None:
 
 
 def test_the_peak_does_not_grow_with_the_height() -> None:
-    peaks = [cut("srresnet x4", 2**40, rows=rows, columns=500).peak for rows in (512, 2048, 8192)]
+    low, *peaks = [cut("srresnet x4", 2**40, rows=rows, columns=500).peak for rows in (512, 2048, 8192)]
     assert max(peaks) <= 1.01 * min(peaks)
+    # An image of less than two strips does not come to hold all that a higher one does.
+    assert max(peaks) / 1.1 <= low <= max(peaks)
 
 
 def test_bands_come_before_strips_too_low_to_be_fast() -> None:

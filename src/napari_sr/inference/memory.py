@@ -19,9 +19,9 @@ Memory = int | Literal["auto"]
 #: Of the free memory, what a job takes: the rest is for the image, the result and everybody else.
 SHARE = {"cpu": 0.5, "cuda": 0.8, "mps": 0.6}
 
-#: Rows that flow together when there is memory enough. 64 rows on a CPU are what benchmarks/inference.py
-#: measured; the heights for a GPU are a guess that nobody has measured yet.
-STRIPS = {"cpu": (64, 32, 16, 8, 4, 2, 1), "cuda": (1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1)}
+#: Rows that flow together when there is memory enough; a low image so goes through its small layers whole. On a CPU
+#: strips from 16 rows on were measured to be equally fast (docs/performance.md); the heights for a GPU are a guess.
+STRIPS = {"cpu": (320, 128, 64, 32, 16, 8, 4, 2, 1), "cuda": (1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1)}
 
 #: Rows below which a strip computes too little at once to be fast; bands of columns come before that.
 LEAST_STRIP = 8
@@ -145,7 +145,7 @@ def cut_plane(
     overhead = OVERHEAD.get(device.type, 0)
     if device.type == "cpu":
         window = item * columns * max(sum(counts[tensor] for tensor in step.inputs) for step in plan.steps)
-        allowed = [s for s in allowed if s <= least or s * window <= KEPT_BY_LIBRARY]
+        allowed = [s for s in allowed if s <= least or min(s, rows) * window <= KEPT_BY_LIBRARY]
 
     def bytes_of(strip: int, width: int) -> int:
         return overhead + ceil(SAFETY * item * width * peak_per_column(plan, channels, rows, min(strip, rows), radius))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_sr.inference.region import Region
 
 Maps = Mapping[int | None, IntensityMap]
-QUICK_MARGIN = 16
+QUICK_MARGIN = 8
 """Pixels around the view that the quick picture sees."""
 
 
