@@ -11,6 +11,7 @@ from napari_sr.errors import Cancelled, CheckpointError, InputError
 if TYPE_CHECKING:
     from napari_sr.evaluation import evaluate
     from napari_sr.inference import Job, upscale, upscale_layer
+    from napari_sr.training import Recipe, Training, finetune
     from napari_sr.zoo import Model, list_models, load_model, load_pair
 
 __version__ = "0.1.0"
@@ -21,8 +22,11 @@ __all__ = [
     "InputError",
     "Job",
     "Model",
+    "Recipe",
+    "Training",
     "__version__",
     "evaluate",
+    "finetune",
     "list_models",
     "load_model",
     "load_pair",
@@ -33,7 +37,10 @@ __all__ = [
 _ROOM_OF = {
     "Job": "napari_sr.inference",
     "Model": "napari_sr.zoo",
+    "Recipe": "napari_sr.training",
+    "Training": "napari_sr.training",
     "evaluate": "napari_sr.evaluation",
+    "finetune": "napari_sr.training",
     "list_models": "napari_sr.zoo",
     "load_model": "napari_sr.zoo",
     "load_pair": "napari_sr.zoo",

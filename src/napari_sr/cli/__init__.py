@@ -1,4 +1,4 @@
-"""The command line: `napari-sr upscale | evaluate | models | demo`.
+"""The command line: `napari-sr upscale | train | evaluate | models | demo`.
 
 The only room that prints. What a command needs is imported when it runs, so that ``napari-sr --help`` is there at once.
 Results go to standard output, progress and errors to standard error. The exit status is 0, or 2 after a sentence that
@@ -42,6 +42,7 @@ from napari_sr.cli.options import (
     read_tiling,
 )
 from napari_sr.cli.output import check_format, check_place, upscale_to
+from napari_sr.cli.training import train
 from napari_sr.errors import InputError, NapariSRError
 
 if TYPE_CHECKING:
@@ -178,6 +179,9 @@ def upscale(
         report = upscale_to(out, job, image, meaning, bar)
     if not quiet:
         typer.echo(f"{out}: {report.sentence()}")
+
+
+app.command()(train)
 
 
 @app.command()

@@ -113,6 +113,8 @@ class Card(_Record):
         Kind of images it was trained on; None where it is not known.
     intensity_range, output_range : (float, float)
         Values that stand for black and white, going into the network and coming out of it.
+    intensity : str or None
+        How the values of its training images were mapped to that range: "dtype", "percentile", ..., or two values.
     degradation : str or None
         How the low-resolution images of its training came from the high-resolution ones.
     pixel_size : float or None
@@ -151,6 +153,7 @@ class Card(_Record):
     domain: Domain | None = None
     intensity_range: tuple[float, float] = (0.0, 1.0)
     output_range: tuple[float, float] = (0.0, 1.0)
+    intensity: str | None = None
     degradation: str | None = None
     pixel_size: float | None = Field(default=None, gt=0)
     pixel_unit: str | None = None

@@ -1,0 +1,159 @@
+"""`napari-sr train`: a recipe from the first step to the model, with a bar, and going on where it was stopped."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_sr.cli.options import DeviceOption, Quiet
+from napari_sr.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_sr.training import Outcome, Recipe, Training
+    from napari_sr.training.events import Event
+
+STOPPED = 130
+
+
+def train(
+    recipe: Annotated[
+        str, typer.Argument(help="A TOML file, or srcnn, srgan, esrgan, quick, standard or thorough.", metavar="RECIPE")
+    ],
+    images: Annotated[
+        list[Path] | None,
+        typer.Argument(help="High-resolution files or folders, instead of those that the recipe names."),
+    ] = None,
+    low: Annotated[
+        list[Path] | None,
+        typer.Option(help="Low-resolution partners of IMAGES, in the same order: files, or folders with equal names."),
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="The model to fine-tune or to begin with.")] = None,
+    data: Annotated[Path | None, typer.Option(help="The folder where the recipe's paths start.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; by default runs/NAME. A run there goes on.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Of the new model; by default that of the recipe.")] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="Folder for the model file; by default that of `napari-sr models`.")
+    ] = None,
+    length: Annotated[float, typer.Option(help="Share of the recipe's steps: 0.01 for a trial.")] = 1.0,
+    device: DeviceOption = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="How many GPUs, or processes on the CPU.")] = 1,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also log for TensorBoard.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a network by a recipe; started again, the same command goes on where it was stopped.
+
+    The run's folder holds recipe.toml, curves.csv, train.log and the checkpoint. The model is written where
+    `napari-sr models` lists it, and never over another one.
+    """
+    from napari_sr.training import load_recipe
+    from napari_sr.training.processes import Settings, train_in_processes
+    from napari_sr.training.result import save_once
+
+    chosen = _with_images(load_recipe(recipe).at_length(length), images or [], low or [])
+    called = name or (chosen.name if model is None else f"{Path(model).stem}-{chosen.name}")
+    run = out or Path("runs") / called
+    settings = Settings(
+        recipe=chosen, folder=run, data=data, model=model, name=called, device=device, tensorboard=tensorboard
+    )
+    listener = Bar(quiet)
+    if devices > 1:
+        outcome = train_in_processes(settings, devices, listener)
+    else:
+        training = settings.training(listen=listener)
+        with _stopping(training):
+            outcome = training.run()
+    listener.close()
+    if not outcome.finished:
+        typer.echo(f"Stopped at step {outcome.step} of {outcome.steps}: the same command goes on from there.", err=True)
+        raise typer.Exit(STOPPED)
+    _, path = save_once(outcome.model, run, folder=models)
+    if not quiet:
+        typer.echo("\n".join(f"{path}: {line}" for line in _reached(outcome)))
+
+
+class Bar:
+    """A progress bar on standard error, with each measurement above it; made in the process that trains."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._bar: Any = None
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        from napari_sr.training.events import Prepared, RateLowered, StepDone, Validated
+
+        if self._quiet:
+            return
+        if isinstance(event, Prepared):
+            self._open(event.steps, event.resumed_at)
+            for sentence in (*event.notes, *event.warnings):
+                self._bar.write(sentence, file=sys.stderr)
+        elif isinstance(event, StepDone):
+            self._bar.update(event.step - self._bar.n)
+            self._bar.set_postfix(loss=f"{event.losses['total']:.3g}", refresh=False)
+        elif isinstance(event, Validated):
+            self._bar.write(f"step {event.step}, {event.stage}: {event.sentence()}", file=sys.stderr)
+        elif isinstance(event, RateLowered):
+            sentence = f"step {event.step}: a loss was not a number; back to step {event.back_to} at half the rate"
+            self._bar.write(sentence, file=sys.stderr)
+
+    def _open(self, steps: int, done: int) -> None:
+        from tqdm import tqdm
+
+        self.close()
+        self._bar = tqdm(total=steps, initial=done, unit="step", leave=False, disable=None, file=sys.stderr)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _with_images(recipe: Recipe, images: list[Path], low: list[Path]) -> Recipe:
+    """Put the images of the command line in the place of the recipe's."""
+    from napari_sr.training.recipe import ImageSet
+
+    if low and len(low) != len(images):
+        raise InputError(f"--low names {len(low)} partners for {len(images)} images: give one for each.")
+    if not images:
+        return recipe
+    partners: list[str | None] = [str(path.absolute()) for path in low]
+    partners = partners or [None] * len(images)
+    sets = tuple(
+        ImageSet(path=str(path.absolute()), low=partner, name=path.name)
+        for path, partner in zip(images, partners, strict=True)
+    )
+    data = recipe.data.model_copy(update={"images": sets})
+    validation = recipe.validation.model_copy(update={"images": ()})
+    return recipe.model_copy(update={"data": data, "validation": validation})
+
+
+@contextmanager
+def _stopping(training: Training) -> Iterator[None]:
+    """Let the first Ctrl-C end the training after its step; a second one ends it at once."""
+
+    def first(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        training.stop()
+
+    before = signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _reached(outcome: Outcome) -> list[str]:
+    if not outcome.reached:
+        return [f"{outcome.steps} steps."]
+    single = len(outcome.reached) == 1
+    return [seen.sentence() if single else f"{name}: {seen.sentence()}" for name, seen in outcome.reached.items()]

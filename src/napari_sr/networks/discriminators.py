@@ -1,0 +1,140 @@
+"""Discriminators: the judges that an adversarial loss trains against. They upscale nothing."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.parametrizations import spectral_norm
+
+
+def _judge(features: int, side: int, hidden: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(features * side**2, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, 1))
+
+
+def _after(side: int, kernel: int, halvings: int) -> int:
+    """Side of a patch after so many convolutions of stride 2 and padding 1."""
+    for _ in range(halvings):
+        side = (side + 2 - kernel) // 2 + 1
+    if side < 1:
+        raise ValueError("The patch is too small for this discriminator.")
+    return side
+
+
+class SRGANDiscriminator(nn.Module):
+    """The discriminator of SRGAN, for patches of one size.
+
+    Parameters
+    ----------
+    channels : int
+        Of the images.
+    patch : int
+        Side of a high-resolution patch; 96 in the paper.
+    features : int
+        Of the first layer; 64 in the paper.
+
+    References
+    ----------
+    C. Ledig et al., arXiv:1609.04802, figure 4.
+    """
+
+    def __init__(self, *, channels: int = 3, patch: int = 96, features: int = 64) -> None:
+        super().__init__()
+        widths = [features * n for n in (1, 1, 2, 2, 4, 4, 8, 8)]
+        layers: list[nn.Module] = []
+        before = channels
+        for n, width in enumerate(widths):
+            layers.append(nn.Conv2d(before, width, 3, stride=1 + n % 2, padding=1))
+            if n:
+                layers.append(nn.BatchNorm2d(width))
+            layers.append(nn.LeakyReLU(0.2))
+            before = width
+        self.features = nn.Sequential(*layers)
+        self.judge = _judge(before, _after(patch, 3, 4), 1024)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, channels, patch, patch) to (N, 1): how real, before any sigmoid."""
+        out: Tensor = self.judge(self.features(x).flatten(1))
+        return out
+
+
+class ESRGANDiscriminator(nn.Module):
+    """The VGG-style discriminator of ESRGAN, for patches of one size.
+
+    Parameters
+    ----------
+    channels : int
+        Of the images.
+    patch : int
+        Side of a high-resolution patch, at least 32; 128 in the paper.
+    features : int
+        Of the first layer; 64 in the paper.
+
+    References
+    ----------
+    X. Wang et al., arXiv:1809.00219, section 4.1, and the authors' ``Discriminator_VGG_128``.
+    """
+
+    def __init__(self, *, channels: int = 3, patch: int = 128, features: int = 64) -> None:
+        super().__init__()
+        widths = [features * n for n in (1, 1, 2, 2, 4, 4, 8, 8, 8, 8)]
+        layers: list[nn.Module] = []
+        before = channels
+        for n, width in enumerate(widths):
+            # By turns 3 x 3, and 4 x 4 with stride 2; only the first has a bias and no batch normalisation.
+            kernel, stride = ((3, 1), (4, 2))[n % 2]
+            layers.append(nn.Conv2d(before, width, kernel, stride, padding=1, bias=n == 0))
+            if n:
+                layers.append(nn.BatchNorm2d(width))
+            layers.append(nn.LeakyReLU(0.2))
+            before = width
+        self.features = nn.Sequential(*layers)
+        self.judge = _judge(before, _after(patch, 4, 5), 100)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, channels, patch, patch) to (N, 1): how real, before any sigmoid."""
+        out: Tensor = self.judge(self.features(x).flatten(1))
+        return out
+
+
+class UNetDiscriminator(nn.Module):
+    """A U-Net with spectral normalisation, which judges every pixel.
+
+    Parameters
+    ----------
+    channels : int
+        Of the images.
+    features : int
+        Of the first layer; 64 as published.
+
+    References
+    ----------
+    X. Wang et al., "Real-ESRGAN", arXiv:2107.10833, section 3.3; T. Miyato et al., "Spectral normalization for
+    generative adversarial networks", arXiv:1802.05957.
+    """
+
+    def __init__(self, *, channels: int = 3, features: int = 64) -> None:
+        super().__init__()
+        n = features
+
+        def conv(inward: int, outward: int, kernel: int = 3, stride: int = 1) -> nn.Module:
+            layer: nn.Module = spectral_norm(nn.Conv2d(inward, outward, kernel, stride, padding=1, bias=False))
+            return layer
+
+        self.first = nn.Conv2d(channels, n, 3, padding=1)
+        self.down = nn.ModuleList([conv(n, 2 * n, 4, 2), conv(2 * n, 4 * n, 4, 2), conv(4 * n, 8 * n, 4, 2)])
+        self.up = nn.ModuleList([conv(8 * n, 4 * n), conv(4 * n, 2 * n), conv(2 * n, n)])
+        self.after = nn.Sequential(conv(n, n), nn.LeakyReLU(0.2), conv(n, n), nn.LeakyReLU(0.2))
+        self.last = nn.Conv2d(n, 1, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, channels, H, W) to (N, 1, H, W): how real each pixel is, before any sigmoid; H and W at least 8."""
+        levels = [functional.leaky_relu(self.first(x), 0.2)]
+        for down in self.down:
+            levels.append(functional.leaky_relu(down(levels[-1]), 0.2))
+        deep = levels.pop()
+        for up in self.up:
+            skip = levels.pop()
+            deep = functional.interpolate(deep, size=skip.shape[-2:], mode="bilinear", align_corners=False)
+            deep = functional.leaky_relu(up(deep), 0.2) + skip
+        out: Tensor = self.last(self.after(deep))
+        return out

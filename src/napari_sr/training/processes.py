@@ -1,0 +1,104 @@
+"""One training by several processes, each with a device of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning_fabric import Fabric
+
+from napari_sr.errors import InputError
+from napari_sr.inference.device import choose_device
+from napari_sr.training.events import Listener
+from napari_sr.training.precision import choose_precision, fabric_for
+from napari_sr.training.recipe import Recipe
+from napari_sr.training.training import Outcome, Training
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A training as it can be sent to another process: everything comes from files.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        It names its images.
+    folder : Path
+        Of the run.
+    data : Path or None
+        Where the paths in the recipe start.
+    model : str or None
+        Name or file of the model to begin with.
+    name : str or None
+        Of the model that is made.
+    device : str
+        As `Training` takes it.
+    tensorboard : bool
+        Also log for TensorBoard.
+    """
+
+    recipe: Recipe
+    folder: Path
+    data: Path | None = None
+    model: str | None = None
+    name: str | None = None
+    device: str = "auto"
+    tensorboard: bool = False
+
+    def training(self, **controls: Any) -> Training:
+        """Make the training, with listener and predicates."""
+        return Training(
+            self.recipe,
+            None,
+            self.model,
+            folder=self.folder,
+            data=self.data,
+            name=self.name,
+            device=self.device,
+            tensorboard=self.tensorboard,
+            **controls,
+        )
+
+
+def train_in_processes(settings: Settings, processes: int, listen: Listener | None = None) -> Outcome:
+    """Train with several processes on this machine; the batch of the recipe is dealt out among them.
+
+    Parameters
+    ----------
+    settings : Settings
+        What to train.
+    processes : int
+        How many: one for each GPU, or on the CPU (by gloo) as many as there are.
+    listen : callable, optional
+        Called in the first process; it goes there by pickle.
+
+    Raises
+    ------
+    InputError
+        If there are not so many devices, or as `Training` says.
+    """
+    training = settings.training()
+    device = choose_device(settings.device)
+    _check_devices(device.type, processes)
+    # What can be refused is refused here, and not once in every process.
+    training.check_batch(processes)
+    training.prepare()
+    precision = choose_precision(settings.recipe.precision, device)
+    launch: Callable[..., object] = fabric_for(device, precision, processes).launch
+    launch(_one, settings, listen)
+    # The checkpoint that they left is whole: from it the result is made here, without a step.
+    return training.run()
+
+
+def _one(fabric: Fabric, settings: Settings, listen: Listener | None) -> None:
+    settings.training(listen=listen).run(fabric)
+
+
+def _check_devices(kind: str, processes: int) -> None:
+    import torch
+
+    there = torch.cuda.device_count() if kind == "cuda" else 1
+    if kind != "cpu" and processes > there:
+        raise InputError(f"There are {there} devices of the kind {kind}, not {processes}: ask for fewer.")

@@ -1,0 +1,239 @@
+"""All that a training learns from and is measured on, made of the images once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_sr.errors import InputError
+from napari_sr.imaging.resize import resize
+from napari_sr.training.blocks import Block, Mask, choose_blocks, clear_of, permitted_corners
+from napari_sr.training.images import TrainingImage
+from napari_sr.training.patches import Patches
+from napari_sr.training.randomness import generator_at
+from napari_sr.training.recipe import Degradation, Recipe
+from napari_sr.training.twins import PatchColour, Twin, twins_of
+from napari_sr.zoo.card import TrainingData
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One part of an image that is validated on.
+
+    Parameters
+    ----------
+    name : str
+        Of the image.
+    low, high : array, shape (C, Y, X)
+        In [0, 1].
+    ends : (float, float)
+        Between which a result can lie: the ends of the image's dtype, infinite for floats.
+    """
+
+    name: str
+    low: npt.NDArray[np.float32]
+    high: npt.NDArray[np.float32]
+    ends: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What is learnt from and measured on.
+
+    Parameters
+    ----------
+    patches : Patches
+        To learn from.
+    scenes : tuple of Scene
+        To validate on.
+    degradation : Degradation
+        With figures where the recipe has "estimate".
+    described : tuple of TrainingData
+        For the card.
+    fingerprint : str
+        Hash of everything that the training sees of the images.
+    warnings, notes : tuple of str
+        What a user should know: sentences.
+    """
+
+    patches: Patches
+    scenes: tuple[Scene, ...]
+    degradation: Degradation
+    described: tuple[TrainingData, ...]
+    fingerprint: str
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def make_training_set(
+    images: Sequence[TrainingImage],
+    validation: Sequence[TrainingImage],
+    recipe: Recipe,
+    *,
+    scale: int,
+    size: int,
+    margin: int,
+    colour: PatchColour,
+) -> TrainingSet:
+    """Make it, once, before the first step.
+
+    Parameters
+    ----------
+    images : sequence of TrainingImage
+        To learn from.
+    validation : sequence of TrainingImage
+        Whole images to validate on; without any, blocks of `images` are kept for it.
+    recipe : Recipe
+        Data, degradation, patches, validation, seed.
+    scale, size, margin
+        As `Patches` takes them.
+    colour : {"grey", "luma", "rgb"}
+        Channels of a patch.
+
+    Raises
+    ------
+    InputError
+        If an image cannot be used, or nothing is left to learn from.
+    """
+    side = size + 2 * margin
+    twins, settled = twins_of(images, scale, recipe.data, recipe.degradation, colour)
+    _check_content(images, twins, side)
+    blocks: list[Block] = []
+    if validation:
+        whole, _ = twins_of(validation, scale, recipe.data.model_copy(update={"sizes": (1.0,)}), settled, colour)
+        scenes = [
+            _scene(validation[t.image].name, t, None, scale, colour, recipe.seed, n)
+            for n, t in enumerate(whole[: recipe.validation.most])
+        ]
+    else:
+        blocks = _blocks(images, twins, recipe)
+        scenes = []
+        for n, block in enumerate(blocks):
+            shown = [t for t in twins if t.image == block.image and t.size == max(recipe.data.sizes)]
+            twin = shown[len(shown) // 2]
+            scenes.append(_scene(images[block.image].name, twin, block, scale, colour, recipe.seed, n))
+    corners = [
+        permitted_corners(twin.grey, _clear(images[twin.image], twin, blocks, recipe), side, recipe.patches.empty)
+        for twin in twins
+    ]
+    patches = Patches(
+        twins,
+        corners,
+        scale=scale,
+        size=size,
+        margin=margin,
+        colour=colour,
+        seed=recipe.seed,
+        flips=recipe.patches.flips,
+        turns=recipe.patches.turns,
+    )
+    matches = [image.match for image in images if image.match is not None]
+    warnings = tuple(match.warning for match in matches if match.warning is not None)
+    return TrainingSet(
+        patches=patches,
+        scenes=tuple(scenes),
+        degradation=settled,
+        described=_described(images, twins, max(recipe.data.sizes)),
+        fingerprint=_fingerprint(twins, corners, scenes),
+        warnings=warnings,
+        notes=tuple(match.sentence() for match in matches),
+    )
+
+
+def _check_content(images: Sequence[TrainingImage], twins: Sequence[Twin], side: int) -> None:
+    """Refuse what holds nothing to learn, by its name."""
+    for number, image in enumerate(images):
+        own = [twin for twin in twins if twin.image == number]
+        if not any(float(twin.grey.std()) > 0 for twin in own):
+            raise InputError(f"{image.name} is constant: give an image with something in it.")
+    if max(min(twin.grey.shape) for twin in twins) < side:
+        image, shape = max(((images[t.image], t.grey.shape) for t in twins), key=lambda pair: min(pair[1]))
+        raise InputError(
+            f"{image.name} has {shape[0]} x {shape[1]} pixels at low resolution, less than a patch of {side} x {side}: "
+            "give a larger image, or choose a smaller patch size."
+        )
+
+
+def _blocks(images: Sequence[TrainingImage], twins: Sequence[Twin], recipe: Recipe) -> list[Block]:
+    planes, regions = [], []
+    for number, image in enumerate(images):
+        own = [twin for twin in twins if twin.image == number and twin.size == max(recipe.data.sizes)]
+        planes.append(own[len(own) // 2].grey)
+        region = image.validate_on
+        regions.append(None if region is None else _shrunk(region, planes[-1].shape))
+    return choose_blocks(planes, regions, recipe.validation, recipe.patches.empty, recipe.seed)
+
+
+def _clear(image: TrainingImage, twin: Twin, blocks: Sequence[Block], recipe: Recipe) -> Mask:
+    """Pixels of a plane that may be learnt from; blocks and regions follow the size at which it is shown."""
+    shape = (twin.grey.shape[0], twin.grey.shape[1])
+    share = twin.size / max(recipe.data.sizes)
+    boxes = [
+        (_scaled(block.rows, share), _scaled(block.columns, share)) for block in blocks if block.image == twin.image
+    ]
+    region, held = (None if mask is None else _shrunk(mask, shape) for mask in (image.train_on, image.validate_on))
+    return clear_of(shape, boxes, recipe.validation.gap, region, held)
+
+
+def _scaled(part: slice, share: float) -> slice:
+    return part if share == 1 else slice(int(part.start * share), int(np.ceil(part.stop * share)))
+
+
+def _shrunk(mask: Mask, shape: tuple[int, ...]) -> Mask:
+    """A region of high-resolution pixels at low resolution: a pixel is in it when all of it is."""
+    shares = resize(mask.astype(np.float64), (shape[0], shape[1]), kernel="bilinear", axes=(0, 1))
+    inside: Mask = shares > 0.999
+    return inside
+
+
+def _scene(
+    name: str, twin: Twin, block: Block | None, scale: int, colour: PatchColour, seed: int, number: int
+) -> Scene:
+    height, width = twin.grey.shape
+    rows, columns = (slice(0, height), slice(0, width)) if block is None else (block.rows, block.columns)
+    generator = generator_at(seed, "validation", number=number)
+    low = twin.low_part(rows, columns, colour, generator, len(twin.lows) // 2)
+    large = [slice(scale * part.start, scale * part.stop) for part in (rows, columns)]
+    dtype = twin.high.dtype
+    ends = (-np.inf, np.inf)
+    if dtype.kind in "iu":
+        limits = twin.high_map.forward([np.iinfo(dtype).min, np.iinfo(dtype).max])
+        ends = (float(limits[0]), float(limits[1]))
+    return Scene(name, low, twin.high_part(large[0], large[1], colour), ends)
+
+
+def _described(images: Sequence[TrainingImage], twins: Sequence[Twin], largest: float) -> tuple[TrainingData, ...]:
+    """One entry for each set, with the hash of its pixels."""
+    groups: dict[str, list[int]] = {}
+    for number, image in enumerate(images):
+        groups.setdefault(image.group or image.name, []).append(number)
+    described = []
+    for name, members in groups.items():
+        digest = hashlib.sha256()
+        for number in members:
+            for twin in (t for t in twins if t.image == number and t.size == largest):
+                _add(digest, twin.high)
+        first = images[members[0]]
+        described.append(TrainingData(name=name, licence=first.licence, sha256=digest.hexdigest(), source=first.source))
+    return tuple(described)
+
+
+def _fingerprint(twins: Sequence[Twin], corners: Sequence[Mask], scenes: Sequence[Scene]) -> str:
+    digest = hashlib.sha256()
+    for twin, mask in zip(twins, corners, strict=True):
+        for part in (*twin.lows, twin.high, mask):
+            _add(digest, part)
+        digest.update(repr((twin.low_map, twin.high_map, twin.degradation)).encode())
+    for scene in scenes:
+        _add(digest, scene.low)
+        _add(digest, scene.high)
+    return digest.hexdigest()
+
+
+def _add(digest: hashlib._Hash, array: npt.NDArray[np.generic]) -> None:
+    digest.update(f"{array.dtype.str}{array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).data)

@@ -1,0 +1,251 @@
+"""Planes at both resolutions, and what one patch of them becomes before it meets the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_sr.errors import InputError
+from napari_sr.imaging.colour import luma
+from napari_sr.imaging.intensity import IntensityMap, IntensitySpec, check_finite, intensity_maps
+from napari_sr.imaging.resize import resize
+from napari_sr.training.degradation import add_noise, blurred_and_shrunk, with_noise
+from napari_sr.training.images import TrainingImage
+from napari_sr.training.recipe import Data, Degradation
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
+PatchColour = Literal["grey", "luma", "rgb"]
+#: Side of the tiles over which two images' brightness is compared, in low-resolution pixels.
+_TILE = 8
+
+
+@dataclass(frozen=True)
+class Twin:
+    """One plane at both resolutions, in the images' own values.
+
+    Parameters
+    ----------
+    image : int
+        Number of the image it belongs to.
+    lows : tuple of array, shape (Y, X) or (Y, X, C)
+        Low resolution, once for every point of a range of blurs.
+    high : array
+        High resolution, `scale` times as long in Y and X.
+    low_map, high_map : IntensityMap
+        From values to [0, 1].
+    degradation : Degradation or None
+        Whose noise is still to be added; None for none.
+    dtype : dtype
+        Of the camera that the noise is added for.
+    size : float
+        At which size the image is shown.
+    """
+
+    image: int
+    lows: tuple[Array, ...]
+    high: Array
+    low_map: IntensityMap
+    high_map: IntensityMap
+    degradation: Degradation | None
+    dtype: np.dtype[Any]
+    size: float = 1.0
+
+    @property
+    def grey(self) -> Array:
+        """The first low-resolution plane without colour, shape (Y, X)."""
+        low = self.lows[0]
+        return low.mean(axis=2) if low.ndim == 3 else low
+
+    def low_part(
+        self, rows: slice, columns: slice, colour: PatchColour, generator: np.random.Generator, variant: int = 0
+    ) -> Floats:
+        """Cut a part of the low-resolution plane, with its noise, as (C, Y, X) in [0, 1] as the network sees it."""
+        part = self.lows[variant][rows, columns]
+        if self.degradation is not None:
+            part = add_noise(part, self.degradation, generator, self.dtype)
+        return channels_first(self.low_map.forward(part), colour)
+
+    def high_part(self, rows: slice, columns: slice, colour: PatchColour) -> Floats:
+        """Cut a part of the high-resolution plane as (C, Y, X) in [0, 1]."""
+        return channels_first(self.high_map.forward(self.high[rows, columns]), colour)
+
+
+def channels_first(values: Floats, colour: PatchColour) -> Floats:
+    """Bring (Y, X) or (Y, X, 3) in [0, 1] to the channels of a patch, (1, Y, X) or (3, Y, X)."""
+    if values.ndim == 2:
+        return np.repeat(values[None], 3, axis=0) if colour == "rgb" else values[None]
+    if colour == "luma":
+        return luma(values).astype(np.float32)[None]
+    return np.ascontiguousarray(np.moveaxis(values, -1, 0))
+
+
+def twins_of(
+    images: Sequence[TrainingImage],
+    scale: int,
+    data: Data,
+    degradation: Degradation,
+    colour: PatchColour,
+) -> tuple[list[Twin], Degradation]:
+    """Prepare all planes.
+
+    Parameters
+    ----------
+    images : sequence of TrainingImage
+        At least one.
+    scale : int
+        Factor.
+    data : Data
+        Sizes, intensity, and how many planes of one image.
+    degradation : Degradation
+        For images without a partner.
+    colour : {"grey", "luma", "rgb"}
+        "grey" takes the colours of an RGB image apart, each a plane of its own.
+
+    Returns
+    -------
+    twins : list of Twin
+    degradation : Degradation
+        With figures where the recipe has "estimate" (those of the first image).
+
+    Raises
+    ------
+    InputError
+        If an image cannot be used; the sentence names it.
+    """
+    twins: list[Twin] = []
+    settled = degradation
+    for number, image in enumerate(images):
+        try:
+            found, own = _twins_of_one(number, image, scale, data, degradation, colour)
+        except InputError as error:
+            raise InputError(f"{image.name}: {error}") from error
+        settled = own if number == 0 else settled
+        twins += found
+    return twins, settled
+
+
+def _twins_of_one(
+    number: int, image: TrainingImage, scale: int, data: Data, degradation: Degradation, colour: PatchColour
+) -> tuple[list[Twin], Degradation]:
+    check_finite(image.high, image.axes)
+    if image.low is not None:
+        return _paired(number, image, scale, data, colour), degradation
+    maps = intensity_maps(data.intensity, image.high, image.axes, contrast_limits=image.contrast_limits)
+    planes = [(channel, plane) for channel, plane in _planes(image.high, image, data.planes)]
+    settled = with_noise(degradation, [plane for _, plane in planes])
+    variants = settled.variants if _ranges(settled) else 1
+    twins = []
+    for channel, plane in planes:
+        for size in data.sizes:
+            shown = plane if size == 1 else resize(plane, factor=size, axes=(0, 1))
+            height, width = (n // scale * scale for n in shown.shape[:2])
+            if min(height, width) < scale:
+                raise InputError(f"It has {shown.shape[0]} x {shown.shape[1]} pixels, too few for a factor of {scale}.")
+            shown = shown[:height, :width]
+            shares = [(v + 0.5) / variants for v in range(variants)]
+            lows = tuple(
+                blurred_and_shrunk(shown, scale, settled, share=share, pixel_size=image.pixel_size) for share in shares
+            )
+            noisy = settled if settled.noise is not None else None
+            map_ = maps[channel]
+            for low_parts, high in _colours(lows, shown, colour):
+                twins.append(Twin(number, low_parts, high, map_, map_, noisy, np.dtype(plane.dtype), size))
+    return twins, settled
+
+
+def _ranges(degradation: Degradation) -> bool:
+    """Whether the blur is a range."""
+    return degradation.blur is not None and isinstance(getattr(degradation.blur, "sigma", None), tuple)
+
+
+def _paired(number: int, image: TrainingImage, scale: int, data: Data, colour: PatchColour) -> list[Twin]:
+    low_axes = type(image.axes)(image.axes.letters, _low_shape(image, scale))
+    low = np.asarray(image.low)
+    check_finite(low, low_axes)
+    maps = intensity_maps(data.intensity, low, low_axes, contrast_limits=image.contrast_limits)
+    lows = list(_planes(low, image, data.planes, low_axes))
+    highs = list(_planes(image.high, image, data.planes))
+    twins = []
+    for channel, low_map in maps.items():
+        chosen = [(a, b) for (c, a), (_, b) in zip(lows, highs, strict=True) if c == channel]
+        if not chosen:
+            continue
+        gain, offset = brightness(chosen)
+        high_map = IntensityMap(gain * low_map.low + offset, gain * low_map.high + offset)
+        for small, large in chosen:
+            for low_parts, high in _colours((small,), large, colour):
+                twins.append(Twin(number, low_parts, high, low_map, high_map, None, np.dtype(small.dtype)))
+    return twins
+
+
+def brightness(pairs: Sequence[tuple[Array, Array]]) -> tuple[float, float]:
+    """How the values of high-resolution planes follow from those of their partners: ``high = gain low + offset``.
+
+    Parameters
+    ----------
+    pairs : sequence of (low, high)
+        Planes of one field.
+
+    Returns
+    -------
+    gain, offset : float
+        A straight line through the means of tiles, which noise hardly moves.
+
+    Raises
+    ------
+    InputError
+        If the two do not grow brighter together.
+    """
+    lows: list[Array] = []
+    highs: list[Array] = []
+    for low, high in pairs:
+        for plane, target in ((low, lows), (resize(high.astype(np.float64), low.shape[:2], axes=(0, 1)), highs)):
+            values = plane.astype(np.float64)
+            values = values.mean(axis=2) if values.ndim == 3 else values
+            tile = min(_TILE, *values.shape)
+            height, width = (n // tile * tile for n in values.shape)
+            tiles = values[:height, :width].reshape(height // tile, tile, width // tile, tile)
+            target.append(tiles.mean(axis=(1, 3)).ravel())
+    x, y = np.concatenate(lows), np.concatenate(highs)
+    if not np.ptp(x) > 0:
+        raise InputError("The low-resolution image is constant: give images with something in them.")
+    gain, offset = np.polyfit(x, y, 1)
+    if not gain > 0:
+        raise InputError("The two images do not grow brighter together: give two images of one field and channel.")
+    return float(gain), float(offset)
+
+
+def _low_shape(image: TrainingImage, scale: int) -> tuple[int, ...]:
+    lengths = list(image.axes.shape)
+    for axis in (image.axes.y, image.axes.x):
+        lengths[axis] //= scale
+    return tuple(lengths)
+
+
+def _planes(array: Any, image: TrainingImage, most: int, axes: Any = None) -> Iterator[tuple[int | None, Array]]:
+    """Planes of an image with their channels, at most so many and evenly spread, alpha left out."""
+    axes = axes or image.axes
+    indices = list(axes.plane_indices())
+    if len(indices) > most:
+        indices = [indices[i] for i in np.linspace(0, len(indices) - 1, most).round().astype(int)]
+    for index in indices:
+        plane = np.ascontiguousarray(axes.plane(array, index))
+        yield axes.channel_of(index), plane[..., :3] if axes.rgb else plane
+
+
+def _colours(lows: tuple[Array, ...], high: Array, colour: PatchColour) -> Iterator[tuple[tuple[Array, ...], Array]]:
+    if colour == "grey" and high.ndim == 3:
+        for c in range(high.shape[2]):
+            yield tuple(np.ascontiguousarray(low[..., c]) for low in lows), np.ascontiguousarray(high[..., c])
+    else:
+        yield lows, high
+
+
+def intensity_words(spec: IntensitySpec) -> str:
+    """Say in words which values stood for black and white, for a card."""
+    return f"{spec[0]:g} to {spec[1]:g}" if isinstance(spec, tuple) else spec

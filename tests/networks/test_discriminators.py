@@ -1,0 +1,69 @@
+"""Discriminators: the papers' layers, and any patch that fits."""
+
+import pytest
+import torch
+from torch import nn
+
+from napari_sr.networks.discriminators import ESRGANDiscriminator, SRGANDiscriminator, UNetDiscriminator
+
+
+def convolutions(network):
+    return [
+        (layer.in_channels, layer.out_channels, layer.kernel_size[0], layer.stride[0])
+        for layer in network.features
+        if isinstance(layer, nn.Conv2d)
+    ]
+
+
+def test_srgans_is_that_of_figure_4():
+    with torch.device("meta"):
+        network = SRGANDiscriminator()
+    assert convolutions(network) == [
+        (3, 64, 3, 1),
+        (64, 64, 3, 2),
+        (64, 128, 3, 1),
+        (128, 128, 3, 2),
+        (128, 256, 3, 1),
+        (256, 256, 3, 2),
+        (256, 512, 3, 1),
+        (512, 512, 3, 2),
+    ]
+    assert sum(isinstance(layer, nn.BatchNorm2d) for layer in network.features) == 7
+    assert (network.judge[0].in_features, network.judge[0].out_features) == (512 * 6 * 6, 1024)
+
+
+def test_esrgans_halves_five_times():
+    with torch.device("meta"):
+        network = ESRGANDiscriminator()
+    assert [c[1] for c in convolutions(network)] == [64, 64, 128, 128, 256, 256, 512, 512, 512, 512]
+    assert [c[2:] for c in convolutions(network)] == [(3, 1), (4, 2)] * 5
+    assert sum(isinstance(layer, nn.BatchNorm2d) for layer in network.features) == 9
+    assert (network.judge[0].in_features, network.judge[0].out_features) == (512 * 4 * 4, 100)
+
+
+@pytest.mark.parametrize("network", [SRGANDiscriminator, ESRGANDiscriminator])
+@pytest.mark.parametrize("patch", [32, 50, 96])
+def test_any_patch_gives_one_judgement_an_image(network, patch):
+    made = network(channels=1, patch=patch, features=2)
+    assert made(torch.rand(2, 1, patch, patch)).shape == (2, 1)
+
+
+def test_a_patch_that_is_too_small_is_refused():
+    with pytest.raises(ValueError, match="too small"):
+        ESRGANDiscriminator(patch=16)
+
+
+def test_the_u_net_judges_every_pixel_of_any_size():
+    made = UNetDiscriminator(channels=1, features=2)
+    assert made(torch.rand(1, 1, 21, 34)).shape == (1, 1, 21, 34)
+
+
+def test_spectral_norm_holds_the_largest_singular_value_at_one():
+    torch.manual_seed(0)
+    made = UNetDiscriminator(features=4)
+    for _ in range(200):
+        made(torch.zeros(1, 3, 8, 8))
+    made.eval()
+    for layer in [*made.down, *made.up]:
+        values = torch.linalg.svdvals(layer.weight.detach().flatten(1))
+        assert values[0].item() == pytest.approx(1, rel=2e-2)

@@ -1,0 +1,156 @@
+"""`napari-sr train`: from files to a model that is listed, going on where it was stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from napari_sr.cli import app
+from napari_sr.imaging.files import write_image
+from napari_sr.training.log import read_curves
+from napari_sr.zoo import list_models, load_model
+
+RECIPE = """
+name = "tiny"
+family = "esrgan"
+precision = "float32"
+data = { images = [{ path = "pictures", name = "pictures", licence = "CC0-1.0" }] }
+patches = { size = 8, batch = 4, empty = 0.0 }
+validation = { every = 100, block = 16, gap = 2 }
+
+[network]
+name = "RRDBNet"
+
+[network.settings]
+scale = 2
+in_channels = 1
+out_channels = 1
+features = 4
+growth = 2
+blocks = 1
+skip = "bilinear"
+
+[[stages]]
+steps = 400
+losses = [{ kind = "l1" }]
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A working folder with a recipe and two pictures."""
+    monkeypatch.setenv("NAPARI_SR_MODELS", str(tmp_path / "user" / "models"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    rows, columns = np.mgrid[:80, :90]
+    for number in (3, 4):
+        picture = 127 + 100 * np.sin(rows / number) * np.cos(columns / 5)
+        write_image(tmp_path / "pictures" / f"{number}.png", picture.astype(np.uint8))
+    (tmp_path / "tiny.toml").write_text(RECIPE)
+    return tmp_path
+
+
+def napari_sr(*arguments, status=0):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == status, (result.exit_code, result.output, result.exception)
+    return result
+
+
+def test_a_recipe_becomes_a_model_that_is_listed(folder):
+    result = napari_sr("train", "tiny.toml", "--length", 0.01, "--device", "cpu")
+    assert "PSNR" in result.stdout
+    assert "bicubic" in result.stdout
+    (entry,) = [entry for entry in list_models() if entry.where == "user"]
+    assert entry.name == "tiny"
+    assert entry.card.training_data[0].licence == "CC0-1.0"
+    run = folder / "runs" / "tiny"
+    assert {path.name for path in run.iterdir()} == {"recipe.toml", "curves.csv", "train.log", "last.pt", "model.txt"}
+    assert read_curves(run / "curves.csv")[-1]["psnr"]
+    assert "places to learn from" in (run / "train.log").read_text()
+
+
+def test_asked_again_it_writes_no_second_model(folder):
+    first = napari_sr("train", "tiny.toml", "--length", 0.01, "--device", "cpu")
+    assert napari_sr("train", "tiny.toml", "--length", 0.01, "--device", "cpu").stdout == first.stdout
+    assert len([entry for entry in list_models() if entry.where == "user"]) == 1
+
+
+def test_another_run_never_overwrites_a_model(folder):
+    napari_sr("train", "tiny.toml", "--length", 0.01, "--device", "cpu", "-q")
+    before = load_model("tiny").endpoints["weights"]
+    napari_sr("train", "tiny.toml", "--length", 0.02, "--device", "cpu", "-q", "--out", "other")
+    assert {entry.name for entry in list_models() if entry.where == "user"} == {"tiny", "tiny-2"}
+    assert all((load_model("tiny").endpoints["weights"][key] == value).all() for key, value in before.items())
+
+
+def test_a_model_is_fine_tuned_on_files(folder):
+    napari_sr("train", "tiny.toml", "--length", 0.01, "--device", "cpu", "-q")
+    result = napari_sr(
+        "train", "quick", "pictures/3.png", "-m", "tiny", "--length", 0.01, "--device", "cpu", "--name", "finer"
+    )
+    assert "finer.safetensors" in result.stdout
+    card = load_model("finer").card
+    assert [entry.name for entry in card.training_data] == ["pictures", "3.png"]
+    assert "Trained on from tiny" in card.notes
+
+
+def test_pairs_are_given_by_their_low_resolution_partners(folder):
+    rows, columns = np.mgrid[:80, :90]
+    low = 127 + 100 * np.sin((2 * rows[:40, :45] + 0.5) / 3) * np.cos((2 * columns[:40, :45] + 0.5) / 5)
+    write_image(folder / "low.png", low.astype(np.uint8))
+    napari_sr("train", "tiny.toml", "pictures/3.png", "--low", "low.png", "--length", 0.01, "--device", "cpu", "-q")
+    assert load_model("tiny").card.degradation == "low-resolution images as they were taken"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["none.toml"], "There is no recipe none.toml"),
+        (["quick", "pictures"], "give a model to fine-tune"),
+        (["tiny.toml", "--data", "elsewhere"], "no file or folder"),
+        (["tiny.toml", "--low", "a.png"], "1 partners for 0 images"),
+        (["tiny.toml", "--devices", "3"], "multiple of 3"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(folder, arguments, sentence):
+    result = napari_sr("train", *arguments, "--device", "cpu", status=2)
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("napari-sr: ")
+    assert sentence in lines[0]
+    assert not list_user()
+
+
+def list_user():
+    return [entry for entry in list_models() if entry.where == "user"]
+
+
+def test_an_unknown_key_is_named_with_the_file(folder):
+    (folder / "bad.toml").write_text(RECIPE.replace("steps =", "stepz ="))
+    result = napari_sr("train", "bad.toml", status=2)
+    assert "bad.toml cannot be used" in result.stderr
+    assert "stages.0.steps is missing" in result.stderr or "stages.0.stepz" in result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT for one process on Windows")
+def test_interrupted_it_says_so_and_goes_on_when_called_again(folder):
+    program = [sys.executable, "-c", "from napari_sr.cli import main; main()"]
+    process = subprocess.Popen(
+        [*program, "train", "tiny.toml", "--device", "cpu"], stderr=subprocess.PIPE, text=True, env=os.environ.copy()
+    )
+    log = folder / "runs" / "tiny" / "train.log"
+    while not (log.is_file() and "step 100" in log.read_text()) and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "the same command goes on from there" in errors
+    napari_sr("train", "tiny.toml", "--device", "cpu", "-q")
+    assert "going on from step" in log.read_text()
+    assert [entry.name for entry in list_user()] == ["tiny"]

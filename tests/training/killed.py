@@ -1,0 +1,140 @@
+"""A program: a training that is killed again and again, in steps and in writes, and one that is not.
+
+    python killed.py FOLDER KILLS SEED
+
+Prints as JSON how often it was killed at what, and the digests of both results.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from conftest import GAN
+
+from napari_sr.training import Training, checkpoint, log
+from napari_sr.training.controls import Controls
+from napari_sr.training.recipe import Recipe
+
+
+class Moments:
+    """Counts what happens, and kills the process without warning when its time has come."""
+
+    def __init__(self, last: int, notes: Path) -> None:
+        self.left, self.notes = last, notes
+
+    def __call__(self, what: str) -> bool:
+        """Whether it is over now."""
+        self.left -= 1
+        if self.left:
+            return False
+        with self.notes.open("a") as file:
+            file.write(what + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return True
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def expose(moment: Moments) -> None:
+    """Let the moment come between phases, inside a checkpoint's bytes, around its renaming, inside a row of the log."""
+    check, save, row, replace = Controls.check, torch.save, log.Log._row, Path.replace
+
+    def checked(self: Controls, phase: str = "") -> None:
+        if moment("phase"):
+            die()
+        check(self, phase)
+
+    def saved(state: object, file: io.BufferedWriter) -> None:
+        if moment("write"):
+            whole = io.BytesIO()
+            save(state, whole)
+            file.write(whole.getvalue()[: len(whole.getvalue()) // 2])
+            file.flush()
+            die()
+        save(state, file)
+
+    def replaced(self: Path, target: Path) -> Path:
+        if moment("before renaming"):
+            die()
+        done = replace(self, target)
+        if moment("after renaming"):
+            die()
+        return done
+
+    def rowed(self: log.Log, *arguments: object) -> None:
+        if moment("row"):
+            with self._curves.open("a") as file:
+                file.write("4,ps")
+            die()
+        row(self, *arguments)
+
+    Controls.check, checkpoint.torch.save, log.Log._row, Path.replace = checked, saved, rowed, replaced  # type: ignore[method-assign,assignment]
+
+
+def train(folder: Path) -> str:
+    from scipy.ndimage import gaussian_filter
+
+    noise = gaussian_filter(np.random.default_rng(0).standard_normal((96, 96)), 1.5)
+    image = np.clip(127 + 60 * noise / noise.std(), 0, 255).astype(np.uint8)
+    outcome = Training(Recipe.from_toml(GAN), [image], folder=folder, device="cpu").run()
+    digest = hashlib.sha256()
+    for name, state in outcome.model.endpoints.items():
+        for key, tensor in state.items():
+            digest.update(f"{name}/{key}".encode() + tensor.numpy().tobytes())
+    digest.update((folder / "curves.csv").read_bytes())
+    return digest.hexdigest()
+
+
+def in_child(folder: Path, notes: Path, last: int | None) -> int:
+    """Train in a process of its own; give the signal that ended it, or 0."""
+    child = os.fork()
+    if child == 0:
+        torch.set_num_threads(1)
+        if last is not None:
+            expose(Moments(last, notes))
+        digest = train(folder)
+        (folder / "digest").write_text(digest)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else -os.WEXITSTATUS(status)
+
+
+def main() -> None:
+    root, kills, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    generator, notes = random.Random(seed), root / "moments"
+    notes.touch()
+    killed = 0
+    while killed < kills:
+        ended = in_child(root / "killed", notes, generator.randint(2, 45))
+        if ended == 0:
+            # It came to its end before its moment: the next one begins anew.
+            for path in (root / "killed").iterdir():
+                path.unlink()
+        elif ended == signal.SIGKILL:
+            killed += 1
+        else:
+            raise SystemExit(f"the training failed with status {ended}")
+    assert in_child(root / "killed", notes, None) == 0
+    assert in_child(root / "whole", notes, None) == 0
+    told = {
+        "moments": notes.read_text().split("\n")[:-1],
+        "killed": (root / "killed/digest").read_text(),
+        "whole": (root / "whole/digest").read_text(),
+    }
+    sys.stdout.write(json.dumps(told) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,312 @@
+"""A training from images to a model: it learns, can be held and stopped, and harms nothing that is there."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+import napari_sr as sr
+from napari_sr import Cancelled, InputError
+from napari_sr.training import Training, save_model, stage
+from napari_sr.training import checkpoint as checkpoints
+from napari_sr.training.events import CheckpointWritten, Paused, Prepared, RateLowered, Resumed, StepDone, Validated
+from napari_sr.training.log import read_curves
+from napari_sr.zoo import read_model
+
+
+class Heard(list):
+    def of(self, kind):
+        return [event for event in self if isinstance(event, kind)]
+
+
+def weights_of(outcome):
+    return {(name, key): t for name, state in outcome.model.endpoints.items() for key, t in state.items()}
+
+
+def same(one, other):
+    a, b = weights_of(one), weights_of(other)
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.fixture
+def run(tmp_path, textured):
+    """Make a training on a texture; its events are in `.heard`."""
+
+    def make(recipe, folder="run", images=None, **settings):
+        heard = Heard()
+        listen = settings.pop("listen", None)
+        training = Training(
+            recipe,
+            [textured()] if images is None else images,
+            folder=tmp_path / folder,
+            device="cpu",
+            listen=lambda event: (heard.append(event), listen and listen(event)),
+            **settings,
+        )
+        training.heard = heard
+        return training
+
+    return make
+
+
+def test_it_learns_and_its_card_tells_how(run, tiny):
+    training = run(tiny.at_length(30), images=[np.tile(run_image(), (2, 2))])
+    outcome = training.run()
+    first, last = training.heard.of(StepDone)[0], training.heard.of(StepDone)[-1]
+    assert outcome.finished
+    assert last.losses["l1"] < first.losses["l1"]
+    card = outcome.model.card
+    assert (card.name, card.family, card.scale, card.colour) == ("tiny", "esrgan", 2, "grey")
+    assert card.degradation == "MATLAB bicubic, antialiased"
+    assert card.intensity == "auto"
+    assert len(card.training_data[0].sha256) == 64
+    assert sr.Recipe.from_toml(card.recipe) == training.recipe
+    assert {figure.metric for figure in card.figures} >= {"PSNR", "PSNR of bicubic", "SSIM", "SSIM of bicubic"}
+    assert sr.upscale(run_image(), outcome.model).shape == (192, 192)
+
+
+def run_image():
+    rows, columns = np.mgrid[:96, :96]
+    return np.rint(127 + 100 * np.sin(rows / 3) * np.cos(columns / 4)).astype(np.uint8)
+
+
+def test_events_come_in_order_and_measure_beside_bicubic(run, tiny):
+    training = run(tiny)
+    training.run()
+    heard = training.heard
+    assert isinstance(heard[0], Prepared)
+    assert [event.step for event in heard.of(StepDone)] == [1, 2, 3, 4, 5, 6]
+    assert [event.step for event in heard.of(Validated)] == [3, 6]
+    assert [event.step for event in heard.of(CheckpointWritten)] == [0, 3, 6]
+    seen = heard.of(Validated)[0]
+    crop = seen.crops[0]
+    assert crop.now.shape == crop.truth.shape == crop.before.shape == crop.bicubic.shape
+    assert crop.truth.shape == (2 * crop.low.shape[0], 2 * crop.low.shape[1])
+    assert not np.array_equal(crop.before, crop.now)
+    assert len({event.bicubic_psnr for event in heard.of(Validated)}) == 1
+
+
+def test_a_model_worse_than_bicubic_is_said_to_be_so(run, tiny):
+    training = run(tiny.model_copy(update={"network": plain_network(tiny)}).at_length(0.5))
+    outcome = training.run()
+    seen = training.heard.of(Validated)[-1]
+    assert not seen.better_than_bicubic
+    assert "worse than bicubic" in seen.sentence()
+    assert "worse than bicubic" in outcome.model.card.notes
+
+
+def plain_network(recipe):
+    settings = {**recipe.network.settings, "skip": "none"}
+    return recipe.network.model_copy(update={"settings": settings})
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_gives_others(run, gan):
+    one, two = run(gan, "one").run(), run(gan, "two").run()
+    assert same(one, two)
+    assert not same(one, run(gan.model_copy(update={"seed": 6}), "three").run())
+
+
+def test_it_leaves_the_random_numbers_of_others_alone(run, tiny):
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    run(tiny).run()
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("at", [1, 3, 5, 7])
+def test_stopped_and_run_again_it_ends_bit_for_bit_as_in_one_go(run, gan, at, tmp_path):
+    whole = run(gan, "whole").run()
+    training = run(gan, "part", listen=lambda e: isinstance(e, StepDone) and e.step == at and training.stop())
+    stopped = training.run()
+    assert (stopped.step, stopped.finished) == (at, False)
+    again = run(gan, "part")
+    outcome = again.run()
+    assert again.heard.of(Prepared)[0].resumed_at == at
+    assert outcome.finished
+    assert same(whole, outcome)
+    assert read_curves(tmp_path / "whole" / "curves.csv") == read_curves(tmp_path / "part" / "curves.csv")
+
+
+def test_a_stopped_training_gives_a_model_of_what_is_there(run, gan):
+    training = run(gan, listen=lambda e: isinstance(e, StepDone) and e.step == 3 and training.stop())
+    outcome = training.run()
+    assert outcome.model.card.endpoints == ()
+    assert sr.upscale(run_image(), outcome.model).shape == (192, 192)
+
+
+def test_two_stages_become_the_endpoints_of_a_pair(run, gan, tmp_path):
+    outcome = run(gan).run()
+    assert outcome.model.card.endpoints == ("psnr", "gan")
+    assert "not for quantification" in outcome.model.card.notes
+    saved, path = save_model(outcome.model)
+    card, endpoints = read_model(path)
+    assert set(endpoints) == {"psnr", "gan"}
+    assert saved.with_alpha(0.5).alpha == 0.5
+    assert card.endpoints == ("psnr", "gan")
+
+
+def test_pause_holds_between_steps_from_another_thread(run, tiny):
+    reached, held = threading.Event(), threading.Event()
+
+    def listen(event):
+        if isinstance(event, StepDone) and event.step == 2:
+            training.pause()
+        if isinstance(event, Paused):
+            held.set()
+        if isinstance(event, Resumed):
+            reached.set()
+
+    training = run(tiny, listen=listen)
+    thread = threading.Thread(target=training.run)
+    thread.start()
+    assert held.wait(60)
+    assert len(training.heard.of(StepDone)) == 2
+    training.resume()
+    assert reached.wait(60)
+    thread.join(60)
+    assert len(training.heard.of(StepDone)) == 6
+
+
+def test_a_pause_can_be_ended_by_a_stop(run, tiny):
+    training = run(tiny, listen=lambda event: isinstance(event, Paused) and training.stop(), pause=lambda: True)
+    assert training.run().step == 0
+
+
+def test_cancel_ends_within_a_step_and_the_checkpoint_stands(run, tiny, tmp_path):
+    whole = run(tiny, "whole").run()
+    asked = []
+
+    def cancel():
+        asked.append(1)
+        # In the middle of a step after the checkpoint of step 3.
+        return any(event.step == 4 for event in training.heard.of(StepDone)) and len(asked) % 6 == 3
+
+    training = run(tiny, "part", cancel=cancel)
+    with pytest.raises(Cancelled):
+        training.run()
+    again = run(tiny, "part")
+    assert same(whole, again.run())
+    assert again.heard.of(Prepared)[0].resumed_at == 3
+
+
+def test_a_loss_that_is_no_number_goes_back_and_halves_the_rate_once(run, tiny, monkeypatch):
+    spoilt = []
+    formula = stage.formulas.l1
+
+    def l1(result, truth):
+        spoilt.append(1)
+        return formula(result, truth) * (float("nan") if len(spoilt) == 5 else 1)
+
+    monkeypatch.setattr(stage.formulas, "l1", l1)
+    training = run(tiny)
+    outcome = training.run()
+    assert outcome.finished
+    (lowered,) = training.heard.of(RateLowered)
+    assert (lowered.step, lowered.back_to) == (5, 3)
+    steps = training.heard.of(StepDone)
+    assert [event.step for event in steps] == [1, 2, 3, 4, 4, 5, 6]
+    assert steps[4].rate == pytest.approx(steps[3].rate / 2)
+
+
+def test_a_loss_that_stays_no_number_ends_with_a_sentence(run, tiny, monkeypatch):
+    monkeypatch.setattr(stage.formulas, "l1", lambda result, truth: (result - truth).mean() * float("nan"))
+    with pytest.raises(InputError, match="choose a lower rate"):
+        run(tiny).run()
+
+
+def test_a_full_disk_ends_with_a_sentence_and_the_last_checkpoint_stands(run, tiny, monkeypatch, tmp_path):
+    def listen(event):
+        if isinstance(event, StepDone) and event.step == 5:
+            monkeypatch.setattr(checkpoints.os, "fsync", full)
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    whole = run(tiny, "whole").run()
+    with pytest.raises(InputError, match="No space left on device"):
+        run(tiny, "part", listen=listen).run()
+    monkeypatch.undo()
+    assert {path.name for path in (tmp_path / "part").iterdir()} == {
+        "last.pt",
+        "recipe.toml",
+        "curves.csv",
+        "train.log",
+    }
+    again = run(tiny, "part")
+    assert same(whole, again.run())
+    assert again.heard.of(Prepared)[0].resumed_at == 3
+
+
+def test_a_folder_with_another_training_is_refused(run, tiny, textured):
+    run(tiny).run()
+    with pytest.raises(InputError, match="another recipe"):
+        run(tiny.model_copy(update={"seed": 8})).run()
+    with pytest.raises(InputError, match="other images"):
+        run(tiny, images=[textured(seed=3)]).run()
+
+
+def test_a_finished_run_gives_its_model_again_without_a_step(run, tiny):
+    whole = run(tiny).run()
+    again = run(tiny)
+    assert same(whole, again.run())
+    assert again.heard.of(StepDone) == []
+
+
+@pytest.mark.parametrize(
+    ("images", "sentence"),
+    [
+        ([np.zeros((96, 96), np.uint8)], "constant"),
+        ([np.arange(144, dtype=np.uint8).reshape(12, 12)], "smaller patch|too small"),
+        ([np.full((96, 96), np.nan, np.float32)], "NaN"),
+        ([], "no images"),
+    ],
+)
+def test_images_that_teach_nothing_are_refused_by_name(run, tiny, images, sentence):
+    with pytest.raises(InputError, match=sentence):
+        run(tiny, images=images).run()
+
+
+def test_a_model_of_another_family_is_refused(run, small_model, tiny):
+    recipe = tiny.model_copy(update={"network": None, "family": "srcnn"})
+    with pytest.raises(InputError, match="of the family srcnn, and small is of esrgan"):
+        run(recipe, model=small_model)
+
+
+def test_a_recipe_without_network_and_model_is_refused(run, tiny):
+    with pytest.raises(InputError, match="give a model to fine-tune"):
+        run(tiny.model_copy(update={"network": None}))
+
+
+def test_a_batch_that_cannot_be_dealt_out_is_refused(run, gan):
+    patches = gan.patches.model_copy(update={"batch": 5})
+    with pytest.raises(InputError, match="multiple of 2"):
+        run(gan.model_copy(update={"patches": patches})).run()
+
+
+@pytest.mark.parametrize("kind", ["srgan", "esrgan", "unet"])
+@pytest.mark.parametrize("form", ["standard", "relativistic", "least_squares"])
+def test_every_discriminator_goes_with_every_adversarial_loss(run, gan, kind, form):
+    last = gan.stages[1]
+    losses = (last.losses[0], last.losses[1].model_copy(update={"form": form}))
+    judge = last.discriminator.model_copy(update={"kind": kind, "features": 2})
+    stages = (last.model_copy(update={"losses": losses, "discriminator": judge, "endpoint": None, "steps": 2}),)
+    training = run(gan.model_copy(update={"stages": stages}))
+    training.run()
+    assert all(np.isfinite(value) for event in training.heard.of(StepDone) for value in event.losses.values())
+    assert {"l1", "adversarial", "total", "discriminator"} == set(training.heard.of(StepDone)[0].losses)
+
+
+def test_bfloat16_trains_with_losses_in_float32(run, tiny):
+    training = run(tiny.model_copy(update={"precision": "bfloat16"}))
+    assert training.run().finished
+    assert all(value.dtype == torch.float32 for value in weights_of(training.run()).values())
+
+
+def test_srcnn_learns_without_borders_and_runs_with_them(run, tiny):
+    network = tiny.network.model_copy(
+        update={"name": "SRCNN", "settings": {"scale": 2, "channels": 1, "kernels": (3, 1, 3), "features": (4, 4)}}
+    )
+    outcome = run(tiny.model_copy(update={"network": network, "family": "srcnn"})).run()
+    assert outcome.model.card.architecture.network == "SRCNN"
+    assert sr.upscale(run_image(), outcome.model).shape == (192, 192)
