@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from napari.layers import Image, Layer
+from napari.layers import Image, Layer, Points
 from napari.viewer import Viewer
 
 from napari_sr.training.events import Crop
@@ -17,6 +17,7 @@ from napari_sr.widgets.preview_layer import selection_kept
 Floats = npt.NDArray[np.float32]
 KINDS = ("before", "now", "truth")
 _NAMES = {kind: f"validation: {kind}" for kind in KINDS}
+_CAPTIONS = "validation: captions"
 #: Pixels between two scenes, and between two layers.
 _GAP = 8
 
@@ -33,6 +34,7 @@ class CropLayers:
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
         self.layers: dict[str, Image] = {}
+        self.captions: Points | None = None
         self._source: Image | None = None
         self._unwanted = False
 
@@ -57,9 +59,10 @@ class CropLayers:
 
     def remove(self) -> None:
         """Take them away."""
-        layers, self.layers = self.layers, {}
+        layers: list[Layer] = [*self.layers.values(), *([self.captions] if self.captions is not None else [])]
+        self.layers, self.captions = {}, None
         with selection_kept(self._viewer):
-            for layer in layers.values():
+            for layer in layers:
                 if layer in self._viewer.layers:
                     self._viewer.layers.remove(layer)
 
@@ -82,11 +85,26 @@ class CropLayers:
                 if not rgb:
                     kwargs["contrast_limits"] = _limits(pictures["truth"])
                 layer = Layer.create(np.clip(picture, 0, 1) if rgb else picture, kwargs, "image")
-                layer.name_overlay.visible = True
                 self._viewer.add_layer(layer)
                 self.layers[kind] = layer
+            self._add_captions()
         # Seen once whole; where one looks from then on is one's own affair.
         self._viewer.reset_view()
+
+    def _add_captions(self) -> None:
+        """Write over each layer what it shows: three points without a dot."""
+        corners = [np.asarray(layer.extent.world)[0] for layer in self.layers.values()]
+        first = self.layers[KINDS[0]]
+        captions = Points(
+            np.array(corners) - np.array([2.0 * float(first.scale[0]), 0.0]),
+            name=_CAPTIONS,
+            size=0,
+            text={"string": list(self.layers), "color": "yellow", "anchor": "lower_left", "size": 11},
+            units=first.units,
+            metadata={PREVIEW_KEY: True},
+        )
+        self._viewer.add_layer(captions)
+        self.captions = captions
 
     def _place(self) -> tuple[npt.NDArray[np.float64], float, tuple[Any, Any]]:
         """Upper left corner, size of a pixel and units: right of the source, in pixels of its size."""

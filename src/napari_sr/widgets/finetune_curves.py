@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from napari_sr.widgets.rows import stop
 
 # Losses come many times a second; the eye needs five pictures.
 _DRAWING_MS = 200
-_HEIGHT = 130
+_HEIGHT = 145
 #: A running mean of the loss over this share of the steps so far.
 _SMOOTH = 0.05
 #: More points than a plot has pixels are thinned out.
@@ -42,11 +43,9 @@ class Curves(QWidget):
         for plot, title in zip(self._plots, ("loss", "PSNR (dB)"), strict=True):
             _prepare(plot, title)
             layout.addWidget(plot)
-        self._loss.setLogMode(x=False, y=True)
         self._loss.getPlotItem().hideAxis("bottom")
         self._psnr.setLabel("bottom", "step")
         self._loss.setXLink(self._psnr)
-        self._legends = [_legend(plot) for plot in self._plots]
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(_DRAWING_MS)
@@ -56,9 +55,9 @@ class Curves(QWidget):
         """Forget the training before."""
         stop(self._rest)
         self.losses, self.steps, self.measured = {}, [], []
-        for plot, legend in zip(self._plots, self._legends, strict=True):
+        for plot in self._plots:
             plot.clear()
-            legend.clear()
+            plot.setTitle(None)
         self._items = {}
 
     def add_step(self, step: StepDone) -> None:
@@ -88,35 +87,34 @@ class Curves(QWidget):
                 axis = plot.getPlotItem().getAxis(side)
                 axis.setPen(foreground)
                 axis.setTextPen(foreground)
-        for legend in self._legends:
-            legend.setLabelTextColor(foreground)
 
     def draw(self) -> None:
         """Draw what is known."""
         losses = {name: values for name, values in self.losses.items() if name == "total" or len(self.losses) > 2}
-        for number, (name, values) in enumerate(losses.items()):
-            colour = _COLOURS[number % len(_COLOURS)]
+        colours = dict(zip(losses, cycle(_COLOURS), strict=False))
+        for name, values in losses.items():
             raw: Any = np.asarray(values)
-            self._set(f"{name}, each step", self._loss, self.steps, raw, pg.mkPen(colour + "40", width=1), None)
-            self._set(name, self._loss, self.steps, smoothed(raw), pg.mkPen(colour, width=2), name)
+            self._set(f"{name}, each step", self._loss, self.steps, raw, pg.mkPen(colours[name] + "40", width=1))
+            self._set(name, self._loss, self.steps, smoothed(raw), pg.mkPen(colours[name], width=2))
+        if losses:
+            _caption(self._loss, colours)
         if self.measured:
             steps = [seen.step for seen in self.measured]
             dashed = pg.mkPen(_PLAIN, width=2, style=Qt.PenStyle.DashLine)
             # Bicubic's is the same always: a line over the whole width, from the first step on.
             plain = [self.measured[0].bicubic_psnr, self.measured[-1].bicubic_psnr]
-            self._set("bicubic", self._psnr, [0, max(steps)], np.asarray(plain), dashed, "bicubic")
+            self._set("bicubic", self._psnr, [0, max(steps)], np.asarray(plain), dashed)
             reached = np.asarray([seen.psnr for seen in self.measured])
-            self._set("model", self._psnr, steps, reached, pg.mkPen(_TRUE, width=2), "model", **_DOTS)
+            self._set("model", self._psnr, steps, reached, pg.mkPen(_TRUE, width=2), **_DOTS)
+            _caption(self._psnr, {"this model": _TRUE, "bicubic interpolation": _PLAIN})
 
     def _draw_soon(self) -> None:
         if not self._rest.isActive():
             self._rest.start()
 
-    def _set(
-        self, key: str, plot: Any, steps: Sequence[int], values: Any, pen: Any, name: str | None, **look: Any
-    ) -> None:
+    def _set(self, key: str, plot: Any, steps: Sequence[int], values: Any, pen: Any, **look: Any) -> None:
         if key not in self._items:
-            self._items[key] = plot.plot(pen=pen, name=name, **look)
+            self._items[key] = plot.plot(pen=pen, **look)
         thin = max(1, len(values) // _MOST_POINTS)
         self._items[key].setData(np.asarray(steps, float)[::thin], np.asarray(values, float)[::thin])
 
@@ -156,6 +154,7 @@ def _prepare(plot: Any, title: str) -> None:
     plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     plot.setMinimumWidth(100)
     plot.setLabel("left", title)
+    plot.getPlotItem().getAxis("left").enableAutoSIPrefix(False)
     plot.getPlotItem().getAxis("left").setWidth(58)
     plot.getPlotItem().setMenuEnabled(False)
     plot.hideButtons()
@@ -163,7 +162,7 @@ def _prepare(plot: Any, title: str) -> None:
     plot.showGrid(x=True, y=True, alpha=0.15)
 
 
-def _legend(plot: Any) -> Any:
-    legend = plot.addLegend(offset=(-8, 4), labelTextSize="8pt")
-    legend.setColumnCount(3)
-    return legend
+def _caption(plot: Any, colours: Mapping[str, str]) -> None:
+    """Name the curves in their colours, above the plot, where they hide nothing."""
+    words = [f'<span style="color: {colour}">{name}</span>' for name, colour in colours.items()]
+    plot.setTitle(" · ".join(words), size="9pt")

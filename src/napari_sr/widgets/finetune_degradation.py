@@ -63,7 +63,6 @@ class DegradationChoice(Container[Widget]):
         )
         self.noisy = CheckBox(
             name="noisy",
-            label="Noise",
             text="Add a camera's noise",
             value=False,
             tooltip="Photons and electronics, drawn anew for every patch: the model learns to see through them.",
@@ -75,8 +74,7 @@ class DegradationChoice(Container[Widget]):
         self.offset.label = "Offset"
         self.estimate_button = PushButton(
             name="estimate",
-            label="",
-            text="Estimate from the layer",
+            text="Estimate noise from the layer",
             tooltip="Read gain and read noise off the first image: how its noise grows with its brightness.",
         )
         self._body = rows(

@@ -209,7 +209,8 @@ class FinetunePanel(Container[Widget]):
 
     def cancelled(self) -> None:
         """Say that there is no model."""
-        self._end("idle", "Stopped before the first step: there is no new model.")
+        begun = self._latest is not None
+        self._end("idle", f"Ended {'early' if begun else 'before the first step'}: there is no new model.")
 
     # What is chosen.
 

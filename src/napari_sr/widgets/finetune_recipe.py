@@ -17,6 +17,8 @@ from napari_sr.zoo.card import Domain
 _PRESETS = ("quick", "standard", "thorough")
 _DOMAIN_WORDS = {"natural": "Photographs", "fluorescence": "Fluorescence", "electron": "Electron microscopy"}
 _AS_BEFORE = ""
+# As many times a preset's steps as `Recipe.at_length` takes.
+_MOST_TIMES = 1000
 # What a spin box holds for "the network decides".
 _AUTOMATIC = 0
 
@@ -42,7 +44,9 @@ class RecipeChoice:
             )
         )
         self._recipes = recipes
-        self.steps = SpinBox(name="steps", label="Steps", min=1, max=10_000_000, tooltip="Corrections of the model.")
+        self.steps = SpinBox(
+            name="steps", label="Steps", min=1, max=_MOST_TIMES * 400, tooltip="Corrections of the model."
+        )
         self.batch = SpinBox(
             name="batch",
             label="Patches a step",
@@ -152,6 +156,7 @@ class RecipeChoice:
 
     def _preset_chosen(self) -> None:
         recipe = self._recipes[self.preset.value]
+        self.steps.max = _MOST_TIMES * recipe.steps
         for widget, value in (
             (self.steps, recipe.steps),
             (self.batch, recipe.patches.batch),

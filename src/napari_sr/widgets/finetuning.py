@@ -10,6 +10,7 @@ from threading import Event as Flag
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]  # qtpy's way of exporting
 
 from napari_sr.errors import InputError
@@ -288,7 +289,18 @@ def take_images(plan: Plan, scale: int) -> list[TrainingImage]:
             train_on=plan.train_on,
             validate_on=plan.validate_on,
         )
+    for image in taken:
+        _check_content(image)
     return taken
+
+
+def _check_content(image: TrainingImage) -> None:
+    """Refuse a constant image before its brightness is looked at, which would end with a stranger sentence."""
+    for index in image.axes.plane_indices():
+        plane = np.asarray(image.axes.plane(image.high, index))
+        if plane.size and plane.min() != plane.max():
+            return
+    raise InputError(f"{image.name} is constant: give an image with something in it.")
 
 
 def free_name(name: str) -> str:
