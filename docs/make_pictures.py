@@ -116,6 +116,7 @@ def stack(scene: Scene) -> None:
         edge_color="yellow",
         edge_width=0.1,
     )
+    scene.viewer.dims.set_point(0, 0.3)
     scene.viewer.reset_view()
     panel.where.where.value = "rectangles"
     panel.size.kind.value = "pixel"

@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as hnp
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import parse_axes
-from napari_sr.imaging.intensity import IntensityMap, check_finite, intensity_maps
+from napari_sr.imaging.intensity import IntensityMap, Percentiles, check_finite, intensity_maps
 
 da = pytest.importorskip("dask.array")
 zarr = pytest.importorskip("zarr")
@@ -254,3 +254,18 @@ def test_integers_are_not_read_to_look_for_nan():
             raise AssertionError("an integer image was read")
 
     check_finite(Unreadable(), parse_axes("YX", (4, 5)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
+def test_percentiles_of_ones_own_are_those_of_the_values(dtype: type) -> None:
+    image = (100 * np.random.default_rng(0).random((2, 20, 30))).astype(dtype)
+    maps = intensity_maps(Percentiles(3, 80.5), image, parse_axes("CYX", image.shape))
+    for channel in (0, 1):
+        low, high = np.percentile(image[channel].astype(np.float64), (3, 80.5))
+        assert (maps[channel].low, maps[channel].high) == pytest.approx((low, high))
+
+
+@pytest.mark.parametrize(("low", "high"), [(5, 5), (9, 3), (-1, 50), (50, 101), (float("nan"), 5)])
+def test_percentiles_that_do_not_rise_are_refused(low: float, high: float) -> None:
+    with pytest.raises(InputError, match="do not rise between 0 and 100"):
+        Percentiles(low, high)

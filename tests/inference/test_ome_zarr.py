@@ -13,6 +13,7 @@ from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.part import Part
 from napari_sr.inference import Job, ome_zarr, prepare_layer, run_layer, store, upscale_layer
 from napari_sr.inference.ome_zarr import open_levels
+from napari_sr.widgets.reader import get_reader
 from tests.inference.small_models import rrdb
 from tests.inference.test_layer import world_box
 
@@ -114,3 +115,26 @@ def test_a_place_that_is_taken_is_refused_and_kept(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="There is no folder"):
         upscale_layer(stack(), GREY, out=tmp_path / "no" / "a.zarr")
     assert [path.name for path in tmp_path.iterdir()] == ["taken.zarr"]
+
+
+@pytest.mark.parametrize("chunk", [1024, 16])
+def test_a_store_is_opened_again_where_it_lay(tmp_path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ome_zarr, "CHUNK", chunk)
+    result = Layer.create(*upscale_layer(stack(), GREY, out=tmp_path / "cells.ome.zarr"))
+    read = get_reader(str(tmp_path / "cells.ome.zarr"))
+    assert read is not None
+    again = Layer.create(*read(str(tmp_path / "cells.ome.zarr"))[0])
+    assert again.name == result.name
+    assert again.units == result.units
+    assert again.multiscale == (chunk == 16)
+    finest = again.data[0] if again.multiscale else again.data
+    assert np.array_equal(np.asarray(finest[:]), upscale_layer(stack(), GREY)[0])
+    assert np.allclose(again.scale, result.scale)
+    assert np.allclose(again.translate, result.translate)
+
+
+def test_other_folders_are_left_to_others(tmp_path: Path) -> None:
+    zarr.create_array(tmp_path / "plain.zarr", data=np.zeros((4, 5), np.uint8))
+    (tmp_path / "folder.zarr").mkdir()
+    assert get_reader(str(tmp_path / "plain.zarr")) is None
+    assert get_reader(str(tmp_path / "folder.zarr")) is None

@@ -82,7 +82,7 @@ def test_the_name_and_the_report_say_the_size() -> None:
     source = Image(np.zeros((20, 30), np.uint8), scale=(0.1, 0.1), units=("micrometer",) * 2, name="cells")
     data, kwargs, _ = upscale_layer(source, GREY, target="0.04 um")
     assert data.shape == (50, 75)
-    assert kwargs["name"] == "cells · ESRGAN 0.04 micrometer"
+    assert kwargs["name"] == "cells · ESRGAN 0.04 µm"
     assert kwargs["metadata"]["napari_sr"]["factors"] == (2.5, 2.5)
     assert kwargs["metadata"]["napari_sr"]["scale"] == 2
     report = Job(model=GREY, target=2.5).run(np.zeros((20, 30), np.uint8)).report

@@ -123,7 +123,7 @@ def test_a_run_has_a_bar_in_the_activity_dock_that_can_cancel_it(in_viewer, monk
     monkeypatch.setattr("napari_sr.inference.run_layer", run, raising=False)
     viewer, panel = in_viewer("srcnn")
     panel.controls.run_button.native.click()
-    assert bars == [("cells · SRCNN x2", 0), ("cells · SRCNN x2", 500)]
+    assert bars == [("Upscaling cells", 0), ("Upscaling cells", 500)]
     assert not list(progress_bars())
     assert "nothing was added" in panel.controls.message.value
     assert len(viewer.layers) == 1

@@ -42,7 +42,7 @@ def names():
 
 
 def test_start_makes_a_model_that_is_in_the_list(finetuning, models):
-    viewer, panel = finetuning()
+    _, panel = finetuning()
     before = {path: path.read_bytes() for path in models.iterdir()}
     panel.controls.start_button.native.click()
     assert "“srcnn-x2-quick” is in the list of models." in panel.outcome.title.value

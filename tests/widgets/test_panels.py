@@ -7,6 +7,7 @@ import torch
 import napari_sr
 from napari_sr.networks import RRDBNet
 from napari_sr.widgets.executor import InPlaceExecutor
+from napari_sr.widgets.rows import single_widgets
 from napari_sr.widgets.run_controls import RunControls
 
 
@@ -358,24 +359,27 @@ def test_a_renamed_layer_stays_chosen_and_a_removed_one_does_not(in_viewer):
 
 
 def test_every_control_has_a_label_and_a_tooltip(in_viewer, srgan_file):
-    from magicgui.widgets import Container
-
-    def controls(container):
-        for widget in container:
-            if isinstance(widget, Container):
-                yield from controls(widget)
-            else:
-                yield widget
-
     for family in ("srcnn", "srgan", "esrgan"):
         _, panel = in_viewer(family)
-        found = list(controls(panel.content))
+        found = list(single_widgets(panel.content))
         assert len(found) >= 30
         for widget in found:
             assert widget.tooltip, widget.name
             assert widget.label, widget.name
             for word in ("tensor", "state_dict", "state dict", "inference"):
                 assert word not in f"{widget.label} {widget.tooltip}".lower()
+
+
+def test_tab_goes_from_top_to_bottom(in_viewer):
+    _, panel = in_viewer("esrgan")
+    panel.more.open = panel.layer_fold.open = True
+    wanted = [widget.native for widget in single_widgets(panel.content)]
+    found, here = [], wanted[0]
+    for _ in range(400):
+        if here in wanted and here not in found:
+            found.append(here)
+        here = here.nextInFocusChain()
+    assert found == wanted
 
 
 def test_the_rest_is_folded_away_until_it_is_asked_for(in_viewer):
@@ -397,6 +401,7 @@ def test_a_panel_is_drawn_without_torch():
     code = """
 import sys
 import napari
+from qtpy.QtTest import QTest
 from napari_sr.widgets.esrgan_panel import ESRGANPanel
 class Later:
     def submit(self, run): self.run = run
@@ -404,6 +409,7 @@ viewer = napari.Viewer(show=False)
 later = Later()
 panel = ESRGANPanel(viewer, executor=later)
 viewer.window.add_dock_widget(panel)
+QTest.qWait(1000)
 print("torch" in sys.modules, later.run.name)
 viewer.close()
 """
@@ -411,6 +417,20 @@ viewer.close()
         [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, timeout=300, check=False
     )
     assert done.stdout.strip() == "False looking for devices", done.stderr
+
+
+def test_torch_comes_in_a_fresh_process_and_works():
+    import subprocess
+    import sys
+
+    code = """
+from napari_sr.widgets.torch_loading import load_torch
+load_torch()
+import torch
+print(float(torch.nn.functional.conv2d(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 3, 3))))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert done.stdout.strip() == "9.0", done.stderr
 
 
 def assert_refused(viewer, panel, errors, words):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import napari_sr
-from napari_sr.widgets.executor import ThreadExecutor
+from napari_sr.widgets.executor import InPlaceExecutor, ThreadExecutor
 from napari_sr.widgets.layer_choice import is_result
 
 
@@ -56,14 +56,16 @@ def test_the_view_is_what_the_camera_shows(in_viewer):
     assert np.abs(result.data.astype(int) - whole[rows, columns]).max() <= 1
 
 
-def test_each_rectangle_becomes_a_layer_in_its_place(in_viewer):
-    viewer, panel = in_viewer("esrgan", image=drawn(40, 60))
+@pytest.mark.parametrize("executor", [InPlaceExecutor, ThreadExecutor])
+def test_each_rectangle_becomes_a_layer_in_its_place(in_viewer, qtbot, executor):
+    viewer, panel = in_viewer("esrgan", image=drawn(40, 60), executor=executor())
     boxes = [[(4, 6), (4, 15), (11, 15), (11, 6)], [(20, 30), (20, 39), (29, 39), (29, 30)]]
     viewer.add_shapes(boxes, shape_type="rectangle", name="marks")
     panel.where.where.value = "rectangles"
     assert panel.where.shapes.current_choice == "marks"
-    assert panel.glance.value.startswith("2 times")
+    assert panel.glance.value.replace("\N{NO-BREAK SPACE}", " ").startswith("2 times")
     run(panel)
+    qtbot.waitUntil(lambda: not panel.running, timeout=60_000)
     first, second = results(viewer)
     assert [first.data.shape, second.data.shape] == [(32, 40), (40, 40)]
     assert [first.name[-11:], second.name[-11:]] == ["rectangle 1", "rectangle 2"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import napari.settings
 import pytest
+from npe2 import PluginManager, PluginManifest
 
 import napari_sr
 from napari_sr.config import config_path, load_config, update_config
@@ -18,7 +19,6 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     if not hasattr(napari.settings, "get_plugin_settings"):
         pytest.skip("this napari has no preferences of plugins")
     from napari.settings._plugin_config_generator import plugin_configuration_generator
-    from npe2 import PluginManager, PluginManifest
 
     manager = PluginManager()
     manager.register(PluginManifest.from_file(Path(napari_sr.__file__).parent / "napari.yaml"))
@@ -48,11 +48,14 @@ def test_what_is_changed_on_the_page_is_in_the_file(page: Any) -> None:
 
 
 def test_what_was_changed_last_is_right(page: Any, tmp_path: Path) -> None:
-    update_config(device="cpu")
+    update_config(device="cpu", memory=2**31)
     os.utime(config_path(), (1, 1))
     page.device = "mps"
     preferences.share_preferences()
     assert load_config().device == "mps"
+    # The page had not seen the file: its "automatic" is nobody's wish.
+    assert load_config().memory == 2**31
+    assert page.memory_gib == 2.0
 
 
 def test_a_card_with_a_number_stays_in_the_file(page: Any) -> None:
@@ -79,3 +82,11 @@ def test_it_may_be_called_twice(page: Any) -> None:
     preferences.share_preferences()
     page.device = "cpu"
     assert load_config().device == "cpu"
+
+
+def test_napari_calls_it_when_the_plugin_is_first_used(page: Any) -> None:
+    manager = PluginManager()
+    manager.register(PluginManifest.from_file(Path(napari_sr.__file__).parent / "napari.yaml"))
+    update_config(precision="float32")
+    manager.activate("napari-sr")
+    assert page.precision == "float32"

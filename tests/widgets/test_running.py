@@ -124,6 +124,21 @@ def test_a_panel_closed_during_a_run_stops_it(running, gate, qtbot):
     assert names(viewer) == ["cells"]
 
 
+def test_a_panel_that_is_closed_hears_nothing_any_more(in_viewer, qtbot):
+    viewer, panel = in_viewer("esrgan", executor=ThreadExecutor())
+    viewer.window.remove_dock_widget(panel.native.parent())
+    source = viewer.layers[0]
+    shown = panel.glance.value
+    source.scale, source.name = (3, 3), "renamed"
+    viewer.add_image(np.zeros((4, 4), np.uint8), name="other")
+    viewer.scene.camera.zoom = 3
+    viewer.layers.selection.active = source
+    qtbot.wait(300)
+    assert panel.layer_choice.widget.current_choice == "cells"
+    assert panel.glance.value == shown
+    assert panel.facts.size.value == 1.0
+
+
 def test_napari_can_cancel_it(running, gate, qtbot):
     viewer, panel = running
     viewer.__wrapped__.window._task_status_manager.cancel_all()
@@ -166,3 +181,51 @@ def test_two_viewers_do_not_mix_their_results(make_napari_viewer_proxy, models, 
     for name, viewer, panel in pairs:
         qtbot.waitUntil(lambda panel=panel: not panel.controls.running, timeout=30_000)
         assert names(viewer) == [name, f"{name} · SRCNN x2"]
+
+
+def test_runs_of_two_windows_wait_for_one_another(make_napari_viewer_proxy, models, gate, qtbot):
+    from napari_sr.widgets.esrgan_panel import ESRGANPanel
+    from napari_sr.widgets.srcnn_panel import SRCNNPanel
+
+    panels = []
+    for panel_class in (ESRGANPanel, SRCNNPanel):
+        viewer = make_napari_viewer_proxy()
+        viewer.add_image(np.zeros((8, 8), np.uint8), name="cells")
+        panel = panel_class(viewer)
+        viewer.window.add_dock_widget(panel)
+        panels.append((viewer, panel))
+    (one, first), (two, second) = panels
+    first.controls.run_button.native.click()
+    qtbot.waitUntil(gate.reached.is_set, timeout=30_000)
+    second.controls.run_button.native.click()
+    qtbot.waitUntil(lambda: second.controls.message.value == "Waiting for another run…", timeout=30_000)
+    second.controls.cancel_button.native.click()
+    assert not second.running
+    assert "nothing was added" in second.controls.message.value
+    second.controls.run_button.native.click()
+    qtbot.waitUntil(lambda: "Waiting" in second.controls.message.value, timeout=30_000)
+    gate.open.set()
+    qtbot.waitUntil(lambda: not first.running and not second.running, timeout=30_000)
+    assert names(one) == ["cells", "cells · ESRGAN x4"]
+    assert names(two) == ["cells", "cells · SRCNN x2"]
+
+
+def test_closing_a_window_lets_the_other_windows_runs_go_on(make_napari_viewer_proxy, models, gate, qtbot):
+    from napari_sr.widgets.srcnn_panel import SRCNNPanel
+
+    pairs = []
+    for name in ("one", "two"):
+        viewer = make_napari_viewer_proxy()
+        viewer.add_image(np.zeros((8, 8), np.uint8), name=name)
+        panel = SRCNNPanel(viewer)
+        viewer.window.add_dock_widget(panel)
+        pairs.append((viewer, panel))
+    (one, first), (two, second) = pairs
+    first.controls.run_button.native.click()
+    qtbot.waitUntil(gate.reached.is_set, timeout=30_000)
+    second.controls.run_button.native.click()
+    one.close()
+    qtbot.waitUntil(gate.left.is_set, timeout=5_000)
+    gate.open.set()
+    qtbot.waitUntil(lambda: not second.running, timeout=30_000)
+    assert names(two) == ["two", "two · SRCNN x2"]

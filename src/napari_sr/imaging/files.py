@@ -20,6 +20,9 @@ from napari_sr.imaging.axes import Axes, parse_axes
 
 WRITABLE = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".png")
 
+#: Attribute of the Zarr stores that napari-sr writes: their axes, pixel sizes, units and place.
+STORE_KEY = "napari_sr"
+
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _IMAGEJ_DTYPES = (np.uint8, np.uint16, np.float32)

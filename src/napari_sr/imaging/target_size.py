@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.pixel_size import METRES, unit_name
+from napari_sr.imaging.pixel_size import METRES, unit_name, unit_symbol
 
 _NUMBER = r"[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?"
 _FACTOR = re.compile(rf"[x×]?\s*({_NUMBER})\s*[x×]?")
@@ -31,7 +31,7 @@ class TargetSize:
     unit: str | None = None
 
     def __str__(self) -> str:
-        return f"x{self.value:g}" if self.unit is None else f"{self.value:g} {self.unit}"
+        return f"x{self.value:g}" if self.unit is None else f"{self.value:g} {unit_symbol(self.unit)}"
 
     def factors(self, pixel_size: Mapping[str, float] | None, unit: str | None) -> tuple[float, float]:
         """Factors along Y and X that lead to this size.

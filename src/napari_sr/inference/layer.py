@@ -127,10 +127,13 @@ def prepare_layer(
 
 
 def _source(layer: Any) -> LayerSource:
+    """Take down where a layer came from; the folder that a path is relative to may change."""
     path = getattr(getattr(layer, "source", None), "path", None)
     channel = dict(layer.metadata).get(CHANNEL_KEY)
     return LayerSource(
-        str(layer.name), None if path is None else str(path), None if channel is None else tuple(channel)
+        str(layer.name),
+        None if path is None else str(Path(path).absolute()),
+        None if channel is None else (int(channel[0]), int(channel[1])),
     )
 
 
@@ -285,7 +288,7 @@ def upscale_layer(
 
 
 def result_name(job: Job) -> str:
-    """Name what a job does, such as "ESRGAN x4 a=0.80"; with a target its size, as in "ESRGAN 0.05 micrometer"."""
+    """Name what a job does, such as "ESRGAN x4 a=0.80"; with a target its size, as in "ESRGAN 0.05 µm"."""
     model = job.model
     size = f"x{model.scale}" if job.target is None else str(parse_target(job.target))
     images = " of images" if model.mixing == "images" else ""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from napari_sr.errors import Cancelled
 from napari_sr.imaging.axes import Axes
+from napari_sr.imaging.files import STORE_KEY
 from napari_sr.imaging.pixel_size import METRES
 from napari_sr.inference.settings import Cancel
 from napari_sr.inference.store import CHUNK, fresh_store
@@ -125,10 +126,16 @@ def _attributes(
     units: Sequence[str | None],
 ) -> dict[str, Any]:
     letters = axes.letters[:-1] if axes.rgb else axes.letters
-    sizes = {letter: float(size) for letter, size in zip(letters, scale, strict=True) if letter in "ZYX"}
     known = dict(zip(letters, units, strict=True))
-    own = {"axes": axes.letters, "pixel_size": sizes, "units": {letter: known[letter] for letter in sizes}}
-    attributes: dict[str, Any] = {"napari_sr": own}
+    attributes: dict[str, Any] = {
+        STORE_KEY: {
+            "name": name,
+            "axes": axes.letters,
+            "scale": [float(size) for size in scale],
+            "translate": [float(shift) for shift in translate],
+            "units": list(units),
+        }
+    }
     if axes.rgb or letters != "".join(letter for letter in "TCZYX" if letter in letters):
         return attributes
     described = [{"name": letter.lower(), "type": _KINDS[letter]} for letter in letters]

@@ -45,7 +45,7 @@ class RecipeChoice:
         )
         self._recipes = recipes
         self.steps = SpinBox(
-            name="steps", label="Steps", min=1, max=_MOST_TIMES * 400, tooltip="Corrections of the model."
+            name="steps", label="Steps", min=1, max=_MOST_TIMES * 400, tooltip="How many."
         )
         self.batch = SpinBox(
             name="batch",

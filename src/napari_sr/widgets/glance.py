@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from napari_sr.imaging.geometry import finest_level, layer_pixel_size
+from napari_sr.imaging.geometry import check_layer, finest_level, layer_pixel_size
 from napari_sr.imaging.target_size import parse_target
 from napari_sr.inference.region import Region, region_of
 from napari_sr.inference.words import bytes_words, seconds_words
@@ -21,10 +21,11 @@ def regions(places: Sequence[Place], scale: int, target: float | str | None) -> 
     Raises
     ------
     InputError
-        If a target is a pixel size and a layer has none, or leaves nothing of it.
+        If a layer is no image, or a target is a pixel size and a layer has none, or leaves nothing of it.
     """
     found = []
     for place in places:
+        check_layer(place.layer)
         factors = None
         if target is not None:
             factors = parse_target(target).factors(*layer_pixel_size(place.layer, place.axes))

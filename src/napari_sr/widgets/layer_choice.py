@@ -51,7 +51,8 @@ class LayerChoice:
             )
         )
         events = viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered, events.renamed):
+        self._listened = (events.inserted, events.removed, events.reordered, events.renamed)
+        for event in self._listened:
             event.connect(self._refresh)
         viewer.layers.selection.events.active.connect(self._follow)
         self._follow()
@@ -71,6 +72,12 @@ class LayerChoice:
             If it is not an image layer of the viewer.
         """
         self.widget.value = layer
+
+    def leave(self) -> None:
+        """Listen to the viewer no more: the list is gone."""
+        for event in self._listened:
+            event.disconnect(self._refresh)
+        self._viewer.layers.selection.events.active.disconnect(self._follow)
 
     def _choices(self, widget: object) -> list[tuple[str, Any]]:
         # The newest result must not be what a fresh list starts with.

@@ -103,14 +103,20 @@ class LayerFacts:
 
     def show(self, layer: Image | None) -> None:
         """Show what is known of another layer, or of the same anew."""
-        if self._layer is not None and self._layer is not layer:
-            for name in ("scale", "units"):
-                getattr(self._layer.events, name).disconnect(self._refresh)
-        if layer is not None and self._layer is not layer:
-            for name in ("scale", "units"):
-                getattr(layer.events, name).connect(self._refresh)
-        self._layer = layer
+        if layer is not self._layer:
+            self.leave()
+            if layer is not None:
+                for name in ("scale", "units"):
+                    getattr(layer.events, name).connect(self._refresh)
+            self._layer = layer
         self._refresh()
+
+    def leave(self) -> None:
+        """Listen to the layer no more."""
+        layer, self._layer = self._layer, None
+        if layer is not None:
+            for name in ("scale", "units"):
+                getattr(layer.events, name).disconnect(self._refresh)
 
     def _refresh(self, event: object = None) -> None:
         axes = self._axes()

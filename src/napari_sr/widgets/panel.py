@@ -11,6 +11,7 @@ from magicgui.widgets.bases import Widget
 from napari.layers import Image
 from napari.utils.notifications import show_error
 from napari.viewer import Viewer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_sr.config import load_config
@@ -32,14 +33,16 @@ from napari_sr.widgets.place_choice import Place, PlaceChoice
 from napari_sr.widgets.preview import Preview, Wish
 from napari_sr.widgets.preview_controls import PreviewControls
 from napari_sr.widgets.result_actions import ResultActions
-from napari_sr.widgets.rows import Fold, LabelAlignment, Scrolled, rows, show_text, wrapped
+from napari_sr.widgets.rows import Fold, LabelAlignment, Scrolled, order_tabs, rows, show_text, wrapped
 from napari_sr.widgets.run_controls import RunControls
 from napari_sr.widgets.size_choice import SizeChoice
 from napari_sr.widgets.time_estimate import TimeEstimate
+from napari_sr.widgets.torch_loading import load_torch
 
 if TYPE_CHECKING:
     from napari_sr.zoo import Model
 
+_WARM_UP_MS = 200
 _NO_LAYER = "Open an image, or select an image layer: labels, points and shapes cannot be upscaled."
 
 _log = logging.getLogger(__name__)
@@ -90,7 +93,8 @@ class UpscalePanel(Container[Widget]):
         self._take_defaults()
         self._layer_changed()
         self._model_changed()
-        self._warm_up()
+        # The panel is drawn first: what torch does when it is imported would hold it up.
+        QTimer.singleShot(_WARM_UP_MS, self._warm_up)
 
     @property
     def running(self) -> bool:
@@ -195,6 +199,7 @@ class UpscalePanel(Container[Widget]):
         )
         super().__init__(labels=False)
         self.margins = (0, 0, 0, 0)
+        order_tabs(self.content)
         self.scroll = Scrolled(self.content.native)
         self.native.layout().addWidget(self.scroll)
         compared = self.preview_controls.comparison_rows
@@ -331,6 +336,8 @@ class UpscalePanel(Container[Widget]):
 
     def _warm_up(self) -> None:
         """Bring in torch while the user looks at the panel, and learn which devices there are."""
+        if self._left:
+            return
         self._in_background(
             Run(
                 "looking for devices",
@@ -370,6 +377,8 @@ class UpscalePanel(Container[Widget]):
         for emitter in self._followed:
             emitter.disconnect(self._view_changed)
         self._followed = ()
+        for part in (self.layer_choice, self.where, self.facts):
+            part.leave()
         self.preview.turn_off()
         self.time.forget()
         for run in self._background:
@@ -378,6 +387,7 @@ class UpscalePanel(Container[Widget]):
 
 
 def _devices() -> tuple[str, ...]:
+    load_torch()
     from napari_sr.inference import available_devices
 
     return available_devices()

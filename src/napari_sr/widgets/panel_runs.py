@@ -91,7 +91,7 @@ class PanelRuns:
     def progressed(self, upscaling: Upscaling, done: int, total: int) -> None:
         """Show how far it is."""
         seconds = self._time.seconds(done, total)
-        left = f", {seconds_words(seconds)} left" if seconds is not None else ""
+        left = f", {seconds_words(seconds)} left" if seconds is not None and done < total else ""
         self._controls.progress(
             done, total, f"Upscaling{self._which(upscaling)}: {100 * done // max(total, 1)} %{left}"
         )

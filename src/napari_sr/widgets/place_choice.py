@@ -89,7 +89,8 @@ class PlaceChoice:
         self.where.changed.connect(self._changed)
         self.shapes.changed.connect(lambda: self._on_change())
         events = viewer.layers.events
-        for event in (events.inserted, events.removed, events.renamed):
+        self._listened = (events.inserted, events.removed, events.renamed)
+        for event in self._listened:
             event.connect(self._refresh)
 
     @property
@@ -123,6 +124,11 @@ class PlaceChoice:
         if where == RECTANGLES:
             return self._drawn(layer, axes)
         return [Place(layer, axes)]
+
+    def leave(self) -> None:
+        """Listen to the viewer no more: the lists are gone."""
+        for event in self._listened:
+            event.disconnect(self._refresh)
 
     def _selected(self) -> list[Place]:
         chosen = self._viewer.layers.selection

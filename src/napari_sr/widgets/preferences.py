@@ -29,8 +29,9 @@ def share_preferences(context: object = None) -> None:
 
     Notes
     -----
-    Where the two differ, the one that was written last is right. Without such a page, on an older napari, the file is
-    all there is.
+    Where the two differ, the one that was written last is right. But a page that was opened before the plugin was used
+    had not seen the file: what it has at its default is no wish of the user's, and the file's stays. Without such a
+    page, on an older napari, the file is all there is.
     """
     try:
         from napari.settings import get_plugin_settings
@@ -43,9 +44,9 @@ def share_preferences(context: object = None) -> None:
     page = getattr(settings, _PAGE)
     try:
         if _written(settings.config_path) > _written(config_path()):
-            update_config(**_as_config(page))
-        else:
-            _show(page, load_config())
+            plain, wished = Config().model_dump(), _as_config(page)
+            update_config(**{key: value for key, value in wished.items() if value != plain[key]})
+        _show(page, load_config())
     except InputError as error:
         show_warning(str(error))
     page.events.disconnect(_changed)

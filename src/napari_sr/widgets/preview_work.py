@@ -12,12 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.geometry import LayerData
 from napari_sr.imaging.intensity import IntensityMap
-from napari_sr.imaging.part import crop
+from napari_sr.imaging.part import Part
 from napari_sr.widgets.comparison import Against, Array, counterpart
 from napari_sr.widgets.executor import Cancel
 
@@ -72,9 +69,9 @@ class Picture:
 
 def needs_margin(job: Job, prepared: LayerInput) -> bool:
     """Whether there is more around the part than the quick picture sees, so that a second one is worth making."""
-    region = _region(job, prepared)
-    near, far = (_read(job, region, margin) for margin in (QUICK_MARGIN, job.model.receptive_radius))
-    return not region.resized and near != far
+    radius, alignment = job.model.receptive_radius, int(job.model.network.alignment)  # type: ignore[arg-type]
+    near, far = (_region(job, one).read(radius, alignment) for one in (_with_margin(prepared), prepared))
+    return near != far
 
 
 def make_picture(job: Job, prepared: LayerInput, quick: bool, against: Against | None, cancel: Cancel) -> Picture:
@@ -102,13 +99,11 @@ def make_picture(job: Job, prepared: LayerInput, quick: bool, against: Against |
     from napari_sr.inference.region import region_of
 
     started = time.perf_counter()
+    maps = prepared.maps if prepared.maps is not None else layer_intensity(job, prepared, cancel=cancel)
+    prepared = replace(prepared, maps=maps)
+    result: LayerData = run_layer(job, _with_margin(prepared) if quick else prepared, cancel=cancel)
+    data, kwargs = result[0], result[1]
     region = _region(job, prepared)
-    maps = prepared.maps if prepared.maps is not None else layer_intensity(job, prepared)
-    if quick:
-        data, kwargs = _quickly(job, prepared, region, maps, cancel)
-    else:
-        result: LayerData = run_layer(job, _with_maps(prepared, maps), cancel=cancel)
-        data, kwargs = result[0], result[1]
     factors = (region.rows.factor, region.columns.factor)
     source = region_of(prepared.axes, 1, prepared.part, factors)
     picture = Picture(data, kwargs, prepared, source, maps, not quick, time.perf_counter() - started)
@@ -121,29 +116,5 @@ def _region(job: Job, prepared: LayerInput) -> Region:
     return job.region(prepared.axes, prepared.part, pixel_size=prepared.pixel_size, unit=prepared.unit)
 
 
-def _read(job: Job, region: Region, margin: int) -> tuple[tuple[int, int], ...]:
-    alignment: int = job.model.network.alignment  # type: ignore[assignment]
-    return region.read(margin, alignment)
-
-
-def _with_maps(prepared: LayerInput, maps: Maps) -> LayerInput:
-    return replace(prepared, maps=maps)
-
-
-def _quickly(
-    job: Job, prepared: LayerInput, region: Region, maps: Maps, cancel: Cancel
-) -> tuple[Array, dict[str, Any]]:
-    """Upscale the part and a small margin as an image of its own, and cut the margin off."""
-    ranges = _read(job, region, QUICK_MARGIN)
-    axes = prepared.axes
-    whole = (slice(None),) * axes.ndim
-    image = np.asarray(crop(prepared.image, ranges)[whole])
-    first = region.first_channel
-    own = {channel if channel is None else channel - first: value for channel, value in maps.items()}
-    result = job.run(image, Axes(axes.letters, image.shape), maps=own, cancel=cancel)
-    kept = [slice(None)] * axes.ndim
-    for axis, span in ((axes.y, region.rows), (axes.x, region.columns)):
-        start = ranges[axis][0] * span.scale
-        kept[axis] = slice(span.made[0] - start, span.made[1] - start)
-    metadata = {**prepared.kwargs["metadata"], "napari_sr": result.report.as_dict()}
-    return result.data[tuple(kept)], {**prepared.kwargs, "metadata": metadata}
+def _with_margin(prepared: LayerInput) -> LayerInput:
+    return replace(prepared, part=replace(prepared.part or Part(), margin=QUICK_MARGIN))

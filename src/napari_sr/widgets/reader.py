@@ -1,12 +1,17 @@
-"""Opening TIFF, OME-TIFF and ImageJ TIFF in napari with their pixel size, unit and axes, which its own reader drops."""
+"""Opening TIFF, OME-TIFF and ImageJ TIFF in napari with their pixel size, unit and axes, which its own reader drops.
+
+Our own results on disk are opened as well, as they were shown.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_sr.imaging.files import ImageFile, is_readable_tiff, read_image
+from napari_sr.imaging.axes import parse_axes
+from napari_sr.imaging.files import STORE_KEY, ImageFile, is_readable_tiff, read_image
 from napari_sr.imaging.geometry import CHANNEL_KEY, LayerData
 
 _COLOURS = ("cyan", "yellow", "magenta", "red", "green", "blue")
@@ -24,9 +29,44 @@ def get_reader(path: str | Sequence[str]) -> Callable[[str], list[LayerData]] | 
     Returns
     -------
     callable or None
-        ``reader(path)`` gives the layers. None unless the file is a TIFF with axes that we know.
+        ``reader(path)`` gives the layers. None unless the file is a TIFF with axes that we know, or a Zarr store that
+        napari-sr wrote.
     """
-    return read_layers if isinstance(path, str) and is_readable_tiff(path) else None
+    if not isinstance(path, str):
+        return None
+    if Path(path).is_dir():
+        return read_store if _is_own_store(Path(path)) else None
+    return read_layers if is_readable_tiff(path) else None
+
+
+def read_store(path: str) -> list[LayerData]:
+    """Open a Zarr store of a result, in its place; its pixels are read when they are looked at."""
+    import zarr
+
+    group = zarr.open_group(path, mode="r")
+    said: Any = group.attrs[STORE_KEY]
+    levels: list[Any] = [group[name] for name in sorted(group.array_keys(), key=int)]
+    axes = parse_axes(said["axes"], levels[0].shape)
+    letters = axes.letters[:-1] if axes.rgb else axes.letters
+    kwargs = {
+        "name": said["name"],
+        "scale": tuple(said["scale"]),
+        "translate": tuple(said["translate"]),
+        "units": tuple(unit or "pixel" for unit in said["units"]),
+        "axis_labels": tuple(letter.lower() for letter in letters),
+        "rgb": axes.rgb,
+        "multiscale": len(levels) > 1,
+    }
+    return [(levels if len(levels) > 1 else levels[0], kwargs, "image")]
+
+
+def _is_own_store(path: Path) -> bool:
+    try:
+        facts = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
+        return STORE_KEY in facts["attributes"] and (path / "0").is_dir()
+    except (OSError, ValueError, KeyError, TypeError):
+        # Another kind of folder.
+        return False
 
 
 def read_layers(path: str) -> list[LayerData]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from magicgui.widgets import ComboBox, Container, FloatSlider, FloatSpinBox, Label, PushButton
@@ -30,6 +31,22 @@ def beside(name: str, label: str, widgets: Sequence[W]) -> Container[W]:
     row: Container[W] = Container(name=name, label=label, widgets=list(widgets), layout="horizontal", labels=False)
     row.margins = (0, 0, 0, 0)
     return row
+
+
+def order_tabs(container: Container[Widget]) -> None:
+    """Have the Tab key go through the rows from top to bottom, in whatever order they were made."""
+    natives = [widget.native for widget in single_widgets(container)]
+    for before, after in pairwise(natives):
+        QWidget.setTabOrder(before, after)
+
+
+def single_widgets(container: Container[Widget]) -> Iterator[Widget]:
+    """Go through all that is not itself a container, from top to bottom."""
+    for widget in container:
+        if isinstance(widget, Container):
+            yield from single_widgets(widget)
+        else:
+            yield widget
 
 
 class Scrolled(QScrollArea):

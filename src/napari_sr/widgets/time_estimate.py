@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from napari.layers import Image
 from qtpy.QtCore import QTimer
 
-from napari_sr.errors import Cancelled
+from napari_sr.errors import Cancelled, NapariSRError
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.geometry import finest_level, layer_pixel_size
 from napari_sr.imaging.part import Part
@@ -20,6 +21,8 @@ from napari_sr.widgets.place_choice import Place
 from napari_sr.widgets.rows import stop
 
 REST_MS = 600
+
+_log = logging.getLogger(__name__)
 _Facts = tuple[Axes, Any, Part | None, dict[str, float], str | None]
 
 
@@ -98,6 +101,8 @@ class TimeEstimate:
     def _unknown(self, error: Exception) -> None:
         # What does not go together is said when it is run; here only the time stays unknown.
         self._run = None
+        if not isinstance(error, NapariSRError):
+            _log.error("The time could not be estimated.", exc_info=error)
 
     def _again(self) -> None:
         self._run = None

@@ -76,6 +76,8 @@ class Upscaling:
     def start(self) -> None:
         """Begin; how it goes on is told to the listener."""
         self._viewer.layers.events.removed.connect(self._layer_removed)
+        # napari lets other events through as it makes a bar: after this, nothing else may come before this run.
+        self._bar = ActivityBar(" · ".join(filter(None, [f"Upscaling {self.name}", self.place.name])), self.cancel)
         self._run = Run(
             f"loading the model for “{self.name}”",
             lambda progress, cancel: self._loader.load(self.plan.request),
@@ -120,7 +122,6 @@ class Upscaling:
             cancelled=self._stopped,
             progressed=self._progressed,
         )
-        self._bar = ActivityBar(name, self.cancel)
         self._lane = self._lanes.jobs
         self._lane.submit(self._run)
 

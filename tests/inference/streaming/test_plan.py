@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_sr.inference.streaming.plan import NotStreamable, plan_stream
+from napari_sr.networks import RRDBNet
 from napari_sr.networks.upsample import Upsample
 from tests.inference.streaming.drawn import SMALL, Written, small, streamed, whole, with_drawn_weights
 
@@ -469,3 +470,29 @@ def test_planning_leaves_the_network_as_it_was() -> None:
     streamed(network, image, 3)
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
     assert torch.equal(whole(network, image), expected)
+
+
+def test_networks_are_traced_while_others_are_traced_and_compute():
+    from concurrent.futures import ThreadPoolExecutor
+
+    networks = [
+        RRDBNet(features=4, growth=4, blocks=2, scale=4, in_channels=1, out_channels=1).eval() for _ in range(4)
+    ]
+    image = torch.rand(1, 1, 8, 8)
+    with torch.inference_mode():
+        expected = [network(image) for network in networks]
+
+    def trace(number):
+        return len(plan_stream(networks[number % 2]).steps)
+
+    def compute(number):
+        with torch.inference_mode():
+            return bool(torch.equal(networks[2 + number % 2](image), expected[2 + number % 2]))
+
+    with ThreadPoolExecutor(4) as pool:
+        lengths = [pool.submit(trace, number) for number in range(40)]
+        right = [pool.submit(compute, number) for number in range(40)]
+        assert len({one.result() for one in lengths}) == 1
+        assert all(one.result() for one in right)
+    with torch.inference_mode():
+        torch.testing.assert_close(networks[0](image), expected[0])

@@ -10,6 +10,7 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from threading import Lock, get_ident
 from typing import Any
 
 import torch
@@ -54,8 +55,31 @@ class Plan:
         return tuple(counts)
 
 
+# torch.fx puts itself in the place of every module's call while it traces: of two traces at once, one would undo the
+# other's.
+_TRACING = Lock()
+
+
 class _Tracer(fx.Tracer):
-    """Takes the interpolating and gathering layers of `napari_sr.networks` as they are, like torch's own."""
+    """Takes the interpolating and gathering layers of `napari_sr.networks` as they are, like torch's own.
+
+    Calls on other threads, which compute while this one traces, go on as they are.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = get_ident()
+
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        return super().call_module(m, forward, args, kwargs) if self._is_mine() else forward(*args, **kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        return super().getattr(attr, attr_val, parameter_proxy_cache) if self._is_mine() else attr_val
+
+    def _is_mine(self) -> bool:
+        return get_ident() == self._thread
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, Upsample | PadUnshuffle | CropTo) or super().is_leaf_module(m, module_qualified_name)
@@ -87,7 +111,8 @@ def plan_stream(network: nn.Module) -> Plan:
         With the name and kind of the layer that stopped it.
     """
     try:
-        graph = _Tracer().trace(network)
+        with _TRACING:
+            graph = _Tracer().trace(network)
     except Exception as error:
         # What fx cannot follow (a branch on values, say) it refuses with errors of many types.
         raise NotStreamable(f"the network {type(network).__name__} cannot be followed: {error}") from error
