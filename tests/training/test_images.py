@@ -130,7 +130,7 @@ def test_regions_decide_where_is_learnt_and_where_is_measured(textured):
         "patches = { size = 8, empty = 0.0 }\nvalidation = { block = 32 }\n"
         '[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }]'
     )
-    learnt = make_training_set(images, [], recipe, scale=2, size=8, margin=0, colour="grey")
+    learnt = make_training_set(images, [], recipe, scale=2, sizes=[8], margin=0, colour="grey")
     columns = np.flatnonzero(learnt.patches._corners[0].any(axis=0))
     assert (columns.min(), columns.max()) == (0, 50 - 8)
     assert learnt.scenes
@@ -146,3 +146,13 @@ def test_an_ellipse_is_filled_as_one(textured):
     assert image.train_on.sum() == pytest.approx(np.pi * 20 * 30, rel=0.03)
     rows, columns = np.nonzero(image.train_on)
     assert (rows.mean(), columns.mean()) == (pytest.approx(40, abs=0.5), pytest.approx(40, abs=0.5))
+
+
+def test_small_images_get_smaller_patches_where_the_recipe_leaves_the_choice(textured):
+    recipe = Recipe.from_toml('[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }]')
+    images = training_images(textured(80, 90), 2)
+    learnt = make_training_set(images, [], recipe, scale=2, sizes=[48, 32, 16, 12, 8], margin=0, colour="grey")
+    assert learnt.patches.size in (8, 12, 16)
+    assert len(learnt.patches) >= 200
+    with pytest.raises(InputError, match="less than a patch of 48 x 48"):
+        make_training_set(images, [], recipe, scale=2, sizes=[48], margin=0, colour="grey")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from napari_sr import InputError
 from napari_sr.training.events import Prepared, RateLowered, StepDone, Validated
 from napari_sr.training.log import Log, read_curves
 
@@ -54,6 +55,15 @@ def test_people_read_what_happened(tmp_path, tiny):
     text = (tmp_path / "train.log").read_text()
     for words in ("100 places", "going on from step 2", "Beware.", "It lay beside.", "back to step 3 at half the rate"):
         assert words in text
+
+
+def test_a_full_disk_is_a_sentence(tmp_path, tiny):
+    log = Log(tmp_path, tiny)
+    log.go_on(0, None)
+    (tmp_path / "curves.csv").unlink()
+    (tmp_path / "curves.csv").mkdir()
+    with pytest.raises(InputError, match=r"curves\.csv could not be written"):
+        log(validated(3))
 
 
 def test_tensorboard_gets_the_same_curves(tmp_path, tiny):

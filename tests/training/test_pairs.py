@@ -108,8 +108,8 @@ def test_brightness_is_a_line_through_the_tiles(field):
     low = resize(field, (240, 240))
     noisy = low + 30 * np.random.default_rng(0).standard_normal(low.shape)
     gain, offset = brightness([(noisy, 2.5 * field + 100)])
-    assert gain == pytest.approx(2.5, rel=0.03)
-    assert offset == pytest.approx(100, abs=12)
+    assert gain == pytest.approx(2.5, rel=0.02)
+    assert offset == pytest.approx(100, abs=6)
     with pytest.raises(InputError, match="brighter together"):
         brightness([(low, -field)])
     with pytest.raises(InputError, match="constant"):

@@ -1,5 +1,7 @@
 """Perceptual losses: the right layer, before or after its activation, and weights that are found or refused."""
 
+import os
+from pathlib import Path
 from urllib.error import URLError
 
 import pytest
@@ -9,6 +11,7 @@ from torch import nn
 from napari_sr import InputError
 from napari_sr.networks.squeezenet import SqueezeNetFeatures
 from napari_sr.networks.vgg import VGGFeatures
+from napari_sr.samples import load_sample
 from napari_sr.training import feature_weights
 from napari_sr.training.feature_weights import VGG19_FILE, load_features, vgg19_file
 from napari_sr.training.perceptual import PerceptualLoss
@@ -107,6 +110,16 @@ def test_squeezenet_is_read_at_its_fires(tmp_path):
     assert made(image, image).item() == 0
     assert made(image, image.flip(-1)).item() > 0
     assert [f.shape[1] for f in made.seen(image).values()] == [64, 256]
+
+
+@pytest.mark.skipif("NAPARI_SR_DATA" not in os.environ, reason="needs the published weights")
+def test_the_published_squeezenet_finds_a_blurred_image_nearer_than_another():
+    file = Path(os.environ["NAPARI_SR_DATA"]) / "weights" / "squeezenet1_1_caffe_bgr.pth"
+    settings = {"network": "squeezenet", "layers": {"fire3": 1.0, "fire5": 1.0}, "weights": str(file)}
+    judge = PerceptualLoss(Settings(kind="perceptual", **settings))
+    image = torch.from_numpy(load_sample("electron").high[None, None, :128, :128] / 255).float()
+    blurred = torch.nn.functional.avg_pool2d(image, 3, 1, 1)
+    assert 0 < judge(blurred, image).item() < judge(image.flip(-1), image).item()
 
 
 def small(monkeypatch):

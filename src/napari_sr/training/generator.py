@@ -20,7 +20,9 @@ from napari_sr.zoo.card import Architecture, Card, Colour
 from napari_sr.zoo.catalogue import load_model
 from napari_sr.zoo.model import Model
 
-_SIZES = (48, 32, 24, 16)
+#: Sides of patches that "auto" chooses from, in low-resolution pixels; the last ones for small images alone.
+_SIZES = (48, 32, 24, 16, 12, 8)
+_USUAL = 16
 
 
 class Unpadded(nn.Module):
@@ -185,13 +187,16 @@ def work_per_pixel(card: Card) -> float:
     return float(counter.get_total_flops()) / 2 / side**2 / 1e9
 
 
-def patch_size(patches: Patches, card: Card) -> tuple[int, int]:
-    """Side of a patch in low-resolution pixels, and the batch; what is "auto" follows from the network's work."""
+def patch_sizes(patches: Patches, card: Card) -> tuple[tuple[int, ...], int]:
+    """Sides of a patch in low-resolution pixels, the best first, and the batch.
+
+    What is "auto" follows from the network's work; which of the sides is taken, from what the images have room for.
+    """
     if patches.size != "auto":
-        return patches.size, patches.batch
+        return (patches.size,), patches.batch
     pixels = patches.work / work_per_pixel(card)
     batch = patches.batch
-    size = next((n for n in _SIZES if batch * n**2 <= pixels), _SIZES[-1])
-    while batch > 1 and batch * size**2 > pixels:
+    largest = next((n for n in _SIZES if batch * n**2 <= pixels and n >= _USUAL), _USUAL)
+    while batch > 1 and batch * largest**2 > pixels:
         batch //= 2
-    return size, batch
+    return tuple(n for n in _SIZES if n <= largest), batch

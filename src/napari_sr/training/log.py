@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,9 @@ class Log:
         writer.writeheader()
         writer.writerows(rows)
         fresh = self._curves.with_name(f".{CURVES}.tmp")
-        fresh.write_text(text.getvalue(), encoding="utf-8")
-        fresh.replace(self._curves)
+        with _told(self._curves):
+            fresh.write_text(text.getvalue(), encoding="utf-8")
+            fresh.replace(self._curves)
 
     def __call__(self, event: Event) -> None:
         """Write an event down."""
@@ -109,7 +111,7 @@ class Log:
             self._sums, self._count = {}, 0
 
     def _row(self, step: int, stage: str, values: Mapping[str, float]) -> None:
-        with self._curves.open("a", encoding="utf-8", newline="") as file:
+        with _told(self._curves), self._curves.open("a", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, [*_FIRST, *self._losses, *_LAST], lineterminator="\n", extrasaction="ignore")
             writer.writerow({"step": step, "stage": stage, **{k: f"{v:.8g}" for k, v in values.items()}})
         if self._board is not None:
@@ -117,7 +119,7 @@ class Log:
                 self._board.add_scalar(name, value, step)
 
     def _say(self, sentence: str) -> None:
-        with self._text.open("a", encoding="utf-8") as file:
+        with _told(self._text), self._text.open("a", encoding="utf-8") as file:
             file.write(f"{datetime.now().isoformat(sep=' ', timespec='seconds')}  {sentence}\n")
 
 
@@ -128,6 +130,18 @@ def read_curves(path: Path) -> list[dict[str, str]]:
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     whole = [line for line in lines if line.endswith("\n")]
     return list(csv.DictReader(whole))
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn a disk that cannot be written into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{path} could not be written ({error.strerror or error}): make room and start again; the training goes "
+            "on from its last checkpoint."
+        ) from error
 
 
 def _board(folder: Path) -> Any:

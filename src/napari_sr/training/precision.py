@@ -7,13 +7,15 @@ from typing import Any, cast
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.precision import MixedPrecision, Precision
+from torch import nn
 
 from napari_sr.errors import InputError
+from napari_sr.networks.srcnn import SRCNN
 
 _MIXED = {"bfloat16": "bf16-mixed", "float16": "16-mixed"}
 
 
-def choose_precision(name: str, device: torch.device) -> str:
+def choose_precision(name: str, device: torch.device, network: nn.Module) -> str:
     """Settle "auto": bfloat16 where the processor computes it fast, else float32.
 
     Parameters
@@ -22,6 +24,8 @@ def choose_precision(name: str, device: torch.device) -> str:
         Of the recipe.
     device : torch.device
         Where.
+    network : nn.Module
+        What is trained.
 
     Raises
     ------
@@ -29,7 +33,9 @@ def choose_precision(name: str, device: torch.device) -> str:
         If float16 is asked for without a GPU: it needs one's kernels and a loss scaler.
     """
     if name == "auto":
-        return "bfloat16" if _fast_bfloat16(device) else "float32"
+        # SRCNN's large kernels on one channel are slower in bfloat16 on a CPU (docs/training.md).
+        slow = isinstance(network, SRCNN) and device.type == "cpu"
+        return "bfloat16" if _fast_bfloat16(device) and not slow else "float32"
     if name == "float16" and device.type == "cpu":
         raise InputError("A processor does not train in float16: choose bfloat16 or float32 as precision.")
     return name

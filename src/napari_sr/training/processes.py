@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from lightning_fabric import Fabric
 from napari_sr.errors import InputError
 from napari_sr.inference.device import choose_device
 from napari_sr.training.events import Listener
-from napari_sr.training.precision import choose_precision, fabric_for
+from napari_sr.training.precision import fabric_for
 from napari_sr.training.recipe import Recipe
 from napari_sr.training.training import Outcome, Training
 
@@ -85,15 +84,19 @@ def train_in_processes(settings: Settings, processes: int, listen: Listener | No
     # What can be refused is refused here, and not once in every process.
     training.check_batch(processes)
     training.prepare()
-    precision = choose_precision(settings.recipe.precision, device)
-    launch: Callable[..., object] = fabric_for(device, precision, processes).launch
-    launch(_one, settings, listen)
+    fabric_for(device, training.precision, processes).launch(_Work(settings, listen))
     # The checkpoint that they left is whole: from it the result is made here, without a step.
     return training.run()
 
 
-def _one(fabric: Fabric, settings: Settings, listen: Listener | None) -> None:
-    settings.training(listen=listen).run(fabric)
+class _Work:
+    """What each process does; not a dataclass, whose fields the launcher would try to change."""
+
+    def __init__(self, settings: Settings, listen: Listener | None) -> None:
+        self._settings, self._listen = settings, listen
+
+    def __call__(self, fabric: Fabric) -> None:
+        self._settings.training(listen=self._listen).run(fabric)
 
 
 def _check_devices(kind: str, processes: int) -> None:

@@ -14,7 +14,7 @@ from napari_sr.errors import InputError
 from napari_sr.inference.device import choose_device, ieee_float32
 from napari_sr.training.controls import Controls, Predicate, never
 from napari_sr.training.events import Event, Listener, Validated
-from napari_sr.training.generator import make_generator, patch_size
+from napari_sr.training.generator import make_generator, patch_sizes
 from napari_sr.training.images import images_in, pixel_size_of, training_images
 from napari_sr.training.loop import ONLY, Kept, Loop
 from napari_sr.training.precision import choose_precision, fabric_for
@@ -129,7 +129,7 @@ class Training:
         rgb = any(image.axes.rgb for image in self._images)
         self._data = data
         self._generator = make_generator(self.recipe, self._base, rgb)
-        self.size, self.batch = patch_size(self.recipe.patches, self._generator.card)
+        self._sizes, self.batch = patch_sizes(self.recipe.patches, self._generator.card)
         self._listen = listen or _unheard
         self._controls = Controls(cancel or never, pause or never)
         self._tensorboard = tensorboard
@@ -162,11 +162,16 @@ class Training:
                 self._held,
                 self.recipe,
                 scale=card.scale,
-                size=self.size,
+                sizes=self._sizes,
                 margin=self._generator.margin,
                 colour=self._generator.colour,
             )
         return self._learnt
+
+    @property
+    def precision(self) -> str:
+        """What the networks compute in: the recipe's, with "auto" settled."""
+        return choose_precision(self.recipe.precision, self.device, self._generator.network)
 
     def check_batch(self, processes: int) -> None:
         """Raise `InputError` unless the batch can be dealt out evenly to so many processes."""
@@ -199,7 +204,7 @@ class Training:
         """
         self._controls.start()
         learnt = self.prepare()
-        fabric = fabric or fabric_for(self.device, choose_precision(self.recipe.precision, self.device))
+        fabric = fabric or fabric_for(self.device, self.precision)
         self.check_batch(fabric.world_size)
         # A run begins with the weights that it was given, and not with those of the run before.
         generator = replace(self._generator, network=deepcopy(self._generator.network))
@@ -209,7 +214,7 @@ class Training:
             learnt,
             fabric,
             self.folder,
-            size=self.size,
+            size=learnt.patches.size,
             batch=self.batch,
             controls=self._controls,
             listen=self._listen,

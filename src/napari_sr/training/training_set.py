@@ -19,6 +19,9 @@ from napari_sr.training.recipe import Degradation, Recipe
 from napari_sr.training.twins import PatchColour, Twin, twins_of
 from napari_sr.zoo.card import TrainingData
 
+#: With fewer places than this for a patch, a smaller one is taken where the recipe leaves the choice.
+_ROOM = 200
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -75,7 +78,7 @@ def make_training_set(
     recipe: Recipe,
     *,
     scale: int,
-    size: int,
+    sizes: Sequence[int],
     margin: int,
     colour: PatchColour,
 ) -> TrainingSet:
@@ -89,8 +92,10 @@ def make_training_set(
         Whole images to validate on; without any, blocks of `images` are kept for it.
     recipe : Recipe
         Data, degradation, patches, validation, seed.
-    scale, size, margin
+    scale, margin : int
         As `Patches` takes them.
+    sizes : sequence of int
+        Sides of a patch in low-resolution pixels, the largest first: the first for which there is room is taken.
     colour : {"grey", "luma", "rgb"}
         Channels of a patch.
 
@@ -99,27 +104,14 @@ def make_training_set(
     InputError
         If an image cannot be used, or nothing is left to learn from.
     """
-    side = size + 2 * margin
     twins, settled = twins_of(images, scale, recipe.data, recipe.degradation, colour)
-    _check_content(images, twins, side)
-    blocks: list[Block] = []
+    _check_content(images, twins, min(sizes) + 2 * margin)
+    blocks = [] if validation else _blocks(images, twins, recipe)
     if validation:
-        whole, _ = twins_of(validation, scale, recipe.data.model_copy(update={"sizes": (1.0,)}), settled, colour)
-        scenes = [
-            _scene(validation[t.image].name, t, None, scale, colour, recipe.seed, n)
-            for n, t in enumerate(whole[: recipe.validation.most])
-        ]
+        scenes = _whole_scenes(validation, recipe, settled, scale, colour)
     else:
-        blocks = _blocks(images, twins, recipe)
-        scenes = []
-        for n, block in enumerate(blocks):
-            shown = [t for t in twins if t.image == block.image and t.size == max(recipe.data.sizes)]
-            twin = shown[len(shown) // 2]
-            scenes.append(_scene(images[block.image].name, twin, block, scale, colour, recipe.seed, n))
-    corners = [
-        permitted_corners(twin.grey, _clear(images[twin.image], twin, blocks, recipe), side, recipe.patches.empty)
-        for twin in twins
-    ]
+        scenes = _scenes_of(blocks, images, twins, recipe, scale, colour)
+    size, corners = _corners(sizes, margin, [_clear(images[t.image], t, blocks, recipe) for t in twins], twins, recipe)
     patches = Patches(
         twins,
         corners,
@@ -142,6 +134,48 @@ def make_training_set(
         warnings=warnings,
         notes=tuple(match.sentence() for match in matches),
     )
+
+
+def _corners(
+    sizes: Sequence[int], margin: int, clear: Sequence[Mask], twins: Sequence[Twin], recipe: Recipe
+) -> tuple[int, list[Mask]]:
+    """The first side of a patch for which there is room, or else the last, and where such patches may lie."""
+    for size in sizes:
+        corners = [
+            permitted_corners(twin.grey, mask, size + 2 * margin, recipe.patches.empty)
+            for twin, mask in zip(twins, clear, strict=True)
+        ]
+        if size == sizes[-1] or sum(int(mask.sum()) for mask in corners) >= _ROOM:
+            return size, corners
+    raise ValueError("There is no side of a patch to choose from.")
+
+
+def _whole_scenes(
+    validation: Sequence[TrainingImage], recipe: Recipe, settled: Degradation, scale: int, colour: PatchColour
+) -> list[Scene]:
+    data = recipe.data.model_copy(update={"sizes": (1.0,)})
+    whole, _ = twins_of(validation, scale, data, settled, colour)
+    return [
+        _scene(validation[twin.image].name, twin, None, scale, colour, recipe.seed, n)
+        for n, twin in enumerate(whole[: recipe.validation.most])
+    ]
+
+
+def _scenes_of(
+    blocks: Sequence[Block],
+    images: Sequence[TrainingImage],
+    twins: Sequence[Twin],
+    recipe: Recipe,
+    scale: int,
+    colour: PatchColour,
+) -> list[Scene]:
+    """One scene of each block: of a stack, its middle plane."""
+    scenes = []
+    for n, block in enumerate(blocks):
+        planes = [t for t in twins if t.image == block.image and t.size == max(recipe.data.sizes)]
+        twin = planes[len(planes) // 2]
+        scenes.append(_scene(images[block.image].name, twin, block, scale, colour, recipe.seed, n))
+    return scenes
 
 
 def _check_content(images: Sequence[TrainingImage], twins: Sequence[Twin], side: int) -> None:
@@ -185,6 +219,11 @@ def _scaled(part: slice, share: float) -> slice:
 
 def _shrunk(mask: Mask, shape: tuple[int, ...]) -> Mask:
     """A region of high-resolution pixels at low resolution: a pixel is in it when all of it is."""
+    factors = {n // m for n, m in zip(mask.shape, shape, strict=True)}
+    if len(factors) == 1 and all(n - m * max(factors) < max(factors) for n, m in zip(mask.shape, shape, strict=True)):
+        (factor,) = factors
+        whole = mask[: shape[0] * factor, : shape[1] * factor]
+        return np.asarray(whole.reshape(shape[0], factor, shape[1], factor).all(axis=(1, 3)), bool)
     shares = resize(mask.astype(np.float64), (shape[0], shape[1]), kernel="bilinear", axes=(0, 1))
     inside: Mask = shares > 0.999
     return inside

@@ -194,30 +194,52 @@ def brightness(pairs: Sequence[tuple[Array, Array]]) -> tuple[float, float]:
     Returns
     -------
     gain, offset : float
-        A straight line through the means of tiles, which noise hardly moves.
+        A straight line through the means of tiles, which the noise of the low-resolution image does not flatten.
 
     Raises
     ------
     InputError
         If the two do not grow brighter together.
     """
-    lows: list[Array] = []
+    halves: tuple[list[Array], list[Array]] = ([], [])
     highs: list[Array] = []
     for low, high in pairs:
-        for plane, target in ((low, lows), (resize(high.astype(np.float64), low.shape[:2], axes=(0, 1)), highs)):
-            values = plane.astype(np.float64)
-            values = values.mean(axis=2) if values.ndim == 3 else values
-            tile = min(_TILE, *values.shape)
-            height, width = (n // tile * tile for n in values.shape)
-            tiles = values[:height, :width].reshape(height // tile, tile, width // tile, tile)
-            target.append(tiles.mean(axis=(1, 3)).ravel())
-    x, y = np.concatenate(lows), np.concatenate(highs)
+        small = resize(high.astype(np.float64), low.shape[:2], axes=(0, 1))
+        black, white = _checkerboard(low.astype(np.float64))
+        for plane, target in ((black, halves[0]), (white, halves[1]), (_tiles(small), highs)):
+            target.append(plane)
+    first, second, y = (np.concatenate(parts) for parts in (*halves, highs))
+    x = (first + second) / 2
     if not np.ptp(x) > 0:
         raise InputError("The low-resolution image is constant: give images with something in them.")
-    gain, offset = np.polyfit(x, y, 1)
+    # The noise of the two halves is independent, so what they have in common is the image: noise flattens no slope.
+    common = np.cov(first, second)[0, 1]
+    gain = np.cov(x, y)[0, 1] / common if common > 0 else 0.0
     if not gain > 0:
         raise InputError("The two images do not grow brighter together: give two images of one field and channel.")
+    offset = y.mean() - gain * x.mean()
     return float(gain), float(offset)
+
+
+def _tiles(plane: npt.NDArray[np.float64], counted: npt.NDArray[np.float64] | None = None) -> Array:
+    """Means over tiles, of the counted pixels alone where they are given."""
+    values = plane.mean(axis=2) if plane.ndim == 3 else plane
+    counts = np.ones_like(values) if counted is None else counted
+    tile = min(_TILE, *values.shape)
+    height, width = (n // tile * tile for n in values.shape)
+    sums = [
+        part[:height, :width].reshape(height // tile, tile, width // tile, tile).sum(axis=(1, 3))
+        for part in (values * counts, counts)
+    ]
+    means: Array = (sums[0] / sums[1]).ravel()
+    return means
+
+
+def _checkerboard(plane: npt.NDArray[np.float64]) -> tuple[Array, Array]:
+    """Means over tiles of every second pixel, and of the others."""
+    rows, columns = np.indices(plane.shape[:2])
+    white = np.asarray((rows + columns) % 2, np.float64)
+    return _tiles(plane, 1 - white), _tiles(plane, white)
 
 
 def _low_shape(image: TrainingImage, scale: int) -> tuple[int, ...]:

@@ -1,0 +1,65 @@
+"""Draw the curves of runs as a picture: validation PSNR beside bicubic's, and the losses below.
+
+    python recipes/draw_curves.py runs/srcnn-x3 [more runs] --out docs/pictures/training-srcnn.png
+
+Needs the extra `gui`, for pyqtgraph; no display.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import pyqtgraph as pg
+from pyqtgraph.exporters import ImageExporter
+
+from napari_sr.training.log import CURVES, read_curves
+
+COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e")
+
+
+def main() -> None:
+    """Read the command line and write the picture."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    pg.setConfigOptions(antialias=True, background="w", foreground="k")
+    pg.mkQApp()
+    window = pg.GraphicsLayoutWidget()
+    window.resize(560 * len(arguments.runs), 640)
+    for column, run in enumerate(arguments.runs):
+        rows = read_curves(run / CURVES)
+        draw(window.addPlot(row=0, col=column, title=run.name), rows, ("psnr", "bicubic_psnr"), "PSNR, dB", log=False)
+        last = {"step", "stage", "rate", "psnr", "ssim", "bicubic_psnr", "bicubic_ssim", "total"}
+        losses = [name for name in rows[0] if name not in last]
+        values = [float(row[name]) for row in rows for name in losses if row[name]]
+        # Over a small span a logarithmic axis has no numbers.
+        wide = max(values) > 5 * min(values)
+        draw(window.addPlot(row=1, col=column), rows, losses, "losses", log=wide)
+    # Shown on no screen: only so the plots take their places.
+    window.show()
+    pg.QtWidgets.QApplication.processEvents()
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    ImageExporter(window.scene()).export(str(arguments.out))
+
+
+def draw(
+    plot: pg.PlotItem, rows: list[dict[str, str]], names: list[str] | tuple[str, ...], label: str, log: bool
+) -> None:
+    """Draw some columns over the steps."""
+    plot.addLegend(offset=(-10, -30) if "psnr" in names else (-10, 10))
+    plot.setLabels(left=label, bottom="steps")
+    plot.setLogMode(y=log)
+    for colour, name in zip(COLOURS, names, strict=False):
+        known = [row for row in rows if row[name]]
+        steps, values = [int(row["step"]) for row in known], [float(row[name]) for row in known]
+        style = pg.QtCore.Qt.PenStyle.DashLine if name.startswith("bicubic") else pg.QtCore.Qt.PenStyle.SolidLine
+        plot.plot(steps, values, pen=pg.mkPen(colour, width=2, style=style), name=name.replace("_", " "))
+
+
+if __name__ == "__main__":
+    main()
