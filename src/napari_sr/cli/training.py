@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_sr.cli.options import DeviceOption, Quiet
+from napari_sr.config import load_config
 from napari_sr.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,7 +63,13 @@ def train(
     called = name or (chosen.name if model is None else f"{Path(model).stem}-{chosen.name}")
     run = out or Path("runs") / called
     settings = Settings(
-        recipe=chosen, folder=run, data=data, model=model, name=called, device=device, tensorboard=tensorboard
+        recipe=chosen,
+        folder=run,
+        data=data,
+        model=model,
+        name=called,
+        device=device or load_config().device,
+        tensorboard=tensorboard,
     )
     listener = Bar(quiet)
     if devices > 1:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.colour import luma
-from napari_sr.imaging.intensity import IntensityMap, IntensitySpec, check_finite, intensity_maps
+from napari_sr.imaging.intensity import IntensityMap, IntensitySpec, Percentiles, check_finite, intensity_maps
 from napari_sr.imaging.resize import resize
 from napari_sr.training.degradation import add_noise, blurred_and_shrunk, with_noise
 from napari_sr.training.images import TrainingImage
@@ -270,4 +270,6 @@ def _colours(lows: tuple[Array, ...], high: Array, colour: PatchColour) -> Itera
 
 def intensity_words(spec: IntensitySpec) -> str:
     """Say in words which values stood for black and white, for a card."""
+    if isinstance(spec, Percentiles):
+        return f"percentiles {spec.low:g} and {spec.high:g}"
     return f"{spec[0]:g} to {spec[1]:g}" if isinstance(spec, tuple) else spec

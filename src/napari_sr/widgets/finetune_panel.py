@@ -14,6 +14,7 @@ from napari.utils.theme import get_theme
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 
+from napari_sr.config import load_config
 from napari_sr.errors import InputError, NapariSRError
 from napari_sr.imaging.geometry import finest_level
 from napari_sr.inference.words import seconds_words
@@ -91,6 +92,7 @@ class FinetunePanel(Container[Widget]):
         self.native.destroyed.connect(self._leave)
         napari_viewer.events.theme.connect(self._dress)
         self._dress()
+        self._take_defaults()
         self._changed()
         self._warm_up()
 
@@ -428,6 +430,12 @@ class FinetunePanel(Container[Widget]):
         self.models.refuse()
         self._changed()
         self.controls.say(notify_of(error, _UNTOUCHED))
+
+    def _take_defaults(self) -> None:
+        try:
+            self.recipe.take_defaults(load_config().device)
+        except NapariSRError as error:
+            self.controls.say(notify_of(error, _UNTOUCHED))
 
     def _warm_up(self) -> None:
         """Bring in torch while the user looks at the panel, and learn which devices there are."""

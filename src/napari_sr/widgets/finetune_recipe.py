@@ -34,6 +34,7 @@ class RecipeChoice:
 
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
+        self._wanted_device = "auto"
         recipes = {name: load_recipe(name) for name in _PRESETS}
         self.preset = shrinkable(
             ComboBox(
@@ -44,9 +45,7 @@ class RecipeChoice:
             )
         )
         self._recipes = recipes
-        self.steps = SpinBox(
-            name="steps", label="Steps", min=1, max=_MOST_TIMES * 400, tooltip="How many."
-        )
+        self.steps = SpinBox(name="steps", label="Steps", min=1, max=_MOST_TIMES * 400, tooltip="How many.")
         self.batch = SpinBox(
             name="batch",
             label="Patches a step",
@@ -119,9 +118,15 @@ class RecipeChoice:
             self.device,
         )
 
+    def take_defaults(self, device: str) -> None:
+        """Begin with the device of the shared settings; one that is not known yet is shown once it is."""
+        self._wanted_device = device
+        if device in self.device.choices:
+            self.device.value = device
+
     def offer_devices(self, names: Sequence[str]) -> None:
         """List the devices of this computer; the chosen one stays if it is there."""
-        chosen = self.device.value
+        chosen = self._wanted_device if self.device.value == "auto" else self.device.value
         with self.device.changed.blocked():
             self.device.choices = [(device_words(name), name) for name in names]
             self.device.value = chosen if chosen in names else names[0]
