@@ -159,7 +159,7 @@ def finetuning(scene: Scene) -> None:
     """A training that goes on."""
     panel = scene.finetune(electron_high(), "srcnn-x4", steps=40)
     panel.controls.start_button.native.click()
-    scene.wait(lambda: len(panel.curves.measured) < 2)
+    scene.wait(lambda: len(panel.course.curves.measured) < 2)
     QTest.qWait(_DRAWING_MS)
     panel.controls.pause_button.native.click()
     scene.wait(lambda: not panel.controls.message.value.startswith("Paused after"))
@@ -178,7 +178,7 @@ def finetuned(scene: Scene) -> None:
     scene.glance(upscaling)
     upscaling.controls.run_button.native.click()
     scene.wait(lambda: upscaling.running)
-    panel.crops.remove()
+    panel.course.crops.remove()
     scene.viewer.reset_view()
 
 

@@ -56,16 +56,16 @@ def test_start_makes_a_model_that_is_in_the_list(finetuning, models):
 def test_the_curves_hold_every_step_and_the_measurements(finetuning):
     _, panel = finetuning()
     panel.start()
-    assert panel.curves.steps == [1, 2, 3, 4]
-    assert np.all(np.isfinite(panel.curves.losses["total"]))
-    assert [seen.step for seen in panel.curves.measured] == [1, 2, 3, 4]
-    assert panel.curve_box.native.isVisibleTo(panel.native)
+    assert panel.course.curves.steps == [1, 2, 3, 4]
+    assert np.all(np.isfinite(panel.course.curves.losses["total"]))
+    assert [seen.step for seen in panel.course.curves.measured] == [1, 2, 3, 4]
+    assert panel.course.curve_box.native.isVisibleTo(panel.native)
 
 
 def test_the_crops_lie_beside_the_image_and_are_no_images_to_learn_from(finetuning):
     viewer, panel = finetuning(scale=(0.5, 0.5), units=("um", "um"))
     panel.start()
-    crops = panel.crops.layers
+    crops = panel.course.crops.layers
     assert list(crops) == ["before", "now", "truth"]
     right = viewer.layers["cells"].extent.world[1, 1]
     for layer in crops.values():

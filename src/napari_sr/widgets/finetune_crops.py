@@ -98,8 +98,10 @@ class CropLayers:
         captions = Points(
             np.array(corners) - np.array([2.0 * float(first.scale[0]), 0.0]),
             name=_CAPTIONS,
-            size=0,
-            text={"string": list(self.layers), "color": "yellow", "anchor": "lower_left", "size": 11},
+            size=1,
+            face_color="transparent",
+            border_color="transparent",
+            text={"string": list(self.layers), "color": "yellow", "anchor": "upper_left", "size": 11},
             units=first.units,
             metadata={PREVIEW_KEY: True},
         )

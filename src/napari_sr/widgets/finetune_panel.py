@@ -12,40 +12,32 @@ from magicgui.widgets import Container, Label, LineEdit
 from magicgui.widgets.bases import Widget
 from napari.utils.theme import get_theme
 from napari.viewer import Viewer
-from qtpy.QtCore import QTimer
 
 from napari_sr.config import load_config
 from napari_sr.errors import InputError, NapariSRError
 from napari_sr.imaging.geometry import finest_level
-from napari_sr.inference.words import seconds_words
-from napari_sr.training.events import Event, Paused, Prepared, RateLowered, Resumed, StepDone, Validated
 from napari_sr.training.recipe import Degradation
 from napari_sr.widgets.error_notice import notify_of
 from napari_sr.widgets.executor import Executor, Run
 from napari_sr.widgets.finetune_checks import noise_of, pair_facts, pixel_in_nanometres
-from napari_sr.widgets.finetune_controls import TrainingControls
-from napari_sr.widgets.finetune_crops import CropLayers
-from napari_sr.widgets.finetune_curves import Curves
+from napari_sr.widgets.finetune_course import UNTOUCHED, TrainingCourse
 from napari_sr.widgets.finetune_degradation import OPTICS, DegradationChoice
 from napari_sr.widgets.finetune_images import ImageTable
 from napari_sr.widgets.finetune_layers import copy_image, copy_shapes
-from napari_sr.widgets.finetune_outcome import OutcomeView
 from napari_sr.widgets.finetune_picture import LivePicture, Sight
 from napari_sr.widgets.finetune_recipe import RecipeChoice
 from napari_sr.widgets.finetune_regions import RegionChoice
-from napari_sr.widgets.finetuning import Finetuning, Plan, Trained
+from napari_sr.widgets.finetuning import Plan, Trained
 from napari_sr.widgets.lanes import Lanes, lanes_on, shared_lanes
 from napari_sr.widgets.layer_facts import known_axes
 from napari_sr.widgets.model_choice import ModelChoice
 from napari_sr.widgets.model_loading import ModelLoader, ModelRequest
 from napari_sr.widgets.model_offers import ModelOffer, likely_factor
 from napari_sr.widgets.panel_opening import open_panels, show_panel
-from napari_sr.widgets.rows import Fold, LabelAlignment, Scrolled, rows, show_text, stop, wrapped
+from napari_sr.widgets.rows import Fold, LabelAlignment, Scrolled, rows, show_text, wrapped
 
 _NO_IMAGE = "Open an image with the resolution that the model shall learn to reach."
-_UNTOUCHED = "your models and images are untouched"
 _SPOILS_A_FILE_NAME = re.compile(r'[/\\:*?"<>|]|^\.')
-_MOMENT_MS = 200
 
 
 class FinetunePanel(Container[Widget]):
@@ -64,9 +56,6 @@ class FinetunePanel(Container[Widget]):
         self._lanes: Lanes = shared_lanes() if executor is None else lanes_on(executor)
         self._background: list[Run[Any]] = []
         self._made = self._left = False
-        self._training: Finetuning | None = None
-        self._stopped: tuple[Plan, Path] | None = None
-        self._latest: StepDone | None = None
         self._pair_check: Run[Any] | None = None
         self._suggested_name = ""
         self.loader = ModelLoader()
@@ -78,14 +67,16 @@ class FinetunePanel(Container[Widget]):
         self.picture = LivePicture(napari_viewer, self._sight, self._lanes, self._say_of_picture)
         self.recipe = RecipeChoice(self._changed)
         self.name_box = LineEdit(name="name", label="Name", tooltip="Of the new model. No other model is overwritten.")
-        self.controls = TrainingControls(self.start, self.pause, self.resume, self.stop)
-        self.curves = Curves()
-        self.crops = CropLayers(napari_viewer)
-        self.outcome = OutcomeView(self.use)
-        self._moment = QTimer()
-        self._moment.setSingleShot(True)
-        self._moment.setInterval(_MOMENT_MS)
-        self._moment.timeout.connect(self._show_step)
+        self.course = TrainingCourse(
+            napari_viewer,
+            self._lanes,
+            self.loader,
+            on_start=self.start,
+            on_use=self.use,
+            on_pairs=self.images.say,
+            on_end=self._training_ended,
+        )
+        self.controls, self.outcome = self.course.controls, self.course.outcome
         self._lay_out()
         self._made = True
         self.native_parent_changed.connect(self._parent_changed)
@@ -99,9 +90,7 @@ class FinetunePanel(Container[Widget]):
     @property
     def going(self) -> bool:
         """Whether a training has not ended."""
-        return self._training is not None
-
-    # What the buttons do.
+        return self.course.going
 
     def start(self) -> None:
         """Begin a training with what is chosen: what Start does."""
@@ -110,33 +99,10 @@ class FinetunePanel(Container[Widget]):
         try:
             plan = self._plan()
         except NapariSRError as error:
-            self.controls.say(notify_of(error, _UNTOUCHED))
+            self.controls.say(notify_of(error, UNTOUCHED))
             return
-        self.curves.clear()
-        self.crops.begin(self.images.examples[0].high)
-        self._begin(plan, None)
-
-    def pause(self) -> None:
-        """Wait after this step: what Pause does."""
-        if self._training is not None:
-            self._training.pause()
-            self.controls.set_state("paused")
-            self.controls.say("Pausing after this step…")
-
-    def resume(self) -> None:
-        """Go on, after a pause or with a training that was stopped: what Resume does."""
-        if self._training is not None:
-            self._training.resume()
-            self.controls.set_state("running")
-        elif self._stopped is not None:
-            self._begin(*self._stopped)
-
-    def stop(self) -> None:
-        """End after this step, and keep the model: what Stop does."""
-        if self._training is not None:
-            self.controls.set_state("stopping")
-            self.controls.say("Stopping after this step…")
-            self._training.stop()
+        self.images_fold.open = self.degradation_fold.open = self.more.open = False
+        self.course.begin(plan, self.images.examples[0].high)
 
     def use(self, trained: Trained) -> None:
         """Open the panel of the new model's family, and choose it there: what "Use it now" does."""
@@ -146,6 +112,12 @@ class FinetunePanel(Container[Widget]):
         low = next((example.low for example in self.images.examples if example.low is not None), None)
         if low is not None and low in self._viewer.layers:
             panel.layer_choice.select(low)
+
+    def _training_ended(self) -> None:
+        """List a new model wherever models are listed."""
+        for models in (self.models, *(panel.models for panel in open_panels(self._viewer))):
+            models.refresh()
+        self._suggest_name()
 
     def estimate_noise(self) -> None:
         """Read gain and read noise off the first image: what the button does."""
@@ -157,7 +129,7 @@ class FinetunePanel(Container[Widget]):
         try:
             axes = known_axes(layer)
         except NapariSRError as error:
-            self.controls.say(notify_of(error, _UNTOUCHED))
+            self.controls.say(notify_of(error, UNTOUCHED))
             return
         data = finest_level(layer)
         self._in_background(
@@ -165,54 +137,6 @@ class FinetunePanel(Container[Widget]):
             lambda: noise_of(data, axes, offset),
             lambda found: self.degradation.take_noise(*found),
         )
-
-    # What a training tells.
-
-    def happened(self, event: Event) -> None:
-        """Show an event of the training."""
-        if isinstance(event, StepDone):
-            self._latest = event
-            self.curves.add_step(event)
-            if not self._moment.isActive():
-                self._moment.start()
-        elif isinstance(event, Validated):
-            self.curves.add_measurement(event)
-            self.crops.show(event.crops)
-            self.controls.judge(event.sentence(), None if event.better_than_bicubic else self._warning_colour())
-        elif isinstance(event, Prepared):
-            self.controls.progress(event.resumed_at, event.steps)
-            self.controls.say(_prepared(event))
-            self.images.say(" ".join((*event.notes, *event.warnings)))
-        elif isinstance(event, Paused):
-            self.controls.say(f"Paused after step {event.step}.")
-        elif isinstance(event, Resumed):
-            self.controls.say(f"Going on with step {event.step + 1}…")
-        elif isinstance(event, RateLowered):
-            self.controls.say(
-                f"The loss was not a number at step {event.step}: going on from step {event.back_to}, half as fast."
-            )
-
-    def finished(self, trained: Trained) -> None:
-        """Show the new model, and offer it everywhere."""
-        plan = self._training.plan if self._training is not None else None
-        done = trained.outcome.finished
-        self._stopped = None if done or plan is None else (plan, trained.folder)
-        self._end("idle" if done else "stopped", "" if done else "Stopped. Resume goes on from here.")
-        self.curves.draw()
-        self.outcome.show_trained(trained)
-        self.controls.judge("")
-        for models in (self.models, *(panel.models for panel in open_panels(self._viewer))):
-            models.refresh()
-        self._suggest_name()
-
-    def failed(self, error: Exception) -> None:
-        """Show why there is no model."""
-        self._end("idle", notify_of(error, _UNTOUCHED))
-
-    def cancelled(self) -> None:
-        """Say that there is no model."""
-        begun = self._latest is not None
-        self._end("idle", f"Ended {'early' if begun else 'before the first step'}: there is no new model.")
 
     # What is chosen.
 
@@ -325,42 +249,6 @@ class FinetunePanel(Container[Widget]):
         )
         self._lanes.background.submit(self._pair_check)
 
-    # The course of a training.
-
-    def _begin(self, plan: Plan, folder: Path | None) -> None:
-        self._stopped, self._latest = None, None
-        self.outcome.forget()
-        self.controls.judge("")
-        self.controls.progress(0, 0)
-        self.controls.set_state("running")
-        self.curve_box.visible = True
-        self.images_fold.open = self.degradation_fold.open = self.more.open = False
-        training = Finetuning(plan, self.loader, self._lanes, self, folder)
-        self._training = training
-        self.controls.say("Preparing the images…")
-        self._lanes.trainings.listen(self._show_place)
-        training.start()
-        self._show_place()
-
-    def _end(self, state: Any, message: str) -> None:
-        self._training = None
-        self._lanes.trainings.forget(self._show_place)
-        stop(self._moment)
-        self.controls.set_state(state)
-        self.controls.say(message)
-
-    def _show_place(self) -> None:
-        if self._training is not None and self._training.ahead:
-            self.controls.say("Waiting for another training to end…")
-
-    def _show_step(self) -> None:
-        step = self._latest
-        if step is None or self.controls.state != "running":
-            return
-        self.controls.progress(step.step, step.steps)
-        left = f", {seconds_words(step.seconds_left)} left" if step.step < step.steps else ""
-        self.controls.say(f"Step {step.step} of {step.steps}{left}.")
-
     # Around it.
 
     def _lay_out(self) -> None:
@@ -380,11 +268,8 @@ class FinetunePanel(Container[Widget]):
         )
         self.images_fold.open = self.degradation_fold.open = True
         self.more = Fold("More", more, tooltip="Steps, patches, rate, seed, brightness and device.")
-        self.curve_box: Container[Widget] = Container(labels=False)
-        self.curve_box.native.layout().addWidget(self.curves)
-        for box in (images, degradation, self.curve_box):
+        for box in (images, degradation):
             box.margins = (0, 0, 0, 0)
-        self.curve_box.visible = False
         self.content: Container[Widget] = Container(
             widgets=[
                 which,
@@ -394,7 +279,7 @@ class FinetunePanel(Container[Widget]):
                 self.degradation_fold,
                 how,
                 self.controls,
-                self.curve_box,
+                self.course.curve_box,
                 self.outcome,
                 self.more,
             ],
@@ -411,10 +296,7 @@ class FinetunePanel(Container[Widget]):
 
     def _dress(self, event: object = None) -> None:
         theme = get_theme(str(self._viewer.theme))
-        self.curves.dress(theme.background.as_hex(), theme.text.as_hex())
-
-    def _warning_colour(self) -> str:
-        return str(get_theme(str(self._viewer.theme)).warning.as_hex())
+        self.course.curves.dress(theme.background.as_hex(), theme.text.as_hex())
 
     def _read_model(self, offer: ModelOffer) -> None:
         """Read a file that was chosen, in the background, to know its family and factor."""
@@ -429,13 +311,13 @@ class FinetunePanel(Container[Widget]):
     def _not_read(self, error: Exception) -> None:
         self.models.refuse()
         self._changed()
-        self.controls.say(notify_of(error, _UNTOUCHED))
+        self.controls.say(notify_of(error, UNTOUCHED))
 
     def _take_defaults(self) -> None:
         try:
             self.recipe.take_defaults(load_config().device)
         except NapariSRError as error:
-            self.controls.say(notify_of(error, _UNTOUCHED))
+            self.controls.say(notify_of(error, UNTOUCHED))
 
     def _warm_up(self) -> None:
         """Bring in torch while the user looks at the panel, and learn which devices there are."""
@@ -452,7 +334,7 @@ class FinetunePanel(Container[Widget]):
             name,
             lambda progress, cancel: work(),
             returned=returned,
-            errored=errored or (lambda error: self.controls.say(notify_of(error, _UNTOUCHED))),
+            errored=errored or (lambda error: self.controls.say(notify_of(error, UNTOUCHED))),
             announced=False,
         )
         self._background = [*(other for other in self._background if not other.ended), run]
@@ -472,14 +354,9 @@ class FinetunePanel(Container[Widget]):
         self.images.leave()
         self.regions.leave()
         self.picture.leave()
-        stop(self._moment)
         for run in (*self._background, *([self._pair_check] if self._pair_check is not None else [])):
             run.abandon()
-        training, self._training = self._training, None
-        if training is not None:
-            self._lanes.trainings.forget(self._show_place)
-            training.abandon()
-        self.crops.remove()
+        self.course.leave()
 
 
 def _called(model: ModelOffer) -> str:
@@ -487,13 +364,6 @@ def _called(model: ModelOffer) -> str:
     if model.card is not None:
         return model.card.name
     return model.source.stem if isinstance(model.source, Path) else str(model.source)
-
-
-def _prepared(event: Prepared) -> str:
-    place = "place" if event.patches == 1 else "places"
-    parts = f"{event.scenes} validation part{'s' if event.scenes != 1 else ''}"
-    begin = "Learning" if not event.resumed_at else f"Going on after step {event.resumed_at}, learning"
-    return f"{begin} from patches of {event.size} pixels at {event.patches} {place}; {parts}."
 
 
 def _devices() -> tuple[str, ...]:
