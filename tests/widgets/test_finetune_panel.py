@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from napari_sr import list_models
+from napari_sr.training.events import Crop
 from napari_sr.training.recipe import GaussianBlur, OpticsBlur
 from napari_sr.widgets.executor import InPlaceExecutor
 from napari_sr.widgets.finetune_images import PAIRS
@@ -62,10 +63,11 @@ def test_the_curves_hold_every_step_and_the_measurements(finetuning):
     assert panel.course.curve_box.native.isVisibleTo(panel.native)
 
 
-def test_the_crops_lie_beside_the_image_and_are_no_images_to_learn_from(finetuning):
+def test_the_crops_lie_beside_the_image_and_are_no_images_to_learn_from(finetuning, qtbot):
     viewer, panel = finetuning(scale=(0.5, 0.5), units=("um", "um"))
     panel.start()
     crops = panel.course.crops.layers
+    qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=10_000)
     assert list(crops) == ["before", "now", "truth"]
     right = viewer.layers["cells"].extent.world[1, 1]
     for layer in crops.values():
@@ -74,6 +76,17 @@ def test_the_crops_lie_beside_the_image_and_are_no_images_to_learn_from(finetuni
         assert {str(unit) for unit in layer.units} == {"micrometer"}
     assert not np.array_equal(crops["before"].data, crops["truth"].data)
     assert [text for text, _ in panel.images._choices(None)] == ["cells"]
+
+
+def test_a_crop_that_was_removed_does_not_come_again(finetuning, qtbot):
+    viewer, panel = finetuning()
+    panel.start()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=10_000)
+    viewer.layers.remove("validation: truth")
+    panel.course.crops.show(
+        [Crop("cells", *(np.zeros((8, 8), np.float32),) * 5)],
+    )
+    assert [layer.name for layer in viewer.layers] == ["cells"]
 
 
 def test_a_second_training_overwrites_no_model(finetuning, models):
