@@ -155,7 +155,7 @@ def _prepare(plot: Any, title: str) -> None:
     plot.setMinimumWidth(100)
     plot.setLabel("left", title)
     plot.getPlotItem().getAxis("left").enableAutoSIPrefix(False)
-    plot.getPlotItem().getAxis("left").setWidth(58)
+    plot.getPlotItem().getAxis("left").setWidth(68)
     plot.getPlotItem().setMenuEnabled(False)
     plot.hideButtons()
     plot.setMouseEnabled(x=False, y=False)

@@ -40,9 +40,10 @@ class RegionChoice:
             ComboBox(
                 name="validate_on",
                 label="Validate on",
-                choices=self._choices("Blocks kept aside (a tenth)"),
+                choices=self._choices("Blocks kept aside"),
                 tooltip=(
-                    "A shapes layer around what the model is measured on. Nothing is learnt from there, "
+                    "A shapes layer around what the model is measured on; without one, a tenth of the image in blocks. "
+                    "Nothing is learnt from there, "
                     "nor from its nearest neighbours."
                 ),
             )
