@@ -143,6 +143,8 @@ def alpha(viewer: napari.Viewer, panel: object, stalls: Stalls, size: int, folde
             f"exact border after {statistics.median(refined):.2f} s; {stalls.stop()}"
         )
         panel.preview_controls.switch.value = False
+        # Cleared in the same round of the event loop, the canvas has been seen to crash while it drew.
+        QTest.qWait(500)
 
 
 def running(viewer: napari.Viewer, panel: object, stalls: Stalls) -> None:
