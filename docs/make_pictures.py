@@ -21,8 +21,10 @@ from napari.settings import get_settings
 from qtpy.QtTest import QTest
 
 from napari_sr.widgets.esrgan_panel import ESRGANPanel
+from napari_sr.widgets.finetune_panel import FinetunePanel
 from napari_sr.widgets.panel import UpscalePanel
-from napari_sr.widgets.sample_data import electron_low, fluorescence_low
+from napari_sr.widgets.panel_opening import show_panel
+from napari_sr.widgets.sample_data import electron_high, electron_low, fluorescence_low
 from napari_sr.widgets.srcnn_panel import SRCNNPanel
 from napari_sr.widgets.srgan_panel import SRGANPanel
 
@@ -46,7 +48,18 @@ class Scene:
         self.viewer.reset_view()
         return panel
 
-    def wait(self, condition: Callable[[], bool], seconds: float = 300) -> None:
+    def finetune(self, data: list, model: str, steps: int) -> FinetunePanel:
+        self.viewer.add_layer(Layer.create(*data[0]))
+        panel = FinetunePanel(self.viewer)
+        self.viewer.window.add_dock_widget(panel, name="Fine-tune")
+        panel.models.select(model)
+        panel.recipe.steps.value = steps
+        QTest.qWait(_DRAWING_MS)
+        self.viewer.reset_view()
+        self.wait(lambda: panel.picture.busy)
+        return panel
+
+    def wait(self, condition: Callable[[], bool], seconds: float = 1800) -> None:
         ends = time.monotonic() + seconds
         while condition():
             if time.monotonic() > ends:
@@ -134,7 +147,42 @@ def light(scene: Scene) -> None:
     scene.wait(lambda: panel.preview.busy)
 
 
-SCENES = {one.__name__: one for one in (esrgan, srcnn, srgan, more, stack, light)}
+def finetune(scene: Scene) -> None:
+    """A training that is set up: an image, what the microscope does to it, and what that looks like."""
+    panel = scene.finetune(electron_high(), "srcnn-x4", steps=400)
+    panel.degradation.noisy.value = True
+    panel.degradation.gain.value, panel.degradation.read.value = 0.5, 4.0
+    scene.wait(lambda: panel.picture.busy)
+
+
+def finetuning(scene: Scene) -> None:
+    """A training that goes on."""
+    panel = scene.finetune(electron_high(), "srcnn-x4", steps=40)
+    panel.controls.start_button.native.click()
+    scene.wait(lambda: len(panel.course.curves.measured) < 2)
+    QTest.qWait(_DRAWING_MS)
+    panel.controls.pause_button.native.click()
+    scene.wait(lambda: not panel.controls.message.value.startswith("Paused after"))
+
+
+def finetuned(scene: Scene) -> None:
+    """A layer that was upscaled by the new model, by way of "Use it now"."""
+    panel = scene.finetune(electron_high(), "srcnn-x4", steps=40)
+    panel.controls.start_button.native.click()
+    scene.wait(lambda: panel.going)
+    print(panel.outcome.title.value, flush=True)
+    scene.viewer.add_layer(Layer.create(*electron_low()[0]))
+    panel.outcome.use_button.native.click()
+    upscaling = show_panel(scene.viewer, "srcnn")
+    scene.wait(lambda: not upscaling.settings.known)
+    scene.glance(upscaling)
+    upscaling.controls.run_button.native.click()
+    scene.wait(lambda: upscaling.running)
+    panel.course.crops.remove()
+    scene.viewer.reset_view()
+
+
+SCENES = {one.__name__: one for one in (esrgan, srcnn, srgan, more, stack, light, finetune, finetuning, finetuned)}
 
 
 def main() -> None:
@@ -151,6 +199,9 @@ def main() -> None:
         os.environ["NAPARI_SR_MODELS"] = "my-models"
         get_settings().application.confirm_close_window = False
         for name in arguments.names or SCENES:
+            if name.startswith("finetun"):
+                # A training writes its model.
+                os.environ["NAPARI_SR_MODELS"] = f"{folder}/models"
             scene = Scene((width, height))
             SCENES[name](scene)
             scene.save(arguments.out / f"{name}.png")

@@ -271,5 +271,5 @@ def _colours(lows: tuple[Array, ...], high: Array, colour: PatchColour) -> Itera
 def intensity_words(spec: IntensitySpec) -> str:
     """Say in words which values stood for black and white, for a card."""
     if isinstance(spec, Percentiles):
-        return f"percentiles {spec.low:g} to {spec.high:g}"
+        return f"percentiles {spec.low:g} and {spec.high:g}"
     return f"{spec[0]:g} to {spec[1]:g}" if isinstance(spec, tuple) else spec

@@ -167,7 +167,7 @@ class JobSettings:
         self.known = True
         chosen = self._wanted_device if self.device.value == "auto" else self.device.value
         with self.device.changed.blocked():
-            self.device.choices = [(_device_words(name), name) for name in names]
+            self.device.choices = [(device_words(name), name) for name in names]
             self.device.value = chosen if chosen in names else names[0]
 
     def settings(self, target: float | str | None = None) -> Settings:
@@ -274,7 +274,13 @@ def _choice(name: str, label: str, choices: Sequence[tuple[str, str]], tooltip: 
     return shrinkable(ComboBox(name=name, label=label, choices=list(choices), tooltip=tooltip))
 
 
-def _device_words(name: str) -> str:
+def device_words(name: str) -> str:
+    """Name a device: "Graphics card 1"."""
     kind, _, number = name.partition(":")
     words = _DEVICE_WORDS.get(kind, kind)
     return f"{words} {number}" if number else words
+
+
+def intensity_words(name: str) -> str:
+    """Name a way of choosing black and white."""
+    return _INTENSITY_WORDS[name]

@@ -23,15 +23,17 @@ class ModelChoice:
 
     Parameters
     ----------
-    family : {"srcnn", "srgan", "esrgan"}
-        The panel's.
+    family : {"srcnn", "srgan", "esrgan"} or None
+        The panel's; None offers the models of all families.
     on_change : callable
         Called when model or factor have changed.
     on_unread : callable
         Called with an offer whose file has to be read before it is known; answer with `complete` or `refuse`.
     """
 
-    def __init__(self, family: str, on_change: Callable[[], None], on_unread: Callable[[ModelOffer], None]) -> None:
+    def __init__(
+        self, family: str | None, on_change: Callable[[], None], on_unread: Callable[[ModelOffer], None]
+    ) -> None:
         self._family = family
         self._on_change, self._on_unread = on_change, on_unread
         self._offers: list[ModelOffer] = []

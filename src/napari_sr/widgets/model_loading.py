@@ -69,15 +69,15 @@ class ModelLoader:
             model = model.with_alpha(request.alpha)
         return model if request.upsampling is None else model.with_upsampling(request.upsampling)
 
-    def inspect(self, offer: ModelOffer, family: str, guess: int) -> ModelOffer:
+    def inspect(self, offer: ModelOffer, family: str | None, guess: int) -> ModelOffer:
         """Read a file to complete its offer: card, factor, and whether the factor is the user's to choose.
 
         Parameters
         ----------
         offer : ModelOffer
             Of a file that was not read yet.
-        family : str
-            The panel's.
+        family : str or None
+            The panel's; None takes any.
         guess : int
             A factor to try when the file does not tell its own.
 
@@ -97,7 +97,7 @@ class ModelLoader:
             except CheckpointError:
                 raise error from None
             is_open = True
-        if card.family != family:
+        if family is not None and card.family != family:
             title = FAMILY_TITLES[card.family]
             raise InputError(f"{offer.text} is an {title} model: open it in the {title} panel.")
         return ModelOffer(offer.text, offer.source, card, card.scale, is_open)

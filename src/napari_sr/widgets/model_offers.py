@@ -84,13 +84,14 @@ _DOMAINS = {
 }
 
 
-def catalogue_offers(family: str, entries: Iterable[ModelEntry] | None = None) -> list[ModelOffer]:
+def catalogue_offers(family: str | None, entries: Iterable[ModelEntry] | None = None) -> list[ModelOffer]:
     """List what there is of a family: what can be used first, then what can't, with what to do.
 
     Parameters
     ----------
-    family : {"srcnn", "srgan", "esrgan"}
-        The panel's. Weight files in the user's folder that say nothing of themselves are offered in every panel.
+    family : {"srcnn", "srgan", "esrgan"} or None
+        The panel's; None lists all families. Weight files in the user's folder that say nothing of themselves are
+        offered in every panel.
     entries : iterable of ModelEntry, optional
         The catalogue; by default the one of this moment.
     """
@@ -104,15 +105,19 @@ def likely_factor(name: str) -> int:
     return int(found[1]) if found and int(found[1]) in OPEN_FACTORS else OPEN_FACTORS[0]
 
 
-def empty_family_remedy(family: str) -> str:
-    """Say which file to pick when there is no model of a family."""
+def empty_family_remedy(family: str | None) -> str:
+    """Say which file to pick when there is no model of a family, or none at all."""
+    if family is None:
+        return f"There is no model yet: choose “Open a file…”, or put a model file into {model_folder()}."
     return (
         f"There is no {FAMILY_TITLES[family]} model on this computer yet: choose “Open a file…” and pick "
         f"{_WEIGHTS_TO_PICK[family]}, or put the file into {model_folder()}."
     )
 
 
-def _may_be(entry: ModelEntry, family: str) -> bool:
+def _may_be(entry: ModelEntry, family: str | None) -> bool:
+    if family is None:
+        return True
     if entry.card is not None:
         return entry.card.family == family
     published = find_published(entry.name) if entry.where == "published" else None

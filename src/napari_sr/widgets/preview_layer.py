@@ -64,14 +64,14 @@ class PreviewLayer:
         """Take it away."""
         layer, self.layer = self.layer, None
         if layer is not None and layer in self._viewer.layers:
-            with _selection_kept(self._viewer):
+            with selection_kept(self._viewer):
                 self._viewer.layers.remove(layer)
 
     def _add(self, source: Image, data: Array, kwargs: dict[str, Any]) -> None:
         # Added to its source it would be twice as bright.
         look = {**kwargs, "name": f"{source.name} · preview", "blending": "translucent"}
         layer = Layer.create(data, look, "image")
-        with _selection_kept(self._viewer):
+        with selection_kept(self._viewer):
             # Over every image, and under the points and shapes that were drawn on them.
             images = [n for n, other in enumerate(self._viewer.layers) if isinstance(other, Image)]
             self._viewer.layers.insert(max(images, default=-1) + 1, layer)
@@ -80,7 +80,7 @@ class PreviewLayer:
 
 
 @contextmanager
-def _selection_kept(viewer: Viewer) -> Iterator[None]:
+def selection_kept(viewer: Viewer) -> Iterator[None]:
     """Give the selection back: napari selects a layer as it is added, and panels follow the active one."""
     selected = set(viewer.layers.selection)
     yield
