@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
+from napari_sr.inference.speed import keep_speed
 from napari_sr.widgets.activity import TimeLeft
 from napari_sr.widgets.layer_facts import LayerFacts, known_axes
 
@@ -127,6 +128,21 @@ def test_the_time_is_measured_once_and_said(in_viewer, qtbot):
     assert "on this" not in glance(panel)
     panel.time.ask_now()
     assert "on this" in glance(panel)
+
+
+def test_a_run_corrects_the_time_that_is_said(in_viewer, monkeypatch):
+    """The speed may have been measured while the machine was busy."""
+    _, panel = in_viewer("esrgan", image=drawn(64, 64))
+    plan = panel._plan()
+    job = plan.job(panel.loader.load(plan.request))
+    keep_speed(job, np.uint16, False, 1.0)
+    panel.time.ask_now()
+    assert panel.time.seconds == pytest.approx(64 * 64)
+    # However fast this machine is, the run counts as long enough to tell.
+    monkeypatch.setattr("napari_sr.inference.estimate.ENOUGH", 0.0)
+    panel.run_upscaling()
+    panel.time.ask_now()
+    assert 0 < panel.time.seconds < 600
 
 
 def test_time_left_follows_from_what_is_done():

@@ -78,7 +78,7 @@ class UpscalePanel(Container[Widget]):
         self.output = OutputChoice(self._changed)
         self.controls = RunControls(self.run_upscaling, self.cancel_upscaling)
         self.preview_controls = PreviewControls(self._switch_preview, lambda: self.preview.compare())
-        self.runs = PanelRuns(napari_viewer, self._lanes, self.controls, self._show_error, self._run_ended)
+        self.runs = PanelRuns(napari_viewer, self._lanes, self.controls, self._show_error, self._runs_ended)
         self.preview = Preview(
             napari_viewer, self._wish, self.loader, self._lanes, self.preview_controls, self._show_error
         )
@@ -305,6 +305,12 @@ class UpscalePanel(Container[Widget]):
 
     def _run_ended(self) -> None:
         self.actions.allow(copy=self._can_run(), again=self.runs.last is not None)
+
+    def _runs_ended(self) -> None:
+        self._run_ended()
+        # The run has shown how fast this machine is.
+        self.time.forget()
+        self._show_glance()
 
     def _read_model(self, offer: ModelOffer) -> None:
         """Read a file that was chosen, in the background, to know its factor."""
