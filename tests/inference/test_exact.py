@@ -266,12 +266,12 @@ class Short:
         self.steps = self.failed = 0
         run = Step.run
 
-        def short(step: Step, inputs: Sequence[Rows], start: int, stop: int, rows: int) -> Tensor:
+        def short(step: Step, inputs: Sequence[Rows], start: int, stop: int, rows: int, *watch: Any) -> Tensor:
             self.steps += 1
             if fails(self.steps - 1, step, inputs):
                 self.failed += 1
                 raise torch.OutOfMemoryError("not shown")
-            return run(step, inputs, start, stop, rows)
+            return run(step, inputs, start, stop, rows, *watch)
 
         monkeypatch.setattr(Step, "run", short)
         # It goes through all that Python holds, which takes longer than these runs.
@@ -347,10 +347,10 @@ def test_what_was_held_is_free_before_it_goes_on(monkeypatch: pytest.MonkeyPatch
     left: list[int] = []
     run = Step.run
 
-    def short(step: Step, inputs: Sequence[Rows], start: int, stop: int, rows: int) -> Tensor:
+    def short(step: Step, inputs: Sequence[Rows], start: int, stop: int, rows: int, *watch: Any) -> Tensor:
         if len(made) == 12 and not left:
             raise torch.OutOfMemoryError("not shown")
-        out = run(step, inputs, start, stop, rows)
+        out = run(step, inputs, start, stop, rows, *watch)
         made.append(weakref.ref(out))
         return out
 

@@ -57,8 +57,8 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     seen: Runs = []
     run = Step.run
 
-    def watched(self: Step, inputs: Sequence[Rows], start: int, stop: int, rows: int) -> Tensor:
-        out = run(self, inputs, start, stop, rows)
+    def watched(self: Step, inputs: Sequence[Rows], start: int, stop: int, rows: int, *watch: Any) -> Tensor:
+        out = run(self, inputs, start, stop, rows, *watch)
         seen.append((self, start, stop, out))
         return out
 
