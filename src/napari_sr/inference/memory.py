@@ -27,8 +27,8 @@ STRIPS = {"cpu": (320, 128, 64, 32, 16, 8, 4, 2, 1), "cuda": (1024, 512, 256, 12
 LEAST_STRIP = 8
 
 #: What a process takes over what the rows come to, and bytes that it takes however narrow they are: what the kernels
-#: need for themselves, and gaps between pieces of memory (docs/performance.md).
-SAFETY = 1.6
+#: need for themselves, and gaps between pieces of memory: 2.3 was the most that was measured (docs/performance.md).
+SAFETY = 2.4
 OVERHEAD = {"cpu": 48 * 2**20}
 
 #: Bytes of a step's window on a CPU up to which strips may grow. The C library keeps memory of this size for the next
