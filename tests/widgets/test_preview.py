@@ -337,6 +337,8 @@ def test_a_viewer_that_is_closed_during_a_preview_ends_it(in_viewer, qtbot, monk
     viewer.close()
     qtbot.waitUntil(stopped.is_set, timeout=5_000)
     qtbot.wait(100)
+    assert stopped.is_set()
+    assert not previews(viewer), "a preview that was stopped adds nothing"
 
 
 def test_a_preview_comes_while_a_job_goes_on(in_viewer, qtbot, monkeypatch):

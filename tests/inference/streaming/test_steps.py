@@ -109,3 +109,35 @@ def test_rows_within_reach_read_only_what_is_there_and_rows_to_come_only_what_is
             low, high = step.reads(row, row + 1, rows)
             if low < high:
                 assert low >= step.keeps(next_row, rows)
+
+
+@pytest.mark.parametrize("mode", ["zeros", "replicate", "reflect"])
+@given(kernel=st.sampled_from([1, 3, 5, 9]), features=st.sampled_from([3, 40]), rows=st.integers(5, 14), data=st.data())
+def test_a_convolution_gives_the_same_rows_wherever_its_ranges_begin_and_end(
+    mode: str, kernel: int, features: int, rows: int, data: st.DataObject
+) -> None:
+    torch.manual_seed(0)
+    padding = data.draw(st.integers(0, kernel // 2))
+    module = nn.Conv2d(2, features, kernel, padding=padding, padding_mode=mode).double().requires_grad_(False)
+    image = torch.rand(1, 2, rows, 9, dtype=torch.float64)
+    # A network that gives fewer rows than it gets can have too few.
+    total = rows + 2 * padding - kernel + 1
+    if total < 1:
+        return
+    step = Convolve("conv", [0], 1, module=module)
+    held = Rows()
+    held.append(image)
+    cuts = sorted({0, total, *data.draw(st.lists(st.integers(1, total), max_size=3))})
+    made = [step.compute([held], start, stop, rows) for start, stop in zip(cuts, cuts[1:], strict=False)]
+    assert [part.shape[2] for part in made] == [stop - start for start, stop in zip(cuts, cuts[1:], strict=False)]
+    torch.testing.assert_close(torch.cat(made, 2), module(image))
+
+
+def test_all_rows_but_the_first_are_not_taken_for_the_whole_image() -> None:
+    torch.manual_seed(0)
+    module = nn.Conv2d(1, 40, 5, padding=2).double().requires_grad_(False)
+    image = torch.rand(1, 1, 7, 9, dtype=torch.float64)
+    step = Convolve("conv", [0], 1, module=module)
+    held = Rows()
+    held.append(image)
+    torch.testing.assert_close(step.compute([held], 1, 7, 7), module(image)[:, :, 1:])
