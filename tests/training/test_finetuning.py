@@ -28,6 +28,14 @@ def test_a_model_gets_a_successor_that_is_listed(small_model, recipe, textured, 
     assert sr.upscale(textured(), better).shape == (192, 192)
 
 
+def test_the_card_names_the_model_before_but_not_its_images_as_the_new_ones(small_model, recipe, textured):
+    base = sr.Model(small_model.card.model_copy(update={"domain": "natural"}), dict(small_model.endpoints))
+    card = sr.finetune(base, textured(), recipe, save=False).card
+    assert (card.base, card.domain) == (base.name, None)
+    told = recipe.model_copy(update={"domain": "electron"})
+    assert sr.finetune(base, textured(), told, save=False).card.domain == "electron"
+
+
 def test_the_next_one_gets_a_name_of_its_own(small_model, recipe, textured, model_folder):
     names = [sr.finetune(small_model, textured(seed=n), recipe).name for n in range(2)]
     assert names == ["small-quick", "small-quick-2"]

@@ -59,6 +59,7 @@ def test_it_learns_and_its_card_tells_how(run, tiny):
     card = outcome.model.card
     assert (card.name, card.family, card.scale, card.colour) == ("tiny", "esrgan", 2, "grey")
     assert card.degradation == "MATLAB bicubic, antialiased"
+    assert card.base is None
     assert card.intensity == "auto"
     assert len(card.training_data[0].sha256) == 64
     assert sr.Recipe.from_toml(card.recipe) == training.recipe

@@ -3,7 +3,8 @@
 import pytest
 
 from napari_sr.widgets.file_choice import OPEN_A_FILE
-from napari_sr.widgets.model_offers import catalogue_offers, likely_factor
+from napari_sr.widgets.model_offers import ModelOffer, catalogue_offers, likely_factor
+from napari_sr.zoo.catalogue import list_models
 from napari_sr.zoo.published import PUBLISHED
 
 
@@ -99,6 +100,19 @@ def test_a_broken_file_in_the_folder_is_listed_with_its_sentence(in_viewer, mode
     panel.models.select("half")
     assert "half.safetensors" in panel.models.about.value
     assert not panel.controls.run_button.enabled
+
+
+@pytest.mark.parametrize(
+    ("domain", "sentence"),
+    [
+        (None, "Fine-tuned from esrgan-one on images of your own."),
+        ("electron", "Fine-tuned from esrgan-one on electron microscopy."),
+    ],
+)
+def test_a_fine_tuned_model_tells_what_it_came_from(in_viewer, models, domain, sentence):
+    entry = next(entry for entry in list_models() if entry.name == "esrgan-one")
+    tuned = entry.card.model_copy(update={"domain": domain, "base": "esrgan-one"})
+    assert ModelOffer("esrgan-one", "esrgan-one", card=tuned).about() == sentence
 
 
 def test_new_files_appear_and_the_choice_stays(in_viewer, models):

@@ -440,8 +440,10 @@ class Recipe(Part):
         Of the recipe, and of the model it makes.
     description, licence : str
         For the card.
-    family, domain
+    family
         For the card of a new network; a fine-tuned one keeps its own.
+    domain
+        Kind of the images, for the card.
     seed : int
         Everything drawn follows from it.
     network : Network or None

@@ -73,7 +73,9 @@ def make_model(
         scale=before.scale,
         channels=before.channels,
         colour=before.colour,
-        domain=recipe.domain or before.domain,
+        # A fine-tuned model has seen other images than the one before it: of which kind, only the recipe can say.
+        domain=recipe.domain,
+        base=base if recipe.network is None else None,
         intensity_range=before.intensity_range,
         output_range=before.output_range,
         intensity=intensity_words(recipe.data.intensity),

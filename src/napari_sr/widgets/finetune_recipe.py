@@ -16,7 +16,7 @@ from napari_sr.zoo.card import Domain
 
 _PRESETS = ("quick", "standard", "thorough")
 _DOMAIN_WORDS = {"natural": "Photographs", "fluorescence": "Fluorescence", "electron": "Electron microscopy"}
-_AS_BEFORE = ""
+_NOT_SAID = ""
 # As many times a preset's steps as `Recipe.at_length` takes.
 _MOST_TIMES = 1000
 # What a spin box holds for "the network decides".
@@ -81,7 +81,7 @@ class RecipeChoice:
                 name="domain",
                 label="Images",
                 choices=[
-                    ("As the model says", _AS_BEFORE),
+                    ("Not said", _NOT_SAID),
                     *((_DOMAIN_WORDS[name], name) for name in get_args(Domain)),
                 ],
                 tooltip="What kind of images these are: written on the model's card.",

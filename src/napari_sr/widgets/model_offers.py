@@ -72,9 +72,12 @@ class ModelOffer:
             return self.remedy
         if self.card is None:
             return ""
-        if self.card.domain is None:
+        images = None if self.card.domain is None else _DOMAINS[self.card.domain]
+        if self.card.base is not None:
+            return f"Fine-tuned from {self.card.base} on {images or 'images of your own'}."
+        if images is None:
             return "What it was trained on is not known: check what it adds before you trust it."
-        return f"Trained on {_DOMAINS[self.card.domain]}."
+        return f"Trained on {images}."
 
 
 _DOMAINS = {

@@ -111,6 +111,8 @@ class Card(_Record):
         What the channels are: BT.601 luminance, red green blue, or intensities without colour.
     domain : {"natural", "fluorescence", "electron"} or None
         Kind of images it was trained on; None where it is not known.
+    base : str or None
+        Name of the model it was fine-tuned from, if any.
     intensity_range, output_range : (float, float)
         Values that stand for black and white, going into the network and coming out of it.
     intensity : str or None
@@ -151,6 +153,7 @@ class Card(_Record):
     channels: int = Field(ge=1)
     colour: Colour
     domain: Domain | None = None
+    base: Text | None = None
     intensity_range: tuple[float, float] = (0.0, 1.0)
     output_range: tuple[float, float] = (0.0, 1.0)
     intensity: str | None = None
