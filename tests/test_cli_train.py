@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from napari_sr.cli import app
-from napari_sr.imaging.files import write_image
+from napari_sr.imaging.files import read_image, write_image
 from napari_sr.training.log import read_curves
 from napari_sr.zoo import list_models, load_model
 
@@ -154,3 +154,62 @@ def test_interrupted_it_says_so_and_goes_on_when_called_again(folder):
     napari_sr("train", "tiny.toml", "--device", "cpu", "-q")
     assert "going on from step" in log.read_text()
     assert [entry.name for entry in list_user()] == ["tiny"]
+
+
+def test_twins_are_made_by_the_degradation_of_a_recipe_or_of_a_models_card(folder):
+    recipe = (
+        RECIPE.replace("steps = 400", "steps = 2")
+        + """
+[degradation]
+blur = { kind = "gaussian", sigma = [0.5, 1.5] }
+shrink = "binning"
+noise = { gain = 1.0, read = [1.0, 3.0] }
+"""
+    )
+    (folder / "noisy.toml").write_text(recipe.replace('"tiny"', '"noisy"'))
+    napari_sr("train", "noisy.toml", "--data", ".")
+    napari_sr("degrade", "pictures", "by-recipe", "--model", "noisy.toml")
+    napari_sr("degrade", "pictures", "by-card", "--model", "noisy")
+    made = [read_image(folder / place / "3.tif").data for place in ("by-recipe", "by-card")]
+    np.testing.assert_array_equal(*made)
+    assert (made[0].shape, made[0].dtype) == ((40, 45), np.uint8)
+    truth = read_image(folder / "pictures" / "3.png").data.astype(float)
+    noise = made[0] - truth.reshape(40, 2, 45, 2).mean(axis=(1, 3))
+    assert 5 < noise.std() < 20, "photons of some 127 values, and a little blur"
+    said = napari_sr("evaluate", "by-card", "pictures", "--model", "noisy", "--model", "bicubic").output
+    assert "noisy" in said
+    assert "bicubic" in said
+
+
+def test_noise_can_be_brought_to_images_of_more_values(folder):
+    rng = np.random.default_rng(0)
+    flat = (np.full((80, 80), 2000) + rng.integers(0, 2, (80, 80))).astype(np.uint16)
+    write_image(folder / "flat.tif", flat, pixel_size={"Y": 0.1, "X": 0.1}, unit="micrometer")
+    (folder / "noisy.toml").write_text(RECIPE + "\n[degradation]\nshrink = 'binning'\nnoise = { gain = 0, read = 2.0 }")
+    napari_sr("degrade", "flat.tif", "low", "--model", "noisy.toml", "--noise-scale", "16")
+    low = read_image(folder / "low" / "flat.tif")
+    assert low.data.std() == pytest.approx(32, rel=0.1)
+    assert low.pixel_size == pytest.approx({"Y": 0.2, "X": 0.2})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("nowhere", "low", "--model", "tiny.toml"), "no file or folder nowhere"),
+        (("pictures", "pictures", "--model", "tiny.toml"), "the images themselves"),
+        (("pictures", "low", "--model", "srcnn-x2"), "srcnn-x2"),
+        (("pictures", "low", "--model", "tiny.toml", "--noise-scale", "0"), "above 0"),
+        (("pictures", "low", "--model", "tiny.toml", "--scale", "99"), "99 times smaller"),
+    ],
+)
+def test_twins_that_cannot_be_made_are_one_sentence(folder, arguments, sentence):
+    before = {path: path.read_bytes() for path in (folder / "pictures").iterdir()}
+    assert sentence in napari_sr("degrade", *arguments, status=2).output
+    assert {path: path.read_bytes() for path in (folder / "pictures").iterdir()} == before
+    assert not list(folder.glob("low/*"))
+
+
+def test_twins_that_are_there_are_kept(folder):
+    napari_sr("degrade", "pictures", "low", "--model", "tiny.toml")
+    assert "exists already" in napari_sr("degrade", "pictures", "low", "--model", "tiny.toml", status=2).output
+    napari_sr("degrade", "pictures", "low", "--model", "tiny.toml", "--overwrite")

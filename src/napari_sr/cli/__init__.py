@@ -1,4 +1,4 @@
-"""The command line: `napari-sr upscale | train | evaluate | models | demo`.
+"""The command line: `napari-sr upscale | train | degrade | evaluate | models | demo`.
 
 The only room that prints. What a command needs is imported when it runs, so that ``napari-sr --help`` is there at once.
 Results go to standard output, progress and errors to standard error. The exit status is 0, or 2 after a sentence that
@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from napari_sr import __version__
+from napari_sr.cli.degrading import degrade
 from napari_sr.cli.options import (
     KERNELS,
     Alpha,
@@ -182,6 +183,7 @@ def upscale(
 
 
 app.command()(train)
+app.command()(degrade)
 
 
 @app.command()

@@ -195,6 +195,19 @@ def evaluate_files(
     return rows
 
 
+def image_files(place: Path) -> list[Path]:
+    """Give a file itself, or the image files of a folder, sorted by name.
+
+    Raises
+    ------
+    InputError
+        If there is nothing of that name, or no image in the folder.
+    """
+    if not place.exists():
+        raise InputError(f"There is no file or folder {place}: check the name.")
+    return list(_by_stem(place).values()) if place.is_dir() else [place]
+
+
 def _by_stem(folder: Path) -> dict[str, Path]:
     """Image files of a folder by their name without ending."""
     found: dict[str, Path] = {}

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
 from napari_sr.errors import InputError
+from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.resize import resize, round_to
 from napari_sr.training.noise import estimate_noise
 from napari_sr.training.recipe import Degradation, GaussianBlur, Noise, OpticsBlur, Spread
@@ -181,7 +182,13 @@ def with_noise(degradation: Degradation, planes: list[Array]) -> Degradation:
 
 
 def degrade(
-    plane: Array, scale: int, degradation: Degradation, *, seed: int = 0, pixel_size: float | None = None
+    plane: Array,
+    scale: int,
+    degradation: Degradation,
+    *,
+    seed: int = 0,
+    stream: int = 0,
+    pixel_size: float | None = None,
 ) -> Array:
     """Make the low-resolution twin of a plane, as the training does; for a look at a degradation.
 
@@ -194,7 +201,9 @@ def degrade(
     degradation : Degradation
         From a recipe; noise to "estimate" is estimated on this plane.
     seed : int
-        Decides the noise and, together with it, where in the ranges it lies.
+        Decides the noise and where in the ranges it lies, and the blur; 0 takes the middle of the blur's range.
+    stream : int
+        Number of the plane in its image: the next one has other noise of the same kind.
     pixel_size : float, optional
         Of a high-resolution pixel.
 
@@ -209,12 +218,70 @@ def degrade(
         If the pixel size is needed and not known, or the noise cannot be estimated.
     """
     settled = with_noise(degradation, [plane])
-    generator = np.random.default_rng(seed)
-    share = 0.5 if seed == 0 else float(generator.random())
+    share = 0.5 if seed == 0 else float(np.random.default_rng(seed).random())
+    generator = np.random.default_rng([seed, stream])
     low = blurred_and_shrunk(plane, scale, settled, share=share, pixel_size=pixel_size)
     if settled.noise is None:
         return low
     return add_noise(low, settled, generator, plane.dtype).astype(plane.dtype)
+
+
+def degrade_image(
+    data: ImageArray,
+    axes: Axes,
+    scale: int,
+    degradation: Degradation,
+    *,
+    seed: int = 0,
+    pixel_size: float | None = None,
+) -> Array:
+    """Make the low-resolution twin of an image of any axes, plane by plane.
+
+    Parameters
+    ----------
+    data, axes
+        The image, and what its dimensions are.
+    scale, degradation, seed, pixel_size
+        As `degrade` takes them; each plane has noise of its own, all have one blur.
+
+    Returns
+    -------
+    array
+        Of the same axes and dtype, Y and X divided by `scale`; what is left over is cut off.
+    """
+    shape = list(axes.shape)
+    for axis in (axes.y, axes.x):
+        shape[axis] //= scale
+    if not all(shape):
+        sizes = f"{axes.shape[axes.y]} x {axes.shape[axes.x]}"
+        raise InputError(f"An image of {sizes} pixels cannot be made {scale} times smaller: take a larger one.")
+    low = np.empty(shape, np.dtype(data.dtype))
+    for number, index in enumerate(axes.plane_indices()):
+        plane = axes.plane(data, index)
+        axes.place(low, index, degrade(plane, scale, degradation, seed=seed, stream=number, pixel_size=pixel_size))
+    return low
+
+
+def with_noise_times(degradation: Degradation, factor: float) -> Degradation:
+    """Multiply a degradation's noise and dark level, for images whose values reach higher than the recipe's.
+
+    Raises
+    ------
+    InputError
+        If the factor is not above 0.
+    """
+    if not factor > 0:
+        raise InputError(f"Noise is multiplied by a number above 0, not by {factor:g}.")
+    if factor == 1 or degradation.noise is None:
+        return degradation
+    noise = degradation.noise
+    if not isinstance(noise.gain, str) and not isinstance(noise.read, str):
+        noise = Noise(gain=_times(noise.gain, factor), read=_times(noise.read, factor))
+    return degradation.model_copy(update={"noise": noise, "offset": _times(degradation.offset, factor)})
+
+
+def _times(spread: Spread, factor: float) -> Spread:
+    return (spread[0] * factor, spread[1] * factor) if isinstance(spread, tuple) else spread * factor
 
 
 def describe_degradation(degradation: Degradation) -> str:

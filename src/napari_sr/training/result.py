@@ -20,6 +20,8 @@ from napari_sr.zoo.model import Model
 from napari_sr.zoo.modelfile import WEIGHTS, read_model, write_model
 
 Weights = Mapping[str, Tensor]
+#: What the card of a model says that was trained on pairs.
+AS_TAKEN = "low-resolution images as they were taken"
 _NOTE = "model.txt"
 
 
@@ -79,7 +81,7 @@ def make_model(
         intensity_range=before.intensity_range,
         output_range=before.output_range,
         intensity=intensity_words(recipe.data.intensity),
-        degradation="low-resolution images as they were taken" if paired else describe_degradation(learnt.degradation),
+        degradation=AS_TAKEN if paired else describe_degradation(learnt.degradation),
         pixel_size=pixel_size[0],
         pixel_unit=pixel_size[1],
         training_data=data,
