@@ -75,6 +75,17 @@ def test_a_shorter_recipe_keeps_its_schedule():
         recipe.at_length(0)
 
 
+@pytest.mark.parametrize(
+    ("every", "steps", "share", "expected"),
+    [(5000, 1_000_000, 0.0005, 50), (200, 100_000, 0.1, 200), (2000, 100_000, 0.5, 2000), (500, 100_000, 2, 1000)],
+)
+def test_a_short_run_is_not_mostly_measuring(every, steps, share, expected):
+    recipe = Recipe.from_toml(
+        f'validation = {{ every = {every} }}\n[[stages]]\nsteps = {steps}\nlosses = [{{ kind = "l1" }}]'
+    )
+    assert recipe.at_length(share).validation.every == expected
+
+
 def test_two_losses_of_one_kind_have_two_names():
     recipe = Recipe.from_toml('[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }, { kind = "l1", weight = 2.0 }]')
     assert recipe.stages[0].loss_names == ("l1", "l1_2")

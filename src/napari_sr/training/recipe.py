@@ -489,7 +489,7 @@ class Recipe(Part):
         return sum(stage.steps for stage in self.stages)
 
     def at_length(self, share: float) -> Self:
-        """Shorten (or lengthen) every stage, with its schedule; nothing else changes.
+        """Shorten (or lengthen) every stage, with its schedule, and measure as often or, in a short run, ten times.
 
         Parameters
         ----------
@@ -514,7 +514,11 @@ class Recipe(Part):
             )
             steps = sum(cycles) or scaled(stage.steps)
             stages.append(stage.model_copy(update={"steps": steps, "schedule": schedule}))
-        validation = self.validation.model_copy(update={"every": scaled(self.validation.every)})
+        every = scaled(self.validation.every)
+        if share < 1:
+            # Ten measurements tell the course of a short run; measuring must not be most of its work.
+            every = max(every, min(sum(stage.steps for stage in stages) // 10, self.validation.every))
+        validation = self.validation.model_copy(update={"every": every})
         return self.model_copy(update={"stages": tuple(stages), "validation": validation})
 
     def to_toml(self) -> str:
