@@ -1,57 +1,128 @@
-"""What alpha does between the two endpoints of a pair: PSNR, and how much fine detail there is.
+"""What alpha does between the two endpoints of a pair: PSNR, fine detail, brightness, and judges outside the loss.
 
-    python benchmarks/endpoints.py MODEL --low natural/Set5/LR_bicubic/X4 --high natural/Set5/HR
+    python benchmarks/endpoints.py MODEL --low natural/Set5/LR_bicubic/X4 --high natural/Set5/HR \
+        [--judge weights/squeezenet1_1_caffe_bgr.pth]
 
-Fine detail is the power of luminance above half the Nyquist frequency, as a share of the truth's: 1 is as sharp as the
-truth, a PSNR-trained network lies far below.
+- Fine detail: power of luminance above half the Nyquist frequency, as a share of the truth's: 1 is as sharp as the
+  truth, a PSNR-trained network lies far below.
+- Spectrum error: mean over rings of frequency, from a quarter of Nyquist up, of |log10(power / power of the truth)|.
+- Features: mean absolute difference from the truth in deep layers of SqueezeNet (fire8 and fire9), which are none of
+  those that the bundled recipes' losses look at.
+- Brightness: mean of the result less the truth's, in grey levels of 255.
+
+Last comes on how many images the second endpoint is nearer to the truth than the first, by each judge.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
+import torch
 
 import napari_sr as sr
 from napari_sr.evaluation import bicubic, evaluate
 from napari_sr.imaging.colour import luma
 from napari_sr.imaging.files import read_image
+from napari_sr.training import recipe
+from napari_sr.training.degradation import degrade
+from napari_sr.training.perceptual import PerceptualLoss
+
+Image = npt.NDArray[np.generic]
+JUDGE_LAYERS = {"fire8": 1.0, "fire9": 1.0}
+ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def fine_power(image: np.ndarray) -> float:
-    """Power of luminance above half the Nyquist frequency, the border windowed away."""
+def spectrum(image: Image) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Power of luminance, the border windowed away, and the frequency of each entry in cycles a pixel."""
     y = luma(image / 255.0) if image.ndim == 3 else image / 255.0
     window = np.outer(np.hanning(y.shape[0]), np.hanning(y.shape[1]))
     power = np.abs(np.fft.fft2((y - y.mean()) * window)) ** 2
-    radius = np.hypot(np.fft.fftfreq(y.shape[0])[:, None], np.fft.fftfreq(y.shape[1])[None, :])
+    return power, np.hypot(np.fft.fftfreq(y.shape[0])[:, None], np.fft.fftfreq(y.shape[1])[None, :])
+
+
+def fine_power(image: Image) -> float:
+    """Power above half the Nyquist frequency."""
+    power, radius = spectrum(image)
     return float(power[(radius > 0.25) & (radius <= 0.5)].sum())
+
+
+def spectrum_error(image: Image, truth: Image) -> float:
+    """How far the radial power spectra are apart, in decades, from a quarter of Nyquist up."""
+    (power, radius), (wanted, _) = spectrum(image), spectrum(truth)
+    rings = np.linspace(0.125, 0.5, 25)
+    inside = [(radius > low) & (radius <= high) for low, high in pairwise(rings)]
+    return float(np.mean([abs(np.log10(power[ring].mean() / wanted[ring].mean())) for ring in inside]))
+
+
+def feature_judge(weights: Path) -> Callable[[Image, Image], float]:
+    """The distance of two images in layers of SqueezeNet that the recipes' losses do not look at."""
+    settings = recipe.PerceptualLoss(
+        kind="perceptual", network="squeezenet", layers=JUDGE_LAYERS, weights=str(weights), distance="l1"
+    )
+    judge = PerceptualLoss(settings)
+
+    def distance(image: Image, truth: Image) -> float:
+        batches = [
+            torch.from_numpy(np.atleast_3d(i / np.float32(255)).transpose(2, 0, 1)[None].copy()) for i in (image, truth)
+        ]
+        with torch.inference_mode():
+            return float(judge(*batches))
+
+    return distance
+
+
+def pairs_of(arguments: argparse.Namespace, model: sr.Model) -> list[tuple[Image, Image]]:
+    """Low and high resolution; without a folder of the first, twins are made as the model's training made them."""
+    paths = sorted(p for p in arguments.high.iterdir() if p.suffix in (".png", ".tif"))
+    if arguments.low is not None:
+        lows = list(arguments.low.glob("*"))
+        found = [next(low for low in lows if low.stem.startswith(path.stem)) for path in paths]
+        return [(read_image(low).data, read_image(high).data) for low, high in zip(found, paths, strict=True)]
+    how = recipe.Recipe.from_toml(model.card.recipe or "").degradation
+    highs = [read_image(path).data for path in paths]
+    return [(degrade(high, model.scale, how, seed=number), high) for number, high in enumerate(highs, start=1)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model")
-    parser.add_argument("--low", type=Path, required=True)
+    parser.add_argument("--low", type=Path, help="by default made by the degradation on the model's card")
     parser.add_argument("--high", type=Path, required=True)
+    parser.add_argument("--judge", type=Path, help="SqueezeNet 1.1's weights")
     arguments = parser.parse_args()
     model = sr.load_model(arguments.model)
-    pairs = []
-    for path in sorted(arguments.high.glob("*.png")):
-        low = next(p for p in arguments.low.glob("*.png") if p.stem.startswith(path.stem))
-        pairs.append((read_image(low).data, read_image(path).data))
+    pairs = pairs_of(arguments, model)
+    judges: dict[str, Callable[[Image, Image], float]] = {"spectrum error": spectrum_error}
+    if arguments.judge is not None:
+        judges["features"] = feature_judge(arguments.judge)
     print(f"{model.name}: means of {len(pairs)} images")
-    print("| alpha | PSNR (luminance) | fine detail, of the truth's |\n|---|---|---|")
-    for alpha in (None, 0.0, 0.25, 0.5, 0.75, 1.0):
+    print("| alpha | PSNR | fine detail, of the truth's | brightness | " + " | ".join(judges) + " |")
+    print("|---" * (4 + len(judges)) + "|")
+    found: dict[float, dict[str, list[float]]] = {}
+    for alpha in (None, *ALPHAS):
         mixed = None if alpha is None else model.with_alpha(alpha)
-        figures, shares = [], []
+        rows: dict[str, list[float]] = {name: [] for name in ("psnr", "fine", "shift", *judges)}
         for low, high in pairs:
             result = bicubic(low, model.scale) if mixed is None else sr.upscale(low, mixed)
             truth = high[: result.shape[0], : result.shape[1]]
-            figures.append(evaluate(result, truth, scale=model.scale).psnr)
-            shares.append(fine_power(result) / fine_power(truth))
-        print(
-            f"| {'bicubic' if alpha is None else alpha} | {np.mean(figures):.2f} | {np.mean(shares):.2f} |", flush=True
-        )
+            rows["psnr"].append(evaluate(result, truth, scale=model.scale).psnr)
+            rows["fine"].append(fine_power(result) / fine_power(truth))
+            rows["shift"].append(float(result.mean() - truth.mean()))
+            for name, judge in judges.items():
+                rows[name].append(judge(result, truth))
+        means = {name: np.mean(values) for name, values in rows.items()}
+        line = f"| {'bicubic' if alpha is None else alpha} | {means['psnr']:.2f} | {means['fine']:.2f} "
+        print(line + f"| {means['shift']:+.2f} | " + " | ".join(f"{means[j]:.3f}" for j in judges) + " |", flush=True)
+        if alpha is not None:
+            found[alpha] = rows
+    for name in judges:
+        nearer = sum(b < a for a, b in zip(found[0.0][name], found[1.0][name], strict=True))
+        print(f"{name}: alpha 1 is nearer to the truth than alpha 0 on {nearer} of {len(pairs)}")
 
 
 if __name__ == "__main__":
