@@ -15,19 +15,35 @@ DATA = os.environ.get("NAPARI_SR_DATA")
 #: The least PSNR on Set5, in decibel, on luminance.
 LEAST = {"srcnn-x2": 36.3, "srcnn-x3": 32.4, "srcnn-x4": 30.2, "esrgan-compact-x4": 31.0}
 
+BUNDLED = {entry.name: entry.card for entry in sr.list_models() if entry.where == "bundled"}
+#: Every bundled weight set: a model, and alpha where it has two.
+ENDS = [
+    (name, alpha)
+    for name, card in sorted(BUNDLED.items())
+    for alpha in ((0.0, 1.0) if card is not None and card.endpoints else (None,))
+]
 
-def test_the_first_set_is_there_with_whole_cards() -> None:
-    entries = {entry.name: entry for entry in sr.list_models() if entry.where == "bundled"}
-    assert set(LEAST) <= set(entries)
-    for name in LEAST:
-        card = entries[name].card
+
+def test_every_card_is_whole() -> None:
+    assert set(LEAST) <= set(BUNDLED)
+    for card in BUNDLED.values():
         assert card is not None
         assert card.licence
         assert card.degradation
         assert card.recipe
         assert card.training_data
         assert all(data.sha256 and data.licence for data in card.training_data)
-        assert {figure.dataset for figure in card.figures} >= {"Set5"}
+        assert {"Set5"} <= {figure.dataset for figure in card.figures} or card.domain != "natural"
+        assert card.figures
+
+
+def test_pairs_are_faithful_unless_asked_otherwise_and_say_what_the_other_end_is_for() -> None:
+    pairs = [card for card in BUNDLED.values() if card is not None and card.endpoints]
+    assert pairs
+    for card in pairs:
+        assert not card.default_alpha
+        assert card.endpoints == ("psnr", "gan")
+        assert "not for quantification" in card.notes
 
 
 def spots(factor: int) -> tuple[np.ndarray, np.ndarray]:
@@ -59,9 +75,9 @@ def centres(image: np.ndarray, places: np.ndarray, factor: int) -> np.ndarray:
     return np.array(found)
 
 
-@pytest.mark.parametrize("name", sorted(entry.name for entry in sr.list_models() if entry.where == "bundled"))
-def test_no_model_moves_anything(name: str) -> None:
-    model = sr.load_model(name)
+@pytest.mark.parametrize(("name", "alpha"), ENDS)
+def test_no_model_moves_anything(name: str, alpha: float | None) -> None:
+    model = sr.load_model(name) if alpha is None else sr.load_model(name).with_alpha(alpha)
     low, places = spots(model.scale)
     image = np.round(20000 * low + 400).astype(np.uint16)
     out = sr.upscale(image, model, "YX", intensity=(0, 24000))
