@@ -2,9 +2,11 @@
 
 import pytest
 
+from napari_sr.networks import RRDBNet
 from napari_sr.widgets.file_choice import OPEN_A_FILE
 from napari_sr.widgets.model_offers import ModelOffer, catalogue_offers, likely_factor
 from napari_sr.zoo.catalogue import list_models
+from napari_sr.zoo.modelfile import write_model
 from napari_sr.zoo.published import PUBLISHED
 
 
@@ -22,6 +24,25 @@ def test_choosing_a_factor_takes_the_model_that_has_it(in_viewer):
     assert viewer.layers[-1].name == "cells · SRCNN x3"
     panel.models.select("srcnn-x2")
     assert panel.models.factor.value == 2
+
+
+def test_another_factor_is_sought_among_models_for_the_same_kind_of_images(in_viewer, models):
+    template = next(entry for entry in list_models() if entry.name == "esrgan-one").card
+    for name, domain in (("cells-x2", "fluorescence"), ("axons-x4", "electron"), ("cells-x4", "fluorescence")):
+        scale = int(name[-1])
+        settings = {**template.architecture.settings, "scale": scale}
+        architecture = template.architecture.model_copy(update={"settings": settings})
+        changed = {"name": name, "domain": domain, "scale": scale, "architecture": architecture}
+        network = RRDBNet(**settings)
+        write_model(
+            models / f"{name}.safetensors", template.model_copy(update=changed), {"weights": network.state_dict()}
+        )
+    _, panel = in_viewer("esrgan")
+    panel.models.select("axons-x4")
+    panel.models.factor.value = 2
+    panel.models.select("cells-x2")
+    panel.models.factor.value = 4
+    assert panel.models.model.text == "cells-x4"
 
 
 def test_a_file_that_leaves_its_factor_open_lets_the_user_choose(in_viewer, tmp_path):

@@ -88,6 +88,19 @@ def test_two_files_of_one_stem_go_by_their_full_names(folder, srcnn):
     assert load_model("a.pth", scale=3).source == folder / "a.pth"
 
 
+def test_models_for_microscopy_come_before_those_for_photographs(folder, bundled, small_card, small_state):
+    for name, domain in (
+        ("a", "natural"),
+        ("b", None),
+        ("c", "electron"),
+        ("d", "fluorescence"),
+        ("e", "fluorescence"),
+    ):
+        write_model(bundled / f"{name}.safetensors", small_card(domain=domain), {"weights": small_state(0)})
+    names = [entry.name for entry in list_models() if entry.where == "bundled"]
+    assert names == ["d", "e", "c", "a", "b"]
+
+
 def test_a_bundled_model_is_loaded_by_name(bundled, folder, small_card, small_state):
     write_model(bundled / "comes-with.safetensors", small_card(), {"weights": small_state(1)})
     write_model(folder / "comes-with.safetensors", small_card(), {"weights": small_state(2)})

@@ -150,7 +150,9 @@ class ModelChoice:
             return
         if not offer.scale_is_open and factor != offer.scale:
             usable = [other for other in self._offers if other.usable and other.known and not other.scale_is_open]
-            self._take(next((other for other in usable if other.scale == factor), offer))
+            fitting = [other for other in usable if other.scale == factor]
+            # For the same kind of images, where there is such a model.
+            self._take(min(fitting, key=lambda other: other.domain != offer.domain, default=offer))
         self._on_change()
 
     def _find(self, source: str | Path) -> ModelOffer | None:

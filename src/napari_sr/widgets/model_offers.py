@@ -62,6 +62,11 @@ class ModelOffer:
         return self.card is not None
 
     @property
+    def domain(self) -> str | None:
+        """Kind of images it was trained on, where that is known."""
+        return None if self.card is None else self.card.domain
+
+    @property
     def is_pair(self) -> bool:
         """Whether it holds two sets of weights."""
         return self.card is not None and bool(self.card.endpoints)

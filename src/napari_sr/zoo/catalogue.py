@@ -84,10 +84,11 @@ def list_models() -> list[ModelEntry]:
     Returns
     -------
     list of ModelEntry
-        Bundled ones, then those in the user's folder, then published ones; by name within each. A published file
-        that is in the user's folder is listed once, as published, with its path.
+        Bundled ones, those for microscopy first, then those in the user's folder, then published ones; by name within
+        each. A published file that is in the user's folder is listed once, as published, with its path.
     """
-    return [*_entries(bundled_folder(), "bundled"), *_user_entries(), *_published_entries()]
+    bundled = sorted(_entries(bundled_folder(), "bundled"), key=_far_from_microscopy)
+    return [*bundled, *_user_entries(), *_published_entries()]
 
 
 def load_model(
@@ -226,6 +227,11 @@ def _entries(folder: Path, where: Literal["bundled", "user"]) -> list[ModelEntry
     paths = [path for path in paths if not path.name.startswith(".")]
     stems = Counter(path.stem for path in paths)
     return [_entry(path, path.stem if stems[path.stem] == 1 else path.name, where) for path in paths]
+
+
+def _far_from_microscopy(entry: ModelEntry) -> int:
+    domain = None if entry.card is None else entry.card.domain
+    return {"fluorescence": 0, "electron": 1}.get(domain or "", 2)
 
 
 def _entry(path: Path, name: str, where: Literal["bundled", "user"]) -> ModelEntry:
