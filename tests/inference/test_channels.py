@@ -136,15 +136,27 @@ def test_colours_see_as_far_as_their_interpolation_even_where_the_network_does_n
     assert np.abs(through(PlaneRunner(around, CPU, memory=1), rgb) - run(around, rgb)).max() <= 2e-5
 
 
-def test_luminance_alone_is_taken_as_it_is() -> None:
+def test_grey_through_luminance_is_the_same_image_in_colour() -> None:
+    network, grey = luma_network(), plane(1)
+    colours = run(network_for(network, card(1, "luma"), 3), np.repeat(grey, 3, axis=0))
+    alone = run(network_for(network, card(1, "luma"), 1), grey)
+    assert np.abs(colours - alone).max() <= 1e-5
+
+
+def test_luma_taken_out_of_colours_already_is_taken_as_it_is() -> None:
     network = luma_network()
-    assert network_for(network, card(1, "luma"), 1) is network
+    assert network_for(network, card(1, "luma"), 1, luma=True) is network
+
+
+def test_grey_through_luminance_is_streamed_as_it_is_whole() -> None:
+    around, image = network_for(luma_network(), card(1, "luma"), 1), plane(1)
+    assert np.abs(through(PlaneRunner(around, CPU, memory=1), image) - run(around, image)).max() <= 2e-5
 
 
 # What fits needs nothing
 
 
-@pytest.mark.parametrize(("channels", "colour", "colours"), [(3, "rgb", 3), (1, "grey", 1), (1, "luma", 1)])
+@pytest.mark.parametrize(("channels", "colour", "colours"), [(3, "rgb", 3), (1, "grey", 1)])
 def test_a_network_that_fits_is_given_as_it_is(channels: int, colour: str, colours: int) -> None:
     network = RRDBNet(scale=2, in_channels=channels, out_channels=channels, features=8, growth=4, blocks=1)
     assert network_for(network, card(channels, colour), colours) is network

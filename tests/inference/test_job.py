@@ -113,16 +113,16 @@ def test_the_cards_ranges_are_those_of_the_network() -> None:
     """An identity network trained from [0, 255] to [-1, 1] makes v / 255 of v: the card undoes it."""
     image = np.random.default_rng(7).random((6, 6), dtype=np.float32)
     plain = upscale(image, IDENTITY, intensity=(0, 1))
-    stretched = identity(intensity_range=(0.0, 255.0), output_range=(0.0, 255.0))
+    stretched = identity(colour="grey", intensity_range=(0.0, 255.0), output_range=(0.0, 255.0))
     assert np.allclose(upscale(image, stretched, intensity=(0, 1)), plain, atol=1e-6)
-    wider = identity(output_range=(0.0, 2.0))
+    wider = identity(colour="grey", output_range=(0.0, 2.0))
     assert np.allclose(upscale(image, wider, intensity=(0, 1)), plain / 2, atol=1e-6)
 
 
 def test_clipped_values_are_counted() -> None:
     # Halving the output range doubles the values: every pixel above the middle leaves uint8.
     image = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    result = Job(model=identity(output_range=(0.0, 0.5))).run(image, "YX")
+    result = Job(model=identity(colour="grey", output_range=(0.0, 0.5))).run(image, "YX")
     assert result.report.clipped == 128
     assert result.data.max() == 255
 

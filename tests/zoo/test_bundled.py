@@ -10,6 +10,7 @@ from scipy import ndimage
 import napari_sr as sr
 from napari_sr.imaging.files import read_image
 from napari_sr.imaging.resize import resize
+from napari_sr.samples import load_sample
 
 DATA = os.environ.get("NAPARI_SR_DATA")
 #: The least PSNR on Set5, in decibel, on luminance.
@@ -86,6 +87,21 @@ def test_no_model_moves_anything(name: str, alpha: float | None) -> None:
     assert np.abs(centres(resize(low, factor=model.scale), places, model.scale) - places).max() < 0.05
     assert np.abs(shift.mean(axis=0)).max() < 0.05
     assert np.abs(np.median(shift, axis=0)).max() < 0.05
+
+
+@pytest.mark.parametrize(("name", "alpha"), ENDS)
+@pytest.mark.parametrize("sample", ["fluorescence", "electron"])
+def test_every_model_runs_on_every_sample_and_keeps_its_brightness(name: str, alpha: float | None, sample: str) -> None:
+    model = sr.load_model(name) if alpha is None else sr.load_model(name).with_alpha(alpha)
+    low = load_sample(sample).low
+    part = low[:64, :64]
+    out = sr.upscale(part, model, "YX")
+    assert out.shape == tuple(model.scale * n for n in part.shape)
+    span = float(np.quantile(low, 0.999) - np.quantile(low, 0.001))
+    assert abs(float(out.mean()) - float(part.mean())) < 0.01 * span
+    blocks = out.reshape(64, model.scale, 64, model.scale).mean(axis=(1, 3))
+    dark = part <= np.median(part)
+    assert abs(float(blocks[dark].mean() - part[dark].mean())) < 0.01 * span, "a lifted background counts as signal"
 
 
 @pytest.mark.skipif(DATA is None, reason="NAPARI_SR_DATA names no folder of benchmark images")

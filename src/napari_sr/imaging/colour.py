@@ -30,6 +30,8 @@ _TO_YCBCR = (
     )
     / 255.0
 )
+STUDIO_SWING: tuple[float, float] = (16 / 255, 235 / 255)
+"""Luma of black and of white (ITU-R BT.601): where grey from 0 to 1 lies for what was trained on luma."""
 _OFFSET = np.array([16.0, 128.0, 128.0]) / 255.0
 _TO_RGB = np.linalg.inv(_TO_YCBCR)
 

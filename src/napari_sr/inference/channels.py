@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.colour import GREY_WEIGHTS, rgb_to_ycbcr, ycbcr_to_rgb
+from napari_sr.imaging.colour import GREY_WEIGHTS, STUDIO_SWING, rgb_to_ycbcr, ycbcr_to_rgb
 from napari_sr.networks.receptive import Convolutions, Enlarge, receptive_radius
 from napari_sr.networks.upsample import Upsample
 from napari_sr.zoo.card import Card
@@ -40,7 +40,7 @@ def separate_colours(card: Card) -> bool:
     return card.channels == 1 and card.colour != "luma"
 
 
-def network_for(network: nn.Module, card: Card, colours: int) -> nn.Module:
+def network_for(network: nn.Module, card: Card, colours: int, *, luma: bool = False) -> nn.Module:
     """Put around a network what planes of 1 or 3 colours need, black at 0 and white at 1 outside.
 
     Parameters
@@ -51,6 +51,8 @@ def network_for(network: nn.Module, card: Card, colours: int) -> nn.Module:
         Of the model: its channels, what one channel means to it, and its ranges.
     colours : {1, 3}
         Colours of a plane; an RGB plane of `separate_colours` counts as three of 1.
+    luma : bool
+        Whether a plane of one colour is luma already, taken out of colours, with black at 16/255 and white at 235/255.
 
     Returns
     -------
@@ -61,14 +63,19 @@ def network_for(network: nn.Module, card: Card, colours: int) -> nn.Module:
     -----
     One channel into a network of three: replicated, and the luminance taken back with weights that sum to 1, so that
     grey stays grey and keeps its value. Three colours into a luminance network: Y goes through it, CbCr are enlarged by
-    bicubic interpolation, as in SRCNN's paper (arXiv:1501.00092, section 4.4.2).
+    bicubic interpolation, as in SRCNN's paper (arXiv:1501.00092, section 4.4.2). Grey into a luminance network: it has
+    seen nothing below luma's black, 16/255, and would lift a dark background, so grey goes through as luma does, and
+    comes out as the same image in RGB would.
     """
     if card.intensity_range != (0.0, 1.0) or card.output_range != (0.0, 1.0):
         network = InRange(network, card.intensity_range, card.output_range)
     if colours == 1 and card.channels == 3:
         return GreyThroughColour(network)
-    if colours == 3 and card.channels == 1 and card.colour == "luma":
-        return LumaOfColour(network)
+    if card.colour == "luma":
+        if colours == 3:
+            return LumaOfColour(network)
+        if not luma:
+            return InRange(network, STUDIO_SWING, STUDIO_SWING)
     return network
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from napari_sr.errors import InputError
-from napari_sr.inference.channels import check_channels, network_for, separate_colours
+from napari_sr.inference.channels import check_channels, network_for
 from napari_sr.networks.srcnn import SRCNN
 from napari_sr.training.recipe import Patches, Recipe
 from napari_sr.training.twins import PatchColour
@@ -66,20 +66,18 @@ class Generator:
         The network of the card.
     card : Card
         All that is known before the training.
-    colours : {1, 3}
-        Channels of the images that it is shown.
+    colour : {"grey", "luma", "rgb"}
+        What the channels of the images are that it is shown.
     """
 
     network: nn.Module
     card: Card
-    colours: int
+    colour: PatchColour
 
     @property
-    def colour(self) -> PatchColour:
-        """What the channels of a patch are."""
-        if self.colours == 3:
-            return "rgb"
-        return "luma" if self.card.colour == "luma" else "grey"
+    def colours(self) -> int:
+        """Channels of the images that it is shown."""
+        return 3 if self.colour == "rgb" else 1
 
     @property
     def margin(self) -> int:
@@ -89,12 +87,15 @@ class Generator:
     def for_patches(self) -> nn.Module:
         """The network as patches go through it, black at 0 and white at 1; it shares the weights."""
         network = Unpadded(self.network) if isinstance(self.network, SRCNN) else self.network
-        return network_for(network, self.card, self.colours)
+        return self._wrapped(network)
 
     def for_images(self) -> tuple[nn.Module, nn.Module]:
         """A copy of the network for measuring, and the same as whole images go through it."""
         copy = deepcopy(self.network).eval().requires_grad_(False)
-        return copy, network_for(copy, self.card, self.colours)
+        return copy, self._wrapped(copy)
+
+    def _wrapped(self, network: nn.Module) -> nn.Module:
+        return network_for(network, self.card, self.colours, luma=self.colour == "luma")
 
 
 def make_generator(recipe: Recipe, model: Model | None, rgb: bool) -> Generator:
@@ -140,8 +141,14 @@ def make_generator(recipe: Recipe, model: Model | None, rgb: bool) -> Generator:
                 raise InputError(f"{model.name} cannot be begun with: {error}") from error
             network.load_state_dict(model.network.state_dict())
     check_channels(card)
-    colours = 3 if card.channels == 3 and rgb and not separate_colours(card) else 1
-    return Generator(network, card, colours)
+    return Generator(network, card, _patch_colour(card, rgb))
+
+
+def _patch_colour(card: Card, rgb: bool) -> PatchColour:
+    if rgb and card.channels == 3:
+        return "rgb"
+    # Grey images stay grey for a luminance network as well, whose wrapping takes them where luma lies.
+    return "luma" if rgb and card.colour == "luma" else "grey"
 
 
 def _new_card(recipe: Recipe, rgb: bool) -> Card:

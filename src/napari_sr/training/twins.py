@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.colour import luma
+from napari_sr.imaging.colour import STUDIO_SWING, luma
 from napari_sr.imaging.intensity import IntensityMap, IntensitySpec, Percentiles, check_finite, intensity_maps
 from napari_sr.imaging.resize import resize
 from napari_sr.training.degradation import add_noise, blurred_and_shrunk, with_noise
@@ -77,6 +77,10 @@ class Twin:
 
 def channels_first(values: Floats, colour: PatchColour) -> Floats:
     """Bring (Y, X) or (Y, X, 3) in [0, 1] to the channels of a patch, (1, Y, X) or (3, Y, X)."""
+    if values.ndim == 2 and colour == "luma":
+        # A grey image among coloured ones.
+        black, white = STUDIO_SWING
+        return (values[None] * (white - black) + black).astype(np.float32)
     if values.ndim == 2:
         return np.repeat(values[None], 3, axis=0) if colour == "rgb" else values[None]
     if colour == "luma":
