@@ -1,7 +1,7 @@
 """What alpha does between the two endpoints of a pair: PSNR, fine detail, brightness, and judges outside the loss.
 
     python benchmarks/endpoints.py MODEL --low natural/Set5/LR_bicubic/X4 --high natural/Set5/HR \
-        [--judge weights/squeezenet1_1_caffe_bgr.pth]
+        [--judge weights/squeezenet1_1_caffe_bgr.pth] [--picture alpha.png]
 
 - Fine detail: power of luminance above half the Nyquist frequency, as a share of the truth's: 1 is as sharp as the
   truth, a PSNR-trained network lies far below.
@@ -9,6 +9,8 @@
 - Features: mean absolute difference from the truth in deep layers of SqueezeNet (fire8 and fire9), which are none of
   those that the bundled recipes' losses look at.
 - Brightness: mean of the result less the truth's, in grey levels of 255.
+
+The picture shows a part of each of the first three images: bicubic interpolation, five alphas, the truth.
 
 Last comes on how many images the second endpoint is nearer to the truth than the first, by each judge.
 """
@@ -25,15 +27,18 @@ import numpy.typing as npt
 import torch
 
 import napari_sr as sr
-from napari_sr.evaluation import bicubic, evaluate
-from napari_sr.imaging.colour import luma
-from napari_sr.imaging.files import read_image
+from napari_sr.evaluation import Panel, bicubic, evaluate, side_by_side
+from napari_sr.evaluation.folders import image_files
+from napari_sr.imaging.colour import grey, luma
+from napari_sr.imaging.files import read_image, write_image
 from napari_sr.training import recipe
 from napari_sr.training.degradation import degrade
 from napari_sr.training.perceptual import PerceptualLoss
 
 Image = npt.NDArray[np.generic]
 JUDGE_LAYERS = {"fire8": 1.0, "fire9": 1.0}
+#: Side of the part that the picture shows.
+_SHOWN = 192
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -78,7 +83,7 @@ def feature_judge(weights: Path) -> Callable[[Image, Image], float]:
 
 def pairs_of(arguments: argparse.Namespace, model: sr.Model) -> list[tuple[Image, Image]]:
     """Low and high resolution; without a folder of the first, twins are made as the model's training made them."""
-    paths = sorted(p for p in arguments.high.iterdir() if p.suffix in (".png", ".tif"))
+    paths = image_files(arguments.high)
     if arguments.low is not None:
         lows = list(arguments.low.glob("*"))
         found = [next(low for low in lows if low.stem.startswith(path.stem)) for path in paths]
@@ -88,12 +93,32 @@ def pairs_of(arguments: argparse.Namespace, model: sr.Model) -> list[tuple[Image
     return [(degrade(high, model.scale, how, seed=number), high) for number, high in enumerate(highs, start=1)]
 
 
+def drawn(columns: dict[str, list[Image]]) -> Image:
+    """A row for each image: a part from its middle by every method, in one grey scale."""
+    rows = []
+    for number in range(min(3, len(columns["truth"]))):
+        images = {}
+        for label, made in columns.items():
+            image = made[number] if made[number].ndim == 2 else grey(made[number] / 255.0) * 255
+            top, left = (max(0, (n - _SHOWN) // 2) for n in image.shape)
+            images[label] = image[top : top + _SHOWN, left : left + _SHOWN]
+        contrast = tuple(np.quantile(images["truth"], (0.01, 0.998)))
+        side = min(64, *images["truth"].shape)
+        panels = [Panel(label, image) for label, image in images.items()]
+        rows.append(side_by_side(panels, contrast=contrast, inset=(40, 40, side), zoom=_SHOWN // side))
+    width = max(row.shape[1] for row in rows)
+    return np.concatenate(
+        [np.pad(row, ((0, 8), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model")
     parser.add_argument("--low", type=Path, help="by default made by the degradation on the model's card")
     parser.add_argument("--high", type=Path, required=True)
     parser.add_argument("--judge", type=Path, help="SqueezeNet 1.1's weights")
+    parser.add_argument("--picture", type=Path, help="a PNG of the first three images")
     arguments = parser.parse_args()
     model = sr.load_model(arguments.model)
     pairs = pairs_of(arguments, model)
@@ -104,12 +129,15 @@ def main() -> None:
     print("| alpha | PSNR | fine detail, of the truth's | brightness | " + " | ".join(judges) + " |")
     print("|---" * (4 + len(judges)) + "|")
     found: dict[float, dict[str, list[float]]] = {}
+    columns: dict[str, list[Image]] = {}
     for alpha in (None, *ALPHAS):
         mixed = None if alpha is None else model.with_alpha(alpha)
         rows: dict[str, list[float]] = {name: [] for name in ("psnr", "fine", "shift", *judges)}
+        label = "bicubic" if alpha is None else f"alpha {alpha:g}"
         for low, high in pairs:
             result = bicubic(low, model.scale) if mixed is None else sr.upscale(low, mixed)
             truth = high[: result.shape[0], : result.shape[1]]
+            columns.setdefault(label, []).append(result)
             rows["psnr"].append(evaluate(result, truth, scale=model.scale).psnr)
             rows["fine"].append(fine_power(result) / fine_power(truth))
             rows["shift"].append(float(result.mean() - truth.mean()))
@@ -120,6 +148,9 @@ def main() -> None:
         print(line + f"| {means['shift']:+.2f} | " + " | ".join(f"{means[j]:.3f}" for j in judges) + " |", flush=True)
         if alpha is not None:
             found[alpha] = rows
+    columns["truth"] = [high for _, high in pairs]
+    if arguments.picture is not None:
+        write_image(arguments.picture, drawn(columns), "YXC")
     for name in judges:
         nearer = sum(b < a for a, b in zip(found[0.0][name], found[1.0][name], strict=True))
         print(f"{name}: alpha 1 is nearer to the truth than alpha 0 on {nearer} of {len(pairs)}")
