@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.ndimage import uniform_filter
 
 import napari_sr as sr
 from napari_sr.evaluation import Panel, bicubic, evaluate, side_by_side
@@ -93,6 +94,16 @@ def pairs_of(arguments: argparse.Namespace, model: sr.Model) -> list[tuple[Image
     return [(degrade(high, model.scale, how, seed=number), high) for number, high in enumerate(highs, start=1)]
 
 
+def busiest(image: Image, side: int) -> tuple[int, int, int]:
+    """Top, left and side of the square with most in it."""
+    values = image.astype(float)
+    spread = uniform_filter(values**2, side) - uniform_filter(values, side) ** 2
+    half = side // 2
+    inner = spread[half : spread.shape[0] - half + 1, half : spread.shape[1] - half + 1]
+    top, left = np.unravel_index(np.argmax(inner), inner.shape)
+    return int(min(top, image.shape[0] - side)), int(min(left, image.shape[1] - side)), side
+
+
 def drawn(columns: dict[str, list[Image]]) -> Image:
     """A row for each image: a part from its middle by every method, in one grey scale."""
     rows = []
@@ -105,7 +116,7 @@ def drawn(columns: dict[str, list[Image]]) -> Image:
         contrast = tuple(np.quantile(images["truth"], (0.01, 0.998)))
         side = min(64, *images["truth"].shape)
         panels = [Panel(label, image) for label, image in images.items()]
-        rows.append(side_by_side(panels, contrast=contrast, inset=(40, 40, side), zoom=_SHOWN // side))
+        rows.append(side_by_side(panels, contrast=contrast, inset=busiest(images["truth"], side), zoom=_SHOWN // side))
     width = max(row.shape[1] for row in rows)
     return np.concatenate(
         [np.pad(row, ((0, 8), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]

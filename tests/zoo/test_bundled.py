@@ -80,9 +80,14 @@ def centres(image: np.ndarray, places: np.ndarray, factor: int) -> np.ndarray:
 def test_no_model_moves_anything(name: str, alpha: float | None) -> None:
     model = sr.load_model(name) if alpha is None else sr.load_model(name).with_alpha(alpha)
     low, places = spots(model.scale)
-    image = np.round(20000 * low + 400).astype(np.uint16)
-    out = sr.upscale(image, model, "YX", intensity=(0, 24000))
-    shift = centres(out - 400.0, places, model.scale) - places
+    if model.card.domain == "electron":
+        # What a stain leaves: dark on light.
+        image, ground, sign = np.round(180 - 90 * low).astype(np.uint8), 180.0, -1
+        out = sr.upscale(image, model, "YX")
+    else:
+        image, ground, sign = np.round(20000 * low + 400).astype(np.uint16), 400.0, 1
+        out = sr.upscale(image, model, "YX", intensity=(0, 24000))
+    shift = centres(sign * (out - ground), places, model.scale) - places
     # The same points interpolated tell what the measurement itself is worth.
     assert np.abs(centres(resize(low, factor=model.scale), places, model.scale) - places).max() < 0.05
     assert np.abs(shift.mean(axis=0)).max() < 0.05
@@ -97,10 +102,14 @@ def test_every_model_runs_on_every_sample_and_keeps_its_brightness(name: str, al
     part = low[:64, :64]
     out = sr.upscale(part, model, "YX")
     assert out.shape == tuple(model.scale * n for n in part.shape)
+    if model.card.domain not in ("natural", sample):
+        return  # It runs, but has never seen such images.
     span = float(np.quantile(low, 0.999) - np.quantile(low, 0.001))
     assert abs(float(out.mean()) - float(part.mean())) < 0.01 * span
     blocks = out.reshape(64, model.scale, 64, model.scale).mean(axis=(1, 3))
-    dark = part <= np.median(part)
+    # Dark places, not dark pixels: those are so by their noise as well.
+    around = ndimage.gaussian_filter(part.astype(float), 3)
+    dark = around <= np.median(around)
     assert abs(float(blocks[dark].mean() - part[dark].mean())) < 0.01 * span, "a lifted background counts as signal"
 
 

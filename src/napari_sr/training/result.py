@@ -32,7 +32,7 @@ def make_model(
     kept: Mapping[str, Weights],
     *,
     name: str,
-    base: str | None,
+    base: Card | None,
     paired: bool,
     pixel_size: tuple[float | None, str | None],
     reached: Mapping[str, Validated],
@@ -51,8 +51,8 @@ def make_model(
         Weights by the endpoints' names, or a single set under "weights".
     name : str
         Of the model.
-    base : str or None
-        Name of the model that it began with.
+    base : Card or None
+        Of the model that it began with.
     paired : bool
         Whether the low-resolution images were given, and not made.
     pixel_size : (float or None, str or None)
@@ -61,11 +61,11 @@ def make_model(
         The last or best measurement of each set of weights.
     """
     data = learnt.described
-    if base is not None and before.training_data:
+    if base is not None and base.training_data:
         names = {entry.name for entry in data}
-        data = (*(entry for entry in before.training_data if entry.name not in names), *data)
+        data = (*(entry for entry in base.training_data if entry.name not in names), *data)
     elif base is not None:
-        data = (TrainingData(name=f"what {base} was trained on", licence=before.licence), *data)
+        data = (TrainingData(name=f"what {base.name} was trained on", licence=base.licence), *data)
     endpoints = tuple(stage.endpoint for stage in recipe.stages if stage.endpoint in kept and stage.endpoint)
     adversarial = any(stage.adversarial for stage in recipe.stages)
     card = Card(
@@ -77,7 +77,7 @@ def make_model(
         colour=before.colour,
         # A fine-tuned model has seen other images than the one before it: of which kind, only the recipe can say.
         domain=recipe.domain,
-        base=base if recipe.network is None else None,
+        base=base.name if base is not None and recipe.network is None else None,
         intensity_range=before.intensity_range,
         output_range=before.output_range,
         intensity=intensity_words(recipe.data.intensity),
@@ -87,7 +87,7 @@ def make_model(
         training_data=data,
         recipe=recipe.to_toml(),
         figures=_figures(reached),
-        licence=recipe.licence or (before.licence if base is not None else None),
+        licence=recipe.licence or (base.licence if base is not None else None),
         endpoints=endpoints,
         notes=_notes(recipe, base, learnt, reached, adversarial),
     )
@@ -117,11 +117,11 @@ def _figures(reached: Mapping[str, Validated]) -> tuple[Figure, ...]:
 
 
 def _notes(
-    recipe: Recipe, base: str | None, learnt: TrainingSet, reached: Mapping[str, Validated], adversarial: bool
+    recipe: Recipe, base: Card | None, learnt: TrainingSet, reached: Mapping[str, Validated], adversarial: bool
 ) -> str:
     notes = [recipe.description] if recipe.description else []
     if base is not None:
-        notes.append(f"Trained on from {base}.")
+        notes.append(f"Trained on from {base.name}.")
     worse = [name for name, seen in reached.items() if not seen.better_than_bicubic]
     if worse and adversarial:
         notes.append("The PSNR of its adversarial weights is below bicubic interpolation's, as is usual for them.")

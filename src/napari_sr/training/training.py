@@ -239,7 +239,7 @@ class Training:
             learnt,
             weights,
             name=self.name,
-            base=None if self._base is None else self._base.name,
+            base=None if self._base is None else self._base.card,
             paired=all(image.low is not None for image in self._images),
             pixel_size=pixel_size_of(self._images, self._generator.card.scale),
             reached=reached,
