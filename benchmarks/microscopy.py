@@ -112,13 +112,15 @@ def main() -> None:
     parser.add_argument("--recipe", help="whose degradation; by default that on the model's card")
     parser.add_argument("--channel", type=int, help="only this plane of each file, from 0")
     parser.add_argument("--alpha", type=float)
+    parser.add_argument("--draws", type=int, default=1, help="how often each image is degraded, each time otherwise")
     parser.add_argument("--plain", action="store_true", help="leave the classical restorations out")
     arguments = parser.parse_args()
     model = sr.load_model(arguments.model)
     if arguments.alpha is not None:
         model = model.with_alpha(arguments.alpha)
     recipe = load_recipe(arguments.recipe) if arguments.recipe else Recipe.from_toml(model.card.recipe or "")
-    report(model, recipe.degradation, list(planes(arguments.high, arguments.channel)), arguments.plain)
+    images = list(planes(arguments.high, arguments.channel))
+    report(model, recipe.degradation, images * arguments.draws, arguments.plain)
 
 
 def report(

@@ -219,7 +219,8 @@ def degrade(
     """
     settled = with_noise(degradation, [plane])
     share = 0.5 if seed == 0 else float(np.random.default_rng(seed).random())
-    generator = np.random.default_rng([seed, stream])
+    # Not the stream that the blur was drawn from: seeds that end in 0 are the same as those without it.
+    generator = np.random.default_rng([seed, stream + 1])
     low = blurred_and_shrunk(plane, scale, settled, share=share, pixel_size=pixel_size)
     if settled.noise is None:
         return low
