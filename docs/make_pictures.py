@@ -29,6 +29,7 @@ from napari_sr.widgets.srcnn_panel import SRCNNPanel
 from napari_sr.widgets.srgan_panel import SRGANPanel
 
 _DRAWING_MS = 700
+_ELECTRON = "esrgan-electron-x4"
 _FOLDER = Path(__file__).parent / "pictures"
 
 
@@ -77,7 +78,7 @@ class Scene:
 
 def esrgan(scene: Scene) -> None:
     """A preview of the view, split against bicubic."""
-    panel = scene.open(electron_low(), ESRGANPanel, "ESRGAN")
+    panel = scene.open(fluorescence_low(), ESRGANPanel, "ESRGAN")
     scene.glance(panel)
     panel.preview_controls.switch.value = True
     scene.wait(lambda: panel.preview.busy)
@@ -89,7 +90,6 @@ def esrgan(scene: Scene) -> None:
 def srcnn(scene: Scene) -> None:
     """A run that has come to its end."""
     panel = scene.open(fluorescence_low(), SRCNNPanel, "SRCNN")
-    panel.models.factor.value = 4
     scene.glance(panel)
     panel.controls.run_button.native.click()
     scene.wait(lambda: panel.running)
@@ -103,6 +103,7 @@ def srgan(scene: Scene) -> None:
 def more(scene: Scene) -> None:
     """All there is under "More"."""
     panel = scene.open(electron_low(), ESRGANPanel, "ESRGAN")
+    panel.models.select(_ELECTRON)
     panel.settings.intensity.value, panel.settings.tiling.value = "percentile", "overlap"
     panel.more.open = True
     scene.glance(panel)
@@ -115,6 +116,7 @@ def stack(scene: Scene) -> None:
     low = electron_low()[0][0]
     planes = np.stack([low, low[::-1], low[:, ::-1]])
     panel = scene.open([(planes, {"name": "stack"}, "image")], ESRGANPanel, "ESRGAN")
+    panel.models.select(_ELECTRON)
     panel.layer_fold.open = True
     panel.facts.size.value, panel.facts.unit.value, panel.facts.depth.value = 0.1, "micrometer", 0.3
     boxes = [[(1, 2, 2), (1, 2, 5), (1, 5, 5), (1, 5, 2)], [(1, 7, 6), (1, 7, 11), (1, 10, 11), (1, 10, 6)]]
@@ -142,6 +144,7 @@ def light(scene: Scene) -> None:
     """The light theme."""
     scene.viewer.theme = "light"
     panel = scene.open(electron_low(), ESRGANPanel, "ESRGAN")
+    panel.models.select(_ELECTRON)
     scene.glance(panel)
     panel.preview_controls.switch.value = True
     scene.wait(lambda: panel.preview.busy)
