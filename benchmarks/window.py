@@ -3,7 +3,7 @@
     scripts/with-display python benchmarks/window.py [--size 256]
 
 A window with a real canvas is needed. The figures are printed as they come, with the machine they were taken on; none
-of them is asserted anywhere. The pair is a bundled model of about a million weights and a perturbed copy of it.
+of them is asserted anywhere. The pair is the bundled one of about a million weights.
 """
 
 from __future__ import annotations
@@ -63,23 +63,6 @@ def wait_while(condition, seconds: float = 120) -> None:
         QTest.qWait(5)
 
 
-def perturbed_copy(folder: Path) -> Path:
-    """A second set of weights for the same network."""
-    import torch
-
-    from napari_sr.zoo import load_model, write_model
-
-    model = load_model(_MODEL)
-    torch.manual_seed(0)
-    state = {
-        key: value + 0.02 * value.std(correction=0) * torch.randn_like(value)
-        for key, value in model.endpoints["weights"].items()
-    }
-    return write_model(
-        folder / "perturbed.safetensors", model.card.model_copy(update={"name": "perturbed"}), {"weights": state}
-    )
-
-
 def opening(stalls: Stalls) -> tuple[napari.Viewer, object]:
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1400, 900)
@@ -112,7 +95,7 @@ def opening(stalls: Stalls) -> tuple[napari.Viewer, object]:
     return viewer, panel
 
 
-def alpha(viewer: napari.Viewer, panel: object, stalls: Stalls, size: int, folder: Path) -> None:
+def alpha(viewer: napari.Viewer, panel: object, stalls: Stalls, size: int) -> None:
     viewer.layers.clear()
     rng = np.random.default_rng(0)
     for name, shape in (("the view is the image", (size, size)), ("the view is a part", (2048, 2048))):
@@ -121,7 +104,6 @@ def alpha(viewer: napari.Viewer, panel: object, stalls: Stalls, size: int, folde
         viewer.scene.camera.center = (0, shape[0] / 2 - 0.5, shape[1] / 2 - 0.5)
         viewer.scene.camera.zoom = min(viewer.canvas.size) / size
         panel.models.select(_MODEL)
-        panel.mixing.choose_file(folder / "perturbed.safetensors")
         panel.preview_controls.switch.value = True
         wait_while(lambda: panel.preview.busy)
         if panel.preview.layer is None:
@@ -176,8 +158,7 @@ def main() -> None:
 
         machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
         print(f"{machine}, torch {torch.__version__}, napari {napari.__version__}")
-        perturbed_copy(folder)
-        alpha(viewer, panel, stalls, arguments.size, folder)
+        alpha(viewer, panel, stalls, arguments.size)
         running(viewer, panel, stalls)
         viewer.close()
 
