@@ -35,6 +35,9 @@ from napari_sr.inference.streaming.stream import stream
 from napari_sr.networks import SRCNN
 
 NHWC = torch.channels_last
+#: TFLOP/s that an H100's memory allows a dense block whose torch.cat, activation and sum are kernels of their own, and
+#: one in which they are fused with the convolutions.
+GPU_BOUNDS = (300, 840)
 
 
 def processor() -> str:
@@ -88,14 +91,14 @@ def streamed(network: nn.Module, image: torch.Tensor, strip: int) -> torch.Tenso
     return out
 
 
-def in_turn(cases: dict[str, Callable[[], object]], runs: int) -> dict[str, list[float]]:
-    """Seconds of each case, run in turn after one run to warm up."""
+def in_turn(cases: dict[str, Callable[[], object]], runs: int, warm_up: int = 1) -> dict[str, list[float]]:
+    """Seconds of each case, run in turn after some runs to warm up."""
     times: dict[str, list[float]] = {name: [] for name in cases}
-    for run in range(runs + 1):
+    for run in range(warm_up + runs):
         for name, case in cases.items():
             begun = time.perf_counter()
             case()
-            if run:
+            if run >= warm_up:
                 times[name].append(time.perf_counter() - begun)
     return times
 
@@ -136,7 +139,7 @@ def measure_error(weights: list[Path]) -> None:
 
 
 def measure_time(
-    network: nn.Module, sizes: list[tuple[int, int]], runs: int, strip: int, precisions: list[str]
+    network: nn.Module, sizes: list[tuple[int, int]], runs: int, strip: int, precisions: list[str], warm_up: int
 ) -> None:
     """Stream, whole image and customary tiles in turn."""
     plain, tiles = ready(network, torch.float32), ready(network, torch.float32, nhwc=False)
@@ -154,7 +157,7 @@ def measure_time(
             cases["whole image, bfloat16"] = lambda y=y: half(y)
             cases["streamed, bfloat16"] = lambda y=y: streamed(half, y, strip)
         print(f"\nTime, {height} x {width}, strips of {strip}, {runs} runs in turn")
-        times = in_turn(cases, runs)
+        times = in_turn(cases, runs, warm_up)
         slow = median(times["customary tiles, float32"])
         for name, seconds in times.items():
             precision = name.rpartition(" ")[2]
@@ -321,36 +324,64 @@ def measure_dense(runs: int) -> None:
         print(f"  {name:20s} {1e3 * median(seconds):6.1f} ms, ratio {median(seconds) / base:.2f}")
 
 
-def measure_gpu(network: nn.Module, runs: int) -> None:
-    """TFLOP/s on a CUDA device beside the plain fp16 module and customary tiles; needs one."""
-    if not torch.cuda.is_available():
-        print("\nGPU: none on this machine")
-        return
-    flops = 2 * 17.93e6
-    half = ready(network, torch.float16, device="cuda")
-    tiles = ready(network, torch.float16, nhwc=False, device="cuda")
-    print(f"\nGPU: {torch.cuda.get_device_name()}, float16")
-    for side in (1024, 4096):
-        runner = PlaneRunner(network, torch.device("cuda"), torch.float16)
+def measure_rate(network: nn.Module, device: torch.device, sides: list[int], runs: int) -> None:
+    """TFLOP/s of jobs' streams in float16 beside the plain module in both layouts and customary tiles."""
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+    print(f"\n{where}, float16; host to host for the stream, device to device for the others")
+    flops = 2 * multiplications_per_pixel(network)
+    dtype = torch.float16
+    planar, nhwc = (ready(network, dtype, nhwc=nhwc, device=str(device)) for nhwc in (False, True))
+    runner = PlaneRunner(network, device, dtype)
+    for side in sides:
         image = torch.rand(1, 3, side, side)
-        there = image.to("cuda", torch.float16)
+        there = image.to(device, dtype)
 
-        def stream_it(runner: PlaneRunner = runner, image: torch.Tensor = image, side: int = side) -> None:
+        def streams(image: torch.Tensor = image, side: int = side) -> None:
             runner.run(lambda t, b, le, r: image[:, :, t:b, le:r], 1, side, side, lambda t, le, p: None)
 
-        def synchronised(case: Callable[[], object]) -> Callable[[], None]:
-            def run() -> None:
-                case()
-                torch.cuda.synchronize()
+        cases: dict[str, Callable[[], object]] = {
+            "streamed": streams,
+            "plain module, NHWC": lambda x=there: nhwc(x.contiguous(memory_format=NHWC)),
+            "plain module, NCHW": lambda x=there: planar(x),
+            "customary tiles, NCHW": lambda x=there: customary(planar, x),
+        }
+        for name, case in cases.items():
+            try:
+                seconds = median(in_turn({name: synchronised(case, device)}, runs)[name])
+            except torch.OutOfMemoryError:
+                print(f"  {side} x {side} {name:22s} does not fit the device's memory", flush=True)
+                continue
+            rate = flops * side**2 / seconds / 1e12
+            shares = ", ".join(f"{rate / bound:.0%} of {bound}" for bound in GPU_BOUNDS)
+            print(f"  {side} x {side} {name:22s} {seconds:8.3f} s {rate:8.3f} TFLOP/s ({shares})", flush=True)
 
-            return run
 
-        cases = {"streamed": stream_it, "customary tiles": synchronised(lambda x=there: customary(tiles, x))}
-        if side <= 1024:
-            cases["plain module"] = synchronised(lambda x=there: half(x.contiguous(memory_format=NHWC)))
-        for name, seconds in in_turn(cases, runs).items():
-            speed = flops * side**2 / median(seconds) / 1e12
-            print(f"  {side} x {side} {name:18s} {median(seconds):7.3f} s {speed:6.0f} TFLOP/s")
+def synchronised(case: Callable[[], object], device: torch.device) -> Callable[[], None]:
+    """A case that ends when the device has ended it."""
+
+    def run() -> None:
+        case()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    return run
+
+
+def multiplications_per_pixel(network: nn.Module) -> float:
+    """Multiplications of a network's convolutions for each pixel of its input."""
+    side, total = 16, 0
+    made = copy.deepcopy(network).float().eval()
+
+    def count(module: nn.Module, _: object, out: torch.Tensor) -> None:
+        nonlocal total
+        assert isinstance(module, nn.Conv2d)
+        total += module.weight.numel() * out.shape[2] * out.shape[3]
+
+    for module in made.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(count)
+    made(torch.zeros(1, network.in_channels, side, side))
+    return total / side**2
 
 
 @torch.inference_mode()
@@ -364,9 +395,12 @@ def main() -> None:
     )
     parser.add_argument("--sizes", nargs="+", default=["256x512", "1024x512"], help="for the times")
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--warm-up", type=int, default=1, help="for the times; 0 where a run takes minutes")
     parser.add_argument("--strip", type=int, default=64)
     parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"], help="for the times")
     parser.add_argument("--memory", nargs="+", default=["512x128", "2048x128", "8192x128", "2048x2048"])
+    parser.add_argument("--device", help="for the part gpu; by default the first CUDA device")
+    parser.add_argument("--sides", type=int, nargs="+", default=[1024, 4096], help="for the part gpu")
     parser.add_argument("--case", type=int, nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.case:
@@ -378,7 +412,7 @@ def main() -> None:
         measure_error([arguments.weights, *arguments.all_weights])
     if "time" in arguments.parts:
         sizes = [size_of(size) for size in arguments.sizes]
-        measure_time(network, sizes, arguments.runs, arguments.strip, arguments.precisions)
+        measure_time(network, sizes, arguments.runs, arguments.strip, arguments.precisions, arguments.warm_up)
     if "memory" in arguments.parts:
         gib = 2**30
         measure_memory(arguments.weights, [(*size_of(case), 3 * gib) for case in arguments.memory])
@@ -391,7 +425,11 @@ def main() -> None:
     if "dense" in arguments.parts:
         measure_dense(arguments.runs)
     if "gpu" in arguments.parts:
-        measure_gpu(network, arguments.runs)
+        if arguments.device is None and not torch.cuda.is_available():
+            print("\nGPU: none on this machine")
+        else:
+            device = torch.device(arguments.device or "cuda")
+            measure_rate(network, device, arguments.sides, arguments.runs)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from napari_sr.inference.streaming.rows import Rows, gather
+from napari_sr.inference.streaming.rows import Rows, Workspace, gather
 
 WIDTH = 5
 
@@ -186,3 +186,15 @@ def test_parts_stand_side_by_side_however_they_are_cut(
     window = gather(parts, start, stop, above, below)
     expected = torch.cat([numbered(stop - start, channels, start) for channels in (first, second)], 1)
     assert torch.equal(window, torch.nn.functional.pad(expected, (0, 0, above, below)))
+
+
+def test_a_workspace_is_taken_once_and_holds_what_gathering_would_have_made() -> None:
+    parts = [filled(9), filled(9)]
+    workspace = Workspace()
+    first = gather(parts, 0, 9, 1, 2, workspace=workspace)
+    place = first.data_ptr()
+    assert torch.equal(first, gather(parts, 0, 9, 1, 2))
+    second = gather(parts, 4, 7, workspace=workspace)
+    assert second.data_ptr() == place
+    assert second.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(second, gather(parts, 4, 7))

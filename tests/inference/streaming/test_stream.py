@@ -22,6 +22,7 @@ from napari_sr.inference.streaming.rows import Rows
 from napari_sr.inference.streaming.steps import Step
 from napari_sr.inference.streaming.stream import Stream, stream
 from napari_sr.inference.streaming.turns import TURNS, Turn, turned
+from napari_sr.networks import RRDBNet
 from napari_sr.networks.upsample import Upsample
 from tests.inference.streaming.drawn import (
     SMALL,
@@ -503,3 +504,15 @@ def test_the_image_is_never_written_to() -> None:
     before = image.clone()
     streamed(network, image, 5)
     assert torch.equal(image, before)
+
+
+def test_two_streams_that_take_turns_do_not_write_over_each_other() -> None:
+    torch.manual_seed(0)
+    network = RRDBNet(scale=2, in_channels=1, out_channels=1, features=4, growth=4, blocks=1).eval()
+    plan = plan_stream(network)
+    images = torch.rand(2, 1, 1, 40, 9)
+    with torch.inference_mode():
+        streams = [stream(plan, lambda a, b, image=image: image[:, :, a:b], 40, 9, 8) for image in images]
+        parts = list(zip(*streams, strict=True))
+        for image, rows in zip(images, zip(*parts, strict=True), strict=True):
+            assert torch.allclose(torch.cat(list(rows), 2), network(image), atol=1e-6)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from napari_sr.inference.streaming.plan import Plan
 from napari_sr.inference.streaming.rows import Rows
-from napari_sr.inference.streaming.steps import Step
+from napari_sr.inference.streaming.steps import Convolve, Step
 from napari_sr.inference.streaming.stream import Stream
 
 
@@ -40,7 +40,13 @@ class _Rehearsal(Stream):
         super().__init__(plan, _ghosts(channels), rows, 1, strip, lambda: None)
         self.sizes = [count * float(rate) for count, rate in zip(plan.channels(channels), plan.rates, strict=True)]
         self.held = 0.0
-        self.peak = 0.0
+        self.most_beside = 0.0
+        self.workspace = 0.0
+
+    @property
+    def peak(self) -> float:
+        """Most numbers at once: the workspace stays from the first convolution to the last."""
+        return self.most_beside + self.workspace
 
     def _feed(self) -> None:
         before = self.tensors[0].held
@@ -64,7 +70,10 @@ class _Rehearsal(Stream):
         # While a step is computed its window and its result are there beside all that is held.
         window = (high - low) * sum(self.sizes[t] for t in step.inputs)
         made = step.takes(start, stop, rows) * self.sizes[step.output]
-        self.peak = max(self.peak, self.held + window + made)
+        if isinstance(step, Convolve):
+            self.workspace = max(self.workspace, window)
+            window = 0.0
+        self.most_beside = max(self.most_beside, self.held + window + made)
         return cast("Tensor", Ghost((1, 1, stop - start, 1)))
 
 

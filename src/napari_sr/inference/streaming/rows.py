@@ -76,7 +76,29 @@ class Rows:
                 yield low, chunk[:, :, low - begin : high - begin]
 
 
-def gather(parts: Sequence[Rows], start: int, stop: int, above: int = 0, below: int = 0) -> Tensor:
+class Workspace:
+    """Memory in which the steps of a stream, one after the other, lay out what they read.
+
+    It is taken once, as large as the largest needs it: taken anew for every step, pieces of this size come from the
+    system page by page each time (measured: docs/performance.md).
+    """
+
+    def __init__(self) -> None:
+        self._memory: Tensor | None = None
+
+    def take(self, shape: tuple[int, int, int, int], example: Tensor) -> Tensor:
+        """An empty tensor, channels last, of the kind of `example`; what was taken before is written over."""
+        n, channels, rows, columns = shape
+        count = n * channels * rows * columns
+        if self._memory is None or self._memory.numel() < count:
+            self._memory = None
+            self._memory = example.new_empty(count)
+        return self._memory[:count].view(n, rows, columns, channels).permute(0, 3, 1, 2)
+
+
+def gather(
+    parts: Sequence[Rows], start: int, stop: int, above: int = 0, below: int = 0, workspace: Workspace | None = None
+) -> Tensor:
     """Rows `start` to `stop` of several tensors side by side in the channels: a concatenation in one copy, or in none.
 
     Parameters
@@ -87,6 +109,8 @@ def gather(parts: Sequence[Rows], start: int, stop: int, above: int = 0, below: 
         Rows, all of them there.
     above, below : int
         Rows of zeros to add at the two ends.
+    workspace : Workspace, optional
+        Where to put them, for a result that nobody needs once the next one is gathered.
 
     Returns
     -------
@@ -99,7 +123,10 @@ def gather(parts: Sequence[Rows], start: int, stop: int, above: int = 0, below: 
     first = found[0][0][1]
     channels = [pieces[0][1].shape[1] for pieces in found]
     shape = (first.shape[0], sum(channels), above + stop - start + below, first.shape[3])
-    out = torch.empty(shape, dtype=first.dtype, device=first.device, memory_format=torch.channels_last)
+    if workspace is None:
+        out = torch.empty(shape, dtype=first.dtype, device=first.device, memory_format=torch.channels_last)
+    else:
+        out = workspace.take(shape, first)
     if above:
         out[:, :, :above].zero_()
     if below:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_sr.inference.streaming.narrow import NarrowConvolution
-from napari_sr.inference.streaming.rows import Rows, gather
+from napari_sr.inference.streaming.rows import Rows, Workspace, gather
 from napari_sr.networks.upsample import Upsample
 
 Pointwise = Callable[[Tensor], Tensor]
@@ -101,6 +101,8 @@ class Convolve(Step):
     """A convolution of stride 1: it keeps its last k - 1 input rows, and pads only where the image really ends."""
 
     module: nn.Conv2d = field(kw_only=True)
+    #: Where its window is laid out: the stream's, known when a stream begins.
+    workspace: Workspace | None = field(kw_only=True, default=None)
 
     def __post_init__(self) -> None:
         """Read the sizes once."""
@@ -142,9 +144,9 @@ class Convolve(Step):
         width = self.padding[1]
         if mode == "zeros" and self.narrow is None and start == 0 and stop == self.total(rows):
             # All rows at once: the convolution adds its border itself, and nothing has to be copied for it.
-            window = gather(inputs, 0, rows)
+            window = gather(inputs, 0, rows, workspace=self.workspace)
             return functional.conv2d(window, m.weight, m.bias, 1, self.padding, m.dilation, m.groups)
-        window = bordered(inputs, low, high, rows, mode)
+        window = bordered(inputs, low, high, rows, mode, self.workspace)
         if mode != "zeros" and width:
             window = functional.pad(window, (width, width, 0, 0), mode=mode)
             width = 0
@@ -434,16 +436,18 @@ def border_reads(low: int, high: int, rows: int, mode: str) -> tuple[int, int]:
     return int(folded.min()), int(folded.max()) + 1
 
 
-def bordered(parts: Sequence[Rows], low: int, high: int, rows: int, mode: str) -> Tensor:
+def bordered(
+    parts: Sequence[Rows], low: int, high: int, rows: int, mode: str, workspace: Workspace | None = None
+) -> Tensor:
     """Rows `low` to `high`, beyond the image by the rule `mode`."""
     if 0 <= low and high <= rows:
-        return gather(parts, low, high)
+        return gather(parts, low, high, workspace=workspace)
     if mode == "zeros":
         first, last = max(low, 0), min(high, rows)
         if first >= last:
             example = gather(parts, min(first, rows - 1), min(first, rows - 1) + 1)
             return torch.zeros_like(example).expand(-1, -1, high - low, -1)
-        return gather(parts, first, last, max(-low, 0), max(high - rows, 0))
+        return gather(parts, first, last, max(-low, 0), max(high - rows, 0), workspace)
     first, last = border_reads(low, high, rows, mode)
     window = gather(parts, first, last)
     return window.index_select(2, fold(low, high, rows, mode).to(window.device) - first).contiguous(

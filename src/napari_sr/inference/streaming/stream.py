@@ -16,6 +16,7 @@ through all the enlarged layers before the next: a piece is never larger than th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import replace
 from fractions import Fraction
 from math import ceil, floor
@@ -24,8 +25,8 @@ import torch
 from torch import Tensor
 
 from napari_sr.inference.streaming.plan import Plan
-from napari_sr.inference.streaming.rows import Rows
-from napari_sr.inference.streaming.steps import Crop, Enlarge, Step, Unshuffle
+from napari_sr.inference.streaming.rows import Rows, Workspace
+from napari_sr.inference.streaming.steps import Convolve, Crop, Enlarge, Step, Unshuffle
 
 Source = Callable[[int, int], Tensor]
 
@@ -81,7 +82,8 @@ class Stream:
     ) -> None:
         self.source, self.rows, self.ask, self.hidden = source, rows, ask, hidden
         self.strip = max(1, strip)
-        self.steps = [_fitted(step, rows, columns) for step in plan.steps]
+        workspace = Workspace()
+        self.steps = [_fitted(step, rows, columns, workspace) for step in plan.steps]
         self.output, self.rates = plan.output, plan.rates
         self.given = 0
         self.tensors = [Rows() for _ in plan.rates]
@@ -186,8 +188,12 @@ def _most(strip: int, rate: Fraction) -> int:
     return ceil(rate) * max(1, round(strip / rate**2))
 
 
-def _fitted(step: Step, rows: int, columns: int) -> Step:
-    """Tell the steps that fill up to whole groups, and cut off again, how large the image is."""
+def _fitted(step: Step, rows: int, columns: int, workspace: Workspace) -> Step:
+    """Tell a step what is known when a stream begins: where to lay out what it reads, and how large the image is."""
+    if isinstance(step, Convolve):
+        fitted = copy(step)
+        fitted.workspace = workspace
+        return fitted
     if not isinstance(step, Unshuffle | Crop):
         return step
     group = step.factor if isinstance(step, Unshuffle) else step.group
