@@ -20,7 +20,7 @@ Memory = int | Literal["auto"]
 SHARE = {"cpu": 0.5, "cuda": 0.8, "mps": 0.6}
 
 #: Rows that flow together when there is memory enough; a low image so goes through its small layers whole. On a CPU
-#: strips from 16 rows on were measured to be equally fast (docs/performance.md); the heights for a GPU are a guess.
+#: strips from 32 rows on were measured to be about as fast (docs/performance.md); the heights for a GPU are a guess.
 STRIPS = {"cpu": (320, 128, 64, 32, 16, 8, 4, 2, 1), "cuda": (1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1)}
 
 #: Rows below which a strip computes too little at once to be fast; bands of columns come before that.
@@ -31,9 +31,9 @@ LEAST_STRIP = 8
 SAFETY = 2.4
 OVERHEAD = {"cpu": 48 * 2**20}
 
-#: Bytes of a step's window on a CPU up to which strips may grow. The C library keeps memory of this size for the next
-#: step; larger pieces it takes from the system each time, page by page (glibc's largest mmap threshold).
-KEPT_BY_LIBRARY = 32 * 2**20
+#: Bytes of a step's window on a CPU up to which strips may grow. Beyond it what steps make comes near the size that
+#: the C library takes from the system each time, page by page (32 MiB), and higher strips were measured no faster.
+LARGEST_WINDOW = 32 * 2**20
 
 #: Metal refuses tensors of more numbers than this.
 MOST_NUMBERS_MPS = 2**31 - 1
@@ -145,7 +145,7 @@ def cut_plane(
     overhead = OVERHEAD.get(device.type, 0)
     if device.type == "cpu":
         window = item * columns * max(sum(counts[tensor] for tensor in step.inputs) for step in plan.steps)
-        allowed = [s for s in allowed if s <= least or min(s, rows) * window <= KEPT_BY_LIBRARY]
+        allowed = [s for s in allowed if s <= least or min(s, rows) * window <= LARGEST_WINDOW]
 
     def bytes_of(strip: int, width: int) -> int:
         return overhead + ceil(SAFETY * item * width * peak_per_column(plan, channels, rows, min(strip, rows), radius))
