@@ -399,6 +399,7 @@ def main() -> None:
     parser.add_argument("--strip", type=int, default=64)
     parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"], help="for the times")
     parser.add_argument("--memory", nargs="+", default=["512x128", "2048x128", "8192x128", "2048x2048"])
+    parser.add_argument("--budget", type=float, default=3.0, help="GiB, for the part memory")
     parser.add_argument("--device", help="for the part gpu; by default the first CUDA device")
     parser.add_argument("--sides", type=int, nargs="+", default=[1024, 4096], help="for the part gpu")
     parser.add_argument("--case", type=int, nargs=3, help=argparse.SUPPRESS)
@@ -414,8 +415,8 @@ def main() -> None:
         sizes = [size_of(size) for size in arguments.sizes]
         measure_time(network, sizes, arguments.runs, arguments.strip, arguments.precisions, arguments.warm_up)
     if "memory" in arguments.parts:
-        gib = 2**30
-        measure_memory(arguments.weights, [(*size_of(case), 3 * gib) for case in arguments.memory])
+        budget = round(arguments.budget * 2**30)
+        measure_memory(arguments.weights, [(*size_of(case), budget) for case in arguments.memory])
     if "width" in arguments.parts:
         measure_width(network)
     if "srcnn" in arguments.parts:
