@@ -24,6 +24,7 @@ from statistics import median
 import numpy as np
 import torch
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 
 import napari_sr as sr
 from napari_sr.inference.memory import cut_plane
@@ -214,6 +215,20 @@ def measure_memory(weights: Path, cases: list[tuple[int, int, int]]) -> None:
         )
 
 
+def measure_tensors(network: nn.Module, sizes: list[tuple[int, int]], budget: int) -> None:
+    """Most bytes of tensors at once while a job's stream runs, as torch's own record of its memory has it."""
+    print("\nTensors at most, float32")
+    for height, width in sizes:
+        runner = PlaneRunner(network, torch.device("cpu"), memory=budget)
+        image = torch.rand(1, 3, height, width)
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+            runner.run(lambda t, b, le, r, image=image: image[:, :, t:b, le:r], 1, height, width, lambda t, le, p: None)
+        assert record.profiler is not None and record.profiler.kineto_results is not None
+        changes = [e for e in record.profiler.kineto_results.events() if e.name() == "[memory]"]
+        held = np.cumsum([e.nbytes() for e in sorted(changes, key=lambda e: e.start_ns())])
+        print(f"  {height:5d} x {width:<5d} {held.max() / 2**20:.2f} MiB, {runner.used}", flush=True)
+
+
 def measure_width(network: nn.Module) -> None:
     """Cost of bands of columns as a function of the width, as planned."""
     print("\nWork and memory by width, 23 blocks, float32, planned for 3 GiB")
@@ -391,7 +406,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True, help="an RRDBNet x4 of 23 blocks")
     parser.add_argument("--all-weights", type=Path, nargs="*", default=[], help="more files, for the errors")
     parser.add_argument(
-        "--parts", nargs="+", default=["error", "time", "memory", "width", "srcnn", "narrow", "dense", "gpu"]
+        "--parts", nargs="+", default=["error", "time", "memory", "tensors", "width", "srcnn", "narrow", "dense", "gpu"]
     )
     parser.add_argument("--sizes", nargs="+", default=["256x512", "1024x512"], help="for the times")
     parser.add_argument("--runs", type=int, default=5)
@@ -399,6 +414,9 @@ def main() -> None:
     parser.add_argument("--strip", type=int, default=64)
     parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"], help="for the times")
     parser.add_argument("--memory", nargs="+", default=["512x128", "2048x128", "8192x128", "2048x2048"])
+    parser.add_argument(
+        "--tensors", nargs="+", default=["512x16", "2048x16", "8192x16"], help="narrow, for their record"
+    )
     parser.add_argument("--budget", type=float, default=3.0, help="GiB, for the part memory")
     parser.add_argument("--device", help="for the part gpu; by default the first CUDA device")
     parser.add_argument("--sides", type=int, nargs="+", default=[1024, 4096], help="for the part gpu")
@@ -417,6 +435,8 @@ def main() -> None:
     if "memory" in arguments.parts:
         budget = round(arguments.budget * 2**30)
         measure_memory(arguments.weights, [(*size_of(case), budget) for case in arguments.memory])
+    if "tensors" in arguments.parts:
+        measure_tensors(network, [size_of(case) for case in arguments.tensors], round(arguments.budget * 2**30))
     if "width" in arguments.parts:
         measure_width(network)
     if "srcnn" in arguments.parts:
