@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from napari_sr.inference.streaming.rows import Rows
-from napari_sr.inference.streaming.steps import Convolve, Pad, border_reads, bordered, fold
+from napari_sr.inference.streaming.steps import Convolve, Pad, Sum, border_reads, bordered, fold
 
 
 @pytest.mark.parametrize(
@@ -143,3 +143,18 @@ def test_all_rows_but_the_first_are_not_taken_for_the_whole_image() -> None:
     held = Rows()
     held.append(image)
     torch.testing.assert_close(step.compute([held], 1, 7, 7), module(image)[:, :, 1:])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("factors", [(1.0, 0.2), (0.2, 1.0), (0.2, 0.2)])
+def test_a_sum_rounds_as_the_network_itself_does(dtype: torch.dtype, factors: tuple[float, float]) -> None:
+    torch.manual_seed(0)
+    x, y = (torch.rand(1, 3, 40, 30).to(dtype).contiguous(memory_format=torch.channels_last) for _ in range(2))
+    a, b = factors
+    rows = Rows(), Rows()
+    for held, values in zip(rows, (x, y), strict=True):
+        held.append(values)
+    found = Sum("sum", [0, 1], 2, factors=factors).compute(rows, 0, 40, 40)
+    plain = x * a + y * b
+    # In half precision bit for bit, or what streams would lie farther from float32 than the whole image does.
+    assert torch.allclose(found, plain, rtol=1e-6 if dtype == torch.float32 else 0, atol=0)

@@ -375,11 +375,11 @@ class Sum(Step):
                 part = left[:, :, below - row : below - row + right.shape[2]]
                 target = out[:, :, below - start : below - start + right.shape[2]]
                 if a == 1:
-                    torch.add(part, right, alpha=b, out=target)
+                    add(part, right, b, target)
                 elif b == 1:
-                    torch.add(right, part, alpha=a, out=target)
+                    add(right, part, a, target)
                 else:
-                    torch.add(part * a, right, alpha=b, out=target)
+                    add(part * a, right, b, target)
         return out
 
 
@@ -390,6 +390,15 @@ class Apply(Step):
     def compute(self, inputs: Sequence[Rows], start: int, stop: int, rows: int) -> Tensor:
         """Copy the rows: the layers that follow may write into them."""
         return gather(inputs, start, stop).clone(memory_format=torch.channels_last)
+
+
+def add(x: Tensor, y: Tensor, factor: float, out: Tensor) -> None:
+    """Write ``x + factor * y`` into `out`."""
+    if x.device.type == "cpu" and x.dtype in (torch.bfloat16, torch.float16):
+        # Here torch.add rounds alpha itself to half precision: 0.2 becomes 0.2002, the same error everywhere.
+        torch.add(x, y * factor, out=out)
+    else:
+        torch.add(x, y, alpha=factor, out=out)
 
 
 def relu(x: Tensor) -> Tensor:
