@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QLabel, QScrollAre
 W = TypeVar("W", bound=Widget)
 
 # Long names of layers and files must not make the panel wider than the window leaves room for.
-_LEAST_CHARACTERS = 12
+_LEAST_CHARACTERS = 17
 _ROOM_FOR_SCROLLBAR = 24
 
 
