@@ -150,3 +150,22 @@ def test_dense_blocks_start_with_small_weights() -> None:
 
 def test_squeezenet_gives_512_features_at_a_sixteenth() -> None:
     assert SqueezeNetFeatures()(torch.rand(1, 3, 128, 128)).shape == (1, 512, 7, 7)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_srcnn_that_begins_as_interpolation_hands_on_every_channel(channels):
+    torch.manual_seed(0)
+    network = SRCNN(scale=3, channels=channels, features=(8, 6))
+    network.begin_as_interpolation()
+    x = torch.rand(1, channels, 12, 10)
+    with torch.no_grad():
+        interpolated = network.upsample(x).clamp_min(0)
+        # Near it, but not caught in it: the other features are heard.
+        assert 0 < (network(x) - interpolated).abs().mean() < 0.1
+        network.conv3.weight[:, channels:] = 0
+        torch.testing.assert_close(network(x), interpolated)
+
+
+def test_srcnn_with_fewer_features_than_channels_cannot_begin_as_interpolation():
+    with pytest.raises(ValueError, match="a feature for each channel"):
+        SRCNN(channels=3, features=(8, 2)).begin_as_interpolation()

@@ -94,3 +94,9 @@ def test_the_papers_first_weights_are_as_narrow_as_asked():
     network = make_generator(load_recipe("srcnn"), None, rgb=True).network
     assert network.conv1.weight.std().item() == pytest.approx(1e-3, rel=0.05)
     assert network.conv1.bias.abs().max().item() == 0
+
+
+def test_only_srcnn_begins_as_an_interpolation(tiny):
+    recipe = tiny.model_copy(update={"network": tiny.network.model_copy(update={"interpolation": True})})
+    with pytest.raises(InputError, match="RRDBNet cannot begin as an interpolation"):
+        make_generator(recipe, None, rgb=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from napari_sr.imaging.resize import Kernel
@@ -62,6 +63,33 @@ class SRCNN(nn.Module):
         self.conv2 = nn.Conv2d(features[0], features[1], kernels[1])
         self.conv3 = nn.Conv2d(features[1], channels, kernels[2])
         self.relu = nn.ReLU()
+
+    @torch.no_grad()
+    def begin_as_interpolation(self) -> None:
+        """Change the weights so that values of 0 or more come out interpolated, with a little of what was drawn.
+
+        One feature of each layer hands on a channel; the other features of the first layer do not see a patch's mean,
+        and the last layer heeds them a tenth as much as it would. A training that begins there has only to learn what
+        interpolation lacks.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer features than channels.
+        """
+        layers = (self.conv1, self.conv2, self.conv3)
+        if min(self.conv1.out_channels, self.conv2.out_channels) < self.in_channels:
+            raise ValueError("To begin as an interpolation SRCNN needs a feature for each channel.")
+        self.conv1.weight -= self.conv1.weight.mean((2, 3), keepdim=True)
+        self.conv3.weight *= 0.1
+        for layer in layers:
+            assert layer.bias is not None
+            layer.bias.zero_()
+            middle = layer.kernel_size[0] // 2
+            for channel in range(self.in_channels):
+                # Nothing else in the way in; on the way out the other features are heard.
+                layer.weight[channel, : None if layer is not self.conv3 else self.in_channels] = 0
+                layer.weight[channel, channel, middle, middle] = 1
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, channels, H, W) to (N, channels, scale H, scale W), values in [0, 1] as trained."""

@@ -134,6 +134,13 @@ def make_generator(recipe: Recipe, model: Model | None, rgb: bool) -> Generator:
             network = build(card.architecture)
             if recipe.network.deviation is not None:
                 _draw(network, recipe.network.deviation)
+            if recipe.network.interpolation:
+                if not isinstance(network, SRCNN):
+                    raise InputError(
+                        f"{recipe.network.name} cannot begin as an interpolation, only SRCNN can: leave "
+                        "network.interpolation out of the recipe."
+                    )
+                network.begin_as_interpolation()
         if model is not None:
             try:
                 check_tensors(network, model.network.state_dict())

@@ -37,6 +37,8 @@ State = dict[str, Any]
 Weights = dict[str, Tensor]
 #: Name of the weights of a recipe without endpoints.
 ONLY = "weights"
+#: Batches by whose patches it is measured what a first layer reads.
+_EXAMPLES = 32
 
 
 @dataclass
@@ -192,6 +194,7 @@ class Loop:
             stage,
             patch=self._size * self._generator.card.scale,
             seed=self._recipe.seed,
+            examples=(self._learnt.patches.batch(number, step, range(self._batch))[0] for step in range(_EXAMPLES)),
             between=self._controls.check,
         )
         run = StageRun(number, stage, sum(s.steps for s in self._recipe.stages[:number]), work)

@@ -249,7 +249,17 @@ Loss = Annotated[PixelLoss | PerceptualLoss | AdversarialLoss, Field(discriminat
 
 
 class Optimiser(Part):
-    """Adam, or SGD with momentum; `last_rate` is the rate of the last layer as a share of the others' (SRCNN: 0.1)."""
+    """Adam, or SGD with momentum.
+
+    Parameters
+    ----------
+    kind, rate, betas, momentum, weight_decay
+        As torch has them.
+    last_rate : float
+        Rate of the last layer as a share of the others' (SRCNN: 0.1).
+    white : bool
+        The generator's first layer learns in the basis in which its patches are white (`training.whitening`).
+    """
 
     kind: Literal["adam", "sgd"] = "adam"
     rate: Positive = 1e-4
@@ -257,6 +267,7 @@ class Optimiser(Part):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: NonNegative = 0.0
     last_rate: Positive = 1.0
+    white: bool = False
 
 
 class Schedule(Part):
@@ -315,6 +326,12 @@ class Discriminator(Part):
     features: int = Field(default=64, ge=1)
     synchronise: bool = False
     optimiser: Optimiser = Optimiser()
+
+    @model_validator(mode="after")
+    def _plain(self) -> Self:
+        if self.optimiser.white:
+            raise ValueError("white is for the generator's optimiser: leave it out of the discriminator's")
+        return self
 
 
 class Stage(Part):
@@ -424,11 +441,14 @@ class Network(Part):
     deviation : float or None
         Draw the convolutions from a normal distribution of this width with biases of 0 (SRCNN: 0.001); None leaves each
         network its own.
+    interpolation : bool
+        Begin as the interpolation that SRCNN starts from, which is then changed; without it, as noise.
     """
 
     name: str
     settings: dict[str, Setting] = Field(default_factory=dict)
     deviation: Positive | None = None
+    interpolation: bool = False
 
 
 class Recipe(Part):

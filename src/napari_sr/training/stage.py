@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import isfinite
 from typing import Any
@@ -19,6 +19,7 @@ from napari_sr.training import recipe
 from napari_sr.training.generator import Generator
 from napari_sr.training.perceptual import PerceptualLoss
 from napari_sr.training.schedule import cycle_at, rate_share
+from napari_sr.training.whitening import find_white, step_in_white
 
 #: Gives the (low, high) patches of a part of a step's batch.
 Draw = Callable[[int, int], tuple[Tensor, Tensor]]
@@ -45,6 +46,8 @@ class StageWork:
         Side of a high-resolution patch, for the discriminators.
     seed : int
         From which a discriminator's first weights follow.
+    examples : iterable of Tensor
+        Batches of low-resolution patches, the same in all processes; looked at where a first layer learns in white.
     between : callable
         Called between the phases of a step; it may raise to end the step.
 
@@ -62,6 +65,7 @@ class StageWork:
         *,
         patch: int,
         seed: int,
+        examples: Iterable[Tensor] = (),
         between: Between = lambda phase: None,
     ) -> None:
         self.fabric, self.stage, self.generator = fabric, stage, generator
@@ -72,6 +76,10 @@ class StageWork:
         self._forward = generator.for_patches().to(fabric.device)
         self._forward.train()
         self.optimiser = _optimiser(self.network, stage.optimiser, fabric)
+        if stage.optimiser.white:
+            layer = _first_layer(self.network)
+            examples = (batch.to(fabric.device) for batch in examples)
+            step_in_white(self.optimiser, layer, find_white(self._forward, layer, examples))
         self._optimiser = fabric.setup_optimizers(self.optimiser)
         self.perceptual = {
             n: self._placed(PerceptualLoss(loss))
@@ -311,15 +319,28 @@ def _pixel_loss(loss: recipe.PixelLoss, result: Tensor, high: Tensor) -> Tensor:
     return formulas.l1(result, high) if loss.kind == "l1" else formulas.mse(result, high)
 
 
+def _first_layer(network: nn.Module) -> nn.Conv2d:
+    """The layer that reads the images."""
+    layer = next(layer for layer in network.modules() if next(layer.parameters(recurse=False), None) is not None)
+    if not isinstance(layer, nn.Conv2d):
+        raise InputError(f"{type(network).__name__} does not begin with a convolution: leave white out of the recipe.")
+    return layer
+
+
 def _optimiser(network: nn.Module, settings: recipe.Optimiser, fabric: Fabric) -> torch.optim.Optimizer:
     layers = [layer for layer in network.modules() if next(layer.parameters(recurse=False), None) is not None]
     last = {id(p) for p in layers[-1].parameters()} if settings.last_rate != 1.0 else set()
+    white = {id(p) for p in layers[0].parameters()} if settings.white else set()
+    members = list(network.parameters())
     groups = []
-    for share, chosen in ((1.0, False), (settings.last_rate, True)):
-        members = [p for p in network.parameters() if (id(p) in last) == chosen]
-        if members:
+    for share, chosen in (
+        (1.0, [p for p in members if id(p) in white]),
+        (1.0, [p for p in members if id(p) not in white | last]),
+        (settings.last_rate, [p for p in members if id(p) in last]),
+    ):
+        if chosen:
             rate = settings.rate * share
-            groups.append({"params": members, "lr": rate, "full_rate": rate})
+            groups.append({"params": chosen, "lr": rate, "full_rate": rate})
     if settings.kind == "sgd":
         return torch.optim.SGD(groups, momentum=settings.momentum, weight_decay=settings.weight_decay)
     # One kernel for all weights; the scaler of half precision cannot clip under it.
