@@ -4,7 +4,8 @@
 
 Customary tiles are those of Real-ESRGAN: 256 pixels, 10 of padding, NCHW, float32, one by one, no blending. Times are
 medians of runs in turn, so that a change of the machine's speed meets all alike; their spread is the range. Memory is
-that of a process of its own (its largest resident size), beyond what it had before and beyond the result.
+that of a process of its own (its largest resident size), beyond what it had before and beyond the result; once as the C
+library has it, which keeps what was freed in pieces for later, and once with glibc told to give it back.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import copy
 import gc
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -39,6 +41,8 @@ NHWC = torch.channels_last
 #: TFLOP/s that an H100's memory allows a dense block whose torch.cat, activation and sum are kernels of their own, and
 #: one in which they are fused with the convolutions.
 GPU_BOUNDS = (300, 840)
+#: Has glibc take and give back every piece above 256 KiB by itself.
+GIVE_BACK = "glibc.malloc.mmap_threshold=262144:glibc.malloc.trim_threshold=262144"
 
 
 def processor() -> str:
@@ -140,7 +144,13 @@ def measure_error(weights: list[Path]) -> None:
 
 
 def measure_time(
-    network: nn.Module, sizes: list[tuple[int, int]], runs: int, strip: int, precisions: list[str], warm_up: int
+    network: nn.Module,
+    sizes: list[tuple[int, int]],
+    runs: int,
+    strip: int,
+    precisions: list[str],
+    warm_up: int,
+    with_tiles: bool = True,
 ) -> None:
     """Stream, whole image and customary tiles in turn."""
     plain, tiles = ready(network, torch.float32), ready(network, torch.float32, nhwc=False)
@@ -153,18 +163,19 @@ def measure_time(
         if "float32" in precisions:
             cases["whole image, float32"] = lambda x=x: plain(x)
             cases["streamed, float32"] = lambda x=x: streamed(plain, x, strip)
-        cases["customary tiles, float32"] = lambda image=image: customary(tiles, image)
+        if with_tiles:
+            cases["customary tiles, float32"] = lambda image=image: customary(tiles, image)
         if "bfloat16" in precisions:
             cases["whole image, bfloat16"] = lambda y=y: half(y)
             cases["streamed, bfloat16"] = lambda y=y: streamed(half, y, strip)
         print(f"\nTime, {height} x {width}, strips of {strip}, {runs} runs in turn")
         times = in_turn(cases, runs, warm_up)
-        slow = median(times["customary tiles, float32"])
         for name, seconds in times.items():
             precision = name.rpartition(" ")[2]
             whole = times.get(f"whole image, {precision}")
             row(name, seconds, None if whole is None else median(whole))
-        for precision in precisions:
+        for precision in precisions if with_tiles else ():
+            slow = median(times["customary tiles, float32"])
             print(f"  streamed {precision} over customary tiles: {median(times[f'streamed, {precision}']) / slow:.3f}")
 
 
@@ -203,14 +214,22 @@ def memory_case(weights: str, height: int, width: int, budget: int) -> None:
 
 
 def measure_memory(weights: Path, cases: list[tuple[int, int, int]]) -> None:
-    """Peak memory for heights and widths, each in a process of its own."""
-    print("\nPeak memory beyond image and result (float32)")
+    """Peak memory for heights and widths, each in processes of its own."""
+    print("\nPeak memory beyond image and result (float32); and where what is freed is given back")
     for height, width, budget in cases:
         code = [sys.executable, __file__, "--weights", str(weights), "--case", str(height), str(width), str(budget)]
-        found = json.loads(subprocess.run(code, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+        usual, back = (
+            json.loads(
+                subprocess.run(
+                    code, check=True, capture_output=True, text=True, env={**os.environ, "GLIBC_TUNABLES": tunables}
+                ).stdout.splitlines()[-1]
+            )
+            for tunables in ("", GIVE_BACK)
+        )
         print(
-            f"  {height:5d} x {width:<5d} budget {budget / 2**30:.2f} GiB: {found['bytes'] / 2**30:.3f} GiB "
-            f"(planned {found['planned'] / 2**30:.3f}), {found['cut']}, {found['seconds']:.0f} s",
+            f"  {height:5d} x {width:<5d} budget {budget / 2**30:.2f} GiB: {usual['bytes'] / 2**30:.3f} GiB "
+            f"(planned {usual['planned'] / 2**30:.3f}) in {usual['seconds']:.0f} s; given back: "
+            f"{back['bytes'] / 2**30:.3f} GiB in {back['seconds']:.0f} s; {usual['cut']}",
             flush=True,
         )
 
@@ -413,6 +432,7 @@ def main() -> None:
     parser.add_argument("--warm-up", type=int, default=1, help="for the times; 0 where a run takes minutes")
     parser.add_argument("--strip", type=int, default=64)
     parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"], help="for the times")
+    parser.add_argument("--without-tiles", action="store_true", help="for the times: stream and whole image alone")
     parser.add_argument("--memory", nargs="+", default=["512x128", "2048x128", "8192x128", "2048x2048"])
     parser.add_argument(
         "--tensors", nargs="+", default=["512x16", "2048x16", "8192x16"], help="narrow, for their record"
@@ -431,7 +451,15 @@ def main() -> None:
         measure_error([arguments.weights, *arguments.all_weights])
     if "time" in arguments.parts:
         sizes = [size_of(size) for size in arguments.sizes]
-        measure_time(network, sizes, arguments.runs, arguments.strip, arguments.precisions, arguments.warm_up)
+        measure_time(
+            network,
+            sizes,
+            arguments.runs,
+            arguments.strip,
+            arguments.precisions,
+            arguments.warm_up,
+            not arguments.without_tiles,
+        )
     if "memory" in arguments.parts:
         budget = round(arguments.budget * 2**30)
         measure_memory(arguments.weights, [(*size_of(case), budget) for case in arguments.memory])
