@@ -73,6 +73,12 @@ def test_models_are_listed_with_their_cards(folder, bundled, small_card, small_s
     assert by_name["theirs"].path == folder / "theirs.pth"
 
 
+def test_models_are_listed_by_their_names_whatever_their_suffixes(folder, srcnn):
+    for name in ("srcnn-x3-915", "srcnn-x3", "srcnn-x4"):
+        torch.save(srcnn, folder / f"{name}.pth")
+    assert names("user") == ["srcnn-x3", "srcnn-x3-915", "srcnn-x4"]
+
+
 def test_a_damaged_file_is_listed_with_its_problem_and_refused_by_it(folder):
     (folder / "bad.safetensors").write_bytes(b"no header")
     entry = next(entry for entry in list_models() if entry.name == "bad")

@@ -222,7 +222,9 @@ def _published_path(published: Published) -> tuple[Path, ModelEntry | None]:
 def _entries(folder: Path, where: Literal["bundled", "user"]) -> list[ModelEntry]:
     if not folder.is_dir():
         return []
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    # By the names that are shown: "x3" before "x3-915", which the suffixes would turn round.
+    files = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()]
+    paths = sorted(files, key=lambda path: (path.stem, path.suffix))
     # Hidden files are those of writers that have not finished.
     paths = [path for path in paths if not path.name.startswith(".")]
     stems = Counter(path.stem for path in paths)
