@@ -319,16 +319,21 @@ def _pixel_loss(loss: recipe.PixelLoss, result: Tensor, high: Tensor) -> Tensor:
     return formulas.l1(result, high) if loss.kind == "l1" else formulas.mse(result, high)
 
 
+def _layers(network: nn.Module) -> list[nn.Module]:
+    """Those with weights of their own, in the order in which they were made."""
+    return [layer for layer in network.modules() if next(layer.parameters(recurse=False), None) is not None]
+
+
 def _first_layer(network: nn.Module) -> nn.Conv2d:
     """The layer that reads the images."""
-    layer = next(layer for layer in network.modules() if next(layer.parameters(recurse=False), None) is not None)
+    layer = _layers(network)[0]
     if not isinstance(layer, nn.Conv2d):
         raise InputError(f"{type(network).__name__} does not begin with a convolution: leave white out of the recipe.")
     return layer
 
 
 def _optimiser(network: nn.Module, settings: recipe.Optimiser, fabric: Fabric) -> torch.optim.Optimizer:
-    layers = [layer for layer in network.modules() if next(layer.parameters(recurse=False), None) is not None]
+    layers = _layers(network)
     last = {id(p) for p in layers[-1].parameters()} if settings.last_rate != 1.0 else set()
     white = {id(p) for p in layers[0].parameters()} if settings.white else set()
     members = list(network.parameters())
