@@ -169,3 +169,29 @@ def test_srcnn_that_begins_as_interpolation_hands_on_every_channel(channels):
 def test_srcnn_with_fewer_features_than_channels_cannot_begin_as_interpolation():
     with pytest.raises(ValueError, match="a feature for each channel"):
         SRCNN(channels=3, features=(8, 2)).begin_as_interpolation()
+
+
+@pytest.mark.parametrize(("scale", "channels", "middle"), [(2, 1, "prelu"), (3, 3, "batch_norm"), (4, 3, "batch_norm")])
+def test_srresnet_that_begins_as_interpolation_hands_on_every_channel(scale, channels, middle):
+    torch.manual_seed(0)
+    network = SRResNet(
+        scale=scale, in_channels=channels, out_channels=channels, features=8, blocks=1, middle=middle
+    ).eval()
+    network.begin_as_interpolation()
+    x = torch.rand(1, channels, 12, 10)
+    with torch.no_grad():
+        interpolated = x
+        for factor in (2, 2) if scale == 4 else (scale,):
+            interpolated = nn.functional.interpolate(interpolated, scale_factor=factor, mode="bilinear")
+        # The convolutions pad with zeros, where the interpolation repeats the edge.
+        inner = (..., slice(6, -6), slice(6, -6))
+        assert 0 < (network(x) - interpolated)[inner].abs().mean() < 0.1
+        network.conv_out.weight[:, channels:] = 0
+        torch.testing.assert_close(network(x)[inner], interpolated[inner])
+
+
+@pytest.mark.parametrize("settings", [{"features": 2}, {"out_channels": 1}, {"output": "tanh"}])
+def test_srresnet_that_cannot_begin_as_interpolation_says_what_it_needs(settings):
+    network = SRResNet(**{"in_channels": 3, "features": 4, "blocks": 1, **settings})
+    with pytest.raises(ValueError, match="SRResNet needs a feature for each channel"):
+        network.begin_as_interpolation()

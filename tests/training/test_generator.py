@@ -7,7 +7,7 @@ from napari_sr import InputError
 from napari_sr.networks import SRCNN, RRDBNet
 from napari_sr.training import load_recipe
 from napari_sr.training.generator import Unpadded, make_generator, patch_sizes, work_per_pixel
-from napari_sr.training.recipe import Patches, Recipe
+from napari_sr.training.recipe import Network, Patches, Recipe
 from napari_sr.zoo import Architecture, Card
 
 
@@ -96,7 +96,13 @@ def test_the_papers_first_weights_are_as_narrow_as_asked():
     assert network.conv1.bias.abs().max().item() == 0
 
 
-def test_only_srcnn_begins_as_an_interpolation(tiny):
+def test_a_network_that_cannot_begin_as_an_interpolation_is_refused(tiny):
     recipe = tiny.model_copy(update={"network": tiny.network.model_copy(update={"interpolation": True})})
     with pytest.raises(InputError, match="RRDBNet cannot begin as an interpolation"):
         make_generator(recipe, None, rgb=False)
+
+
+def test_too_few_features_to_begin_as_an_interpolation_are_refused_in_the_recipes_words(tiny):
+    network = Network(name="SRCNN", settings={"scale": 2, "channels": 3, "features": [8, 2]}, interpolation=True)
+    with pytest.raises(InputError, match=r"a feature for each channel\. Change network.settings"):
+        make_generator(tiny.model_copy(update={"network": network}), None, rgb=True)

@@ -22,6 +22,11 @@ def test_pixel_losses():
     assert losses.charbonnier(result, truth, 0.5).item() == pytest.approx((sqrt(1.25) + sqrt(4.25)) / 2)
 
 
+def test_binned():
+    image = torch.arange(20.0).view(1, 1, 4, 5)
+    assert losses.binned(image, 2).tolist() == [[[[3.0, 5.0], [13.0, 15.0]]]]
+
+
 def test_standard():
     wanted = (minus_log_sigmoid(2) + minus_log_sigmoid(0)) / 2 + (minus_log_sigmoid(1) + minus_log_sigmoid(0)) / 2
     assert losses.standard_discriminator(REAL, FAKE).item() == pytest.approx(wanted)

@@ -12,6 +12,7 @@ from napari_sr.training import Training, save_model, stage
 from napari_sr.training import checkpoint as checkpoints
 from napari_sr.training.events import CheckpointWritten, Paused, Prepared, RateLowered, Resumed, StepDone, Validated
 from napari_sr.training.log import read_curves
+from napari_sr.training.recipe import Network, Optimiser, PixelLoss, Stage
 from napari_sr.zoo import read_model
 
 
@@ -311,3 +312,31 @@ def test_srcnn_learns_without_borders_and_runs_with_them(run, tiny):
     outcome = run(tiny.model_copy(update={"network": network, "family": "srcnn"})).run()
     assert outcome.model.card.architecture.network == "SRCNN"
     assert sr.upscale(run_image(), outcome.model).shape == (192, 192)
+
+
+def test_a_binned_loss_compares_what_pixels_hold_together(run, tiny):
+    only = Stage(steps=2, losses=(PixelLoss(kind="mse"), PixelLoss(kind="mse", binned=4)))
+    training = run(tiny.model_copy(update={"stages": (only,)}))
+    training.run()
+    for event in training.heard.of(StepDone):
+        # The mean of a square is at least the square of the mean.
+        assert 0 < event.losses["mse_2"] < event.losses["mse"]
+
+
+def test_a_loss_binned_over_more_than_a_patch_is_refused(run, tiny):
+    only = Stage(steps=2, losses=(PixelLoss(kind="l1", binned=17),))
+    with pytest.raises(InputError, match="patches of 16 pixels are too small to be binned by 17"):
+        run(tiny.model_copy(update={"stages": (only,)})).run()
+
+
+@pytest.mark.parametrize("white", [False, True])
+@pytest.mark.parametrize("batch_norm", ["batch", "kept"])
+def test_statistics_of_batch_normalisation_are_learnt_or_kept(run, tiny, batch_norm, white):
+    network = Network(
+        name="SRResNet", settings={"scale": 2, "in_channels": 1, "out_channels": 1, "features": 4, "blocks": 1}
+    )
+    only = Stage(steps=2, losses=(PixelLoss(kind="l1"),), batch_norm=batch_norm, optimiser=Optimiser(white=white))
+    outcome = run(tiny.model_copy(update={"network": network, "family": "srgan", "stages": (only,)})).run()
+    state = outcome.model.network.state_dict()
+    kept = (state["bn_mid.running_mean"] == 0).all() and (state["bn_mid.running_var"] == 1).all()
+    assert kept == (batch_norm == "kept")

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_sr.imaging.resize import Kernel
+from napari_sr.networks.handing_on import hand_on, hear_little_else
 from napari_sr.networks.receptive import Convolutions, Enlarge, receptive_radius
 from napari_sr.networks.upsample import Upsample
 
@@ -77,19 +78,12 @@ class SRCNN(nn.Module):
         ValueError
             If there are fewer features than channels.
         """
-        layers = (self.conv1, self.conv2, self.conv3)
         if min(self.conv1.out_channels, self.conv2.out_channels) < self.in_channels:
             raise ValueError("To begin as an interpolation SRCNN needs a feature for each channel.")
         self.conv1.weight -= self.conv1.weight.mean((2, 3), keepdim=True)
-        self.conv3.weight *= 0.1
-        for layer in layers:
-            assert layer.bias is not None
-            layer.bias.zero_()
-            middle = layer.kernel_size[0] // 2
-            for channel in range(self.in_channels):
-                # Nothing else in the way in; on the way out the other features are heard.
-                layer.weight[channel, : None if layer is not self.conv3 else self.in_channels] = 0
-                layer.weight[channel, channel, middle, middle] = 1
+        hand_on(self.conv1, self.in_channels)
+        hand_on(self.conv2, self.in_channels)
+        hear_little_else(self.conv3, self.in_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, channels, H, W) to (N, channels, scale H, scale W), values in [0, 1] as trained."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from napari_sr.networks.doublings import enlargements
+from napari_sr.networks.handing_on import hand_on, hand_on_larger, hear_little_else
 from napari_sr.networks.receptive import Convolutions, Enlarge, receptive_radius
 
 
@@ -105,6 +107,35 @@ class SRResNet(nn.Module):
         self.conv_out = nn.Conv2d(features, out_channels, 9, padding=4)
         self.output = output
         self.tanh = nn.Tanh()
+
+    @torch.no_grad()
+    def begin_as_interpolation(self) -> None:
+        """Change the weights so that values of 0 or more come out interpolated, with a little of what was drawn.
+
+        One feature of each layer hands on a channel, which the sub-pixel convolutions interpolate linearly; the
+        residual blocks begin with nothing to add to it, and the last layer heeds the other features a tenth as much as
+        it would. The paper begins with noise; on the few images at hand a training that begins here comes further.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer features than channels, or the output is not linear.
+        """
+        channels = self.in_channels
+        if self.conv_in.out_channels < channels or self.out_channels != channels or self.output != "linear":
+            raise ValueError(
+                "To begin as an interpolation SRResNet needs a feature for each channel, as many channels out as in, "
+                "and a linear output."
+            )
+        self.conv_in.weight -= self.conv_in.weight.mean((2, 3), keepdim=True)
+        hand_on(self.conv_in, channels)
+        # The batch-norm's factor, not the convolution before it: a batch-norm of nothing would divide by nothing.
+        for parameter in (self.bn_mid if self.middle == "batch_norm" else self.conv_mid).parameters():
+            parameter[:channels] = 0
+        for block in self.up:
+            assert isinstance(block, SubPixelBlock)
+            hand_on_larger(block.conv, channels, block.shuffle.upscale_factor)
+        hear_little_else(self.conv_out, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, scale H, scale W), values in [0, 1] as trained."""

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from napari_sr.errors import InputError
 from napari_sr.inference.channels import check_channels, network_for
 from napari_sr.networks.srcnn import SRCNN
+from napari_sr.networks.srresnet import SRResNet
 from napari_sr.training.recipe import Patches, Recipe
 from napari_sr.training.twins import PatchColour
 from napari_sr.zoo.architectures import build, build_empty, check_tensors
@@ -135,12 +136,7 @@ def make_generator(recipe: Recipe, model: Model | None, rgb: bool) -> Generator:
             if recipe.network.deviation is not None:
                 _draw(network, recipe.network.deviation)
             if recipe.network.interpolation:
-                if not isinstance(network, SRCNN):
-                    raise InputError(
-                        f"{recipe.network.name} cannot begin as an interpolation, only SRCNN can: leave "
-                        "network.interpolation out of the recipe."
-                    )
-                network.begin_as_interpolation()
+                _begin_as_interpolation(network, recipe.network.name)
         if model is not None:
             try:
                 check_tensors(network, model.network.state_dict())
@@ -182,6 +178,20 @@ def _new_card(recipe: Recipe, rgb: bool) -> Card:
         domain=recipe.domain,
         licence=recipe.licence,
     )
+
+
+def _begin_as_interpolation(network: nn.Module, name: str) -> None:
+    if not isinstance(network, SRCNN | SRResNet):
+        raise InputError(
+            f"{name} cannot begin as an interpolation, only SRCNN and SRResNet can: leave network.interpolation out of "
+            "the recipe."
+        )
+    try:
+        network.begin_as_interpolation()
+    except ValueError as error:
+        raise InputError(
+            f"{error} Change network.settings in the recipe, or leave network.interpolation out."
+        ) from error
 
 
 def _draw(network: nn.Module, deviation: float) -> None:

@@ -31,6 +31,11 @@ def charbonnier(result: Tensor, truth: Tensor, epsilon: float = 1e-3) -> Tensor:
     return torch.sqrt((result - truth) ** 2 + epsilon**2).mean()
 
 
+def binned(image: Tensor, size: int) -> Tensor:
+    """Means of squares of ``size`` x ``size`` pixels of (N, C, Y, X); what is left over at the ends is left out."""
+    return functional.avg_pool2d(image, size)
+
+
 def standard_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """``-mean log D(real) - mean log(1 - D(fake))`` with ``D = sigmoid(C)``.
 

@@ -195,11 +195,22 @@ class Patches(Part):
 
 
 class PixelLoss(Part):
-    """The mean difference of pixels: absolute, squared, or Charbonnier's."""
+    """The mean difference of pixels: absolute, squared, or Charbonnier's.
+
+    Parameters
+    ----------
+    epsilon : float
+        Charbonnier's.
+    binned : int
+        Squares of so many high-resolution pixels are compared by their means. With the factor of the network, the
+        low-resolution image that the result would give is held to the truth's (brightness, places), and what is finer
+        is left to the other losses.
+    """
 
     kind: Literal["l1", "mse", "charbonnier"]
     weight: Positive = 1.0
     epsilon: Positive = 1e-3
+    binned: int = Field(default=1, ge=1)
 
 
 class PerceptualLoss(Part):
@@ -355,6 +366,10 @@ class Stage(Part):
         Longest gradient.
     accumulate : int
         A step's batch goes through in so many parts.
+    batch_norm : {"batch", "kept"}
+        What the network's batch normalisations divide by: the statistics of each batch, whose running means are kept
+        for images; or those that the network has, unchanged (0 and 1 in a new one), so that patches go through it as
+        images do.
     keep : {"auto", "best", "last"}
         Which weights it hands on: those with the best validation PSNR, or the last; "auto" is "last" with an
         adversarial loss, which lowers PSNR on purpose, and "best" without.
@@ -371,6 +386,7 @@ class Stage(Part):
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     clip: Positive | None = None
     accumulate: int = Field(default=1, ge=1)
+    batch_norm: Literal["batch", "kept"] = "batch"
     keep: Literal["auto", "best", "last"] = "auto"
     endpoint: str | None = Field(default=None, min_length=1)
 
@@ -442,7 +458,7 @@ class Network(Part):
         Draw the convolutions from a normal distribution of this width with biases of 0 (SRCNN: 0.001); None leaves each
         network its own.
     interpolation : bool
-        Begin as the interpolation that SRCNN starts from, which is then changed; without it, as noise.
+        Begin as an interpolation, which is then changed (SRCNN, SRResNet); without it, as noise.
     """
 
     name: str

@@ -54,7 +54,7 @@ class StageWork:
     Raises
     ------
     InputError
-        If the weights of a perceptual loss cannot be had, or the patch is too small for the discriminator.
+        If the weights of a perceptual loss cannot be had, or the patch is too small for the discriminator or a loss.
     """
 
     def __init__(
@@ -80,7 +80,15 @@ class StageWork:
             layer = _first_layer(self.network)
             examples = (batch.to(fabric.device) for batch in examples)
             step_in_white(self.optimiser, layer, find_white(self._forward, layer, examples))
+        if stage.batch_norm == "kept":
+            keep_statistics(self._forward)
         self._optimiser = fabric.setup_optimizers(self.optimiser)
+        for loss in stage.losses:
+            if isinstance(loss, recipe.PixelLoss) and loss.binned > patch:
+                raise InputError(
+                    f"High-resolution patches of {patch} pixels are too small to be binned by {loss.binned}: choose "
+                    "larger patches, or a smaller binned in the stage's losses."
+                )
         self.perceptual = {
             n: self._placed(PerceptualLoss(loss))
             for n, loss in enumerate(stage.losses)
@@ -314,6 +322,8 @@ def _frozen(network: nn.Module | None) -> Iterator[None]:
 
 
 def _pixel_loss(loss: recipe.PixelLoss, result: Tensor, high: Tensor) -> Tensor:
+    if loss.binned > 1:
+        result, high = formulas.binned(result, loss.binned), formulas.binned(high, loss.binned)
     if loss.kind == "charbonnier":
         return formulas.charbonnier(result, high, loss.epsilon)
     return formulas.l1(result, high) if loss.kind == "l1" else formulas.mse(result, high)
@@ -322,6 +332,13 @@ def _pixel_loss(loss: recipe.PixelLoss, result: Tensor, high: Tensor) -> Tensor:
 def _layers(network: nn.Module) -> list[nn.Module]:
     """Those with weights of their own, in the order in which they were made."""
     return [layer for layer in network.modules() if next(layer.parameters(recurse=False), None) is not None]
+
+
+def keep_statistics(network: nn.Module) -> None:
+    """Have batch normalisations use and keep the statistics they have, until ``train()`` is called again."""
+    for layer in network.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            layer.eval()
 
 
 def _first_layer(network: nn.Module) -> nn.Conv2d:

@@ -62,8 +62,12 @@ def find_white(network: nn.Module, layer: nn.Conv2d, images: Iterable[Tensor]) -
 
     def look(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         nonlocal count
+        values = inputs[0].float()
+        # Borders that the layer invents are no images, unless a patch has nothing else to read.
+        fits = all(n >= k for n, k in zip(values.shape[2:], layer.kernel_size, strict=True))
+        padding = (0, 0) if fits else tuple(k // 2 for k in layer.kernel_size)
         # Beside one another, not overlapping: neighbours tell the same twice.
-        read = nn.functional.unfold(inputs[0].float(), layer.kernel_size, layer.dilation, stride=layer.kernel_size)
+        read = nn.functional.unfold(values, layer.kernel_size, layer.dilation, padding, stride=layer.kernel_size)
         vectors = read.transpose(1, 2).reshape(-1, size).cpu().double()
         total.add_(vectors.sum(0))
         products.add_(vectors.T @ vectors)
