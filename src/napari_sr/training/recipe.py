@@ -83,6 +83,10 @@ class Data(Part):
         As `napari_sr.upscale` takes it.
     planes : int
         At most so many planes of one image, evenly spread.
+    denoise : float or None
+        The truths are learnt from, and validated against, without their own noise: 0.8 takes nearly all of it
+        (`training.denoising`). Low-resolution twins are still made of the images as they are. For adversarial losses on
+        noisy images, whose judge would ask for the noise.
     """
 
     images: tuple[ImageSet, ...] = ()
@@ -90,6 +94,7 @@ class Data(Part):
     sizes: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (1.0,)
     intensity: IntensitySpec = "auto"
     planes: int = Field(default=64, ge=1)
+    denoise: Positive | None = None
 
 
 class GaussianBlur(Part):

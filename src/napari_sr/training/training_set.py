@@ -255,7 +255,7 @@ def _described(images: Sequence[TrainingImage], twins: Sequence[Twin], largest: 
         digest = hashlib.sha256()
         for number in members:
             for twin in (t for t in twins if t.image == number and t.size == largest):
-                _add(digest, twin.high)
+                _add(digest, twin.high if twin.source is None else twin.source)
         first = images[members[0]]
         described.append(TrainingData(name=name, licence=first.licence, sha256=digest.hexdigest(), source=first.source))
     return tuple(described)

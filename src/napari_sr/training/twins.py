@@ -14,6 +14,7 @@ from napari_sr.imaging.colour import STUDIO_SWING, luma
 from napari_sr.imaging.intensity import IntensityMap, IntensitySpec, Percentiles, check_finite, intensity_maps
 from napari_sr.imaging.resize import resize
 from napari_sr.training.degradation import add_noise, blurred_and_shrunk, with_noise
+from napari_sr.training.denoising import without_noise
 from napari_sr.training.images import TrainingImage
 from napari_sr.training.recipe import Data, Degradation
 
@@ -44,6 +45,8 @@ class Twin:
         Of the camera that the noise is added for.
     size : float
         At which size the image is shown.
+    source : array or None
+        What `high` was before its noise was taken away, as the image has it; None where it is `high`.
     """
 
     image: int
@@ -54,6 +57,7 @@ class Twin:
     degradation: Degradation | None
     dtype: np.dtype[Any]
     size: float = 1.0
+    source: Array | None = None
 
     @property
     def grey(self) -> Array:
@@ -145,20 +149,22 @@ def _twins_of_one(
     variants = settled.variants if _ranges(settled) else 1
     twins = []
     for channel, plane in planes:
+        truth = without_noise(plane, data.denoise) if data.denoise else plane
         for size in data.sizes:
-            shown = plane if size == 1 else resize(plane, factor=size, axes=(0, 1))
+            shown = _at_size(plane, size)
+            wanted = shown if truth is plane else _at_size(truth, size)
             height, width = (n // scale * scale for n in shown.shape[:2])
             if min(height, width) < scale:
                 raise InputError(f"It has {shown.shape[0]} x {shown.shape[1]} pixels, too few for a factor of {scale}.")
-            shown = shown[:height, :width]
+            shown, wanted = shown[:height, :width], wanted[:height, :width]
             shares = [(v + 0.5) / variants for v in range(variants)]
             lows = tuple(
                 blurred_and_shrunk(shown, scale, settled, share=share, pixel_size=image.pixel_size) for share in shares
             )
             noisy = settled if settled.noise is not None else None
             map_ = maps[channel]
-            for low_parts, high in _colours(lows, shown, colour):
-                twins.append(Twin(number, low_parts, high, map_, map_, noisy, np.dtype(plane.dtype), size))
+            for low_parts, high, source in _colours(lows, wanted, shown, colour):
+                twins.append(Twin(number, low_parts, high, map_, map_, noisy, np.dtype(plane.dtype), size, source))
     return twins, settled
 
 
@@ -182,8 +188,10 @@ def _paired(number: int, image: TrainingImage, scale: int, data: Data, colour: P
         gain, offset = brightness(chosen)
         high_map = IntensityMap(gain * low_map.low + offset, gain * low_map.high + offset)
         for small, large in chosen:
-            for low_parts, high in _colours((small,), large, colour):
-                twins.append(Twin(number, low_parts, high, low_map, high_map, None, np.dtype(small.dtype)))
+            wanted = without_noise(large, data.denoise) if data.denoise else large
+            for low_parts, high, source in _colours((small,), wanted, large, colour):
+                dtype = np.dtype(small.dtype)
+                twins.append(Twin(number, low_parts, high, low_map, high_map, None, dtype, source=source))
     return twins
 
 
@@ -264,12 +272,24 @@ def _planes(array: Any, image: TrainingImage, most: int, axes: Any = None) -> It
         yield axes.channel_of(index), plane[..., :3] if axes.rgb else plane
 
 
-def _colours(lows: tuple[Array, ...], high: Array, colour: PatchColour) -> Iterator[tuple[tuple[Array, ...], Array]]:
-    if colour == "grey" and high.ndim == 3:
-        for c in range(high.shape[2]):
-            yield tuple(np.ascontiguousarray(low[..., c]) for low in lows), np.ascontiguousarray(high[..., c])
-    else:
-        yield lows, high
+def _at_size(plane: Array, size: float) -> Array:
+    return plane if size == 1 else resize(plane, factor=size, axes=(0, 1))
+
+
+def _colours(
+    lows: tuple[Array, ...], high: Array, source: Array, colour: PatchColour
+) -> Iterator[tuple[tuple[Array, ...], Array, Array]]:
+    """Low, high and source of one plane: once, or of each colour."""
+    *smalls, highs = (_parts(plane, colour) for plane in (*lows, high))
+    sources = highs if np.shares_memory(source, high) else _parts(source, colour)
+    for n, (large, seen) in enumerate(zip(highs, sources, strict=True)):
+        yield tuple(small[n] for small in smalls), large, seen
+
+
+def _parts(plane: Array, colour: PatchColour) -> list[Array]:
+    if colour == "grey" and plane.ndim == 3:
+        return [np.ascontiguousarray(plane[..., c]) for c in range(plane.shape[2])]
+    return [plane]
 
 
 def intensity_words(spec: IntensitySpec) -> str:
