@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from napari_sr.training.denoising import without_noise
 
@@ -37,3 +38,12 @@ def test_values_stay_in_their_dtype():
 def test_colours_are_taken_together():
     plane = np.random.default_rng(0).normal(100, 10, (40, 40, 3)).astype(np.float32)
     assert without_noise(plane, 0.8).std() < 0.3 * plane.std()
+
+
+def test_nothing_is_moved():
+    noisy = np.random.default_rng(0).normal(100, 10, (64, 64)).astype(np.float32)
+    noisy[20:44, 16:40] += 80
+    for axes in ((0,), (1,), (0, 1)):
+        mirrored = np.flip(without_noise(np.flip(noisy, axes), 0.8), axes)
+        both = [f[16:48, 12:44] - 100 for f in (without_noise(noisy, 0.8), mirrored)]
+        assert ndimage.center_of_mass(both[0]) == pytest.approx(ndimage.center_of_mass(both[1]), abs=0.01)

@@ -1,4 +1,4 @@
-"""Truths without their own noise, for judges that would take it for structure."""
+"""Images without their own noise, for judges that would take it for structure."""
 
 from __future__ import annotations
 
@@ -46,16 +46,23 @@ def without_noise(plane: npt.NDArray[Any], strength: float) -> npt.NDArray[Any]:
     noise = float(np.median(np.abs(convolve(values, mask, mode="reflect")))) / 0.6745
     if noise == 0:
         return plane
-    clean = denoise_nl_means(
-        values,
-        patch_size=_SQUARE,
-        patch_distance=_DISTANCE,
-        h=strength * noise,
-        sigma=noise,
-        fast_mode=True,
-        channel_axis=-1 if plane.ndim == 3 else None,
-    )
+    # The fast algorithm moves everything by a tenth of a pixel to one side; turned by half a turn, to the other.
+    ways = [np.rot90(_averaged(np.rot90(values, turns), strength * noise, noise), turns) for turns in (0, 2)]
+    clean = (ways[0] + ways[1]) / 2
     if plane.dtype.kind in "iu":
         limits = np.iinfo(plane.dtype)
         clean = np.rint(clean).clip(limits.min, limits.max)
     return np.asarray(clean.astype(plane.dtype))
+
+
+def _averaged(values: npt.NDArray[np.float64], unlike: float, noise: float) -> npt.NDArray[np.float64]:
+    found: npt.NDArray[np.float64] = denoise_nl_means(
+        np.ascontiguousarray(values),
+        patch_size=_SQUARE,
+        patch_distance=_DISTANCE,
+        h=unlike,
+        sigma=noise,
+        fast_mode=True,
+        channel_axis=-1 if values.ndim == 3 else None,
+    )
+    return found

@@ -84,9 +84,9 @@ class Data(Part):
     planes : int
         At most so many planes of one image, evenly spread.
     denoise : float or None
-        The truths are learnt from, and validated against, without their own noise: 0.8 takes nearly all of it
-        (`training.denoising`). Low-resolution twins are still made of the images as they are. For adversarial losses on
-        noisy images, whose judge would ask for the noise.
+        High-resolution images are learnt from, and validated against, without their own noise: 0.8 takes nearly all of
+        it (`training.denoising`). For adversarial losses on noisy images, whose judge would ask for the noise; what the
+        low-resolution twins have is then the degradation's alone.
     """
 
     images: tuple[ImageSet, ...] = ()

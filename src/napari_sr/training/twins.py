@@ -159,7 +159,7 @@ def _twins_of_one(
             shown, wanted = shown[:height, :width], wanted[:height, :width]
             shares = [(v + 0.5) / variants for v in range(variants)]
             lows = tuple(
-                blurred_and_shrunk(shown, scale, settled, share=share, pixel_size=image.pixel_size) for share in shares
+                blurred_and_shrunk(wanted, scale, settled, share=share, pixel_size=image.pixel_size) for share in shares
             )
             noisy = settled if settled.noise is not None else None
             map_ = maps[channel]
