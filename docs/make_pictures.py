@@ -96,8 +96,11 @@ def srcnn(scene: Scene) -> None:
 
 
 def srgan(scene: Scene) -> None:
-    """What the panel says as long as there is no model of the family."""
-    scene.open(fluorescence_low(), SRGANPanel, "SRGAN")
+    """A pair between faithful and sharp, on a preview of the view."""
+    panel = scene.open(fluorescence_low(), SRGANPanel, "SRGAN")
+    scene.glance(panel)
+    panel.preview_controls.switch.value = True
+    scene.wait(lambda: panel.preview.busy)
 
 
 def more(scene: Scene) -> None:
