@@ -114,7 +114,7 @@ class SRResNet(nn.Module):
 
         One feature of each layer hands on a channel, which the sub-pixel convolutions interpolate linearly; the
         residual blocks begin with nothing to add to it, and the last layer heeds the other features a tenth as much as
-        it would. The paper begins with noise; on the few images at hand a training that begins here comes further.
+        it would. The paper begins with noise; a short training that begins here comes further.
 
         Raises
         ------

@@ -9,10 +9,10 @@ import numpy.typing as npt
 from scipy.ndimage import convolve
 from skimage.restoration import denoise_nl_means
 
+from napari_sr.training.noise import SECOND_DIFFERENCES
+
 #: Sides of the squares that are compared, and how far away they are looked for, in pixels.
 _SQUARE, _DISTANCE = 5, 9
-#: Second differences in both directions; its weights' squares add up to 1, so that its answer to noise is as wide.
-_MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6.0
 
 
 def without_noise(plane: npt.NDArray[Any], strength: float) -> npt.NDArray[Any]:
@@ -42,7 +42,7 @@ def without_noise(plane: npt.NDArray[Any], strength: float) -> npt.NDArray[Any]:
     J. Darbon et al., "Fast nonlocal filtering applied to electron cryomicroscopy", ISBI 2008.
     """
     values = plane.astype(np.float64)
-    mask = _MASK[..., None] if plane.ndim == 3 else _MASK
+    mask = SECOND_DIFFERENCES[..., None] if plane.ndim == 3 else SECOND_DIFFERENCES
     noise = float(np.median(np.abs(convolve(values, mask, mode="reflect")))) / 0.6745
     if noise == 0:
         return plane

@@ -18,7 +18,7 @@ _GROUPS = 24
 # quartile of tiles of pure noise lies this far below their mean (by simulation; 8 x 8 pixels under the mask below).
 _QUARTILE = 0.769
 # Takes out planes and slopes, so that smooth structure leaves nothing; its weights' squares add up to 36.
-_MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6.0
+SECOND_DIFFERENCES = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6.0
 
 
 def estimate_noise(planes: list[npt.NDArray[Any]], *, offset: float = 0.0) -> tuple[float, float]:
@@ -53,7 +53,7 @@ def estimate_noise(planes: list[npt.NDArray[Any]], *, offset: float = 0.0) -> tu
         values = plane.astype(np.float64)
         values = values.mean(axis=2) if values.ndim == 3 else values
         height, width = (n // _TILE * _TILE for n in values.shape)
-        residual = convolve(values, _MASK, mode="reflect") ** 2
+        residual = convolve(values, SECOND_DIFFERENCES, mode="reflect") ** 2
         for source, target in ((values, means), (residual, variances)):
             tiles = source[:height, :width].reshape(height // _TILE, _TILE, width // _TILE, _TILE)
             target.append(tiles.mean(axis=(1, 3)).ravel())

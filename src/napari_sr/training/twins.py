@@ -46,7 +46,7 @@ class Twin:
     size : float
         At which size the image is shown.
     source : array or None
-        What `high` was before its noise was taken away, as the image has it; None where it is `high`.
+        What `high` was before its noise was taken away, as the image has it; None stands for `high`.
     """
 
     image: int
