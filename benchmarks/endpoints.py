@@ -10,7 +10,11 @@
   those that the bundled recipes' losses look at.
 - Brightness: mean of the result less the truth's, in grey levels of 255.
 
-The picture shows a part of each of the first three images: bicubic interpolation, five alphas, the truth.
+An electron micrograph has grain of its own, which no network can know and which would be most of every figure here:
+with --denoise all of them compare with the truth without it (`training.denoising`); the low-resolution twins are made
+from the truth as it is.
+
+The picture shows a part of each of the first three images: bicubic interpolation, five alphas, the truth as it is.
 
 Last comes on how many images the second endpoint is nearer to the truth than the first, by each judge.
 """
@@ -34,6 +38,7 @@ from napari_sr.imaging.colour import grey, luma
 from napari_sr.imaging.files import read_image, write_image
 from napari_sr.training import recipe
 from napari_sr.training.degradation import degrade
+from napari_sr.training.denoising import without_noise
 from napari_sr.training.perceptual import PerceptualLoss
 
 Image = npt.NDArray[np.generic]
@@ -129,6 +134,7 @@ def main() -> None:
     parser.add_argument("--low", type=Path, help="by default made by the degradation on the model's card")
     parser.add_argument("--high", type=Path, required=True)
     parser.add_argument("--judge", type=Path, help="SqueezeNet 1.1's weights")
+    parser.add_argument("--denoise", type=float, help="strength, as data.denoise of a recipe")
     parser.add_argument("--picture", type=Path, help="a PNG of the first three images")
     arguments = parser.parse_args()
     model = sr.load_model(arguments.model)
@@ -141,13 +147,14 @@ def main() -> None:
     print("|---" * (4 + len(judges)) + "|")
     found: dict[float, dict[str, list[float]]] = {}
     columns: dict[str, list[Image]] = {}
+    truths = [high if arguments.denoise is None else without_noise(high, arguments.denoise) for _, high in pairs]
     for alpha in (None, *ALPHAS):
         mixed = None if alpha is None else model.with_alpha(alpha)
         rows: dict[str, list[float]] = {name: [] for name in ("psnr", "fine", "shift", *judges)}
         label = "bicubic" if alpha is None else f"alpha {alpha:g}"
-        for low, high in pairs:
+        for (low, _), wanted in zip(pairs, truths, strict=True):
             result = bicubic(low, model.scale) if mixed is None else sr.upscale(low, mixed)
-            truth = high[: result.shape[0], : result.shape[1]]
+            truth = wanted[: result.shape[0], : result.shape[1]]
             columns.setdefault(label, []).append(result)
             rows["psnr"].append(evaluate(result, truth, scale=model.scale).psnr)
             rows["fine"].append(fine_power(result) / fine_power(truth))

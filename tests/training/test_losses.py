@@ -4,6 +4,7 @@ from math import exp, log, sqrt
 
 import pytest
 import torch
+from scipy import ndimage
 
 from napari_sr.training import losses
 
@@ -25,6 +26,18 @@ def test_pixel_losses():
 def test_binned():
     image = torch.arange(20.0).view(1, 1, 4, 5)
     assert losses.binned(image, 2).tolist() == [[[[3.0, 5.0], [13.0, 15.0]]]]
+
+
+def test_plain_shapes_are_blurred_and_stretched_each_by_itself():
+    image = torch.rand(2, 3, 20, 24, generator=torch.Generator().manual_seed(0))
+    image[1] = 0.25 + 0.01 * image[0]
+    found = losses.plain_shapes(image, 1.5)
+    wanted = ndimage.gaussian_filter(image[0].double().numpy(), (0, 1.5, 1.5), mode="mirror", radius=(0, 5, 5))
+    wanted = (wanted - wanted.min()) / (wanted.max() - wanted.min())
+    assert found[0].numpy() == pytest.approx(wanted, abs=1e-5)
+    # Neither brightness nor contrast is left.
+    assert found[1].numpy() == pytest.approx(wanted, abs=1e-3)
+    assert losses.plain_shapes(torch.full((1, 1, 8, 8), 0.3), 2.0).max() < 1e-3
 
 
 def test_standard():

@@ -43,6 +43,8 @@ def test_the_papers_losses_are_in_their_presets():
         (f'{STAGE}endpoint = "psnr"', "two stages"),
         (f'{STAGE}discriminator = {{ kind = "unet" }}', "exactly when it has an adversarial loss"),
         (f'{STAGE}schedule = {{ kind = "cosine", cycles = [1, 1] }}', "cycles add up to 2, and there are 3 steps"),
+        ('[[stages]]\nsteps = 0\nlosses = [{ kind = "l1" }]', "no stage has any steps"),
+        ('[[stages]]\nsteps = 3\nlosses = [{ kind = "equivariance", blurred = -1 }]', r"stages\.0\.losses\.0\.blurred"),
         ('[[stages]]\nsteps = 3\nlosses = [{ kind = "perceptual", network = "squeezenet" }]', "given as a file"),
     ],
 )

@@ -12,7 +12,7 @@ from napari_sr.training import Training, save_model, stage
 from napari_sr.training import checkpoint as checkpoints
 from napari_sr.training.events import CheckpointWritten, Paused, Prepared, RateLowered, Resumed, StepDone, Validated
 from napari_sr.training.log import read_curves
-from napari_sr.training.recipe import Network, Optimiser, PixelLoss, Stage
+from napari_sr.training.recipe import EquivarianceLoss, Network, Optimiser, PixelLoss, Stage
 from napari_sr.zoo import read_model
 
 
@@ -314,6 +314,19 @@ def test_srcnn_learns_without_borders_and_runs_with_them(run, tiny):
     assert sr.upscale(run_image(), outcome.model).shape == (192, 192)
 
 
+def test_a_stage_of_no_steps_hands_on_the_weights_that_are_begun_with(run, gan, small_model, tmp_path):
+    _, path = save_model(small_model, folder=tmp_path)
+    first = gan.stages[0].model_copy(update={"steps": 0})
+    training = run(gan.model_copy(update={"start": str(path), "stages": (first, gan.stages[1])}))
+    outcome = training.run()
+    begun = small_model.network.state_dict()
+    assert all(torch.equal(t, begun[key]) for key, t in outcome.model.endpoints["psnr"].items())
+    assert not all(torch.equal(t, begun[key]) for key, t in outcome.model.endpoints["gan"].items())
+    assert [event.step for event in training.heard.of(Validated)] == [0, 2, 4]
+    assert [int(row["step"]) for row in read_curves(training.folder / "curves.csv") if row["psnr"]] == [0, 2, 4]
+    assert training.recipe.at_length(0.1).stages[0].steps == 0
+
+
 def test_a_binned_loss_compares_what_pixels_hold_together(run, tiny):
     only = Stage(steps=2, losses=(PixelLoss(kind="mse"), PixelLoss(kind="mse", binned=4)))
     training = run(tiny.model_copy(update={"stages": (only,)}))
@@ -321,6 +334,16 @@ def test_a_binned_loss_compares_what_pixels_hold_together(run, tiny):
     for event in training.heard.of(StepDone):
         # The mean of a square is at least the square of the mean.
         assert 0 < event.losses["mse_2"] < event.losses["mse"]
+
+
+def test_an_equivariance_loss_takes_the_part_that_half_a_turn_changes_out_of_a_network(run, tiny):
+    optimiser = tiny.stages[0].optimiser.model_copy(update={"rate": 1e-3})
+    only = Stage(steps=30, losses=(EquivarianceLoss(kind="equivariance"),), optimiser=optimiser)
+    training = run(tiny.model_copy(update={"stages": (only,)}))
+    training.run()
+    told = [event.losses["equivariance"] for event in training.heard.of(StepDone)]
+    assert told[0] > 0
+    assert np.mean(told[-3:]) < 0.2 * told[0]
 
 
 def test_a_loss_binned_over_more_than_a_patch_is_refused(run, tiny):

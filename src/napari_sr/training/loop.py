@@ -198,7 +198,9 @@ class Loop:
             between=self._controls.check,
         )
         run = StageRun(number, stage, sum(s.steps for s in self._recipe.stages[:number]), work)
-        if state is None:
+        if not stage.steps:
+            self._measure(run)
+        elif state is None:
             self._save(run)
         else:
             self._restore(run, state)

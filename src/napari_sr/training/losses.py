@@ -5,6 +5,8 @@ All are taken in float32, whatever the networks compute in.
 
 from __future__ import annotations
 
+from math import ceil
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -34,6 +36,23 @@ def charbonnier(result: Tensor, truth: Tensor, epsilon: float = 1e-3) -> Tensor:
 def binned(image: Tensor, size: int) -> Tensor:
     """Means of squares of ``size`` x ``size`` pixels of (N, C, Y, X); what is left over at the ends is left out."""
     return functional.avg_pool2d(image, size)
+
+
+def half_turned(image: Tensor) -> Tensor:
+    """(N, C, Y, X) turned by half a turn: what lies up and left of the middle lies down and right of it."""
+    return image.flip(-2, -1)
+
+
+def plain_shapes(image: Tensor, sigma: float) -> Tensor:
+    """Each of (N, C, Y, X) blurred by a Gaussian of ``sigma`` pixels and stretched from 0 to 1 unless constant."""
+    reach = min(ceil(3 * sigma), image.shape[-2] - 1, image.shape[-1] - 1)
+    line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=image.device, dtype=image.dtype) / sigma) ** 2)
+    line = (line / line.sum()).expand(image.shape[1], 1, 1, -1)
+    for kernel, pad in ((line, (reach, reach, 0, 0)), (line.mT, (0, 0, reach, reach))):
+        wide = functional.pad(image, pad, mode="reflect")
+        image = functional.conv2d(wide, kernel, groups=image.shape[1])
+    low, high = image.amin((1, 2, 3), keepdim=True), image.amax((1, 2, 3), keepdim=True)
+    return (image - low) / (high - low).clamp_min(1e-3)
 
 
 def standard_discriminator(real: Tensor, fake: Tensor) -> Tensor:

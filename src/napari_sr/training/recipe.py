@@ -261,7 +261,26 @@ class AdversarialLoss(Part):
     form: Literal["standard", "relativistic", "least_squares"] = "relativistic"
 
 
-Loss = Annotated[PixelLoss | PerceptualLoss | AdversarialLoss, Field(discriminator="kind")]
+class EquivarianceLoss(Part):
+    """The squared difference that half a turn makes: of a patch's result, and of the turned patch's, turned back.
+
+    A network that moves what it sees moves it the other way then. Beside an adversarial loss, which looks at textures
+    and not at places, this keeps things where they are. It needs no truth.
+
+    Parameters
+    ----------
+    blurred : float
+        Patches are blurred by a Gaussian of this standard deviation first, in low-resolution pixels, and stretched from
+        black to white: images unlike those learnt from, plain shapes without noise, are not moved either. 0 takes the
+        patches as they are.
+    """
+
+    kind: Literal["equivariance"]
+    weight: Positive = 1.0
+    blurred: NonNegative = 0.0
+
+
+Loss = Annotated[PixelLoss | PerceptualLoss | AdversarialLoss | EquivarianceLoss, Field(discriminator="kind")]
 
 
 class Optimiser(Part):
@@ -358,7 +377,7 @@ class Stage(Part):
     name : str
         For logs.
     steps : int
-        How many.
+        How many. A stage of 0 only hands on the weights that it finds: those of `Recipe.start` as one of the endpoints.
     losses : tuple
         Added with their weights.
     optimiser, schedule
@@ -383,7 +402,7 @@ class Stage(Part):
     """
 
     name: str = Field(default="training", min_length=1)
-    steps: int = Field(ge=1)
+    steps: int = Field(ge=0)
     losses: tuple[Loss, ...] = Field(min_length=1)
     optimiser: Optimiser = Optimiser()
     schedule: Schedule = Schedule()
@@ -522,6 +541,8 @@ class Recipe(Part):
             raise ValueError("the last stage is one of the two endpoints")
         if self.network is not None and self.family is None:
             raise ValueError("a new network needs the family that it belongs to")
+        if not self.steps:
+            raise ValueError("no stage has any steps")
         return self
 
     @property
@@ -535,7 +556,7 @@ class Recipe(Part):
         Parameters
         ----------
         share : float
-            Of the steps; each stage keeps at least one.
+            Of the steps; a stage that has any keeps at least one.
         """
         if not 0 < share <= 1000:
             raise InputError(f"A training cannot be {share:g} of its length: give a number more than 0.")
@@ -553,7 +574,7 @@ class Recipe(Part):
                     "milestones": tuple(scaled(n) for n in stage.schedule.milestones),
                 }
             )
-            steps = sum(cycles) or scaled(stage.steps)
+            steps = sum(cycles) or (scaled(stage.steps) if stage.steps else 0)
             stages.append(stage.model_copy(update={"steps": steps, "schedule": schedule}))
         every = scaled(self.validation.every)
         if share < 1:
@@ -635,7 +656,7 @@ def _plain(value: Any) -> Any:
 
 
 #: What a union puts into the place of a fault, and no file has as a key.
-_TAGS = {"l1", "mse", "charbonnier", "perceptual", "adversarial", "gaussian", "optics"}
+_TAGS = {"l1", "mse", "charbonnier", "perceptual", "adversarial", "equivariance", "gaussian", "optics"}
 
 
 def _first_fault(error: ValidationError) -> str:

@@ -154,7 +154,7 @@ class StageWork:
         result = result.float()
         self._between("forward")
         with _frozen(self.discriminator):
-            values, total = self._generator_losses(result, high)
+            values, total = self._generator_losses(low, result, high)
             self._between("losses")
             self.fabric.backward(total / parts)
         self._between("backward")
@@ -165,7 +165,7 @@ class StageWork:
             self._between("discriminator")
         return values
 
-    def _generator_losses(self, result: Tensor, high: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    def _generator_losses(self, low: Tensor, result: Tensor, high: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         values: dict[str, Tensor] = {}
         total = torch.zeros((), device=result.device)
         for n, loss in enumerate(self.stage.losses):
@@ -174,12 +174,22 @@ class StageWork:
             elif isinstance(loss, recipe.PerceptualLoss):
                 with self.fabric.autocast():
                     value = self.perceptual[n](result, high)
+            elif isinstance(loss, recipe.EquivarianceLoss):
+                value = self._equivariance(loss, low, result)
             else:
                 value = self._adversarial(loss, result, high)
             values[self.stage.loss_names[n]] = value
             total = total + loss.weight * value.float()
         values["total"] = total
         return values, total
+
+    def _equivariance(self, loss: recipe.EquivarianceLoss, low: Tensor, result: Tensor) -> Tensor:
+        with self.fabric.autocast():
+            if loss.blurred:
+                low = formulas.plain_shapes(low, loss.blurred)
+                result = self._forward(low)
+            turned = self._forward(formulas.half_turned(low))
+        return formulas.mse(formulas.half_turned(turned.float()), result.float())
 
     def _adversarial(self, loss: recipe.AdversarialLoss, result: Tensor, high: Tensor) -> Tensor:
         fake = self._judged(result)
