@@ -327,6 +327,20 @@ def test_a_stage_of_no_steps_hands_on_the_weights_that_are_begun_with(run, gan, 
     assert training.recipe.at_length(0.1).stages[0].steps == 0
 
 
+@pytest.mark.parametrize("at", [0, 2, 3])
+def test_stopped_after_a_stage_of_no_steps_it_ends_as_in_one_go(run, gan, tmp_path, at):
+    recipe = gan.model_copy(update={"stages": (gan.stages[0].model_copy(update={"steps": 0}), gan.stages[1])})
+    whole = run(recipe, "whole").run()
+    training = run(
+        recipe,
+        "part",
+        listen=lambda e: isinstance(e, CheckpointWritten | StepDone) and e.step == at and training.stop(),
+    )
+    assert training.run().step == at
+    assert same(whole, run(recipe, "part").run())
+    assert read_curves(tmp_path / "whole" / "curves.csv") == read_curves(tmp_path / "part" / "curves.csv")
+
+
 def test_a_binned_loss_compares_what_pixels_hold_together(run, tiny):
     only = Stage(steps=2, losses=(PixelLoss(kind="mse"), PixelLoss(kind="mse", binned=4)))
     training = run(tiny.model_copy(update={"stages": (only,)}))

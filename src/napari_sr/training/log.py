@@ -66,7 +66,7 @@ class Log:
     def go_on(self, step: int, state: Mapping[str, Any] | None) -> None:
         """Drop the rows beyond a step, and take up what was told since the last of the others."""
         self._sums, self._count = (dict(state["sums"]), int(state["count"])) if state else ({}, 0)
-        rows = [row for row in read_curves(self._curves) if step and int(row["step"]) <= step]
+        rows = [row for row in read_curves(self._curves) if state and int(row["step"]) <= step]
         text = io.StringIO()
         writer = csv.DictWriter(text, [*_FIRST, *self._losses, *_LAST], lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
