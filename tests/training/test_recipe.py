@@ -1,8 +1,10 @@
 """Recipes: what is written is what is read, and a bad key is named."""
 
+from pathlib import Path
+
 import pytest
 
-from napari_sr import InputError
+from napari_sr import InputError, list_models
 from napari_sr.training import PRESETS, Recipe, load_recipe
 
 STAGE = '[[stages]]\nsteps = 3\nlosses = [{ kind = "l1" }]\n'
@@ -91,3 +93,18 @@ def test_a_short_run_is_not_mostly_measuring(every, steps, share, expected):
 def test_two_losses_of_one_kind_have_two_names():
     recipe = Recipe.from_toml('[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }, { kind = "l1", weight = 2.0 }]')
     assert recipe.stages[0].loss_names == ("l1", "l1_2")
+
+
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_has_its_name_and_its_curve_and_begins_with_nothing_or_another_recipe(path):
+    recipe = load_recipe(path)
+    assert recipe.name == path.stem
+    assert recipe.start is None or recipe.start in {other.stem for other in RECIPES} - {path.stem}
+    assert (path.parent / "curves" / f"{path.stem}.csv").is_file() or path.stem == "esrgan-compact-x4"
+
+
+def test_no_bundled_weight_lacks_a_recipe():
+    assert {entry.name for entry in list_models() if entry.where == "bundled"} <= {path.stem for path in RECIPES}
