@@ -118,6 +118,32 @@ def test_a_script_writes_its_result_with_its_pixel_size(weights: Path) -> None:
     assert image.pixel_size == pytest.approx({"Z": 0.3, "Y": 0.05, "X": 0.05})
 
 
+def test_several_parts_are_one_script(weights: Path) -> None:
+    layer = layers(weights)["stack"]
+    job = Job(model=load_model(str(weights / "tiny0.pth")), device="cpu", target="0.03 um")
+    parts = [Part(rows=(2, 9), columns=(3, 17), at={"Z": 1}), Part(columns=(0, 6))]
+    prepared = [prepare_layer(job, layer, part=part) for part in parts]
+    script = as_script(job, *prepared)
+    (weights / "script.py").write_text(script, encoding="utf-8")
+    subprocess.run([sys.executable, "script.py"], cwd=weights, check=True)
+    from napari_sr.imaging import read_image
+
+    found: dict[str, Any] = {"__name__": "script"}
+    exec(compile(script, "script", "exec"), found)
+    for number, one in enumerate(prepared):
+        data, kwargs, _ = run_layer(job, one)
+        assert np.array_equal(found["results"][number], data)
+        again, source = Image(found["results"][number], **found["layers"][number]), Layer.create(data, kwargs, "image")
+        assert again.name == source.name
+        assert np.array_equal(
+            again._transforms[1:].simplified.affine_matrix, source._transforms[1:].simplified.affine_matrix
+        )
+        written = read_image(weights / f"stack-upscaled-{number + 1}.ome.tif")
+        assert np.array_equal(written.data.squeeze(), data.squeeze())
+        own = dict(zip("ZYX", source.scale, strict=True))
+        assert written.pixel_size == pytest.approx({letter: own[letter] for letter in written.pixel_size})
+
+
 def test_a_layer_without_a_file_leaves_its_place(weights: Path) -> None:
     job = Job(model=load_model("srcnn-x2"))
     layer = Image(RNG.integers(0, 256, (8, 9), np.uint8), name='a "name"\nof two lines')

@@ -155,6 +155,34 @@ def test_the_script_gives_the_pixels_of_the_result(in_viewer, tmp_path):
     np.testing.assert_allclose(space["layer"]["translate"], result.translate)
 
 
+def test_the_script_does_every_rectangle(in_viewer):
+    from qtpy.QtWidgets import QApplication
+
+    viewer, panel = in_viewer("esrgan", image=drawn(40, 60))
+    boxes = [[(4, 6), (4, 15), (11, 15), (11, 6)], [(20, 30), (20, 39), (29, 39), (29, 30)]]
+    viewer.add_shapes(boxes, shape_type="rectangle")
+    panel.where.where.value = "rectangles"
+    panel.actions.copy_button.native.click()
+    assert panel.controls.message.value.startswith("The script for 2 parts is in the clipboard.")
+    script = QApplication.clipboard().text()
+    run(panel)
+    space = {"__name__": "pasted", "given": np.asarray(viewer.layers[0].data)}
+    exec(compile(script.replace("image = None", "image = given  #"), "script", "exec"), space)
+    for pixels, layer, result in zip(space["results"], space["layers"], results(viewer), strict=True):
+        np.testing.assert_array_equal(pixels, result.data)
+        np.testing.assert_allclose(layer["translate"], result.translate)
+        assert layer["name"] == result.name
+
+
+def test_the_script_of_several_layers_is_that_of_the_first_and_says_so(in_viewer):
+    viewer, panel = in_viewer("srcnn")
+    viewer.add_image(drawn(8, 8), name="two")
+    viewer.layers.selection = set(viewer.layers)
+    panel.where.where.value = "selected"
+    panel.actions.copy_button.native.click()
+    assert panel.controls.message.value.startswith("The script for the first of 2 layers is in the clipboard.")
+
+
 def test_the_whole_job_is_in_the_metadata(in_viewer):
     viewer, panel = in_viewer("esrgan")
     panel.settings.device.value = "cpu"

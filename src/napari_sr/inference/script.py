@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _GEOMETRY = ("name", "scale", "translate", "rotate", "shear", "affine", "units", "axis_labels", "rgb")
 
 
-def as_script(job: Job, prepared: LayerInput) -> str:
-    """Write a job over a layer as a script.
+def as_script(job: Job, prepared: LayerInput, *others: LayerInput) -> str:
+    """Write a job over a layer, or over several parts of one, as a script.
 
     Parameters
     ----------
@@ -32,47 +32,97 @@ def as_script(job: Job, prepared: LayerInput) -> str:
         What is done.
     prepared : LayerInput
         The layer that it is done to, from `prepare_layer`.
+    *others : LayerInput
+        Other parts of the same layer, to which it is done as well.
 
     Returns
     -------
     str
         A script that needs napari-sr but not napari. Its `result` holds the pixels and its `layer` the arguments with
-        which napari shows them in their place. A layer that came from no file leaves a line to be filled in.
+        which napari shows them in their place; of several parts `results` and `layers` hold those of each. A layer that
+        came from no file leaves a line to be filled in.
     """
     source = prepared.source
-    where = [f'"""{_line(source.name)}: {_line(job.model.name)}, as napari-sr did it."""', ""]
-    names = {"read_image", "write_image"} if source.path is not None else {"write_image"}
     arguments = _arguments(job, prepared)
-    for name in ("Part", "Percentiles"):
-        if any(f"{name}(" in text for text in arguments.values()):
-            names.add(name)
+    names = {"read_image", "write_image"} if source.path is not None else {"write_image"}
+    names |= {name for name in ("Part", "Percentiles") if any(f"{name}(" in text for text in arguments.values())}
     imports = ["import napari_sr as sr", f"from napari_sr.imaging import {', '.join(sorted(names, key=str.lower))}"]
     if "Overlap(" in arguments["tiling"]:
         imports.append("from napari_sr.inference import Overlap")
-    geometry = {key: prepared.kwargs[key] for key in _GEOMETRY if key in prepared.kwargs}
-    call = "".join(f"    {name}={text},\n" for name, text in arguments.items())
-    stem = Path(source.path).name.split(".")[0] if source.path else "result"
-    sizes = {letter: size for letter, size in _result_sizes(prepared).items() if prepared.unit != "pixel"}
-    saved = [repr(f"{stem}-upscaled.ome.tif"), "result", repr(prepared.axes.letters)]
-    saved += [_literal(sizes), repr(prepared.unit)] if sizes else []
-    shown = "".join(f"    {key}={_literal(value)},\n" for key, value in geometry.items())
     return "\n".join(
         [
-            *where,
+            f'"""{_line(source.name)}: {_line(job.model.name)}, as napari-sr did it."""',
+            "",
             *imports,
             "",
             *_image_lines(prepared),
             f"model = {_model(job.model)}",
-            f"result = sr.upscale(\n    image,\n    model,\n{call})",
-            "",
-            "# Where it lies and what it is called in napari: viewer.add_image(result, **layer)",
-            f"layer = dict(\n{shown})",
-            "",
-            'if __name__ == "__main__":',
-            f"    write_image({', '.join(saved)})",
+            *(_of_several([prepared, *others], arguments) if others else _of_one(prepared, arguments)),
             "",
         ]
     )
+
+
+def _of_one(prepared: LayerInput, arguments: Mapping[str, str]) -> list[str]:
+    """Lines that do the work and write what comes of it."""
+    call = "".join(f"    {name}={text},\n" for name, text in arguments.items())
+    shown = "".join(f"    {key}={_literal(value)},\n" for key, value in _geometry(prepared).items())
+    written = ", ".join(
+        [repr(f"{_stem(prepared)}-upscaled.ome.tif"), "result", repr(prepared.axes.letters), *_sizes(prepared)]
+    )
+    return [
+        f"result = sr.upscale(\n    image,\n    model,\n{call})",
+        "",
+        "# Where it lies and what it is called in napari: viewer.add_image(result, **layer)",
+        f"layer = dict(\n{shown})",
+        "",
+        'if __name__ == "__main__":',
+        f"    write_image({written})",
+    ]
+
+
+def _of_several(parts: Sequence[LayerInput], arguments: Mapping[str, str]) -> list[str]:
+    """The same for several parts of a layer: what differs stands in lists."""
+    call = "".join(f"        {name}={text},\n" for name, text in arguments.items() if name != "part")
+    chosen = "".join(f"    {'None' if one.part is None else _part(one.part)},\n" for one in parts)
+    shown = "".join(
+        f"    dict({', '.join(f'{key}={_literal(value)}' for key, value in _geometry(one).items())}),\n"
+        for one in parts
+    )
+    # Of a wished-for pixel size every part may miss by another fraction.
+    sizes = "".join(f"    ({''.join(f'{text}, ' for text in _sizes(one))}),\n" for one in parts)
+    letters = repr(parts[0].axes.letters)
+    return [
+        f"parts = [\n{chosen}]",
+        "results = [",
+        f"    sr.upscale(\n        image,\n        model,\n{call}        part=part,\n    )",
+        "    for part in parts",
+        "]",
+        "",
+        "# Where they lie and what they are called in napari: viewer.add_image(results[0], **layers[0])",
+        f"layers = [\n{shown}]",
+        f"pixel_sizes = [\n{sizes}]",
+        "",
+        'if __name__ == "__main__":',
+        "    for number, (result, sizes) in enumerate(zip(results, pixel_sizes), start=1):",
+        f'        file = {_stem(parts[0])!r} + f"-upscaled-{{number}}.ome.tif"',
+        f"        write_image(file, result, {letters}, *sizes)",
+    ]
+
+
+def _geometry(prepared: LayerInput) -> dict[str, Any]:
+    return {key: prepared.kwargs[key] for key in _GEOMETRY if key in prepared.kwargs}
+
+
+def _stem(prepared: LayerInput) -> str:
+    path = prepared.source.path
+    return Path(path).name.split(".")[0] if path else "result"
+
+
+def _sizes(prepared: LayerInput) -> list[str]:
+    """The last two arguments of `write_image`, where a pixel size is known."""
+    sizes = {letter: size for letter, size in _result_sizes(prepared).items() if prepared.unit != "pixel"}
+    return [_literal(sizes), repr(prepared.unit)] if sizes else []
 
 
 def as_settings(job: Job) -> dict[str, Any]:

@@ -151,14 +151,14 @@ class UpscalePanel(Container[Widget]):
         )
 
     def _copy(self, plan: JobPlan, model: Model, places: Sequence[Place]) -> None:
-        from napari_sr.inference import prepare_layer
         from napari_sr.inference.script import as_script
 
-        place = places[0]
+        # A script is for one layer, and for as many parts of it as there are.
+        parts = [place for place in places if place.layer is places[0].layer]
         try:
             job = plan.job(model)
-            prepared = prepare_layer(job, place.layer, place.axes.letters, place.part)
-            script = as_script(job, prepared)
+            prepared = [part.prepare(job) for part in parts]
+            script = as_script(job, *prepared)
         except NapariSRError as error:
             self._not_copied(error)
             return
@@ -166,9 +166,11 @@ class UpscalePanel(Container[Widget]):
         assert clipboard is not None
         clipboard.setText(script)
         self._run_ended()
-        first = f" for the first of {len(places)} parts" if len(places) > 1 else ""
-        by_hand = "" if prepared.source.path is not None else " It says where to put the array: it came from no file."
-        self.controls.show_message(f"The script{first} is in the clipboard.{by_hand}")
+        which = f" for {len(parts)} parts" if len(parts) > 1 else ""
+        if len(parts) < len(places):
+            which = f" for the first of {len(places)} layers"
+        by_hand = "" if prepared[0].source.path else " It says where to put the array: it came from no file."
+        self.controls.show_message(f"The script{which} is in the clipboard.{by_hand}")
 
     def _not_copied(self, error: Exception) -> None:
         self._run_ended()

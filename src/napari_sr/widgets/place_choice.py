@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
 from magicgui.widgets.bases import Widget
@@ -17,6 +17,10 @@ from napari_sr.imaging.part import Part
 from napari_sr.widgets.layer_choice import is_preview
 from napari_sr.widgets.rows import list_anew, shrinkable
 from napari_sr.widgets.view import current_slice, rectangles, visible_part
+
+if TYPE_CHECKING:
+    from napari_sr.inference import Job
+    from napari_sr.inference.layer import LayerInput
 
 WHOLE, SELECTED, SLICE, VIEW, RECTANGLES = "whole", "selected", "slice", "view", "rectangles"
 _WORDS = {
@@ -49,6 +53,20 @@ class Place:
     axes: Axes
     part: Part | None = None
     name: str = ""
+
+    def prepare(self, job: Job) -> LayerInput:
+        """Take from the layer all that a job needs, on the main thread; the result is named after the part as well.
+
+        Raises
+        ------
+        InputError
+            As `prepare_layer`.
+        """
+        from napari_sr.inference import prepare_layer
+
+        prepared = prepare_layer(job, self.layer, self.axes.letters, self.part)
+        name = " · ".join(filter(None, [prepared.kwargs["name"], self.name]))
+        return replace(prepared, kwargs={**prepared.kwargs, "name": name})
 
 
 class PlaceChoice:

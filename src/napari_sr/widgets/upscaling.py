@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari.layers import Image, Layer
@@ -101,19 +100,16 @@ class Upscaling:
         self._end()
 
     def _loaded(self, model: Model) -> None:
-        from napari_sr.inference import learn_speed, prepare_layer, run_layer
+        from napari_sr.inference import learn_speed, run_layer
 
-        place = self.place
         try:
             job = self.plan.job(model)
-            prepared = prepare_layer(job, place.layer, place.axes.letters, place.part)
+            prepared = self.place.prepare(job)
         except Exception as error:  # whatever it is, the panel must not be left running
             self._failed(error)
             return
-        name = f"{prepared.kwargs['name']} · {place.name}" if place.name else prepared.kwargs["name"]
-        prepared = replace(prepared, kwargs={**prepared.kwargs, "name": name})
         folder = self.plan.store
-        out = None if folder is None else store_in(folder, name)
+        out = None if folder is None else store_in(folder, prepared.kwargs["name"])
 
         def work(progress: Progress, cancel: Cancel) -> LayerData:
             result = run_layer(job, prepared, out=out, progress=progress, cancel=cancel)
