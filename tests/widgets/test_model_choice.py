@@ -136,6 +136,19 @@ def test_a_fine_tuned_model_tells_what_it_came_from(in_viewer, models, domain, s
     assert ModelOffer("esrgan-one", "esrgan-one", card=tuned).about() == sentence
 
 
+@pytest.mark.parametrize(
+    ("degradation", "sentence"),
+    [
+        ("MATLAB bicubic, antialiased", "Trained on fluorescence microscopy without noise: it sharpens noise."),
+        ("mean over pixels (binning), Gaussian noise of 2", "Trained on fluorescence microscopy."),
+    ],
+)
+def test_a_model_that_saw_no_noise_says_so(models, degradation, sentence):
+    entry = next(entry for entry in list_models() if entry.name == "esrgan-one")
+    card = entry.card.model_copy(update={"domain": "fluorescence", "degradation": degradation, "base": None})
+    assert ModelOffer("one", "one", card=card).about() == sentence
+
+
 def test_new_files_appear_and_the_choice_stays(in_viewer, models):
     _, panel = in_viewer("srcnn")
     panel.models.select("srcnn-x3")
