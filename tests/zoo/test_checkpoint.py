@@ -176,6 +176,21 @@ def test_what_cannot_be_used_is_refused_in_one_sentence_and_nothing_runs(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+def test_an_archive_with_any_byte_wrong_is_refused_in_one_sentence(tmp_path):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("w/data.pkl", np.random.default_rng(0).bytes(100) + b"abc" * 100)
+        archive.writestr("w/version", "3")
+    whole = stream.getvalue()
+    for place in range(2, len(whole)):
+        for change in (0x01, 0x80, 0xFF):
+            damaged = bytearray(whole)
+            damaged[place] ^= change
+            (tmp_path / "w.pth").write_bytes(damaged)
+            with pytest.raises(CheckpointError, match=r"^w\.pth .*\.$"):
+                read_checkpoint(tmp_path / "w.pth")
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(CheckpointError, match=r"no file .*gone\.pth"):
         read_checkpoint(tmp_path / "gone.pth")

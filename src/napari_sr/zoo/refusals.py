@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import pickletools
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 from napari_sr.errors import CheckpointError
@@ -14,6 +16,18 @@ _TORCH_MAGIC = bytes.fromhex("6cfc9c46f9206aa85019")
 #: Modules whose names stand in every checkpoint of plain tensors.
 _HARMLESS = ("torch._utils ", "torch.storage ", "torch.serialization ", "torch._tensor ", "collections OrderedDict")
 
+#: What zipfile lets through when it reads a damaged archive, beside its own error.
+_DAMAGED_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
+
 
 def refuse_program(path: Path) -> None:
     """Raise `CheckpointError` if a file is a TorchScript archive, before torch gets to see it."""
@@ -22,7 +36,7 @@ def refuse_program(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except zipfile.BadZipFile as error:
+    except _DAMAGED_ZIP as error:
         raise CheckpointError(f"{path.name} is cut short or damaged: get the file again.") from error
     if any(name.endswith("/constants.pkl") or "/code/" in name for name in names):
         raise CheckpointError(
@@ -64,7 +78,7 @@ def _why_not_zip(path: Path) -> str:
             if not pickles:
                 return f"{path.name} is a zip archive without weights: pick the weight file inside it."
             foreign, _ = _foreign_global(archive.read(pickles[0]))
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError):
+    except _DAMAGED_ZIP:
         return f"{path.name} is cut short or damaged: get the file again."
     if foreign is not None:
         return _runs_code(path, foreign)
