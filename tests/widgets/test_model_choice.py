@@ -5,6 +5,7 @@ import pytest
 from napari_sr.networks import RRDBNet
 from napari_sr.widgets.file_choice import OPEN_A_FILE
 from napari_sr.widgets.model_offers import ModelOffer, catalogue_offers, likely_factor
+from napari_sr.zoo.card import AS_TAKEN
 from napari_sr.zoo.catalogue import list_models
 from napari_sr.zoo.modelfile import write_model
 from napari_sr.zoo.published import PUBLISHED
@@ -141,6 +142,8 @@ def test_a_fine_tuned_model_tells_what_it_came_from(in_viewer, models, domain, s
     [
         ("MATLAB bicubic, antialiased", "Trained on fluorescence microscopy without noise: it sharpens noise."),
         ("mean over pixels (binning), Gaussian noise of 2", "Trained on fluorescence microscopy."),
+        (AS_TAKEN, "Trained on fluorescence microscopy."),
+        (None, "Trained on fluorescence microscopy."),
     ],
 )
 def test_a_model_that_saw_no_noise_says_so(models, degradation, sentence):

@@ -62,7 +62,7 @@ def degrade(
 def _degradation(name: str) -> tuple[Degradation, int | None]:
     """The degradation of a recipe's file or of a model's card, and its factor where it is known."""
     from napari_sr.training.recipe import Recipe, load_recipe
-    from napari_sr.training.result import AS_TAKEN
+    from napari_sr.zoo.card import AS_TAKEN
 
     if name.endswith(".toml"):
         recipe = load_recipe(name)

@@ -14,14 +14,12 @@ from napari_sr.training.events import Validated
 from napari_sr.training.recipe import Recipe
 from napari_sr.training.training_set import TrainingSet
 from napari_sr.training.twins import intensity_words
-from napari_sr.zoo.card import Card, Figure, TrainingData
+from napari_sr.zoo.card import AS_TAKEN, Card, Figure, TrainingData
 from napari_sr.zoo.catalogue import model_folder
 from napari_sr.zoo.model import Model
 from napari_sr.zoo.modelfile import WEIGHTS, read_model, write_model
 
 Weights = Mapping[str, Tensor]
-#: What the card of a model says that was trained on pairs.
-AS_TAKEN = "low-resolution images as they were taken"
 _NOTE = "model.txt"
 
 

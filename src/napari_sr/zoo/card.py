@@ -29,6 +29,8 @@ Mixing = Literal["weights", "images"]
 MIXINGS: tuple[Mixing, ...] = get_args(Mixing)
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(min_length=1)]
+#: What stands for the degradation of a model that was trained on pairs.
+AS_TAKEN = "low-resolution images as they were taken"
 
 
 class _Record(BaseModel):
@@ -188,6 +190,11 @@ class Card(_Record):
         if self.default_alpha is not None and not self.endpoints:
             raise ValueError("default_alpha needs two endpoints")
         return self
+
+    @property
+    def without_noise(self) -> bool:
+        """Whether it is known that its training had no noise: low-resolution images were made, and none was added."""
+        return self.degradation not in (None, AS_TAKEN) and "noise" not in str(self.degradation)
 
     def to_json(self) -> str:
         """Write the card as JSON text, which `from_json` reads back to an equal card."""
