@@ -121,7 +121,7 @@ def test_a_script_writes_its_result_with_its_pixel_size(weights: Path) -> None:
 def test_several_parts_are_one_script(weights: Path) -> None:
     layer = layers(weights)["stack"]
     job = Job(model=load_model(str(weights / "tiny0.pth")), device="cpu", target="0.03 um")
-    parts = [Part(rows=(2, 9), columns=(3, 17), at={"Z": 1}), Part(columns=(0, 6))]
+    parts = [None, Part(rows=(2, 9), columns=(3, 17), at={"Z": 1}), Part(columns=(0, 6))]
     prepared = [prepare_layer(job, layer, part=part) for part in parts]
     script = as_script(job, *prepared)
     (weights / "script.py").write_text(script, encoding="utf-8")

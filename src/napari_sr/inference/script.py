@@ -45,7 +45,10 @@ def as_script(job: Job, prepared: LayerInput, *others: LayerInput) -> str:
     source = prepared.source
     arguments = _arguments(job, prepared)
     names = {"read_image", "write_image"} if source.path is not None else {"write_image"}
-    names |= {name for name in ("Part", "Percentiles") if any(f"{name}(" in text for text in arguments.values())}
+    if any(one.part is not None for one in (prepared, *others)):
+        names.add("Part")
+    if "Percentiles(" in arguments["intensity"]:
+        names.add("Percentiles")
     imports = ["import napari_sr as sr", f"from napari_sr.imaging import {', '.join(sorted(names, key=str.lower))}"]
     if "Overlap(" in arguments["tiling"]:
         imports.append("from napari_sr.inference import Overlap")
