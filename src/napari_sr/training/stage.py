@@ -184,9 +184,10 @@ class StageWork:
         return values, total
 
     def _equivariance(self, loss: recipe.EquivarianceLoss, low: Tensor, result: Tensor) -> Tensor:
+        if loss.blurred:
+            low = formulas.plain_shapes(low, loss.blurred)
         with self.fabric.autocast():
             if loss.blurred:
-                low = formulas.plain_shapes(low, loss.blurred)
                 result = self._forward(low)
             turned = self._forward(formulas.half_turned(low))
         return formulas.mse(formulas.half_turned(turned.float()), result.float())
