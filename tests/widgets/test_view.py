@@ -183,6 +183,14 @@ def test_rectangles_in_other_units_are_converted():
     assert (part.rows, part.columns) == ((2, 11), (3, 15))
 
 
+@pytest.mark.parametrize(("own", "drawn_in"), [(("nm", "nm"), None), (None, ("um", "um"))])
+def test_a_length_and_pixels_are_met_by_their_numbers_as_the_canvas_shows_them(own, drawn_in):
+    layer = Image(np.zeros((40, 60)), scale=(100, 100), units=own)
+    shapes = Shapes([box(150, 250, 1050, 1450)], shape_type="rectangle", units=drawn_in)
+    (part,) = rectangles(shapes, layer, layer_axes(layer))
+    assert (part.rows, part.columns) == ((2, 11), (3, 15))
+
+
 def test_no_rectangle_or_one_beside_the_image_is_a_sentence():
     layer = Image(np.zeros((40, 60)), name="cells")
     with pytest.raises(InputError, match="holds no rectangle"):

@@ -127,7 +127,8 @@ def to_pixels(points: Points, units: Sequence[pint.Unit] | None, layer: Layer) -
         ratios = np.ones(ndim)
         known = min(shared, len(units))
         for place in range(1, known + 1):
-            if units[-place] != own[-place]:
+            # Where one is a length and the other counts pixels, napari shows both by their numbers alone.
+            if units[-place] != own[-place] and units[-place].is_compatible_with(own[-place]):
                 ratios[-place] = float((1 * units[-place]).to(own[-place]).magnitude)
         placed *= ratios
     return np.array([layer.world_to_data(point) for point in placed], dtype=np.float64)
