@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pint
 from napari.layers import Image, Layer, Shapes
 from napari.utils.transforms import Affine
 
 from napari_sr.imaging.geometry import linear_part
 from napari_sr.widgets.layer_facts import known_axes
+from napari_sr.widgets.units import unit_ratio
 
 Vector = npt.NDArray[np.float64]
 Units = tuple[Any, ...]
@@ -132,13 +132,8 @@ def _aligned(layer: Layer, units: Sequence[Any]) -> list[tuple[Any, Any]]:
 
 
 def _ratios(layer: Layer, units: Sequence[Any]) -> Vector:
-    return np.array([_ratio(own, wished) for own, wished in _aligned(layer, units)])
+    return np.array([unit_ratio(own, wished) for own, wished in _aligned(layer, units)])
 
 
 def _converted(layer: Layer, units: Sequence[Any]) -> Units:
     return tuple(wished if own.is_compatible_with(wished) else own for own, wished in _aligned(layer, units))
-
-
-def _ratio(own: pint.Unit, wished: pint.Unit) -> float:
-    """How many of the wished unit one of the layer's own is; 1 where neither is said in the other."""
-    return float((1 * own).to(wished).magnitude) if own.is_compatible_with(wished) else 1.0

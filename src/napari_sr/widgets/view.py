@@ -18,6 +18,7 @@ from napari.viewer import Viewer
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.part import Part, Range
+from napari_sr.widgets.units import unit_ratio
 
 Points = npt.NDArray[np.float64]
 
@@ -127,9 +128,7 @@ def to_pixels(points: Points, units: Sequence[pint.Unit] | None, layer: Layer) -
         ratios = np.ones(ndim)
         known = min(shared, len(units))
         for place in range(1, known + 1):
-            # Where one is a length and the other counts pixels, napari shows both by their numbers alone.
-            if units[-place] != own[-place] and units[-place].is_compatible_with(own[-place]):
-                ratios[-place] = float((1 * units[-place]).to(own[-place]).magnitude)
+            ratios[-place] = unit_ratio(units[-place], own[-place])
         placed *= ratios
     return np.array([layer.world_to_data(point) for point in placed], dtype=np.float64)
 
