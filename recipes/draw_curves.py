@@ -18,7 +18,7 @@ from pyqtgraph.exporters import ImageExporter
 
 from napari_sr.training.log import CURVES, read_curves
 
-COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e")
+COLORS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e")
 
 
 def main() -> None:
@@ -54,11 +54,11 @@ def draw(
     plot.addLegend(offset=(-10, -30) if "psnr" in names else (-10, 10))
     plot.setLabels(left=label, bottom="steps")
     plot.setLogMode(y=log)
-    for colour, name in zip(COLOURS, names, strict=False):
+    for color, name in zip(COLORS, names, strict=False):
         known = [row for row in rows if row[name]]
         steps, values = [int(row["step"]) for row in known], [float(row[name]) for row in known]
         style = pg.QtCore.Qt.PenStyle.DashLine if name.startswith("bicubic") else pg.QtCore.Qt.PenStyle.SolidLine
-        plot.plot(steps, values, pen=pg.mkPen(colour, width=2, style=style), name=name.replace("_", " "))
+        plot.plot(steps, values, pen=pg.mkPen(color, width=2, style=style), name=name.replace("_", " "))
 
 
 if __name__ == "__main__":

@@ -367,7 +367,7 @@ def test_disk_that_is_full_is_a_sentence(stack, tmp_path, monkeypatch):
 
 def test_models_lists_those_at_hand_and_where_to_get_others(model_folder):
     lines = napari_sr("models").stdout.splitlines()
-    assert re.split(r"\s{2,}", lines[0]) == ["NAME", "FAMILY", "FACTOR", "COLOUR", "DOMAIN", "WHERE", "LICENCE"]
+    assert re.split(r"\s{2,}", lines[0]) == ["NAME", "FAMILY", "FACTOR", "COLOR", "DOMAIN", "WHERE", "LICENSE"]
     assert any(line.startswith("tiny ") and "user" in line for line in lines)
     get = next(n for n, line in enumerate(lines) if "put it into" in line)
     assert str(model_folder) in lines[get]

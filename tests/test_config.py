@@ -99,7 +99,7 @@ def test_the_model_folder_is_the_files(tmp_path: Path, monkeypatch: pytest.Monke
         ('precision = "float8"', "has precision = 'float8'"),
         ('memory = "much"', "has memory = 'much'"),
         ("memory = 0", "has memory = 0"),
-        ('colour = "red"', "unknown setting colour: the settings are device, precision"),
+        ('color = "red"', "unknown setting color: the settings are device, precision"),
         ("[last.esrgan]\nalpha = [1, 2]", "has last.esrgan.alpha = "),
         ("device =", "cannot be read .*mend or remove it"),
     ],

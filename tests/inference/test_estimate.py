@@ -17,7 +17,7 @@ from napari_sr.inference.estimate import bytes_words, seconds_words
 from napari_sr.inference.speed import speed_file
 from tests.inference.small_models import rrdb
 
-GREY = rrdb(2, 1)
+GRAY = rrdb(2, 1)
 
 
 @settings(max_examples=20, deadline=None)
@@ -27,7 +27,7 @@ GREY = rrdb(2, 1)
     rows=st.none() | st.tuples(st.integers(0, 1), st.integers(2, 9)),
 )
 def test_shape_and_bytes_are_those_of_the_result(shape: Any, target: Any, rows: Any) -> None:
-    job, axes, part = Job(model=GREY, target=target), parse_axes("ZYX", shape), Part(rows=rows)
+    job, axes, part = Job(model=GRAY, target=target), parse_axes("ZYX", shape), Part(rows=rows)
     found = estimate_job(job, axes, np.uint16, part=part)
     data = job.run(np.random.default_rng(0).integers(0, 4000, shape, np.uint16), axes, part=part).data
     assert found.result.shape == data.shape
@@ -46,14 +46,14 @@ def test_the_sentence_says_it_all() -> None:
 
 def test_what_is_not_known_is_not_said() -> None:
     found = estimate_job(
-        Job(model=GREY), parse_axes("YXC", (20, 30, 3)), np.uint8, pixel_size={"Y": 1, "X": 1}, unit="pixel"
+        Job(model=GRAY), parse_axes("YXC", (20, 30, 3)), np.uint8, pixel_size={"Y": 1, "X": 1}, unit="pixel"
     )
     assert found.sentence() == "20 x 30 RGB uint8 -> 40 x 60 RGB, 7.03 KiB"
     assert found.seconds is None
 
 
 def test_a_speed_is_kept_and_thrown_away_with_another_torch() -> None:
-    job = Job(model=GREY)
+    job = Job(model=GRAY)
     assert known_speed(job, np.uint8) is None
     speed = measure_speed(job, np.uint8)
     assert known_speed(job, np.uint8) == speed > 0
@@ -69,23 +69,23 @@ def test_a_speed_is_kept_and_thrown_away_with_another_torch() -> None:
 def test_a_damaged_cache_is_measured_anew(content: str) -> None:
     speed_file().parent.mkdir(parents=True)
     speed_file().write_text(content)
-    assert known_speed(Job(model=GREY), np.uint8) is None
-    assert measure_speed(Job(model=GREY), np.uint8) > 0
+    assert known_speed(Job(model=GRAY), np.uint8) is None
+    assert measure_speed(Job(model=GRAY), np.uint8) > 0
 
 
 def test_a_cancelled_measurement_keeps_nothing() -> None:
     with pytest.raises(Cancelled):
-        measure_speed(Job(model=GREY), np.uint8, cancel=lambda: True)
+        measure_speed(Job(model=GRAY), np.uint8, cancel=lambda: True)
     assert not speed_file().exists()
 
 
 def test_more_work_takes_longer() -> None:
     axes = parse_axes("ZYX", (4, 300, 300))
-    job = Job(model=GREY)
+    job = Job(model=GRAY)
     measure_speed(job, np.uint8)
 
     def seconds(part: Part | None = None, **settings: Any) -> float:
-        found = estimate_job(Job(model=GREY, **settings), axes, np.uint8, part=part).seconds
+        found = estimate_job(Job(model=GRAY, **settings), axes, np.uint8, part=part).seconds
         assert found is not None
         return found
 

@@ -484,7 +484,7 @@ def doubling() -> Any:
         nn.init.zeros_(parameter)
     for conv, weight in ((network.conv1, 10), (network.conv2, 1), (network.conv3, 0.1)):
         conv.weight.data[0, 0, 1, 1] = weight
-    return model_of(network, "SRCNN", settings, colour="grey", family="srcnn", output_range=(0.0, 0.5))
+    return model_of(network, "SRCNN", settings, color="gray", family="srcnn", output_range=(0.0, 0.5))
 
 
 @pytest.mark.usefixtures("low_strips")

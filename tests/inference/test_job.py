@@ -16,7 +16,7 @@ from napari_sr.inference import Job, Overlap, upscale
 from tests.inference.small_models import identity, rrdb
 
 IDENTITY = identity()
-IDENTITY_GREY = identity(colour="grey")
+IDENTITY_GRAY = identity(color="gray")
 IDENTITY_RGB = identity(3, "rgb")
 
 
@@ -44,13 +44,13 @@ def test_every_value_of_the_dtype_comes_back_from_the_identity_network(dtype: ty
         assert np.array_equal(upscale(image, IDENTITY_RGB, intensity=intensity), image)
 
 
-@pytest.mark.parametrize("model", [IDENTITY_RGB, IDENTITY_GREY], ids=["rgb", "grey"])
-def test_colours_come_back_from_the_identity_network(model: Any) -> None:
+@pytest.mark.parametrize("model", [IDENTITY_RGB, IDENTITY_GRAY], ids=["rgb", "gray"])
+def test_colors_come_back_from_the_identity_network(model: Any) -> None:
     image = np.random.default_rng(0).integers(0, 65536, (5, 6, 4), np.uint16)
     assert np.array_equal(upscale(image, model, "YXC"), image)
 
 
-def test_colours_come_back_through_luminance_to_rounding() -> None:
+def test_colors_come_back_through_luminance_to_rounding() -> None:
     image = np.random.default_rng(0).integers(0, 256, (5, 6, 3), np.uint8)
     assert np.abs(upscale(image, IDENTITY, "YXC").astype(int) - image).max() <= 1
 
@@ -92,7 +92,7 @@ def test_separate_channels_have_a_map_each() -> None:
     assert report.intensity["0"][1] > 50 * report.intensity["1"][1]
 
 
-def test_grey_through_a_colour_network_has_no_tint_of_its_own() -> None:
+def test_gray_through_a_color_network_has_no_tint_of_its_own() -> None:
     image = np.random.default_rng(4).integers(0, 256, (6, 7), np.uint8)
     assert upscale(image, rrdb(2), "YX").shape == (12, 14)
 
@@ -113,16 +113,16 @@ def test_the_cards_ranges_are_those_of_the_network() -> None:
     """An identity network trained from [0, 255] to [-1, 1] makes v / 255 of v: the card undoes it."""
     image = np.random.default_rng(7).random((6, 6), dtype=np.float32)
     plain = upscale(image, IDENTITY, intensity=(0, 1))
-    stretched = identity(colour="grey", intensity_range=(0.0, 255.0), output_range=(0.0, 255.0))
+    stretched = identity(color="gray", intensity_range=(0.0, 255.0), output_range=(0.0, 255.0))
     assert np.allclose(upscale(image, stretched, intensity=(0, 1)), plain, atol=1e-6)
-    wider = identity(colour="grey", output_range=(0.0, 2.0))
+    wider = identity(color="gray", output_range=(0.0, 2.0))
     assert np.allclose(upscale(image, wider, intensity=(0, 1)), plain / 2, atol=1e-6)
 
 
 def test_clipped_values_are_counted() -> None:
     # Halving the output range doubles the values: every pixel above the middle leaves uint8.
     image = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    result = Job(model=identity(colour="grey", output_range=(0.0, 0.5))).run(image, "YX")
+    result = Job(model=identity(color="gray", output_range=(0.0, 0.5))).run(image, "YX")
     assert result.report.clipped == 128
     assert result.data.max() == 255
 

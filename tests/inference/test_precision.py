@@ -12,7 +12,7 @@ import torch
 from napari_sr.inference.device import ENOUGH, choose_precision
 from napari_sr.inference.job import Job
 from napari_sr.inference.precision import measure_precision
-from napari_sr.zoo.catalogue import load_model
+from napari_sr.zoo.catalog import load_model
 from tests.inference.small_models import rrdb
 
 

@@ -45,10 +45,10 @@ def layers(folder: Path) -> dict[str, Image]:
     sizes = {"Z": 0.3, "Y": 0.1, "X": 0.1}
     stack = RNG.integers(100, 4000, (2, 14, 17), np.uint16)
     write_image(folder / "stack.ome.tif", stack, "ZYX", sizes, "micrometer")
-    write_image(folder / "colours.tif", RNG.integers(0, 256, (12, 13, 3), np.uint8), "YXC")
+    write_image(folder / "colors.tif", RNG.integers(0, 256, (12, 13, 3), np.uint8), "YXC")
     write_image(folder / "both.ome.tif", RNG.integers(0, 999, (2, 11, 12), np.uint16), "CYX", sizes, "micrometer")
     opened = {}
-    for name in ("stack.ome.tif", "colours.tif", "both.ome.tif"):
+    for name in ("stack.ome.tif", "colors.tif", "both.ome.tif"):
         from napari.layers._source import layer_source
 
         with layer_source(path=str(folder / name), reader_plugin="napari-sr"):
@@ -67,12 +67,12 @@ def drawn(folder: Path) -> list[tuple[Job, str, Part | None]]:
     here: dict[str, Any] = {"device": "cpu"}
     return [
         (Job(model=load_model("srcnn-x2"), **here), "stack", None),
-        (Job(model=one, **here, tiling="none"), "colours", None),
+        (Job(model=one, **here, tiling="none"), "colors", None),
         (Job(model=pair, **here), "stack", Part(rows=(2, 9), columns=(3, 17), at={"Z": 1})),
         (Job(model=pair.with_mixing("images"), **here, intensity="contrast"), "stack", None),
         (Job(model=kernel, **here, intensity=(50.0, 3999.5)), "both", Part(columns=(0, 5))),
         (Job(model=one, **here, tiling=Overlap(tile=16, overlap=4, blend=2)), "both", None),
-        (Job(model=one, **here, target=2.5, precision="bfloat16"), "colours", None),
+        (Job(model=one, **here, target=2.5, precision="bfloat16"), "colors", None),
         (Job(model=one, **here, target="0.04 um", self_ensemble=True), "stack", None),
         (Job(model=load_model(str(folder / "bare.pth"), scale=3), **here, batch=1, memory=10**7), "stack", None),
         (Job(model=pair, **here, intensity=Percentiles(2, 97.5)), "both", Part(rows=(1, 8))),

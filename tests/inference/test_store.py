@@ -112,10 +112,10 @@ def test_a_store_holds_what_memory_would(as_text: bool, tmp_path: Path) -> None:
     assert zarr.open_array(path, mode="r")[0, 0, 0] == 77
 
 
-def test_colours_and_any_order_of_axes_go_into_a_store(tmp_path: Path) -> None:
+def test_colors_and_any_order_of_axes_go_into_a_store(tmp_path: Path) -> None:
     rgba = np.random.default_rng(1).integers(0, 256, (9, 8, 4), np.uint8)
     turned = image(15, 3, 20)
-    for name, given, axes in (("colours", rgba, "YXC"), ("turned", turned, "XZY")):
+    for name, given, axes in (("colors", rgba, "YXC"), ("turned", turned, "XZY")):
         stored = upscale(given, MODEL, axes, out=tmp_path / name)
         assert np.array_equal(stored[:], upscale(given, MODEL, axes))
 

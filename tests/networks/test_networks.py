@@ -66,17 +66,17 @@ def test_gives_its_factor_and_its_channels(network: nn.Module, size: tuple[int, 
 def test_one_pixel_moves_the_output_as_far_as_the_receptive_radius_and_no_farther(network: nn.Module) -> None:
     sharpen(network)
     radius, scale, group = network.receptive_radius, network.scale, network.alignment
-    # The pixel stands in every place of its group: which neighbour sees it farthest depends on that.
+    # The pixel stands in every place of its group: which neighbor sees it farthest depends on that.
     side = 2 * radius + 9 + 2 * group
     farthest = 0
     for offset in range(group):
-        centre = (radius + 4) // group * group + offset + group
+        center = (radius + 4) // group * group + offset + group
         image = torch.rand(1, network.in_channels, side, 1 if group == 1 else 4 * group, dtype=torch.float64) * 1e-3
         moved = image.clone()
-        moved[:, :, centre] += 1
+        moved[:, :, center] += 1
         changed = (network(moved) - network(image)).abs().amax(dim=(0, 1, 3)) > 0
         rows = changed.nonzero()[:, 0] // scale
-        farthest = max(farthest, int((rows - centre).abs().max()))
+        farthest = max(farthest, int((rows - center).abs().max()))
     assert farthest == radius
 
 

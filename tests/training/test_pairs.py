@@ -44,7 +44,7 @@ def test_layers_meet_by_their_places_in_the_world(field):
     low = resize(field, (240, 240))
     world = 0.5
     match = matched(
-        # Pixel centres: the low image's first lies half a low pixel from the edge.
+        # Pixel centers: the low image's first lies half a low pixel from the edge.
         layer(low, 2 * world, (world / 2, world / 2), "low"),
         layer(high, world, (40 * world, 60 * world), "high"),
     )

@@ -16,11 +16,11 @@ RECIPE = Recipe.from_toml('[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }]')
 
 
 def patches_of(image, corners=None, scale=2, size=6, margin=0, **settings):
-    twins, _ = twins_of(training_images(image, scale), scale, RECIPE.data, RECIPE.degradation, "grey")
+    twins, _ = twins_of(training_images(image, scale), scale, RECIPE.data, RECIPE.degradation, "gray")
     side = size + 2 * margin
     if corners is None:
-        corners = [np.ones([n - side + 1 for n in twin.grey.shape], bool) for twin in twins]
-    return Patches(twins, corners, scale=scale, size=size, margin=margin, colour="grey", seed=4, **settings)
+        corners = [np.ones([n - side + 1 for n in twin.gray.shape], bool) for twin in twins]
+    return Patches(twins, corners, scale=scale, size=size, margin=margin, color="gray", seed=4, **settings)
 
 
 @pytest.fixture

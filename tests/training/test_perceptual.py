@@ -19,7 +19,7 @@ from napari_sr.training.recipe import PerceptualLoss as Settings
 
 
 class Tiny(VGGFeatures):
-    """Two convolutions of known weights: one channel that is the mean of the colours, then minus three times it."""
+    """Two convolutions of known weights: one channel that is the mean of the colors, then minus three times it."""
 
     def __init__(self):
         nn.Module.__init__(self)
@@ -57,18 +57,18 @@ def test_a_case_computed_by_hand(settings, wanted):
     assert loss(**settings)(BRIGHT, DARK).item() == pytest.approx(wanted)
 
 
-def test_grey_is_seen_as_three_equal_colours():
+def test_gray_is_seen_as_three_equal_colors():
     one = loss(layers={"conv1_1": 1.0})(BRIGHT[:, :1], DARK[:, :1])
     assert one.item() == pytest.approx(0.5)
 
 
-def test_input_is_normalised_as_the_weights_were_trained():
+def test_input_is_normalized_as_the_weights_were_trained():
     seen = PerceptualLoss(Settings(kind="perceptual", layers={"conv1_1": 1.0}), Tiny(), caffe=False)
-    grey = torch.full((1, 3, 1, 1), 0.5)
+    gray = torch.full((1, 3, 1, 1), 0.5)
     wanted = sum((0.5 - m) / d for m, d in zip((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), strict=True)) / 3
-    assert seen.seen(grey)[0].item() == pytest.approx(wanted)
+    assert seen.seen(gray)[0].item() == pytest.approx(wanted)
     caffe = PerceptualLoss(Settings(kind="perceptual", layers={"conv1_1": 1.0}), Tiny(), caffe=True)
-    assert caffe.seen(grey)[0].item() == pytest.approx(127.5 - (104 + 117 + 123) / 3)
+    assert caffe.seen(gray)[0].item() == pytest.approx(127.5 - (104 + 117 + 123) / 3)
 
 
 def test_it_teaches_the_image_and_never_its_own_weights():

@@ -12,7 +12,7 @@ from napari_sr.training import Training, save_model, stage
 from napari_sr.training import checkpoint as checkpoints
 from napari_sr.training.events import CheckpointWritten, Paused, Prepared, RateLowered, Resumed, StepDone, Validated
 from napari_sr.training.log import read_curves
-from napari_sr.training.recipe import EquivarianceLoss, Network, Optimiser, PixelLoss, Stage
+from napari_sr.training.recipe import EquivarianceLoss, Network, Optimizer, PixelLoss, Stage
 from napari_sr.zoo import read_model
 
 
@@ -58,7 +58,7 @@ def test_it_learns_and_its_card_tells_how(run, tiny):
     assert outcome.finished
     assert last.losses["l1"] < first.losses["l1"]
     card = outcome.model.card
-    assert (card.name, card.family, card.scale, card.colour) == ("tiny", "esrgan", 2, "grey")
+    assert (card.name, card.family, card.scale, card.color) == ("tiny", "esrgan", 2, "gray")
     assert card.degradation == "MATLAB bicubic, antialiased"
     assert card.base is None
     assert card.intensity == "auto"
@@ -351,8 +351,8 @@ def test_a_binned_loss_compares_what_pixels_hold_together(run, tiny):
 
 
 def test_an_equivariance_loss_takes_the_part_that_half_a_turn_changes_out_of_a_network(run, tiny):
-    optimiser = tiny.stages[0].optimiser.model_copy(update={"rate": 1e-3})
-    only = Stage(steps=30, losses=(EquivarianceLoss(kind="equivariance"),), optimiser=optimiser)
+    optimizer = tiny.stages[0].optimizer.model_copy(update={"rate": 1e-3})
+    only = Stage(steps=30, losses=(EquivarianceLoss(kind="equivariance"),), optimizer=optimizer)
     training = run(tiny.model_copy(update={"stages": (only,)}))
     training.run()
     told = [event.losses["equivariance"] for event in training.heard.of(StepDone)]
@@ -368,11 +368,11 @@ def test_a_loss_binned_over_more_than_a_patch_is_refused(run, tiny):
 
 @pytest.mark.parametrize("white", [False, True])
 @pytest.mark.parametrize("batch_norm", ["batch", "kept"])
-def test_statistics_of_batch_normalisation_are_learnt_or_kept(run, tiny, batch_norm, white):
+def test_statistics_of_batch_normalization_are_learned_or_kept(run, tiny, batch_norm, white):
     network = Network(
         name="SRResNet", settings={"scale": 2, "in_channels": 1, "out_channels": 1, "features": 4, "blocks": 1}
     )
-    only = Stage(steps=2, losses=(PixelLoss(kind="l1"),), batch_norm=batch_norm, optimiser=Optimiser(white=white))
+    only = Stage(steps=2, losses=(PixelLoss(kind="l1"),), batch_norm=batch_norm, optimizer=Optimizer(white=white))
     outcome = run(tiny.model_copy(update={"network": network, "family": "srgan", "stages": (only,)})).run()
     state = outcome.model.network.state_dict()
     kept = (state["bn_mid.running_mean"] == 0).all() and (state["bn_mid.running_var"] == 1).all()

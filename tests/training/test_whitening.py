@@ -15,7 +15,7 @@ from napari_sr.training.whitening import White, find_white, step_in_white
 
 
 def smooth(count, channels, side):
-    """Images whose neighbouring pixels are nearly alike, around a mean of 0.4."""
+    """Images whose neighboring pixels are nearly alike, around a mean of 0.4."""
     noise = torch.rand(count, channels, side + 8, side + 8)
     return 0.4 + nn.functional.avg_pool2d(noise, 9, 1) - 0.5
 
@@ -64,16 +64,16 @@ def test_its_steps_are_those_of_the_weights_behind_a_white_input(make, bias):
     images, target = smooth(8, 1, 24).double(), torch.randn(8, 4, 22, 22).double()
     found = find_white(nn.Sequential(layer), layer, [images])
     white = White(found.mean.double(), found.basis.double())
-    # V and c of V B (x - m) + c, learnt by the optimiser itself.
+    # V and c of V B (x - m) + c, learned by the optimizer itself.
     inverse = torch.linalg.inv(white.basis)
     behind = nn.Parameter((layer.weight.flatten(1) @ inverse).detach())
     offset = nn.Parameter((layer.bias + layer.weight.flatten(1) @ white.mean).detach()) if bias else None
-    optimiser, other = make([{"params": list(layer.parameters())}]), make([behind, *([offset] if bias else [])])
-    step_in_white(optimiser, layer, white)
+    optimizer, other = make([{"params": list(layer.parameters())}]), make([behind, *([offset] if bias else [])])
+    step_in_white(optimizer, layer, white)
     for _ in range(5):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         nn.functional.mse_loss(layer(images), target).backward()
-        optimiser.step()
+        optimizer.step()
         other.zero_grad()
         plain = (behind @ white.basis).view(layer.weight.shape)
         shift = None if offset is None else offset - plain.flatten(1) @ white.mean
@@ -101,7 +101,7 @@ interpolation = true
 [[stages]]
 steps = 8
 losses = [{ kind = "mse" }]
-optimiser = { rate = 1e-3, white = true }
+optimizer = { rate = 1e-3, white = true }
 """
 
 
@@ -130,8 +130,8 @@ def test_a_run_that_goes_on_learns_in_the_same_basis(tmp_path, textured, monkeyp
 
 
 def test_only_a_generator_learns_in_white():
-    with pytest.raises(InputError, match="white is for the generator's optimiser"):
+    with pytest.raises(InputError, match="white is for the generator's optimizer"):
         Recipe.from_toml(
             'family = "esrgan"\n[network]\nname = "RRDBNet"\n[[stages]]\nsteps = 1\n'
-            'losses = [{ kind = "adversarial" }]\ndiscriminator = { optimiser = { white = true } }'
+            'losses = [{ kind = "adversarial" }]\ndiscriminator = { optimizer = { white = true } }'
         )

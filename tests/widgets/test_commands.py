@@ -93,9 +93,9 @@ def test_the_shared_settings_are_where_a_panel_begins(in_viewer):
 def test_broken_shared_settings_are_a_sentence_and_the_panel_opens(in_viewer, monkeypatch):
     shown = []
     monkeypatch.setattr("napari_sr.widgets.panel.show_error", shown.append)
-    config_path().write_text("colour = 3", encoding="utf-8")
+    config_path().write_text("color = 3", encoding="utf-8")
     _, panel = in_viewer("srcnn")
-    assert "colour" in shown[0]
+    assert "color" in shown[0]
     assert panel.settings.settings().device == "auto"
 
 

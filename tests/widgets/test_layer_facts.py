@@ -108,9 +108,9 @@ def test_at_a_glance_there_is_what_goes_in_and_what_comes_out(in_viewer):
     assert "pixel size is not known" in glance(panel)
 
 
-def test_colours_stacks_and_parts_at_a_glance(in_viewer):
+def test_colors_stacks_and_parts_at_a_glance(in_viewer):
     viewer, panel = in_viewer("esrgan", image=drawn(12, 16, 3, dtype=np.uint8), rgb=True)
-    assert glance(panel) == "12 × 16 colour uint8 → 48 × 64 colour, 9 KiB"
+    assert glance(panel) == "12 × 16 color uint8 → 48 × 64 color, 9 KiB"
     viewer.add_image(drawn(5, 12, 16))
     assert glance(panel) == "5 × 12 × 16 uint16 → 5 × 48 × 64, 30 KiB"
     panel.where.where.value = "slice"

@@ -4,9 +4,9 @@ import pytest
 
 from napari_sr.networks import RRDBNet
 from napari_sr.widgets.file_choice import OPEN_A_FILE
-from napari_sr.widgets.model_offers import ModelOffer, catalogue_offers, likely_factor
+from napari_sr.widgets.model_offers import ModelOffer, catalog_offers, likely_factor
 from napari_sr.zoo.card import AS_TAKEN
-from napari_sr.zoo.catalogue import list_models
+from napari_sr.zoo.catalog import list_models
 from napari_sr.zoo.modelfile import write_model
 from napari_sr.zoo.published import PUBLISHED
 
@@ -163,7 +163,7 @@ def test_new_files_appear_and_the_choice_stays(in_viewer, models):
 
 @pytest.mark.parametrize("family", ["srcnn", "srgan", "esrgan"])
 def test_what_can_be_used_comes_first(models, family):
-    usable = [offer.usable for offer in catalogue_offers(family)]
+    usable = [offer.usable for offer in catalog_offers(family)]
     assert usable == sorted(usable, reverse=True)
 
 

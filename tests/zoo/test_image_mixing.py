@@ -11,7 +11,7 @@ from napari_sr.errors import InputError
 from napari_sr.inference import Job, Overlap, upscale
 from napari_sr.networks import RRDBNet
 from napari_sr.zoo.card import Architecture, Card
-from napari_sr.zoo.catalogue import load_model
+from napari_sr.zoo.catalog import load_model
 from napari_sr.zoo.model import Model
 from napari_sr.zoo.modelfile import write_model
 
@@ -29,7 +29,7 @@ def pair(alpha: float | None = None, **card: Any) -> Model:
         architecture=Architecture(network="RRDBNet", settings=SETTINGS),
         scale=2,
         channels=1,
-        colour="grey",
+        color="gray",
         endpoints=("psnr", "gan"),
         **card,
     )

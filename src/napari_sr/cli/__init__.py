@@ -197,7 +197,7 @@ def models(as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps([_as_record(entry) for entry in entries], indent=2))
         return
-    header = ["NAME", "FAMILY", "FACTOR", "COLOUR", "DOMAIN", "WHERE", "LICENCE"]
+    header = ["NAME", "FAMILY", "FACTOR", "COLOR", "DOMAIN", "WHERE", "LICENSE"]
     typer.echo(as_columns([header, *(_model_row(entry) for entry in entries)]))
     for entry in entries:
         if entry.problem is not None:
@@ -287,7 +287,7 @@ def demo(
     result = Job(model=loaded).run(field.low, field.axes)
     shown = write_showcase(out, field, result.data, loaded.name)
     typer.echo(f"No window was opened: {reason}.")
-    typer.echo(f"{field.title}: {field.source} ({field.licence}).")
+    typer.echo(f"{field.title}: {field.source} ({field.license}).")
     typer.echo(result.report.sentence())
     typer.echo(
         f"Against the ground truth: {loaded.name} PSNR {shown.result.psnr:.2f} dB, SSIM {shown.result.ssim:.4f}; "
@@ -377,7 +377,7 @@ def _as_record(entry: ModelEntry) -> dict[str, Any]:
         "where": entry.where,
         "path": None if entry.path is None else str(entry.path),
         "url": entry.url,
-        "licence": entry.licence,
+        "license": entry.license,
         "problem": entry.problem,
         "card": None if entry.card is None else entry.card.model_dump(mode="json"),
     }
@@ -393,8 +393,8 @@ def _model_row(entry: ModelEntry) -> list[str]:
         entry.name,
         known.family if known else "",
         f"x{known.scale}" if known else "",
-        card.colour if card else "",
+        card.color if card else "",
         (card.domain or "") if card else "",
         where if entry.problem is None else f"{where}, unusable",
-        entry.licence or "",
+        entry.license or "",
     ]

@@ -1,7 +1,7 @@
-"""Arrays and what they mean: axes, intensity, colour, resizing, geometry and image files."""
+"""Arrays and what they mean: axes, intensity, color, resizing, geometry and image files."""
 
 from napari_sr.imaging.axes import Axes, parse_axes
-from napari_sr.imaging.colour import GREY_WEIGHTS, grey, luma, rgb_to_ycbcr, ycbcr_to_rgb
+from napari_sr.imaging.color import GRAY_WEIGHTS, gray, luma, rgb_to_ycbcr, ycbcr_to_rgb
 from napari_sr.imaging.files import ImageFile, read_image, write_image
 from napari_sr.imaging.geometry import (
     check_layer,
@@ -19,7 +19,7 @@ from napari_sr.imaging.resize import Kernel, resize
 from napari_sr.imaging.target_size import TargetSize, parse_target
 
 __all__ = [
-    "GREY_WEIGHTS",
+    "GRAY_WEIGHTS",
     "Axes",
     "ImageFile",
     "IntensityMap",
@@ -32,7 +32,7 @@ __all__ = [
     "check_layer",
     "copy_contrast_range",
     "finest_level",
-    "grey",
+    "gray",
     "intensity_maps",
     "layer_axes",
     "layer_pixel_size",

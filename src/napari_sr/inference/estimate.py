@@ -158,8 +158,8 @@ def _pixels(job: Job, region: Region) -> float:
 
 def _shape_words(axes: Axes) -> str:
     lengths = axes.shape[:-1] if axes.rgb else axes.shape
-    colours = (" RGBA" if axes.rgba else " RGB") if axes.rgb else ""
-    return " x ".join(str(length) for length in lengths) + colours
+    colors = (" RGBA" if axes.rgba else " RGB") if axes.rgb else ""
+    return " x ".join(str(length) for length in lengths) + colors
 
 
 def _size_words(pixel_size: Mapping[str, float], unit: str | None) -> list[str]:

@@ -28,7 +28,7 @@ from napari_sr.inference.report import Report
 from napari_sr.inference.settings import Cancel, Progress, Tiling, check_tiling
 from napari_sr.inference.store import destination
 from napari_sr.inference.work import Work
-from napari_sr.zoo.catalogue import load_model
+from napari_sr.zoo.catalog import load_model
 from napari_sr.zoo.model import Model
 
 
@@ -246,7 +246,7 @@ class Job:
         if region.whole:
             check_finite(image, region.axes)
             return
-        # Two pixels are what the interpolation of colours sees around a network that sees less.
+        # Two pixels are what the interpolation of colors sees around a network that sees less.
         ranges = region.read(max(2, self.model.receptive_radius), 1)
         shape = tuple(stop - start for start, stop in ranges)
         check_finite(crop(image, ranges), Axes(region.axes.letters, shape))

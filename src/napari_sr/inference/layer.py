@@ -100,7 +100,7 @@ def prepare_layer(
     layer : napari Image layer
         Read, never changed.
     axes : str, optional
-        A letter for each dimension of the layer's data; left out, Y and X are the last two but for the colours.
+        A letter for each dimension of the layer's data; left out, Y and X are the last two but for the colors.
     part : Part, optional
         What of the layer is upscaled: the result lies where that part lies. All when left out.
     maps : dict, optional

@@ -12,7 +12,7 @@ from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.intensity import Percentiles
 from napari_sr.imaging.part import Part
 from napari_sr.inference.settings import Overlap
-from napari_sr.zoo.catalogue import bundled_folder
+from napari_sr.zoo.catalog import bundled_folder
 from napari_sr.zoo.model import Model
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ class Overlap:
         Pixels on each inner side of a tile that are computed and thrown away. From the network's receptive radius
         on, the result is that of the whole image.
     blend : int
-        Width over which two neighbours are cross-faded, in pixels of the low-resolution image; it comes on top.
+        Width over which two neighbors are cross-faded, in pixels of the low-resolution image; it comes on top.
 
     Raises
     ------

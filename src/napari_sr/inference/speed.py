@@ -14,7 +14,7 @@ import torch
 from platformdirs import user_cache_dir
 from torch import Tensor
 
-from napari_sr.inference.channels import network_for, separate_colours
+from napari_sr.inference.channels import network_for, separate_colors
 from napari_sr.inference.device import describe_device
 from napari_sr.inference.job import Job
 from napari_sr.inference.plane import PlaneRunner
@@ -44,7 +44,7 @@ def known_speed(job: Job, dtype: npt.DTypeLike, rgb: bool = False) -> float | No
     dtype : dtype
         Of the image, on which the precision may depend.
     rgb : bool
-        Whether the planes have three colours.
+        Whether the planes have three colors.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def measure_speed(job: Job, dtype: npt.DTypeLike, rgb: bool = False, *, cancel: 
     on a small plane, and a graphics card has enough to do. What a device does the first time is not counted.
     """
     device, number = job.where(dtype)
-    separate = rgb and separate_colours(job.model.card)
+    separate = rgb and separate_colors(job.model.card)
     network = network_for(job.model.network, job.model.card, 3 if rgb and not separate else 1)
     tiling = "exact" if isinstance(job.tiling, Overlap) or job.tiling == "overlap" else job.tiling
     runner = PlaneRunner(network, device, number, tiling, memory=job.memory, cancel=cancel)
@@ -119,7 +119,7 @@ def _key(job: Job, dtype: npt.DTypeLike, rgb: bool) -> str:
         "precision": str(number).removeprefix("torch."),
         "network": model.card.architecture.model_dump(mode="json"),
         "networks": 2 if both else 1,
-        "colours": (3 if rgb else 1, model.card.colour),
+        "colors": (3 if rgb else 1, model.card.color),
         "tiling": tiling,
     }
     return json.dumps(facts, sort_keys=True)

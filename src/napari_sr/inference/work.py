@@ -14,7 +14,7 @@ from torch import Tensor
 from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex, WritableArray
 from napari_sr.imaging.intensity import IntensityMap
 from napari_sr.imaging.part import crop
-from napari_sr.inference.channels import network_for, separate_colours
+from napari_sr.inference.channels import network_for, separate_colors
 from napari_sr.inference.device import describe_device
 from napari_sr.inference.memory import free_memory
 from napari_sr.inference.plane import PlaneRunner
@@ -60,7 +60,7 @@ class Work:
         self.card, self.scale = job.model.card, job.model.scale
         self.device, self.dtype = job.where(dtype)
         rgb = region.axes.rgb
-        self.separate = rgb and separate_colours(self.card)
+        self.separate = rgb and separate_colors(self.card)
         network = network_for(job.model.network, self.card, 3 if rgb and not self.separate else 1)
         self.runner = PlaneRunner(
             network,

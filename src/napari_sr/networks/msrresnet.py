@@ -1,4 +1,4 @@
-"""MSRResNet: SRResNet without batch normalisation, as BasicSR and KAIR publish it."""
+"""MSRResNet: SRResNet without batch normalization, as BasicSR and KAIR publish it."""
 
 from __future__ import annotations
 

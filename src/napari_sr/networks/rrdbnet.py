@@ -1,4 +1,4 @@
-"""RRDBNet: the generator of ESRGAN, residual-in-residual dense blocks without batch normalisation."""
+"""RRDBNet: the generator of ESRGAN, residual-in-residual dense blocks without batch normalization."""
 
 from __future__ import annotations
 
@@ -127,10 +127,10 @@ class RRDBNet(nn.Module):
         self.conv_last = nn.Conv2d(features, out_channels, 3, padding=1)
         self.lrelu = nn.LeakyReLU(0.2)
         self.skip = Upsample(scale, "bilinear") if skip == "bilinear" else None
-        self._initialise()
+        self._initialize()
 
-    def _initialise(self) -> None:
-        """Kaiming's initialisation, ten times smaller in the dense blocks (section 3.1, "smaller initialization")."""
+    def _initialize(self) -> None:
+        """Kaiming's initialization, ten times smaller in the dense blocks (section 3.1, "smaller initialization")."""
         for block in self.body.modules():
             if isinstance(block, nn.Conv2d):
                 nn.init.kaiming_normal_(block.weight)

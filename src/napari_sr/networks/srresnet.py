@@ -1,4 +1,4 @@
-"""SRResNet: the generator of SRGAN, residual blocks with batch normalisation and sub-pixel convolutions."""
+"""SRResNet: the generator of SRGAN, residual blocks with batch normalization and sub-pixel convolutions."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class SRResNet(nn.Module):
     features, blocks : int
         Features throughout, and number of residual blocks; 64 and 16 in the paper.
     batch_norm_eps : float
-        Epsilon of the batch normalisations: 1e-5 in torch, 1e-3 in weights that come from Keras.
+        Epsilon of the batch normalizations: 1e-5 in torch, 1e-3 in weights that come from Keras.
     shared_prelu : bool
         One slope for all features, as torch's default, where the paper does not say.
     middle : {"batch_norm", "prelu"}

@@ -85,7 +85,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class Validated:
-    """A measurement on pixels that nothing is learnt from; PSNR in decibel.
+    """A measurement on pixels that nothing is learned from; PSNR in decibel.
 
     `best` says whether it is the best of its stage so far; `stage` is the name, `step` counts over all stages.
     """

@@ -11,7 +11,7 @@ from napari_sr.training.events import Listener
 from napari_sr.training.recipe import Recipe
 from napari_sr.training.result import save_once
 from napari_sr.training.training import Training
-from napari_sr.zoo.catalogue import load_model, model_folder
+from napari_sr.zoo.catalog import load_model, model_folder
 from napari_sr.zoo.model import Model
 
 

@@ -1,4 +1,4 @@
-"""What is learnt from: arrays, layers and files, each alone or with its low-resolution partner.
+"""What is learned from: arrays, layers and files, each alone or with its low-resolution partner.
 
 Everything a training needs of a layer is taken here, on the thread that calls; later only arrays are read.
 """
@@ -49,7 +49,7 @@ class TrainingImage:
         How a pair was brought together.
     group : str
         The set on the card that it belongs to.
-    licence, source : str, optional
+    license, source : str, optional
         For the card.
     """
 
@@ -64,7 +64,7 @@ class TrainingImage:
     validate_on: Mask | None = None
     match: Match | None = None
     group: str = ""
-    licence: str | None = None
+    license: str | None = None
     source: str | None = None
 
 
@@ -142,7 +142,7 @@ def images_in(sets: Sequence[ImageSet], data: Path | None, scale: int) -> list[T
                 partner = root / one.low
                 low = partner if partner.is_file() else _partner(path, partner)
                 image = _taken((low, path), 0, scale, None)
-            found.append(replace(image, group=group, licence=one.licence, source=one.source))
+            found.append(replace(image, group=group, license=one.license, source=one.source))
     return found
 
 

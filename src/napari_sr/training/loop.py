@@ -110,7 +110,7 @@ class Loop:
         What to do.
     generator : Generator
         Whose network is trained in place.
-    learnt : TrainingSet
+    learned : TrainingSet
         From what.
     fabric : Fabric
         Device, precision and processes.
@@ -132,7 +132,7 @@ class Loop:
         self,
         recipe: Recipe,
         generator: Generator,
-        learnt: TrainingSet,
+        learned: TrainingSet,
         fabric: Fabric,
         folder: Path,
         *,
@@ -144,7 +144,7 @@ class Loop:
         tensorboard: bool = False,
     ) -> None:
         self._identified = identity
-        self._recipe, self._generator, self._learnt, self._fabric = recipe, generator, learnt, fabric
+        self._recipe, self._generator, self._learned, self._fabric = recipe, generator, learned, fabric
         self._folder, self._size, self._batch = folder, size, batch
         self._controls, self._listen, self._tensorboard = controls, listen, tensorboard
         self.kept = Kept()
@@ -168,14 +168,14 @@ class Loop:
             self._prepare_measuring()
         self._tell(
             Prepared(
-                patches=len(self._learnt.patches),
-                scenes=len(self._learnt.scenes),
+                patches=len(self._learned.patches),
+                scenes=len(self._learned.scenes),
                 size=self._size,
                 batch=self._batch,
                 steps=self._recipe.steps,
                 resumed_at=done,
-                warnings=self._learnt.warnings,
-                notes=self._learnt.notes,
+                warnings=self._learned.warnings,
+                notes=self._learned.notes,
             )
         )
         self._pace = Pace(done, self._recipe.steps)
@@ -194,7 +194,7 @@ class Loop:
             stage,
             patch=self._size * self._generator.card.scale,
             seed=self._recipe.seed,
-            examples=(self._learnt.patches.batch(number, step, range(self._batch))[0] for step in range(_EXAMPLES)),
+            examples=(self._learned.patches.batch(number, step, range(self._batch))[0] for step in range(_EXAMPLES)),
             between=self._controls.check,
         )
         run = StageRun(number, stage, sum(s.steps for s in self._recipe.stages[:number]), work)
@@ -247,14 +247,14 @@ class Loop:
 
         def draw(part: int, parts: int) -> tuple[Tensor, Tensor]:
             # The same patches make a part, however many processes share it.
-            return self._learnt.patches.batch(stage, step, [n for n in own if n * parts // self._batch == part])
+            return self._learned.patches.batch(stage, step, [n for n in own if n * parts // self._batch == part])
 
         return draw
 
     # Measuring: the first process alone.
 
     def _prepare_measuring(self) -> None:
-        self._validator = Validator(self._learnt.scenes, self._generator.card.scale)
+        self._validator = Validator(self._learned.scenes, self._generator.card.scale)
         self._measured, self._judge = self._generator.for_images()
         self._judge.to(self._fabric.device)
         # The weights that are begun with, for pictures of before.
@@ -287,7 +287,7 @@ class Loop:
         """What a run has to have in common with one that it goes on from."""
         return {
             "recipe": self._identified,
-            "images": self._learnt.fingerprint,
+            "images": self._learned.fingerprint,
             "precision": str(self._fabric.strategy.precision.precision),
         }
 

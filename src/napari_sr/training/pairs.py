@@ -121,7 +121,7 @@ def match_layers(low: Any, high: Any, low_axes: Axes, high_axes: Axes, scale: in
             f"The pixels of {names[0]} are {found[0]:.4g} x {found[1]:.4g} times those of {names[1]}, and the model "
             f"upscales by {scale}: correct the scale of a layer, or pick a model for that factor."
         )
-    # Edges meet where the first high pixel of a low one lies half a low pixel before its centre.
+    # Edges meet where the first high pixel of a low one lies half a low pixel before its center.
     return _matched(finest_level(low), finest_level(high), low_axes, high_axes, names, scale, start - (scale - 1) / 2)
 
 
@@ -222,7 +222,7 @@ def _check_planes(low: Axes, high: Axes, names: tuple[str, str]) -> None:
     if lows != highs or low.rgb != high.rgb:
         raise InputError(
             f"{names[0]} has the planes {tuple(lows)} and {names[1]} {tuple(highs)}: give images with the same planes "
-            "and colours."
+            "and colors."
         )
 
 

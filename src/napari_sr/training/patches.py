@@ -13,7 +13,7 @@ from torch import Tensor
 from napari_sr.errors import InputError
 from napari_sr.training.blocks import Mask
 from napari_sr.training.randomness import generator_at
-from napari_sr.training.twins import PatchColour, Twin
+from napari_sr.training.twins import PatchColor, Twin
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Turn:
 
 
 class Patches:
-    """All patches that may be learnt from.
+    """All patches that may be learned from.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Patches:
         Side of a patch, in low-resolution pixels.
     margin : int
         Low-resolution pixels that the network needs around the patch and gives nothing for.
-    colour : {"grey", "luma", "rgb"}
+    color : {"gray", "luma", "rgb"}
         Channels.
     seed : int
         The recipe's.
@@ -66,13 +66,13 @@ class Patches:
         scale: int,
         size: int,
         margin: int,
-        colour: PatchColour,
+        color: PatchColor,
         seed: int,
         flips: bool = True,
         turns: bool = True,
     ) -> None:
         self.twins, self._corners = list(twins), list(corners)
-        self.scale, self.size, self.margin, self.colour = scale, size, margin, colour
+        self.scale, self.size, self.margin, self.color = scale, size, margin, color
         self._seed, self._flips, self._turns = seed, flips, turns
         # A mask of a byte a pixel and the sums of its rows find the n-th corner without a list of all.
         self._rows = [np.cumsum(mask.sum(axis=1, dtype=np.int64)) for mask in self._corners]
@@ -106,9 +106,9 @@ class Patches:
         turn = Turn(flip, int(generator.integers(4)) if self._turns else 0)
         variant = int(generator.integers(len(twin.lows)))
         side = self.size + 2 * self.margin
-        low = twin.low_part(slice(top, top + side), slice(left, left + side), self.colour, generator, variant)
+        low = twin.low_part(slice(top, top + side), slice(left, left + side), self.color, generator, variant)
         y, x, length = (self.scale * n for n in (top + self.margin, left + self.margin, self.size))
-        high = twin.high_part(slice(y, y + length), slice(x, x + length), self.colour)
+        high = twin.high_part(slice(y, y + length), slice(x, x + length), self.color)
         return turn(low), turn(high)
 
     def batch(self, stage: int, step: int, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:

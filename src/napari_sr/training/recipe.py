@@ -28,7 +28,7 @@ Spread = NonNegative | tuple[NonNegative, NonNegative]
 
 
 class Part(BaseModel):
-    """A table of a recipe. Nothing unknown is let in, and nothing changes afterwards."""
+    """A table of a recipe. Nothing unknown is let in, and nothing changes afterward."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -57,25 +57,25 @@ class ImageSet(Part):
         A file or a folder, from the data folder that is given to the training.
     low : str or None
         The low-resolution partners, in the same way and under the same names; None makes them by the degradation.
-    name, licence, source : str or None
+    name, license, source : str or None
         The field's name for the set, the terms of its images, where they come from.
     """
 
     path: str
     low: str | None = None
     name: str | None = None
-    licence: str | None = None
+    license: str | None = None
     source: str | None = None
 
 
 class Data(Part):
-    """What is learnt from.
+    """What is learned from.
 
     Parameters
     ----------
     images : tuple of ImageSet
         Read when no images are handed to the training.
-    colour : {"auto", "luma", "rgb", "grey"}
+    color : {"auto", "luma", "rgb", "gray"}
         What becomes of RGB; "auto" is the model's own. Read for new networks; a fine-tuned one keeps its own.
     sizes : tuple of float
         Every high-resolution image is also shown at these sizes; not for pairs.
@@ -84,13 +84,13 @@ class Data(Part):
     planes : int
         At most so many planes of one image, evenly spread.
     denoise : float or None
-        High-resolution images are learnt from, and validated against, without their own noise: 0.8 takes nearly all of
+        High-resolution images are learned from, and validated against, without their own noise: 0.8 takes nearly all of
         it (`training.denoising`). For adversarial losses on noisy images, whose judge would ask for the noise; what the
         low-resolution twins have is then the degradation's alone.
     """
 
     images: tuple[ImageSet, ...] = ()
-    colour: Literal["auto", "luma", "rgb", "grey"] = "auto"
+    color: Literal["auto", "luma", "rgb", "gray"] = "auto"
     sizes: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (1.0,)
     intensity: IntensitySpec = "auto"
     planes: int = Field(default=64, ge=1)
@@ -271,7 +271,7 @@ class EquivarianceLoss(Part):
     ----------
     blurred : float
         Patches are blurred by a Gaussian of this standard deviation first, in low-resolution pixels, and stretched from
-        black to white: images unlike those learnt from, plain shapes without noise, are not moved either. 0 takes the
+        black to white: images unlike those learned from, plain shapes without noise, are not moved either. 0 takes the
         patches as they are.
     """
 
@@ -283,7 +283,7 @@ class EquivarianceLoss(Part):
 Loss = Annotated[PixelLoss | PerceptualLoss | AdversarialLoss | EquivarianceLoss, Field(discriminator="kind")]
 
 
-class Optimiser(Part):
+class Optimizer(Part):
     """Adam, or SGD with momentum.
 
     Parameters
@@ -317,7 +317,7 @@ class Schedule(Part):
     cycles : tuple of int
         Lengths of the cosine's cycles; they add up to the stage's steps. None is one cycle.
     cycle_rates : tuple of float
-        The highest rate of each cycle, as a share of the optimiser's.
+        The highest rate of each cycle, as a share of the optimizer's.
     milestones : tuple of int
         Steps.
     factor : float
@@ -351,21 +351,21 @@ class Discriminator(Part):
         The papers' own, or Real-ESRGAN's U-Net with spectral norm.
     features : int
         Of its first layer; 64 in the papers.
-    synchronise : bool
-        Batch normalisation over all processes (on GPUs); without it each process normalises by its own patches.
-    optimiser : Optimiser
+    synchronize : bool
+        Batch normalization over all processes (on GPUs); without it each process normalizes by its own patches.
+    optimizer : Optimizer
         Its own; it follows the stage's schedule.
     """
 
     kind: Literal["srgan", "esrgan", "unet"] = "esrgan"
     features: int = Field(default=64, ge=1)
-    synchronise: bool = False
-    optimiser: Optimiser = Optimiser()
+    synchronize: bool = False
+    optimizer: Optimizer = Optimizer()
 
     @model_validator(mode="after")
     def _plain(self) -> Self:
-        if self.optimiser.white:
-            raise ValueError("white is for the generator's optimiser: leave it out of the discriminator's")
+        if self.optimizer.white:
+            raise ValueError("white is for the generator's optimizer: leave it out of the discriminator's")
         return self
 
 
@@ -380,7 +380,7 @@ class Stage(Part):
         How many. A stage of 0 only hands on the weights that it finds: those of `Recipe.start` as one of the endpoints.
     losses : tuple
         Added with their weights.
-    optimiser, schedule
+    optimizer, schedule
         Of the generator.
     discriminator : Discriminator or None
         Given exactly when there is an adversarial loss.
@@ -391,7 +391,7 @@ class Stage(Part):
     accumulate : int
         A step's batch goes through in so many parts.
     batch_norm : {"batch", "kept"}
-        What the network's batch normalisations divide by: the statistics of each batch, whose running means are kept
+        What the network's batch normalizations divide by: the statistics of each batch, whose running means are kept
         for images; or those that the network has, unchanged (0 and 1 in a new one), so that patches go through it as
         images do.
     keep : {"auto", "best", "last"}
@@ -404,7 +404,7 @@ class Stage(Part):
     name: str = Field(default="training", min_length=1)
     steps: int = Field(ge=0)
     losses: tuple[Loss, ...] = Field(min_length=1)
-    optimiser: Optimiser = Optimiser()
+    optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     discriminator: Discriminator | None = None
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -445,7 +445,7 @@ class Stage(Part):
 
 
 class Validation(Part):
-    """What is measured on the way, on pixels that nothing is learnt from.
+    """What is measured on the way, on pixels that nothing is learned from.
 
     Parameters
     ----------
@@ -456,7 +456,7 @@ class Validation(Part):
     block : int
         Side of a block, in low-resolution pixels.
     gap : int
-        Low-resolution pixels between a block and the nearest patch that is learnt from.
+        Low-resolution pixels between a block and the nearest patch that is learned from.
     most : int
         At most so many blocks.
     images : tuple of ImageSet
@@ -498,7 +498,7 @@ class Recipe(Part):
     ----------
     name : str
         Of the recipe, and of the model it makes.
-    description, licence : str
+    description, license : str
         For the card.
     family
         For the card of a new network; a fine-tuned one keeps its own.
@@ -521,7 +521,7 @@ class Recipe(Part):
     description: str = ""
     family: Family | None = None
     domain: Domain | None = None
-    licence: str | None = None
+    license: str | None = None
     seed: int = Field(default=0, ge=0, lt=2**63)
     network: Network | None = None
     start: str | None = None

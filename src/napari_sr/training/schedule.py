@@ -8,7 +8,7 @@ from napari_sr.training.recipe import Schedule
 
 
 def rate_share(schedule: Schedule, step: int, steps: int) -> float:
-    """Share of the optimiser's rate at a step.
+    """Share of the optimizer's rate at a step.
 
     Parameters
     ----------

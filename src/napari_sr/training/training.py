@@ -23,7 +23,7 @@ from napari_sr.training.result import make_model
 from napari_sr.training.training_set import TrainingSet, make_training_set
 from napari_sr.zoo.architectures import build_empty
 from napari_sr.zoo.card import Architecture
-from napari_sr.zoo.catalogue import load_model
+from napari_sr.zoo.catalog import load_model
 from napari_sr.zoo.model import Model
 
 
@@ -133,7 +133,7 @@ class Training:
         self._listen = listen or _unheard
         self._controls = Controls(cancel or never, pause or never)
         self._tensorboard = tensorboard
-        self._learnt: TrainingSet | None = None
+        self._learned: TrainingSet | None = None
 
     def pause(self) -> None:
         """Wait before the next step, until `resume`; from any thread."""
@@ -155,18 +155,18 @@ class Training:
         InputError
             If an image cannot be used, or nothing is left to learn from.
         """
-        if self._learnt is None:
+        if self._learned is None:
             card = self._generator.card
-            self._learnt = make_training_set(
+            self._learned = make_training_set(
                 self._images,
                 self._held,
                 self.recipe,
                 scale=card.scale,
                 sizes=self._sizes,
                 margin=self._generator.margin,
-                colour=self._generator.colour,
+                color=self._generator.color,
             )
-        return self._learnt
+        return self._learned
 
     @property
     def precision(self) -> str:
@@ -203,7 +203,7 @@ class Training:
             If `cancel` said yes; the last checkpoint stands.
         """
         self._controls.start()
-        learnt = self.prepare()
+        learned = self.prepare()
         fabric = fabric or fabric_for(self.device, self.precision)
         self.check_batch(fabric.world_size)
         # A run begins with the weights that it was given, and not with those of the run before.
@@ -211,10 +211,10 @@ class Training:
         loop = Loop(
             _with_files(self.recipe, self._data),
             generator,
-            learnt,
+            learned,
             fabric,
             self.folder,
-            size=learnt.patches.size,
+            size=learned.patches.size,
             batch=self.batch,
             controls=self._controls,
             listen=self._listen,
@@ -223,9 +223,9 @@ class Training:
         )
         with ieee_float32():
             done = loop.run()
-        return self._outcome(learnt, loop.kept, done)
+        return self._outcome(learned, loop.kept, done)
 
-    def _outcome(self, learnt: TrainingSet, kept: Kept, done: int) -> Outcome:
+    def _outcome(self, learned: TrainingSet, kept: Kept, done: int) -> Outcome:
         weights, reached, recipe = kept.weights, kept.reached, self.recipe
         wanted = {stage.endpoint for stage in recipe.stages if stage.endpoint is not None}
         if wanted - weights.keys():
@@ -236,7 +236,7 @@ class Training:
         model = make_model(
             self._generator.card,
             recipe,
-            learnt,
+            learned,
             weights,
             name=self.name,
             base=None if self._base is None else self._base.card,

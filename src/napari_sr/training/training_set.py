@@ -16,7 +16,7 @@ from napari_sr.training.images import TrainingImage
 from napari_sr.training.patches import Patches
 from napari_sr.training.randomness import generator_at
 from napari_sr.training.recipe import Degradation, Recipe
-from napari_sr.training.twins import PatchColour, Twin, twins_of
+from napari_sr.training.twins import PatchColor, Twin, twins_of
 from napari_sr.zoo.card import TrainingData
 
 #: With fewer places than this for a patch, a smaller one is taken where the recipe leaves the choice.
@@ -45,7 +45,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What is learnt from and measured on.
+    """What is learned from and measured on.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def make_training_set(
     scale: int,
     sizes: Sequence[int],
     margin: int,
-    colour: PatchColour,
+    color: PatchColor,
 ) -> TrainingSet:
     """Make it, once, before the first step.
 
@@ -96,7 +96,7 @@ def make_training_set(
         As `Patches` takes them.
     sizes : sequence of int
         Sides of a patch in low-resolution pixels, the largest first: the first for which there is room is taken.
-    colour : {"grey", "luma", "rgb"}
+    color : {"gray", "luma", "rgb"}
         Channels of a patch.
 
     Raises
@@ -104,13 +104,13 @@ def make_training_set(
     InputError
         If an image cannot be used, or nothing is left to learn from.
     """
-    twins, settled = twins_of(images, scale, recipe.data, recipe.degradation, colour)
+    twins, settled = twins_of(images, scale, recipe.data, recipe.degradation, color)
     _check_content(images, twins, min(sizes) + 2 * margin)
     blocks = [] if validation else _blocks(images, twins, recipe)
     if validation:
-        scenes = _whole_scenes(validation, recipe, settled, scale, colour)
+        scenes = _whole_scenes(validation, recipe, settled, scale, color)
     else:
-        scenes = _scenes_of(blocks, images, twins, recipe, scale, colour)
+        scenes = _scenes_of(blocks, images, twins, recipe, scale, color)
     size, corners = _corners(sizes, margin, [_clear(images[t.image], t, blocks, recipe) for t in twins], twins, recipe)
     patches = Patches(
         twins,
@@ -118,7 +118,7 @@ def make_training_set(
         scale=scale,
         size=size,
         margin=margin,
-        colour=colour,
+        color=color,
         seed=recipe.seed,
         flips=recipe.patches.flips,
         turns=recipe.patches.turns,
@@ -142,7 +142,7 @@ def _corners(
     """The first side of a patch for which there is room, or else the last, and where such patches may lie."""
     for size in sizes:
         corners = [
-            permitted_corners(twin.grey, mask, size + 2 * margin, recipe.patches.empty)
+            permitted_corners(twin.gray, mask, size + 2 * margin, recipe.patches.empty)
             for twin, mask in zip(twins, clear, strict=True)
         ]
         if size == sizes[-1] or sum(int(mask.sum()) for mask in corners) >= _ROOM:
@@ -151,12 +151,12 @@ def _corners(
 
 
 def _whole_scenes(
-    validation: Sequence[TrainingImage], recipe: Recipe, settled: Degradation, scale: int, colour: PatchColour
+    validation: Sequence[TrainingImage], recipe: Recipe, settled: Degradation, scale: int, color: PatchColor
 ) -> list[Scene]:
     data = recipe.data.model_copy(update={"sizes": (1.0,)})
-    whole, _ = twins_of(validation, scale, data, settled, colour)
+    whole, _ = twins_of(validation, scale, data, settled, color)
     return [
-        _scene(validation[twin.image].name, twin, None, scale, colour, recipe.seed, n)
+        _scene(validation[twin.image].name, twin, None, scale, color, recipe.seed, n)
         for n, twin in enumerate(whole[: recipe.validation.most])
     ]
 
@@ -167,14 +167,14 @@ def _scenes_of(
     twins: Sequence[Twin],
     recipe: Recipe,
     scale: int,
-    colour: PatchColour,
+    color: PatchColor,
 ) -> list[Scene]:
     """One scene of each block: of a stack, its middle plane."""
     scenes = []
     for n, block in enumerate(blocks):
         planes = [t for t in twins if t.image == block.image and t.size == max(recipe.data.sizes)]
         twin = planes[len(planes) // 2]
-        scenes.append(_scene(images[block.image].name, twin, block, scale, colour, recipe.seed, n))
+        scenes.append(_scene(images[block.image].name, twin, block, scale, color, recipe.seed, n))
     return scenes
 
 
@@ -182,10 +182,10 @@ def _check_content(images: Sequence[TrainingImage], twins: Sequence[Twin], side:
     """Refuse what holds nothing to learn, by its name."""
     for number, image in enumerate(images):
         own = [twin for twin in twins if twin.image == number]
-        if not any(float(twin.grey.std()) > 0 for twin in own):
+        if not any(float(twin.gray.std()) > 0 for twin in own):
             raise InputError(f"{image.name} is constant: give an image with something in it.")
-    if max(min(twin.grey.shape) for twin in twins) < side:
-        image, shape = max(((images[t.image], t.grey.shape) for t in twins), key=lambda pair: min(pair[1]))
+    if max(min(twin.gray.shape) for twin in twins) < side:
+        image, shape = max(((images[t.image], t.gray.shape) for t in twins), key=lambda pair: min(pair[1]))
         raise InputError(
             f"{image.name} has {shape[0]} x {shape[1]} pixels at low resolution, less than a patch of {side} x {side}: "
             "give a larger image, or choose a smaller patch size."
@@ -196,15 +196,15 @@ def _blocks(images: Sequence[TrainingImage], twins: Sequence[Twin], recipe: Reci
     planes, regions = [], []
     for number, image in enumerate(images):
         own = [twin for twin in twins if twin.image == number and twin.size == max(recipe.data.sizes)]
-        planes.append(own[len(own) // 2].grey)
+        planes.append(own[len(own) // 2].gray)
         region = image.validate_on
         regions.append(None if region is None else _shrunk(region, planes[-1].shape))
     return choose_blocks(planes, regions, recipe.validation, recipe.patches.empty, recipe.seed)
 
 
 def _clear(image: TrainingImage, twin: Twin, blocks: Sequence[Block], recipe: Recipe) -> Mask:
-    """Pixels of a plane that may be learnt from; blocks and regions follow the size at which it is shown."""
-    shape = (twin.grey.shape[0], twin.grey.shape[1])
+    """Pixels of a plane that may be learned from; blocks and regions follow the size at which it is shown."""
+    shape = (twin.gray.shape[0], twin.gray.shape[1])
     share = twin.size / max(recipe.data.sizes)
     boxes = [
         (_scaled(block.rows, share), _scaled(block.columns, share)) for block in blocks if block.image == twin.image
@@ -230,19 +230,19 @@ def _shrunk(mask: Mask, shape: tuple[int, ...]) -> Mask:
 
 
 def _scene(
-    name: str, twin: Twin, block: Block | None, scale: int, colour: PatchColour, seed: int, number: int
+    name: str, twin: Twin, block: Block | None, scale: int, color: PatchColor, seed: int, number: int
 ) -> Scene:
-    height, width = twin.grey.shape
+    height, width = twin.gray.shape
     rows, columns = (slice(0, height), slice(0, width)) if block is None else (block.rows, block.columns)
     generator = generator_at(seed, "validation", number=number)
-    low = twin.low_part(rows, columns, colour, generator, len(twin.lows) // 2)
+    low = twin.low_part(rows, columns, color, generator, len(twin.lows) // 2)
     large = [slice(scale * part.start, scale * part.stop) for part in (rows, columns)]
     dtype = twin.high.dtype
     ends = (-np.inf, np.inf)
     if dtype.kind in "iu":
         limits = twin.high_map.forward([np.iinfo(dtype).min, np.iinfo(dtype).max])
         ends = (float(limits[0]), float(limits[1]))
-    return Scene(name, low, twin.high_part(large[0], large[1], colour), ends)
+    return Scene(name, low, twin.high_part(large[0], large[1], color), ends)
 
 
 def _described(images: Sequence[TrainingImage], twins: Sequence[Twin], largest: float) -> tuple[TrainingData, ...]:
@@ -257,7 +257,7 @@ def _described(images: Sequence[TrainingImage], twins: Sequence[Twin], largest: 
             for twin in (t for t in twins if t.image == number and t.size == largest):
                 _add(digest, twin.high if twin.source is None else twin.source)
         first = images[members[0]]
-        described.append(TrainingData(name=name, licence=first.licence, sha256=digest.hexdigest(), source=first.source))
+        described.append(TrainingData(name=name, license=first.license, sha256=digest.hexdigest(), source=first.source))
     return tuple(described)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.colour import STUDIO_SWING, luma
+from napari_sr.imaging.color import STUDIO_SWING, luma
 from napari_sr.imaging.intensity import IntensityMap, IntensitySpec, Percentiles, check_finite, intensity_maps
 from napari_sr.imaging.resize import resize
 from napari_sr.training.degradation import add_noise, blurred_and_shrunk, with_noise
@@ -20,7 +20,7 @@ from napari_sr.training.recipe import Data, Degradation
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
-PatchColour = Literal["grey", "luma", "rgb"]
+PatchColor = Literal["gray", "luma", "rgb"]
 #: Side of the tiles over which two images' brightness is compared, in low-resolution pixels.
 _TILE = 8
 
@@ -60,34 +60,34 @@ class Twin:
     source: Array | None = None
 
     @property
-    def grey(self) -> Array:
-        """The first low-resolution plane without colour, shape (Y, X)."""
+    def gray(self) -> Array:
+        """The first low-resolution plane without color, shape (Y, X)."""
         low = self.lows[0]
         return low.mean(axis=2) if low.ndim == 3 else low
 
     def low_part(
-        self, rows: slice, columns: slice, colour: PatchColour, generator: np.random.Generator, variant: int = 0
+        self, rows: slice, columns: slice, color: PatchColor, generator: np.random.Generator, variant: int = 0
     ) -> Floats:
         """Cut a part of the low-resolution plane, with its noise, as (C, Y, X) in [0, 1] as the network sees it."""
         part = self.lows[variant][rows, columns]
         if self.degradation is not None:
             part = add_noise(part, self.degradation, generator, self.dtype)
-        return channels_first(self.low_map.forward(part), colour)
+        return channels_first(self.low_map.forward(part), color)
 
-    def high_part(self, rows: slice, columns: slice, colour: PatchColour) -> Floats:
+    def high_part(self, rows: slice, columns: slice, color: PatchColor) -> Floats:
         """Cut a part of the high-resolution plane as (C, Y, X) in [0, 1]."""
-        return channels_first(self.high_map.forward(self.high[rows, columns]), colour)
+        return channels_first(self.high_map.forward(self.high[rows, columns]), color)
 
 
-def channels_first(values: Floats, colour: PatchColour) -> Floats:
+def channels_first(values: Floats, color: PatchColor) -> Floats:
     """Bring (Y, X) or (Y, X, 3) in [0, 1] to the channels of a patch, (1, Y, X) or (3, Y, X)."""
-    if values.ndim == 2 and colour == "luma":
-        # A grey image among coloured ones.
+    if values.ndim == 2 and color == "luma":
+        # A gray image among colored ones.
         black, white = STUDIO_SWING
         return (values[None] * (white - black) + black).astype(np.float32)
     if values.ndim == 2:
-        return np.repeat(values[None], 3, axis=0) if colour == "rgb" else values[None]
-    if colour == "luma":
+        return np.repeat(values[None], 3, axis=0) if color == "rgb" else values[None]
+    if color == "luma":
         return luma(values).astype(np.float32)[None]
     return np.ascontiguousarray(np.moveaxis(values, -1, 0))
 
@@ -97,7 +97,7 @@ def twins_of(
     scale: int,
     data: Data,
     degradation: Degradation,
-    colour: PatchColour,
+    color: PatchColor,
 ) -> tuple[list[Twin], Degradation]:
     """Prepare all planes.
 
@@ -111,8 +111,8 @@ def twins_of(
         Sizes, intensity, and how many planes of one image.
     degradation : Degradation
         For images without a partner.
-    colour : {"grey", "luma", "rgb"}
-        "grey" takes the colours of an RGB image apart, each a plane of its own.
+    color : {"gray", "luma", "rgb"}
+        "gray" takes the colors of an RGB image apart, each a plane of its own.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def twins_of(
     settled = degradation
     for number, image in enumerate(images):
         try:
-            found, own = _twins_of_one(number, image, scale, data, degradation, colour)
+            found, own = _twins_of_one(number, image, scale, data, degradation, color)
         except InputError as error:
             raise InputError(f"{image.name}: {error}") from error
         settled = own if number == 0 else settled
@@ -138,11 +138,11 @@ def twins_of(
 
 
 def _twins_of_one(
-    number: int, image: TrainingImage, scale: int, data: Data, degradation: Degradation, colour: PatchColour
+    number: int, image: TrainingImage, scale: int, data: Data, degradation: Degradation, color: PatchColor
 ) -> tuple[list[Twin], Degradation]:
     check_finite(image.high, image.axes)
     if image.low is not None:
-        return _paired(number, image, scale, data, colour), degradation
+        return _paired(number, image, scale, data, color), degradation
     maps = intensity_maps(data.intensity, image.high, image.axes, contrast_limits=image.contrast_limits)
     planes = [(channel, plane) for channel, plane in _planes(image.high, image, data.planes)]
     settled = with_noise(degradation, [plane for _, plane in planes])
@@ -163,7 +163,7 @@ def _twins_of_one(
             )
             noisy = settled if settled.noise is not None else None
             map_ = maps[channel]
-            for low_parts, high, source in _colours(lows, wanted, shown, colour):
+            for low_parts, high, source in _colors(lows, wanted, shown, color):
                 twins.append(Twin(number, low_parts, high, map_, map_, noisy, np.dtype(plane.dtype), size, source))
     return twins, settled
 
@@ -173,7 +173,7 @@ def _ranges(degradation: Degradation) -> bool:
     return degradation.blur is not None and isinstance(getattr(degradation.blur, "sigma", None), tuple)
 
 
-def _paired(number: int, image: TrainingImage, scale: int, data: Data, colour: PatchColour) -> list[Twin]:
+def _paired(number: int, image: TrainingImage, scale: int, data: Data, color: PatchColor) -> list[Twin]:
     low_axes = type(image.axes)(image.axes.letters, _low_shape(image, scale))
     low = np.asarray(image.low)
     check_finite(low, low_axes)
@@ -189,7 +189,7 @@ def _paired(number: int, image: TrainingImage, scale: int, data: Data, colour: P
         high_map = IntensityMap(gain * low_map.low + offset, gain * low_map.high + offset)
         for small, large in chosen:
             wanted = without_noise(large, data.denoise) if data.denoise else large
-            for low_parts, high, source in _colours((small,), wanted, large, colour):
+            for low_parts, high, source in _colors((small,), wanted, large, color):
                 dtype = np.dtype(small.dtype)
                 twins.append(Twin(number, low_parts, high, low_map, high_map, None, dtype, source=source))
     return twins
@@ -276,18 +276,18 @@ def _at_size(plane: Array, size: float) -> Array:
     return plane if size == 1 else resize(plane, factor=size, axes=(0, 1))
 
 
-def _colours(
-    lows: tuple[Array, ...], high: Array, source: Array, colour: PatchColour
+def _colors(
+    lows: tuple[Array, ...], high: Array, source: Array, color: PatchColor
 ) -> Iterator[tuple[tuple[Array, ...], Array, Array]]:
-    """Low, high and source of one plane: once, or of each colour."""
-    *smalls, highs = (_parts(plane, colour) for plane in (*lows, high))
-    sources = highs if np.shares_memory(source, high) else _parts(source, colour)
+    """Low, high and source of one plane: once, or of each color."""
+    *smalls, highs = (_parts(plane, color) for plane in (*lows, high))
+    sources = highs if np.shares_memory(source, high) else _parts(source, color)
     for n, (large, seen) in enumerate(zip(highs, sources, strict=True)):
         yield tuple(small[n] for small in smalls), large, seen
 
 
-def _parts(plane: Array, colour: PatchColour) -> list[Array]:
-    if colour == "grey" and plane.ndim == 3:
+def _parts(plane: Array, color: PatchColor) -> list[Array]:
+    if color == "gray" and plane.ndim == 3:
         return [np.ascontiguousarray(plane[..., c]) for c in range(plane.shape[2])]
     return [plane]
 

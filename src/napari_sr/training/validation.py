@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from napari_sr.evaluation.fidelity import psnr, ssim
-from napari_sr.imaging.colour import luma
+from napari_sr.imaging.color import luma
 from napari_sr.imaging.resize import resize
 from napari_sr.training.events import Crop, Picture
 from napari_sr.training.training_set import Scene

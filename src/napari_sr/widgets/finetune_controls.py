@@ -45,7 +45,7 @@ class TrainingControls(Container[Widget]):
         self.bar.native.setTextVisible(False)
         self.message = wrapped(Label(name="message", tooltip="How the training goes."))
         self.verdict = wrapped(
-            Label(name="verdict", tooltip="Measured on pixels that nothing is learnt from, beside plain interpolation.")
+            Label(name="verdict", tooltip="Measured on pixels that nothing is learned from, beside plain interpolation.")
         )
         buttons = beside("buttons", "", [self.start_button, self.pause_button, self.stop_button])
         super().__init__(widgets=[buttons, self.bar, self.message, self.verdict], labels=False)
@@ -87,7 +87,7 @@ class TrainingControls(Container[Widget]):
         show_text(self.message, text)
 
     def judge(self, text: str, warning: str | None = None) -> None:
-        """Show what the last measurement says; in the colour of warnings, where it is one."""
+        """Show what the last measurement says; in the color of warnings, where it is one."""
         self.verdict.native.setStyleSheet(f"color: {warning};" if warning else "")
         show_text(self.verdict, text)
 

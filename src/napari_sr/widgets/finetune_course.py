@@ -123,7 +123,7 @@ class TrainingCourse:
         elif isinstance(event, Validated):
             self.curves.add_measurement(event)
             self.crops.show(event.crops)
-            self.controls.judge(event.sentence(), None if event.better_than_bicubic else self._warning_colour())
+            self.controls.judge(event.sentence(), None if event.better_than_bicubic else self._warning_color())
         elif isinstance(event, Prepared):
             self.controls.progress(event.resumed_at, event.steps)
             self.controls.say(_prepared(event))
@@ -199,7 +199,7 @@ class TrainingCourse:
         left = f", {seconds_words(step.seconds_left)} left" if step.step < step.steps else ""
         self.controls.say(f"Step {step.step} of {step.steps}{left}.")
 
-    def _warning_colour(self) -> str:
+    def _warning_color(self) -> str:
         return str(get_theme(str(self._viewer.theme)).warning.as_hex())
 
 

@@ -30,7 +30,7 @@ _STRIP, _LETTERS = 20, 16
 
 
 class CropLayers:
-    """Three layers that lie in a row, to the right of the image that is learnt from.
+    """Three layers that lie in a row, to the right of the image that is learned from.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def stacked(pictures: Sequence[Floats]) -> Floats:
     Parameters
     ----------
     pictures : sequence of array, shape (Y, X) or (Y, X, 3)
-        All grey or all in colours.
+        All gray or all in colors.
     """
     width = max(picture.shape[1] for picture in pictures)
     height = sum(picture.shape[0] for picture in pictures) + _GAP * (len(pictures) - 1)

@@ -1,6 +1,6 @@
 """Layers as a training takes them: all that it asks of them, taken on the main thread, to be read on any.
 
-A training matches and rasterises for seconds; the layers themselves belong to the main thread. The copies hold the
+A training matches and rasterizes for seconds; the layers themselves belong to the main thread. The copies hold the
 same arrays, not copies of them. Where layers have different units of length, all are brought to those of the first.
 """
 
@@ -48,7 +48,7 @@ class ImageCopy:
     contrast_limits: tuple[float, float]
 
     def world_to_data(self, point: npt.ArrayLike) -> Vector:
-        """Bring a point of the world to the layer's pixels, whose centres lie on whole numbers."""
+        """Bring a point of the world to the layer's pixels, whose centers lie on whole numbers."""
         own: Vector = np.asarray(self.affine.linear_matrix, np.float64)
         inside = np.linalg.solve(own, np.asarray(point, np.float64) - self.affine.translate)
         placed = np.asarray(inside - self.translate, np.float64)

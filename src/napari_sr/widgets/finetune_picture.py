@@ -67,7 +67,7 @@ class TwoPictures(QWidget):
         self.setSizePolicy(policy)
 
     def show_pictures(self, pictures: Mapping[str, Array]) -> None:
-        """Show grey or colour pictures of uint8 by their captions, in order; nothing takes them away."""
+        """Show gray or color pictures of uint8 by their captions, in order; nothing takes them away."""
         self.pictures = tuple((caption, _as_image(picture)) for caption, picture in pictures.items())
         self.setVisible(bool(self.pictures))
         self.updateGeometry()

@@ -142,7 +142,7 @@ class RecipeChoice:
         base = self._recipes[self.preset.value]
         recipe = base.at_length(self.steps.value / base.steps)
         stages = tuple(
-            stage.model_copy(update={"optimiser": stage.optimiser.model_copy(update={"rate": float(self.rate.value)})})
+            stage.model_copy(update={"optimizer": stage.optimizer.model_copy(update={"rate": float(self.rate.value)})})
             for stage in recipe.stages
         )
         size: Any = self.patch.value if self.patch.value != _AUTOMATIC else "auto"
@@ -166,7 +166,7 @@ class RecipeChoice:
             (self.steps, recipe.steps),
             (self.batch, recipe.patches.batch),
             (self.patch, _AUTOMATIC if recipe.patches.size == "auto" else recipe.patches.size),
-            (self.rate, recipe.stages[0].optimiser.rate),
+            (self.rate, recipe.stages[0].optimizer.rate),
             (self.seed, recipe.seed),
         ):
             with widget.changed.blocked():

@@ -98,7 +98,7 @@ class Listener(Protocol):
         """Hear why there is none."""
 
     def cancelled(self) -> None:
-        """Hear that it was ended before it had learnt anything."""
+        """Hear that it was ended before it had learned anything."""
 
 
 class Mailbox(QObject):

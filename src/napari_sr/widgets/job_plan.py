@@ -108,7 +108,7 @@ def plan_from_scalars(values: Mapping[str, Scalar]) -> JobPlan:
 
 
 def _source_as_scalars(name: str, source: str | Path | None) -> dict[str, Scalar]:
-    # A file and a name of the catalogue may be spelt alike.
+    # A file and a name of the catalog may be spelled alike.
     if source is None:
         return {}
     return {f"{name}_file": str(source)} if isinstance(source, Path) else {name: source}

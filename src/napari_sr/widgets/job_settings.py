@@ -101,7 +101,7 @@ class JobSettings:
             "precision",
             "Precision",
             [(_PRECISION_WORDS.get(name, name), name) for name in PRECISIONS],
-            "32 bit is exact; 16 bit is faster on graphics cards and can shift grey values a little.",
+            "32 bit is exact; 16 bit is faster on graphics cards and can shift gray values a little.",
         )
         self.tiling = _choice(
             "tiling",
@@ -128,7 +128,7 @@ class JobSettings:
             min=0,
             max=_LARGEST_TILE // 2,
             step=8,
-            tooltip="How many pixels neighbouring tiles share on each side. More overlap, fewer visible seams.",
+            tooltip="How many pixels neighboring tiles share on each side. More overlap, fewer visible seams.",
             visible=False,
         )
         self.memory = _memory_limit()
@@ -146,7 +146,7 @@ class JobSettings:
             value=False,
             tooltip=(
                 "Upscales the image flipped and turned in 8 ways and averages the results: a little closer to the "
-                "truth, and no direction is favoured. Takes 8 times as long."
+                "truth, and no direction is favored. Takes 8 times as long."
             ),
         )
         self.tiling.changed.connect(self._tiling_changed)

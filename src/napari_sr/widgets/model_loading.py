@@ -25,7 +25,7 @@ class ModelRequest:
     Parameters
     ----------
     source : str or Path
-        A name of the catalogue, or a file.
+        A name of the catalog, or a file.
     second : str or Path, optional
         Another one, to mix it with.
     scale : int, optional
@@ -118,5 +118,5 @@ class ModelLoader:
 
 
 def _stamp(source: Source | None) -> int | None:
-    """When a file was last written; None for a name of the catalogue."""
+    """When a file was last written; None for a name of the catalog."""
     return source.stat().st_mtime_ns if isinstance(source, Path) and source.is_file() else None

@@ -1,4 +1,4 @@
-"""Weights: checkpoint files, dialects, cards, the catalogue, mixing.
+"""Weights: checkpoint files, dialects, cards, the catalog, mixing.
 
 The names load on first use, so that listing the models does not import torch.
 """
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_sr.zoo.architectures import NETWORKS, build
     from napari_sr.zoo.card import Architecture, Card, Figure, TrainingData
-    from napari_sr.zoo.catalogue import ModelEntry, list_models, load_model, load_pair, model_folder
+    from napari_sr.zoo.catalog import ModelEntry, list_models, load_model, load_pair, model_folder
     from napari_sr.zoo.checkpoint import Checkpoint, read_checkpoint
-    from napari_sr.zoo.dialects import recognise
+    from napari_sr.zoo.dialects import recognize
     from napari_sr.zoo.mixing import mix
     from napari_sr.zoo.model import Model
     from napari_sr.zoo.modelfile import read_model, write_model
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 _ROOMS = {
     "architectures": ("NETWORKS", "build"),
     "card": ("Architecture", "Card", "Figure", "TrainingData"),
-    "catalogue": ("ModelEntry", "list_models", "load_model", "load_pair", "model_folder"),
+    "catalog": ("ModelEntry", "list_models", "load_model", "load_pair", "model_folder"),
     "checkpoint": ("Checkpoint", "read_checkpoint"),
-    "dialects": ("recognise",),
+    "dialects": ("recognize",),
     "mixing": ("mix",),
     "model": ("Model",),
     "modelfile": ("read_model", "write_model"),
@@ -47,7 +47,7 @@ __all__ = [
     "model_folder",
     "read_checkpoint",
     "read_model",
-    "recognise",
+    "recognize",
     "write_model",
 ]
 

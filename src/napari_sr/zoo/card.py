@@ -22,7 +22,7 @@ from napari_sr.errors import CheckpointError, InputError
 Setting = StrictBool | StrictInt | StrictFloat | StrictStr | tuple[StrictInt, ...]
 
 Family = Literal["srcnn", "srgan", "esrgan"]
-Colour = Literal["luma", "rgb", "grey"]
+Color = Literal["luma", "rgb", "gray"]
 Domain = Literal["natural", "fluorescence", "electron"]
 #: What alpha mixes: the weights of two networks, or the images that they make.
 Mixing = Literal["weights", "images"]
@@ -34,7 +34,7 @@ AS_TAKEN = "low-resolution images as they were taken"
 
 
 class _Record(BaseModel):
-    """Nothing unknown is let in, and nothing changes afterwards."""
+    """Nothing unknown is let in, and nothing changes afterward."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -61,7 +61,7 @@ class TrainingData(_Record):
     ----------
     name : str
         The field's name of the set.
-    licence : str or None
+    license : str or None
         Under which terms the images may be used; None where it is not known.
     sha256 : str or None
         Hash of the file or of the archive, 64 hexadecimal digits.
@@ -70,7 +70,7 @@ class TrainingData(_Record):
     """
 
     name: Text
-    licence: str | None = None
+    license: str | None = None
     sha256: Sha256 | None = None
     source: str | None = None
 
@@ -109,8 +109,8 @@ class Card(_Record):
         Factor in Y and in X.
     channels : int
         Channels of the image that goes in.
-    colour : {"luma", "rgb", "grey"}
-        What the channels are: BT.601 luminance, red green blue, or intensities without colour.
+    color : {"luma", "rgb", "gray"}
+        What the channels are: BT.601 luminance, red green blue, or intensities without color.
     domain : {"natural", "fluorescence", "electron"} or None
         Kind of images it was trained on; None where it is not known.
     base : str or None
@@ -131,7 +131,7 @@ class Card(_Record):
         The training as a recipe's text, or the recipe's name.
     figures : tuple of Figure
         What it reached.
-    licence : str or None
+    license : str or None
         Terms of the weights; None where they are not known.
     endpoints : tuple of str
         () for one weight set. For two that alpha mixes, their names; the first is alpha = 0.
@@ -153,7 +153,7 @@ class Card(_Record):
     architecture: Architecture
     scale: int = Field(ge=1)
     channels: int = Field(ge=1)
-    colour: Colour
+    color: Color
     domain: Domain | None = None
     base: Text | None = None
     intensity_range: tuple[float, float] = (0.0, 1.0)
@@ -165,7 +165,7 @@ class Card(_Record):
     training_data: tuple[TrainingData, ...] = ()
     recipe: str | None = None
     figures: tuple[Figure, ...] = ()
-    licence: str | None = None
+    license: str | None = None
     endpoints: tuple[Text, ...] = ()
     default_alpha: float | None = Field(default=None, ge=0, le=1)
     mixing: Mixing = "weights"
@@ -179,8 +179,8 @@ class Card(_Record):
         for low, high in (self.intensity_range, self.output_range):
             if not low < high:
                 raise ValueError(f"an intensity range goes from low to high, not from {low:g} to {high:g}")
-        if {"rgb": 3, "luma": 1}.get(self.colour, self.channels) != self.channels:
-            raise ValueError(f"{self.colour} does not have {self.channels} channels")
+        if {"rgb": 3, "luma": 1}.get(self.color, self.channels) != self.channels:
+            raise ValueError(f"{self.color} does not have {self.channels} channels")
         if (self.pixel_size is None) != (self.pixel_unit is None):
             raise ValueError("pixel_size and pixel_unit are known together or not at all")
         if len(self.endpoints) not in (0, 2) or len(set(self.endpoints)) != len(self.endpoints):

@@ -3,7 +3,7 @@
 A processor works on 16 numbers at a time, and torch's convolutions lay the features of a pixel into them: with one
 feature, or three, most of that work is in vain. The same kernel put down p times, each time one column farther right,
 is a convolution of stride p with p times the features. What it gives for one pixel is, number by number in memory,
-what the plain convolution gives for p neighbours: the very same sums, so nothing has to be put in order afterwards.
+what the plain convolution gives for p neighbors: the very same sums, so nothing has to be put in order afterward.
 """
 
 from __future__ import annotations

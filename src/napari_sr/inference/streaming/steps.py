@@ -21,7 +21,7 @@ from napari_sr.networks.upsample import Upsample
 
 Pointwise = Callable[[Tensor], Tensor]
 
-#: Layers that make a finite number of an infinite one, so that nobody sees afterwards that half precision ran over.
+#: Layers that make a finite number of an infinite one, so that nobody sees afterward that half precision ran over.
 BOUNDING = (nn.ReLU, nn.ReLU6, nn.Tanh, nn.Sigmoid, nn.ELU)
 
 

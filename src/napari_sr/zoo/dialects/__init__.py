@@ -22,10 +22,10 @@ DIALECTS: tuple[Dialect, ...] = (
     *squeezenet.DIALECTS,
 )
 
-__all__ = ["DIALECTS", "recognise"]
+__all__ = ["DIALECTS", "recognize"]
 
 
-def recognise(tensors: Mapping[str, Tensor], *, scale: int | None = None) -> tuple[Architecture, dict[str, Tensor]]:
+def recognize(tensors: Mapping[str, Tensor], *, scale: int | None = None) -> tuple[Architecture, dict[str, Tensor]]:
     """Find out which network a set of weights belongs to, with its sizes read from the tensors' shapes.
 
     Parameters

@@ -29,7 +29,7 @@ FOLDER_VARIABLE = "NAPARI_SR_MODELS"
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One line of the catalogue.
+    """One line of the catalog.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class ModelEntry:
         The file; None for a published one that is not in the user's folder.
     url : str or None
         Address of a published one.
-    licence : str or None
+    license : str or None
         Terms of the weights, where they are known.
     family : {"srcnn", "srgan", "esrgan"} or None
         Where it is known without reading the weights.
@@ -58,7 +58,7 @@ class ModelEntry:
     card: Card | None = None
     path: Path | None = None
     url: str | None = None
-    licence: str | None = None
+    license: str | None = None
     family: Family | None = None
     scale: int | None = None
     problem: str | None = None
@@ -131,7 +131,7 @@ def load_model(
     path, entry = _find(name_or_path)
     if entry is not None and entry.card is not None and scale not in (None, entry.card.scale):
         raise CheckpointError(_other_scale(entry, entry.card, scale))
-    model = open_model(path, alpha=alpha, scale=scale, licence=entry.licence if entry else None)
+    model = open_model(path, alpha=alpha, scale=scale, license=entry.license if entry else None)
     if mixing is not None:
         model = model.with_mixing(mixing)
     return model if upsampling is None else model.with_upsampling(upsampling)
@@ -178,7 +178,7 @@ def load_pair(
 
 
 def _find(name_or_path: str | Path) -> tuple[Path, ModelEntry | None]:
-    """Find the file, and the catalogue's entry if it was asked for by name."""
+    """Find the file, and the catalog's entry if it was asked for by name."""
     if isinstance(name_or_path, Path):
         return name_or_path, None
     entries = list_models()
@@ -245,7 +245,7 @@ def _entry(path: Path, name: str, where: Literal["bundled", "user"]) -> ModelEnt
         return ModelEntry(name, where, path=path, problem=str(error))
     if card is None:
         return ModelEntry(name, where, path=path)
-    return ModelEntry(name, where, card, path, licence=card.licence, family=card.family, scale=card.scale)
+    return ModelEntry(name, where, card, path, license=card.license, family=card.family, scale=card.scale)
 
 
 def _user_entries() -> list[ModelEntry]:
@@ -264,7 +264,7 @@ def _published_entries() -> list[ModelEntry]:
                 "published",
                 path=there,
                 url=published.url,
-                licence=published.licence,
+                license=published.license,
                 family=published.family,
                 scale=published.scale,
             )

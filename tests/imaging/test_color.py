@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.colour import GREY_WEIGHTS, grey, luma, rgb_to_ycbcr, ycbcr_to_rgb
+from napari_sr.imaging.color import GRAY_WEIGHTS, gray, luma, rgb_to_ycbcr, ycbcr_to_rgb
 
-colours = hnp.arrays(np.float64, hnp.array_shapes(max_dims=2).map(lambda s: (*s, 3)), elements=st.floats(0, 1))
+colors = hnp.arrays(np.float64, hnp.array_shapes(max_dims=2).map(lambda s: (*s, 3)), elements=st.floats(0, 1))
 
 
 @pytest.mark.parametrize(
@@ -21,16 +21,16 @@ colours = hnp.arrays(np.float64, hnp.array_shapes(max_dims=2).map(lambda s: (*s,
         ((0, 0, 1), (40.966, 240, 109.786)),
     ],
 )
-def test_named_colours_have_matlabs_ycbcr(rgb, ycbcr):
+def test_named_colors_have_matlabs_ycbcr(rgb, ycbcr):
     np.testing.assert_allclose(rgb_to_ycbcr(np.array(rgb, float)) * 255, ycbcr, atol=1e-9)
 
 
-@given(colours)
+@given(colors)
 def test_ycbcr_comes_back_as_rgb(rgb):
     np.testing.assert_allclose(ycbcr_to_rgb(rgb_to_ycbcr(rgb)), rgb, atol=1e-13)
 
 
-@given(colours)
+@given(colors)
 def test_luma_is_the_y_of_ycbcr_and_stays_in_studio_swing(rgb):
     y = luma(rgb)
     np.testing.assert_array_equal(y, rgb_to_ycbcr(rgb)[..., 0])
@@ -40,21 +40,21 @@ def test_luma_is_the_y_of_ycbcr_and_stays_in_studio_swing(rgb):
 
 @given(hnp.arrays(np.float64, (3, 4), elements=st.floats(-10, 10)))
 def test_a_replicated_channel_comes_back_as_itself(channel):
-    np.testing.assert_allclose(grey(np.stack([channel] * 3, axis=-1)), channel, atol=1e-14)
+    np.testing.assert_allclose(gray(np.stack([channel] * 3, axis=-1)), channel, atol=1e-14)
 
 
-def test_grey_weights_sum_to_one_and_weigh_the_right_channel():
-    assert sum(GREY_WEIGHTS) == pytest.approx(1, abs=1e-15)
-    assert grey(np.eye(3)).tolist() == list(GREY_WEIGHTS)
+def test_gray_weights_sum_to_one_and_weigh_the_right_channel():
+    assert sum(GRAY_WEIGHTS) == pytest.approx(1, abs=1e-15)
+    assert gray(np.eye(3)).tolist() == list(GRAY_WEIGHTS)
 
 
-@pytest.mark.parametrize("function", [luma, rgb_to_ycbcr, ycbcr_to_rgb, grey])
+@pytest.mark.parametrize("function", [luma, rgb_to_ycbcr, ycbcr_to_rgb, gray])
 def test_the_kind_of_float_is_kept_and_half_becomes_single(function):
     for dtype, expected in ((np.float16, np.float32), (np.float32, np.float32), (np.float64, np.float64)):
         assert function(np.zeros((2, 3), dtype)).dtype == expected
 
 
-@pytest.mark.parametrize("function", [luma, rgb_to_ycbcr, ycbcr_to_rgb, grey])
+@pytest.mark.parametrize("function", [luma, rgb_to_ycbcr, ycbcr_to_rgb, gray])
 @pytest.mark.parametrize(
     "bad", [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 4)), np.zeros((3, 4, 4)), np.float64(1)]
 )

@@ -1,8 +1,8 @@
-"""Colour spaces: the luma that papers measure on, and the grey that one channel is taken back with.
+"""Color spaces: the luma that papers measure on, and the gray that one channel is taken back with.
 
 Two different weightings live here on purpose. `luma` is the studio-swing Y of BT.601, as MATLAB's ``rgb2ycbcr`` gives
-it; super-resolution papers train and measure on it. `grey` is the full-swing luminance, whose weights sum to 1: a
-grey image replicated to three channels comes back with the same values.
+it; super-resolution papers train and measure on it. `gray` is the full-swing luminance, whose weights sum to 1: a
+gray image replicated to three channels comes back with the same values.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from napari_sr.errors import InputError
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
-GREY_WEIGHTS: tuple[float, float, float] = (0.299, 0.587, 0.114)
+GRAY_WEIGHTS: tuple[float, float, float] = (0.299, 0.587, 0.114)
 """Full-swing luminance weights of R, G and B (ITU-R BT.601); they sum to 1."""
 
 # ITU-R BT.601 in 8-bit studio swing, the constants MATLAB's rgb2ycbcr uses; rows are Y, Cb, Cr.
@@ -31,7 +31,7 @@ _TO_YCBCR = (
     / 255.0
 )
 STUDIO_SWING: tuple[float, float] = (16 / 255, 235 / 255)
-"""Luma of black and of white (ITU-R BT.601): where grey from 0 to 1 lies for what was trained on luma."""
+"""Luma of black and of white (ITU-R BT.601): where gray from 0 to 1 lies for what was trained on luma."""
 _OFFSET = np.array([16.0, 128.0, 128.0]) / 255.0
 _TO_RGB = np.linalg.inv(_TO_YCBCR)
 
@@ -42,7 +42,7 @@ def luma(rgb: npt.ArrayLike) -> FloatArray:
     Parameters
     ----------
     rgb : array of float, shape (..., 3)
-        Colours in [0, 1], channels last.
+        Colors in [0, 1], channels last.
 
     Returns
     -------
@@ -58,8 +58,8 @@ def luma(rgb: npt.ArrayLike) -> FloatArray:
     -----
     ITU-R BT.601, as MATLAB's ``rgb2ycbcr``.
     """
-    colours = _three_floats(rgb, "RGB")
-    return _weighted(colours, _TO_YCBCR[0], _OFFSET[0])
+    colors = _three_floats(rgb, "RGB")
+    return _weighted(colors, _TO_YCBCR[0], _OFFSET[0])
 
 
 def rgb_to_ycbcr(rgb: npt.ArrayLike) -> FloatArray:
@@ -68,7 +68,7 @@ def rgb_to_ycbcr(rgb: npt.ArrayLike) -> FloatArray:
     Parameters
     ----------
     rgb : array of float, shape (..., 3)
-        Colours in [0, 1], channels last.
+        Colors in [0, 1], channels last.
 
     Returns
     -------
@@ -84,8 +84,8 @@ def rgb_to_ycbcr(rgb: npt.ArrayLike) -> FloatArray:
     -----
     ITU-R BT.601, as MATLAB's ``rgb2ycbcr``.
     """
-    colours = _three_floats(rgb, "RGB")
-    return np.stack([_weighted(colours, _TO_YCBCR[row], _OFFSET[row]) for row in range(3)], axis=-1)
+    colors = _three_floats(rgb, "RGB")
+    return np.stack([_weighted(colors, _TO_YCBCR[row], _OFFSET[row]) for row in range(3)], axis=-1)
 
 
 def ycbcr_to_rgb(ycbcr: npt.ArrayLike) -> FloatArray:
@@ -99,7 +99,7 @@ def ycbcr_to_rgb(ycbcr: npt.ArrayLike) -> FloatArray:
     Returns
     -------
     array of float, shape (..., 3)
-        Colours, in [0, 1] where the input stands for a colour; float64 for float64 input, else float32.
+        Colors, in [0, 1] where the input stands for a color; float64 for float64 input, else float32.
 
     Raises
     ------
@@ -111,17 +111,17 @@ def ycbcr_to_rgb(ycbcr: npt.ArrayLike) -> FloatArray:
     ITU-R BT.601; the matrix is inverted numerically, since the constants printed in standards are rounded.
     """
     values = _three_floats(ycbcr, "YCbCr")
-    centred = values - _OFFSET.astype(values.dtype)
-    return np.stack([_weighted(centred, _TO_RGB[row], 0.0) for row in range(3)], axis=-1)
+    centered = values - _OFFSET.astype(values.dtype)
+    return np.stack([_weighted(centered, _TO_RGB[row], 0.0) for row in range(3)], axis=-1)
 
 
-def grey(rgb: npt.ArrayLike) -> FloatArray:
+def gray(rgb: npt.ArrayLike) -> FloatArray:
     """Full-swing luminance of an RGB image.
 
     Parameters
     ----------
     rgb : array of float, shape (..., 3)
-        Colours in any range, channels last.
+        Colors in any range, channels last.
 
     Returns
     -------
@@ -137,11 +137,11 @@ def grey(rgb: npt.ArrayLike) -> FloatArray:
     -----
     ITU-R BT.601.
     """
-    return _weighted(_three_floats(rgb, "RGB"), np.array(GREY_WEIGHTS), 0.0)
+    return _weighted(_three_floats(rgb, "RGB"), np.array(GRAY_WEIGHTS), 0.0)
 
 
-def _three_floats(colours: npt.ArrayLike, name: str) -> FloatArray:
-    array = np.asarray(colours)
+def _three_floats(colors: npt.ArrayLike, name: str) -> FloatArray:
+    array = np.asarray(colors)
     if not np.issubdtype(array.dtype, np.floating):
         raise InputError(f"The {name} image is of {array.dtype}; convert it to floats in [0, 1] first.")
     if array.ndim == 0 or array.shape[-1] != 3:
@@ -153,7 +153,7 @@ def _three_floats(colours: npt.ArrayLike, name: str) -> FloatArray:
     return array
 
 
-def _weighted(colours: FloatArray, weights: npt.NDArray[np.float64], offset: float) -> FloatArray:
+def _weighted(colors: FloatArray, weights: npt.NDArray[np.float64], offset: float) -> FloatArray:
     # float32 throughout for float32 input: numpy would not promote for Python scalars, but would for float64 arrays.
-    total: FloatArray = colours @ weights.astype(colours.dtype)
-    return total + colours.dtype.type(offset)
+    total: FloatArray = colors @ weights.astype(colors.dtype)
+    return total + colors.dtype.type(offset)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from napari_sr.errors import CheckpointError, InputError
-from napari_sr.zoo import Architecture, catalogue, list_models, load_model, load_pair, model_folder, write_model
+from napari_sr.zoo import Architecture, catalog, list_models, load_model, load_pair, model_folder, write_model
 from napari_sr.zoo.published import PUBLISHED
 
 
@@ -18,7 +18,7 @@ from napari_sr.zoo.published import PUBLISHED
 def bundled(tmp_path, monkeypatch):
     """A folder that stands for the bundled models."""
     (tmp_path / "bundled").mkdir()
-    monkeypatch.setattr(catalogue, "bundled_folder", lambda: tmp_path / "bundled")
+    monkeypatch.setattr(catalog, "bundled_folder", lambda: tmp_path / "bundled")
     return tmp_path / "bundled"
 
 
@@ -58,16 +58,16 @@ def test_listing_models_imports_no_torch(folder, small_card, small_state):
 
 
 def test_models_are_listed_with_their_cards(folder, bundled, small_card, small_state, srcnn):
-    write_model(bundled / "comes-with.safetensors", small_card(licence="MIT"), {"weights": small_state(0)})
+    write_model(bundled / "comes-with.safetensors", small_card(license="MIT"), {"weights": small_state(0)})
     write_model(folder / "mine.safetensors", small_card(), {"weights": small_state(0)})
     torch.save(srcnn, folder / "theirs.pth")
     (folder / "notes.txt").write_text("no model")
     (folder / ".mine.safetensors.tmp").write_bytes(b"being written")
     by_name = {entry.name: entry for entry in list_models()}
     assert by_name["comes-with"].where == "bundled"
-    assert by_name["comes-with"].card == small_card(licence="MIT")
+    assert by_name["comes-with"].card == small_card(license="MIT")
     assert (by_name["comes-with"].scale, by_name["comes-with"].family) == (2, "esrgan")
-    assert by_name["comes-with"].licence == "MIT"
+    assert by_name["comes-with"].license == "MIT"
     assert names("user") == ["mine", "theirs"]
     assert by_name["theirs"].card is None
     assert by_name["theirs"].path == folder / "theirs.pth"
@@ -127,28 +127,28 @@ def test_a_checkpoint_by_path_gets_a_card_that_says_what_is_known(folder, tmp_pa
     torch.save({"params_ema": srcnn, "params": srcnn}, tmp_path / "theirs.pth")
     model = load_model(as_path(tmp_path / "theirs.pth"), scale=3, upsampling="lanczos3")
     card = model.card
-    assert (card.name, card.family, card.scale, card.channels, card.colour) == ("theirs", "srcnn", 3, 1, "luma")
+    assert (card.name, card.family, card.scale, card.channels, card.color) == ("theirs", "srcnn", 3, 1, "luma")
     assert card.architecture.settings["upsampling"] == "lanczos3"
-    assert (card.domain, card.degradation, card.licence, card.pixel_size) == (None,) * 4
+    assert (card.domain, card.degradation, card.license, card.pixel_size) == (None,) * 4
     assert "weight set params_ema (params left aside)" in card.notes
     assert model.network(torch.rand(1, 1, 4, 5)).shape == (1, 1, 12, 15)
 
 
 @pytest.mark.parametrize(
-    ("network", "settings", "family", "colour"),
+    ("network", "settings", "family", "color"),
     [
         ("RRDBNet", {"scale": 4, "features": 4, "growth": 2, "blocks": 1}, "esrgan", "rgb"),
-        ("RRDBNet", {"in_channels": 1, "out_channels": 1, "features": 4, "growth": 2, "blocks": 1}, "esrgan", "grey"),
+        ("RRDBNet", {"in_channels": 1, "out_channels": 1, "features": 4, "growth": 2, "blocks": 1}, "esrgan", "gray"),
         ("SRVGGNetCompact", {"scale": 2, "features": 4, "convs": 1}, "esrgan", "rgb"),
         ("SRResNet", {"scale": 2, "features": 4, "blocks": 1}, "srgan", "rgb"),
         ("MSRResNet", {"scale": 2, "features": 4, "blocks": 1}, "srgan", "rgb"),
     ],
 )
-def test_family_and_colour_come_from_the_network(tmp_path, folder, draw_network, network, settings, family, colour):
+def test_family_and_color_come_from_the_network(tmp_path, folder, draw_network, network, settings, family, color):
     state = draw_network(Architecture(network=network, settings=settings)).state_dict()
     torch.save(state, tmp_path / "w.pth")
     card = load_model(tmp_path / "w.pth").card
-    assert (card.family, card.colour, card.architecture.network) == (family, colour, network)
+    assert (card.family, card.color, card.architecture.network) == (family, color, network)
 
 
 def test_squeezenet_is_refused_by_name(tmp_path, draw_network):
@@ -157,7 +157,7 @@ def test_squeezenet_is_refused_by_name(tmp_path, draw_network):
         load_model(tmp_path / "w.pth")
 
 
-def test_a_checkpoint_that_is_not_recognised_is_refused_by_its_files_name(tmp_path, srcnn):
+def test_a_checkpoint_that_is_not_recognized_is_refused_by_its_files_name(tmp_path, srcnn):
     torch.save(srcnn, tmp_path / "w.pth")
     with pytest.raises(CheckpointError, match=r"w\.pth: SRCNN weights do not say .* give the scale"):
         load_model(tmp_path / "w.pth")
@@ -217,7 +217,7 @@ def published(folder, monkeypatch, srcnn):
     torch.save(srcnn, folder / "Theirs-x3.pth")
     start = hashlib.sha256((folder / "Theirs-x3.pth").read_bytes()).hexdigest()[:16]
     entry = replace(PUBLISHED[0], name="Theirs", file="Theirs-x3.pth", sha256_start=start, scale=3)
-    monkeypatch.setattr(catalogue, "PUBLISHED", (entry,))
+    monkeypatch.setattr(catalog, "PUBLISHED", (entry,))
     monkeypatch.setattr("napari_sr.zoo.published.PUBLISHED", (entry,))
     return entry
 
@@ -237,7 +237,7 @@ def test_the_end_of_a_published_name_is_the_start_of_its_hash(entry):
     if len(tail) == 8 and all(digit in "0123456789abcdef" for digit in tail):
         assert entry.sha256_start == tail
     assert entry.url.startswith("https://")
-    assert entry.licence
+    assert entry.license
 
 
 def test_a_published_file_in_the_user_folder_is_loaded_and_listed_once(folder, published):
@@ -245,7 +245,7 @@ def test_a_published_file_in_the_user_folder_is_loaded_and_listed_once(folder, p
     assert [(entry.name, entry.where, entry.url) for entry in entries] == [("Theirs", "published", published.url)]
     for name in ("Theirs", "Theirs-x3", "Theirs-x3.pth"):
         model = load_model(name, scale=3)
-        assert model.card.licence == published.licence
+        assert model.card.license == published.license
 
 
 def test_a_published_file_of_another_hash_is_refused(folder, published):
@@ -283,7 +283,7 @@ def test_a_pair_can_be_named_and_written_as_one_file(folder, small_state):
 
 
 def test_a_checkpoint_and_a_model_file_of_one_network_make_a_pair(tmp_path, small_card, small_state):
-    # The card leaves settings at their defaults; recognising a checkpoint gives all of them.
+    # The card leaves settings at their defaults; recognizing a checkpoint gives all of them.
     path = write_model(tmp_path / "tuned.safetensors", small_card(domain="electron"), {"weights": small_state(2)})
     model = load_pair(save_pair(tmp_path, small_state)[0], path, 1)
     assert model.card.domain is None
