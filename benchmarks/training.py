@@ -45,7 +45,7 @@ features = [64, 32]
 [[stages]]
 steps = STEPS
 losses = [{ kind = "mse" }]
-optimizer = { rate = 1e-4 }
+optimizer = { learning_rate = 1e-4 }
 """,
     "RRDB 32-16-6 x4": """
 name = "rrdb"
@@ -67,7 +67,7 @@ blocks = 6
 [[stages]]
 steps = STEPS
 losses = [{ kind = "l1" }]
-optimizer = { rate = 1e-4 }
+optimizer = { learning_rate = 1e-4 }
 """,
 }
 WORK = ("forward", "losses", "backward", "optimizer")
@@ -114,7 +114,7 @@ def measure(recipe: Recipe, image: np.ndarray, folder: Path) -> tuple[Phases, li
             plain.step(event.step)
             phases._begun = phases._last = time.perf_counter()
 
-    training = Training(recipe, [image], folder=folder / "run", device="cpu", listen=hear)
+    training = Training(recipe, [image], folder=folder / "run", device="cpu", on_event=hear)
     check = Controls.check
 
     def checked(self: Controls, phase: str = "") -> None:
@@ -138,7 +138,7 @@ class PlainLoop:
         self.forward = self.generator.for_patches()
         stage = recipe.stages[0]
         self.loss = functional.mse_loss if stage.losses[0].kind == "mse" else functional.l1_loss
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=stage.optimizer.rate, fused=True)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=stage.optimizer.learning_rate, fused=True)
         patches = Training(recipe, [image], folder=folder, device="cpu").prepare().patches
         self.batches = [patches.batch(0, step, range(recipe.patches.batch)) for step in range(recipe.steps)]
         self.seconds: list[float] = []

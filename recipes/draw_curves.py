@@ -34,7 +34,7 @@ def main() -> None:
     for column, run in enumerate(arguments.runs):
         rows = read_curves(run / CURVES)
         draw(window.addPlot(row=0, col=column, title=run.name), rows, ("psnr", "bicubic_psnr"), "PSNR, dB", log=False)
-        last = {"step", "stage", "rate", "psnr", "ssim", "bicubic_psnr", "bicubic_ssim", "total"}
+        last = {"step", "stage", "learning_rate", "psnr", "ssim", "bicubic_psnr", "bicubic_ssim", "total"}
         losses = [name for name in rows[0] if name not in last]
         values = [float(row[name]) for row in rows for name in losses if row[name]]
         # Over a small span a logarithmic axis has no numbers.

@@ -25,6 +25,7 @@ from napari_sr.inference.channels import (
 )
 from napari_sr.inference.plane import PlaneRunner
 from napari_sr.networks import SRCNN, MSRResNet, RRDBNet
+from napari_sr.settings import JobSettings
 from napari_sr.zoo.card import Architecture, Card
 from tests.inference.small_models import identity, model_of, rrdb, through
 from tests.inference.streaming.drawn import with_drawn_weights
@@ -207,7 +208,7 @@ def test_only_a_gray_network_takes_colors_one_by_one() -> None:
 def test_colors_one_by_one_are_three_gray_planes() -> None:
     model = rrdb(2, 1)
     image = np.random.default_rng(3).integers(0, 256, (4, 9, 8, 3), np.uint8)
-    together = Job(model=model, batch=3).run(image, "ZYXC").data
+    together = Job(model, JobSettings(batch=3)).run(image, "ZYXC").data
     for color in range(3):
         alone = upscale(np.ascontiguousarray(image[..., color]), model, "ZYX", intensity="dtype")
         assert np.array_equal(together[..., color], alone)

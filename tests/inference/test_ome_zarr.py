@@ -13,6 +13,7 @@ from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.part import Part
 from napari_sr.inference import Job, ome_zarr, prepare_layer, run_layer, store, upscale_layer
 from napari_sr.inference.ome_zarr import open_levels
+from napari_sr.settings import JobSettings
 from napari_sr.widgets.reader import get_reader
 from tests.inference.small_models import rrdb
 from tests.inference.test_layer import world_box
@@ -88,7 +89,7 @@ def test_levels_keep_dtype_and_order_of_axes(tmp_path: Path, dtype: Any, letters
 
 
 def test_a_part_and_a_target_go_to_a_store_as_well(tmp_path: Path) -> None:
-    job = Job(model=GRAY, target="0.04 um")
+    job = Job(GRAY, JobSettings(target="0.04 um"))
     prepared = prepare_layer(job, stack(), part=Part(rows=(3, 9), at={"Z": 1}))
     on_disk = run_layer(job, prepared, out=tmp_path / "part.zarr")
     assert np.array_equal(on_disk[0][:], run_layer(job, prepared)[0])

@@ -11,7 +11,8 @@ from napari.layers import Image, Layer
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.resize import resize
-from napari_sr.inference import Job, Overlap, upscale, upscale_layer
+from napari_sr.inference import Job, upscale, upscale_layer
+from napari_sr.settings import JobSettings, Overlap
 from tests.inference.small_models import identity, rrdb
 from tests.inference.test_layer import world_box
 
@@ -85,7 +86,7 @@ def test_the_name_and_the_report_say_the_size() -> None:
     assert kwargs["name"] == "cells · ESRGAN 0.04 µm"
     assert kwargs["metadata"]["napari_sr"]["factors"] == (2.5, 2.5)
     assert kwargs["metadata"]["napari_sr"]["scale"] == 2
-    report = Job(model=GRAY, target=2.5).run(np.zeros((20, 30), np.uint8)).report
+    report = Job(GRAY, JobSettings(target=2.5)).run(np.zeros((20, 30), np.uint8)).report
     assert "x2 brought to x2.5 and x2.5 on" in report.sentence()
 
 
@@ -109,7 +110,7 @@ def test_a_pixel_size_needs_one_to_start_from() -> None:
 )
 def test_what_is_no_size_is_refused(target: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        Job(model=GRAY, target=target)
+        Job(GRAY, JobSettings(target=target))
 
 
 def test_a_size_without_pixels_is_refused() -> None:

@@ -31,7 +31,7 @@ skip = "bilinear"
 [[stages]]
 steps = 6
 losses = [{ kind = "l1" }]
-optimizer = { rate = 1e-3 }
+optimizer = { learning_rate = 1e-3 }
 schedule = { kind = "cosine", warm_up = 2 }
 ema = 0.9
 """
@@ -60,7 +60,7 @@ name = "psnr"
 endpoint = "psnr"
 steps = 4
 losses = [{ kind = "charbonnier" }]
-optimizer = { rate = 1e-3 }
+optimizer = { learning_rate = 1e-3 }
 ema = 0.9
 
 [[stages]]
@@ -68,7 +68,7 @@ name = "gan"
 endpoint = "gan"
 steps = 4
 losses = [{ kind = "l1", weight = 1e-2 }, { kind = "adversarial", form = "relativistic", weight = 5e-3 }]
-optimizer = { rate = 1e-4 }
+optimizer = { learning_rate = 1e-4 }
 discriminator = { kind = "unet", features = 4 }
 clip = 1.0
 accumulate = 2

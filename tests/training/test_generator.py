@@ -7,7 +7,7 @@ from napari_sr import InputError
 from napari_sr.networks import SRCNN, RRDBNet
 from napari_sr.training import load_recipe
 from napari_sr.training.generator import Unpadded, make_generator, patch_sizes, work_per_pixel
-from napari_sr.training.recipe import Network, Patches, Recipe
+from napari_sr.training.recipe import Network, PatchSettings, Recipe
 from napari_sr.zoo import Architecture, Card
 
 
@@ -42,14 +42,14 @@ def test_patches_get_smaller_as_networks_get_larger():
         settings = {"features": features, "growth": growth, "blocks": blocks}
         architecture = Architecture(network="RRDBNet", settings=settings)
         card = Card(name="n", family="esrgan", architecture=architecture, scale=4, channels=3, color="rgb")
-        return patch_sizes(Patches(work=20.0, batch=8), card)
+        return patch_sizes(PatchSettings(work=20.0, batch=8), card)
 
     small, large = sizes(16, 8, 2), sizes(64, 32, 23)
     assert small == ((48, 32, 24, 16, 12, 8), 8)
     assert large == ((16, 12, 8), 4)
     architecture = Architecture(network="SRCNN", settings={})
     card = Card(name="n", family="srcnn", architecture=architecture, scale=1, channels=1, color="luma")
-    assert patch_sizes(Patches(size=7, batch=3), card) == ((7,), 3)
+    assert patch_sizes(PatchSettings(size=7, batch=3), card) == ((7,), 3)
 
 
 def test_a_model_is_copied_before_it_is_trained(small_model, tiny):

@@ -7,9 +7,9 @@ from napari_sr import InputError
 from napari_sr.imaging.files import write_image
 from napari_sr.imaging.resize import resize
 from napari_sr.training.images import images_in, pixel_size_of, training_images
+from napari_sr.training.plane_pairs import make_plane_pairs
 from napari_sr.training.recipe import ImageSet, Recipe
 from napari_sr.training.training_set import make_training_set
-from napari_sr.training.twins import twins_of
 
 
 def test_files_bring_their_names_and_pixel_sizes(tmp_path):
@@ -52,18 +52,18 @@ def test_a_pair_is_brought_to_one_brightness(textured):
     low = resize(high, (80, 80))
     images = training_images([(low, 3 * high + 50)], 2)
     recipe = Recipe.from_toml('[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }]')
-    (twin,), _ = twins_of(images, 2, recipe.data, recipe.degradation, "gray")
+    (plane_pair,), _ = make_plane_pairs(images, 2, recipe.data, recipe.degradation, "gray")
     generator = np.random.default_rng(0)
-    a = twin.low_part(slice(0, 80), slice(0, 80), "gray", generator)[0]
-    b = resize(twin.high_part(slice(0, 160), slice(0, 160), "gray")[0], (80, 80))
+    a = plane_pair.low_part(slice(0, 80), slice(0, 80), "gray", generator)[0]
+    b = resize(plane_pair.high_part(slice(0, 160), slice(0, 160), "gray")[0], (80, 80))
     assert np.abs(a - b).mean() < 0.01
 
 
 def test_planes_of_a_stack_are_counted_and_spread(textured):
     stack = np.stack([textured(40, 40, seed) for seed in range(9)])
     recipe = Recipe.from_toml('[data]\nplanes = 3\n[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }]')
-    twins, _ = twins_of(training_images(stack, 2, axes="ZYX"), 2, recipe.data, recipe.degradation, "gray")
-    assert [int(np.argmax([np.array_equal(t.high, plane) for plane in stack])) for t in twins] == [0, 4, 8]
+    plane_pairs, _ = make_plane_pairs(training_images(stack, 2, axes="ZYX"), 2, recipe.data, recipe.degradation, "gray")
+    assert [int(np.argmax([np.array_equal(t.high, plane) for plane in stack])) for t in plane_pairs] == [0, 4, 8]
 
 
 def test_colors_go_as_the_network_takes_them(textured):
@@ -73,11 +73,11 @@ def test_colors_go_as_the_network_takes_them(textured):
     whole = (slice(0, 20), slice(0, 20))
     generator = np.random.default_rng(0)
     for color, planes, channels in (("rgb", 1, 3), ("luma", 1, 1), ("gray", 3, 1)):
-        twins, _ = twins_of(images, 2, recipe.data, recipe.degradation, color)
-        assert len(twins) == planes
-        assert twins[0].low_part(*whole, color, generator).shape == (channels, 20, 20)
-    twins, _ = twins_of(training_images(rgb[..., 0], 2), 2, recipe.data, recipe.degradation, "rgb")
-    replicated = twins[0].low_part(*whole, "rgb", generator)
+        plane_pairs, _ = make_plane_pairs(images, 2, recipe.data, recipe.degradation, color)
+        assert len(plane_pairs) == planes
+        assert plane_pairs[0].low_part(*whole, color, generator).shape == (channels, 20, 20)
+    plane_pairs, _ = make_plane_pairs(training_images(rgb[..., 0], 2), 2, recipe.data, recipe.degradation, "rgb")
+    replicated = plane_pairs[0].low_part(*whole, "rgb", generator)
     assert np.array_equal(replicated[0], replicated[2])
 
 
@@ -92,14 +92,14 @@ steps = 1
 losses = [{ kind = "l1" }]
 """
     recipe = Recipe.from_toml(text)
-    (twin,), _ = twins_of(training_images(textured(), 2), 2, recipe.data, recipe.degradation, "gray")
-    spreads = [low.std() for low in twin.lows]
+    (plane_pair,), _ = make_plane_pairs(training_images(textured(), 2), 2, recipe.data, recipe.degradation, "gray")
+    spreads = [low.std() for low in plane_pair.lows]
     assert len(spreads) == 3
     assert spreads[0] > spreads[1] > spreads[2]
     whole = (slice(0, 48), slice(0, 48))
-    one, two = (twin.low_part(*whole, "gray", np.random.default_rng(seed)) for seed in (1, 2))
+    one, two = (plane_pair.low_part(*whole, "gray", np.random.default_rng(seed)) for seed in (1, 2))
     assert not np.array_equal(one, two)
-    assert np.array_equal(one, twin.low_part(*whole, "gray", np.random.default_rng(1)))
+    assert np.array_equal(one, plane_pair.low_part(*whole, "gray", np.random.default_rng(1)))
 
 
 class Shapes:
@@ -130,11 +130,11 @@ def test_regions_decide_where_is_learned_and_where_is_measured(textured):
         "patches = { size = 8, empty = 0.0 }\nvalidation = { block = 32 }\n"
         '[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }]'
     )
-    learned = make_training_set(images, [], recipe, scale=2, sizes=[8], margin=0, color="gray")
-    columns = np.flatnonzero(learned.patches._corners[0].any(axis=0))
+    training_set = make_training_set(images, [], recipe, scale=2, sizes=[8], margin=0, color="gray")
+    columns = np.flatnonzero(training_set.patches._corners[0].any(axis=0))
     assert (columns.min(), columns.max()) == (0, 50 - 8)
-    assert learned.scenes
-    assert all(scene.low.shape[2] <= 40 for scene in learned.scenes)
+    assert training_set.scenes
+    assert all(scene.low.shape[2] <= 40 for scene in training_set.scenes)
     with pytest.raises(InputError, match="do not lie on"):
         training_images(textured(), 2, train_on=Shapes(rectangle(500, 500, 600, 600)))
     with pytest.raises(InputError, match="no rectangle"):
@@ -151,9 +151,9 @@ def test_an_ellipse_is_filled_as_one(textured):
 def test_small_images_get_smaller_patches_where_the_recipe_leaves_the_choice(textured):
     recipe = Recipe.from_toml('[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }]')
     images = training_images(textured(80, 90), 2)
-    learned = make_training_set(images, [], recipe, scale=2, sizes=[48, 32, 16, 12, 8], margin=0, color="gray")
-    assert learned.patches.size in (8, 12, 16)
-    assert len(learned.patches) >= 200
+    training_set = make_training_set(images, [], recipe, scale=2, sizes=[48, 32, 16, 12, 8], margin=0, color="gray")
+    assert training_set.patches.size in (8, 12, 16)
+    assert len(training_set.patches) >= 200
     with pytest.raises(InputError, match="less than a patch of 48 x 48"):
         make_training_set(images, [], recipe, scale=2, sizes=[48], margin=0, color="gray")
 
@@ -170,10 +170,10 @@ def test_images_lose_their_noise_and_partners_and_hashes_keep_it(textured, color
         make_training_set(images, (), r, scale=2, sizes=(16,), margin=0, color="rgb" if colors == 3 else "gray")
         for r in (plain, recipe)
     ]
-    noises = [np.std(s.patches.twins[0].high.astype(float) - (clean * 0.5 + 60)) for s in sets]
+    noises = [np.std(s.patches.plane_pairs[0].high.astype(float) - (clean * 0.5 + 60)) for s in sets]
     assert noises[1] < 0.8 * noises[0]
-    assert sets[1].patches.twins[0].high.dtype == noisy.dtype
+    assert sets[1].patches.plane_pairs[0].high.dtype == noisy.dtype
     # A partner that was taken by another camera has the noise that the network is to take away.
-    assert np.array_equal(sets[0].patches.twins[0].lows[0], sets[1].patches.twins[0].lows[0]) == paired
+    assert np.array_equal(sets[0].patches.plane_pairs[0].lows[0], sets[1].patches.plane_pairs[0].lows[0]) == paired
     assert sets[0].described == sets[1].described
     assert sets[0].fingerprint != sets[1].fingerprint

@@ -11,13 +11,18 @@ from napari_sr.zoo import Architecture, Card, Figure, TrainingData
 words = st.text(min_size=1, max_size=12)
 known = st.none() | words
 figures = st.builds(
-    Figure, dataset=words, metric=words, value=st.floats(allow_nan=False, allow_infinity=False), protocol=words
+    Figure,
+    dataset=words,
+    metric=words,
+    value=st.floats(allow_nan=False, allow_infinity=False),
+    protocol=words,
 )
 data = st.builds(
     TrainingData, name=words, license=known, sha256=st.none() | st.from_regex(r"\A[0-9a-f]{64}\Z"), source=known
 )
 settings = st.dictionaries(
-    words, st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | words | st.just((9, 5, 5))
+    words,
+    st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | words | st.just((9, 5, 5)),
 )
 
 

@@ -62,8 +62,8 @@ class TargetSize:
                 f"The image's own pixel size is not known, so it cannot be brought to {self}; "
                 "say it first, or wish for a factor."
             )
-        wished = self.value * METERS[self.unit]
-        return sizes["Y"] * metres / wished, sizes["X"] * metres / wished
+        requested = self.value * METERS[self.unit]
+        return sizes["Y"] * metres / requested, sizes["X"] * metres / requested
 
 
 def parse_target(target: float | str) -> TargetSize:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.color import GRAY_WEIGHTS, STUDIO_SWING, rgb_to_ycbcr, ycbcr_to_rgb
-from napari_sr.networks.receptive import Convolutions, Enlarge, receptive_radius
+from napari_sr.networks.receptive import ConvolutionReach, UpsamplingReach, receptive_radius
 from napari_sr.networks.upsample import Upsample
 from napari_sr.zoo.card import Card
 
@@ -133,7 +133,7 @@ class LumaOfColor(Around):
         self.to_chroma = _pointwise(matrix[1:], offset[1:])
         self.to_rgb = _pointwise(inverse, back)
         self.upsample = Upsample(self.scale, "bicubic")
-        own = receptive_radius([Enlarge(self.upsample.factor, "bicubic"), Convolutions(0)])
+        own = receptive_radius([UpsamplingReach(self.upsample.factor, "bicubic"), ConvolutionReach(0)])
         self.receptive_radius = max(own, self.receptive_radius)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -20,8 +20,8 @@ from napari_sr.errors import Cancelled
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.files import STORE_KEY
 from napari_sr.imaging.pixel_size import METERS
-from napari_sr.inference.settings import Cancel
 from napari_sr.inference.store import CHUNK, fresh_store
+from napari_sr.progress import Cancel
 
 _KINDS = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
 

@@ -8,7 +8,7 @@ from math import ceil, pi
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sr.inference.settings import Overlap
+from napari_sr.settings import Overlap
 
 
 @dataclass(frozen=True)

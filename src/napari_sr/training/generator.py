@@ -14,8 +14,8 @@ from napari_sr.errors import InputError
 from napari_sr.inference.channels import check_channels, network_for
 from napari_sr.networks.srcnn import SRCNN
 from napari_sr.networks.srresnet import SRResNet
-from napari_sr.training.recipe import Patches, Recipe
-from napari_sr.training.twins import PatchColor
+from napari_sr.training.plane_pairs import PatchColor
+from napari_sr.training.recipe import PatchSettings, Recipe
 from napari_sr.zoo.architectures import build, build_empty, check_tensors
 from napari_sr.zoo.card import Architecture, Card, Color
 from napari_sr.zoo.catalog import load_model
@@ -135,7 +135,7 @@ def make_generator(recipe: Recipe, model: Model | None, rgb: bool) -> Generator:
             network = build(card.architecture)
             if recipe.network.deviation is not None:
                 _draw(network, recipe.network.deviation)
-            if recipe.network.interpolation:
+            if recipe.network.start_as_interpolation:
                 _begin_as_interpolation(network, recipe.network.name)
         if model is not None:
             try:
@@ -183,14 +183,14 @@ def _new_card(recipe: Recipe, rgb: bool) -> Card:
 def _begin_as_interpolation(network: nn.Module, name: str) -> None:
     if not isinstance(network, SRCNN | SRResNet):
         raise InputError(
-            f"{name} cannot begin as an interpolation, only SRCNN and SRResNet can: leave network.interpolation out of "
-            "the recipe."
+            f"{name} cannot begin as an interpolation, only SRCNN and SRResNet can: "
+            "leave network.start_as_interpolation out of the recipe."
         )
     try:
-        network.begin_as_interpolation()
+        network.init_as_interpolation()
     except ValueError as error:
         raise InputError(
-            f"{error} Change network.settings in the recipe, or leave network.interpolation out."
+            f"{error} Change network.settings in the recipe, or leave network.start_as_interpolation out."
         ) from error
 
 
@@ -211,7 +211,7 @@ def work_per_pixel(card: Card) -> float:
     return float(counter.get_total_flops()) / 2 / side**2 / 1e9
 
 
-def patch_sizes(patches: Patches, card: Card) -> tuple[tuple[int, ...], int]:
+def patch_sizes(patches: PatchSettings, card: Card) -> tuple[tuple[int, ...], int]:
     """Sides of a patch in low-resolution pixels, the best first, and the batch.
 
     What is "auto" follows from the network's work; which of the sides is taken, from what the images have room for.

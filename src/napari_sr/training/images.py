@@ -135,7 +135,7 @@ def images_in(sets: Sequence[ImageSet], data: Path | None, scale: int) -> list[T
     found = []
     for one in sets:
         group = one.name or one.path
-        for path in image_files(root / one.path):
+        for path in training_files(root / one.path):
             if one.low is None:
                 image = _taken(path, 0, scale, None)
             else:
@@ -146,7 +146,7 @@ def images_in(sets: Sequence[ImageSet], data: Path | None, scale: int) -> list[T
     return found
 
 
-def image_files(path: Path) -> list[Path]:
+def training_files(path: Path) -> list[Path]:
     """The image files of a folder in order of their names, or the file itself.
 
     Raises
@@ -165,7 +165,7 @@ def image_files(path: Path) -> list[Path]:
 
 
 def _partner(path: Path, folder: Path) -> Path:
-    for candidate in image_files(folder):
+    for candidate in training_files(folder):
         if candidate.stem == path.stem:
             return candidate
     raise InputError(f"{path.name} has no partner in {folder}: give both images the same name.")

@@ -50,19 +50,19 @@ class Match:
     high_box: Box
     shift: tuple[float, float]
     rest: tuple[float, float]
-    doubt: float
+    uncertainty: float
     names: tuple[str, str]
 
     @property
     def warning(self) -> str | None:
         """A sentence with the figure, when the two may not lie on each other to half a high-resolution pixel."""
-        if np.isfinite(self.doubt) and self.doubt <= DOUBTFUL:
+        if np.isfinite(self.uncertainty) and self.uncertainty <= DOUBTFUL:
             return None
         low, high = self.names
-        if not np.isfinite(self.doubt):
+        if not np.isfinite(self.uncertainty):
             return f"{low} and {high} are too small to tell how well they lie on each other: compare them by eye."
         return (
-            f"{low} and {high} may not lie on each other: their shift is uncertain by {self.doubt:.2f} "
+            f"{low} and {high} may not lie on each other: their shift is uncertain by {self.uncertainty:.2f} "
             "high-resolution pixels, and a network learns to blur from that."
         )
 
@@ -71,7 +71,7 @@ class Match:
         return (
             f"{self.names[1]} lay ({self.shift[0]:+.2f}, {self.shift[1]:+.2f}) high-resolution pixels (Y, X) beside "
             f"{self.names[0]}; after moving by whole pixels ({self.rest[0]:+.2f}, {self.rest[1]:+.2f}) are left, "
-            f"uncertain by {self.doubt:.2f}."
+            f"uncertain by {self.uncertainty:.2f}."
         )
 
     def cut(self, image: ImageArray, axes: Axes, scale: int) -> Any:
@@ -159,14 +159,14 @@ def _matched(
     first = np.rint(start).astype(int)
     planes = _middle(low, low_axes), _middle(high, high_axes)
     low_box, high_box = _boxes(planes[0].shape, planes[1].shape, first, scale, names)
-    measured, doubt = _shift(planes[0][low_box], planes[1][high_box], scale)
+    measured, uncertainty = _shift(planes[0][low_box], planes[1][high_box], scale)
     moved = np.rint(measured).astype(int)
     if moved.any():
         first = first + moved
         low_box, high_box = _boxes(planes[0].shape, planes[1].shape, first, scale, names)
     rest = measured - moved
     total = first + rest
-    return Match(low_box, high_box, (total[0], total[1]), (rest[0], rest[1]), doubt, names)
+    return Match(low_box, high_box, (total[0], total[1]), (rest[0], rest[1]), uncertainty, names)
 
 
 def _boxes(

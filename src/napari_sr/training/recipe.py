@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.intensity import IntensitySpec
+from napari_sr.old_keys import renamed_recipe
 from napari_sr.zoo.card import Domain, Family, Setting
 
 Preset = Literal["srcnn", "srgan", "esrgan", "quick", "standard", "thorough"]
@@ -27,7 +28,7 @@ Spread = NonNegative | tuple[NonNegative, NonNegative]
 """One number, or the two ends of a range from which numbers are drawn evenly."""
 
 
-class Part(BaseModel):
+class RecipeTable(BaseModel):
     """A table of a recipe. Nothing unknown is let in, and nothing changes afterward."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -48,7 +49,7 @@ def _numbers(values: tuple[Any, ...]) -> bool:
     return all(isinstance(value, int | float) for value in values)
 
 
-class ImageSet(Part):
+class ImageSet(RecipeTable):
     """Images in files, with what a card has to say of them.
 
     Parameters
@@ -68,7 +69,7 @@ class ImageSet(Part):
     source: str | None = None
 
 
-class Data(Part):
+class Data(RecipeTable):
     """What is learned from.
 
     Parameters
@@ -97,14 +98,14 @@ class Data(Part):
     denoise: Positive | None = None
 
 
-class GaussianBlur(Part):
+class GaussianBlur(RecipeTable):
     """A point spread function by its standard deviation, in high-resolution pixels."""
 
     kind: Literal["gaussian"] = "gaussian"
     sigma: Spread
 
 
-class OpticsBlur(Part):
+class OpticsBlur(RecipeTable):
     """A point spread function by the optics: the Gaussian nearest to a wide-field microscope's.
 
     Parameters
@@ -123,7 +124,7 @@ class OpticsBlur(Part):
     pixel_size: Positive | None = None
 
 
-class Noise(Part):
+class Noise(RecipeTable):
     """Poisson-Gaussian noise of a camera, in the image's own values.
 
     Parameters
@@ -144,7 +145,7 @@ class Noise(Part):
         return self
 
 
-class Degradation(Part):
+class Degradation(RecipeTable):
     """How a low-resolution image comes from a high-resolution one: blur, fewer pixels, noise.
 
     Parameters
@@ -168,7 +169,7 @@ class Degradation(Part):
     variants: int = Field(default=4, ge=1)
 
 
-class Patches(Part):
+class PatchSettings(RecipeTable):
     """What one step sees.
 
     Parameters
@@ -199,7 +200,7 @@ class Patches(Part):
         return self
 
 
-class PixelLoss(Part):
+class PixelLoss(RecipeTable):
     """The mean difference of pixels: absolute, squared, or Charbonnier's.
 
     Parameters
@@ -218,7 +219,7 @@ class PixelLoss(Part):
     binned: int = Field(default=1, ge=1)
 
 
-class PerceptualLoss(Part):
+class PerceptualLoss(RecipeTable):
     """The difference of features that another network sees.
 
     Parameters
@@ -253,7 +254,7 @@ class PerceptualLoss(Part):
         return self
 
 
-class AdversarialLoss(Part):
+class AdversarialLoss(RecipeTable):
     """What the discriminator says: standard (SRGAN), relativistic average (ESRGAN) or least squares."""
 
     kind: Literal["adversarial"]
@@ -261,7 +262,7 @@ class AdversarialLoss(Part):
     form: Literal["standard", "relativistic", "least_squares"] = "relativistic"
 
 
-class EquivarianceLoss(Part):
+class EquivarianceLoss(RecipeTable):
     """The squared difference that half a turn makes: of a patch's result, and of the turned patch's, turned back.
 
     A network that moves what it sees moves it the other way then. Beside an adversarial loss, which looks at textures
@@ -283,29 +284,29 @@ class EquivarianceLoss(Part):
 Loss = Annotated[PixelLoss | PerceptualLoss | AdversarialLoss | EquivarianceLoss, Field(discriminator="kind")]
 
 
-class Optimizer(Part):
+class Optimizer(RecipeTable):
     """Adam, or SGD with momentum.
 
     Parameters
     ----------
-    kind, rate, betas, momentum, weight_decay
+    kind, learning_rate, betas, momentum, weight_decay
         As torch has them.
-    last_rate : float
+    last_layer_rate : float
         Rate of the last layer as a share of the others' (SRCNN: 0.1).
-    white : bool
+    whiten : bool
         The generator's first layer learns in the basis in which its patches are white (`training.whitening`).
     """
 
     kind: Literal["adam", "sgd"] = "adam"
-    rate: Positive = 1e-4
+    learning_rate: Positive = 1e-4
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: NonNegative = 0.0
-    last_rate: Positive = 1.0
-    white: bool = False
+    last_layer_rate: Positive = 1.0
+    whiten: bool = False
 
 
-class Schedule(Part):
+class Schedule(RecipeTable):
     """How the rate goes along.
 
     Parameters
@@ -342,7 +343,7 @@ class Schedule(Part):
         return self
 
 
-class Discriminator(Part):
+class Discriminator(RecipeTable):
     """The judge of an adversarial loss.
 
     Parameters
@@ -364,12 +365,12 @@ class Discriminator(Part):
 
     @model_validator(mode="after")
     def _plain(self) -> Self:
-        if self.optimizer.white:
+        if self.optimizer.whiten:
             raise ValueError("white is for the generator's optimizer: leave it out of the discriminator's")
         return self
 
 
-class Stage(Part):
+class Stage(RecipeTable):
     """A part of the training with losses of its own.
 
     Parameters
@@ -444,7 +445,7 @@ class Stage(Part):
         return self.adversarial is None if self.keep == "auto" else self.keep == "best"
 
 
-class Validation(Part):
+class Validation(RecipeTable):
     """What is measured on the way, on pixels that nothing is learned from.
 
     Parameters
@@ -471,7 +472,7 @@ class Validation(Part):
     images: tuple[ImageSet, ...] = ()
 
 
-class Network(Part):
+class Network(RecipeTable):
     """A new network.
 
     Parameters
@@ -481,17 +482,17 @@ class Network(Part):
     deviation : float or None
         Draw the convolutions from a normal distribution of this width with biases of 0 (SRCNN: 0.001); None leaves each
         network its own.
-    interpolation : bool
+    start_as_interpolation : bool
         Begin as an interpolation, which is then changed (SRCNN, SRResNet); without it, as noise.
     """
 
     name: str
     settings: dict[str, Setting] = Field(default_factory=dict)
     deviation: Positive | None = None
-    interpolation: bool = False
+    start_as_interpolation: bool = False
 
 
-class Recipe(Part):
+class Recipe(RecipeTable):
     """A whole training.
 
     Parameters
@@ -528,7 +529,7 @@ class Recipe(Part):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     data: Data = Data()
     degradation: Degradation = Degradation()
-    patches: Patches = Patches()
+    patches: PatchSettings = PatchSettings()
     stages: tuple[Stage, ...] = Field(min_length=1)
     validation: Validation = Validation()
 
@@ -604,7 +605,7 @@ class Recipe(Part):
             If it is no TOML, or a key is unknown, missing or has a value that does not fit; the sentence names it.
         """
         try:
-            return cls.model_validate(tomllib.loads(text))
+            return cls.model_validate(renamed_recipe(tomllib.loads(text)))
         except tomllib.TOMLDecodeError as error:
             raise InputError(f"{source} is no TOML: {str(error).rstrip('.')}; correct it there.") from error
         except ValidationError as error:
@@ -634,7 +635,7 @@ def load_recipe(recipe: Recipe | str | Path) -> Recipe:
     return Recipe.from_toml(text, path.name)
 
 
-def _explicit(part: Part) -> dict[str, Any]:
+def _explicit(part: RecipeTable) -> dict[str, Any]:
     """What differs from the defaults, as TOML knows it: a table's kind stays, None is left out."""
     table = {}
     for name, field in type(part).model_fields.items():
@@ -646,7 +647,7 @@ def _explicit(part: Part) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Part):
+    if isinstance(value, RecipeTable):
         return _explicit(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]

@@ -11,10 +11,10 @@ from torch import Tensor
 from napari_sr.errors import InputError
 from napari_sr.training.degradation import describe_degradation
 from napari_sr.training.events import Validated
+from napari_sr.training.plane_pairs import describe_intensity
 from napari_sr.training.recipe import Recipe
 from napari_sr.training.training_set import TrainingSet
-from napari_sr.training.twins import intensity_words
-from napari_sr.zoo.card import AS_TAKEN, Card, Figure, TrainingData
+from napari_sr.zoo.card import Card, Figure, TrainingData
 from napari_sr.zoo.catalog import model_folder
 from napari_sr.zoo.model import Model
 from napari_sr.zoo.modelfile import WEIGHTS, read_model, write_model
@@ -26,7 +26,7 @@ _NOTE = "model.txt"
 def make_model(
     before: Card,
     recipe: Recipe,
-    learned: TrainingSet,
+    training_set: TrainingSet,
     kept: Mapping[str, Weights],
     *,
     name: str,
@@ -58,7 +58,7 @@ def make_model(
     reached : mapping of str to Validated
         The last or best measurement of each set of weights.
     """
-    data = learned.described
+    data = training_set.described
     if base is not None and base.training_data:
         names = {entry.name for entry in data}
         data = (*(entry for entry in base.training_data if entry.name not in names), *data)
@@ -78,8 +78,10 @@ def make_model(
         base=base.name if base is not None and recipe.network is None else None,
         intensity_range=before.intensity_range,
         output_range=before.output_range,
-        intensity=intensity_words(recipe.data.intensity),
-        degradation=AS_TAKEN if paired else describe_degradation(learned.degradation),
+        intensity=describe_intensity(recipe.data.intensity),
+        degradation=None if paired else describe_degradation(training_set.degradation),
+        training_noise=None if paired else training_set.degradation.noise is not None,
+        paired=paired,
         pixel_size=pixel_size[0],
         pixel_unit=pixel_size[1],
         training_data=data,
@@ -87,7 +89,7 @@ def make_model(
         figures=_figures(reached),
         license=recipe.license or (base.license if base is not None else None),
         endpoints=endpoints,
-        notes=_notes(recipe, base, learned, reached, adversarial),
+        notes=_notes(recipe, base, training_set, reached, adversarial),
     )
     weights = kept if endpoints else {WEIGHTS: next(iter(kept.values()))}
     return Model(card, {key: _float32(state) for key, state in weights.items()})
@@ -115,7 +117,7 @@ def _figures(reached: Mapping[str, Validated]) -> tuple[Figure, ...]:
 
 
 def _notes(
-    recipe: Recipe, base: Card | None, learned: TrainingSet, reached: Mapping[str, Validated], adversarial: bool
+    recipe: Recipe, base: Card | None, training_set: TrainingSet, reached: Mapping[str, Validated], adversarial: bool
 ) -> str:
     notes = [recipe.description] if recipe.description else []
     if base is not None:
@@ -127,7 +129,7 @@ def _notes(
         notes.append("On its validation scenes it is worse than bicubic interpolation.")
     if adversarial:
         notes.append("Adversarial weights invent detail: not for quantification.")
-    return " ".join((*notes, *learned.notes, *learned.warnings))
+    return " ".join((*notes, *training_set.notes, *training_set.warnings))
 
 
 def save_model(model: Model, *, folder: Path | None = None, dtype: torch.dtype = torch.float32) -> tuple[Model, Path]:

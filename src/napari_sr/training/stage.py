@@ -17,9 +17,9 @@ from napari_sr.networks.discriminators import ESRGANDiscriminator, SRGANDiscrimi
 from napari_sr.training import losses as formulas
 from napari_sr.training import recipe
 from napari_sr.training.generator import Generator
-from napari_sr.training.perceptual import PerceptualLoss
-from napari_sr.training.schedule import cycle_at, rate_share
-from napari_sr.training.whitening import find_white, step_in_white
+from napari_sr.training.perceptual import FeatureDistance
+from napari_sr.training.schedule import cycle_at, learning_rate_fraction
+from napari_sr.training.whitening import measure_whitening, whiten_steps
 
 #: Gives the (low, high) patches of a part of a step's batch.
 Draw = Callable[[int, int], tuple[Tensor, Tensor]]
@@ -76,10 +76,10 @@ class StageWork:
         self._forward = generator.for_patches().to(fabric.device)
         self._forward.train()
         self.optimizer = _optimizer(self.network, stage.optimizer, fabric)
-        if stage.optimizer.white:
+        if stage.optimizer.whiten:
             layer = _first_layer(self.network)
             examples = (batch.to(fabric.device) for batch in examples)
-            step_in_white(self.optimizer, layer, find_white(self._forward, layer, examples))
+            whiten_steps(self.optimizer, layer, measure_whitening(self._forward, layer, examples))
         if stage.batch_norm == "kept":
             keep_statistics(self._forward)
         self._optimizer = fabric.setup_optimizers(self.optimizer)
@@ -90,7 +90,7 @@ class StageWork:
                     "larger patches, or a smaller binned in the stage's losses."
                 )
         self.perceptual = {
-            n: self._placed(PerceptualLoss(loss))
+            n: self._placed(FeatureDistance(loss))
             for n, loss in enumerate(stage.losses)
             if isinstance(loss, recipe.PerceptualLoss)
         }
@@ -98,8 +98,8 @@ class StageWork:
         if stage.discriminator is not None:
             made = make_discriminator(stage.discriminator, generator.colors, patch, seed, fabric)
             self.discriminator = self._placed(made).train()
-            self.d_optimizer = _optimizer(made, stage.discriminator.optimizer, fabric)
-            self._d_optimizer = fabric.setup_optimizers(self.d_optimizer)
+            self.discriminator_optimizer = _optimizer(made, stage.discriminator.optimizer, fabric)
+            self._discriminator_optimizer = fabric.setup_optimizers(self.discriminator_optimizer)
         self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()} if stage.ema else None
 
     def _placed(self, network: nn.Module) -> nn.Module:
@@ -110,7 +110,7 @@ class StageWork:
         """The weights that count: the running average where there is one. Not copied."""
         return self.network.state_dict() if self.average is None else self.average
 
-    def step(self, step: int, draw: Draw, rate_factor: float = 1.0) -> dict[str, float]:
+    def step(self, step: int, draw: Draw, learning_rate_factor: float = 1.0) -> dict[str, float]:
         """Do one step.
 
         Parameters
@@ -119,7 +119,7 @@ class StageWork:
             Within the stage, from 0.
         draw : callable
             ``draw(part, parts)`` gives this process's patches of one part of the batch.
-        rate_factor : float
+        learning_rate_factor : float
             What is left of the recipe's rate after a mishap.
 
         Returns
@@ -135,7 +135,7 @@ class StageWork:
         parts = self.stage.accumulate
         self.optimizer.zero_grad(set_to_none=True)
         if self.discriminator is not None:
-            self.d_optimizer.zero_grad(set_to_none=True)
+            self.discriminator_optimizer.zero_grad(set_to_none=True)
         told: dict[str, Tensor] = {}
         for part in range(parts):
             low, high = self._on_device(draw(part, parts))
@@ -145,7 +145,7 @@ class StageWork:
         figures = self._mean_over_processes(told)
         if not all(isfinite(value) for value in figures.values()):
             raise Diverged
-        self._update(step, rate_factor)
+        self._update(step, learning_rate_factor)
         return figures
 
     def _backward(self, low: Tensor, high: Tensor, parts: int) -> dict[str, Tensor]:
@@ -218,17 +218,17 @@ class StageWork:
             out: Tensor = self.discriminator(image)
         return out.float()
 
-    def _update(self, step: int, rate_factor: float) -> None:
-        share = rate_factor * rate_share(self.stage.schedule, step, self.stage.steps)
+    def _update(self, step: int, learning_rate_factor: float) -> None:
+        share = learning_rate_factor * learning_rate_fraction(self.stage.schedule, step, self.stage.steps)
         works: list[tuple[nn.Module, torch.optim.Optimizer, Any]] = [(self.network, self.optimizer, self._optimizer)]
         if self.discriminator is not None:
-            works.append((self.discriminator, self.d_optimizer, self._d_optimizer))
+            works.append((self.discriminator, self.discriminator_optimizer, self._discriminator_optimizer))
         for network, optimizer, wrapped in works:
             _average_gradients(network)
             if self.stage.clip is not None:
                 self.fabric.clip_gradients(network, optimizer, max_norm=self.stage.clip, error_if_nonfinite=False)
             for group in optimizer.param_groups:
-                group["lr"] = group["full_rate"] * share
+                group["lr"] = group["full_learning_rate"] * share
             wrapped.step()
         if self.average is not None:
             self._follow(step)
@@ -247,9 +247,13 @@ class StageWork:
             for key in state.keys() - set(floats):
                 self.average[key].copy_(state[key])
 
-    def rate(self, step: int, rate_factor: float = 1.0) -> float:
+    def learning_rate(self, step: int, learning_rate_factor: float = 1.0) -> float:
         """The generator's rate at a step of the stage."""
-        return self.stage.optimizer.rate * rate_factor * rate_share(self.stage.schedule, step, self.stage.steps)
+        return (
+            self.stage.optimizer.learning_rate
+            * learning_rate_factor
+            * learning_rate_fraction(self.stage.schedule, step, self.stage.steps)
+        )
 
     def state(self) -> dict[str, Any]:
         """Everything that later steps depend on."""
@@ -260,7 +264,10 @@ class StageWork:
             "precision": self.fabric.strategy.precision.state_dict(),
         }
         if self.discriminator is not None:
-            state |= {"discriminator": self.discriminator.state_dict(), "d_optimizer": self.d_optimizer.state_dict()}
+            state |= {
+                "discriminator": self.discriminator.state_dict(),
+                "discriminator_optimizer": self.discriminator_optimizer.state_dict(),
+            }
         return state
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -273,7 +280,7 @@ class StageWork:
                 self.average[key].copy_(value)
         if self.discriminator is not None:
             self.discriminator.load_state_dict(state["discriminator"])
-            self.d_optimizer.load_state_dict(state["d_optimizer"])
+            self.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
 
     def _on_device(self, pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         low, high = (t.to(self.fabric.device, non_blocking=True).contiguous(memory_format=self._layout) for t in pair)
@@ -362,18 +369,18 @@ def _first_layer(network: nn.Module) -> nn.Conv2d:
 
 def _optimizer(network: nn.Module, settings: recipe.Optimizer, fabric: Fabric) -> torch.optim.Optimizer:
     layers = _layers(network)
-    last = {id(p) for p in layers[-1].parameters()} if settings.last_rate != 1.0 else set()
-    white = {id(p) for p in layers[0].parameters()} if settings.white else set()
+    last = {id(p) for p in layers[-1].parameters()} if settings.last_layer_rate != 1.0 else set()
+    white = {id(p) for p in layers[0].parameters()} if settings.whiten else set()
     members = list(network.parameters())
     groups = []
     for share, chosen in (
         (1.0, [p for p in members if id(p) in white]),
         (1.0, [p for p in members if id(p) not in white | last]),
-        (settings.last_rate, [p for p in members if id(p) in last]),
+        (settings.last_layer_rate, [p for p in members if id(p) in last]),
     ):
         if chosen:
-            rate = settings.rate * share
-            groups.append({"params": chosen, "lr": rate, "full_rate": rate})
+            rate = settings.learning_rate * share
+            groups.append({"params": chosen, "lr": rate, "full_learning_rate": rate})
     if settings.kind == "sgd":
         return torch.optim.SGD(groups, momentum=settings.momentum, weight_decay=settings.weight_decay)
     # One kernel for all weights; the scaler of half precision cannot clip under it.

@@ -9,8 +9,8 @@ References
 ----------
 Y. LeCun, L. Bottou, G. B. Orr, K.-R. Müller, "Efficient BackProp", 1998, section 4.3 (inputs that are decorrelated and
 of one variance).
-G. Desjardins, K. Simonyan, R. Pascanu, K. Kavukcuoglu, "Natural Neural Networks", arXiv:1507.00210 (weights learned in a
-whitened basis, the function unchanged).
+G. Desjardins, K. Simonyan, R. Pascanu, K. Kavukcuoglu, "Natural Neural Networks", arXiv:1507.00210 (weights learned
+in a whitened basis, the function unchanged).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FLOOR = 1e-4
 
 
 @dataclass(frozen=True)
-class White:
+class Whitening:
     """How what a layer reads becomes white: x -> basis (x - mean).
 
     Parameters
@@ -44,7 +44,7 @@ class White:
 
 
 @torch.no_grad()
-def find_white(network: nn.Module, layer: nn.Conv2d, images: Iterable[Tensor]) -> White:
+def measure_whitening(network: nn.Module, layer: nn.Conv2d, images: Iterable[Tensor]) -> Whitening:
     """Measure what a layer reads.
 
     Parameters
@@ -85,10 +85,10 @@ def find_white(network: nn.Module, layer: nn.Conv2d, images: Iterable[Tensor]) -
     mean = total / count if layer.bias is not None else torch.zeros_like(total)
     variances, directions = torch.linalg.eigh(products / count - torch.outer(mean, mean))
     basis = directions * (variances.clamp_min(0) + _FLOOR).rsqrt() @ directions.T
-    return White(mean.float(), basis.float())
+    return Whitening(mean.float(), basis.float())
 
 
-def step_in_white(optimizer: torch.optim.Optimizer, layer: nn.Conv2d, white: White) -> None:
+def whiten_steps(optimizer: torch.optim.Optimizer, layer: nn.Conv2d, white: Whitening) -> None:
     """Have an optimizer take the steps of a layer's weights where what it reads is white.
 
     The layer computes W x + b = V B (x - m) + c, with V = W B⁻¹ and c = b + W m. The gradient for V is that for W, less
@@ -102,7 +102,7 @@ def step_in_white(optimizer: torch.optim.Optimizer, layer: nn.Conv2d, white: Whi
         Whose first group holds the layer's weights, and nothing else.
     layer : nn.Conv2d
         The layer.
-    white : White
+    white : Whitening
         Of what it reads.
     """
     weight, bias = layer.weight, layer.bias

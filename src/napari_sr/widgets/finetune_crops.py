@@ -15,7 +15,7 @@ from napari.layers import Image, Layer
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 
-from napari_sr.training.events import Crop
+from napari_sr.training.events import ValidationCrop
 from napari_sr.widgets.layer_choice import PREVIEW_KEY
 from napari_sr.widgets.preview_layer import selection_kept
 from napari_sr.widgets.rows import stop
@@ -54,7 +54,7 @@ class CropLayers:
         self.remove()
         self._source, self._unwanted = source, False
 
-    def show(self, crops: Sequence[Crop]) -> None:
+    def show(self, crops: Sequence[ValidationCrop]) -> None:
         """Show the scenes of a measurement; not again once somebody has removed one of the layers."""
         if self._unwanted or not crops:
             return

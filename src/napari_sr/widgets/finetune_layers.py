@@ -127,13 +127,13 @@ def copy_shapes(layer: Shapes, units: Units) -> ShapesCopy:
 def _aligned(layer: Layer, units: Sequence[Any]) -> list[tuple[Any, Any]]:
     """Pairs of a layer's own unit and the wished one, axis by axis; the last axes are the same."""
     own = tuple(layer.units)
-    wished = [*own[: max(0, len(own) - len(units))], *units[-len(own) :]]
-    return list(zip(own, wished, strict=True))
+    requested = [*own[: max(0, len(own) - len(units))], *units[-len(own) :]]
+    return list(zip(own, requested, strict=True))
 
 
 def _ratios(layer: Layer, units: Sequence[Any]) -> Vector:
-    return np.array([unit_ratio(own, wished) for own, wished in _aligned(layer, units)])
+    return np.array([unit_ratio(own, requested) for own, requested in _aligned(layer, units)])
 
 
 def _converted(layer: Layer, units: Sequence[Any]) -> Units:
-    return tuple(wished if own.is_compatible_with(wished) else own for own, wished in _aligned(layer, units))
+    return tuple(requested if own.is_compatible_with(requested) else own for own, requested in _aligned(layer, units))

@@ -215,7 +215,7 @@ def _fitting(box: FloatSpinBox, value: float) -> float:
     return min(max(value, box.min), box.max)
 
 
-def pixel_words(layer: Image, axes: Axes, factor: tuple[float, float] = (1.0, 1.0)) -> str:
+def format_pixel_size(layer: Image, axes: Axes, factor: tuple[float, float] = (1.0, 1.0)) -> str:
     """Say how large a layer's pixels are, or will be: "0.1 µm", "0.2 x 0.1 µm"; empty where nobody knows.
 
     Raises
@@ -232,12 +232,12 @@ def pixel_words(layer: Image, axes: Axes, factor: tuple[float, float] = (1.0, 1.
     return f"{number} {SYMBOLS.get(str(unit), str(unit))}"
 
 
-def size_words(layer: Image, shape: Sequence[int]) -> str:
+def format_size(layer: Image, shape: Sequence[int]) -> str:
     """Say a shape: "2048 × 2048", without the colors of RGB."""
     lengths = shape[:-1] if layer.rgb else shape
     return " × ".join(str(length) for length in lengths) + (" color" if layer.rgb else "")
 
 
-def dtype_words(layer: Image) -> str:
+def format_dtype(layer: Image) -> str:
     """Name the type of a layer's values."""
     return str(np.dtype(finest_level(layer).dtype))

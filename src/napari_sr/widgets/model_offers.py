@@ -82,7 +82,7 @@ class ModelOffer:
             return f"Fine-tuned from {self.card.base} on {images or 'images of your own'}."
         if images is None:
             return "What it was trained on is not known: check what it adds before you trust it."
-        if self.card.domain != "natural" and self.card.without_noise:
+        if self.card.domain != "natural" and self.card.training_noise is False:
             return f"Trained on {images} without noise: it sharpens noise."
         return f"Trained on {images}."
 

@@ -140,8 +140,8 @@ def _corners(viewer: Viewer) -> Points:
     half = np.array([height, width]) / (2 * camera.zoom)
     center = np.asarray(camera.center, dtype=np.float64)[-2:]
     corners = np.tile(np.asarray(viewer.dims.point, dtype=np.float64), (4, 1))
-    for corner, signs in zip(corners, ((-1, -1), (-1, 1), (1, -1), (1, 1)), strict=True):
-        corner[list(viewer.dims.displayed)] = center + half * signs
+    for corner, required_keys in zip(corners, ((-1, -1), (-1, 1), (1, -1), (1, 1)), strict=True):
+        corner[list(viewer.dims.displayed)] = center + half * required_keys
     return corners
 
 

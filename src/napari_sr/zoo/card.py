@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
@@ -17,6 +18,7 @@ from pydantic import (
 )
 
 from napari_sr.errors import CheckpointError, InputError
+from napari_sr.old_keys import renamed_card
 
 #: A constructor argument of a network: a plain value that JSON can hold.
 Setting = StrictBool | StrictInt | StrictFloat | StrictStr | tuple[StrictInt, ...]
@@ -29,8 +31,6 @@ Mixing = Literal["weights", "images"]
 MIXINGS: tuple[Mixing, ...] = get_args(Mixing)
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(min_length=1)]
-#: What stands for the degradation of a model that was trained on pairs.
-AS_TAKEN = "low-resolution images as they were taken"
 
 
 class _Record(BaseModel):
@@ -121,6 +121,10 @@ class Card(_Record):
         How the values of its training images were mapped to that range: "dtype", "percentile", ..., or two values.
     degradation : str or None
         How the low-resolution images of its training came from the high-resolution ones.
+    training_noise : bool or None
+        Whether the low-resolution training images had noise; None where it is not known.
+    paired : bool
+        Whether it was trained on pairs of recorded images, so that no degradation was applied.
     pixel_size : float or None
         Size of a low-resolution pixel in training, in `pixel_unit`; both are None where they are not known.
     pixel_unit : str or None
@@ -160,6 +164,8 @@ class Card(_Record):
     output_range: tuple[float, float] = (0.0, 1.0)
     intensity: str | None = None
     degradation: str | None = None
+    training_noise: bool | None = None
+    paired: bool = False
     pixel_size: float | None = Field(default=None, gt=0)
     pixel_unit: str | None = None
     training_data: tuple[TrainingData, ...] = ()
@@ -191,11 +197,6 @@ class Card(_Record):
             raise ValueError("default_alpha needs two endpoints")
         return self
 
-    @property
-    def without_noise(self) -> bool:
-        """Whether it is known that its training had no noise: low-resolution images were made, and none was added."""
-        return self.degradation not in (None, AS_TAKEN) and "noise" not in str(self.degradation)
-
     def to_json(self) -> str:
         """Write the card as JSON text, which `from_json` reads back to an equal card."""
         return self.model_dump_json()
@@ -210,11 +211,17 @@ class Card(_Record):
             If the text is no card; the sentence names the first field that does not fit.
         """
         try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
+            return cls.model_validate(_with_present_keys(json.loads(text)))
+        except ValueError as error:
+            if not isinstance(error, ValidationError):
+                raise CheckpointError(f"The model's card cannot be read: it is not JSON ({error}).") from error
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"]) or "the card"
             raise CheckpointError(f"The model's card cannot be read: {field}: {first['msg']}.") from error
+
+
+def _with_present_keys(card: object) -> object:
+    return renamed_card(card) if isinstance(card, dict) else card
 
 
 def check_mixing(mixing: str) -> None:

@@ -137,6 +137,34 @@ def load_model(
     return model if upsampling is None else model.with_upsampling(upsampling)
 
 
+def as_model(model: Model | str | os.PathLike[str]) -> Model:
+    """Return a model, loading it if it is a name or a path.
+
+    Parameters
+    ----------
+    model : Model, str or Path
+        A model, a name from `list_models`, or the path of a model file or checkpoint.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or no model has this name.
+    CheckpointError
+        If the file cannot be used.
+    """
+    if isinstance(model, str):
+        return load_model(model)
+    if isinstance(model, os.PathLike):
+        return load_model(Path(model))
+    if hasattr(model, "card") and hasattr(model, "network"):
+        return model
+    raise InputError(f"A {type(model).__name__} is not a model: give a model, the name of one, or the path of a file.")
+
+
 def load_pair(
     first: str | Path,
     second: str | Path,

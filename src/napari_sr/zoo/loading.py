@@ -10,7 +10,7 @@ from napari_sr.errors import CheckpointError, InputError
 from napari_sr.zoo.architectures import build_empty, complete
 from napari_sr.zoo.card import Architecture, Card, Color, Family
 from napari_sr.zoo.checkpoint import read_checkpoint
-from napari_sr.zoo.dialects import recognize
+from napari_sr.zoo.dialects import detect_architecture
 from napari_sr.zoo.header import read_card
 from napari_sr.zoo.mixing import check_same
 from napari_sr.zoo.model import Model
@@ -119,7 +119,7 @@ def _read(path: Path, scale: int | None, license: str | None) -> tuple[Card, dic
         return card, endpoints
     checkpoint = read_checkpoint(path)
     try:
-        architecture, tensors = recognize(checkpoint.tensors, scale=scale)
+        architecture, tensors = detect_architecture(checkpoint.tensors, scale=scale)
     except CheckpointError as error:
         raise CheckpointError(f"{path.name}: {error}") from error
     others = f" ({', '.join(checkpoint.others)} left aside)" if checkpoint.others else ""

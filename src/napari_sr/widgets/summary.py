@@ -9,9 +9,9 @@ import numpy as np
 
 from napari_sr.imaging.geometry import check_layer, finest_level, layer_pixel_size
 from napari_sr.imaging.target_size import parse_target
+from napari_sr.inference.formatting import format_bytes, format_seconds
 from napari_sr.inference.region import Region, region_of
-from napari_sr.inference.words import bytes_words, seconds_words
-from napari_sr.widgets.layer_facts import dtype_words, pixel_words, size_words
+from napari_sr.widgets.layer_facts import format_dtype, format_pixel_size, format_size
 from napari_sr.widgets.place_choice import Place
 
 
@@ -33,7 +33,7 @@ def regions(places: Sequence[Place], scale: int, target: float | str | None) -> 
     return found
 
 
-def at_a_glance(places: Sequence[Place], made: Sequence[Region], seconds: float | None, device: str = "") -> str:
+def summary_text(places: Sequence[Place], made: Sequence[Region], seconds: float | None, device: str = "") -> str:
     """Say it: "2048 × 2048 uint16, 0.1 µm → 8192 × 8192, 0.025 µm, 128 MiB, about 40 s".
 
     Parameters
@@ -51,15 +51,19 @@ def at_a_glance(places: Sequence[Place], made: Sequence[Region], seconds: float 
     taken = [stop - start for start, stop in region.ranges]
     before = ", ".join(
         filter(
-            None, [f"{size_words(place.layer, taken)} {dtype_words(place.layer)}", pixel_words(place.layer, place.axes)]
+            None,
+            [
+                f"{format_size(place.layer, taken)} {format_dtype(place.layer)}",
+                format_pixel_size(place.layer, place.axes),
+            ],
         )
     )
     factors = (region.rows.factor, region.columns.factor)
     after = ", ".join(
-        filter(None, [size_words(place.layer, region.shape), pixel_words(place.layer, place.axes, factors)])
+        filter(None, [format_size(place.layer, region.shape), format_pixel_size(place.layer, place.axes, factors)])
     )
-    room = bytes_words(sum(needed(one, other) for one, other in zip(places, made, strict=True)))
-    time = f", {seconds_words(seconds)}{f' on {device}' if device else ''}" if seconds is not None else ""
+    room = format_bytes(sum(needed(one, other) for one, other in zip(places, made, strict=True)))
+    time = f", {format_seconds(seconds)}{f' on {device}' if device else ''}" if seconds is not None else ""
     # A line may break between the facts, not between a number and its unit.
     before, after, room, time = (_kept_together(text) for text in (before, after, room, time))
     if len(places) == 1:

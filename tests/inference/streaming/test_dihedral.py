@@ -1,4 +1,4 @@
-"""A turned network, for each of the eight flips and turns: what it makes of the turned image is the turned result."""
+"""Kernels that are flipped instead of the image: the network gives the flipped result for the flipped image."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from napari_sr.inference.streaming.plan import Plan, plan_stream
+from napari_sr.inference.streaming.dihedral import DIHEDRALS, Dihedral, transformed_plan
+from napari_sr.inference.streaming.plan import StreamPlan, plan_stream
 from napari_sr.inference.streaming.steps import Convolve, Shuffle
 from napari_sr.inference.streaming.stream import stream
-from napari_sr.inference.streaming.turns import TURNS, Turn, turned
 from napari_sr.networks.unshuffle import CropTo, PadUnshuffle
 from napari_sr.networks.upsample import Upsample
 from tests.inference.streaming.drawn import SMALL, Written, small, whole, with_drawn_weights
@@ -103,7 +103,7 @@ def image_for(network: nn.Module, batch: int = 1) -> Tensor:
     return torch.rand(batch, channels, HEIGHT, WIDTH, dtype=torch.float64, generator=generator)
 
 
-def streamed(plan: Plan, image: Tensor, strip: int) -> Tensor:
+def streamed(plan: StreamPlan, image: Tensor, strip: int) -> Tensor:
     rows, columns = image.shape[-2:]
     with torch.inference_mode():
         return torch.cat(list(stream(plan, lambda a, b: image[:, :, a:b], rows, columns, strip)), 2)
@@ -114,23 +114,23 @@ def difference(result: Tensor, expected: Tensor) -> float:
     return float((result - expected).abs().max() / expected.abs().max())
 
 
-@pytest.mark.parametrize("turn", TURNS, ids=str)
+@pytest.mark.parametrize("dihedral", DIHEDRALS, ids=str)
 @pytest.mark.parametrize("name", FEW + list(WRITTEN))
-def test_the_turned_network_turns_the_result(name: str, turn: Turn) -> None:
+def test_the_turned_network_turns_the_result(name: str, dihedral: Dihedral) -> None:
     network = network_of(name)
     image = image_for(network, 2)
-    expected = turn.apply(whole(network, image))
-    result = streamed(turned(plan_stream(network), turn), turn.apply(image), 3)
+    expected = dihedral.apply(whole(network, image))
+    result = streamed(transformed_plan(plan_stream(network), dihedral), dihedral.apply(image), 3)
     assert difference(result, expected) <= 1e-10
 
 
 @pytest.mark.parametrize("name", ["srcnn x4 lanczos", "srcnn x2 bilinear", "srresnet prelu tanh", "rrdbnet x4 plus"])
 def test_the_other_layers_of_ours_turn_as_well(name: str) -> None:
-    network, turn = network_of(name), Turn(True, False, True)
+    network, dihedral = network_of(name), Dihedral(True, False, True)
     image = image_for(network)
-    expected = turn.apply(whole(network, image))
+    expected = dihedral.apply(whole(network, image))
     # Interpolation weights are kept in float32: their mirror images are equal to its rounding.
-    result = streamed(turned(plan_stream(network), turn), turn.apply(image), 4)
+    result = streamed(transformed_plan(plan_stream(network), dihedral), dihedral.apply(image), 4)
     assert difference(result, expected) <= 1e-7
 
 
@@ -139,45 +139,53 @@ def test_a_network_is_not_the_same_from_all_sides() -> None:
     network = network_of("srresnet x3")
     image = image_for(network)
     plan = plan_stream(network)
-    results = [turn.undo(streamed(plan, turn.apply(image), 4)) for turn in TURNS]
+    results = [dihedral.undo(streamed(plan, dihedral.apply(image), 4)) for dihedral in DIHEDRALS]
     for n, one in enumerate(results):
         assert all(difference(one, other) > 1e-3 for other in results[:n])
 
 
 def test_there_are_eight_and_each_undoes_itself() -> None:
     image = torch.arange(12.0).reshape(1, 1, 3, 4)
-    assert len({(turned.shape, tuple(turned.flatten().tolist())) for turned in (t.apply(image) for t in TURNS)}) == 8
-    for turn in TURNS:
-        assert torch.equal(turn.undo(turn.apply(image)), image)
+    assert (
+        len(
+            {
+                (transformed_plan.shape, tuple(transformed_plan.flatten().tolist()))
+                for transformed_plan in (t.apply(image) for t in DIHEDRALS)
+            }
+        )
+        == 8
+    )
+    for dihedral in DIHEDRALS:
+        assert torch.equal(dihedral.undo(dihedral.apply(image)), image)
 
 
 def test_a_turn_flips_before_it_exchanges() -> None:
     image = torch.tensor([[1, 2], [3, 4]])
-    assert Turn(flip_rows=True).apply(image).tolist() == [[3, 4], [1, 2]]
-    assert Turn(flip_columns=True).apply(image).tolist() == [[2, 1], [4, 3]]
-    assert Turn(exchange=True).apply(image).tolist() == [[1, 3], [2, 4]]
-    assert Turn(flip_rows=True, exchange=True).apply(image).tolist() == [[3, 1], [4, 2]]
+    assert Dihedral(flip_rows=True).apply(image).tolist() == [[3, 4], [1, 2]]
+    assert Dihedral(flip_columns=True).apply(image).tolist() == [[2, 1], [4, 3]]
+    assert Dihedral(exchange=True).apply(image).tolist() == [[1, 3], [2, 4]]
+    assert Dihedral(flip_rows=True, exchange=True).apply(image).tolist() == [[3, 1], [4, 2]]
 
 
 def test_not_turning_gives_the_plan_itself() -> None:
     plan = plan_stream(network_of("srresnet x3"))
-    assert turned(plan, Turn()) is plan
+    assert transformed_plan(plan, Dihedral()) is plan
 
 
-@pytest.mark.parametrize("turn", TURNS[1:], ids=str)
-def test_turning_leaves_the_plan_as_it_was(turn: Turn) -> None:
+@pytest.mark.parametrize("dihedral", DIHEDRALS[1:], ids=str)
+def test_turning_leaves_the_plan_as_it_was(dihedral: Dihedral) -> None:
     network = network_of("rrdbnet x2 unshuffled")
     image, plan = image_for(network), plan_stream(network)
     before = streamed(plan, image, 4)
-    turned(plan, turn)
+    transformed_plan(plan, dihedral)
     assert torch.equal(streamed(plan, image, 4), before)
 
 
 def test_a_shuffle_after_a_convolution_costs_no_copy() -> None:
     """The convolution writes its channels in the order in which they are read; others' are put in order."""
-    turn = Turn(flip_rows=True)
-    after_convolution = turned(plan_stream(network_of("srresnet x3")), turn)
-    after_slopes = turned(plan_stream(network_of("slopes before a shuffle")), turn)
+    dihedral = Dihedral(flip_rows=True)
+    after_convolution = transformed_plan(plan_stream(network_of("srresnet x3")), dihedral)
+    after_slopes = transformed_plan(plan_stream(network_of("slopes before a shuffle")), dihedral)
     orders = [
         [step.order for step in plan.steps if isinstance(step, Shuffle)] for plan in (after_convolution, after_slopes)
     ]
@@ -186,7 +194,7 @@ def test_a_shuffle_after_a_convolution_costs_no_copy() -> None:
 
 def test_turned_kernels_keep_precision_and_layout() -> None:
     plan = plan_stream(small("srresnet x3").to(torch.bfloat16))
-    for step in turned(plan, Turn(True, True, True)).steps:
+    for step in transformed_plan(plan, Dihedral(True, True, True)).steps:
         if isinstance(step, Convolve):
             assert step.module.weight.dtype == torch.bfloat16
             assert step.module.weight.is_contiguous(memory_format=torch.channels_last)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 @torch.no_grad()
-def hand_on(layer: nn.Conv2d, channels: int) -> None:
+def init_identity(layer: nn.Conv2d, channels: int) -> None:
     """Have the first features of a convolution be its first channels, unchanged; nothing else comes into them.
 
     Parameters
@@ -20,11 +20,11 @@ def hand_on(layer: nn.Conv2d, channels: int) -> None:
     middle = layer.kernel_size[0] // 2
     one = torch.zeros(layer.kernel_size)
     one[middle, middle] = 1
-    _hand_on(layer, channels, one[None])
+    _copy_channels(layer, channels, one[None])
 
 
 @torch.no_grad()
-def hand_on_larger(layer: nn.Conv2d, channels: int, factor: int) -> None:
+def init_linear_upsampling(layer: nn.Conv2d, channels: int, factor: int) -> None:
     """The same for a convolution of 3 x 3 before a pixel shuffle: channels come out interpolated linearly.
 
     Parameters
@@ -39,10 +39,10 @@ def hand_on_larger(layer: nn.Conv2d, channels: int, factor: int) -> None:
     # Where the new pixels' middles lie, from that of the pixel they divide.
     places = (torch.arange(factor) + 0.5) / factor - 0.5
     line = (1 - (places[:, None] - torch.arange(-1, 2)).abs()).clamp_min(0)
-    _hand_on(layer, channels, torch.einsum("ay,bx->abyx", line, line).flatten(0, 1))
+    _copy_channels(layer, channels, torch.einsum("ay,bx->abyx", line, line).flatten(0, 1))
 
 
-def _hand_on(layer: nn.Conv2d, channels: int, kernels: Tensor) -> None:
+def _copy_channels(layer: nn.Conv2d, channels: int, kernels: Tensor) -> None:
     if layer.bias is not None:
         layer.bias.zero_()
     for channel in range(channels):
@@ -52,7 +52,7 @@ def _hand_on(layer: nn.Conv2d, channels: int, kernels: Tensor) -> None:
 
 
 @torch.no_grad()
-def hear_little_else(layer: nn.Conv2d, channels: int, share: float = 0.1) -> None:
+def init_mostly_identity(layer: nn.Conv2d, channels: int, share: float = 0.1) -> None:
     """Have a network's last convolution hand on the first channels, and heed all others a little.
 
     Parameters
@@ -65,5 +65,5 @@ def hear_little_else(layer: nn.Conv2d, channels: int, share: float = 0.1) -> Non
         Of what the layer would heed the others.
     """
     others = layer.weight[:, channels:] * share
-    hand_on(layer, channels)
+    init_identity(layer, channels)
     layer.weight[:, channels:] = others

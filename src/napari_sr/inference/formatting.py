@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def bytes_words(count: int) -> str:
+def format_bytes(count: int) -> str:
     """Say a number of bytes, such as "128 MiB"."""
     value, units = float(count), ["bytes", "KiB", "MiB", "GiB", "TiB"]
     while value >= 1023.5 and len(units) > 1:
@@ -11,7 +11,7 @@ def bytes_words(count: int) -> str:
     return f"{value:.3g} {units[0]}" if value < 100 else f"{value:.0f} {units[0]}"
 
 
-def seconds_words(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     """Say a time as roughly as it is known: "less than 1 s", "about 40 s", "about 3 min", "about 2.5 h"."""
     if seconds < 1:
         return "less than 1 s"

@@ -18,12 +18,12 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
-from napari_sr.inference.streaming.plan import Plan
-from napari_sr.inference.streaming.steps import Convolve, Crop, Pad, Shuffle, Step, Unshuffle
+from napari_sr.inference.streaming.plan import StreamPlan
+from napari_sr.inference.streaming.steps import Convolve, CropStep, Pad, Shuffle, Step, UnshuffleStep
 
 
 @dataclass(frozen=True)
-class Turn:
+class Dihedral:
     """A flip of rows, a flip of columns, and then an exchange of the two."""
 
     flip_rows: bool = False
@@ -33,8 +33,8 @@ class Turn:
     def apply(self, image: Tensor) -> Tensor:
         """Turn the last two axes of a tensor."""
         axes = [axis for axis, flip in ((-2, self.flip_rows), (-1, self.flip_columns)) if flip]
-        turned = image.flip(axes) if axes else image
-        return turned.transpose(-1, -2) if self.exchange else turned
+        transformed_plan = image.flip(axes) if axes else image
+        return transformed_plan.transpose(-1, -2) if self.exchange else transformed_plan
 
     def undo(self, image: Tensor) -> Tensor:
         """Turn back."""
@@ -44,10 +44,10 @@ class Turn:
 
 
 #: The eight flips and turns of a square.
-TURNS: tuple[Turn, ...] = tuple(Turn(*flags) for flags in product((False, True), repeat=3))
+DIHEDRALS: tuple[Dihedral, ...] = tuple(Dihedral(*flags) for flags in product((False, True), repeat=3))
 
 
-def turned(plan: Plan, turn: Turn) -> Plan:
+def transformed_plan(plan: StreamPlan, dihedral: Dihedral) -> StreamPlan:
     """Turn the kernels of a plan.
 
     Parameters
@@ -62,7 +62,7 @@ def turned(plan: Plan, turn: Turn) -> Plan:
     Plan
         The steps of the network that gives ``turn.apply(f(image))`` for ``turn.apply(image)``.
     """
-    if turn == Turn():
+    if dihedral == Dihedral():
         return plan
     steps = list(plan.steps)
     makers = {step.output: n for n, step in enumerate(steps)}
@@ -72,7 +72,7 @@ def turned(plan: Plan, turn: Turn) -> Plan:
             readers[tensor] = readers.get(tensor, 0) + 1
     for n, step in enumerate(plan.steps):
         if isinstance(step, Shuffle):
-            order = _order(step.factor, turn)
+            order = _order(step.factor, dihedral)
             maker = makers.get(step.inputs[0]) if len(step.inputs) == 1 else None
             before = steps[maker] if maker is not None else None
             if (
@@ -87,27 +87,27 @@ def turned(plan: Plan, turn: Turn) -> Plan:
             else:
                 steps[n] = replace(step, order=order)
         else:
-            steps[n] = _turned_step(step, turn)
+            steps[n] = _turned_step(step, dihedral)
     return replace(plan, steps=tuple(steps), peaks={})
 
 
-def _turned_step(step: Step, turn: Turn) -> Step:
+def _turned_step(step: Step, dihedral: Dihedral) -> Step:
     if isinstance(step, Convolve):
-        return replace(step, module=_turned_convolution(step.module, turn))
+        return replace(step, module=_turned_convolution(step.module, dihedral))
     if isinstance(step, Pad):
         left, right, top, bottom = step.left, step.right, step.top, step.bottom
-        if turn.flip_rows:
+        if dihedral.flip_rows:
             top, bottom = bottom, top
-        if turn.flip_columns:
+        if dihedral.flip_columns:
             left, right = right, left
-        if turn.exchange:
+        if dihedral.exchange:
             left, right, top, bottom = top, bottom, left, right
         return replace(step, left=left, right=right, top=top, bottom=bottom)
-    if isinstance(step, Unshuffle | Crop):
-        flips = (turn.flip_rows, turn.flip_columns)
-        flipped = flips[::-1] if turn.exchange else flips
-        if isinstance(step, Unshuffle):
-            order = _order(step.factor, turn)
+    if isinstance(step, UnshuffleStep | CropStep):
+        flips = (dihedral.flip_rows, dihedral.flip_columns)
+        flipped = flips[::-1] if dihedral.exchange else flips
+        if isinstance(step, UnshuffleStep):
+            order = _order(step.factor, dihedral)
             # Gathering undoes what shuffling does, so its order is the inverse one.
             return replace(step, order=tuple(sorted(range(len(order)), key=order.__getitem__)), flipped=flipped)
         return replace(step, flipped=flipped)
@@ -115,14 +115,14 @@ def _turned_step(step: Step, turn: Turn) -> Step:
     return step
 
 
-def _order(factor: int, turn: Turn) -> tuple[int, ...]:
+def _order(factor: int, dihedral: Dihedral) -> tuple[int, ...]:
     """Which of the `factor` ** 2 pixels of a group comes to stand where."""
-    return tuple(turn.apply(torch.arange(factor**2).reshape(factor, factor)).flatten().tolist())
+    return tuple(dihedral.apply(torch.arange(factor**2).reshape(factor, factor)).flatten().tolist())
 
 
-def _turned_convolution(module: nn.Conv2d, turn: Turn) -> nn.Conv2d:
-    weight = turn.apply(module.weight.detach())
-    exchanged = (lambda pair: (pair[1], pair[0])) if turn.exchange else (lambda pair: pair)
+def _turned_convolution(module: nn.Conv2d, dihedral: Dihedral) -> nn.Conv2d:
+    weight = dihedral.apply(module.weight.detach())
+    exchanged = (lambda pair: (pair[1], pair[0])) if dihedral.exchange else (lambda pair: pair)
     copied = nn.Conv2d(
         module.in_channels,
         module.out_channels,

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from napari_sr.widgets.executor import InPlaceExecutor, Run, ThreadExecutor
-from napari_sr.widgets.lanes import Lane, lanes_on
+from napari_sr.widgets.queues import WorkQueue, queues_on
 
 
 class Step:
@@ -50,12 +50,12 @@ def step(heard):
 
 
 def test_runs_come_one_after_another(qtbot, heard, step):
-    lane = Lane(ThreadExecutor(threads=4))
+    queue = WorkQueue(ThreadExecutor(threads=4))
     first, second, third = step("first"), step("second"), step("third")
     for one in (first, second, third):
-        lane.submit(one.run)
+        queue.submit(one.run)
     assert first.started.wait(10)
-    assert [lane.ahead(one.run) for one in (first, second, third)] == [0, 1, 2]
+    assert [queue.ahead(one.run) for one in (first, second, third)] == [0, 1, 2]
     assert not second.started.is_set()
     first.go_on.set()
     qtbot.waitUntil(second.started.is_set, timeout=10_000)
@@ -63,41 +63,41 @@ def test_runs_come_one_after_another(qtbot, heard, step):
     assert not third.started.is_set()
     second.go_on.set()
     third.go_on.set()
-    qtbot.waitUntil(lambda: not lane.busy, timeout=10_000)
+    qtbot.waitUntil(lambda: not queue.busy, timeout=10_000)
     assert heard == ["first returned", "second returned", "third returned"]
 
 
 def test_a_waiting_run_can_be_cancelled_at_once(qtbot, heard, step):
-    lane = Lane(ThreadExecutor(threads=4))
+    queue = WorkQueue(ThreadExecutor(threads=4))
     first, second = step("first"), step("second")
-    lane.submit(first.run)
-    lane.submit(second.run)
-    lane.cancel(second.run)
+    queue.submit(first.run)
+    queue.submit(second.run)
+    queue.cancel(second.run)
     assert heard == ["second cancelled"]
-    lane.cancel(first.run)
-    qtbot.waitUntil(lambda: not lane.busy, timeout=10_000)
+    queue.cancel(first.run)
+    qtbot.waitUntil(lambda: not queue.busy, timeout=10_000)
     assert heard == ["second cancelled", "first cancelled"]
     assert not second.started.is_set()
 
 
 def test_an_abandoned_run_keeps_the_lane_until_its_thread_is_free(qtbot, heard, step):
-    lane = Lane(ThreadExecutor(threads=4))
+    queue = WorkQueue(ThreadExecutor(threads=4))
     first, gone, last = step("first"), step("gone"), step("last")
     for one in (first, gone, last):
-        lane.submit(one.run)
+        queue.submit(one.run)
     assert first.started.wait(10)
     gone.run.abandon()
-    assert lane.ahead(last.run) == 1
+    assert queue.ahead(last.run) == 1
     first.run.abandon()
     last.go_on.set()
-    qtbot.waitUntil(lambda: not lane.busy, timeout=10_000)
+    qtbot.waitUntil(lambda: not queue.busy, timeout=10_000)
     assert heard == ["last returned"]
     assert not gone.started.is_set()
 
 
 def test_a_job_stands_still_while_a_preview_is_made(qtbot, heard, step):
-    previews = Lane(ThreadExecutor(threads=1))
-    jobs = Lane(ThreadExecutor(threads=1), previews)
+    previews = WorkQueue(ThreadExecutor(threads=1))
+    jobs = WorkQueue(ThreadExecutor(threads=1), previews)
     job, preview = step("job"), step("preview")
     jobs.submit(job.run)
     qtbot.waitUntil(lambda: job.passed > 3, timeout=10_000)
@@ -115,8 +115,8 @@ def test_a_job_stands_still_while_a_preview_is_made(qtbot, heard, step):
 
 
 def test_a_job_that_stands_still_can_be_cancelled(qtbot, heard, step):
-    previews = Lane(ThreadExecutor(threads=1))
-    jobs = Lane(ThreadExecutor(threads=1), previews)
+    previews = WorkQueue(ThreadExecutor(threads=1))
+    jobs = WorkQueue(ThreadExecutor(threads=1), previews)
     job, preview = step("job"), step("preview")
     previews.submit(preview.run)
     jobs.submit(job.run)
@@ -127,17 +127,17 @@ def test_a_job_that_stands_still_can_be_cancelled(qtbot, heard, step):
 
 
 def test_an_error_lets_the_next_one_start(qtbot, heard):
-    lane = lanes_on(InPlaceExecutor()).jobs
+    queue = queues_on(InPlaceExecutor()).jobs
     changes = []
-    lane.listen(lambda: changes.append(lane.busy))
+    queue.on_event(lambda: changes.append(queue.busy))
 
     def fail(progress, cancel):
         raise ValueError("broken")
 
     bad = Run("bad", fail, returned=heard.append, errored=lambda error: heard.append(str(error)), announced=False)
     good = Run("good", lambda p, c: "fine", returned=heard.append, errored=heard.append, announced=False)
-    lane.submit(bad)
-    lane.submit(good)
+    queue.submit(bad)
+    queue.submit(good)
     assert heard == ["broken", "fine"]
-    assert not lane.busy
+    assert not queue.busy
     assert changes[-1] is False

@@ -26,7 +26,7 @@ _TILE = 8
 
 
 @dataclass(frozen=True)
-class Twin:
+class PlanePair:
     """One plane at both resolutions, in the images' own values.
 
     Parameters
@@ -92,13 +92,13 @@ def channels_first(values: Floats, color: PatchColor) -> Floats:
     return np.ascontiguousarray(np.moveaxis(values, -1, 0))
 
 
-def twins_of(
+def make_plane_pairs(
     images: Sequence[TrainingImage],
     scale: int,
     data: Data,
     degradation: Degradation,
     color: PatchColor,
-) -> tuple[list[Twin], Degradation]:
+) -> tuple[list[PlanePair], Degradation]:
     """Prepare all planes.
 
     Parameters
@@ -125,21 +125,21 @@ def twins_of(
     InputError
         If an image cannot be used; the sentence names it.
     """
-    twins: list[Twin] = []
+    plane_pairs: list[PlanePair] = []
     settled = degradation
     for number, image in enumerate(images):
         try:
-            found, own = _twins_of_one(number, image, scale, data, degradation, color)
+            found, own = _pairs_of_image(number, image, scale, data, degradation, color)
         except InputError as error:
             raise InputError(f"{image.name}: {error}") from error
         settled = own if number == 0 else settled
-        twins += found
-    return twins, settled
+        plane_pairs += found
+    return plane_pairs, settled
 
 
-def _twins_of_one(
+def _pairs_of_image(
     number: int, image: TrainingImage, scale: int, data: Data, degradation: Degradation, color: PatchColor
-) -> tuple[list[Twin], Degradation]:
+) -> tuple[list[PlanePair], Degradation]:
     check_finite(image.high, image.axes)
     if image.low is not None:
         return _paired(number, image, scale, data, color), degradation
@@ -147,7 +147,7 @@ def _twins_of_one(
     planes = [(channel, plane) for channel, plane in _planes(image.high, image, data.planes)]
     settled = with_noise(degradation, [plane for _, plane in planes])
     variants = settled.variants if _ranges(settled) else 1
-    twins = []
+    plane_pairs = []
     for channel, plane in planes:
         truth = without_noise(plane, data.denoise) if data.denoise else plane
         for size in data.sizes:
@@ -164,8 +164,10 @@ def _twins_of_one(
             noisy = settled if settled.noise is not None else None
             map_ = maps[channel]
             for low_parts, high, source in _colors(lows, wanted, shown, color):
-                twins.append(Twin(number, low_parts, high, map_, map_, noisy, np.dtype(plane.dtype), size, source))
-    return twins, settled
+                plane_pairs.append(
+                    PlanePair(number, low_parts, high, map_, map_, noisy, np.dtype(plane.dtype), size, source)
+                )
+    return plane_pairs, settled
 
 
 def _ranges(degradation: Degradation) -> bool:
@@ -173,14 +175,14 @@ def _ranges(degradation: Degradation) -> bool:
     return degradation.blur is not None and isinstance(getattr(degradation.blur, "sigma", None), tuple)
 
 
-def _paired(number: int, image: TrainingImage, scale: int, data: Data, color: PatchColor) -> list[Twin]:
+def _paired(number: int, image: TrainingImage, scale: int, data: Data, color: PatchColor) -> list[PlanePair]:
     low_axes = type(image.axes)(image.axes.letters, _low_shape(image, scale))
     low = np.asarray(image.low)
     check_finite(low, low_axes)
     maps = intensity_maps(data.intensity, low, low_axes, contrast_limits=image.contrast_limits)
     lows = list(_planes(low, image, data.planes, low_axes))
     highs = list(_planes(image.high, image, data.planes))
-    twins = []
+    plane_pairs = []
     for channel, low_map in maps.items():
         chosen = [(a, b) for (c, a), (_, b) in zip(lows, highs, strict=True) if c == channel]
         if not chosen:
@@ -191,8 +193,8 @@ def _paired(number: int, image: TrainingImage, scale: int, data: Data, color: Pa
             wanted = without_noise(large, data.denoise) if data.denoise else large
             for low_parts, high, source in _colors((small,), wanted, large, color):
                 dtype = np.dtype(small.dtype)
-                twins.append(Twin(number, low_parts, high, low_map, high_map, None, dtype, source=source))
-    return twins
+                plane_pairs.append(PlanePair(number, low_parts, high, low_map, high_map, None, dtype, source=source))
+    return plane_pairs
 
 
 def brightness(pairs: Sequence[tuple[Array, Array]]) -> tuple[float, float]:
@@ -292,7 +294,7 @@ def _parts(plane: Array, color: PatchColor) -> list[Array]:
     return [plane]
 
 
-def intensity_words(spec: IntensitySpec) -> str:
+def describe_intensity(spec: IntensitySpec) -> str:
     """Say in words which values stood for black and white, for a card."""
     if isinstance(spec, Percentiles):
         return f"percentiles {spec.low:g} and {spec.high:g}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def enlargements(scale: int) -> tuple[int, ...]:
+def upsampling_factors(scale: int) -> tuple[int, ...]:
     """Steps by which a network enlarges: () for 1, (2,) for 2, (3,) for 3, (2, 2) for 4, (2, 2, 2) for 8.
 
     Raises

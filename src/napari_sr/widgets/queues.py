@@ -17,7 +17,7 @@ from napari_sr.widgets.executor import Executor, Run, ThreadExecutor, assert_mai
 _BACKGROUND_THREADS = 2
 
 
-class Lane:
+class WorkQueue:
     """Runs one after another, in the order in which they were submitted.
 
     Parameters
@@ -28,7 +28,7 @@ class Lane:
         While that lane is busy, the work here waits between two steps.
     """
 
-    def __init__(self, executor: Executor, gives_way_to: Lane | None = None) -> None:
+    def __init__(self, executor: Executor, gives_way_to: WorkQueue | None = None) -> None:
         self._executor = executor
         self._gives_way_to = gives_way_to
         self._waiting: deque[Run[Any]] = deque()
@@ -64,7 +64,7 @@ class Lane:
         waiting = [other for other in self._waiting if not other.ended]
         return waiting.index(run) + int(self.busy) if run in waiting else 0
 
-    def listen(self, listener: Callable[[], None]) -> None:
+    def on_event(self, listener: Callable[[], None]) -> None:
         """Have somebody told whenever the order has changed."""
         self._listeners.append(listener)
 
@@ -92,7 +92,7 @@ class Lane:
 
 
 @dataclass(frozen=True)
-class Lanes:
+class WorkQueues:
     """Who waits for whom.
 
     Parameters
@@ -109,27 +109,29 @@ class Lanes:
         Files and devices that are looked at; nobody waits for anybody.
     """
 
-    jobs: Lane
-    trainings: Lane
-    previews: Lane
-    models: Lane
+    jobs: WorkQueue
+    trainings: WorkQueue
+    previews: WorkQueue
+    models: WorkQueue
     background: Executor
 
 
-def lanes_on(executor: Executor) -> Lanes:
+def queues_on(executor: Executor) -> WorkQueues:
     """Make lanes that share one executor: in place for tests, on napari's threads for a script."""
-    previews = Lane(executor)
-    return Lanes(Lane(executor, previews), Lane(executor, previews), previews, Lane(executor), executor)
+    previews = WorkQueue(executor)
+    return WorkQueues(
+        WorkQueue(executor, previews), WorkQueue(executor, previews), previews, WorkQueue(executor), executor
+    )
 
 
 @cache
-def shared_lanes() -> Lanes:
+def shared_queues() -> WorkQueues:
     """Give the lanes of this process, each with a thread of its own."""
-    previews = Lane(ThreadExecutor(threads=1))
-    return Lanes(
-        jobs=Lane(ThreadExecutor(threads=1), previews),
-        trainings=Lane(ThreadExecutor(threads=1), previews),
+    previews = WorkQueue(ThreadExecutor(threads=1))
+    return WorkQueues(
+        jobs=WorkQueue(ThreadExecutor(threads=1), previews),
+        trainings=WorkQueue(ThreadExecutor(threads=1), previews),
         previews=previews,
-        models=Lane(ThreadExecutor(threads=1)),
+        models=WorkQueue(ThreadExecutor(threads=1)),
         background=ThreadExecutor(threads=_BACKGROUND_THREADS),
     )

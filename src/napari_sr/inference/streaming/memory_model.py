@@ -8,36 +8,36 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from napari_sr.inference.streaming.plan import Plan
+from napari_sr.inference.streaming.plan import StreamPlan
 from napari_sr.inference.streaming.rows import Rows
 from napari_sr.inference.streaming.steps import Convolve, Step
 from napari_sr.inference.streaming.stream import Stream
 
 
 @dataclass(frozen=True)
-class Ghost:
+class ShapeOnly:
     """The shape of rows, without the rows."""
 
     shape: tuple[int, int, int, int]
 
-    def __getitem__(self, index: tuple[slice, slice, slice]) -> Ghost:
+    def __getitem__(self, index: tuple[slice, slice, slice]) -> ShapeOnly:
         n, channels, rows, width = self.shape
-        return Ghost((n, channels, len(range(rows)[index[2]]), width))
+        return ShapeOnly((n, channels, len(range(rows)[index[2]]), width))
 
-    def clone(self, **_: Any) -> Ghost:
+    def clone(self, **_: Any) -> ShapeOnly:
         """Stand for a copy."""
         return self
 
-    def copy_(self, _: Ghost) -> Ghost:
+    def copy_(self, _: ShapeOnly) -> ShapeOnly:
         """Stand for what is written over."""
         return self
 
 
-class _Rehearsal(Stream):
+class _ShapeStream(Stream):
     """A stream of one column of ghosts, which counts the numbers that are held."""
 
-    def __init__(self, plan: Plan, channels: int, rows: int, strip: int) -> None:
-        super().__init__(plan, _ghosts(channels), rows, 1, strip, lambda: None)
+    def __init__(self, plan: StreamPlan, channels: int, rows: int, strip: int) -> None:
+        super().__init__(plan, _shapes_only(channels), rows, 1, strip, lambda: None)
         self.sizes = [count * float(rate) for count, rate in zip(plan.channels(channels), plan.rates, strict=True)]
         self.held = 0.0
         self.most_beside = 0.0
@@ -74,14 +74,14 @@ class _Rehearsal(Stream):
             self.workspace = max(self.workspace, window)
             window = 0.0
         self.most_beside = max(self.most_beside, self.held + window + made)
-        return cast("Tensor", Ghost((1, 1, stop - start, 1)))
+        return cast("Tensor", ShapeOnly((1, 1, stop - start, 1)))
 
 
-def _ghosts(channels: int) -> Any:
-    return lambda start, stop: Ghost((1, channels, stop - start, 1))
+def _shapes_only(channels: int) -> Any:
+    return lambda start, stop: ShapeOnly((1, channels, stop - start, 1))
 
 
-def peak_per_column(plan: Plan, channels: int, rows: int, strip: int, radius: int) -> float:
+def peak_per_column(plan: StreamPlan, channels: int, rows: int, strip: int, radius: int) -> float:
     """Numbers that a stream holds at most, per column of the image.
 
     Parameters
@@ -104,8 +104,8 @@ def peak_per_column(plan: Plan, channels: int, rows: int, strip: int, radius: in
     """
     key = (channels, min(rows, 2 * radius + 6 * strip), strip)
     if key not in plan.peaks:
-        rehearsal = _Rehearsal(plan, *key)
-        for _ in rehearsal.run():
+        memory_model = _ShapeStream(plan, *key)
+        for _ in memory_model.run():
             pass
-        plan.peaks[key] = rehearsal.peak
+        plan.peaks[key] = memory_model.peak
     return plan.peaks[key]
