@@ -37,9 +37,9 @@ from napari_sr.evaluation.folders import image_files
 from napari_sr.imaging.color import gray, luma
 from napari_sr.imaging.files import read_image, write_image
 from napari_sr.training import recipe
-from napari_sr.training.degradation import degrade
-from napari_sr.training.denoising import without_noise
-from napari_sr.training.perceptual import PerceptualLoss
+from napari_sr.training.data.degradation import degrade
+from napari_sr.training.data.denoising import without_noise
+from napari_sr.training.losses.perceptual import PerceptualLoss
 
 Image = npt.NDArray[np.generic]
 JUDGE_LAYERS = {"fire8": 1.0, "fire9": 1.0}

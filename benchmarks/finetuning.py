@@ -20,7 +20,7 @@ import napari_sr as sr
 from napari_sr.imaging.files import read_image
 from napari_sr.imaging.resize import resize
 from napari_sr.training import Degradation, degrade, load_recipe
-from napari_sr.training.degradation import describe_degradation
+from napari_sr.training.data.degradation import describe_degradation
 from napari_sr.training.events import Validated
 from napari_sr.training.recipe import GaussianBlur, Noise
 

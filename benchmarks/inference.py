@@ -29,12 +29,12 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 import napari_sr as sr
-from napari_sr.inference.memory import cut_plane
-from napari_sr.inference.plane import PlaneRunner
-from napari_sr.inference.streaming.narrow import NarrowConvolution
-from napari_sr.inference.streaming.plan import plan_stream
-from napari_sr.inference.streaming.rows import Rows, gather
-from napari_sr.inference.streaming.stream import stream
+from napari_sr.inference.compute.memory import cut_plane
+from napari_sr.inference.compute.plane import PlaneRunner
+from napari_sr.inference.compute.streaming.narrow import NarrowConvolution
+from napari_sr.inference.compute.streaming.plan import plan_stream
+from napari_sr.inference.compute.streaming.rows import Rows, gather
+from napari_sr.inference.compute.streaming.stream import stream
 from napari_sr.networks import SRCNN
 
 NHWC = torch.channels_last

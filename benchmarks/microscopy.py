@@ -39,7 +39,7 @@ from napari_sr.evaluation.folders import image_files
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.files import read_image
 from napari_sr.training import Degradation, Recipe, degrade, load_recipe
-from napari_sr.training.degradation import with_noise_times
+from napari_sr.training.data.degradation import with_noise_times
 
 Plane = npt.NDArray[np.float64]
 SIGMAS = (0.4, 0.6, 0.8, 1.0, 1.3, 1.7)

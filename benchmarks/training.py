@@ -24,7 +24,7 @@ from torch.nn import functional
 from napari_sr.training import Recipe, Training
 from napari_sr.training.controls import Controls
 from napari_sr.training.events import StepDone
-from napari_sr.training.generator import make_generator
+from napari_sr.training.loop.generator import make_generator
 
 RECIPES = {
     "SRCNN 9-5-5 x3": """

@@ -76,7 +76,7 @@ def opening(stalls: Stalls) -> tuple[napari.Viewer, object]:
     print(f"napari alone, idle: {stalls.stop()}")
     assert "torch" not in sys.modules
     started = time.perf_counter()
-    from napari_sr.widgets.esrgan_panel import ESRGANPanel
+    from napari_sr.widgets.upscale.families import ESRGANPanel
 
     imported = time.perf_counter()
     panel = ESRGANPanel(viewer)

@@ -20,13 +20,11 @@ from napari.layers import Layer
 from napari.settings import get_settings
 from qtpy.QtTest import QTest
 
-from napari_sr.widgets.esrgan_panel import ESRGANPanel
-from napari_sr.widgets.finetune_panel import FinetunePanel
-from napari_sr.widgets.panel import UpscalePanel
-from napari_sr.widgets.panel_opening import show_panel
-from napari_sr.widgets.sample_data import electron_high, electron_low, fluorescence_low
-from napari_sr.widgets.srcnn_panel import SRCNNPanel
-from napari_sr.widgets.srgan_panel import SRGANPanel
+from napari_sr.widgets.finetune.panel import FinetunePanel
+from napari_sr.widgets.plugin.sample_data import electron_high, electron_low, fluorescence_low
+from napari_sr.widgets.upscale.families import ESRGANPanel, SRCNNPanel, SRGANPanel
+from napari_sr.widgets.upscale.opening import show_panel
+from napari_sr.widgets.upscale.panel import UpscalePanel
 
 _DRAWING_MS = 700
 _ELECTRON = "esrgan-electron-x4"

@@ -22,7 +22,7 @@ import napari_sr as sr
 from napari_sr.evaluation import bicubic, psnr
 from napari_sr.evaluation.folders import image_files
 from napari_sr.imaging.files import read_image
-from napari_sr.inference.precision import measure_precision
+from napari_sr.inference.compute.precision import measure_precision
 from napari_sr.training import Degradation, degrade
 from napari_sr.zoo.card import Card, Figure
 from napari_sr.zoo.modelfile import write_model

@@ -16,7 +16,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import pyqtgraph as pg
 from pyqtgraph.exporters import ImageExporter
 
-from napari_sr.training.log import CURVES, read_curves
+from napari_sr.training.loop.log import CURVES, read_curves
 
 COLORS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e")
 

@@ -191,7 +191,7 @@ def test_store_says_nothing_of_sizes_that_are_not_known(tmp_path):
 
 
 def test_store_is_written_by_way_of_the_job_and_not_through_memory(stack, tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_sr.inference.store.free_memory_of_host", lambda: 1)
+    monkeypatch.setattr("napari_sr.inference.output.destination.free_memory_of_host", lambda: 1)
     assert "memory" in refusal("upscale", stack, tmp_path / "out.tif", "-m", "tiny")
     napari_sr("upscale", stack, tmp_path / "out.zarr", "-m", "tiny", "-q")
     assert zarr.open_array(tmp_path / "out.zarr", mode="r").shape == (3, 64, 80)

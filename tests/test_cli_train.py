@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from napari_sr.cli import app
 from napari_sr.imaging.files import read_image, write_image
 from napari_sr.networks import RRDBNet
-from napari_sr.training.log import read_curves
+from napari_sr.training.loop.log import read_curves
 from napari_sr.zoo import list_models, load_model
 
 RECIPE = """

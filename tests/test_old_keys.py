@@ -12,7 +12,7 @@ import napari_sr as sr
 from napari_sr.config import load_config
 from napari_sr.old_keys import renamed_card, renamed_recipe, renamed_recipe_text
 from napari_sr.training import Recipe, Training
-from napari_sr.training.log import read_curves
+from napari_sr.training.loop.log import read_curves
 from napari_sr.zoo.header import read_card
 
 FOLDER = Path(__file__).parent / "fixtures" / "before_renames"

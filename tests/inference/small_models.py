@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from napari_sr.inference.plane import PlaneRunner
+from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.networks import SRCNN, RRDBNet
 from napari_sr.zoo.card import Architecture, Card
 from napari_sr.zoo.model import Model

@@ -23,12 +23,12 @@ from napari_sr.inference.channels import (
     network_for,
     separate_colors,
 )
-from napari_sr.inference.plane import PlaneRunner
+from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.networks import SRCNN, MSRResNet, RRDBNet
 from napari_sr.settings import JobSettings
 from napari_sr.zoo.card import Architecture, Card
+from tests.inference.compute.streaming.drawn import with_drawn_weights
 from tests.inference.small_models import identity, model_of, rrdb, through
-from tests.inference.streaming.drawn import with_drawn_weights
 
 CPU = torch.device("cpu")
 Image = NDArray[np.float32]

@@ -20,8 +20,10 @@ import numpy as np
 import torch
 from conftest import GAN
 
-from napari_sr.training import Training, checkpoint, log
+from napari_sr.training import Training
 from napari_sr.training.controls import Controls
+from napari_sr.training.loop import log
+from napari_sr.training.loop import run_state as checkpoint
 from napari_sr.training.recipe import Recipe
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from napari_sr import InputError
 from napari_sr.imaging.files import write_image
-from napari_sr.training.log import read_curves
+from napari_sr.training.loop.log import read_curves
 from napari_sr.training.processes import ProcessSettings, train_in_processes
 from napari_sr.training.recipe import Data, ImageSet
 

@@ -8,8 +8,7 @@ import torch
 
 import napari_sr as sr
 from napari_sr import Cancelled, InputError
-from napari_sr.training import Training, save_model, stage
-from napari_sr.training import checkpoint as checkpoints
+from napari_sr.training import Training, save_model
 from napari_sr.training.events import (
     CheckpointWritten,
     LearningRateLowered,
@@ -19,7 +18,9 @@ from napari_sr.training.events import (
     StepDone,
     Validated,
 )
-from napari_sr.training.log import read_curves
+from napari_sr.training.loop import run_state as checkpoints
+from napari_sr.training.loop import stage
+from napari_sr.training.loop.log import read_curves
 from napari_sr.training.recipe import EquivarianceLoss, Network, Optimizer, PixelLoss, Stage
 from napari_sr.zoo import read_model
 

@@ -9,10 +9,8 @@ import pytest
 import torch
 
 from napari_sr.networks import SRCNN, RRDBNet, SRResNet
-from napari_sr.widgets.esrgan_panel import ESRGANPanel
-from napari_sr.widgets.executor import InPlaceExecutor
-from napari_sr.widgets.srcnn_panel import SRCNNPanel
-from napari_sr.widgets.srgan_panel import SRGANPanel
+from napari_sr.widgets.qt.executor import InPlaceExecutor
+from napari_sr.widgets.upscale.families import ESRGANPanel, SRCNNPanel, SRGANPanel
 from napari_sr.zoo import Architecture, Card, write_model
 
 PANELS = {"srcnn": SRCNNPanel, "srgan": SRGANPanel, "esrgan": ESRGANPanel}

@@ -34,7 +34,7 @@ def degrade(
     from napari_sr.evaluation.folders import image_files
     from napari_sr.imaging.axes import parse_axes
     from napari_sr.imaging.files import read_image, write_image
-    from napari_sr.training.degradation import degrade_image, describe_degradation, with_noise_times
+    from napari_sr.training.data.degradation import degrade_image, describe_degradation, with_noise_times
 
     how, factor = _degradation(recipe)
     factor = scale or factor

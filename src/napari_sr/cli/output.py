@@ -108,7 +108,7 @@ def _run(job: Job, image: ImageFile, axes: Axes, out: Path | None, progress: Pro
 def _upscale_into_ome_zarr(
     path: Path, name: str, job: Job, image: ImageFile, axes: Axes, facts: dict[str, Any], progress: Progress
 ) -> Result:
-    from napari_sr.inference.ome_zarr import ome_zarr
+    from napari_sr.inference.output.ome_zarr import ome_zarr
 
     made = job.region(axes, pixel_size=image.pixel_size, unit=image.unit).made
     letters = axes.letters[:-1] if axes.rgb else axes.letters

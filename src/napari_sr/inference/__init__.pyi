@@ -1,4 +1,4 @@
-from .device import available_devices as available_devices
+from .compute.device import available_devices as available_devices
 from .estimate import Estimate as Estimate
 from .estimate import estimate_region as estimate_region
 from .estimate import learn_speed as learn_speed

@@ -15,11 +15,11 @@ from napari_sr.config import load_settings
 from napari_sr.imaging.axes import Axes, parse_axes
 from napari_sr.imaging.part import Part
 from napari_sr.imaging.pixel_size import unit_symbol
+from napari_sr.inference.compute.tiles import axis_tiles
 from napari_sr.inference.formatting import format_bytes, format_seconds
 from napari_sr.inference.job import Job
 from napari_sr.inference.region import Region
 from napari_sr.inference.speed import ENOUGH, keep_speed, known_speed, measure_speed
-from napari_sr.inference.tiles import axis_tiles
 from napari_sr.settings import Overlap
 from napari_sr.zoo.architectures import build_empty
 from napari_sr.zoo.catalog import as_model

@@ -19,12 +19,12 @@ from napari_sr.imaging.intensity import IntensityMap, IntensitySpec, check_finit
 from napari_sr.imaging.part import Part, crop
 from napari_sr.imaging.target_size import parse_target
 from napari_sr.inference.channels import check_channels
-from napari_sr.inference.device import choose_device, choose_precision
-from napari_sr.inference.memory import budget
-from napari_sr.inference.precision import cost_of_float16
+from napari_sr.inference.compute.device import choose_device, choose_precision
+from napari_sr.inference.compute.memory import budget
+from napari_sr.inference.compute.precision import cost_of_float16
+from napari_sr.inference.output.destination import destination
 from napari_sr.inference.region import Region, region_of
 from napari_sr.inference.report import Report
-from napari_sr.inference.store import destination
 from napari_sr.inference.work import Work
 from napari_sr.progress import Cancel, Progress
 from napari_sr.settings import JobSettings, Memory, Tiling

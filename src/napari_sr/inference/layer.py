@@ -13,7 +13,7 @@ from napari_sr.imaging.intensity import IntensitySpec
 from napari_sr.imaging.part import Part
 from napari_sr.inference.job import Job, Result
 from napari_sr.inference.layer_input import LayerInput, prepare_layer
-from napari_sr.inference.ome_zarr import ome_zarr, open_levels
+from napari_sr.inference.output.ome_zarr import ome_zarr, open_levels
 from napari_sr.inference.report import Report
 from napari_sr.inference.script import as_script, describe_job
 from napari_sr.progress import Cancel, Progress

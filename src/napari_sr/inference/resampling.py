@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sr.errors import InputError
-from napari_sr.inference.memory import free_memory_of_host
+from napari_sr.inference.compute.memory import free_memory_of_host
 from napari_sr.inference.region import Span
 
 

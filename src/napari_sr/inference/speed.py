@@ -15,9 +15,9 @@ from platformdirs import user_cache_dir
 from torch import Tensor
 
 from napari_sr.inference.channels import network_for, separate_colors
-from napari_sr.inference.device import describe_device
+from napari_sr.inference.compute.device import describe_device
+from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.inference.job import Job
-from napari_sr.inference.plane import PlaneRunner
 from napari_sr.progress import Cancel
 from napari_sr.settings import Overlap
 

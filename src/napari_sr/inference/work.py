@@ -15,9 +15,9 @@ from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex, WritableArray
 from napari_sr.imaging.intensity import IntensityMap
 from napari_sr.imaging.part import crop
 from napari_sr.inference.channels import network_for, separate_colors
-from napari_sr.inference.device import describe_device
-from napari_sr.inference.memory import free_memory
-from napari_sr.inference.plane import PlaneRunner
+from napari_sr.inference.compute.device import describe_device
+from napari_sr.inference.compute.memory import free_memory
+from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.inference.region import Region, resize_opacity
 from napari_sr.inference.report import Report
 from napari_sr.inference.resampling import Resampling

@@ -10,9 +10,9 @@ from lightning_fabric import Fabric
 
 from napari_sr.config import load_settings
 from napari_sr.errors import InputError
-from napari_sr.inference.device import choose_device
+from napari_sr.inference.compute.device import choose_device
 from napari_sr.training.events import EventListener
-from napari_sr.training.precision import fabric_for
+from napari_sr.training.loop.precision import fabric_for
 from napari_sr.training.recipe import Recipe
 from napari_sr.training.training import Outcome, Training
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from napari_sr.errors import InputError
-from napari_sr.training.degradation import describe_degradation
+from napari_sr.training.data.degradation import describe_degradation
+from napari_sr.training.data.plane_pairs import describe_intensity
+from napari_sr.training.data.training_set import TrainingSet
 from napari_sr.training.events import Validated
-from napari_sr.training.plane_pairs import describe_intensity
 from napari_sr.training.recipe import Recipe
-from napari_sr.training.training_set import TrainingSet
 from napari_sr.zoo.card import Card, Figure, TrainingData
 from napari_sr.zoo.catalog import model_folder
 from napari_sr.zoo.model import Model

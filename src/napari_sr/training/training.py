@@ -12,16 +12,16 @@ from lightning_fabric import Fabric
 
 from napari_sr.config import load_settings
 from napari_sr.errors import InputError
-from napari_sr.inference.device import choose_device, ieee_float32
+from napari_sr.inference.compute.device import choose_device, ieee_float32
 from napari_sr.training.controls import Controls, Predicate, never
+from napari_sr.training.data.images import images_in, pixel_size_of, training_images
+from napari_sr.training.data.training_set import TrainingSet, make_training_set
 from napari_sr.training.events import Event, EventListener, Validated
-from napari_sr.training.generator import make_generator, patch_sizes
-from napari_sr.training.images import images_in, pixel_size_of, training_images
-from napari_sr.training.loop import ONLY, Kept, Loop
-from napari_sr.training.precision import choose_training_precision, fabric_for
+from napari_sr.training.loop.generator import make_generator, patch_sizes
+from napari_sr.training.loop.loop import ONLY, Kept, Loop
+from napari_sr.training.loop.precision import choose_training_precision, fabric_for
 from napari_sr.training.recipe import Recipe, load_recipe
 from napari_sr.training.result import make_model
-from napari_sr.training.training_set import TrainingSet, make_training_set
 from napari_sr.zoo.architectures import build_empty
 from napari_sr.zoo.card import Architecture
 from napari_sr.zoo.catalog import as_model, load_model

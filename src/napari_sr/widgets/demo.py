@@ -11,14 +11,10 @@ from qtpy.QtWidgets import QApplication
 
 from napari_sr.errors import InputError
 from napari_sr.samples import load_sample
-from napari_sr.widgets.esrgan_panel import ESRGANPanel
-from napari_sr.widgets.panel import UpscalePanel
-from napari_sr.widgets.sample_data import high_layer, low_layer
-from napari_sr.widgets.srcnn_panel import SRCNNPanel
-from napari_sr.widgets.srgan_panel import SRGANPanel
+from napari_sr.widgets.plugin.sample_data import high_layer, low_layer
+from napari_sr.widgets.upscale.families import PANELS
+from napari_sr.widgets.upscale.panel import UpscalePanel
 from napari_sr.zoo.catalog import list_models
-
-PANELS: dict[str, type[UpscalePanel]] = {"srcnn": SRCNNPanel, "srgan": SRGANPanel, "esrgan": ESRGANPanel}
 
 _WINDOW = (1400, 900)
 # Qt draws when its event loop comes round, napari's canvas a little after that.

@@ -1,0 +1,1 @@
+"""The training loop, its stages, measurements, checkpoints and log."""

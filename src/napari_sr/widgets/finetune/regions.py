@@ -1,0 +1,89 @@
+"""Where a model learns and where it is measured: shapes that were drawn on the images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from magicgui.widgets import ComboBox
+from magicgui.widgets.bases import Widget
+from napari.layers import Shapes
+from napari.viewer import Viewer
+
+from napari_sr.widgets.qt.rows import list_anew, shrinkable
+
+_NONE = ""
+
+
+class RegionChoice:
+    """Two lists of shapes layers.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Whose shapes layers are offered.
+    on_change : callable
+        Told when another one is chosen.
+    """
+
+    def __init__(self, viewer: Viewer, on_change: Callable[[], None]) -> None:
+        self._viewer, self._on_change = viewer, on_change
+        self.train = shrinkable(
+            ComboBox(
+                name="train_on",
+                label="Train on",
+                choices=self._choices("Everywhere"),
+                tooltip="A shapes layer with rectangles, ellipses or polygons around what shall be learned from.",
+            )
+        )
+        self.validate = shrinkable(
+            ComboBox(
+                name="validate_on",
+                label="Validate on",
+                choices=self._choices("Blocks kept aside"),
+                tooltip=(
+                    "A shapes layer around what the model is measured on; without one, a tenth of the image in blocks. "
+                    "Nothing is learned from there, "
+                    "nor from its nearest neighbors."
+                ),
+            )
+        )
+        for combo in (self.train, self.validate):
+            combo.changed.connect(lambda: self._on_change())
+        self._events = tuple(getattr(viewer.layers.events, name) for name in ("inserted", "removed", "renamed"))
+        for event in self._events:
+            event.connect(self._refresh)
+
+    @property
+    def widgets(self) -> Sequence[Widget]:
+        """The rows, in order."""
+        return (self.train, self.validate)
+
+    @property
+    def train_on(self) -> Shapes | None:
+        """The layer around what is learned from; None for everywhere."""
+        return self.train.value if isinstance(self.train.value, Shapes) else None
+
+    @property
+    def validate_on(self) -> Shapes | None:
+        """The layer around what is measured on; None for blocks of the images."""
+        return self.validate.value if isinstance(self.validate.value, Shapes) else None
+
+    def leave(self) -> None:
+        """Follow the viewer no more."""
+        for event in self._events:
+            event.disconnect(self._refresh)
+
+    def _choices(self, otherwise: str) -> Callable[[object], list[tuple[str, Any]]]:
+        def listed(widget: object) -> list[tuple[str, Any]]:
+            shapes = [layer for layer in self._viewer.layers if isinstance(layer, Shapes)]
+            return [(otherwise, _NONE), *((layer.name, layer) for layer in shapes)]
+
+        return listed
+
+    def _refresh(self, event: object = None) -> None:
+        before = self.train_on, self.validate_on
+        for combo, value in zip((self.train, self.validate), before, strict=True):
+            list_anew(combo, value if value is not None else _NONE)
+        if (self.train_on, self.validate_on) != before:
+            self._on_change()

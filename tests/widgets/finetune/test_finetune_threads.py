@@ -1,0 +1,121 @@
+"""A training with its real thread: pause, resume, stop, and windows that are closed meanwhile."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from napari_sr import list_models
+from napari_sr.training.finetuning import runs_folder
+from napari_sr.widgets.finetune.panel import FinetunePanel
+from napari_sr.widgets.qt.executor import ThreadExecutor
+
+# More steps than any test waits for: each of them ends the training.
+ENDLESS = 400_000
+
+
+@pytest.fixture
+def training(make_napari_viewer_proxy, models, qtbot):
+    """A viewer and a panel whose training has done a step and would go on for hours."""
+    viewer = make_napari_viewer_proxy()
+    viewer.add_image(np.kron(np.arange(144).reshape(12, 12) % 13, np.ones((8, 8))).astype(np.uint16), name="cells")
+    panel = FinetunePanel(viewer, executor=ThreadExecutor())
+    viewer.window.add_dock_widget(panel, name="Fine-tune")
+    panel.models.select("srcnn-x2")
+    panel.recipe.steps.value = ENDLESS
+    panel.recipe.patch.value, panel.recipe.batch.value = 8, 2
+    panel.controls.start_button.native.click()
+    qtbot.waitUntil(lambda: len(panel.course.curves.steps) > 1, timeout=120_000)
+    yield viewer, panel
+    if panel.going:
+        panel._leave()
+
+
+def user_models():
+    return [entry.name for entry in list_models() if entry.where == "user"]
+
+
+def test_pause_holds_the_training_and_resume_goes_on(training, qtbot):
+    _, panel = training
+    controls = panel.controls
+    assert not controls.start_button.enabled
+    controls.pause_button.native.click()
+    qtbot.waitUntil(lambda: controls.message.value.startswith("Paused after step"), timeout=60_000)
+    assert controls.pause_button.text == "Resume"
+    held = panel.course.curves.steps[-1]
+    qtbot.wait(300)
+    assert panel.course.curves.steps[-1] == held
+    controls.pause_button.native.click()
+    qtbot.waitUntil(lambda: panel.course.curves.steps[-1] > held, timeout=60_000)
+    assert controls.pause_button.text == "Pause"
+
+
+def test_stop_keeps_the_model_and_resume_goes_on_with_the_same_run(training, qtbot):
+    _, panel = training
+    controls = panel.controls
+    controls.stop_button.native.click()
+    qtbot.waitUntil(lambda: not panel.going, timeout=60_000)
+    assert "as it was when the training was stopped" in panel.outcome.title.value
+    assert "srcnn-x2-quick" in user_models()
+    done = panel.outcome.trained.outcome.step
+    assert controls.pause_button.text == "Resume"
+    controls.pause_button.native.click()
+    qtbot.waitUntil(lambda: panel.course.curves.steps[-1] > done, timeout=60_000)
+    assert panel.course.curves.steps == list(range(1, panel.course.curves.steps[-1] + 1))
+    assert len(list(runs_folder().iterdir())) == 1
+    controls.stop_button.native.click()
+    qtbot.waitUntil(lambda: not panel.going, timeout=60_000)
+
+
+def test_stop_ends_a_pause(training, qtbot):
+    _, panel = training
+    panel.course.pause()
+    qtbot.waitUntil(lambda: panel.controls.message.value.startswith("Paused after step"), timeout=60_000)
+    panel.course.stop()
+    qtbot.waitUntil(lambda: not panel.going, timeout=60_000)
+    assert "srcnn-x2-quick" in user_models()
+
+
+def left_alone(panel):
+    """Hold the training in the middle of its run, and give what is set when its thread has left it."""
+    left = threading.Event()
+    run = panel.course.training._run
+    told = run._left
+
+    def leave():
+        left.set()
+        told()
+
+    run._left = leave
+    return left
+
+
+def test_closing_the_panel_ends_the_training_and_makes_no_model(training, qtbot):
+    viewer, panel = training
+    before = user_models()
+    left = left_alone(panel)
+    viewer.window.remove_dock_widget(panel.native.parent())
+    qtbot.waitUntil(left.is_set, timeout=60_000)
+    assert user_models() == before
+    assert [layer.name for layer in viewer.layers] == ["cells"]
+
+
+def test_closing_the_viewer_ends_the_training_and_makes_no_model(training, qtbot):
+    viewer, panel = training
+    before = user_models()
+    left = left_alone(panel)
+    panel.course.pause()
+    viewer.close()
+    qtbot.waitUntil(left.is_set, timeout=60_000)
+    assert user_models() == before
+
+
+def test_napari_asks_about_the_training_once_and_can_end_it(training, qtbot):
+    viewer, panel = training
+    before = user_models()
+    tasks = viewer.__wrapped__.window._task_status_manager
+    assert sum("fine-tuning srcnn-x2" in told for told in tasks.get_status()) == 1
+    tasks.cancel_all()
+    qtbot.waitUntil(lambda: not panel.going, timeout=60_000)
+    assert user_models() == before
+    assert "there is no new model" in panel.controls.message.value
