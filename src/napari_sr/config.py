@@ -15,7 +15,6 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import uuid4
 
 import tomli_w
 from platformdirs import user_config_dir
@@ -23,6 +22,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 from pydantic import ValidationError as _Invalid
 
 from napari_sr.errors import InputError
+from napari_sr.imaging.atomic import write_file
 from napari_sr.settings import JobSettings, Memory, read_setting
 
 #: Environment variable with the path of another settings file.
@@ -149,15 +149,11 @@ def save_config(config: Config) -> Path:
     """
     path = config_path()
     content = tomli_w.dumps(config.model_dump(exclude_none=True, exclude_defaults=True))
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(content, encoding="utf-8")
-        temporary.replace(path)
+        write_file(path, content)
     except OSError as error:
         raise InputError(f"The settings cannot be written to {path} ({error.strerror}); check its folder.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 

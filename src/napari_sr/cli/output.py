@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from shutil import rmtree
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import TYPE_CHECKING
 
 from napari_sr.errors import InputError
 from napari_sr.progress import Progress
@@ -63,16 +61,17 @@ def check_format(out: Path, image: ImageFile, axes: Axes) -> None:
 def upscale_to(out: Path, job: Job, image: ImageFile, axes: Axes, progress: Progress) -> Report:
     """Upscale an image and write the result, whole or not at all, with its pixel sizes."""
     from napari_sr.imaging.files import write_image
+    from napari_sr.inference.region import place_of
 
-    region = job.region(axes, pixel_size=image.pixel_size, unit=image.unit)
-    factors = dict(zip("YX", (region.rows.factor, region.columns.factor), strict=True))
-    sizes = {a: float(size) / factors.get(a, 1) for a, size in image.pixel_size.items() if a in axes.letters}
-    unit = image.unit if sizes else None
     if _is_store(out):
-        facts = {"axes": axes.letters, "pixel_size": sizes, "unit": unit}
-        return _upscale_into_store(out, job, image, axes, facts, progress).report
+        # It is written strip by strip, and may be larger than memory.
+        return _run(job, image, axes, out.resolve(), progress).report
+    region = job.region(axes, pixel_size=image.pixel_size, unit=image.unit)
+    place = place_of(region, out.stem, image.pixel_size, image.unit)
+    letters = axes.letters[:-1] if axes.rgb else axes.letters
+    sizes = {a: size for a, size in zip(letters, place.scale, strict=True) if a in image.pixel_size}
     result = _run(job, image, axes, None, progress)
-    write_image(out, result.data, axes.letters, sizes, unit)
+    write_image(out, result.data, axes.letters, sizes, image.unit if sizes else None)
     return result.report
 
 
@@ -80,39 +79,14 @@ def _is_store(out: Path) -> bool:
     return out.suffix.lower() == ".zarr"
 
 
-def _upscale_into_store(
-    out: Path, job: Job, image: ImageFile, axes: Axes, facts: dict[str, Any], progress: Progress
-) -> Result:
-    """Write strip by strip under another name, which becomes its own when all is there."""
-    place = out.resolve()
-    fresh = place.with_name(f".{place.name}.{uuid4().hex}.part")
-    try:
-        if out.name.lower().endswith(".ome.zarr"):
-            result = _upscale_into_ome_zarr(fresh, out.name, job, image, axes, facts, progress)
-        else:
-            result = _run(job, image, axes, fresh, progress)
-            result.data.attrs.update(facts)
-        if place.exists():
-            rmtree(place)
-        fresh.rename(place)
-    finally:
-        if fresh.exists():
-            rmtree(fresh)
-    return result
-
-
 def _run(job: Job, image: ImageFile, axes: Axes, out: Path | None, progress: Progress) -> Result:
-    return job.run(image.data, axes, pixel_size=image.pixel_size, unit=image.unit, out=out, progress=progress)
-
-
-def _upscale_into_ome_zarr(
-    path: Path, name: str, job: Job, image: ImageFile, axes: Axes, facts: dict[str, Any], progress: Progress
-) -> Result:
-    from napari_sr.inference.output.ome_zarr import ome_zarr
-
-    made = job.region(axes, pixel_size=image.pixel_size, unit=image.unit).made
-    letters = axes.letters[:-1] if axes.rgb else axes.letters
-    scale = [facts["pixel_size"].get(letter, 1.0) for letter in letters]
-    units = [facts["unit"] if letter in facts["pixel_size"] else None for letter in letters]
-    with ome_zarr(path, made, name=name, scale=scale, translate=[0.0] * len(scale), units=units) as finest:
-        return _run(job, image, axes, finest, progress)
+    return job.run(
+        image.data,
+        axes,
+        pixel_size=image.pixel_size,
+        unit=image.unit,
+        out=out,
+        # Whether OUT may be replaced was checked before any work.
+        overwrite=True,
+        progress=progress,
+    )

@@ -1,10 +1,10 @@
+from .array import upscale as upscale
 from .compute.device import available_devices as available_devices
 from .estimate import Estimate as Estimate
 from .estimate import estimate_region as estimate_region
 from .estimate import learn_speed as learn_speed
 from .job import Job as Job
 from .job import Result as Result
-from .job import upscale as upscale
 from .layer import LayerResult as LayerResult
 from .layer import run_layer as run_layer
 from .layer import upscale_layer as upscale_layer

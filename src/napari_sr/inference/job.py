@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from numpy.typing import NDArray
 
 from napari_sr.config import load_settings
 from napari_sr.imaging.axes import Axes, ImageArray, WritableArray, parse_axes
-from napari_sr.imaging.intensity import IntensityMap, IntensitySpec, check_finite, intensity_maps
+from napari_sr.imaging.intensity import IntensityMap, check_finite, intensity_maps
 from napari_sr.imaging.part import Part, crop
 from napari_sr.imaging.target_size import parse_target
 from napari_sr.inference.channels import check_channels
@@ -23,12 +22,12 @@ from napari_sr.inference.compute.device import choose_device, choose_precision
 from napari_sr.inference.compute.memory import budget
 from napari_sr.inference.compute.precision import cost_of_float16
 from napari_sr.inference.output.destination import destination
-from napari_sr.inference.region import Region, region_of
+from napari_sr.inference.output.ome_zarr import StorePlace
+from napari_sr.inference.region import Region, place_of, region_of
 from napari_sr.inference.report import Report
 from napari_sr.inference.work import Work
 from napari_sr.progress import Cancel, Progress
-from napari_sr.settings import JobSettings, Memory, Tiling
-from napari_sr.zoo.catalog import as_model
+from napari_sr.settings import JobSettings
 from napari_sr.zoo.model import Model
 
 
@@ -39,13 +38,16 @@ class Result:
     Parameters
     ----------
     data : array
-        The image: a numpy array, or the array that was given to be written to.
+        The image: a numpy array, the array that was given to be written to, or a lazy view of a store's finest level.
     report : Report
         How it was made.
+    levels : list of array
+        All levels of a store, the finest first; else empty.
     """
 
     data: Any
     report: Report
+    levels: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,7 @@ class Job:
         pixel_size: Mapping[str, float] | None = None,
         unit: str | None = None,
         out: WritableArray | str | Path | None = None,
+        overwrite: bool = False,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
     ) -> Result:
@@ -211,8 +214,10 @@ class Job:
         unit : str, optional
             Unit of `pixel_size`.
         out : array or path, optional
-            Destination: an array of the result's shape and dtype (numpy, memory-mapped, zarr), or the path of a Zarr
-            store that does not exist yet. By default an array in memory.
+            Destination: an array of the result's shape and dtype (numpy, memory-mapped, zarr), or the path of an
+            OME-Zarr store to write. By default an array in memory.
+        overwrite : bool, default False
+            Whether a store that exists is replaced.
         progress : callable, optional
             Called as ``progress(done, total)`` after every strip or tile.
         cancel : callable, optional
@@ -233,8 +238,19 @@ class Job:
         """
         meaning = axes if isinstance(axes, Axes) else parse_axes(axes, tuple(image.shape))
         region = self.region(meaning, part, pixel_size=pixel_size, unit=unit)
+        place = None
+        if isinstance(out, str | Path):
+            place = place_of(region, Path(out).name.split(".")[0], pixel_size, unit)
         return self.run_region(
-            image, region, maps=maps, contrast_limits=contrast_limits, out=out, progress=progress, cancel=cancel
+            image,
+            region,
+            maps=maps,
+            contrast_limits=contrast_limits,
+            out=out,
+            place=place,
+            overwrite=overwrite,
+            progress=progress,
+            cancel=cancel,
         )
 
     def run_region(
@@ -245,6 +261,8 @@ class Job:
         maps: Mapping[int | None, IntensityMap] | None = None,
         contrast_limits: tuple[float, float] | None = None,
         out: WritableArray | str | Path | None = None,
+        place: StorePlace | None = None,
+        overwrite: bool = False,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
     ) -> Result:
@@ -256,7 +274,9 @@ class Job:
             The whole image.
         region : Region
             From `region`.
-        maps, contrast_limits, out, progress, cancel
+        place : StorePlace, optional
+            Of the result, for a store.
+        maps, contrast_limits, out, overwrite, progress, cancel
             As for `run`.
 
         Returns
@@ -272,8 +292,8 @@ class Job:
         if maps is None:
             maps = self.intensity_maps(image, region.axes, contrast_limits, cancel=cancel)
         device, number = self.where(image.dtype)
-        plane = (region.axes.y, region.axes.x)
-        with destination(out, region.shape, image.dtype, plane) as target:
+        stop = cancel or (lambda: False)
+        with destination(out, region.made, image.dtype, place, overwrite=overwrite, cancel=stop) as target:
             work = Work(
                 self.model,
                 self.settings,
@@ -282,11 +302,11 @@ class Job:
                 device,
                 number,
                 progress or (lambda done, total: None),
-                cancel or (lambda: False),
+                stop,
             )
             seconds = work.run(image, target.array)
             report = work.report(seconds, prod(region.shape))
-        return Result(target.array, report)
+        return Result(target.array, report, target.levels)
 
     def _check_values(self, image: ImageArray, region: Region) -> None:
         """Refuse NaN and infinities where the network would see them."""
@@ -299,114 +319,3 @@ class Job:
         ranges = region.read(max(2, self.model.receptive_radius), 1)
         shape = tuple(stop - start for start, stop in ranges)
         check_finite(crop(image, ranges), Axes(region.axes.letters, shape))
-
-
-def upscale(
-    image: ImageArray,
-    model: Model | str | Path,
-    axes: str | None = None,
-    *,
-    device: str | None = None,
-    precision: str | None = None,
-    tiling: Tiling = "exact",
-    memory: Memory | str | None = None,
-    self_ensemble: bool = False,
-    batch: int | Literal["auto"] = "auto",
-    intensity: IntensitySpec = "auto",
-    target: float | str | None = None,
-    part: Part | None = None,
-    pixel_size: Mapping[str, float] | None = None,
-    unit: str | None = None,
-    out: WritableArray | str | Path | None = None,
-    progress: Progress | None = None,
-    cancel: Cancel | None = None,
-) -> NDArray[Any]:
-    """Upscale an image.
-
-    Parameters
-    ----------
-    image : array
-        numpy, dask or zarr array; read plane by plane and never changed.
-    model : Model, str or Path
-        A model, the name of one (see `list_models`), or the path of a model file or checkpoint.
-    axes : str, optional
-        A letter of T, C, Z, Y, X for each dimension, in any order; a last C of size 3 or 4 is RGB(A), any other C
-        counts as separate channels. By default (Y, X), (Z, Y, X), (C, Z, Y, X), (T, C, Z, Y, X), or RGB(A) where the
-        last axis is 3 or 4.
-    device : str, optional
-        Device that computes: auto, cpu, cuda, cuda:1 and so on, or mps. By default that of the settings file, or else
-        "auto", which takes a GPU where there is one.
-    precision : {"auto", "float32", "bfloat16", "float16"}, optional
-        Number format of the computation; float32 is exact, 16 bit is faster on graphics cards. By default that of the
-        settings file, or else "auto": float32, but float16 on a GPU for 8-bit images where the model's card states
-        that it is as good.
-    tiling : {"exact", "overlap", "none"} or Overlap, default "exact"
-        How a plane is cut to fit into memory: exact streams its rows, overlap uses tiles, none does not cut. "exact"
-        gives the pixels of the whole plane in one piece; "overlap" is ``Overlap()``. A network that cannot be streamed
-        uses overlapping tiles instead of "exact".
-    memory : int or str, optional
-        Memory in bytes that exact tiling may use on the device, besides image and result; such as 2GiB. By default
-        that of the settings file, or else "auto", which measures the free memory.
-    self_ensemble : bool, default False
-        Average the results of the 8 flips and turns of the image: slightly more faithful, 8 times the work.
-    batch : int or "auto", default "auto"
-        Number of planes of a stack that are computed together; auto, or 1 or more.
-    intensity : {"auto", "dtype", "percentile", "contrast"}, Percentiles or (float, float), default "auto"
-        Values of the image that stand for black and white: auto, dtype, percentile, contrast, or two values. They are
-        chosen once for the whole image, bound nothing, and are undone in the result.
-    target : float or str, optional
-        Size of the result if not the model's own: a factor such as 2.5, or a pixel size such as 0.05 um. The network's
-        result is resized to it, bicubic and antialiased, to the nearest whole number of pixels.
-    part : Part, optional
-        The part of the image to upscale; by default all. The result has the pixels of that part of the whole result.
-    pixel_size : mapping of str to float, optional
-        The image's pixel size by axis letter, such as ``{"Y": 0.1, "X": 0.1}``, for a target that is a pixel size.
-    unit : str, optional
-        Unit of `pixel_size`, such as "um".
-    out : array or path, optional
-        Destination: an array of the result's shape and dtype (numpy, memory-mapped, zarr), or the path of a Zarr store
-        that does not exist yet. By default an array in memory.
-    progress : callable, optional
-        Called as ``progress(done, total)`` after every piece of work.
-    cancel : callable, optional
-        Called before every layer of the network; returning True ends the work with `Cancelled`.
-
-    Returns
-    -------
-    ndarray
-        Same dtype, axes and order as `image`; longer in Y and X by the model's factor, or of the target's size. With
-        `out`, the array that was written.
-
-    Raises
-    ------
-    InputError
-        If image, axes or settings do not fit; nothing was computed then.
-    CheckpointError
-        If the model cannot be loaded.
-    Cancelled
-        If `cancel` returned True.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import napari_sr as sr
-    >>> stack = np.zeros((3, 16, 20), np.uint16)
-    >>> sr.upscale(stack, "srcnn-x2", axes="ZYX", device="cpu").shape
-    (3, 32, 40)
-    """
-    settings = load_settings(
-        device=device,
-        precision=precision,
-        tiling=tiling,
-        memory=memory,
-        self_ensemble=self_ensemble,
-        batch=batch,
-        intensity=intensity,
-        target=target,
-    )
-    result: NDArray[Any] = (
-        Job(as_model(model), settings)
-        .run(image, axes, part=part, pixel_size=pixel_size, unit=unit, out=out, progress=progress, cancel=cancel)
-        .data
-    )
-    return result

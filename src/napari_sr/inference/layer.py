@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,9 +10,9 @@ from napari_sr.config import load_settings
 from napari_sr.imaging.geometry import LayerData
 from napari_sr.imaging.intensity import IntensitySpec
 from napari_sr.imaging.part import Part
-from napari_sr.inference.job import Job, Result
+from napari_sr.inference.job import Job
 from napari_sr.inference.layer_input import LayerInput, prepare_layer
-from napari_sr.inference.output.ome_zarr import ome_zarr, open_levels
+from napari_sr.inference.output.ome_zarr import StorePlace
 from napari_sr.inference.report import Report
 from napari_sr.inference.script import as_script, describe_job
 from napari_sr.progress import Cancel, Progress
@@ -73,39 +72,24 @@ def run_layer(
     InputError, Cancelled
         As `Job.run` does.
     """
-
-    def run(target: Path | None) -> Result:
-        return job.run_region(
-            prepared.image,
-            prepared.region,
-            maps=prepared.maps,
-            contrast_limits=prepared.contrast_limits,
-            out=target,
-            progress=progress,
-            cancel=cancel,
-        )
-
-    if out is None:
-        result = run(None)
-        data: Any = result.data
-    else:
-        result, data = _into_store(prepared, Path(out), run, cancel or (lambda: False))
-    facts = {**result.report.as_dict(), "job": describe_job(job), "source": asdict(prepared.source)}
-    facts["script"] = as_script(job, prepared)
-    metadata = {**prepared.kwargs["metadata"], "napari_sr": facts}
-    kwargs = {**prepared.kwargs, "metadata": metadata, "multiscale": isinstance(data, list)}
-    return LayerResult((data, kwargs, "image"), result.report)
-
-
-def _into_store(prepared: LayerInput, path: Path, run: Callable[[Path], Result], cancel: Cancel) -> tuple[Result, Any]:
-    """Write the result to an OME-Zarr store, and give its arrays."""
     kwargs = prepared.kwargs
     units = [str(unit) for unit in kwargs["units"]]
-    described: dict[str, Any] = {key: kwargs[key] for key in ("name", "scale", "translate")}
-    with ome_zarr(path, prepared.region.made, units=units, cancel=cancel, **described) as finest:
-        result = run(finest)
-    levels = open_levels(path)
-    return result, levels if len(levels) > 1 else levels[0]
+    result = job.run_region(
+        prepared.image,
+        prepared.region,
+        maps=prepared.maps,
+        contrast_limits=prepared.contrast_limits,
+        out=None if out is None else Path(out),
+        place=StorePlace(kwargs["name"], list(kwargs["scale"]), list(kwargs["translate"]), units),
+        progress=progress,
+        cancel=cancel,
+    )
+    data: Any = result.levels if len(result.levels) > 1 else result.data
+    facts = {**result.report.as_dict(), "job": describe_job(job), "source": asdict(prepared.source)}
+    facts["script"] = as_script(job, prepared)
+    metadata = {**kwargs["metadata"], "napari_sr": facts}
+    kwargs = {**kwargs, "metadata": metadata, "multiscale": isinstance(data, list)}
+    return LayerResult((data, kwargs, "image"), result.report)
 
 
 def upscale_layer(

@@ -7,6 +7,7 @@ axis; then a little more of the network's result is needed than lies above the p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, floor
 from typing import Any
@@ -18,6 +19,7 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.part import Part, Range
 from napari_sr.imaging.resize import resizing_matrix, round_to
+from napari_sr.inference.output.ome_zarr import StorePlace
 
 #: What only rounding made must not become another pixel.
 _ROUNDING = 1e-9
@@ -201,6 +203,40 @@ def region_of(axes: Axes, scale: int, part: Part | None = None, factors: tuple[f
             raise InputError(f"The factor {factor:g} leaves nothing of {length} pixels; wish for a larger one.")
         spans.append(Span(length, ranges[axis], scale, target))
     return Region(axes, ranges, spans[0], spans[1], part.margin)
+
+
+def place_of(region: Region, name: str, pixel_size: Mapping[str, float] | None, unit: str | None) -> StorePlace:
+    """Work out the place of a result whose source has its first pixel's center at 0.
+
+    Parameters
+    ----------
+    region : Region
+        What is made of the source.
+    name : str
+        Name of the result.
+    pixel_size : mapping of str to float or None
+        The source's, by axis letter; 1 where it is not known.
+    unit : str or None
+        Of `pixel_size`.
+
+    Returns
+    -------
+    StorePlace
+        Source and result cover the same part of the world.
+    """
+    letters = region.axes.letters[:-1] if region.axes.rgb else region.axes.letters
+    known = dict(pixel_size or {})
+    sizes = [float(known.get(letter, 1.0)) for letter in letters]
+    factors, origin = region.factors, region.origin
+    return StorePlace(
+        name,
+        [size / float(factor) for size, factor in zip(sizes, factors, strict=True)],
+        [
+            size * float(first + (1 / factor - 1) / 2)
+            for size, first, factor in zip(sizes, origin, factors, strict=True)
+        ],
+        [unit if letter in known else None for letter in letters],
+    )
 
 
 def resize_opacity(opacity: NDArray[Any], rows: Any, columns: Any) -> NDArray[Any]:

@@ -7,13 +7,13 @@ import os
 import platform
 import time
 from pathlib import Path
-from uuid import uuid4
 
 import numpy.typing as npt
 import torch
 from platformdirs import user_cache_dir
 from torch import Tensor
 
+from napari_sr.imaging.atomic import write_file
 from napari_sr.inference.channels import network_for, separate_colors
 from napari_sr.inference.compute.device import describe_device
 from napari_sr.inference.compute.plane import PlaneRunner
@@ -150,11 +150,9 @@ def keep_speed(job: Job, dtype: npt.DTypeLike, rgb: bool, speed: float) -> None:
     """Keep a speed, seconds for each pixel, in place of what was known; where it cannot be written it is not kept."""
     key, path = _key(job, dtype, rgb), speed_file()
     content = json.dumps({"torch": torch.__version__, "speeds": {**_read(), key: speed}}, indent=1)
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(content, encoding="utf-8")
-        temporary.replace(path)
+        write_file(path, content)
     except OSError:
-        # A home that cannot be written to costs a measurement each time, no more.
-        temporary.unlink(missing_ok=True)
+        # A cache that cannot be written costs a measurement each time, no more.
+        return

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from uuid import uuid4
 
 import torch
 from safetensors.torch import save
 from torch import Tensor
 
 from napari_sr.errors import CheckpointError, InputError
+from napari_sr.imaging.atomic import write_file
 from napari_sr.zoo.architectures import build_empty, check_tensors
 from napari_sr.zoo.card import Card
 from napari_sr.zoo.checkpoint import read_checkpoint
@@ -68,14 +68,12 @@ def write_model(
                 raise CheckpointError(f"{path.name} was not written: {key} is not finite as {dtype}.")
             # safetensors refuses tensors that share memory.
             tensors[f"{name}/{key}" if card.endpoints else key] = stored.contiguous().clone()
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
         # Not save_file, whose files only their owner can read: a facility shares its models.
-        temporary.write_bytes(save(tensors, metadata={CARD_KEY: card.to_json(), "format": "pt"}))
-        _check_target(path, overwrite)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        content = save(tensors, metadata={CARD_KEY: card.to_json(), "format": "pt"})
+        write_file(path, content, overwrite=overwrite)
+    except FileExistsError as error:
+        raise InputError(f"{path.name} exists already: choose another name or allow overwriting.") from error
     return path
 
 

@@ -1,72 +1,94 @@
-"""Where a result goes: into memory, into an array that is there, or straight into a Zarr store."""
+"""Destination of a result: memory, an array of the caller's, or an OME-Zarr store."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
-import zarr
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.axes import WritableArray
+from napari_sr.imaging.axes import Axes, WritableArray
 from napari_sr.inference.compute.memory import free_memory_of_host
-
-#: Sides of a chunk of a Zarr store, in pixels, along the last axes and at most.
-CHUNK = 1024
+from napari_sr.inference.output.ome_zarr import StorePlace, new_store, open_store
+from napari_sr.progress import Cancel
 
 
 @dataclass
 class Destination:
-    """The array that is written to; a store has its lasting one when the work is done."""
+    """Where a result is written.
+
+    Parameters
+    ----------
+    array : array
+        To be written to. Of a store it is the finished one once the work is done: a lazy view of the finest level.
+    levels : list of array
+        Of a store that is finished, all levels, the finest first; else empty.
+    """
 
     array: Any
+    levels: list[Any]
 
 
 @contextmanager
 def destination(
-    out: WritableArray | str | Path | None, shape: tuple[int, ...], dtype: Any, plane: tuple[int, int] | None = None
+    out: WritableArray | str | Path | None,
+    axes: Axes,
+    dtype: Any,
+    place: StorePlace | None = None,
+    *,
+    overwrite: bool = False,
+    cancel: Cancel = lambda: False,
 ) -> Iterator[Destination]:
     """Make room for a result.
 
     Parameters
     ----------
     out : array, path or None
-        An array of this shape and dtype, the path of a Zarr store that is not there yet, or None for memory.
-    shape : tuple of int
+        An array of this shape and dtype, the path of an OME-Zarr store, or None for memory.
+    axes : Axes
         Of the result.
     dtype : dtype
         Of the result.
+    place : StorePlace, optional
+        Of the result, for a store; by default pixels of size 1 without a unit.
+    overwrite : bool, default False
+        Whether a store that exists is replaced.
+    cancel : callable
+        Called while the coarser levels of a store are made; returning True ends the work with `Cancelled`.
 
     Yields
     ------
     Destination
-        A store is written under another name beside its own and renamed at the end; if the work fails nothing is left.
+        A store is written under another name and gets its own at the end; if the work fails nothing is left of it.
 
     Raises
     ------
     InputError
-        If the result does not fit into memory, the array does not fit the result, or the store is there already.
+        If the result does not fit into memory, the array does not fit the result, or the store exists already.
     """
     if out is None:
-        yield Destination(_in_memory(shape, dtype))
+        yield Destination(_in_memory(axes.shape, dtype), [])
     elif isinstance(out, str | Path):
-        with _store(Path(out), shape, dtype, plane) as target:
+        path = Path(out)
+        with new_store(path, axes, dtype, place or StorePlace(), overwrite=overwrite, cancel=cancel) as finest:
+            target = Destination(finest, [])
             yield target
+        store = open_store(path)
+        assert store is not None
+        target.levels, target.array = store.levels, store.levels[0]
     else:
         given = tuple(getattr(out, "shape", ())), np.dtype(getattr(out, "dtype", object))
-        if given != (shape, np.dtype(dtype)):
+        if given != (axes.shape, np.dtype(dtype)):
             raise InputError(
-                f"The array for the result is {given[0]} {given[1]} but the result is {shape} {np.dtype(dtype)}: "
+                f"The array for the result is {given[0]} {given[1]} but the result is {axes.shape} {np.dtype(dtype)}: "
                 "give one like it."
             )
-        yield Destination(out)
+        yield Destination(out, [])
 
 
 def _in_memory(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
@@ -74,43 +96,6 @@ def _in_memory(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
     if needed > free:
         raise InputError(
             f"The result takes {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB of memory are free: "
-            "let it go to disk (a name that ends in .zarr, or out='result.zarr' in Python), or take a smaller part."
+            "write it to disk (a name that ends in .zarr, or out='result.zarr' in Python), or take a smaller part."
         )
     return np.empty(shape, dtype)
-
-
-@contextmanager
-def fresh_store(path: Path) -> Iterator[Path]:
-    """Give a place beside a store that is not there yet; it gets the store's name at the end, or nothing is left.
-
-    Raises
-    ------
-    InputError
-        If the store is there already, or its folder is missing.
-    """
-    if path.exists():
-        raise InputError(f"{path} is there already: give another name, or remove it first.")
-    if not path.parent.is_dir():
-        raise InputError(f"There is no folder {path.parent}: make it first, or write elsewhere.")
-    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
-    try:
-        yield part
-        part.rename(path)
-    finally:
-        if part.exists():
-            shutil.rmtree(part)
-
-
-@contextmanager
-def _store(path: Path, shape: tuple[int, ...], dtype: Any, plane: tuple[int, int] | None) -> Iterator[Destination]:
-    with fresh_store(path) as part:
-        target = Destination(zarr.create_array(part, shape=shape, chunks=_chunks(shape, plane), dtype=np.dtype(dtype)))
-        yield target
-    target.array = zarr.open_array(path, mode="r+")
-
-
-def _chunks(shape: tuple[int, ...], plane: tuple[int, int] | None) -> tuple[int, ...]:
-    """Cut the two longest axes only: the others count planes, each with chunks of its own, or colors."""
-    colors = len(shape) - 1 if len(shape) > 2 and shape[-1] in (3, 4) else None
-    longest = plane or [axis for axis in range(len(shape)) if axis != colors][-2:]
-    return tuple(min(n, CHUNK) if a in longest else (n if a == colors else 1) for a, n in enumerate(shape))

@@ -1,14 +1,19 @@
-"""Results on disk as OME-Zarr: a pyramid of arrays with axes, pixel sizes and units that other programs read.
+"""OME-Zarr stores of results: pyramids of arrays with axes, pixel sizes and units that other programs read.
+
+On disk the axes are in the order T, C, Z, Y, X that the format demands, and the colors of an RGB(A) image are channels.
+Callers see the array in the order of their own image, through an `AxisView`.
 
 References
 ----------
-Next-generation file formats (NGFF) 0.5, https://ngff.openmicroscopy.org/0.5/, section "multiscales".
+Next-generation file formats (NGFF) 0.5, https://ngff.openmicroscopy.org/0.5/, sections "multiscales" and "omero".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,149 +21,325 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from napari_sr.errors import Cancelled
-from napari_sr.imaging.axes import Axes
-from napari_sr.imaging.files import STORE_KEY
+from napari_sr.errors import Cancelled, InputError
+from napari_sr.imaging.atomic import atomic_folder, restore_interrupted
+from napari_sr.imaging.axes import Axes, parse_axes
 from napari_sr.imaging.pixel_size import METERS
-from napari_sr.inference.output.destination import CHUNK, fresh_store
 from napari_sr.progress import Cancel
 
+#: Key of napari-sr's own attributes.
+KEY = "napari_sr"
+#: Largest side of a chunk along Y and X, in pixels.
+CHUNK = 1024
+
+_ORDER = "TCZYX"
 _KINDS = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
+_COLORS = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"), ("alpha", "FFFFFF"))
+
+
+@dataclass(frozen=True)
+class StorePlace:
+    """The place of an image in the world.
+
+    Parameters
+    ----------
+    name : str
+        Name of the image.
+    scale : sequence of float
+        Pixel size along each axis but the colors of RGB(A).
+    translate : sequence of float
+        Position of the center of the first pixel along each of these axes.
+    units : sequence of str or None
+        Unit of each of these axes; None or "pixel" where it has none.
+    """
+
+    name: str = "image"
+    scale: Sequence[float] = ()
+    translate: Sequence[float] = ()
+    units: Sequence[str | None] = ()
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open store.
+
+    Parameters
+    ----------
+    levels : list of AxisView or zarr.Array
+        The arrays in the order of the original image, the finest first.
+    axes : Axes
+        Of the finest level.
+    place : StorePlace
+        Of the finest level.
+    """
+
+    levels: list[Any]
+    axes: Axes
+    place: StorePlace = field(default_factory=StorePlace)
+
+
+class AxisView:
+    """A view of an array with its axes in another order; parts are read and written where they are indexed.
+
+    Parameters
+    ----------
+    array : array
+        With `shape`, `dtype` and indexing by ints and slices, such as a zarr array.
+    order : sequence of int
+        The array's axis for each axis of the view.
+    """
+
+    def __init__(self, array: Any, order: Sequence[int]) -> None:
+        self.array, self.order = array, tuple(order)
+        self.shape: tuple[int, ...] = tuple(array.shape[axis] for axis in self.order)
+        self.dtype: np.dtype[Any] = np.dtype(array.dtype)
+        self.ndim = len(self.order)
+        self.size = int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Shape of a chunk, in the order of the view."""
+        return tuple(self.array.chunks[axis] for axis in self.order)
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        entries = self._entries(index)
+        values = np.asarray(self.array[self._on_disk(entries)])
+        return values.transpose(self._kept_order(entries))
+
+    def __setitem__(self, index: Any, values: Any) -> None:
+        entries = self._entries(index)
+        order = self._kept_order(entries)
+        shape = tuple(
+            len(range(*entry.indices(length)))
+            for entry, length in zip(entries, self.shape, strict=True)
+            if isinstance(entry, slice)
+        )
+        full = np.broadcast_to(values, shape)
+        self.array[self._on_disk(entries)] = full.transpose(np.argsort(order))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[...], dtype=dtype)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"<AxisView of {self.array!r}, shape {self.shape}>"
+
+    def _entries(self, index: Any) -> list[int | slice]:
+        given = list(index) if isinstance(index, tuple) else [index]
+        if Ellipsis in given:
+            place = given.index(Ellipsis)
+            given[place : place + 1] = [slice(None)] * (self.ndim - len(given) + 1)
+        given += [slice(None)] * (self.ndim - len(given))
+        if len(given) > self.ndim:
+            raise IndexError(f"{len(given)} indices for {self.ndim} axes")
+        return [entry if isinstance(entry, slice) else int(entry) for entry in given]
+
+    def _on_disk(self, entries: list[int | slice]) -> tuple[int | slice, ...]:
+        placed: list[int | slice] = [slice(None)] * self.ndim
+        for axis, entry in zip(self.order, entries, strict=True):
+            placed[axis] = entry
+        return tuple(placed)
+
+    def _kept_order(self, entries: list[int | slice]) -> list[int]:
+        """Order of the axes that are left after indexing, counted in the values as they are on disk."""
+        kept = [axis for axis, entry in zip(self.order, entries, strict=True) if isinstance(entry, slice)]
+        ranks = {axis: rank for rank, axis in enumerate(sorted(kept))}
+        return [ranks[axis] for axis in kept]
 
 
 @contextmanager
-def ome_zarr(
+def new_store(
     path: Path,
     axes: Axes,
+    dtype: Any,
+    place: StorePlace,
     *,
-    name: str,
-    scale: Sequence[float],
-    translate: Sequence[float],
-    units: Sequence[str | None],
+    overwrite: bool = False,
     cancel: Cancel = lambda: False,
-) -> Iterator[Path]:
-    """Make an OME-Zarr store of a result, whole or not at all.
+) -> Iterator[AxisView]:
+    """Make an OME-Zarr store of an image, whole or not at all.
 
     Parameters
     ----------
     path : Path
-        Of the store, which is not there yet.
+        Of the store.
     axes : Axes
-        Of the result.
-    name : str
-        What is written down as its name.
-    scale, translate : sequence of float
-        Size of a pixel and place of the first one along each axis, the colors of RGB left out.
-    units : sequence of str or None
-        Of each of these axes, "pixel" or None where it has none.
+        Of the image.
+    dtype : dtype
+        Of the image.
+    place : StorePlace
+        Of the image. By default pixels of size 1 without a unit.
+    overwrite : bool, default False
+        Whether an existing folder is replaced.
     cancel : callable
-        Asked while the coarser levels are made.
+        Called while the coarser levels are made; returning True ends the work with `Cancelled`.
 
     Yields
     ------
-    Path
-        Where the array of the finest level is to be made. When that is done the coarser levels are made of it.
+    AxisView
+        The finest level in the order of `axes`, to be filled. Afterward the coarser levels are made from it.
 
     Raises
     ------
     InputError
-        If the store is there already, or its folder is missing.
+        If the store exists and is not to be replaced, or its folder is missing.
     Cancelled
-        If `cancel` said yes; nothing is left then.
+        If `cancel` returned True; nothing is left then.
 
     Notes
     -----
-    Each level is the one before with 2 x 2 pixels averaged, down to planes of at most 1024 pixels a side. The order of
-    axes that OME-Zarr demands (T, C, Z, Y, X) leaves out some images, RGB among them: their store has our own
-    attributes only.
+    Each level is the one before with 2 x 2 pixels averaged, down to planes of at most 1024 pixels a side.
     """
-    with fresh_store(path) as part:
+    if not path.parent.is_dir():
+        raise InputError(f"There is no folder {path.parent}: make it first, or write elsewhere.")
+    restore_interrupted(path)
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} exists already: give another name, or remove it first.")
+    letters = "".join(letter for letter in _ORDER if letter in axes.letters)
+    on_disk = Axes(letters, tuple(axes.shape[axes.letters.index(letter)] for letter in letters))
+    chunks = tuple(min(n, CHUNK) if a in "YX" else 1 for a, n in zip(letters, on_disk.shape, strict=True))
+    order = [letters.index(letter) for letter in axes.letters]
+    with atomic_folder(path, overwrite=overwrite) as part:
         group = zarr.create_group(part)
-        yield part / "0"
-        levels = [zarr.open_array(part / "0", mode="r")]
-        while max(levels[-1].shape[axes.y], levels[-1].shape[axes.x]) > CHUNK:
-            levels.append(_coarser(part / str(len(levels)), levels[-1], axes, cancel))
-        group.attrs.update(_attributes(axes, len(levels), name, scale, translate, units))
+        names = list(letters.lower())
+        finest = group.create_array(
+            "0", shape=on_disk.shape, chunks=chunks, dtype=np.dtype(dtype), dimension_names=names
+        )
+        yield AxisView(finest, order)
+        levels = [finest]
+        while max(levels[-1].shape[-2:]) > CHUNK:
+            levels.append(_coarser(group, str(len(levels)), levels[-1], cancel))
+        group.attrs.update(_attributes(axes, on_disk, len(levels), place, np.dtype(dtype)))
 
 
-def open_levels(path: Path) -> list[Any]:
-    """Arrays of a store that `ome_zarr` made, the finest first."""
-    group = zarr.open_group(path, mode="r")
-    return [group[name] for name in sorted(group.array_keys(), key=int)]
+def open_store(path: Path) -> Store | None:
+    """Open a store that napari-sr wrote, of the present form or an earlier one.
+
+    Parameters
+    ----------
+    path : Path
+        A folder.
+
+    Returns
+    -------
+    Store or None
+        None if the folder is not a store of napari-sr.
+    """
+    restore_interrupted(path)
+    try:
+        attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
+        own = attributes.get(KEY)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # Another kind of folder.
+        return None
+    if isinstance(own, Mapping) and (path / "0").is_dir():
+        return _open_group(path, attributes)
+    if {"axes", "pixel_size", "unit"} <= set(attributes):
+        return _open_array(path, attributes)
+    return None
 
 
-def _coarser(path: Path, finer: Any, axes: Axes, cancel: Cancel) -> Any:
-    """Average 2 x 2 pixels, a block of rows at a time."""
-    shape = list(finer.shape)
-    for axis in (axes.y, axes.x):
-        shape[axis] = -(-shape[axis] // 2)
+def _open_group(path: Path, attributes: Mapping[str, Any]) -> Store:
+    group: Any = zarr.open_group(path, mode="r")
+    own, letters = attributes[KEY], str(attributes[KEY]["axes"])
+    arrays = [group[name] for name in sorted(group.array_keys(), key=int)]
+    # Stores of the first form have the axes of the image on disk.
+    on_disk = str(own.get("on_disk", letters))
+    order = [on_disk.index(letter) for letter in letters]
+    levels = [array if order == sorted(order) else AxisView(array, order) for array in arrays]
+    place = StorePlace(str(own["name"]), tuple(own["scale"]), tuple(own["translate"]), tuple(own["units"]))
+    return Store(levels, parse_axes(letters, tuple(levels[0].shape)), place)
+
+
+def _open_array(path: Path, attributes: Mapping[str, Any]) -> Store:
+    """Open a bare array with attributes, which the command line wrote before 0.1."""
+    array: Any = zarr.open_array(path, mode="r")
+    axes = parse_axes(str(attributes["axes"]), tuple(array.shape))
+    letters = axes.letters[:-1] if axes.rgb else axes.letters
+    sizes, unit = dict(attributes["pixel_size"]), attributes["unit"]
+    place = StorePlace(
+        path.name.split(".")[0],
+        tuple(float(sizes.get(letter, 1.0)) for letter in letters),
+        (0.0,) * len(letters),
+        tuple(unit if letter in sizes else None for letter in letters),
+    )
+    return Store([array], axes, place)
+
+
+def _coarser(group: Any, name: str, finer: Any, cancel: Cancel) -> Any:
+    """Average 2 x 2 pixels of the last two axes, a block at a time."""
+    shape = (*finer.shape[:-2], *(-(-n // 2) for n in finer.shape[-2:]))
     chunks = tuple(min(chunk, length) for chunk, length in zip(finer.chunks, shape, strict=True))
-    level = zarr.create_array(path, shape=tuple(shape), chunks=chunks, dtype=finer.dtype)
-    height, width = finer.shape[axes.y], finer.shape[axes.x]
-    for index in axes.plane_indices():
+    names = finer.metadata.dimension_names
+    level = group.create_array(name, shape=shape, chunks=chunks, dtype=finer.dtype, dimension_names=names)
+    height, width = finer.shape[-2:]
+    for plane in np.ndindex(*finer.shape[:-2]):
         for top in range(0, height, 2 * CHUNK):
             for left in range(0, width, 2 * CHUNK):
                 if cancel():
                     raise Cancelled("The work was cancelled; nothing was changed.")
                 rows = slice(top, min(top + 2 * CHUNK, height))
                 columns = slice(left, min(left + 2 * CHUNK, width))
-                block = axes.plane(finer, axes.part(index, rows, columns))
-                there = axes.part(index, slice(top // 2, -(-rows.stop // 2)), slice(left // 2, -(-columns.stop // 2)))
-                axes.place(level, there, _halved(block))
+                halves = slice(top // 2, -(-rows.stop // 2)), slice(left // 2, -(-columns.stop // 2))
+                level[(*plane, *halves)] = _halved(np.asarray(finer[(*plane, rows, columns)]))
     return level
 
 
 def _halved(block: NDArray[Any]) -> NDArray[Any]:
-    """Average 2 x 2 pixels of (Y, X) or (Y, X, C); an odd last row or column is repeated."""
-    odd = [(0, length % 2) for length in block.shape[:2]]
-    even = np.pad(block, odd + [(0, 0)] * (block.ndim - 2), mode="edge")
-    pairs = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2, *even.shape[2:])
+    """Average 2 x 2 pixels of (Y, X); an odd last row or column is repeated."""
+    even = np.pad(block, [(0, length % 2) for length in block.shape], mode="edge")
+    pairs = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2)
     mean: NDArray[np.float64] = pairs.mean(axis=(1, 3), dtype=np.float64)
     return (np.rint(mean) if block.dtype.kind in "biu" else mean).astype(block.dtype)
 
 
-def _attributes(
-    axes: Axes,
-    levels: int,
-    name: str,
-    scale: Sequence[float],
-    translate: Sequence[float],
-    units: Sequence[str | None],
-) -> dict[str, Any]:
+def _attributes(axes: Axes, on_disk: Axes, levels: int, place: StorePlace, dtype: np.dtype[Any]) -> dict[str, Any]:
+    """Make the attributes of a store's group."""
     letters = axes.letters[:-1] if axes.rgb else axes.letters
-    known = dict(zip(letters, units, strict=True))
-    attributes: dict[str, Any] = {
-        STORE_KEY: {
-            "name": name,
-            "axes": axes.letters,
-            "scale": [float(size) for size in scale],
-            "translate": [float(shift) for shift in translate],
-            "units": list(units),
-        }
-    }
-    if axes.rgb or letters != "".join(letter for letter in "TCZYX" if letter in letters):
-        return attributes
-    described = [{"name": letter.lower(), "type": _KINDS[letter]} for letter in letters]
-    for entry, letter in zip(described, letters, strict=True):
-        if letter in "ZYX" and known[letter] in METERS:
-            entry["unit"] = str(known[letter])
+    scale = dict(zip(letters, map(float, place.scale or (1.0,) * len(letters)), strict=True))
+    translate = dict(zip(letters, map(float, place.translate or (0.0,) * len(letters)), strict=True))
+    units = dict(zip(letters, place.units or (None,) * len(letters), strict=True))
+    described: list[dict[str, str]] = []
+    for letter in on_disk.letters:
+        entry = {"name": letter.lower(), "type": _KINDS[letter]}
+        if letter in "ZYX" and units.get(letter) in METERS:
+            entry["unit"] = str(units[letter])
+        described.append(entry)
     datasets = []
     for level in range(levels):
-        grown = [2.0**level if letter in "YX" else 1.0 for letter in letters]
-        datasets.append(
-            {
-                "path": str(level),
-                "coordinateTransformations": [
-                    {"type": "scale", "scale": [float(s) * g for s, g in zip(scale, grown, strict=True)]},
-                    {
-                        "type": "translation",
-                        # The center of a coarse pixel lies between those of the fine ones.
-                        "translation": [
-                            float(t) + float(s) * (g - 1) / 2 for t, s, g in zip(translate, scale, grown, strict=True)
-                        ],
-                    },
-                ],
-            }
-        )
-    attributes["ome"] = {"version": "0.5", "multiscales": [{"name": name, "axes": described, "datasets": datasets}]}
-    return attributes
+        grown = {letter: 2.0**level if letter in "YX" else 1.0 for letter in on_disk.letters}
+        scales = [scale.get(letter, 1.0) * grown[letter] for letter in on_disk.letters]
+        # The center of a coarse pixel lies between those of the fine ones.
+        shifts = [
+            translate.get(letter, 0.0) + scale.get(letter, 1.0) * (grown[letter] - 1) / 2 for letter in on_disk.letters
+        ]
+        transforms = [{"type": "scale", "scale": scales}, {"type": "translation", "translation": shifts}]
+        datasets.append({"path": str(level), "coordinateTransformations": transforms})
+    ome: dict[str, Any] = {
+        "version": "0.5",
+        "multiscales": [{"name": place.name, "axes": described, "datasets": datasets}],
+    }
+    if axes.rgb:
+        ome["omero"] = _color_channels(axes.shape[-1], dtype)
+    own = {
+        "name": place.name,
+        "axes": axes.letters,
+        "on_disk": on_disk.letters,
+        "scale": [scale[letter] for letter in letters],
+        "translate": [translate[letter] for letter in letters],
+        "units": [units[letter] for letter in letters],
+    }
+    return {KEY: own, "ome": ome}
+
+
+def _color_channels(count: int, dtype: np.dtype[Any]) -> dict[str, Any]:
+    """Describe the channels of an RGB(A) image; opacity is not shown as a color."""
+    top = float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
+    window = {"min": 0.0, "max": top, "start": 0.0, "end": top}
+    channels = [
+        {"label": label, "color": color, "active": label != "alpha", "window": window}
+        for label, color in _COLORS[:count]
+    ]
+    return {"channels": channels, "rdefs": {"model": "color"}}

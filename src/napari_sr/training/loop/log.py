@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_sr.errors import InputError
+from napari_sr.imaging.atomic import write_file
 from napari_sr.old_keys import renamed_curve_row
 from napari_sr.training.events import (
     Event,
@@ -72,10 +73,8 @@ class Log:
         writer = csv.DictWriter(text, [*_FIRST, *self._losses, *_LAST], lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
-        fresh = self._curves.with_name(f".{CURVES}.tmp")
         with _told(self._curves):
-            fresh.write_text(text.getvalue(), encoding="utf-8")
-            fresh.replace(self._curves)
+            write_file(self._curves, text.getvalue())
 
     def __call__(self, event: Event) -> None:
         """Write an event down."""

@@ -7,13 +7,13 @@ checkpoint stands. Everything that the rest of the training depends on is in it;
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from napari_sr.errors import InputError
+from napari_sr.imaging.atomic import atomic_file
 from napari_sr.old_keys import renamed_run_state
 
 NAME = "last.pt"
@@ -37,17 +37,11 @@ def write_run_state(folder: Path, state: dict[str, Any]) -> Path:
         If the disk is full or cannot be written; the checkpoint before stays as it is.
     """
     path = folder / NAME
-    temporary = folder / f".{NAME}.tmp"
     try:
-        with temporary.open("wb") as file:
-            torch.save({"format": _FORMAT, **state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(folder)
+        with atomic_file(path, durable=True) as temporary:
+            torch.save({"format": _FORMAT, **state}, temporary)
     except (OSError, RuntimeError) as error:
         # torch turns a full disk into a RuntimeError of its writer.
-        temporary.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or "the disk may be full"
         raise InputError(
             f"The checkpoint could not be written to {folder} ({reason}): make room and start again; the training "
@@ -75,14 +69,3 @@ def read_run_state(folder: Path) -> dict[str, Any] | None:
     if not isinstance(state, dict) or state.get("format") not in (1, _FORMAT):
         raise InputError(f"{path} is no checkpoint of this version: remove it to train from the beginning.")
     return renamed_run_state(state) if state["format"] == 1 else state
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring the renaming to the disk, where folders can be opened (not on Windows)."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

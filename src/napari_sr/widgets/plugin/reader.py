@@ -5,14 +5,14 @@ Our own results on disk are opened as well, as they were shown.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_sr.imaging.axes import parse_axes
-from napari_sr.imaging.files import STORE_KEY, ImageFile, is_readable_tiff, read_image
+from napari_sr.errors import InputError
+from napari_sr.imaging.files import ImageFile, is_readable_tiff, read_image
 from napari_sr.imaging.geometry import CHANNEL_KEY, LayerData
+from napari_sr.inference.output.ome_zarr import open_store
 
 _COLORS = ("cyan", "yellow", "magenta", "red", "green", "blue")
 _PAIR = ("magenta", "green")
@@ -35,38 +35,34 @@ def get_reader(path: str | Sequence[str]) -> Callable[[str], list[LayerData]] | 
     if not isinstance(path, str):
         return None
     if Path(path).is_dir():
-        return read_store if _is_own_store(Path(path)) else None
+        return None if open_store(Path(path)) is None else read_store
     return read_layers if is_readable_tiff(path) else None
 
 
 def read_store(path: str) -> list[LayerData]:
-    """Open a Zarr store of a result, in its place; its pixels are read when they are looked at."""
-    import zarr
+    """Open a store of a result in its place; its pixels are read when they are shown.
 
-    group = zarr.open_group(path, mode="r")
-    said: Any = group.attrs[STORE_KEY]
-    levels: list[Any] = [group[name] for name in sorted(group.array_keys(), key=int)]
-    axes = parse_axes(said["axes"], levels[0].shape)
+    Raises
+    ------
+    InputError
+        The folder is not a store of napari-sr.
+    """
+    store = open_store(Path(path))
+    if store is None:
+        raise InputError(f"{path} is not a store that napari-sr wrote: open it with another reader.")
+    axes, place = store.axes, store.place
     letters = axes.letters[:-1] if axes.rgb else axes.letters
+    several = len(store.levels) > 1
     kwargs = {
-        "name": said["name"],
-        "scale": tuple(said["scale"]),
-        "translate": tuple(said["translate"]),
-        "units": tuple(unit or "pixel" for unit in said["units"]),
+        "name": place.name,
+        "scale": tuple(place.scale),
+        "translate": tuple(place.translate),
+        "units": tuple(unit or "pixel" for unit in place.units),
         "axis_labels": tuple(letter.lower() for letter in letters),
         "rgb": axes.rgb,
-        "multiscale": len(levels) > 1,
+        "multiscale": several,
     }
-    return [(levels if len(levels) > 1 else levels[0], kwargs, "image")]
-
-
-def _is_own_store(path: Path) -> bool:
-    try:
-        facts = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
-        return STORE_KEY in facts["attributes"] and (path / "0").is_dir()
-    except (OSError, ValueError, KeyError, TypeError):
-        # Another kind of folder.
-        return False
+    return [(store.levels if several else store.levels[0], kwargs, "image")]
 
 
 def read_layers(path: str) -> list[LayerData]:

@@ -1,0 +1,130 @@
+"""Upscaling of an array: an array goes in, and a larger one with the same dtype, axes and order comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+from napari_sr.config import load_settings
+from napari_sr.imaging.axes import ImageArray, WritableArray
+from napari_sr.imaging.intensity import IntensitySpec
+from napari_sr.imaging.part import Part
+from napari_sr.inference.job import Job
+from napari_sr.progress import Cancel, Progress
+from napari_sr.settings import Memory, Tiling
+from napari_sr.zoo.catalog import as_model
+from napari_sr.zoo.model import Model
+
+
+def upscale(
+    image: ImageArray,
+    model: Model | str | Path,
+    axes: str | None = None,
+    *,
+    device: str | None = None,
+    precision: str | None = None,
+    tiling: Tiling = "exact",
+    memory: Memory | str | None = None,
+    self_ensemble: bool = False,
+    batch: int | Literal["auto"] = "auto",
+    intensity: IntensitySpec = "auto",
+    target: float | str | None = None,
+    part: Part | None = None,
+    pixel_size: Mapping[str, float] | None = None,
+    unit: str | None = None,
+    out: WritableArray | str | Path | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+) -> NDArray[Any]:
+    """Upscale an image.
+
+    Parameters
+    ----------
+    image : array
+        numpy, dask or zarr array; read plane by plane and never changed.
+    model : Model, str or Path
+        A model, the name of one (see `list_models`), or the path of a model file or checkpoint.
+    axes : str, optional
+        A letter of T, C, Z, Y, X for each dimension, in any order; a last C of size 3 or 4 is RGB(A), any other C
+        counts as separate channels. By default (Y, X), (Z, Y, X), (C, Z, Y, X), (T, C, Z, Y, X), or RGB(A) where the
+        last axis is 3 or 4.
+    device : str, optional
+        Device that computes: auto, cpu, cuda, cuda:1 and so on, or mps. By default that of the settings file, or else
+        "auto", which takes a GPU where there is one.
+    precision : {"auto", "float32", "bfloat16", "float16"}, optional
+        Number format of the computation; float32 is exact, 16 bit is faster on graphics cards. By default that of the
+        settings file, or else "auto": float32, but float16 on a GPU for 8-bit images where the model's card states
+        that it is as good.
+    tiling : {"exact", "overlap", "none"} or Overlap, default "exact"
+        How a plane is cut to fit into memory: exact streams its rows, overlap uses tiles, none does not cut. "exact"
+        gives the pixels of the whole plane in one piece; "overlap" is ``Overlap()``. A network that cannot be streamed
+        uses overlapping tiles instead of "exact".
+    memory : int or str, optional
+        Memory in bytes that exact tiling may use on the device, besides image and result; such as 2GiB. By default
+        that of the settings file, or else "auto", which measures the free memory.
+    self_ensemble : bool, default False
+        Average the results of the 8 flips and turns of the image: slightly more faithful, 8 times the work.
+    batch : int or "auto", default "auto"
+        Number of planes of a stack that are computed together; auto, or 1 or more.
+    intensity : {"auto", "dtype", "percentile", "contrast"}, Percentiles or (float, float), default "auto"
+        Values of the image that stand for black and white: auto, dtype, percentile, contrast, or two values. They are
+        chosen once for the whole image, bound nothing, and are undone in the result.
+    target : float or str, optional
+        Size of the result if not the model's own: a factor such as 2.5, or a pixel size such as 0.05 um. The network's
+        result is resized to it, bicubic and antialiased, to the nearest whole number of pixels.
+    part : Part, optional
+        The part of the image to upscale; by default all. The result has the pixels of that part of the whole result.
+    pixel_size : mapping of str to float, optional
+        The image's pixel size by axis letter, such as ``{"Y": 0.1, "X": 0.1}``, for a target that is a pixel size.
+    unit : str, optional
+        Unit of `pixel_size`, such as "um".
+    out : array or path, optional
+        Destination: an array of the result's shape and dtype (numpy, memory-mapped, zarr), or the path of an OME-Zarr
+        store that does not exist yet (such as "result.ome.zarr"). By default an array in memory.
+    progress : callable, optional
+        Called as ``progress(done, total)`` after every piece of work.
+    cancel : callable, optional
+        Called before every layer of the network; returning True ends the work with `Cancelled`.
+
+    Returns
+    -------
+    array
+        Same dtype, axes and order as `image`; longer in Y and X by the model's factor, or of the target's size. A numpy
+        array; with `out`, the array that was given, or a lazy view of the store's finest level.
+
+    Raises
+    ------
+    InputError
+        If image, axes or settings do not fit; nothing was computed then.
+    CheckpointError
+        If the model cannot be loaded.
+    Cancelled
+        If `cancel` returned True.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_sr as sr
+    >>> stack = np.zeros((3, 16, 20), np.uint16)
+    >>> sr.upscale(stack, "srcnn-x2", axes="ZYX", device="cpu").shape
+    (3, 32, 40)
+    """
+    settings = load_settings(
+        device=device,
+        precision=precision,
+        tiling=tiling,
+        memory=memory,
+        self_ensemble=self_ensemble,
+        batch=batch,
+        intensity=intensity,
+        target=target,
+    )
+    result: NDArray[Any] = (
+        Job(as_model(model), settings)
+        .run(image, axes, part=part, pixel_size=pixel_size, unit=unit, out=out, progress=progress, cancel=cancel)
+        .data
+    )
+    return result
