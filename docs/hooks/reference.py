@@ -1,8 +1,8 @@
 """MkDocs hook: tables of the reference that are made from the source, so that they cannot drift from it.
 
-A page holds a line such as ``<!-- generated: commands -->``; the hook puts the tables in its place. The keys of recipes,
-model cards and the settings file come from the classes that check them, read without importing them; the commands come
-from the command line itself, whose import needs neither torch nor numpy.
+A page holds a line such as ``<!-- generated: commands -->``, and the hook puts the tables in its place. The keys of
+recipes, model cards and the settings file come from the classes that check them, which are read without importing them.
+The commands come from the command line itself, whose import needs neither torch nor numpy.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """MkDocs hook: the address of the repository, and pages that live outside docs/.
 
-The address comes from `[project.urls]` in pyproject.toml. The changelog, the guide for contributors, the code of conduct
-and the page of the recipes are files at other places of the repository, where people look for them; here they become
-pages as well. In all pages, a relative link to a file of the repository that is no page leads to that file in the
-repository.
+The address comes from `[project.urls]` in pyproject.toml. The changelog, the guide for contributors, the code of
+conduct and the page of the recipes are files at other places of the repository, where people look for them. Here they
+become pages as well. In all pages, a relative link to a file of the repository that is no page leads to that file in
+the repository.
 """
 
 from __future__ import annotations
