@@ -2,7 +2,7 @@
 
 A page holds a line such as ``<!-- generated: commands -->``, and the hook puts the tables in its place. The keys of
 recipes, model cards and the settings file come from the classes that check them, which are read without importing them.
-The commands come from the command line itself, whose import needs neither torch nor numpy.
+The commands come from the command line itself, whose import needs no torch.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 @cache
 def _package() -> griffe.Module:
-    package = griffe.load("napari_sr", search_paths=[SOURCE], resolve_aliases=True)
+    package = griffe.load("napari_sr", search_paths=[SOURCE], resolve_aliases=True, allow_inspection=False)
     assert isinstance(package, griffe.Module)
     return package
 
@@ -76,8 +76,9 @@ def _tables(root: Any) -> Iterator[str]:
 
 def _table(model: griffe.Class, places: list[str]) -> Iterator[str]:
     kinds = _kinds(model)
-    where = " and ".join(f"`{place}`" for place in places if place) or "Top level"
-    yield f"### {where}{f', kind {kinds}' if kinds else ''}\n"
+    where = " and ".join(f"`{place}`" for place in places if place)
+    if where:
+        yield f"### {where}{f', kind {kinds}' if kinds else ''}\n"
     summary, documented = _documented(model)
     yield f"{summary}\n"
     yield "| key | value | default | |"
@@ -145,23 +146,26 @@ def _documented(model: griffe.Class) -> tuple[str, dict[str, tuple[str | None, s
     text, parameters = "", {}
     if model.docstring is None:
         return text, parameters
+    # Types as they are written: griffe reads only a part of such as ``{"exact", "none"} or Overlap``.
+    types = {
+        name: re.sub(r", (optional|default\b.*)$", "", line[2])
+        for line in re.finditer(r"^(\w+(?:, \w+)*) : (.+)$", model.docstring.value, re.MULTILINE)
+        for name in line[1].split(", ")
+    }
     # Fields are no parameters of a signature that griffe could see, so that it need not warn of them.
     for section in model.docstring.parse("numpy", warnings=False):
         if section.kind is griffe.DocstringSectionKind.text:
             text = section.value if not text else f"{text}\n\n{section.value}"
         elif section.kind in (griffe.DocstringSectionKind.parameters, griffe.DocstringSectionKind.attributes):
             for one in section.value:
-                kind = None if one.annotation is None else str(one.annotation)
-                parameters[one.name] = (kind, " ".join(one.description.split()))
+                parameters[one.name] = (types.get(one.name), " ".join(one.description.split()))
     return text, parameters
 
 
 def _type(documented: str | None, annotation: Any) -> str:
     """Type of a key: as the docstring has it, or else as the annotation has it, without limits and names of ours."""
     if documented is not None:
-        # griffe gives what numpydoc writes as {"a", "b"}, and types with a comma, as tuples.
-        bracketed = documented.startswith("(") and ("'" in documented or " or " in documented)
-        return documented[1:-1] if bracketed else documented
+        return re.sub(r"[{}]", "", documented)
     text = str(annotation)
     if isinstance(annotation, griffe.Expr):
         for name in annotation.iterate(flat=True):
@@ -177,7 +181,7 @@ def _type(documented: str | None, annotation: Any) -> str:
 def _default(value: Any) -> str:
     """A default as a file holds it."""
     text = "required" if value is None else str(value)
-    if text.startswith("Field("):
+    if text.lower().startswith("field("):
         found = re.search(r"\bdefault(?:_factory)?=(\{[^}]*\}|[^,)]+)", text)
         text = found[1] if found else "required"
     if re.fullmatch(r"[A-Z]\w+\(\)", text):
