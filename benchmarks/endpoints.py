@@ -8,7 +8,7 @@
 - Spectrum error: mean over rings of frequency, from a quarter of Nyquist up, of |log10(power / power of the truth)|.
 - Features: mean absolute difference from the truth in deep layers of SqueezeNet (fire8 and fire9), which are none of
   those that the bundled recipes' losses look at.
-- Brightness: mean of the result less the truth's, in grey levels of 255.
+- Brightness: mean of the result less the truth's, in gray levels of 255.
 
 An electron micrograph has grain of its own, which no network can know and which would be most of every figure here:
 with --denoise all of them compare with the truth without it (`training.denoising`); the low-resolution twins are made
@@ -34,7 +34,7 @@ from scipy.ndimage import uniform_filter
 import napari_sr as sr
 from napari_sr.evaluation import Panel, bicubic, evaluate, side_by_side
 from napari_sr.evaluation.folders import image_files
-from napari_sr.imaging.colour import grey, luma
+from napari_sr.imaging.color import gray, luma
 from napari_sr.imaging.files import read_image, write_image
 from napari_sr.training import recipe
 from napari_sr.training.degradation import degrade
@@ -110,12 +110,12 @@ def busiest(image: Image, side: int) -> tuple[int, int, int]:
 
 
 def drawn(columns: dict[str, list[Image]]) -> Image:
-    """A row for each image: a part from its middle by every method, in one grey scale."""
+    """A row for each image: a part from its middle by every method, in one gray scale."""
     rows = []
     for number in range(min(3, len(columns["truth"]))):
         images = {}
         for label, made in columns.items():
-            image = made[number] if made[number].ndim == 2 else grey(made[number] / 255.0) * 255
+            image = made[number] if made[number].ndim == 2 else gray(made[number] / 255.0) * 255
             top, left = (max(0, (n - _SHOWN) // 2) for n in image.shape)
             images[label] = image[top : top + _SHOWN, left : left + _SHOWN]
         contrast = tuple(np.quantile(images["truth"], (0.01, 0.998)))

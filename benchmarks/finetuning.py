@@ -69,7 +69,7 @@ def main() -> None:
             recipe,
             folder=arguments.run or Path(folder) / "run",
             save=False,
-            listen=lambda event: (
+            on_event=lambda event: (
                 isinstance(event, Validated) and print(f"  step {event.step}: {event.sentence()}", flush=True)
             ),
         )

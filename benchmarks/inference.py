@@ -381,7 +381,7 @@ def measure_rate(network: nn.Module, device: torch.device, sides: list[int], run
         }
         for name, case in cases.items():
             try:
-                seconds = median(in_turn({name: synchronised(case, device)}, runs)[name])
+                seconds = median(in_turn({name: synchronized(case, device)}, runs)[name])
             except torch.OutOfMemoryError:
                 print(f"  {side} x {side} {name:22s} does not fit the device's memory", flush=True)
                 continue
@@ -390,7 +390,7 @@ def measure_rate(network: nn.Module, device: torch.device, sides: list[int], run
             print(f"  {side} x {side} {name:22s} {seconds:8.3f} s {rate:8.3f} TFLOP/s ({shares})", flush=True)
 
 
-def synchronised(case: Callable[[], object], device: torch.device) -> Callable[[], None]:
+def synchronized(case: Callable[[], object], device: torch.device) -> Callable[[], None]:
     """A case that ends when the device has ended it."""
 
     def run() -> None:

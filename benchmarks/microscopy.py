@@ -7,7 +7,7 @@ recipe's ranges by its place in the list), and brought back
 - by bicubic interpolation,
 - by the best of a Gaussian filter, a Wiener filter and Richardson-Lucy, each followed by bicubic interpolation. Its
   strength is chosen by the truth: once for all images, as a user tunes a filter, and once for each image by itself,
-  which no user could do: a mark that favours them,
+  which no user could do: a mark that favors them,
 - by the model.
 PSNR counts the span from the truth's darkest to its brightest 0.1 % as the peak, so that dim and 16-bit images compare.
 Objects are what lies above Otsu's threshold in the truth, smoothed; their integrated intensity is the sum above the
@@ -49,7 +49,7 @@ ITERATIONS = (1, 2, 4, 8, 16)
 
 
 def planes(folder: Path, channel: int | None) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
-    """The grey planes of the images of a folder, with their names."""
+    """The gray planes of the images of a folder, with their names."""
     for path in image_files(folder):
         image = read_image(path)
         axes = parse_axes(image.axes, image.data.shape)

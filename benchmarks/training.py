@@ -2,7 +2,7 @@
 
     python benchmarks/training.py [--steps 30] [--threads 2]
 
-Trains SRCNN and the compact RRDB on a drawn texture. `forward`, `losses`, `backward` and `optimiser` are the work that
+Trains SRCNN and the compact RRDB on a drawn texture. `forward`, `losses`, `backward` and `optimizer` are the work that
 any training has; `data` is the drawing of patches, `rest` everything else (controls, events, log, averages of
 the weights). The plain loop does the same work with the same patches, drawn beforehand, and nothing besides; the two
 take turns, so that what else the machine does falls on both.
@@ -45,7 +45,7 @@ features = [64, 32]
 [[stages]]
 steps = STEPS
 losses = [{ kind = "mse" }]
-optimiser = { rate = 1e-4 }
+optimizer = { learning_rate = 1e-4 }
 """,
     "RRDB 32-16-6 x4": """
 name = "rrdb"
@@ -67,10 +67,10 @@ blocks = 6
 [[stages]]
 steps = STEPS
 losses = [{ kind = "l1" }]
-optimiser = { rate = 1e-4 }
+optimizer = { learning_rate = 1e-4 }
 """,
 }
-WORK = ("forward", "losses", "backward", "optimiser")
+WORK = ("forward", "losses", "backward", "optimizer")
 #: Steps that are not counted: the first ones choose kernels and allot memory.
 WARM = 3
 
@@ -114,7 +114,7 @@ def measure(recipe: Recipe, image: np.ndarray, folder: Path) -> tuple[Phases, li
             plain.step(event.step)
             phases._begun = phases._last = time.perf_counter()
 
-    training = Training(recipe, [image], folder=folder / "run", device="cpu", listen=hear)
+    training = Training(recipe, [image], folder=folder / "run", device="cpu", on_event=hear)
     check = Controls.check
 
     def checked(self: Controls, phase: str = "") -> None:
@@ -138,7 +138,7 @@ class PlainLoop:
         self.forward = self.generator.for_patches()
         stage = recipe.stages[0]
         self.loss = functional.mse_loss if stage.losses[0].kind == "mse" else functional.l1_loss
-        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=stage.optimiser.rate, fused=True)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=stage.optimizer.learning_rate, fused=True)
         patches = Training(recipe, [image], folder=folder, device="cpu").prepare().patches
         self.batches = [patches.batch(0, step, range(recipe.patches.batch)) for step in range(recipe.steps)]
         self.seconds: list[float] = []
@@ -146,10 +146,10 @@ class PlainLoop:
     def step(self, number: int) -> None:
         low, high = (t.contiguous(memory_format=torch.channels_last) for t in self.batches[number - 1])
         begun = time.perf_counter()
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         loss = self.loss(self.forward(low), high)
         loss.backward()
-        self.optimiser.step()
+        self.optimizer.step()
         loss.item()
         if number > WARM:
             self.seconds.append(time.perf_counter() - begun)

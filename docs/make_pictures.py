@@ -67,7 +67,7 @@ class Scene:
                 raise SystemExit("What the picture shows did not come about.")
             QTest.qWait(20)
 
-    def glance(self, panel: UpscalePanel) -> None:
+    def summary(self, panel: UpscalePanel) -> None:
         self.wait(lambda: panel.time.seconds is None)
 
     def save(self, path: Path) -> None:
@@ -79,7 +79,7 @@ class Scene:
 def esrgan(scene: Scene) -> None:
     """A preview of the view, split against bicubic."""
     panel = scene.open(fluorescence_low(), ESRGANPanel, "ESRGAN")
-    scene.glance(panel)
+    scene.summary(panel)
     panel.preview_controls.switch.value = True
     scene.wait(lambda: panel.preview.busy)
     scene.viewer.scene.camera.zoom *= 2
@@ -90,7 +90,7 @@ def esrgan(scene: Scene) -> None:
 def srcnn(scene: Scene) -> None:
     """A run that has come to its end."""
     panel = scene.open(fluorescence_low(), SRCNNPanel, "SRCNN")
-    scene.glance(panel)
+    scene.summary(panel)
     panel.controls.run_button.native.click()
     scene.wait(lambda: panel.running)
 
@@ -98,7 +98,7 @@ def srcnn(scene: Scene) -> None:
 def srgan(scene: Scene) -> None:
     """A pair between faithful and sharp, on a preview of the view."""
     panel = scene.open(fluorescence_low(), SRGANPanel, "SRGAN")
-    scene.glance(panel)
+    scene.summary(panel)
     panel.preview_controls.switch.value = True
     scene.wait(lambda: panel.preview.busy)
 
@@ -109,7 +109,7 @@ def more(scene: Scene) -> None:
     panel.models.select(_ELECTRON)
     panel.settings.intensity.value, panel.settings.tiling.value = "percentile", "overlap"
     panel.more.open = True
-    scene.glance(panel)
+    scene.summary(panel)
     QTest.qWait(_DRAWING_MS)
     panel.scroll.verticalScrollBar().setValue(panel.scroll.verticalScrollBar().maximum())
 
@@ -138,7 +138,7 @@ def stack(scene: Scene) -> None:
     scene.viewer.reset_view()
     panel.where.where.value = "rectangles"
     panel.size.kind.value = "pixel"
-    scene.glance(panel)
+    scene.summary(panel)
     panel.controls.run_button.native.click()
     scene.wait(lambda: panel.running)
 
@@ -148,7 +148,7 @@ def light(scene: Scene) -> None:
     scene.viewer.theme = "light"
     panel = scene.open(electron_low(), ESRGANPanel, "ESRGAN")
     panel.models.select(_ELECTRON)
-    scene.glance(panel)
+    scene.summary(panel)
     panel.preview_controls.switch.value = True
     scene.wait(lambda: panel.preview.busy)
 
@@ -181,7 +181,7 @@ def finetuned(scene: Scene) -> None:
     panel.outcome.use_button.native.click()
     upscaling = show_panel(scene.viewer, "srcnn")
     scene.wait(lambda: not upscaling.settings.known)
-    scene.glance(upscaling)
+    scene.summary(upscaling)
     upscaling.controls.run_button.native.click()
     scene.wait(lambda: upscaling.running)
     panel.course.crops.remove()

@@ -28,7 +28,7 @@ from napari_sr.zoo.card import Card, Figure
 from napari_sr.zoo.modelfile import write_model
 
 BUNDLED = Path(__file__).parents[1] / "src/napari_sr/zoo/bundled"
-#: Images that nothing is learnt from, by the domain of the card.
+#: Images that nothing is learned from, by the domain of the card.
 CHECKS = {"fluorescence": "micro/BBBC007", "electron": "micro/em_8nm_check.tif"}
 LEAST_DRAWS = 8
 

@@ -18,7 +18,7 @@ from pyqtgraph.exporters import ImageExporter
 
 from napari_sr.training.log import CURVES, read_curves
 
-COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e")
+COLORS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e")
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
     for column, run in enumerate(arguments.runs):
         rows = read_curves(run / CURVES)
         draw(window.addPlot(row=0, col=column, title=run.name), rows, ("psnr", "bicubic_psnr"), "PSNR, dB", log=False)
-        last = {"step", "stage", "rate", "psnr", "ssim", "bicubic_psnr", "bicubic_ssim", "total"}
+        last = {"step", "stage", "learning_rate", "psnr", "ssim", "bicubic_psnr", "bicubic_ssim", "total"}
         losses = [name for name in rows[0] if name not in last]
         values = [float(row[name]) for row in rows for name in losses if row[name]]
         # Over a small span a logarithmic axis has no numbers.
@@ -54,11 +54,11 @@ def draw(
     plot.addLegend(offset=(-10, -30) if "psnr" in names else (-10, 10))
     plot.setLabels(left=label, bottom="steps")
     plot.setLogMode(y=log)
-    for colour, name in zip(COLOURS, names, strict=False):
+    for color, name in zip(COLORS, names, strict=False):
         known = [row for row in rows if row[name]]
         steps, values = [int(row["step"]) for row in known], [float(row[name]) for row in known]
         style = pg.QtCore.Qt.PenStyle.DashLine if name.startswith("bicubic") else pg.QtCore.Qt.PenStyle.SolidLine
-        plot.plot(steps, values, pen=pg.mkPen(colour, width=2, style=style), name=name.replace("_", " "))
+        plot.plot(steps, values, pen=pg.mkPen(color, width=2, style=style), name=name.replace("_", " "))
 
 
 if __name__ == "__main__":

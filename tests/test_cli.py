@@ -21,8 +21,9 @@ from napari_sr.cli import app
 from napari_sr.errors import InputError
 from napari_sr.evaluation import bicubic, evaluate
 from napari_sr.imaging.files import read_image, write_image
-from napari_sr.inference import Job, Overlap
+from napari_sr.inference import Job
 from napari_sr.networks import SRCNN, RRDBNet
+from napari_sr.settings import JobSettings, Overlap
 from napari_sr.zoo import load_model
 
 MODULE = "from napari_sr.cli import main; main()"
@@ -103,7 +104,8 @@ def test_upscale_gives_the_pixels_of_the_job(stack, tmp_path):
     sizes = ("--tile", 12, "--overlap", 3, "--blend", 1)
     napari_sr("upscale", stack, out, "-m", "tiny", *sizes, "--intensity", "100,4000", "--device", "cpu", "-q")
     job = Job(
-        model=load_model("tiny"), device="cpu", tiling=Overlap(tile=12, overlap=3, blend=1), intensity=(100, 4000)
+        load_model("tiny"),
+        JobSettings(device="cpu", tiling=Overlap(tile=12, overlap=3, blend=1), intensity=(100, 4000)),
     )
     assert np.array_equal(read_image(out).data, job.run(read_image(stack).data, "ZYX").data)
 
@@ -135,13 +137,13 @@ def test_memory_is_bytes_or_a_number_with_its_unit(text, memory, stack, tmp_path
     jobs = []
     monkeypatch.setattr(Job, "run", lambda job, *arguments, **settings: jobs.append(job) or raising(InputError("."))())
     napari_sr("upscale", stack, tmp_path / "out.tif", "-m", "tiny", "--memory", text, status=2)
-    assert [job.memory for job in jobs] == [memory]
+    assert [job.settings.memory for job in jobs] == [memory]
 
 
 def test_self_ensemble_and_batch_reach_the_job(stack, tmp_path):
     out = tmp_path / "out.tif"
     napari_sr("upscale", stack, out, "-m", "tiny", "--self-ensemble", "--batch", 2, "--device", "cpu", "-q")
-    job = Job(model=load_model("tiny"), device="cpu", self_ensemble=True, batch=2)
+    job = Job(load_model("tiny"), JobSettings(device="cpu", self_ensemble=True, batch=2))
     assert np.array_equal(read_image(out).data, job.run(read_image(stack).data, "ZYX").data)
 
 
@@ -173,7 +175,7 @@ def test_store_is_written_with_its_axes_pixel_size_and_unit(stack, tmp_path):
     result = napari_sr("upscale", stack, out, "-m", "tiny", "--device", "cpu")
     assert result.stdout.startswith(f"{out}: tiny x4 on cpu")
     written = zarr.open_array(out, mode="r")
-    job = Job(model=load_model("tiny"), device="cpu")
+    job = Job(load_model("tiny"), JobSettings(device="cpu"))
     assert np.array_equal(written[:], job.run(read_image(stack).data, "ZYX").data)
     facts = dict(written.attrs)
     assert (facts["axes"], facts["unit"]) == ("ZYX", "micrometer")
@@ -367,7 +369,7 @@ def test_disk_that_is_full_is_a_sentence(stack, tmp_path, monkeypatch):
 
 def test_models_lists_those_at_hand_and_where_to_get_others(model_folder):
     lines = napari_sr("models").stdout.splitlines()
-    assert re.split(r"\s{2,}", lines[0]) == ["NAME", "FAMILY", "FACTOR", "COLOUR", "DOMAIN", "WHERE", "LICENCE"]
+    assert re.split(r"\s{2,}", lines[0]) == ["NAME", "FAMILY", "FACTOR", "COLOR", "DOMAIN", "WHERE", "LICENSE"]
     assert any(line.startswith("tiny ") and "user" in line for line in lines)
     get = next(n for n, line in enumerate(lines) if "put it into" in line)
     assert str(model_folder) in lines[get]
@@ -439,7 +441,7 @@ def test_evaluate_upscales_with_models_and_their_settings(pairs):
         "--json",
     )
     (record,) = json.loads(napari_sr("evaluate", low / "apex2.png", high / "ape.png", *arguments).stdout)
-    job = Job(model=load_model("tiny-srcnn", scale=2, upsampling="bilinear"), device="cpu")
+    job = Job(load_model("tiny-srcnn", scale=2, upsampling="bilinear"), JobSettings(device="cpu"))
     expected = evaluate(
         job.run(read_image(low / "apex2.png").data).data, read_image(high / "ape.png").data, scale=2, border=3
     )
@@ -454,7 +456,7 @@ def test_evaluate_is_exact_too_and_takes_the_self_ensemble(pairs, monkeypatch):
     arguments = ("evaluate", low / "apex2.png", high / "ape.png", "-m", "tiny-srcnn", "--scale", 2)
     napari_sr(*arguments)
     napari_sr(*arguments, "--self-ensemble", "--memory", "100MB")
-    assert [(job.tiling, job.memory, job.self_ensemble) for job in jobs] == [
+    assert [(job.settings.tiling, job.settings.memory, job.settings.self_ensemble) for job in jobs] == [
         ("exact", "auto", False),
         ("exact", 10**8, True),
     ]
@@ -537,12 +539,12 @@ def test_a_factor_or_a_pixel_size_may_be_asked_for(tmp_path, stack):
     assert image.pixel_size == pytest.approx({"Z": 0.3, "Y": 0.04, "X": 0.04})
     napari_sr("upscale", stack, tmp_path / "size.zarr", "-m", "tiny", "--pixel-size", "50 nm")
     assert zarr.open_array(tmp_path / "size.zarr").shape == (3, 32, 40)
-    for wish, words in (
+    for wanted, words in (
         (["--factor", "2", "--pixel-size", "5 um"], "two wishes"),
         (["--pixel-size", "0.05"], "has no unit"),
         (["--pixel-size", "0.05 miles"], "neither a factor nor a pixel size"),
     ):
-        assert words in refusal("upscale", stack, tmp_path / "no.tif", "-m", "tiny", *wish)
+        assert words in refusal("upscale", stack, tmp_path / "no.tif", "-m", "tiny", *wanted)
 
 
 def test_a_dry_run_says_what_it_would_give_and_writes_nothing(tmp_path, stack):

@@ -21,7 +21,7 @@ RECIPE = """
 name = "tiny"
 family = "esrgan"
 precision = "float32"
-data = { images = [{ path = "pictures", name = "pictures", licence = "CC0-1.0" }] }
+data = { images = [{ path = "pictures", name = "pictures", license = "CC0-1.0" }] }
 patches = { size = 8, batch = 4, empty = 0.0 }
 validation = { every = 100, block = 16, gap = 2 }
 
@@ -69,7 +69,7 @@ def test_a_recipe_becomes_a_model_that_is_listed(folder):
     assert "bicubic" in result.stdout
     (entry,) = [entry for entry in list_models() if entry.where == "user"]
     assert entry.name == "tiny"
-    assert entry.card.training_data[0].licence == "CC0-1.0"
+    assert entry.card.training_data[0].license == "CC0-1.0"
     run = folder / "runs" / "tiny"
     assert {path.name for path in run.iterdir()} == {"recipe.toml", "curves.csv", "train.log", "last.pt", "model.txt"}
     assert read_curves(run / "curves.csv")[-1]["psnr"]

@@ -17,7 +17,7 @@ def test_constant_image_stays_constant_in_its_dtype(kernel, dtype):
     assert np.allclose(result, 93)
 
 
-def test_colours_are_enlarged_each_alone():
+def test_colors_are_enlarged_each_alone():
     image = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
     result = bicubic(image, 2)
     assert np.array_equal(result, np.stack([resize(image[..., c], factor=2) for c in range(3)], axis=-1))

@@ -67,13 +67,13 @@ def test_ssim_is_wangs_formula_on_whole_windows(rng):
     assert ssim(a, b, data_range=255) == pytest.approx(expected.mean(), abs=1e-9)
 
 
-def test_ssim_of_colours_is_the_mean_of_the_channels(rng):
+def test_ssim_of_colors_is_the_mean_of_the_channels(rng):
     a, b = rng.random((20, 20, 3)), rng.random((20, 20, 3))
     each = [ssim(a[..., c], b[..., c], data_range=1) for c in range(3)]
     assert ssim(a, b, data_range=1) == pytest.approx(np.mean(each))
 
 
-def test_luma_of_grey_colours_is_their_studio_swing(rng):
+def test_luma_of_gray_colors_is_their_studio_swing(rng):
     # R = G = B = v gives Y = 16 + 219 v / 255: a difference of 10 becomes one of 8.588.
     reference = np.repeat(rng.integers(50, 200, (32, 32, 1), np.uint8), 3, axis=2)
     fidelity = evaluate(reference + np.uint8(10), reference, scale=2)
@@ -84,7 +84,7 @@ def test_luma_of_grey_colours_is_their_studio_swing(rng):
     assert "R, G and B" in plain.protocol
 
 
-def test_luma_of_uint16_and_float_colours_is_that_of_uint8(rng):
+def test_luma_of_uint16_and_float_colors_is_that_of_uint8(rng):
     a, b = rng.integers(0, 256, (2, 32, 32, 3), np.uint8)
     expected = evaluate(a, b, scale=2)
     for factor, dtype, span in ((257, np.uint16, None), (1 / 255, np.float64, 1.0)):
@@ -93,7 +93,7 @@ def test_luma_of_uint16_and_float_colours_is_that_of_uint8(rng):
         assert (found.psnr, found.ssim) == (pytest.approx(expected.psnr), pytest.approx(expected.ssim))
 
 
-def test_grey_is_compared_as_it_is(rng):
+def test_gray_is_compared_as_it_is(rng):
     reference = rng.integers(0, 60_000, (32, 32), np.uint16)
     fidelity = evaluate(reference + np.uint16(100), reference, scale=4)
     assert fidelity.psnr == pytest.approx(20 * log10(65535 / 100))

@@ -42,7 +42,7 @@ def test_axes_that_nobody_named_come_from_the_shape(shape, letters, rgb):
     assert (axes.letters, axes.rgb, axes.rgba) == (letters, rgb, rgb and shape[-1] == 4)
 
 
-def test_only_a_last_channel_axis_of_three_or_four_is_colour():
+def test_only_a_last_channel_axis_of_three_or_four_is_color():
     assert parse_axes("YXC", (8, 9, 3)).rgb
     assert parse_axes("xyc", (8, 9, 4)).rgba
     for letters, shape in (("YXC", (8, 9, 2)), ("YXC", (8, 9, 5)), ("CYX", (3, 8, 9)), ("YCX", (8, 3, 4))):
@@ -58,8 +58,8 @@ def test_every_pixel_lies_in_exactly_one_plane_and_goes_back_to_its_place(drawn)
     out, seen = np.full_like(image, -1), []
     for index in axes.plane_indices():
         plane = axes.plane(image, index)
-        colours = (image.shape[-1],) if axes.rgb else ()
-        assert plane.shape == (image.shape[axes.y], image.shape[axes.x], *colours)
+        colors = (image.shape[-1],) if axes.rgb else ()
+        assert plane.shape == (image.shape[axes.y], image.shape[axes.x], *colors)
         seen.append(plane.ravel())
         axes.place(out, index, plane)
     assert len(seen) == axes.plane_count

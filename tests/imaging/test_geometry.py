@@ -33,14 +33,14 @@ def random_shear(rng, ndim):
 
 
 def random_layer(seed):
-    """Draw an Image layer: rotated, sheared, anisotropic, grey or RGB(A), perhaps multiscale, with affine and units."""
+    """Draw an Image layer: rotated, sheared, anisotropic, gray or RGB(A), perhaps multiscale, with affine and units."""
     rng = np.random.default_rng(seed)
     ndim = int(rng.integers(2, 6))
-    colours = () if rng.random() < 0.6 or ndim == 5 else (int(rng.integers(3, 5)),)
+    colors = () if rng.random() < 0.6 or ndim == 5 else (int(rng.integers(3, 5)),)
     shape = tuple(int(n) for n in rng.integers(1, 5, ndim - 2)) + tuple(int(n) for n in rng.integers(8, 20, 2))
-    data = rng.integers(0, 255, shape + colours, dtype=np.uint8)
+    data = rng.integers(0, 255, shape + colors, dtype=np.uint8)
     if rng.random() < 0.3:
-        data = [data, data[(..., slice(None, None, 2), slice(None, None, 2), *[slice(None)] * len(colours))]]
+        data = [data, data[(..., slice(None, None, 2), slice(None, None, 2), *[slice(None)] * len(colors))]]
     affine = np.eye(ndim + 1)
     affine[:-1, :] += rng.normal(0, 0.5, (ndim, ndim + 1))
     rotations = [None, random_rotation(rng, ndim), float(rng.uniform(-180, 180))]
@@ -48,7 +48,7 @@ def random_layer(seed):
         rotations.append(tuple(rng.uniform(-180, 180, 3)))
     return layers.Image(
         data,
-        rgb=bool(colours),
+        rgb=bool(colors),
         multiscale=isinstance(data, list),
         contrast_limits=(0, 255),
         scale=10 ** rng.uniform(-3, 3, ndim),
@@ -159,7 +159,7 @@ def test_the_letters_say_which_axes_grow():
     np.testing.assert_allclose(world_box(result), world_box(layer))
 
 
-def test_a_last_axis_of_three_that_is_no_colour_is_x():
+def test_a_last_axis_of_three_that_is_no_color_is_x():
     layer = layers.Image(np.zeros((5, 8, 3), np.uint8), rgb=False)
     result = upscaled(layer, 2)
     assert result.data.shape == (5, 16, 6)
@@ -344,7 +344,7 @@ def test_a_result_of_another_shape_is_refused(shape):
         upscaled_layer(layer, np.zeros(shape, np.uint8), 2)
 
 
-def test_an_rgb_layer_refuses_letters_without_its_colours():
+def test_an_rgb_layer_refuses_letters_without_its_colors():
     layer = layers.Image(np.zeros((6, 5, 3), np.uint8), rgb=True)
     with pytest.raises(InputError, match="end them with C"):
         layer_axes(layer, "ZYX")

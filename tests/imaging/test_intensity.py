@@ -18,7 +18,7 @@ ranges = st.sampled_from([(0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (-0.5, 0.5)])
 def bounds(draw, least, most):
     low = draw(st.floats(least, most, allow_nan=False, width=32))
     high = draw(st.floats(least, most, allow_nan=False, width=32))
-    # Narrower than a grey level over the whole dtype asks more of a float32 than its 24 bits.
+    # Narrower than a gray level over the whole dtype asks more of a float32 than its 24 bits.
     assume(high - low >= 1)
     return low, high
 
@@ -169,22 +169,22 @@ def test_percentiles_of_a_plane_larger_than_a_counting_block_are_exact(monkeypat
     np.testing.assert_allclose((found.low, found.high), np.percentile(image, (0.1, 99.9)))
 
 
-def test_separate_channels_get_their_own_percentiles_and_colours_share_theirs():
+def test_separate_channels_get_their_own_percentiles_and_colors_share_theirs():
     image = np.stack([np.arange(100.0).reshape(10, 10) * gain for gain in (1, 10, 100)])
     apart = intensity_maps("percentile", image, parse_axes("CYX", image.shape))
     assert list(apart) == [0, 1, 2]
     np.testing.assert_allclose([m.high for m in apart.values()], [98.901, 989.01, 9890.1])
-    colours = np.moveaxis(image, 0, -1)
-    together = intensity_maps("percentile", colours, parse_axes("YXC", colours.shape))
+    colors = np.moveaxis(image, 0, -1)
+    together = intensity_maps("percentile", colors, parse_axes("YXC", colors.shape))
     assert list(together) == [None]
     np.testing.assert_allclose(together[None].high, np.percentile(image, 99.9))
 
 
 def test_alpha_has_no_say_in_the_percentiles():
-    colours = np.random.default_rng(3).random((10, 12, 3))
-    with_alpha = np.concatenate([colours, np.full((10, 12, 1), 1e6)], axis=-1)
+    colors = np.random.default_rng(3).random((10, 12, 3))
+    with_alpha = np.concatenate([colors, np.full((10, 12, 1), 1e6)], axis=-1)
     assert intensity_maps("percentile", with_alpha, parse_axes("YXC", (10, 12, 4))) == intensity_maps(
-        "percentile", colours, parse_axes("YXC", (10, 12, 3))
+        "percentile", colors, parse_axes("YXC", (10, 12, 3))
     )
 
 

@@ -16,14 +16,14 @@ DATA = os.environ.get("NAPARI_SR_DATA")
 
 
 def test_shrinking_by_two_is_the_cubic_stretched_by_two() -> None:
-    """By hand: Keys' cubic at (j - 3.5) / 2, halved, gives eight neighbours -3, -9, 29, 111, 111, 29, -9, -3 of 256."""
+    """By hand: Keys' cubic at (j - 3.5) / 2, halved, gives eight neighbors -3, -9, 29, 111, 111, 29, -9, -3 of 256."""
     line = np.zeros((1, 16))
     line[0, 8] = 256
     assert np.allclose(resize(line, (1, 8))[0], _by_hand(), atol=1e-12)
 
 
 def _by_hand() -> list[float]:
-    """Pixel 8 is the neighbour number 8 - (2 i - 3) of output i."""
+    """Pixel 8 is the neighbor number 8 - (2 i - 3) of output i."""
     weights = [-3.0, -9.0, 29.0, 111.0, 111.0, 29.0, -9.0, -3.0]
     return [weights[8 - (2 * i - 3)] if 0 <= 8 - (2 * i - 3) < 8 else 0.0 for i in range(8)]
 
@@ -71,18 +71,18 @@ def test_a_constant_image_stays_constant(kernel: Kernel, value: float, sizes: tu
 
 @given(factor=st.integers(2, 5), kernel=st.sampled_from(KERNELS[1:]))
 def test_enlarging_and_shrinking_move_nothing(factor: int, kernel: Kernel) -> None:
-    """The centre of mass of a spot stays where it is, in the coordinates of either image."""
+    """The center of mass of a spot stays where it is, in the coordinates of either image."""
     y, x = np.mgrid[:48, :48]
     spot = np.exp(-((y - 23.3) ** 2 + (x - 24.8) ** 2) / 18)
 
-    def centre(image: np.ndarray) -> np.ndarray:
+    def center(image: np.ndarray) -> np.ndarray:
         grid = np.mgrid[: image.shape[0], : image.shape[1]]
         return np.array([(g * image).sum() / image.sum() for g in grid])
 
-    large = centre(resize(spot, factor=factor, kernel=kernel))
-    assert np.allclose((large + 0.5) / factor - 0.5, centre(spot), atol=1e-3)
-    small = centre(resize(spot, (48 // 2, 48 // 2), kernel=kernel))
-    assert np.allclose((small + 0.5) * 2 - 0.5, centre(spot), atol=1e-3)
+    large = center(resize(spot, factor=factor, kernel=kernel))
+    assert np.allclose((large + 0.5) / factor - 0.5, center(spot), atol=1e-3)
+    small = center(resize(spot, (48 // 2, 48 // 2), kernel=kernel))
+    assert np.allclose((small + 0.5) * 2 - 0.5, center(spot), atol=1e-3)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32, np.float64])

@@ -28,6 +28,7 @@ from napari_sr.inference.plane import PlaneRunner
 from napari_sr.inference.streaming.rows import Rows
 from napari_sr.inference.streaming.steps import Convolve, Step
 from napari_sr.networks import SRCNN, RRDBNet
+from napari_sr.settings import JobSettings
 from tests.inference.small_models import model_of, rrdb
 from tests.inference.streaming.drawn import small, whole, with_drawn_weights
 
@@ -227,7 +228,7 @@ def test_self_ensemble_of_groups_fills_the_image_up_first(size: tuple[int, int],
 def test_the_report_says_how_a_plane_was_cut() -> None:
     told: list[tuple[int, int]] = []
     image = np.zeros((100, 30), np.uint8)
-    job = Job(model=rrdb(2, 1), memory=10**8)
+    job = Job(rrdb(2, 1), JobSettings(memory=10**8))
     report = job.run(image, "YX", progress=lambda done, total: told.append((done, total))).report
     assert report.tiling == "exact, 16 rows at a time"
     # The first word of progress comes before the first strip.
@@ -239,7 +240,7 @@ def test_the_report_says_how_a_plane_was_cut() -> None:
 
 def test_the_report_says_that_a_plane_went_by_bands() -> None:
     image = np.zeros((80, 70), np.uint8)
-    report = Job(model=rrdb(2, 1), memory=1).run(image, "YX").report
+    report = Job(rrdb(2, 1), JobSettings(memory=1)).run(image, "YX").report
     assert report.tiling == "exact, 1 rows at a time, 16 columns at a time"
 
 
@@ -323,7 +324,7 @@ def test_strips_are_halved_as_often_as_it_takes(monkeypatch: pytest.MonkeyPatch)
 def test_a_height_that_did_not_fit_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """From the second plane, or band, on: each attempt costs what had been computed."""
     Short(monkeypatch, lambda n, step, inputs: step.inputs == [0] and inputs[0].stop - inputs[0].start > 12)
-    job = Job(model=rrdb(2, 1), batch=1)
+    job = Job(rrdb(2, 1), JobSettings(batch=1))
     report = job.run(np.zeros((4, 60, 21), np.uint8), "ZYX").report
     assert report.halved == 1
     assert "8 rows at a time" in report.tiling
@@ -484,7 +485,7 @@ def doubling() -> Any:
         nn.init.zeros_(parameter)
     for conv, weight in ((network.conv1, 10), (network.conv2, 1), (network.conv3, 0.1)):
         conv.weight.data[0, 0, 1, 1] = weight
-    return model_of(network, "SRCNN", settings, colour="grey", family="srcnn", output_range=(0.0, 0.5))
+    return model_of(network, "SRCNN", settings, color="gray", family="srcnn", output_range=(0.0, 0.5))
 
 
 @pytest.mark.usefixtures("low_strips")
@@ -493,7 +494,7 @@ def test_no_nan_reaches_an_integer() -> None:
     image[60:62] = 50_000
     # With (0, 1), 50,000 is 500,000 inside the network: beyond float16, not beyond float32.
     exact, half = (
-        Job(model=doubling(), precision=precision, intensity=(0.0, 1.0)).run(image, "YX")
+        Job(doubling(), JobSettings(precision=precision, intensity=(0.0, 1.0))).run(image, "YX")
         for precision in ("float32", "float16")
     )
     assert half.report.recomputed == 1
@@ -507,7 +508,7 @@ def test_values_clipped_beside_a_spoilt_row_count_once() -> None:
     image = np.full((120, 9), 40_000, np.uint16)
     image[60:62] = 60_000
     # With (0, 8), 40,000 is 50,000 inside, within float16, and 60,000 is 75,000. Doubled, all of them leave uint16.
-    result = Job(model=doubling(), precision="float16", intensity=(0.0, 8.0)).run(image, "YX")
+    result = Job(doubling(), JobSettings(precision="float16", intensity=(0.0, 8.0))).run(image, "YX")
     assert result.report.recomputed == 1
     assert (result.data == 65535).all()
     assert result.report.clipped == result.data.size
@@ -522,7 +523,7 @@ def test_cancel_at_any_moment_stops_before_the_next_layer_and_leaves_no_file(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = np.random.default_rng(seed).integers(0, 256, (2, 70, 33), np.uint8)
-    job = Job(model=rrdb(2, 1), batch=1, self_ensemble=seed % 2 == 1, memory=10**7)
+    job = Job(rrdb(2, 1), JobSettings(batch=1, self_ensemble=seed % 2 == 1, memory=10**7))
     asked = 0
     with monkeypatch.context() as patch:
         smooth = Short(patch, lambda n, step, inputs: False)
@@ -595,7 +596,7 @@ def test_a_network_that_cannot_be_streamed_goes_by_tiles_and_the_report_says_why
     network = with_drawn_weights(Unstreamable(middle, back))
     monkeypatch.setattr(work_module, "network_for", lambda *_: network)
     image = np.random.default_rng(0).integers(0, 256, (330, 20), np.uint8)
-    fallen, asked = (Job(model=rrdb(2, 1), tiling=tiling).run(image, "YX") for tiling in ("exact", "overlap"))
+    fallen, asked = (Job(rrdb(2, 1), JobSettings(tiling=tiling)).run(image, "YX") for tiling in ("exact", "overlap"))
     assert np.array_equal(fallen.data, asked.data)
     assert fallen.data.shape == (660, 40)
     assert fallen.report.tiling.startswith(asked.report.tiling)

@@ -12,11 +12,12 @@ from hypothesis.extra import numpy as hnp
 
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.resize import resize
-from napari_sr.inference import Job, Overlap, upscale
+from napari_sr.inference import Job, upscale
+from napari_sr.settings import JobSettings, Overlap
 from tests.inference.small_models import identity, rrdb
 
 IDENTITY = identity()
-IDENTITY_GREY = identity(colour="grey")
+IDENTITY_GRAY = identity(color="gray")
 IDENTITY_RGB = identity(3, "rgb")
 
 
@@ -44,13 +45,13 @@ def test_every_value_of_the_dtype_comes_back_from_the_identity_network(dtype: ty
         assert np.array_equal(upscale(image, IDENTITY_RGB, intensity=intensity), image)
 
 
-@pytest.mark.parametrize("model", [IDENTITY_RGB, IDENTITY_GREY], ids=["rgb", "grey"])
-def test_colours_come_back_from_the_identity_network(model: Any) -> None:
+@pytest.mark.parametrize("model", [IDENTITY_RGB, IDENTITY_GRAY], ids=["rgb", "gray"])
+def test_colors_come_back_from_the_identity_network(model: Any) -> None:
     image = np.random.default_rng(0).integers(0, 65536, (5, 6, 4), np.uint16)
     assert np.array_equal(upscale(image, model, "YXC"), image)
 
 
-def test_colours_come_back_through_luminance_to_rounding() -> None:
+def test_colors_come_back_through_luminance_to_rounding() -> None:
     image = np.random.default_rng(0).integers(0, 256, (5, 6, 3), np.uint8)
     assert np.abs(upscale(image, IDENTITY, "YXC").astype(int) - image).max() <= 1
 
@@ -80,19 +81,19 @@ def test_a_stack_is_its_planes_one_by_one() -> None:
 def test_one_intensity_map_for_the_whole_stack() -> None:
     """A dim plane of a stack is not stretched: the map is chosen once."""
     stack = np.stack([np.full((6, 6), 10, np.uint16), np.arange(36, dtype=np.uint16).reshape(6, 6) * 1000])
-    result = Job(model=rrdb(2, 1)).run(stack, "ZYX")
+    result = Job(rrdb(2, 1)).run(stack, "ZYX")
     assert len(result.report.intensity) == 1
 
 
 def test_separate_channels_have_a_map_each() -> None:
     image = np.random.default_rng(3).integers(0, 60000, (2, 6, 6), np.uint16)
     image[1] //= 100
-    report = Job(model=rrdb(2, 1)).run(image, "CYX").report
+    report = Job(rrdb(2, 1)).run(image, "CYX").report
     assert set(report.intensity) == {"0", "1"}
     assert report.intensity["0"][1] > 50 * report.intensity["1"][1]
 
 
-def test_grey_through_a_colour_network_has_no_tint_of_its_own() -> None:
+def test_gray_through_a_color_network_has_no_tint_of_its_own() -> None:
     image = np.random.default_rng(4).integers(0, 256, (6, 7), np.uint8)
     assert upscale(image, rrdb(2), "YX").shape == (12, 14)
 
@@ -113,16 +114,16 @@ def test_the_cards_ranges_are_those_of_the_network() -> None:
     """An identity network trained from [0, 255] to [-1, 1] makes v / 255 of v: the card undoes it."""
     image = np.random.default_rng(7).random((6, 6), dtype=np.float32)
     plain = upscale(image, IDENTITY, intensity=(0, 1))
-    stretched = identity(colour="grey", intensity_range=(0.0, 255.0), output_range=(0.0, 255.0))
+    stretched = identity(color="gray", intensity_range=(0.0, 255.0), output_range=(0.0, 255.0))
     assert np.allclose(upscale(image, stretched, intensity=(0, 1)), plain, atol=1e-6)
-    wider = identity(colour="grey", output_range=(0.0, 2.0))
+    wider = identity(color="gray", output_range=(0.0, 2.0))
     assert np.allclose(upscale(image, wider, intensity=(0, 1)), plain / 2, atol=1e-6)
 
 
 def test_clipped_values_are_counted() -> None:
     # Halving the output range doubles the values: every pixel above the middle leaves uint8.
     image = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    result = Job(model=identity(colour="grey", output_range=(0.0, 0.5))).run(image, "YX")
+    result = Job(identity(color="gray", output_range=(0.0, 0.5))).run(image, "YX")
     assert result.report.clipped == 128
     assert result.data.max() == 255
 
@@ -130,7 +131,7 @@ def test_clipped_values_are_counted() -> None:
 @pytest.mark.parametrize("tiling", ["exact", Overlap(tile=16, overlap=2, blend=1)], ids=["exact", "tiles"])
 def test_progress_only_grows_and_ends_full(tiling: Any) -> None:
     seen: list[tuple[int, int]] = []
-    job = Job(model=rrdb(2, 1), tiling=tiling, memory=10**6)
+    job = Job(rrdb(2, 1), JobSettings(tiling=tiling, memory=10**6))
     job.run(np.zeros((2, 200, 30), np.uint8), "ZYX", progress=lambda done, total: seen.append((done, total)))
     totals = {total for _, total in seen}
     assert len(totals) == 1
@@ -142,7 +143,7 @@ def test_progress_only_grows_and_ends_full(tiling: Any) -> None:
 
 def test_cancel_ends_the_job() -> None:
     seen: list[int] = []
-    job = Job(model=rrdb(2, 1), batch=1)
+    job = Job(rrdb(2, 1), JobSettings(batch=1))
     with pytest.raises(Cancelled):
         job.run(
             np.zeros((5, 8, 8), np.uint8),
@@ -154,7 +155,7 @@ def test_cancel_ends_the_job() -> None:
 
 
 def test_a_report_says_it_in_a_line() -> None:
-    report = Job(model=rrdb(2, 1), device="cpu").run(np.zeros((8, 8), np.uint8)).report
+    report = Job(rrdb(2, 1), JobSettings(device="cpu")).run(np.zeros((8, 8), np.uint8)).report
     line = report.sentence()
     assert "x2 on cpu in float32, 1 plane" in line
     assert "\n" not in line
@@ -197,4 +198,4 @@ def test_unknown_settings_are_refused_in_one_sentence(setting: dict[str, Any], w
 
 def test_a_model_of_channels_no_layer_has_is_refused() -> None:
     with pytest.raises(InputError, match="4 channels"):
-        Job(model=rrdb(2, 4))
+        Job(rrdb(2, 4))

@@ -31,13 +31,13 @@ def test_a_z_stack_keeps_its_box_and_divides_its_pixel_size() -> None:
     assert result.name == "cells · ESRGAN x4"
 
 
-@pytest.mark.parametrize("colours", [3, 4])
-def test_rgb_layers_stay_rgb(colours: int) -> None:
-    data = np.random.default_rng(0).integers(0, 256, (8, 9, colours), np.uint8)
+@pytest.mark.parametrize("colors", [3, 4])
+def test_rgb_layers_stay_rgb(colors: int) -> None:
+    data = np.random.default_rng(0).integers(0, 256, (8, 9, colors), np.uint8)
     source = Image(data, rgb=True, scale=(2, 3), rotate=30, shear=[0.2])
     result = Layer.create(*upscale_layer(source, rrdb(2)))
     assert result.rgb
-    assert result.data.shape == (16, 18, colours)
+    assert result.data.shape == (16, 18, colors)
     assert np.allclose(world_box(result), world_box(source), atol=1e-10)
 
 

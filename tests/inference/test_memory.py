@@ -24,7 +24,7 @@ from napari_sr.inference.memory import (
     cut_plane,
     free_memory,
 )
-from napari_sr.inference.streaming.plan import Plan, plan_stream
+from napari_sr.inference.streaming.plan import StreamPlan, plan_stream
 from tests.inference.streaming.drawn import small
 
 CPU, METAL = torch.device("cpu"), torch.device("mps")
@@ -32,7 +32,7 @@ NAMES = ["srcnn x2", "srresnet x4", "rrdbnet x2 unshuffled"]
 
 
 @cache
-def planned(name: str) -> tuple[Plan, Any]:
+def planned(name: str) -> tuple[StreamPlan, Any]:
     network = small(name)
     return plan_stream(network), network
 

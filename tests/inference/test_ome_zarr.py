@@ -13,11 +13,12 @@ from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.part import Part
 from napari_sr.inference import Job, ome_zarr, prepare_layer, run_layer, store, upscale_layer
 from napari_sr.inference.ome_zarr import open_levels
+from napari_sr.settings import JobSettings
 from napari_sr.widgets.reader import get_reader
 from tests.inference.small_models import rrdb
 from tests.inference.test_layer import world_box
 
-GREY = rrdb(2, 1)
+GRAY = rrdb(2, 1)
 
 
 def stack(**options: Any) -> Image:
@@ -26,8 +27,8 @@ def stack(**options: Any) -> Image:
 
 
 def test_the_layer_is_the_store_on_disk(tmp_path: Path) -> None:
-    expected = upscale_layer(stack(), GREY)
-    data, kwargs, kind = upscale_layer(stack(), GREY, out=tmp_path / "cells.zarr")
+    expected = upscale_layer(stack(), GRAY)
+    data, kwargs, kind = upscale_layer(stack(), GRAY, out=tmp_path / "cells.zarr")
     assert isinstance(data, zarr.Array)
     layer = Layer.create(data, kwargs, kind)
     assert not layer.multiscale
@@ -38,7 +39,7 @@ def test_the_layer_is_the_store_on_disk(tmp_path: Path) -> None:
 
 
 def test_it_says_axes_sizes_units_and_place_as_ome_zarr(tmp_path: Path) -> None:
-    upscale_layer(stack(), GREY, out=tmp_path / "cells.zarr")
+    upscale_layer(stack(), GRAY, out=tmp_path / "cells.zarr")
     said = zarr.open_group(tmp_path / "cells.zarr", mode="r").attrs["ome"]
     assert said["version"] == "0.5"
     (image,) = said["multiscales"]
@@ -51,7 +52,7 @@ def test_it_says_axes_sizes_units_and_place_as_ome_zarr(tmp_path: Path) -> None:
 def test_a_large_result_is_a_pyramid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ome_zarr, "CHUNK", 16)
     monkeypatch.setattr(store, "CHUNK", 16)
-    data, kwargs, kind = upscale_layer(stack(), GREY, out=tmp_path / "cells.zarr")
+    data, kwargs, kind = upscale_layer(stack(), GRAY, out=tmp_path / "cells.zarr")
     shapes = [level.shape for level in data]
     assert shapes == [(2, 42, 66), (2, 21, 33), (2, 11, 17), (2, 6, 9)]
     layer = Layer.create(data, kwargs, kind)
@@ -61,7 +62,7 @@ def test_a_large_result_is_a_pyramid(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert data[2][0, -1, -1] == data[1][0, -1, -1]
     sets = zarr.open_group(tmp_path / "cells.zarr", mode="r").attrs["ome"]["multiscales"][0]["datasets"]
     assert [one["path"] for one in sets] == ["0", "1", "2", "3"]
-    # The centre of the first coarse pixel: 8 x 8 fine ones of 0.05.
+    # The center of the first coarse pixel: 8 x 8 fine ones of 0.05.
     scale, translation = sets[3]["coordinateTransformations"]
     assert scale["scale"] == pytest.approx([0.3, 0.4, 0.4])
     assert translation["translation"] == pytest.approx([1, 1.95 + 0.2, 2.95 + 0.2])
@@ -88,7 +89,7 @@ def test_levels_keep_dtype_and_order_of_axes(tmp_path: Path, dtype: Any, letters
 
 
 def test_a_part_and_a_target_go_to_a_store_as_well(tmp_path: Path) -> None:
-    job = Job(model=GREY, target="0.04 um")
+    job = Job(GRAY, JobSettings(target="0.04 um"))
     prepared = prepare_layer(job, stack(), part=Part(rows=(3, 9), at={"Z": 1}))
     on_disk = run_layer(job, prepared, out=tmp_path / "part.zarr")
     assert np.array_equal(on_disk[0][:], run_layer(job, prepared)[0])
@@ -96,7 +97,7 @@ def test_a_part_and_a_target_go_to_a_store_as_well(tmp_path: Path) -> None:
 
 def test_what_is_stopped_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Cancelled):
-        upscale_layer(stack(), GREY, out=tmp_path / "a.zarr", cancel=lambda: True)
+        upscale_layer(stack(), GRAY, out=tmp_path / "a.zarr", cancel=lambda: True)
     assert not list(tmp_path.iterdir())
     # While the coarser levels are made as well.
     monkeypatch.setattr(ome_zarr, "CHUNK", 16)
@@ -111,16 +112,16 @@ def test_what_is_stopped_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_place_that_is_taken_is_refused_and_kept(tmp_path: Path) -> None:
     (tmp_path / "taken.zarr").mkdir()
     with pytest.raises(InputError, match="is there already"):
-        upscale_layer(stack(), GREY, out=tmp_path / "taken.zarr")
+        upscale_layer(stack(), GRAY, out=tmp_path / "taken.zarr")
     with pytest.raises(InputError, match="There is no folder"):
-        upscale_layer(stack(), GREY, out=tmp_path / "no" / "a.zarr")
+        upscale_layer(stack(), GRAY, out=tmp_path / "no" / "a.zarr")
     assert [path.name for path in tmp_path.iterdir()] == ["taken.zarr"]
 
 
 @pytest.mark.parametrize("chunk", [1024, 16])
 def test_a_store_is_opened_again_where_it_lay(tmp_path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ome_zarr, "CHUNK", chunk)
-    result = Layer.create(*upscale_layer(stack(), GREY, out=tmp_path / "cells.ome.zarr"))
+    result = Layer.create(*upscale_layer(stack(), GRAY, out=tmp_path / "cells.ome.zarr"))
     read = get_reader(str(tmp_path / "cells.ome.zarr"))
     assert read is not None
     again = Layer.create(*read(str(tmp_path / "cells.ome.zarr"))[0])
@@ -128,7 +129,7 @@ def test_a_store_is_opened_again_where_it_lay(tmp_path: Path, chunk: int, monkey
     assert again.units == result.units
     assert again.multiscale == (chunk == 16)
     finest = again.data[0] if again.multiscale else again.data
-    assert np.array_equal(np.asarray(finest[:]), upscale_layer(stack(), GREY)[0])
+    assert np.array_equal(np.asarray(finest[:]), upscale_layer(stack(), GRAY)[0])
     assert np.allclose(again.scale, result.scale)
     assert np.allclose(again.translate, result.translate)
 

@@ -9,8 +9,8 @@ from torch import nn
 
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.inference.plane import PlaneRunner
-from napari_sr.inference.settings import Overlap
 from napari_sr.networks import SRCNN, RRDBNet, SRResNet
+from napari_sr.settings import Overlap
 from tests.inference.small_models import through
 
 CPU = torch.device("cpu")

@@ -12,7 +12,7 @@ import torch
 from napari_sr.inference.device import ENOUGH, choose_precision
 from napari_sr.inference.job import Job
 from napari_sr.inference.precision import measure_precision
-from napari_sr.zoo.catalogue import load_model
+from napari_sr.zoo.catalog import load_model
 from tests.inference.small_models import rrdb
 
 
@@ -54,11 +54,11 @@ def test_float16_is_measured_once_where_the_card_is_silent(monkeypatch: pytest.M
     monkeypatch.setattr("napari_sr.inference.job.choose_device", lambda name: gpu)
     monkeypatch.setattr("napari_sr.inference.precision.measure_precision", measured)
     monkeypatch.setattr("napari_sr.inference.job.budget", lambda memory, device: 2**30)
-    job = Job(model=rrdb(2, 1))
+    job = Job(rrdb(2, 1))
     assert [job.where(np.uint8)[1] for _ in range(3)] == [torch.float16] * 3
     assert asked == [(gpu, ("float16",))]
     assert job.where(np.uint16) == (gpu, torch.float32)
-    known = Job(model=rrdb(2, 1, precision={"float16": 60.0}))
+    known = Job(rrdb(2, 1, precision={"float16": 60.0}))
     assert known.where(np.uint8) == (gpu, torch.float32)
     assert len(asked) == 1
 

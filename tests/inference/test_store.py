@@ -49,7 +49,7 @@ def test_a_result_larger_than_memory_is_refused_before_anything_is_computed(monk
     assert "\n" not in str(said.value)
     monkeypatch.setattr(store, "free_memory_of_host", lambda: 100)
     with pytest.raises(InputError, match=r"out='result\.zarr'"):
-        Job(model=MODEL).run(np.zeros((20, 15), np.uint8), "YX", progress=lambda *done: told.append(done))
+        Job(MODEL).run(np.zeros((20, 15), np.uint8), "YX", progress=lambda *done: told.append(done))
     assert told == []
 
 
@@ -76,7 +76,7 @@ def test_a_given_array_is_filled(kind: str, tmp_path: Path) -> None:
         out = np.memmap(tmp_path / "result", expected.dtype, "w+", shape=expected.shape)
     elif kind == "zarr":
         out = zarr.zeros(expected.shape, chunks=(1, 7, 9), dtype=expected.dtype)
-    result = Job(model=MODEL).run(image(), "ZYX", out=out)
+    result = Job(MODEL).run(image(), "ZYX", out=out)
     assert result.data is out
     assert np.array_equal(out[:], expected)
 
@@ -89,7 +89,7 @@ def test_a_given_array_is_filled(kind: str, tmp_path: Path) -> None:
 def test_an_array_that_does_not_fit_is_refused_and_not_touched(out: Any) -> None:
     told: list[Any] = []
     with pytest.raises(InputError, match=r"the result is \(2, 40, 30\) uint16: give one like it"):
-        Job(model=MODEL).run(image(), "ZYX", out=out, progress=lambda *done: told.append(done))
+        Job(MODEL).run(image(), "ZYX", out=out, progress=lambda *done: told.append(done))
     assert told == []
     assert not np.any(out) or out == 7
 
@@ -101,7 +101,7 @@ def test_an_array_that_does_not_fit_is_refused_and_not_touched(out: Any) -> None
 def test_a_store_holds_what_memory_would(as_text: bool, tmp_path: Path) -> None:
     path = tmp_path / "result.zarr"
     expected = upscale(image(), MODEL, "ZYX")
-    result = Job(model=MODEL).run(image(), "ZYX", out=str(path) if as_text else path)
+    result = Job(MODEL).run(image(), "ZYX", out=str(path) if as_text else path)
     assert list(tmp_path.iterdir()) == [path]
     again = zarr.open_array(path, mode="r")
     assert (again.shape, again.dtype) == (expected.shape, expected.dtype)
@@ -112,10 +112,10 @@ def test_a_store_holds_what_memory_would(as_text: bool, tmp_path: Path) -> None:
     assert zarr.open_array(path, mode="r")[0, 0, 0] == 77
 
 
-def test_colours_and_any_order_of_axes_go_into_a_store(tmp_path: Path) -> None:
+def test_colors_and_any_order_of_axes_go_into_a_store(tmp_path: Path) -> None:
     rgba = np.random.default_rng(1).integers(0, 256, (9, 8, 4), np.uint8)
     turned = image(15, 3, 20)
-    for name, given, axes in (("colours", rgba, "YXC"), ("turned", turned, "XZY")):
+    for name, given, axes in (("colors", rgba, "YXC"), ("turned", turned, "XZY")):
         stored = upscale(given, MODEL, axes, out=tmp_path / name)
         assert np.array_equal(stored[:], upscale(given, MODEL, axes))
 
@@ -138,7 +138,7 @@ def test_a_chunk_holds_a_part_of_one_plane(shape: tuple[int, ...], chunks: tuple
 @pytest.mark.parametrize(("axes", "chunks"), [("ZYX", (1, 12, 10)), ("YZX", (12, 1, 10)), ("XYZ", (10, 12, 1))])
 def test_a_chunk_holds_one_plane_however_many_there_are(axes: str, chunks: tuple[int, ...], tmp_path: Path) -> None:
     stack = image(40, 6, 5).transpose(["ZYX".index(letter) for letter in axes])
-    assert Job(model=MODEL).run(stack, axes, out=tmp_path / "result.zarr").data.chunks == chunks
+    assert Job(MODEL).run(stack, axes, out=tmp_path / "result.zarr").data.chunks == chunks
 
 
 def test_a_store_is_seen_only_when_it_is_whole(tmp_path: Path) -> None:

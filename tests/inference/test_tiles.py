@@ -6,8 +6,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from napari_sr.errors import InputError
-from napari_sr.inference.settings import Overlap, check_tiling
 from napari_sr.inference.tiles import axis_tiles
+from napari_sr.settings import JobSettings, Overlap
 
 cuts = st.tuples(st.integers(1, 600), st.integers(1, 200), st.integers(0, 40), st.integers(0, 20), st.integers(1, 4))
 
@@ -62,5 +62,5 @@ def test_a_tile_that_is_all_overlap_is_refused() -> None:
 
 
 def test_an_unknown_tiling_is_refused_by_name() -> None:
-    with pytest.raises(InputError, match="no tiling 'squares'"):
-        check_tiling("squares")
+    with pytest.raises(InputError, match="The tiling 'squares' does not exist"):
+        JobSettings(tiling="squares")

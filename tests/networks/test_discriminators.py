@@ -43,7 +43,7 @@ def test_esrgans_halves_five_times():
 
 @pytest.mark.parametrize("network", [SRGANDiscriminator, ESRGANDiscriminator])
 @pytest.mark.parametrize("patch", [32, 50, 96])
-def test_any_patch_gives_one_judgement_an_image(network, patch):
+def test_any_patch_gives_one_judgment_an_image(network, patch):
     made = network(channels=1, patch=patch, features=2)
     assert made(torch.rand(2, 1, patch, patch)).shape == (2, 1)
 

@@ -66,17 +66,17 @@ def test_gives_its_factor_and_its_channels(network: nn.Module, size: tuple[int, 
 def test_one_pixel_moves_the_output_as_far_as_the_receptive_radius_and_no_farther(network: nn.Module) -> None:
     sharpen(network)
     radius, scale, group = network.receptive_radius, network.scale, network.alignment
-    # The pixel stands in every place of its group: which neighbour sees it farthest depends on that.
+    # The pixel stands in every place of its group: which neighbor sees it farthest depends on that.
     side = 2 * radius + 9 + 2 * group
     farthest = 0
     for offset in range(group):
-        centre = (radius + 4) // group * group + offset + group
+        center = (radius + 4) // group * group + offset + group
         image = torch.rand(1, network.in_channels, side, 1 if group == 1 else 4 * group, dtype=torch.float64) * 1e-3
         moved = image.clone()
-        moved[:, :, centre] += 1
+        moved[:, :, center] += 1
         changed = (network(moved) - network(image)).abs().amax(dim=(0, 1, 3)) > 0
         rows = changed.nonzero()[:, 0] // scale
-        farthest = max(farthest, int((rows - centre).abs().max()))
+        farthest = max(farthest, int((rows - center).abs().max()))
     assert farthest == radius
 
 
@@ -156,7 +156,7 @@ def test_squeezenet_gives_512_features_at_a_sixteenth() -> None:
 def test_srcnn_that_begins_as_interpolation_hands_on_every_channel(channels):
     torch.manual_seed(0)
     network = SRCNN(scale=3, channels=channels, features=(8, 6))
-    network.begin_as_interpolation()
+    network.init_as_interpolation()
     x = torch.rand(1, channels, 12, 10)
     with torch.no_grad():
         interpolated = network.upsample(x).clamp_min(0)
@@ -168,7 +168,7 @@ def test_srcnn_that_begins_as_interpolation_hands_on_every_channel(channels):
 
 def test_srcnn_with_fewer_features_than_channels_cannot_begin_as_interpolation():
     with pytest.raises(ValueError, match="a feature for each channel"):
-        SRCNN(channels=3, features=(8, 2)).begin_as_interpolation()
+        SRCNN(channels=3, features=(8, 2)).init_as_interpolation()
 
 
 @pytest.mark.parametrize(("scale", "channels", "middle"), [(2, 1, "prelu"), (3, 3, "batch_norm"), (4, 3, "batch_norm")])
@@ -177,7 +177,7 @@ def test_srresnet_that_begins_as_interpolation_hands_on_every_channel(scale, cha
     network = SRResNet(
         scale=scale, in_channels=channels, out_channels=channels, features=8, blocks=1, middle=middle
     ).eval()
-    network.begin_as_interpolation()
+    network.init_as_interpolation()
     x = torch.rand(1, channels, 12, 10)
     with torch.no_grad():
         interpolated = x
@@ -194,4 +194,4 @@ def test_srresnet_that_begins_as_interpolation_hands_on_every_channel(scale, cha
 def test_srresnet_that_cannot_begin_as_interpolation_says_what_it_needs(settings):
     network = SRResNet(**{"in_channels": 3, "features": 4, "blocks": 1, **settings})
     with pytest.raises(ValueError, match="SRResNet needs a feature for each channel"):
-        network.begin_as_interpolation()
+        network.init_as_interpolation()

@@ -31,7 +31,7 @@ skip = "bilinear"
 [[stages]]
 steps = 6
 losses = [{ kind = "l1" }]
-optimiser = { rate = 1e-3 }
+optimizer = { learning_rate = 1e-3 }
 schedule = { kind = "cosine", warm_up = 2 }
 ema = 0.9
 """
@@ -60,7 +60,7 @@ name = "psnr"
 endpoint = "psnr"
 steps = 4
 losses = [{ kind = "charbonnier" }]
-optimiser = { rate = 1e-3 }
+optimizer = { learning_rate = 1e-3 }
 ema = 0.9
 
 [[stages]]
@@ -68,7 +68,7 @@ name = "gan"
 endpoint = "gan"
 steps = 4
 losses = [{ kind = "l1", weight = 1e-2 }, { kind = "adversarial", form = "relativistic", weight = 5e-3 }]
-optimiser = { rate = 1e-4 }
+optimizer = { learning_rate = 1e-4 }
 discriminator = { kind = "unet", features = 4 }
 clip = 1.0
 accumulate = 2
@@ -114,7 +114,7 @@ def small_model():
         network="RRDBNet",
         settings={"scale": 2, "in_channels": 1, "out_channels": 1, "features": 4, "growth": 2, "blocks": 1},
     )
-    card = Card(name="small", family="esrgan", architecture=architecture, scale=2, channels=1, colour="grey")
+    card = Card(name="small", family="esrgan", architecture=architecture, scale=2, channels=1, color="gray")
     with torch.random.fork_rng():
         torch.manual_seed(1)
         return Model(card, {"weights": dict(build(architecture).state_dict())})

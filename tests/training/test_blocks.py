@@ -1,4 +1,4 @@
-"""Validation lies apart from what is learnt from, and empty patches are left out."""
+"""Validation lies apart from what is learned from, and empty patches are left out."""
 
 import numpy as np
 import pytest

@@ -35,7 +35,7 @@ def test_values_stay_in_their_dtype():
     assert 100 < found.mean() < 155
 
 
-def test_colours_are_taken_together():
+def test_colors_are_taken_together():
     plane = np.random.default_rng(0).normal(100, 10, (40, 40, 3)).astype(np.float32)
     assert without_noise(plane, 0.8).std() < 0.3 * plane.std()
 

@@ -46,7 +46,7 @@ def test_pairs_train_too_and_a_doubtful_match_is_told(small_model, recipe, textu
     high = textured(120, 120).astype(np.float32)
     heard = []
     low = resize(high, (60, 60))
-    better = sr.finetune(small_model, (low, np.roll(high, 2, axis=0)), recipe, save=False, listen=heard.append)
+    better = sr.finetune(small_model, (low, np.roll(high, 2, axis=0)), recipe, save=False, on_event=heard.append)
     prepared = next(event for event in heard if isinstance(event, Prepared))
     assert "+2.0" in prepared.notes[0]
     assert prepared.warnings

@@ -7,7 +7,7 @@ from napari_sr import InputError
 from napari_sr.networks import SRCNN, RRDBNet
 from napari_sr.training import load_recipe
 from napari_sr.training.generator import Unpadded, make_generator, patch_sizes, work_per_pixel
-from napari_sr.training.recipe import Network, Patches, Recipe
+from napari_sr.training.recipe import Network, PatchSettings, Recipe
 from napari_sr.zoo import Architecture, Card
 
 
@@ -31,7 +31,7 @@ def test_work_is_counted_without_computing():
     def card(features, growth, blocks):
         settings = {"features": features, "growth": growth, "blocks": blocks}
         architecture = Architecture(network="RRDBNet", settings=settings)
-        return Card(name="n", family="esrgan", architecture=architecture, scale=4, channels=3, colour="rgb")
+        return Card(name="n", family="esrgan", architecture=architecture, scale=4, channels=3, color="rgb")
 
     # ESRGAN: 17.93 million multiplications a low-resolution pixel, by the sizes of its layers.
     assert work_per_pixel(card(64, 32, 23)) == pytest.approx(17.93e-3, rel=2e-3)
@@ -41,15 +41,15 @@ def test_patches_get_smaller_as_networks_get_larger():
     def sizes(features, growth, blocks):
         settings = {"features": features, "growth": growth, "blocks": blocks}
         architecture = Architecture(network="RRDBNet", settings=settings)
-        card = Card(name="n", family="esrgan", architecture=architecture, scale=4, channels=3, colour="rgb")
-        return patch_sizes(Patches(work=20.0, batch=8), card)
+        card = Card(name="n", family="esrgan", architecture=architecture, scale=4, channels=3, color="rgb")
+        return patch_sizes(PatchSettings(work=20.0, batch=8), card)
 
     small, large = sizes(16, 8, 2), sizes(64, 32, 23)
     assert small == ((48, 32, 24, 16, 12, 8), 8)
     assert large == ((16, 12, 8), 4)
     architecture = Architecture(network="SRCNN", settings={})
-    card = Card(name="n", family="srcnn", architecture=architecture, scale=1, channels=1, colour="luma")
-    assert patch_sizes(Patches(size=7, batch=3), card) == ((7,), 3)
+    card = Card(name="n", family="srcnn", architecture=architecture, scale=1, channels=1, color="luma")
+    assert patch_sizes(PatchSettings(size=7, batch=3), card) == ((7,), 3)
 
 
 def test_a_model_is_copied_before_it_is_trained(small_model, tiny):
@@ -68,16 +68,16 @@ def test_weights_of_another_network_cannot_be_begun_with(small_model, tiny):
         make_generator(recipe, small_model, rgb=False)
 
 
-def test_colour_networks_learn_from_grey_as_they_are_run_on_it():
+def test_color_networks_learn_from_gray_as_they_are_run_on_it():
     recipe = Recipe.from_toml(
         'family = "esrgan"\n[network]\nname = "RRDBNet"\n'
         "settings = { scale = 2, features = 4, growth = 2, blocks = 1 }\n"
         '[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }]'
     )
-    grey, rgb = (make_generator(recipe, None, rgb=colour) for colour in (False, True))
-    assert (grey.colours, grey.colour) == (1, "grey")
-    assert (rgb.colours, rgb.colour) == (3, "rgb")
-    assert grey.for_patches()(torch.rand(1, 1, 8, 8)).shape == (1, 1, 16, 16)
+    gray, rgb = (make_generator(recipe, None, rgb=color) for color in (False, True))
+    assert (gray.colors, gray.color) == (1, "gray")
+    assert (rgb.colors, rgb.color) == (3, "rgb")
+    assert gray.for_patches()(torch.rand(1, 1, 8, 8)).shape == (1, 1, 16, 16)
     assert isinstance(rgb.network, RRDBNet)
 
 

@@ -7,9 +7,9 @@ from napari_sr import InputError
 from napari_sr.imaging.files import write_image
 from napari_sr.imaging.resize import resize
 from napari_sr.training.images import images_in, pixel_size_of, training_images
+from napari_sr.training.plane_pairs import make_plane_pairs
 from napari_sr.training.recipe import ImageSet, Recipe
 from napari_sr.training.training_set import make_training_set
-from napari_sr.training.twins import twins_of
 
 
 def test_files_bring_their_names_and_pixel_sizes(tmp_path):
@@ -24,8 +24,8 @@ def test_files_bring_their_names_and_pixel_sizes(tmp_path):
 def test_a_folder_is_one_set_with_its_terms(tmp_path):
     for name in ("a", "b"):
         write_image(tmp_path / f"{name}.png", np.zeros((8, 8), np.uint8))
-    images = images_in([ImageSet(path=".", name="letters", licence="CC0-1.0")], tmp_path, 2)
-    assert [(i.name, i.group, i.licence) for i in images] == [
+    images = images_in([ImageSet(path=".", name="letters", license="CC0-1.0")], tmp_path, 2)
+    assert [(i.name, i.group, i.license) for i in images] == [
         ("a.png", "letters", "CC0-1.0"),
         ("b.png", "letters", "CC0-1.0"),
     ]
@@ -52,32 +52,32 @@ def test_a_pair_is_brought_to_one_brightness(textured):
     low = resize(high, (80, 80))
     images = training_images([(low, 3 * high + 50)], 2)
     recipe = Recipe.from_toml('[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }]')
-    (twin,), _ = twins_of(images, 2, recipe.data, recipe.degradation, "grey")
+    (plane_pair,), _ = make_plane_pairs(images, 2, recipe.data, recipe.degradation, "gray")
     generator = np.random.default_rng(0)
-    a = twin.low_part(slice(0, 80), slice(0, 80), "grey", generator)[0]
-    b = resize(twin.high_part(slice(0, 160), slice(0, 160), "grey")[0], (80, 80))
+    a = plane_pair.low_part(slice(0, 80), slice(0, 80), "gray", generator)[0]
+    b = resize(plane_pair.high_part(slice(0, 160), slice(0, 160), "gray")[0], (80, 80))
     assert np.abs(a - b).mean() < 0.01
 
 
 def test_planes_of_a_stack_are_counted_and_spread(textured):
     stack = np.stack([textured(40, 40, seed) for seed in range(9)])
     recipe = Recipe.from_toml('[data]\nplanes = 3\n[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }]')
-    twins, _ = twins_of(training_images(stack, 2, axes="ZYX"), 2, recipe.data, recipe.degradation, "grey")
-    assert [int(np.argmax([np.array_equal(t.high, plane) for plane in stack])) for t in twins] == [0, 4, 8]
+    plane_pairs, _ = make_plane_pairs(training_images(stack, 2, axes="ZYX"), 2, recipe.data, recipe.degradation, "gray")
+    assert [int(np.argmax([np.array_equal(t.high, plane) for plane in stack])) for t in plane_pairs] == [0, 4, 8]
 
 
-def test_colours_go_as_the_network_takes_them(textured):
+def test_colors_go_as_the_network_takes_them(textured):
     rgb = np.stack([textured(40, 40, seed) for seed in range(3)], axis=-1)
     recipe = Recipe.from_toml('[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }]')
     images = training_images(rgb, 2)
     whole = (slice(0, 20), slice(0, 20))
     generator = np.random.default_rng(0)
-    for colour, planes, channels in (("rgb", 1, 3), ("luma", 1, 1), ("grey", 3, 1)):
-        twins, _ = twins_of(images, 2, recipe.data, recipe.degradation, colour)
-        assert len(twins) == planes
-        assert twins[0].low_part(*whole, colour, generator).shape == (channels, 20, 20)
-    twins, _ = twins_of(training_images(rgb[..., 0], 2), 2, recipe.data, recipe.degradation, "rgb")
-    replicated = twins[0].low_part(*whole, "rgb", generator)
+    for color, planes, channels in (("rgb", 1, 3), ("luma", 1, 1), ("gray", 3, 1)):
+        plane_pairs, _ = make_plane_pairs(images, 2, recipe.data, recipe.degradation, color)
+        assert len(plane_pairs) == planes
+        assert plane_pairs[0].low_part(*whole, color, generator).shape == (channels, 20, 20)
+    plane_pairs, _ = make_plane_pairs(training_images(rgb[..., 0], 2), 2, recipe.data, recipe.degradation, "rgb")
+    replicated = plane_pairs[0].low_part(*whole, "rgb", generator)
     assert np.array_equal(replicated[0], replicated[2])
 
 
@@ -92,14 +92,14 @@ steps = 1
 losses = [{ kind = "l1" }]
 """
     recipe = Recipe.from_toml(text)
-    (twin,), _ = twins_of(training_images(textured(), 2), 2, recipe.data, recipe.degradation, "grey")
-    spreads = [low.std() for low in twin.lows]
+    (plane_pair,), _ = make_plane_pairs(training_images(textured(), 2), 2, recipe.data, recipe.degradation, "gray")
+    spreads = [low.std() for low in plane_pair.lows]
     assert len(spreads) == 3
     assert spreads[0] > spreads[1] > spreads[2]
     whole = (slice(0, 48), slice(0, 48))
-    one, two = (twin.low_part(*whole, "grey", np.random.default_rng(seed)) for seed in (1, 2))
+    one, two = (plane_pair.low_part(*whole, "gray", np.random.default_rng(seed)) for seed in (1, 2))
     assert not np.array_equal(one, two)
-    assert np.array_equal(one, twin.low_part(*whole, "grey", np.random.default_rng(1)))
+    assert np.array_equal(one, plane_pair.low_part(*whole, "gray", np.random.default_rng(1)))
 
 
 class Shapes:
@@ -119,7 +119,7 @@ def rectangle(top, left, bottom, right):
     return [(top, left), (top, right), (bottom, right), (bottom, left)]
 
 
-def test_regions_decide_where_is_learnt_and_where_is_measured(textured):
+def test_regions_decide_where_is_learned_and_where_is_measured(textured):
     images = training_images(
         textured(200, 200),
         2,
@@ -130,11 +130,11 @@ def test_regions_decide_where_is_learnt_and_where_is_measured(textured):
         "patches = { size = 8, empty = 0.0 }\nvalidation = { block = 32 }\n"
         '[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }]'
     )
-    learnt = make_training_set(images, [], recipe, scale=2, sizes=[8], margin=0, colour="grey")
-    columns = np.flatnonzero(learnt.patches._corners[0].any(axis=0))
+    training_set = make_training_set(images, [], recipe, scale=2, sizes=[8], margin=0, color="gray")
+    columns = np.flatnonzero(training_set.patches._corners[0].any(axis=0))
     assert (columns.min(), columns.max()) == (0, 50 - 8)
-    assert learnt.scenes
-    assert all(scene.low.shape[2] <= 40 for scene in learnt.scenes)
+    assert training_set.scenes
+    assert all(scene.low.shape[2] <= 40 for scene in training_set.scenes)
     with pytest.raises(InputError, match="do not lie on"):
         training_images(textured(), 2, train_on=Shapes(rectangle(500, 500, 600, 600)))
     with pytest.raises(InputError, match="no rectangle"):
@@ -151,29 +151,29 @@ def test_an_ellipse_is_filled_as_one(textured):
 def test_small_images_get_smaller_patches_where_the_recipe_leaves_the_choice(textured):
     recipe = Recipe.from_toml('[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }]')
     images = training_images(textured(80, 90), 2)
-    learnt = make_training_set(images, [], recipe, scale=2, sizes=[48, 32, 16, 12, 8], margin=0, colour="grey")
-    assert learnt.patches.size in (8, 12, 16)
-    assert len(learnt.patches) >= 200
+    training_set = make_training_set(images, [], recipe, scale=2, sizes=[48, 32, 16, 12, 8], margin=0, color="gray")
+    assert training_set.patches.size in (8, 12, 16)
+    assert len(training_set.patches) >= 200
     with pytest.raises(InputError, match="less than a patch of 48 x 48"):
-        make_training_set(images, [], recipe, scale=2, sizes=[48], margin=0, colour="grey")
+        make_training_set(images, [], recipe, scale=2, sizes=[48], margin=0, color="gray")
 
 
-@pytest.mark.parametrize("colours", [1, 3])
+@pytest.mark.parametrize("colors", [1, 3])
 @pytest.mark.parametrize("paired", [False, True])
-def test_images_lose_their_noise_and_partners_and_hashes_keep_it(textured, colours, paired):
-    clean = np.stack([textured(120, 120, seed=n) for n in range(colours)], -1).squeeze()
+def test_images_lose_their_noise_and_partners_and_hashes_keep_it(textured, colors, paired):
+    clean = np.stack([textured(120, 120, seed=n) for n in range(colors)], -1).squeeze()
     noisy = (clean * 0.5 + 60 + np.random.default_rng(1).normal(0, 8, clean.shape)).clip(0, 255).astype(np.uint8)
     images = training_images([(resize(noisy, factor=0.5, axes=(0, 1)), noisy)] if paired else noisy, 2)
     plain = Recipe.from_toml('[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }]')
     recipe = plain.model_copy(update={"data": plain.data.model_copy(update={"denoise": 0.8})})
     sets = [
-        make_training_set(images, (), r, scale=2, sizes=(16,), margin=0, colour="rgb" if colours == 3 else "grey")
+        make_training_set(images, (), r, scale=2, sizes=(16,), margin=0, color="rgb" if colors == 3 else "gray")
         for r in (plain, recipe)
     ]
-    noises = [np.std(s.patches.twins[0].high.astype(float) - (clean * 0.5 + 60)) for s in sets]
+    noises = [np.std(s.patches.plane_pairs[0].high.astype(float) - (clean * 0.5 + 60)) for s in sets]
     assert noises[1] < 0.8 * noises[0]
-    assert sets[1].patches.twins[0].high.dtype == noisy.dtype
+    assert sets[1].patches.plane_pairs[0].high.dtype == noisy.dtype
     # A partner that was taken by another camera has the noise that the network is to take away.
-    assert np.array_equal(sets[0].patches.twins[0].lows[0], sets[1].patches.twins[0].lows[0]) == paired
+    assert np.array_equal(sets[0].patches.plane_pairs[0].lows[0], sets[1].patches.plane_pairs[0].lows[0]) == paired
     assert sets[0].described == sets[1].described
     assert sets[0].fingerprint != sets[1].fingerprint

@@ -3,7 +3,7 @@
 import pytest
 
 from napari_sr import InputError
-from napari_sr.training.events import Prepared, RateLowered, StepDone, Validated
+from napari_sr.training.events import LearningRateLowered, Prepared, StepDone, Validated
 from napari_sr.training.log import Log, read_curves
 
 
@@ -51,9 +51,15 @@ def test_people_read_what_happened(tmp_path, tiny):
     log = Log(tmp_path, tiny)
     log.go_on(0, None)
     log(Prepared(100, 3, 8, 4, 6, resumed_at=2, warnings=("Beware.",), notes=("It lay beside.",)))
-    log(RateLowered(5, 3))
+    log(LearningRateLowered(5, 3))
     text = (tmp_path / "train.log").read_text()
-    for words in ("100 places", "going on from step 2", "Beware.", "It lay beside.", "back to step 3 at half the rate"):
+    for words in (
+        "100 places",
+        "going on from step 2",
+        "Beware.",
+        "It lay beside.",
+        "back to step 3 at half the rate",
+    ):
         assert words in text
 
 

@@ -9,7 +9,7 @@ from napari_sr import InputError
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.resize import resize
 from napari_sr.training.pairs import match_arrays, match_layers
-from napari_sr.training.twins import brightness
+from napari_sr.training.plane_pairs import brightness
 
 
 def layer(data, scale, translate=(0, 0), name="layer", rotate=None):
@@ -44,14 +44,14 @@ def test_layers_meet_by_their_places_in_the_world(field):
     low = resize(field, (240, 240))
     world = 0.5
     match = matched(
-        # Pixel centres: the low image's first lies half a low pixel from the edge.
+        # Pixel centers: the low image's first lies half a low pixel from the edge.
         layer(low, 2 * world, (world / 2, world / 2), "low"),
         layer(high, world, (40 * world, 60 * world), "high"),
     )
     assert match.low_box == (slice(20, 220), slice(30, 210))
     assert match.high_box == (slice(0, 400), slice(0, 360))
     assert match.shift == pytest.approx((-40, -60), abs=0.1)
-    assert match.doubt < 0.3
+    assert match.uncertainty < 0.3
     assert match.warning is None
 
 
@@ -74,8 +74,8 @@ def test_a_field_that_does_not_lie_still_is_doubted_with_the_figure(field):
     torn[:, 160:320] = np.roll(field, 3, axis=0)[:, 160:320]
     torn[:, 320:] = np.roll(field, -3, axis=0)[:, 320:]
     match = matched(layer(low, 2, (0.5, 0.5), "low"), layer(torn, 1, name="high"))
-    assert match.doubt > 0.5
-    assert f"{match.doubt:.2f}" in match.warning
+    assert match.uncertainty > 0.5
+    assert f"{match.uncertainty:.2f}" in match.warning
 
 
 @pytest.mark.parametrize(

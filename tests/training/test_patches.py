@@ -7,20 +7,20 @@ from hypothesis import strategies as st
 
 from napari_sr import InputError
 from napari_sr.training.images import training_images
-from napari_sr.training.patches import Patches, Turn
+from napari_sr.training.patches import Patches, PatchOrientation
+from napari_sr.training.plane_pairs import make_plane_pairs
 from napari_sr.training.randomness import generator_at
 from napari_sr.training.recipe import Recipe
-from napari_sr.training.twins import twins_of
 
 RECIPE = Recipe.from_toml('[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }]')
 
 
 def patches_of(image, corners=None, scale=2, size=6, margin=0, **settings):
-    twins, _ = twins_of(training_images(image, scale), scale, RECIPE.data, RECIPE.degradation, "grey")
+    plane_pairs, _ = make_plane_pairs(training_images(image, scale), scale, RECIPE.data, RECIPE.degradation, "gray")
     side = size + 2 * margin
     if corners is None:
-        corners = [np.ones([n - side + 1 for n in twin.grey.shape], bool) for twin in twins]
-    return Patches(twins, corners, scale=scale, size=size, margin=margin, colour="grey", seed=4, **settings)
+        corners = [np.ones([n - side + 1 for n in plane_pair.gray.shape], bool) for plane_pair in plane_pairs]
+    return Patches(plane_pairs, corners, scale=scale, size=size, margin=margin, color="gray", seed=4, **settings)
 
 
 @pytest.fixture
@@ -30,9 +30,9 @@ def ramp():
     return (256 * rows + columns).astype(np.uint16)
 
 
-def place_of(patch, twin):
+def place_of(patch, plane_pair):
     """Where a turned patch of the ramp was: its values, as the set of (row, column)."""
-    values = np.rint(twin.high_map.inverse(patch[0], np.float64)[0]).astype(int)
+    values = np.rint(plane_pair.high_map.inverse(patch[0], np.float64)[0]).astype(int)
     return {(int(v) // 256, int(v) % 256) for v in values.ravel()}
 
 
@@ -49,7 +49,7 @@ def test_low_and_high_show_the_same_field_however_they_are_turned(stage, step, n
     inner = low[:, margin : low.shape[1] - margin, margin : low.shape[2] - margin]
     means = high.reshape(1, 6, 2, 6, 2).mean(axis=(2, 4))
     assert np.abs(means - inner).max() < 2e-3
-    assert len(place_of(high, patches.twins[0])) == 144
+    assert len(place_of(high, patches.plane_pairs[0])) == 144
 
 
 def test_a_place_gives_its_patch_whatever_was_drawn_before(ramp):
@@ -67,7 +67,7 @@ def test_every_permitted_corner_is_drawn_and_no_other(ramp):
     corners[[0, 4, 18], [26, 3, 0]] = True
     patches = patches_of(ramp, [corners], flips=False, turns=False)
     assert len(patches) == 3
-    seen = {min(place_of(patches.patch(0, step, 0)[1], patches.twins[0])) for step in range(60)}
+    seen = {min(place_of(patches.patch(0, step, 0)[1], patches.plane_pairs[0])) for step in range(60)}
     assert seen == {(0, 52), (8, 6), (36, 0)}
 
 
@@ -81,7 +81,7 @@ def test_without_flips_and_turns_none_are_made(ramp):
 
 def test_eight_flips_and_turns_are_all_different():
     patch = np.arange(9, dtype=np.float32).reshape(1, 3, 3)
-    turned = {Turn(flip, n)(patch).tobytes() for flip in (False, True) for n in range(4)}
+    turned = {PatchOrientation(flip, n)(patch).tobytes() for flip in (False, True) for n in range(4)}
     assert len(turned) == 8
 
 

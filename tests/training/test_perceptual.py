@@ -14,12 +14,12 @@ from napari_sr.networks.vgg import VGGFeatures
 from napari_sr.samples import load_sample
 from napari_sr.training import feature_weights
 from napari_sr.training.feature_weights import VGG19_FILE, load_features, vgg19_file
-from napari_sr.training.perceptual import PerceptualLoss
-from napari_sr.training.recipe import PerceptualLoss as Settings
+from napari_sr.training.perceptual import FeatureDistance
+from napari_sr.training.recipe import PerceptualLoss
 
 
 class Tiny(VGGFeatures):
-    """Two convolutions of known weights: one channel that is the mean of the colours, then minus three times it."""
+    """Two convolutions of known weights: one channel that is the mean of the colors, then minus three times it."""
 
     def __init__(self):
         nn.Module.__init__(self)
@@ -32,7 +32,7 @@ class Tiny(VGGFeatures):
 
 
 def loss(**settings):
-    made = PerceptualLoss(Settings(kind="perceptual", **settings), Tiny(), caffe=False)
+    made = FeatureDistance(PerceptualLoss(kind="perceptual", **settings), Tiny(), caffe=False)
     made.mean.zero_()
     made.deviation.fill_(1.0)
     return made
@@ -57,18 +57,18 @@ def test_a_case_computed_by_hand(settings, wanted):
     assert loss(**settings)(BRIGHT, DARK).item() == pytest.approx(wanted)
 
 
-def test_grey_is_seen_as_three_equal_colours():
+def test_gray_is_seen_as_three_equal_colors():
     one = loss(layers={"conv1_1": 1.0})(BRIGHT[:, :1], DARK[:, :1])
     assert one.item() == pytest.approx(0.5)
 
 
-def test_input_is_normalised_as_the_weights_were_trained():
-    seen = PerceptualLoss(Settings(kind="perceptual", layers={"conv1_1": 1.0}), Tiny(), caffe=False)
-    grey = torch.full((1, 3, 1, 1), 0.5)
+def test_input_is_normalized_as_the_weights_were_trained():
+    seen = FeatureDistance(PerceptualLoss(kind="perceptual", layers={"conv1_1": 1.0}), Tiny(), caffe=False)
+    gray = torch.full((1, 3, 1, 1), 0.5)
     wanted = sum((0.5 - m) / d for m, d in zip((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), strict=True)) / 3
-    assert seen.seen(grey)[0].item() == pytest.approx(wanted)
-    caffe = PerceptualLoss(Settings(kind="perceptual", layers={"conv1_1": 1.0}), Tiny(), caffe=True)
-    assert caffe.seen(grey)[0].item() == pytest.approx(127.5 - (104 + 117 + 123) / 3)
+    assert seen.seen(gray)[0].item() == pytest.approx(wanted)
+    caffe = FeatureDistance(PerceptualLoss(kind="perceptual", layers={"conv1_1": 1.0}), Tiny(), caffe=True)
+    assert caffe.seen(gray)[0].item() == pytest.approx(127.5 - (104 + 117 + 123) / 3)
 
 
 def test_it_teaches_the_image_and_never_its_own_weights():
@@ -99,13 +99,13 @@ def test_a_layer_that_is_not_there_is_named():
 def test_squeezenet_is_read_at_its_fires(tmp_path):
     torch.manual_seed(0)
     torch.save(SqueezeNetFeatures().state_dict(), tmp_path / "squeezenet.pth")
-    settings = Settings(
+    settings = PerceptualLoss(
         kind="perceptual",
         network="squeezenet",
         layers={"conv1": 1.0, "fire4": 0.5},
         weights=str(tmp_path / "squeezenet.pth"),
     )
-    made = PerceptualLoss(settings)
+    made = FeatureDistance(settings)
     image = torch.rand(1, 3, 48, 48)
     assert made(image, image).item() == 0
     assert made(image, image.flip(-1)).item() > 0
@@ -116,7 +116,7 @@ def test_squeezenet_is_read_at_its_fires(tmp_path):
 def test_the_published_squeezenet_finds_a_blurred_image_nearer_than_another():
     file = Path(os.environ["NAPARI_SR_DATA"]) / "weights" / "squeezenet1_1_caffe_bgr.pth"
     settings = {"network": "squeezenet", "layers": {"fire3": 1.0, "fire5": 1.0}, "weights": str(file)}
-    judge = PerceptualLoss(Settings(kind="perceptual", **settings))
+    judge = FeatureDistance(PerceptualLoss(kind="perceptual", **settings))
     image = torch.from_numpy(load_sample("electron").high[None, None, :128, :128] / 255).float()
     blurred = torch.nn.functional.avg_pool2d(image, 3, 1, 1)
     assert 0 < judge(blurred, image).item() < judge(image.flip(-1), image).item()

@@ -6,7 +6,7 @@ import torch
 from napari_sr import InputError
 from napari_sr.networks import SRCNN, RRDBNet
 from napari_sr.training import precision
-from napari_sr.training.precision import choose_precision, fabric_for
+from napari_sr.training.precision import choose_training_precision, fabric_for
 
 CPU = torch.device("cpu")
 
@@ -15,14 +15,14 @@ def test_auto_is_bfloat16_only_where_it_is_fast(monkeypatch):
     network = RRDBNet(features=2, growth=2, blocks=1)
     for fast, wanted in ((True, "bfloat16"), (False, "float32")):
         monkeypatch.setattr(precision, "_fast_bfloat16", lambda device, fast=fast: fast)
-        assert choose_precision("auto", CPU, network) == wanted
-        assert choose_precision("auto", CPU, SRCNN()) == "float32"
-        assert choose_precision("bfloat16", CPU, SRCNN()) == "bfloat16"
+        assert choose_training_precision("auto", CPU, network) == wanted
+        assert choose_training_precision("auto", CPU, SRCNN()) == "float32"
+        assert choose_training_precision("bfloat16", CPU, SRCNN()) == "bfloat16"
 
 
 def test_a_processor_is_not_asked_for_float16():
     with pytest.raises(InputError, match="choose bfloat16 or float32"):
-        choose_precision("float16", CPU, SRCNN())
+        choose_training_precision("float16", CPU, SRCNN())
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])

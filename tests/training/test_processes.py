@@ -6,7 +6,7 @@ import pytest
 from napari_sr import InputError
 from napari_sr.imaging.files import write_image
 from napari_sr.training.log import read_curves
-from napari_sr.training.processes import Settings, train_in_processes
+from napari_sr.training.processes import ProcessSettings, train_in_processes
 from napari_sr.training.recipe import Data, ImageSet
 
 
@@ -17,7 +17,7 @@ def from_file(tmp_path, textured):
     def made(recipe, folder):
         data = Data(images=(ImageSet(path="texture.png"),))
         recipe = recipe.model_copy(update={"data": data})
-        return Settings(recipe=recipe, folder=tmp_path / folder, data=tmp_path, device="cpu")
+        return ProcessSettings(recipe=recipe, folder=tmp_path / folder, data=tmp_path, device="cpu")
 
     return made
 

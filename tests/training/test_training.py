@@ -10,9 +10,17 @@ import napari_sr as sr
 from napari_sr import Cancelled, InputError
 from napari_sr.training import Training, save_model, stage
 from napari_sr.training import checkpoint as checkpoints
-from napari_sr.training.events import CheckpointWritten, Paused, Prepared, RateLowered, Resumed, StepDone, Validated
+from napari_sr.training.events import (
+    CheckpointWritten,
+    LearningRateLowered,
+    Paused,
+    Prepared,
+    Resumed,
+    StepDone,
+    Validated,
+)
 from napari_sr.training.log import read_curves
-from napari_sr.training.recipe import EquivarianceLoss, Network, Optimiser, PixelLoss, Stage
+from napari_sr.training.recipe import EquivarianceLoss, Network, Optimizer, PixelLoss, Stage
 from napari_sr.zoo import read_model
 
 
@@ -36,13 +44,13 @@ def run(tmp_path, textured):
 
     def make(recipe, folder="run", images=None, **settings):
         heard = Heard()
-        listen = settings.pop("listen", None)
+        on_event = settings.pop("listen", None)
         training = Training(
             recipe,
             [textured()] if images is None else images,
             folder=tmp_path / folder,
             device="cpu",
-            listen=lambda event: (heard.append(event), listen and listen(event)),
+            on_event=lambda event: (heard.append(event), on_event and on_event(event)),
             **settings,
         )
         training.heard = heard
@@ -58,7 +66,7 @@ def test_it_learns_and_its_card_tells_how(run, tiny):
     assert outcome.finished
     assert last.losses["l1"] < first.losses["l1"]
     card = outcome.model.card
-    assert (card.name, card.family, card.scale, card.colour) == ("tiny", "esrgan", 2, "grey")
+    assert (card.name, card.family, card.scale, card.color) == ("tiny", "esrgan", 2, "gray")
     assert card.degradation == "MATLAB bicubic, antialiased"
     assert card.base is None
     assert card.intensity == "auto"
@@ -119,7 +127,7 @@ def test_it_leaves_the_random_numbers_of_others_alone(run, tiny):
 @pytest.mark.parametrize("at", [1, 3, 5, 7])
 def test_stopped_and_run_again_it_ends_bit_for_bit_as_in_one_go(run, gan, at, tmp_path):
     whole = run(gan, "whole").run()
-    training = run(gan, "part", listen=lambda e: isinstance(e, StepDone) and e.step == at and training.stop())
+    training = run(gan, "part", on_event=lambda e: isinstance(e, StepDone) and e.step == at and training.stop())
     stopped = training.run()
     assert (stopped.step, stopped.finished) == (at, False)
     again = run(gan, "part")
@@ -131,7 +139,7 @@ def test_stopped_and_run_again_it_ends_bit_for_bit_as_in_one_go(run, gan, at, tm
 
 
 def test_a_stopped_training_gives_a_model_of_what_is_there(run, gan):
-    training = run(gan, listen=lambda e: isinstance(e, StepDone) and e.step == 3 and training.stop())
+    training = run(gan, on_event=lambda e: isinstance(e, StepDone) and e.step == 3 and training.stop())
     outcome = training.run()
     assert outcome.model.card.endpoints == ()
     assert sr.upscale(run_image(), outcome.model).shape == (192, 192)
@@ -151,7 +159,7 @@ def test_two_stages_become_the_endpoints_of_a_pair(run, gan, tmp_path):
 def test_pause_holds_between_steps_from_another_thread(run, tiny):
     reached, held = threading.Event(), threading.Event()
 
-    def listen(event):
+    def on_event(event):
         if isinstance(event, StepDone) and event.step == 2:
             training.pause()
         if isinstance(event, Paused):
@@ -159,7 +167,7 @@ def test_pause_holds_between_steps_from_another_thread(run, tiny):
         if isinstance(event, Resumed):
             reached.set()
 
-    training = run(tiny, listen=listen)
+    training = run(tiny, on_event=on_event)
     thread = threading.Thread(target=training.run)
     thread.start()
     assert held.wait(60)
@@ -171,7 +179,7 @@ def test_pause_holds_between_steps_from_another_thread(run, tiny):
 
 
 def test_a_pause_can_be_ended_by_a_stop(run, tiny):
-    training = run(tiny, listen=lambda event: isinstance(event, Paused) and training.stop(), pause=lambda: True)
+    training = run(tiny, on_event=lambda event: isinstance(event, Paused) and training.stop(), pause=lambda: True)
     assert training.run().step == 0
 
 
@@ -204,11 +212,11 @@ def test_a_loss_that_is_no_number_goes_back_and_halves_the_rate_once(run, tiny, 
     training = run(tiny)
     outcome = training.run()
     assert outcome.finished
-    (lowered,) = training.heard.of(RateLowered)
+    (lowered,) = training.heard.of(LearningRateLowered)
     assert (lowered.step, lowered.back_to) == (5, 3)
     steps = training.heard.of(StepDone)
     assert [event.step for event in steps] == [1, 2, 3, 4, 4, 5, 6]
-    assert steps[4].rate == pytest.approx(steps[3].rate / 2)
+    assert steps[4].learning_rate == pytest.approx(steps[3].learning_rate / 2)
 
 
 def test_a_loss_that_stays_no_number_ends_with_a_sentence(run, tiny, monkeypatch):
@@ -218,7 +226,7 @@ def test_a_loss_that_stays_no_number_ends_with_a_sentence(run, tiny, monkeypatch
 
 
 def test_a_full_disk_ends_with_a_sentence_and_the_last_checkpoint_stands(run, tiny, monkeypatch, tmp_path):
-    def listen(event):
+    def on_event(event):
         if isinstance(event, StepDone) and event.step == 5:
             monkeypatch.setattr(checkpoints.os, "fsync", full)
 
@@ -227,7 +235,7 @@ def test_a_full_disk_ends_with_a_sentence_and_the_last_checkpoint_stands(run, ti
 
     whole = run(tiny, "whole").run()
     with pytest.raises(InputError, match="No space left on device"):
-        run(tiny, "part", listen=listen).run()
+        run(tiny, "part", on_event=on_event).run()
     monkeypatch.undo()
     assert {path.name for path in (tmp_path / "part").iterdir()} == {
         "last.pt",
@@ -334,7 +342,7 @@ def test_stopped_after_a_stage_of_no_steps_it_ends_as_in_one_go(run, gan, tmp_pa
     training = run(
         recipe,
         "part",
-        listen=lambda e: isinstance(e, CheckpointWritten | StepDone) and e.step == at and training.stop(),
+        on_event=lambda e: isinstance(e, CheckpointWritten | StepDone) and e.step == at and training.stop(),
     )
     assert training.run().step == at
     assert same(whole, run(recipe, "part").run())
@@ -351,8 +359,8 @@ def test_a_binned_loss_compares_what_pixels_hold_together(run, tiny):
 
 
 def test_an_equivariance_loss_takes_the_part_that_half_a_turn_changes_out_of_a_network(run, tiny):
-    optimiser = tiny.stages[0].optimiser.model_copy(update={"rate": 1e-3})
-    only = Stage(steps=30, losses=(EquivarianceLoss(kind="equivariance"),), optimiser=optimiser)
+    optimizer = tiny.stages[0].optimizer.model_copy(update={"learning_rate": 1e-3})
+    only = Stage(steps=30, losses=(EquivarianceLoss(kind="equivariance"),), optimizer=optimizer)
     training = run(tiny.model_copy(update={"stages": (only,)}))
     training.run()
     told = [event.losses["equivariance"] for event in training.heard.of(StepDone)]
@@ -368,11 +376,11 @@ def test_a_loss_binned_over_more_than_a_patch_is_refused(run, tiny):
 
 @pytest.mark.parametrize("white", [False, True])
 @pytest.mark.parametrize("batch_norm", ["batch", "kept"])
-def test_statistics_of_batch_normalisation_are_learnt_or_kept(run, tiny, batch_norm, white):
+def test_statistics_of_batch_normalization_are_learned_or_kept(run, tiny, batch_norm, white):
     network = Network(
         name="SRResNet", settings={"scale": 2, "in_channels": 1, "out_channels": 1, "features": 4, "blocks": 1}
     )
-    only = Stage(steps=2, losses=(PixelLoss(kind="l1"),), batch_norm=batch_norm, optimiser=Optimiser(white=white))
+    only = Stage(steps=2, losses=(PixelLoss(kind="l1"),), batch_norm=batch_norm, optimizer=Optimizer(white=white))
     outcome = run(tiny.model_copy(update={"network": network, "family": "srgan", "stages": (only,)})).run()
     state = outcome.model.network.state_dict()
     kept = (state["bn_mid.running_mean"] == 0).all() and (state["bn_mid.running_var"] == 1).all()

@@ -11,11 +11,11 @@ from torch import nn
 from napari_sr import Cancelled, InputError
 from napari_sr.training import Recipe, Training
 from napari_sr.training.events import StepDone
-from napari_sr.training.whitening import White, find_white, step_in_white
+from napari_sr.training.whitening import Whitening, measure_whitening, whiten_steps
 
 
 def smooth(count, channels, side):
-    """Images whose neighbouring pixels are nearly alike, around a mean of 0.4."""
+    """Images whose neighboring pixels are nearly alike, around a mean of 0.4."""
     noise = torch.rand(count, channels, side + 8, side + 8)
     return 0.4 + nn.functional.avg_pool2d(noise, 9, 1) - 0.5
 
@@ -30,7 +30,7 @@ def test_what_a_layer_reads_is_white_in_its_basis(channels):
     torch.manual_seed(0)
     layer = nn.Conv2d(channels, 4, 3)
     images = smooth(64, channels, 48)
-    white = find_white(nn.Sequential(layer), layer, images.split(16))
+    white = measure_whitening(nn.Sequential(layer), layer, images.split(16))
     seen = (read_by(layer, images) - white.mean) @ white.basis.double()
     plain = read_by(layer, images)
     values = torch.linalg.eigvalsh(torch.cov(seen.T))
@@ -42,7 +42,7 @@ def test_what_a_layer_reads_is_white_in_its_basis(channels):
 
 def test_a_layer_without_bias_has_no_mean():
     layer = nn.Conv2d(1, 4, 3, bias=False)
-    white = find_white(nn.Sequential(layer), layer, [smooth(4, 1, 24)])
+    white = measure_whitening(nn.Sequential(layer), layer, [smooth(4, 1, 24)])
     assert white.mean.abs().max() == 0
 
 
@@ -50,7 +50,7 @@ def test_looking_leaves_the_network_as_it_was():
     layer = nn.Conv2d(1, 4, 3)
     network = nn.Sequential(layer, nn.BatchNorm2d(4)).train()
     before = deepcopy(network.state_dict())
-    find_white(network, layer, [smooth(4, 1, 24)])
+    measure_whitening(network, layer, [smooth(4, 1, 24)])
     assert network.training
     assert not layer._forward_pre_hooks
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
@@ -62,18 +62,18 @@ def test_its_steps_are_those_of_the_weights_behind_a_white_input(make, bias):
     torch.manual_seed(1)
     layer = nn.Conv2d(1, 4, 3, bias=bias).double()
     images, target = smooth(8, 1, 24).double(), torch.randn(8, 4, 22, 22).double()
-    found = find_white(nn.Sequential(layer), layer, [images])
-    white = White(found.mean.double(), found.basis.double())
-    # V and c of V B (x - m) + c, learnt by the optimiser itself.
+    found = measure_whitening(nn.Sequential(layer), layer, [images])
+    white = Whitening(found.mean.double(), found.basis.double())
+    # V and c of V B (x - m) + c, learned by the optimizer itself.
     inverse = torch.linalg.inv(white.basis)
     behind = nn.Parameter((layer.weight.flatten(1) @ inverse).detach())
     offset = nn.Parameter((layer.bias + layer.weight.flatten(1) @ white.mean).detach()) if bias else None
-    optimiser, other = make([{"params": list(layer.parameters())}]), make([behind, *([offset] if bias else [])])
-    step_in_white(optimiser, layer, white)
+    optimizer, other = make([{"params": list(layer.parameters())}]), make([behind, *([offset] if bias else [])])
+    whiten_steps(optimizer, layer, white)
     for _ in range(5):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         nn.functional.mse_loss(layer(images), target).backward()
-        optimiser.step()
+        optimizer.step()
         other.zero_grad()
         plain = (behind @ white.basis).view(layer.weight.shape)
         shift = None if offset is None else offset - plain.flatten(1) @ white.mean
@@ -96,12 +96,12 @@ validation = { every = 4, block = 24, gap = 2 }
 [network]
 name = "SRCNN"
 settings = { scale = 2, channels = 1, kernels = [5, 3, 3], features = [8, 4] }
-interpolation = true
+start_as_interpolation = true
 
 [[stages]]
 steps = 8
 losses = [{ kind = "mse" }]
-optimiser = { rate = 1e-3, white = true }
+optimizer = { learning_rate = 1e-3, whiten = true }
 """
 
 
@@ -119,19 +119,20 @@ def test_a_run_that_goes_on_learns_in_the_same_basis(tmp_path, textured, monkeyp
 
     with pytest.raises(Cancelled):
         trained(
-            tmp_path / "broken", textured, cancel=cancel, listen=lambda e: isinstance(e, StepDone) and seen.append(e)
+            tmp_path / "broken", textured, cancel=cancel, on_event=lambda e: isinstance(e, StepDone) and seen.append(e)
         )
     # What is measured anew counts for nothing beside what the checkpoint holds.
     monkeypatch.setattr(
-        "napari_sr.training.stage.find_white", lambda *a: White(torch.zeros(25), torch.full((25, 25), torch.nan))
+        "napari_sr.training.stage.measure_whitening",
+        lambda *a: Whitening(torch.zeros(25), torch.full((25, 25), torch.nan)),
     )
     again = trained(tmp_path / "broken", textured)
     assert all(torch.equal(value, again[key]) for key, value in straight.items())
 
 
 def test_only_a_generator_learns_in_white():
-    with pytest.raises(InputError, match="white is for the generator's optimiser"):
+    with pytest.raises(InputError, match="white is for the generator's optimizer"):
         Recipe.from_toml(
             'family = "esrgan"\n[network]\nname = "RRDBNet"\n[[stages]]\nsteps = 1\n'
-            'losses = [{ kind = "adversarial" }]\ndiscriminator = { optimiser = { white = true } }'
+            'losses = [{ kind = "adversarial" }]\ndiscriminator = { optimizer = { whiten = true } }'
         )

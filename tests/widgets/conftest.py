@@ -31,9 +31,9 @@ def weights(network: torch.nn.Module, seed: int = 0) -> dict[str, torch.Tensor]:
 
 def card(name: str, family: str, network: str, settings: dict[str, Any], **more: Any) -> Card:
     architecture = Architecture(network=network, settings=settings)
-    colour = "luma" if family == "srcnn" else "grey"
+    color = "luma" if family == "srcnn" else "gray"
     return Card(
-        name=name, family=family, architecture=architecture, scale=settings["scale"], channels=1, colour=colour, **more
+        name=name, family=family, architecture=architecture, scale=settings["scale"], channels=1, color=color, **more
     )
 
 
@@ -44,7 +44,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("NAPARI_SR_MODELS", str(folder))
     monkeypatch.setenv("NAPARI_SR_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("napari_sr.zoo.catalogue.bundled_folder", lambda: tmp_path / "none")
+    monkeypatch.setattr("napari_sr.zoo.catalog.bundled_folder", lambda: tmp_path / "none")
     for scale in (2, 3):
         settings = {"scale": scale, "features": (4, 4)}
         state = {"weights": weights(SRCNN(**settings))}

@@ -6,11 +6,10 @@ from napari.utils import progress
 
 from napari_sr.config import config_path, load_config
 from napari_sr.imaging.intensity import Percentiles
-from napari_sr.inference.settings import Overlap
+from napari_sr.settings import JobSettings, Overlap
 from napari_sr.widgets.commands import last_plan, upscale_active_layer
 from napari_sr.widgets.executor import InPlaceExecutor
 from napari_sr.widgets.job_plan import JobPlan, plan_as_scalars, plan_from_scalars
-from napari_sr.widgets.job_settings import Settings
 from napari_sr.widgets.model_loading import ModelRequest
 from napari_sr.widgets.output_choice import store_in
 
@@ -25,17 +24,17 @@ def said(monkeypatch):
 
 def test_a_plan_comes_back_from_the_settings_file(tmp_path):
     plans = [
-        JobPlan(ModelRequest("esrgan-one"), Settings()),
+        JobPlan(ModelRequest("esrgan-one"), JobSettings()),
         JobPlan(
             ModelRequest(tmp_path / "a.pth", "b", 3, 0.25, None, "images"),
-            Settings(
+            JobSettings(
                 device="cpu", precision="float32", tiling=Overlap(tile=96, overlap=8), memory=2**31, self_ensemble=True,
                 intensity=(3.0, 90.0), target="0.05 micrometer",
             ),
             tmp_path,
         ),
-        JobPlan(ModelRequest("c", upsampling="lanczos3"), Settings(intensity=Percentiles(1, 99), target=2.5)),
-        JobPlan(ModelRequest("d"), Settings(intensity="percentile", tiling="none")),
+        JobPlan(ModelRequest("c", upsampling="lanczos3"), JobSettings(intensity=Percentiles(1, 99), target=2.5)),
+        JobPlan(ModelRequest("d"), JobSettings(intensity="percentile", tiling="none")),
     ]  # fmt: skip
     for plan in plans:
         assert plan_from_scalars(plan_as_scalars(plan)) == plan
@@ -93,9 +92,9 @@ def test_the_shared_settings_are_where_a_panel_begins(in_viewer):
 def test_broken_shared_settings_are_a_sentence_and_the_panel_opens(in_viewer, monkeypatch):
     shown = []
     monkeypatch.setattr("napari_sr.widgets.panel.show_error", shown.append)
-    config_path().write_text("colour = 3", encoding="utf-8")
+    config_path().write_text("color = 3", encoding="utf-8")
     _, panel = in_viewer("srcnn")
-    assert "colour" in shown[0]
+    assert "color" in shown[0]
     assert panel.settings.settings().device == "auto"
 
 

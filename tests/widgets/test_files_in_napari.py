@@ -68,10 +68,10 @@ def test_a_layer_comes_back_as_it_was_saved(tmp_path: Path, kind: str, ending: s
     assert layer.name == "cells"
 
 
-def test_colours_come_back_as_colours(tmp_path: Path) -> None:
+def test_colors_come_back_as_colors(tmp_path: Path) -> None:
     source = Image(RNG.integers(0, 256, (8, 9, 3), np.uint8), rgb=True, scale=(0.5, 0.5), units=("nanometer",) * 2)
-    source.save(str(tmp_path / "colours.ome.tif"), plugin="napari-sr")
-    (layer,) = opened(tmp_path / "colours.ome.tif")
+    source.save(str(tmp_path / "colors.ome.tif"), plugin="napari-sr")
+    (layer,) = opened(tmp_path / "colors.ome.tif")
     assert layer.rgb
     assert np.array_equal(layer.data, source.data)
     assert units(layer) == ["nanometer"] * 2

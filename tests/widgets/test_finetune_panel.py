@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from napari_sr import list_models
-from napari_sr.training.events import Crop
+from napari_sr.training.events import ValidationCrop
 from napari_sr.training.recipe import GaussianBlur, OpticsBlur
 from napari_sr.widgets.executor import InPlaceExecutor
 from napari_sr.widgets.finetune_images import PAIRS
@@ -84,7 +84,7 @@ def test_a_crop_that_was_removed_does_not_come_again(finetuning, qtbot):
     qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=10_000)
     viewer.layers.remove("validation: truth")
     panel.course.crops.show(
-        [Crop("cells", *(np.zeros((8, 8), np.float32),) * 5)],
+        [ValidationCrop("cells", *(np.zeros((8, 8), np.float32),) * 5)],
     )
     assert [layer.name for layer in viewer.layers] == ["cells"]
 
@@ -120,7 +120,7 @@ def test_a_name_that_is_no_file_name_is_refused(finetuning, name):
 
 def test_a_model_worse_than_bicubic_is_said_to_be_so(finetuning):
     _, panel = finetuning()
-    panel.recipe.rate.value = 1e-7
+    panel.recipe.learning_rate.value = 1e-7
     panel.start()
     assert "It is worse than bicubic interpolation" in panel.outcome.title.value
     assert "worse than bicubic" in panel.outcome.card.value

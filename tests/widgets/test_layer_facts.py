@@ -13,8 +13,8 @@ def drawn(*shape, dtype=np.uint16):
     return np.random.default_rng(1).integers(0, 200, shape).astype(dtype)
 
 
-def glance(panel):
-    return panel.glance.value.replace("\N{NO-BREAK SPACE}", " ")
+def summary(panel):
+    return panel.summary.value.replace("\N{NO-BREAK SPACE}", " ")
 
 
 @pytest.fixture
@@ -99,35 +99,35 @@ def test_pixels_that_are_not_square_keep_their_shape(facts):
 
 def test_at_a_glance_there_is_what_goes_in_and_what_comes_out(in_viewer):
     _, panel = in_viewer("esrgan", image=drawn(512, 256), scale=(0.1, 0.1), units=("um", "um"))
-    assert glance(panel) == "512 × 256 uint16, 0.1 µm → 2048 × 1024, 0.025 µm, 4 MiB"
+    assert summary(panel) == "512 × 256 uint16, 0.1 µm → 2048 × 1024, 0.025 µm, 4 MiB"
     panel.size.kind.value, panel.size.factor.value = "factor", 2.0
-    assert glance(panel) == "512 × 256 uint16, 0.1 µm → 1024 × 512, 0.05 µm, 1 MiB"
+    assert summary(panel) == "512 × 256 uint16, 0.1 µm → 1024 × 512, 0.05 µm, 1 MiB"
     panel.size.kind.value, panel.size.pixel.value = "pixel", 0.2
-    assert glance(panel) == "512 × 256 uint16, 0.1 µm → 256 × 128, 0.2 µm, 64 KiB"
+    assert summary(panel) == "512 × 256 uint16, 0.1 µm → 256 × 128, 0.2 µm, 64 KiB"
     panel.facts.unit.value = "pixel"
-    assert "pixel size is not known" in glance(panel)
+    assert "pixel size is not known" in summary(panel)
 
 
-def test_colours_stacks_and_parts_at_a_glance(in_viewer):
+def test_colors_stacks_and_parts_at_a_glance(in_viewer):
     viewer, panel = in_viewer("esrgan", image=drawn(12, 16, 3, dtype=np.uint8), rgb=True)
-    assert glance(panel) == "12 × 16 colour uint8 → 48 × 64 colour, 9 KiB"
+    assert summary(panel) == "12 × 16 color uint8 → 48 × 64 color, 9 KiB"
     viewer.add_image(drawn(5, 12, 16))
-    assert glance(panel) == "5 × 12 × 16 uint16 → 5 × 48 × 64, 30 KiB"
+    assert summary(panel) == "5 × 12 × 16 uint16 → 5 × 48 × 64, 30 KiB"
     panel.where.where.value = "slice"
-    assert glance(panel) == "1 × 12 × 16 uint16 → 1 × 48 × 64, 6 KiB"
+    assert summary(panel) == "1 × 12 × 16 uint16 → 1 × 48 × 64, 6 KiB"
     viewer.layers.clear()
-    assert glance(panel) == ""
+    assert summary(panel) == ""
 
 
 def test_the_time_is_measured_once_and_said(in_viewer, qtbot):
     _, panel = in_viewer("esrgan")
-    assert "on this" not in glance(panel)
+    assert "on this" not in summary(panel)
     qtbot.waitUntil(lambda: panel.time.seconds is not None, timeout=30_000)
-    assert glance(panel).endswith("on this CPU") or glance(panel).endswith("on this GPU")
+    assert summary(panel).endswith("on this CPU") or summary(panel).endswith("on this GPU")
     panel.settings.intensity.value = "dtype"
-    assert "on this" not in glance(panel)
+    assert "on this" not in summary(panel)
     panel.time.ask_now()
-    assert "on this" in glance(panel)
+    assert "on this" in summary(panel)
 
 
 def test_a_run_corrects_the_time_that_is_said(in_viewer, monkeypatch):

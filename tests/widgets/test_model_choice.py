@@ -4,9 +4,8 @@ import pytest
 
 from napari_sr.networks import RRDBNet
 from napari_sr.widgets.file_choice import OPEN_A_FILE
-from napari_sr.widgets.model_offers import ModelOffer, catalogue_offers, likely_factor
-from napari_sr.zoo.card import AS_TAKEN
-from napari_sr.zoo.catalogue import list_models
+from napari_sr.widgets.model_offers import ModelOffer, catalog_offers, likely_factor
+from napari_sr.zoo.catalog import list_models
 from napari_sr.zoo.modelfile import write_model
 from napari_sr.zoo.published import PUBLISHED
 
@@ -138,17 +137,16 @@ def test_a_fine_tuned_model_tells_what_it_came_from(in_viewer, models, domain, s
 
 
 @pytest.mark.parametrize(
-    ("degradation", "sentence"),
+    ("training_noise", "sentence"),
     [
-        ("MATLAB bicubic, antialiased", "Trained on fluorescence microscopy without noise: it sharpens noise."),
-        ("mean over pixels (binning), Gaussian noise of 2", "Trained on fluorescence microscopy."),
-        (AS_TAKEN, "Trained on fluorescence microscopy."),
+        (False, "Trained on fluorescence microscopy without noise: it sharpens noise."),
+        (True, "Trained on fluorescence microscopy."),
         (None, "Trained on fluorescence microscopy."),
     ],
 )
-def test_a_model_that_saw_no_noise_says_so(models, degradation, sentence):
+def test_a_model_that_saw_no_noise_says_so(models, training_noise, sentence):
     entry = next(entry for entry in list_models() if entry.name == "esrgan-one")
-    card = entry.card.model_copy(update={"domain": "fluorescence", "degradation": degradation, "base": None})
+    card = entry.card.model_copy(update={"domain": "fluorescence", "training_noise": training_noise, "base": None})
     assert ModelOffer("one", "one", card=card).about() == sentence
 
 
@@ -163,7 +161,7 @@ def test_new_files_appear_and_the_choice_stays(in_viewer, models):
 
 @pytest.mark.parametrize("family", ["srcnn", "srgan", "esrgan"])
 def test_what_can_be_used_comes_first(models, family):
-    usable = [offer.usable for offer in catalogue_offers(family)]
+    usable = [offer.usable for offer in catalog_offers(family)]
     assert usable == sorted(usable, reverse=True)
 
 

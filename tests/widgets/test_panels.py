@@ -12,7 +12,7 @@ from napari_sr.widgets.run_controls import RunControls
 
 
 def world_box(layer):
-    """Edges of a layer in the world, of its pixels and not of their centres, whatever its rotation."""
+    """Edges of a layer in the world, of its pixels and not of their centers, whatever its rotation."""
     shape = layer.data[0].shape if layer.multiscale else layer.data.shape
     ends = np.array(shape[: layer.ndim], float)
     corners = np.array(np.meshgrid(*[(-0.5, end - 0.5) for end in ends], indexing="ij")).reshape(layer.ndim, -1).T

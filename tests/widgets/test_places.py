@@ -63,7 +63,7 @@ def test_each_rectangle_becomes_a_layer_in_its_place(in_viewer, qtbot, executor)
     viewer.add_shapes(boxes, shape_type="rectangle", name="marks")
     panel.where.where.value = "rectangles"
     assert panel.where.shapes.current_choice == "marks"
-    assert panel.glance.value.replace("\N{NO-BREAK SPACE}", " ").startswith("2 times")
+    assert panel.summary.value.replace("\N{NO-BREAK SPACE}", " ").startswith("2 times")
     run(panel)
     qtbot.waitUntil(lambda: not panel.running, timeout=60_000)
     first, second = results(viewer)
@@ -103,7 +103,7 @@ def test_nothing_to_work_on_is_a_sentence(in_viewer, errors, where, words):
     viewer, panel = in_viewer("srcnn")
     viewer.layers.selection.clear()
     panel.where.where.value = where
-    assert words in panel.glance.value
+    assert words in panel.summary.value
     run(panel)
     assert words in errors[0]
     assert not panel.running

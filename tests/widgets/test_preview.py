@@ -83,7 +83,7 @@ def test_it_lies_on_a_rotated_layer_and_on_the_slice_of_a_stack(switched_on, qtb
     assert np.abs(preview.data[0].astype(int) - whole(viewer, axes="ZYX")[3, rows, columns]).max() <= 1
 
 
-def test_multiscale_and_colour_layers_have_one_too(switched_on):
+def test_multiscale_and_color_layers_have_one_too(switched_on):
     for more in (
         {"image": [drawn(40, 60), drawn(20, 30)], "multiscale": True},
         {"image": drawn(40, 60, 3, dtype=np.uint8), "rgb": True},

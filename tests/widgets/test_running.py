@@ -128,14 +128,14 @@ def test_a_panel_that_is_closed_hears_nothing_any_more(in_viewer, qtbot):
     viewer, panel = in_viewer("esrgan", executor=ThreadExecutor())
     viewer.window.remove_dock_widget(panel.native.parent())
     source = viewer.layers[0]
-    shown = panel.glance.value
+    shown = panel.summary.value
     source.scale, source.name = (3, 3), "renamed"
     viewer.add_image(np.zeros((4, 4), np.uint8), name="other")
     viewer.scene.camera.zoom = 3
     viewer.layers.selection.active = source
     qtbot.wait(300)
     assert panel.layer_choice.widget.current_choice == "cells"
-    assert panel.glance.value == shown
+    assert panel.summary.value == shown
     assert panel.facts.size.value == 1.0
 
 

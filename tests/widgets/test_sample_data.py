@@ -26,4 +26,4 @@ def test_a_sample_says_where_it_comes_from_and_has_units(name):
     assert data.ndim == 2
     assert len(kwargs["units"]) == 2
     assert kwargs["metadata"]["source"]
-    assert kwargs["metadata"]["licence"]
+    assert kwargs["metadata"]["license"]

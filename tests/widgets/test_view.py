@@ -103,7 +103,7 @@ def test_a_flat_layer_lies_in_every_slice_of_a_stack():
     assert part_of(viewer, flat).rows == (0, 11)
 
 
-def test_colours_are_no_axis_of_the_world():
+def test_colors_are_no_axis_of_the_world():
     layer = Image(np.zeros((40, 60, 3), np.uint8), rgb=True)
     part = part_of(viewer_of(layer), layer)
     assert (part.rows, part.columns) == ((0, 11), (0, 19))

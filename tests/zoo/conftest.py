@@ -45,7 +45,7 @@ def small_card() -> Callable[..., Card]:
             "architecture": Architecture(network="RRDBNet", settings=sizes),
             "scale": 2,
             "channels": 1,
-            "colour": "grey",
+            "color": "gray",
         }
         return Card.model_validate({**defaults, **fields})
 

@@ -36,11 +36,11 @@ def test_every_card_is_whole() -> None:
     assert set(LEAST) <= set(BUNDLED)
     for card in BUNDLED.values():
         assert card is not None
-        assert card.licence
+        assert card.license
         assert card.degradation
         assert card.recipe
         assert card.training_data
-        assert all(data.sha256 and data.licence for data in card.training_data)
+        assert all(data.sha256 and data.license for data in card.training_data)
         assert {"Set5"} <= {figure.dataset for figure in card.figures} or card.domain != "natural"
         assert card.figures
 
@@ -64,13 +64,13 @@ def spots(factor: int) -> tuple[np.ndarray, np.ndarray]:
     image = np.zeros((side * factor, side * factor))
     for row, column in places:
         image += np.exp(-((y[:, None] - row) ** 2 + (x[None, :] - column) ** 2) / (2 * 1.5**2))
-    # A centred degradation: each low-resolution pixel is the mean of the pixels that it covers.
+    # A centered degradation: each low-resolution pixel is the mean of the pixels that it covers.
     low = image.reshape(side, factor, side, factor).mean(axis=(1, 3))
     return low, places
 
 
-def centres(image: np.ndarray, places: np.ndarray, factor: int) -> np.ndarray:
-    """Centre of mass of each spot, in low-resolution pixels."""
+def centers(image: np.ndarray, places: np.ndarray, factor: int) -> np.ndarray:
+    """Center of mass of each spot, in low-resolution pixels."""
     found = []
     for row, column in places:
         window = [round((v + 0.5) * factor - 0.5) for v in (row, column)]
@@ -78,8 +78,8 @@ def centres(image: np.ndarray, places: np.ndarray, factor: int) -> np.ndarray:
         low = [max(0, v - reach) for v in window]
         part = image[low[0] : window[0] + reach + 1, low[1] : window[1] + reach + 1].astype(float)
         part = np.clip(part - part.max() * 0.1, 0, None)
-        centre = ndimage.center_of_mass(part)
-        found.append([(c + first + 0.5) / factor - 0.5 for c, first in zip(centre, low, strict=True)])
+        center = ndimage.center_of_mass(part)
+        found.append([(c + first + 0.5) / factor - 0.5 for c, first in zip(center, low, strict=True)])
     return np.array(found)
 
 
@@ -94,9 +94,9 @@ def test_no_model_moves_anything(name: str, alpha: float | None) -> None:
     else:
         image, ground, sign = np.round(20000 * low + 400).astype(np.uint16), 400.0, 1
         out = sr.upscale(image, model, "YX", intensity=(0, 24000))
-    shift = centres(sign * (out - ground), places, model.scale) - places
+    shift = centers(sign * (out - ground), places, model.scale) - places
     # The same points interpolated tell what the measurement itself is worth.
-    assert np.abs(centres(resize(low, factor=model.scale), places, model.scale) - places).max() < 0.05
+    assert np.abs(centers(resize(low, factor=model.scale), places, model.scale) - places).max() < 0.05
     assert np.abs(shift.mean(axis=0)).max() < 0.05
     assert np.abs(np.median(shift, axis=0)).max() < 0.05
 

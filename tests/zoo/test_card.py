@@ -11,13 +11,18 @@ from napari_sr.zoo import Architecture, Card, Figure, TrainingData
 words = st.text(min_size=1, max_size=12)
 known = st.none() | words
 figures = st.builds(
-    Figure, dataset=words, metric=words, value=st.floats(allow_nan=False, allow_infinity=False), protocol=words
+    Figure,
+    dataset=words,
+    metric=words,
+    value=st.floats(allow_nan=False, allow_infinity=False),
+    protocol=words,
 )
 data = st.builds(
-    TrainingData, name=words, licence=known, sha256=st.none() | st.from_regex(r"\A[0-9a-f]{64}\Z"), source=known
+    TrainingData, name=words, license=known, sha256=st.none() | st.from_regex(r"\A[0-9a-f]{64}\Z"), source=known
 )
 settings = st.dictionaries(
-    words, st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | words | st.just((9, 5, 5))
+    words,
+    st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | words | st.just((9, 5, 5)),
 )
 
 
@@ -37,7 +42,7 @@ def test_a_card_comes_back_from_json_as_it_was(settings, figures, data, pixel, e
         architecture=Architecture(network="RRDBNet", settings=settings),
         scale=4,
         channels=3,
-        colour="rgb",
+        color="rgb",
         domain=domain,
         intensity_range=(0, 1),
         output_range=(-1, 1),
@@ -47,7 +52,7 @@ def test_a_card_comes_back_from_json_as_it_was(settings, figures, data, pixel, e
         training_data=tuple(data),
         recipe=text,
         figures=tuple(figures),
-        licence=text,
+        license=text,
         endpoints=ends[0],
         default_alpha=ends[1],
         for_quantification=True,
@@ -60,7 +65,7 @@ def test_a_card_comes_back_from_json_as_it_was(settings, figures, data, pixel, e
 
 def test_what_is_not_known_stays_unknown(small_card):
     card = small_card()
-    unknown = (card.domain, card.degradation, card.pixel_size, card.pixel_unit, card.recipe, card.licence)
+    unknown = (card.domain, card.degradation, card.pixel_size, card.pixel_unit, card.recipe, card.license)
     assert unknown == (None,) * 6
     assert card.intensity_range == card.output_range == (0, 1)
 
@@ -68,8 +73,8 @@ def test_what_is_not_known_stays_unknown(small_card):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"colour": "rgb"},
-        {"colour": "luma", "channels": 3},
+        {"color": "rgb"},
+        {"color": "luma", "channels": 3},
         {"pixel_size": 0.1},
         {"pixel_unit": "nanometer"},
         {"pixel_size": -1.0, "pixel_unit": "nanometer"},
@@ -83,7 +88,7 @@ def test_what_is_not_known_stays_unknown(small_card):
         {"scale": 0},
         {"family": "swinir"},
         {"domain": "astronomy"},
-        {"colur": "grey"},
+        {"colur": "gray"},
         {"training_data": ({"name": "T91", "sha256": "abc"},)},
     ],
 )

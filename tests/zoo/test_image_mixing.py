@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from napari_sr.errors import InputError
-from napari_sr.inference import Job, Overlap, upscale
+from napari_sr.inference import Job, upscale
 from napari_sr.networks import RRDBNet
+from napari_sr.settings import Overlap
 from napari_sr.zoo.card import Architecture, Card
-from napari_sr.zoo.catalogue import load_model
+from napari_sr.zoo.catalog import load_model
 from napari_sr.zoo.model import Model
 from napari_sr.zoo.modelfile import write_model
 
@@ -29,7 +30,7 @@ def pair(alpha: float | None = None, **card: Any) -> Model:
         architecture=Architecture(network="RRDBNet", settings=SETTINGS),
         scale=2,
         channels=1,
-        colour="grey",
+        color="gray",
         endpoints=("psnr", "gan"),
         **card,
     )
@@ -50,7 +51,7 @@ def test_images_mixed_are_the_two_results_mixed(tiling: Any) -> None:
 
 
 def test_it_is_streamed() -> None:
-    report = Job(model=pair(0.5).with_mixing("images")).run(IMAGE, "YX").report
+    report = Job(pair(0.5).with_mixing("images")).run(IMAGE, "YX").report
     assert report.tiling.startswith("exact")
     assert report.strips > 0
 
@@ -70,7 +71,7 @@ def test_card_report_and_text_say_which() -> None:
     model = pair(0.25).with_mixing("images")
     assert model.mixing == model.card.mixing == "images"
     assert "images mixed" in repr(model)
-    report = Job(model=model).run(IMAGE, "YX").report
+    report = Job(model).run(IMAGE, "YX").report
     assert report.mixing == "images"
     assert "pair alpha 0.25 (images mixed) x2" in report.sentence()
 

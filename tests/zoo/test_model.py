@@ -20,7 +20,7 @@ def pair(small_card, small_state):
 def srcnn(draw_network):
     settings = {"scale": 3, "channels": 1, "kernels": (9, 1, 5), "features": (4, 3), "upsampling": "bicubic"}
     architecture = Architecture(network="SRCNN", settings=settings)
-    card = Card(name="s", family="srcnn", architecture=architecture, scale=3, channels=1, colour="luma")
+    card = Card(name="s", family="srcnn", architecture=architecture, scale=3, channels=1, color="luma")
     return Model(card, {"weights": draw_network(architecture).state_dict()})
 
 

@@ -22,25 +22,13 @@ from napari_sr.cli.degrading import degrade
 from napari_sr.cli.options import (
     KERNELS,
     Alpha,
-    DeviceOption,
     Json,
-    MemoryOption,
     MixingOption,
     ModelOption,
-    PrecisionOption,
     Quiet,
     Scale,
-    SelfEnsemble,
-    TileBlend,
-    TileOverlap,
-    TileSide,
-    TilingOption,
     Upsampling,
-    read_batch,
-    read_intensity,
-    read_memory,
-    read_target,
-    read_tiling,
+    with_settings,
 )
 from napari_sr.cli.output import check_format, check_place, upscale_to
 from napari_sr.cli.training import train
@@ -53,6 +41,7 @@ if TYPE_CHECKING:
     from napari_sr.imaging.files import ImageFile
     from napari_sr.imaging.resize import Kernel
     from napari_sr.inference import Job
+    from napari_sr.settings import JobSettings
     from napari_sr.zoo import Model, ModelEntry
     from napari_sr.zoo.card import Mixing
 
@@ -113,66 +102,38 @@ def _common(
 
 
 @app.command()
+@with_settings()
 def upscale(
     source: Annotated[Path, typer.Argument(metavar="IN", help="TIFF, OME-TIFF or PNG.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="What to write: .ome.tif, .tif, .png or .zarr.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Result: .ome.tif, .tif, .png or .zarr.")],
     model: ModelOption,
+    *,
     alpha: Alpha = None,
     scale: Scale = None,
     upsampling: Upsampling = None,
     mixing: MixingOption = None,
-    axes: Annotated[str | None, typer.Option(help="Axes such as ZYX, where the file does not say.")] = None,
-    device: DeviceOption = None,
-    precision: PrecisionOption = None,
-    tiling: TilingOption = None,
-    tile: TileSide = None,
-    overlap: TileOverlap = None,
-    blend: TileBlend = None,
-    memory: MemoryOption = None,
-    self_ensemble: SelfEnsemble = False,
-    batch: Annotated[str, typer.Option(help="Planes of a stack that go through together: auto, or how many.")] = "auto",
-    intensity: Annotated[
-        str,
-        typer.Option(help="Which values are black and white: auto, dtype, percentile, percentile:1,99, or LOW,HIGH."),
-    ] = "auto",
-    factor: Annotated[float | None, typer.Option(help="Another factor than the model's, such as 2.5.")] = None,
-    pixel_size: Annotated[
-        str | None,
-        typer.Option("--pixel-size", help='Pixel size of the result, such as "0.05 um".'),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would give and cost; write nothing.")] = False,
+    axes: Annotated[str | None, typer.Option(help="Axes such as ZYX, where the file does not contain them.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print size, memory and time; write nothing.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT when it exists.")] = False,
     quiet: Quiet = False,
+    given: dict[str, Any],
 ) -> None:
     """Upscale one image; its pixel sizes are kept, divided by the factor.
 
-    Device, precision and memory come from the settings file that the window shares, unless they are given here.
-
-    A .zarr is written while the work goes on and may be larger than memory: one array with the attributes "axes"
-    ("ZYX"), "pixel_size" ({"Z": 0.3, "Y": 0.1, "X": 0.1}) and "unit" ("micrometer", or null when unknown).
+    Device, precision and memory are those of the settings file that the window shares, unless they are given here.
     """
-    plan, bounds = read_tiling(tiling, tile, overlap, blend), read_intensity(intensity)
-    limit, together = read_memory(memory, plan), read_batch(batch)
-    wished = read_target(factor, pixel_size)
     if not dry_run:
         check_place(source, out, overwrite)
+    from napari_sr.config import load_settings
     from napari_sr.imaging.axes import parse_axes
     from napari_sr.imaging.files import read_image
     from napari_sr.inference import Job
-    from napari_sr.inference.job import given
 
+    settings = load_settings(**given)
     image = read_image(source)
     meaning = parse_axes(axes or image.axes, image.data.shape)
     check_format(out, image, meaning)
-    job = Job(
-        model=_load(model, alpha, scale, upsampling, mixing),
-        tiling=plan,
-        self_ensemble=self_ensemble,
-        batch=together,
-        intensity=bounds,
-        target=wished,
-        **given(device=device, precision=precision, memory=limit),
-    )
+    job = Job(_load(model, alpha, scale, upsampling, mixing), settings)
     if dry_run:
         typer.echo(_estimated(job, image, meaning))
         return
@@ -197,7 +158,7 @@ def models(as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps([_as_record(entry) for entry in entries], indent=2))
         return
-    header = ["NAME", "FAMILY", "FACTOR", "COLOUR", "DOMAIN", "WHERE", "LICENCE"]
+    header = ["NAME", "FAMILY", "FACTOR", "COLOR", "DOMAIN", "WHERE", "LICENSE"]
     typer.echo(as_columns([header, *(_model_row(entry) for entry in entries)]))
     for entry in entries:
         if entry.problem is not None:
@@ -209,9 +170,11 @@ def models(as_json: Json = False) -> None:
 
 
 @app.command()
+@with_settings("device", "precision", "tiling", "memory", "self_ensemble")
 def evaluate(
     images: Annotated[Path, typer.Argument(help="Results, or with --model low-resolution inputs: a file or a folder.")],
-    reference: Annotated[Path, typer.Argument(help="What they should be: a file, or a folder with the same names.")],
+    reference: Annotated[Path, typer.Argument(help="The references: a file, or a folder with the same names.")],
+    *,
     model: Annotated[
         list[str] | None,
         typer.Option("--model", "-m", help=f"Upscale IMAGES with it first: a model, or {KERNELS}. May be repeated."),
@@ -224,17 +187,10 @@ def evaluate(
     ] = None,
     alpha: Alpha = None,
     upsampling: Upsampling = None,
-    device: DeviceOption = None,
-    precision: PrecisionOption = None,
-    tiling: TilingOption = None,
-    tile: TileSide = None,
-    overlap: TileOverlap = None,
-    blend: TileBlend = None,
-    memory: MemoryOption = None,
-    self_ensemble: SelfEnsemble = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON (PSNR null: identical images).")] = False,
     quiet: Quiet = False,
+    given: dict[str, Any],
 ) -> None:
     """Compare images with their references: PSNR and SSIM, each image and the mean, by a protocol that is named."""
     from napari_sr.evaluation import evaluate_files, pair_files
@@ -242,13 +198,12 @@ def evaluate(
 
     if as_csv and as_json:
         raise InputError("The output is CSV or JSON, not both: leave one of --csv and --json out.")
-    plan = read_tiling(tiling, tile, overlap, blend)
-    chosen = {"device": device, "precision": precision, "memory": read_memory(memory, plan)}
-    how: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    how |= {"tiling": plan, "self_ensemble": self_ensemble}
+    from napari_sr.config import load_settings
+
+    settings = load_settings(**given)
     pairs = pair_files(images, reference, scale=scale)
     factor = _factor(scale, border, (pairs[0].image, pairs[0].reference) if model else None)
-    methods = {name: _method(name, factor, alpha, upsampling, how) for name in model or []}
+    methods = {name: _method(name, factor, alpha, upsampling, settings) for name in model or []}
     compared = cast("Channels", channels)
     with _Bar(quiet, "image") as bar:
         rows = evaluate_files(
@@ -284,10 +239,10 @@ def demo(
 
     field = load_sample(sample)
     loaded = _load(model, None, field.factor, None)
-    result = Job(model=loaded).run(field.low, field.axes)
+    result = Job(loaded).run(field.low, field.axes)
     shown = write_showcase(out, field, result.data, loaded.name)
     typer.echo(f"No window was opened: {reason}.")
-    typer.echo(f"{field.title}: {field.source} ({field.licence}).")
+    typer.echo(f"{field.title}: {field.source} ({field.license}).")
     typer.echo(result.report.sentence())
     typer.echo(
         f"Against the ground truth: {loaded.name} PSNR {shown.result.psnr:.2f} dB, SSIM {shown.result.ssim:.4f}; "
@@ -328,22 +283,22 @@ def _load(
 
 def _estimated(job: Job, image: ImageFile, axes: Axes) -> str:
     """Say what a job would give and cost, measuring the speed of this machine first where it is not known."""
-    from napari_sr.inference import estimate_job, known_speed, measure_speed
+    from napari_sr.inference import estimate_region, known_speed, measure_speed
 
     if known_speed(job, image.data.dtype, axes.rgb) is None:
         measure_speed(job, image.data.dtype, axes.rgb)
-    found = estimate_job(job, axes, image.data.dtype, pixel_size=image.pixel_size, unit=image.unit)
-    return found.sentence()
+    region = job.region(axes, pixel_size=image.pixel_size, unit=image.unit)
+    return estimate_region(job, region, image.data.dtype, pixel_size=image.pixel_size, unit=image.unit).sentence()
 
 
-def _method(name: str, scale: int, alpha: float | None, upsampling: str | None, how: dict[str, Any]) -> Upscale:
+def _method(name: str, scale: int, alpha: float | None, upsampling: str | None, settings: JobSettings) -> Upscale:
     """Give what upscales an image file: an interpolation, or a model."""
     from napari_sr.evaluation import BASELINES, interpolate
     from napari_sr.inference import Job
 
     if name in BASELINES:
         return lambda image: interpolate(image.data, scale, name, axes=image.axes)
-    job = Job(model=_load(name, alpha, scale, upsampling), **how)
+    job = Job(_load(name, alpha, scale, upsampling), settings)
     return lambda image: job.run(image.data, image.axes).data
 
 
@@ -377,7 +332,7 @@ def _as_record(entry: ModelEntry) -> dict[str, Any]:
         "where": entry.where,
         "path": None if entry.path is None else str(entry.path),
         "url": entry.url,
-        "licence": entry.licence,
+        "license": entry.license,
         "problem": entry.problem,
         "card": None if entry.card is None else entry.card.model_dump(mode="json"),
     }
@@ -393,8 +348,8 @@ def _model_row(entry: ModelEntry) -> list[str]:
         entry.name,
         known.family if known else "",
         f"x{known.scale}" if known else "",
-        card.colour if card else "",
+        card.color if card else "",
         (card.domain or "") if card else "",
         where if entry.problem is None else f"{where}, unusable",
-        entry.licence or "",
+        entry.license or "",
     ]

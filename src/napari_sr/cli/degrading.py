@@ -62,7 +62,6 @@ def degrade(
 def _degradation(name: str) -> tuple[Degradation, int | None]:
     """The degradation of a recipe's file or of a model's card, and its factor where it is known."""
     from napari_sr.training.recipe import Recipe, load_recipe
-    from napari_sr.zoo.card import AS_TAKEN
 
     if name.endswith(".toml"):
         recipe = load_recipe(name)
@@ -71,6 +70,6 @@ def _degradation(name: str) -> tuple[Degradation, int | None]:
     from napari_sr.zoo import load_model
 
     card = load_model(name).card
-    if card.recipe is None or card.degradation == AS_TAKEN:
+    if card.recipe is None or card.paired:
         raise InputError(f"The card of {name} tells no degradation that could be made: give a recipe's file instead.")
     return Recipe.from_toml(card.recipe, f"the recipe on the card of {name}").degradation, card.scale

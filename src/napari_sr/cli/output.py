@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from napari_sr.errors import InputError
-from napari_sr.inference.settings import Progress
+from napari_sr.progress import Progress
 
 if TYPE_CHECKING:
     from napari_sr.imaging.axes import Axes

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_sr.cli.options import DeviceOption, Quiet
-from napari_sr.config import load_config
 from napari_sr.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,26 +55,26 @@ def train(
     `napari-sr models` lists it, and never over another one.
     """
     from napari_sr.training import load_recipe
-    from napari_sr.training.processes import Settings, train_in_processes
+    from napari_sr.training.processes import ProcessSettings, train_in_processes
     from napari_sr.training.result import save_once
 
     chosen = _with_images(load_recipe(recipe).at_length(length), images or [], low or [])
     called = name or (chosen.name if model is None else f"{Path(model).stem}-{chosen.name}")
     run = out or Path("runs") / called
-    settings = Settings(
+    settings = ProcessSettings(
         recipe=chosen,
         folder=run,
         data=data,
         model=model,
         name=called,
-        device=device or load_config().device,
+        device=device,
         tensorboard=tensorboard,
     )
     listener = Bar(quiet)
     if devices > 1:
         outcome = train_in_processes(settings, devices, listener)
     else:
-        training = settings.training(listen=listener)
+        training = settings.training(on_event=listener)
         with _stopping(training):
             outcome = training.run()
     listener.close()
@@ -96,7 +95,7 @@ class Bar:
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
-        from napari_sr.training.events import Prepared, RateLowered, StepDone, Validated
+        from napari_sr.training.events import LearningRateLowered, Prepared, StepDone, Validated
 
         if self._quiet:
             return
@@ -109,7 +108,7 @@ class Bar:
             self._bar.set_postfix(loss=f"{event.losses['total']:.3g}", refresh=False)
         elif isinstance(event, Validated):
             self._bar.write(f"step {event.step}, {event.stage}: {event.sentence()}", file=sys.stderr)
-        elif isinstance(event, RateLowered):
+        elif isinstance(event, LearningRateLowered):
             sentence = f"step {event.step}: a loss was not a number; back to step {event.back_to} at half the rate"
             self._bar.write(sentence, file=sys.stderr)
 

@@ -34,7 +34,7 @@ def interpolate(
     -------
     ndarray
         Same axes and dtype, `scale` times as long in Y and X. uint8 is rounded between the two passes as MATLAB does;
-        colours, alpha too, are enlarged each alone.
+        colors, alpha too, are enlarged each alone.
 
     Raises
     ------

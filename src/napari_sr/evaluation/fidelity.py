@@ -21,12 +21,12 @@ import numpy.typing as npt
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, parse_axes
-from napari_sr.imaging.colour import luma
+from napari_sr.imaging.color import luma
 
 Array = npt.NDArray[Any]
 Channels = Literal["luma", "plain"]
 CHANNELS: tuple[Channels, ...] = get_args(Channels)
-"""What is compared: the luma Y of colour images, or every channel as it is."""
+"""What is compared: the luma Y of color images, or every channel as it is."""
 
 #: Wang's window: Gaussian of this sigma in pixels, cut to 11 x 11.
 _SIGMA, _WINDOW = 1.5, 11

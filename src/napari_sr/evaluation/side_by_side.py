@@ -1,4 +1,4 @@
-"""One picture that shows an image before and after, beside the truth: same grey scale, a zoomed inset, labels."""
+"""One picture that shows an image before and after, beside the truth: same gray scale, a zoomed inset, labels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Panel:
     label : str
         The words, short enough for the image's width.
     image : array, shape (Y, X)
-        Grey values, all panels in the same units.
+        Gray values, all panels in the same units.
     """
 
     label: str
@@ -44,7 +44,7 @@ def side_by_side(
     panels : sequence of Panel
         At least one, all of one shape (Y, X).
     contrast : (float, float)
-        The grey values shown black and white, the same for all panels.
+        The gray values shown black and white, the same for all panels.
     inset : (int, int, int)
         Top row, left column and side in pixels of the square that is shown enlarged.
     zoom : int
@@ -78,8 +78,8 @@ def _column(
 ) -> npt.NDArray[np.uint8]:
     low, high = contrast
     top, left, side = inset
-    grey = np.clip((panel.image.astype(np.float64) - low) / (high - low), 0, 1)
-    shown = np.rint(255 * grey).astype(np.uint8)
+    gray = np.clip((panel.image.astype(np.float64) - low) / (high - low), 0, 1)
+    shown = np.rint(255 * gray).astype(np.uint8)
     part = shown[top : top + side, left : left + side].repeat(zoom, 0).repeat(zoom, 1)
     rows, columns = shown.shape
     width = max(columns, side * zoom)

@@ -69,7 +69,7 @@ class Axes:
 
     @property
     def ndim(self) -> int:
-        """Number of dimensions of the array, the colour axis among them."""
+        """Number of dimensions of the array, the color axis among them."""
         return len(self.letters)
 
     @property
@@ -84,7 +84,7 @@ class Axes:
 
     @property
     def rgb(self) -> bool:
-        """Whether the last axis holds the colours of one pixel: RGB or RGBA."""
+        """Whether the last axis holds the colors of one pixel: RGB or RGBA."""
         return self.letters[-1] == "C" and self.shape[-1] in (3, 4)
 
     @property
@@ -99,7 +99,7 @@ class Axes:
 
     @property
     def plane_axes(self) -> tuple[int, ...]:
-        """Positions of the axes that count planes: all but Y, X and the colours."""
+        """Positions of the axes that count planes: all but Y, X and the colors."""
         inside = {self.y, self.x} | ({self.ndim - 1} if self.rgb else set())
         return tuple(axis for axis in range(self.ndim) if axis not in inside)
 
@@ -114,7 +114,7 @@ class Axes:
         Yields
         ------
         tuple of int or slice
-            One entry a dimension: an int on a plane axis, a full slice on Y, X and the colours.
+            One entry a dimension: an int on a plane axis, a full slice on Y, X and the colors.
         """
         plane_axes = self.plane_axes
         for position in product(*(range(self.shape[axis]) for axis in plane_axes)):
@@ -141,7 +141,7 @@ class Axes:
         plane = np.asarray(array[index])
         return plane.swapaxes(0, 1) if self.x < self.y else plane
 
-    def part(self, index: PlaneIndex, rows: slice, columns: slice, colours: slice | int = slice(None)) -> PlaneIndex:
+    def part(self, index: PlaneIndex, rows: slice, columns: slice, colors: slice | int = slice(None)) -> PlaneIndex:
         """Narrow a plane's index down to some of its rows and columns.
 
         Parameters
@@ -150,8 +150,8 @@ class Axes:
             One of `plane_indices`.
         rows, columns : slice
             Along Y and along X.
-        colours : slice or int
-            Along the colours of RGB(A).
+        colors : slice or int
+            Along the colors of RGB(A).
 
         Returns
         -------
@@ -161,7 +161,7 @@ class Axes:
         narrowed = list(index)
         narrowed[self.y], narrowed[self.x] = rows, columns
         if self.rgb:
-            narrowed[-1] = colours
+            narrowed[-1] = colors
         return tuple(narrowed)
 
     def place(self, out: WritableArray, index: PlaneIndex, plane: npt.NDArray[Any]) -> None:
@@ -243,14 +243,14 @@ def parse_axes(letters: str | None, shape: tuple[int, ...]) -> Axes:
 def _default_letters(shape: tuple[int, ...]) -> str:
     _check_shape(shape)
     ndim = len(shape)
-    colours = ndim >= 3 and shape[-1] in (3, 4)
-    known = "TZYX" if colours else LETTERS
-    spatial = ndim - 1 if colours else ndim
+    colors = ndim >= 3 and shape[-1] in (3, 4)
+    known = "TZYX" if colors else LETTERS
+    spatial = ndim - 1 if colors else ndim
     if spatial > len(known):
         raise InputError(
             f"The image has {ndim} dimensions, more than T, C, Z, Y and X can name; take a part of it with at most 5."
         )
-    return known[len(known) - spatial :] + ("C" if colours else "")
+    return known[len(known) - spatial :] + ("C" if colors else "")
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:

@@ -77,7 +77,7 @@ def read_image(path: str | os.PathLike[str]) -> ImageFile:
     Raises
     ------
     InputError
-        No such file, no image, a damaged one, or one with axes, colours or frames that have no place here.
+        No such file, no image, a damaged one, or one with axes, colors or frames that have no place here.
 
     Notes
     -----
@@ -194,7 +194,7 @@ def _our_axes(data: npt.NDArray[Any], letters: str, source: Path) -> tuple[npt.N
     letters = "".join(letter for axis, letter in enumerate(letters) if axis not in single)
     if "S" in letters:
         if "C" in letters:
-            raise InputError(f"The file {source} has channels of several colours each; save each channel alone.")
+            raise InputError(f"The file {source} has channels of several colors each; save each channel alone.")
         if data.shape[letters.index("S")] in (3, 4):
             data = np.moveaxis(data, letters.index("S"), -1)
             letters = letters.replace("S", "") + "S"
@@ -229,9 +229,9 @@ def _density(page: Any, tag: str) -> float:
 
 
 def _read_picture(source: Path, start: bytes) -> ImageFile:
-    # Pillow would keep only the upper 8 of 16 bits of each colour, without a word.
+    # Pillow would keep only the upper 8 of 16 bits of each color, without a word.
     if start[:8] == _PNG_START and start[24] == 16 and start[25] != 0:
-        raise InputError(f"{source} has 16 bits for each colour, more than can be read of a PNG; save it as TIFF.")
+        raise InputError(f"{source} has 16 bits for each color, more than can be read of a PNG; save it as TIFF.")
     with Image.open(source) as picture:
         frames = getattr(picture, "n_frames", 1)
         if frames > 1:
@@ -262,7 +262,7 @@ def _writer(target: Path, data: npt.NDArray[Any], axes: Axes, pixel_size: dict[s
     if data.dtype.type not in _OME_DTYPES:
         raise InputError(f"An OME-TIFF cannot hold {data.dtype}, as {target.name} would; convert it to float32.")
     if axes.rgb and data.dtype.type is np.bool_:
-        raise InputError(f"A TIFF cannot hold colours of bool, as {target.name} would; convert it to uint8.")
+        raise InputError(f"A TIFF cannot hold colors of bool, as {target.name} would; convert it to uint8.")
     return _ome_writer(data, axes, pixel_size, unit)
 
 
@@ -272,8 +272,8 @@ def _png_writer(target: Path, data: npt.NDArray[Any], axes: Axes) -> Writer:
     plane = axes.plane(data, next(axes.plane_indices()))
     allowed = (np.uint8,) if axes.rgb else (np.bool_, np.uint8, np.uint16)
     if plane.dtype.type not in allowed:
-        colours = "colours" if axes.rgb else "grey values"
-        raise InputError(f"A PNG cannot hold {colours} of {plane.dtype}, as {target.name} would; use .tif or .ome.tif.")
+        colors = "colors" if axes.rgb else "gray values"
+        raise InputError(f"A PNG cannot hold {colors} of {plane.dtype}, as {target.name} would; use .tif or .ome.tif.")
     native = np.ascontiguousarray(plane, dtype=plane.dtype.newbyteorder("="))
 
     def write(path: Path) -> None:
@@ -323,7 +323,7 @@ def _ome_writer(data: npt.NDArray[Any], axes: Axes, pixel_size: Mapping[str, flo
 
 
 def _reordered(data: npt.NDArray[Any], axes: Axes, order: str) -> tuple[npt.NDArray[Any], str]:
-    """Bring the axes into an order that TIFF stores; colours stay last, as tifffile's samples S."""
+    """Bring the axes into an order that TIFF stores; colors stay last, as tifffile's samples S."""
     letters = "".join(letter for letter in order if letter in axes.letters and not (axes.rgb and letter == "C"))
     positions = [axes.letters.index(letter) for letter in letters]
     if axes.rgb:

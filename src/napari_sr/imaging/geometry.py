@@ -1,6 +1,6 @@
 """Where an upscaled image lies in the world: exactly where its source lay.
 
-napari places a pixel p (its centre on whole numbers) at ``world = affine(R H (scale * p) + translate)``, with R the
+napari places a pixel p (its center on whole numbers) at ``world = affine(R H (scale * p) + translate)``, with R the
 layer's rotation and H its shear. An image with f pixels for each pixel of its source covers the same pixels edge to
 edge when its pixel q is the source's ``origin + (q + 1/2) / f - 1/2``. Hence, with ``L = R H diag(scale)``,
 ``scale' = scale / f`` and ``translate' = translate + L (origin + (1/f - 1)/2)``; rotate, shear and affine stay.
@@ -162,10 +162,10 @@ def layer_axes(layer: Any, axes: Axes | str | None = None) -> Axes:
     Parameters
     ----------
     layer : napari Image layer
-        Its `rgb` says whether the last axis holds colours; a last axis that happens to be 3 long does not.
+        Its `rgb` says whether the last axis holds colors; a last axis that happens to be 3 long does not.
     axes : Axes or str, optional
-        The letters, one for each dimension of the array (an RGB layer's colour axis is its last C). Left out, Y and X
-        are the last two axes but for the colours, and the others are named as `parse_axes` does.
+        The letters, one for each dimension of the array (an RGB layer's color axis is its last C). Left out, Y and X
+        are the last two axes but for the colors, and the others are named as `parse_axes` does.
 
     Returns
     -------
@@ -185,7 +185,7 @@ def layer_axes(layer: Any, axes: Axes | str | None = None) -> Axes:
         spatial = len(shape) - int(rgb)
         if spatial > len(known):
             raise InputError(f"The layer {_named(layer)} has {spatial} dimensions; pick one with at most {len(known)}.")
-        # Three axes that are not colours are a stack, four have channels before it: the shape alone cannot say more.
+        # Three axes that are not colors are a stack, four have channels before it: the shape alone cannot say more.
         letters = known[len(known) - spatial :] + ("C" if rgb else "")
     parsed = parse_axes(letters, shape)
     if rgb and not parsed.rgb:
@@ -218,7 +218,7 @@ def upscaled_layer(
     axes : Axes or str, optional
         The letters of `data`, as `layer_axes` takes them.
     origin : sequence of float, optional
-        The first source pixel of a crop, one for each axis of the layer (its colours left out); it may lie between
+        The first source pixel of a crop, one for each axis of the layer (its colors left out); it may lie between
         pixels. The factor of each axis is then as given on Y and X and 1 elsewhere; without it, it is n_out / n_in.
     metadata : mapping, optional
         Entries to add to the copy of the source's metadata.

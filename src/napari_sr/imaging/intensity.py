@@ -167,7 +167,7 @@ def intensity_maps(
     ----------
     spec : "auto", "dtype", "percentile", "contrast", Percentiles or (low, high)
         "dtype" takes the ends of an integer dtype; "percentile" the 0.1 and 99.9 percentiles of all finite values of
-        the layer, of each separate channel alone, of the three colours of RGB(A) together, without alpha; `Percentiles`
+        the layer, of each separate channel alone, of the three colors of RGB(A) together, without alpha; `Percentiles`
         are others of the same; "contrast" takes `contrast_limits`; a pair is taken as it is, in the layer's values.
         "auto" is "dtype" for uint8, bool and integer RGB, (0, 1) for float RGB, and "percentile" for everything else.
     image : array, shape ``axes.shape``

@@ -16,7 +16,7 @@ from napari_sr.errors import InputError
 PixelSize = tuple[dict[str, float], str | None]
 
 #: Metres in each length unit that OME-TIFF and ImageJ name.
-METRES: dict[str, float] = {
+METERS: dict[str, float] = {
     "meter": 1.0,
     "decimeter": 1e-1,
     "centimeter": 1e-2,
@@ -51,8 +51,8 @@ _ALIASES = {
     **{symbol.lower(): name for name, symbol in _OME_SYMBOLS.items()},
     **{name: name for name in _OME_SYMBOLS},
     **{f"{name}s": name for name in _OME_SYMBOLS},
-    **{name.replace("meter", "metre"): name for name in METRES if name.endswith("meter")},
-    **{name.replace("meter", "metres"): name for name in METRES if name.endswith("meter")},
+    **{name.replace("meter", "metre"): name for name in METERS if name.endswith("meter")},
+    **{name.replace("meter", "metres"): name for name in METERS if name.endswith("meter")},
     "\u03bcm": "micrometer",
     "\\u00b5m": "micrometer",
     "um": "micrometer",
@@ -80,7 +80,7 @@ def unit_name(text: str | None) -> str | None:
     Returns
     -------
     str or None
-        A key of `METRES` or "pixel"; None for what is neither.
+        A key of `METERS` or "pixel"; None for what is neither.
     """
     return None if text is None else _ALIASES.get(text.strip().lower())
 
@@ -223,7 +223,7 @@ def checked(pixel_size: Mapping[str, float] | None, unit: str | None) -> PixelSi
             raise InputError(f"The pixel size {size} of {letter} is no size; give a number more than 0 or none.")
     name = unit_name(unit)
     if unit is not None and name is None:
-        raise InputError(f'The unit "{unit}" is unknown; give one of {", ".join(METRES)} or pixel.')
+        raise InputError(f'The unit "{unit}" is unknown; give one of {", ".join(METERS)} or pixel.')
     return sizes, name
 
 
@@ -243,6 +243,6 @@ def in_one_unit(said: Mapping[str, tuple[float, str | None]]) -> PixelSize:
     for letter, (size, own) in said.items():
         if own == unit:
             sizes[letter] = size
-        elif own in METRES and unit in METRES:
-            sizes[letter] = size * (METRES[own] / METRES[unit])
+        elif own in METERS and unit in METERS:
+            sizes[letter] = size * (METERS[own] / METERS[unit])
     return sizes, unit

@@ -76,7 +76,7 @@ def symmetric_indices(start: int, stop: int, length: int) -> NDArray[np.intp]:
 
 
 def phase_weights(factor: int, kernel: Kernel) -> NDArray[np.float64]:
-    """Weights by which each of the `factor` outputs above one pixel sees its neighbours, for a whole factor.
+    """Weights by which each of the `factor` outputs above one pixel sees its neighbors, for a whole factor.
 
     Parameters
     ----------
@@ -92,10 +92,10 @@ def phase_weights(factor: int, kernel: Kernel) -> NDArray[np.float64]:
     """
     check_kernel(kernel)
     reach = 0 if kernel == "nearest" else ceil(SUPPORT[kernel])
-    centres = (np.arange(factor) + 0.5) / factor - 0.5
+    centers = (np.arange(factor) + 0.5) / factor - 0.5
     if kernel == "nearest":
         return np.ones((factor, 1))
-    weights = _FUNCTIONS[kernel](centres[:, None] - np.arange(-reach, reach + 1)[None, :])
+    weights = _FUNCTIONS[kernel](centers[:, None] - np.arange(-reach, reach + 1)[None, :])
     normed: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
     return normed
 
@@ -107,11 +107,11 @@ def _resizing_matrix(n_in: int, n_out: int, scale: float, kernel: Kernel, antial
         antialias = False
     stretch = scale if antialias and scale < 1 else 1.0
     width = 2 * SUPPORT[kernel] / stretch
-    centres = (np.arange(n_out) + 0.5) / scale - 0.5
-    left = np.floor(centres - width / 2).astype(np.intp)
+    centers = (np.arange(n_out) + 0.5) / scale - 0.5
+    left = np.floor(centers - width / 2).astype(np.intp)
     taps = ceil(width) + 2
     positions = left[:, None] + np.arange(taps)[None, :]
-    weights = stretch * _FUNCTIONS[kernel](stretch * (centres[:, None] - positions))
+    weights = stretch * _FUNCTIONS[kernel](stretch * (centers[:, None] - positions))
     weights /= weights.sum(axis=1, keepdims=True)
     folded = positions % (2 * n_in)
     folded = np.where(folded < n_in, folded, 2 * n_in - 1 - folded)
@@ -181,7 +181,7 @@ def resize(
     image : ndarray
         Integers or floats, any number of axes.
     shape : (int, int), optional
-        Lengths of the two axes afterwards. Give either this or `factor`.
+        Lengths of the two axes afterward. Give either this or `factor`.
     factor : float, optional
         Factor of enlargement; below 1 it shrinks. The result has ``ceil(factor * n)`` pixels on each of the two axes.
     kernel : {"nearest", "bilinear", "bicubic", "lanczos3"}

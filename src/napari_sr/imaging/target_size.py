@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.pixel_size import METRES, unit_name, unit_symbol
+from napari_sr.imaging.pixel_size import METERS, unit_name, unit_symbol
 
 _NUMBER = r"[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?"
 _FACTOR = re.compile(rf"[x×]?\s*({_NUMBER})\s*[x×]?")
@@ -24,7 +24,7 @@ class TargetSize:
     value : float
         A factor along Y and X, or the size of a pixel of the result.
     unit : str or None
-        A key of `METRES` for a pixel size, None for a factor.
+        A key of `METERS` for a pixel size, None for a factor.
     """
 
     value: float
@@ -55,15 +55,15 @@ class TargetSize:
         """
         if self.unit is None:
             return self.value, self.value
-        metres = METRES.get(unit_name(unit) or "")
+        metres = METERS.get(unit_name(unit) or "")
         sizes = dict(pixel_size or {})
         if metres is None or "Y" not in sizes or "X" not in sizes:
             raise InputError(
                 f"The image's own pixel size is not known, so it cannot be brought to {self}; "
                 "say it first, or wish for a factor."
             )
-        wished = self.value * METRES[self.unit]
-        return sizes["Y"] * metres / wished, sizes["X"] * metres / wished
+        requested = self.value * METERS[self.unit]
+        return sizes["Y"] * metres / requested, sizes["X"] * metres / requested
 
 
 def parse_target(target: float | str) -> TargetSize:
@@ -80,7 +80,7 @@ def parse_target(target: float | str) -> TargetSize:
         factor = _FACTOR.fullmatch(text)
         if factor is not None:
             found = TargetSize(float(factor[1]))
-        elif size is not None and unit_name(size[2]) in METRES:
+        elif size is not None and unit_name(size[2]) in METERS:
             found = TargetSize(float(size[1]), unit_name(size[2]))
         else:
             raise InputError(

@@ -1,6 +1,6 @@
 """How the channels of an image meet those of a network (contract 3).
 
-What lies before and after the network, a change of colour space or a replication, is put around it as layers, so that
+What lies before and after the network, a change of color space or a replication, is put around it as layers, so that
 the whole is one network: it can be streamed, and nothing has to wait for the whole image.
 """
 
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.colour import GREY_WEIGHTS, STUDIO_SWING, rgb_to_ycbcr, ycbcr_to_rgb
-from napari_sr.networks.receptive import Convolutions, Enlarge, receptive_radius
+from napari_sr.imaging.color import GRAY_WEIGHTS, STUDIO_SWING, rgb_to_ycbcr, ycbcr_to_rgb
+from napari_sr.networks.receptive import ConvolutionReach, UpsamplingReach, receptive_radius
 from napari_sr.networks.upsample import Upsample
 from napari_sr.zoo.card import Card
 
 
 def check_channels(card: Card) -> None:
-    """Refuse a model that can take neither grey nor RGB planes.
+    """Refuse a model that can take neither gray nor RGB planes.
 
     Raises
     ------
@@ -35,13 +35,13 @@ def check_channels(card: Card) -> None:
         )
 
 
-def separate_colours(card: Card) -> bool:
-    """Whether the three colours of an RGB plane go through the network one by one, as planes of their own."""
-    return card.channels == 1 and card.colour != "luma"
+def separate_colors(card: Card) -> bool:
+    """Whether the three colors of an RGB plane go through the network one by one, as planes of their own."""
+    return card.channels == 1 and card.color != "luma"
 
 
-def network_for(network: nn.Module, card: Card, colours: int, *, luma: bool = False) -> nn.Module:
-    """Put around a network what planes of 1 or 3 colours need, black at 0 and white at 1 outside.
+def network_for(network: nn.Module, card: Card, colors: int, *, luma: bool = False) -> nn.Module:
+    """Put around a network what planes of 1 or 3 colors need, black at 0 and white at 1 outside.
 
     Parameters
     ----------
@@ -49,31 +49,31 @@ def network_for(network: nn.Module, card: Card, colours: int, *, luma: bool = Fa
         The model's network; it is shared, not copied.
     card : Card
         Of the model: its channels, what one channel means to it, and its ranges.
-    colours : {1, 3}
-        Colours of a plane; an RGB plane of `separate_colours` counts as three of 1.
+    colors : {1, 3}
+        Colors of a plane; an RGB plane of `separate_colors` counts as three of 1.
     luma : bool
-        Whether a plane of one colour is luma already, taken out of colours, with black at 16/255 and white at 235/255.
+        Whether a plane of one color is luma already, taken out of colors, with black at 16/255 and white at 235/255.
 
     Returns
     -------
     nn.Module
-        From (N, colours, Y, X) to (N, colours, scale Y, scale X).
+        From (N, colors, Y, X) to (N, colors, scale Y, scale X).
 
     Notes
     -----
     One channel into a network of three: replicated, and the luminance taken back with weights that sum to 1, so that
-    grey stays grey and keeps its value. Three colours into a luminance network: Y goes through it, CbCr are enlarged by
-    bicubic interpolation, as in SRCNN's paper (arXiv:1501.00092, section 4.4.2). Grey into a luminance network: it has
-    seen nothing below luma's black, 16/255, and would lift a dark background, so grey goes through as luma does, and
+    gray stays gray and keeps its value. Three colors into a luminance network: Y goes through it, CbCr are enlarged by
+    bicubic interpolation, as in SRCNN's paper (arXiv:1501.00092, section 4.4.2). Gray into a luminance network: it has
+    seen nothing below luma's black, 16/255, and would lift a dark background, so gray goes through as luma does, and
     comes out as the same image in RGB would.
     """
     if card.intensity_range != (0.0, 1.0) or card.output_range != (0.0, 1.0):
         network = InRange(network, card.intensity_range, card.output_range)
-    if colours == 1 and card.channels == 3:
-        return GreyThroughColour(network)
-    if card.colour == "luma":
-        if colours == 3:
-            return LumaOfColour(network)
+    if colors == 1 and card.channels == 3:
+        return GrayThroughColor(network)
+    if card.color == "luma":
+        if colors == 3:
+            return LumaOfColor(network)
         if not luma:
             return InRange(network, STUDIO_SWING, STUDIO_SWING)
     return network
@@ -105,13 +105,13 @@ class InRange(Around):
         return out
 
 
-class GreyThroughColour(Around):
-    """A network of three channels for grey planes."""
+class GrayThroughColor(Around):
+    """A network of three channels for gray planes."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__(network, 1)
         self.replicate = _pointwise(np.ones((3, 1)), np.zeros(3))
-        self.weigh = _pointwise(np.array([GREY_WEIGHTS]), np.zeros(1))
+        self.weigh = _pointwise(np.array([GRAY_WEIGHTS]), np.zeros(1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, 1, H, W) to (N, 1, scale H, scale W)."""
@@ -119,12 +119,12 @@ class GreyThroughColour(Around):
         return out
 
 
-class LumaOfColour(Around):
-    """A luminance network for RGB planes, with the colours interpolated."""
+class LumaOfColor(Around):
+    """A luminance network for RGB planes, with the colors interpolated."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__(network, 3)
-        # The two changes of colour space are affine: where they take the axes and the origin says all.
+        # The two changes of color space are affine: where they take the axes and the origin says all.
         offset = rgb_to_ycbcr(np.zeros((1, 3)))[0]
         matrix = (rgb_to_ycbcr(np.eye(3)) - offset).T
         back = ycbcr_to_rgb(np.zeros((1, 3)))[0]
@@ -133,7 +133,7 @@ class LumaOfColour(Around):
         self.to_chroma = _pointwise(matrix[1:], offset[1:])
         self.to_rgb = _pointwise(inverse, back)
         self.upsample = Upsample(self.scale, "bicubic")
-        own = receptive_radius([Enlarge(self.upsample.factor, "bicubic"), Convolutions(0)])
+        own = receptive_radius([UpsamplingReach(self.upsample.factor, "bicubic"), ConvolutionReach(0)])
         self.receptive_radius = max(own, self.receptive_radius)
 
     def forward(self, x: Tensor) -> Tensor:

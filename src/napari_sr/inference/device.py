@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from napari_sr.errors import InputError
-from napari_sr.inference.settings import PRECISIONS
+from napari_sr.settings import PRECISIONS
 
 
 def available_devices() -> tuple[str, ...]:

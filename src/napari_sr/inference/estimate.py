@@ -1,31 +1,36 @@
-"""What a job will give and cost, before anything runs and without looking at a pixel."""
+"""Size, memory and time of a job, estimated before it runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_sr.imaging.axes import Axes
+from napari_sr.config import load_settings
+from napari_sr.imaging.axes import Axes, parse_axes
 from napari_sr.imaging.part import Part
 from napari_sr.imaging.pixel_size import unit_symbol
+from napari_sr.inference.formatting import format_bytes, format_seconds
 from napari_sr.inference.job import Job
 from napari_sr.inference.region import Region
-from napari_sr.inference.settings import Overlap
-from napari_sr.inference.speed import ENOUGH, keep_speed, known_speed
+from napari_sr.inference.speed import ENOUGH, keep_speed, known_speed, measure_speed
 from napari_sr.inference.tiles import axis_tiles
-from napari_sr.inference.words import bytes_words, seconds_words
+from napari_sr.settings import Overlap
 from napari_sr.zoo.architectures import build_empty
+from napari_sr.zoo.catalog import as_model
+from napari_sr.zoo.model import Model
 
 _DEVICES = {"cpu": "this CPU", "cuda": "this GPU", "mps": "this GPU"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What a job will give and cost.
+    """Size, memory and time of a job.
 
     Parameters
     ----------
@@ -58,47 +63,98 @@ class Estimate:
     def sentence(self) -> str:
         """Say it in one line: "512 x 512 uint16, 0.1 µm -> 2048 x 2048, 0.025 µm, 8 MiB, about 40 s on this GPU"."""
         before = [f"{_shape_words(self.source)} {self.dtype}", *_size_words(self.pixel_size, self.unit)]
-        after = [_shape_words(self.result), *_size_words(self.result_pixel_size, self.unit), bytes_words(self.bytes)]
+        after = [_shape_words(self.result), *_size_words(self.result_pixel_size, self.unit), format_bytes(self.bytes)]
         if self.seconds is not None:
-            after.append(f"{seconds_words(self.seconds)} on {_DEVICES.get(self.device, self.device)}")
+            after.append(f"{format_seconds(self.seconds)} on {_DEVICES.get(self.device, self.device)}")
         return f"{', '.join(before)} -> {', '.join(after)}"
 
 
-def estimate_job(
-    job: Job,
-    axes: Axes,
-    dtype: npt.DTypeLike,
+def estimate(
+    image: Any,
+    model: Model | str | Path,
+    axes: str | None = None,
     *,
     part: Part | None = None,
     pixel_size: Mapping[str, float] | None = None,
     unit: str | None = None,
+    **settings: Any,
 ) -> Estimate:
-    """Estimate a job over an image; it takes no time, and may be called on the window's thread.
+    """Estimate size, memory and time of an upscaling, without reading a pixel.
 
     Parameters
     ----------
-    job : Job
-        What will be done.
-    axes : Axes
-        The whole image's.
-    dtype : dtype
-        Of its values.
+    image : array
+        numpy, dask or zarr array; only its shape and dtype are read.
+    model : Model, str or Path
+        A model, the name of one (see `list_models`), or the path of a model file or checkpoint.
+    axes : str, optional
+        As for `upscale`.
     part : Part, optional
-        What of it.
-    pixel_size, unit : mapping of str to float, and str, optional
-        The image's; "pixel" is none.
+        The part of the image; by default all.
+    pixel_size : mapping of str to float, optional
+        The image's pixel size by axis letter.
+    unit : str, optional
+        Unit of `pixel_size`.
+    **settings
+        Settings of the job, as for `upscale`.
 
     Returns
     -------
     Estimate
-        `seconds` is there when the speed of this network on this device is known: see `speed.measure_speed`.
+        `seconds` is measured by a short run if the speed of this network on this device is not known yet.
 
     Raises
     ------
     InputError
-        As `Job.region`.
+        If image, axes or settings do not fit.
+    CheckpointError
+        If the model cannot be loaded.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_sr as sr
+    >>> found = sr.estimate(np.zeros((32, 32), np.uint8), "srcnn-x2", device="cpu")
+    >>> found.result.shape, found.bytes
+    ((64, 64), 4096)
     """
-    region = job.region(axes, part, pixel_size=pixel_size, unit=unit)
+    meaning = parse_axes(axes, tuple(image.shape))
+    job = Job(as_model(model), load_settings(**settings))
+    if known_speed(job, image.dtype, meaning.rgb) is None:
+        measure_speed(job, image.dtype, meaning.rgb)
+    region = job.region(meaning, part, pixel_size=pixel_size, unit=unit)
+    return estimate_region(job, region, image.dtype, pixel_size=pixel_size, unit=unit)
+
+
+def estimate_region(
+    job: Job,
+    region: Region,
+    dtype: npt.DTypeLike,
+    *,
+    pixel_size: Mapping[str, float] | None = None,
+    unit: str | None = None,
+) -> Estimate:
+    """Estimate a job over a region of an image; takes no time, and may be called on the window's thread.
+
+    Parameters
+    ----------
+    job : Job
+        The job.
+    region : Region
+        From `Job.region`.
+    dtype : dtype
+        Of the image.
+    pixel_size : mapping of str to float, optional
+        The image's pixel size by axis letter.
+    unit : str, optional
+        Unit of `pixel_size`; "pixel" counts as unknown.
+
+    Returns
+    -------
+    Estimate
+        `seconds` is None unless the speed of this network on this device is known: see `measure_speed`.
+    """
+    axes = region.axes
     known = dict(pixel_size or {}) if unit not in (None, "pixel") else {}
     factors = dict(zip("YX", (region.rows.factor, region.columns.factor), strict=True))
     speed = known_speed(job, dtype, axes.rgb)
@@ -115,28 +171,22 @@ def estimate_job(
     )
 
 
-def learn_speed(
-    job: Job,
-    axes: Axes,
-    dtype: npt.DTypeLike,
-    seconds: float,
-    *,
-    part: Part | None = None,
-    pixel_size: Mapping[str, float] | None = None,
-    unit: str | None = None,
-) -> None:
-    """Correct what is known of the speed by a run that has ended: the small run may have met a busy machine.
+def learn_speed(job: Job, region: Region, dtype: npt.DTypeLike, seconds: float) -> None:
+    """Update the known speed from a run that has ended; the calibration run may have been slowed by other load.
 
     Parameters
     ----------
-    job, axes, dtype, part, pixel_size, unit
-        As `estimate_job` takes them.
+    job : Job
+        The job.
+    region : Region
+        What was upscaled.
+    dtype : dtype
+        Of the image.
     seconds : float
-        How long the run took; one that was too short says nothing.
+        Time of the run; one that was too short to be exact is ignored.
     """
     if seconds >= ENOUGH:
-        region = job.region(axes, part, pixel_size=pixel_size, unit=unit)
-        keep_speed(job, dtype, axes.rgb, seconds / _pixels(job, region))
+        keep_speed(job, dtype, region.axes.rgb, seconds / _pixels(job, region))
 
 
 def _pixels(job: Job, region: Region) -> float:
@@ -147,19 +197,19 @@ def _pixels(job: Job, region: Region) -> float:
     alignment = int(network.alignment)  # type: ignore[arg-type]
     ranges = region.read(int(network.receptive_radius), alignment)  # type: ignore[arg-type]
     height, width = (ranges[axis][1] - ranges[axis][0] for axis in (axes.y, axes.x))
-    tiling = Overlap() if job.tiling == "overlap" else job.tiling
+    tiling = Overlap() if job.settings.tiling == "overlap" else job.settings.tiling
     if isinstance(tiling, Overlap):
         height, width = (
             sum(tile.stop - tile.start for tile in axis_tiles(n, tiling, alignment)) for n in (height, width)
         )
     planes = prod(ranges[axis][1] - ranges[axis][0] for axis in axes.plane_axes)
-    return float(planes * height * width * (8 if job.self_ensemble else 1))
+    return float(planes * height * width * (8 if job.settings.self_ensemble else 1))
 
 
 def _shape_words(axes: Axes) -> str:
     lengths = axes.shape[:-1] if axes.rgb else axes.shape
-    colours = (" RGBA" if axes.rgba else " RGB") if axes.rgb else ""
-    return " x ".join(str(length) for length in lengths) + colours
+    colors = (" RGBA" if axes.rgba else " RGB") if axes.rgb else ""
+    return " x ".join(str(length) for length in lengths) + colors
 
 
 def _size_words(pixel_size: Mapping[str, float], unit: str | None) -> list[str]:

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from napari_sr.errors import InputError
 from napari_sr.inference.memory import Cut, cut_plane
-from napari_sr.inference.streaming.plan import Plan
+from napari_sr.inference.streaming.dihedral import Dihedral, transformed_plan
+from napari_sr.inference.streaming.plan import StreamPlan
 from napari_sr.inference.streaming.stream import stream
-from napari_sr.inference.streaming.turns import Turn, turned
 
 #: ``source(top, bottom, left, right)`` gives (N, C, bottom - top, right - left) of the image, float32 on the CPU.
-Source = Callable[[int, int, int, int], Tensor]
+BlockSource = Callable[[int, int, int, int], Tensor]
 #: ``sink(top, left, part)`` takes (N, C', rows, columns) of the result, float32 on the CPU.
 Sink = Callable[[int, int, Tensor], None]
 
@@ -56,15 +56,15 @@ class ExactStream:
         Rows that a strip may have at most, after memory ran out.
     """
 
-    plan: Plan
-    exact: Callable[[], Plan]
+    plan: StreamPlan
+    exact: Callable[[], StreamPlan]
     device: torch.device
     dtype: torch.dtype
     scale: int
     radius: int
     alignment: int
     channels: int
-    turns: tuple[Turn, ...]
+    dihedral: tuple[Dihedral, ...]
     budget: Callable[[], int]
     ask: Callable[[], None]
     recomputed: int = 0
@@ -73,10 +73,10 @@ class ExactStream:
     cut: Cut | None = None
     peak: int = 0
     most: int | None = None
-    _turned: dict[tuple[int, Turn], Plan] = field(default_factory=dict)
+    _turned: dict[tuple[int, Dihedral], StreamPlan] = field(default_factory=dict)
 
     def run(
-        self, source: Source, batch: int, height: int, width: int, sink: Sink, step: Callable[[int, int], None]
+        self, source: BlockSource, batch: int, height: int, width: int, sink: Sink, step: Callable[[int, int], None]
     ) -> None:
         """Put a batch of planes through.
 
@@ -114,16 +114,16 @@ class ExactStream:
             radius=self.radius,
             alignment=self.alignment,
             item=self.dtype.itemsize,
-            budget=self.budget() // (batch * len(self.turns)),
+            budget=self.budget() // (batch * len(self.dihedral)),
             device=self.device,
             most=self.most,
         )
-        self.peak = max(self.peak, self.cut.peak * batch * len(self.turns))
+        self.peak = max(self.peak, self.cut.peak * batch * len(self.dihedral))
         return self.cut
 
     def _band(
         self,
-        source: Source,
+        source: BlockSource,
         size: tuple[int, int],
         band: tuple[int, int],
         exchange: bool,
@@ -190,7 +190,7 @@ class ExactStream:
 
     def _again(
         self,
-        source: Source,
+        source: BlockSource,
         rows: int,
         outer: tuple[int, int],
         band: tuple[int, int],
@@ -223,9 +223,9 @@ class ExactStream:
 
     def _rows(
         self,
-        plan: Plan,
+        plan: StreamPlan,
         dtype: torch.dtype,
-        source: Source,
+        source: BlockSource,
         span: tuple[int, int],
         columns: tuple[int, int],
         exchange: bool,
@@ -241,8 +241,8 @@ class ExactStream:
 
         height, width = span[1] - span[0], columns[1] - columns[0]
         streams = []
-        for turn in self.turns:
-            whole = Turn(turn.flip_rows, turn.flip_columns, turn.exchange != exchange)
+        for dihedral in self.dihedral:
+            whole = Dihedral(dihedral.flip_rows, dihedral.flip_columns, dihedral.exchange != exchange)
 
             def strip_of(start: int, stop: int) -> Tensor:
                 part = source(span[0] + start, span[0] + stop, *columns)
@@ -259,10 +259,10 @@ class ExactStream:
                     yield from outgoing.take(first, part[:, :, skipped:])
             yield from outgoing.rest()
 
-    def _plan(self, plan: Plan, turn: Turn) -> Plan:
-        key = (id(plan), turn)
+    def _plan(self, plan: StreamPlan, dihedral: Dihedral) -> StreamPlan:
+        key = (id(plan), dihedral)
         if key not in self._turned:
-            self._turned[key] = turned(plan, turn)
+            self._turned[key] = transformed_plan(plan, dihedral)
         return self._turned[key]
 
     def _free(self) -> None:
@@ -326,7 +326,7 @@ def _averaged(streams: list[Iterator[Tensor]]) -> Generator[Tensor]:
         waiting = [part[:, :, count:] if part.shape[2] > count else None for part in parts]
 
 
-def _exchanged_source(source: Source) -> Source:
+def _exchanged_source(source: BlockSource) -> BlockSource:
     return lambda top, bottom, left, right: source(left, right, top, bottom).transpose(2, 3)
 
 

@@ -1,4 +1,4 @@
-"""The job: one call over a whole n-D image, plane by plane."""
+"""A job: a model and settings, run over a whole n-D image plane by plane."""
 
 from __future__ import annotations
 
@@ -13,104 +13,96 @@ import numpy.typing as npt
 import torch
 from numpy.typing import NDArray
 
-from napari_sr.config import load_config
-from napari_sr.errors import InputError
+from napari_sr.config import load_settings
 from napari_sr.imaging.axes import Axes, ImageArray, WritableArray, parse_axes
 from napari_sr.imaging.intensity import IntensityMap, IntensitySpec, check_finite, intensity_maps
 from napari_sr.imaging.part import Part, crop
 from napari_sr.imaging.target_size import parse_target
 from napari_sr.inference.channels import check_channels
 from napari_sr.inference.device import choose_device, choose_precision
-from napari_sr.inference.memory import Memory, budget
+from napari_sr.inference.memory import budget
 from napari_sr.inference.precision import cost_of_float16
 from napari_sr.inference.region import Region, region_of
 from napari_sr.inference.report import Report
-from napari_sr.inference.settings import Cancel, Progress, Tiling, check_tiling
 from napari_sr.inference.store import destination
 from napari_sr.inference.work import Work
-from napari_sr.zoo.catalogue import load_model
+from napari_sr.progress import Cancel, Progress
+from napari_sr.settings import JobSettings, Memory, Tiling
+from napari_sr.zoo.catalog import as_model
 from napari_sr.zoo.model import Model
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a job gives: the image, and the report of how it came about.
+    """The result of a job.
 
-    `data` is a numpy array, or the array that was given to be written to.
+    Parameters
+    ----------
+    data : array
+        The image: a numpy array, or the array that was given to be written to.
+    report : Report
+        How it was made.
     """
 
     data: Any
     report: Report
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Job:
-    """Everything that decides the pixels of a result, but for the image.
+    """A model and settings: everything that decides the pixels of a result, beside the image.
 
     Parameters
     ----------
     model : Model
         From `napari_sr.load_model`.
-    device : str
-        "auto", "cpu", "cuda", "cuda:N" or "mps". Device, precision and memory are those of the shared settings
-        (`napari_sr.config`) when left out.
-    precision : {"auto", "float32", "bfloat16", "float16"}
-        "auto" is float32, but float16 on a GPU for 8-bit images where the model's card says that it is as good.
-    tiling : {"exact", "overlap", "none"} or Overlap
-        "exact" gives what the whole plane in one piece would give, by streaming its rows in bounded memory; a network
-        that cannot be streamed goes by overlap tiles, and the report says so. "overlap" is ``Overlap()``; "none" puts
-        each plane through the network whole.
-    memory : int or "auto"
-        Bytes that the stream may take on the device, beyond image and result; "auto" measures what is free.
-    self_ensemble : bool
-        Average over the eight flips and turns of the image: eight times the work, for a little more fidelity.
-    batch : int or "auto"
-        Planes of a stack that go through together, after the first one.
-    intensity : {"auto", "dtype", "percentile", "contrast"}, Percentiles or (low, high)
-        Which values of the layer stand for black and white (see `napari_sr.imaging.intensity.intensity_maps`).
-    target : float or str, optional
-        The size that is wished for in place of the network's own factor: a factor such as 2.5, or a pixel size with its
-        unit such as "0.05 um". The network's result is then resized to it, bicubic and antialiased, up or down; the
-        result has the nearest whole number of pixels.
+    settings : JobSettings, optional
+        By default those of the settings file.
 
     Raises
     ------
     InputError
-        If a setting is unknown, or the device is not on this machine.
+        If the device is not on this machine, or the settings do not fit the device or the model.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_sr as sr
+    >>> job = sr.Job(sr.load_model("srcnn-x2"), sr.JobSettings(device="cpu"))
+    >>> job.run(np.zeros((8, 10), np.uint8)).data.shape
+    (16, 20)
     """
 
     model: Model
-    device: str = field(default_factory=lambda: load_config().device)
-    precision: str = field(default_factory=lambda: load_config().precision)
-    tiling: Tiling = "exact"
-    memory: Memory = field(default_factory=lambda: load_config().memory)
-    self_ensemble: bool = False
-    batch: int | Literal["auto"] = "auto"
-    intensity: IntensitySpec = "auto"
-    target: float | str | None = None
+    settings: JobSettings = field(default_factory=load_settings)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be done before any image is looked at."""
-        check_tiling(self.tiling)
-        device = choose_device(self.device)
-        choose_precision(self.precision, device)
-        budget(self.memory, device)
-        if self.batch != "auto" and self.batch < 1:
-            raise InputError(f'A batch of {self.batch} planes is none: give 1 or more, or "auto".')
+        """Refuse settings that cannot work, before any image is read."""
+        settings = self.settings
+        device = choose_device(settings.device)
+        choose_precision(settings.precision, device)
+        budget(settings.memory, device)
         check_channels(self.model.card)
-        if self.target is not None:
-            parse_target(self.target)
 
     def where(self, dtype: npt.DTypeLike) -> tuple[torch.device, torch.dtype]:
-        """Device and numbers in which an image of this dtype is computed.
+        """Return the device and the number format in which an image is computed.
 
-        What half precision costs the model stands on its card; else it is measured, once, where it would be used.
+        Parameters
+        ----------
+        dtype : dtype
+            Of the image. With precision "auto" an 8-bit image is computed in float16 on a GPU, if the model loses
+            little by it: the loss stands on its card, or is measured once on that GPU.
+
+        Returns
+        -------
+        torch.device, torch.dtype
         """
-        device, measured = choose_device(self.device), self.model.card.precision
-        asked = self.precision == "auto" and device.type != "cpu" and np.dtype(dtype).itemsize == 1
-        if asked and "float16" not in measured:
+        precision = self.settings.precision
+        device, measured = choose_device(self.settings.device), self.model.card.precision
+        unmeasured = precision == "auto" and device.type != "cpu" and np.dtype(dtype).itemsize == 1
+        if unmeasured and "float16" not in measured:
             measured = {**measured, "float16": cost_of_float16(self.model.network, self.model.card, device)}
-        return device, choose_precision(self.precision, device, dtype, measured)
+        return device, choose_precision(precision, device, dtype, measured)
 
     def region(
         self,
@@ -120,23 +112,29 @@ class Job:
         pixel_size: Mapping[str, float] | None = None,
         unit: str | None = None,
     ) -> Region:
-        """Work out what is made of an image, without looking at it.
+        """Work out which pixels are read and made, without reading the image.
 
         Parameters
         ----------
         axes : Axes
             The whole image's.
         part : Part, optional
-            What of it; all when left out.
-        pixel_size, unit : mapping of str to float, and str, optional
-            The image's, by axis letter, for a target that is a pixel size.
+            The part of the image to upscale; by default all.
+        pixel_size : mapping of str to float, optional
+            The image's pixel size by axis letter, for a target that is a pixel size.
+        unit : str, optional
+            Unit of `pixel_size`.
+
+        Returns
+        -------
+        Region
 
         Raises
         ------
         InputError
             The part does not lie in the image, or the target cannot be reached.
         """
-        target = None if self.target is None else parse_target(self.target)
+        target = None if self.settings.target is None else parse_target(self.settings.target)
         factors = None if target is None else target.factors(pixel_size, unit)
         return region_of(axes, self.model.scale, part, factors)
 
@@ -155,15 +153,15 @@ class Job:
         image : array
             The whole image; its values are read only for percentiles.
         axes : Axes
-            Which axis is what.
+            The image's.
         contrast_limits : (float, float), optional
             Of the layer, for ``intensity="contrast"``.
         cancel : callable, optional
-            Asked before each plane that is read; True ends it with `Cancelled`.
+            Called before each plane is read; returning True ends the work with `Cancelled`.
 
         Returns
         -------
-        dict
+        dict of (int or None) to IntensityMap
             The map of each separate channel by its number, or of all by None.
 
         Raises
@@ -171,8 +169,13 @@ class Job:
         InputError
             If the intensity does not fit the image.
         """
-        asked = cancel or (lambda: False)
-        return intensity_maps(self.intensity, image, axes, contrast_limits=contrast_limits, cancel=asked)
+        return intensity_maps(
+            self.settings.intensity,
+            image,
+            axes,
+            contrast_limits=contrast_limits,
+            cancel=cancel or (lambda: False),
+        )
 
     def run(
         self,
@@ -195,23 +198,25 @@ class Job:
         image : array
             numpy, dask or zarr; read plane by plane and never changed.
         axes : str or Axes, optional
-            A letter of T, C, Z, Y, X for each dimension; a last C of 3 or 4 is RGB(A). Left out, it follows the shape.
+            A letter of T, C, Z, Y, X for each dimension; a last C of size 3 or 4 is RGB(A). By default by the shape.
         part : Part, optional
-            What of it; all when left out. With exact tiling a part is what it is inside the whole result, to rounding:
-            it is read with a margin, and the intensity is that of the whole image.
+            The part to upscale; by default all. With exact tiling a part has the pixels that it has inside the whole
+            result, to rounding: it is read with a margin, and the intensity is that of the whole image.
         maps : dict, optional
             From `intensity_maps`, so that they are not chosen again for every part.
         contrast_limits : (float, float), optional
             Of the layer, for ``intensity="contrast"``.
-        pixel_size, unit : mapping of str to float, and str, optional
-            The image's, by axis letter, for a target that is a pixel size.
+        pixel_size : mapping of str to float, optional
+            The image's pixel size by axis letter, for a target that is a pixel size.
+        unit : str, optional
+            Unit of `pixel_size`.
         out : array or path, optional
-            Where the result goes: an array of the result's shape and dtype (numpy, memory-mapped, zarr), or the path of
-            a Zarr store that is not there yet. Left out, an array in memory.
+            Destination: an array of the result's shape and dtype (numpy, memory-mapped, zarr), or the path of a Zarr
+            store that does not exist yet. By default an array in memory.
         progress : callable, optional
             Called as ``progress(done, total)`` after every strip or tile.
         cancel : callable, optional
-            Asked before every layer of the network; True ends the job with `Cancelled`.
+            Called before every layer of the network; returning True ends the job with `Cancelled`.
 
         Returns
         -------
@@ -224,16 +229,60 @@ class Job:
         InputError
             If axes, values or settings do not fit, or the result does not fit into memory; nothing was computed then.
         Cancelled
-            If `cancel` said yes.
+            If `cancel` returned True.
         """
-        given = axes if isinstance(axes, Axes) else parse_axes(axes, tuple(image.shape))
-        region = self.region(given, part, pixel_size=pixel_size, unit=unit)
+        meaning = axes if isinstance(axes, Axes) else parse_axes(axes, tuple(image.shape))
+        region = self.region(meaning, part, pixel_size=pixel_size, unit=unit)
+        return self.run_region(
+            image, region, maps=maps, contrast_limits=contrast_limits, out=out, progress=progress, cancel=cancel
+        )
+
+    def run_region(
+        self,
+        image: ImageArray,
+        region: Region,
+        *,
+        maps: Mapping[int | None, IntensityMap] | None = None,
+        contrast_limits: tuple[float, float] | None = None,
+        out: WritableArray | str | Path | None = None,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+    ) -> Result:
+        """Upscale a region of an image, as `run` does.
+
+        Parameters
+        ----------
+        image : array
+            The whole image.
+        region : Region
+            From `region`.
+        maps, contrast_limits, out, progress, cancel
+            As for `run`.
+
+        Returns
+        -------
+        Result
+
+        Raises
+        ------
+        InputError, Cancelled
+            As `run` does.
+        """
         self._check_values(image, region)
         if maps is None:
-            maps = self.intensity_maps(image, given, contrast_limits, cancel=cancel)
-        with destination(out, region.shape, image.dtype, (given.y, given.x)) as target:
+            maps = self.intensity_maps(image, region.axes, contrast_limits, cancel=cancel)
+        device, number = self.where(image.dtype)
+        plane = (region.axes.y, region.axes.x)
+        with destination(out, region.shape, image.dtype, plane) as target:
             work = Work(
-                self, region, maps, image.dtype, progress or (lambda done, total: None), cancel or (lambda: False)
+                self.model,
+                self.settings,
+                region,
+                maps,
+                device,
+                number,
+                progress or (lambda done, total: None),
+                cancel or (lambda: False),
             )
             seconds = work.run(image, target.array)
             report = work.report(seconds, prod(region.shape))
@@ -246,7 +295,7 @@ class Job:
         if region.whole:
             check_finite(image, region.axes)
             return
-        # Two pixels are what the interpolation of colours sees around a network that sees less.
+        # The interpolation of colors sees two pixels, around a network that may see less.
         ranges = region.read(max(2, self.model.receptive_radius), 1)
         shape = tuple(stop - start for start, stop in ranges)
         check_finite(crop(image, ranges), Axes(region.axes.letters, shape))
@@ -254,13 +303,13 @@ class Job:
 
 def upscale(
     image: ImageArray,
-    model: Model | str,
+    model: Model | str | Path,
     axes: str | None = None,
     *,
     device: str | None = None,
     precision: str | None = None,
     tiling: Tiling = "exact",
-    memory: Memory | None = None,
+    memory: Memory | str | None = None,
     self_ensemble: bool = False,
     batch: int | Literal["auto"] = "auto",
     intensity: IntensitySpec = "auto",
@@ -277,58 +326,87 @@ def upscale(
     Parameters
     ----------
     image : array
-        numpy, dask or zarr.
-    model : Model or str
-        A model, or the name or path that `load_model` takes.
+        numpy, dask or zarr array; read plane by plane and never changed.
+    model : Model, str or Path
+        A model, the name of one (see `list_models`), or the path of a model file or checkpoint.
     axes : str, optional
-        A letter of T, C, Z, Y, X for each dimension, in any order; a last C of 3 or 4 is RGB(A), any other C counts as
-        separate channels. Left out: (Y, X), (Z, Y, X), (C, Z, Y, X), (T, C, Z, Y, X), or RGB(A) where the last axis
-        is 3 or 4.
-    device, precision, tiling, memory, self_ensemble, batch, intensity, target
-        As `Job` takes them.
-    part, pixel_size, unit
-        As `Job.run` takes them.
+        A letter of T, C, Z, Y, X for each dimension, in any order; a last C of size 3 or 4 is RGB(A), any other C
+        counts as separate channels. By default (Y, X), (Z, Y, X), (C, Z, Y, X), (T, C, Z, Y, X), or RGB(A) where the
+        last axis is 3 or 4.
+    device : str, optional
+        Device that computes: auto, cpu, cuda, cuda:1 and so on, or mps. By default that of the settings file, or else
+        "auto", which takes a GPU where there is one.
+    precision : {"auto", "float32", "bfloat16", "float16"}, optional
+        Number format of the computation; float32 is exact, 16 bit is faster on graphics cards. By default that of the
+        settings file, or else "auto": float32, but float16 on a GPU for 8-bit images where the model's card states
+        that it is as good.
+    tiling : {"exact", "overlap", "none"} or Overlap, default "exact"
+        How a plane is cut to fit into memory: exact streams its rows, overlap uses tiles, none does not cut. "exact"
+        gives the pixels of the whole plane in one piece; "overlap" is ``Overlap()``. A network that cannot be streamed
+        uses overlapping tiles instead of "exact".
+    memory : int or str, optional
+        Memory in bytes that exact tiling may use on the device, besides image and result; such as 2GiB. By default
+        that of the settings file, or else "auto", which measures the free memory.
+    self_ensemble : bool, default False
+        Average the results of the 8 flips and turns of the image: slightly more faithful, 8 times the work.
+    batch : int or "auto", default "auto"
+        Number of planes of a stack that are computed together; auto, or 1 or more.
+    intensity : {"auto", "dtype", "percentile", "contrast"}, Percentiles or (float, float), default "auto"
+        Values of the image that stand for black and white: auto, dtype, percentile, contrast, or two values. They are
+        chosen once for the whole image, bound nothing, and are undone in the result.
+    target : float or str, optional
+        Size of the result if not the model's own: a factor such as 2.5, or a pixel size such as 0.05 um. The network's
+        result is resized to it, bicubic and antialiased, to the nearest whole number of pixels.
+    part : Part, optional
+        The part of the image to upscale; by default all. The result has the pixels of that part of the whole result.
+    pixel_size : mapping of str to float, optional
+        The image's pixel size by axis letter, such as ``{"Y": 0.1, "X": 0.1}``, for a target that is a pixel size.
+    unit : str, optional
+        Unit of `pixel_size`, such as "um".
     out : array or path, optional
-        Where the result goes, as `Job.run` takes it.
+        Destination: an array of the result's shape and dtype (numpy, memory-mapped, zarr), or the path of a Zarr store
+        that does not exist yet. By default an array in memory.
     progress : callable, optional
-        Called as ``progress(done, total)`` after every piece.
+        Called as ``progress(done, total)`` after every piece of work.
     cancel : callable, optional
-        Asked before every layer of the network; True ends the work with `Cancelled`.
+        Called before every layer of the network; returning True ends the work with `Cancelled`.
 
     Returns
     -------
     ndarray
-        Same dtype, axes and order; `model.scale` times longer in Y and X, or of the target's size.
+        Same dtype, axes and order as `image`; longer in Y and X by the model's factor, or of the target's size. With
+        `out`, the array that was written.
 
     Raises
     ------
     InputError
-        If image, axes or settings do not fit.
+        If image, axes or settings do not fit; nothing was computed then.
     CheckpointError
         If the model cannot be loaded.
     Cancelled
-        If `cancel` said yes.
+        If `cancel` returned True.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_sr as sr
+    >>> stack = np.zeros((3, 16, 20), np.uint16)
+    >>> sr.upscale(stack, "srcnn-x2", axes="ZYX", device="cpu").shape
+    (3, 32, 40)
     """
-    job = Job(
-        model=as_model(model),
+    settings = load_settings(
+        device=device,
+        precision=precision,
         tiling=tiling,
+        memory=memory,
         self_ensemble=self_ensemble,
         batch=batch,
         intensity=intensity,
         target=target,
-        **given(device=device, precision=precision, memory=memory),
     )
-    result: NDArray[Any] = job.run(
-        image, axes, part=part, pixel_size=pixel_size, unit=unit, out=out, progress=progress, cancel=cancel
-    ).data
+    result: NDArray[Any] = (
+        Job(as_model(model), settings)
+        .run(image, axes, part=part, pixel_size=pixel_size, unit=unit, out=out, progress=progress, cancel=cancel)
+        .data
+    )
     return result
-
-
-def given(**settings: Any) -> dict[str, Any]:
-    """Leave out what is None, so that the defaults of `Job` hold."""
-    return {name: value for name, value in settings.items() if value is not None}
-
-
-def as_model(model: Model | str) -> Model:
-    """Load a model when it is a name or a path."""
-    return model if isinstance(model, Model) else load_model(model)

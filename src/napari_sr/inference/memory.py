@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
-from typing import Literal
 
 import psutil
 import torch
 
 from napari_sr.errors import InputError
-from napari_sr.inference.streaming.plan import Plan
-from napari_sr.inference.streaming.rehearsal import peak_per_column
-
-#: A budget in bytes, or what is free.
-Memory = int | Literal["auto"]
+from napari_sr.inference.streaming.memory_model import peak_per_column
+from napari_sr.inference.streaming.plan import StreamPlan
 
 #: Of the free memory, what a job takes: the rest is for the image, the result and everybody else.
 SHARE = {"cpu": 0.5, "cuda": 0.8, "mps": 0.6}
@@ -93,7 +89,7 @@ def budget(memory: object, device: torch.device) -> int:
 
 
 def cut_plane(
-    plan: Plan,
+    plan: StreamPlan,
     channels: int,
     rows: int,
     columns: int,

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from napari_sr.errors import Cancelled
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.files import STORE_KEY
-from napari_sr.imaging.pixel_size import METRES
-from napari_sr.inference.settings import Cancel
+from napari_sr.imaging.pixel_size import METERS
 from napari_sr.inference.store import CHUNK, fresh_store
+from napari_sr.progress import Cancel
 
 _KINDS = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
 
@@ -48,7 +48,7 @@ def ome_zarr(
     name : str
         What is written down as its name.
     scale, translate : sequence of float
-        Size of a pixel and place of the first one along each axis, the colours of RGB left out.
+        Size of a pixel and place of the first one along each axis, the colors of RGB left out.
     units : sequence of str or None
         Of each of these axes, "pixel" or None where it has none.
     cancel : callable
@@ -140,7 +140,7 @@ def _attributes(
         return attributes
     described = [{"name": letter.lower(), "type": _KINDS[letter]} for letter in letters]
     for entry, letter in zip(described, letters, strict=True):
-        if letter in "ZYX" and known[letter] in METRES:
+        if letter in "ZYX" and known[letter] in METERS:
             entry["unit"] = str(known[letter])
     datasets = []
     for level in range(levels):
@@ -152,7 +152,7 @@ def _attributes(
                     {"type": "scale", "scale": [float(s) * g for s, g in zip(scale, grown, strict=True)]},
                     {
                         "type": "translation",
-                        # The centre of a coarse pixel lies between those of the fine ones.
+                        # The center of a coarse pixel lies between those of the fine ones.
                         "translation": [
                             float(t) + float(s) * (g - 1) / 2 for t, s, g in zip(translate, scale, grown, strict=True)
                         ],

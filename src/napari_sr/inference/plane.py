@@ -11,15 +11,15 @@ from torch import Tensor, nn
 
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.inference.device import ieee_float32
-from napari_sr.inference.exact import ExactStream, Sink, Source
-from napari_sr.inference.memory import Memory, budget
-from napari_sr.inference.settings import Overlap, Tiling
-from napari_sr.inference.streaming.plan import NotStreamable, Plan, plan_stream
+from napari_sr.inference.exact import BlockSource, ExactStream, Sink
+from napari_sr.inference.memory import budget
+from napari_sr.inference.streaming.dihedral import DIHEDRALS, Dihedral
+from napari_sr.inference.streaming.plan import NotStreamable, StreamPlan, plan_stream
 from napari_sr.inference.streaming.steps import BOUNDING
-from napari_sr.inference.streaming.turns import TURNS, Turn
 from napari_sr.inference.tiles import AxisTile, axis_tiles
+from napari_sr.settings import Memory, Overlap, Tiling
 
-Step = Callable[[int, int], None]
+PieceDone = Callable[[int, int], None]
 
 
 class PlaneRunner:
@@ -65,14 +65,15 @@ class PlaneRunner:
     ) -> None:
         self._source = network
         self._ready: dict[torch.dtype, nn.Module] = {}
-        self._plans: dict[torch.dtype, Plan] = {}
+        self._plans: dict[torch.dtype, StreamPlan] = {}
         self._device, self._dtype, self._memory = device, dtype, memory
         self._cancel = cancel
-        self._turns = TURNS if self_ensemble else (Turn(),)
+        self._turns = DIHEDRALS if self_ensemble else (Dihedral(),)
         self._scale: int = network.scale  # type: ignore[assignment]
         self._alignment: int = network.alignment  # type: ignore[assignment]
         self.recomputed = self.strips = self.halved = 0
         self.used = ""
+        self.not_exact_because: str | None = None
         self._hidden = False
         budget(memory, device)
         self._overlap: Overlap | None = tiling if isinstance(tiling, Overlap) else None
@@ -84,7 +85,7 @@ class PlaneRunner:
         self.used = self.used or self._described()
 
     def run(
-        self, source: Source, batch: int, height: int, width: int, sink: Sink, step: Step = lambda d, t: None
+        self, source: BlockSource, batch: int, height: int, width: int, sink: Sink, step: PieceDone = lambda d, t: None
     ) -> None:
         """Put a batch of planes of one size through the network.
 
@@ -132,7 +133,8 @@ class PlaneRunner:
             plan = self._plan(self._dtype)
         except NotStreamable as reason:
             self._overlap = Overlap()
-            self.used = f"{self._described()}, because {reason}"
+            self.used = self._described()
+            self.not_exact_because = str(reason)
             return
         self._exact = ExactStream(
             plan,
@@ -155,7 +157,7 @@ class PlaneRunner:
         return f"tiles of {self._overlap.tile} pixels with {self._overlap.overlap} of overlap"
 
     def _run_exact(
-        self, exact: ExactStream, source: Source, batch: int, height: int, width: int, sink: Sink, step: Step
+        self, exact: ExactStream, source: BlockSource, batch: int, height: int, width: int, sink: Sink, step: PieceDone
     ) -> None:
         exact.run(source, batch, height, width, sink, step)
         self.recomputed, self.strips, self.halved = exact.recomputed, exact.strips, exact.halved
@@ -164,7 +166,9 @@ class PlaneRunner:
         bands = f", {cut.band} columns at a time" if cut.margin else ""
         self.used = f"exact, {cut.strip} rows at a time{bands}"
 
-    def _run_tiles(self, overlap: Overlap, source: Source, height: int, width: int, sink: Sink, step: Step) -> None:
+    def _run_tiles(
+        self, overlap: Overlap, source: BlockSource, height: int, width: int, sink: Sink, step: PieceDone
+    ) -> None:
         """Go tile by tile, a row of tiles at a time; what two rows of tiles share waits for the second."""
         s = self._scale
         rows, columns = (axis_tiles(n, overlap, self._alignment) for n in (height, width))
@@ -184,7 +188,7 @@ class PlaneRunner:
             sink(s * row.keep_start, 0, band[:, :, :done])
             shared = band[:, :, done:]
 
-    def _tile(self, source: Source, row: AxisTile, column: AxisTile) -> Tensor:
+    def _tile(self, source: BlockSource, row: AxisTile, column: AxisTile) -> Tensor:
         """One tile's used part, times its weights."""
         s = self._scale
         tile = self._piece(source(row.start, row.stop, column.start, column.stop))
@@ -212,8 +216,8 @@ class PlaneRunner:
         try:
             x = piece.to(self._device, dtype)
             total: Tensor | None = None
-            for turn in self._turns:
-                out = turn.undo(network(turn.apply(x).contiguous(memory_format=torch.channels_last))).float()
+            for dihedral in self._turns:
+                out = dihedral.undo(network(dihedral.apply(x).contiguous(memory_format=torch.channels_last))).float()
                 total = out if total is None else total + out
             assert total is not None
             return (total / len(self._turns)).cpu()
@@ -228,7 +232,7 @@ class PlaneRunner:
         if self._cancel():
             raise Cancelled("The work was cancelled; nothing was changed.")
 
-    def _plan(self, dtype: torch.dtype) -> Plan:
+    def _plan(self, dtype: torch.dtype) -> StreamPlan:
         if dtype not in self._plans:
             self._plans[dtype] = plan_stream(self._network(dtype))
         return self._plans[dtype]
@@ -255,7 +259,7 @@ class PlaneRunner:
         self._ask()
 
 
-def _filled_up(source: Source, height: int, width: int) -> Source:
+def _filled_up(source: BlockSource, height: int, width: int) -> BlockSource:
     """A source that repeats its last row and column as far as it is asked."""
 
     def filled(top: int, bottom: int, left: int, right: int) -> Tensor:

@@ -1,6 +1,6 @@
 """What of an image is read, and what of the whole result is made of it.
 
-A part of an image is read with a margin of the network's receptive radius, which is cut off afterwards, so that the
+A part of an image is read with a margin of the network's receptive radius, which is cut off afterward, so that the
 part is what it would be inside the whole result. With a target size the network's result is resized to it, axis by
 axis; then a little more of the network's result is needed than lies above the part, and that is read as well.
 """
@@ -130,14 +130,14 @@ class Region:
 
     @property
     def factors(self) -> NDArray[np.float64]:
-        """Pixels of the result for each of the source, for each axis but the colours."""
+        """Pixels of the result for each of the source, for each axis but the colors."""
         factors = np.ones(self._ndim)
         factors[[self.axes.y, self.axes.x]] = self.rows.factor, self.columns.factor
         return factors
 
     @property
     def origin(self) -> NDArray[np.float64]:
-        """Where the result begins, in pixels of the source, for each axis but the colours."""
+        """Where the result begins, in pixels of the source, for each axis but the colors."""
         origin = np.array([float(start) for start, _ in self.ranges[: self._ndim]])
         for axis, span in ((self.axes.y, self.rows), (self.axes.x, self.columns)):
             origin[axis] = span.made[0] / span.factor
@@ -204,7 +204,7 @@ def region_of(axes: Axes, scale: int, part: Part | None = None, factors: tuple[f
 
 
 def resize_opacity(opacity: NDArray[Any], rows: Any, columns: Any) -> NDArray[Any]:
-    """Resize the A of RGBA in its own dtype: resized, never invented, never beyond its neighbours.
+    """Resize the A of RGBA in its own dtype: resized, never invented, never beyond its neighbors.
 
     Parameters
     ----------

@@ -30,6 +30,8 @@ class Report:
         Numbers it was done in.
     tiling : str
         How planes were cut, in words.
+    not_exact_because : str or None
+        Why overlapping tiles were used although exact tiling was requested; None where that is not so.
     intensity : dict
         Layer values (low, high) that stood for black and white, by channel; the key "" where there are no channels.
     planes : int
@@ -59,6 +61,7 @@ class Report:
     device: str
     precision: str
     tiling: str
+    not_exact_because: str | None
     intensity: dict[str, tuple[float, float]]
     planes: int
     strips: int
@@ -80,11 +83,12 @@ class Report:
         resized = any(abs(factor - self.scale) > 1e-9 for factor in self.factors)
         brought = f" brought to x{self.factors[0]:.4g} and x{self.factors[1]:.4g}" if resized else ""
         planes = "1 plane" if self.planes == 1 else f"{self.planes} planes"
+        instead = f", because {self.not_exact_because}" if self.not_exact_because is not None else ""
         extra = f", {self.clipped} values clipped" if self.clipped else ""
         extra += f", {self.halved} times out of memory" if self.halved else ""
         extra += f", {self.recomputed} pieces computed again in float32" if self.recomputed else ""
         return (
             f"{self.model}{mixed} x{self.scale}{brought} on {self.device} in {self.precision}, "
-            f"{planes}, {self.tiling}, "
+            f"{planes}, {self.tiling}{instead}, "
             f"{self.seconds:.1f} s ({self.pixels_per_second / 1e6:.2f} megapixels of result per second){extra}"
         )

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.intensity import Percentiles
 from napari_sr.imaging.part import Part
-from napari_sr.inference.settings import Overlap
-from napari_sr.zoo.catalogue import bundled_folder
+from napari_sr.inference.job import Job
+from napari_sr.inference.layer_input import LayerInput
+from napari_sr.settings import Overlap
+from napari_sr.zoo.catalog import bundled_folder
 from napari_sr.zoo.model import Model
-
-if TYPE_CHECKING:
-    from napari_sr.inference.job import Job
-    from napari_sr.inference.layer import LayerInput
 
 #: What of a layer says where it lies; the rest is looks.
 _GEOMETRY = ("name", "scale", "translate", "rotate", "shear", "affine", "units", "axis_labels", "rgb")
@@ -42,21 +41,12 @@ def as_script(job: Job, prepared: LayerInput, *others: LayerInput) -> str:
         which napari shows them in their place; of several parts `results` and `layers` hold those of each. A layer that
         came from no file leaves a line to be filled in.
     """
-    source = prepared.source
     arguments = _arguments(job, prepared)
-    names = {"read_image", "write_image"} if source.path is not None else {"write_image"}
-    if any(one.part is not None for one in (prepared, *others)):
-        names.add("Part")
-    if "Percentiles(" in arguments["intensity"]:
-        names.add("Percentiles")
-    imports = ["import napari_sr as sr", f"from napari_sr.imaging import {', '.join(sorted(names, key=str.lower))}"]
-    if "Overlap(" in arguments["tiling"]:
-        imports.append("from napari_sr.inference import Overlap")
     return "\n".join(
         [
-            f'"""{_line(source.name)}: {_line(job.model.name)}, as napari-sr did it."""',
+            f'"""{_line(prepared.source.name)}: {_line(job.model.name)}, as napari-sr did it."""',
             "",
-            *imports,
+            "import napari_sr as sr",
             "",
             *_image_lines(prepared),
             f"model = {_model(job.model)}",
@@ -80,7 +70,7 @@ def _of_one(prepared: LayerInput, arguments: Mapping[str, str]) -> list[str]:
         f"layer = dict(\n{shown})",
         "",
         'if __name__ == "__main__":',
-        f"    write_image({written})",
+        f"    sr.write_image({written})",
     ]
 
 
@@ -109,7 +99,7 @@ def _of_several(parts: Sequence[LayerInput], arguments: Mapping[str, str]) -> li
         'if __name__ == "__main__":',
         "    for number, (result, sizes) in enumerate(zip(results, pixel_sizes), start=1):",
         f'        file = {_stem(parts[0])!r} + f"-upscaled-{{number}}.ome.tif"',
-        f"        write_image(file, result, {letters}, *sizes)",
+        f"        sr.write_image(file, result, {letters}, *sizes)",
     ]
 
 
@@ -128,8 +118,19 @@ def _sizes(prepared: LayerInput) -> list[str]:
     return [_literal(sizes), repr(prepared.unit)] if sizes else []
 
 
-def as_settings(job: Job) -> dict[str, Any]:
-    """Give all that a job was told as plain values, for a layer's metadata or a JSON file."""
+def describe_job(job: Job) -> dict[str, Any]:
+    """Return model and settings of a job as plain values, for a layer's metadata or a JSON file.
+
+    Parameters
+    ----------
+    job : Job
+        The job.
+
+    Returns
+    -------
+    dict of str to object
+        The model under "model", and the settings by their names.
+    """
     model = job.model
     source = model.source if isinstance(model.source, tuple) else (model.source,)
     return {
@@ -141,23 +142,8 @@ def as_settings(job: Job) -> dict[str, Any]:
             "alpha": model.alpha,
             "mixing": model.mixing,
         },
-        "device": job.device,
-        "precision": job.precision,
-        "tiling": _plain(job.tiling),
-        "memory": job.memory,
-        "self_ensemble": job.self_ensemble,
-        "batch": job.batch,
-        "intensity": _plain(job.intensity),
-        "target": job.target,
+        **job.settings.as_plain(),
     }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Overlap):
-        return {"tile": value.tile, "overlap": value.overlap, "blend": value.blend}
-    if isinstance(value, Percentiles):
-        return {"percentiles": [value.low, value.high]}
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _image_lines(prepared: LayerInput) -> list[str]:
@@ -170,7 +156,7 @@ def _image_lines(prepared: LayerInput) -> list[str]:
             f"image = None  # an array of {axes.shape} {dtype}, axes {axes.letters}",
         ]
     else:
-        lines = [f"image = read_image({source.path!r}).data"]
+        lines = [f"image = sr.read_image({source.path!r}).data"]
         if source.channel is not None:
             lines += [f"image = image.take({source.channel[1]}, {source.channel[0]})  # the channel of the layer"]
     wrong = f"This script is for an array of {axes.shape} {dtype}: put that of the layer {_quoted(source.name)} here."
@@ -182,24 +168,18 @@ def _image_lines(prepared: LayerInput) -> list[str]:
 
 
 def _arguments(job: Job, prepared: LayerInput) -> dict[str, str]:
-    """Arguments of `upscale` as they are written."""
-    intensity = job.intensity
-    if isinstance(intensity, str) and intensity == "contrast":
-        intensity = prepared.contrast_limits
-    arguments = {
-        "axes": repr(prepared.axes.letters),
-        "device": repr(job.device),
-        "precision": repr(job.precision),
-        "tiling": repr(job.tiling),
-        "memory": repr(job.memory),
-        "self_ensemble": repr(job.self_ensemble),
-        "batch": repr(job.batch),
-        "intensity": repr(intensity if isinstance(intensity, str | Percentiles) else _numbers(intensity)),
-    }
-    if job.target is not None:
-        arguments["target"] = repr(job.target)
-        if prepared.pixel_size and prepared.unit is not None:
-            arguments |= {"pixel_size": _literal(prepared.pixel_size), "unit": repr(prepared.unit)}
+    """Write the arguments of `upscale` as Python source, by name."""
+    settings = job.settings
+    if settings.intensity == "contrast":
+        settings = replace(settings, intensity=prepared.contrast_limits)
+    arguments = {"axes": repr(prepared.axes.letters)}
+    for one in settings.described():
+        value = getattr(settings, one.name)
+        arguments[one.name] = f"sr.{value!r}" if isinstance(value, Overlap | Percentiles) else repr(value)
+    if settings.target is None:
+        del arguments["target"]
+    elif prepared.pixel_size and prepared.unit is not None:
+        arguments |= {"pixel_size": _literal(prepared.pixel_size), "unit": repr(prepared.unit)}
     if prepared.part is not None:
         arguments["part"] = _part(prepared.part)
     return arguments
@@ -207,7 +187,7 @@ def _arguments(job: Job, prepared: LayerInput) -> dict[str, str]:
 
 def _part(part: Part) -> str:
     given = {"rows": part.rows, "columns": part.columns, "at": dict(part.at) or None, "margin": part.margin}
-    return f"Part({', '.join(f'{name}={_literal(value)}' for name, value in given.items() if value is not None)})"
+    return f"sr.Part({', '.join(f'{name}={_literal(value)}' for name, value in given.items() if value is not None)})"
 
 
 def _model(model: Model) -> str:
@@ -256,11 +236,6 @@ def _literal(value: Any) -> str:
         return repr(value.item())
     # napari's units are objects of pint, which it takes by their names as well.
     return repr(value if isinstance(value, bool | int | float | str | None) else str(value))
-
-
-def _numbers(pair: Any) -> tuple[float, float]:
-    low, high = pair
-    return float(low), float(high)
 
 
 def _quoted(name: str) -> str:

@@ -14,11 +14,12 @@ import torch
 from platformdirs import user_cache_dir
 from torch import Tensor
 
-from napari_sr.inference.channels import network_for, separate_colours
+from napari_sr.inference.channels import network_for, separate_colors
 from napari_sr.inference.device import describe_device
 from napari_sr.inference.job import Job
 from napari_sr.inference.plane import PlaneRunner
-from napari_sr.inference.settings import Cancel, Overlap
+from napari_sr.progress import Cancel
+from napari_sr.settings import Overlap
 
 FOLDER_VARIABLE = "NAPARI_SR_CACHE"
 
@@ -44,7 +45,7 @@ def known_speed(job: Job, dtype: npt.DTypeLike, rgb: bool = False) -> float | No
     dtype : dtype
         Of the image, on which the precision may depend.
     rgb : bool
-        Whether the planes have three colours.
+        Whether the planes have three colors.
 
     Returns
     -------
@@ -81,10 +82,12 @@ def measure_speed(job: Job, dtype: npt.DTypeLike, rgb: bool = False, *, cancel: 
     on a small plane, and a graphics card has enough to do. What a device does the first time is not counted.
     """
     device, number = job.where(dtype)
-    separate = rgb and separate_colours(job.model.card)
+    separate = rgb and separate_colors(job.model.card)
     network = network_for(job.model.network, job.model.card, 3 if rgb and not separate else 1)
-    tiling = "exact" if isinstance(job.tiling, Overlap) or job.tiling == "overlap" else job.tiling
-    runner = PlaneRunner(network, device, number, tiling, memory=job.memory, cancel=cancel)
+    tiling = (
+        "exact" if isinstance(job.settings.tiling, Overlap) or job.settings.tiling == "overlap" else job.settings.tiling
+    )
+    runner = PlaneRunner(network, device, number, tiling, memory=job.settings.memory, cancel=cancel)
     channels = int(network.in_channels)  # type: ignore[arg-type]
     seconds, side = 0.0, SIDES[0]
     _through(runner, channels, SIDES[0])
@@ -113,13 +116,13 @@ def _key(job: Job, dtype: npt.DTypeLike, rgb: bool) -> str:
     device, number = job.where(dtype)
     model = job.model
     both = model.mixing == "images" and model.alpha not in (0, 1)
-    tiling = "none" if job.tiling == "none" else "exact"
+    tiling = "none" if job.settings.tiling == "none" else "exact"
     facts = {
         "device": _machine(device),
         "precision": str(number).removeprefix("torch."),
         "network": model.card.architecture.model_dump(mode="json"),
         "networks": 2 if both else 1,
-        "colours": (3 if rgb else 1, model.card.colour),
+        "colors": (3 if rgb else 1, model.card.color),
         "tiling": tiling,
     }
     return json.dumps(facts, sort_keys=True)

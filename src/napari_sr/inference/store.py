@@ -110,7 +110,7 @@ def _store(path: Path, shape: tuple[int, ...], dtype: Any, plane: tuple[int, int
 
 
 def _chunks(shape: tuple[int, ...], plane: tuple[int, int] | None) -> tuple[int, ...]:
-    """Cut the two longest axes only: the others count planes, each with chunks of its own, or colours."""
-    colours = len(shape) - 1 if len(shape) > 2 and shape[-1] in (3, 4) else None
-    longest = plane or [axis for axis in range(len(shape)) if axis != colours][-2:]
-    return tuple(min(n, CHUNK) if a in longest else (n if a == colours else 1) for a, n in enumerate(shape))
+    """Cut the two longest axes only: the others count planes, each with chunks of its own, or colors."""
+    colors = len(shape) - 1 if len(shape) > 2 and shape[-1] in (3, 4) else None
+    longest = plane or [axis for axis in range(len(shape)) if axis != colors][-2:]
+    return tuple(min(n, CHUNK) if a in longest else (n if a == colors else 1) for a, n in enumerate(shape))

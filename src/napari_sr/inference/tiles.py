@@ -8,7 +8,7 @@ from math import ceil, pi
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sr.inference.settings import Overlap
+from napari_sr.settings import Overlap
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class AxisTile:
     keep_start, keep_stop : int
         The part of them that is used, borders of the image included.
     fade_in, fade_out : int
-        Widths at the two ends of the used part over which it is cross-faded with its neighbours.
+        Widths at the two ends of the used part over which it is cross-faded with its neighbors.
     """
 
     start: int
@@ -33,7 +33,7 @@ class AxisTile:
     fade_out: int
 
     def weights(self, scale: int) -> NDArray[np.float32]:
-        """Weight of each used output pixel, shape (scale * (keep_stop - keep_start),); neighbours' weights sum to 1."""
+        """Weight of each used output pixel, shape (scale * (keep_stop - keep_start),); neighbors' weights sum to 1."""
         weights = np.ones(scale * (self.keep_stop - self.keep_start), np.float32)
         if self.fade_in:
             weights[: scale * self.fade_in] = _ramp(scale * self.fade_in)
@@ -43,7 +43,7 @@ class AxisTile:
 
 
 def _ramp(length: int) -> NDArray[np.float32]:
-    """Half a sine from 0 to 1, sampled at the centres of `length` pixels."""
+    """Half a sine from 0 to 1, sampled at the centers of `length` pixels."""
     return (0.5 - 0.5 * np.cos(pi * (np.arange(length) + 0.5) / length)).astype(np.float32)
 
 

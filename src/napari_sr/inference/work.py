@@ -1,10 +1,10 @@
-"""One run of a job: planes read, put through the network, and placed in the result."""
+"""One run of a job: reads planes, passes them through the network, and places them in the result."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,61 +14,68 @@ from torch import Tensor
 from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex, WritableArray
 from napari_sr.imaging.intensity import IntensityMap
 from napari_sr.imaging.part import crop
-from napari_sr.inference.channels import network_for, separate_colours
+from napari_sr.inference.channels import network_for, separate_colors
 from napari_sr.inference.device import describe_device
 from napari_sr.inference.memory import free_memory
 from napari_sr.inference.plane import PlaneRunner
 from napari_sr.inference.region import Region, resize_opacity
 from napari_sr.inference.report import Report
 from napari_sr.inference.resampling import Resampling
-from napari_sr.inference.settings import Cancel, Progress
-
-if TYPE_CHECKING:
-    from napari_sr.inference.job import Job
+from napari_sr.progress import Cancel, Progress
+from napari_sr.settings import JobSettings
+from napari_sr.zoo.model import Model
 
 #: Pixels of the planes that go through together, with ``batch="auto"``.
 BATCH_PIXELS = {"cpu": 128 * 128, "cuda": 1024 * 1024, "mps": 512 * 512}
 
 
 class Work:
-    """One run of a job: what is counted while the planes go through.
+    """One run of a job, with the counts for its report.
 
     Parameters
     ----------
-    job : Job
-        What is done.
+    model : Model
+        The model.
+    settings : JobSettings
+        How it is run.
     region : Region
-        What of the image, and what becomes of it.
-    maps : dict
+        Which pixels are read and made.
+    maps : dict of (int or None) to IntensityMap
         Intensity maps of the whole image by channel.
-    dtype : dtype
-        Of the image's values.
-    progress, cancel : callable
-        As `Job.run` takes them.
+    device : torch.device
+        Where the network runs.
+    dtype : torch.dtype
+        Number format of the computation.
+    progress : callable
+        Called as ``progress(done, total)``.
+    cancel : callable
+        Called before every layer of the network; returning True ends the work with `Cancelled`.
     """
 
     def __init__(
         self,
-        job: Job,
+        model: Model,
+        settings: JobSettings,
         region: Region,
         maps: Mapping[int | None, IntensityMap],
-        dtype: Any,
+        device: torch.device,
+        dtype: torch.dtype,
         progress: Progress,
         cancel: Cancel,
     ) -> None:
-        self.job, self.region, self.maps, self.progress = job, region, maps, progress
-        self.card, self.scale = job.model.card, job.model.scale
-        self.device, self.dtype = job.where(dtype)
+        self.model, self.settings, self.region, self.maps, self.progress = model, settings, region, maps, progress
+        self.card, self.scale = model.card, model.scale
+        self.device, self.dtype = device, dtype
         rgb = region.axes.rgb
-        self.separate = rgb and separate_colours(self.card)
-        network = network_for(job.model.network, self.card, 3 if rgb and not self.separate else 1)
+        self.separate = rgb and separate_colors(self.card)
+        network = network_for(model.network, self.card, 3 if rgb and not self.separate else 1)
         self.runner = PlaneRunner(
             network,
             self.device,
             self.dtype,
-            job.tiling,
-            memory=job.memory,
-            self_ensemble=job.self_ensemble,
+            settings.tiling,
+            memory=settings.memory,
+            self_ensemble=settings.self_ensemble,
             cancel=cancel,
         )
         self.ranges = region.read(int(network.receptive_radius), int(network.alignment))  # type: ignore[arg-type]
@@ -98,8 +105,8 @@ class Work:
 
     def _batch(self) -> int:
         """Planes that go through together: small ones, since a large one keeps the device busy alone."""
-        if self.job.batch != "auto":
-            return self.job.batch
+        if self.settings.batch != "auto":
+            return self.settings.batch
         pixels = BATCH_PIXELS.get(self.device.type, BATCH_PIXELS["cpu"])
         return max(1, min(32, pixels // (self.height * self.width)))
 
@@ -172,15 +179,16 @@ class Work:
     def report(self, seconds: float, size: int) -> Report:
         """Say what was done, for a result of `size` values."""
         return Report(
-            model=self.job.model.name,
-            alpha=self.job.model.alpha,
-            mixing=self.job.model.mixing,
+            model=self.model.name,
+            alpha=self.model.alpha,
+            mixing=self.model.mixing,
             scale=self.scale,
             factors=(self.region.rows.factor, self.region.columns.factor),
             part=None if self.region.whole else dict(zip(self.axes.letters, self.region.ranges, strict=True)),
             device=describe_device(self.device),
             precision=str(self.dtype).removeprefix("torch."),
             tiling=self.runner.used,
+            not_exact_because=self.runner.not_exact_because,
             intensity={"" if c is None else str(c): (m.low, m.high) for c, m in self._used_maps().items()},
             planes=self.axes.plane_count,
             strips=self.runner.strips,

@@ -80,7 +80,7 @@ class ESRGANDiscriminator(nn.Module):
         layers: list[nn.Module] = []
         before = channels
         for n, width in enumerate(widths):
-            # By turns 3 x 3, and 4 x 4 with stride 2; only the first has a bias and no batch normalisation.
+            # By turns 3 x 3, and 4 x 4 with stride 2; only the first has a bias and no batch normalization.
             kernel, stride = ((3, 1), (4, 2))[n % 2]
             layers.append(nn.Conv2d(before, width, kernel, stride, padding=1, bias=n == 0))
             if n:
@@ -97,7 +97,7 @@ class ESRGANDiscriminator(nn.Module):
 
 
 class UNetDiscriminator(nn.Module):
-    """A U-Net with spectral normalisation, which judges every pixel.
+    """A U-Net with spectral normalization, which judges every pixel.
 
     Parameters
     ----------

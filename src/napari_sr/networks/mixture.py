@@ -18,7 +18,7 @@ class ImageMixture(nn.Module):
     Notes
     -----
     ``(1 - alpha) first(x) + alpha second(x)``. What Wang et al. compare network interpolation with: it keeps the
-    artefacts of the second, only fainter, and costs both networks.
+    artifacts of the second, only fainter, and costs both networks.
 
     References
     ----------

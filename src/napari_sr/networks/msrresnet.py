@@ -1,4 +1,4 @@
-"""MSRResNet: SRResNet without batch normalisation, as BasicSR and KAIR publish it."""
+"""MSRResNet: SRResNet without batch normalization, as BasicSR and KAIR publish it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from napari_sr.networks.doublings import enlargements
-from napari_sr.networks.receptive import Convolutions, Enlarge, receptive_radius
+from napari_sr.networks.receptive import ConvolutionReach, UpsamplingReach, receptive_radius
 from napari_sr.networks.upsample import Upsample
+from napari_sr.networks.upsampling_factors import upsampling_factors
 
 
 class PlainResidualBlock(nn.Module):
@@ -61,13 +61,13 @@ class MSRResNet(nn.Module):
         super().__init__()
         if skip == "bilinear" and in_channels != out_channels:
             raise ValueError("A long skip needs as many channels out as in.")
-        factors = enlargements(scale)
+        factors = upsampling_factors(scale)
         self.scale = scale
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.alignment = 1
-        tail = [step for f in factors for step in (Convolutions(1), Enlarge(f))]
-        self.receptive_radius = receptive_radius([Convolutions(1, 1 + 2 * blocks), *tail, Convolutions(1, 2)])
+        tail = [step for f in factors for step in (ConvolutionReach(1), UpsamplingReach(f))]
+        self.receptive_radius = receptive_radius([ConvolutionReach(1, 1 + 2 * blocks), *tail, ConvolutionReach(1, 2)])
         self.conv_first = nn.Conv2d(in_channels, features, 3, padding=1)
         self.body = nn.Sequential(*(PlainResidualBlock(features) for _ in range(blocks)))
         for n, factor in enumerate(factors):

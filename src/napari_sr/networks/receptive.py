@@ -10,7 +10,7 @@ from napari_sr.imaging.resize import Kernel, reach_of
 
 
 @dataclass(frozen=True)
-class Convolutions:
+class ConvolutionReach:
     """`count` convolutions, each reaching `radius` pixels to every side, at one resolution."""
 
     radius: int
@@ -18,7 +18,7 @@ class Convolutions:
 
 
 @dataclass(frozen=True)
-class Enlarge:
+class UpsamplingReach:
     """Enlargement by `factor` with a kernel; a pixel shuffle reads as "nearest" does."""
 
     factor: int
@@ -26,16 +26,16 @@ class Enlarge:
 
 
 @dataclass(frozen=True)
-class Unshuffle:
+class UnshufflingReach:
     """A pixel unshuffle: `factor` x `factor` pixels become the channels of one."""
 
     factor: int
 
 
-Step = Convolutions | Enlarge | Unshuffle
+LayerReach = ConvolutionReach | UpsamplingReach | UnshufflingReach
 
 
-def receptive_radius(steps: Sequence[Step]) -> int:
+def receptive_radius(steps: Sequence[LayerReach]) -> int:
     """Radius in pixels of the input that one pixel of the output depends on, by following an interval backwards.
 
     Parameters
@@ -49,15 +49,15 @@ def receptive_radius(steps: Sequence[Step]) -> int:
         The largest distance, over all phases of the output grid, between the input pixel below an output pixel and
         the farthest input pixel that can change it.
     """
-    enlarged = prod(s.factor for s in steps if isinstance(s, Enlarge))
-    shrunk = prod(s.factor for s in steps if isinstance(s, Unshuffle))
+    enlarged = prod(s.factor for s in steps if isinstance(s, UpsamplingReach))
+    shrunk = prod(s.factor for s in steps if isinstance(s, UnshufflingReach))
     radius = 0
     for output in range(enlarged * shrunk):
         low = high = output
         for step in reversed(steps):
-            if isinstance(step, Convolutions):
+            if isinstance(step, ConvolutionReach):
                 low, high = low - step.radius * step.count, high + step.radius * step.count
-            elif isinstance(step, Enlarge):
+            elif isinstance(step, UpsamplingReach):
                 low, high = reach_of(step.kernel, step.factor, low, high)
             else:
                 low, high = low * step.factor, high * step.factor + step.factor - 1

@@ -1,4 +1,4 @@
-"""RRDBNet: the generator of ESRGAN, residual-in-residual dense blocks without batch normalisation."""
+"""RRDBNet: the generator of ESRGAN, residual-in-residual dense blocks without batch normalization."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from napari_sr.networks.doublings import enlargements
-from napari_sr.networks.receptive import Convolutions, Enlarge, Unshuffle, receptive_radius
+from napari_sr.networks.receptive import ConvolutionReach, UnshufflingReach, UpsamplingReach, receptive_radius
 from napari_sr.networks.unshuffle import CropTo, PadUnshuffle
 from napari_sr.networks.upsample import Upsample
+from napari_sr.networks.upsampling_factors import upsampling_factors
 
 #: Scale of every residual (Wang et al., section 3.1: "residual scaling").
 RESIDUAL_SCALE = 0.2
@@ -111,10 +111,12 @@ class RRDBNet(nn.Module):
         self.unshuffle = unshuffle
         #: A crop that starts at a multiple of this goes through as it would inside the whole image.
         self.alignment = unshuffle
-        factors = enlargements(scale * unshuffle)
-        ways_in = [Unshuffle(unshuffle)] if unshuffle > 1 else []
-        ups = [step for f in factors for step in (Enlarge(f), Convolutions(1))]
-        self.receptive_radius = receptive_radius([*ways_in, Convolutions(1, 15 * blocks + 2), *ups, Convolutions(1, 2)])
+        factors = upsampling_factors(scale * unshuffle)
+        ways_in = [UnshufflingReach(unshuffle)] if unshuffle > 1 else []
+        ups = [step for f in factors for step in (UpsamplingReach(f), ConvolutionReach(1))]
+        self.receptive_radius = receptive_radius(
+            [*ways_in, ConvolutionReach(1, 15 * blocks + 2), *ups, ConvolutionReach(1, 2)]
+        )
         self.gather = PadUnshuffle(unshuffle) if unshuffle > 1 else None
         self.crop = CropTo(scale, unshuffle) if unshuffle > 1 else None
         self.conv_first = nn.Conv2d(in_channels * unshuffle**2, features, 3, padding=1)
@@ -127,10 +129,10 @@ class RRDBNet(nn.Module):
         self.conv_last = nn.Conv2d(features, out_channels, 3, padding=1)
         self.lrelu = nn.LeakyReLU(0.2)
         self.skip = Upsample(scale, "bilinear") if skip == "bilinear" else None
-        self._initialise()
+        self._initialize()
 
-    def _initialise(self) -> None:
-        """Kaiming's initialisation, ten times smaller in the dense blocks (section 3.1, "smaller initialization")."""
+    def _initialize(self) -> None:
+        """Kaiming's initialization, ten times smaller in the dense blocks (section 3.1, "smaller initialization")."""
         for block in self.body.modules():
             if isinstance(block, nn.Conv2d):
                 nn.init.kaiming_normal_(block.weight)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from napari_sr.imaging.resize import Kernel
-from napari_sr.networks.handing_on import hand_on, hear_little_else
-from napari_sr.networks.receptive import Convolutions, Enlarge, receptive_radius
+from napari_sr.networks.identity_init import init_identity, init_mostly_identity
+from napari_sr.networks.receptive import ConvolutionReach, UpsamplingReach, receptive_radius
 from napari_sr.networks.upsample import Upsample
 
 
@@ -57,7 +57,7 @@ class SRCNN(nn.Module):
         self.upsampling: Kernel = upsampling
         self.alignment = 1
         radius = sum(k // 2 for k in kernels)
-        self.receptive_radius = receptive_radius((Enlarge(scale, upsampling), Convolutions(radius)))
+        self.receptive_radius = receptive_radius((UpsamplingReach(scale, upsampling), ConvolutionReach(radius)))
         self.upsample = Upsample(scale, upsampling)
         self.pad = nn.ReplicationPad2d(radius)
         self.conv1 = nn.Conv2d(channels, features[0], kernels[0])
@@ -66,7 +66,7 @@ class SRCNN(nn.Module):
         self.relu = nn.ReLU()
 
     @torch.no_grad()
-    def begin_as_interpolation(self) -> None:
+    def init_as_interpolation(self) -> None:
         """Change the weights so that values of 0 or more come out interpolated, with a little of what was drawn.
 
         One feature of each layer hands on a channel; the other features of the first layer do not see a patch's mean,
@@ -81,9 +81,9 @@ class SRCNN(nn.Module):
         if min(self.conv1.out_channels, self.conv2.out_channels) < self.in_channels:
             raise ValueError("To begin as an interpolation SRCNN needs a feature for each channel.")
         self.conv1.weight -= self.conv1.weight.mean((2, 3), keepdim=True)
-        hand_on(self.conv1, self.in_channels)
-        hand_on(self.conv2, self.in_channels)
-        hear_little_else(self.conv3, self.in_channels)
+        init_identity(self.conv1, self.in_channels)
+        init_identity(self.conv2, self.in_channels)
+        init_mostly_identity(self.conv3, self.in_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, channels, H, W) to (N, channels, scale H, scale W), values in [0, 1] as trained."""

@@ -1,4 +1,4 @@
-"""SRResNet: the generator of SRGAN, residual blocks with batch normalisation and sub-pixel convolutions."""
+"""SRResNet: the generator of SRGAN, residual blocks with batch normalization and sub-pixel convolutions."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from napari_sr.networks.doublings import enlargements
-from napari_sr.networks.handing_on import hand_on, hand_on_larger, hear_little_else
-from napari_sr.networks.receptive import Convolutions, Enlarge, receptive_radius
+from napari_sr.networks.identity_init import init_identity, init_linear_upsampling, init_mostly_identity
+from napari_sr.networks.receptive import ConvolutionReach, UpsamplingReach, receptive_radius
+from napari_sr.networks.upsampling_factors import upsampling_factors
 
 
 class ResidualBlock(nn.Module):
@@ -56,7 +56,7 @@ class SRResNet(nn.Module):
     features, blocks : int
         Features throughout, and number of residual blocks; 64 and 16 in the paper.
     batch_norm_eps : float
-        Epsilon of the batch normalisations: 1e-5 in torch, 1e-3 in weights that come from Keras.
+        Epsilon of the batch normalizations: 1e-5 in torch, 1e-3 in weights that come from Keras.
     shared_prelu : bool
         One slope for all features, as torch's default, where the paper does not say.
     middle : {"batch_norm", "prelu"}
@@ -84,14 +84,14 @@ class SRResNet(nn.Module):
         output: Literal["linear", "tanh"] = "linear",
     ) -> None:
         super().__init__()
-        factors = enlargements(scale)
+        factors = upsampling_factors(scale)
         self.scale = scale
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.alignment = 1
-        tail = [step for f in factors for step in (Convolutions(1), Enlarge(f))]
+        tail = [step for f in factors for step in (ConvolutionReach(1), UpsamplingReach(f))]
         self.receptive_radius = receptive_radius(
-            [Convolutions(4), Convolutions(1, 2 * blocks + 1), *tail, Convolutions(4)]
+            [ConvolutionReach(4), ConvolutionReach(1, 2 * blocks + 1), *tail, ConvolutionReach(4)]
         )
         slopes = 1 if shared_prelu else features
         self.conv_in = nn.Conv2d(in_channels, features, 9, padding=4)
@@ -109,7 +109,7 @@ class SRResNet(nn.Module):
         self.tanh = nn.Tanh()
 
     @torch.no_grad()
-    def begin_as_interpolation(self) -> None:
+    def init_as_interpolation(self) -> None:
         """Change the weights so that values of 0 or more come out interpolated, with a little of what was drawn.
 
         One feature of each layer hands on a channel, which the sub-pixel convolutions interpolate linearly; the
@@ -128,14 +128,14 @@ class SRResNet(nn.Module):
                 "and a linear output."
             )
         self.conv_in.weight -= self.conv_in.weight.mean((2, 3), keepdim=True)
-        hand_on(self.conv_in, channels)
+        init_identity(self.conv_in, channels)
         # The batch-norm's factor, not the convolution before it: a batch-norm of nothing would divide by nothing.
         for parameter in (self.bn_mid if self.middle == "batch_norm" else self.conv_mid).parameters():
             parameter[:channels] = 0
         for block in self.up:
             assert isinstance(block, SubPixelBlock)
-            hand_on_larger(block.conv, channels, block.shuffle.upscale_factor)
-        hear_little_else(self.conv_out, channels)
+            init_linear_upsampling(block.conv, channels, block.shuffle.upscale_factor)
+        init_mostly_identity(self.conv_out, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, scale H, scale W), values in [0, 1] as trained."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from napari_sr.networks.receptive import Convolutions, Enlarge, receptive_radius
+from napari_sr.networks.receptive import ConvolutionReach, UpsamplingReach, receptive_radius
 from napari_sr.networks.upsample import Upsample
 
 
@@ -46,7 +46,7 @@ class SRVGGNetCompact(nn.Module):
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.alignment = 1
-        self.receptive_radius = receptive_radius([Convolutions(1, convs + 2), Enlarge(scale)])
+        self.receptive_radius = receptive_radius([ConvolutionReach(1, convs + 2), UpsamplingReach(scale)])
         layers: list[nn.Module] = []
         for n in range(convs + 1):
             layers += [

@@ -12,7 +12,7 @@ from napari_sr.imaging.resize import Kernel, check_kernel, phase_weights, symmet
 class Upsample(nn.Module):
     """Enlarge by a whole factor, pixel for pixel as `napari_sr.imaging.resize` does (MATLAB's ``imresize``).
 
-    Each of the ``factor ** 2`` outputs above one pixel is a fixed weighted sum of its neighbours, so the layer is a
+    Each of the ``factor ** 2`` outputs above one pixel is a fixed weighted sum of its neighbors, so the layer is a
     convolution without weights to learn, followed by a pixel shuffle.
 
     Parameters
@@ -49,7 +49,7 @@ class Upsample(nn.Module):
         return self.interpolate_padded(self._pad(x))
 
     def interpolate_padded(self, x: Tensor) -> Tensor:
-        """Enlarge rows and columns whose `reach` neighbours on each side are already there.
+        """Enlarge rows and columns whose `reach` neighbors on each side are already there.
 
         Parameters
         ----------

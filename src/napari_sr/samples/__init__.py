@@ -1,6 +1,6 @@
 """Small real microscopy images that travel with the package, each at low and at high resolution.
 
-`sources.toml` beside this file names where each comes from, its licence and which part was cut; the low-resolution
+`sources.toml` beside this file names where each comes from, its license and which part was cut; the low-resolution
 image is the high-resolution one shrunk by antialiased bicubic interpolation (`napari_sr.imaging.resize`).
 """
 
@@ -42,7 +42,7 @@ class Sample:
         The unit of length, by the name pint and napari use; None with `pixel_size`.
     source : str
         Where the image comes from.
-    licence : str
+    license : str
         The terms it may be used under, an SPDX identifier.
     title : str
         What it shows.
@@ -58,7 +58,7 @@ class Sample:
     pixel_size: float | None
     unit: str | None
     source: str
-    licence: str
+    license: str
     title: str
     inset: tuple[int, int, int]
 
@@ -102,7 +102,7 @@ def load_sample(name: str) -> Sample:
         pixel_size=low.pixel_size.get("X"),
         unit=low.unit,
         source=about["source"],
-        licence=about["licence"],
+        license=about["license"],
         title=about["title"],
         inset=(top, left, side),
     )

@@ -22,7 +22,7 @@ LEAST_BLOCK = 16
 
 @dataclass(frozen=True)
 class Block:
-    """A rectangle of an image, in low-resolution pixels, that nothing is learnt from.
+    """A rectangle of an image, in low-resolution pixels, that nothing is learned from.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def choose_blocks(
     Parameters
     ----------
     planes : sequence of array, shape (Y, X)
-        One low-resolution plane of each image; every plane of an image keeps the same blocks, for its neighbours in Z
+        One low-resolution plane of each image; every plane of an image keeps the same blocks, for its neighbors in Z
         and T show nearly the same.
     regions : sequence of array of bool, shape (Y, X), or None
         Where an image may be validated on; where any image has a region, only regions are taken.
@@ -111,7 +111,7 @@ def _cells_in(plane: npt.NDArray[Any], region: Mask | None, side: int) -> list[t
 def clear_of(
     shape: tuple[int, int], boxes: Sequence[tuple[slice, slice]], gap: int, region: Mask | None, held: Mask | None
 ) -> Mask:
-    """Pixels that may be learnt from: inside the region, and more than `gap` pixels away from what is held back.
+    """Pixels that may be learned from: inside the region, and more than `gap` pixels away from what is held back.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def permitted_corners(plane: npt.NDArray[Any], clear: Mask, side: int, empty: fl
     plane : array, shape (Y, X)
         Low resolution.
     clear : array of bool, shape (Y, X)
-        Pixels that may be learnt from.
+        Pixels that may be learned from.
     side : int
         Of a patch with what it needs around it.
     empty : float

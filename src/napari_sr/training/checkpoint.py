@@ -14,12 +14,14 @@ from typing import Any
 import torch
 
 from napari_sr.errors import InputError
+from napari_sr.old_keys import renamed_run_state
 
 NAME = "last.pt"
-_FORMAT = 1
+#: Format 1 has old keys.
+_FORMAT = 2
 
 
-def write_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
+def write_run_state(folder: Path, state: dict[str, Any]) -> Path:
     """Write the state of a training.
 
     Parameters
@@ -54,7 +56,7 @@ def write_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
     return path
 
 
-def read_checkpoint(folder: Path) -> dict[str, Any] | None:
+def read_run_state(folder: Path) -> dict[str, Any] | None:
     """Read the state of a training; None where none was written.
 
     Raises
@@ -70,9 +72,9 @@ def read_checkpoint(folder: Path) -> dict[str, Any] | None:
     # A damaged file can fail in any way at all; each is told in one sentence.
     except Exception as error:
         raise InputError(f"{path} is damaged: remove it to train from the beginning.") from error
-    if not isinstance(state, dict) or state.get("format") != _FORMAT:
+    if not isinstance(state, dict) or state.get("format") not in (1, _FORMAT):
         raise InputError(f"{path} is no checkpoint of this version: remove it to train from the beginning.")
-    return state
+    return renamed_run_state(state) if state["format"] == 1 else state
 
 
 def _sync_folder(folder: Path) -> None:

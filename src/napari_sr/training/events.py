@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Picture = npt.NDArray[np.float32]
+CropImage = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -64,28 +64,28 @@ class StepDone:
     steps: int
     stage: str
     losses: Mapping[str, float]
-    rate: float
+    learning_rate: float
     seconds_left: float
 
 
 @dataclass(frozen=True)
-class Crop:
+class ValidationCrop:
     """A validation scene in pictures, (Y, X) or (Y, X, 3), black at 0 and white at 1.
 
     `before` is the result of the weights that the training began with, `now` that of the present ones.
     """
 
     name: str
-    low: Picture
-    bicubic: Picture
-    before: Picture
-    now: Picture
-    truth: Picture
+    low: CropImage
+    bicubic: CropImage
+    before: CropImage
+    now: CropImage
+    truth: CropImage
 
 
 @dataclass(frozen=True)
 class Validated:
-    """A measurement on pixels that nothing is learnt from; PSNR in decibel.
+    """A measurement on pixels that nothing is learned from; PSNR in decibel.
 
     `best` says whether it is the best of its stage so far; `stage` is the name, `step` counts over all stages.
     """
@@ -97,7 +97,7 @@ class Validated:
     bicubic_psnr: float
     bicubic_ssim: float
     best: bool
-    crops: tuple[Crop, ...] = field(default=(), repr=False)
+    crops: tuple[ValidationCrop, ...] = field(default=(), repr=False)
 
     @property
     def better_than_bicubic(self) -> bool:
@@ -121,7 +121,7 @@ class CheckpointWritten:
 
 
 @dataclass(frozen=True)
-class RateLowered:
+class LearningRateLowered:
     """A loss was not a number: the last good state is back, and the rate is halved for the rest."""
 
     step: int
@@ -142,5 +142,5 @@ class Resumed:
     step: int
 
 
-Event = Prepared | StepDone | Validated | CheckpointWritten | RateLowered | Paused | Resumed
-Listener = Callable[[Event], Any]
+Event = Prepared | StepDone | Validated | CheckpointWritten | LearningRateLowered | Paused | Resumed
+EventListener = Callable[[Event], Any]

@@ -12,7 +12,7 @@ from napari_sr.errors import CheckpointError, InputError
 from napari_sr.networks.squeezenet import SqueezeNetFeatures
 from napari_sr.networks.vgg import VGGFeatures
 from napari_sr.zoo.checkpoint import read_checkpoint
-from napari_sr.zoo.dialects import recognise
+from napari_sr.zoo.dialects import detect_architecture
 
 #: torchvision's file; the end of its name is the start of its SHA-256.
 VGG19_FILE = "vgg19-dcbb9e9d.pth"
@@ -59,7 +59,7 @@ def load_features(network: str, weights: str | Path | None) -> tuple[VGGFeatures
     -------
     network : VGGFeatures or SqueezeNetFeatures
     caffe : bool
-        Whether it takes blue, green, red in 0..255 less Caffe's mean, and not ImageNet-normalised RGB.
+        Whether it takes blue, green, red in 0..255 less Caffe's mean, and not ImageNet-normalized RGB.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def load_features(network: str, weights: str | Path | None) -> tuple[VGGFeatures
     try:
         tensors = dict(read_checkpoint(path).tensors)
         if network == "squeezenet":
-            _, own = recognise(tensors)
+            _, own = detect_architecture(tensors)
             judge = SqueezeNetFeatures()
             judge.load_state_dict(dict(own))
             return judge, True

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from napari_sr.training.controls import Predicate
-from napari_sr.training.events import Listener
+from napari_sr.training.events import EventListener
 from napari_sr.training.recipe import Recipe
 from napari_sr.training.result import save_once
 from napari_sr.training.training import Training
-from napari_sr.zoo.catalogue import load_model, model_folder
+from napari_sr.zoo.catalog import as_model, model_folder
 from napari_sr.zoo.model import Model
 
 
@@ -21,7 +21,7 @@ def runs_folder() -> Path:
 
 
 def finetune(
-    model: Model | str,
+    model: Model | str | Path,
     images: Any,
     recipe: Recipe | str | Path = "quick",
     *,
@@ -29,10 +29,10 @@ def finetune(
     axes: str | None = None,
     train_on: Any = None,
     validate_on: Any = None,
-    device: str = "auto",
+    device: str | None = None,
     folder: str | Path | None = None,
     save: bool = True,
-    listen: Listener | None = None,
+    on_event: EventListener | None = None,
     cancel: Predicate | None = None,
 ) -> Model:
     """Train a model further on images of one's own.
@@ -81,7 +81,7 @@ def finetune(
     --------
     >>> better = finetune("srcnn-x2", "cells.tif", "quick")  # doctest: +SKIP
     """
-    base = load_model(model) if isinstance(model, str) else model
+    base = as_model(model)
     called = name or f"{base.name}-{recipe.name if isinstance(recipe, Recipe) else Path(recipe).stem}"
     place = Path(folder) if folder is not None else new_run_folder(called)
     training = Training(
@@ -94,7 +94,7 @@ def finetune(
         train_on=train_on,
         validate_on=validate_on,
         device=device,
-        listen=listen,
+        on_event=on_event,
         cancel=cancel,
     )
     outcome = training.run()

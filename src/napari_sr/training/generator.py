@@ -14,11 +14,11 @@ from napari_sr.errors import InputError
 from napari_sr.inference.channels import check_channels, network_for
 from napari_sr.networks.srcnn import SRCNN
 from napari_sr.networks.srresnet import SRResNet
-from napari_sr.training.recipe import Patches, Recipe
-from napari_sr.training.twins import PatchColour
+from napari_sr.training.plane_pairs import PatchColor
+from napari_sr.training.recipe import PatchSettings, Recipe
 from napari_sr.zoo.architectures import build, build_empty, check_tensors
-from napari_sr.zoo.card import Architecture, Card, Colour
-from napari_sr.zoo.catalogue import load_model
+from napari_sr.zoo.card import Architecture, Card, Color
+from napari_sr.zoo.catalog import load_model
 from napari_sr.zoo.model import Model
 
 #: Sides of patches that "auto" chooses from, in low-resolution pixels; the last ones for small images alone.
@@ -67,18 +67,18 @@ class Generator:
         The network of the card.
     card : Card
         All that is known before the training.
-    colour : {"grey", "luma", "rgb"}
+    color : {"gray", "luma", "rgb"}
         What the channels of the images are that it is shown.
     """
 
     network: nn.Module
     card: Card
-    colour: PatchColour
+    color: PatchColor
 
     @property
-    def colours(self) -> int:
+    def colors(self) -> int:
         """Channels of the images that it is shown."""
-        return 3 if self.colour == "rgb" else 1
+        return 3 if self.color == "rgb" else 1
 
     @property
     def margin(self) -> int:
@@ -96,7 +96,7 @@ class Generator:
         return copy, self._wrapped(copy)
 
     def _wrapped(self, network: nn.Module) -> nn.Module:
-        return network_for(network, self.card, self.colours, luma=self.colour == "luma")
+        return network_for(network, self.card, self.colors, luma=self.color == "luma")
 
 
 def make_generator(recipe: Recipe, model: Model | None, rgb: bool) -> Generator:
@@ -109,7 +109,7 @@ def make_generator(recipe: Recipe, model: Model | None, rgb: bool) -> Generator:
     model : Model or None
         To fine-tune; or whose weights a new network begins with.
     rgb : bool
-        Whether any image has colours.
+        Whether any image has colors.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def make_generator(recipe: Recipe, model: Model | None, rgb: bool) -> Generator:
             network = build(card.architecture)
             if recipe.network.deviation is not None:
                 _draw(network, recipe.network.deviation)
-            if recipe.network.interpolation:
+            if recipe.network.start_as_interpolation:
                 _begin_as_interpolation(network, recipe.network.name)
         if model is not None:
             try:
@@ -144,14 +144,14 @@ def make_generator(recipe: Recipe, model: Model | None, rgb: bool) -> Generator:
                 raise InputError(f"{model.name} cannot be begun with: {error}") from error
             network.load_state_dict(model.network.state_dict())
     check_channels(card)
-    return Generator(network, card, _patch_colour(card, rgb))
+    return Generator(network, card, _patch_color(card, rgb))
 
 
-def _patch_colour(card: Card, rgb: bool) -> PatchColour:
+def _patch_color(card: Card, rgb: bool) -> PatchColor:
     if rgb and card.channels == 3:
         return "rgb"
-    # Grey images stay grey for a luminance network as well, whose wrapping takes them where luma lies.
-    return "luma" if rgb and card.colour == "luma" else "grey"
+    # Gray images stay gray for a luminance network as well, whose wrapping takes them where luma lies.
+    return "luma" if rgb and card.color == "luma" else "gray"
 
 
 def _new_card(recipe: Recipe, rgb: bool) -> Card:
@@ -163,34 +163,34 @@ def _new_card(recipe: Recipe, rgb: bool) -> Card:
         raise InputError(f"{recipe.network.name} upscales nothing: name a super-resolution network in the recipe.")
     scale, channels = int(getattr(empty, "scale")), int(getattr(empty, "in_channels"))  # noqa: B009 (types)
     if channels == 3:
-        colour: Colour = "rgb"
-    elif recipe.data.colour == "luma" or (recipe.data.colour == "auto" and rgb):
-        colour = "luma"
+        color: Color = "rgb"
+    elif recipe.data.color == "luma" or (recipe.data.color == "auto" and rgb):
+        color = "luma"
     else:
-        colour = "grey"
+        color = "gray"
     return Card(
         name=recipe.name,
         family=recipe.family,
         architecture=architecture,
         scale=scale,
         channels=channels,
-        colour=colour,
+        color=color,
         domain=recipe.domain,
-        licence=recipe.licence,
+        license=recipe.license,
     )
 
 
 def _begin_as_interpolation(network: nn.Module, name: str) -> None:
     if not isinstance(network, SRCNN | SRResNet):
         raise InputError(
-            f"{name} cannot begin as an interpolation, only SRCNN and SRResNet can: leave network.interpolation out of "
-            "the recipe."
+            f"{name} cannot begin as an interpolation, only SRCNN and SRResNet can: "
+            "leave network.start_as_interpolation out of the recipe."
         )
     try:
-        network.begin_as_interpolation()
+        network.init_as_interpolation()
     except ValueError as error:
         raise InputError(
-            f"{error} Change network.settings in the recipe, or leave network.interpolation out."
+            f"{error} Change network.settings in the recipe, or leave network.start_as_interpolation out."
         ) from error
 
 
@@ -211,7 +211,7 @@ def work_per_pixel(card: Card) -> float:
     return float(counter.get_total_flops()) / 2 / side**2 / 1e9
 
 
-def patch_sizes(patches: Patches, card: Card) -> tuple[tuple[int, ...], int]:
+def patch_sizes(patches: PatchSettings, card: Card) -> tuple[tuple[int, ...], int]:
     """Sides of a patch in low-resolution pixels, the best first, and the batch.
 
     What is "auto" follows from the network's work; which of the sides is taken, from what the images have room for.

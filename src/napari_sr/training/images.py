@@ -1,4 +1,4 @@
-"""What is learnt from: arrays, layers and files, each alone or with its low-resolution partner.
+"""What is learned from: arrays, layers and files, each alone or with its low-resolution partner.
 
 Everything a training needs of a layer is taken here, on the thread that calls; later only arrays are read.
 """
@@ -49,7 +49,7 @@ class TrainingImage:
         How a pair was brought together.
     group : str
         The set on the card that it belongs to.
-    licence, source : str, optional
+    license, source : str, optional
         For the card.
     """
 
@@ -64,7 +64,7 @@ class TrainingImage:
     validate_on: Mask | None = None
     match: Match | None = None
     group: str = ""
-    licence: str | None = None
+    license: str | None = None
     source: str | None = None
 
 
@@ -135,18 +135,18 @@ def images_in(sets: Sequence[ImageSet], data: Path | None, scale: int) -> list[T
     found = []
     for one in sets:
         group = one.name or one.path
-        for path in image_files(root / one.path):
+        for path in training_files(root / one.path):
             if one.low is None:
                 image = _taken(path, 0, scale, None)
             else:
                 partner = root / one.low
                 low = partner if partner.is_file() else _partner(path, partner)
                 image = _taken((low, path), 0, scale, None)
-            found.append(replace(image, group=group, licence=one.licence, source=one.source))
+            found.append(replace(image, group=group, license=one.license, source=one.source))
     return found
 
 
-def image_files(path: Path) -> list[Path]:
+def training_files(path: Path) -> list[Path]:
     """The image files of a folder in order of their names, or the file itself.
 
     Raises
@@ -165,7 +165,7 @@ def image_files(path: Path) -> list[Path]:
 
 
 def _partner(path: Path, folder: Path) -> Path:
-    for candidate in image_files(folder):
+    for candidate in training_files(folder):
         if candidate.stem == path.stem:
             return candidate
     raise InputError(f"{path.name} has no partner in {folder}: give both images the same name.")

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from napari_sr.errors import InputError
+from napari_sr.old_keys import renamed_curve_row
 from napari_sr.training.events import (
     Event,
+    LearningRateLowered,
     Paused,
     Prepared,
-    RateLowered,
     Resumed,
     StepDone,
     Validated,
@@ -23,7 +24,7 @@ from napari_sr.training.events import (
 from napari_sr.training.recipe import Recipe
 
 CURVES, TEXT = "curves.csv", "train.log"
-_FIRST = ("step", "stage", "rate")
+_FIRST = ("step", "stage", "learning_rate")
 _LAST = ("psnr", "ssim", "bicubic_psnr", "bicubic_ssim")
 #: At most so many steps make one row.
 _MOST = 50
@@ -93,7 +94,7 @@ class Log:
             )
             for sentence in (*event.notes, *event.warnings):
                 self._say(sentence)
-        elif isinstance(event, RateLowered):
+        elif isinstance(event, LearningRateLowered):
             self._say(f"step {event.step}: a loss was not a number; back to step {event.back_to} at half the rate")
         elif isinstance(event, Paused | Resumed):
             self._say(f"step {event.step}: {'paused' if isinstance(event, Paused) else 'resumed'}")
@@ -107,7 +108,7 @@ class Log:
         self._count += 1
         if event.step % self._span == 0 or event.step == event.steps:
             means = {name: total / self._count for name, total in self._sums.items()}
-            self._row(event.step, event.stage, {"rate": event.rate, **means})
+            self._row(event.step, event.stage, {"learning_rate": event.learning_rate, **means})
             self._sums, self._count = {}, 0
 
     def _row(self, step: int, stage: str, values: Mapping[str, float]) -> None:
@@ -129,7 +130,7 @@ def read_curves(path: Path) -> list[dict[str, str]]:
         return []
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     whole = [line for line in lines if line.endswith("\n")]
-    return list(csv.DictReader(whole))
+    return [renamed_curve_row(row) for row in csv.DictReader(whole)]
 
 
 @contextmanager

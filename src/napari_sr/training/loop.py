@@ -12,15 +12,15 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from napari_sr.errors import InputError
-from napari_sr.training.checkpoint import read_checkpoint, write_checkpoint
+from napari_sr.training.checkpoint import read_run_state, write_run_state
 from napari_sr.training.controls import Controls
 from napari_sr.training.events import (
     CheckpointWritten,
     Event,
-    Listener,
+    EventListener,
+    LearningRateLowered,
     Paused,
     Prepared,
-    RateLowered,
     Resumed,
     StepDone,
     Validated,
@@ -33,7 +33,7 @@ from napari_sr.training.stage import Diverged, StageWork
 from napari_sr.training.training_set import TrainingSet
 from napari_sr.training.validation import Validator
 
-State = dict[str, Any]
+RunState = dict[str, Any]
 Weights = dict[str, Tensor]
 #: Name of the weights of a recipe without endpoints.
 ONLY = "weights"
@@ -57,7 +57,7 @@ class StageRun:
         Its networks.
     step : int
         Steps of it that are done.
-    rate_factor : float
+    learning_rate_factor : float
         1, or 0.5 after a loss that was not a number.
     best, last : dict or None
         The best measurement with its weights, and the last one.
@@ -68,9 +68,9 @@ class StageRun:
     before: int
     work: StageWork
     step: int = 0
-    rate_factor: float = 1.0
-    best: State | None = None
-    last: State | None = None
+    learning_rate_factor: float = 1.0
+    best: RunState | None = None
+    last: RunState | None = None
 
     @property
     def done(self) -> int:
@@ -110,7 +110,7 @@ class Loop:
         What to do.
     generator : Generator
         Whose network is trained in place.
-    learnt : TrainingSet
+    learned : TrainingSet
         From what.
     fabric : Fabric
         Device, precision and processes.
@@ -132,21 +132,21 @@ class Loop:
         self,
         recipe: Recipe,
         generator: Generator,
-        learnt: TrainingSet,
+        training_set: TrainingSet,
         fabric: Fabric,
         folder: Path,
         *,
         size: int,
         batch: int,
         controls: Controls,
-        listen: Listener,
+        on_event: EventListener,
         identity: str,
         tensorboard: bool = False,
     ) -> None:
         self._identified = identity
-        self._recipe, self._generator, self._learnt, self._fabric = recipe, generator, learnt, fabric
+        self._recipe, self._generator, self._training_set, self._fabric = recipe, generator, training_set, fabric
         self._folder, self._size, self._batch = folder, size, batch
-        self._controls, self._listen, self._tensorboard = controls, listen, tensorboard
+        self._controls, self._on_event, self._tensorboard = controls, on_event, tensorboard
         self.kept = Kept()
         self._log: Log | None = None
 
@@ -168,14 +168,14 @@ class Loop:
             self._prepare_measuring()
         self._tell(
             Prepared(
-                patches=len(self._learnt.patches),
-                scenes=len(self._learnt.scenes),
+                patches=len(self._training_set.patches),
+                scenes=len(self._training_set.scenes),
                 size=self._size,
                 batch=self._batch,
                 steps=self._recipe.steps,
                 resumed_at=done,
-                warnings=self._learnt.warnings,
-                notes=self._learnt.notes,
+                warnings=self._training_set.warnings,
+                notes=self._training_set.notes,
             )
         )
         self._pace = Pace(done, self._recipe.steps)
@@ -186,7 +186,7 @@ class Loop:
                 break
         return done
 
-    def _run_stage(self, number: int, state: State | None) -> int:
+    def _run_stage(self, number: int, state: RunState | None) -> int:
         stage = self._recipe.stages[number]
         work = StageWork(
             self._fabric,
@@ -194,7 +194,9 @@ class Loop:
             stage,
             patch=self._size * self._generator.card.scale,
             seed=self._recipe.seed,
-            examples=(self._learnt.patches.batch(number, step, range(self._batch))[0] for step in range(_EXAMPLES)),
+            examples=(
+                self._training_set.patches.batch(number, step, range(self._batch))[0] for step in range(_EXAMPLES)
+            ),
             between=self._controls.check,
         )
         run = StageRun(number, stage, sum(s.steps for s in self._recipe.stages[:number]), work)
@@ -210,27 +212,29 @@ class Loop:
                 self.kept.take(run)
                 return run.done
             try:
-                losses = work.step(run.step, self._drawer(number, run.step), run.rate_factor)
+                losses = work.step(run.step, self._drawer(number, run.step), run.learning_rate_factor)
             except Diverged:
                 self._go_back(run)
                 continue
             self._count(run, losses)
-        self._hand_on(run)
+        self._keep_stage_weights(run)
         return run.done
 
     def _count(self, run: StageRun, losses: Mapping[str, float]) -> None:
         """Note a step that is done, and measure when it is time."""
-        rate = run.work.rate(run.step, run.rate_factor)
+        learning_rate = run.work.learning_rate(run.step, run.learning_rate_factor)
         run.step += 1
         self._pace.step()
-        self._tell(StepDone(run.done, self._recipe.steps, run.stage.name, losses, rate, self._pace.seconds_left))
+        self._tell(
+            StepDone(run.done, self._recipe.steps, run.stage.name, losses, learning_rate, self._pace.seconds_left)
+        )
         last = run.step == run.stage.steps
         if run.step % self._recipe.validation.every == 0 or last:
             self._measure(run)
             if not last:
                 self._save(run)
 
-    def _hand_on(self, run: StageRun) -> None:
+    def _keep_stage_weights(self, run: StageRun) -> None:
         """Take over the weights of a finished stage; the next begins with them."""
         self._generator.network.load_state_dict(self.kept.take(run))
         if self._fabric.world_size > 1:
@@ -247,14 +251,14 @@ class Loop:
 
         def draw(part: int, parts: int) -> tuple[Tensor, Tensor]:
             # The same patches make a part, however many processes share it.
-            return self._learnt.patches.batch(stage, step, [n for n in own if n * parts // self._batch == part])
+            return self._training_set.patches.batch(stage, step, [n for n in own if n * parts // self._batch == part])
 
         return draw
 
     # Measuring: the first process alone.
 
     def _prepare_measuring(self) -> None:
-        self._validator = Validator(self._learnt.scenes, self._generator.card.scale)
+        self._validator = Validator(self._training_set.scenes, self._generator.card.scale)
         self._measured, self._judge = self._generator.for_images()
         self._judge.to(self._fabric.device)
         # The weights that are begun with, for pictures of before.
@@ -283,20 +287,20 @@ class Loop:
 
     # Checkpoints.
 
-    def _identity(self) -> State:
+    def _identity(self) -> RunState:
         """What a run has to have in common with one that it goes on from."""
         return {
             "recipe": self._identified,
-            "images": self._learnt.fingerprint,
+            "images": self._training_set.fingerprint,
             "precision": str(self._fabric.strategy.precision.precision),
         }
 
-    def _begin(self) -> State | None:
+    def _begin(self) -> RunState | None:
         """Make the run's folder, or find the state that is there."""
         identity = self._identity()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            state = read_checkpoint(self._folder)
+            state = read_run_state(self._folder)
             # No process may look for a checkpoint that another has begun to write.
             self._fabric.barrier()
             if state is None and self._fabric.is_global_zero:
@@ -319,7 +323,7 @@ class Loop:
                 "stage": run.number,
                 "step": run.step,
                 "done": run.done,
-                "rate_factor": run.rate_factor,
+                "learning_rate_factor": run.learning_rate_factor,
                 "work": run.work.state(),
                 "best": run.best,
                 "last": run.last,
@@ -327,13 +331,13 @@ class Loop:
                 "reached": {name: _figures(seen) for name, seen in self.kept.reached.items()},
                 "log": self._log.state(),
             }
-            write_checkpoint(self._folder, state)
+            write_run_state(self._folder, state)
         self._fabric.barrier()
         self._tell(CheckpointWritten(run.done))
 
-    def _restore(self, run: StageRun, state: State) -> None:
+    def _restore(self, run: StageRun, state: RunState) -> None:
         run.work.restore(state["work"])
-        run.step, run.rate_factor = int(state["step"]), float(state["rate_factor"])
+        run.step, run.learning_rate_factor = int(state["step"]), float(state["learning_rate_factor"])
         run.best, run.last = state["best"], state["last"]
         self.kept = Kept(
             dict(state["kept"]), {name: Validated(**figures) for name, figures in state["reached"].items()}
@@ -342,21 +346,21 @@ class Loop:
     def _go_back(self, run: StageRun) -> None:
         """After a loss that is not a number: the last good state again, at half the rate; once in a stage."""
         at = run.done + 1
-        if run.rate_factor < 1:
+        if run.learning_rate_factor < 1:
             raise InputError(
                 f"The loss is not a number at step {at}, though the rate had been halved before: "
                 f'choose a lower rate for the stage "{run.stage.name}", or precision float32.'
             )
-        state = read_checkpoint(self._folder)
+        state = read_run_state(self._folder)
         assert state is not None
         self._restore(run, state)
-        run.rate_factor = 0.5
+        run.learning_rate_factor = 0.5
         if self._log is not None:
             self._log.go_on(run.done, state["log"])
         self._pace = Pace(run.done, self._recipe.steps)
         self._fabric.barrier()
         self._save(run)
-        self._tell(RateLowered(at, run.done))
+        self._tell(LearningRateLowered(at, run.done))
 
     # Controls and events.
 
@@ -374,10 +378,10 @@ class Loop:
         if self._fabric.is_global_zero:
             if self._log is not None:
                 self._log(event)
-            self._listen(event)
+            self._on_event(event)
 
 
-def _figures(seen: Validated) -> State:
+def _figures(seen: Validated) -> RunState:
     """A measurement as plain numbers, without its pictures."""
     return {key: value for key, value in vars(seen).items() if key != "crops"}
 

@@ -144,7 +144,7 @@ def mean_over_processes(value: Tensor) -> Tensor:
     """Mean of a number over all processes, through which gradients run; the number itself where there is one process.
 
     Each process's loss depends on every process's images through this mean. When the gradients of the processes are
-    averaged afterwards, the result is the gradient of the mean loss over the whole batch.
+    averaged afterward, the result is the gradient of the mean loss over the whole batch.
     """
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return value

@@ -27,7 +27,7 @@ def estimate_noise(planes: list[npt.NDArray[Any]], *, offset: float = 0.0) -> tu
     Parameters
     ----------
     planes : list of array, shape (Y, X) or (Y, X, C)
-        Of one camera, in its own values; colours are averaged.
+        Of one camera, in its own values; colors are averaged.
     offset : float
         The camera's dark level.
 

@@ -50,19 +50,19 @@ class Match:
     high_box: Box
     shift: tuple[float, float]
     rest: tuple[float, float]
-    doubt: float
+    uncertainty: float
     names: tuple[str, str]
 
     @property
     def warning(self) -> str | None:
         """A sentence with the figure, when the two may not lie on each other to half a high-resolution pixel."""
-        if np.isfinite(self.doubt) and self.doubt <= DOUBTFUL:
+        if np.isfinite(self.uncertainty) and self.uncertainty <= DOUBTFUL:
             return None
         low, high = self.names
-        if not np.isfinite(self.doubt):
+        if not np.isfinite(self.uncertainty):
             return f"{low} and {high} are too small to tell how well they lie on each other: compare them by eye."
         return (
-            f"{low} and {high} may not lie on each other: their shift is uncertain by {self.doubt:.2f} "
+            f"{low} and {high} may not lie on each other: their shift is uncertain by {self.uncertainty:.2f} "
             "high-resolution pixels, and a network learns to blur from that."
         )
 
@@ -71,7 +71,7 @@ class Match:
         return (
             f"{self.names[1]} lay ({self.shift[0]:+.2f}, {self.shift[1]:+.2f}) high-resolution pixels (Y, X) beside "
             f"{self.names[0]}; after moving by whole pixels ({self.rest[0]:+.2f}, {self.rest[1]:+.2f}) are left, "
-            f"uncertain by {self.doubt:.2f}."
+            f"uncertain by {self.uncertainty:.2f}."
         )
 
     def cut(self, image: ImageArray, axes: Axes, scale: int) -> Any:
@@ -121,7 +121,7 @@ def match_layers(low: Any, high: Any, low_axes: Axes, high_axes: Axes, scale: in
             f"The pixels of {names[0]} are {found[0]:.4g} x {found[1]:.4g} times those of {names[1]}, and the model "
             f"upscales by {scale}: correct the scale of a layer, or pick a model for that factor."
         )
-    # Edges meet where the first high pixel of a low one lies half a low pixel before its centre.
+    # Edges meet where the first high pixel of a low one lies half a low pixel before its center.
     return _matched(finest_level(low), finest_level(high), low_axes, high_axes, names, scale, start - (scale - 1) / 2)
 
 
@@ -159,14 +159,14 @@ def _matched(
     first = np.rint(start).astype(int)
     planes = _middle(low, low_axes), _middle(high, high_axes)
     low_box, high_box = _boxes(planes[0].shape, planes[1].shape, first, scale, names)
-    measured, doubt = _shift(planes[0][low_box], planes[1][high_box], scale)
+    measured, uncertainty = _shift(planes[0][low_box], planes[1][high_box], scale)
     moved = np.rint(measured).astype(int)
     if moved.any():
         first = first + moved
         low_box, high_box = _boxes(planes[0].shape, planes[1].shape, first, scale, names)
     rest = measured - moved
     total = first + rest
-    return Match(low_box, high_box, (total[0], total[1]), (rest[0], rest[1]), doubt, names)
+    return Match(low_box, high_box, (total[0], total[1]), (rest[0], rest[1]), uncertainty, names)
 
 
 def _boxes(
@@ -222,7 +222,7 @@ def _check_planes(low: Axes, high: Axes, names: tuple[str, str]) -> None:
     if lows != highs or low.rgb != high.rgb:
         raise InputError(
             f"{names[0]} has the planes {tuple(lows)} and {names[1]} {tuple(highs)}: give images with the same planes "
-            "and colours."
+            "and colors."
         )
 
 

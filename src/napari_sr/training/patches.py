@@ -12,12 +12,12 @@ from torch import Tensor
 
 from napari_sr.errors import InputError
 from napari_sr.training.blocks import Mask
+from napari_sr.training.plane_pairs import PatchColor, PlanePair
 from napari_sr.training.randomness import generator_at
-from napari_sr.training.twins import PatchColour, Twin
 
 
 @dataclass(frozen=True)
-class Turn:
+class PatchOrientation:
     """A flip and a number of quarter turns."""
 
     flip: bool
@@ -31,7 +31,7 @@ class Turn:
 
 
 class Patches:
-    """All patches that may be learnt from.
+    """All patches that may be learned from.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Patches:
         Side of a patch, in low-resolution pixels.
     margin : int
         Low-resolution pixels that the network needs around the patch and gives nothing for.
-    colour : {"grey", "luma", "rgb"}
+    color : {"gray", "luma", "rgb"}
         Channels.
     seed : int
         The recipe's.
@@ -60,19 +60,19 @@ class Patches:
 
     def __init__(
         self,
-        twins: Sequence[Twin],
+        plane_pairs: Sequence[PlanePair],
         corners: Sequence[Mask],
         *,
         scale: int,
         size: int,
         margin: int,
-        colour: PatchColour,
+        color: PatchColor,
         seed: int,
         flips: bool = True,
         turns: bool = True,
     ) -> None:
-        self.twins, self._corners = list(twins), list(corners)
-        self.scale, self.size, self.margin, self.colour = scale, size, margin, colour
+        self.plane_pairs, self._corners = list(plane_pairs), list(corners)
+        self.scale, self.size, self.margin, self.color = scale, size, margin, color
         self._seed, self._flips, self._turns = seed, flips, turns
         # A mask of a byte a pixel and the sums of its rows find the n-th corner without a list of all.
         self._rows = [np.cumsum(mask.sum(axis=1, dtype=np.int64)) for mask in self._corners]
@@ -101,15 +101,15 @@ class Patches:
             Both in [0, 1].
         """
         generator = generator_at(self._seed, "patch", stage, step, number)
-        twin, top, left = self._at(int(generator.integers(len(self))))
+        plane_pair, top, left = self._at(int(generator.integers(len(self))))
         flip = bool(generator.integers(2)) and self._flips
-        turn = Turn(flip, int(generator.integers(4)) if self._turns else 0)
-        variant = int(generator.integers(len(twin.lows)))
+        orientation = PatchOrientation(flip, int(generator.integers(4)) if self._turns else 0)
+        variant = int(generator.integers(len(plane_pair.lows)))
         side = self.size + 2 * self.margin
-        low = twin.low_part(slice(top, top + side), slice(left, left + side), self.colour, generator, variant)
+        low = plane_pair.low_part(slice(top, top + side), slice(left, left + side), self.color, generator, variant)
         y, x, length = (self.scale * n for n in (top + self.margin, left + self.margin, self.size))
-        high = twin.high_part(slice(y, y + length), slice(x, x + length), self.colour)
-        return turn(low), turn(high)
+        high = plane_pair.high_part(slice(y, y + length), slice(x, x + length), self.color)
+        return orientation(low), orientation(high)
 
     def batch(self, stage: int, step: int, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Draw the patches of these numbers, as (N, C, Y, X) each."""
@@ -117,11 +117,11 @@ class Patches:
         low, high = (torch.from_numpy(np.stack(part)) for part in zip(*pairs, strict=True))
         return low, high
 
-    def _at(self, place: int) -> tuple[Twin, int, int]:
+    def _at(self, place: int) -> tuple[PlanePair, int, int]:
         number = int(np.searchsorted(self._ends, place, side="right"))
         place -= int(self._ends[number - 1]) if number else 0
         rows = self._rows[number]
         row = int(np.searchsorted(rows, place, side="right"))
         place -= int(rows[row - 1]) if row else 0
         column = int(np.flatnonzero(self._corners[number][row])[place])
-        return self.twins[number], row, column
+        return self.plane_pairs[number], row, column

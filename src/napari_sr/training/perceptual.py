@@ -18,7 +18,7 @@ _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CAFFE_MEAN = (104.0, 117.0, 123.0)
 
 
-class PerceptualLoss(nn.Module):
+class FeatureDistance(nn.Module):
     """The distance of two images in the features of a network that is not trained.
 
     Parameters
@@ -66,7 +66,7 @@ class PerceptualLoss(nn.Module):
         self.register_buffer("deviation", torch.tensor(deviation).view(1, 3, 1, 1))
         self.eval().requires_grad_(False)
 
-    def train(self, mode: bool = True) -> PerceptualLoss:
+    def train(self, mode: bool = True) -> FeatureDistance:
         """Stay as it is: the judge does not learn."""
         return super().train(False)
 

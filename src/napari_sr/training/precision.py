@@ -15,7 +15,7 @@ from napari_sr.networks.srcnn import SRCNN
 _MIXED = {"bfloat16": "bf16-mixed", "float16": "16-mixed"}
 
 
-def choose_precision(name: str, device: torch.device, network: nn.Module) -> str:
+def choose_training_precision(name: str, device: torch.device, network: nn.Module) -> str:
     """Settle "auto": bfloat16 where the processor computes it fast, else float32.
 
     Parameters

@@ -8,16 +8,17 @@ from typing import Any
 
 from lightning_fabric import Fabric
 
+from napari_sr.config import load_settings
 from napari_sr.errors import InputError
 from napari_sr.inference.device import choose_device
-from napari_sr.training.events import Listener
+from napari_sr.training.events import EventListener
 from napari_sr.training.precision import fabric_for
 from napari_sr.training.recipe import Recipe
 from napari_sr.training.training import Outcome, Training
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class ProcessSettings:
     """A training as it can be sent to another process: everything comes from files.
 
     Parameters
@@ -43,7 +44,7 @@ class Settings:
     data: Path | None = None
     model: str | None = None
     name: str | None = None
-    device: str = "auto"
+    device: str | None = None
     tensorboard: bool = False
 
     def training(self, **controls: Any) -> Training:
@@ -61,16 +62,16 @@ class Settings:
         )
 
 
-def train_in_processes(settings: Settings, processes: int, listen: Listener | None = None) -> Outcome:
+def train_in_processes(settings: ProcessSettings, processes: int, on_event: EventListener | None = None) -> Outcome:
     """Train with several processes on this machine; the batch of the recipe is dealt out among them.
 
     Parameters
     ----------
-    settings : Settings
+    settings : ProcessSettings
         What to train.
     processes : int
         How many: one for each GPU, or on the CPU (by gloo) as many as there are.
-    listen : callable, optional
+    on_event : callable, optional
         Called in the first process; it goes there by pickle.
 
     Raises
@@ -79,12 +80,12 @@ def train_in_processes(settings: Settings, processes: int, listen: Listener | No
         If there are not so many devices, or as `Training` says.
     """
     training = settings.training()
-    device = choose_device(settings.device)
+    device = choose_device(load_settings(device=settings.device).device)
     _check_devices(device.type, processes)
     # What can be refused is refused here, and not once in every process.
     training.check_batch(processes)
     training.prepare()
-    fabric_for(device, training.precision, processes).launch(_Work(settings, listen))
+    fabric_for(device, training.precision, processes).launch(_Work(settings, on_event))
     # The checkpoint that they left is whole: from it the result is made here, without a step.
     return training.run()
 
@@ -92,11 +93,11 @@ def train_in_processes(settings: Settings, processes: int, listen: Listener | No
 class _Work:
     """What each process does; not a dataclass, whose fields the launcher would try to change."""
 
-    def __init__(self, settings: Settings, listen: Listener | None) -> None:
-        self._settings, self._listen = settings, listen
+    def __init__(self, settings: ProcessSettings, on_event: EventListener | None) -> None:
+        self._settings, self._on_event = settings, on_event
 
     def __call__(self, fabric: Fabric) -> None:
-        self._settings.training(listen=self._listen).run(fabric)
+        self._settings.training(on_event=self._on_event).run(fabric)
 
 
 def _check_devices(kind: str, processes: int) -> None:

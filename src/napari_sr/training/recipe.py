@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.intensity import IntensitySpec
+from napari_sr.old_keys import renamed_recipe
 from napari_sr.zoo.card import Domain, Family, Setting
 
 Preset = Literal["srcnn", "srgan", "esrgan", "quick", "standard", "thorough"]
@@ -27,8 +28,8 @@ Spread = NonNegative | tuple[NonNegative, NonNegative]
 """One number, or the two ends of a range from which numbers are drawn evenly."""
 
 
-class Part(BaseModel):
-    """A table of a recipe. Nothing unknown is let in, and nothing changes afterwards."""
+class RecipeTable(BaseModel):
+    """A table of a recipe. Nothing unknown is let in, and nothing changes afterward."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -48,7 +49,7 @@ def _numbers(values: tuple[Any, ...]) -> bool:
     return all(isinstance(value, int | float) for value in values)
 
 
-class ImageSet(Part):
+class ImageSet(RecipeTable):
     """Images in files, with what a card has to say of them.
 
     Parameters
@@ -57,25 +58,25 @@ class ImageSet(Part):
         A file or a folder, from the data folder that is given to the training.
     low : str or None
         The low-resolution partners, in the same way and under the same names; None makes them by the degradation.
-    name, licence, source : str or None
+    name, license, source : str or None
         The field's name for the set, the terms of its images, where they come from.
     """
 
     path: str
     low: str | None = None
     name: str | None = None
-    licence: str | None = None
+    license: str | None = None
     source: str | None = None
 
 
-class Data(Part):
-    """What is learnt from.
+class Data(RecipeTable):
+    """What is learned from.
 
     Parameters
     ----------
     images : tuple of ImageSet
         Read when no images are handed to the training.
-    colour : {"auto", "luma", "rgb", "grey"}
+    color : {"auto", "luma", "rgb", "gray"}
         What becomes of RGB; "auto" is the model's own. Read for new networks; a fine-tuned one keeps its own.
     sizes : tuple of float
         Every high-resolution image is also shown at these sizes; not for pairs.
@@ -84,27 +85,27 @@ class Data(Part):
     planes : int
         At most so many planes of one image, evenly spread.
     denoise : float or None
-        High-resolution images are learnt from, and validated against, without their own noise: 0.8 takes nearly all of
+        High-resolution images are learned from, and validated against, without their own noise: 0.8 takes nearly all of
         it (`training.denoising`). For adversarial losses on noisy images, whose judge would ask for the noise; what the
         low-resolution twins have is then the degradation's alone.
     """
 
     images: tuple[ImageSet, ...] = ()
-    colour: Literal["auto", "luma", "rgb", "grey"] = "auto"
+    color: Literal["auto", "luma", "rgb", "gray"] = "auto"
     sizes: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (1.0,)
     intensity: IntensitySpec = "auto"
     planes: int = Field(default=64, ge=1)
     denoise: Positive | None = None
 
 
-class GaussianBlur(Part):
+class GaussianBlur(RecipeTable):
     """A point spread function by its standard deviation, in high-resolution pixels."""
 
     kind: Literal["gaussian"] = "gaussian"
     sigma: Spread
 
 
-class OpticsBlur(Part):
+class OpticsBlur(RecipeTable):
     """A point spread function by the optics: the Gaussian nearest to a wide-field microscope's.
 
     Parameters
@@ -123,7 +124,7 @@ class OpticsBlur(Part):
     pixel_size: Positive | None = None
 
 
-class Noise(Part):
+class Noise(RecipeTable):
     """Poisson-Gaussian noise of a camera, in the image's own values.
 
     Parameters
@@ -144,7 +145,7 @@ class Noise(Part):
         return self
 
 
-class Degradation(Part):
+class Degradation(RecipeTable):
     """How a low-resolution image comes from a high-resolution one: blur, fewer pixels, noise.
 
     Parameters
@@ -168,7 +169,7 @@ class Degradation(Part):
     variants: int = Field(default=4, ge=1)
 
 
-class Patches(Part):
+class PatchSettings(RecipeTable):
     """What one step sees.
 
     Parameters
@@ -199,7 +200,7 @@ class Patches(Part):
         return self
 
 
-class PixelLoss(Part):
+class PixelLoss(RecipeTable):
     """The mean difference of pixels: absolute, squared, or Charbonnier's.
 
     Parameters
@@ -218,7 +219,7 @@ class PixelLoss(Part):
     binned: int = Field(default=1, ge=1)
 
 
-class PerceptualLoss(Part):
+class PerceptualLoss(RecipeTable):
     """The difference of features that another network sees.
 
     Parameters
@@ -253,7 +254,7 @@ class PerceptualLoss(Part):
         return self
 
 
-class AdversarialLoss(Part):
+class AdversarialLoss(RecipeTable):
     """What the discriminator says: standard (SRGAN), relativistic average (ESRGAN) or least squares."""
 
     kind: Literal["adversarial"]
@@ -261,7 +262,7 @@ class AdversarialLoss(Part):
     form: Literal["standard", "relativistic", "least_squares"] = "relativistic"
 
 
-class EquivarianceLoss(Part):
+class EquivarianceLoss(RecipeTable):
     """The squared difference that half a turn makes: of a patch's result, and of the turned patch's, turned back.
 
     A network that moves what it sees moves it the other way then. Beside an adversarial loss, which looks at textures
@@ -271,7 +272,7 @@ class EquivarianceLoss(Part):
     ----------
     blurred : float
         Patches are blurred by a Gaussian of this standard deviation first, in low-resolution pixels, and stretched from
-        black to white: images unlike those learnt from, plain shapes without noise, are not moved either. 0 takes the
+        black to white: images unlike those learned from, plain shapes without noise, are not moved either. 0 takes the
         patches as they are.
     """
 
@@ -283,29 +284,29 @@ class EquivarianceLoss(Part):
 Loss = Annotated[PixelLoss | PerceptualLoss | AdversarialLoss | EquivarianceLoss, Field(discriminator="kind")]
 
 
-class Optimiser(Part):
+class Optimizer(RecipeTable):
     """Adam, or SGD with momentum.
 
     Parameters
     ----------
-    kind, rate, betas, momentum, weight_decay
+    kind, learning_rate, betas, momentum, weight_decay
         As torch has them.
-    last_rate : float
+    last_layer_rate : float
         Rate of the last layer as a share of the others' (SRCNN: 0.1).
-    white : bool
+    whiten : bool
         The generator's first layer learns in the basis in which its patches are white (`training.whitening`).
     """
 
     kind: Literal["adam", "sgd"] = "adam"
-    rate: Positive = 1e-4
+    learning_rate: Positive = 1e-4
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: NonNegative = 0.0
-    last_rate: Positive = 1.0
-    white: bool = False
+    last_layer_rate: Positive = 1.0
+    whiten: bool = False
 
 
-class Schedule(Part):
+class Schedule(RecipeTable):
     """How the rate goes along.
 
     Parameters
@@ -317,7 +318,7 @@ class Schedule(Part):
     cycles : tuple of int
         Lengths of the cosine's cycles; they add up to the stage's steps. None is one cycle.
     cycle_rates : tuple of float
-        The highest rate of each cycle, as a share of the optimiser's.
+        The highest rate of each cycle, as a share of the optimizer's.
     milestones : tuple of int
         Steps.
     factor : float
@@ -342,7 +343,7 @@ class Schedule(Part):
         return self
 
 
-class Discriminator(Part):
+class Discriminator(RecipeTable):
     """The judge of an adversarial loss.
 
     Parameters
@@ -351,25 +352,25 @@ class Discriminator(Part):
         The papers' own, or Real-ESRGAN's U-Net with spectral norm.
     features : int
         Of its first layer; 64 in the papers.
-    synchronise : bool
-        Batch normalisation over all processes (on GPUs); without it each process normalises by its own patches.
-    optimiser : Optimiser
+    synchronize : bool
+        Batch normalization over all processes (on GPUs); without it each process normalizes by its own patches.
+    optimizer : Optimizer
         Its own; it follows the stage's schedule.
     """
 
     kind: Literal["srgan", "esrgan", "unet"] = "esrgan"
     features: int = Field(default=64, ge=1)
-    synchronise: bool = False
-    optimiser: Optimiser = Optimiser()
+    synchronize: bool = False
+    optimizer: Optimizer = Optimizer()
 
     @model_validator(mode="after")
     def _plain(self) -> Self:
-        if self.optimiser.white:
-            raise ValueError("white is for the generator's optimiser: leave it out of the discriminator's")
+        if self.optimizer.whiten:
+            raise ValueError("white is for the generator's optimizer: leave it out of the discriminator's")
         return self
 
 
-class Stage(Part):
+class Stage(RecipeTable):
     """A part of the training with losses of its own.
 
     Parameters
@@ -380,7 +381,7 @@ class Stage(Part):
         How many. A stage of 0 only hands on the weights that it finds: those of `Recipe.start` as one of the endpoints.
     losses : tuple
         Added with their weights.
-    optimiser, schedule
+    optimizer, schedule
         Of the generator.
     discriminator : Discriminator or None
         Given exactly when there is an adversarial loss.
@@ -391,7 +392,7 @@ class Stage(Part):
     accumulate : int
         A step's batch goes through in so many parts.
     batch_norm : {"batch", "kept"}
-        What the network's batch normalisations divide by: the statistics of each batch, whose running means are kept
+        What the network's batch normalizations divide by: the statistics of each batch, whose running means are kept
         for images; or those that the network has, unchanged (0 and 1 in a new one), so that patches go through it as
         images do.
     keep : {"auto", "best", "last"}
@@ -404,7 +405,7 @@ class Stage(Part):
     name: str = Field(default="training", min_length=1)
     steps: int = Field(ge=0)
     losses: tuple[Loss, ...] = Field(min_length=1)
-    optimiser: Optimiser = Optimiser()
+    optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     discriminator: Discriminator | None = None
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -444,8 +445,8 @@ class Stage(Part):
         return self.adversarial is None if self.keep == "auto" else self.keep == "best"
 
 
-class Validation(Part):
-    """What is measured on the way, on pixels that nothing is learnt from.
+class Validation(RecipeTable):
+    """What is measured on the way, on pixels that nothing is learned from.
 
     Parameters
     ----------
@@ -456,7 +457,7 @@ class Validation(Part):
     block : int
         Side of a block, in low-resolution pixels.
     gap : int
-        Low-resolution pixels between a block and the nearest patch that is learnt from.
+        Low-resolution pixels between a block and the nearest patch that is learned from.
     most : int
         At most so many blocks.
     images : tuple of ImageSet
@@ -471,7 +472,7 @@ class Validation(Part):
     images: tuple[ImageSet, ...] = ()
 
 
-class Network(Part):
+class Network(RecipeTable):
     """A new network.
 
     Parameters
@@ -481,24 +482,24 @@ class Network(Part):
     deviation : float or None
         Draw the convolutions from a normal distribution of this width with biases of 0 (SRCNN: 0.001); None leaves each
         network its own.
-    interpolation : bool
+    start_as_interpolation : bool
         Begin as an interpolation, which is then changed (SRCNN, SRResNet); without it, as noise.
     """
 
     name: str
     settings: dict[str, Setting] = Field(default_factory=dict)
     deviation: Positive | None = None
-    interpolation: bool = False
+    start_as_interpolation: bool = False
 
 
-class Recipe(Part):
+class Recipe(RecipeTable):
     """A whole training.
 
     Parameters
     ----------
     name : str
         Of the recipe, and of the model it makes.
-    description, licence : str
+    description, license : str
         For the card.
     family
         For the card of a new network; a fine-tuned one keeps its own.
@@ -521,14 +522,14 @@ class Recipe(Part):
     description: str = ""
     family: Family | None = None
     domain: Domain | None = None
-    licence: str | None = None
+    license: str | None = None
     seed: int = Field(default=0, ge=0, lt=2**63)
     network: Network | None = None
     start: str | None = None
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     data: Data = Data()
     degradation: Degradation = Degradation()
-    patches: Patches = Patches()
+    patches: PatchSettings = PatchSettings()
     stages: tuple[Stage, ...] = Field(min_length=1)
     validation: Validation = Validation()
 
@@ -604,7 +605,7 @@ class Recipe(Part):
             If it is no TOML, or a key is unknown, missing or has a value that does not fit; the sentence names it.
         """
         try:
-            return cls.model_validate(tomllib.loads(text))
+            return cls.model_validate(renamed_recipe(tomllib.loads(text)))
         except tomllib.TOMLDecodeError as error:
             raise InputError(f"{source} is no TOML: {str(error).rstrip('.')}; correct it there.") from error
         except ValidationError as error:
@@ -634,7 +635,7 @@ def load_recipe(recipe: Recipe | str | Path) -> Recipe:
     return Recipe.from_toml(text, path.name)
 
 
-def _explicit(part: Part) -> dict[str, Any]:
+def _explicit(part: RecipeTable) -> dict[str, Any]:
     """What differs from the defaults, as TOML knows it: a table's kind stays, None is left out."""
     table = {}
     for name, field in type(part).model_fields.items():
@@ -646,7 +647,7 @@ def _explicit(part: Part) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Part):
+    if isinstance(value, RecipeTable):
         return _explicit(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]

@@ -13,7 +13,7 @@ from napari_sr.imaging.axes import Axes
 
 
 def region_mask(shapes: Any, layer: Any | None, axes: Axes, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-    """Rasterise rectangles, ellipses and polygons onto an image; they count for all of its planes.
+    """Rasterize rectangles, ellipses and polygons onto an image; they count for all of its planes.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def _inside(corners: npt.NDArray[np.float64], kind: str, shape: tuple[int, int])
     if kind != "ellipse":
         return polygon(corners[:, 0], corners[:, 1], shape=shape)
     # napari keeps the four corners of an ellipse's box, which may be turned.
-    centre = corners.mean(axis=0)
+    center = corners.mean(axis=0)
     first, second = (corners[1] - corners[0]) / 2, (corners[2] - corners[1]) / 2
     angle = np.arctan2(-first[0], first[1])
-    return ellipse(centre[0], centre[1], np.hypot(*second), np.hypot(*first), shape=shape, rotation=float(angle))
+    return ellipse(center[0], center[1], np.hypot(*second), np.hypot(*first), shape=shape, rotation=float(angle))

@@ -11,11 +11,11 @@ from torch import Tensor
 from napari_sr.errors import InputError
 from napari_sr.training.degradation import describe_degradation
 from napari_sr.training.events import Validated
+from napari_sr.training.plane_pairs import describe_intensity
 from napari_sr.training.recipe import Recipe
 from napari_sr.training.training_set import TrainingSet
-from napari_sr.training.twins import intensity_words
-from napari_sr.zoo.card import AS_TAKEN, Card, Figure, TrainingData
-from napari_sr.zoo.catalogue import model_folder
+from napari_sr.zoo.card import Card, Figure, TrainingData
+from napari_sr.zoo.catalog import model_folder
 from napari_sr.zoo.model import Model
 from napari_sr.zoo.modelfile import WEIGHTS, read_model, write_model
 
@@ -26,7 +26,7 @@ _NOTE = "model.txt"
 def make_model(
     before: Card,
     recipe: Recipe,
-    learnt: TrainingSet,
+    training_set: TrainingSet,
     kept: Mapping[str, Weights],
     *,
     name: str,
@@ -43,7 +43,7 @@ def make_model(
         Of the network before the training.
     recipe : Recipe
         As it was run.
-    learnt : TrainingSet
+    learned : TrainingSet
         What it was trained on.
     kept : mapping of str to state dict
         Weights by the endpoints' names, or a single set under "weights".
@@ -58,12 +58,12 @@ def make_model(
     reached : mapping of str to Validated
         The last or best measurement of each set of weights.
     """
-    data = learnt.described
+    data = training_set.described
     if base is not None and base.training_data:
         names = {entry.name for entry in data}
         data = (*(entry for entry in base.training_data if entry.name not in names), *data)
     elif base is not None:
-        data = (TrainingData(name=f"what {base.name} was trained on", licence=base.licence), *data)
+        data = (TrainingData(name=f"what {base.name} was trained on", license=base.license), *data)
     endpoints = tuple(stage.endpoint for stage in recipe.stages if stage.endpoint in kept and stage.endpoint)
     adversarial = any(stage.adversarial for stage in recipe.stages)
     card = Card(
@@ -72,22 +72,24 @@ def make_model(
         architecture=before.architecture,
         scale=before.scale,
         channels=before.channels,
-        colour=before.colour,
+        color=before.color,
         # A fine-tuned model has seen other images than the one before it: of which kind, only the recipe can say.
         domain=recipe.domain,
         base=base.name if base is not None and recipe.network is None else None,
         intensity_range=before.intensity_range,
         output_range=before.output_range,
-        intensity=intensity_words(recipe.data.intensity),
-        degradation=AS_TAKEN if paired else describe_degradation(learnt.degradation),
+        intensity=describe_intensity(recipe.data.intensity),
+        degradation=None if paired else describe_degradation(training_set.degradation),
+        training_noise=None if paired else training_set.degradation.noise is not None,
+        paired=paired,
         pixel_size=pixel_size[0],
         pixel_unit=pixel_size[1],
         training_data=data,
         recipe=recipe.to_toml(),
         figures=_figures(reached),
-        licence=recipe.licence or (base.licence if base is not None else None),
+        license=recipe.license or (base.license if base is not None else None),
         endpoints=endpoints,
-        notes=_notes(recipe, base, learnt, reached, adversarial),
+        notes=_notes(recipe, base, training_set, reached, adversarial),
     )
     weights = kept if endpoints else {WEIGHTS: next(iter(kept.values()))}
     return Model(card, {key: _float32(state) for key, state in weights.items()})
@@ -102,7 +104,7 @@ def _float32(state: Weights) -> dict[str, Tensor]:
 
 def _figures(reached: Mapping[str, Validated]) -> tuple[Figure, ...]:
     figures = []
-    protocol = "validation scenes that nothing was learnt from, border of the factor left out, black 0 and white 1"
+    protocol = "validation scenes that nothing was learned from, border of the factor left out, black 0 and white 1"
     for name, seen in reached.items():
         where = "validation" if len(reached) == 1 else f"validation, {name}"
         figures += [
@@ -115,7 +117,7 @@ def _figures(reached: Mapping[str, Validated]) -> tuple[Figure, ...]:
 
 
 def _notes(
-    recipe: Recipe, base: Card | None, learnt: TrainingSet, reached: Mapping[str, Validated], adversarial: bool
+    recipe: Recipe, base: Card | None, training_set: TrainingSet, reached: Mapping[str, Validated], adversarial: bool
 ) -> str:
     notes = [recipe.description] if recipe.description else []
     if base is not None:
@@ -127,7 +129,7 @@ def _notes(
         notes.append("On its validation scenes it is worse than bicubic interpolation.")
     if adversarial:
         notes.append("Adversarial weights invent detail: not for quantification.")
-    return " ".join((*notes, *learnt.notes, *learnt.warnings))
+    return " ".join((*notes, *training_set.notes, *training_set.warnings))
 
 
 def save_model(model: Model, *, folder: Path | None = None, dtype: torch.dtype = torch.float32) -> tuple[Model, Path]:

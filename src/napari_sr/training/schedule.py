@@ -7,8 +7,8 @@ from math import cos, pi
 from napari_sr.training.recipe import Schedule
 
 
-def rate_share(schedule: Schedule, step: int, steps: int) -> float:
-    """Share of the optimiser's rate at a step.
+def learning_rate_fraction(schedule: Schedule, step: int, steps: int) -> float:
+    """Share of the optimizer's rate at a step.
 
     Parameters
     ----------

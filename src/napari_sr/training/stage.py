@@ -1,4 +1,4 @@
-"""One stage at work: networks, losses and optimisers, and what one step does."""
+"""One stage at work: networks, losses and optimizers, and what one step does."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from napari_sr.networks.discriminators import ESRGANDiscriminator, SRGANDiscrimi
 from napari_sr.training import losses as formulas
 from napari_sr.training import recipe
 from napari_sr.training.generator import Generator
-from napari_sr.training.perceptual import PerceptualLoss
-from napari_sr.training.schedule import cycle_at, rate_share
-from napari_sr.training.whitening import find_white, step_in_white
+from napari_sr.training.perceptual import FeatureDistance
+from napari_sr.training.schedule import cycle_at, learning_rate_fraction
+from napari_sr.training.whitening import measure_whitening, whiten_steps
 
 #: Gives the (low, high) patches of a part of a step's batch.
 Draw = Callable[[int, int], tuple[Tensor, Tensor]]
@@ -32,7 +32,7 @@ class Diverged(ArithmeticError):
 
 
 class StageWork:
-    """A stage's networks and optimisers on a device.
+    """A stage's networks and optimizers on a device.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class StageWork:
     generator : Generator
         Whose network is trained in place.
     stage : recipe.Stage
-        Losses, optimisers, schedule.
+        Losses, optimizers, schedule.
     patch : int
         Side of a high-resolution patch, for the discriminators.
     seed : int
@@ -75,14 +75,14 @@ class StageWork:
         self.network = self._placed(generator.network)
         self._forward = generator.for_patches().to(fabric.device)
         self._forward.train()
-        self.optimiser = _optimiser(self.network, stage.optimiser, fabric)
-        if stage.optimiser.white:
+        self.optimizer = _optimizer(self.network, stage.optimizer, fabric)
+        if stage.optimizer.whiten:
             layer = _first_layer(self.network)
             examples = (batch.to(fabric.device) for batch in examples)
-            step_in_white(self.optimiser, layer, find_white(self._forward, layer, examples))
+            whiten_steps(self.optimizer, layer, measure_whitening(self._forward, layer, examples))
         if stage.batch_norm == "kept":
             keep_statistics(self._forward)
-        self._optimiser = fabric.setup_optimizers(self.optimiser)
+        self._optimizer = fabric.setup_optimizers(self.optimizer)
         for loss in stage.losses:
             if isinstance(loss, recipe.PixelLoss) and loss.binned > patch:
                 raise InputError(
@@ -90,16 +90,16 @@ class StageWork:
                     "larger patches, or a smaller binned in the stage's losses."
                 )
         self.perceptual = {
-            n: self._placed(PerceptualLoss(loss))
+            n: self._placed(FeatureDistance(loss))
             for n, loss in enumerate(stage.losses)
             if isinstance(loss, recipe.PerceptualLoss)
         }
         self.discriminator: nn.Module | None = None
         if stage.discriminator is not None:
-            made = make_discriminator(stage.discriminator, generator.colours, patch, seed, fabric)
+            made = make_discriminator(stage.discriminator, generator.colors, patch, seed, fabric)
             self.discriminator = self._placed(made).train()
-            self.d_optimiser = _optimiser(made, stage.discriminator.optimiser, fabric)
-            self._d_optimiser = fabric.setup_optimizers(self.d_optimiser)
+            self.discriminator_optimizer = _optimizer(made, stage.discriminator.optimizer, fabric)
+            self._discriminator_optimizer = fabric.setup_optimizers(self.discriminator_optimizer)
         self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()} if stage.ema else None
 
     def _placed(self, network: nn.Module) -> nn.Module:
@@ -110,7 +110,7 @@ class StageWork:
         """The weights that count: the running average where there is one. Not copied."""
         return self.network.state_dict() if self.average is None else self.average
 
-    def step(self, step: int, draw: Draw, rate_factor: float = 1.0) -> dict[str, float]:
+    def step(self, step: int, draw: Draw, learning_rate_factor: float = 1.0) -> dict[str, float]:
         """Do one step.
 
         Parameters
@@ -119,7 +119,7 @@ class StageWork:
             Within the stage, from 0.
         draw : callable
             ``draw(part, parts)`` gives this process's patches of one part of the batch.
-        rate_factor : float
+        learning_rate_factor : float
             What is left of the recipe's rate after a mishap.
 
         Returns
@@ -133,9 +133,9 @@ class StageWork:
             If a loss is not a number; the weights are as they were before.
         """
         parts = self.stage.accumulate
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         if self.discriminator is not None:
-            self.d_optimiser.zero_grad(set_to_none=True)
+            self.discriminator_optimizer.zero_grad(set_to_none=True)
         told: dict[str, Tensor] = {}
         for part in range(parts):
             low, high = self._on_device(draw(part, parts))
@@ -145,7 +145,7 @@ class StageWork:
         figures = self._mean_over_processes(told)
         if not all(isfinite(value) for value in figures.values()):
             raise Diverged
-        self._update(step, rate_factor)
+        self._update(step, learning_rate_factor)
         return figures
 
     def _backward(self, low: Tensor, high: Tensor, parts: int) -> dict[str, Tensor]:
@@ -218,24 +218,24 @@ class StageWork:
             out: Tensor = self.discriminator(image)
         return out.float()
 
-    def _update(self, step: int, rate_factor: float) -> None:
-        share = rate_factor * rate_share(self.stage.schedule, step, self.stage.steps)
-        works: list[tuple[nn.Module, torch.optim.Optimizer, Any]] = [(self.network, self.optimiser, self._optimiser)]
+    def _update(self, step: int, learning_rate_factor: float) -> None:
+        share = learning_rate_factor * learning_rate_fraction(self.stage.schedule, step, self.stage.steps)
+        works: list[tuple[nn.Module, torch.optim.Optimizer, Any]] = [(self.network, self.optimizer, self._optimizer)]
         if self.discriminator is not None:
-            works.append((self.discriminator, self.d_optimiser, self._d_optimiser))
-        for network, optimiser, wrapped in works:
+            works.append((self.discriminator, self.discriminator_optimizer, self._discriminator_optimizer))
+        for network, optimizer, wrapped in works:
             _average_gradients(network)
             if self.stage.clip is not None:
-                self.fabric.clip_gradients(network, optimiser, max_norm=self.stage.clip, error_if_nonfinite=False)
-            for group in optimiser.param_groups:
-                group["lr"] = group["full_rate"] * share
+                self.fabric.clip_gradients(network, optimizer, max_norm=self.stage.clip, error_if_nonfinite=False)
+            for group in optimizer.param_groups:
+                group["lr"] = group["full_learning_rate"] * share
             wrapped.step()
         if self.average is not None:
             self._follow(step)
-        self._between("optimiser")
+        self._between("optimizer")
 
     def _follow(self, step: int) -> None:
-        """Move the running average towards the weights; it begins anew with every cycle of the schedule."""
+        """Move the running average toward the weights; it begins anew with every cycle of the schedule."""
         assert self.average is not None
         place, _, _ = cycle_at(self.stage.schedule, step, self.stage.steps)
         # At first over few steps: the weights that were begun with should not linger.
@@ -247,33 +247,40 @@ class StageWork:
             for key in state.keys() - set(floats):
                 self.average[key].copy_(state[key])
 
-    def rate(self, step: int, rate_factor: float = 1.0) -> float:
+    def learning_rate(self, step: int, learning_rate_factor: float = 1.0) -> float:
         """The generator's rate at a step of the stage."""
-        return self.stage.optimiser.rate * rate_factor * rate_share(self.stage.schedule, step, self.stage.steps)
+        return (
+            self.stage.optimizer.learning_rate
+            * learning_rate_factor
+            * learning_rate_fraction(self.stage.schedule, step, self.stage.steps)
+        )
 
     def state(self) -> dict[str, Any]:
         """Everything that later steps depend on."""
         state: dict[str, Any] = {
             "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
             "average": self.average,
             "precision": self.fabric.strategy.precision.state_dict(),
         }
         if self.discriminator is not None:
-            state |= {"discriminator": self.discriminator.state_dict(), "d_optimiser": self.d_optimiser.state_dict()}
+            state |= {
+                "discriminator": self.discriminator.state_dict(),
+                "discriminator_optimizer": self.discriminator_optimizer.state_dict(),
+            }
         return state
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back to a state."""
         self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimizer.load_state_dict(state["optimizer"])
         self.fabric.strategy.precision.load_state_dict(state["precision"])
         if self.average is not None:
             for key, value in state["average"].items():
                 self.average[key].copy_(value)
         if self.discriminator is not None:
             self.discriminator.load_state_dict(state["discriminator"])
-            self.d_optimiser.load_state_dict(state["d_optimiser"])
+            self.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
 
     def _on_device(self, pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         low, high = (t.to(self.fabric.device, non_blocking=True).contiguous(memory_format=self._layout) for t in pair)
@@ -295,7 +302,7 @@ def make_discriminator(
     Raises
     ------
     InputError
-        If the patch is too small for it, or batch normalisation cannot be synchronised here.
+        If the patch is too small for it, or batch normalization cannot be synchronized here.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed + 1)
@@ -312,9 +319,9 @@ def make_discriminator(
                 f"High-resolution patches of {patch} pixels are too small for the {settings.kind} discriminator: "
                 "choose larger patches, or the kind unet."
             ) from error
-    if settings.synchronise and fabric.world_size > 1:
+    if settings.synchronize and fabric.world_size > 1:
         if fabric.device.type != "cuda":
-            raise InputError("Batch normalisation is synchronised on NVIDIA GPUs only: leave synchronise out.")
+            raise InputError("Batch normalization is synchronized on NVIDIA GPUs only: leave synchronize out.")
         made = nn.SyncBatchNorm.convert_sync_batchnorm(made)
     return made
 
@@ -346,7 +353,7 @@ def _layers(network: nn.Module) -> list[nn.Module]:
 
 
 def keep_statistics(network: nn.Module) -> None:
-    """Have batch normalisations use and keep the statistics they have, until ``train()`` is called again."""
+    """Have batch normalizations use and keep the statistics they have, until ``train()`` is called again."""
     for layer in network.modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
             layer.eval()
@@ -360,20 +367,20 @@ def _first_layer(network: nn.Module) -> nn.Conv2d:
     return layer
 
 
-def _optimiser(network: nn.Module, settings: recipe.Optimiser, fabric: Fabric) -> torch.optim.Optimizer:
+def _optimizer(network: nn.Module, settings: recipe.Optimizer, fabric: Fabric) -> torch.optim.Optimizer:
     layers = _layers(network)
-    last = {id(p) for p in layers[-1].parameters()} if settings.last_rate != 1.0 else set()
-    white = {id(p) for p in layers[0].parameters()} if settings.white else set()
+    last = {id(p) for p in layers[-1].parameters()} if settings.last_layer_rate != 1.0 else set()
+    white = {id(p) for p in layers[0].parameters()} if settings.whiten else set()
     members = list(network.parameters())
     groups = []
     for share, chosen in (
         (1.0, [p for p in members if id(p) in white]),
         (1.0, [p for p in members if id(p) not in white | last]),
-        (settings.last_rate, [p for p in members if id(p) in last]),
+        (settings.last_layer_rate, [p for p in members if id(p) in last]),
     ):
         if chosen:
-            rate = settings.rate * share
-            groups.append({"params": chosen, "lr": rate, "full_rate": rate})
+            rate = settings.learning_rate * share
+            groups.append({"params": chosen, "lr": rate, "full_learning_rate": rate})
     if settings.kind == "sgd":
         return torch.optim.SGD(groups, momentum=settings.momentum, weight_decay=settings.weight_decay)
     # One kernel for all weights; the scaler of half precision cannot clip under it.

@@ -10,20 +10,21 @@ from typing import Any
 
 from lightning_fabric import Fabric
 
+from napari_sr.config import load_settings
 from napari_sr.errors import InputError
 from napari_sr.inference.device import choose_device, ieee_float32
 from napari_sr.training.controls import Controls, Predicate, never
-from napari_sr.training.events import Event, Listener, Validated
+from napari_sr.training.events import Event, EventListener, Validated
 from napari_sr.training.generator import make_generator, patch_sizes
 from napari_sr.training.images import images_in, pixel_size_of, training_images
 from napari_sr.training.loop import ONLY, Kept, Loop
-from napari_sr.training.precision import choose_precision, fabric_for
+from napari_sr.training.precision import choose_training_precision, fabric_for
 from napari_sr.training.recipe import Recipe, load_recipe
 from napari_sr.training.result import make_model
 from napari_sr.training.training_set import TrainingSet, make_training_set
 from napari_sr.zoo.architectures import build_empty
 from napari_sr.zoo.card import Architecture
-from napari_sr.zoo.catalogue import load_model
+from napari_sr.zoo.catalog import as_model, load_model
 from napari_sr.zoo.model import Model
 
 
@@ -52,7 +53,7 @@ class Outcome:
         return self.step == self.steps
 
 
-def _unheard(event: Event) -> None:
+def _ignore_event(event: Event) -> None:
     pass
 
 
@@ -97,7 +98,7 @@ class Training:
         self,
         recipe: Recipe | str | Path,
         images: Any = None,
-        model: Model | str | None = None,
+        model: Model | str | Path | None = None,
         *,
         folder: Path,
         data: Path | None = None,
@@ -105,16 +106,16 @@ class Training:
         axes: str | None = None,
         train_on: Any = None,
         validate_on: Any = None,
-        device: str = "auto",
-        listen: Listener | None = None,
+        device: str | None = None,
+        on_event: EventListener | None = None,
         cancel: Predicate | None = None,
         pause: Predicate | None = None,
         tensorboard: bool = False,
     ) -> None:
         self.recipe = load_recipe(recipe)
-        self.device = choose_device(device)
+        self.device = choose_device(load_settings(device=device).device)
         self.folder, self.name = folder, name or self.recipe.name
-        self._base = load_model(model) if isinstance(model, str) else model
+        self._base = None if model is None else as_model(model)
         if self._base is None and self.recipe.start is not None:
             self._base = load_model(self.recipe.start)
         scale = _scale(self.recipe, self._base)
@@ -130,10 +131,10 @@ class Training:
         self._data = data
         self._generator = make_generator(self.recipe, self._base, rgb)
         self._sizes, self.batch = patch_sizes(self.recipe.patches, self._generator.card)
-        self._listen = listen or _unheard
+        self._on_event = on_event or _ignore_event
         self._controls = Controls(cancel or never, pause or never)
         self._tensorboard = tensorboard
-        self._learnt: TrainingSet | None = None
+        self._training_set: TrainingSet | None = None
 
     def pause(self) -> None:
         """Wait before the next step, until `resume`; from any thread."""
@@ -155,23 +156,23 @@ class Training:
         InputError
             If an image cannot be used, or nothing is left to learn from.
         """
-        if self._learnt is None:
+        if self._training_set is None:
             card = self._generator.card
-            self._learnt = make_training_set(
+            self._training_set = make_training_set(
                 self._images,
                 self._held,
                 self.recipe,
                 scale=card.scale,
                 sizes=self._sizes,
                 margin=self._generator.margin,
-                colour=self._generator.colour,
+                color=self._generator.color,
             )
-        return self._learnt
+        return self._training_set
 
     @property
     def precision(self) -> str:
         """What the networks compute in: the recipe's, with "auto" settled."""
-        return choose_precision(self.recipe.precision, self.device, self._generator.network)
+        return choose_training_precision(self.recipe.precision, self.device, self._generator.network)
 
     def check_batch(self, processes: int) -> None:
         """Raise `InputError` unless the batch can be dealt out evenly to so many processes."""
@@ -203,7 +204,7 @@ class Training:
             If `cancel` said yes; the last checkpoint stands.
         """
         self._controls.start()
-        learnt = self.prepare()
+        training_set = self.prepare()
         fabric = fabric or fabric_for(self.device, self.precision)
         self.check_batch(fabric.world_size)
         # A run begins with the weights that it was given, and not with those of the run before.
@@ -211,21 +212,21 @@ class Training:
         loop = Loop(
             _with_files(self.recipe, self._data),
             generator,
-            learnt,
+            training_set,
             fabric,
             self.folder,
-            size=learnt.patches.size,
+            size=training_set.patches.size,
             batch=self.batch,
             controls=self._controls,
-            listen=self._listen,
+            on_event=self._on_event,
             identity=self.recipe.to_toml(),
             tensorboard=self._tensorboard,
         )
         with ieee_float32():
             done = loop.run()
-        return self._outcome(learnt, loop.kept, done)
+        return self._outcome(training_set, loop.kept, done)
 
-    def _outcome(self, learnt: TrainingSet, kept: Kept, done: int) -> Outcome:
+    def _outcome(self, training_set: TrainingSet, kept: Kept, done: int) -> Outcome:
         weights, reached, recipe = kept.weights, kept.reached, self.recipe
         wanted = {stage.endpoint for stage in recipe.stages if stage.endpoint is not None}
         if wanted - weights.keys():
@@ -236,7 +237,7 @@ class Training:
         model = make_model(
             self._generator.card,
             recipe,
-            learnt,
+            training_set,
             weights,
             name=self.name,
             base=None if self._base is None else self._base.card,

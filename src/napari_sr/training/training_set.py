@@ -14,9 +14,9 @@ from napari_sr.imaging.resize import resize
 from napari_sr.training.blocks import Block, Mask, choose_blocks, clear_of, permitted_corners
 from napari_sr.training.images import TrainingImage
 from napari_sr.training.patches import Patches
+from napari_sr.training.plane_pairs import PatchColor, PlanePair, make_plane_pairs
 from napari_sr.training.randomness import generator_at
 from napari_sr.training.recipe import Degradation, Recipe
-from napari_sr.training.twins import PatchColour, Twin, twins_of
 from napari_sr.zoo.card import TrainingData
 
 #: With fewer places than this for a patch, a smaller one is taken where the recipe leaves the choice.
@@ -45,7 +45,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What is learnt from and measured on.
+    """What is learned from and measured on.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def make_training_set(
     scale: int,
     sizes: Sequence[int],
     margin: int,
-    colour: PatchColour,
+    color: PatchColor,
 ) -> TrainingSet:
     """Make it, once, before the first step.
 
@@ -96,7 +96,7 @@ def make_training_set(
         As `Patches` takes them.
     sizes : sequence of int
         Sides of a patch in low-resolution pixels, the largest first: the first for which there is room is taken.
-    colour : {"grey", "luma", "rgb"}
+    color : {"gray", "luma", "rgb"}
         Channels of a patch.
 
     Raises
@@ -104,21 +104,23 @@ def make_training_set(
     InputError
         If an image cannot be used, or nothing is left to learn from.
     """
-    twins, settled = twins_of(images, scale, recipe.data, recipe.degradation, colour)
-    _check_content(images, twins, min(sizes) + 2 * margin)
-    blocks = [] if validation else _blocks(images, twins, recipe)
+    plane_pairs, settled = make_plane_pairs(images, scale, recipe.data, recipe.degradation, color)
+    _check_content(images, plane_pairs, min(sizes) + 2 * margin)
+    blocks = [] if validation else _blocks(images, plane_pairs, recipe)
     if validation:
-        scenes = _whole_scenes(validation, recipe, settled, scale, colour)
+        scenes = _whole_scenes(validation, recipe, settled, scale, color)
     else:
-        scenes = _scenes_of(blocks, images, twins, recipe, scale, colour)
-    size, corners = _corners(sizes, margin, [_clear(images[t.image], t, blocks, recipe) for t in twins], twins, recipe)
+        scenes = _scenes_of(blocks, images, plane_pairs, recipe, scale, color)
+    size, corners = _corners(
+        sizes, margin, [_clear(images[t.image], t, blocks, recipe) for t in plane_pairs], plane_pairs, recipe
+    )
     patches = Patches(
-        twins,
+        plane_pairs,
         corners,
         scale=scale,
         size=size,
         margin=margin,
-        colour=colour,
+        color=color,
         seed=recipe.seed,
         flips=recipe.patches.flips,
         turns=recipe.patches.turns,
@@ -129,21 +131,21 @@ def make_training_set(
         patches=patches,
         scenes=tuple(scenes),
         degradation=settled,
-        described=_described(images, twins, max(recipe.data.sizes)),
-        fingerprint=_fingerprint(twins, corners, scenes),
+        described=_described(images, plane_pairs, max(recipe.data.sizes)),
+        fingerprint=_fingerprint(plane_pairs, corners, scenes),
         warnings=warnings,
         notes=tuple(match.sentence() for match in matches),
     )
 
 
 def _corners(
-    sizes: Sequence[int], margin: int, clear: Sequence[Mask], twins: Sequence[Twin], recipe: Recipe
+    sizes: Sequence[int], margin: int, clear: Sequence[Mask], plane_pairs: Sequence[PlanePair], recipe: Recipe
 ) -> tuple[int, list[Mask]]:
     """The first side of a patch for which there is room, or else the last, and where such patches may lie."""
     for size in sizes:
         corners = [
-            permitted_corners(twin.grey, mask, size + 2 * margin, recipe.patches.empty)
-            for twin, mask in zip(twins, clear, strict=True)
+            permitted_corners(plane_pair.gray, mask, size + 2 * margin, recipe.patches.empty)
+            for plane_pair, mask in zip(plane_pairs, clear, strict=True)
         ]
         if size == sizes[-1] or sum(int(mask.sum()) for mask in corners) >= _ROOM:
             return size, corners
@@ -151,63 +153,69 @@ def _corners(
 
 
 def _whole_scenes(
-    validation: Sequence[TrainingImage], recipe: Recipe, settled: Degradation, scale: int, colour: PatchColour
+    validation: Sequence[TrainingImage], recipe: Recipe, settled: Degradation, scale: int, color: PatchColor
 ) -> list[Scene]:
     data = recipe.data.model_copy(update={"sizes": (1.0,)})
-    whole, _ = twins_of(validation, scale, data, settled, colour)
+    whole, _ = make_plane_pairs(validation, scale, data, settled, color)
     return [
-        _scene(validation[twin.image].name, twin, None, scale, colour, recipe.seed, n)
-        for n, twin in enumerate(whole[: recipe.validation.most])
+        _scene(validation[plane_pair.image].name, plane_pair, None, scale, color, recipe.seed, n)
+        for n, plane_pair in enumerate(whole[: recipe.validation.most])
     ]
 
 
 def _scenes_of(
     blocks: Sequence[Block],
     images: Sequence[TrainingImage],
-    twins: Sequence[Twin],
+    plane_pairs: Sequence[PlanePair],
     recipe: Recipe,
     scale: int,
-    colour: PatchColour,
+    color: PatchColor,
 ) -> list[Scene]:
     """One scene of each block: of a stack, its middle plane."""
     scenes = []
     for n, block in enumerate(blocks):
-        planes = [t for t in twins if t.image == block.image and t.size == max(recipe.data.sizes)]
-        twin = planes[len(planes) // 2]
-        scenes.append(_scene(images[block.image].name, twin, block, scale, colour, recipe.seed, n))
+        planes = [t for t in plane_pairs if t.image == block.image and t.size == max(recipe.data.sizes)]
+        plane_pair = planes[len(planes) // 2]
+        scenes.append(_scene(images[block.image].name, plane_pair, block, scale, color, recipe.seed, n))
     return scenes
 
 
-def _check_content(images: Sequence[TrainingImage], twins: Sequence[Twin], side: int) -> None:
+def _check_content(images: Sequence[TrainingImage], plane_pairs: Sequence[PlanePair], side: int) -> None:
     """Refuse what holds nothing to learn, by its name."""
     for number, image in enumerate(images):
-        own = [twin for twin in twins if twin.image == number]
-        if not any(float(twin.grey.std()) > 0 for twin in own):
+        own = [plane_pair for plane_pair in plane_pairs if plane_pair.image == number]
+        if not any(float(plane_pair.gray.std()) > 0 for plane_pair in own):
             raise InputError(f"{image.name} is constant: give an image with something in it.")
-    if max(min(twin.grey.shape) for twin in twins) < side:
-        image, shape = max(((images[t.image], t.grey.shape) for t in twins), key=lambda pair: min(pair[1]))
+    if max(min(plane_pair.gray.shape) for plane_pair in plane_pairs) < side:
+        image, shape = max(((images[t.image], t.gray.shape) for t in plane_pairs), key=lambda pair: min(pair[1]))
         raise InputError(
             f"{image.name} has {shape[0]} x {shape[1]} pixels at low resolution, less than a patch of {side} x {side}: "
             "give a larger image, or choose a smaller patch size."
         )
 
 
-def _blocks(images: Sequence[TrainingImage], twins: Sequence[Twin], recipe: Recipe) -> list[Block]:
+def _blocks(images: Sequence[TrainingImage], plane_pairs: Sequence[PlanePair], recipe: Recipe) -> list[Block]:
     planes, regions = [], []
     for number, image in enumerate(images):
-        own = [twin for twin in twins if twin.image == number and twin.size == max(recipe.data.sizes)]
-        planes.append(own[len(own) // 2].grey)
+        own = [
+            plane_pair
+            for plane_pair in plane_pairs
+            if plane_pair.image == number and plane_pair.size == max(recipe.data.sizes)
+        ]
+        planes.append(own[len(own) // 2].gray)
         region = image.validate_on
         regions.append(None if region is None else _shrunk(region, planes[-1].shape))
     return choose_blocks(planes, regions, recipe.validation, recipe.patches.empty, recipe.seed)
 
 
-def _clear(image: TrainingImage, twin: Twin, blocks: Sequence[Block], recipe: Recipe) -> Mask:
-    """Pixels of a plane that may be learnt from; blocks and regions follow the size at which it is shown."""
-    shape = (twin.grey.shape[0], twin.grey.shape[1])
-    share = twin.size / max(recipe.data.sizes)
+def _clear(image: TrainingImage, plane_pair: PlanePair, blocks: Sequence[Block], recipe: Recipe) -> Mask:
+    """Pixels of a plane that may be learned from; blocks and regions follow the size at which it is shown."""
+    shape = (plane_pair.gray.shape[0], plane_pair.gray.shape[1])
+    share = plane_pair.size / max(recipe.data.sizes)
     boxes = [
-        (_scaled(block.rows, share), _scaled(block.columns, share)) for block in blocks if block.image == twin.image
+        (_scaled(block.rows, share), _scaled(block.columns, share))
+        for block in blocks
+        if block.image == plane_pair.image
     ]
     region, held = (None if mask is None else _shrunk(mask, shape) for mask in (image.train_on, image.validate_on))
     return clear_of(shape, boxes, recipe.validation.gap, region, held)
@@ -230,22 +238,24 @@ def _shrunk(mask: Mask, shape: tuple[int, ...]) -> Mask:
 
 
 def _scene(
-    name: str, twin: Twin, block: Block | None, scale: int, colour: PatchColour, seed: int, number: int
+    name: str, plane_pair: PlanePair, block: Block | None, scale: int, color: PatchColor, seed: int, number: int
 ) -> Scene:
-    height, width = twin.grey.shape
+    height, width = plane_pair.gray.shape
     rows, columns = (slice(0, height), slice(0, width)) if block is None else (block.rows, block.columns)
     generator = generator_at(seed, "validation", number=number)
-    low = twin.low_part(rows, columns, colour, generator, len(twin.lows) // 2)
+    low = plane_pair.low_part(rows, columns, color, generator, len(plane_pair.lows) // 2)
     large = [slice(scale * part.start, scale * part.stop) for part in (rows, columns)]
-    dtype = twin.high.dtype
+    dtype = plane_pair.high.dtype
     ends = (-np.inf, np.inf)
     if dtype.kind in "iu":
-        limits = twin.high_map.forward([np.iinfo(dtype).min, np.iinfo(dtype).max])
+        limits = plane_pair.high_map.forward([np.iinfo(dtype).min, np.iinfo(dtype).max])
         ends = (float(limits[0]), float(limits[1]))
-    return Scene(name, low, twin.high_part(large[0], large[1], colour), ends)
+    return Scene(name, low, plane_pair.high_part(large[0], large[1], color), ends)
 
 
-def _described(images: Sequence[TrainingImage], twins: Sequence[Twin], largest: float) -> tuple[TrainingData, ...]:
+def _described(
+    images: Sequence[TrainingImage], plane_pairs: Sequence[PlanePair], largest: float
+) -> tuple[TrainingData, ...]:
     """One entry for each set, with the hash of its pixels."""
     groups: dict[str, list[int]] = {}
     for number, image in enumerate(images):
@@ -254,19 +264,19 @@ def _described(images: Sequence[TrainingImage], twins: Sequence[Twin], largest: 
     for name, members in groups.items():
         digest = hashlib.sha256()
         for number in members:
-            for twin in (t for t in twins if t.image == number and t.size == largest):
-                _add(digest, twin.high if twin.source is None else twin.source)
+            for plane_pair in (t for t in plane_pairs if t.image == number and t.size == largest):
+                _add(digest, plane_pair.high if plane_pair.source is None else plane_pair.source)
         first = images[members[0]]
-        described.append(TrainingData(name=name, licence=first.licence, sha256=digest.hexdigest(), source=first.source))
+        described.append(TrainingData(name=name, license=first.license, sha256=digest.hexdigest(), source=first.source))
     return tuple(described)
 
 
-def _fingerprint(twins: Sequence[Twin], corners: Sequence[Mask], scenes: Sequence[Scene]) -> str:
+def _fingerprint(plane_pairs: Sequence[PlanePair], corners: Sequence[Mask], scenes: Sequence[Scene]) -> str:
     digest = hashlib.sha256()
-    for twin, mask in zip(twins, corners, strict=True):
-        for part in (*twin.lows, twin.high, mask):
+    for plane_pair, mask in zip(plane_pairs, corners, strict=True):
+        for part in (*plane_pair.lows, plane_pair.high, mask):
             _add(digest, part)
-        digest.update(repr((twin.low_map, twin.high_map, twin.degradation)).encode())
+        digest.update(repr((plane_pair.low_map, plane_pair.high_map, plane_pair.degradation)).encode())
     for scene in scenes:
         _add(digest, scene.low)
         _add(digest, scene.high)

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from napari_sr.evaluation.fidelity import psnr, ssim
-from napari_sr.imaging.colour import luma
+from napari_sr.imaging.color import luma
 from napari_sr.imaging.resize import resize
-from napari_sr.training.events import Crop, Picture
+from napari_sr.training.events import CropImage, ValidationCrop
 from napari_sr.training.training_set import Scene
 
 #: What identical images count as; infinity would hide all others in the mean.
@@ -48,7 +48,7 @@ class Validator:
         self.baseline = self._score(self._bicubic)
         self._before: list[npt.NDArray[np.float32]] | None = None
 
-    def measure(self, network: nn.Module, device: torch.device) -> tuple[Score, tuple[Crop, ...]]:
+    def measure(self, network: nn.Module, device: torch.device) -> tuple[Score, tuple[ValidationCrop, ...]]:
         """Put every scene through a network in evaluation mode, in float32; the first call gives "before"."""
         results = []
         with torch.inference_mode():
@@ -73,7 +73,7 @@ class Validator:
         finite = np.nan_to_num(result, nan=0.0, posinf=1e6, neginf=-1e6)
         return np.clip(finite, *scene.ends)
 
-    def _crop(self, number: int, now: npt.NDArray[np.float32]) -> Crop:
+    def _crop(self, number: int, now: npt.NDArray[np.float32]) -> ValidationCrop:
         assert self._before is not None
         scene = self._scenes[number]
         side = _SIDE // self._scale
@@ -82,13 +82,13 @@ class Validator:
             _picture(image, top * self._scale, left * self._scale, side * self._scale)
             for image in (self._bicubic[number], self._before[number], now, scene.high)
         ]
-        return Crop(scene.name, _picture(scene.low, top, left, side), *large)
+        return ValidationCrop(scene.name, _picture(scene.low, top, left, side), *large)
 
 
 def _compared(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return luma(np.moveaxis(image, 0, -1)).astype(np.float32) if image.shape[0] == 3 else image[0]
 
 
-def _picture(image: npt.NDArray[np.float32], top: int, left: int, side: int) -> Picture:
+def _picture(image: npt.NDArray[np.float32], top: int, left: int, side: int) -> CropImage:
     part = image[:, top : top + side, left : left + side]
     return np.ascontiguousarray(part[0] if part.shape[0] == 1 else np.moveaxis(part, 0, -1))

@@ -1,16 +1,16 @@
 """A first layer that learns in the basis in which what it reads is white.
 
-Neighbouring pixels are nearly alike: over the patches that a first layer reads, the mean varies some million times as
+Neighboring pixels are nearly alike: over the patches that a first layer reads, the mean varies some million times as
 much as the finest detail. Steps that are as long for every weight then learn the detail last, and super-resolution is
-detail. In a basis in which all directions vary alike, they are learnt together. The network and its weights stay what
-they are; only the optimiser's steps are taken in the other basis.
+detail. In a basis in which all directions vary alike, they are learned together. The network and its weights stay what
+they are; only the optimizer's steps are taken in the other basis.
 
 References
 ----------
 Y. LeCun, L. Bottou, G. B. Orr, K.-R. Müller, "Efficient BackProp", 1998, section 4.3 (inputs that are decorrelated and
 of one variance).
-G. Desjardins, K. Simonyan, R. Pascanu, K. Kavukcuoglu, "Natural Neural Networks", arXiv:1507.00210 (weights learnt in a
-whitened basis, the function unchanged).
+G. Desjardins, K. Simonyan, R. Pascanu, K. Kavukcuoglu, "Natural Neural Networks", arXiv:1507.00210 (weights learned
+in a whitened basis, the function unchanged).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FLOOR = 1e-4
 
 
 @dataclass(frozen=True)
-class White:
+class Whitening:
     """How what a layer reads becomes white: x -> basis (x - mean).
 
     Parameters
@@ -44,7 +44,7 @@ class White:
 
 
 @torch.no_grad()
-def find_white(network: nn.Module, layer: nn.Conv2d, images: Iterable[Tensor]) -> White:
+def measure_whitening(network: nn.Module, layer: nn.Conv2d, images: Iterable[Tensor]) -> Whitening:
     """Measure what a layer reads.
 
     Parameters
@@ -66,7 +66,7 @@ def find_white(network: nn.Module, layer: nn.Conv2d, images: Iterable[Tensor]) -
         # Borders that the layer invents are no images, unless a patch has nothing else to read.
         fits = all(n >= k for n, k in zip(values.shape[2:], layer.kernel_size, strict=True))
         padding = (0, 0) if fits else tuple(k // 2 for k in layer.kernel_size)
-        # Beside one another, not overlapping: neighbours tell the same twice.
+        # Beside one another, not overlapping: neighbors tell the same twice.
         read = nn.functional.unfold(values, layer.kernel_size, layer.dilation, padding, stride=layer.kernel_size)
         vectors = read.transpose(1, 2).reshape(-1, size).cpu().double()
         total.add_(vectors.sum(0))
@@ -85,35 +85,35 @@ def find_white(network: nn.Module, layer: nn.Conv2d, images: Iterable[Tensor]) -
     mean = total / count if layer.bias is not None else torch.zeros_like(total)
     variances, directions = torch.linalg.eigh(products / count - torch.outer(mean, mean))
     basis = directions * (variances.clamp_min(0) + _FLOOR).rsqrt() @ directions.T
-    return White(mean.float(), basis.float())
+    return Whitening(mean.float(), basis.float())
 
 
-def step_in_white(optimiser: torch.optim.Optimizer, layer: nn.Conv2d, white: White) -> None:
-    """Have an optimiser take the steps of a layer's weights where what it reads is white.
+def whiten_steps(optimizer: torch.optim.Optimizer, layer: nn.Conv2d, white: Whitening) -> None:
+    """Have an optimizer take the steps of a layer's weights where what it reads is white.
 
     The layer computes W x + b = V B (x - m) + c, with V = W B⁻¹ and c = b + W m. The gradient for V is that for W, less
     m times that for b, times B; a step of V is one of W times B, and b follows so that c goes its own way. So the
-    gradients are turned before the optimiser's own step, and the step after it. Mean and basis are part of the
-    optimiser's state: a run that goes on has the same.
+    gradients are turned before the optimizer's own step, and the step after it. Mean and basis are part of the
+    optimizer's state: a run that goes on has the same.
 
     Parameters
     ----------
-    optimiser : torch.optim.Optimizer
+    optimizer : torch.optim.Optimizer
         Whose first group holds the layer's weights, and nothing else.
     layer : nn.Conv2d
         The layer.
-    white : White
+    white : Whitening
         Of what it reads.
     """
     weight, bias = layer.weight, layer.bias
-    group = optimiser.param_groups[0]
+    group = optimizer.param_groups[0]
     assert [id(p) for p in group["params"]] == [id(p) for p in layer.parameters()]
     group["mean"], group["basis"] = white.mean, white.basis
     before: list[Tensor] = []
 
     def kept() -> tuple[Tensor, Tensor]:
         # Not from `white`: a state that was loaded since has brought its own.
-        now = optimiser.param_groups[0]
+        now = optimizer.param_groups[0]
         return now["mean"].to(weight.device), now["basis"].to(weight.device)
 
     def turn_gradient(*_: Any) -> None:
@@ -135,5 +135,5 @@ def step_in_white(optimiser: torch.optim.Optimizer, layer: nn.Conv2d, white: Whi
         if bias is not None:
             bias.sub_(step @ mean)
 
-    optimiser.register_step_pre_hook(turn_gradient)
-    optimiser.register_step_post_hook(turn_step)
+    optimizer.register_step_pre_hook(turn_gradient)
+    optimizer.register_step_post_hook(turn_step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
@@ -12,12 +13,15 @@ from napari_sr.config import load_config, remember
 from napari_sr.errors import NapariSRError
 from napari_sr.widgets.executor import Executor
 from napari_sr.widgets.job_plan import JobPlan, plan_as_scalars, plan_from_scalars
-from napari_sr.widgets.lanes import lanes_on, shared_lanes
 from napari_sr.widgets.layer_choice import is_preview
 from napari_sr.widgets.layer_facts import known_axes
 from napari_sr.widgets.model_loading import ModelLoader
 from napari_sr.widgets.place_choice import Place
+from napari_sr.widgets.queues import queues_on, shared_queues
 from napari_sr.widgets.upscaling import Upscaling
+
+if TYPE_CHECKING:
+    from napari_sr.inference import Report
 
 _RECENT = "recent"
 
@@ -72,8 +76,8 @@ def upscale_active_layer(viewer: Viewer, executor: Executor | None = None) -> No
     except NapariSRError as error:
         show_error(str(error))
         return
-    lanes = shared_lanes() if executor is None else lanes_on(executor)
-    Upscaling(viewer, place, plan, _loader(), lanes, _Notifier()).start()
+    queues = shared_queues() if executor is None else queues_on(executor)
+    Upscaling(viewer, place, plan, _loader(), queues, _Notifier()).start()
 
 
 class _Notifier:
@@ -82,9 +86,9 @@ class _Notifier:
     def progressed(self, upscaling: Upscaling, done: int, total: int) -> None:
         """Say nothing: the bar in the activity dock does."""
 
-    def finished(self, upscaling: Upscaling, layer: Image) -> None:
+    def finished(self, upscaling: Upscaling, layer: Image, report: Report) -> None:
         """Say that the result is there."""
-        show_info(f"Done in {layer.metadata['napari_sr']['seconds']:.1f} s: “{layer.name}”.")
+        show_info(f"Done in {report.seconds:.1f} s: “{layer.name}”.")
 
     def failed(self, upscaling: Upscaling, error: Exception) -> None:
         """Say why not."""

@@ -16,7 +16,7 @@ from napari_sr.widgets.panel import UpscalePanel
 from napari_sr.widgets.sample_data import high_layer, low_layer
 from napari_sr.widgets.srcnn_panel import SRCNNPanel
 from napari_sr.widgets.srgan_panel import SRGANPanel
-from napari_sr.zoo.catalogue import list_models
+from napari_sr.zoo.catalog import list_models
 
 PANELS: dict[str, type[UpscalePanel]] = {"srcnn": SRCNNPanel, "srgan": SRGANPanel, "esrgan": ESRGANPanel}
 
@@ -39,7 +39,7 @@ def open_demo(
     sample_name : {"fluorescence", "electron"}
         Which sample.
     model_name : str
-        Which model of the catalogue.
+        Which model of the catalog.
     screenshot : str or Path, optional
         A PNG of the window to write, once the result is there.
     block : bool

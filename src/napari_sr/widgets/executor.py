@@ -18,10 +18,9 @@ from qtpy.QtCore import QObject, QThreadPool, Signal  # type: ignore[attr-define
 from superqt.utils import WorkerBase
 
 from napari_sr.errors import Cancelled
+from napari_sr.progress import Cancel, Progress
 
 T = TypeVar("T")
-Progress = Callable[[int, int], None]
-Cancel = Callable[[], bool]
 
 # More often than the eye can follow would only fill the queue of the main thread.
 _SECONDS_BETWEEN_REPORTS = 0.05

@@ -9,7 +9,7 @@ import numpy as np
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.geometry import layer_pixel_size
-from napari_sr.imaging.pixel_size import METRES
+from napari_sr.imaging.pixel_size import METERS
 from napari_sr.widgets.finetune_images import Example
 from napari_sr.widgets.finetune_layers import ImageCopy
 from napari_sr.widgets.layer_facts import known_axes
@@ -72,9 +72,9 @@ def pixel_in_nanometres(examples: list[Example]) -> float | None:
     sizes = []
     for example in examples:
         said, unit = layer_pixel_size(example.high, known_axes(example.high))
-        if unit not in METRES:
+        if unit not in METERS:
             return None
-        sizes.append(said["X"] * METRES[unit] / METRES[_NANOMETRE])
+        sizes.append(said["X"] * METERS[unit] / METERS[_NANOMETRE])
     if sizes and max(sizes) > (1 + _AGREED) * min(sizes):
         raise InputError(
             f"The images have pixels of {min(sizes):.4g} nm to {max(sizes):.4g} nm, and the blur by the optics goes by "

@@ -10,7 +10,7 @@ from magicgui.widgets.bases import Widget
 
 from napari_sr.widgets.rows import beside, show_text, wrapped
 
-State = Literal["idle", "running", "paused", "stopping", "stopped"]
+ControlsState = Literal["idle", "running", "paused", "stopping", "stopped"]
 """Of the last training; one that was stopped can be gone on with."""
 
 
@@ -30,7 +30,7 @@ class TrainingControls(Container[Widget]):
         on_resume: Callable[[], None],
         on_stop: Callable[[], None],
     ) -> None:
-        self._state: State = "idle"
+        self._state: ControlsState = "idle"
         self._can_start = True
         self._on_pause, self._on_resume = on_pause, on_resume
         self.start_button = PushButton(
@@ -45,7 +45,9 @@ class TrainingControls(Container[Widget]):
         self.bar.native.setTextVisible(False)
         self.message = wrapped(Label(name="message", tooltip="How the training goes."))
         self.verdict = wrapped(
-            Label(name="verdict", tooltip="Measured on pixels that nothing is learnt from, beside plain interpolation.")
+            Label(
+                name="verdict", tooltip="Measured on pixels that nothing is learned from, beside plain interpolation."
+            )
         )
         buttons = beside("buttons", "", [self.start_button, self.pause_button, self.stop_button])
         super().__init__(widgets=[buttons, self.bar, self.message, self.verdict], labels=False)
@@ -58,7 +60,7 @@ class TrainingControls(Container[Widget]):
         self._update()
 
     @property
-    def state(self) -> State:
+    def state(self) -> ControlsState:
         """How the last training stands."""
         return self._state
 
@@ -67,7 +69,7 @@ class TrainingControls(Container[Widget]):
         """Whether a training has not ended."""
         return self._state in ("running", "paused", "stopping")
 
-    def set_state(self, state: State) -> None:
+    def set_state(self, state: ControlsState) -> None:
         """Show how the training stands."""
         self._state = state
         self._update()
@@ -87,7 +89,7 @@ class TrainingControls(Container[Widget]):
         show_text(self.message, text)
 
     def judge(self, text: str, warning: str | None = None) -> None:
-        """Show what the last measurement says; in the colour of warnings, where it is one."""
+        """Show what the last measurement says; in the color of warnings, where it is one."""
         self.verdict.native.setStyleSheet(f"color: {warning};" if warning else "")
         show_text(self.verdict, text)
 

@@ -12,16 +12,16 @@ from napari.utils.theme import get_theme
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 
-from napari_sr.inference.words import seconds_words
-from napari_sr.training.events import Event, Paused, Prepared, RateLowered, Resumed, StepDone, Validated
+from napari_sr.inference.formatting import format_seconds
+from napari_sr.training.events import Event, LearningRateLowered, Paused, Prepared, Resumed, StepDone, Validated
 from napari_sr.widgets.error_notice import notify_of
-from napari_sr.widgets.finetune_controls import State, TrainingControls
+from napari_sr.widgets.finetune_controls import ControlsState, TrainingControls
 from napari_sr.widgets.finetune_crops import CropLayers
 from napari_sr.widgets.finetune_curves import Curves
 from napari_sr.widgets.finetune_outcome import OutcomeView
-from napari_sr.widgets.finetuning import Finetuning, Plan, Trained
-from napari_sr.widgets.lanes import Lanes
+from napari_sr.widgets.finetuning import FinetunePlan, Finetuning, Trained
 from napari_sr.widgets.model_loading import ModelLoader
+from napari_sr.widgets.queues import WorkQueues
 from napari_sr.widgets.rows import stop
 
 UNTOUCHED = "your models and images are untouched"
@@ -54,7 +54,7 @@ class TrainingCourse:
     def __init__(
         self,
         viewer: Viewer,
-        lanes: Lanes,
+        queues: WorkQueues,
         loader: ModelLoader,
         *,
         on_start: Callable[[], None],
@@ -62,10 +62,10 @@ class TrainingCourse:
         on_pairs: Callable[[str], None],
         on_end: Callable[[], None],
     ) -> None:
-        self._viewer, self._lanes, self._loader = viewer, lanes, loader
+        self._viewer, self._queues, self._loader = viewer, queues, loader
         self._on_pairs, self._on_end = on_pairs, on_end
         self.training: Finetuning | None = None
-        self._stopped: tuple[Plan, Path] | None = None
+        self._stopped: tuple[FinetunePlan, Path] | None = None
         self._latest: StepDone | None = None
         self.controls = TrainingControls(on_start, self.pause, self.resume, self.stop)
         self.curves = Curves()
@@ -85,7 +85,7 @@ class TrainingCourse:
         """Whether a training has not ended."""
         return self.training is not None
 
-    def begin(self, plan: Plan, beside: Image) -> None:
+    def begin(self, plan: FinetunePlan, beside: Image) -> None:
         """Begin a training, and show its scenes beside an image."""
         self.curves.clear()
         self.crops.begin(beside)
@@ -123,7 +123,7 @@ class TrainingCourse:
         elif isinstance(event, Validated):
             self.curves.add_measurement(event)
             self.crops.show(event.crops)
-            self.controls.judge(event.sentence(), None if event.better_than_bicubic else self._warning_colour())
+            self.controls.judge(event.sentence(), None if event.better_than_bicubic else self._warning_color())
         elif isinstance(event, Prepared):
             self.controls.progress(event.resumed_at, event.steps)
             self.controls.say(_prepared(event))
@@ -132,7 +132,7 @@ class TrainingCourse:
             self.controls.say(f"Paused after step {event.step}.")
         elif isinstance(event, Resumed):
             self.controls.say(f"Going on with step {event.step + 1}…")
-        elif isinstance(event, RateLowered):
+        elif isinstance(event, LearningRateLowered):
             self.controls.say(
                 f"The loss was not a number at step {event.step}: going on from step {event.back_to}, half as fast."
             )
@@ -162,27 +162,27 @@ class TrainingCourse:
         stop(self._moment)
         training, self.training = self.training, None
         if training is not None:
-            self._lanes.trainings.forget(self._show_place)
+            self._queues.trainings.forget(self._show_place)
             training.abandon()
         self.crops.remove()
 
-    def _begin(self, plan: Plan, folder: Path | None) -> None:
+    def _begin(self, plan: FinetunePlan, folder: Path | None) -> None:
         self._stopped, self._latest = None, None
         self.outcome.forget()
         self.controls.judge("")
         self.controls.progress(0, 0)
         self.controls.set_state("running")
         self.curve_box.visible = True
-        training = Finetuning(plan, self._loader, self._lanes, self, folder)
+        training = Finetuning(plan, self._loader, self._queues, self, folder)
         self.training = training
         self.controls.say("Preparing the images…")
-        self._lanes.trainings.listen(self._show_place)
+        self._queues.trainings.on_event(self._show_place)
         training.start()
         self._show_place()
 
-    def _end(self, state: State, message: str) -> None:
+    def _end(self, state: ControlsState, message: str) -> None:
         self.training = None
-        self._lanes.trainings.forget(self._show_place)
+        self._queues.trainings.forget(self._show_place)
         stop(self._moment)
         self.controls.set_state(state)
         self.controls.say(message)
@@ -196,10 +196,10 @@ class TrainingCourse:
         if step is None or self.controls.state != "running":
             return
         self.controls.progress(step.step, step.steps)
-        left = f", {seconds_words(step.seconds_left)} left" if step.step < step.steps else ""
+        left = f", {format_seconds(step.seconds_left)} left" if step.step < step.steps else ""
         self.controls.say(f"Step {step.step} of {step.steps}{left}.")
 
-    def _warning_colour(self) -> str:
+    def _warning_color(self) -> str:
         return str(get_theme(str(self._viewer.theme)).warning.as_hex())
 
 

@@ -15,7 +15,7 @@ from napari.layers import Image, Layer
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 
-from napari_sr.training.events import Crop
+from napari_sr.training.events import ValidationCrop
 from napari_sr.widgets.layer_choice import PREVIEW_KEY
 from napari_sr.widgets.preview_layer import selection_kept
 from napari_sr.widgets.rows import stop
@@ -30,7 +30,7 @@ _STRIP, _LETTERS = 20, 16
 
 
 class CropLayers:
-    """Three layers that lie in a row, to the right of the image that is learnt from.
+    """Three layers that lie in a row, to the right of the image that is learned from.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class CropLayers:
         self.remove()
         self._source, self._unwanted = source, False
 
-    def show(self, crops: Sequence[Crop]) -> None:
+    def show(self, crops: Sequence[ValidationCrop]) -> None:
         """Show the scenes of a measurement; not again once somebody has removed one of the layers."""
         if self._unwanted or not crops:
             return
@@ -130,7 +130,7 @@ def stacked(pictures: Sequence[Floats]) -> Floats:
     Parameters
     ----------
     pictures : sequence of array, shape (Y, X) or (Y, X, 3)
-        All grey or all in colours.
+        All gray or all in colors.
     """
     width = max(picture.shape[1] for picture in pictures)
     height = sum(picture.shape[0] for picture in pictures) + _GAP * (len(pictures) - 1)

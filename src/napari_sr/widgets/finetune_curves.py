@@ -21,7 +21,7 @@ _HEIGHT = 145
 _SMOOTH = 0.05
 #: More points than a plot has pixels are thinned out.
 _MOST_POINTS = 2000
-_COLOURS = ("#5aa9e6", "#f6ae2d", "#9bc53d", "#c56bd0", "#7d8597")
+_COLORS = ("#5aa9e6", "#f6ae2d", "#9bc53d", "#c56bd0", "#7d8597")
 _TRUE, _PLAIN = "#5aa9e6", "#e4572e"
 _DOTS = {"symbol": "o", "symbolSize": 5, "symbolBrush": _TRUE}
 
@@ -80,7 +80,7 @@ class Curves(QWidget):
         self._draw_soon()
 
     def dress(self, background: str, foreground: str) -> None:
-        """Take on the colours of the window."""
+        """Take on the colors of the window."""
         for plot in self._plots:
             plot.setBackground(background)
             for side in ("left", "bottom"):
@@ -91,13 +91,13 @@ class Curves(QWidget):
     def draw(self) -> None:
         """Draw what is known."""
         losses = {name: values for name, values in self.losses.items() if name == "total" or len(self.losses) > 2}
-        colours = dict(zip(losses, cycle(_COLOURS), strict=False))
+        colors = dict(zip(losses, cycle(_COLORS), strict=False))
         for name, values in losses.items():
             raw: Any = np.asarray(values)
-            self._set(f"{name}, each step", self._loss, self.steps, raw, pg.mkPen(colours[name] + "40", width=1))
-            self._set(name, self._loss, self.steps, smoothed(raw), pg.mkPen(colours[name], width=2))
+            self._set(f"{name}, each step", self._loss, self.steps, raw, pg.mkPen(colors[name] + "40", width=1))
+            self._set(name, self._loss, self.steps, smoothed(raw), pg.mkPen(colors[name], width=2))
         if losses:
-            _caption(self._loss, colours)
+            _caption(self._loss, colors)
         if self.measured:
             steps = [seen.step for seen in self.measured]
             dashed = pg.mkPen(_PLAIN, width=2, style=Qt.PenStyle.DashLine)
@@ -162,7 +162,7 @@ def _prepare(plot: Any, title: str) -> None:
     plot.showGrid(x=True, y=True, alpha=0.15)
 
 
-def _caption(plot: Any, colours: Mapping[str, str]) -> None:
-    """Name the curves in their colours, above the plot, where they hide nothing."""
-    words = [f'<span style="color: {colour}">{name}</span>' for name, colour in colours.items()]
+def _caption(plot: Any, colors: Mapping[str, str]) -> None:
+    """Name the curves in their colors, above the plot, where they hide nothing."""
+    words = [f'<span style="color: {color}">{name}</span>' for name, color in colors.items()]
     plot.setTitle(" · ".join(words), size="9pt")

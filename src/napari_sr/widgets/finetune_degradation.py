@@ -67,10 +67,10 @@ class DegradationChoice(Container[Widget]):
             value=False,
             tooltip="Photons and electronics, drawn anew for every patch: the model learns to see through them.",
         )
-        self.gain = _number("gain", 1.0, 0.0, _LARGEST, 0.1, 3, "Grey values per photon; 0 for no photon noise.")
-        self.read = _number("read", 2.0, 0.0, _LARGEST, 0.1, 3, "Standard deviation of the read noise, in grey values.")
+        self.gain = _number("gain", 1.0, 0.0, _LARGEST, 0.1, 3, "Gray values per photon; 0 for no photon noise.")
+        self.read = _number("read", 2.0, 0.0, _LARGEST, 0.1, 3, "Standard deviation of the read noise, in gray values.")
         self.noise_row = beside("noise_row", "Gain, read noise", [self.gain, self.read])
-        self.offset = _number("offset", 0.0, 0.0, _LARGEST, 1.0, 1, "The camera's dark level, in grey values.")
+        self.offset = _number("offset", 0.0, 0.0, _LARGEST, 1.0, 1, "The camera's dark level, in gray values.")
         self.offset.label = "Offset"
         self.estimate_button = PushButton(
             name="estimate",

@@ -177,7 +177,7 @@ class ImageTable(Container[Widget]):
         self._on_change()
 
     def _images(self) -> list[Image]:
-        """Image layers that may be learnt from: those that are open, results last."""
+        """Image layers that may be learned from: those that are open, results last."""
         found = [layer for layer in self._viewer.layers if isinstance(layer, Image) and not is_preview(layer)]
         return sorted(found, key=is_result)
 

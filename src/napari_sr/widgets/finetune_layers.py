@@ -1,6 +1,6 @@
 """Layers as a training takes them: all that it asks of them, taken on the main thread, to be read on any.
 
-A training matches and rasterises for seconds; the layers themselves belong to the main thread. The copies hold the
+A training matches and rasterizes for seconds; the layers themselves belong to the main thread. The copies hold the
 same arrays, not copies of them. Where layers have different units of length, all are brought to those of the first.
 """
 
@@ -48,7 +48,7 @@ class ImageCopy:
     contrast_limits: tuple[float, float]
 
     def world_to_data(self, point: npt.ArrayLike) -> Vector:
-        """Bring a point of the world to the layer's pixels, whose centres lie on whole numbers."""
+        """Bring a point of the world to the layer's pixels, whose centers lie on whole numbers."""
         own: Vector = np.asarray(self.affine.linear_matrix, np.float64)
         inside = np.linalg.solve(own, np.asarray(point, np.float64) - self.affine.translate)
         placed = np.asarray(inside - self.translate, np.float64)
@@ -127,13 +127,13 @@ def copy_shapes(layer: Shapes, units: Units) -> ShapesCopy:
 def _aligned(layer: Layer, units: Sequence[Any]) -> list[tuple[Any, Any]]:
     """Pairs of a layer's own unit and the wished one, axis by axis; the last axes are the same."""
     own = tuple(layer.units)
-    wished = [*own[: max(0, len(own) - len(units))], *units[-len(own) :]]
-    return list(zip(own, wished, strict=True))
+    requested = [*own[: max(0, len(own) - len(units))], *units[-len(own) :]]
+    return list(zip(own, requested, strict=True))
 
 
 def _ratios(layer: Layer, units: Sequence[Any]) -> Vector:
-    return np.array([unit_ratio(own, wished) for own, wished in _aligned(layer, units)])
+    return np.array([unit_ratio(own, requested) for own, requested in _aligned(layer, units)])
 
 
 def _converted(layer: Layer, units: Sequence[Any]) -> Units:
-    return tuple(wished if own.is_compatible_with(wished) else own for own, wished in _aligned(layer, units))
+    return tuple(requested if own.is_compatible_with(requested) else own for own, requested in _aligned(layer, units))

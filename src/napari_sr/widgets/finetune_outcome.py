@@ -96,7 +96,7 @@ def card_text(card: Card) -> str:
         "Pixel size": size,
         "Brightness": card.intensity,
         "Reached": figures,
-        "Licence": card.licence,
+        "License": card.license,
         "Notes": card.notes,
     }
     return "\n".join(f"{name}: {value}" for name, value in lines.items() if value)

@@ -24,16 +24,16 @@ from napari_sr.widgets.finetune_course import UNTOUCHED, TrainingCourse
 from napari_sr.widgets.finetune_degradation import OPTICS, DegradationChoice
 from napari_sr.widgets.finetune_images import ImageTable
 from napari_sr.widgets.finetune_layers import copy_image, copy_shapes
-from napari_sr.widgets.finetune_picture import LivePicture, Sight
+from napari_sr.widgets.finetune_picture import DegradationView, LivePicture
 from napari_sr.widgets.finetune_recipe import RecipeChoice
 from napari_sr.widgets.finetune_regions import RegionChoice
-from napari_sr.widgets.finetuning import Plan, Trained
-from napari_sr.widgets.lanes import Lanes, lanes_on, shared_lanes
+from napari_sr.widgets.finetuning import FinetunePlan, Trained
 from napari_sr.widgets.layer_facts import known_axes
 from napari_sr.widgets.model_choice import ModelChoice
 from napari_sr.widgets.model_loading import ModelLoader, ModelRequest
 from napari_sr.widgets.model_offers import ModelOffer, likely_factor
 from napari_sr.widgets.panel_opening import open_panels, show_panel
+from napari_sr.widgets.queues import WorkQueues, queues_on, shared_queues
 from napari_sr.widgets.rows import Fold, LabelAlignment, Scrolled, rows, show_text, wrapped
 
 _NO_IMAGE = "Open an image with the resolution that the model shall learn to reach."
@@ -53,7 +53,7 @@ class FinetunePanel(Container[Widget]):
 
     def __init__(self, napari_viewer: Viewer, *, executor: Executor | None = None) -> None:
         self._viewer = napari_viewer
-        self._lanes: Lanes = shared_lanes() if executor is None else lanes_on(executor)
+        self._queues: WorkQueues = shared_queues() if executor is None else queues_on(executor)
         self._background: list[Run[Any]] = []
         self._made = self._left = False
         self._pair_check: Run[Any] | None = None
@@ -64,12 +64,12 @@ class FinetunePanel(Container[Widget]):
         self.regions = RegionChoice(napari_viewer, self._changed)
         self.degradation = DegradationChoice(self._changed, self.estimate_noise)
         self.picture_message = wrapped(Label(name="picture_message"))
-        self.picture = LivePicture(napari_viewer, self._sight, self._lanes, self._say_of_picture)
+        self.picture = LivePicture(napari_viewer, self._degradation_view, self._queues, self._say_of_picture)
         self.recipe = RecipeChoice(self._changed)
         self.name_box = LineEdit(name="name", label="Name", tooltip="Of the new model. No other model is overwritten.")
         self.course = TrainingCourse(
             napari_viewer,
-            self._lanes,
+            self._queues,
             self.loader,
             on_start=self.start,
             on_use=self.use,
@@ -140,7 +140,7 @@ class FinetunePanel(Container[Widget]):
 
     # What is chosen.
 
-    def _plan(self) -> Plan:
+    def _plan(self) -> FinetunePlan:
         """Take down what is chosen.
 
         Raises
@@ -161,7 +161,7 @@ class FinetunePanel(Container[Widget]):
             raise InputError("A pair has the same layer twice: choose the low-resolution image on the left.")
         units = tuple(examples[0].high.units)
         train_on, validate_on = self.regions.train_on, self.regions.validate_on
-        return Plan(
+        return FinetunePlan(
             request=ModelRequest(model.source, scale=self.models.scale),
             base=_called(model),
             recipe=self.recipe.recipe(Degradation() if paired else self._degradation()),
@@ -182,13 +182,13 @@ class FinetunePanel(Container[Widget]):
             pixel_in_nanometres(self.images.examples)
         return chosen
 
-    def _sight(self) -> Sight | None:
+    def _degradation_view(self) -> DegradationView | None:
         examples, model = self.images.examples, self.models.model
         scale = None if model is None else self.models.scale or model.scale
         if self.images.paired or not examples or scale is None:
             return None
         layer = examples[0].high
-        return Sight(layer, known_axes(layer), scale, self._degradation())
+        return DegradationView(layer, known_axes(layer), scale, self._degradation())
 
     def _changed(self) -> None:
         """Bring everything in line with what is chosen now."""
@@ -247,7 +247,7 @@ class FinetunePanel(Container[Widget]):
             errored=lambda error: self.images.say(str(error)),
             announced=False,
         )
-        self._lanes.background.submit(self._pair_check)
+        self._queues.background.submit(self._pair_check)
 
     # Around it.
 
@@ -338,7 +338,7 @@ class FinetunePanel(Container[Widget]):
             announced=False,
         )
         self._background = [*(other for other in self._background if not other.ended), run]
-        self._lanes.background.submit(run)
+        self._queues.background.submit(run)
 
     def _parent_changed(self, parent: object) -> None:
         # napari takes the panel out of its dock when that is closed.

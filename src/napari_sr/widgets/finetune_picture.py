@@ -20,7 +20,7 @@ from napari_sr.imaging.geometry import finest_level
 from napari_sr.imaging.part import Part, crop
 from napari_sr.training.recipe import Degradation
 from napari_sr.widgets.executor import Run
-from napari_sr.widgets.lanes import Lanes
+from napari_sr.widgets.queues import WorkQueues
 from napari_sr.widgets.rows import stop
 from napari_sr.widgets.view import visible_part
 
@@ -35,7 +35,7 @@ _MOST_SHOWN = 220
 
 
 @dataclass(frozen=True)
-class Sight:
+class DegradationView:
     """What is looked at.
 
     Parameters
@@ -67,7 +67,7 @@ class TwoPictures(QWidget):
         self.setSizePolicy(policy)
 
     def show_pictures(self, pictures: Mapping[str, Array]) -> None:
-        """Show grey or colour pictures of uint8 by their captions, in order; nothing takes them away."""
+        """Show gray or color pictures of uint8 by their captions, in order; nothing takes them away."""
         self.pictures = tuple((caption, _as_image(picture)) for caption, picture in pictures.items())
         self.setVisible(bool(self.pictures))
         self.updateGeometry()
@@ -120,9 +120,9 @@ class LivePicture:
     """
 
     def __init__(
-        self, viewer: Viewer, sight: Callable[[], Sight | None], lanes: Lanes, say: Callable[[str], None]
+        self, viewer: Viewer, view: Callable[[], DegradationView | None], queues: WorkQueues, say: Callable[[str], None]
     ) -> None:
-        self._viewer, self._sight, self._lanes, self._say = viewer, sight, lanes, say
+        self._viewer, self._degradation_view, self._queues, self._say = viewer, view, queues, say
         self.widget = TwoPictures()
         self._run: Run[Any] | None = None
         self._rest = QTimer()
@@ -152,24 +152,24 @@ class LivePicture:
             self._run.abandon()
             self._run = None
         try:
-            sight = self._sight()
-            part = None if sight is None else _piece(self._viewer, sight)
+            view = self._degradation_view()
+            part = None if view is None else _piece(self._viewer, view)
         except NapariSRError as error:
             self._failed(error)
             return
-        if sight is None or part is None:
+        if view is None or part is None:
             self._say("")
             self.widget.show_pictures({})
             return
-        data, limits = finest_level(sight.layer), tuple(float(limit) for limit in sight.layer.contrast_limits)
+        data, limits = finest_level(view.layer), tuple(float(limit) for limit in view.layer.contrast_limits)
         self._run = Run(
             "showing the degradation",
-            lambda progress, cancel: make_pictures(data, sight, part, (limits[0], limits[1])),
+            lambda progress, cancel: make_pictures(data, view, part, (limits[0], limits[1])),
             returned=self._show,
             errored=self._failed,
             announced=False,
         )
-        self._lanes.background.submit(self._run)
+        self._queues.background.submit(self._run)
 
     def _show(self, pictures: Mapping[str, Array]) -> None:
         self._say("")
@@ -180,7 +180,7 @@ class LivePicture:
         self._say(str(error))
 
 
-def make_pictures(data: Any, sight: Sight, part: Part, limits: tuple[float, float]) -> dict[str, Array]:
+def make_pictures(data: Any, view: DegradationView, part: Part, limits: tuple[float, float]) -> dict[str, Array]:
     """Make both pictures; on any thread.
 
     Parameters
@@ -201,13 +201,13 @@ def make_pictures(data: Any, sight: Sight, part: Part, limits: tuple[float, floa
     """
     from napari_sr.training.degradation import degrade
 
-    axes, scale = sight.axes, sight.scale
+    axes, scale = view.axes, view.scale
     piece = crop(data, part.ranges(axes))
     within = Axes(axes.letters, tuple(piece.shape))
     high = within.plane(piece, next(iter(within.plane_indices())))
     height, width = (n // scale * scale for n in high.shape[:2])
     high = high[:height, :width, :3] if high.ndim == 3 else high[:height, :width]
-    low = degrade(high, scale, sight.degradation)
+    low = degrade(high, scale, view.degradation)
     margins = [_MARGIN // scale if n > 3 * _MARGIN else 0 for n in (height, width)]
     inside = tuple(slice(margin, n // scale - margin) for margin, n in zip(margins, (height, width), strict=True))
     outside = tuple(slice(scale * s.start, scale * s.stop) for s in inside)
@@ -217,11 +217,11 @@ def make_pictures(data: Any, sight: Sight, part: Part, limits: tuple[float, floa
     }
 
 
-def _piece(viewer: Viewer, sight: Sight) -> Part:
+def _piece(viewer: Viewer, view: DegradationView) -> Part:
     """The middle of the view, or of the image where the view shows something else; a square."""
-    axes, side = sight.axes, _SIDE + 2 * _MARGIN
+    axes, side = view.axes, _SIDE + 2 * _MARGIN
     try:
-        seen = visible_part(viewer, sight.layer, axes, most=side)
+        seen = visible_part(viewer, view.layer, axes, most=side)
         middles = [sum(span) // 2 for span in (seen.rows, seen.columns) if span is not None]
         at = dict(seen.at)
     except NapariSRError:

@@ -10,7 +10,7 @@ from magicgui.widgets.bases import Widget
 
 from napari_sr.imaging.intensity import SPECS
 from napari_sr.training.recipe import Degradation, Recipe, load_recipe
-from napari_sr.widgets.job_settings import device_words, intensity_words
+from napari_sr.widgets.job_settings import format_device, format_intensity
 from napari_sr.widgets.rows import plain_number, shrinkable
 from napari_sr.zoo.card import Domain
 
@@ -61,10 +61,10 @@ class RecipeChoice:
             tooltip="Side of a patch in low-resolution pixels. Automatic takes the largest that the model can afford.",
         )
         self.patch.native.setSpecialValueText("Automatic")
-        self.rate = FloatSpinBox(
-            name="rate", label="Rate", min=1e-7, max=1.0, step=1e-5, tooltip="How far each step goes."
+        self.learning_rate = FloatSpinBox(
+            name="learning_rate", label="Learning rate", min=1e-7, max=1.0, step=1e-5, tooltip="How far each step goes."
         )
-        plain_number(self.rate, 7)
+        plain_number(self.learning_rate, 7)
         self.seed = SpinBox(
             name="seed", label="Seed", min=0, max=2**31 - 1, tooltip="The same seed draws the same patches and noise."
         )
@@ -72,7 +72,7 @@ class RecipeChoice:
             ComboBox(
                 name="intensity",
                 label="Brightness",
-                choices=[(intensity_words(name), name) for name in SPECS],
+                choices=[(format_intensity(name), name) for name in SPECS],
                 tooltip="Which values count as black and white. Upscale with the same choice.",
             )
         )
@@ -91,7 +91,7 @@ class RecipeChoice:
             ComboBox(
                 name="device",
                 label="Device",
-                choices=[(device_words(name), name) for name in ("auto", "cpu")],
+                choices=[(format_device(name), name) for name in ("auto", "cpu")],
                 tooltip="Where is trained. Automatic takes a graphics card when there is one.",
             )
         )
@@ -111,7 +111,7 @@ class RecipeChoice:
             self.steps,
             self.batch,
             self.patch,
-            self.rate,
+            self.learning_rate,
             self.seed,
             self.intensity,
             self.domain,
@@ -128,7 +128,7 @@ class RecipeChoice:
         """List the devices of this computer; the chosen one stays if it is there."""
         chosen = self._wanted_device if self.device.value == "auto" else self.device.value
         with self.device.changed.blocked():
-            self.device.choices = [(device_words(name), name) for name in names]
+            self.device.choices = [(format_device(name), name) for name in names]
             self.device.value = chosen if chosen in names else names[0]
 
     def recipe(self, degradation: Degradation) -> Recipe:
@@ -142,7 +142,11 @@ class RecipeChoice:
         base = self._recipes[self.preset.value]
         recipe = base.at_length(self.steps.value / base.steps)
         stages = tuple(
-            stage.model_copy(update={"optimiser": stage.optimiser.model_copy(update={"rate": float(self.rate.value)})})
+            stage.model_copy(
+                update={
+                    "optimizer": stage.optimizer.model_copy(update={"learning_rate": float(self.learning_rate.value)})
+                }
+            )
             for stage in recipe.stages
         )
         size: Any = self.patch.value if self.patch.value != _AUTOMATIC else "auto"
@@ -166,7 +170,7 @@ class RecipeChoice:
             (self.steps, recipe.steps),
             (self.batch, recipe.patches.batch),
             (self.patch, _AUTOMATIC if recipe.patches.size == "auto" else recipe.patches.size),
-            (self.rate, recipe.stages[0].optimiser.rate),
+            (self.learning_rate, recipe.stages[0].optimizer.learning_rate),
             (self.seed, recipe.seed),
         ):
             with widget.changed.blocked():

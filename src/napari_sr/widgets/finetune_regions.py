@@ -33,7 +33,7 @@ class RegionChoice:
                 name="train_on",
                 label="Train on",
                 choices=self._choices("Everywhere"),
-                tooltip="A shapes layer with rectangles, ellipses or polygons around what shall be learnt from.",
+                tooltip="A shapes layer with rectangles, ellipses or polygons around what shall be learned from.",
             )
         )
         self.validate = shrinkable(
@@ -43,8 +43,8 @@ class RegionChoice:
                 choices=self._choices("Blocks kept aside"),
                 tooltip=(
                     "A shapes layer around what the model is measured on; without one, a tenth of the image in blocks. "
-                    "Nothing is learnt from there, "
-                    "nor from its nearest neighbours."
+                    "Nothing is learned from there, "
+                    "nor from its nearest neighbors."
                 ),
             )
         )
@@ -61,7 +61,7 @@ class RegionChoice:
 
     @property
     def train_on(self) -> Shapes | None:
-        """The layer around what is learnt from; None for everywhere."""
+        """The layer around what is learned from; None for everywhere."""
         return self.train.value if isinstance(self.train.value, Shapes) else None
 
     @property

@@ -14,25 +14,26 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]  # qtpy's way of exporting
 
 from napari_sr.errors import InputError
+from napari_sr.progress import Cancel, Progress
 from napari_sr.training.events import Event, Prepared
 from napari_sr.training.recipe import Recipe
 from napari_sr.widgets.activity import ActivityBar
-from napari_sr.widgets.executor import Cancel, Progress, Run
+from napari_sr.widgets.executor import Run
 from napari_sr.widgets.finetune_layers import ImageCopy, ShapesCopy
-from napari_sr.widgets.lanes import Lanes
 from napari_sr.widgets.model_loading import ModelLoader, ModelRequest
+from napari_sr.widgets.queues import WorkQueues
 
 if TYPE_CHECKING:
     from napari_sr.training.images import TrainingImage
     from napari_sr.training.training import Outcome, Training
     from napari_sr.zoo import Model
 
-Pair = tuple[ImageCopy | None, ImageCopy]
+LayerPair = tuple[ImageCopy | None, ImageCopy]
 """The low-resolution image, where there is one, and the high-resolution one."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class FinetunePlan:
     """What was chosen at one moment.
 
     Parameters
@@ -56,7 +57,7 @@ class Plan:
     request: ModelRequest
     base: str
     recipe: Recipe
-    pairs: tuple[Pair, ...]
+    pairs: tuple[LayerPair, ...]
     train_on: ShapesCopy | None = None
     validate_on: ShapesCopy | None = None
     name: str
@@ -85,7 +86,7 @@ class Trained:
     folder: Path
 
 
-class Listener(Protocol):
+class TrainingListener(Protocol):
     """Hears how a training goes, on the main thread; one of the last three is called, once."""
 
     def happened(self, event: Event) -> None:
@@ -98,7 +99,7 @@ class Listener(Protocol):
         """Hear why there is none."""
 
     def cancelled(self) -> None:
-        """Hear that it was ended before it had learnt anything."""
+        """Hear that it was ended before it had learned anything."""
 
 
 class Mailbox(QObject):
@@ -153,10 +154,15 @@ class Finetuning:
     """
 
     def __init__(
-        self, plan: Plan, loader: ModelLoader, lanes: Lanes, listener: Listener, folder: Path | None = None
+        self,
+        plan: FinetunePlan,
+        loader: ModelLoader,
+        queues: WorkQueues,
+        listener: TrainingListener,
+        folder: Path | None = None,
     ) -> None:
-        self.plan, self._loader, self._lane, self._folder = plan, loader, lanes.trainings, folder
-        self._listener: Listener | None = listener
+        self.plan, self._loader, self._queue, self._folder = plan, loader, queues.trainings, folder
+        self._listener: TrainingListener | None = listener
         self._mailbox = Mailbox(self._heard)
         self._pause = Flag()
         self._training: Training | None = None
@@ -178,12 +184,12 @@ class Finetuning:
     @property
     def ahead(self) -> int:
         """Trainings that have to end before this one starts."""
-        return self._lane.ahead(self._run)
+        return self._queue.ahead(self._run)
 
     def start(self) -> None:
         """Begin, or take one's place in the lane."""
         self._bar = ActivityBar(f"fine-tuning {self.plan.base}", self.stop)
-        self._lane.submit(self._run)
+        self._queue.submit(self._run)
 
     def pause(self) -> None:
         """Wait before the next step."""
@@ -198,7 +204,7 @@ class Finetuning:
         if self._learning and self._training is not None:
             self._training.stop()
         else:
-            self._lane.cancel(self._run)
+            self._queue.cancel(self._run)
 
     def abandon(self) -> None:
         """End within a step, write no model, and tell nobody: the window it was for is gone."""
@@ -223,7 +229,7 @@ class Finetuning:
             folder=folder,
             name=free_name(plan.name),
             device=plan.device,
-            listen=self._mailbox.post,
+            on_event=self._mailbox.post,
             cancel=cancel,
             pause=self._pause.is_set,
         )
@@ -256,7 +262,7 @@ class Finetuning:
         if listener is not None:
             listener.cancelled()
 
-    def _end(self) -> Listener | None:
+    def _end(self) -> TrainingListener | None:
         # What was posted last must be heard before the end is.
         self._mailbox.empty()
         listener, self._listener = self._listener, None
@@ -266,7 +272,7 @@ class Finetuning:
         return listener
 
 
-def take_images(plan: Plan, scale: int) -> list[TrainingImage]:
+def take_images(plan: FinetunePlan, scale: int) -> list[TrainingImage]:
     """Take what a plan learns from, row by row: each has axes of its own. On any thread.
 
     Raises

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sr.config import Scalar
-from napari_sr.imaging.intensity import Percentiles
-from napari_sr.inference.settings import Overlap
-from napari_sr.widgets.job_settings import Settings
+from napari_sr.settings import JobSettings, Scalar
 from napari_sr.widgets.model_loading import ModelRequest
 
 if TYPE_CHECKING:
@@ -26,24 +23,27 @@ class JobPlan:
     ----------
     request : ModelRequest
         The model.
-    settings : Settings
+    settings : JobSettings
         How.
     store : Path or None
         Folder for the results' Zarr stores; None to keep them in memory.
     """
 
     request: ModelRequest
-    settings: Settings
+    settings: JobSettings
     store: Path | None = None
 
     def job(self, model: Model) -> Job:
         """Make the job, of the model that the request gave."""
-        return self.settings.job(model)
+        # Here and not above: it imports torch, which would delay the drawing of a panel.
+        from napari_sr.inference import Job
+
+        return Job(model, self.settings)
 
 
 def plan_as_scalars(plan: JobPlan) -> dict[str, Scalar]:
-    """Say a plan in values that the settings file can hold."""
-    request, settings = plan.request, plan.settings
+    """Return a plan as flat values that the settings file can hold."""
+    request = plan.request
     values: dict[str, Any] = {
         **_source_as_scalars("model", request.source),
         **_source_as_scalars("second", request.second),
@@ -51,71 +51,42 @@ def plan_as_scalars(plan: JobPlan) -> dict[str, Scalar]:
         "alpha": request.alpha,
         "upsampling": request.upsampling,
         "mixing": request.mixing,
-        "device": settings.device,
-        "precision": settings.precision,
-        "memory": settings.memory,
-        "self_ensemble": settings.self_ensemble,
-        "target": settings.target,
+        **plan.settings.as_scalars(),
         "store": None if plan.store is None else str(plan.store),
     }
-    if isinstance(settings.tiling, Overlap):
-        values |= {"tiling": "overlap", "tile": settings.tiling.tile, "overlap": settings.tiling.overlap}
-    else:
-        values["tiling"] = settings.tiling
-    intensity = settings.intensity
-    if isinstance(intensity, Percentiles):
-        values |= {"intensity": "percentile", "low": intensity.low, "high": intensity.high}
-    elif isinstance(intensity, str):
-        values["intensity"] = intensity
-    else:
-        values |= {"intensity": "bounds", "low": float(intensity[0]), "high": float(intensity[1])}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def plan_from_scalars(values: Mapping[str, Scalar]) -> JobPlan:
-    """Read a plan back; what is not said is as in a fresh panel.
+    """Read a plan that `plan_as_scalars` wrote; missing values are those of a new panel.
 
     Raises
     ------
     InputError
-        If numbers do not go together.
+        If a value cannot be used.
     """
-    said: dict[str, Any] = dict(values)
+    given: dict[str, Any] = dict(values)
     request = ModelRequest(
-        _source(said, "model") or "",
-        _source(said, "second"),
-        said.get("scale"),
-        said.get("alpha"),
-        said.get("upsampling"),
-        said.get("mixing"),
+        _source(given, "model") or "",
+        _source(given, "second"),
+        given.get("scale"),
+        given.get("alpha"),
+        given.get("upsampling"),
+        given.get("mixing"),
     )
-    tiling, intensity = said.get("tiling", "exact"), said.get("intensity", "auto")
-    if "tile" in said and "overlap" in said:
-        tiling = Overlap(tile=said["tile"], overlap=said["overlap"])
-    if "low" in said and "high" in said:
-        both = said["low"], said["high"]
-        intensity = Percentiles(*both) if intensity == "percentile" else both
-    settings = Settings(
-        device=said.get("device", "auto"),
-        precision=said.get("precision", "auto"),
-        tiling=tiling,
-        memory=said.get("memory", "auto"),
-        self_ensemble=said.get("self_ensemble", False),
-        intensity=intensity,
-        target=said.get("target"),
-    )
-    return JobPlan(request, settings, Path(said["store"]) if "store" in said else None)
+    store = Path(given["store"]) if "store" in given else None
+    return JobPlan(request, JobSettings.from_scalars(values), store)
 
 
 def _source_as_scalars(name: str, source: str | Path | None) -> dict[str, Scalar]:
-    # A file and a name of the catalogue may be spelt alike.
+    # A file and a name of the catalog may be spelled alike.
     if source is None:
         return {}
     return {f"{name}_file": str(source)} if isinstance(source, Path) else {name: source}
 
 
-def _source(said: Mapping[str, Any], name: str) -> str | Path | None:
-    if f"{name}_file" in said:
-        return Path(said[f"{name}_file"])
-    found: str | None = said.get(name)
+def _source(given: Mapping[str, Any], name: str) -> str | Path | None:
+    if f"{name}_file" in given:
+        return Path(given[f"{name}_file"])
+    found: str | None = given.get(name)
     return found

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, SpinBox
 from magicgui.widgets.bases import Widget
 from qtpy.QtWidgets import QDoubleSpinBox
 
-from napari_sr.imaging.intensity import PERCENTILES, SPECS, IntensitySpec, Percentiles
-from napari_sr.inference.settings import PRECISIONS, TILINGS, Overlap, Tiling
+from napari_sr.imaging.intensity import PERCENTILES, IntensitySpec, Percentiles
+from napari_sr.settings import JobSettings, Memory, Overlap, Tiling, describe_setting
 from napari_sr.widgets.rows import beside, plain_number, shrinkable
-
-if TYPE_CHECKING:
-    from napari_sr.inference import Job
-    from napari_sr.inference.memory import Memory
-    from napari_sr.zoo import Model
 
 EXACT, OVERLAP = "exact", "overlap"
 PERCENTILE, BOUNDS = "percentile", "bounds"
@@ -42,42 +36,7 @@ _INTENSITY_WORDS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What the rows said at one moment; `napari_sr.Job` explains each."""
-
-    device: str = "auto"
-    precision: str = "auto"
-    tiling: Tiling = "exact"
-    memory: Memory = "auto"
-    self_ensemble: bool = False
-    intensity: IntensitySpec = "auto"
-    target: float | str | None = None
-
-    def job(self, model: Model) -> Job:
-        """Make the job of a model.
-
-        Raises
-        ------
-        InputError
-            If the settings do not go together, or the device is not there.
-        """
-        # Here and not above: it imports torch, which must not hold up the drawing of a panel.
-        from napari_sr.inference import Job
-
-        return Job(
-            model=model,
-            device=self.device,
-            precision=self.precision,
-            tiling=self.tiling,
-            memory=self.memory,
-            self_ensemble=self.self_ensemble,
-            intensity=self.intensity,
-            target=self.target,
-        )
-
-
-class JobSettings:
+class SettingsRows:
     """The rows that say how a job is done.
 
     Parameters
@@ -90,26 +49,19 @@ class JobSettings:
         self._on_change = on_change
         self._wanted_device = "auto"
         self.known = False
+        # The other devices are known once torch is there: see `offer_devices`.
         self.device = _choice(
             "device",
-            "Device",
-            # The others are known once torch is there: see `offer_devices`.
             [("Automatic", "auto"), ("Processor (CPU)", "cpu")],
-            "Where the work is done. Automatic takes a graphics card when there is one.",
+            "Automatic takes a graphics card where there is one.",
         )
-        self.precision = _choice(
-            "precision",
-            "Precision",
-            [(_PRECISION_WORDS.get(name, name), name) for name in PRECISIONS],
-            "32 bit is exact; 16 bit is faster on graphics cards and can shift grey values a little.",
-        )
+        self.precision = _choice("precision", _named("precision", _PRECISION_WORDS), "16 bit can shift gray values.")
         self.tiling = _choice(
             "tiling",
-            "Tiling",
-            [(_TILING_WORDS.get(name, name), name) for name in TILINGS],
-            "Exact gives what the whole image in one piece would give: no seams, and memory stays bounded however "
-            "large the image is. Overlapping tiles can leave faint seams. A whole plane at once has none either, but "
-            "needs the most memory.",
+            _named("tiling", _TILING_WORDS),
+            "Exact gives the pixels of the whole image in one piece: no seams, and memory stays bounded however large "
+            "the image is. Overlapping tiles can leave faint seams. A whole plane at once has none either, but needs "
+            "the most memory.",
         )
         self.tile = SpinBox(
             name="tile",
@@ -128,26 +80,22 @@ class JobSettings:
             min=0,
             max=_LARGEST_TILE // 2,
             step=8,
-            tooltip="How many pixels neighbouring tiles share on each side. More overlap, fewer visible seams.",
+            tooltip="How many pixels neighboring tiles share on each side. More overlap, fewer visible seams.",
             visible=False,
         )
         self.memory = _memory_limit()
         self.intensity = _choice(
             "intensity",
-            "Brightness",
-            [(words, name) for name, words in _INTENSITY_WORDS.items() if name in SPECS or name == BOUNDS],
-            "Which values count as black and white for the model. The result comes back in the layer's own values.",
+            [*_named("intensity", _INTENSITY_WORDS), (_INTENSITY_WORDS[BOUNDS], BOUNDS)],
+            "The result comes back in the layer's own values.",
         )
         self.percentiles = _pair("percentiles", "Percentiles", PERCENTILES, (0.0, 100.0), 0.1, "% of the values")
         self.bounds = _pair("bounds", "Values", (0.0, 255.0), (-_LARGEST_VALUE, _LARGEST_VALUE), 1.0, "")
         self.self_ensemble = CheckBox(
             name="self_ensemble",
-            text="Self-ensemble (8 times the work)",
+            text=f"{describe_setting('self_ensemble').label} (8 times the work)",
             value=False,
-            tooltip=(
-                "Upscales the image flipped and turned in 8 ways and averages the results: a little closer to the "
-                "truth, and no direction is favoured. Takes 8 times as long."
-            ),
+            tooltip=f"{describe_setting('self_ensemble').help} No direction is preferred then.",
         )
         self.tiling.changed.connect(self._tiling_changed)
         self.intensity.changed.connect(self._intensity_changed)
@@ -167,10 +115,10 @@ class JobSettings:
         self.known = True
         chosen = self._wanted_device if self.device.value == "auto" else self.device.value
         with self.device.changed.blocked():
-            self.device.choices = [(device_words(name), name) for name in names]
+            self.device.choices = [(format_device(name), name) for name in names]
             self.device.value = chosen if chosen in names else names[0]
 
-    def settings(self, target: float | str | None = None) -> Settings:
+    def settings(self, target: float | str | None = None) -> JobSettings:
         """Note down what the rows say, and the size that is wished for.
 
         Raises
@@ -178,7 +126,7 @@ class JobSettings:
         InputError
             If the numbers do not go together: more overlap than tile, say.
         """
-        return Settings(
+        return JobSettings(
             device=self.device.value,
             precision=self.precision.value,
             tiling=self._tiling(),
@@ -231,15 +179,12 @@ def _memory_limit() -> FloatSpinBox:
     """A number of GiB, of which 0 reads "Automatic"."""
     limit = FloatSpinBox(
         name="memory",
-        label="Memory",
+        label=describe_setting("memory").label,
         value=0.0,
         min=0.0,
         max=_MOST_GIB,
         step=0.5,
-        tooltip=(
-            "The most memory, in GiB, that the work may take on the device, beside the image and its result. "
-            "Automatic (0) measures what is free."
-        ),
+        tooltip=f"{describe_setting('memory').help} Here in GiB; Automatic (0) measures the free memory.",
     )
     native: QDoubleSpinBox = limit.native
     native.setSpecialValueText("Automatic")
@@ -270,17 +215,24 @@ def _pair(
     return row
 
 
-def _choice(name: str, label: str, choices: Sequence[tuple[str, str]], tooltip: str) -> ComboBox:
-    return shrinkable(ComboBox(name=name, label=label, choices=list(choices), tooltip=tooltip))
+def _choice(name: str, choices: Sequence[tuple[str, str]], details: str) -> ComboBox:
+    """Make the list of a setting, with its label and help; `details` are added to its tooltip."""
+    about = describe_setting(name)
+    return shrinkable(ComboBox(name=name, label=about.label, choices=list(choices), tooltip=f"{about.help} {details}"))
 
 
-def device_words(name: str) -> str:
+def _named(name: str, texts: Mapping[str, str]) -> list[tuple[str, str]]:
+    """List the choices of a setting, with their texts in the window."""
+    return [(texts.get(choice, choice), choice) for choice in describe_setting(name).choices]
+
+
+def format_device(name: str) -> str:
     """Name a device: "Graphics card 1"."""
     kind, _, number = name.partition(":")
     words = _DEVICE_WORDS.get(kind, kind)
     return f"{words} {number}" if number else words
 
 
-def intensity_words(name: str) -> str:
+def format_intensity(name: str) -> str:
     """Name a way of choosing black and white."""
     return _INTENSITY_WORDS[name]

@@ -180,42 +180,42 @@ def known_axes(layer: Image, said: str | None = None) -> Axes:
     InputError
         If the letters do not fit, or the layer has too few or too many dimensions.
     """
-    return layer_axes(layer, said or _labelled(layer))
+    return layer_axes(layer, said or _labeled(layer))
 
 
-def _labelled(layer: Image) -> str | None:
+def _labeled(layer: Image) -> str | None:
     """Letters of a layer's axis labels, where they are letters or names of axes."""
     letters = "".join(_MEANINGS.get(str(label).lower(), "?") for label in layer.axis_labels)
     if "?" in letters or len(set(letters)) != len(letters) or not {"Y", "X"} <= set(letters):
         return None
-    # A last C would read as colours, and colours are not among the labels.
+    # A last C would read as colors, and colors are not among the labels.
     if letters.endswith("C") or (layer.rgb and "C" in letters):
         return None
     return letters + ("C" if layer.rgb else "")
 
 
 def _orders(axes: Axes) -> list[str]:
-    """Orders that are met with: Y and X last, or first, but for colours."""
-    colours = "C" if axes.rgb else ""
-    others = [letter for letter in LETTERS if letter not in "YX" + colours]
-    planes = ["".join(order) for order in permutations(others, axes.ndim - 2 - len(colours))]
+    """Orders that are met with: Y and X last, or first, but for colors."""
+    colors = "C" if axes.rgb else ""
+    others = [letter for letter in LETTERS if letter not in "YX" + colors]
+    planes = ["".join(order) for order in permutations(others, axes.ndim - 2 - len(colors))]
     ends = ["YX", "XY"] if planes == [""] else ["YX"]
-    orders = [plane + end + colours for plane in planes for end in ends]
+    orders = [plane + end + colors for plane in planes for end in ends]
     if planes != [""]:
-        orders += ["YX" + plane + colours for plane in planes]
-    # A last C of 3 or 4 would read as colours, which the layer says it has not.
+        orders += ["YX" + plane + colors for plane in planes]
+    # A last C of 3 or 4 would read as colors, which the layer says it has not.
     return [order for order in orders if axes.rgb or not (order[-1] == "C" and axes.shape[-1] in (3, 4))]
 
 
 def _in_words(letters: str) -> str:
-    return f"{letters[:-1]} + colours" if letters.endswith("YXC") or letters.endswith("XYC") else letters
+    return f"{letters[:-1]} + colors" if letters.endswith("YXC") or letters.endswith("XYC") else letters
 
 
 def _fitting(box: FloatSpinBox, value: float) -> float:
     return min(max(value, box.min), box.max)
 
 
-def pixel_words(layer: Image, axes: Axes, factor: tuple[float, float] = (1.0, 1.0)) -> str:
+def format_pixel_size(layer: Image, axes: Axes, factor: tuple[float, float] = (1.0, 1.0)) -> str:
     """Say how large a layer's pixels are, or will be: "0.1 µm", "0.2 x 0.1 µm"; empty where nobody knows.
 
     Raises
@@ -232,12 +232,12 @@ def pixel_words(layer: Image, axes: Axes, factor: tuple[float, float] = (1.0, 1.
     return f"{number} {SYMBOLS.get(str(unit), str(unit))}"
 
 
-def size_words(layer: Image, shape: Sequence[int]) -> str:
-    """Say a shape: "2048 × 2048", without the colours of RGB."""
+def format_size(layer: Image, shape: Sequence[int]) -> str:
+    """Say a shape: "2048 × 2048", without the colors of RGB."""
     lengths = shape[:-1] if layer.rgb else shape
-    return " × ".join(str(length) for length in lengths) + (" colour" if layer.rgb else "")
+    return " × ".join(str(length) for length in lengths) + (" color" if layer.rgb else "")
 
 
-def dtype_words(layer: Image) -> str:
+def format_dtype(layer: Image) -> str:
     """Name the type of a layer's values."""
     return str(np.dtype(finest_level(layer).dtype))

@@ -56,7 +56,7 @@ class MixingChoice:
                 tooltip=(
                     "The models: their weights are mixed into one model between the two (network interpolation), which "
                     "keeps edges clean. The images: both models upscale, and their results fade into one another, "
-                    "which keeps the artefacts of both and takes twice as long; for comparison."
+                    "which keeps the artifacts of both and takes twice as long; for comparison."
                 ),
             )
         )

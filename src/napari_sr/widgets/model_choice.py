@@ -9,7 +9,7 @@ from typing import Any
 from magicgui.widgets import ComboBox, Label
 
 from napari_sr.widgets.file_choice import FileChoice
-from napari_sr.widgets.model_offers import OPEN_FACTORS, ModelOffer, catalogue_offers, empty_family_remedy
+from napari_sr.widgets.model_offers import OPEN_FACTORS, ModelOffer, catalog_offers, empty_family_remedy
 from napari_sr.widgets.rows import list_anew, show_text, shrinkable, wrapped
 
 _NO_MODEL = ""
@@ -66,10 +66,10 @@ class ModelChoice:
         return self.factor.value if self._current is not None and self._current.scale_is_open else None
 
     def refresh(self) -> None:
-        """List the catalogue anew; files that were opened and the choice stay."""
+        """List the catalog anew; files that were opened and the choice stay."""
         files = [offer for offer in self._offers if isinstance(offer.source, Path)]
         known = {offer.source: offer for offer in self._offers if offer.known}
-        listed = [known.get(offer.source, offer) for offer in catalogue_offers(self._family)]
+        listed = [known.get(offer.source, offer) for offer in catalog_offers(self._family)]
         self._offers = [*listed, *files]
         kept = self._find(self._current.source) if self._current is not None else None
         self._take(kept or next((offer for offer in self._offers if offer.usable and offer.known), None))

@@ -15,7 +15,7 @@ from napari_sr.zoo.card import Mixing
 if TYPE_CHECKING:
     from napari_sr.zoo import Model
 
-Source = str | Path
+ModelSource = str | Path
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class ModelRequest:
     Parameters
     ----------
     source : str or Path
-        A name of the catalogue, or a file.
+        A name of the catalog, or a file.
     second : str or Path, optional
         Another one, to mix it with.
     scale : int, optional
@@ -38,8 +38,8 @@ class ModelRequest:
         What alpha mixes.
     """
 
-    source: Source
-    second: Source | None = None
+    source: ModelSource
+    second: ModelSource | None = None
     scale: int | None = None
     alpha: float | None = None
     upsampling: Kernel | None = None
@@ -102,7 +102,7 @@ class ModelLoader:
             raise InputError(f"{offer.text} is an {title} model: open it in the {title} panel.")
         return ModelOffer(offer.text, offer.source, card, card.scale, is_open)
 
-    def _read(self, source: Source, second: Source | None, scale: int | None) -> Model:
+    def _read(self, source: ModelSource, second: ModelSource | None, scale: int | None) -> Model:
         # Here and not above: it imports torch, which must not hold up the drawing of a panel.
         from napari_sr.zoo import load_model, load_pair
 
@@ -117,6 +117,6 @@ class ModelLoader:
             return self._model
 
 
-def _stamp(source: Source | None) -> int | None:
-    """When a file was last written; None for a name of the catalogue."""
+def _stamp(source: ModelSource | None) -> int | None:
+    """When a file was last written; None for a name of the catalog."""
     return source.stat().st_mtime_ns if isinstance(source, Path) and source.is_file() else None

@@ -1,4 +1,4 @@
-"""What a panel offers as models: the catalogue's entries of one family, each with what is known of it."""
+"""What a panel offers as models: the catalog's entries of one family, each with what is known of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_sr.zoo.card import Card
-from napari_sr.zoo.catalogue import ModelEntry, list_models, model_folder
+from napari_sr.zoo.catalog import ModelEntry, list_models, model_folder
 from napari_sr.zoo.published import find_published
 
 FAMILY_TITLES = {"srcnn": "SRCNN", "srgan": "SRGAN", "esrgan": "ESRGAN"}
@@ -82,7 +82,7 @@ class ModelOffer:
             return f"Fine-tuned from {self.card.base} on {images or 'images of your own'}."
         if images is None:
             return "What it was trained on is not known: check what it adds before you trust it."
-        if self.card.domain != "natural" and self.card.without_noise:
+        if self.card.domain != "natural" and self.card.training_noise is False:
             return f"Trained on {images} without noise: it sharpens noise."
         return f"Trained on {images}."
 
@@ -94,7 +94,7 @@ _DOMAINS = {
 }
 
 
-def catalogue_offers(family: str | None, entries: Iterable[ModelEntry] | None = None) -> list[ModelOffer]:
+def catalog_offers(family: str | None, entries: Iterable[ModelEntry] | None = None) -> list[ModelOffer]:
     """List what there is of a family: what can be used first, then what can't, with what to do.
 
     Parameters
@@ -103,7 +103,7 @@ def catalogue_offers(family: str | None, entries: Iterable[ModelEntry] | None = 
         The panel's; None lists all families. Weight files in the user's folder that say nothing of themselves are
         offered in every panel.
     entries : iterable of ModelEntry, optional
-        The catalogue; by default the one of this moment.
+        The catalog; by default the one of this moment.
     """
     found = [_offer(entry) for entry in (list_models() if entries is None else entries) if _may_be(entry, family)]
     return sorted(found, key=lambda offer: not offer.usable)

@@ -18,10 +18,8 @@ from napari_sr.config import load_config
 from napari_sr.errors import InputError, NapariSRError
 from napari_sr.widgets.commands import keep_last
 from napari_sr.widgets.executor import Executor, Run
-from napari_sr.widgets.glance import at_a_glance, regions
 from napari_sr.widgets.job_plan import JobPlan
-from napari_sr.widgets.job_settings import JobSettings
-from napari_sr.widgets.lanes import Lanes, lanes_on, shared_lanes
+from napari_sr.widgets.job_settings import SettingsRows
 from napari_sr.widgets.layer_choice import LayerChoice
 from napari_sr.widgets.layer_facts import LayerFacts
 from napari_sr.widgets.model_choice import ModelChoice
@@ -30,12 +28,14 @@ from napari_sr.widgets.model_offers import ModelOffer, likely_factor
 from napari_sr.widgets.output_choice import OutputChoice
 from napari_sr.widgets.panel_runs import PanelRuns
 from napari_sr.widgets.place_choice import Place, PlaceChoice
-from napari_sr.widgets.preview import Preview, Wish
+from napari_sr.widgets.preview import Preview
 from napari_sr.widgets.preview_controls import PreviewControls
+from napari_sr.widgets.queues import WorkQueues, queues_on, shared_queues
 from napari_sr.widgets.result_actions import ResultActions
 from napari_sr.widgets.rows import Fold, LabelAlignment, Scrolled, order_tabs, rows, show_text, wrapped
 from napari_sr.widgets.run_controls import RunControls
 from napari_sr.widgets.size_choice import SizeChoice
+from napari_sr.widgets.summary import regions, summary_text
 from napari_sr.widgets.time_estimate import TimeEstimate
 from napari_sr.widgets.torch_loading import load_torch
 
@@ -64,26 +64,26 @@ class UpscalePanel(Container[Widget]):
 
     def __init__(self, napari_viewer: Viewer, *, executor: Executor | None = None) -> None:
         self._viewer = napari_viewer
-        self._lanes: Lanes = shared_lanes() if executor is None else lanes_on(executor)
+        self._queues: WorkQueues = shared_queues() if executor is None else queues_on(executor)
         self._background: list[Run[Any]] = []
         self._made = self._left = False
         self.loader = ModelLoader()
         self.layer_choice = LayerChoice(napari_viewer)
         self.facts = LayerFacts(self._changed)
-        self.glance = wrapped(Label(name="glance", tooltip="What goes in, what comes out, and what it takes."))
+        self.summary = wrapped(Label(name="glance", tooltip="What goes in, what comes out, and what it takes."))
         self.models = ModelChoice(self.family, self._model_changed, self._read_model)
         self.size = SizeChoice(self._changed)
         self.where = PlaceChoice(napari_viewer, self.facts.axes_of, self._changed)
-        self.settings = JobSettings(self._changed)
+        self.settings = SettingsRows(self._changed)
         self.output = OutputChoice(self._changed)
         self.controls = RunControls(self.run_upscaling, self.cancel_upscaling)
         self.preview_controls = PreviewControls(self._switch_preview, lambda: self.preview.compare())
-        self.runs = PanelRuns(napari_viewer, self._lanes, self.controls, self._show_error, self._runs_ended)
+        self.runs = PanelRuns(napari_viewer, self._queues, self.controls, self._show_error, self._runs_ended)
         self.preview = Preview(
-            napari_viewer, self._wish, self.loader, self._lanes, self.preview_controls, self._show_error
+            napari_viewer, self._preview_request, self.loader, self._queues, self.preview_controls, self._show_error
         )
         self.actions = ResultActions(napari_viewer, self._last_source, self.copy_as_python, self.run_again_on)
-        self.time = TimeEstimate(self.loader, self._lanes, self._show_glance)
+        self.time = TimeEstimate(self.loader, self._queues, self._show_summary)
         self._lay_out()
         self._made = True
         self.layer_choice.widget.changed.connect(self._layer_changed)
@@ -187,7 +187,7 @@ class UpscalePanel(Container[Widget]):
         self.content: Container[Widget] = Container(
             widgets=[
                 what,
-                self.glance,
+                self.summary,
                 self.layer_fold,
                 which,
                 self.models.about,
@@ -231,11 +231,11 @@ class UpscalePanel(Container[Widget]):
             raise InputError("There is no model to upscale with: choose one under “Model”.")
         return JobPlan(self._request(model), self.settings.settings(self.size.target), self.output.store)
 
-    def _wish(self) -> Wish:
+    def _preview_request(self) -> tuple[Place, JobPlan]:
         layer = self.layer_choice.layer
         if layer is None:
             raise InputError(_NO_LAYER)
-        return Wish(layer, self.facts.axes_of(layer), self._plan())
+        return Place(layer, self.facts.axes_of(layer)), self._plan()
 
     def _can_run(self) -> bool:
         model = self.models.model
@@ -263,24 +263,24 @@ class UpscalePanel(Container[Widget]):
         if not self.controls.running:
             self.controls.show_message(_NO_LAYER if self.layer_choice.layer is None else "")
         self.actions.allow(copy=self._can_run(), again=self.runs.last is not None)
-        self._show_glance()
+        self._show_summary()
         self.preview.changed()
 
-    def _show_glance(self, event: object = None) -> None:
+    def _show_summary(self, event: object = None) -> None:
         layer, model = self.layer_choice.layer, self.models.model
         if layer is None or model is None or model.scale is None:
             self.time.forget()
-            show_text(self.glance, "")
+            show_text(self.summary, "")
             return
         try:
             places = self.where.places(layer)
             made = regions(places, self.models.scale or model.scale, self.size.target)
             self.time.want(self._plan(), places)
-            text = at_a_glance(places, made, self.time.seconds, self.time.device)
+            text = summary_text(places, made, self.time.seconds, self.time.device)
         except NapariSRError as error:
             self.time.forget()
             text = str(error)
-        show_text(self.glance, text)
+        show_text(self.summary, text)
 
     def _follow_view(self) -> None:
         """Keep the line at a glance true when the view or the selection is what is upscaled."""
@@ -300,7 +300,7 @@ class UpscalePanel(Container[Widget]):
 
     def _view_changed(self, event: object = None) -> None:
         if self.where.follows_window:
-            self._show_glance()
+            self._show_summary()
 
     def _last_source(self) -> Image | None:
         return self.layer_choice.layer
@@ -312,7 +312,7 @@ class UpscalePanel(Container[Widget]):
         self._run_ended()
         # The run has shown how fast this machine is.
         self.time.forget()
-        self._show_glance()
+        self._show_summary()
 
     def _read_model(self, offer: ModelOffer) -> None:
         """Read a file that was chosen, in the background, to know its factor."""
@@ -361,7 +361,7 @@ class UpscalePanel(Container[Widget]):
 
     def _in_background(self, run: Run[Any]) -> None:
         self._background = [*(other for other in self._background if not other.ended), run]
-        self._lanes.background.submit(run)
+        self._queues.background.submit(run)
 
     def _show_error(self, error: Exception) -> str:
         """Notify of an error, and give the sentence for the panel."""

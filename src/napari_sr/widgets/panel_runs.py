@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from napari.layers import Image
 from napari.viewer import Viewer
 
-from napari_sr.inference.words import seconds_words
+from napari_sr.inference.formatting import format_seconds
 from napari_sr.widgets.activity import TimeLeft
 from napari_sr.widgets.job_plan import JobPlan
-from napari_sr.widgets.lanes import Lanes
 from napari_sr.widgets.model_loading import ModelLoader
 from napari_sr.widgets.place_choice import Place
+from napari_sr.widgets.queues import WorkQueues
 from napari_sr.widgets.run_controls import RunControls
 from napari_sr.widgets.upscaling import Upscaling
 
+if TYPE_CHECKING:
+    from napari_sr.inference import Report
+
 _ADDITIVE = "additive"
-# A report says so of a model that could not be streamed.
-_INSTEAD = ", because "
 
 
 class PanelRuns:
@@ -42,19 +43,19 @@ class PanelRuns:
     def __init__(
         self,
         viewer: Viewer,
-        lanes: Lanes,
+        queues: WorkQueues,
         controls: RunControls,
         say_error: Callable[[Exception], str],
         on_end: Callable[[], None],
     ) -> None:
-        self._viewer, self._lanes, self._controls = viewer, lanes, controls
+        self._viewer, self._queues, self._controls = viewer, queues, controls
         self._say_error, self._on_end = say_error, on_end
         self._going: list[Upscaling] = []
         self._started = self._done = 0
         self._failures: list[str] = []
         self._time = TimeLeft()
         self.last: tuple[Image, JobPlan] | None = None
-        lanes.jobs.listen(self._show_place)
+        queues.jobs.on_event(self._show_place)
 
     @property
     def going(self) -> bool:
@@ -68,7 +69,7 @@ class PanelRuns:
             self._failures = []
             self._time = TimeLeft()
             self._controls.begin("Loading the model…")
-        started = [Upscaling(self._viewer, place, plan, loader, self._lanes, self) for place in places]
+        started = [Upscaling(self._viewer, place, plan, loader, self._queues, self) for place in places]
         self._started += len(started)
         self._going += started
         for upscaling in started:
@@ -83,7 +84,7 @@ class PanelRuns:
 
     def abandon(self) -> None:
         """Stop all of them and tell nobody: the panel is gone."""
-        self._lanes.jobs.forget(self._show_place)
+        self._queues.jobs.forget(self._show_place)
         going, self._going = self._going, []
         for upscaling in reversed(going):
             upscaling.abandon()
@@ -91,17 +92,16 @@ class PanelRuns:
     def progressed(self, upscaling: Upscaling, done: int, total: int) -> None:
         """Show how far it is."""
         seconds = self._time.seconds(done, total)
-        left = f", {seconds_words(seconds)} left" if seconds is not None and done < total else ""
+        left = f", {format_seconds(seconds)} left" if seconds is not None and done < total else ""
         self._controls.progress(
             done, total, f"Upscaling{self._which(upscaling)}: {100 * done // max(total, 1)} %{left}"
         )
 
-    def finished(self, upscaling: Upscaling, layer: Image) -> None:
+    def finished(self, upscaling: Upscaling, layer: Image, report: Report) -> None:
         """Say that a result is there."""
-        facts: dict[str, Any] = layer.metadata["napari_sr"]
-        message = f"Done in {facts['seconds']:.1f} s: “{layer.name}”."
-        if _INSTEAD in facts["tiling"]:
-            message += f" Exact tiling was not possible: it went by {facts['tiling']}."
+        message = f"Done in {report.seconds:.1f} s: “{layer.name}”."
+        if report.not_exact_because is not None:
+            message += f" Exact tiling was not possible, because {report.not_exact_because}: {report.tiling} was used."
         if layer.blending == _ADDITIVE:
             message += " Both layers add up where they overlap: hide one to judge brightness."
         self.last = layer, upscaling.plan

@@ -20,7 +20,7 @@ from napari_sr.widgets.view import current_slice, rectangles, visible_part
 
 if TYPE_CHECKING:
     from napari_sr.inference import Job
-    from napari_sr.inference.layer import LayerInput
+    from napari_sr.inference.layer_input import LayerInput
 
 WHOLE, SELECTED, SLICE, VIEW, RECTANGLES = "whole", "selected", "slice", "view", "rectangles"
 _WORDS = {

@@ -44,8 +44,8 @@ def share_preferences(context: object = None) -> None:
     page = getattr(settings, _PAGE)
     try:
         if _written(settings.config_path) > _written(config_path()):
-            plain, wished = Config().model_dump(), _as_config(page)
-            update_config(**{key: value for key, value in wished.items() if value != plain[key]})
+            plain, requested = Config().model_dump(), _as_config(page)
+            update_config(**{key: value for key, value in requested.items() if value != plain[key]})
         _show(page, load_config())
     except InputError as error:
         show_warning(str(error))

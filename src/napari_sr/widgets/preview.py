@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,16 +16,17 @@ from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 
 from napari_sr.errors import NapariSRError
-from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.part import Part
+from napari_sr.progress import Cancel
 from napari_sr.widgets.comparison import Array, split
-from napari_sr.widgets.executor import Cancel, Run
+from napari_sr.widgets.executor import Run
 from napari_sr.widgets.job_plan import JobPlan
-from napari_sr.widgets.lanes import Lanes
 from napari_sr.widgets.model_loading import ModelLoader
+from napari_sr.widgets.place_choice import Place
 from napari_sr.widgets.preview_controls import BLINK, SPLIT, PreviewControls
 from napari_sr.widgets.preview_layer import SHARED_LOOK, PreviewLayer
-from napari_sr.widgets.preview_work import Maps, Picture, make_picture, needs_margin
+from napari_sr.widgets.preview_work import Maps, PreviewImage, make_preview_image, needs_margin
+from napari_sr.widgets.queues import WorkQueues
 from napari_sr.widgets.rows import stop
 from napari_sr.widgets.view import visible_part
 
@@ -43,25 +43,6 @@ _LEAST_SIDE, _LARGEST_SIDE = 64, 1024
 _TOO_SLOW, _TOO_FAST = 2.5, 0.4
 # What of the source, beside its values, decides where the preview lies or what it shows.
 _SOURCE_EVENTS = ("data", "scale", "translate", "rotate", "shear", "affine", "units")
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a preview is to be made of.
-
-    Parameters
-    ----------
-    layer : napari Image layer
-        The source.
-    axes : Axes
-        Its axes.
-    plan : JobPlan
-        What a run would do.
-    """
-
-    layer: Image
-    axes: Axes
-    plan: JobPlan
 
 
 class Preview:
@@ -86,20 +67,20 @@ class Preview:
     def __init__(
         self,
         viewer: Viewer,
-        wish: Callable[[], Wish],
+        request: Callable[[], tuple[Place, JobPlan]],
         loader: ModelLoader,
-        lanes: Lanes,
+        queues: WorkQueues,
         controls: PreviewControls,
         say_error: Callable[[Exception], str],
     ) -> None:
-        self._viewer, self._wish, self._loader, self._lane = viewer, wish, loader, lanes.previews
+        self._viewer, self._request, self._loader, self._queue = viewer, request, loader, queues.previews
         self._controls, self._say_error = controls, say_error
         self.on = False
         self._shown = PreviewLayer(viewer)
         self._source: Image | None = None
         self._run: Run[Any] | None = None
         self._key: object = None
-        self._picture: Picture | None = None
+        self._picture: PreviewImage | None = None
         self._maps: tuple[object, Maps] | None = None
         self._side = _SIDE
         self._cut = False
@@ -163,14 +144,14 @@ class Preview:
         if not self.on:
             return
         try:
-            wish = self._wish()
-            part = visible_part(self._viewer, wish.layer, wish.axes, most=self._side)
+            place, plan = self._request()
+            part = visible_part(self._viewer, place.layer, place.axes, most=self._side)
         except NapariSRError as error:
             self._remove()
             self._controls.say(str(error))
             return
-        self._follow(wish.layer)
-        key = self._key_of(wish, part)
+        self._follow(place.layer)
+        key = self._key_of(place, plan, part)
         if key == self._key and self._picture is not None and self._picture.exact:
             self.compare()
             return
@@ -182,31 +163,37 @@ class Preview:
         started = time.perf_counter()
         self._submit(
             "loading the model for the preview",
-            lambda cancel: self._loader.load(wish.plan.request),
-            lambda model: self._make(wish, part, key, model, started),
+            lambda cancel: self._loader.load(plan.request),
+            lambda model: self._make(place, plan, part, key, model, started),
             key,
         )
 
-    def _make(self, wish: Wish, part: Part, key: object, model: Model, started: float) -> None:
+    def _make(self, place: Place, plan: JobPlan, part: Part, key: object, model: Model, started: float) -> None:
         from napari_sr.inference import prepare_layer
 
         try:
-            job = wish.plan.job(model)
-            maps_key = (id(wish.layer), self._generation, wish.axes, wish.plan.settings.intensity, _limits(wish))
+            job = plan.job(model)
+            maps_key = (
+                id(place.layer),
+                self._generation,
+                place.axes,
+                plan.settings.intensity,
+                _limits(place, plan),
+            )
             known = self._maps[1] if self._maps is not None and self._maps[0] == maps_key else None
-            prepared = prepare_layer(job, wish.layer, wish.axes.letters, part, known)
+            prepared = prepare_layer(job, place.layer, place.axes.letters, part, known)
         except Exception as error:  # whatever it is, the panel must show it and go on
             self._failed(error, key)
             return
         against, side = self._controls.counterpart, self._side
 
-        def take(picture: Picture) -> None:
+        def take(picture: PreviewImage) -> None:
             self._maps = maps_key, picture.maps
             self._key, self._picture = key, picture
             self._cut = side in _lengths(part)
             self._complete(picture)
 
-        def refine(picture: Picture) -> None:
+        def refine(picture: PreviewImage) -> None:
             self._seconds = time.perf_counter() - started
             take(picture)
             if self._adapt(picture.seconds, part):
@@ -214,8 +201,8 @@ class Preview:
             elif not picture.exact:
                 self._submit("making the preview", lambda cancel: make(False, cancel), take, key)
 
-        def make(quickly: bool, cancel: Cancel) -> Picture:
-            return make_picture(job, prepared, quickly and needs_margin(job, prepared), against, cancel)
+        def make(quickly: bool, cancel: Cancel) -> PreviewImage:
+            return make_preview_image(job, prepared, quickly and needs_margin(job, prepared), against, cancel)
 
         self._submit("making the preview", lambda cancel: make(True, cancel), refine, key)
 
@@ -236,20 +223,20 @@ class Preview:
             announced=False,
         )
         self._run = run
-        self._lane.submit(run)
+        self._queue.submit(run)
 
     def _stop(self) -> None:
         stop(self._rest)
         run, self._run = self._run, None
         if run is not None:
-            self._lane.cancel(run)
+            self._queue.cancel(run)
 
     def _failed(self, error: Exception, key: object) -> None:
         self._refused = key
         self._remove()
         self._controls.say(self._say_error(error))
 
-    def _complete(self, picture: Picture) -> None:
+    def _complete(self, picture: PreviewImage) -> None:
         """Show a picture, once what it is compared with is there."""
         against = self._controls.counterpart
         if against is not None and against not in picture.counterparts:
@@ -269,12 +256,12 @@ class Preview:
             self._blinked = not self._blinked
             self._show(self._picture)
 
-    def _show(self, picture: Picture) -> None:
+    def _show(self, picture: PreviewImage) -> None:
         assert self._source is not None
         self._shown.show(self._source, self._composed(picture), picture.kwargs)
         self._controls.say(self._sentence(picture))
 
-    def _composed(self, picture: Picture) -> Array:
+    def _composed(self, picture: PreviewImage) -> Array:
         against = self._controls.counterpart
         other = picture.counterparts.get(against) if against is not None else None
         if other is None:
@@ -283,7 +270,7 @@ class Preview:
             return split(other, picture.data, float(self._controls.line.value), picture.prepared.axes.x)
         return other if self._blinked else picture.data
 
-    def _sentence(self, picture: Picture) -> str:
+    def _sentence(self, picture: PreviewImage) -> str:
         rows, columns = (
             picture.region.ranges[axis][1] - picture.region.ranges[axis][0]
             for axis in (picture.prepared.axes.y, picture.prepared.axes.x)
@@ -352,13 +339,13 @@ class Preview:
             return True
         return False
 
-    def _key_of(self, wish: Wish, part: Part) -> object:
+    def _key_of(self, place: Place, plan: JobPlan, part: Part) -> object:
         return (
-            id(wish.layer),
+            id(place.layer),
             self._generation,
-            wish.axes,
-            wish.plan,
-            _limits(wish),
+            place.axes,
+            plan,
+            _limits(place, plan),
             part.rows,
             part.columns,
             tuple(sorted(part.at.items())),
@@ -373,11 +360,11 @@ class Preview:
         yield self._viewer.layers.events.removed, self._layer_removed
 
 
-def _limits(wish: Wish) -> tuple[float, ...] | None:
+def _limits(place: Place, plan: JobPlan) -> tuple[float, ...] | None:
     """Contrast limits, where the pixels depend on them."""
-    if wish.plan.settings.intensity != "contrast":
+    if plan.settings.intensity != "contrast":
         return None
-    return tuple(float(limit) for limit in wish.layer.contrast_limits)
+    return tuple(float(limit) for limit in place.layer.contrast_limits)
 
 
 def _lengths(part: Part) -> tuple[int, ...]:

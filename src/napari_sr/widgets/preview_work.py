@@ -12,11 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from napari_sr.imaging.geometry import LayerData
 from napari_sr.imaging.intensity import IntensityMap
-from napari_sr.imaging.part import Part
+from napari_sr.progress import Cancel
 from napari_sr.widgets.comparison import Against, Array, counterpart
-from napari_sr.widgets.executor import Cancel
 
 if TYPE_CHECKING:
     from napari_sr.inference import Job, LayerInput
@@ -28,7 +26,7 @@ QUICK_MARGIN = 8
 
 
 @dataclass
-class Picture:
+class PreviewImage:
     """What a preview shows.
 
     Parameters
@@ -70,11 +68,13 @@ class Picture:
 def needs_margin(job: Job, prepared: LayerInput) -> bool:
     """Whether there is more around the part than the quick picture sees, so that a second one is worth making."""
     radius, alignment = job.model.receptive_radius, int(job.model.network.alignment)  # type: ignore[arg-type]
-    near, far = (_region(job, one).read(radius, alignment) for one in (_with_margin(prepared), prepared))
+    near, far = (one.region.read(radius, alignment) for one in (_with_margin(prepared), prepared))
     return near != far
 
 
-def make_picture(job: Job, prepared: LayerInput, quick: bool, against: Against | None, cancel: Cancel) -> Picture:
+def make_preview_image(
+    job: Job, prepared: LayerInput, quick: bool, against: Against | None, cancel: Cancel
+) -> PreviewImage:
     """Upscale the part of a layer; may be called on any thread.
 
     Parameters
@@ -101,20 +101,14 @@ def make_picture(job: Job, prepared: LayerInput, quick: bool, against: Against |
     started = time.perf_counter()
     maps = prepared.maps if prepared.maps is not None else layer_intensity(job, prepared, cancel=cancel)
     prepared = replace(prepared, maps=maps)
-    result: LayerData = run_layer(job, _with_margin(prepared) if quick else prepared, cancel=cancel)
-    data, kwargs = result[0], result[1]
-    region = _region(job, prepared)
-    factors = (region.rows.factor, region.columns.factor)
+    data, kwargs, _ = run_layer(job, _with_margin(prepared) if quick else prepared, cancel=cancel).layer_data
+    factors = (prepared.region.rows.factor, prepared.region.columns.factor)
     source = region_of(prepared.axes, 1, prepared.part, factors)
-    picture = Picture(data, kwargs, prepared, source, maps, not quick, time.perf_counter() - started)
+    picture = PreviewImage(data, kwargs, prepared, source, maps, not quick, time.perf_counter() - started)
     if against is not None:
         picture.against(against)
     return picture
 
 
-def _region(job: Job, prepared: LayerInput) -> Region:
-    return job.region(prepared.axes, prepared.part, pixel_size=prepared.pixel_size, unit=prepared.unit)
-
-
 def _with_margin(prepared: LayerInput) -> LayerInput:
-    return replace(prepared, part=replace(prepared.part or Part(), margin=QUICK_MARGIN))
+    return replace(prepared, region=replace(prepared.region, margin=QUICK_MARGIN))

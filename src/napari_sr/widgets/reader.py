@@ -14,7 +14,7 @@ from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.files import STORE_KEY, ImageFile, is_readable_tiff, read_image
 from napari_sr.imaging.geometry import CHANNEL_KEY, LayerData
 
-_COLOURS = ("cyan", "yellow", "magenta", "red", "green", "blue")
+_COLORS = ("cyan", "yellow", "magenta", "red", "green", "blue")
 _PAIR = ("magenta", "green")
 
 
@@ -85,12 +85,12 @@ def read_layers(path: str) -> list[LayerData]:
     axis = image.axes.index("C")
     count = image.data.shape[axis]
     letters = image.axes.replace("C", "")
-    colours = _PAIR if count == 2 else _COLOURS
+    colors = _PAIR if count == 2 else _COLORS
     layers = []
     for channel in range(count):
         said = image.channels[channel] if channel < len(image.channels) else str(channel)
         data, kwargs, kind = _layer(image, image.data.take(channel, axis), letters, f"{name} [{said}]", rgb=False)
-        kwargs |= {"colormap": colours[channel % len(colours)], "blending": "additive"}
+        kwargs |= {"colormap": colors[channel % len(colors)], "blending": "additive"}
         # So that a script made of the layer finds its pixels in the file again.
         kwargs["metadata"] = {CHANNEL_KEY: (axis, channel)}
         layers.append((data, kwargs, kind))

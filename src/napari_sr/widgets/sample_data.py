@@ -30,7 +30,7 @@ def electron_high() -> list[LayerData]:
 
 
 def high_layer(sample: Sample) -> LayerData:
-    """Layer of a sample's high-resolution image, whose first pixel's centre is the origin of the world."""
+    """Layer of a sample's high-resolution image, whose first pixel's center is the origin of the world."""
     size, unit = _high_pixel(sample)
     return _layer(sample, sample.high, "high", size, 0.0, unit)
 
@@ -38,7 +38,7 @@ def high_layer(sample: Sample) -> LayerData:
 def low_layer(sample: Sample) -> LayerData:
     """Layer of a sample's low-resolution image, over the same part of the world as `high_layer`.
 
-    A low-resolution pixel covers factor x factor pixels of the other: its centre lies (factor - 1) / 2 of them on.
+    A low-resolution pixel covers factor x factor pixels of the other: its center lies (factor - 1) / 2 of them on.
     """
     size, unit = _high_pixel(sample)
     return _layer(sample, sample.low, "low", size * sample.factor, size * (sample.factor - 1) / 2, unit)
@@ -61,6 +61,6 @@ def _layer(sample: Sample, image: Any, which: str, size: float, shift: float, un
         "rgb": False,
         # Pixels are what this is about: the screen must not smooth them.
         "interpolation2d": "nearest",
-        "metadata": {"title": sample.title, "source": sample.source, "licence": sample.licence},
+        "metadata": {"title": sample.title, "source": sample.source, "license": sample.license},
     }
     return image, kwargs, "image"

@@ -15,7 +15,7 @@ from napari_sr.widgets.panel import UpscalePanel
 from napari_sr.widgets.rows import shrinkable
 
 _WORDS = {
-    "nearest": "Nearest neighbour",
+    "nearest": "Nearest neighbor",
     "bilinear": "Bilinear",
     "bicubic": "Bicubic (as trained)",
     "lanczos3": "Lanczos 3",

@@ -13,11 +13,12 @@ from napari_sr.errors import Cancelled, NapariSRError
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.geometry import finest_level, layer_pixel_size
 from napari_sr.imaging.part import Part
-from napari_sr.widgets.executor import Cancel, Run
+from napari_sr.progress import Cancel
+from napari_sr.widgets.executor import Run
 from napari_sr.widgets.job_plan import JobPlan
-from napari_sr.widgets.lanes import Lanes
 from napari_sr.widgets.model_loading import ModelLoader
 from napari_sr.widgets.place_choice import Place
+from napari_sr.widgets.queues import WorkQueues
 from napari_sr.widgets.rows import stop
 
 REST_MS = 600
@@ -39,8 +40,8 @@ class TimeEstimate:
         Told that there is another answer.
     """
 
-    def __init__(self, loader: ModelLoader, lanes: Lanes, on_known: Callable[[], None]) -> None:
-        self._loader, self._lanes, self._on_known = loader, lanes, on_known
+    def __init__(self, loader: ModelLoader, queues: WorkQueues, on_known: Callable[[], None]) -> None:
+        self._loader, self._queues, self._on_known = loader, queues, on_known
         self._wanted: tuple[JobPlan, list[_Facts]] | None = None
         self._answered: object = None
         self._run: Run[Any] | None = None
@@ -74,13 +75,13 @@ class TimeEstimate:
         wanted = self._wanted
         if wanted is None or self._run is not None:
             return
-        if self._lanes.previews.busy or self._lanes.jobs.busy:
+        if self._queues.previews.busy or self._queues.jobs.busy:
             self._rest.start()
             return
         plan, facts = wanted
 
         def work(progress: object, cancel: Cancel) -> tuple[float | None, str]:
-            return _estimate(self._loader, plan, facts, lambda: cancel() or self._lanes.previews.busy)
+            return _estimate(self._loader, plan, facts, lambda: cancel() or self._queues.previews.busy)
 
         def returned(answer: tuple[float | None, str]) -> None:
             self._run = None
@@ -96,7 +97,7 @@ class TimeEstimate:
             cancelled=self._again,
             announced=False,
         )
-        self._lanes.background.submit(self._run)
+        self._queues.background.submit(self._run)
 
     def _unknown(self, error: Exception) -> None:
         # What does not go together is said when it is run; here only the time stays unknown.
@@ -126,16 +127,17 @@ def _shape(axes: Axes, part: Part | None) -> tuple[int, ...]:
 
 def _estimate(loader: ModelLoader, plan: JobPlan, facts: Sequence[_Facts], cancel: Cancel) -> tuple[float | None, str]:
     """Add up the seconds of several runs, and say on what kind of device; may be called on any thread."""
-    from napari_sr.inference import estimate_job, measure_speed
+    from napari_sr.inference import estimate_region, measure_speed
 
     job = plan.job(loader.load(plan.request))
     total: float | None = 0.0
     device = ""
     for axes, dtype, part, size, unit in facts:
-        estimate = estimate_job(job, axes, dtype, part=part, pixel_size=size, unit=unit)
+        region = job.region(axes, part, pixel_size=size, unit=unit)
+        estimate = estimate_region(job, region, dtype)
         if estimate.seconds is None:
             measure_speed(job, dtype, axes.rgb, cancel=cancel)
-            estimate = estimate_job(job, axes, dtype, part=part, pixel_size=size, unit=unit)
+            estimate = estimate_region(job, region, dtype)
         total = None if total is None or estimate.seconds is None else total + estimate.seconds
         device = estimate.device
     if cancel():

@@ -7,26 +7,28 @@ from typing import TYPE_CHECKING, Any, Protocol
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
-from napari_sr.imaging.geometry import LayerData, copy_contrast_range
+from napari_sr.imaging.geometry import copy_contrast_range
+from napari_sr.progress import Cancel, Progress
 from napari_sr.widgets.activity import ActivityBar
-from napari_sr.widgets.executor import Cancel, Progress, Run
+from napari_sr.widgets.executor import Run
 from napari_sr.widgets.job_plan import JobPlan
-from napari_sr.widgets.lanes import Lanes
 from napari_sr.widgets.model_loading import ModelLoader
 from napari_sr.widgets.output_choice import store_in
 from napari_sr.widgets.place_choice import Place
+from napari_sr.widgets.queues import WorkQueues
 
 if TYPE_CHECKING:
+    from napari_sr.inference import LayerResult, Report
     from napari_sr.zoo import Model
 
 
-class Listener(Protocol):
+class UpscalingListener(Protocol):
     """Hears how an upscaling goes, on the main thread; one of the last three is called, once."""
 
     def progressed(self, upscaling: Upscaling, done: int, total: int) -> None:
         """Hear how far it is."""
 
-    def finished(self, upscaling: Upscaling, layer: Image) -> None:
+    def finished(self, upscaling: Upscaling, layer: Image, report: Report) -> None:
         """Hear that the result was added."""
 
     def failed(self, upscaling: Upscaling, error: Exception) -> None:
@@ -56,21 +58,27 @@ class Upscaling:
     """
 
     def __init__(
-        self, viewer: Viewer, place: Place, plan: JobPlan, loader: ModelLoader, lanes: Lanes, listener: Listener
+        self,
+        viewer: Viewer,
+        place: Place,
+        plan: JobPlan,
+        loader: ModelLoader,
+        queues: WorkQueues,
+        listener: UpscalingListener,
     ) -> None:
         self._viewer, self.place, self.plan = viewer, place, plan
         self.name = str(place.layer.name)
-        self._loader, self._lanes = loader, lanes
-        self._listener: Listener | None = listener
+        self._loader, self._queues = loader, queues
+        self._listener: UpscalingListener | None = listener
         self._run: Run[Any] | None = None
-        self._lane = lanes.models
+        self._queue = queues.models
         self._bar: ActivityBar | None = None
         self._why = "Stopped: nothing was added."
 
     @property
     def ahead(self) -> int:
         """Runs that have to end before this one starts."""
-        return self._lanes.jobs.ahead(self._run) if self._run is not None else 0
+        return self._queues.jobs.ahead(self._run) if self._run is not None else 0
 
     def start(self) -> None:
         """Begin; how it goes on is told to the listener."""
@@ -84,14 +92,14 @@ class Upscaling:
             errored=self._failed,
             cancelled=self._stopped,
         )
-        self._lane = self._lanes.models
-        self._lane.submit(self._run)
+        self._queue = self._queues.models
+        self._queue.submit(self._run)
 
     def cancel(self, why: str = "") -> None:
         """Ask it to stop; the listener hears when it has."""
         self._why = why or self._why
         if self._run is not None:
-            self._lane.cancel(self._run)
+            self._queue.cancel(self._run)
 
     def abandon(self) -> None:
         """Ask it to stop and tell nobody."""
@@ -111,17 +119,9 @@ class Upscaling:
         folder = self.plan.store
         out = None if folder is None else store_in(folder, prepared.kwargs["name"])
 
-        def work(progress: Progress, cancel: Cancel) -> LayerData:
+        def work(progress: Progress, cancel: Cancel) -> LayerResult:
             result = run_layer(job, prepared, out=out, progress=progress, cancel=cancel)
-            learn_speed(
-                job,
-                prepared.axes,
-                prepared.image.dtype,
-                result[1]["metadata"]["napari_sr"]["seconds"],
-                part=prepared.part,
-                pixel_size=prepared.pixel_size,
-                unit=prepared.unit,
-            )
+            learn_speed(job, prepared.region, prepared.image.dtype, result.report.seconds)
             return result
 
         self._run = Run(
@@ -132,19 +132,19 @@ class Upscaling:
             cancelled=self._stopped,
             progressed=self._progressed,
         )
-        self._lane = self._lanes.jobs
-        self._lane.submit(self._run)
+        self._queue = self._queues.jobs
+        self._queue.submit(self._run)
 
-    def _add(self, result: LayerData) -> None:
+    def _add(self, result: LayerResult) -> None:
         try:
-            added = self._viewer.add_layer(Layer.create(*result))
+            added = self._viewer.add_layer(Layer.create(*result.layer_data))
             copy_contrast_range(self.place.layer, added)
         except Exception as error:  # as above
             self._failed(error)
             return
         listener = self._end()
         if listener is not None:
-            listener.finished(self, added)
+            listener.finished(self, added, result.report)
 
     def _progressed(self, done: int, total: int) -> None:
         if self._bar is not None:
@@ -166,7 +166,7 @@ class Upscaling:
         if self._listener is not None and self.place.layer not in self._viewer.layers:
             self.cancel(f"“{self.name}” was removed, so its run was stopped: nothing was added.")
 
-    def _end(self) -> Listener | None:
+    def _end(self) -> UpscalingListener | None:
         listener, self._listener = self._listener, None
         if listener is not None:
             self._viewer.layers.events.removed.disconnect(self._layer_removed)

@@ -117,7 +117,7 @@ def to_pixels(points: Points, units: Sequence[pint.Unit] | None, layer: Layer) -
     Returns
     -------
     array of float, shape (n, layer.ndim)
-        Pixel centres lie on whole numbers.
+        Pixel centers lie on whole numbers.
     """
     own = tuple(layer.units)
     ndim = layer.ndim
@@ -138,10 +138,10 @@ def _corners(viewer: Viewer) -> Points:
     camera = viewer.scene.camera
     height, width = viewer.canvas.size
     half = np.array([height, width]) / (2 * camera.zoom)
-    centre = np.asarray(camera.center, dtype=np.float64)[-2:]
+    center = np.asarray(camera.center, dtype=np.float64)[-2:]
     corners = np.tile(np.asarray(viewer.dims.point, dtype=np.float64), (4, 1))
-    for corner, signs in zip(corners, ((-1, -1), (-1, 1), (1, -1), (1, 1)), strict=True):
-        corner[list(viewer.dims.displayed)] = centre + half * signs
+    for corner, required_keys in zip(corners, ((-1, -1), (-1, 1), (1, -1), (1, 1)), strict=True):
+        corner[list(viewer.dims.displayed)] = center + half * required_keys
     return corners
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import LETTERS, Axes, parse_axes
 from napari_sr.imaging.files import write_image
-from napari_sr.imaging.pixel_size import METRES, PixelSize, in_one_unit, unit_name
+from napari_sr.imaging.pixel_size import METERS, PixelSize, in_one_unit, unit_name
 
 
 def write_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
@@ -55,7 +55,7 @@ def _axes(attributes: dict[str, Any], shape: tuple[int, ...]) -> Axes:
     letters = "".join(str(label).upper() for label in attributes.get("axis_labels") or ())
     count = len(shape) - int(rgb)
     named = len(letters) == len(set(letters)) == count and set(letters) <= set(LETTERS) and {"Y", "X"} <= set(letters)
-    # A last C of 3 or 4 would be read as colours, which only an RGB layer has.
+    # A last C of 3 or 4 would be read as colors, which only an RGB layer has.
     if not named or (not rgb and letters.endswith("C")) or (rgb and "C" in letters):
         known = "TZYX" if rgb else LETTERS
         if count > len(known):
@@ -76,4 +76,4 @@ def _pixel_size(attributes: dict[str, Any], axes: Axes) -> PixelSize:
         for letter, size, unit in zip(axes.letters, scale, units, strict=False)
         if letter in "ZYX"
     }
-    return in_one_unit({letter: (size, unit) for letter, (size, unit) in said.items() if unit in METRES})
+    return in_one_unit({letter: (size, unit) for letter, (size, unit) in said.items() if unit in METERS})

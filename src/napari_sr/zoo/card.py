@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
@@ -17,24 +18,23 @@ from pydantic import (
 )
 
 from napari_sr.errors import CheckpointError, InputError
+from napari_sr.old_keys import renamed_card
 
 #: A constructor argument of a network: a plain value that JSON can hold.
 Setting = StrictBool | StrictInt | StrictFloat | StrictStr | tuple[StrictInt, ...]
 
 Family = Literal["srcnn", "srgan", "esrgan"]
-Colour = Literal["luma", "rgb", "grey"]
+Color = Literal["luma", "rgb", "gray"]
 Domain = Literal["natural", "fluorescence", "electron"]
 #: What alpha mixes: the weights of two networks, or the images that they make.
 Mixing = Literal["weights", "images"]
 MIXINGS: tuple[Mixing, ...] = get_args(Mixing)
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(min_length=1)]
-#: What stands for the degradation of a model that was trained on pairs.
-AS_TAKEN = "low-resolution images as they were taken"
 
 
 class _Record(BaseModel):
-    """Nothing unknown is let in, and nothing changes afterwards."""
+    """Nothing unknown is let in, and nothing changes afterward."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -61,7 +61,7 @@ class TrainingData(_Record):
     ----------
     name : str
         The field's name of the set.
-    licence : str or None
+    license : str or None
         Under which terms the images may be used; None where it is not known.
     sha256 : str or None
         Hash of the file or of the archive, 64 hexadecimal digits.
@@ -70,7 +70,7 @@ class TrainingData(_Record):
     """
 
     name: Text
-    licence: str | None = None
+    license: str | None = None
     sha256: Sha256 | None = None
     source: str | None = None
 
@@ -109,8 +109,8 @@ class Card(_Record):
         Factor in Y and in X.
     channels : int
         Channels of the image that goes in.
-    colour : {"luma", "rgb", "grey"}
-        What the channels are: BT.601 luminance, red green blue, or intensities without colour.
+    color : {"luma", "rgb", "gray"}
+        What the channels are: BT.601 luminance, red green blue, or intensities without color.
     domain : {"natural", "fluorescence", "electron"} or None
         Kind of images it was trained on; None where it is not known.
     base : str or None
@@ -121,6 +121,10 @@ class Card(_Record):
         How the values of its training images were mapped to that range: "dtype", "percentile", ..., or two values.
     degradation : str or None
         How the low-resolution images of its training came from the high-resolution ones.
+    training_noise : bool or None
+        Whether the low-resolution training images had noise; None where it is not known.
+    paired : bool
+        Whether it was trained on pairs of recorded images, so that no degradation was applied.
     pixel_size : float or None
         Size of a low-resolution pixel in training, in `pixel_unit`; both are None where they are not known.
     pixel_unit : str or None
@@ -131,7 +135,7 @@ class Card(_Record):
         The training as a recipe's text, or the recipe's name.
     figures : tuple of Figure
         What it reached.
-    licence : str or None
+    license : str or None
         Terms of the weights; None where they are not known.
     endpoints : tuple of str
         () for one weight set. For two that alpha mixes, their names; the first is alpha = 0.
@@ -153,19 +157,21 @@ class Card(_Record):
     architecture: Architecture
     scale: int = Field(ge=1)
     channels: int = Field(ge=1)
-    colour: Colour
+    color: Color
     domain: Domain | None = None
     base: Text | None = None
     intensity_range: tuple[float, float] = (0.0, 1.0)
     output_range: tuple[float, float] = (0.0, 1.0)
     intensity: str | None = None
     degradation: str | None = None
+    training_noise: bool | None = None
+    paired: bool = False
     pixel_size: float | None = Field(default=None, gt=0)
     pixel_unit: str | None = None
     training_data: tuple[TrainingData, ...] = ()
     recipe: str | None = None
     figures: tuple[Figure, ...] = ()
-    licence: str | None = None
+    license: str | None = None
     endpoints: tuple[Text, ...] = ()
     default_alpha: float | None = Field(default=None, ge=0, le=1)
     mixing: Mixing = "weights"
@@ -179,8 +185,8 @@ class Card(_Record):
         for low, high in (self.intensity_range, self.output_range):
             if not low < high:
                 raise ValueError(f"an intensity range goes from low to high, not from {low:g} to {high:g}")
-        if {"rgb": 3, "luma": 1}.get(self.colour, self.channels) != self.channels:
-            raise ValueError(f"{self.colour} does not have {self.channels} channels")
+        if {"rgb": 3, "luma": 1}.get(self.color, self.channels) != self.channels:
+            raise ValueError(f"{self.color} does not have {self.channels} channels")
         if (self.pixel_size is None) != (self.pixel_unit is None):
             raise ValueError("pixel_size and pixel_unit are known together or not at all")
         if len(self.endpoints) not in (0, 2) or len(set(self.endpoints)) != len(self.endpoints):
@@ -190,11 +196,6 @@ class Card(_Record):
         if self.default_alpha is not None and not self.endpoints:
             raise ValueError("default_alpha needs two endpoints")
         return self
-
-    @property
-    def without_noise(self) -> bool:
-        """Whether it is known that its training had no noise: low-resolution images were made, and none was added."""
-        return self.degradation not in (None, AS_TAKEN) and "noise" not in str(self.degradation)
 
     def to_json(self) -> str:
         """Write the card as JSON text, which `from_json` reads back to an equal card."""
@@ -210,11 +211,17 @@ class Card(_Record):
             If the text is no card; the sentence names the first field that does not fit.
         """
         try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
+            return cls.model_validate(_with_present_keys(json.loads(text)))
+        except ValueError as error:
+            if not isinstance(error, ValidationError):
+                raise CheckpointError(f"The model's card cannot be read: it is not JSON ({error}).") from error
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"]) or "the card"
             raise CheckpointError(f"The model's card cannot be read: {field}: {first['msg']}.") from error
+
+
+def _with_present_keys(card: object) -> object:
+    return renamed_card(card) if isinstance(card, dict) else card
 
 
 def check_mixing(mixing: str) -> None:

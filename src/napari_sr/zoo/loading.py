@@ -8,9 +8,9 @@ from torch import Tensor
 
 from napari_sr.errors import CheckpointError, InputError
 from napari_sr.zoo.architectures import build_empty, complete
-from napari_sr.zoo.card import Architecture, Card, Colour, Family
+from napari_sr.zoo.card import Architecture, Card, Color, Family
 from napari_sr.zoo.checkpoint import read_checkpoint
-from napari_sr.zoo.dialects import recognise
+from napari_sr.zoo.dialects import detect_architecture
 from napari_sr.zoo.header import read_card
 from napari_sr.zoo.mixing import check_same
 from napari_sr.zoo.model import Model
@@ -26,7 +26,7 @@ _FAMILIES: dict[str, Family] = {
 
 
 def open_model(
-    path: Path, *, alpha: float | None = None, scale: int | None = None, licence: str | None = None
+    path: Path, *, alpha: float | None = None, scale: int | None = None, license: str | None = None
 ) -> Model:
     """Make a model of a file: one of ours, or a checkpoint in any dialect.
 
@@ -38,7 +38,7 @@ def open_model(
         Where between two endpoints, 0 to 1.
     scale : int, optional
         Factor, for weights that do not tell.
-    licence : str, optional
+    license : str, optional
         Terms to write on the card of a checkpoint that has none.
 
     Returns
@@ -52,7 +52,7 @@ def open_model(
     InputError
         If alpha does not fit the model.
     """
-    card, endpoints = _read(path, scale, licence)
+    card, endpoints = _read(path, scale, license)
     return Model(card, endpoints, alpha, source=path)
 
 
@@ -90,7 +90,7 @@ def open_pair(first: Path, second: Path, *, alpha: float | None = None, scale: i
     check_same(*weights)
     if complete(cards[0].architecture) != complete(cards[1].architecture):
         raise CheckpointError(f"{first.name} and {second.name} cannot be mixed: their networks have other settings.")
-    for what in ("colour", "intensity_range", "output_range"):
+    for what in ("color", "intensity_range", "output_range"):
         if getattr(cards[0], what) != getattr(cards[1], what):
             raise CheckpointError(f"{first.name} and {second.name} cannot be mixed: they differ in {what}.")
     names = (first.stem, second.stem if second.stem != first.stem else f"{second.stem} (2)")
@@ -100,18 +100,18 @@ def open_pair(first: Path, second: Path, *, alpha: float | None = None, scale: i
         architecture=cards[0].architecture,
         scale=cards[0].scale,
         channels=cards[0].channels,
-        colour=cards[0].colour,
+        color=cards[0].color,
         domain=cards[0].domain if cards[0].domain == cards[1].domain else None,
         intensity_range=cards[0].intensity_range,
         output_range=cards[0].output_range,
-        licence=cards[0].licence if cards[0].licence == cards[1].licence else None,
+        license=cards[0].license if cards[0].license == cards[1].license else None,
         endpoints=names,
         notes=f"Mixed from two files. {cards[0].notes} {cards[1].notes}".strip(),
     )
     return Model(card, dict(zip(names, weights, strict=True)), alpha, source=(first, second))
 
 
-def _read(path: Path, scale: int | None, licence: str | None) -> tuple[Card, dict[str, dict[str, Tensor]]]:
+def _read(path: Path, scale: int | None, license: str | None) -> tuple[Card, dict[str, dict[str, Tensor]]]:
     if path.suffix.lower() == ".safetensors" and read_card(path) is not None:
         card, endpoints = read_model(path)
         if scale not in (None, card.scale):
@@ -119,16 +119,16 @@ def _read(path: Path, scale: int | None, licence: str | None) -> tuple[Card, dic
         return card, endpoints
     checkpoint = read_checkpoint(path)
     try:
-        architecture, tensors = recognise(checkpoint.tensors, scale=scale)
+        architecture, tensors = detect_architecture(checkpoint.tensors, scale=scale)
     except CheckpointError as error:
         raise CheckpointError(f"{path.name}: {error}") from error
     others = f" ({', '.join(checkpoint.others)} left aside)" if checkpoint.others else ""
     wrapped = f", weight set {checkpoint.wrapper}{others}" if checkpoint.wrapper else ""
     notes = f"Read from {path.name}{wrapped}; its training is not known."
-    return card_of(architecture, path, notes=notes, licence=licence), {WEIGHTS: tensors}
+    return card_of(architecture, path, notes=notes, license=license), {WEIGHTS: tensors}
 
 
-def card_of(architecture: Architecture, path: Path, *, notes: str, licence: str | None = None) -> Card:
+def card_of(architecture: Architecture, path: Path, *, notes: str, license: str | None = None) -> Card:
     """Write the card of a checkpoint that has none: sizes from its network, everything else unknown.
 
     Raises
@@ -145,17 +145,17 @@ def card_of(architecture: Architecture, path: Path, *, notes: str, licence: str 
     # The network knows its own factor and channels, defaults included.
     empty = build_empty(architecture)
     scale, channels = int(getattr(empty, "scale", 0)), int(getattr(empty, "in_channels", 0))
-    colour: Colour = "rgb" if channels == 3 else "grey"
+    color: Color = "rgb" if channels == 3 else "gray"
     if network == "SRCNN" and channels == 1:
         # The paper's default: the luminance channel alone.
-        colour = "luma"
+        color = "luma"
     return Card(
         name=path.stem,
         family=_FAMILIES[network],
         architecture=architecture,
         scale=scale,
         channels=channels,
-        colour=colour,
-        licence=licence,
+        color=color,
+        license=license,
         notes=notes,
     )

@@ -19,7 +19,7 @@ from napari_sr.zoo.modelfile import check_endpoints
 
 Endpoints = Mapping[str, Mapping[str, Tensor]]
 #: Where a model came from: a name or a file, or the two of a pair.
-Source = str | Path | tuple[str | Path, str | Path]
+ModelSource = str | Path | tuple[str | Path, str | Path]
 
 
 class Model:
@@ -53,7 +53,7 @@ class Model:
         endpoints: Endpoints,
         alpha: float | None = None,
         *,
-        source: Source | None = None,
+        source: ModelSource | None = None,
     ) -> None:
         if alpha is not None and not card.endpoints:
             raise InputError(f"{card.name} has one weight set and nothing to mix: leave alpha out.")
@@ -101,7 +101,7 @@ class Model:
         return self._card.mixing if self._card.endpoints else None
 
     @property
-    def source(self) -> Source | None:
+    def source(self) -> ModelSource | None:
         """The file or name it came from, both of them for a pair of two files."""
         return self._source
 
@@ -220,5 +220,5 @@ class _Ends:
             return self._networks[number]
 
 
-def _restored(card: Card, endpoints: Endpoints, alpha: float | None, source: Source | None) -> Model:
+def _restored(card: Card, endpoints: Endpoints, alpha: float | None, source: ModelSource | None) -> Model:
     return Model(card, endpoints, alpha, source=source)

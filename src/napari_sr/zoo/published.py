@@ -1,4 +1,4 @@
-"""Weights that others publish: by name, address, hash and licence. Nothing is downloaded here."""
+"""Weights that others publish: by name, address, hash and license. Nothing is downloaded here."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Published:
         Where it is: the file itself, or the folder or page that has it.
     sha256_start : str or None
         What its SHA-256 begins with, as far as it is known.
-    licence : str
+    license : str
         SPDX name of the terms of the repository that publishes it.
     scale : int
         Factor.
@@ -37,7 +37,7 @@ class Published:
     file: str
     url: str
     sha256_start: str | None
-    licence: str
+    license: str
     scale: int
     family: Literal["esrgan"] = "esrgan"
 

@@ -57,10 +57,10 @@ class Moody(nn.Module):
 class WithMean(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("colour_mean", torch.ones(1, 2, 1, 1))
+        self.register_buffer("color_mean", torch.ones(1, 2, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x - self.colour_mean
+        return x - self.color_mean
 
 
 class TwoImages(nn.Module):
@@ -116,7 +116,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], list[str]]] = {
     "a division of numbers": (lambda: Written(lambda n, x: 1 / n.conv(x), conv=conv()), ["truediv"]),
     "a flip": (lambda: Written(lambda n, x: n.conv(x).flip(2), conv=conv()), ["flip"]),
     "a mean": (lambda: Written(lambda n, x: x - n.conv(x).mean((2, 3), keepdim=True), conv=conv()), ["mean"]),
-    "a buffer": (WithMean, ["colour_mean"]),
+    "a buffer": (WithMean, ["color_mean"]),
     "an unknown module": (lambda: layer(nn.Softmax2d()), ["stopping", "Softmax2d"]),
 }
 

@@ -13,8 +13,8 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from napari_sr.inference.streaming.plan import Plan, plan_stream
-from napari_sr.inference.streaming.rehearsal import peak_per_column
+from napari_sr.inference.streaming.memory_model import peak_per_column
+from napari_sr.inference.streaming.plan import StreamPlan, plan_stream
 from napari_sr.inference.streaming.stream import stream
 from tests.inference.streaming.drawn import small
 
@@ -41,7 +41,7 @@ class Ledger(TorchDispatchMode):
         return out
 
 
-def real_peak(plan: Plan, channels: int, rows: int, strip: int) -> float:
+def real_peak(plan: StreamPlan, channels: int, rows: int, strip: int) -> float:
     """Numbers per column that a real stream holds at most, beyond its weights."""
     with torch.inference_mode(), Ledger() as ledger:
         source = lambda a, b: torch.rand(1, channels, b - a, COLUMNS)  # noqa: E731
@@ -50,7 +50,7 @@ def real_peak(plan: Plan, channels: int, rows: int, strip: int) -> float:
     return ledger.peak / COLUMNS
 
 
-def plan_of(name: str) -> tuple[Plan, int, int]:
+def plan_of(name: str) -> tuple[StreamPlan, int, int]:
     network: Any = small(name)
     return plan_stream(network), network.in_channels, network.receptive_radius
 

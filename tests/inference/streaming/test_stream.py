@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from napari_sr.inference.streaming import stream as stream_module
+from napari_sr.inference.streaming.dihedral import DIHEDRALS, Dihedral, transformed_plan
 from napari_sr.inference.streaming.plan import NotStreamable, plan_stream
 from napari_sr.inference.streaming.rows import Rows
 from napari_sr.inference.streaming.steps import Step
 from napari_sr.inference.streaming.stream import Stream, stream
-from napari_sr.inference.streaming.turns import TURNS, Turn, turned
 from napari_sr.networks import RRDBNet
 from napari_sr.networks.upsample import Upsample
 from tests.inference.streaming.drawn import (
@@ -84,18 +84,18 @@ def test_any_network_gives_what_the_whole_image_gives(
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(networks(), st.sampled_from(TURNS), st.integers(0, 5), st.integers(0, 5), st.integers(1, 9))
+@given(networks(), st.sampled_from(DIHEDRALS), st.integers(0, 5), st.integers(0, 5), st.integers(1, 9))
 def test_any_network_turned_gives_the_turned_result(
-    drawn: tuple[nn.Module, int], turn: Turn, more_rows: int, more_columns: int, strip: int
+    drawn: tuple[nn.Module, int], dihedral: Dihedral, more_rows: int, more_columns: int, strip: int
 ) -> None:
     network, _ = drawn
     size = smallest(network, 2) + more_rows, smallest(network, 3) + more_columns
     image = torch.rand(1, 1, *size, dtype=torch.float64) - 0.3
-    expected, image = whole(network, image), turn.apply(image)
+    expected, image = whole(network, image), dihedral.apply(image)
     with torch.inference_mode():
-        plan = turned(plan_stream(network), turn)
+        plan = transformed_plan(plan_stream(network), dihedral)
         out = torch.cat(list(stream(plan, lambda a, b: image[:, :, a:b], *image.shape[-2:], strip)), 2)
-    assert_same(turn.undo(out), expected)
+    assert_same(dihedral.undo(out), expected)
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -17,7 +17,18 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
-from napari_sr.inference.streaming.steps import Apply, Convolve, Crop, Enlarge, Pad, Shuffle, Step, Sum, Unshuffle, relu
+from napari_sr.inference.streaming.steps import (
+    Apply,
+    Convolve,
+    CropStep,
+    EnlargeStep,
+    Pad,
+    Shuffle,
+    Step,
+    Sum,
+    UnshuffleStep,
+    relu,
+)
 from napari_sr.networks.unshuffle import CropTo, PadUnshuffle
 from napari_sr.networks.upsample import Upsample
 
@@ -27,7 +38,7 @@ class NotStreamable(Exception):
 
 
 @dataclass(frozen=True)
-class Plan:
+class StreamPlan:
     """The steps of a stream, in the order in which rows go through.
 
     Parameters
@@ -93,7 +104,7 @@ class _Value:
     factor: float = 1.0
 
 
-def plan_stream(network: nn.Module) -> Plan:
+def plan_stream(network: nn.Module) -> StreamPlan:
     """Work out the steps by which a network can be streamed.
 
     Parameters
@@ -139,7 +150,7 @@ class _Planner:
         name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
         return node.op in ("placeholder", "output") or name.endswith("_") or bool(node.kwargs.get("inplace"))
 
-    def plan(self) -> Plan:
+    def plan(self) -> StreamPlan:
         output: int | None = None
         for node in self.graph.nodes:
             if node.op == "placeholder":
@@ -157,7 +168,7 @@ class _Planner:
         assert output is not None
         if output == 0 or self.rates[output].denominator != 1:
             raise NotStreamable("the network does not enlarge by a whole factor")
-        return Plan(_late(self.steps), tuple(self.rates), output)
+        return StreamPlan(_late(self.steps), tuple(self.rates), output)
 
     def _module(self, node: fx.Node, module: nn.Module) -> _Value:
         if node.kwargs or (getattr(module, "inplace", False) and not self._alone(node.args[0])):
@@ -172,7 +183,7 @@ class _Planner:
                 return self._value(source, node)
             case Upsample():
                 factor = Fraction(module.factor)
-                return self._step(node, lambda inputs, out: Enlarge(name, inputs, out, module=module), factor)
+                return self._step(node, lambda inputs, out: EnlargeStep(name, inputs, out, module=module), factor)
             case nn.Upsample():
                 return self._torch_upsample(node, module)
             case nn.PixelShuffle():
@@ -182,12 +193,12 @@ class _Planner:
             case PadUnshuffle() | nn.PixelUnshuffle():
                 gathered = module.factor if isinstance(module, PadUnshuffle) else module.downscale_factor
                 rate = Fraction(1, gathered)
-                return self._step(node, lambda inputs, out: Unshuffle(name, inputs, out, factor=gathered), rate)
+                return self._step(node, lambda inputs, out: UnshuffleStep(name, inputs, out, factor=gathered), rate)
             case CropTo():
                 if self._single(node.args[1], node) != 0:
                     raise self._refusal(node)
                 return self._step(
-                    node, lambda inputs, out: Crop(name, inputs, out, scale=module.scale, group=module.group)
+                    node, lambda inputs, out: CropStep(name, inputs, out, scale=module.scale, group=module.group)
                 )
             case nn.ReplicationPad2d() | nn.ReflectionPad2d() | nn.ZeroPad2d():
                 mode = {nn.ReplicationPad2d: "replicate", nn.ReflectionPad2d: "reflect", nn.ZeroPad2d: "zeros"}
@@ -292,7 +303,7 @@ class _Planner:
             raise self._refusal(node)
         ours = Upsample(factor, "nearest" if module.mode == "nearest" else "bilinear")
         name = str(node.target)
-        return self._step(node, lambda inputs, out: Enlarge(name, inputs, out, module=ours), Fraction(factor))
+        return self._step(node, lambda inputs, out: EnlargeStep(name, inputs, out, module=ours), Fraction(factor))
 
     def _whole(self, value: _Value, node: fx.Node) -> int:
         """Make one tensor of a value that is several, or is multiplied."""
@@ -338,7 +349,7 @@ def _late(steps: list[Step]) -> tuple[Step, ...]:
     ordered = list(steps)
     for step in steps:
         readers = [other for other in ordered if step.output in other.inputs]
-        if isinstance(step, Enlarge) and len(readers) == 1:
+        if isinstance(step, EnlargeStep) and len(readers) == 1:
             ordered.remove(step)
             ordered.insert(ordered.index(readers[0]), step)
     return tuple(ordered)

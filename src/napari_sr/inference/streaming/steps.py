@@ -21,7 +21,7 @@ from napari_sr.networks.upsample import Upsample
 
 Pointwise = Callable[[Tensor], Tensor]
 
-#: Layers that make a finite number of an infinite one, so that nobody sees afterwards that half precision ran over.
+#: Layers that make a finite number of an infinite one, so that nobody sees afterward that half precision ran over.
 BOUNDING = (nn.ReLU, nn.ReLU6, nn.Tanh, nn.Sigmoid, nn.ELU)
 
 
@@ -199,7 +199,7 @@ class Pad(Step):
 
 
 @dataclass
-class Enlarge(Step):
+class EnlargeStep(Step):
     """Interpolation by a whole factor."""
 
     module: Upsample = field(kw_only=True)
@@ -280,7 +280,7 @@ class Shuffle(Step):
 
 
 @dataclass
-class Unshuffle(Step):
+class UnshuffleStep(Step):
     """Padding to whole groups, then a pixel unshuffle: groups of pixels become channels."""
 
     factor: int = field(kw_only=True)
@@ -323,7 +323,7 @@ class Unshuffle(Step):
 
 
 @dataclass
-class Crop(Step):
+class CropStep(Step):
     """Cutting off what filling up to whole groups had added; the size is the image's, known when a stream begins."""
 
     scale: int = field(kw_only=True)

@@ -24,16 +24,16 @@ from math import ceil, floor
 import torch
 from torch import Tensor
 
-from napari_sr.inference.streaming.plan import Plan
+from napari_sr.inference.streaming.plan import StreamPlan
 from napari_sr.inference.streaming.rows import Rows, Workspace
-from napari_sr.inference.streaming.steps import Convolve, Crop, Enlarge, Step, Unshuffle
+from napari_sr.inference.streaming.steps import Convolve, CropStep, EnlargeStep, Step, UnshuffleStep
 
-Source = Callable[[int, int], Tensor]
+RowSource = Callable[[int, int], Tensor]
 
 
 def stream(
-    plan: Plan,
-    source: Source,
+    plan: StreamPlan,
+    source: RowSource,
     rows: int,
     columns: int,
     strip: int,
@@ -72,8 +72,8 @@ class Stream:
 
     def __init__(
         self,
-        plan: Plan,
-        source: Source,
+        plan: StreamPlan,
+        source: RowSource,
         rows: int,
         columns: int,
         strip: int,
@@ -167,13 +167,13 @@ class Stream:
         return floor((start - shift) * ratio), ceil((stop + shift) * ratio)
 
 
-def _leaders(step: Step, plan: Plan) -> list[int]:
+def _leaders(step: Step, plan: StreamPlan) -> list[int]:
     """Tensors that an interpolation must not run ahead of, since it waits for them in the step that reads both.
 
     Its rows are larger than those they are made of, so it is these that wait.
     """
     readers = [other for other in plan.steps if step.output in other.inputs]
-    if not isinstance(step, Enlarge) or len(readers) > 1:
+    if not isinstance(step, EnlargeStep) or len(readers) > 1:
         return []
     # Of two that meet, the later one waits for the earlier.
     earlier = {other.output for other in plan.steps[: plan.steps.index(step)]}
@@ -194,10 +194,10 @@ def _fitted(step: Step, rows: int, columns: int, workspace: Workspace) -> Step:
         fitted = copy(step)
         fitted.workspace = workspace
         return fitted
-    if not isinstance(step, Unshuffle | Crop):
+    if not isinstance(step, UnshuffleStep | CropStep):
         return step
-    group = step.factor if isinstance(step, Unshuffle) else step.group
+    group = step.factor if isinstance(step, UnshuffleStep) else step.group
     before = (-rows % group if step.flipped[0] else 0, -columns % group if step.flipped[1] else 0)
-    if isinstance(step, Crop):
+    if isinstance(step, CropStep):
         return replace(step, image=(rows, columns), before=before)
     return replace(step, before=before)

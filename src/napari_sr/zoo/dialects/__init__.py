@@ -22,10 +22,12 @@ DIALECTS: tuple[Dialect, ...] = (
     *squeezenet.DIALECTS,
 )
 
-__all__ = ["DIALECTS", "recognise"]
+__all__ = ["DIALECTS", "detect_architecture"]
 
 
-def recognise(tensors: Mapping[str, Tensor], *, scale: int | None = None) -> tuple[Architecture, dict[str, Tensor]]:
+def detect_architecture(
+    tensors: Mapping[str, Tensor], *, scale: int | None = None
+) -> tuple[Architecture, dict[str, Tensor]]:
     """Find out which network a set of weights belongs to, with its sizes read from the tensors' shapes.
 
     Parameters
@@ -48,7 +50,7 @@ def recognise(tensors: Mapping[str, Tensor], *, scale: int | None = None) -> tup
         If no dialect fits, the weights are incomplete or cannot have this factor, or SRCNN's factor is not given.
     """
     for dialect in DIALECTS:
-        if all(sign in tensors for sign in dialect.signs):
+        if all(sign in tensors for sign in dialect.required_keys):
             architecture, renamed = dialect.read(tensors, scale)
             check_tensors(build_empty(architecture), renamed)
             return architecture, renamed

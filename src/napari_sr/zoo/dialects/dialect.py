@@ -30,7 +30,7 @@ class Dialect:
     """
 
     network: str
-    signs: tuple[str, ...]
+    required_keys: tuple[str, ...]
     read: Read
 
 

@@ -37,7 +37,7 @@ def _read_kair(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Archit
 
 
 def _refuse_kair_0(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
-    """Refuse KAIR v0.0's: it enlarges by nearest neighbour and has a trunk convolution, so it is another network."""
+    """Refuse KAIR v0.0's: it enlarges by nearest neighbor and has a trunk convolution, so it is another network."""
     raise CheckpointError(
         "These are weights of KAIR's first MSRResNet (model.1.sub.0.res), a network that is not here: "
         "use those of its MSRResNet v0.1, or an SRResNet."

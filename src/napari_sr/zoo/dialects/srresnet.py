@@ -1,4 +1,4 @@
-"""SRResNet's dialects: the generator of SRGAN, with batch normalisation."""
+"""SRResNet's dialects: the generator of SRGAN, with batch normalization."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _with_counters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _with_biases(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Give convolutions without bias, as some put before batch normalisation, a bias of zero."""
+    """Give convolutions without bias, as some put before batch normalization, a bias of zero."""
     full = dict(tensors)
     for key, tensor in tensors.items():
         if key.endswith(".weight") and tensor.ndim == 4:
@@ -108,9 +108,9 @@ def _read_trunk(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Archi
 
 
 def _refuse_imagenet(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
-    """Refuse sgrvinod's: it pads an ImageNet-normalised image with zeros, which no network here can repeat exactly."""
+    """Refuse sgrvinod's: it pads an ImageNet-normalized image with zeros, which no network here can repeat exactly."""
     raise CheckpointError(
-        "These SRResNet weights (conv_block1, residual_blocks) expect images normalised as for ImageNet, "
+        "These SRResNet weights (conv_block1, residual_blocks) expect images normalized as for ImageNet, "
         "which no network here takes: use SRResNet weights trained on images in [0, 1]."
     )
 

@@ -1,0 +1,16 @@
+from .degradation import degrade as degrade
+from .finetuning import finetune as finetune
+from .finetuning import new_run_folder as new_run_folder
+from .finetuning import runs_folder as runs_folder
+from .images import TrainingImage as TrainingImage
+from .images import training_images as training_images
+from .pairs import Match as Match
+from .pairs import match_layers as match_layers
+from .recipe import PRESETS as PRESETS
+from .recipe import Degradation as Degradation
+from .recipe import Noise as Noise
+from .recipe import Recipe as Recipe
+from .recipe import load_recipe as load_recipe
+from .result import save_model as save_model
+from .training import Outcome as Outcome
+from .training import Training as Training
