@@ -20,6 +20,7 @@ CHECKS = set(
 PENDING = {
     "Job.region",
     "Job.run",
+    "Job.run_region",
     "Job.where",
     "Model.with_alpha",
     "Model.with_mixing",
@@ -30,9 +31,10 @@ PENDING = {
     "Training",
     "Training.check_batch",
     "Training.prepare",
+    "estimate",
+    "finetune",
     "load_model",
     "upscale",
-    "upscale_layer",
 }
 MEMBERS = (property, classmethod, staticmethod, FunctionType)
 

@@ -25,6 +25,7 @@ SOURCE = Path(__file__).parents[2] / "src"
 CLASSES = {
     "recipe keys": "napari_sr.training.recipe.Recipe",
     "card keys": "napari_sr.zoo.card.Card",
+    "job settings": "napari_sr.settings.JobSettings",
     "settings keys": "napari_sr.config.Config",
 }
 _MARKER = re.compile(r"^<!-- generated: (?P<name>[a-z ]+) -->$", re.MULTILINE)
