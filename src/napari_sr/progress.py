@@ -1,4 +1,4 @@
-"""Types of the callables with which a long call shows its progress and is stopped."""
+"""Types of the callables that report the progress of a long call and stop it."""
 
 from __future__ import annotations
 

@@ -7,43 +7,45 @@ fields. Needs no torch.
 
 from __future__ import annotations
 
-import math
-import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any, Literal, get_args
 
+from napari_sr.conversion import (
+    Memory,
+    parse_memory,
+    read_choice,
+    read_device,
+    read_flag,
+    read_number,
+    read_whole,
+    shorten,
+)
 from napari_sr.errors import InputError
-from napari_sr.imaging.intensity import SPECS, IntensitySpec, Percentiles
+from napari_sr.imaging.intensity_spec import SPECS, IntensitySpec, Percentiles, parse_intensity
 from napari_sr.imaging.target_size import parse_target
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 TilingName = Literal["exact", "overlap", "none"]
 TILINGS: tuple[TilingName, ...] = get_args(TilingName)
-#: A budget in bytes, or "auto" for one that is measured.
-Memory = int | Literal["auto"]
 #: A value that the settings file can hold.
 Scalar = bool | int | float | str
-
-_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
-_MEMORY = re.compile(r"(\d{1,15}(?:\.\d+)?) ?(?:([KMGT]?)(i?)B)?", re.IGNORECASE)
-_PAIR = re.compile(r"(percentiles?:)?\s*([^,\s]+)\s*,\s*([^,\s]+)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overlap:
-    """Tiles that overlap: the outer part of each is thrown away, and the seams are cross-faded.
+    """Overlapping tiles: the outer part of each result is discarded, and neighbors are cross-faded at the seams.
 
     Parameters
     ----------
     tile : int, default 256
         Side of the square that goes through the network at once, in pixels of the low-resolution image; 1 or more.
     overlap : int, default 32
-        Pixels on each inner side of a tile that are computed and thrown away; 0 or more. From the network's receptive
-        radius on, the result is that of the whole image.
+        Pixels on each inner side of a tile that are computed and discarded; 0 or more. If it is at least the receptive
+        radius of the network, the result equals that of the whole image.
     blend : int, default 8
         Width over which two neighbors are cross-faded, in pixels of the low-resolution image, in addition to
         `overlap`; 0 or more.
@@ -51,7 +53,7 @@ class Overlap:
     Raises
     ------
     InputError
-        If a number is not a whole number in its range, or the tile is too small to leave anything but overlap.
+        If a number is not a whole number in its range, or the tile consists of overlap only.
 
     Examples
     --------
@@ -66,11 +68,11 @@ class Overlap:
     def __post_init__(self) -> None:
         """Check the numbers."""
         for name, least in (("tile", 1), ("overlap", 0), ("blend", 0)):
-            object.__setattr__(self, name, _whole(getattr(self, name), name, least))
+            object.__setattr__(self, name, read_whole(getattr(self, name), name, least))
         least = 2 * self.overlap + 2 * self.blend + 1
         if self.tile < least:
             raise InputError(
-                f"A tile of {self.tile} pixels has nothing left after an overlap of {self.overlap} on each side and "
+                f"A tile of {self.tile} pixels leaves nothing after an overlap of {self.overlap} on each side and "
                 f"a blend of {self.blend}: choose a tile of at least {least} pixels, or less overlap."
             )
 
@@ -214,8 +216,8 @@ class JobSettings:
 
     def __post_init__(self) -> None:
         """Convert and check every value."""
-        for one in fields(self):
-            object.__setattr__(self, one.name, read_setting(one.name, getattr(self, one.name)))
+        for entry in fields(self):
+            object.__setattr__(self, entry.name, read_setting(entry.name, getattr(self, entry.name)))
 
     @classmethod
     def described(cls) -> tuple[Setting, ...]:
@@ -235,7 +237,7 @@ class JobSettings:
         dict of str to object
             By name; tiles and percentiles as dicts, pairs as lists.
         """
-        plain: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
+        plain: dict[str, Any] = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         if isinstance(self.tiling, Overlap):
             plain["tiling"] = {"tile": self.tiling.tile, "overlap": self.tiling.overlap, "blend": self.tiling.blend}
         if isinstance(self.intensity, Percentiles):
@@ -252,7 +254,7 @@ class JobSettings:
         dict of str to bool, int, float or str
             For `from_scalars`. Settings that are None are left out.
         """
-        values: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
+        values: dict[str, Any] = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         tiling, intensity = self.tiling, self.intensity
         if isinstance(tiling, Overlap):
             values |= {"tiling": "overlap", "tile": tiling.tile, "overlap": tiling.overlap, "blend": tiling.blend}
@@ -280,7 +282,7 @@ class JobSettings:
         InputError
             If a value cannot be used.
         """
-        known = {one.name for one in fields(cls)}
+        known = {entry.name for entry in fields(cls)}
         given: dict[str, Any] = {name: value for name, value in values.items() if name in known and value is not None}
         sizes: dict[str, Any] = {name: values[name] for name in ("tile", "overlap", "blend") if name in values}
         if sizes:
@@ -293,7 +295,7 @@ class JobSettings:
 
 @cache
 def _described() -> tuple[Setting, ...]:
-    return tuple(Setting(one.name, one.default, **one.metadata) for one in fields(JobSettings))
+    return tuple(Setting(entry.name, entry.default, **entry.metadata) for entry in fields(JobSettings))
 
 
 def describe_setting(name: str) -> Setting:
@@ -313,7 +315,7 @@ def describe_setting(name: str) -> Setting:
     KeyError
         If there is no such setting.
     """
-    return {one.name: one for one in _described()}[name]
+    return {setting.name: setting for setting in _described()}[name]
 
 
 def read_setting(name: str, value: Any) -> Any:
@@ -339,89 +341,6 @@ def read_setting(name: str, value: Any) -> Any:
     return _READERS[name](value)
 
 
-def read_number(value: Any, name: str) -> float:
-    """Convert a value to a finite float.
-
-    Parameters
-    ----------
-    value : object
-        A number, a numpy scalar, or the text of a number.
-    name : str
-        The setting's name for the sentence.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    InputError
-        If it is not a finite number.
-    """
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise InputError(f"The {name} {_shown(value)} is not a number: give one.") from None
-    if not math.isfinite(number):
-        raise InputError(f"The {name} {_shown(value)} is not finite: give a number.")
-    return number
-
-
-def parse_memory(value: Any) -> Memory:
-    """Read a memory budget.
-
-    Parameters
-    ----------
-    value : int, str or "auto"
-        "auto", a number of bytes, or a number with its unit, such as "2GiB" or "500MB".
-
-    Returns
-    -------
-    int or "auto"
-        Bytes.
-
-    Raises
-    ------
-    InputError
-        If it is none of these, or less than 1 byte.
-    """
-    if isinstance(value, str):
-        text = value.strip()
-        if text.lower() == "auto":
-            return "auto"
-        found = _MEMORY.fullmatch(text)
-        if found is not None:
-            number, prefix, binary = found.groups(default="")
-            size = float(number) * (1024 if binary else 1000) ** " KMGT".index(prefix.upper() or " ")
-            if size >= 1:
-                return int(size)
-    else:
-        try:
-            size = operator.index(value)
-        except TypeError:
-            size = int(value) if isinstance(value, float) and value.is_integer() else 0
-        if not isinstance(value, bool) and size >= 1:
-            return size
-    raise InputError(
-        f"The memory {_shown(value)} is not a budget: give auto, a number of bytes, or such as 2GiB or 500MiB."
-    )
-
-
-def _read_device(value: Any) -> str:
-    text = str(value).strip().lower() if isinstance(value, str) or type(value).__name__ == "device" else ""
-    if _DEVICE.fullmatch(text) is None:
-        raise InputError(f"The device {_shown(value)} does not exist: give auto, cpu, cuda, cuda:1 or mps.")
-    return text
-
-
-def _read_precision(value: Any) -> str:
-    if isinstance(value, str) and value in PRECISIONS:
-        return value
-    raise InputError(f"The precision {_shown(value)} does not exist: give one of {', '.join(PRECISIONS)}.")
-
-
 def _read_tiling(value: Any) -> Tiling:
     if isinstance(value, Overlap):
         return value
@@ -429,16 +348,9 @@ def _read_tiling(value: Any) -> Tiling:
         if isinstance(value, str) and value == name:
             return name
     raise InputError(
-        f"The tiling {_shown(value)} does not exist: give one of {', '.join(TILINGS)}, "
+        f"The tiling {shorten(value)} does not exist: give one of {', '.join(TILINGS)}, "
         "or Overlap(tile=..., overlap=...)."
     )
-
-
-def _read_flag(value: Any) -> bool:
-    # numpy's bool has no __index__, and any other object would silently count as true.
-    if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):
-        return bool(value)
-    raise InputError(f"The self_ensemble {_shown(value)} is neither true nor false: give True or False.")
 
 
 def _read_batch(value: Any) -> int | Literal["auto"]:
@@ -447,38 +359,7 @@ def _read_batch(value: Any) -> int | Literal["auto"]:
         if text == "auto":
             return "auto"
         value = int(text) if re.fullmatch(r"\d{1,9}", text) else value
-    return _whole(value, "batch", 1, ' or "auto"')
-
-
-def _read_intensity(value: Any) -> IntensitySpec:
-    if isinstance(value, Percentiles):
-        return value
-    if isinstance(value, str):
-        if value in SPECS:
-            spec: IntensitySpec = value  # type: ignore[assignment]  # mypy does not narrow by `in`
-            return spec
-        found = _PAIR.fullmatch(value.strip())
-        if found is None:
-            raise InputError(
-                f"The intensity {_shown(value)} does not exist: give one of {', '.join(SPECS)}, "
-                "or two values such as 100,4095."
-            )
-        low, high = read_number(found[2], "intensity"), read_number(found[3], "intensity")
-        return Percentiles(low, high) if found[1] else _rising(low, high)
-    try:
-        low, high = value
-    except (TypeError, ValueError):
-        raise InputError(
-            f"The intensity {_shown(value)} does not exist: give one of {', '.join(SPECS)}, Percentiles(low, high), "
-            "or a pair of values (low, high)."
-        ) from None
-    return _rising(read_number(low, "intensity"), read_number(high, "intensity"))
-
-
-def _rising(low: float, high: float) -> tuple[float, float]:
-    if not low < high:
-        raise InputError(f"The intensity range ({low:g}, {high:g}) is empty: give a low value less than the high one.")
-    return low, high
+    return read_whole(value, "batch", 1, ' or "auto"')
 
 
 def _read_target(value: Any) -> float | str | None:
@@ -486,39 +367,19 @@ def _read_target(value: Any) -> float | str | None:
         return None
     if not isinstance(value, str):
         value = read_number(value, "target")
-    # A text is kept as it was written: the script and the report show it.
+    # The text itself is stored, because the script and the report show it.
     parse_target(value)
     target: float | str = value
     return target
 
 
-def _whole(value: Any, name: str, least: int, alternative: str = "") -> int:
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least:
-        raise InputError(
-            f"The {name} {_shown(value)} cannot be used: give a whole number of {least} or more{alternative}."
-        )
-    return number
-
-
-def _shown(value: Any) -> str:
-    """Write a value for a sentence, shortened."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-_READERS = {
-    "device": _read_device,
-    "precision": _read_precision,
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "device": read_device,
+    "precision": lambda value: read_choice(value, "precision", PRECISIONS),
     "tiling": _read_tiling,
     "memory": parse_memory,
-    "self_ensemble": _read_flag,
+    "self_ensemble": lambda value: read_flag(value, "self_ensemble"),
     "batch": _read_batch,
-    "intensity": _read_intensity,
+    "intensity": parse_intensity,
     "target": _read_target,
 }

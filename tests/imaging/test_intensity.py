@@ -6,7 +6,8 @@ from hypothesis.extra import numpy as hnp
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import parse_axes
-from napari_sr.imaging.intensity import IntensityMap, Percentiles, check_finite, intensity_maps
+from napari_sr.imaging.intensity import IntensityMap, check_finite, intensity_maps
+from napari_sr.imaging.intensity_spec import Percentiles
 
 da = pytest.importorskip("dask.array")
 zarr = pytest.importorskip("zarr")

@@ -17,10 +17,10 @@ from .geometry import linear_part as linear_part
 from .geometry import upscaled_layer as upscaled_layer
 from .geometry import upscaled_transform as upscaled_transform
 from .intensity import IntensityMap as IntensityMap
-from .intensity import IntensitySpec as IntensitySpec
-from .intensity import Percentiles as Percentiles
 from .intensity import check_finite as check_finite
 from .intensity import intensity_maps as intensity_maps
+from .intensity_spec import IntensitySpec as IntensitySpec
+from .intensity_spec import Percentiles as Percentiles
 from .part import Part as Part
 from .resize import Kernel as Kernel
 from .resize import resize as resize

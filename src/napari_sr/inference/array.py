@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_sr.config import load_settings
 from napari_sr.imaging.axes import ImageArray, WritableArray
-from napari_sr.imaging.intensity import IntensitySpec
+from napari_sr.imaging.intensity_spec import IntensitySpec
 from napari_sr.imaging.part import Part
 from napari_sr.inference.job import Job
 from napari_sr.progress import Cancel, Progress

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.color import STUDIO_SWING, luma
-from napari_sr.imaging.intensity import IntensityMap, IntensitySpec, Percentiles, check_finite, intensity_maps
+from napari_sr.imaging.intensity import IntensityMap, check_finite, intensity_maps
+from napari_sr.imaging.intensity_spec import IntensitySpec, Percentiles
 from napari_sr.imaging.resize import resize
 from napari_sr.training.data.degradation import add_noise, blurred_and_shrunk, with_noise
 from napari_sr.training.data.denoising import without_noise
