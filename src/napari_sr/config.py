@@ -1,6 +1,6 @@
-"""The settings file that the window, the command line and Python share, in TOML.
+"""The settings file in TOML that the window, the command line and Python share.
 
-Settings that are given explicitly take precedence over it. The file need not exist, and may be edited by hand::
+Explicit settings take precedence over it. The file is optional and may be edited by hand::
 
     device = "cuda"
     precision = "float32"
@@ -21,23 +21,24 @@ from platformdirs import user_config_dir
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 from pydantic import ValidationError as _Invalid
 
+from napari_sr.conversion import Memory
 from napari_sr.errors import InputError
 from napari_sr.imaging.atomic import write_file
-from napari_sr.settings import JobSettings, Memory, read_setting
+from napari_sr.settings import JobSettings, read_setting
 
 #: Environment variable with the path of another settings file.
 FILE_VARIABLE = "NAPARI_SR_CONFIG"
 
 
 def _read(name: str) -> Callable[[Any], Any]:
-    """Return a converter for one setting; pydantic reports its sentence."""
+    """Return the converter of one setting; pydantic reports the message of its error."""
     return lambda value: read_setting(name, value)
 
 
 class Config(BaseModel):
     """The content of the settings file.
 
-    `device`, `precision` and `memory` are defaults for all jobs and trainings: see `JobSettings`.
+    `device`, `precision` and `memory` are defaults of all jobs and trainings: see `JobSettings`.
 
     Parameters
     ----------
@@ -48,9 +49,9 @@ class Config(BaseModel):
     memory : int, str or "auto", default "auto"
         As in `JobSettings`.
     model_folder : str or None, default None
-        Folder of the user's own models; None for the default one.
+        Folder of the user's own models; None for the default folder.
     last : dict of str to dict
-        The last settings of each panel, by the panel's name, as flat values.
+        The last settings of each panel by its name, as flat values.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
@@ -63,15 +64,18 @@ class Config(BaseModel):
 
 
 def config_path() -> Path:
-    """Return the path of the settings file, which need not exist.
+    """Return the path of the settings file, which may not exist.
 
     Returns
     -------
     Path
-        The user's own file, or the one that the environment variable NAPARI_SR_CONFIG names.
+        The value of the environment variable NAPARI_SR_CONFIG if it is set, or else the file in the user's folder of
+        settings.
     """
-    moved = os.environ.get(FILE_VARIABLE)
-    return Path(moved).expanduser() if moved else Path(user_config_dir("napari-sr", appauthor=False)) / "config.toml"
+    override = os.environ.get(FILE_VARIABLE)
+    return (
+        Path(override).expanduser() if override else Path(user_config_dir("napari-sr", appauthor=False)) / "config.toml"
+    )
 
 
 def load_config() -> Config:
@@ -85,7 +89,7 @@ def load_config() -> Config:
     Raises
     ------
     InputError
-        The file cannot be read, or holds an unknown setting or value; the sentence names it.
+        If the file cannot be read, or has an unknown setting or value; the message names it.
     """
     path = config_path()
     try:
@@ -104,8 +108,8 @@ def load_settings(**given: Any) -> JobSettings:
     Parameters
     ----------
     **given
-        Fields of `JobSettings`. Those that are None or left out have the default of the settings file, or else that of
-        `JobSettings`.
+        Fields of `JobSettings`. The default of those that are None or left out is that of the settings file, or else
+        that of `JobSettings`.
 
     Returns
     -------
@@ -122,7 +126,7 @@ def load_settings(**given: Any) -> JobSettings:
     'none'
     """
     values = {name: value for name, value in given.items() if value is not None}
-    shared = [one.name for one in JobSettings.described() if one.shared and one.name not in values]
+    shared = [setting.name for setting in JobSettings.described() if setting.shared and setting.name not in values]
     if shared:
         config = load_config()
         values |= {name: getattr(config, name) for name in shared}
@@ -130,17 +134,17 @@ def load_settings(**given: Any) -> JobSettings:
 
 
 def save_config(config: Config) -> Path:
-    """Write the settings file, whole or not at all.
+    """Write the settings file atomically.
 
     Parameters
     ----------
     config : Config
-        Its new content; defaults are left out.
+        The new content; defaults are left out.
 
     Returns
     -------
     Path
-        The file.
+        Path of the file.
 
     Raises
     ------
@@ -158,7 +162,7 @@ def save_config(config: Config) -> Path:
 
 
 def update_config(**changes: object) -> Config:
-    """Change some settings in the file, and leave the others as they are.
+    """Change some settings in the file and keep the others.
 
     Parameters
     ----------
@@ -173,7 +177,7 @@ def update_config(**changes: object) -> Config:
     Raises
     ------
     InputError
-        An unknown setting or value; the file is then left as it was.
+        If a setting or value is unknown, or the file cannot be read or written; the file is then unchanged.
     """
     before = load_config()
     after = _checked({**before.model_dump(exclude_none=True), **changes}, "The settings")
@@ -183,7 +187,7 @@ def update_config(**changes: object) -> Config:
 
 
 def remember(panel: str, settings: Mapping[str, bool | int | float | str]) -> None:
-    """Keep the last settings of a panel in the file.
+    """Store the last settings of a panel in the file.
 
     Parameters
     ----------
@@ -195,12 +199,13 @@ def remember(panel: str, settings: Mapping[str, bool | int | float | str]) -> No
     Raises
     ------
     InputError
-        As `update_config`.
+        If the file cannot be read or written.
     """
     update_config(last={**load_config().last, panel: dict(settings)})
 
 
 def _checked(content: Mapping[str, Any], where: str) -> Config:
+    """Convert the content of a file; `where` begins the message of an error."""
     try:
         return Config.model_validate(content)
     except _Invalid as error:
@@ -216,6 +221,6 @@ def _checked(content: Mapping[str, Any], where: str) -> Config:
 def _reason(key: str, error: Any) -> str:
     if key == "model_folder":
         return "give the path of a folder"
-    # The sentence of `read_setting`, after its first half, which names the value again.
+    # The message of `read_setting` without its first half, which names the value again.
     sentence = str(error.get("ctx", {}).get("error", error["msg"]))
     return sentence.partition(": ")[2].rstrip(".") or sentence

@@ -1,4 +1,4 @@
-"""Two networks of which the results are mixed, not the weights."""
+"""A network whose result is the weighted average of the results of two networks."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from torch import Tensor, nn
 
 
 class ImageMixture(nn.Module):
-    """Both networks see the image, and their two results are mixed pixel by pixel.
+    """The average of the results of two networks, pixel by pixel.
 
     Parameters
     ----------
     first, second : nn.Module
         Two networks of one kind; they are shared, not copied.
     alpha : float
-        Share of the second, in [0, 1].
+        Weight of the second result, from 0 to 1.
 
     Notes
     -----
-    ``(1 - alpha) first(x) + alpha second(x)``. What Wang et al. compare network interpolation with: it keeps the
-    artifacts of the second, only fainter, and costs both networks.
+    The result is ``(1 - alpha) first(x) + alpha second(x)``. Wang et al. compare network interpolation with it: it
+    keeps the artifacts of the second network, only fainter, and both networks have to be computed.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""RRDBNet: the generator of ESRGAN, residual-in-residual dense blocks without batch normalization."""
+"""RRDBNet, the generator of ESRGAN: residual-in-residual dense blocks without batch normalization."""
 
 from __future__ import annotations
 
@@ -9,17 +9,23 @@ from torch import Tensor, nn
 
 from napari_sr.networks.receptive import ConvolutionReach, UnshufflingReach, UpsamplingReach, receptive_radius
 from napari_sr.networks.unshuffle import CropTo, PadUnshuffle
-from napari_sr.networks.upsample import Upsample
-from napari_sr.networks.upsampling_factors import upsampling_factors
+from napari_sr.networks.upsample import Upsample, upsampling_factors
 
-#: Scale of every residual (Wang et al., section 3.1: "residual scaling").
+#: Factor on every residual (Wang et al., section 3.1, "residual scaling").
 RESIDUAL_SCALE = 0.2
 
 
 class DenseBlock(nn.Module):
-    """Five convolutions, each seeing the outputs of all before it, added to the input after scaling by 0.2.
+    """Dense block: five convolutions, each of all outputs before it, added to the input after scaling by 0.2.
 
-    With `plus`, the residuals of ESRGAN+ (Rakotonirina & Rasoanaivo, arXiv:2001.08073) are added inside.
+    Parameters
+    ----------
+    features : int
+        Number of features of the input and the output.
+    growth : int
+        Number of features that each convolution adds.
+    plus : bool
+        Whether the block has the inner residuals of ESRGAN+ (Rakotonirina & Rasoanaivo, arXiv:2001.08073).
     """
 
     def __init__(self, features: int, growth: int, plus: bool) -> None:
@@ -48,7 +54,19 @@ class DenseBlock(nn.Module):
 
 
 class RRDB(nn.Module):
-    """Three dense blocks, added to the input after scaling by 0.2 (Wang et al., figure 4)."""
+    """Residual-in-residual dense block: three dense blocks, added to the input after scaling by 0.2.
+
+    Parameters
+    ----------
+    features, growth : int
+        Number of features, and number of features that each convolution adds.
+    plus : bool
+        Whether the dense blocks are those of ESRGAN+.
+
+    References
+    ----------
+    X. Wang et al., arXiv:1809.00219, figure 4.
+    """
 
     def __init__(self, features: int, growth: int, plus: bool) -> None:
         super().__init__()
@@ -63,24 +81,30 @@ class RRDB(nn.Module):
 
 
 class RRDBNet(nn.Module):
-    """The generator of Wang et al.
+    """The generator of ESRGAN.
 
     Parameters
     ----------
-    scale : {1, 2, 3, 4, 8}
-        Factor of the whole network.
-    in_channels, out_channels : int
-        Channels of the images.
+    scale : {1, 2, 3, 4, 8}, default 4
+        Upsampling factor of the whole network.
+    in_channels, out_channels : int, default 3
+        Number of channels of the images.
     features, growth, blocks : int
-        Features of the trunk, features that each dense convolution adds, number of RRDBs; 64, 32, 23 in the paper.
-    unshuffle : {1, 2, 4}
-        Factor of a pixel unshuffle on the way in. Real-ESRGAN's x2 has 2 (12 channels at the first convolution) and
-        its x1 has 4; the plain form has 1. Images are padded by their edge to a whole number of groups, and cropped
-        after.
-    skip : {"none", "bilinear"}
-        A long skip from the input, interpolated, to the output; the paper has none.
-    plus : bool
-        The dense blocks of ESRGAN+.
+        Number of features of the trunk, number of features that each dense convolution adds, and number of RRDBs; by
+        default 64, 32 and 23, as in the paper.
+    unshuffle : {1, 2, 4}, default 1
+        Factor of a pixel unshuffle before the first convolution: 2 in Real-ESRGAN's x2 model, whose first convolution
+        has 12 channels, 4 in its x1 model, and 1 for none. The image is padded with its edge pixels to a multiple of
+        the factor, and the result is cropped.
+    skip : {"none", "bilinear"}, default "none"
+        Interpolation of the input that is added to the output; the paper has none.
+    plus : bool, default False
+        Whether the dense blocks are those of ESRGAN+.
+
+    Raises
+    ------
+    ValueError
+        If a factor is another one, or the input is added and the numbers of channels differ.
 
     References
     ----------
@@ -102,20 +126,20 @@ class RRDBNet(nn.Module):
     ) -> None:
         super().__init__()
         if unshuffle not in (1, 2, 4):
-            raise ValueError(f"RRDBNet unshuffles by 1, 2 or 4, not by {unshuffle}.")
+            raise ValueError(f"RRDBNet has a pixel unshuffle by 1, 2 or 4, not by {unshuffle}.")
         if skip == "bilinear" and in_channels != out_channels:
-            raise ValueError("A long skip needs as many channels out as in.")
+            raise ValueError("A long skip needs as many output channels as input channels.")
         self.scale = scale
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.unshuffle = unshuffle
-        #: A crop that starts at a multiple of this goes through as it would inside the whole image.
+        #: A crop that starts at a multiple of this number gives the pixels of the whole image.
         self.alignment = unshuffle
         factors = upsampling_factors(scale * unshuffle)
-        ways_in = [UnshufflingReach(unshuffle)] if unshuffle > 1 else []
+        unshuffling = [UnshufflingReach(unshuffle)] if unshuffle > 1 else []
         ups = [step for f in factors for step in (UpsamplingReach(f), ConvolutionReach(1))]
         self.receptive_radius = receptive_radius(
-            [*ways_in, ConvolutionReach(1, 15 * blocks + 2), *ups, ConvolutionReach(1, 2)]
+            [*unshuffling, ConvolutionReach(1, 15 * blocks + 2), *ups, ConvolutionReach(1, 2)]
         )
         self.gather = PadUnshuffle(unshuffle) if unshuffle > 1 else None
         self.crop = CropTo(scale, unshuffle) if unshuffle > 1 else None
@@ -132,7 +156,7 @@ class RRDBNet(nn.Module):
         self._initialize()
 
     def _initialize(self) -> None:
-        """Kaiming's initialization, ten times smaller in the dense blocks (section 3.1, "smaller initialization")."""
+        """Scale the Kaiming initialization of the dense blocks by 0.1 (section 3.1, "smaller initialization")."""
         for block in self.body.modules():
             if isinstance(block, nn.Conv2d):
                 nn.init.kaiming_normal_(block.weight)
@@ -141,7 +165,7 @@ class RRDBNet(nn.Module):
                     nn.init.zeros_(block.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, in_channels, H, W) to (N, out_channels, scale H, scale W), values in [0, 1] as trained."""
+        """Map (N, in_channels, H, W) to (N, out_channels, scale H, scale W); trained with values in [0, 1]."""
         first = self.conv_first(x if self.gather is None else self.gather(x))
         deep = first + self.conv_body(self.body(first))
         for n, enlarge in enumerate(self.enlarge):

@@ -1,4 +1,4 @@
-"""SRCNN: three convolutions after interpolation to the target size."""
+"""SRCNN: interpolation to the target size, then three convolutions."""
 
 from __future__ import annotations
 
@@ -14,25 +14,30 @@ from napari_sr.networks.upsample import Upsample
 
 
 class SRCNN(nn.Module):
-    """The network of Dong et al.: patch extraction, non-linear mapping, reconstruction.
+    """The network of Dong et al.: patch extraction, nonlinear mapping and reconstruction.
 
     Parameters
     ----------
-    scale : int
-        Factor by which the low-resolution image is interpolated on the way in; 1 for images already interpolated.
-    channels : int
+    scale : int, default 1
+        Factor of the interpolation; 1 for images that are interpolated already.
+    channels : int, default 1
         1 for luminance (the paper's default), 3 for RGB.
-    kernels : sequence of three odd ints
+    kernels : sequence of three odd ints, default (9, 5, 5)
         Kernel sizes f1, f2, f3: 9-1-5, 9-3-5 or 9-5-5 in the paper.
-    features : sequence of two ints
+    features : sequence of two ints, default (64, 32)
         Number of features n1, n2; 64 and 32 in the paper.
-    upsampling : {"nearest", "bilinear", "bicubic", "lanczos3"}
-        Interpolation on the way in; the paper's is bicubic.
+    upsampling : {"nearest", "bilinear", "bicubic", "lanczos3"}, default "bicubic"
+        Interpolation before the first convolution; bicubic in the paper.
+
+    Raises
+    ------
+    ValueError
+        If there are not three odd kernel sizes and two numbers of features.
 
     Notes
     -----
-    The convolutions are unpadded as in the paper; the interpolated image is padded by its edge pixels instead, once,
-    so that the output covers the whole image.
+    The convolutions have no padding, as in the paper. The interpolated image is padded once with its edge pixels, so
+    that the output covers the whole image.
 
     References
     ----------
@@ -67,11 +72,11 @@ class SRCNN(nn.Module):
 
     @torch.no_grad()
     def init_as_interpolation(self) -> None:
-        """Change the weights so that values of 0 or more come out interpolated, with a little of what was drawn.
+        """Initialize the network close to the interpolation of its input, for values of 0 or more.
 
-        One feature of each layer hands on a channel; the other features of the first layer do not see a patch's mean,
-        and the last layer heeds them a tenth as much as it would. A training that begins there has only to learn what
-        interpolation lacks.
+        One feature of each layer is a copy of a channel. The kernels of the other features of the first layer have a
+        mean of 0, and the weights of these features in the last layer are scaled by 0.1. Training then starts from the
+        interpolation and learns the difference to it.
 
         Raises
         ------
@@ -79,14 +84,14 @@ class SRCNN(nn.Module):
             If there are fewer features than channels.
         """
         if min(self.conv1.out_channels, self.conv2.out_channels) < self.in_channels:
-            raise ValueError("To begin as an interpolation SRCNN needs a feature for each channel.")
+            raise ValueError("To start as an interpolation, SRCNN needs a feature for each channel.")
         self.conv1.weight -= self.conv1.weight.mean((2, 3), keepdim=True)
         init_identity(self.conv1, self.in_channels)
         init_identity(self.conv2, self.in_channels)
         init_mostly_identity(self.conv3, self.in_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, channels, H, W) to (N, channels, scale H, scale W), values in [0, 1] as trained."""
+        """Map (N, channels, H, W) to (N, channels, scale H, scale W); trained with values in [0, 1]."""
         x = self.pad(self.upsample(x))
         x = self.relu(self.conv1(x))
         x = self.relu(self.conv2(x))
