@@ -53,8 +53,8 @@ def read_number(value: Any, name: str) -> float:
     return number
 
 
-def read_whole(value: Any, name: str, least: int, alternative: str = "") -> int:
-    """Convert a value to an int that is not less than a bound.
+def read_whole(value: Any, name: str, least: int | None = None, alternative: str = "") -> int:
+    """Convert a value to an int.
 
     Parameters
     ----------
@@ -62,8 +62,8 @@ def read_whole(value: Any, name: str, least: int, alternative: str = "") -> int:
         An int or a numpy integer.
     name : str
         Name of the value in the error message.
-    least : int
-        The bound.
+    least : int, optional
+        Smallest accepted number; by default any.
     alternative : str, default ""
         Another accepted value, for the error message.
 
@@ -74,19 +74,18 @@ def read_whole(value: Any, name: str, least: int, alternative: str = "") -> int:
     Raises
     ------
     InputError
-        If it is not a whole number, or is less than the bound.
+        If it is not a whole number, or is less than `least`.
     """
     try:
         if _is_bool(value):
             raise TypeError
         number = operator.index(value)
+        if least is None or number >= least:
+            return number
     except TypeError:
-        number = least - 1
-    if number < least:
-        raise InputError(
-            f"The {name} {shorten(value)} cannot be used: give a whole number of {least} or more{alternative}."
-        )
-    return number
+        pass
+    bound = "" if least is None else f" of {least} or more"
+    raise InputError(f"The {name} {shorten(value)} cannot be used: give a whole number{bound}{alternative}.")
 
 
 def read_flag(value: Any, name: str) -> bool:

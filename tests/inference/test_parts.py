@@ -155,11 +155,11 @@ def test_maps_of_a_layer_are_chosen_once_for_many_parts() -> None:
 @pytest.mark.parametrize(
     ("part", "words"),
     [
-        ({"rows": (5, 5)}, "hold no pixel"),
-        ({"rows": (50, 60)}, "lie outside the image, which has 8"),
+        ({"rows": (5, 5)}, "have no pixel"),
+        ({"rows": (50, 60)}, "are outside the image, which has 8"),
         ({"at": {"Y": 3}}, "none of T, C and Z"),
         ({"at": {"Z": 3}}, "no planes along Z"),
-        ({"margin": -1}, "margin of -1"),
+        ({"margin": -1}, "margin -1"),
         ({"at": {"T": 2}}, "no plane 2 along T, which has 2"),
     ],
 )

@@ -103,9 +103,9 @@ def test_a_pixel_size_needs_one_to_start_from() -> None:
         ("0.05 parsec", "neither a factor nor a pixel size"),
         ("much", "neither a factor nor a pixel size"),
         ("x2.5.1", "neither a factor nor a pixel size"),
-        (0, "no image"),
-        (float("nan"), "no image"),
-        (True, "no number"),
+        (0, "cannot be used"),
+        (float("nan"), "not finite"),
+        (True, "not a number"),
     ],
 )
 def test_what_is_no_size_is_refused(target: Any, words: str) -> None:

@@ -1,4 +1,4 @@
-"""Arrays and their meaning: axes, intensity, color, resizing, geometry and image files."""
+"""Images: arrays with axes, intensities, colors, pixel sizes and geometry, resizing, and image files."""
 
 import lazy_loader
 

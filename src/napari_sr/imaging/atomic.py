@@ -1,8 +1,8 @@
-"""Writing of files and folders whole or not at all.
+"""Atomic writing of files and folders: either completely or not at all.
 
-A file or folder is written under a temporary name beside its own and renamed at the end. Whenever the process dies, the
-name holds either the old content or the new one. Only a replaced folder is missing for the moment between two renames;
-`restore_interrupted` puts the old one back.
+A file or folder is written under a temporary name in the same folder and renamed at the end. If the process is killed
+at any time, the path has either the old content or the new one. Only a replaced folder is missing between two renames;
+`restore_interrupted` restores it.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-#: Endings of temporary names: of content that is being written, and of a folder that is being replaced.
+#: Endings of temporary names: of new content, and of an old folder that is replaced.
 PART, OLD = ".part", ".old"
 
 
 @contextmanager
 def atomic_file(path: Path, *, overwrite: bool = True, durable: bool = False) -> Iterator[Path]:
-    """Give a temporary name for a file that gets its own name at the end.
+    """Provide a temporary path for a file, and rename the file at the end.
 
     Parameters
     ----------
     path : Path
-        The file, in a folder that exists.
+        The file, in an existing folder.
     overwrite : bool, default True
         Whether an existing file is replaced.
     durable : bool, default False
-        Whether the content is brought to the disk before the file gets its name, so that it survives a power failure.
+        Whether the content is flushed to the disk before the file is renamed, so that it survives a power failure.
 
     Yields
     ------
     Path
-        Where to write. After an error nothing is left there and `path` is as it was.
+        The temporary path. After an error it is deleted, and `path` is unchanged.
 
     Raises
     ------
     FileExistsError
-        If the file exists and is not to be replaced.
+        If the file exists and `overwrite` is False.
     OSError
         If the file cannot be renamed.
     """
@@ -58,21 +58,25 @@ def atomic_file(path: Path, *, overwrite: bool = True, durable: bool = False) ->
 
 
 def write_file(path: Path, content: str | bytes, *, overwrite: bool = True, durable: bool = False) -> None:
-    """Write a file, whole or not at all.
+    """Write a file atomically.
 
     Parameters
     ----------
     path : Path
-        The file, in a folder that exists.
+        The file, in an existing folder.
     content : str or bytes
         Text is written as UTF-8.
-    overwrite, durable : bool
-        As for `atomic_file`.
+    overwrite : bool, default True
+        Whether an existing file is replaced.
+    durable : bool, default False
+        Whether the content is flushed to the disk before the file is renamed, so that it survives a power failure.
 
     Raises
     ------
+    FileExistsError
+        If the file exists and `overwrite` is False.
     OSError
-        If it cannot be written; the file is then as it was.
+        If the file cannot be written; an existing file is then unchanged.
     """
     with atomic_file(path, overwrite=overwrite, durable=durable) as temporary:
         temporary.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
@@ -80,25 +84,25 @@ def write_file(path: Path, content: str | bytes, *, overwrite: bool = True, dura
 
 @contextmanager
 def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Give a temporary name for a folder that gets its own name at the end.
+    """Provide a temporary path for a folder, and rename the folder at the end.
 
     Parameters
     ----------
     path : Path
-        The folder, whose parent exists.
+        The folder, in an existing folder.
     overwrite : bool, default False
-        Whether an existing folder is replaced: the old one is renamed, the new one gets its name, and then the old one
-        is deleted.
+        Whether an existing folder is replaced: it is renamed, the new folder is renamed to `path`, and then the old
+        one is deleted.
 
     Yields
     ------
     Path
-        Where to make the folder. After an error nothing is left there and `path` is as it was.
+        The temporary path, where the folder is to be created. After an error it is deleted, and `path` is unchanged.
 
     Raises
     ------
     FileExistsError
-        If the folder exists and is not to be replaced.
+        If the folder exists and `overwrite` is False.
     OSError
         If the folder cannot be renamed.
     """
@@ -115,12 +119,12 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def restore_interrupted(path: Path) -> None:
-    """Put back the folder whose replacement was interrupted, and delete what a finished replacement left.
+    """Restore a folder whose replacement was interrupted, and delete the old folder of a finished replacement.
 
     Parameters
     ----------
     path : Path
-        Name of the folder.
+        The folder.
     """
     for old in sorted(path.parent.glob(f".{_escaped(path.name)}.*{OLD}")):
         if path.exists():
@@ -130,25 +134,25 @@ def restore_interrupted(path: Path) -> None:
 
 
 def temporary_name(path: Path, ending: str = PART) -> Path:
-    """Return a name beside a file or folder that no other process uses.
+    """Return a path in the same folder as a file or folder that no other process uses.
 
     Parameters
     ----------
     path : Path
         The file or folder.
     ending : str, default ".part"
-        Ending of the name.
+        Ending of the path.
 
     Returns
     -------
     Path
-        A hidden name, such as ``.result.zarr.0f3a....part``.
+        A hidden path, such as ``.result.zarr.0f3a....part``.
     """
     return path.with_name(f".{path.name}.{uuid4().hex}{ending}")
 
 
 def _swap(new: Path, path: Path) -> None:
-    """Give a folder its name, in place of one that may be there."""
+    """Rename a new folder, and delete the one that it replaces, if any."""
     if not path.exists():
         new.rename(path)
         return
@@ -163,14 +167,14 @@ def _swap(new: Path, path: Path) -> None:
 
 
 def _escaped(name: str) -> str:
-    """Escape the characters of a name that have a meaning in a glob pattern."""
+    """Escape the characters of a name that are special in a glob pattern."""
     return "".join(f"[{character}]" if character in "*?[" else character for character in name)
 
 
 def _sync(path: Path) -> None:
-    """Bring a file or the names in a folder to the disk."""
+    """Flush a file, or the entries of a folder, to the disk."""
     if os.name == "nt" and path.is_dir():
-        # Windows does not open folders.
+        # Folders cannot be opened on Windows.
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -1,8 +1,8 @@
-"""Color spaces: the luma that papers measure on, and the gray that one channel is taken back with.
+"""Color spaces: YCbCr in studio swing, and gray in full swing.
 
-Two different weightings live here on purpose. `luma` is the studio-swing Y of BT.601, as MATLAB's ``rgb2ycbcr`` gives
-it; super-resolution papers train and measure on it. `gray` is the full-swing luminance, whose weights sum to 1: a
-gray image replicated to three channels comes back with the same values.
+The two differ on purpose. `luma` is the Y of ITU-R BT.601 in studio swing, as in MATLAB's ``rgb2ycbcr``, on which
+super-resolution papers train and measure. `gray` is the luminance in full swing, whose weights sum to 1, so that a gray
+image that is replicated to three channels keeps its values.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from napari_sr.errors import InputError
 FloatArray = npt.NDArray[np.floating[Any]]
 
 GRAY_WEIGHTS: tuple[float, float, float] = (0.299, 0.587, 0.114)
-"""Full-swing luminance weights of R, G and B (ITU-R BT.601); they sum to 1."""
+"""Weights of R, G and B in the full-swing luminance (ITU-R BT.601); they sum to 1."""
 
-# ITU-R BT.601 in 8-bit studio swing, the constants MATLAB's rgb2ycbcr uses; rows are Y, Cb, Cr.
+# ITU-R BT.601 in 8-bit studio swing, with the constants of MATLAB's rgb2ycbcr; rows are Y, Cb, Cr.
 _TO_YCBCR = (
     np.array(
         [
@@ -31,13 +31,13 @@ _TO_YCBCR = (
     / 255.0
 )
 STUDIO_SWING: tuple[float, float] = (16 / 255, 235 / 255)
-"""Luma of black and of white (ITU-R BT.601): where gray from 0 to 1 lies for what was trained on luma."""
+"""Luma of black and of white (ITU-R BT.601): the range of gray values for a network that was trained on luma."""
 _OFFSET = np.array([16.0, 128.0, 128.0]) / 255.0
 _TO_RGB = np.linalg.inv(_TO_YCBCR)
 
 
 def luma(rgb: npt.ArrayLike) -> FloatArray:
-    """Luma of an RGB image in studio swing.
+    """Return the luma of an RGB image in studio swing.
 
     Parameters
     ----------
@@ -47,12 +47,12 @@ def luma(rgb: npt.ArrayLike) -> FloatArray:
     Returns
     -------
     array of float, shape (...)
-        Y in [16/255, 235/255]; float64 for float64 input, else float32.
+        Y in [16/255, 235/255]; float64 for float64 input, or else float32.
 
     Raises
     ------
     InputError
-        The array is not of floats, or its last axis is not 3 long.
+        If the array is not of floats, or its last axis does not have length 3.
 
     Notes
     -----
@@ -63,7 +63,7 @@ def luma(rgb: npt.ArrayLike) -> FloatArray:
 
 
 def rgb_to_ycbcr(rgb: npt.ArrayLike) -> FloatArray:
-    """Y, Cb and Cr of an RGB image in studio swing.
+    """Convert an RGB image to Y, Cb and Cr in studio swing.
 
     Parameters
     ----------
@@ -73,12 +73,12 @@ def rgb_to_ycbcr(rgb: npt.ArrayLike) -> FloatArray:
     Returns
     -------
     array of float, shape (..., 3)
-        Y in [16/255, 235/255], Cb and Cr in [16/255, 240/255]; float64 for float64 input, else float32.
+        Y in [16/255, 235/255], Cb and Cr in [16/255, 240/255]; float64 for float64 input, or else float32.
 
     Raises
     ------
     InputError
-        The array is not of floats, or its last axis is not 3 long.
+        If the array is not of floats, or its last axis does not have length 3.
 
     Notes
     -----
@@ -89,26 +89,26 @@ def rgb_to_ycbcr(rgb: npt.ArrayLike) -> FloatArray:
 
 
 def ycbcr_to_rgb(ycbcr: npt.ArrayLike) -> FloatArray:
-    """RGB of a YCbCr image in studio swing: the exact inverse of `rgb_to_ycbcr`, never clipped.
+    """Convert Y, Cb and Cr in studio swing to RGB: the exact inverse of `rgb_to_ycbcr`, without clipping.
 
     Parameters
     ----------
     ycbcr : array of float, shape (..., 3)
-        Y, Cb and Cr as `rgb_to_ycbcr` gives them, channels last.
+        Y, Cb and Cr as from `rgb_to_ycbcr`, channels last.
 
     Returns
     -------
     array of float, shape (..., 3)
-        Colors, in [0, 1] where the input stands for a color; float64 for float64 input, else float32.
+        Colors, in [0, 1] for the values of an RGB image; float64 for float64 input, or else float32.
 
     Raises
     ------
     InputError
-        The array is not of floats, or its last axis is not 3 long.
+        If the array is not of floats, or its last axis does not have length 3.
 
     Notes
     -----
-    ITU-R BT.601; the matrix is inverted numerically, since the constants printed in standards are rounded.
+    ITU-R BT.601; the matrix is inverted numerically, because the constants in standards are rounded.
     """
     values = _three_floats(ycbcr, "YCbCr")
     centered = values - _OFFSET.astype(values.dtype)
@@ -116,7 +116,7 @@ def ycbcr_to_rgb(ycbcr: npt.ArrayLike) -> FloatArray:
 
 
 def gray(rgb: npt.ArrayLike) -> FloatArray:
-    """Full-swing luminance of an RGB image.
+    """Return the full-swing luminance of an RGB image.
 
     Parameters
     ----------
@@ -126,12 +126,12 @@ def gray(rgb: npt.ArrayLike) -> FloatArray:
     Returns
     -------
     array of float, shape (...)
-        ``0.299 R + 0.587 G + 0.114 B`` in the range of the input; float64 for float64 input, else float32.
+        ``0.299 R + 0.587 G + 0.114 B`` in the range of the input; float64 for float64 input, or else float32.
 
     Raises
     ------
     InputError
-        The array is not of floats, or its last axis is not 3 long.
+        If the array is not of floats, or its last axis does not have length 3.
 
     Notes
     -----
@@ -143,10 +143,10 @@ def gray(rgb: npt.ArrayLike) -> FloatArray:
 def _three_floats(colors: npt.ArrayLike, name: str) -> FloatArray:
     array = np.asarray(colors)
     if not np.issubdtype(array.dtype, np.floating):
-        raise InputError(f"The {name} image is of {array.dtype}; convert it to floats in [0, 1] first.")
+        raise InputError(f"The {name} image has the type {array.dtype}: convert it to floats in [0, 1] first.")
     if array.ndim == 0 or array.shape[-1] != 3:
         raise InputError(
-            f"The {name} image has the shape {array.shape}; move its 3 channels to the last axis and leave alpha out."
+            f"The {name} image has the shape {array.shape}: move its 3 channels to the last axis and leave alpha out."
         )
     if array.dtype.itemsize < 4:
         return array.astype(np.float32)
@@ -154,6 +154,6 @@ def _three_floats(colors: npt.ArrayLike, name: str) -> FloatArray:
 
 
 def _weighted(colors: FloatArray, weights: npt.NDArray[np.float64], offset: float) -> FloatArray:
-    # float32 throughout for float32 input: numpy would not promote for Python scalars, but would for float64 arrays.
+    # Weights in the dtype of the colors: float64 weights would promote float32 colors.
     total: FloatArray = colors @ weights.astype(colors.dtype)
     return total + colors.dtype.type(offset)
