@@ -7,15 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.geometry import (
-    check_layer,
-    copy_contrast_range,
-    finest_level,
-    layer_axes,
-    linear_part,
-    upscaled_layer,
-    upscaled_transform,
-)
+from napari_sr.imaging.geometry import linear_part, upscaled_transform
+from napari_sr.imaging.napari_layer import check_layer, copy_contrast_range, finest_level, layer_axes, upscaled_layer
 
 layers = pytest.importorskip("napari.layers")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from napari_sr.config import load_settings
-from napari_sr.imaging.geometry import LayerData
 from napari_sr.imaging.intensity_spec import IntensitySpec
+from napari_sr.imaging.napari_layer import LayerData
 from napari_sr.imaging.part import Part
 from napari_sr.inference.job import Job
 from napari_sr.inference.layer_input import LayerInput, prepare_layer

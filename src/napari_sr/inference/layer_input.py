@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from napari_sr.imaging.axes import Axes, ImageArray
-from napari_sr.imaging.geometry import (
+from napari_sr.imaging.intensity import IntensityMap
+from napari_sr.imaging.napari_layer import (
     CHANNEL_KEY,
     check_layer,
     finest_level,
@@ -18,7 +19,6 @@ from napari_sr.imaging.geometry import (
     layer_pixel_size,
     upscaled_layer,
 )
-from napari_sr.imaging.intensity import IntensityMap
 from napari_sr.imaging.part import Part
 from napari_sr.imaging.target_size import parse_target
 from napari_sr.inference.job import Job

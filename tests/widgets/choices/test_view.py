@@ -8,7 +8,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Shapes
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.geometry import layer_axes
+from napari_sr.imaging.napari_layer import layer_axes
 from napari_sr.widgets.choices.view import current_slice, rectangles, visible_part
 
 

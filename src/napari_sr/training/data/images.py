@@ -16,7 +16,7 @@ import numpy.typing as npt
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, ImageArray, parse_axes
 from napari_sr.imaging.files import read_image
-from napari_sr.imaging.geometry import check_layer, finest_level, layer_axes
+from napari_sr.imaging.napari_layer import check_layer, finest_level, layer_axes
 from napari_sr.training.data.pairs import Match, match_arrays, match_layers
 from napari_sr.training.data.regions import region_mask
 from napari_sr.training.recipe import ImageSet

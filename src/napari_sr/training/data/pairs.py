@@ -15,7 +15,8 @@ from skimage.registration import phase_cross_correlation
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, ImageArray
-from napari_sr.imaging.geometry import finest_level, linear_part
+from napari_sr.imaging.geometry import linear_part
+from napari_sr.imaging.napari_layer import finest_level
 from napari_sr.imaging.resize import resize
 
 Box = tuple[slice, slice]

@@ -11,7 +11,7 @@ from typing import Any
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.files import ImageFile, is_readable_tiff, read_image
-from napari_sr.imaging.geometry import CHANNEL_KEY, LayerData
+from napari_sr.imaging.napari_layer import CHANNEL_KEY, LayerData
 from napari_sr.inference.output.ome_zarr import open_store
 
 _COLORS = ("cyan", "yellow", "magenta", "red", "green", "blue")
