@@ -89,7 +89,7 @@ def opening(stalls: Stalls) -> tuple[napari.Viewer, object]:
         f"panel drawn in {shown - started:.2f} s (import {imported - started:.2f}, made {made - imported:.2f}, "
         f"docked and drawn {shown - made:.2f})"
     )
-    wait_while(lambda: "torch" not in sys.modules or not panel.settings.known)
+    wait_while(lambda: "torch" not in sys.modules or not panel.settings.device.known)
     QTest.qWait(1500)
     print(f"while torch loads behind it ({time.perf_counter() - shown - 1.5:.1f} s): {stalls.stop()}")
     return viewer, panel
@@ -107,7 +107,7 @@ def alpha(viewer: napari.Viewer, panel: object, stalls: Stalls, size: int) -> No
         panel.preview_controls.switch.value = True
         wait_while(lambda: panel.preview.busy)
         if panel.preview.layer is None:
-            raise SystemExit(f"There is no preview: {panel.preview_controls.says.value}")
+            raise SystemExit(f"There is no preview: {panel.preview_controls.message.value}")
         seconds, refined = [], []
         stalls.start()
         for value in (0.2, 0.4, 0.6, 0.8, 1.0):

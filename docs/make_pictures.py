@@ -1,6 +1,6 @@
 """Make the pictures of the panels in docs/pictures from real windows.
 
-    scripts/with-display python docs/make_pictures.py [--size 1400x900] [--out docs/pictures] [NAME ...]
+    scripts/with-display python docs/make_preview.py [--size 1400x900] [--out docs/pictures] [NAME ...]
 
 Each picture is a napari window with a sample, a panel, and what somebody would have done in it. Look at every one.
 """
@@ -42,7 +42,7 @@ class Scene:
         self.viewer.add_layer(Layer.create(*data[0]))
         panel = panel_class(self.viewer)
         self.viewer.window.add_dock_widget(panel, name=name)
-        self.wait(lambda: not panel.settings.known)
+        self.wait(lambda: not panel.settings.device.known)
         QTest.qWait(_DRAWING_MS)
         self.viewer.reset_view()
         return panel
@@ -55,7 +55,7 @@ class Scene:
         panel.recipe.steps.value = steps
         QTest.qWait(_DRAWING_MS)
         self.viewer.reset_view()
-        self.wait(lambda: panel.picture.busy)
+        self.wait(lambda: panel.degradation_preview.busy)
         return panel
 
     def wait(self, condition: Callable[[], bool], seconds: float = 1800) -> None:
@@ -105,7 +105,7 @@ def more(scene: Scene) -> None:
     """All there is under "More"."""
     panel = scene.open(electron_low(), ESRGANPanel, "ESRGAN")
     panel.models.select(_ELECTRON)
-    panel.settings.intensity.value, panel.settings.tiling.value = "percentile", "overlap"
+    panel.settings.intensity.kind.value, panel.settings.tiling.kind.value = "percentile", "overlap"
     panel.more.open = True
     scene.summary(panel)
     QTest.qWait(_DRAWING_MS)
@@ -134,7 +134,7 @@ def stack(scene: Scene) -> None:
     )
     scene.viewer.dims.set_point(0, 0.3)
     scene.viewer.reset_view()
-    panel.where.where.value = "rectangles"
+    panel.part_choice.kind.value = "rectangles"
     panel.size.kind.value = "pixel"
     scene.summary(panel)
     panel.controls.run_button.native.click()
@@ -154,16 +154,16 @@ def light(scene: Scene) -> None:
 def finetune(scene: Scene) -> None:
     """A training that is set up: an image, what the microscope does to it, and what that looks like."""
     panel = scene.finetune(electron_high(), "srcnn-x4", steps=400)
-    panel.degradation.noisy.value = True
-    panel.degradation.gain.value, panel.degradation.read.value = 0.5, 4.0
-    scene.wait(lambda: panel.picture.busy)
+    panel.degradation.noise.switch.value = True
+    panel.degradation.noise.gain.value, panel.degradation.noise.read.value = 0.5, 4.0
+    scene.wait(lambda: panel.degradation_preview.busy)
 
 
 def finetuning(scene: Scene) -> None:
     """A training that goes on."""
     panel = scene.finetune(electron_high(), "srcnn-x4", steps=40)
     panel.controls.start_button.native.click()
-    scene.wait(lambda: len(panel.course.curves.measured) < 2)
+    scene.wait(lambda: len(panel.progress.curves.measured) < 2)
     QTest.qWait(_DRAWING_MS)
     panel.controls.pause_button.native.click()
     scene.wait(lambda: not panel.controls.message.value.startswith("Paused after"))
@@ -173,16 +173,16 @@ def finetuned(scene: Scene) -> None:
     """A layer that was upscaled by the new model, by way of "Use it now"."""
     panel = scene.finetune(electron_high(), "srcnn-x4", steps=40)
     panel.controls.start_button.native.click()
-    scene.wait(lambda: panel.going)
+    scene.wait(lambda: panel.running)
     print(panel.outcome.title.value, flush=True)
     scene.viewer.add_layer(Layer.create(*electron_low()[0]))
     panel.outcome.use_button.native.click()
     upscaling = show_panel(scene.viewer, "srcnn")
-    scene.wait(lambda: not upscaling.settings.known)
+    scene.wait(lambda: not upscaling.settings.device.known)
     scene.summary(upscaling)
     upscaling.controls.run_button.native.click()
     scene.wait(lambda: upscaling.running)
-    panel.course.crops.remove()
+    panel.progress.validation_layers.remove()
     scene.viewer.reset_view()
 
 

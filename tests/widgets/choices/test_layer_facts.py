@@ -113,7 +113,7 @@ def test_colors_stacks_and_parts_at_a_glance(in_viewer):
     assert summary(panel) == "12 × 16 color uint8 → 48 × 64 color, 9 KiB"
     viewer.add_image(drawn(5, 12, 16))
     assert summary(panel) == "5 × 12 × 16 uint16 → 5 × 48 × 64, 30 KiB"
-    panel.where.where.value = "slice"
+    panel.part_choice.kind.value = "slice"
     assert summary(panel) == "1 × 12 × 16 uint16 → 1 × 48 × 64, 6 KiB"
     viewer.layers.clear()
     assert summary(panel) == ""
@@ -124,9 +124,9 @@ def test_the_time_is_measured_once_and_said(in_viewer, qtbot):
     assert "on this" not in summary(panel)
     qtbot.waitUntil(lambda: panel.time.seconds is not None, timeout=30_000)
     assert summary(panel).endswith("on this CPU") or summary(panel).endswith("on this GPU")
-    panel.settings.intensity.value = "dtype"
+    panel.settings.intensity.kind.value = "dtype"
     assert "on this" not in summary(panel)
-    panel.time.ask_now()
+    panel.time.estimate_now()
     assert "on this" in summary(panel)
 
 
@@ -136,12 +136,12 @@ def test_a_run_corrects_the_time_that_is_said(in_viewer, monkeypatch):
     plan = panel._plan()
     job = plan.job(panel.loader.load(plan.request))
     keep_speed(job, np.uint16, False, 1.0)
-    panel.time.ask_now()
+    panel.time.estimate_now()
     assert panel.time.seconds == pytest.approx(64 * 64)
     # However fast this machine is, the run counts as long enough to tell.
     monkeypatch.setattr("napari_sr.inference.estimate.ENOUGH", 0.0)
     panel.run_upscaling()
-    panel.time.ask_now()
+    panel.time.estimate_now()
     assert 0 < panel.time.seconds < 600
 
 

@@ -65,13 +65,13 @@ def test_one_factor_is_shown_and_not_to_be_chosen(in_viewer):
 
 def test_the_list_asks_for_a_file(in_viewer, models, tmp_path):
     _, panel = in_viewer("esrgan")
-    panel.models.model_choice.ask = lambda parent: tmp_path / "gan.pth"
+    panel.models.model_choice.dialog = lambda parent: tmp_path / "gan.pth"
     panel.models.model_choice.widget.value = dict(panel.models.model_choice.widget._widget._mgui_get_choices())[
         OPEN_A_FILE
     ]
     assert panel.models.model.source == tmp_path / "gan.pth"
     assert "gan.pth" in texts(panel)
-    panel.models.model_choice.ask = lambda parent: None  # thought better of it
+    panel.models.model_choice.dialog = lambda parent: None  # thought better of it
     panel.models.model_choice.widget.native.setCurrentText(OPEN_A_FILE)
     assert panel.models.model_choice.widget.current_choice == "gan.pth"
     assert panel.models.model.source == tmp_path / "gan.pth"

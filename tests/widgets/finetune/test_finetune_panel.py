@@ -57,16 +57,16 @@ def test_start_makes_a_model_that_is_in_the_list(finetuning, models):
 def test_the_curves_hold_every_step_and_the_measurements(finetuning):
     _, panel = finetuning()
     panel.start()
-    assert panel.course.curves.steps == [1, 2, 3, 4]
-    assert np.all(np.isfinite(panel.course.curves.losses["total"]))
-    assert [seen.step for seen in panel.course.curves.measured] == [1, 2, 3, 4]
-    assert panel.course.curve_box.native.isVisibleTo(panel.native)
+    assert panel.progress.curves.steps == [1, 2, 3, 4]
+    assert np.all(np.isfinite(panel.progress.curves.losses["total"]))
+    assert [seen.step for seen in panel.progress.curves.measured] == [1, 2, 3, 4]
+    assert panel.progress.curve_box.native.isVisibleTo(panel.native)
 
 
 def test_the_crops_lie_beside_the_image_and_are_no_images_to_learn_from(finetuning, qtbot):
     viewer, panel = finetuning(scale=(0.5, 0.5), units=("um", "um"))
     panel.start()
-    crops = panel.course.crops.layers
+    crops = panel.progress.validation_layers.layers
     qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=10_000)
     assert list(crops) == ["before", "now", "truth"]
     right = viewer.layers["cells"].extent.world[1, 1]
@@ -83,7 +83,7 @@ def test_a_crop_that_was_removed_does_not_come_again(finetuning, qtbot):
     panel.start()
     qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=10_000)
     viewer.layers.remove("validation: truth")
-    panel.course.crops.show(
+    panel.progress.validation_layers.show(
         [ValidationCrop("cells", *(np.zeros((8, 8), np.float32),) * 5)],
     )
     assert [layer.name for layer in viewer.layers] == ["cells"]
@@ -217,16 +217,16 @@ def test_the_degradation_is_what_the_rows_say(finetuning):
     _, panel = finetuning(scale=(0.1, 0.1), units=("um", "um"))
     rows = panel.degradation
     assert rows.degradation().blur == GaussianBlur(sigma=(0.8, 1.2))
-    rows.sigma.value = rows.sigma_to.value = 1.5
+    rows.blur.sigma.value = rows.blur.sigma_to.value = 1.5
     assert rows.degradation().blur == GaussianBlur(sigma=1.5)
-    rows.blur.value = "optics"
+    rows.blur.kind.value = "optics"
     blur = rows.degradation().blur
     assert isinstance(blur, OpticsBlur)
     assert (blur.numerical_aperture, blur.wavelength, blur.pixel_size) == (0.8, 520.0, pytest.approx(100.0))
-    assert not rows.pixel.enabled
+    assert not rows.blur.pixel.enabled
     assert rows.degradation().noise is None
-    rows.noisy.value = True
-    rows.gain.value, rows.read.value, rows.offset.value = 0.5, 3.0, 100.0
+    rows.noise.switch.value = True
+    rows.noise.gain.value, rows.noise.read.value, rows.noise.offset.value = 0.5, 3.0, 100.0
     made = rows.degradation()
     assert (made.noise.gain, made.noise.read, made.offset) == (0.5, 3.0, 100.0)
 
@@ -235,25 +235,25 @@ def test_the_noise_is_read_off_the_image(finetuning):
     bright = np.repeat(np.linspace(100, 4000, 256)[None], 256, axis=0)
     noisy = np.random.default_rng(0).normal(bright, np.sqrt(2.0 * bright + 25.0)).clip(0).astype(np.uint16)
     _, panel = finetuning(noisy)
-    panel.degradation.estimate_button.native.click()
-    assert panel.degradation.gain.value == pytest.approx(2.0, rel=0.25)
-    assert panel.degradation.noisy.value
+    panel.degradation.noise.estimate_button.native.click()
+    assert panel.degradation.noise.gain.value == pytest.approx(2.0, rel=0.25)
+    assert panel.degradation.noise.switch.value
 
 
 def test_the_picture_shows_the_twin_and_follows_the_rows(finetuning):
     _, panel = finetuning()
-    panel.picture.make_now()
-    before = dict(panel.picture.widget.pictures)
+    panel.degradation_preview.make_now()
+    before = dict(panel.degradation_preview.widget.images)
     assert list(before) == ["original", "its low-resolution twin"]
     assert before["original"].width() == 2 * before["its low-resolution twin"].width()
-    panel.degradation.sigma.value = panel.degradation.sigma_to.value = 6.0
-    panel.picture.make_now()
-    after = dict(panel.picture.widget.pictures)
+    panel.degradation.blur.sigma.value = panel.degradation.blur.sigma_to.value = 6.0
+    panel.degradation_preview.make_now()
+    after = dict(panel.degradation_preview.widget.images)
     assert after["original"] == before["original"]
     assert after["its low-resolution twin"] != before["its low-resolution twin"]
     panel.images.kind.value = PAIRS
-    panel.picture.make_now()
-    assert panel.picture.widget.pictures == ()
+    panel.degradation_preview.make_now()
+    assert panel.degradation_preview.widget.images == ()
 
 
 def test_a_preset_sets_the_details_and_the_name(finetuning):

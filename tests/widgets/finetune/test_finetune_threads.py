@@ -25,10 +25,10 @@ def training(make_napari_viewer_proxy, models, qtbot):
     panel.recipe.steps.value = ENDLESS
     panel.recipe.patch.value, panel.recipe.batch.value = 8, 2
     panel.controls.start_button.native.click()
-    qtbot.waitUntil(lambda: len(panel.course.curves.steps) > 1, timeout=120_000)
+    qtbot.waitUntil(lambda: len(panel.progress.curves.steps) > 1, timeout=120_000)
     yield viewer, panel
-    if panel.going:
-        panel._leave()
+    if panel.running:
+        panel.shut_down()
 
 
 def user_models():
@@ -42,11 +42,11 @@ def test_pause_holds_the_training_and_resume_goes_on(training, qtbot):
     controls.pause_button.native.click()
     qtbot.waitUntil(lambda: controls.message.value.startswith("Paused after step"), timeout=60_000)
     assert controls.pause_button.text == "Resume"
-    held = panel.course.curves.steps[-1]
+    held = panel.progress.curves.steps[-1]
     qtbot.wait(300)
-    assert panel.course.curves.steps[-1] == held
+    assert panel.progress.curves.steps[-1] == held
     controls.pause_button.native.click()
-    qtbot.waitUntil(lambda: panel.course.curves.steps[-1] > held, timeout=60_000)
+    qtbot.waitUntil(lambda: panel.progress.curves.steps[-1] > held, timeout=60_000)
     assert controls.pause_button.text == "Pause"
 
 
@@ -54,32 +54,32 @@ def test_stop_keeps_the_model_and_resume_goes_on_with_the_same_run(training, qtb
     _, panel = training
     controls = panel.controls
     controls.stop_button.native.click()
-    qtbot.waitUntil(lambda: not panel.going, timeout=60_000)
+    qtbot.waitUntil(lambda: not panel.running, timeout=60_000)
     assert "as it was when the training was stopped" in panel.outcome.title.value
     assert "srcnn-x2-quick" in user_models()
     done = panel.outcome.trained.outcome.step
     assert controls.pause_button.text == "Resume"
     controls.pause_button.native.click()
-    qtbot.waitUntil(lambda: panel.course.curves.steps[-1] > done, timeout=60_000)
-    assert panel.course.curves.steps == list(range(1, panel.course.curves.steps[-1] + 1))
+    qtbot.waitUntil(lambda: panel.progress.curves.steps[-1] > done, timeout=60_000)
+    assert panel.progress.curves.steps == list(range(1, panel.progress.curves.steps[-1] + 1))
     assert len(list(runs_folder().iterdir())) == 1
     controls.stop_button.native.click()
-    qtbot.waitUntil(lambda: not panel.going, timeout=60_000)
+    qtbot.waitUntil(lambda: not panel.running, timeout=60_000)
 
 
 def test_stop_ends_a_pause(training, qtbot):
     _, panel = training
-    panel.course.pause()
+    panel.progress.pause()
     qtbot.waitUntil(lambda: panel.controls.message.value.startswith("Paused after step"), timeout=60_000)
-    panel.course.stop()
-    qtbot.waitUntil(lambda: not panel.going, timeout=60_000)
+    panel.progress.stop()
+    qtbot.waitUntil(lambda: not panel.running, timeout=60_000)
     assert "srcnn-x2-quick" in user_models()
 
 
 def left_alone(panel):
     """Hold the training in the middle of its run, and give what is set when its thread has left it."""
     left = threading.Event()
-    run = panel.course.training._run
+    run = panel.progress.training._run
     told = run._left
 
     def leave():
@@ -104,7 +104,7 @@ def test_closing_the_viewer_ends_the_training_and_makes_no_model(training, qtbot
     viewer, panel = training
     before = user_models()
     left = left_alone(panel)
-    panel.course.pause()
+    panel.progress.pause()
     viewer.close()
     qtbot.waitUntil(left.is_set, timeout=60_000)
     assert user_models() == before
@@ -116,6 +116,6 @@ def test_napari_asks_about_the_training_once_and_can_end_it(training, qtbot):
     tasks = viewer.__wrapped__.window._task_status_manager
     assert sum("fine-tuning srcnn-x2" in told for told in tasks.get_status()) == 1
     tasks.cancel_all()
-    qtbot.waitUntil(lambda: not panel.going, timeout=60_000)
+    qtbot.waitUntil(lambda: not panel.running, timeout=60_000)
     assert user_models() == before
     assert "there is no new model" in panel.controls.message.value

@@ -8,7 +8,7 @@ from napari_sr.errors import InputError
 from napari_sr.training.data.images import training_images
 from napari_sr.widgets.finetune.curves import smoothed
 from napari_sr.widgets.finetune.layer_snapshot import copy_image, copy_shapes
-from napari_sr.widgets.finetune.run import FinetunePlan, take_images
+from napari_sr.widgets.finetune.run import FinetunePlan, read_training_images
 from napari_sr.widgets.finetune.validation_layers import captioned, stacked
 
 ROTATED = {"scale": (0.2, 0.1), "translate": (3.0, -2.0), "rotate": 30, "shear": [0.3]}
@@ -71,7 +71,7 @@ def test_a_pair_with_other_axes_is_refused():
     units = tuple(high.units)
     pairs = ((copy_image(low, units), copy_image(high, units)),)
     with pytest.raises(InputError, match="low has the axes ZYX"):
-        take_images(FinetunePlan(request=None, base="", recipe=None, pairs=pairs, name="new"), 2)
+        read_training_images(FinetunePlan(request=None, base="", recipe=None, pairs=pairs, name="new"), 2)
 
 
 def test_the_smoothed_loss_is_the_mean_of_what_came_last():

@@ -5,9 +5,9 @@ import pytest
 from napari.utils import progress
 
 from napari_sr.config import config_path, load_config
-from napari_sr.imaging.intensity import Percentiles
+from napari_sr.imaging.intensity_spec import Percentiles
 from napari_sr.settings import JobSettings, Overlap
-from napari_sr.widgets.choices.job_plan import JobPlan, last_plan, plan_as_scalars, plan_from_scalars
+from napari_sr.widgets.choices.job_plan import JobPlan, load_last_plan, plan_as_scalars, plan_from_scalars
 from napari_sr.widgets.choices.model_loading import ModelRequest
 from napari_sr.widgets.choices.output import store_in
 from napari_sr.widgets.plugin.commands import upscale_active_layer
@@ -44,7 +44,7 @@ def test_the_command_repeats_the_last_run_of_any_panel(in_viewer, said):
     viewer, panel = in_viewer("esrgan")
     panel.models.select("esrgan-pair")
     panel.mixing.alpha.value = 0.4
-    panel.settings.intensity.value = "dtype"
+    panel.settings.intensity.kind.value = "dtype"
     panel.controls.run_button.native.click()
     other = viewer.add_image(np.arange(120, dtype=np.uint8).reshape(10, 12), name="other")
     viewer.layers.selection.active = other
@@ -66,7 +66,7 @@ def test_the_command_says_what_it_needs(in_viewer, said):
     assert len(viewer.layers) == 2
     viewer.layers.selection.active = viewer.layers[0]
     panel.controls.run_button.native.click()
-    panel.settings.bounds[0].value = 5
+    panel.settings.intensity.bounds[0].value = 5
     config_path().write_text("device = 3", encoding="utf-8")
     upscale_active_layer(viewer, InPlaceExecutor())
     assert "device" in said[-1]
@@ -91,7 +91,7 @@ def test_the_shared_settings_are_where_a_panel_begins(in_viewer):
 
 def test_broken_shared_settings_are_a_sentence_and_the_panel_opens(in_viewer, monkeypatch):
     shown = []
-    monkeypatch.setattr("napari_sr.widgets.upscale.panel.show_error", shown.append)
+    monkeypatch.setattr("napari_sr.widgets.qt.errors.show_error", shown.append)
     config_path().write_text("color = 3", encoding="utf-8")
     _, panel = in_viewer("srcnn")
     assert "color" in shown[0]
@@ -99,7 +99,7 @@ def test_broken_shared_settings_are_a_sentence_and_the_panel_opens(in_viewer, mo
 
 
 def test_last_plan_is_none_before_the_first_run():
-    assert last_plan() is None
+    assert load_last_plan() is None
 
 
 def test_a_run_has_a_bar_in_the_activity_dock_that_can_cancel_it(in_viewer, monkeypatch):
@@ -119,7 +119,7 @@ def test_a_run_has_a_bar_in_the_activity_dock_that_can_cancel_it(in_viewer, monk
     def progress_bars():
         return progress._all_instances
 
-    monkeypatch.setattr("napari_sr.inference.run_layer", run, raising=False)
+    monkeypatch.setattr("napari_sr.inference.run_layer", run)
     viewer, panel = in_viewer("srcnn")
     panel.controls.run_button.native.click()
     assert bars == [("Upscaling cells", 0), ("Upscaling cells", 500)]

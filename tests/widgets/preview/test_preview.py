@@ -68,7 +68,7 @@ def test_the_preview_is_the_same_part_of_the_whole_result(switched_on):
     assert preview.data.size < whole(viewer).size
     # Rounded to integers twice in other orders of summation, at most the last digit differs.
     assert np.abs(preview.data.astype(int) - expected).max() <= 1
-    assert panel.preview_controls.says.value.startswith("Preview of ")
+    assert panel.preview_controls.message.value.startswith("Preview of ")
 
 
 def test_it_lies_on_a_rotated_layer_and_on_the_slice_of_a_stack(switched_on, qtbot):
@@ -108,7 +108,7 @@ def test_switching_it_off_removes_its_layer(switched_on):
     viewer, panel = switched_on()
     panel.preview_controls.switch.native.click()
     assert names(viewer) == ["cells"]
-    assert not panel.preview_controls.says.native.isVisibleTo(panel.native)
+    assert not panel.preview_controls.message.native.isVisibleTo(panel.native)
     look_at(viewer, (5, 5), 8)
     assert not panel.preview.busy
 
@@ -139,8 +139,8 @@ def test_twenty_quick_moves_of_alpha_make_one_picture(in_viewer, qtbot, monkeypa
         made.append(job.model.alpha)
         return module_make(job, *arguments)
 
-    module_make = module.make_picture
-    monkeypatch.setattr(module, "make_picture", note)
+    module_make = module.make_preview_image
+    monkeypatch.setattr(module, "make_preview_image", note)
     viewer, panel = in_viewer("esrgan", executor=ThreadExecutor(), image=drawn(16, 16))
     panel.models.select("esrgan-pair")
     panel.preview_controls.switch.native.click()
@@ -187,8 +187,8 @@ def test_a_change_stops_the_picture_that_is_being_made(in_viewer, qtbot, monkeyp
             raise Cancelled("stopped")
         return make(job, prepared, quick, against, cancel)
 
-    make = module.make_picture
-    monkeypatch.setattr(module, "make_picture", slowly)
+    make = module.make_preview_image
+    monkeypatch.setattr(module, "make_preview_image", slowly)
     viewer, panel = in_viewer("esrgan", executor=ThreadExecutor(), image=drawn(16, 16))
     panel.models.select("esrgan-pair")
     panel.mixing.alpha.value = 0.1
@@ -248,10 +248,10 @@ def test_blinking_shows_the_two_in_turns(switched_on, qtbot):
     alone = preview.data.copy()
     panel.preview_controls.compare.value = "blink"
     settled(qtbot, panel)
-    assert panel.preview_controls.says.value.endswith("Now: the result.")
-    qtbot.waitUntil(lambda: "Now: the source" in panel.preview_controls.says.value, timeout=5_000)
+    assert panel.preview_controls.message.value.endswith("Now: the result.")
+    qtbot.waitUntil(lambda: "Now: the source" in panel.preview_controls.message.value, timeout=5_000)
     assert (preview.data != alone).any()
-    qtbot.waitUntil(lambda: "Now: the result" in panel.preview_controls.says.value, timeout=5_000)
+    qtbot.waitUntil(lambda: "Now: the result" in panel.preview_controls.message.value, timeout=5_000)
     np.testing.assert_array_equal(preview.data, alone)
 
 
@@ -273,10 +273,10 @@ def test_what_cannot_be_shown_is_said_and_comes_back(switched_on, qtbot):
     look_at(viewer, (900, 900), 20)
     settled(qtbot, panel)
     assert names(viewer) == ["cells"]
-    assert "beside the view" in panel.preview_controls.says.value
+    assert "beside the view" in panel.preview_controls.message.value
     viewer.dims.ndisplay = 3
     settled(qtbot, panel)
-    assert "2-D view" in panel.preview_controls.says.value
+    assert "2-D view" in panel.preview_controls.message.value
     viewer.dims.ndisplay = 2
     look_at(viewer, (20, 30), 20)
     settled(qtbot, panel)
@@ -285,14 +285,14 @@ def test_what_cannot_be_shown_is_said_and_comes_back(switched_on, qtbot):
 
 def test_an_error_is_a_sentence_and_the_preview_goes_on(switched_on, qtbot, monkeypatch):
     shown = []
-    monkeypatch.setattr("napari_sr.widgets.upscale.panel.show_error", shown.append)
+    monkeypatch.setattr("napari_sr.widgets.qt.errors.show_error", shown.append)
     viewer, panel = switched_on()
-    bounds = panel.settings.bounds
-    panel.settings.intensity.value = "bounds"
+    bounds = panel.settings.intensity.bounds
+    panel.settings.intensity.kind.value = "bounds"
     bounds[0].value, bounds[1].value = 9, 3
     settled(qtbot, panel)
     assert len(shown) == 1
-    assert panel.preview_controls.says.value == shown[0]
+    assert panel.preview_controls.message.value == shown[0]
     assert names(viewer) == ["cells"]
     bounds[1].value = 90
     settled(qtbot, panel)
@@ -330,7 +330,7 @@ def test_a_viewer_that_is_closed_during_a_preview_ends_it(in_viewer, qtbot, monk
         stopped.set()
         raise Cancelled("stopped")
 
-    monkeypatch.setattr("napari_sr.widgets.preview.preview.make_picture", slowly)
+    monkeypatch.setattr("napari_sr.widgets.preview.preview.make_preview_image", slowly)
     viewer, panel = in_viewer("esrgan", executor=ThreadExecutor(), image=drawn(16, 16))
     panel.preview_controls.switch.native.click()
     qtbot.waitUntil(started.is_set, timeout=30_000)
@@ -358,7 +358,7 @@ def test_a_preview_comes_while_a_job_goes_on(in_viewer, qtbot, monkeypatch):
     from napari_sr.inference.layer import run_layer as run
 
     viewer, panel = in_viewer("esrgan", executor=ThreadExecutor(), image=drawn(16, 16))
-    monkeypatch.setattr("napari_sr.inference.run_layer", hold, raising=False)
+    monkeypatch.setattr("napari_sr.inference.run_layer", hold)
     panel.controls.run_button.native.click()
     qtbot.waitUntil(reached.is_set, timeout=30_000)
     panel.preview_controls.switch.native.click()

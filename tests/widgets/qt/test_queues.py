@@ -129,7 +129,7 @@ def test_a_job_that_stands_still_can_be_cancelled(qtbot, heard, step):
 def test_an_error_lets_the_next_one_start(qtbot, heard):
     queue = queues_on(InPlaceExecutor()).jobs
     changes = []
-    queue.on_event(lambda: changes.append(queue.busy))
+    queue.add_listener(lambda: changes.append(queue.busy))
 
     def fail(progress, cancel):
         raise ValueError("broken")

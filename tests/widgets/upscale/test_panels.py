@@ -7,7 +7,7 @@ import torch
 import napari_sr
 from napari_sr.networks import RRDBNet
 from napari_sr.widgets.qt.executor import InPlaceExecutor
-from napari_sr.widgets.qt.rows import single_widgets
+from napari_sr.widgets.qt.rows import leaf_widgets
 from napari_sr.widgets.upscale.controls import RunControls
 
 
@@ -134,14 +134,14 @@ def test_a_pair_has_its_own_second_weights(in_viewer, tmp_path):
 def test_settings_reach_the_job(in_viewer):
     viewer, panel = in_viewer("esrgan")
     settings = panel.settings
-    settings.device.value, settings.precision.value, settings.intensity.value = "cpu", "float32", "contrast"
-    settings.tiling.value = "none"
+    settings.device.widget.value, settings.precision.value, settings.intensity.kind.value = "cpu", "float32", "contrast"
+    settings.tiling.kind.value = "none"
     press_run(panel)
     report = viewer.layers[-1].metadata["napari_sr"]
     low, high = viewer.layers[0].contrast_limits
     assert (report["device"], report["precision"], report["tiling"]) == ("cpu", "float32", "each plane whole")
     assert report["intensity"] == {"": (low, high)}
-    settings.tiling.value, settings.tile.value, settings.overlap.value = "overlap", 64, 4
+    settings.tiling.kind.value, settings.tiling.tile.value, settings.tiling.overlap.value = "overlap", 64, 4
     press_run(panel)
     assert viewer.layers[-1].metadata["napari_sr"]["tiling"] == "tiles of 64 pixels with 4 of overlap"
 
@@ -167,18 +167,18 @@ def test_each_tiling_shows_its_own_rows(in_viewer):
     panel.more.open = True
 
     def shown():
-        rows = {"tile": settings.tile, "overlap": settings.overlap, "memory": settings.memory}
+        rows = {"tile": settings.tiling.tile, "overlap": settings.tiling.overlap, "memory": settings.tiling.memory}
         return {name for name, row in rows.items() if row.native.isVisibleTo(panel.native)}
 
     assert shown() == {"memory"}
-    settings.tiling.value = "overlap"
+    settings.tiling.kind.value = "overlap"
     assert shown() == {"tile", "overlap"}
-    settings.tiling.value = "none"
+    settings.tiling.kind.value = "none"
     assert shown() == set()
     panel.more.open = False
     panel.more.open = True
     assert shown() == set()
-    settings.tiling.value = "exact"
+    settings.tiling.kind.value = "exact"
     assert shown() == {"memory"}
 
 
@@ -186,13 +186,13 @@ def test_memory_is_automatic_or_gibibytes_of_the_exact_tiling(in_viewer):
     _, panel = in_viewer("esrgan")
     model = napari_sr.load_model("esrgan-one")
     settings = panel.settings
-    assert settings.memory.native.text() == "Automatic"
-    assert settings.settings().job(model).memory == "auto"
-    settings.memory.value = 1.5
-    assert settings.memory.native.text() == "1.50 GiB"
-    assert settings.settings().job(model).memory == 3 * 2**29
-    settings.tiling.value = "overlap"
-    assert settings.settings().job(model).memory == "auto"
+    assert settings.tiling.memory.native.text() == "Automatic"
+    assert settings.settings().memory == "auto"
+    settings.tiling.memory.value = 1.5
+    assert settings.tiling.memory.native.text() == "1.50 GiB"
+    assert settings.settings().memory == 3 * 2**29
+    settings.tiling.kind.value = "overlap"
+    assert settings.settings().memory == "auto"
 
 
 def test_self_ensemble_reaches_the_job(in_viewer):
@@ -223,7 +223,7 @@ def test_a_model_that_cannot_be_streamed_is_named_as_such(in_viewer, monkeypatch
 @pytest.mark.parametrize("tiling", ["exact", "overlap", "none"])
 def test_progress_goes_from_nothing_to_all(in_viewer, monkeypatch, tiling):
     _, panel = in_viewer("esrgan", image=drawn(3, 40, 24))
-    panel.settings.tiling.value = tiling
+    panel.settings.tiling.kind.value = tiling
     heard = []
     monkeypatch.setattr(RunControls, "_set_bar", lambda controls, done, total: heard.append((done, total)))
     monkeypatch.setattr(RunControls, "show_message", lambda controls, text: heard.append(text))
@@ -237,8 +237,8 @@ def test_progress_goes_from_nothing_to_all(in_viewer, monkeypatch, tiling):
 
 def test_impossible_tiles_are_a_sentence(in_viewer, errors):
     viewer, panel = in_viewer("esrgan")
-    panel.settings.tiling.value = "overlap"
-    panel.settings.tile.value, panel.settings.overlap.value = 16, 64
+    panel.settings.tiling.kind.value = "overlap"
+    panel.settings.tiling.tile.value, panel.settings.tiling.overlap.value = 16, 64
     press_run(panel)
     assert_refused(viewer, panel, errors, "tile of 16 pixels has nothing left")
 
@@ -316,7 +316,7 @@ def test_a_pair_that_does_not_fit_is_a_sentence(in_viewer, errors, tmp_path):
 
 def test_an_unexpected_error_is_shown_and_the_panel_goes_on(in_viewer, errors, monkeypatch):
     viewer, panel = in_viewer("esrgan")
-    monkeypatch.setattr("napari_sr.widgets.choices.settings.Settings.job", lambda settings, model: 1 / 0)
+    monkeypatch.setattr("napari_sr.widgets.choices.job_plan.JobPlan.job", lambda settings, model: 1 / 0)
     press_run(panel)
     assert_refused(viewer, panel, errors, "ZeroDivisionError")
     monkeypatch.undo()
@@ -361,7 +361,7 @@ def test_a_renamed_layer_stays_chosen_and_a_removed_one_does_not(in_viewer):
 def test_every_control_has_a_label_and_a_tooltip(in_viewer, srgan_file):
     for family in ("srcnn", "srgan", "esrgan"):
         _, panel = in_viewer(family)
-        found = list(single_widgets(panel.content))
+        found = list(leaf_widgets(panel.content))
         assert len(found) >= 30
         for widget in found:
             assert widget.tooltip, widget.name
@@ -373,7 +373,7 @@ def test_every_control_has_a_label_and_a_tooltip(in_viewer, srgan_file):
 def test_tab_goes_from_top_to_bottom(in_viewer):
     _, panel = in_viewer("esrgan")
     panel.more.open = panel.layer_fold.open = True
-    wanted = [widget.native for widget in single_widgets(panel.content)]
+    wanted = [widget.native for widget in leaf_widgets(panel.content)]
     found, here = [], wanted[0]
     for _ in range(400):
         if here in wanted and here not in found:
@@ -384,7 +384,7 @@ def test_tab_goes_from_top_to_bottom(in_viewer):
 
 def test_the_rest_is_folded_away_until_it_is_asked_for(in_viewer):
     _, panel = in_viewer("esrgan")
-    body = panel.settings.device.native
+    body = panel.settings.device.widget.native
     assert not body.isVisibleTo(panel.native)
     panel.more.button.native.click()
     assert body.isVisibleTo(panel.native)
@@ -447,5 +447,5 @@ def assert_refused(viewer, panel, errors, words):
 def errors(monkeypatch):
     """What was shown as napari notifications."""
     shown: list[str] = []
-    monkeypatch.setattr("napari_sr.widgets.upscale.panel.show_error", shown.append)
+    monkeypatch.setattr("napari_sr.widgets.qt.errors.show_error", shown.append)
     return shown

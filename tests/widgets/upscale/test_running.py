@@ -32,7 +32,7 @@ class Gate:
 @pytest.fixture
 def gate(monkeypatch):
     gate = Gate()
-    monkeypatch.setattr("napari_sr.inference.run_layer", gate.hold, raising=False)
+    monkeypatch.setattr("napari_sr.inference.run_layer", gate.hold)
     yield gate
     gate.open.set()
 
@@ -148,7 +148,7 @@ def test_napari_can_cancel_it(running, gate, qtbot):
 
 def test_an_error_on_the_thread_is_shown(in_viewer, qtbot, monkeypatch):
     shown = []
-    monkeypatch.setattr("napari_sr.widgets.upscale.panel.show_error", shown.append)
+    monkeypatch.setattr("napari_sr.widgets.qt.errors.show_error", shown.append)
     viewer, panel = in_viewer("esrgan", executor=ThreadExecutor(), image=np.full((8, 8), np.nan, np.float32))
     panel.controls.run_button.native.click()
     qtbot.waitUntil(lambda: bool(shown), timeout=30_000)

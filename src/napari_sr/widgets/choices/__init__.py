@@ -1,1 +1,1 @@
-"""Rows of controls with which a panel's user chooses layer, model, size, place, settings and output."""
+"""Rows of a panel: layer, model, size, part, output and settings."""

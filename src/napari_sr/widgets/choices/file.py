@@ -1,4 +1,4 @@
-"""A list whose last entry opens a file."""
+"""A list whose last entry opens a file dialog."""
 
 from __future__ import annotations
 
@@ -9,34 +9,48 @@ from typing import Any
 from magicgui.widgets import ComboBox
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_sr.widgets.qt.rows import list_anew, shrinkable
+from napari_sr.widgets.qt.rows import refresh_choices, shrinkable
 
 OPEN_A_FILE = "Open a file…"
+"""Text of the last entry."""
+
 _OPEN = "open a file"
 _WEIGHTS = "Model files (*.safetensors *.pth *.pt *.ckpt *.pkl *.bin *.mat);;All files (*)"
 
-AskForFile = Callable[[QWidget], Path | None]
+FileDialog = Callable[[QWidget], Path | None]
+"""Shows a dialog over a widget, and returns the chosen file; None if it was closed without a choice."""
 
 
-def ask_for_model_file(parent: QWidget) -> Path | None:
-    """Ask for a model file with the system's dialog; None when the user thinks better of it."""
+def model_file_dialog(parent: QWidget) -> Path | None:
+    """Show the system's dialog for opening a model file.
+
+    Parameters
+    ----------
+    parent : QWidget
+        The widget over which it is shown.
+
+    Returns
+    -------
+    Path or None
+        The file; None if the dialog was closed without a choice.
+    """
     name, _ = QFileDialog.getOpenFileName(parent, "Open a model file", "", _WEIGHTS)
     return Path(name) if name else None
 
 
 class FileChoice:
-    """A list of offers, with an entry below them that asks for a file.
+    """A list of choices, with an entry at the end that opens a file.
 
     Parameters
     ----------
     name, label, tooltip : str
         Of the list.
     on_choice : callable
-        Hears the value of each new choice, whoever made it.
+        Called with the value of each new choice.
     on_file : callable
-        Hears the path of a file that was opened; the choice stays what it was until `offer` and `select` change it.
-    ask : callable
-        Asks for the file.
+        Called with the path of a file that was opened. The present choice stays until `offer` or `select` changes it.
+    dialog : callable, default `model_file_dialog`
+        Shows the file dialog.
     """
 
     def __init__(
@@ -47,9 +61,9 @@ class FileChoice:
         tooltip: str,
         on_choice: Callable[[Any], None],
         on_file: Callable[[Path], None],
-        ask: AskForFile = ask_for_model_file,
+        dialog: FileDialog = model_file_dialog,
     ) -> None:
-        self._on_choice, self._on_file, self.ask = on_choice, on_file, ask
+        self._on_choice, self._on_file, self.dialog = on_choice, on_file, dialog
         self._choices: list[tuple[str, Any]] = []
         self.widget = shrinkable(ComboBox(name=name, label=label, tooltip=tooltip, choices=self._all_choices))
         self._current: Any = None
@@ -57,17 +71,36 @@ class FileChoice:
 
     @property
     def value(self) -> Any:
-        """The value of the chosen offer."""
+        """The value of the present choice."""
         return self._current
 
     def offer(self, choices: Sequence[tuple[str, Any]], value: Any) -> None:
-        """Replace the offers, (text, value) each, and choose one without telling."""
+        """Replace the choices and select one, without calling `on_choice`.
+
+        Parameters
+        ----------
+        choices : sequence of (str, object)
+            Text and value of each.
+        value : object
+            The value to select.
+        """
         self._choices = list(choices)
-        list_anew(self.widget, value)
+        refresh_choices(self.widget, value)
         self._current = value
 
     def select(self, value: Any) -> None:
-        """Choose an offer, and tell."""
+        """Select a choice, and call `on_choice`.
+
+        Parameters
+        ----------
+        value : object
+            The value to select.
+
+        Raises
+        ------
+        ValueError
+            If it is not in the list.
+        """
         self.widget.value = value
 
     def _all_choices(self, widget: object) -> list[tuple[str, Any]]:
@@ -76,7 +109,7 @@ class FileChoice:
     def _changed(self, value: Any) -> None:
         if value == _OPEN:
             self.offer(self._choices, self._current)
-            path = self.ask(self.widget.native)
+            path = self.dialog(self.widget.native)
             if path is not None:
                 self._on_file(path)
         elif value != self._current:

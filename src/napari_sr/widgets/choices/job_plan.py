@@ -1,4 +1,4 @@
-"""A job that is not made yet: which model, and how. What Run takes down, and what the settings file keeps of it."""
+"""The plan of a run: a model that is not loaded yet, and settings. The settings file keeps the last one."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _RECENT = "recent"
 
 @dataclass(frozen=True)
 class JobPlan:
-    """What was chosen at one moment.
+    """The choices of a panel at one moment.
 
     Parameters
     ----------
     request : ModelRequest
         The model.
     settings : JobSettings
-        How.
-    store : Path or None
-        Folder for the results' Zarr stores; None to keep them in memory.
+        The settings.
+    store : Path, optional
+        Folder for results as OME-Zarr stores; None for results in memory.
     """
 
     request: ModelRequest
@@ -38,15 +38,41 @@ class JobPlan:
     store: Path | None = None
 
     def job(self, model: Model) -> Job:
-        """Make the job, of the model that the request gave."""
-        # Here and not above: it imports torch, which would delay the drawing of a panel.
+        """Return the job.
+
+        Parameters
+        ----------
+        model : Model
+            The model of the request.
+
+        Returns
+        -------
+        Job
+
+        Raises
+        ------
+        InputError
+            As `napari_sr.Job`.
+        """
+        # An import at the top would import torch before the panel is drawn.
         from napari_sr.inference import Job
 
         return Job(model, self.settings)
 
 
 def plan_as_scalars(plan: JobPlan) -> dict[str, Scalar]:
-    """Return a plan as flat values that the settings file can hold."""
+    """Return a plan as flat values that the settings file can hold.
+
+    Parameters
+    ----------
+    plan : JobPlan
+        The plan.
+
+    Returns
+    -------
+    dict of str to bool, int, float or str
+        For `plan_from_scalars`. Values that are None are left out.
+    """
     request = plan.request
     values: dict[str, Any] = {
         **_source_as_scalars("model", request.source),
@@ -62,7 +88,16 @@ def plan_as_scalars(plan: JobPlan) -> dict[str, Scalar]:
 
 
 def plan_from_scalars(values: Mapping[str, Scalar]) -> JobPlan:
-    """Read a plan that `plan_as_scalars` wrote; missing values are those of a new panel.
+    """Read a plan that `plan_as_scalars` wrote.
+
+    Parameters
+    ----------
+    values : mapping of str to bool, int, float or str
+        Flat values; missing ones have their defaults.
+
+    Returns
+    -------
+    JobPlan
 
     Raises
     ------
@@ -82,8 +117,15 @@ def plan_from_scalars(values: Mapping[str, Scalar]) -> JobPlan:
     return JobPlan(request, JobSettings.from_scalars(values), store)
 
 
-def keep_last(family: str, plan: JobPlan) -> None:
-    """Keep what a panel has just run, for the next time and for the command.
+def save_last_plan(family: str, plan: JobPlan) -> None:
+    """Write a plan to the settings file, as the last one of its panel and of all panels.
+
+    Parameters
+    ----------
+    family : {"srcnn", "srgan", "esrgan"}
+        Family of the panel.
+    plan : JobPlan
+        The plan.
 
     Raises
     ------
@@ -94,8 +136,13 @@ def keep_last(family: str, plan: JobPlan) -> None:
     remember(_RECENT, {"panel": family})
 
 
-def last_plan() -> JobPlan | None:
-    """Give what was run last from any panel; None when nothing was.
+def load_last_plan() -> JobPlan | None:
+    """Read the last plan of all panels from the settings file.
+
+    Returns
+    -------
+    JobPlan or None
+        None before the first run.
 
     Raises
     ------
@@ -103,12 +150,12 @@ def last_plan() -> JobPlan | None:
         If the settings file cannot be read.
     """
     last = load_config().last
-    found = last.get(str(last.get(_RECENT, {}).get("panel", "")))
-    return None if not found else plan_from_scalars(found)
+    values = last.get(str(last.get(_RECENT, {}).get("panel", "")))
+    return None if not values else plan_from_scalars(values)
 
 
 def _source_as_scalars(name: str, source: str | Path | None) -> dict[str, Scalar]:
-    # A file and a name of the catalog may be spelled alike.
+    # Different keys for files and for names of the catalog, which may be equal as text.
     if source is None:
         return {}
     return {f"{name}_file": str(source)} if isinstance(source, Path) else {name: source}
@@ -117,5 +164,5 @@ def _source_as_scalars(name: str, source: str | Path | None) -> dict[str, Scalar
 def _source(given: Mapping[str, Any], name: str) -> str | Path | None:
     if f"{name}_file" in given:
         return Path(given[f"{name}_file"])
-    found: str | None = given.get(name)
-    return found
+    source: str | None = given.get(name)
+    return source

@@ -1,4 +1,4 @@
-"""Between two sets of weights: the slider, and the second file it mixes with."""
+"""Rows for two sets of weights: the slider between them, the second model, and what is mixed."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from napari_sr.zoo.card import Mixing
 
 _NOTHING = ""
 _ALPHA = (
-    "0 is faithful: smooth, and closest to what was measured. 1 is sharper, but some of its detail is invented. "
-    "In between, “Mix” says what is mixed."
+    "0 is faithful: smooth, and closest to the measured image. 1 is sharper, and part of its detail is invented. "
+    "“Mix” sets what is mixed in between."
 )
-_ALPHA_OFF = " This model has one set of weights only: pick a second one under “Mix with” to use the slider."
+_ALPHA_OFF = " This model has one set of weights: choose a second model under “Mix with” to use the slider."
 
 
 class MixingChoice:
-    """Alpha, and what to mix with; the slider is enabled when there are two sets of weights.
+    """Alpha and the second model; the slider is enabled if there are two sets of weights.
 
     Parameters
     ----------
     on_change : callable
-        Called when alpha, what it mixes, or the second model changes.
+        Called without arguments when alpha, the second model, or what is mixed changes.
     """
 
     def __init__(self, on_change: Callable[[], None]) -> None:
@@ -39,11 +39,11 @@ class MixingChoice:
             name="mix_with",
             label="Mix with",
             tooltip=(
-                "A second model of the same network, for the sharp end of the slider; "
+                "A second model of the same network for the sharp end of the slider; "
                 "the model above is the faithful end."
             ),
             on_choice=self._second_chosen,
-            on_file=self._file_opened,
+            on_file=self.choose_file,
         )
         self.alpha = narrow_readout(
             FloatSlider(name="alpha", label="Sharpness α", min=0.0, max=1.0, step=0.01, value=0.0)
@@ -55,8 +55,8 @@ class MixingChoice:
                 choices=[("The models (one new model)", "weights"), ("The images (fade over)", "images")],
                 tooltip=(
                     "The models: their weights are mixed into one model between the two (network interpolation), which "
-                    "keeps edges clean. The images: both models upscale, and their results fade into one another, "
-                    "which keeps the artifacts of both and takes twice as long; for comparison."
+                    "keeps edges clean. The images: both models upscale, and their results are blended, which keeps "
+                    "the artifacts of both and takes twice as long; for comparison."
                 ),
             )
         )
@@ -71,28 +71,36 @@ class MixingChoice:
 
     @property
     def kind(self) -> Mixing | None:
-        """What alpha mixes; None where there is nothing to mix."""
+        """What alpha mixes: "weights" or "images"; None if there is one set of weights."""
         kind: Mixing = self.mix.value
         return kind if self.mixes else None
 
     @property
     def second(self) -> str | Path | None:
-        """What to mix with; None when the model is a pair by itself or goes alone."""
+        """The second model; None if the model is a pair itself or is used alone."""
         value: str | Path = self.second_choice.value
         return None if value == _NOTHING or self._is_pair else value
 
     @property
     def mixes(self) -> bool:
-        """Whether there are two sets of weights for alpha to lie between."""
+        """Whether there are two sets of weights."""
         return self._is_pair or self.second is not None
 
     @property
     def value(self) -> float | None:
-        """Alpha; None where there is nothing to mix."""
+        """Alpha, 0 to 1; None if there is one set of weights."""
         return float(self.alpha.value) if self.mixes else None
 
     def model_changed(self, model: ModelOffer | None, offers: Sequence[ModelOffer]) -> None:
-        """Take note of the chosen model, and of those it might be mixed with."""
+        """Update the rows for another model.
+
+        Parameters
+        ----------
+        model : ModelOffer or None
+            The chosen model.
+        offers : sequence of ModelOffer
+            All models in the list; those of the same factor are offered as second model.
+        """
         self._model = model
         self._offers = [
             offer
@@ -109,18 +117,21 @@ class MixingChoice:
         self._update()
 
     def choose_file(self, path: Path) -> None:
-        """Mix with a file."""
-        self._file_opened(path)
+        """Choose a file as the second model.
 
-    @property
-    def _is_pair(self) -> bool:
-        return self._model is not None and self._model.is_pair
-
-    def _file_opened(self, path: Path) -> None:
+        Parameters
+        ----------
+        path : Path
+            A weight file.
+        """
         if path not in self._files:
             self._files.append(path)
         self._update(path)
         self._on_change()
+
+    @property
+    def _is_pair(self) -> bool:
+        return self._model is not None and self._model.is_pair
 
     def _second_chosen(self, value: object) -> None:
         self._update()
@@ -130,11 +141,11 @@ class MixingChoice:
         nothing = "Its own second weights" if self._is_pair else "Nothing"
         choices: list[tuple[str, str | Path]] = [(nothing, _NOTHING)]
         choices += [(offer.text, offer.source) for offer in self._offers]
-        taken = {value for _, value in choices} | ({self._model.source} if self._model else set())
-        choices += [(path.name, path) for path in self._files if path not in taken]
-        wanted = self.second_choice.value if second is None else second
-        here = any(value == wanted for _, value in choices)
-        self.second_choice.offer(choices, wanted if here and not self._is_pair else _NOTHING)
+        listed = {value for _, value in choices} | ({self._model.source} if self._model else set())
+        choices += [(path.name, path) for path in self._files if path not in listed]
+        chosen = self.second_choice.value if second is None else second
+        available = any(value == chosen for _, value in choices)
+        self.second_choice.offer(choices, chosen if available and not self._is_pair else _NOTHING)
         self.second_choice.widget.enabled = self._model is not None and not self._is_pair
         self.alpha.enabled = self.mix.visible = self.mixes
         self.alpha.tooltip = _ALPHA if self.mixes else _ALPHA + _ALPHA_OFF

@@ -1,4 +1,4 @@
-"""From what the panel's controls say to a model: on any thread, and no file is read twice."""
+"""Loading of the model that a panel's rows describe, on any thread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from napari_sr.errors import CheckpointError, InputError
 from napari_sr.imaging.resize import Kernel
-from napari_sr.widgets.choices.model_offers import FAMILY_TITLES, ModelOffer
+from napari_sr.widgets.choices.model_offers import FAMILY_TITLES, ModelOffer, likely_factor
 from napari_sr.zoo.card import Mixing
 
 if TYPE_CHECKING:
@@ -27,15 +27,15 @@ class ModelRequest:
     source : str or Path
         A name of the catalog, or a file.
     second : str or Path, optional
-        Another one, to mix it with.
+        Another model to mix it with.
     scale : int, optional
-        Factor, for files that leave it open.
+        Factor, for files that do not contain theirs.
     alpha : float, optional
-        Where between the two sets of weights, 0 to 1.
+        Position between the two sets of weights, 0 to 1.
     upsampling : {"nearest", "bilinear", "bicubic", "lanczos3"}, optional
-        SRCNN's kernel.
+        For SRCNN, the interpolation of the input before the network.
     mixing : {"weights", "images"}, optional
-        What alpha mixes.
+        What `alpha` mixes.
     """
 
     source: ModelSource
@@ -47,7 +47,7 @@ class ModelRequest:
 
 
 class ModelLoader:
-    """Loads models, and keeps the files it read last: moving alpha only mixes again."""
+    """Loads models, and caches the files that were read last, so that a new alpha reads no file."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -55,12 +55,21 @@ class ModelLoader:
         self._model: Model | None = None
 
     def load(self, request: ModelRequest) -> Model:
-        """Give the model of a request; may be called on any thread.
+        """Load the model of a request; may be called on any thread.
+
+        Parameters
+        ----------
+        request : ModelRequest
+            The model.
+
+        Returns
+        -------
+        Model
 
         Raises
         ------
         InputError, CheckpointError
-            As `napari_sr.load_model` does.
+            As `napari_sr.load_model`.
         """
         model = self._read(request.source, request.second, request.scale)
         if request.mixing is not None and model.card.endpoints:
@@ -69,17 +78,19 @@ class ModelLoader:
             model = model.with_alpha(request.alpha)
         return model if request.upsampling is None else model.with_upsampling(request.upsampling)
 
-    def inspect(self, offer: ModelOffer, family: str | None, guess: int) -> ModelOffer:
-        """Read a file to complete its offer: card, factor, and whether the factor is the user's to choose.
+    def inspect(self, offer: ModelOffer, family: str | None) -> ModelOffer:
+        """Read a file and complete its offer: the card, the factor, and whether the user has to choose the factor.
 
         Parameters
         ----------
         offer : ModelOffer
-            Of a file that was not read yet.
+            Offer of a file that was not read yet.
         family : str or None
-            The panel's; None takes any.
-        guess : int
-            A factor to try when the file does not tell its own.
+            Family of the panel; None for any.
+
+        Returns
+        -------
+        ModelOffer
 
         Raises
         ------
@@ -92,8 +103,9 @@ class ModelLoader:
         try:
             card = self._read(offer.source, None, None).card
         except CheckpointError as error:
+            # The file may lack its factor only.
             try:
-                card = self._read(offer.source, None, guess).card
+                card = self._read(offer.source, None, likely_factor(offer.text)).card
             except CheckpointError:
                 raise error from None
             is_open = True
@@ -103,11 +115,11 @@ class ModelLoader:
         return ModelOffer(offer.text, offer.source, card, card.scale, is_open)
 
     def _read(self, source: ModelSource, second: ModelSource | None, scale: int | None) -> Model:
-        # Here and not above: it imports torch, which must not hold up the drawing of a panel.
+        # An import at the top would import torch before the panel is drawn.
         from napari_sr.zoo import load_model, load_pair
 
         with self._lock:
-            key = (source, second, scale, _stamp(source), _stamp(second))
+            key = (source, second, scale, _modified(source), _modified(second))
             if self._model is None or key != self._key:
                 self._model = None
                 self._model = (
@@ -117,6 +129,6 @@ class ModelLoader:
             return self._model
 
 
-def _stamp(source: ModelSource | None) -> int | None:
-    """When a file was last written; None for a name of the catalog."""
+def _modified(source: ModelSource | None) -> int | None:
+    """Return the modification time of a file in nanoseconds; None for a name of the catalog."""
     return source.stat().st_mtime_ns if isinstance(source, Path) and source.is_file() else None

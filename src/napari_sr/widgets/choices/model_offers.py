@@ -1,4 +1,4 @@
-"""What a panel offers as models: the catalog's entries of one family, each with what is known of it."""
+"""Models that a panel offers: the catalog's entries of one family, each with its card where it is known."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ from napari_sr.zoo.catalog import ModelEntry, list_models, model_folder
 from napari_sr.zoo.published import find_published
 
 FAMILY_TITLES = {"srcnn": "SRCNN", "srgan": "SRGAN", "esrgan": "ESRGAN"}
+"""Name of each family in the window."""
 
-_WEIGHTS_TO_PICK = {
+_WEIGHTS_TO_OPEN = {
     "srcnn": "published SRCNN weights (9-1-5, 9-3-5 or 9-5-5; a .pth, .pkl or .mat file)",
     "srgan": "published SRGAN or SRResNet weights (a .pth file)",
-    "esrgan": "published ESRGAN or Real-ESRGAN weights (RealESRGAN_x4plus.pth, say)",
+    "esrgan": "published ESRGAN or Real-ESRGAN weights (such as RealESRGAN_x4plus.pth)",
 }
 
+_DOMAINS = {
+    "natural": "natural images (photographs)",
+    "fluorescence": "fluorescence microscopy",
+    "electron": "electron microscopy",
+}
 
 OPEN_FACTORS = (2, 3, 4)
-"""What is offered when a weight file leaves its factor to the user."""
+"""Factors that are offered for a weight file that does not contain its own."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +37,17 @@ class ModelOffer:
     Parameters
     ----------
     text : str
-        How the list shows it.
+        Text in the list.
     source : str or Path
-        What `napari_sr.load_model` takes.
-    card : Card or None
-        What is known of it; None for a weight file that was not read yet.
-    scale : int or None
-        The factor; None where it is not known.
-    scale_is_open : bool
-        Whether the file leaves its factor to the user.
-    remedy : str
-        Why it can't be used and what to do; empty when it can.
+        Name or file for `napari_sr.load_model`.
+    card : Card, optional
+        Card of the model; None for a weight file that was not read yet.
+    scale : int, optional
+        Factor; None if it is not known.
+    scale_is_open : bool, default False
+        Whether the file does not contain its factor, so that the user chooses it.
+    remedy : str, default ""
+        Why the model cannot be used, and what to do; empty if it can be used.
     """
 
     text: str
@@ -53,26 +59,39 @@ class ModelOffer:
 
     @property
     def usable(self) -> bool:
-        """Whether a run can start with it."""
+        """Whether a run can use it."""
         return not self.remedy
 
     @property
     def known(self) -> bool:
-        """Whether the file was read, so that family and factor are sure."""
+        """Whether the file was read, so that family and factor are certain."""
         return self.card is not None
 
     @property
     def domain(self) -> str | None:
-        """Kind of images it was trained on, where that is known."""
+        """Kind of images that it was trained on; None if it is not known."""
         return None if self.card is None else self.card.domain
 
     @property
     def is_pair(self) -> bool:
-        """Whether it holds two sets of weights."""
+        """Whether it has two sets of weights."""
         return self.card is not None and bool(self.card.endpoints)
 
+    @property
+    def name(self) -> str:
+        """Name of the model: that of its card, of its file, or of the catalog."""
+        if self.card is not None:
+            return self.card.name
+        return self.source.stem if isinstance(self.source, Path) else self.source
+
     def about(self) -> str:
-        """Say in a line what it is for, or what to do."""
+        """Return one sentence: the images that the model was trained on, or why it cannot be used and what to do.
+
+        Returns
+        -------
+        str
+            Empty for a file that was not read yet.
+        """
         if self.remedy:
             return self.remedy
         if self.card is None:
@@ -81,51 +100,70 @@ class ModelOffer:
         if self.card.base is not None:
             return f"Fine-tuned from {self.card.base} on {images or 'images of your own'}."
         if images is None:
-            return "What it was trained on is not known: check what it adds before you trust it."
+            return "The training images of this model are not known: check the detail that it adds."
         if self.card.domain != "natural" and self.card.training_noise is False:
             return f"Trained on {images} without noise: it sharpens noise."
         return f"Trained on {images}."
 
 
-_DOMAINS = {
-    "natural": "natural images (photographs)",
-    "fluorescence": "fluorescence microscopy",
-    "electron": "electron microscopy",
-}
-
-
 def catalog_offers(family: str | None, entries: Iterable[ModelEntry] | None = None) -> list[ModelOffer]:
-    """List what there is of a family: what can be used first, then what can't, with what to do.
+    """Return the models of a family; those that can be used come first.
 
     Parameters
     ----------
     family : {"srcnn", "srgan", "esrgan"} or None
-        The panel's; None lists all families. Weight files in the user's folder that say nothing of themselves are
-        offered in every panel.
+        Family of the panel; None for all families. Weight files without a card in the user's folder are offered for
+        every family.
     entries : iterable of ModelEntry, optional
-        The catalog; by default the one of this moment.
+        The catalog. By default that of `list_models`.
+
+    Returns
+    -------
+    list of ModelOffer
     """
-    found = [_offer(entry) for entry in (list_models() if entries is None else entries) if _may_be(entry, family)]
-    return sorted(found, key=lambda offer: not offer.usable)
+    chosen = [_offer(entry) for entry in (list_models() if entries is None else entries) if _may_be(entry, family)]
+    return sorted(chosen, key=lambda offer: not offer.usable)
 
 
 def likely_factor(name: str) -> int:
-    """Factor to show first for a file that does not say its own: the one in its name, srcnn_955_x3.pth, if any."""
+    """Return the factor to try first for a file that does not contain its own.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file.
+
+    Returns
+    -------
+    int
+        The factor in the name (3 for srcnn_955_x3.pth); 2 if there is none.
+    """
     found = re.search(r"(?<![0-9a-z])x([0-9])(?![0-9])", name.lower())
     return int(found[1]) if found and int(found[1]) in OPEN_FACTORS else OPEN_FACTORS[0]
 
 
 def empty_family_remedy(family: str | None) -> str:
-    """Say which file to pick when there is no model of a family, or none at all."""
+    """Return a sentence that names a file to open when there is no model of a family.
+
+    Parameters
+    ----------
+    family : {"srcnn", "srgan", "esrgan"} or None
+        Family of the panel; None for all families.
+
+    Returns
+    -------
+    str
+    """
     if family is None:
-        return f"There is no model yet: choose “Open a file…”, or put a model file into {model_folder()}."
+        return f"There is no model: choose “Open a file…”, or put a model file into {model_folder()}."
     return (
-        f"There is no {FAMILY_TITLES[family]} model on this computer yet: choose “Open a file…” and pick "
-        f"{_WEIGHTS_TO_PICK[family]}, or put the file into {model_folder()}."
+        f"There is no {FAMILY_TITLES[family]} model on this computer: choose “Open a file…” and open "
+        f"{_WEIGHTS_TO_OPEN[family]}, or put the file into {model_folder()}."
     )
 
 
 def _may_be(entry: ModelEntry, family: str | None) -> bool:
+    """Return whether an entry of the catalog can be of a family, as far as it is known."""
     if family is None:
         return True
     if entry.card is not None:
@@ -141,6 +179,6 @@ def _offer(entry: ModelEntry) -> ModelOffer:
         return ModelOffer(f"{entry.name} (cannot be used)", entry.name, scale=scale, remedy=entry.problem)
     if entry.path is None:
         file = published.file if published is not None else entry.name
-        remedy = f"Not on this computer: get {file} from {entry.url} and put it into {model_folder()}."
+        remedy = f"Not on this computer: download {file} from {entry.url} and put it into {model_folder()}."
         return ModelOffer(f"{entry.name} (to be downloaded)", entry.name, scale=scale, remedy=remedy)
     return ModelOffer(entry.name, entry.name, card=entry.card, scale=scale)

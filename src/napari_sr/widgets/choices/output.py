@@ -1,4 +1,4 @@
-"""Where results are kept: in memory, or on disk where they do not fit or are to stay."""
+"""Rows for the destination of results: in memory or on disk."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ MEMORY, DISK = "memory", "disk"
 
 
 class OutputChoice:
-    """The list of outputs, and the folder for those on disk.
+    """The list of destinations, and the folder for results on disk.
 
     Parameters
     ----------
     on_change : callable
-        Told when something else was chosen.
+        Called without arguments when the choice changes.
     """
 
     def __init__(self, on_change: Callable[[], None]) -> None:
@@ -33,7 +33,7 @@ class OutputChoice:
                 label="Output",
                 choices=[("A layer in memory", MEMORY), ("A layer on disk (OME-Zarr)", DISK)],
                 tooltip=(
-                    "In memory it is gone when napari is closed unless you save it. On disk it may be larger than "
+                    "In memory: save the layer before you close napari. On disk: the result may be larger than "
                     "memory, and other programs can open it."
                 ),
             )
@@ -43,7 +43,7 @@ class OutputChoice:
             label="Folder",
             mode=FileDialogMode.EXISTING_DIRECTORY,
             value=Path.home(),
-            tooltip="Where the results go, one OME-Zarr store each. None that is there is written over.",
+            tooltip="Folder for the results, one OME-Zarr store each. Nothing is overwritten.",
             visible=False,
         )
         self.kind.changed.connect(self._changed)
@@ -56,7 +56,7 @@ class OutputChoice:
 
     @property
     def store(self) -> Path | None:
-        """Folder for the stores; None for results in memory."""
+        """Folder for OME-Zarr stores; None for results in memory."""
         return Path(str(self.folder.value)) if self.kind.value == DISK else None
 
     def _changed(self, value: str) -> None:
@@ -65,7 +65,21 @@ class OutputChoice:
 
 
 def store_in(folder: Path, name: str) -> Path:
-    """Name a store for a result that is not there yet: "cells-ESRGAN-x4.ome.zarr"."""
+    """Return the path of a new OME-Zarr store.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the stores.
+    name : str
+        Name of the result, such as "cells · ESRGAN x4".
+
+    Returns
+    -------
+    Path
+        The name with dashes in place of special characters, and with a number if there is such a file already:
+        "cells-ESRGAN-x4.ome.zarr".
+    """
     stem = re.sub(r"[^\w.=-]+", "-", name).strip("-.") or "result"
-    found = (folder / f"{stem}{'' if n == 1 else f'-{n}'}.ome.zarr" for n in count(1))
-    return next(path for path in found if not path.exists())
+    paths = (folder / f"{stem}{'' if n == 1 else f'-{n}'}.ome.zarr" for n in count(1))
+    return next(path for path in paths if not path.exists())

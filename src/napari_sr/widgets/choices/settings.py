@@ -1,33 +1,42 @@
-"""How a run is done: device, precision, tiles, memory, brightness. The rows under "More", and what they say."""
+"""Rows for the settings of a job under "More": brightness, device, precision, batch, tiling, self-ensemble.
+
+Labels and help are those of `JobSettings`; the name of a row is the name of its field.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, SpinBox
 from magicgui.widgets.bases import Widget
-from qtpy.QtWidgets import QDoubleSpinBox
 
-from napari_sr.imaging.intensity import PERCENTILES, IntensitySpec, Percentiles
-from napari_sr.settings import JobSettings, Memory, Overlap, Tiling, describe_setting
-from napari_sr.widgets.qt.rows import beside, plain_number, shrinkable
+from napari_sr.conversion import Memory
+from napari_sr.imaging.intensity_spec import PERCENTILES, IntensitySpec, Percentiles
+from napari_sr.settings import JobSettings, Overlap, Tiling, describe_setting
+from napari_sr.widgets.qt.rows import hide_step_buttons, shrinkable, side_by_side
+
+Box = TypeVar("Box", SpinBox, FloatSpinBox)
 
 EXACT, OVERLAP = "exact", "overlap"
 PERCENTILE, BOUNDS = "percentile", "bounds"
 _LARGEST_TILE = 8192
 _MOST_GIB = 1024
+_MOST_PLANES = 4096
 _LARGEST_VALUE = 1e12
+_GIB = 2**30
+# Value of the number boxes for memory and batch that is shown as "Automatic".
+_AUTOMATIC = 0
 
-_DEVICE_WORDS = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "Graphics card", "mps": "Apple graphics"}
-_PRECISION_WORDS = {
+_DEVICE_TEXTS = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "Graphics card", "mps": "Apple graphics"}
+_PRECISION_TEXTS = {
     "auto": "Automatic",
     "float32": "32 bit, exact",
     "bfloat16": "16 bit, wide range (bfloat16)",
     "float16": "16 bit, fine steps (float16)",
 }
-_TILING_WORDS = {EXACT: "Exact (streamed)", OVERLAP: "Overlapping tiles", "none": "Whole plane at once"}
-_INTENSITY_WORDS = {
+_TILING_TEXTS = {EXACT: "Exact (streamed)", OVERLAP: "Overlapping tiles", "none": "Whole plane at once"}
+_INTENSITY_TEXTS = {
     "auto": "Automatic",
     "dtype": "Full range of the data type",
     PERCENTILE: "Percentiles",
@@ -36,32 +45,75 @@ _INTENSITY_WORDS = {
 }
 
 
-class SettingsRows:
-    """The rows that say how a job is done.
+class DeviceChoice:
+    """The list of devices, which is complete when torch has been imported.
 
     Parameters
     ----------
     on_change : callable
-        Told when one of them says something else.
+        Called without arguments when the choice changes.
+    """
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._default = "auto"
+        self.known = False
+        """Whether the devices of this computer are listed."""
+        self.widget = _setting_list(
+            "device",
+            [(format_device(name), name) for name in ("auto", "cpu")],
+            "Automatic uses a graphics card if there is one.",
+        )
+        self.widget.changed.connect(lambda: on_change())
+
+    @property
+    def value(self) -> str:
+        """The chosen device, as the setting `device`."""
+        value: str = self.widget.value
+        return value
+
+    def offer(self, names: Sequence[str]) -> None:
+        """List the devices of this computer.
+
+        Parameters
+        ----------
+        names : sequence of str
+            From `napari_sr.inference.available_devices`. The choice stays if it is among them.
+        """
+        self.known = True
+        chosen = self._default if self.value == "auto" else self.value
+        with self.widget.changed.blocked():
+            self.widget.choices = [(format_device(name), name) for name in names]
+            self.widget.value = chosen if chosen in names else names[0]
+
+    def set_default(self, name: str) -> None:
+        """Choose a device; one that is not listed yet is chosen by `offer`.
+
+        Parameters
+        ----------
+        name : str
+            A device, as the setting `device`.
+        """
+        self._default = name
+        if name in self.widget.choices:
+            self.widget.value = name
+
+
+class TilingRows:
+    """The rows for tiling, for the size of tiles, and for the memory of exact tiling.
+
+    Parameters
+    ----------
+    on_change : callable
+        Called without arguments when a row changes.
     """
 
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
-        self._wanted_device = "auto"
-        self.known = False
-        # The other devices are known once torch is there: see `offer_devices`.
-        self.device = _choice(
-            "device",
-            [("Automatic", "auto"), ("Processor (CPU)", "cpu")],
-            "Automatic takes a graphics card where there is one.",
-        )
-        self.precision = _choice("precision", _named("precision", _PRECISION_WORDS), "16 bit can shift gray values.")
-        self.tiling = _choice(
+        self.kind = _setting_list(
             "tiling",
-            _named("tiling", _TILING_WORDS),
-            "Exact gives the pixels of the whole image in one piece: no seams, and memory stays bounded however large "
-            "the image is. Overlapping tiles can leave faint seams. A whole plane at once has none either, but needs "
-            "the most memory.",
+            _named("tiling", _TILING_TEXTS),
+            "Exact has no seams, and its memory is bounded. Overlapping tiles can leave faint seams. "
+            "A whole plane at once has no seams and takes the most memory.",
         )
         self.tile = SpinBox(
             name="tile",
@@ -70,7 +122,7 @@ class SettingsRows:
             min=16,
             max=_LARGEST_TILE,
             step=32,
-            tooltip="Side of a tile, in pixels of the source. Smaller tiles need less memory and take longer.",
+            tooltip="Side of a tile, in pixels of the source. Smaller tiles take less memory and more time.",
             visible=False,
         )
         self.overlap = SpinBox(
@@ -80,80 +132,95 @@ class SettingsRows:
             min=0,
             max=_LARGEST_TILE // 2,
             step=8,
-            tooltip="How many pixels neighboring tiles share on each side. More overlap, fewer visible seams.",
+            tooltip="Pixels that are computed and discarded on each side of a tile. More overlap gives fewer seams.",
             visible=False,
         )
-        self.memory = _memory_limit()
-        self.intensity = _choice(
-            "intensity",
-            [*_named("intensity", _INTENSITY_WORDS), (_INTENSITY_WORDS[BOUNDS], BOUNDS)],
-            "The result comes back in the layer's own values.",
+        self.memory = _number_box(
+            FloatSpinBox, "memory", "Here in GiB; Automatic (0) measures the free memory.", max=_MOST_GIB, step=0.5
         )
-        self.percentiles = _pair("percentiles", "Percentiles", PERCENTILES, (0.0, 100.0), 0.1, "% of the values")
-        self.bounds = _pair("bounds", "Values", (0.0, 255.0), (-_LARGEST_VALUE, _LARGEST_VALUE), 1.0, "")
-        self.self_ensemble = CheckBox(
-            name="self_ensemble",
-            text=f"{describe_setting('self_ensemble').label} (8 times the work)",
-            value=False,
-            tooltip=f"{describe_setting('self_ensemble').help} No direction is preferred then.",
-        )
-        self.tiling.changed.connect(self._tiling_changed)
-        self.intensity.changed.connect(self._intensity_changed)
-        rest = (self.device, self.precision, self.tile, self.overlap, self.memory, self.self_ensemble)
-        for widget in (*rest, *self.percentiles, *self.bounds):
-            widget.changed.connect(lambda: self._on_change())
+        self.memory.native.setSuffix(" GiB")
+        self.kind.changed.connect(self._kind_changed)
+        for widget in (self.tile, self.overlap, self.memory):
+            widget.changed.connect(lambda: on_change())
 
     @property
     def widgets(self) -> Sequence[Widget]:
         """The rows, in order."""
-        tiling = (self.tiling, self.tile, self.overlap, self.memory)
-        intensity = (self.intensity, self.percentiles, self.bounds)
-        return (*intensity, self.device, self.precision, *tiling, self.self_ensemble)
+        return (self.kind, self.tile, self.overlap, self.memory)
 
-    def offer_devices(self, names: Sequence[str]) -> None:
-        """List the devices of this computer; the chosen one stays if it is there."""
-        self.known = True
-        chosen = self._wanted_device if self.device.value == "auto" else self.device.value
-        with self.device.changed.blocked():
-            self.device.choices = [(format_device(name), name) for name in names]
-            self.device.value = chosen if chosen in names else names[0]
-
-    def settings(self, target: float | str | None = None) -> JobSettings:
-        """Note down what the rows say, and the size that is wished for.
+    @property
+    def value(self) -> Tiling:
+        """The value for the setting `tiling`.
 
         Raises
         ------
         InputError
-            If the numbers do not go together: more overlap than tile, say.
+            If the overlap is too large for the tile.
         """
-        return JobSettings(
-            device=self.device.value,
-            precision=self.precision.value,
-            tiling=self._tiling(),
-            memory=self._memory(),
-            self_ensemble=self.self_ensemble.value,
-            intensity=self._intensity(),
-            target=target,
-        )
-
-    def take_defaults(self, device: str, precision: str, memory: Memory) -> None:
-        """Show what the shared settings say; a device that is not known yet is shown once it is."""
-        self._wanted_device = device
-        if device in self.device.choices:
-            self.device.value = device
-        self.precision.value = precision
-        self.memory.value = 0.0 if memory == "auto" else memory / 2**30
-
-    def _tiling(self) -> Tiling:
-        name: Tiling = self.tiling.value
+        name: Tiling = self.kind.value
         return Overlap(tile=self.tile.value, overlap=self.overlap.value) if name == OVERLAP else name
 
-    def _memory(self) -> Memory:
-        gib = self.memory.value if self.tiling.value == EXACT else 0
-        return int(gib * 2**30) or "auto"
+    @property
+    def budget(self) -> Memory:
+        """The value for the setting `memory`: bytes or "auto"."""
+        gib = self.memory.value if self.kind.value == EXACT else _AUTOMATIC
+        return int(gib * _GIB) or "auto"
 
-    def _intensity(self) -> IntensitySpec:
-        name: Any = self.intensity.value
+    def set_budget(self, memory: Memory) -> None:
+        """Show a memory budget.
+
+        Parameters
+        ----------
+        memory : int or "auto"
+            Bytes.
+        """
+        self.memory.value = float(_AUTOMATIC) if memory == "auto" else memory / _GIB
+
+    def _kind_changed(self) -> None:
+        self.tile.visible = self.overlap.visible = self.kind.value == OVERLAP
+        self.memory.visible = self.kind.value == EXACT
+        self._on_change()
+
+
+class IntensityRows:
+    """The rows for the values that are black and white for the model.
+
+    Parameters
+    ----------
+    on_change : callable
+        Called without arguments when a row changes.
+    """
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
+        self.kind = _setting_list(
+            "intensity",
+            [*_named("intensity", _INTENSITY_TEXTS), (_INTENSITY_TEXTS[BOUNDS], BOUNDS)],
+            "The result has the values of the layer again.",
+        )
+        self.percentiles = _two_numbers("percentiles", "Percentiles", PERCENTILES, (0.0, 100.0), 0.1, "% of the pixels")
+        self.bounds = _two_numbers(
+            "bounds", "Values", (0.0, 255.0), (-_LARGEST_VALUE, _LARGEST_VALUE), 1.0, "values of the layer"
+        )
+        self.kind.changed.connect(self._kind_changed)
+        for widget in (*self.percentiles, *self.bounds):
+            widget.changed.connect(lambda: on_change())
+
+    @property
+    def widgets(self) -> Sequence[Widget]:
+        """The rows, in order."""
+        return (self.kind, self.percentiles, self.bounds)
+
+    @property
+    def value(self) -> IntensitySpec:
+        """The value for the setting `intensity`.
+
+        Raises
+        ------
+        InputError
+            If the percentiles are not in order.
+        """
+        name: Any = self.kind.value
         if name == BOUNDS:
             return float(self.bounds[0].value), float(self.bounds[1].value)
         if name == PERCENTILE:
@@ -162,77 +229,159 @@ class SettingsRows:
         spec: IntensitySpec = name
         return spec
 
-    def _tiling_changed(self) -> None:
-        """Show the rows that the tiling goes by."""
-        self.tile.visible = self.overlap.visible = self.tiling.value == OVERLAP
-        self.memory.visible = self.tiling.value == EXACT
-        self._on_change()
-
-    def _intensity_changed(self) -> None:
-        """Show the numbers that the brightness goes by."""
-        self.percentiles.visible = self.intensity.value == PERCENTILE
-        self.bounds.visible = self.intensity.value == BOUNDS
+    def _kind_changed(self) -> None:
+        self.percentiles.visible = self.kind.value == PERCENTILE
+        self.bounds.visible = self.kind.value == BOUNDS
         self._on_change()
 
 
-def _memory_limit() -> FloatSpinBox:
-    """A number of GiB, of which 0 reads "Automatic"."""
-    limit = FloatSpinBox(
-        name="memory",
-        label=describe_setting("memory").label,
-        value=0.0,
-        min=0.0,
-        max=_MOST_GIB,
-        step=0.5,
-        tooltip=f"{describe_setting('memory').help} Here in GiB; Automatic (0) measures the free memory.",
-    )
-    native: QDoubleSpinBox = limit.native
-    native.setSpecialValueText("Automatic")
-    native.setSuffix(" GiB")
-    return limit
+class SettingsRows:
+    """The rows for all settings of a job except `target`, which is a `SizeChoice`.
+
+    Parameters
+    ----------
+    on_change : callable
+        Called without arguments when a row changes.
+    """
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self.intensity = IntensityRows(on_change)
+        self.device = DeviceChoice(on_change)
+        self.precision = _setting_list(
+            "precision", _named("precision", _PRECISION_TEXTS), "16 bit can change gray values slightly."
+        )
+        self.batch = _number_box(SpinBox, "batch", "More planes take more memory.", max=_MOST_PLANES)
+        self.tiling = TilingRows(on_change)
+        ensemble = describe_setting("self_ensemble")
+        self.self_ensemble = CheckBox(
+            name=ensemble.name,
+            text=f"{ensemble.label} (8 times the work)",
+            value=ensemble.default,
+            tooltip=f"{ensemble.help} It treats all directions alike.",
+        )
+        for widget in (self.precision, self.batch, self.self_ensemble):
+            widget.changed.connect(lambda: on_change())
+
+    @property
+    def widgets(self) -> Sequence[Widget]:
+        """The rows, in order."""
+        device = (self.device.widget, self.precision, self.batch)
+        return (*self.intensity.widgets, *device, *self.tiling.widgets, self.self_ensemble)
+
+    def settings(self, target: float | str | None = None) -> JobSettings:
+        """Return the settings that the rows show.
+
+        Parameters
+        ----------
+        target : float or str, optional
+            The setting `target`.
+
+        Returns
+        -------
+        JobSettings
+
+        Raises
+        ------
+        InputError
+            If the numbers do not fit together, such as more overlap than tile.
+        """
+        return JobSettings(
+            device=self.device.value,
+            precision=self.precision.value,
+            tiling=self.tiling.value,
+            memory=self.tiling.budget,
+            self_ensemble=self.self_ensemble.value,
+            batch=self.batch.value or "auto",
+            intensity=self.intensity.value,
+            target=target,
+        )
+
+    def set_defaults(self, settings: JobSettings) -> None:
+        """Show the settings that the settings file shares.
+
+        Parameters
+        ----------
+        settings : JobSettings
+            From `napari_sr.config.load_settings`.
+        """
+        self.device.set_default(settings.device)
+        self.precision.value = settings.precision
+        self.tiling.set_budget(settings.memory)
 
 
-def _pair(
+def _number_box(kind: type[Box], name: str, details: str, **options: Any) -> Box:
+    """Make the number box of a setting, which shows 0 as "Automatic"; `details` follow the help in the tooltip."""
+    setting = describe_setting(name)
+    tooltip = f"{setting.help} {details}"
+    box = kind(name=name, label=setting.label, value=_AUTOMATIC, min=_AUTOMATIC, tooltip=tooltip, **options)
+    box.native.setSpecialValueText("Automatic")
+    return box
+
+
+def _two_numbers(
     name: str, label: str, values: tuple[float, float], ends: tuple[float, float], step: float, unit: str
 ) -> Container[FloatSpinBox]:
-    """Two numbers beside one another, for black and for white."""
-    both = [
+    """Make a row of two boxes, for black and for white; hidden at first."""
+    boxes = [
         FloatSpinBox(
             name=f"{name}_{end}",
-            label=words,
+            label=text,
             value=value,
             min=ends[0],
             max=ends[1],
             step=step,
-            tooltip=f"{words} for the model{f', in {unit}' if unit else ', in values of the layer'}.",
+            tooltip=f"{text} for the model, in {unit}.",
         )
-        for end, words, value in (("low", "Black", values[0]), ("high", "White", values[1]))
+        for end, text, value in (("low", "Black", values[0]), ("high", "White", values[1]))
     ]
-    for box in both:
-        plain_number(box, 2)
-    row = beside(name, label, both)
+    for box in boxes:
+        hide_step_buttons(box, 2)
+    row = side_by_side(name, label, boxes)
     row.visible = False
     return row
 
 
-def _choice(name: str, choices: Sequence[tuple[str, str]], details: str) -> ComboBox:
-    """Make the list of a setting, with its label and help; `details` are added to its tooltip."""
-    about = describe_setting(name)
-    return shrinkable(ComboBox(name=name, label=about.label, choices=list(choices), tooltip=f"{about.help} {details}"))
+def _setting_list(name: str, choices: Sequence[tuple[str, str]], details: str) -> ComboBox:
+    """Make the list of a setting, with its label and help; `details` follow the help in the tooltip."""
+    setting = describe_setting(name)
+    tooltip = f"{setting.help} {details}"
+    return shrinkable(ComboBox(name=name, label=setting.label, choices=list(choices), tooltip=tooltip))
 
 
 def _named(name: str, texts: Mapping[str, str]) -> list[tuple[str, str]]:
-    """List the choices of a setting, with their texts in the window."""
+    """List the choices of a setting with their texts in the window."""
     return [(texts.get(choice, choice), choice) for choice in describe_setting(name).choices]
 
 
 def format_device(name: str) -> str:
-    """Name a device: "Graphics card 1"."""
+    """Return the name of a device for the window.
+
+    Parameters
+    ----------
+    name : str
+        As the setting `device`: "cuda:1".
+
+    Returns
+    -------
+    str
+        "Graphics card 1".
+    """
     kind, _, number = name.partition(":")
-    words = _DEVICE_WORDS.get(kind, kind)
-    return f"{words} {number}" if number else words
+    text = _DEVICE_TEXTS.get(kind, kind)
+    return f"{text} {number}" if number else text
 
 
 def format_intensity(name: str) -> str:
-    """Name a way of choosing black and white."""
-    return _INTENSITY_WORDS[name]
+    """Return the name of a kind of intensity range for the window.
+
+    Parameters
+    ----------
+    name : str
+        As the setting `intensity`: "dtype".
+
+    Returns
+    -------
+    str
+        "Full range of the data type".
+    """
+    return _INTENSITY_TEXTS[name]

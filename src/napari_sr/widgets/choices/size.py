@@ -1,4 +1,4 @@
-"""How large the result shall be: as the model makes it, by another factor, or with pixels of a wished size."""
+"""Rows for the size of the result: the model's own factor, another factor, or a pixel size."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from magicgui.widgets import ComboBox, Container, FloatSpinBox
 from magicgui.widgets.bases import Widget
 
-from napari_sr.widgets.qt.rows import beside, plain_number, shrinkable
+from napari_sr.settings import describe_setting
+from napari_sr.widgets.qt.rows import hide_step_buttons, shrinkable, side_by_side
 
 AS_MODEL, FACTOR, PIXEL = "model", "factor", "pixel"
 UNITS = (("nm", "nanometer"), ("µm", "micrometer"), ("mm", "millimeter"))
-_RESIZED = (
-    "The model upscales by its own factor; its result is then resized to what you ask for, smoothed where it shrinks."
-)
+_RESIZED = "The model upscales by its own factor, and its result is resized; it is smoothed where it shrinks."
 
 
 class SizeChoice:
@@ -22,46 +21,47 @@ class SizeChoice:
     Parameters
     ----------
     on_change : callable
-        Told when something else is wished for.
+        Called without arguments when the choice changes.
     """
 
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
+        setting = describe_setting("target")
         self.kind = shrinkable(
             ComboBox(
-                name="size",
-                label="Result",
+                name=setting.name,
+                label=setting.label,
                 choices=[
                     ("The model's own size", AS_MODEL),
                     ("By another factor", FACTOR),
                     ("Of a pixel size", PIXEL),
                 ],
-                tooltip=f"How large the result is. {_RESIZED}",
+                tooltip=f"{setting.help} {_RESIZED}",
             )
         )
         self.factor = FloatSpinBox(
-            name="wished_factor",
+            name="target_factor",
             label="Times",
             value=2.0,
             min=0.05,
             max=64.0,
             step=0.5,
-            tooltip=f"How many times more pixels in each direction; need not be a whole number. {_RESIZED}",
+            tooltip=f"Factor in each direction; it need not be a whole number. {_RESIZED}",
             visible=False,
         )
         self.pixel = FloatSpinBox(
-            name="wished_pixel",
+            name="target_pixel",
             label="Pixel",
             value=0.05,
             min=0.0001,
             max=1e6,
             step=0.01,
-            tooltip=f"Size of a pixel of the result. The layer's own pixel size must be known. {_RESIZED}",
+            tooltip=f"Pixel size of the result. The pixel size of the layer must be known. {_RESIZED}",
         )
-        plain_number(self.pixel, 4)
+        hide_step_buttons(self.pixel, 4)
         self.unit = shrinkable(
             ComboBox(
-                name="wished_unit",
+                name="target_unit",
                 label="Unit",
                 choices=list(UNITS),
                 value="micrometer",
@@ -69,7 +69,7 @@ class SizeChoice:
             ),
             least=5,
         )
-        self.pixel_row: Container[Widget] = beside("wished_pixel_row", "Pixel size", [self.pixel, self.unit])
+        self.pixel_row: Container[Widget] = side_by_side("target_pixel_row", "Pixel size", [self.pixel, self.unit])
         self.pixel_row.visible = False
         self.kind.changed.connect(self._changed)
         for widget in (self.factor, self.pixel, self.unit):
@@ -82,7 +82,7 @@ class SizeChoice:
 
     @property
     def target(self) -> float | str | None:
-        """What `napari_sr.Job` takes as target; None for the model's own factor."""
+        """The value for the setting `target`; None for the model's own factor."""
         if self.kind.value == FACTOR:
             return float(self.factor.value)
         if self.kind.value == PIXEL:

@@ -1,4 +1,4 @@
-"""Units of napari's layers, which may be lengths on one and pixels on the other."""
+"""Conversion between the units of two napari layers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,20 @@ import pint
 
 
 def unit_ratio(own: pint.Unit, requested: pint.Unit) -> float:
-    """How many of the wished unit one of a layer's own is; 1 where neither is said in the other.
+    """Return the size of one unit in another.
 
-    Where one is a length and the other counts pixels, napari shows both by their numbers alone.
+    Parameters
+    ----------
+    own : pint.Unit
+        Unit of a layer.
+    requested : pint.Unit
+        Unit to convert to.
+
+    Returns
+    -------
+    float
+        1 if the units cannot be converted into each other, such as a length and pixels: napari shows both by their
+        numbers then.
     """
     if own == requested or not own.is_compatible_with(requested):
         return 1.0

@@ -1,4 +1,4 @@
-"""The curves of a training: the losses, and the PSNR on the validation scenes with bicubic's line."""
+"""Curves of a training: the losses, and the PSNR on the validation scenes with that of bicubic interpolation."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_sr.training.events import StepDone, Validated
-from napari_sr.widgets.qt.rows import stop
+from napari_sr.widgets.qt.rows import stop_timer
 
-# Losses come many times a second; the eye needs five pictures.
+# Losses arrive many times a second; drawing takes time of the main thread.
 _DRAWING_MS = 200
 _HEIGHT = 145
-#: A running mean of the loss over this share of the steps so far.
+#: The running mean of a loss is over this fraction of the steps so far.
 _SMOOTH = 0.05
 #: More points than a plot has pixels are thinned out.
 _MOST_POINTS = 2000
 _COLORS = ("#5aa9e6", "#f6ae2d", "#9bc53d", "#c56bd0", "#7d8597")
-_TRUE, _PLAIN = "#5aa9e6", "#e4572e"
-_DOTS = {"symbol": "o", "symbolSize": 5, "symbolBrush": _TRUE}
+_MODEL_COLOR, _BICUBIC_COLOR = "#5aa9e6", "#e4572e"
+_DOTS = {"symbol": "o", "symbolSize": 5, "symbolBrush": _MODEL_COLOR}
 
 
 class Curves(QWidget):
@@ -32,6 +32,7 @@ class Curves(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.losses: dict[str, list[float]] = {}
+        """Values of each loss, one for each step."""
         self.steps: list[int] = []
         self.measured: list[Validated] = []
         self._plots: list[Any] = [pg.PlotWidget(), pg.PlotWidget()]
@@ -41,19 +42,19 @@ class Curves(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         for plot, title in zip(self._plots, ("loss", "PSNR (dB)"), strict=True):
-            _prepare(plot, title)
+            _set_up(plot, title)
             layout.addWidget(plot)
         self._loss.getPlotItem().hideAxis("bottom")
         self._psnr.setLabel("bottom", "step")
         self._loss.setXLink(self._psnr)
-        self._rest = QTimer(self)
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(_DRAWING_MS)
-        self._rest.timeout.connect(self.draw)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_DRAWING_MS)
+        self._timer.timeout.connect(self.draw)
 
     def clear(self) -> None:
-        """Forget the training before."""
-        stop(self._rest)
+        """Remove the curves of the last training."""
+        stop_timer(self._timer)
         self.losses, self.steps, self.measured = {}, [], []
         for plot in self._plots:
             plot.clear()
@@ -61,11 +62,17 @@ class Curves(QWidget):
         self._items = {}
 
     def add_step(self, step: StepDone) -> None:
-        """Take the losses of a step."""
-        self._forget_after(step.step)
+        """Add the losses of a step, and draw them in a moment.
+
+        Parameters
+        ----------
+        step : StepDone
+            The step. Steps after it are removed: the training was set back to an earlier state.
+        """
+        self._remove_from(step.step)
         self.steps.append(step.step)
         for name, value in step.losses.items():
-            # A stage may have losses that the one before had not.
+            # A stage may have losses that the previous one does not have.
             values = self.losses.setdefault(name, [np.nan] * (len(self.steps) - 1))
             values.append(float(value))
         for values in self.losses.values():
@@ -73,14 +80,26 @@ class Curves(QWidget):
         self._psnr.setXRange(0, step.steps, padding=0.02)
         self._draw_soon()
 
-    def add_measurement(self, seen: Validated) -> None:
-        """Take a measurement."""
-        self.measured = [old for old in self.measured if old.step < seen.step]
-        self.measured.append(seen)
+    def add_measurement(self, measurement: Validated) -> None:
+        """Add a measurement, and draw it in a moment.
+
+        Parameters
+        ----------
+        measurement : Validated
+            The measurement. Those at later steps are removed.
+        """
+        self.measured = [other for other in self.measured if other.step < measurement.step]
+        self.measured.append(measurement)
         self._draw_soon()
 
-    def dress(self, background: str, foreground: str) -> None:
-        """Take on the colors of the window."""
+    def set_colors(self, background: str, foreground: str) -> None:
+        """Set the colors of the plots.
+
+        Parameters
+        ----------
+        background, foreground : str
+            Colors of the window's theme, such as "#262930".
+        """
         for plot in self._plots:
             plot.setBackground(background)
             for side in ("left", "bottom"):
@@ -89,7 +108,7 @@ class Curves(QWidget):
                 axis.setTextPen(foreground)
 
     def draw(self) -> None:
-        """Draw what is known."""
+        """Draw the curves now."""
         losses = {name: values for name, values in self.losses.items() if name == "total" or len(self.losses) > 2}
         colors = dict(zip(losses, cycle(_COLORS), strict=False))
         for name, values in losses.items():
@@ -97,20 +116,20 @@ class Curves(QWidget):
             self._set(f"{name}, each step", self._loss, self.steps, raw, pg.mkPen(colors[name] + "40", width=1))
             self._set(name, self._loss, self.steps, smoothed(raw), pg.mkPen(colors[name], width=2))
         if losses:
-            _caption(self._loss, colors)
+            _set_caption(self._loss, colors)
         if self.measured:
             steps = [seen.step for seen in self.measured]
-            dashed = pg.mkPen(_PLAIN, width=2, style=Qt.PenStyle.DashLine)
-            # Bicubic's is the same always: a line over the whole width, from the first step on.
-            plain = [self.measured[0].bicubic_psnr, self.measured[-1].bicubic_psnr]
-            self._set("bicubic", self._psnr, [0, max(steps)], np.asarray(plain), dashed)
+            dashed = pg.mkPen(_BICUBIC_COLOR, width=2, style=Qt.PenStyle.DashLine)
+            # It is equal for all measurements: a line from the first step on.
+            bicubic = [self.measured[0].bicubic_psnr, self.measured[-1].bicubic_psnr]
+            self._set("bicubic", self._psnr, [0, max(steps)], np.asarray(bicubic), dashed)
             reached = np.asarray([seen.psnr for seen in self.measured])
-            self._set("model", self._psnr, steps, reached, pg.mkPen(_TRUE, width=2), **_DOTS)
-            _caption(self._psnr, {"this model": _TRUE, "bicubic interpolation": _PLAIN})
+            self._set("model", self._psnr, steps, reached, pg.mkPen(_MODEL_COLOR, width=2), **_DOTS)
+            _set_caption(self._psnr, {"this model": _MODEL_COLOR, "bicubic interpolation": _BICUBIC_COLOR})
 
     def _draw_soon(self) -> None:
-        if not self._rest.isActive():
-            self._rest.start()
+        if not self._timer.isActive():
+            self._timer.start()
 
     def _set(self, key: str, plot: Any, steps: Sequence[int], values: Any, pen: Any, **look: Any) -> None:
         if key not in self._items:
@@ -118,8 +137,8 @@ class Curves(QWidget):
         thin = max(1, len(values) // _MOST_POINTS)
         self._items[key].setData(np.asarray(steps, float)[::thin], np.asarray(values, float)[::thin])
 
-    def _forget_after(self, step: int) -> None:
-        """Forget what comes again: a training goes back to its last good state, or goes on from a checkpoint."""
+    def _remove_from(self, step: int) -> None:
+        """Remove steps that are done again, after a recovery or a restart from a checkpoint."""
         while self.steps and self.steps[-1] >= step:
             self.steps.pop()
             for values in self.losses.values():
@@ -127,16 +146,17 @@ class Curves(QWidget):
 
 
 def smoothed(values: Any) -> Any:
-    """Running mean over a share of the values; what is not a number does not count.
+    """Return the running mean over the last 5 % of the values, without NaN and infinities.
 
     Parameters
     ----------
     values : array of float, shape (n,)
+        One value for each step.
 
     Returns
     -------
     array of float, shape (n,)
-        At each place the mean of those before it, itself included.
+        Mean of each value and those before it; NaN if none of them is finite.
     """
     width = max(1, round(_SMOOTH * len(values)))
     known = np.isfinite(values)
@@ -149,7 +169,7 @@ def smoothed(values: Any) -> Any:
         return np.where(number > 0, (sums[ends] - sums[starts]) / np.maximum(number, 1), np.nan)
 
 
-def _prepare(plot: Any, title: str) -> None:
+def _set_up(plot: Any, title: str) -> None:
     plot.setFixedHeight(_HEIGHT)
     plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     plot.setMinimumWidth(100)
@@ -162,7 +182,7 @@ def _prepare(plot: Any, title: str) -> None:
     plot.showGrid(x=True, y=True, alpha=0.15)
 
 
-def _caption(plot: Any, colors: Mapping[str, str]) -> None:
-    """Name the curves in their colors, above the plot, where they hide nothing."""
-    words = [f'<span style="color: {color}">{name}</span>' for name, color in colors.items()]
-    plot.setTitle(" · ".join(words), size="9pt")
+def _set_caption(plot: Any, colors: Mapping[str, str]) -> None:
+    """Write the names of the curves in their colors above the plot, where they cover no curve."""
+    names = [f'<span style="color: {color}">{name}</span>' for name, color in colors.items()]
+    plot.setTitle(" · ".join(names), size="9pt")

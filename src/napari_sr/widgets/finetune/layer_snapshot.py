@@ -1,7 +1,7 @@
-"""Layers as a training takes them: all that it asks of them, taken on the main thread, to be read on any.
+"""Copies of the attributes of layers for a training, which reads them on another thread.
 
-A training matches and rasterizes for seconds; the layers themselves belong to the main thread. The copies hold the
-same arrays, not copies of them. Where layers have different units of length, all are brought to those of the first.
+Matching and rasterizing take seconds, and layers may be used on the main thread only. A copy holds the same arrays as
+its layer. If layers have different units of length, all are converted to those of the first.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ Units = tuple[Any, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class ImageCopy:
-    """What a training asks of an image layer, by the layer's own names.
+    """The attributes of an image layer that a training reads, under the names that they have on the layer.
 
     Parameters
     ----------
     letters : str
-        Of its axes, one for each dimension of the array.
+        A letter of the axes for each dimension of the array.
+    name, data, multiscale, rgb, ndim, scale, translate, rotate, shear, affine, units, contrast_limits
+        As of the layer, but `scale`, `translate` and `affine` in `units`.
     """
 
     name: str
@@ -48,42 +50,77 @@ class ImageCopy:
     contrast_limits: tuple[float, float]
 
     def world_to_data(self, point: npt.ArrayLike) -> Vector:
-        """Bring a point of the world to the layer's pixels, whose centers lie on whole numbers."""
-        own: Vector = np.asarray(self.affine.linear_matrix, np.float64)
-        inside = np.linalg.solve(own, np.asarray(point, np.float64) - self.affine.translate)
-        placed = np.asarray(inside - self.translate, np.float64)
-        return np.asarray(np.linalg.solve(linear_part(self.scale, self.rotate, self.shear), placed), np.float64)
+        """Convert world coordinates to pixels, as the method of the layer.
+
+        Parameters
+        ----------
+        point : array-like of float, shape (ndim,)
+            World coordinates in `units`.
+
+        Returns
+        -------
+        array of float, shape (ndim,)
+            Whole numbers are the centers of pixels.
+        """
+        affine: Vector = np.asarray(self.affine.linear_matrix, np.float64)
+        inside = np.linalg.solve(affine, np.asarray(point, np.float64) - self.affine.translate)
+        relative = np.asarray(inside - self.translate, np.float64)
+        return np.asarray(np.linalg.solve(linear_part(self.scale, self.rotate, self.shear), relative), np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShapesCopy:
-    """What a training asks of a shapes layer; its corners are in the world already."""
+    """The attributes of a shapes layer that a training reads.
+
+    Parameters
+    ----------
+    name : str
+        Name of the layer.
+    data : list of array of float, shape (n, ndim)
+        Corners of each shape in world coordinates.
+    shape_type : list of str
+        Type of each shape.
+    """
 
     name: str
     data: list[Vector]
     shape_type: list[str]
 
     def data_to_world(self, point: npt.ArrayLike) -> Vector:
-        """Give a corner, which is in the world."""
+        """Return a corner, which is in world coordinates already.
+
+        Parameters
+        ----------
+        point : array-like of float, shape (ndim,)
+            A corner from `data`.
+
+        Returns
+        -------
+        array of float, shape (ndim,)
+        """
         return np.asarray(point, float)
 
 
 def copy_image(layer: Image, units: Units, letters: str | None = None) -> ImageCopy:
-    """Take an image layer, placed in the given units where its own can be converted.
+    """Copy the attributes of an image layer, in the given units if its own can be converted.
 
     Parameters
     ----------
-    layer : napari Image layer
+    layer : napari.layers.Image
         Its array is not copied.
     units : tuple of pint.Unit
-        The last ones are those of the layer's last axes.
+        The last ones are for the last axes of the layer.
     letters : str, optional
-        Of its axes; by default as its labels say, or its shape suggests.
+        A letter of the axes for each dimension. By default those of the layer's axis labels, else by its shape.
+
+    Returns
+    -------
+    ImageCopy
 
     Raises
     ------
     InputError
-        If the axes cannot be known.
+        If the axes are not known.
     """
     ratios = _ratios(layer, units)
     affine = Affine(
@@ -110,30 +147,44 @@ def copy_image(layer: Image, units: Units, letters: str | None = None) -> ImageC
 
 
 def copy_shapes(layer: Shapes, units: Units) -> ShapesCopy:
-    """Take a shapes layer, its corners in the world, in the given units where its own can be converted."""
+    """Copy a shapes layer with its corners in world coordinates, in the given units if its own can be converted.
+
+    Parameters
+    ----------
+    layer : napari.layers.Shapes
+        The layer.
+    units : tuple of pint.Unit
+        The last ones are for the last axes of the layer.
+
+    Returns
+    -------
+    ShapesCopy
+    """
     ratios = _ratios(layer, units)
     corners = [
         np.array([np.asarray(layer.data_to_world(vertex), float) * ratios for vertex in np.asarray(vertices, float)])
         for vertices in layer.data
     ]
-    kinds = layer.shape_type
+    types = layer.shape_type
     return ShapesCopy(
         name=str(layer.name),
         data=corners,
-        shape_type=[kinds] * len(corners) if isinstance(kinds, str) else [str(kind) for kind in kinds],
+        shape_type=[types] * len(corners) if isinstance(types, str) else [str(name) for name in types],
     )
 
 
-def _aligned(layer: Layer, units: Sequence[Any]) -> list[tuple[Any, Any]]:
-    """Pairs of a layer's own unit and the wished one, axis by axis; the last axes are the same."""
+def _unit_pairs(layer: Layer, units: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """Return a layer's own and the requested unit of each axis; the last axes correspond."""
     own = tuple(layer.units)
     requested = [*own[: max(0, len(own) - len(units))], *units[-len(own) :]]
     return list(zip(own, requested, strict=True))
 
 
 def _ratios(layer: Layer, units: Sequence[Any]) -> Vector:
-    return np.array([unit_ratio(own, requested) for own, requested in _aligned(layer, units)])
+    return np.array([unit_ratio(own, requested) for own, requested in _unit_pairs(layer, units)])
 
 
 def _converted(layer: Layer, units: Sequence[Any]) -> Units:
-    return tuple(requested if own.is_compatible_with(requested) else own for own, requested in _aligned(layer, units))
+    return tuple(
+        requested if own.is_compatible_with(requested) else own for own, requested in _unit_pairs(layer, units)
+    )

@@ -1,4 +1,4 @@
-"""What a training has come to: the new model's name, what its card says, and the way to use it."""
+"""The new model after a training: its name, its quality, its card, and a button to use it."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ if TYPE_CHECKING:
 
 
 class OutcomeView(Container[Widget]):
-    """The lines about the new model, its card, and "Use it now".
+    """The lines about the new model, its card, and the button "Use it now"; hidden at first.
 
     Parameters
     ----------
     on_use : callable
-        Called with what was trained, when the button is pressed.
+        Called with the `Trained` when the button is pressed.
     """
 
     def __init__(self, on_use: Callable[[Trained], None]) -> None:
         self.trained: Trained | None = None
-        self.title = wrapped(Label(name="title", tooltip="The new model is in the list of every panel of its family."))
+        """The last training that ended with a model."""
+        self.title = wrapped(Label(name="title", tooltip="The new model is listed in every panel of its family."))
         self.use_button = PushButton(
             name="use", text="Use it now", tooltip="Open the panel of its family with the new model chosen."
         )
-        self.card = wrapped(Label(name="card", tooltip="What the model's file says of itself."))
-        inside: Container[Widget] = Container(widgets=[self.card], labels=False)
-        self.fold = Fold("Its card", inside, tooltip="How it was made and what it reached; the file holds all of it.")
+        self.card = wrapped(Label(name="card", tooltip="Card of the model, from its file."))
+        body: Container[Widget] = Container(widgets=[self.card], labels=False)
+        self.fold = Fold("Its card", body, tooltip="How the model was made, and its figures.")
         super().__init__(widgets=[self.title, self.use_button, self.fold], labels=False)
         self.margins = (0, 0, 0, 0)
         self._on_use = on_use
@@ -41,51 +42,90 @@ class OutcomeView(Container[Widget]):
         self.visible = False
 
     def show_trained(self, trained: Trained) -> None:
-        """Show what a training has come to."""
+        """Show a new model.
+
+        Parameters
+        ----------
+        trained : Trained
+            The ended training.
+        """
         self.trained = trained
-        show_text(self.title, title(trained))
-        show_text(self.card, card_text(trained.model.card))
+        show_text(self.title, format_outcome(trained))
+        show_text(self.card, format_card(trained.model.card))
         self.title.tooltip = str(trained.path)
         self.visible = True
+
+    def clear(self) -> None:
+        """Hide the lines: another training has begun. The model stays in the list."""
+        self.trained = None
+        self.visible = False
 
     def _use(self) -> None:
         if self.trained is not None:
             self._on_use(self.trained)
 
-    def forget(self) -> None:
-        """Show nothing: another training has begun. The model stays in the list."""
-        self.trained = None
-        self.visible = False
 
+def format_outcome(trained: Trained) -> str:
+    """Return the name of a new model, and its quality.
 
-def title(trained: Trained) -> str:
-    """Say what the new model is called, and what it is worth."""
+    Parameters
+    ----------
+    trained : Trained
+        The ended training.
+
+    Returns
+    -------
+    str
+        Two sentences.
+    """
     name, outcome = trained.model.name, trained.outcome
     made = f"“{name}” is in the list of models"
     if not outcome.finished:
         made += f", as it was when the training was stopped (after {outcome.step} of {outcome.steps} steps)"
     reached = list(outcome.reached.values())
     if not reached:
-        return f"{made}. It was not measured before it was stopped: compare it by eye."
-    return f"{made}. {worth(reached[-1])}"
+        return f"{made}. The training was stopped before the first measurement: compare the model by eye."
+    return f"{made}. {format_gain(reached[-1])}"
 
 
-def worth(seen: Validated) -> str:
-    """Say how a model compares with plain interpolation."""
-    gain = seen.psnr - seen.bicubic_psnr
-    if not seen.better_than_bicubic:
+def format_gain(measurement: Validated) -> str:
+    """Compare a model with bicubic interpolation.
+
+    Parameters
+    ----------
+    measurement : Validated
+        The last measurement.
+
+    Returns
+    -------
+    str
+        One sentence.
+    """
+    gain = measurement.psnr - measurement.bicubic_psnr
+    if not measurement.better_than_bicubic:
         return (
-            f"It is worse than bicubic interpolation on the validation images ({seen.psnr:.2f} dB against "
-            f"{seen.bicubic_psnr:.2f} dB): train longer, or check that the low-resolution images are like yours."
+            f"It is worse than bicubic interpolation on the validation images ({measurement.psnr:.2f} dB against "
+            f"{measurement.bicubic_psnr:.2f} dB): train longer, or check that the low-resolution images are like yours."
         )
     return (
         f"On the validation images it is {gain:.2f} dB better than bicubic interpolation "
-        f"({seen.psnr:.2f} dB against {seen.bicubic_psnr:.2f} dB)."
+        f"({measurement.psnr:.2f} dB against {measurement.bicubic_psnr:.2f} dB)."
     )
 
 
-def card_text(card: Card) -> str:
-    """Say what a card says, line by line; what it does not know is left out."""
+def format_card(card: Card) -> str:
+    """Return the main entries of a card.
+
+    Parameters
+    ----------
+    card : Card
+        The card.
+
+    Returns
+    -------
+    str
+        One line for each entry; unknown ones are left out.
+    """
     size = None if card.pixel_size is None else f"{card.pixel_size:.4g} {card.pixel_unit}, of a low-resolution pixel"
     figures = "; ".join(f"{figure.metric} {figure.value:g} ({figure.dataset})" for figure in card.figures)
     lines = {
@@ -95,7 +135,7 @@ def card_text(card: Card) -> str:
         "Low resolution": card.degradation,
         "Pixel size": size,
         "Brightness": card.intensity,
-        "Reached": figures,
+        "Figures": figures,
         "License": card.license,
         "Notes": card.notes,
     }

@@ -1,25 +1,24 @@
-"""How long and how a model is trained: a preset, and its details under "More"."""
+"""Rows for the recipe: a preset, and its details under "More"."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
 from magicgui.widgets import ComboBox, FloatSpinBox, SpinBox
-from magicgui.widgets.bases import Widget
 
-from napari_sr.imaging.intensity import SPECS
+from napari_sr.imaging.intensity_spec import SPECS
 from napari_sr.training.recipe import Degradation, Recipe, load_recipe
-from napari_sr.widgets.choices.settings import format_device, format_intensity
-from napari_sr.widgets.qt.rows import plain_number, shrinkable
+from napari_sr.widgets.choices.settings import DeviceChoice, format_intensity
+from napari_sr.widgets.qt.rows import hide_step_buttons, shrinkable
 from napari_sr.zoo.card import Domain
 
 _PRESETS = ("quick", "standard", "thorough")
-_DOMAIN_WORDS = {"natural": "Photographs", "fluorescence": "Fluorescence", "electron": "Electron microscopy"}
-_NOT_SAID = ""
-# As many times a preset's steps as `Recipe.at_length` takes.
+_DOMAIN_TEXTS = {"natural": "Photographs", "fluorescence": "Fluorescence", "electron": "Electron microscopy"}
+_NO_DOMAIN = ""
+# Limit of `Recipe.at_length`.
 _MOST_TIMES = 1000
-# What a spin box holds for "the network decides".
+# Value of the box for the patch size that is shown as "Automatic".
 _AUTOMATIC = 0
 
 
@@ -29,125 +28,49 @@ class RecipeChoice:
     Parameters
     ----------
     on_change : callable
-        Told when one of them says something else.
+        Called without arguments when a choice changes.
     """
 
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
-        self._wanted_device = "auto"
-        recipes = {name: load_recipe(name) for name in _PRESETS}
-        self.preset = shrinkable(
-            ComboBox(
-                name="preset",
-                label="Training",
-                choices=[(f"{name.capitalize()} ({recipe.steps} steps)", name) for name, recipe in recipes.items()],
-                tooltip="How long is trained. Quick shows in minutes whether it helps; stop when it is good enough.",
-            )
-        )
-        self._recipes = recipes
-        self.steps = SpinBox(name="steps", label="Steps", min=1, max=_MOST_TIMES * 400, tooltip="How many.")
-        self.batch = SpinBox(
-            name="batch",
-            label="Patches a step",
-            min=1,
-            max=1024,
-            tooltip="More give steadier steps and take longer. Halved where the model is large, unless a size is set.",
-        )
-        self.patch = SpinBox(
-            name="patch",
-            label="Patch size",
-            min=_AUTOMATIC,
-            max=512,
-            tooltip="Side of a patch in low-resolution pixels. Automatic takes the largest that the model can afford.",
-        )
-        self.patch.native.setSpecialValueText("Automatic")
-        self.learning_rate = FloatSpinBox(
-            name="learning_rate", label="Learning rate", min=1e-7, max=1.0, step=1e-5, tooltip="How far each step goes."
-        )
-        plain_number(self.learning_rate, 7)
-        self.seed = SpinBox(
-            name="seed", label="Seed", min=0, max=2**31 - 1, tooltip="The same seed draws the same patches and noise."
-        )
-        self.intensity = shrinkable(
-            ComboBox(
-                name="intensity",
-                label="Brightness",
-                choices=[(format_intensity(name), name) for name in SPECS],
-                tooltip="Which values count as black and white. Upscale with the same choice.",
-            )
-        )
-        self.domain = shrinkable(
-            ComboBox(
-                name="domain",
-                label="Images",
-                choices=[
-                    ("Not said", _NOT_SAID),
-                    *((_DOMAIN_WORDS[name], name) for name in get_args(Domain)),
-                ],
-                tooltip="What kind of images these are: written on the model's card.",
-            )
-        )
-        self.device = shrinkable(
-            ComboBox(
-                name="device",
-                label="Device",
-                choices=[(format_device(name), name) for name in ("auto", "cpu")],
-                tooltip="Where is trained. Automatic takes a graphics card when there is one.",
-            )
-        )
+        self._recipes = {name: load_recipe(name) for name in _PRESETS}
+        self.preset = _preset_list(self._recipes)
+        self._add_training()
+        self._add_card()
+        self.device = DeviceChoice(on_change)
         self.preset.changed.connect(lambda: self._preset_chosen())
-        for widget in self._details:
+        for widget in self.widgets[:-1]:
             widget.changed.connect(lambda: self._on_change())
         self._preset_chosen()
 
     @property
-    def widgets(self) -> Sequence[Widget]:
+    def widgets(self) -> Sequence[ComboBox | SpinBox | FloatSpinBox]:
         """The rows under "More", in order."""
-        return self._details
-
-    @property
-    def _details(self) -> tuple[ComboBox | SpinBox | FloatSpinBox, ...]:
-        return (
-            self.steps,
-            self.batch,
-            self.patch,
-            self.learning_rate,
-            self.seed,
-            self.intensity,
-            self.domain,
-            self.device,
-        )
-
-    def take_defaults(self, device: str) -> None:
-        """Begin with the device of the shared settings; one that is not known yet is shown once it is."""
-        self._wanted_device = device
-        if device in self.device.choices:
-            self.device.value = device
-
-    def offer_devices(self, names: Sequence[str]) -> None:
-        """List the devices of this computer; the chosen one stays if it is there."""
-        chosen = self._wanted_device if self.device.value == "auto" else self.device.value
-        with self.device.changed.blocked():
-            self.device.choices = [(format_device(name), name) for name in names]
-            self.device.value = chosen if chosen in names else names[0]
+        training = (self.steps, self.batch, self.patch, self.learning_rate, self.seed)
+        return (*training, self.intensity, self.domain, self.device.widget)
 
     def recipe(self, degradation: Degradation) -> Recipe:
-        """Write down what is chosen.
+        """Return the recipe.
+
+        Parameters
+        ----------
+        degradation : Degradation
+            Its degradation.
+
+        Returns
+        -------
+        Recipe
 
         Raises
         ------
         InputError
-            If the numbers do not go together.
+            If the numbers do not fit together.
         """
         base = self._recipes[self.preset.value]
         recipe = base.at_length(self.steps.value / base.steps)
+        rate = {"learning_rate": float(self.learning_rate.value)}
         stages = tuple(
-            stage.model_copy(
-                update={
-                    "optimizer": stage.optimizer.model_copy(update={"learning_rate": float(self.learning_rate.value)})
-                }
-            )
-            for stage in recipe.stages
+            stage.model_copy(update={"optimizer": stage.optimizer.model_copy(update=rate)}) for stage in recipe.stages
         )
         size: Any = self.patch.value if self.patch.value != _AUTOMATIC else "auto"
         changed = recipe.model_copy(
@@ -160,8 +83,56 @@ class RecipeChoice:
                 "patches": recipe.patches.model_copy(update={"size": size, "batch": int(self.batch.value)}),
             }
         )
-        # Copies are not checked; reading it back is what a file would go through.
+        # pydantic does not check copies, but what it reads.
         return Recipe.from_toml(changed.to_toml(), "The training")
+
+    def _add_training(self) -> None:
+        """Make the rows for steps, patches, learning rate and seed."""
+        self.steps = SpinBox(name="steps", label="Steps", min=1, max=_MOST_TIMES * 400, tooltip="Number of steps.")
+        self.batch = SpinBox(
+            name="batch",
+            label="Patches a step",
+            min=1,
+            max=1024,
+            tooltip=(
+                "More patches make the steps steadier and slower. "
+                "Halved for large models if the patch size is automatic."
+            ),
+        )
+        self.patch = SpinBox(
+            name="patch",
+            label="Patch size",
+            min=_AUTOMATIC,
+            max=512,
+            tooltip="Side of a patch in low-resolution pixels. Automatic is the largest that is fast with the model.",
+        )
+        self.patch.native.setSpecialValueText("Automatic")
+        self.learning_rate = FloatSpinBox(
+            name="learning_rate", label="Learning rate", min=1e-7, max=1.0, step=1e-5, tooltip="Length of each step."
+        )
+        hide_step_buttons(self.learning_rate, 7)
+        self.seed = SpinBox(
+            name="seed", label="Seed", min=0, max=2**31 - 1, tooltip="The same seed draws the same patches and noise."
+        )
+
+    def _add_card(self) -> None:
+        """Make the rows for the intensity range and for the kind of images, which the card of the model records."""
+        self.intensity = shrinkable(
+            ComboBox(
+                name="intensity",
+                label="Brightness",
+                choices=[(format_intensity(name), name) for name in SPECS],
+                tooltip="Values of the images that are black and white. Upscale with the same choice.",
+            )
+        )
+        self.domain = shrinkable(
+            ComboBox(
+                name="domain",
+                label="Images",
+                choices=[("Not given", _NO_DOMAIN), *((_DOMAIN_TEXTS[name], name) for name in get_args(Domain))],
+                tooltip="Kind of the images, for the card of the model.",
+            )
+        )
 
     def _preset_chosen(self) -> None:
         recipe = self._recipes[self.preset.value]
@@ -176,3 +147,14 @@ class RecipeChoice:
             with widget.changed.blocked():
                 widget.value = value
         self._on_change()
+
+
+def _preset_list(recipes: Mapping[str, Recipe]) -> ComboBox:
+    return shrinkable(
+        ComboBox(
+            name="preset",
+            label="Training",
+            choices=[(f"{name.capitalize()} ({recipe.steps} steps)", name) for name, recipe in recipes.items()],
+            tooltip="Length of the training. Quick shows in minutes whether it helps; stop when the result is good.",
+        )
+    )

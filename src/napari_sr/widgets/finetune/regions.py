@@ -1,4 +1,4 @@
-"""Where a model learns and where it is measured: shapes that were drawn on the images."""
+"""Rows for the regions of the images that are used for training and for validation, as shapes layers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from magicgui.widgets.bases import Widget
 from napari.layers import Shapes
 from napari.viewer import Viewer
 
-from napari_sr.widgets.qt.rows import list_anew, shrinkable
+from napari_sr.widgets.qt.rows import refresh_choices, shrinkable
 
 _NONE = ""
 
@@ -21,9 +21,9 @@ class RegionChoice:
     Parameters
     ----------
     viewer : napari.Viewer
-        Whose shapes layers are offered.
+        The viewer whose shapes layers are offered.
     on_change : callable
-        Told when another one is chosen.
+        Called without arguments when a choice changes.
     """
 
     def __init__(self, viewer: Viewer, on_change: Callable[[], None]) -> None:
@@ -33,7 +33,7 @@ class RegionChoice:
                 name="train_on",
                 label="Train on",
                 choices=self._choices("Everywhere"),
-                tooltip="A shapes layer with rectangles, ellipses or polygons around what shall be learned from.",
+                tooltip="A shapes layer with rectangles, ellipses or polygons around the regions to train on.",
             )
         )
         self.validate = shrinkable(
@@ -42,9 +42,8 @@ class RegionChoice:
                 label="Validate on",
                 choices=self._choices("Blocks kept aside"),
                 tooltip=(
-                    "A shapes layer around what the model is measured on; without one, a tenth of the image in blocks. "
-                    "Nothing is learned from there, "
-                    "nor from its nearest neighbors."
+                    "A shapes layer around the regions to measure on; without one, a tenth of the image, in blocks. "
+                    "These pixels and their nearest neighbors are not used for training."
                 ),
             )
         )
@@ -61,29 +60,29 @@ class RegionChoice:
 
     @property
     def train_on(self) -> Shapes | None:
-        """The layer around what is learned from; None for everywhere."""
+        """The layer with the regions for training; None for everywhere."""
         return self.train.value if isinstance(self.train.value, Shapes) else None
 
     @property
     def validate_on(self) -> Shapes | None:
-        """The layer around what is measured on; None for blocks of the images."""
+        """The layer with the regions for validation; None for blocks of the images."""
         return self.validate.value if isinstance(self.validate.value, Shapes) else None
 
-    def leave(self) -> None:
-        """Follow the viewer no more."""
+    def disconnect(self) -> None:
+        """Disconnect from the events of the viewer."""
         for event in self._events:
             event.disconnect(self._refresh)
 
     def _choices(self, otherwise: str) -> Callable[[object], list[tuple[str, Any]]]:
-        def listed(widget: object) -> list[tuple[str, Any]]:
+        def choices(widget: object) -> list[tuple[str, Any]]:
             shapes = [layer for layer in self._viewer.layers if isinstance(layer, Shapes)]
             return [(otherwise, _NONE), *((layer.name, layer) for layer in shapes)]
 
-        return listed
+        return choices
 
     def _refresh(self, event: object = None) -> None:
         before = self.train_on, self.validate_on
         for combo, value in zip((self.train, self.validate), before, strict=True):
-            list_anew(combo, value if value is not None else _NONE)
+            refresh_choices(combo, value if value is not None else _NONE)
         if (self.train_on, self.validate_on) != before:
             self._on_change()

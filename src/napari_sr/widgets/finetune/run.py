@@ -1,14 +1,14 @@
-"""One training from the window: off the main thread, with its events told on it."""
+"""One training from the window: off the main thread, with its events delivered on the main thread."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]  # qtpy's way of exporting
@@ -29,29 +29,29 @@ if TYPE_CHECKING:
     from napari_sr.zoo import Model
 
 LayerPair = tuple[ImageCopy | None, ImageCopy]
-"""The low-resolution image, where there is one, and the high-resolution one."""
+"""The low-resolution image, if there is one, and the high-resolution image."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FinetunePlan:
-    """What was chosen at one moment.
+    """The choices of the panel at one moment.
 
     Parameters
     ----------
     request : ModelRequest
-        The model that is begun with.
+        The model to begin with.
     base : str
-        What it is called.
+        Its name.
     recipe : Recipe
-        How it is trained.
+        The training.
     pairs : tuple of (ImageCopy or None, ImageCopy)
-        What it learns from.
+        The images.
     train_on, validate_on : ShapesCopy, optional
-        Where.
+        Regions for training and for validation.
     name : str
-        Of the new model; where there is such a model already, the next free name is taken.
-    device : str
-        Where it is worked on.
+        Name of the new model. If there is such a model already, a number is appended.
+    device : str, default "auto"
+        Device of the training.
     """
 
     request: ModelRequest
@@ -66,18 +66,18 @@ class FinetunePlan:
 
 @dataclass(frozen=True)
 class Trained:
-    """A training that has ended, and the model file that it has written.
+    """A training that has ended with a model.
 
     Parameters
     ----------
     model : Model
-        With the name that its file has.
+        The new model, with the name of its file.
     path : Path
         The file.
     outcome : Outcome
-        How far it has come.
+        Steps and measurements.
     folder : Path
-        Of the run: recipe, curves, checkpoint.
+        The run folder with recipe, curves and checkpoint.
     """
 
     model: Model
@@ -87,70 +87,94 @@ class Trained:
 
 
 class TrainingListener(Protocol):
-    """Hears how a training goes, on the main thread; one of the last three is called, once."""
+    """Callbacks of a training, on the main thread. Exactly one of the last three is called, once."""
 
     def happened(self, event: Event) -> None:
-        """Hear of an event."""
+        """Receive an event.
+
+        Parameters
+        ----------
+        event : Event
+            The event.
+        """
 
     def finished(self, trained: Trained) -> None:
-        """Hear that there is a model."""
+        """Receive the new model.
+
+        Parameters
+        ----------
+        trained : Trained
+            The ended training.
+        """
 
     def failed(self, error: Exception) -> None:
-        """Hear why there is none."""
+        """Receive the error that ended the training.
+
+        Parameters
+        ----------
+        error : Exception
+            Of any type.
+        """
 
     def cancelled(self) -> None:
-        """Hear that it was ended before it had learned anything."""
+        """Receive that the training was ended without a model."""
 
 
-class Mailbox(QObject):
-    """Brings events from the training's thread to the main thread, in order, as often as it comes round.
+class EventQueue(QObject):
+    """Delivers events from the thread of a training to the main thread, in order.
 
     Parameters
     ----------
     listener : callable
-        Hears each.
+        Called with each event, on the main thread.
     """
 
     _posted = Signal()
 
-    def __init__(self, listener: Any) -> None:
+    def __init__(self, listener: Callable[[Event], None]) -> None:
         super().__init__()
         self._listener = listener
         self._events: deque[Event] = deque()
-        self._lock, self._called = Lock(), False
-        self._posted.connect(self.empty)
+        self._lock, self._signalled = Lock(), False
+        self._posted.connect(self.deliver)
 
     def post(self, event: Event) -> None:
-        """Take an event, on any thread; the main thread is called once for all that have come meanwhile."""
+        """Add an event, on any thread; one signal is sent for all events that the main thread has not yet received.
+
+        Parameters
+        ----------
+        event : Event
+            The event.
+        """
         with self._lock:
             self._events.append(event)
-            called, self._called = self._called, True
-        if not called:
+            signalled, self._signalled = self._signalled, True
+        if not signalled:
             self._posted.emit()
 
-    def empty(self) -> None:
-        """Tell all events that have come. On the main thread."""
+    def deliver(self) -> None:
+        """Call the listener with all events so far; on the main thread."""
         with self._lock:
-            self._called = False
+            self._signalled = False
         while self._events:
             self._listener(self._events.popleft())
 
 
 class Finetuning:
-    """A training.
+    """One training.
 
     Parameters
     ----------
-    plan : Plan
-        What is trained on what.
+    plan : FinetunePlan
+        Model, recipe and images.
     loader : ModelLoader
-        Gives the model that is begun with.
-    lanes : Lanes
-        Where it waits for its turn.
-    listener : Listener
-        Who hears of it.
+        Loads the model to begin with.
+    queues : WorkQueues
+        The training waits in the queue for trainings.
+    listener : TrainingListener
+        Its methods are called.
     folder : Path, optional
-        Of a run that goes on; by default a new one.
+        Run folder of a training to resume. By default a new one is made.
     """
 
     def __init__(
@@ -163,10 +187,10 @@ class Finetuning:
     ) -> None:
         self.plan, self._loader, self._queue, self._folder = plan, loader, queues.trainings, folder
         self._listener: TrainingListener | None = listener
-        self._mailbox = Mailbox(self._heard)
+        self._events = EventQueue(self._received)
         self._pause = Flag()
         self._training: Training | None = None
-        self._learning = False
+        self._prepared = False
         self._bar: ActivityBar | None = None
         self._run: Run[Trained] = Run(
             f"fine-tuning {plan.base}",
@@ -178,49 +202,49 @@ class Finetuning:
 
     @property
     def paused(self) -> bool:
-        """Whether it is to wait."""
+        """Whether a pause was requested."""
         return self._pause.is_set()
 
     @property
     def ahead(self) -> int:
-        """Trainings that have to end before this one starts."""
+        """Number of trainings that have to end before this one starts."""
         return self._queue.ahead(self._run)
 
     def start(self) -> None:
-        """Begin, or take one's place in the lane."""
+        """Start the training, or wait in the queue."""
         self._bar = ActivityBar(f"fine-tuning {self.plan.base}", self.stop)
         self._queue.submit(self._run)
 
     def pause(self) -> None:
-        """Wait before the next step."""
+        """Pause before the next step."""
         self._pause.set()
 
     def resume(self) -> None:
-        """Go on."""
+        """Continue after a pause."""
         self._pause.clear()
 
     def stop(self) -> None:
-        """End after this step with the model as it is; before the first step, without one."""
-        if self._learning and self._training is not None:
+        """End after this step with the present model; before the first step, without a model."""
+        if self._prepared and self._training is not None:
             self._training.stop()
         else:
             self._queue.cancel(self._run)
 
     def abandon(self) -> None:
-        """End within a step, write no model, and tell nobody: the window it was for is gone."""
+        """End within a step without a model, and call the listener no more: the panel is closed."""
         self._run.abandon()
         self._end()
 
     def _work(self, progress: Progress, cancel: Cancel) -> Trained:
-        """Train, on the lane's thread."""
-        # Here and not above: it imports torch, which must not hold up the drawing of a panel.
+        """Train, on the thread of the queue."""
+        # Imports at the top would import torch before the panel is drawn.
         from napari_sr.training.finetuning import new_run_folder
         from napari_sr.training.result import save_once
         from napari_sr.training.training import Training
 
         plan = self.plan
         model = self._loader.load(plan.request)
-        images = take_images(plan, model.scale)
+        images = read_training_images(plan, model.scale)
         folder = self._folder or new_run_folder(plan.name)
         training = Training(
             plan.recipe,
@@ -229,7 +253,7 @@ class Finetuning:
             folder=folder,
             name=free_name(plan.name),
             device=plan.device,
-            on_event=self._mailbox.post,
+            on_event=self._events.post,
             cancel=cancel,
             pause=self._pause.is_set,
         )
@@ -238,9 +262,9 @@ class Finetuning:
         saved, path = save_once(outcome.model, folder)
         return Trained(saved, path, outcome, folder)
 
-    def _heard(self, event: Event) -> None:
+    def _received(self, event: Event) -> None:
         if isinstance(event, Prepared):
-            self._learning = True
+            self._prepared = True
         step, steps = getattr(event, "step", None), getattr(event, "steps", None)
         if self._bar is not None and step is not None and steps is not None:
             self._bar.show(step, steps)
@@ -263,8 +287,8 @@ class Finetuning:
             listener.cancelled()
 
     def _end(self) -> TrainingListener | None:
-        # What was posted last must be heard before the end is.
-        self._mailbox.empty()
+        """Deliver the last events and close the bar; return the listener if it was not called with the end yet."""
+        self._events.deliver()
         listener, self._listener = self._listener, None
         self._training = None
         if self._bar is not None:
@@ -272,49 +296,73 @@ class Finetuning:
         return listener
 
 
-def take_images(plan: FinetunePlan, scale: int) -> list[TrainingImage]:
-    """Take what a plan learns from, row by row: each has axes of its own. On any thread.
+def read_training_images(plan: FinetunePlan, scale: int) -> list[TrainingImage]:
+    """Match the pairs of a plan and rasterize its regions; may be called on any thread.
+
+    Parameters
+    ----------
+    plan : FinetunePlan
+        The images and regions.
+    scale : int
+        Factor of the model.
+
+    Returns
+    -------
+    list of TrainingImage
+        One for each pair.
 
     Raises
     ------
     InputError
-        If something is no image, a pair does not fit together, or the regions do not lie on an image.
+        If an image cannot be used, a pair does not fit together, or the regions do not lie on an image.
     """
     from napari_sr.training.data.images import training_images
 
-    taken: list[TrainingImage] = []
+    images: list[TrainingImage] = []
     for low, high in plan.pairs:
         if low is not None and low.letters != high.letters:
             raise InputError(
-                f"{low.name} has the axes {low.letters} and {high.name} {high.letters}: give images with the same axes."
+                f"{low.name} has the axes {low.letters} and {high.name} {high.letters}: choose images with equal axes."
             )
-        taken += training_images(
+        # One by one: the rows of the table may have different axes.
+        images += training_images(
             [high if low is None else (low, high)],
             scale,
             axes=high.letters,
             train_on=plan.train_on,
             validate_on=plan.validate_on,
         )
-    for image in taken:
+    for image in images:
         _check_content(image)
-    return taken
+    return images
 
 
 def _check_content(image: TrainingImage) -> None:
-    """Refuse a constant image before its brightness is looked at, which would end with a stranger sentence."""
+    """Refuse a constant image; without this, the error would be about its intensity range."""
     for index in image.axes.plane_indices():
         plane = np.asarray(image.axes.plane(image.high, index))
         if plane.size and plane.min() != plane.max():
             return
-    raise InputError(f"{image.name} is constant: give an image with something in it.")
+    raise InputError(f"{image.name} is constant: choose an image with content.")
 
 
 def free_name(name: str) -> str:
-    """A name that no model has, bundled and published ones included: it, or it with a number."""
+    """Return a name that no model has, bundled and published ones included.
+
+    Parameters
+    ----------
+    name : str
+        The requested name.
+
+    Returns
+    -------
+    str
+        `name`, with a number if there is such a model already.
+    """
     from napari_sr.zoo import list_models
 
-    taken = {entry.name for entry in list_models()}
-    return next(candidate for candidate in _numbered(name, len(taken) + 1) if candidate not in taken)
+    names = {entry.name for entry in list_models()}
+    return next(candidate for candidate in _numbered(name, len(names) + 1) if candidate not in names)
 
 
 def _numbered(name: str, most: int) -> Sequence[str]:

@@ -1,1 +1,1 @@
-"""The plugin's entries beside the panels: reader, writer, samples, preferences and commands."""
+"""Entries of the plugin beside the panels: reader, writer, samples, preferences and commands."""

@@ -1,4 +1,4 @@
-"""Commands that need no panel: they stand in the menus and in the command palette."""
+"""Commands without a panel, for napari's menus and command palette."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_info
 from napari.viewer import Viewer
 
-from napari_sr.errors import NapariSRError
-from napari_sr.widgets.choices.job_plan import last_plan
+from napari_sr.errors import InputError, NapariSRError
+from napari_sr.widgets.choices.job_plan import load_last_plan
 from napari_sr.widgets.choices.layer import is_preview
 from napari_sr.widgets.choices.layer_facts import known_axes
 from napari_sr.widgets.choices.model_loading import ModelLoader
-from napari_sr.widgets.choices.place import Place
+from napari_sr.widgets.choices.part import LayerPart
+from napari_sr.widgets.qt.errors import notify_error
 from napari_sr.widgets.qt.executor import Executor
 from napari_sr.widgets.qt.queues import queues_on, shared_queues
 from napari_sr.widgets.upscale.run import Upscaling
@@ -24,57 +25,55 @@ if TYPE_CHECKING:
 
 
 def upscale_active_layer(viewer: Viewer, executor: Executor | None = None) -> None:
-    """Upscale the active layer as the last run from a panel did; progress is in the activity dock.
+    """Upscale the active layer with the model and settings of the last run; napari's activity dock shows the progress.
+
+    Errors are shown as notifications of napari.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        Whose active layer.
+        The viewer of the layer.
     executor : Executor, optional
-        Where the work is done; by default in the lanes that all panels share.
+        Does the work. By default the work queues that all panels share.
     """
     active = viewer.layers.selection.active
-    # napari hands plugins a viewer whose objects are wrapped; the list holds the layers themselves.
-    layer = next((one for one in viewer.layers if one == active), None)
-    if not isinstance(layer, Image) or is_preview(layer):
-        show_error("The active layer is no image: select one image layer, and call the command again.")
-        return
+    # napari passes a proxy of the viewer to plugins, and with it proxies of layers; the list has the layers themselves.
+    layer = next((candidate for candidate in viewer.layers if candidate == active), None)
     try:
-        plan = last_plan()
+        if not isinstance(layer, Image) or is_preview(layer):
+            raise InputError("The active layer is not an image: select one image layer, and call the command again.")
+        plan = load_last_plan()
         if plan is None:
-            show_info("Nothing was upscaled yet: run it once from a panel of napari-sr, and this repeats it.")
+            show_info("There is no last run to repeat: run it once from a panel of napari-sr.")
             return
-        place = Place(layer, known_axes(layer))
+        part = LayerPart(layer, known_axes(layer))
     except NapariSRError as error:
-        show_error(str(error))
+        notify_error(error)
         return
     queues = shared_queues() if executor is None else queues_on(executor)
-    Upscaling(viewer, place, plan, _loader(), queues, _Notifier()).start()
+    Upscaling(viewer, part, plan, _loader(), queues, _Notifier()).start()
 
 
 class _Notifier:
-    """Says with napari's notifications how it went."""
+    """Shows the end of a run as a notification of napari; an `UpscalingListener`."""
 
     def progressed(self, upscaling: Upscaling, done: int, total: int) -> None:
-        """Say nothing: the bar in the activity dock does."""
+        """Do nothing: the bar in the activity dock shows the progress."""
 
     def finished(self, upscaling: Upscaling, layer: Image, report: Report) -> None:
-        """Say that the result is there."""
+        """Notify that the result was added."""
         show_info(f"Done in {report.seconds:.1f} s: “{layer.name}”.")
 
     def failed(self, upscaling: Upscaling, error: Exception) -> None:
-        """Say why not."""
-        if isinstance(error, NapariSRError):
-            show_error(str(error))
-        else:
-            show_error(f"Something unexpected went wrong ({type(error).__name__}: {error}); nothing was changed.")
+        """Notify of the error."""
+        notify_error(error)
 
-    def stopped(self, upscaling: Upscaling, why: str) -> None:
-        """Say that it was stopped."""
-        show_info(why)
+    def stopped(self, upscaling: Upscaling, reason: str) -> None:
+        """Notify that the run was stopped."""
+        show_info(reason)
 
 
 @cache
 def _loader() -> ModelLoader:
-    """Keep the model between two calls."""
+    """Return one loader for all calls, so that the model stays in its cache."""
     return ModelLoader()

@@ -1,8 +1,8 @@
-"""napari's own preferences page for this plugin, and the settings file behind it, kept the same.
+"""napari's preferences of this plugin, which are kept equal to the settings file.
 
-napari (0.9 and newer) shows what the manifest lists under `configurations`, and keeps the values in a file of its own.
-Ours is the one that Python and the command line read: what is changed on the page is written to it, and what was
-changed in it shows on the page.
+napari (0.9 and newer) shows a page with the manifest's `configurations`, and stores the values in a file of its own.
+Python and the command line read the settings file. A change on the page is written to the settings file, and the page
+shows the values of that file.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _GIB = 2**30
 
 
 def share_preferences(context: object = None) -> None:
-    """Bring the page and the file together, and keep them so; what napari calls when the plugin is first used.
+    """Make the page and the settings file equal, and keep them so; napari calls this when the plugin is first used.
 
     Parameters
     ----------
     context : PluginContext, optional
-        napari's; not needed.
+        From napari; not used.
 
     Notes
     -----
-    Where the two differ, the one that was written last is right. But a page that was opened before the plugin was used
-    had not seen the file: what it has at its default is no wish of the user's, and the file's stays. Without such a
-    page, on an older napari, the file is all there is.
+    If the two differ, the one that was written last applies. There is one exception: a page that was opened before the
+    plugin was used does not contain the values of the file. Where such a page has a default, the value of the file is
+    kept. An older napari has no page, and nothing is done.
     """
     try:
         from napari.settings import get_plugin_settings
@@ -44,8 +44,8 @@ def share_preferences(context: object = None) -> None:
     page = getattr(settings, _PAGE)
     try:
         if _written(settings.config_path) > _written(config_path()):
-            plain, requested = Config().model_dump(), _as_config(page)
-            update_config(**{key: value for key, value in requested.items() if value != plain[key]})
+            defaults, values = Config().model_dump(), _as_config(page)
+            update_config(**{key: value for key, value in values.items() if value != defaults[key]})
         _show(page, load_config())
     except InputError as error:
         show_warning(str(error))
@@ -54,7 +54,7 @@ def share_preferences(context: object = None) -> None:
 
 
 def _changed(event: Any) -> None:
-    """Write what was changed on the page to the file."""
+    """Write a change of the page to the settings file."""
     try:
         update_config(**_as_config(event.source))
     except InputError as error:
@@ -62,10 +62,10 @@ def _changed(event: Any) -> None:
 
 
 def _as_config(page: Any) -> dict[str, object]:
-    # The page cannot say which of several cards: the file's "cuda:1" is one that it shows as "cuda".
-    device, kept = page.device, load_config().device
+    # The page offers no card numbers: it shows "cuda:1" of the file as "cuda", which must not overwrite the file.
+    device, of_file = page.device, load_config().device
     return {
-        "device": kept if kept.partition(":")[0] == device else device,
+        "device": of_file if of_file.partition(":")[0] == device else device,
         "precision": page.precision,
         "memory": int(page.memory_gib * _GIB) or "auto",
         "model_folder": page.model_folder or None,
@@ -73,7 +73,7 @@ def _as_config(page: Any) -> dict[str, object]:
 
 
 def _show(page: Any, config: Config) -> None:
-    """Show the file's values; a device that the page cannot offer ("cuda:1") stays the file's alone."""
+    """Show the values of the settings file on the page."""
     page.precision = config.precision
     page.memory_gib = 0.0 if config.memory == "auto" else config.memory / _GIB
     page.model_folder = config.model_folder or ""
@@ -81,5 +81,5 @@ def _show(page: Any, config: Config) -> None:
 
 
 def _written(path: Path | str | None) -> float:
-    """When a file was written, in seconds; before everything else where there is none."""
+    """Return the modification time of a file in seconds; -1 if there is none."""
     return Path(path).stat().st_mtime if path is not None and Path(path).exists() else -1.0

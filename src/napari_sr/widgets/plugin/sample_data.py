@@ -1,4 +1,4 @@
-"""The samples under File > Open Sample: one field of view at low and at high resolution, coinciding in the world."""
+"""The samples under File > Open Sample: one field of view at low and at high resolution, in the same place."""
 
 from __future__ import annotations
 
@@ -10,56 +10,101 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 
 def fluorescence_low() -> list[LayerData]:
-    """Give the fluorescence sample at low resolution."""
+    """Return the fluorescence sample at low resolution, as napari calls it.
+
+    Returns
+    -------
+    list of (array, dict, str)
+        One image layer.
+    """
     return [low_layer(load_sample("fluorescence"))]
 
 
 def fluorescence_high() -> list[LayerData]:
-    """Give the fluorescence sample at high resolution."""
+    """Return the fluorescence sample at high resolution, as napari calls it.
+
+    Returns
+    -------
+    list of (array, dict, str)
+        One image layer.
+    """
     return [high_layer(load_sample("fluorescence"))]
 
 
 def electron_low() -> list[LayerData]:
-    """Give the electron microscopy sample at low resolution."""
+    """Return the electron microscopy sample at low resolution, as napari calls it.
+
+    Returns
+    -------
+    list of (array, dict, str)
+        One image layer.
+    """
     return [low_layer(load_sample("electron"))]
 
 
 def electron_high() -> list[LayerData]:
-    """Give the electron microscopy sample at high resolution."""
+    """Return the electron microscopy sample at high resolution, as napari calls it.
+
+    Returns
+    -------
+    list of (array, dict, str)
+        One image layer.
+    """
     return [high_layer(load_sample("electron"))]
 
 
 def high_layer(sample: Sample) -> LayerData:
-    """Layer of a sample's high-resolution image, whose first pixel's center is the origin of the world."""
+    """Return the layer of a sample's high-resolution image.
+
+    Parameters
+    ----------
+    sample : Sample
+        From `load_sample`.
+
+    Returns
+    -------
+    array, dict, str
+        Data, arguments and type of the layer. The center of its first pixel is the origin of the world.
+    """
     size, unit = _high_pixel(sample)
     return _layer(sample, sample.high, "high", size, 0.0, unit)
 
 
 def low_layer(sample: Sample) -> LayerData:
-    """Layer of a sample's low-resolution image, over the same part of the world as `high_layer`.
+    """Return the layer of a sample's low-resolution image, which covers the same area as `high_layer`.
 
-    A low-resolution pixel covers factor x factor pixels of the other: its center lies (factor - 1) / 2 of them on.
+    Parameters
+    ----------
+    sample : Sample
+        From `load_sample`.
+
+    Returns
+    -------
+    array, dict, str
+        Data, arguments and type of the layer. A pixel covers factor x factor high-resolution pixels, so the center of
+        the first one is at (factor - 1) / 2 high-resolution pixels.
     """
     size, unit = _high_pixel(sample)
     return _layer(sample, sample.low, "low", size * sample.factor, size * (sample.factor - 1) / 2, unit)
 
 
 def _high_pixel(sample: Sample) -> tuple[float, str]:
-    # On napari 0.9 a layer without units makes the viewer drop them for all; unknown is "pixel", one per low pixel.
+    """Return the size of a high-resolution pixel and its unit; in low-resolution pixels if the size is not known."""
+    # A layer without units makes napari 0.9 drop the units of all layers, so an unknown one is "pixel".
     if sample.pixel_size is None or sample.unit is None:
         return 1.0 / sample.factor, "pixel"
     return sample.pixel_size / sample.factor, sample.unit
 
 
-def _layer(sample: Sample, image: Any, which: str, size: float, shift: float, unit: str) -> LayerData:
+def _layer(sample: Sample, image: Any, resolution: str, size: float, shift: float, unit: str) -> LayerData:
     kwargs: dict[str, Any] = {
-        "name": f"{sample.name}, {which} resolution",
+        "name": f"{sample.name}, {resolution} resolution",
         "scale": (size, size),
         "translate": (shift, shift),
         "units": (unit, unit),
         "axis_labels": ("y", "x"),
         "rgb": False,
-        # Pixels are what this is about: the screen must not smooth them.
+        # With another interpolation, the screen would smooth the pixels that are compared.
         "interpolation2d": "nearest",
         "metadata": {"title": sample.title, "source": sample.source, "license": sample.license},
     }

@@ -1,1 +1,1 @@
-"""Live preview of a result on the part of the layer that is in view."""
+"""Live preview of the result for the part of the layer that is in view."""

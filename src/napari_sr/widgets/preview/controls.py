@@ -1,4 +1,4 @@
-"""The switch for the preview, what it is compared with, and the line that says what it shows."""
+"""The switch of the preview, its comparison, and its message."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ NOTHING, SPLIT, BLINK = "nothing", "split", "blink"
 
 
 class PreviewControls(Container[Widget]):
-    """The switch, and what shows once it is on.
+    """The switch, and the rows that are shown while it is on.
 
     Parameters
     ----------
     on_switch : callable
-        Told whether the preview is to be on.
+        Called with True or False when the preview is switched on or off.
     on_compare : callable
-        Told when the comparison has changed.
+        Called without arguments when the comparison changes.
     """
 
     def __init__(self, on_switch: Callable[[bool], None], on_compare: Callable[[], None]) -> None:
@@ -30,8 +30,8 @@ class PreviewControls(Container[Widget]):
             text="Preview in the view",
             value=False,
             tooltip=(
-                "Upscale what the view shows now, at once, into a layer that lies on the source. "
-                "It follows the view, the sliders and all settings, and goes away when this is switched off."
+                "Upscale the part in view into a layer on top of the source. The preview follows the view, the sliders "
+                "and all choices, and is removed when it is switched off."
             ),
         )
         self.compare = shrinkable(
@@ -39,7 +39,7 @@ class PreviewControls(Container[Widget]):
                 name="compare",
                 label="Compare",
                 choices=[("Only the result", NOTHING), ("Side by side", SPLIT), ("Blinking", BLINK)],
-                tooltip="Show the preview alone, split with something else, or in turns with it.",
+                tooltip="Show the result alone, or beside another image, or in turns with it.",
             )
         )
         self.against = shrinkable(
@@ -47,7 +47,7 @@ class PreviewControls(Container[Widget]):
                 name="against",
                 label="With",
                 choices=[("the source", "source"), ("bicubic", "bicubic")],
-                tooltip="The pixels of the source as they are, or enlarged by plain bicubic interpolation.",
+                tooltip="The pixels of the source, or the source enlarged by bicubic interpolation.",
             )
         )
         self.line = narrow_readout(
@@ -58,57 +58,69 @@ class PreviewControls(Container[Widget]):
                 min=0.0,
                 max=1.0,
                 step=0.01,
-                tooltip="Where the line is: the other image to its left, the upscaled one to its right.",
+                tooltip="Position of the line between the other image (left) and the result (right).",
             )
         )
-        self.says = wrapped(Label(name="preview_says", tooltip="What the preview shows."))
+        self.message = wrapped(Label(name="preview_message", tooltip="State of the preview."))
         self.comparison_rows = rows([self.compare, self.against, self.line])
-        super().__init__(widgets=[self.switch, self.comparison_rows, self.says], labels=False)
+        super().__init__(widgets=[self.switch, self.comparison_rows, self.message], labels=False)
         self.margins = (0, 0, 0, 0)
         self.switch.changed.connect(self._switched)
         self.compare.changed.connect(self._compared)
         for widget in (self.against, self.line):
             widget.changed.connect(lambda: on_compare())
         self._on_switch, self._on_compare = on_switch, on_compare
-        self.say("")
-        self._show()
+        self.show_message("")
+        self._update()
 
     @property
     def kind(self) -> str:
-        """How it is compared: "nothing", "split" or "blink"."""
+        """Kind of comparison: "nothing", "split" or "blink"."""
         kind: str = self.compare.value
         return kind
 
     @property
     def counterpart(self) -> Against | None:
-        """What it is compared with; None for nothing."""
+        """The image to compare with, "source" or "bicubic"; None for no comparison."""
         against: Against = self.against.value
         return None if self.kind == NOTHING else against
 
     @property
-    def counterpart_words(self) -> str:
-        """What it is compared with, in words."""
+    def counterpart_text(self) -> str:
+        """Name of the image to compare with."""
         return str(self.against.current_choice)
 
-    def turn(self, on: bool) -> None:
-        """Show the switch on or off without telling."""
+    def set_switch(self, on: bool) -> None:
+        """Show the switch on or off, without calling `on_switch`.
+
+        Parameters
+        ----------
+        on : bool
+            New state.
+        """
         with self.switch.changed.blocked():
             self.switch.value = on
-        self._show()
+        self._update()
 
-    def say(self, text: str) -> None:
-        """Show a sentence, or none."""
-        show_text(self.says, text)
+    def show_message(self, text: str) -> None:
+        """Show a sentence under the switch.
+
+        Parameters
+        ----------
+        text : str
+            The sentence; if it is empty, the line is hidden.
+        """
+        show_text(self.message, text)
 
     def _switched(self, on: bool) -> None:
-        self._show()
+        self._update()
         self._on_switch(on)
 
     def _compared(self, kind: str) -> None:
-        self._show()
+        self._update()
         self._on_compare()
 
-    def _show(self) -> None:
+    def _update(self) -> None:
         on = bool(self.switch.value)
         self.comparison_rows.visible = on
         self.against.visible = on and self.kind != NOTHING

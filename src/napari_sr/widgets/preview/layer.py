@@ -1,4 +1,4 @@
-"""The layer of a preview: it lies on its source, looks as the source looks, and disturbs neither list nor selection."""
+"""The layer of a preview, which lies on its source and has the same look."""
 
 from __future__ import annotations
 
@@ -12,39 +12,40 @@ from napari.viewer import Viewer
 from napari_sr.widgets.choices.layer import PREVIEW_KEY
 from napari_sr.widgets.preview.comparison import Array
 
-# What the preview takes from its source when it changes there.
 SHARED_LOOK = ("contrast_limits", "colormap", "gamma", "interpolation2d")
+"""Attributes of the source that the preview follows."""
 
 
 class PreviewLayer:
-    """A layer that is there while there is something to show.
+    """A layer that exists while there is a preview to show.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        Where it is shown.
+        The viewer to which the layer is added.
     """
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
         self.layer: Image | None = None
+        """The layer; None while there is nothing to show."""
 
     @property
-    def thrown_away(self) -> bool:
-        """Whether somebody else has removed it."""
+    def removed_by_user(self) -> bool:
+        """Whether the layer was removed from the viewer by other code than this class."""
         return self.layer is not None and self.layer not in self._viewer.layers
 
     def show(self, source: Image, data: Array, kwargs: dict[str, Any]) -> None:
-        """Show a picture.
+        """Show an image; the selection of layers stays as it is.
 
         Parameters
         ----------
-        source : napari Image layer
-            What it was made of.
+        source : napari.layers.Image
+            The layer that is previewed.
         data : array
             The pixels.
         kwargs : dict
-            Where they lie and how they look: napari's arguments for an image layer.
+            napari's arguments for an image layer: position and look.
         """
         metadata = {**kwargs["metadata"], PREVIEW_KEY: True}
         if self.layer is None:
@@ -55,24 +56,30 @@ class PreviewLayer:
         self.layer.metadata = metadata
 
     def share_look(self, source: Image) -> None:
-        """Look as the source looks by now."""
+        """Copy the present look of the source.
+
+        Parameters
+        ----------
+        source : napari.layers.Image
+            The layer that is previewed.
+        """
         if self.layer is not None:
             for name in SHARED_LOOK:
                 setattr(self.layer, name, getattr(source, name))
 
     def remove(self) -> None:
-        """Take it away."""
+        """Remove the layer, if there is one; the selection of layers stays as it is."""
         layer, self.layer = self.layer, None
         if layer is not None and layer in self._viewer.layers:
-            with selection_kept(self._viewer):
+            with keep_selection(self._viewer):
                 self._viewer.layers.remove(layer)
 
     def _add(self, source: Image, data: Array, kwargs: dict[str, Any]) -> None:
-        # Added to its source it would be twice as bright.
+        # With additive blending, preview and source would add up to twice the brightness.
         look = {**kwargs, "name": f"{source.name} · preview", "blending": "translucent"}
         layer = Layer.create(data, look, "image")
-        with selection_kept(self._viewer):
-            # Over every image, and under the points and shapes that were drawn on them.
+        with keep_selection(self._viewer):
+            # Above all images, but below points and shapes that were drawn on them.
             images = [n for n, other in enumerate(self._viewer.layers) if isinstance(other, Image)]
             self._viewer.layers.insert(max(images, default=-1) + 1, layer)
         layer.contrast_limits_range = list(source.contrast_limits_range)
@@ -80,8 +87,18 @@ class PreviewLayer:
 
 
 @contextmanager
-def selection_kept(viewer: Viewer) -> Iterator[None]:
-    """Give the selection back: napari selects a layer as it is added, and panels follow the active one."""
+def keep_selection(viewer: Viewer) -> Iterator[None]:
+    """Restore the selection of layers afterwards: napari selects each new layer, and panels follow the active layer.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+
+    Yields
+    ------
+    None
+    """
     selected = set(viewer.layers.selection)
     yield
     viewer.layers.selection = {layer for layer in selected if layer in viewer.layers}

@@ -1,7 +1,7 @@
-"""The preview: one layer, lying on the source, that shows what a run would make of the part in view.
+"""The preview of a panel: a layer on top of the source that shows the result for the part in view.
 
-It follows whatever decides its pixels. A change waits until nothing has changed for a moment, and stops what was being
-made; so a slider that is dragged makes one picture, where it comes to rest.
+It follows everything that its pixels depend on. After a change, the computation in progress is stopped, and a new one
+starts when nothing has changed for a moment: a slider that is dragged gives one image, at its final position.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from napari_sr.imaging.part import Part
 from napari_sr.progress import Cancel
 from napari_sr.widgets.choices.job_plan import JobPlan
 from napari_sr.widgets.choices.model_loading import ModelLoader
-from napari_sr.widgets.choices.place import Place
+from napari_sr.widgets.choices.part import LayerPart
 from napari_sr.widgets.choices.view import visible_part
 from napari_sr.widgets.preview.comparison import Array, split
 from napari_sr.widgets.preview.controls import BLINK, SPLIT, PreviewControls
@@ -28,20 +28,21 @@ from napari_sr.widgets.preview.layer import SHARED_LOOK, PreviewLayer
 from napari_sr.widgets.preview.render import Maps, PreviewImage, make_preview_image, needs_margin
 from napari_sr.widgets.qt.executor import Run
 from napari_sr.widgets.qt.queues import WorkQueues
-from napari_sr.widgets.qt.rows import stop
+from napari_sr.widgets.qt.rows import stop_timer
 
 if TYPE_CHECKING:
     from napari_sr.zoo import Model
 
-REST_MS = 150
-"""How long nothing must change before a picture is made."""
+DELAY_MS = 150
+"""Time without a change after which an image is made."""
 
 _BLINK_MS = 700
-# Rows and columns of the part, to begin with and at its bounds; a device that is slow or fast moves it.
+# Largest number of rows and columns of the part: at first, and its limits. It is halved after a slow image (seconds)
+# and doubled after a fast one.
 _SIDE = 256
 _LEAST_SIDE, _LARGEST_SIDE = 64, 1024
 _TOO_SLOW, _TOO_FAST = 2.5, 0.4
-# What of the source, beside its values, decides where the preview lies or what it shows.
+# Events of the source after which the preview has other pixels or another position.
 _SOURCE_EVENTS = ("data", "scale", "translate", "rotate", "shear", "affine", "units")
 
 
@@ -51,160 +52,166 @@ class Preview:
     Parameters
     ----------
     viewer : napari.Viewer
-        Where it is shown.
-    wish : callable
-        Gives what to show now; raises `InputError` when there is nothing.
+        The viewer to which the preview is added.
+    request : callable
+        Returns the layer and the plan to preview; raises `InputError` if there is none.
     loader : ModelLoader
-        Keeps the endpoints between which alpha moves.
-    lanes : Lanes
-        Its lane is that of the previews.
+        The panel's; a new alpha reads no file.
+    queues : WorkQueues
+        The work is done in the queue for previews.
     controls : PreviewControls
-        How it is compared, and where its sentence stands.
-    say_error : callable
-        Notifies of an error, and gives the sentence for the panel.
+        The comparison, and the place for messages.
+    notify : callable
+        Called with an exception: shows it as a notification and returns its sentence.
     """
 
     def __init__(
         self,
         viewer: Viewer,
-        request: Callable[[], tuple[Place, JobPlan]],
+        request: Callable[[], tuple[LayerPart, JobPlan]],
         loader: ModelLoader,
         queues: WorkQueues,
         controls: PreviewControls,
-        say_error: Callable[[Exception], str],
+        notify: Callable[[Exception], str],
     ) -> None:
         self._viewer, self._request, self._loader, self._queue = viewer, request, loader, queues.previews
-        self._controls, self._say_error = controls, say_error
+        self._controls, self._notify = controls, notify
         self.on = False
+        """Whether the preview is switched on."""
         self._shown = PreviewLayer(viewer)
         self._source: Image | None = None
         self._run: Run[Any] | None = None
         self._key: object = None
-        self._picture: PreviewImage | None = None
+        self._image: PreviewImage | None = None
         self._maps: tuple[object, Maps] | None = None
         self._side = _SIDE
-        self._cut = False
-        self._refused: object = None
+        self._cropped = False
+        self._failed_key: object = None
         self._generation = 0
         self._seconds = 0.0
         self._blinked = False
-        self._rest, self._blink = QTimer(), QTimer()
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(REST_MS)
-        self._rest.timeout.connect(self.make_now)
+        self._delay, self._blink = QTimer(), QTimer()
+        self._delay.setSingleShot(True)
+        self._delay.setInterval(DELAY_MS)
+        self._delay.timeout.connect(self.make_now)
         self._blink.setInterval(_BLINK_MS)
-        self._blink.timeout.connect(self._blinks)
+        self._blink.timeout.connect(self._alternate)
 
     @property
     def layer(self) -> Image | None:
-        """The layer that is shown; None when there is nothing to show."""
+        """The layer of the preview; None if there is nothing to show."""
         return self._shown.layer
 
     @property
     def busy(self) -> bool:
-        """Whether a picture is being made or about to be."""
-        return self._rest.isActive() or self._run is not None
+        """Whether an image is being made or will be in a moment."""
+        return self._delay.isActive() or self._run is not None
 
     def turn_on(self) -> None:
         """Show the preview, and follow the view."""
         if self.on:
             return
         self.on = True
-        for emitter, callback in self._events():
+        for emitter, callback in self._view_events():
             emitter.connect(callback)
         self.make_now()
 
     def turn_off(self) -> None:
-        """Take the preview away, and follow nothing."""
+        """Remove the preview, and disconnect from all events."""
         if not self.on:
             return
         self.on = False
-        for emitter, callback in self._events():
+        for emitter, callback in self._view_events():
             emitter.disconnect(callback)
-        self._leave_source()
+        self._disconnect_source()
         self._stop()
         self._remove()
-        self._maps = self._refused = None
-        self._controls.say("")
+        self._maps = self._failed_key = None
+        self._controls.show_message("")
 
     def changed(self, event: object = None) -> None:
-        """Take note that something may have changed: what is being made is stopped, and made anew after a rest."""
+        """Stop the computation in progress, and start a new one after a moment.
+
+        Parameters
+        ----------
+        event : object, optional
+            An event of napari; not used.
+        """
         if self.on:
             self._stop()
-            self._rest.start()
+            self._delay.start()
 
     def compare(self) -> None:
-        """Show what is compared with what, as the controls say now."""
-        if self.on and self._picture is not None:
-            self._complete(self._picture)
+        """Show the image with the present comparison."""
+        if self.on and self._image is not None:
+            self._complete(self._image)
 
     def make_now(self) -> None:
-        """Make the picture without waiting for a rest."""
+        """Make the image without a delay."""
         self._stop()
         if not self.on:
             return
         try:
-            place, plan = self._request()
-            part = visible_part(self._viewer, place.layer, place.axes, most=self._side)
+            layer_part, plan = self._request()
+            part = visible_part(self._viewer, layer_part.layer, layer_part.axes, most=self._side)
         except NapariSRError as error:
             self._remove()
-            self._controls.say(str(error))
+            self._controls.show_message(str(error))
             return
-        self._follow(place.layer)
-        key = self._key_of(place, plan, part)
-        if key == self._key and self._picture is not None and self._picture.exact:
+        self._connect_source(layer_part.layer)
+        key = self._key_of(layer_part, plan, part)
+        if key == self._key and self._image is not None and self._image.exact:
             self.compare()
             return
-        if key == self._refused:
-            # The sentence that says why stands there; removing the picture may have moved a slider.
+        if key == self._failed_key:
+            # Its error is shown. Removing the preview may have moved a slider, which leads here again.
             return
-        self._refused = None
-        self._controls.say("Preview: working…")
+        self._failed_key = None
+        self._controls.show_message("Preview: working…")
         started = time.perf_counter()
         self._submit(
             "loading the model for the preview",
             lambda cancel: self._loader.load(plan.request),
-            lambda model: self._make(place, plan, part, key, model, started),
+            lambda model: self._make(layer_part, plan, part, key, model, started),
             key,
         )
 
-    def _make(self, place: Place, plan: JobPlan, part: Part, key: object, model: Model, started: float) -> None:
+    def _make(
+        self, layer_part: LayerPart, plan: JobPlan, part: Part, key: object, model: Model, started: float
+    ) -> None:
+        """Make the quick image, and then the exact one if it is different."""
         from napari_sr.inference import prepare_layer
 
+        layer, axes = layer_part.layer, layer_part.axes
         try:
             job = plan.job(model)
-            maps_key = (
-                id(place.layer),
-                self._generation,
-                place.axes,
-                plan.settings.intensity,
-                _limits(place, plan),
-            )
-            known = self._maps[1] if self._maps is not None and self._maps[0] == maps_key else None
-            prepared = prepare_layer(job, place.layer, place.axes.letters, part, known)
-        except Exception as error:  # whatever it is, the panel must show it and go on
+            limits = _contrast_limits(layer_part, plan)
+            maps_key = (id(layer), self._generation, axes, plan.settings.intensity, limits)
+            maps = self._maps[1] if self._maps is not None and self._maps[0] == maps_key else None
+            prepared = prepare_layer(job, layer, axes.letters, part, maps)
+        except Exception as error:  # of any kind: the panel shows it and stays usable
             self._failed(error, key)
             return
         against, side = self._controls.counterpart, self._side
 
-        def take(picture: PreviewImage) -> None:
-            self._maps = maps_key, picture.maps
-            self._key, self._picture = key, picture
-            self._cut = side in _lengths(part)
-            self._complete(picture)
+        def take(image: PreviewImage) -> None:
+            self._maps = maps_key, image.maps
+            self._key, self._image = key, image
+            self._cropped = side in _lengths(part)
+            self._complete(image)
 
-        def refine(picture: PreviewImage) -> None:
+        def take_quick(image: PreviewImage) -> None:
             self._seconds = time.perf_counter() - started
-            take(picture)
-            if self._adapt(picture.seconds, part):
+            take(image)
+            if self._adapt_side(image.seconds, part):
                 self.changed()
-            elif not picture.exact:
+            elif not image.exact:
                 self._submit("making the preview", lambda cancel: make(False, cancel), take, key)
 
         def make(quickly: bool, cancel: Cancel) -> PreviewImage:
             return make_preview_image(job, prepared, quickly and needs_margin(job, prepared), against, cancel)
 
-        self._submit("making the preview", lambda cancel: make(True, cancel), refine, key)
+        self._submit("making the preview", lambda cancel: make(True, cancel), take_quick, key)
 
     def _submit(self, name: str, work: Callable[[Cancel], Any], returned: Callable[[Any], None], key: object) -> None:
         def ended(then: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -226,59 +233,59 @@ class Preview:
         self._queue.submit(run)
 
     def _stop(self) -> None:
-        stop(self._rest)
+        stop_timer(self._delay)
         run, self._run = self._run, None
         if run is not None:
             self._queue.cancel(run)
 
     def _failed(self, error: Exception, key: object) -> None:
-        self._refused = key
+        self._failed_key = key
         self._remove()
-        self._controls.say(self._say_error(error))
+        self._controls.show_message(self._notify(error))
 
-    def _complete(self, picture: PreviewImage) -> None:
-        """Show a picture, once what it is compared with is there."""
+    def _complete(self, image: PreviewImage) -> None:
+        """Show an image; the image to compare with is made first if there is none yet."""
         against = self._controls.counterpart
-        if against is not None and against not in picture.counterparts:
+        if against is not None and against not in image.counterparts:
             self._submit(
-                "comparing the preview", lambda cancel: picture.against(against), lambda _: self.compare(), self._key
+                "comparing the preview", lambda cancel: image.against(against), lambda _: self.compare(), self._key
             )
             return
         self._blinked = False
         if self._controls.kind == BLINK:
             self._blink.start()
         else:
-            stop(self._blink)
-        self._show(picture)
+            stop_timer(self._blink)
+        self._show(image)
 
-    def _blinks(self) -> None:
-        if self._picture is not None:
+    def _alternate(self) -> None:
+        if self._image is not None:
             self._blinked = not self._blinked
-            self._show(self._picture)
+            self._show(self._image)
 
-    def _show(self, picture: PreviewImage) -> None:
+    def _show(self, image: PreviewImage) -> None:
         assert self._source is not None
-        self._shown.show(self._source, self._composed(picture), picture.kwargs)
-        self._controls.say(self._sentence(picture))
+        self._shown.show(self._source, self._composed(image), image.kwargs)
+        self._controls.show_message(self._sentence(image))
 
-    def _composed(self, picture: PreviewImage) -> Array:
+    def _composed(self, image: PreviewImage) -> Array:
         against = self._controls.counterpart
-        other = picture.counterparts.get(against) if against is not None else None
+        other = image.counterparts.get(against) if against is not None else None
         if other is None:
-            return picture.data
+            return image.data
         if self._controls.kind == SPLIT:
-            return split(other, picture.data, float(self._controls.line.value), picture.prepared.axes.x)
-        return other if self._blinked else picture.data
+            return split(other, image.data, float(self._controls.line.value), image.prepared.axes.x)
+        return other if self._blinked else image.data
 
-    def _sentence(self, picture: PreviewImage) -> str:
+    def _sentence(self, image: PreviewImage) -> str:
         rows, columns = (
-            picture.region.ranges[axis][1] - picture.region.ranges[axis][0]
-            for axis in (picture.prepared.axes.y, picture.prepared.axes.x)
+            image.region.ranges[axis][1] - image.region.ranges[axis][0]
+            for axis in (image.prepared.axes.y, image.prepared.axes.x)
         )
         size = f"{rows} × {columns} pixels"
-        if self._cut:
+        if self._cropped:
             size += " in the middle of the view"
-        other = self._controls.counterpart_words
+        other = self._controls.counterpart_text
         if self._controls.kind == SPLIT:
             return f"Preview of {size}. Left of the line: {other}."
         if self._controls.kind == BLINK:
@@ -286,25 +293,24 @@ class Preview:
         return f"Preview of {size}, in {self._seconds:.1f} s."
 
     def _remove(self) -> None:
-        stop(self._blink)
-        self._picture, self._key = None, None
+        stop_timer(self._blink)
+        self._image, self._key = None, None
         self._shown.remove()
 
     def _layer_removed(self, event: object = None) -> None:
-        """The preview goes when its source goes; and it is off when the user has thrown its layer away."""
-        if self._shown.thrown_away:
-            self._controls.turn(False)
+        """Switch off if the user removed the preview; remove the preview if its source was removed."""
+        if self._shown.removed_by_user:
+            self._controls.set_switch(False)
             self.turn_off()
         elif self._source is not None and self._source not in self._viewer.layers:
-            self._leave_source()
+            self._disconnect_source()
             self._remove()
             self.changed()
 
-    def _follow(self, layer: Image) -> None:
-        """Listen to another source."""
+    def _connect_source(self, layer: Image) -> None:
         if layer is self._source:
             return
-        self._leave_source()
+        self._disconnect_source()
         self._remove()
         self._source = layer
         for name in _SOURCE_EVENTS:
@@ -312,7 +318,7 @@ class Preview:
         for name in SHARED_LOOK:
             getattr(layer.events, name).connect(self._look_changed)
 
-    def _leave_source(self) -> None:
+    def _disconnect_source(self) -> None:
         layer, self._source = self._source, None
         if layer is not None:
             for name in _SOURCE_EVENTS:
@@ -321,7 +327,7 @@ class Preview:
                 getattr(layer.events, name).disconnect(self._look_changed)
 
     def _source_changed(self, event: object = None) -> None:
-        # Values or place: neither the picture nor the intensity of the whole layer holds any more.
+        # The cached image and intensity maps are for the previous values and position.
         self._generation += 1
         self.changed()
 
@@ -330,8 +336,8 @@ class Preview:
             self._shown.share_look(self._source)
             self.changed()
 
-    def _adapt(self, seconds: float, part: Part) -> bool:
-        """Choose another size for a device that is slow or fast; whether it is worth another picture at once."""
+    def _adapt_side(self, seconds: float, part: Part) -> bool:
+        """Adapt the size of the part to the speed of the device, and return whether a larger image is to be made."""
         if seconds > _TOO_SLOW:
             self._side = max(_LEAST_SIDE, self._side // 2)
         elif seconds < _TOO_FAST and self._side in _lengths(part) and self._side < _LARGEST_SIDE:
@@ -339,20 +345,21 @@ class Preview:
             return True
         return False
 
-    def _key_of(self, place: Place, plan: JobPlan, part: Part) -> object:
+    def _key_of(self, layer_part: LayerPart, plan: JobPlan, part: Part) -> object:
+        """Return all that the image depends on, for comparison with the image that is shown."""
         return (
-            id(place.layer),
+            id(layer_part.layer),
             self._generation,
-            place.axes,
+            layer_part.axes,
             plan,
-            _limits(place, plan),
+            _contrast_limits(layer_part, plan),
             part.rows,
             part.columns,
             tuple(sorted(part.at.items())),
         )
 
-    def _events(self) -> Iterator[tuple[Any, Callable[..., None]]]:
-        """Give what the preview follows, beside its source."""
+    def _view_events(self) -> Iterator[tuple[Any, Callable[..., None]]]:
+        """Yield the events that the preview follows, except those of its source, and their callbacks."""
         camera, dims = self._viewer.scene.camera.events, self._viewer.dims.events
         for emitter in (camera.center, camera.zoom, self._viewer.canvas.events.size, dims.point, dims.order):
             yield emitter, self.changed
@@ -360,11 +367,11 @@ class Preview:
         yield self._viewer.layers.events.removed, self._layer_removed
 
 
-def _limits(place: Place, plan: JobPlan) -> tuple[float, ...] | None:
-    """Contrast limits, where the pixels depend on them."""
+def _contrast_limits(layer_part: LayerPart, plan: JobPlan) -> tuple[float, ...] | None:
+    """Return the contrast limits if the pixels of the result depend on them."""
     if plan.settings.intensity != "contrast":
         return None
-    return tuple(float(limit) for limit in place.layer.contrast_limits)
+    return tuple(float(limit) for limit in layer_part.layer.contrast_limits)
 
 
 def _lengths(part: Part) -> tuple[int, ...]:

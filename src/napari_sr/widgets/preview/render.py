@@ -1,8 +1,8 @@
-"""What a worker does for a preview: a small part of a layer, first quickly, then with its border right as well.
+"""Computation of a preview, off the main thread: a small part of a layer, first quickly and then exactly.
 
-A network sees further than its receptive radius suggests it needs to: a margin of a few pixels is all but right, and
-the whole radius costs several times the work of a small view. So the first picture has the small margin, and the
-second, which comes when nobody moves anything, is exactly what the whole layer's result shows there.
+The exact result of a part needs a margin of the network's receptive radius around it, which is several times the work
+of a small part. Most of the effect is in the nearest few pixels. The first image therefore has a small margin. The
+second one, which is made if nothing changes meanwhile, is exactly the part of the result of the whole layer.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ if TYPE_CHECKING:
 
 Maps = Mapping[int | None, IntensityMap]
 QUICK_MARGIN = 8
-"""Pixels around the view that the quick picture sees."""
+"""Margin of the quick image, in pixels of the source."""
 
 
 @dataclass
 class PreviewImage:
-    """What a preview shows.
+    """An image that a preview shows.
 
     Parameters
     ----------
     data : array
-        The part's result.
+        The result of the part.
     kwargs : dict
-        Where it lies and how it looks: napari's arguments for an image layer.
+        napari's arguments for an image layer: position and look.
     prepared : LayerInput
-        What it was made of.
+        The source.
     region : Region
-        The same part for a network of factor 1, for what it is compared with.
-    maps : dict
-        Intensity maps of the whole layer.
+        The same part for a network of factor 1, for the comparison.
+    maps : mapping of (int or None) to IntensityMap
+        Intensity maps of the whole layer, by channel.
     exact : bool
-        Whether its border is right to the last pixel.
+        Whether the border of the image is exact.
     seconds : float
-        How long it took to make.
-    counterparts : dict
-        What it is compared with, as far as that was asked for.
+        Time of the computation.
+    counterparts : dict of {"source", "bicubic"} to array
+        Images to compare with, as far as they have been made.
     """
 
     data: Array
@@ -59,14 +59,38 @@ class PreviewImage:
     counterparts: dict[Against, Array] = field(default_factory=dict)
 
     def against(self, kind: Against) -> Array:
-        """Make what it is compared with, once; may be called on any thread."""
+        """Return an image to compare with, and cache it; may be called on any thread.
+
+        Parameters
+        ----------
+        kind : {"source", "bicubic"}
+            Which image.
+
+        Returns
+        -------
+        array
+            Of the shape of `data`.
+        """
         if kind not in self.counterparts:
             self.counterparts[kind] = counterpart(self.prepared.image, self.region, kind)
         return self.counterparts[kind]
 
 
 def needs_margin(job: Job, prepared: LayerInput) -> bool:
-    """Whether there is more around the part than the quick picture sees, so that a second one is worth making."""
+    """Return whether the exact margin of a part is larger than the quick one, so that an exact image is worth making.
+
+    Parameters
+    ----------
+    job : Job
+        The job.
+    prepared : LayerInput
+        From `prepare_layer`, with a part.
+
+    Returns
+    -------
+    bool
+        False also where the layer ends within the quick margin.
+    """
     radius, alignment = job.model.receptive_radius, int(job.model.network.alignment)  # type: ignore[arg-type]
     near, far = (one.region.read(radius, alignment) for one in (_with_margin(prepared), prepared))
     return near != far
@@ -75,25 +99,29 @@ def needs_margin(job: Job, prepared: LayerInput) -> bool:
 def make_preview_image(
     job: Job, prepared: LayerInput, quick: bool, against: Against | None, cancel: Cancel
 ) -> PreviewImage:
-    """Upscale the part of a layer; may be called on any thread.
+    """Upscale a part of a layer; may be called on any thread.
 
     Parameters
     ----------
     job : Job
-        What is done.
+        The job.
     prepared : LayerInput
         From `prepare_layer`, with a part.
     quick : bool
-        With a small margin; only where `needs_margin` says that it makes a difference.
+        Whether to use the small margin. Only for parts for which `needs_margin` is True.
     against : {"source", "bicubic"} or None
-        What it will be compared with.
+        An image to compare with, which is made as well.
     cancel : callable
-        Asked before every layer of the network.
+        Called before every layer of the network; returning True ends the work.
+
+    Returns
+    -------
+    PreviewImage
 
     Raises
     ------
     InputError, Cancelled
-        As `Job.run` does.
+        As `Job.run`.
     """
     from napari_sr.inference import layer_intensity, run_layer
     from napari_sr.inference.region import region_of
@@ -104,10 +132,10 @@ def make_preview_image(
     data, kwargs, _ = run_layer(job, _with_margin(prepared) if quick else prepared, cancel=cancel).layer_data
     factors = (prepared.region.rows.factor, prepared.region.columns.factor)
     source = region_of(prepared.axes, 1, prepared.part, factors)
-    picture = PreviewImage(data, kwargs, prepared, source, maps, not quick, time.perf_counter() - started)
+    image = PreviewImage(data, kwargs, prepared, source, maps, not quick, time.perf_counter() - started)
     if against is not None:
-        picture.against(against)
-    return picture
+        image.against(against)
+    return image
 
 
 def _with_margin(prepared: LayerInput) -> LayerInput:

@@ -1,1 +1,1 @@
-"""Qt parts that all panels share: rows, work in threads, queues of work and progress."""
+"""Qt parts that all panels share: base panel, rows, executor, work queues, progress and errors."""

@@ -1,4 +1,4 @@
-"""How far a run is: time left, and a bar with a Cancel button in napari's activity dock."""
+"""Progress of a run: an estimate of the time left, and a bar with a Cancel button in napari's activity dock."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 
 from napari.utils import cancelable_progress
 
-# Before this part of the work is done its speed says little: the first piece also readies the device.
-_ENOUGH_DONE = 0.02
-_ENOUGH_SECONDS = 1.0
+# Below these, the speed so far is no measure: the first piece of work also prepares the device.
+_LEAST_DONE = 0.02
+_LEAST_SECONDS = 1.0
 _STEPS = 1000
 
 
 class TimeLeft:
-    """Guesses from what is done how long the rest takes.
+    """Estimate of the time left, from the time that the work so far has taken.
 
     Parameters
     ----------
-    clock : callable
-        Gives seconds.
+    clock : callable, default `time.monotonic`
+        Returns the time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -30,24 +30,35 @@ class TimeLeft:
         self._first = 0.0
 
     def seconds(self, done: int, total: int) -> float | None:
-        """Seconds that are left after ``done`` of ``total``; None as long as nobody can know."""
-        now, part = self._clock(), done / max(total, 1)
+        """Return the time left.
+
+        Parameters
+        ----------
+        done, total : int
+            Pieces of work.
+
+        Returns
+        -------
+        float or None
+            Seconds; None while too little is done for an estimate.
+        """
+        now, fraction = self._clock(), done / max(total, 1)
         if self._started is None:
-            # What comes before the first report, readying the device, is no measure for the rest.
-            self._started, self._first = now, part
-        passed, gained = now - self._started, part - self._first
-        if gained < _ENOUGH_DONE or passed < _ENOUGH_SECONDS:
+            # The time before the first report was spent on preparing the device.
+            self._started, self._first = now, fraction
+        passed, gained = now - self._started, fraction - self._first
+        if gained < _LEAST_DONE or passed < _LEAST_SECONDS:
             return None
-        return passed / gained * (1 - part)
+        return passed / gained * (1 - fraction)
 
 
 class ActivityBar:
-    """A bar in napari's activity dock.
+    """A progress bar in napari's activity dock.
 
     Parameters
     ----------
     text : str
-        What is being done.
+        Description of the work.
     on_cancel : callable
         Called when its Cancel button is pressed.
     """
@@ -56,23 +67,29 @@ class ActivityBar:
         self._bar: _Bar | None = _Bar(text, on_cancel)
 
     def show(self, done: int, total: int) -> None:
-        """Show how far it is."""
+        """Show the progress.
+
+        Parameters
+        ----------
+        done, total : int
+            Pieces of work.
+        """
         if self._bar is not None:
             self._bar.update(int(_STEPS * done / max(total, 1)) - self._bar.n)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         bar, self._bar = self._bar, None
         if bar is not None:
             bar.close()
 
 
 class _Bar(cancelable_progress):  # type: ignore[misc]  # napari's is untyped
-    """napari's bar only remembers that it was cancelled; this one says so at once."""
+    """napari's bar with a callback for its Cancel button; napari itself only sets a flag."""
 
     def __init__(self, text: str, on_cancel: Callable[[], None]) -> None:
         self._on_cancel = on_cancel
-        # The bar is for the window; the terminal from which napari was started needs none.
+        # The bar is for the window: without `file` it would be printed in the terminal as well.
         super().__init__(desc=text, total=_STEPS, file=io.StringIO(), mininterval=0)
 
     def cancel(self) -> None:

@@ -1,7 +1,7 @@
-"""The seam between the window and the work: what runs where, and who hears of it.
+"""Executors: run work in a thread, or in place for tests, and call its callbacks on the main thread.
 
-A `Run` is one piece of work with its listeners. An executor decides where it is worked on; the listeners are always
-called on the main thread, the only one that may touch the viewer and its layers.
+A `Run` is one piece of work with its callbacks. An executor decides on which thread the work is done. The callbacks are
+always called on the main thread, the only one that may use the viewer and its layers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from napari.qt.threading import create_worker
 from qtpy import compat
-from qtpy.QtCore import QObject, QThreadPool, Signal  # type: ignore[attr-defined]  # qtpy's way of exporting
+from qtpy.QtCore import QCoreApplication, QObject, QThreadPool, Signal  # type: ignore[attr-defined]  # as qtpy exports
 from superqt.utils import WorkerBase
 
 from napari_sr.errors import Cancelled
@@ -22,34 +22,36 @@ from napari_sr.progress import Cancel, Progress
 
 T = TypeVar("T")
 
-# More often than the eye can follow would only fill the queue of the main thread.
+# More reports than the screen can show would only fill the event queue of the main thread.
 _SECONDS_BETWEEN_REPORTS = 0.05
-# How often work that makes way looks whether it may go on.
-_SECONDS_OF_WAITING = 0.02
+# Interval at which paused work checks whether it may continue.
+_PAUSE_POLLING_SECONDS = 0.02
 
 _log = logging.getLogger(__name__)
 
 
 class Run(Generic[T]):
-    """One piece of work, and who hears how it goes. Exactly one of the last three listeners is called, once.
+    """One piece of work and its callbacks.
+
+    Exactly one of `returned`, `errored` and `cancelled` is called, once, unless the run is abandoned.
 
     Parameters
     ----------
     name : str
-        What is being done; napari shows it when the window is closed meanwhile.
+        Description of the work, such as "upscaling cells". napari shows it when the window is closed meanwhile.
     work : callable
-        ``work(progress, cancel) -> result``, called on any thread: it reports with ``progress(done, total)`` and asks
-        ``cancel()`` whether to stop, which it does by raising `Cancelled`. It must not touch the viewer or a layer.
+        ``work(progress, cancel) -> result``, called on any thread. It reports with ``progress(done, total)``, and
+        raises `Cancelled` when ``cancel()`` returns True. It must not use the viewer or a layer.
     returned : callable
-        Hears the result.
+        Called with the result.
     errored : callable
-        Hears the exception.
+        Called with the exception.
     cancelled : callable, optional
-        Hears that the work has stopped.
+        Called when the work has stopped.
     progressed : callable, optional
-        Hears (done, total) from time to time.
-    announced : bool
-        Whether napari counts it among the tasks it asks about when the window is closed.
+        Called as ``progressed(done, total)`` from time to time.
+    announced : bool, default True
+        Whether napari lists the run among the tasks that it warns about when the window is closed.
     """
 
     def __init__(
@@ -72,52 +74,87 @@ class Run(Generic[T]):
         self._progressed = progressed
         self._stop = threading.Event()
         self._ended = False
-        self._left: Callable[[], None] | None = None
-        self._makes_way: Callable[[], bool] = _never
+        self._thread_free: Callable[[], None] | None = None
+        self._must_pause: Callable[[], bool] = _never
 
     def __str__(self) -> str:
         return self.name
 
     @property
     def ended(self) -> bool:
-        """Whether a listener has heard how it ended, or nobody listens any more."""
+        """Whether the last callback was called, or the run was abandoned."""
         return self._ended
 
     def cancel(self) -> None:
-        """Ask the work to stop, from any thread."""
+        """Request that the work stops; may be called on any thread."""
         self._stop.set()
 
     def cancel_requested(self) -> bool:
-        """Whether the work should stop."""
+        """Return whether the work should stop.
+
+        Returns
+        -------
+        bool
+        """
         return self._stop.is_set()
 
     def abandon(self) -> None:
-        """Ask the work to stop and tell nobody: the window it was for is gone."""
+        """Request that the work stops, and call no callback any more: the window that it was for is closed."""
         self._stop.set()
         self._release()
 
-    def when_left(self, listener: Callable[[], None]) -> None:
-        """Have somebody told, on the main thread, when no thread works on it any more, whoever else still listens."""
-        self._left = listener
+    def on_thread_free(self, callback: Callable[[], None]) -> None:
+        """Set the callback for the time when no thread works on the run any more; it is called for abandoned runs too.
 
-    def make_way(self, while_true: Callable[[], bool]) -> None:
-        """Have the work wait, wherever it asks whether to stop, while something more urgent is worked on."""
-        self._makes_way = while_true
+        Parameters
+        ----------
+        callback : callable
+            Called without arguments, on the main thread.
+        """
+        self._thread_free = callback
 
-    def leave(self) -> None:
-        """Tell that no thread works on it any more. On the main thread; an executor's last word."""
+    def pause_while(self, condition: Callable[[], bool]) -> None:
+        """Make the work wait while more urgent work is done.
+
+        Parameters
+        ----------
+        condition : callable
+            Returns whether to wait. Called on the thread of the work, each time that the work calls ``cancel()``.
+        """
+        self._must_pause = condition
+
+    def thread_freed(self) -> None:
+        """Call the callback of `on_thread_free`; executors call this last, on the main thread.
+
+        Raises
+        ------
+        RuntimeError
+            On another thread than the main one.
+        """
         assert_main_thread()
-        listener, self._left = self._left, None
-        if listener is not None:
-            listener()
+        callback, self._thread_free = self._thread_free, None
+        if callback is not None:
+            callback()
 
     def perform(self, progress: Progress, cancel: Cancel) -> T:
         """Do the work, on the thread of the caller.
 
+        Parameters
+        ----------
+        progress : callable
+            Called as ``progress(done, total)``.
+        cancel : callable
+            Returns whether to stop.
+
+        Returns
+        -------
+        object
+            The result of the work.
+
         Raises
         ------
         Cancelled
-            If it was asked to stop, even when it has come to its end meanwhile.
+            If `cancel` returned True, even if the work was completed meanwhile.
         """
         work = self._work
         if work is None or cancel():
@@ -128,72 +165,109 @@ class Run(Generic[T]):
         return result
 
     def _wait_or_stop(self, cancel: Cancel) -> bool:
-        while self._makes_way() and not cancel():
-            time.sleep(_SECONDS_OF_WAITING)
+        while self._must_pause() and not cancel():
+            time.sleep(_PAUSE_POLLING_SECONDS)
         return cancel()
 
     def report(self, done: int, total: int) -> None:
-        """Tell how far the work is. On the main thread only, as all below."""
+        """Call the callback for progress; this and the methods below are for the main thread only.
+
+        Parameters
+        ----------
+        done, total : int
+            Pieces of work.
+        """
         assert_main_thread()
         if self._progressed is not None:
             self._progressed(done, total)
 
     def end_with_result(self, result: T) -> None:
-        """Tell the result; or that it was stopped, if that was asked for while the result was on its way."""
+        """Call `returned`, or `cancelled` if a stop was requested before the result reached the main thread.
+
+        Parameters
+        ----------
+        result : object
+            The result of the work.
+        """
         if self.cancel_requested():
             self.end_cancelled()
             return
-        listener = self._returned
-        if self._end() and listener is not None:
-            listener(result)
+        callback = self._returned
+        if self._end() and callback is not None:
+            callback(result)
 
     def end_with_error(self, error: Exception) -> None:
-        """Tell the exception."""
-        listener = self._errored
-        if self._end() and listener is not None:
-            listener(error)
+        """Call `errored`.
+
+        Parameters
+        ----------
+        error : Exception
+            The exception that the work raised.
+        """
+        callback = self._errored
+        if self._end() and callback is not None:
+            callback(error)
 
     def end_cancelled(self) -> None:
-        """Tell that the work has stopped."""
-        listener = self._cancelled
-        if self._end() and listener is not None:
-            listener()
+        """Call `cancelled`."""
+        callback = self._cancelled
+        if self._end() and callback is not None:
+            callback()
 
     def _end(self) -> bool:
+        """Release the callbacks, and return whether they have not been called before."""
         assert_main_thread()
         first = not self._ended
         self._release()
         return first
 
     def _release(self) -> None:
-        # napari's task list keeps every worker, and so this object, for the life of the window: the arrays must go.
+        # napari's task list holds every worker, and so this object, until the window is closed. Without this, the
+        # arrays that the callbacks refer to would stay in memory as long.
         self._ended = True
         self._work = self._returned = self._errored = self._cancelled = self._progressed = None
 
 
 class Executor(Protocol):
-    """Decides where a run is worked on."""
+    """Decides on which thread a run is done."""
 
     def submit(self, run: Run[Any]) -> None:
-        """Start a run, from the main thread."""
+        """Start a run, from the main thread.
+
+        Parameters
+        ----------
+        run : Run
+            A run that was not submitted before.
+        """
 
 
 class InPlaceExecutor:
-    """Does the work at once on the caller's thread: `submit` comes back when it has ended. For tests and scripts."""
+    """Does the work at once on the thread of the caller; `submit` returns when it has ended. For tests and scripts."""
 
     def submit(self, run: Run[Any]) -> None:
-        """Do a run from beginning to end."""
+        """Do a run from beginning to end.
+
+        Parameters
+        ----------
+        run : Run
+            A run that was not submitted before.
+
+        Raises
+        ------
+        RuntimeError
+            On another thread than the main one.
+        """
         assert_main_thread()
         try:
             result = run.perform(run.report, run.cancel_requested)
         except Cancelled:
             run.end_cancelled()
-        except Exception as error:  # whatever it is, it is the listener's to show
+        except Exception as error:  # of any kind: the callback shows it
             run.end_with_error(error)
         else:
             run.end_with_result(result)
         finally:
-            run.leave()
+            run.thread_freed()
 
 
 class ThreadExecutor:
@@ -202,98 +276,116 @@ class ThreadExecutor:
     Parameters
     ----------
     threads : int, optional
-        Threads of a pool of its own; left out, the pool that all of napari shares.
+        Number of threads of a pool of its own, 1 or more. By default the pool that all of napari shares.
     """
 
     def __init__(self, threads: int | None = None) -> None:
         self._pool: QThreadPool | None = None
+        # Qt holds no reference to the Python objects of workers in a pool.
+        self._workers: set[_RunWorker] = set()
         if threads is not None:
             self._pool = QThreadPool()
             self._pool.setMaxThreadCount(threads)
+            application = QCoreApplication.instance()
+            if application is not None:
+                # superqt does this for workers in the shared pool.
+                application.aboutToQuit.connect(self._quit_workers)
 
     def submit(self, run: Run[Any]) -> None:
-        """Start a run; its listeners are called from the event loop of the main thread."""
+        """Start a run; its callbacks are called from the event loop of the main thread.
+
+        Parameters
+        ----------
+        run : Run
+            A run that was not submitted before.
+
+        Raises
+        ------
+        RuntimeError
+            On another thread than the main one.
+        """
         assert_main_thread()
         if run.announced:
-            # napari shows str(run) when the window is closed meanwhile, and may ask the worker to quit.
+            # napari shows str(run) when the window is closed meanwhile, and calls the worker's `quit`.
             worker = create_worker(run, _worker_class=_RunWorker, _ignore_errors=True, _start_thread=False)
         else:
             worker = _RunWorker(run)
-        worker.progressed.connect(run.report)
+        worker.reports.progressed.connect(run.report)
         worker.returned.connect(run.end_with_result)
         worker.errored.connect(run.end_with_error)
-        worker.aborted.connect(run.end_cancelled)
         worker.warned.connect(_log_warning)
-        # A stop asked for between the last step and the end is followed by none of the others.
+        # After a stop, neither `returned` nor `errored` is emitted. After these two, `end_cancelled` does nothing.
         worker.finished.connect(run.end_cancelled)
-        worker.finished.connect(run.leave)
+        worker.finished.connect(run.thread_freed)
         if self._pool is None:
             worker.start()
         else:
-            worker.start_in(self._pool)
+            self._workers.add(worker)
+            worker.reports.left_pool.connect(self._workers.discard)
+            self._pool.start(worker)
+
+    def _quit_workers(self) -> None:
+        for worker in tuple(self._workers):
+            worker.quit()
 
 
 def assert_main_thread() -> None:
-    """Raise `RuntimeError` on any thread but the main one."""
+    """Check that the caller is on the main thread.
+
+    Raises
+    ------
+    RuntimeError
+        On any other thread.
+    """
     if threading.current_thread() is not threading.main_thread():
-        raise RuntimeError("The viewer and its layers may be touched on the main thread only.")
+        raise RuntimeError("The viewer and its layers may be used on the main thread only.")
 
 
-class _RunSignals(QObject):
-    # Those of superqt's workers, under their names, and progress.
-    started = Signal()
-    finished = Signal()
-    _finished = Signal(object)
-    returned = Signal(object)
-    errored = Signal(object)
-    warned = Signal(tuple)
-    aborted = Signal()
+class _Reports(QObject):
+    """Signals that superqt's workers do not have."""
+
     progressed = Signal(object, object)
+    left_pool = Signal(object)
 
 
 class _RunWorker(WorkerBase[Any]):
-    """A worker of napari's kind that can be stopped wherever the work asks whether it should.
+    """A superqt worker that reports progress and can be stopped while its function runs.
 
-    The work reports through callbacks, so there is no generator to stop between its yields, or to close.
+    The work reports through callbacks, so superqt's worker for generators does not fit.
     """
 
     def __init__(self, run: Run[Any]) -> None:
-        super().__init__(SignalsClass=_RunSignals)  # type: ignore[arg-type]  # it has all their signals
-        # Qt keeps no reference to the run whose methods it calls; the worker does.
+        super().__init__()
+        self.reports = _Reports()
+        # Qt holds no reference to the run whose methods it calls; the worker does.
         self._own_run = run
         self._last_report = 0.0
 
-    def start_in(self, pool: QThreadPool) -> None:
-        """Start in a pool; `start` knows only the one that all share."""
-        # As `start` does it: the set keeps the worker alive, and napari stops those in it when its window closes.
-        self._worker_set.add(self)
-        self._finished.connect(self._set_discard)
-        pool.start(self)
-
     def run(self) -> None:
-        """Work and tell how it ended, unless the application is gone by then."""
+        """Do the work and emit how it ended, unless the application has ended before."""
         try:
             super().run()
+            self.reports.left_pool.emit(self)
         except RuntimeError:
-            # What the work raises has been told; this is a signal that was deleted with the application.
-            if compat.isalive(self.signals):
+            # Errors of the work were emitted. This one comes from a signal that was deleted with the application.
+            if compat.isalive(self.signals) and compat.isalive(self.reports):
                 raise
 
     def work(self) -> Any:
-        """Do the run's work, on the pool's thread."""
+        """Do the work of the run, on a thread of the pool."""
         run = self._own_run
         try:
             return run.perform(self._report, lambda: self.abort_requested or run.cancel_requested())
         except Cancelled:
-            self._abort_requested = True
-            self.aborted.emit()
+            # With this, superqt emits `finished` alone.
+            self.quit()
             return None
 
     def _report(self, done: int, total: int) -> None:
         now = time.monotonic()
         if done >= total or now - self._last_report >= _SECONDS_BETWEEN_REPORTS:
             self._last_report = now
-            self.progressed.emit(done, total)
+            self.reports.progressed.emit(done, total)
 
 
 def _never() -> bool:

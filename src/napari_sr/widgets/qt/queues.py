@@ -1,7 +1,7 @@
-"""The lanes that all panels of all windows share: jobs wait for one another, and previews for none of them.
+"""Work queues that all panels of all windows share: upscaling runs and trainings wait for their own kind.
 
-The threads are few and the device is one, so two jobs at once would only take longer together. A preview is what
-somebody is waiting for: jobs and trainings stand still for the second that it takes.
+There is one device and a few cores, so two jobs at a time would both be slower. Previews are short and the user waits
+for them: jobs and trainings pause while a preview is computed.
 """
 
 from __future__ import annotations
@@ -18,58 +18,103 @@ _BACKGROUND_THREADS = 2
 
 
 class WorkQueue:
-    """Runs one after another, in the order in which they were submitted.
+    """A queue of runs, one at a time, in the order in which they were submitted.
 
     Parameters
     ----------
     executor : Executor
-        Where the one whose turn it is is worked on.
-    gives_way_to : Lane, optional
-        While that lane is busy, the work here waits between two steps.
+        Does the runs.
+    preempted_by : WorkQueue, optional
+        While this queue is busy, the work of the present one pauses between two steps.
     """
 
-    def __init__(self, executor: Executor, gives_way_to: WorkQueue | None = None) -> None:
+    def __init__(self, executor: Executor, preempted_by: WorkQueue | None = None) -> None:
         self._executor = executor
-        self._gives_way_to = gives_way_to
+        self._preempted_by = preempted_by
         self._waiting: deque[Run[Any]] = deque()
         self._current: Run[Any] | None = None
         self._listeners: list[Callable[[], None]] = []
 
     @property
     def busy(self) -> bool:
-        """Whether a run is being worked on."""
+        """Whether a run is in progress."""
         return self._current is not None
 
     def submit(self, run: Run[Any]) -> None:
-        """Take a run in, from the main thread; it starts when those before it have ended."""
+        """Add a run, from the main thread; it starts when those before it have ended.
+
+        Parameters
+        ----------
+        run : Run
+            A run that was not submitted before.
+
+        Raises
+        ------
+        RuntimeError
+            On another thread than the main one.
+        """
         assert_main_thread()
-        if self._gives_way_to is not None:
-            other = self._gives_way_to
-            run.make_way(lambda: other.busy)
-        run.when_left(self._next)
+        if self._preempted_by is not None:
+            other = self._preempted_by
+            run.pause_while(lambda: other.busy)
+        run.on_thread_free(self._next)
         self._waiting.append(run)
         self._start()
 
     def cancel(self, run: Run[Any]) -> None:
-        """Ask a run to stop; one that has not started ends at once."""
+        """Request that a run stops; one that has not started ends at once.
+
+        Parameters
+        ----------
+        run : Run
+            A run of this queue.
+
+        Raises
+        ------
+        RuntimeError
+            On another thread than the main one.
+        """
         assert_main_thread()
         run.cancel()
         if run in self._waiting:
             self._waiting.remove(run)
             run.end_cancelled()
-            self._tell()
+            self._notify()
 
     def ahead(self, run: Run[Any]) -> int:
-        """Count the runs that a waiting run waits for; 0 when it is its turn."""
+        """Return how many runs have to end before a run starts.
+
+        Parameters
+        ----------
+        run : Run
+            A run of this queue.
+
+        Returns
+        -------
+        int
+            0 if the run is in progress or has ended.
+        """
         waiting = [other for other in self._waiting if not other.ended]
         return waiting.index(run) + int(self.busy) if run in waiting else 0
 
-    def on_event(self, listener: Callable[[], None]) -> None:
-        """Have somebody told whenever the order has changed."""
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Add a callback for changes of the order.
+
+        Parameters
+        ----------
+        listener : callable
+            Called without arguments, on the main thread.
+        """
         self._listeners.append(listener)
 
-    def forget(self, listener: Callable[[], None]) -> None:
-        """Tell that somebody no more."""
+    def remove_listener(self, listener: Callable[[], None]) -> None:
+        """Remove a callback, if it is there.
+
+        Parameters
+        ----------
+        listener : callable
+            As it was added.
+        """
         if listener in self._listeners:
             self._listeners.remove(listener)
 
@@ -84,29 +129,29 @@ class WorkQueue:
                 continue
             self._current = run
             self._executor.submit(run)
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for listener in tuple(self._listeners):
             listener()
 
 
 @dataclass(frozen=True)
 class WorkQueues:
-    """Who waits for whom.
+    """The queues of a process.
 
     Parameters
     ----------
-    jobs : Lane
-        Layers that are upscaled.
-    trainings : Lane
-        Models that are trained: hours during which layers can be upscaled as well.
-    previews : Lane
-        What is waited for with the hand on the slider.
-    models : Lane
-        Model files that are read for jobs; in turn, so that jobs keep the order in which they were started.
+    jobs : WorkQueue
+        Upscaling of layers.
+    trainings : WorkQueue
+        Training of models. It may take hours, during which layers can be upscaled.
+    previews : WorkQueue
+        Previews, which preempt jobs and trainings.
+    models : WorkQueue
+        Reading of model files for jobs, in a queue so that jobs keep the order in which they were started.
     background : Executor
-        Files and devices that are looked at; nobody waits for anybody.
+        Other short work, such as the search for devices; without an order.
     """
 
     jobs: WorkQueue
@@ -117,7 +162,17 @@ class WorkQueues:
 
 
 def queues_on(executor: Executor) -> WorkQueues:
-    """Make lanes that share one executor: in place for tests, on napari's threads for a script."""
+    """Return queues that share one executor.
+
+    Parameters
+    ----------
+    executor : Executor
+        An `InPlaceExecutor` for tests, or a `ThreadExecutor`.
+
+    Returns
+    -------
+    WorkQueues
+    """
     previews = WorkQueue(executor)
     return WorkQueues(
         WorkQueue(executor, previews), WorkQueue(executor, previews), previews, WorkQueue(executor), executor
@@ -126,7 +181,13 @@ def queues_on(executor: Executor) -> WorkQueues:
 
 @cache
 def shared_queues() -> WorkQueues:
-    """Give the lanes of this process, each with a thread of its own."""
+    """Return the queues of this process, each with a thread of its own.
+
+    Returns
+    -------
+    WorkQueues
+        The same at every call.
+    """
     previews = WorkQueue(ThreadExecutor(threads=1))
     return WorkQueues(
         jobs=WorkQueue(ThreadExecutor(threads=1), previews),

@@ -1,4 +1,4 @@
-"""How the rows of a panel look: labels of one width, lists that shrink, text that wraps, a part that folds."""
+"""Layout of a panel's rows: labels of equal width, lists that shrink, text that wraps, rows that fold away."""
 
 from __future__ import annotations
 
@@ -14,55 +14,95 @@ from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QLabel, QScrollAre
 
 W = TypeVar("W", bound=Widget)
 
-# Long names of layers and files must not make the panel wider than the window leaves room for.
+# Long names of layers and files must not make the panel too wide for the window.
 _LEAST_CHARACTERS = 17
-_ROOM_FOR_SCROLLBAR = 24
+_SCROLLBAR_WIDTH = 24
 
 
 def rows(widgets: Sequence[Widget]) -> Container[Widget]:
-    """Stack widgets, each with its label to the left."""
+    """Stack widgets, each with its label on the left.
+
+    Parameters
+    ----------
+    widgets : sequence of Widget
+        From top to bottom.
+
+    Returns
+    -------
+    Container
+        Without margins.
+    """
     container: Container[Widget] = Container(widgets=list(widgets), labels=True)
     container.margins = (0, 0, 0, 0)
     return container
 
 
-def beside(name: str, label: str, widgets: Sequence[W]) -> Container[W]:
-    """Put widgets beside one another, as one row."""
+def side_by_side(name: str, label: str, widgets: Sequence[W]) -> Container[W]:
+    """Put widgets into one row.
+
+    Parameters
+    ----------
+    name, label : str
+        Of the row.
+    widgets : sequence of Widget
+        From left to right.
+
+    Returns
+    -------
+    Container
+        Without margins and without labels for the single widgets.
+    """
     row: Container[W] = Container(name=name, label=label, widgets=list(widgets), layout="horizontal", labels=False)
     row.margins = (0, 0, 0, 0)
     return row
 
 
-def order_tabs(container: Container[Widget]) -> None:
-    """Have the Tab key go through the rows from top to bottom, in whatever order they were made."""
-    natives = [widget.native for widget in single_widgets(container)]
+def set_tab_order(container: Container[Widget]) -> None:
+    """Make the Tab key go through the rows from top to bottom, whatever the order in which they were created.
+
+    Parameters
+    ----------
+    container : Container
+        Rows, nested to any depth.
+    """
+    natives = [widget.native for widget in leaf_widgets(container)]
     for before, after in pairwise(natives):
         QWidget.setTabOrder(before, after)
 
 
-def single_widgets(container: Container[Widget]) -> Iterator[Widget]:
-    """Go through all that is not itself a container, from top to bottom."""
+def leaf_widgets(container: Container[Widget]) -> Iterator[Widget]:
+    """Yield all widgets that are not containers, from top to bottom.
+
+    Parameters
+    ----------
+    container : Container
+        Rows, nested to any depth.
+
+    Yields
+    ------
+    Widget
+    """
     for widget in container:
         if isinstance(widget, Container):
-            yield from single_widgets(widget)
+            yield from leaf_widgets(widget)
         else:
             yield widget
 
 
-class Scrolled(QScrollArea):
-    """Scrolls a panel up and down where the window is low, and leaves it its width.
+class VerticalScrollArea(QScrollArea):
+    """A scroll area as wide as its content, so that it scrolls up and down only.
 
     Parameters
     ----------
     content : QWidget
-        The panel's rows.
+        The rows of the panel.
     """
 
     def __init__(self, content: QWidget) -> None:
         super().__init__()
         layout = content.layout()
         if isinstance(layout, QVBoxLayout):
-            # What room there is more is below the rows, not between them.
+            # Without this, surplus height would be divided between the rows.
             layout.addStretch(1)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -71,7 +111,7 @@ class Scrolled(QScrollArea):
         content.installEventFilter(self)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 (Qt's name, as below)
-        """Width of the rows and the scroll bar; hardly any height."""
+        """Width of the rows and the scroll bar; almost no height."""
         return QSize(self._width(self._content().minimumSizeHint()), super().minimumSizeHint().height())
 
     def sizeHint(self) -> QSize:  # noqa: N802
@@ -80,7 +120,7 @@ class Scrolled(QScrollArea):
         return QSize(self._width(hint), hint.height())
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
-        """Take the width anew when a row appears."""
+        """Update the width when a row appears."""
         if event is not None and event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
         return super().eventFilter(watched, event)
@@ -96,16 +136,16 @@ class Scrolled(QScrollArea):
 
 
 class LabelAlignment(QObject):
-    """Keeps the labels of several stacks of rows as wide as the widest.
+    """Makes the labels of several stacks of rows as wide as the widest one.
 
-    How wide a label is shows only once the window's style and font apply to it.
+    The width of a label is known only when the style and the font of the window apply to it.
 
     Parameters
     ----------
     panel : QWidget
-        The panel that the rows are in.
+        The panel that contains the rows.
     stacks : iterable of Container
-        The stacks of rows.
+        The stacks of rows, from `rows`.
     """
 
     def __init__(self, panel: QWidget, stacks: Iterable[Container[Widget]]) -> None:
@@ -114,13 +154,13 @@ class LabelAlignment(QObject):
         panel.installEventFilter(self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name)
-        """Align when the panel is shown, or has another style."""
+        """Align the labels when the panel is shown or its style changes."""
         if event is not None and event.type() in (QEvent.Type.Show, QEvent.Type.StyleChange, QEvent.Type.FontChange):
             self.align()
         return False
 
     def align(self) -> None:
-        """Give all labels the width of the widest."""
+        """Set the width of all labels to that of the widest."""
         labels = [label for stack in self._stacks for label in _row_labels(stack)]
         width = max((label.sizeHint().width() for label in labels), default=0)
         for label in labels:
@@ -128,7 +168,20 @@ class LabelAlignment(QObject):
 
 
 def shrinkable(combo: ComboBox, least: int = _LEAST_CHARACTERS) -> ComboBox:
-    """Let a list be narrower than its longest entry, down to so many characters."""
+    """Allow a list to be narrower than its longest entry.
+
+    Parameters
+    ----------
+    combo : ComboBox
+        The list; it is changed in place.
+    least : int, default 17
+        Smallest width in characters.
+
+    Returns
+    -------
+    ComboBox
+        `combo`.
+    """
     native: QComboBox = combo.native
     native.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     native.setMinimumContentsLength(least)
@@ -136,39 +189,82 @@ def shrinkable(combo: ComboBox, least: int = _LEAST_CHARACTERS) -> ComboBox:
     return combo
 
 
-def list_anew(combo: ComboBox, value: Any) -> None:
-    """Fill a list from its choices, in their order, and choose a value if it is there; nobody is told."""
+def refresh_choices(combo: ComboBox, value: Any) -> None:
+    """Fill a list with its choices again, in their order, without emitting `changed`.
+
+    Parameters
+    ----------
+    combo : ComboBox
+        A list whose choices come from a callable.
+    value : object
+        The choice to select, if it is in the list.
+    """
     with combo.changed.blocked():
-        # magicgui would keep the entries that are there already before the new ones.
+        # magicgui would keep the present entries before the new ones.
         combo.native.clear()
         combo.reset_choices()
         if value in combo.choices:
             combo.value = value
-    # The list drops down as wide as its longest entry, however narrow the panel is.
+    # The opened list is as wide as its longest entry, even if the panel is narrow.
     view = combo.native.view()
-    view.setMinimumWidth(view.sizeHintForColumn(0) + _ROOM_FOR_SCROLLBAR)
+    view.setMinimumWidth(view.sizeHintForColumn(0) + _SCROLLBAR_WIDTH)
 
 
-def plain_number(box: FloatSpinBox, decimals: int) -> FloatSpinBox:
-    """Leave all the room of a box to its number, which is typed and not stepped to."""
+def hide_step_buttons(box: FloatSpinBox, decimals: int) -> FloatSpinBox:
+    """Use the whole width of a number box for the number, which is typed rather than stepped.
+
+    Parameters
+    ----------
+    box : FloatSpinBox
+        The box; it is changed in place.
+    decimals : int
+        Decimal places that are shown, 0 or more.
+
+    Returns
+    -------
+    FloatSpinBox
+        `box`.
+    """
     native: QDoubleSpinBox = box.native
     native.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
     native.setDecimals(decimals)
-    # napari's style leaves room for the buttons that are not there.
+    # napari's style reserves space for the hidden buttons.
     native.setStyleSheet("min-width: 4em; padding: 1px 4px;")
     return box
 
 
 def narrow_readout(slider: FloatSlider) -> FloatSlider:
-    """Leave the room to the slider and not to the number beside it."""
+    """Make the number beside a slider narrow, and the slider longer.
+
+    Parameters
+    ----------
+    slider : FloatSlider
+        The slider; it is changed in place.
+
+    Returns
+    -------
+    FloatSlider
+        `slider`.
+    """
     for readout in slider.native.findChildren(QDoubleSpinBox):
-        # napari's style gives every number 90 pixels.
+        # napari's style gives every number box 90 pixels.
         readout.setStyleSheet("min-width: 3.5em; max-width: 3.5em; padding: 0px;")
     return slider
 
 
 def wrapped(label: Label) -> Label:
-    """Let a text wrap, be selected with the mouse, and take no more room than it needs."""
+    """Make a text wrap, selectable with the mouse, and no larger than it needs to be.
+
+    Parameters
+    ----------
+    label : Label
+        The text; it is changed in place.
+
+    Returns
+    -------
+    Label
+        `label`.
+    """
     native: QLabel = label.native
     native.setWordWrap(True)
     native.setTextFormat(Qt.TextFormat.PlainText)
@@ -177,29 +273,43 @@ def wrapped(label: Label) -> Label:
     return label
 
 
-def stop(timer: QTimer) -> None:
-    """Stop a timer, unless Qt has taken it down already, as it does when the application ends."""
+def stop_timer(timer: QTimer) -> None:
+    """Stop a timer, unless Qt has deleted it already, as it does when the application ends.
+
+    Parameters
+    ----------
+    timer : QTimer
+        Running or not.
+    """
     if compat.isalive(timer):
         timer.stop()
 
 
 def show_text(label: Label, text: str) -> None:
-    """Show a text, or nothing at all where there is none."""
+    """Show a text, and hide the label if the text is empty.
+
+    Parameters
+    ----------
+    label : Label
+        Where the text is shown.
+    text : str
+        May be empty.
+    """
     label.value = text
     label.visible = bool(text)
 
 
 class Fold(Container[Widget]):
-    """Rows under a button that folds them away.
+    """Rows under a button that shows and hides them.
 
     Parameters
     ----------
     title : str
-        What the button says.
+        Text of the button.
     body : Container
-        The rows; folded at first.
+        The rows; hidden at first.
     tooltip : str
-        What is in there.
+        Description of the rows.
     """
 
     def __init__(self, title: str, body: Container[Widget], *, tooltip: str) -> None:
@@ -229,11 +339,12 @@ class Fold(Container[Widget]):
 
 
 def _row_labels(container: Container[Widget]) -> list[QLabel]:
+    """List the labels of a stack of rows."""
     layout = container.native.layout()
-    found = []
+    labels = []
     for index in range(layout.count()):
         row = layout.itemAt(index).widget()
         label = row.layout().itemAt(0).widget() if row is not None and row.layout() is not None else None
         if isinstance(label, QLabel):
-            found.append(label)
-    return found
+            labels.append(label)
+    return labels

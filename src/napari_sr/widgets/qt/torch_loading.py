@@ -1,4 +1,4 @@
-"""torch, brought in behind a window that goes on."""
+"""Import torch in the background without a freeze of the window."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ _LIBRARY = {"linux": "libtorch_cpu.so", "darwin": "libtorch_cpu.dylib"}
 
 
 def load_torch() -> None:
-    """Import torch; on any thread but the window's own.
+    """Import torch, on another thread than the main one.
 
-    Python's own import keeps every other thread waiting while the system loads torch's library of some hundred
-    megabytes. A foreign function does not: so the library is loaded through one first, and the import finds it there.
-    Where that cannot be done the import does it, and the window stands still for that moment.
+    Notes
+    -----
+    Python's import holds the global interpreter lock while the system loads torch's library of some hundred megabytes,
+    so the window would not respond. A call through ctypes releases the lock: the library is loaded by such a call
+    first, and the import then finds it in memory. Where this is not possible, the import alone does it, and the window
+    does not respond for that moment.
     """
     if "torch" not in sys.modules:
         _load_library()
@@ -24,12 +27,12 @@ def load_torch() -> None:
 
 
 def _load_library() -> None:
-    found = importlib.util.find_spec("torch")
+    spec = importlib.util.find_spec("torch")
     name = _LIBRARY.get(sys.platform)
-    if found is None or found.origin is None or name is None:
+    if spec is None or spec.origin is None or name is None:
         return
-    path = Path(found.origin).parent / "lib" / name
+    path = Path(spec.origin).parent / "lib" / name
     dlopen = ctypes.CDLL(None).dlopen
     dlopen.restype, dlopen.argtypes = ctypes.c_void_p, [ctypes.c_char_p, ctypes.c_int]
-    # A handle that is none means that it could not be loaded this way, on which nothing depends.
+    # A null handle is no error: the import loads the library then.
     dlopen(os.fsencode(path), os.RTLD_NOW)

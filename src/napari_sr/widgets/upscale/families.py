@@ -15,7 +15,7 @@ from napari_sr.widgets.choices.model_offers import ModelOffer
 from napari_sr.widgets.qt.rows import shrinkable
 from napari_sr.widgets.upscale.panel import UpscalePanel
 
-_KERNELS = {
+_KERNEL_TEXTS = {
     "nearest": "Nearest neighbor",
     "bilinear": "Bilinear",
     "bicubic": "Bicubic (as trained)",
@@ -24,7 +24,7 @@ _KERNELS = {
 
 
 class SRCNNPanel(UpscalePanel):
-    """Upscale a layer with SRCNN: the image is enlarged first, then sharpened by three layers of the network."""
+    """Upscale a layer with SRCNN: the image is interpolated first, and then sharpened by the network."""
 
     family = "srcnn"
 
@@ -33,11 +33,11 @@ class SRCNNPanel(UpscalePanel):
             ComboBox(
                 name="kernel",
                 label="Enlarge with",
-                choices=[(_KERNELS.get(name, name), name) for name in get_args(Kernel)],
+                choices=[(_KERNEL_TEXTS.get(name, name), name) for name in get_args(Kernel)],
                 value="bicubic",
                 tooltip=(
-                    "How the image is enlarged before the network sharpens it. SRCNN is trained on bicubic; "
-                    "the others show how much the result depends on it."
+                    "Interpolation by which the image is enlarged before the network sharpens it. SRCNN is trained on "
+                    "bicubic; the others show how much the result depends on it."
                 ),
             )
         )
@@ -49,7 +49,7 @@ class SRCNNPanel(UpscalePanel):
 
 
 class MixingPanel(UpscalePanel):
-    """A panel with the slider between two sets of weights."""
+    """A panel with a slider between two sets of weights."""
 
     def _family_rows(self) -> Sequence[Widget]:
         self.mixing = MixingChoice(self._changed)
@@ -76,5 +76,5 @@ class ESRGANPanel(MixingPanel):
     family = "esrgan"
 
 
-#: The panel of each family.
 PANELS: dict[str, type[UpscalePanel]] = {"srcnn": SRCNNPanel, "srgan": SRGANPanel, "esrgan": ESRGANPanel}
+"""The panel of each family."""

@@ -1,4 +1,4 @@
-"""What can be done beside running: the same as a script, and the same again on other layers."""
+"""Buttons for actions beside a run: copy it as a script, and repeat it on other layers."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _ALL = "All of them"
 
 
 class ResultActions(Container[Widget]):
-    """Two buttons: "Copy as Python" and "Run again on…".
+    """The buttons "Copy as Python" and "Run again on".
 
     Parameters
     ----------
     viewer : napari.Viewer
-        Whose layers are offered.
+        The viewer whose layers are offered.
     source : callable
-        Gives the layer that needs no second run.
+        Returns the chosen layer, which is not offered; or None.
     on_copy : callable
-        Called to copy.
+        Called without arguments to copy the script.
     on_again : callable
-        Called with the layers to run again on.
+        Called with a list of image layers to repeat the last run on them.
     """
 
     def __init__(
@@ -41,10 +41,10 @@ class ResultActions(Container[Widget]):
         self.copy_button = PushButton(
             name="copy",
             text="Copy as Python",
-            tooltip="Copy a script to the clipboard that does the same with the same pixels as a result.",
+            tooltip="Copy a script that gives the same pixels to the clipboard.",
         )
         self.again_button = PushButton(
-            name="again", text="Run again on", tooltip="Do the last run, as it was, to other layers too."
+            name="again", text="Run again on", tooltip="Repeat the last run, with its settings, on other layers."
         )
         super().__init__(widgets=[self.copy_button, self.again_button], layout="horizontal", labels=False)
         self.margins = (0, 0, 0, 0)
@@ -53,8 +53,16 @@ class ResultActions(Container[Widget]):
         self.menu.aboutToShow.connect(self._fill)
         self.again_button.native.setMenu(self.menu)
 
-    def allow(self, copy: bool, again: bool) -> None:
-        """Say what can be done now."""
+    def set_enabled(self, copy: bool, again: bool) -> None:
+        """Enable or disable the buttons.
+
+        Parameters
+        ----------
+        copy : bool
+            Whether there is a layer and a model.
+        again : bool
+            Whether there is a last run.
+        """
         self.copy_button.enabled = copy
         self.again_button.enabled = again
 
@@ -67,17 +75,17 @@ class ResultActions(Container[Widget]):
             if isinstance(layer, Image) and layer is not source and not is_preview(layer) and not is_result(layer)
         ]
         for layer in others:
-            self._offer(layer.name, [layer])
+            self._add(layer.name, [layer])
         if len(others) > 1:
             self.menu.addSeparator()
-            self._offer(_ALL, others)
+            self._add(_ALL, others)
         if not others:
             nothing = QAction("There is no other image layer", self.menu)
             nothing.setEnabled(False)
             self.menu.addAction(nothing)
 
-    def _offer(self, text: str, layers: list[Image]) -> None:
-        # An ampersand would be taken for a keyboard shortcut.
+    def _add(self, text: str, layers: list[Image]) -> None:
+        # Qt takes a single ampersand for a keyboard shortcut.
         action = QAction(text.replace("&", "&&"), self.menu)
         self.menu.addAction(action)
         action.triggered.connect(lambda: self._on_again(layers))

@@ -1,4 +1,4 @@
-"""One run from the window: a model is loaded, a layer read, upscaled off the main thread, and the result added."""
+"""One run from the window: load the model, read the layer, upscale off the main thread, add the result."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
-from napari_sr.imaging.geometry import copy_contrast_range
+from napari_sr.imaging.napari_layer import copy_contrast_range
 from napari_sr.progress import Cancel, Progress
 from napari_sr.widgets.choices.job_plan import JobPlan
 from napari_sr.widgets.choices.model_loading import ModelLoader
 from napari_sr.widgets.choices.output import store_in
-from napari_sr.widgets.choices.place import Place
+from napari_sr.widgets.choices.part import LayerPart
 from napari_sr.widgets.qt.activity import ActivityBar
 from napari_sr.widgets.qt.executor import Run
 from napari_sr.widgets.qt.queues import WorkQueues
@@ -23,19 +23,53 @@ if TYPE_CHECKING:
 
 
 class UpscalingListener(Protocol):
-    """Hears how an upscaling goes, on the main thread; one of the last three is called, once."""
+    """Callbacks of an upscaling run, on the main thread. Exactly one of the last three is called, once."""
 
     def progressed(self, upscaling: Upscaling, done: int, total: int) -> None:
-        """Hear how far it is."""
+        """Receive the progress.
+
+        Parameters
+        ----------
+        upscaling : Upscaling
+            The run.
+        done, total : int
+            Pieces of work.
+        """
 
     def finished(self, upscaling: Upscaling, layer: Image, report: Report) -> None:
-        """Hear that the result was added."""
+        """Receive the result, which is in the viewer.
+
+        Parameters
+        ----------
+        upscaling : Upscaling
+            The run.
+        layer : napari.layers.Image
+            The result.
+        report : Report
+            How it was made.
+        """
 
     def failed(self, upscaling: Upscaling, error: Exception) -> None:
-        """Hear why it could not be done."""
+        """Receive the error that ended the run.
 
-    def stopped(self, upscaling: Upscaling, why: str) -> None:
-        """Hear that it was stopped and nothing was added."""
+        Parameters
+        ----------
+        upscaling : Upscaling
+            The run.
+        error : Exception
+            Of any type.
+        """
+
+    def stopped(self, upscaling: Upscaling, reason: str) -> None:
+        """Receive that the run was stopped and nothing was added.
+
+        Parameters
+        ----------
+        upscaling : Upscaling
+            The run.
+        reason : str
+            One sentence.
+        """
 
 
 class Upscaling:
@@ -44,47 +78,47 @@ class Upscaling:
     Parameters
     ----------
     viewer : napari.Viewer
-        Where the layer is and the result goes.
-    place : Place
-        The source; only read.
+        The viewer of the layer, to which the result is added.
+    part : LayerPart
+        The source; it is not changed.
     plan : JobPlan
-        What is done to it.
+        Model and settings.
     loader : ModelLoader
-        Gives the model; called in the background.
-    lanes : Lanes
-        Where it waits for its turn.
-    listener : Listener
-        Who hears of it.
+        Loads the model, in the background.
+    queues : WorkQueues
+        The run waits in the queues for models and for jobs.
+    listener : UpscalingListener
+        Its methods are called.
     """
 
     def __init__(
         self,
         viewer: Viewer,
-        place: Place,
+        part: LayerPart,
         plan: JobPlan,
         loader: ModelLoader,
         queues: WorkQueues,
         listener: UpscalingListener,
     ) -> None:
-        self._viewer, self.place, self.plan = viewer, place, plan
-        self.name = str(place.layer.name)
+        self._viewer, self.part, self.plan = viewer, part, plan
+        self.name = str(part.layer.name)
         self._loader, self._queues = loader, queues
         self._listener: UpscalingListener | None = listener
         self._run: Run[Any] | None = None
         self._queue = queues.models
         self._bar: ActivityBar | None = None
-        self._why = "Stopped: nothing was added."
+        self._stop_reason = "Stopped: nothing was added."
 
     @property
     def ahead(self) -> int:
-        """Runs that have to end before this one starts."""
+        """Number of runs that have to end before this one starts."""
         return self._queues.jobs.ahead(self._run) if self._run is not None else 0
 
     def start(self) -> None:
-        """Begin; how it goes on is told to the listener."""
+        """Start the run; the listener is called from then on."""
         self._viewer.layers.events.removed.connect(self._layer_removed)
-        # napari lets other events through as it makes a bar: after this, nothing else may come before this run.
-        self._bar = ActivityBar(" · ".join(filter(None, [f"Upscaling {self.name}", self.place.name])), self.cancel)
+        # napari processes other events while it creates a bar, so the bar comes before anything that they could change.
+        self._bar = ActivityBar(" · ".join(filter(None, [f"Upscaling {self.name}", self.part.name])), self.cancel)
         self._run = Run(
             f"loading the model for “{self.name}”",
             lambda progress, cancel: self._loader.load(self.plan.request),
@@ -95,14 +129,20 @@ class Upscaling:
         self._queue = self._queues.models
         self._queue.submit(self._run)
 
-    def cancel(self, why: str = "") -> None:
-        """Ask it to stop; the listener hears when it has."""
-        self._why = why or self._why
+    def cancel(self, reason: str = "") -> None:
+        """Request that the run stops; the listener is called when it has.
+
+        Parameters
+        ----------
+        reason : str, optional
+            A sentence for the listener.
+        """
+        self._stop_reason = reason or self._stop_reason
         if self._run is not None:
             self._queue.cancel(self._run)
 
     def abandon(self) -> None:
-        """Ask it to stop and tell nobody."""
+        """Request that the run stops, and call the listener no more."""
         if self._run is not None:
             self._run.abandon()
         self._end()
@@ -112,8 +152,8 @@ class Upscaling:
 
         try:
             job = self.plan.job(model)
-            prepared = self.place.prepare(job)
-        except Exception as error:  # whatever it is, the panel must not be left running
+            prepared = self.part.prepare(job)
+        except Exception as error:  # of any kind: the panel must not stay in its running state
             self._failed(error)
             return
         folder = self.plan.store
@@ -138,7 +178,7 @@ class Upscaling:
     def _add(self, result: LayerResult) -> None:
         try:
             added = self._viewer.add_layer(Layer.create(*result.layer_data))
-            copy_contrast_range(self.place.layer, added)
+            copy_contrast_range(self.part.layer, added)
         except Exception as error:  # as above
             self._failed(error)
             return
@@ -160,13 +200,14 @@ class Upscaling:
     def _stopped(self) -> None:
         listener = self._end()
         if listener is not None:
-            listener.stopped(self, self._why)
+            listener.stopped(self, self._stop_reason)
 
     def _layer_removed(self, event: object) -> None:
-        if self._listener is not None and self.place.layer not in self._viewer.layers:
+        if self._listener is not None and self.part.layer not in self._viewer.layers:
             self.cancel(f"“{self.name}” was removed, so its run was stopped: nothing was added.")
 
     def _end(self) -> UpscalingListener | None:
+        """Disconnect and close the bar; return the listener if it was not called with the end yet."""
         listener, self._listener = self._listener, None
         if listener is not None:
             self._viewer.layers.events.removed.disconnect(self._layer_removed)

@@ -1,4 +1,4 @@
-"""All runs of one panel: one after another, with one line and one bar that say how it goes."""
+"""All runs of one panel, one after another, with one progress bar and one message."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from napari.viewer import Viewer
 from napari_sr.inference.formatting import format_seconds
 from napari_sr.widgets.choices.job_plan import JobPlan
 from napari_sr.widgets.choices.model_loading import ModelLoader
-from napari_sr.widgets.choices.place import Place
+from napari_sr.widgets.choices.part import LayerPart
 from napari_sr.widgets.qt.activity import TimeLeft
 from napari_sr.widgets.qt.queues import WorkQueues
 from napari_sr.widgets.upscale.controls import RunControls
@@ -24,20 +24,20 @@ _ADDITIVE = "additive"
 
 
 class PanelRuns:
-    """What a panel has started and not finished.
+    """The runs that a panel has started and that have not ended; an `UpscalingListener`.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        Where layers are and results go.
-    lanes : Lanes
-        Where runs wait for their turn.
+        The viewer of the layers, to which the results are added.
+    queues : WorkQueues
+        The runs wait in them.
     controls : RunControls
-        Shows how it goes.
-    say_error : callable
-        Notifies of an error, and gives the sentence for the panel.
+        Shows the progress and the messages.
+    notify : callable
+        Called with an exception: shows it as a notification and returns its sentence.
     on_end : callable
-        Told when the last one has ended, with a result that was added, if any was.
+        Called without arguments when the last run has ended.
     """
 
     def __init__(
@@ -45,99 +45,143 @@ class PanelRuns:
         viewer: Viewer,
         queues: WorkQueues,
         controls: RunControls,
-        say_error: Callable[[Exception], str],
+        notify: Callable[[Exception], str],
         on_end: Callable[[], None],
     ) -> None:
         self._viewer, self._queues, self._controls = viewer, queues, controls
-        self._say_error, self._on_end = say_error, on_end
-        self._going: list[Upscaling] = []
+        self._notify, self._on_end = notify, on_end
+        self._runs: list[Upscaling] = []
         self._started = self._done = 0
         self._failures: list[str] = []
         self._time = TimeLeft()
         self.last: tuple[Image, JobPlan] | None = None
-        queues.jobs.on_event(self._show_place)
+        """The last result, and the plan by which it was made; None before the first."""
+        queues.jobs.add_listener(self._show_waiting)
 
     @property
-    def going(self) -> bool:
-        """Whether one has not ended."""
-        return bool(self._going)
+    def running(self) -> bool:
+        """Whether a run has not ended."""
+        return bool(self._runs)
 
-    def start(self, places: Sequence[Place], plan: JobPlan, loader: ModelLoader) -> None:
-        """Start a run for each place; they wait for those that are going on."""
-        if not self._going:
+    def start(self, parts: Sequence[LayerPart], plan: JobPlan, loader: ModelLoader) -> None:
+        """Start a run for each part; they wait for the runs in progress.
+
+        Parameters
+        ----------
+        parts : sequence of LayerPart
+            The sources.
+        plan : JobPlan
+            Model and settings.
+        loader : ModelLoader
+            Loads the model.
+        """
+        if not self._runs:
             self._started = self._done = 0
             self._failures = []
             self._time = TimeLeft()
             self._controls.begin("Loading the model…")
-        started = [Upscaling(self._viewer, place, plan, loader, self._queues, self) for place in places]
-        self._started += len(started)
-        self._going += started
-        for upscaling in started:
+        new = [Upscaling(self._viewer, part, plan, loader, self._queues, self) for part in parts]
+        self._started += len(new)
+        self._runs += new
+        for upscaling in new:
             upscaling.start()
 
     def cancel(self) -> None:
-        """Stop all of them."""
+        """Stop all runs."""
         self._controls.show_message("Stopping…")
-        # The last first, so that none starts in place of one that has stopped.
-        for upscaling in reversed(tuple(self._going)):
+        # The last first: if the first stopped at once, the second would start.
+        for upscaling in reversed(tuple(self._runs)):
             upscaling.cancel()
 
     def abandon(self) -> None:
-        """Stop all of them and tell nobody: the panel is gone."""
-        self._queues.jobs.forget(self._show_place)
-        going, self._going = self._going, []
-        for upscaling in reversed(going):
+        """Stop all runs and show nothing any more: the panel is closed."""
+        self._queues.jobs.remove_listener(self._show_waiting)
+        runs, self._runs = self._runs, []
+        for upscaling in reversed(runs):
             upscaling.abandon()
 
     def progressed(self, upscaling: Upscaling, done: int, total: int) -> None:
-        """Show how far it is."""
+        """Show the progress of a run.
+
+        Parameters
+        ----------
+        upscaling : Upscaling
+            The run.
+        done, total : int
+            Pieces of work.
+        """
         seconds = self._time.seconds(done, total)
         left = f", {format_seconds(seconds)} left" if seconds is not None and done < total else ""
-        self._controls.progress(
-            done, total, f"Upscaling{self._which(upscaling)}: {100 * done // max(total, 1)} %{left}"
-        )
+        percent = 100 * done // max(total, 1)
+        self._controls.show_progress(done, total, f"Upscaling{self._format_which(upscaling)}: {percent} %{left}")
 
     def finished(self, upscaling: Upscaling, layer: Image, report: Report) -> None:
-        """Say that a result is there."""
+        """Show that a result was added.
+
+        Parameters
+        ----------
+        upscaling : Upscaling
+            The run.
+        layer : napari.layers.Image
+            The result.
+        report : Report
+            How it was made.
+        """
         message = f"Done in {report.seconds:.1f} s: “{layer.name}”."
         if report.not_exact_because is not None:
-            message += f" Exact tiling was not possible, because {report.not_exact_because}: {report.tiling} was used."
+            message += f" Exact tiling was not possible, because {report.not_exact_because}; tiling: {report.tiling}."
         if layer.blending == _ADDITIVE:
-            message += " Both layers add up where they overlap: hide one to judge brightness."
+            message += " The layers add up where they overlap: hide one of them to compare brightness."
         self.last = layer, upscaling.plan
         self._end(upscaling, message)
 
     def failed(self, upscaling: Upscaling, error: Exception) -> None:
-        """Show why a run could not be done; the others go on."""
-        sentence = self._say_error(error)
+        """Show the error of a run; the others continue.
+
+        Parameters
+        ----------
+        upscaling : Upscaling
+            The run.
+        error : Exception
+            Of any type.
+        """
+        sentence = self._notify(error)
         self._failures.append(sentence)
         self._end(upscaling, sentence)
 
-    def stopped(self, upscaling: Upscaling, why: str) -> None:
-        """Say that a run was stopped."""
-        self._end(upscaling, why)
+    def stopped(self, upscaling: Upscaling, reason: str) -> None:
+        """Show that a run was stopped.
+
+        Parameters
+        ----------
+        upscaling : Upscaling
+            The run.
+        reason : str
+            One sentence.
+        """
+        self._end(upscaling, reason)
 
     def _end(self, upscaling: Upscaling, message: str) -> None:
-        if upscaling not in self._going:
+        if upscaling not in self._runs:
             return
-        self._going.remove(upscaling)
+        self._runs.remove(upscaling)
         self._done += 1
         self._time = TimeLeft()
-        if self._going:
+        if self._runs:
             return
         several = self._started > 1
         if several and self._failures:
-            message = f"{len(self._failures)} of {self._started} could not be done: {self._failures[0]}"
+            message = f"{len(self._failures)} of {self._started} runs failed: {self._failures[0]}"
         elif several and message.startswith("Done"):
             message = f"Done: {self._started} layers were added. {message}"
         self._controls.end(message)
         self._on_end()
 
-    def _which(self, upscaling: Upscaling) -> str:
+    def _format_which(self, upscaling: Upscaling) -> str:
         return f" “{upscaling.name}” ({self._done + 1} of {self._started})" if self._started > 1 else ""
 
-    def _show_place(self) -> None:
-        """Say that others come first, as long as they do."""
-        if self._going and (ahead := self._going[0].ahead):
+    def _show_waiting(self) -> None:
+        """Show how many runs come before the first of this panel, if there are any."""
+        if self._runs and (ahead := self._runs[0].ahead):
             others = "another run" if ahead == 1 else f"{ahead} other runs"
-            self._controls.progress(0, 0, f"Waiting for {others}…")
+            self._controls.show_progress(0, 0, f"Waiting for {others}…")

@@ -23,14 +23,14 @@ def results(viewer):
 @pytest.fixture
 def errors(monkeypatch):
     shown = []
-    monkeypatch.setattr("napari_sr.widgets.upscale.panel.show_error", shown.append)
+    monkeypatch.setattr("napari_sr.widgets.qt.errors.show_error", shown.append)
     return shown
 
 
 def test_this_slice_is_one_plane_in_its_place(in_viewer):
     viewer, panel = in_viewer("esrgan", image=drawn(5, 12, 16), scale=(2, 1, 1))
     viewer.dims.set_point(0, 6)
-    panel.where.where.value = "slice"
+    panel.part_choice.kind.value = "slice"
     run(panel)
     (result,) = results(viewer)
     whole = napari_sr.upscale(drawn(5, 12, 16), napari_sr.load_model("esrgan-one"), axes="ZYX")
@@ -43,7 +43,7 @@ def test_the_view_is_what_the_camera_shows(in_viewer):
     viewer, panel = in_viewer("esrgan", image=drawn(40, 60))
     viewer.scene.camera.center = (0, 20, 30)
     viewer.scene.camera.zoom = max(viewer.canvas.size) / 20
-    panel.where.where.value = "view"
+    panel.part_choice.kind.value = "view"
     run(panel)
     (result,) = results(viewer)
     assert result.data.size < 16 * 40 * 60
@@ -61,8 +61,8 @@ def test_each_rectangle_becomes_a_layer_in_its_place(in_viewer, qtbot, executor)
     viewer, panel = in_viewer("esrgan", image=drawn(40, 60), executor=executor())
     boxes = [[(4, 6), (4, 15), (11, 15), (11, 6)], [(20, 30), (20, 39), (29, 39), (29, 30)]]
     viewer.add_shapes(boxes, shape_type="rectangle", name="marks")
-    panel.where.where.value = "rectangles"
-    assert panel.where.shapes.current_choice == "marks"
+    panel.part_choice.kind.value = "rectangles"
+    assert panel.part_choice.shapes.current_choice == "marks"
     assert panel.summary.value.replace("\N{NO-BREAK SPACE}", " ").startswith("2 times")
     run(panel)
     qtbot.waitUntil(lambda: not panel.running, timeout=60_000)
@@ -77,7 +77,7 @@ def test_all_selected_layers_are_done_in_their_order(in_viewer, qtbot):
     viewer, panel = in_viewer("srcnn", executor=ThreadExecutor())
     others = [viewer.add_image(drawn(8, 8), name=name) for name in ("two", "three", "not this")]
     viewer.layers.selection = {viewer.layers[0], *others[:2]}
-    panel.where.where.value = "selected"
+    panel.part_choice.kind.value = "selected"
     run(panel)
     qtbot.waitUntil(lambda: not panel.running, timeout=60_000)
     assert [layer.name for layer in results(viewer)] == [f"{name} · SRCNN x2" for name in ("cells", "two", "three")]
@@ -89,7 +89,7 @@ def test_one_that_cannot_be_done_leaves_the_others(in_viewer, errors):
     broken[2, 2] = np.nan
     viewer.add_image(broken, name="broken")
     viewer.layers.selection = set(viewer.layers)
-    panel.where.where.value = "selected"
+    panel.part_choice.kind.value = "selected"
     run(panel)
     assert [layer.name for layer in results(viewer)] == ["cells · SRCNN x2"]
     assert len(errors) == 1
@@ -102,7 +102,7 @@ def test_one_that_cannot_be_done_leaves_the_others(in_viewer, errors):
 def test_nothing_to_work_on_is_a_sentence(in_viewer, errors, where, words):
     viewer, panel = in_viewer("srcnn")
     viewer.layers.selection.clear()
-    panel.where.where.value = where
+    panel.part_choice.kind.value = where
     assert words in panel.summary.value
     run(panel)
     assert words in errors[0]
@@ -137,8 +137,8 @@ def test_the_script_gives_the_pixels_of_the_result(in_viewer, tmp_path):
     viewer, panel = in_viewer("esrgan")
     panel.models.select("esrgan-pair")
     panel.mixing.alpha.value = 0.3
-    panel.settings.intensity.value = "bounds"
-    panel.settings.bounds[0].value, panel.settings.bounds[1].value = 5, 180
+    panel.settings.intensity.kind.value = "bounds"
+    panel.settings.intensity.bounds[0].value, panel.settings.intensity.bounds[1].value = 5, 180
     panel.size.kind.value, panel.size.factor.value = "factor", 3.0
     panel.actions.copy_button.native.click()
     script = QApplication.clipboard().text()
@@ -161,7 +161,7 @@ def test_the_script_does_every_rectangle(in_viewer):
     viewer, panel = in_viewer("esrgan", image=drawn(40, 60))
     boxes = [[(4, 6), (4, 15), (11, 15), (11, 6)], [(20, 30), (20, 39), (29, 39), (29, 30)]]
     viewer.add_shapes(boxes, shape_type="rectangle")
-    panel.where.where.value = "rectangles"
+    panel.part_choice.kind.value = "rectangles"
     panel.actions.copy_button.native.click()
     assert panel.controls.message.value.startswith("The script for 2 parts is in the clipboard.")
     script = QApplication.clipboard().text()
@@ -178,14 +178,14 @@ def test_the_script_of_several_layers_is_that_of_the_first_and_says_so(in_viewer
     viewer, panel = in_viewer("srcnn")
     viewer.add_image(drawn(8, 8), name="two")
     viewer.layers.selection = set(viewer.layers)
-    panel.where.where.value = "selected"
+    panel.part_choice.kind.value = "selected"
     panel.actions.copy_button.native.click()
     assert panel.controls.message.value.startswith("The script for the first of 2 layers is in the clipboard.")
 
 
 def test_the_whole_job_is_in_the_metadata(in_viewer):
     viewer, panel = in_viewer("esrgan")
-    panel.settings.device.value = "cpu"
+    panel.settings.device.widget.value = "cpu"
     run(panel)
     facts = results(viewer)[0].metadata["napari_sr"]
     assert facts["job"]["device"] == "cpu"
