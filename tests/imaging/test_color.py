@@ -26,7 +26,7 @@ def test_named_colors_have_matlabs_ycbcr(rgb, ycbcr):
 
 
 @given(colors)
-def test_ycbcr_comes_back_as_rgb(rgb):
+def test_ycbcr_is_converted_back_to_the_same_rgb(rgb):
     np.testing.assert_allclose(ycbcr_to_rgb(rgb_to_ycbcr(rgb)), rgb, atol=1e-13)
 
 
@@ -39,17 +39,17 @@ def test_luma_is_the_y_of_ycbcr_and_stays_in_studio_swing(rgb):
 
 
 @given(hnp.arrays(np.float64, (3, 4), elements=st.floats(-10, 10)))
-def test_a_replicated_channel_comes_back_as_itself(channel):
+def test_gray_of_a_replicated_channel_is_the_channel(channel):
     np.testing.assert_allclose(gray(np.stack([channel] * 3, axis=-1)), channel, atol=1e-14)
 
 
-def test_gray_weights_sum_to_one_and_weigh_the_right_channel():
+def test_gray_weights_sum_to_one_and_belong_to_the_right_channel():
     assert sum(GRAY_WEIGHTS) == pytest.approx(1, abs=1e-15)
     assert gray(np.eye(3)).tolist() == list(GRAY_WEIGHTS)
 
 
 @pytest.mark.parametrize("function", [luma, rgb_to_ycbcr, ycbcr_to_rgb, gray])
-def test_the_kind_of_float_is_kept_and_half_becomes_single(function):
+def test_float32_and_float64_are_kept_and_float16_becomes_float32(function):
     for dtype, expected in ((np.float16, np.float32), (np.float32, np.float32), (np.float64, np.float64)):
         assert function(np.zeros((2, 3), dtype)).dtype == expected
 
@@ -58,6 +58,6 @@ def test_the_kind_of_float_is_kept_and_half_becomes_single(function):
 @pytest.mark.parametrize(
     "bad", [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 4)), np.zeros((3, 4, 4)), np.float64(1)]
 )
-def test_what_is_no_float_image_of_three_channels_is_refused(function, bad):
+def test_other_images_than_floats_of_three_channels_are_refused(function, bad):
     with pytest.raises(InputError, match=r"convert it|move its 3 channels"):
         function(bad)

@@ -28,13 +28,13 @@ def _by_hand() -> list[float]:
     return [weights[8 - (2 * i - 3)] if 0 <= 8 - (2 * i - 3) < 8 else 0.0 for i in range(8)]
 
 
-def test_enlarging_by_two_has_keys_weights() -> None:
+def test_upsampling_by_two_has_the_weights_of_keys() -> None:
     """At a quarter of a pixel Keys' cubic gives -9, 111, 29, -3 of 128 (IEEE TASSP 29(6), equation 15)."""
     expected = np.array([[-3, 29, 111, -9, 0], [0, -9, 111, 29, -3]]) / 128
     assert np.allclose(phase_weights(2, "bicubic"), expected, atol=1e-15)
 
 
-def test_the_border_is_reflected_with_the_edge_doubled() -> None:
+def test_the_border_is_reflected_with_the_edge_repeated() -> None:
     line = np.array([[10.0, 20.0, 40.0, 80.0]])
     mirrored = np.concatenate([line[:, ::-1], line, line[:, ::-1]], axis=1)
     assert np.allclose(resize(line, (1, 8)), resize(mirrored, (1, 24))[:, 8:16])
@@ -70,7 +70,7 @@ def test_a_constant_image_stays_constant(kernel: Kernel, value: float, sizes: tu
 
 
 @given(factor=st.integers(2, 5), kernel=st.sampled_from(KERNELS[1:]))
-def test_enlarging_and_shrinking_move_nothing(factor: int, kernel: Kernel) -> None:
+def test_upsampling_and_downsampling_do_not_shift_the_image(factor: int, kernel: Kernel) -> None:
     """The center of mass of a spot stays where it is, in the coordinates of either image."""
     y, x = np.mgrid[:48, :48]
     spot = np.exp(-((y - 23.3) ** 2 + (x - 24.8) ** 2) / 18)
@@ -99,9 +99,9 @@ def test_a_fractional_factor_rounds_the_size_up() -> None:
     assert resize(np.zeros((30, 30)), factor=0.1).shape == (3, 3)
 
 
-def test_bad_requests_are_refused_in_a_sentence() -> None:
+def test_wrong_arguments_are_refused_in_one_sentence() -> None:
     image = np.zeros((4, 4))
-    with pytest.raises(InputError, match="either a shape or a factor"):
+    with pytest.raises(InputError, match="to a shape or by a factor"):
         resize(image)
     with pytest.raises(InputError, match="kernel 'cubic'"):
         resize(image, factor=2, kernel="cubic")  # type: ignore[arg-type]
@@ -112,7 +112,7 @@ def test_bad_requests_are_refused_in_a_sentence() -> None:
 @pytest.mark.skipif(DATA is None, reason="NAPARI_SR_DATA names no folder of benchmark images")
 @pytest.mark.parametrize("benchmark", ["Set5", "Set14"])
 @pytest.mark.parametrize("factor", [2, 3, 4])
-def test_gives_the_published_low_resolution_images_bit_for_bit(benchmark: str, factor: int) -> None:
+def test_the_published_low_resolution_images_are_reproduced_exactly(benchmark: str, factor: int) -> None:
     folder = Path(str(DATA)) / "natural" / benchmark
     files = sorted((folder / "HR").glob("*.png"))
     assert files

@@ -1,3 +1,6 @@
+from .as_image import ImageInput as ImageInput
+from .as_image import as_array as as_array
+from .as_image import as_image as as_image
 from .axes import Axes as Axes
 from .axes import parse_axes as parse_axes
 from .color import GRAY_WEIGHTS as GRAY_WEIGHTS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from math import floor
 from typing import Any, Protocol
 
 import numpy as np
@@ -179,13 +180,14 @@ class Axes:
         """
         out[index] = plane.swapaxes(0, 1) if self.x < self.y else plane
 
-    def upscaled_shape(self, factor: float) -> tuple[int, ...]:
-        """Return the shape of the image upscaled by a factor along Y and X.
+    def upscaled_shape(self, factor: float | tuple[float, float]) -> tuple[int, ...]:
+        """Return the shape of the image upscaled along Y and X.
 
         Parameters
         ----------
-        factor : float
-            More than 0. Lengths are rounded up to a whole number, as by MATLAB's ``imresize``.
+        factor : float or (float, float)
+            Factor along both axes, or along Y and along X; more than 0. Lengths are rounded to the nearest whole
+            number, halves up.
 
         Returns
         -------
@@ -195,13 +197,17 @@ class Axes:
         Raises
         ------
         InputError
-            If the factor is 0, negative or not finite.
+            If a factor is 0, negative or not finite, or so small that no pixel is left.
         """
-        if not (np.isfinite(factor) and factor > 0):
-            raise InputError(f"The factor {factor} cannot be used: give a number more than 0.")
-        # 0.1 * 30 is 3.0000000000000004: a rounding error must not add a pixel (as in resize).
-        lengths = {axis: int(np.ceil(self.shape[axis] * factor - 1e-9)) for axis in (self.y, self.x)}
-        return tuple(lengths.get(axis, length) for axis, length in enumerate(self.shape))
+        factors = factor if isinstance(factor, tuple) else (factor, factor)
+        shape = list(self.shape)
+        for axis, value in zip((self.y, self.x), factors, strict=True):
+            if not (np.isfinite(value) and value > 0):
+                raise InputError(f"The factor {value} cannot be used: give a number more than 0.")
+            shape[axis] = floor(self.shape[axis] * value + 0.5)
+            if shape[axis] < 1:
+                raise InputError(f"The factor {value:g} leaves no pixel of {self.shape[axis]}: give a larger factor.")
+        return tuple(shape)
 
     def channel_of(self, index: PlaneIndex) -> int | None:
         """Return the channel number of a plane.

@@ -69,7 +69,7 @@ def check_kernel(kernel: str) -> None:
     InputError
         If there is no such kernel.
     """
-    if not isinstance(kernel, str) or kernel not in KERNELS:
+    if kernel not in KERNELS:
         raise InputError(f"There is no interpolation kernel {kernel!r}: choose one of {', '.join(KERNELS)}.")
 
 
