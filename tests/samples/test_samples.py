@@ -1,4 +1,4 @@
-"""The sample images are what sources.toml says, and their two resolutions belong together."""
+"""The sample images are those of sources.toml, and their two resolutions belong together."""
 
 import subprocess
 import sys
