@@ -210,7 +210,7 @@ def memory_case(weights: str, height: int, width: int, budget: int) -> None:
     runner.run(lambda t, b, le, r: image[:, :, t:b, le:r], 1, height, width, sink)
     seconds = time.perf_counter() - begun
     taken = resident(largest=True) - before
-    print(json.dumps({"bytes": taken, "seconds": seconds, "cut": runner.used, "planned": runner.peak}))
+    print(json.dumps({"bytes": taken, "seconds": seconds, "cut": runner.tiling, "planned": runner.peak}))
 
 
 def measure_memory(weights: Path, cases: list[tuple[int, int, int]]) -> None:
@@ -245,7 +245,7 @@ def measure_tensors(network: nn.Module, sizes: list[tuple[int, int]], budget: in
         assert record.profiler is not None and record.profiler.kineto_results is not None
         changes = [e for e in record.profiler.kineto_results.events() if e.name() == "[memory]"]
         held = np.cumsum([e.nbytes() for e in sorted(changes, key=lambda e: e.start_ns())])
-        print(f"  {height:5d} x {width:<5d} {held.max() / 2**20:.2f} MiB, {runner.used}", flush=True)
+        print(f"  {height:5d} x {width:<5d} {held.max() / 2**20:.2f} MiB, {runner.tiling}", flush=True)
 
 
 def measure_width(network: nn.Module) -> None:

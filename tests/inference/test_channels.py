@@ -120,7 +120,7 @@ def test_luminance_of_colors_is_streamed_as_it_is_whole() -> None:
     for memory in ("auto", 1):
         runner = PlaneRunner(around, CPU, memory=memory)  # type: ignore[arg-type]
         assert np.abs(through(runner, rgb) - run(around, rgb)).max() <= 2e-5
-        assert runner.used.startswith("exact")
+        assert runner.tiling.startswith("exact")
 
 
 def test_colors_see_as_far_as_their_interpolation_even_where_the_network_does_not() -> None:
@@ -193,7 +193,7 @@ def test_a_network_in_its_range_is_streamed_as_it_is_whole() -> None:
     image = plane(1, 80, 30)
     runner = PlaneRunner(around, CPU)
     assert np.abs(through(runner, image) - run(around, image)).max() <= 2e-5
-    assert runner.used.startswith("exact")
+    assert runner.tiling.startswith("exact")
 
 
 # Colors one by one

@@ -51,7 +51,7 @@ def test_a_part_is_the_same_part_of_the_whole_result(
     whole = job.run(image).data.astype(int)
     result = job.run(image, part=Part(rows=rows, columns=columns))
     region = job.region(job_axes(image), Part(rows=rows, columns=columns))
-    inside = whole[slice(*region.rows.made), slice(*region.columns.made)]
+    inside = whole[slice(*region.rows.result_range), slice(*region.columns.result_range)]
     assert result.data.shape == inside.shape
     assert np.abs(result.data - inside).max() <= 1
 
@@ -132,8 +132,8 @@ def test_a_part_of_a_layer_lies_where_it_lies_in_the_source(
     result = Layer.create(*run_layer(job, prepare_layer(job, source, part=part)))
     region = job.region(job_axes(data), part)
     # The pixels of the result that touch the part: where the factor is whole, exactly the part.
-    start = (plane, region.rows.made[0] / region.rows.factor, region.columns.made[0] / region.columns.factor)
-    stop = (plane + 1, region.rows.made[1] / region.rows.factor, region.columns.made[1] / region.columns.factor)
+    start = (plane, region.rows.result_range[0] / region.rows.factor, region.columns.result_range[0] / region.columns.factor)
+    stop = (plane + 1, region.rows.result_range[1] / region.rows.factor, region.columns.result_range[1] / region.columns.factor)
     if target is None:
         assert start[1:] == (rows[0], columns[0])
         assert stop[1:] == (rows[1], columns[1])

@@ -9,12 +9,13 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from napari_sr.config import load_settings
+from napari_sr.conversion import Memory
 from napari_sr.imaging.axes import ImageArray, WritableArray
 from napari_sr.imaging.intensity_spec import IntensitySpec
 from napari_sr.imaging.part import Part
 from napari_sr.inference.job import Job
 from napari_sr.progress import Cancel, Progress
-from napari_sr.settings import Memory, Tiling
+from napari_sr.settings import Tiling
 from napari_sr.zoo.catalog import as_model
 from napari_sr.zoo.model import Model
 

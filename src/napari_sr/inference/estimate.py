@@ -160,7 +160,7 @@ def estimate_region(
     speed = known_speed(job, dtype, axes.rgb)
     return Estimate(
         source=Axes(axes.letters, tuple(stop - start for start, stop in region.ranges)),
-        result=region.made,
+        result=region.result_axes,
         dtype=np.dtype(dtype),
         pixel_size={letter: float(size) for letter, size in known.items()},
         result_pixel_size={letter: float(size) / factors.get(letter, 1.0) for letter, size in known.items()},

@@ -20,7 +20,7 @@ from napari_sr.imaging.target_size import parse_target
 from napari_sr.inference.channels import check_channels
 from napari_sr.inference.compute.device import choose_device, choose_precision
 from napari_sr.inference.compute.memory import budget
-from napari_sr.inference.compute.precision import cost_of_float16
+from napari_sr.inference.compute.precision import float16_psnr
 from napari_sr.inference.output.destination import destination
 from napari_sr.inference.output.ome_zarr import StorePlace
 from napari_sr.inference.region import Region, place_of, region_of
@@ -103,7 +103,7 @@ class Job:
         device, measured = choose_device(self.settings.device), self.model.card.precision
         unmeasured = precision == "auto" and device.type != "cpu" and np.dtype(dtype).itemsize == 1
         if unmeasured and "float16" not in measured:
-            measured = {**measured, "float16": cost_of_float16(self.model.network, self.model.card, device)}
+            measured = {**measured, "float16": float16_psnr(self.model.network, self.model.card, device)}
         return device, choose_precision(precision, device, dtype, measured)
 
     def region(
@@ -293,7 +293,7 @@ class Job:
             maps = self.intensity_maps(image, region.axes, contrast_limits, cancel=cancel)
         device, number = self.where(image.dtype)
         stop = cancel or (lambda: False)
-        with destination(out, region.made, image.dtype, place, overwrite=overwrite, cancel=stop) as target:
+        with destination(out, region.result_axes, image.dtype, place, overwrite=overwrite, cancel=stop) as target:
             work = Work(
                 self.model,
                 self.settings,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from napari_sr.config import load_settings
+from napari_sr.conversion import Memory
 from napari_sr.imaging.intensity_spec import IntensitySpec
 from napari_sr.imaging.napari_layer import LayerData
 from napari_sr.imaging.part import Part
@@ -16,7 +17,7 @@ from napari_sr.inference.output.ome_zarr import StorePlace
 from napari_sr.inference.report import Report
 from napari_sr.inference.script import as_script, describe_job
 from napari_sr.progress import Cancel, Progress
-from napari_sr.settings import Memory, Tiling
+from napari_sr.settings import Tiling
 from napari_sr.zoo.catalog import as_model
 from napari_sr.zoo.model import Model
 

@@ -34,7 +34,12 @@ class Resampling:
     """
 
     def __init__(self, planes: int, channels: int, rows: Span, columns: Span) -> None:
-        shape = (planes, channels, rows.made[1] - rows.made[0], columns.made[1] - columns.made[0])
+        shape = (
+            planes,
+            channels,
+            rows.result_range[1] - rows.result_range[0],
+            columns.result_range[1] - columns.result_range[0],
+        )
         needed, free = 4 * prod(shape), free_memory_of_host()
         if needed > free:
             raise InputError(

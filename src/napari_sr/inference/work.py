@@ -142,8 +142,8 @@ class Work:
             if self.separate:
                 values = values.reshape(len(group), 3, *values.shape[2:])
             # The margin around a part was only read so that the part is right.
-            above, down = _kept(first[0] + top, values.shape[2], rows.kept)
-            before, across = _kept(first[1] + left, values.shape[3], columns.kept)
+            above, down = _kept(first[0] + top, values.shape[2], rows.network_range)
+            before, across = _kept(first[1] + left, values.shape[3], columns.network_range)
             values = values[:, :, down, across]
             if values.size:
                 (place if resampling is None else resampling.add)(above, before, values)
@@ -187,7 +187,7 @@ class Work:
             part=None if self.region.whole else dict(zip(self.axes.letters, self.region.ranges, strict=True)),
             device=describe_device(self.device),
             precision=str(self.dtype).removeprefix("torch."),
-            tiling=self.runner.used,
+            tiling=self.runner.tiling,
             not_exact_because=self.runner.not_exact_because,
             intensity={"" if c is None else str(c): (m.low, m.high) for c, m in self._used_maps().items()},
             planes=self.axes.plane_count,

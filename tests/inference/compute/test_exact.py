@@ -26,7 +26,8 @@ from napari_sr.inference.compute.exact import ExactStream
 from napari_sr.inference.compute.memory import Cut
 from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.inference.compute.streaming.rows import Rows
-from napari_sr.inference.compute.streaming.steps import Convolve, Step
+from napari_sr.inference.compute.streaming.step import Step
+from napari_sr.inference.compute.streaming.steps import ConvolveStep
 from napari_sr.networks import SRCNN, RRDBNet
 from napari_sr.settings import JobSettings
 from tests.inference.compute.streaming.drawn import small, whole, with_drawn_weights
@@ -136,7 +137,7 @@ def test_bands_of_columns_give_the_whole_image(name: str, exchange: bool) -> Non
     cut = cut_of(runner)
     assert cut.margin >= radius
     assert cut.band < (radius + 41) / 2
-    assert f"{cut.band} columns at a time" in runner.used
+    assert f"{cut.band} columns at a time" in runner.tiling
     assert (run.times == 1).all()
     assert_near(run.result, at_once(network, planes))
     across = {bounds[:2] if exchange else bounds[2:] for bounds in run.asked}
@@ -323,7 +324,7 @@ def test_strips_are_halved_as_often_as_it_takes(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.usefixtures("low_strips")
 def test_a_height_that_did_not_fit_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """From the second plane, or band, on: each attempt costs what had been computed."""
-    Short(monkeypatch, lambda n, step, inputs: step.inputs == [0] and inputs[0].stop - inputs[0].start > 12)
+    Short(monkeypatch, lambda n, step, inputs: step.inputs == (0,) and inputs[0].stop - inputs[0].start > 12)
     job = Job(rrdb(2, 1), JobSettings(batch=1))
     report = job.run(np.zeros((4, 60, 21), np.uint8), "ZYX").report
     assert report.halved == 1
@@ -466,7 +467,7 @@ def test_a_lack_of_memory_while_computing_again_changes_nothing(monkeypatch: pyt
     failed = []
 
     def fails(n: int, step: Step, inputs: Sequence[Rows]) -> bool:
-        if not failed and isinstance(step, Convolve) and step.module.weight.dtype == torch.float32:
+        if not failed and isinstance(step, ConvolveStep) and step.module.weight.dtype == torch.float32:
             failed.append(n)
             return True
         return False
@@ -599,10 +600,12 @@ def test_a_network_that_cannot_be_streamed_goes_by_tiles_and_the_report_says_why
     fallen, asked = (Job(rrdb(2, 1), JobSettings(tiling=tiling)).run(image, "YX") for tiling in ("exact", "overlap"))
     assert np.array_equal(fallen.data, asked.data)
     assert fallen.data.shape == (660, 40)
-    assert fallen.report.tiling.startswith(asked.report.tiling)
-    (reason,) = fallen.report.tiling.split(", because ")[1:]
+    assert fallen.report.tiling == asked.report.tiling
+    reason = fallen.report.not_exact_because
+    assert reason is not None
     assert re.search(words, reason)
     assert reason.endswith("cannot be streamed")
+    assert asked.report.not_exact_because is None
     assert (fallen.report.strips, fallen.report.peak_memory) == (0, None)
 
 

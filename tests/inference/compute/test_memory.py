@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from napari_sr.errors import InputError
 from napari_sr.inference.compute import memory as memory_module
 from napari_sr.inference.compute.memory import (
+    FRACTION,
     LARGEST_WINDOW,
     LEAST_STRIP,
     MOST_NUMBERS_MPS,
     OVERHEAD,
-    SHARE,
     STRIPS,
     Cut,
     budget,
@@ -58,7 +58,7 @@ def cut(name: str, allowed: int, rows: int = 3000, columns: int = 2000, device: 
 
 @pytest.mark.parametrize("nonsense", [0, -1, 1.5, True, "much", None, [1]])
 def test_nonsense_is_no_budget(nonsense: Any) -> None:
-    with pytest.raises(InputError, match='is no budget: give a number of bytes, or "auto"') as said:
+    with pytest.raises(InputError, match='is not valid: give a number of bytes, 1 or more, or "auto"') as said:
         budget(nonsense, CPU)
     assert repr(nonsense) in str(said.value)
 
@@ -69,8 +69,8 @@ def test_a_number_of_bytes_is_respected() -> None:
 
 def test_auto_takes_a_share_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_module, "free_memory_of_host", lambda: 1000)
-    assert budget("auto", CPU) == int(1000 * SHARE["cpu"])
-    assert 0 < SHARE["cpu"] < 1
+    assert budget("auto", CPU) == int(1000 * FRACTION["cpu"])
+    assert 0 < FRACTION["cpu"] < 1
 
 
 def test_the_host_has_some_memory_free() -> None:
@@ -148,7 +148,7 @@ def test_strips_are_no_higher_than_the_image() -> None:
 
 @pytest.mark.parametrize("most", [1, 4, 16])
 def test_strips_are_no_higher_than_what_a_device_could_take(most: int) -> None:
-    assert cut("srcnn x2", 2**40, most=most).strip == most
+    assert cut("srcnn x2", 2**40, highest=most).strip == most
 
 
 def test_half_precision_takes_half() -> None:
@@ -165,7 +165,7 @@ def test_the_peak_does_not_grow_with_the_height() -> None:
 
 def test_bands_come_before_strips_too_low_to_be_fast() -> None:
     """Between the whole width in strips of 8 and that in strips of 1 lie bands."""
-    low = cut("srcnn x2", 2**40, most=LEAST_STRIP)
+    low = cut("srcnn x2", 2**40, highest=LEAST_STRIP)
     assert (cut("srcnn x2", low.peak).strip, cut("srcnn x2", low.peak).margin) == (LEAST_STRIP, 0)
     chosen = cut("srcnn x2", low.peak - 1)
     assert chosen.strip == LEAST_STRIP

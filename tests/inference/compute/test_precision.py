@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_sr.inference.compute.device import ENOUGH, choose_precision
+from napari_sr.inference.compute.device import SUFFICIENT_PSNR, choose_precision
 from napari_sr.inference.compute.precision import measure_precision
 from napari_sr.inference.job import Job
 from napari_sr.zoo.catalog import load_model
@@ -66,4 +66,4 @@ def test_float16_is_measured_once_where_the_card_is_silent(monkeypatch: pytest.M
 @pytest.mark.parametrize("name", ["srcnn-x2", "srcnn-x3", "srcnn-x4"])
 def test_bundled_models_are_good_enough_in_float16(name: str) -> None:
     model = load_model(name)
-    assert measure_precision(model.network, model.card, precisions=("float16",))["float16"] >= ENOUGH
+    assert measure_precision(model.network, model.card, precisions=("float16",))["float16"] >= SUFFICIENT_PSNR

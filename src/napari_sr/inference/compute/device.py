@@ -1,4 +1,4 @@
-"""Where the work is done, and in which numbers."""
+"""The device that computes, and the number format of the computation."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from napari_sr.settings import PRECISIONS
 
 
 def available_devices() -> tuple[str, ...]:
-    """Names that `choose_device` takes on this machine, "auto" first.
+    """List the names that `choose_device` accepts on this machine.
 
     Returns
     -------
     tuple of str
-        "auto", "cpu", and "cuda" (with "cuda:N" for each when there are several) or "mps" where they work.
+        "auto" and "cpu", then "cuda" (and "cuda:0", "cuda:1" and so on if there are several) and "mps" where available.
     """
     names = ["auto", "cpu"]
     if torch.cuda.is_available():
@@ -33,28 +33,33 @@ def available_devices() -> tuple[str, ...]:
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Find the device that a name stands for.
+    """Return the device of a name.
 
     Parameters
     ----------
-    name : str
-        "auto" (a GPU when there is one), "cpu", "cuda", "cuda:N" or "mps".
+    name : str, default "auto"
+        "auto" (a GPU where there is one), "cpu", "cuda", "cuda:0" and so on, or "mps".
+
+    Returns
+    -------
+    torch.device
+        The device.
 
     Raises
     ------
     InputError
         If the name is unknown or the device is not on this machine.
     """
-    here = available_devices()
+    available = available_devices()
     if name == "auto":
-        return torch.device(next((n for n in ("cuda", "mps") if n in here), "cpu"))
-    if name in here or (name == "cuda:0" and "cuda" in here):
+        return torch.device(next((n for n in ("cuda", "mps") if n in available), "cpu"))
+    if name in available or (name == "cuda:0" and "cuda" in available):
         return torch.device(name)
-    raise InputError(f"The device {name!r} is not on this machine: choose one of {', '.join(here)}.")
+    raise InputError(f"The device {name!r} is not on this machine: choose one of {', '.join(available)}.")
 
 
-#: Decibel against float32 from which half precision is taken without being asked for.
-ENOUGH = 65.0
+#: Least PSNR against float32, in decibel, with which precision "auto" uses half precision.
+SUFFICIENT_PSNR = 65.0
 
 
 def choose_precision(
@@ -63,19 +68,24 @@ def choose_precision(
     image: npt.DTypeLike = np.float32,
     measured: Mapping[Literal["float16", "bfloat16"], float] | None = None,
 ) -> torch.dtype:
-    """Find the numbers to compute in.
+    """Choose the number format of a computation.
 
     Parameters
     ----------
     name : {"auto", "float32", "bfloat16", "float16"}
-        "auto" is float16 on a GPU for 8-bit images where the model's own measurement says that it is as good, and
-        float32 everywhere else; bfloat16 only when asked for.
+        "auto" is float16 on a GPU for 8-bit images if its measured PSNR is at least `SUFFICIENT_PSNR`, and float32
+        otherwise.
     device : torch.device
-        Where the work is done.
-    image : dtype
-        Of the image's values.
+        Device that computes.
+    image : dtype, default float32
+        Data type of the image.
     measured : mapping of str to float, optional
-        PSNR in decibel of each half precision against float32, from the model's card.
+        PSNR in decibel of each half precision against float32, from the card of the model.
+
+    Returns
+    -------
+    torch.dtype
+        float32, bfloat16 or float16.
 
     Raises
     ------
@@ -83,16 +93,16 @@ def choose_precision(
         If the name is unknown.
     """
     if name not in PRECISIONS:
-        raise InputError(f"There is no precision {name!r}: choose one of {', '.join(PRECISIONS)}.")
+        raise InputError(f"The precision {name!r} does not exist: choose one of {', '.join(PRECISIONS)}.")
     if name == "auto":
-        enough = (measured or {}).get("float16", 0.0) >= ENOUGH
-        return torch.float16 if device.type != "cpu" and np.dtype(image).itemsize == 1 and enough else torch.float32
+        good = (measured or {}).get("float16", 0.0) >= SUFFICIENT_PSNR
+        return torch.float16 if device.type != "cpu" and np.dtype(image).itemsize == 1 and good else torch.float32
     dtype: torch.dtype = getattr(torch, name)
     return dtype
 
 
 def describe_device(device: torch.device) -> str:
-    """Name of a device for a report, such as "cpu" or "cuda (NVIDIA RTX A4000)"."""
+    """Return the name of a device for a report, such as "cpu" or "cuda (NVIDIA RTX A4000)"."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return str(device)
@@ -100,7 +110,7 @@ def describe_device(device: torch.device) -> str:
 
 @contextmanager
 def ieee_float32() -> Iterator[None]:
-    """Within it float32 means float32: cuDNN and cuBLAS may not round to TF32, whatever the process had set."""
+    """Disable TF32 in cuDNN and cuBLAS within the context, so that float32 is not rounded to 10 bits of fraction."""
     matmul = torch.backends.cuda.matmul.allow_tf32
     cudnn = torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = False

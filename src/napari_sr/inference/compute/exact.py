@@ -1,9 +1,12 @@
-"""The whole-image result by streaming, in bounded memory: strips, bands of columns, and going on when it goes wrong."""
+"""Exact whole-image inference in bounded memory.
+
+Strips of rows are streamed through the network, within bands of columns where the whole width does not fit into memory.
+Running out of memory halves the strips. Rows that overflowed in half precision are computed again in float32.
+"""
 
 from __future__ import annotations
 
 import gc
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -13,85 +16,136 @@ from torch import Tensor
 
 from napari_sr.errors import InputError
 from napari_sr.inference.compute.memory import Cut, cut_plane
+from napari_sr.inference.compute.overflow import Interval, OverflowFilter
 from napari_sr.inference.compute.streaming.dihedral import Dihedral, transformed_plan
 from napari_sr.inference.compute.streaming.plan import StreamPlan
 from napari_sr.inference.compute.streaming.stream import stream
 
-#: ``source(top, bottom, left, right)`` gives (N, C, bottom - top, right - left) of the image, float32 on the CPU.
+#: ``source(top, bottom, left, right)`` returns a block of the image, (N, C, bottom - top, right - left), float32 on the
+#: CPU.
 BlockSource = Callable[[int, int, int, int], Tensor]
-#: ``sink(top, left, part)`` takes (N, C', rows, columns) of the result, float32 on the CPU.
+#: ``sink(top, left, part)`` takes a block of the result, (N, C', rows, columns), float32 on the CPU.
 Sink = Callable[[int, int, Tensor], None]
 
 
-@dataclass
-class ExactStream:
-    """A network ready to be streamed on a device.
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """A band of columns that is streamed from top to bottom, in the orientation of the stream.
 
     Parameters
     ----------
-    plan : Plan
-        Its steps, on the device and in the precision.
-    exact : callable
-        Gives its steps in float32, for what half precision spoilt.
-    device, dtype
-        Where and in which numbers to compute.
+    source : callable
+        The image, transposed if `exchange` is True.
+    height : int
+        Rows of the image.
+    left, right : int
+        First column of the band and one after the last.
+    outer_left, outer_right : int
+        The same with the margins, which are computed and cut off.
+    exchange : bool
+        Whether rows and columns are exchanged, because the image is wider than high.
+    """
+
+    source: BlockSource
+    height: int
+    left: int
+    right: int
+    outer_left: int
+    outer_right: int
+    exchange: bool
+
+    @property
+    def outer_width(self) -> int:
+        """Columns that are read."""
+        return self.outer_right - self.outer_left
+
+    def without_margins(self, part: Tensor, scale: int) -> Tensor:
+        """Cut the margins off rows of the result."""
+        return part[..., (self.left - self.outer_left) * scale : (self.right - self.outer_left) * scale]
+
+
+@dataclass(kw_only=True)
+class ExactStream:
+    """A network that is streamed on a device.
+
+    Parameters
+    ----------
+    plan : StreamPlan
+        The steps of the network, on the device and in the number format.
+    float32_plan : callable
+        Called without arguments; returns the steps in float32, for rows that overflowed in half precision.
+    device : torch.device
+        Device that computes.
+    dtype : torch.dtype
+        Number format of the computation.
     scale, radius, alignment, channels : int
-        The network's.
-    turns : sequence of Turn
-        The flips and turns to average over; one for none.
+        Factor, receptive radius, alignment and input channels of the network.
+    dihedrals : tuple of Dihedral
+        Flips and transpositions over which the result is averaged; one for no self-ensemble.
     budget : callable
-        Bytes that may be taken now.
-    ask : callable
-        Called before every step; may raise.
+        Called without arguments before a plane is cut; returns the bytes that may be used.
+    before_step : callable
+        Called without arguments before every step; an exception stops the work.
 
     Attributes
     ----------
-    recomputed, halved, strips : int
-        Spans computed again in float32, how often memory ran out, strips that came out.
+    recomputed : int
+        Ranges of rows that were computed again in float32.
+    halved : int
+        How often the device ran out of memory and the strips were halved.
+    strips : int
+        Strips of the result that were computed.
     cut : Cut or None
         How the last planes were cut.
     peak : int
-        Bytes that the largest cut was to take.
-    most : int or None
-        Rows that a strip may have at most, after memory ran out.
+        Predicted memory of the largest cut, in bytes.
+    highest : int or None
+        Largest height of a strip that has not run out of memory; None before the first time.
     """
 
     plan: StreamPlan
-    exact: Callable[[], StreamPlan]
+    float32_plan: Callable[[], StreamPlan]
     device: torch.device
     dtype: torch.dtype
     scale: int
     radius: int
     alignment: int
     channels: int
-    dihedral: tuple[Dihedral, ...]
+    dihedrals: tuple[Dihedral, ...]
     budget: Callable[[], int]
-    ask: Callable[[], None]
-    recomputed: int = 0
-    halved: int = 0
-    strips: int = 0
-    cut: Cut | None = None
-    peak: int = 0
-    most: int | None = None
-    _turned: dict[tuple[int, Dihedral], StreamPlan] = field(default_factory=dict)
+    before_step: Callable[[], None]
+    recomputed: int = field(default=0, init=False)
+    halved: int = field(default=0, init=False)
+    strips: int = field(default=0, init=False)
+    cut: Cut | None = field(default=None, init=False)
+    peak: int = field(default=0, init=False)
+    highest: int | None = field(default=None, init=False)
+    _transformed: dict[tuple[StreamPlan, Dihedral], StreamPlan] = field(default_factory=dict, init=False)
 
     def run(
-        self, source: BlockSource, batch: int, height: int, width: int, sink: Sink, step: Callable[[int, int], None]
+        self, source: BlockSource, batch: int, height: int, width: int, sink: Sink, progress: Callable[[int, int], None]
     ) -> None:
-        """Put a batch of planes through.
+        """Process a batch of planes.
 
         Parameters
         ----------
         source : callable
-            The image.
-        batch, height, width : int
-            Planes, and their size.
+            The planes, as `BlockSource`.
+        batch : int
+            Number of planes.
+        height, width : int
+            Size of the planes, in pixels.
         sink : callable
-            Takes the parts of the result as they come, each pixel once.
-        step : callable
-            Told the rows done and in all, counted over bands.
+            Receives the blocks of the result as they are computed, each pixel once.
+        progress : callable
+            Called as ``progress(done, total)`` with rows, counted over all bands.
+
+        Raises
+        ------
+        InputError
+            If one row does not fit into the memory of the device.
         """
-        # Rows flow along the longer axis: what is held is as wide as the shorter one.
+        # Rows are streamed along the longer axis, because the memory in use grows with the shorter one.
         exchange = width > height
         rows, columns = (width, height) if exchange else (height, width)
         view = _exchanged_source(source) if exchange else source
@@ -99,11 +153,21 @@ class ExactStream:
         cut = self._cut(batch, rows, columns)
         lefts = range(0, columns, cut.band)
         for n, left in enumerate(lefts):
+            right = min(left + cut.band, columns)
+            band = Band(
+                source=view,
+                height=rows,
+                left=left,
+                right=right,
+                outer_left=max(0, left - cut.margin),
+                outer_right=min(columns, right + cut.margin),
+                exchange=exchange,
+            )
 
-            def told(done: int, before: int = n * rows) -> None:
-                step(before + done, len(lefts) * rows)
+            def band_progress(done: int, before: int = n * rows) -> None:
+                progress(before + done, len(lefts) * rows)
 
-            self._band(view, (rows, columns), (left, min(left + cut.band, columns)), exchange, target, told)
+            self._band(band, target, band_progress)
 
     def _cut(self, batch: int, rows: int, columns: int) -> Cut:
         self.cut = cut_plane(
@@ -114,68 +178,71 @@ class ExactStream:
             radius=self.radius,
             alignment=self.alignment,
             item=self.dtype.itemsize,
-            budget=self.budget() // (batch * len(self.dihedral)),
+            budget=self.budget() // (batch * len(self.dihedrals)),
             device=self.device,
-            most=self.most,
+            highest=self.highest,
         )
-        self.peak = max(self.peak, self.cut.peak * batch * len(self.dihedral))
+        self.peak = max(self.peak, self.cut.peak * batch * len(self.dihedrals))
         return self.cut
 
-    def _band(
-        self,
-        source: BlockSource,
-        size: tuple[int, int],
-        band: tuple[int, int],
-        exchange: bool,
-        sink: Sink,
-        step: Callable[[int], None],
-    ) -> None:
-        """Stream one band of columns from top to bottom; after a lack of memory go on where it stopped."""
+    def _band(self, band: Band, sink: Sink, progress: Callable[[int], None]) -> None:
+        """Compute one band of columns."""
         assert self.cut is not None
-        (rows, columns), (left, right), margin = size, band, self.cut.margin
-        outer = (max(0, left - margin), min(columns, right + margin))
-        strip, done = min(self.cut.strip, self.most or self.cut.strip), 0
-        bad: list[tuple[int, int]] = []
-        # In half precision rows wait until those below, which would spoil them too, are known to be sound.
-        around = 0 if self.dtype == torch.float32 else self.radius * self.scale
-        waiting: deque[tuple[int, Tensor]] = deque()
+        whole = Interval(0, band.height * self.scale)
 
-        def release(until: int) -> None:
-            while waiting and waiting[0][0] + waiting[0][1].shape[2] <= until:
-                row, part = waiting.popleft()
-                for first, last in _outside(row, row + part.shape[2], _joined(bad, around, rows * self.scale)):
-                    sink(first, left * self.scale, part[:, :, first - row : last - row])
+        def emit(row: int, part: Tensor) -> None:
+            sink(row, band.left * self.scale, band.without_margins(part, self.scale))
 
-        def noted(first: int, last: int) -> None:
-            bad.append((max(0, first), min(last, rows * self.scale)))
+        if self.dtype == torch.float32:
+            rows = OverflowFilter(0, whole.stop, emit, check=False)
+        else:
+            rows = OverflowFilter(self.radius * self.scale, whole.stop, emit)
+        # Of the formats only float16 has a smaller range than float32.
+        on_overflow = rows.mark if self.dtype == torch.float16 else None
+        for row, part in self._resilient_rows(self.plan, self.dtype, band, whole, self.cut.strip, on_overflow):
+            rows.add(row, part)
+            self.strips += 1
+            progress((row + part.shape[2]) // self.scale)
+        for interval in rows.finish():
+            self.recomputed += 1
+            strip = max(1, self.cut.strip // 2)
+            for row, part in self._resilient_rows(self.float32_plan(), torch.float32, band, interval, strip):
+                emit(row, part)
 
-        # Only float16 runs over: the others reach as far as float32.
-        hidden = noted if self.dtype == torch.float16 else None
-        while done < rows * self.scale:
-            # What the rows still to come see above them is computed again: the answer is the same as without the stop.
+    def _resilient_rows(
+        self,
+        plan: StreamPlan,
+        dtype: torch.dtype,
+        band: Band,
+        interval: Interval,
+        strip: int,
+        on_overflow: Callable[[int, int], None] | None = None,
+    ) -> Iterator[tuple[int, Tensor]]:
+        """Yield rows of the result of a band as (first row, rows); after running out of memory in lower strips."""
+        done = interval.start
+        bottom = min(band.height, self._aligned_up(-(-interval.stop // self.scale) + self.radius))
+        while done < interval.stop:
+            # The rows above that the next ones depend on are computed again, so the result is that without the stop.
             top = max(0, done // self.scale - self.radius) // self.alignment * self.alignment
+            out_of_memory = False
             try:
-                span = (top, rows)
-                for row, part in self._rows(self.plan, self.dtype, source, span, outer, exchange, strip, done, hidden):
-                    inner = part[..., (left - outer[0]) * self.scale : (right - outer[0]) * self.scale]
-                    if self.dtype != torch.float32 and not bool(torch.isfinite(part).all()):
-                        bad.append((row, row + part.shape[2]))
-                    done = row + part.shape[2]
-                    waiting.append((row, inner))
-                    release(done - around)
-                    self.strips += 1
-                    step(done // self.scale)
-                full = False
+                for row, part in self._rows(plan, dtype, band, Interval(top, bottom), strip, done, on_overflow):
+                    inside = part[:, :, : interval.stop - row]
+                    done = row + inside.shape[2]
+                    yield row, inside
+                    if done >= interval.stop:
+                        return
             except torch.OutOfMemoryError:
-                full = True
-            if full:
-                strip = self._halved(strip, outer[1] - outer[0])
-        release(done)
-        for first, last in _joined(bad, around, rows * self.scale):
-            self._again(source, rows, outer, band, exchange, (first, last), sink)
+                out_of_memory = True
+            # Outside of the except clause: the traceback refers to the tensors of the stream.
+            if out_of_memory:
+                strip = self._halve(strip, band.outer_width)
 
-    def _halved(self, strip: int, columns: int) -> int:
-        """Halve the strips, for good: called when the error, which holds on to all that was computed, is gone."""
+    def _aligned_up(self, row: int) -> int:
+        return -(-row // self.alignment) * self.alignment
+
+    def _halve(self, strip: int, columns: int) -> int:
+        """Halve the strips, for this plane and those that follow."""
         self._free()
         if strip == 1:
             raise InputError(
@@ -183,87 +250,60 @@ class ExactStream:
                 "choose another device, or a smaller part of the image."
             )
         self.halved += 1
-        self.most = strip // 2
+        self.highest = strip // 2
         assert self.cut is not None
-        self.cut = replace(self.cut, strip=self.most)
-        return self.most
-
-    def _again(
-        self,
-        source: BlockSource,
-        rows: int,
-        outer: tuple[int, int],
-        band: tuple[int, int],
-        exchange: bool,
-        spoilt: tuple[int, int],
-        sink: Sink,
-    ) -> None:
-        """Compute rows of the result again in float32, from the input: half precision made a NaN there."""
-        assert self.cut is not None
-        self.recomputed += 1
-        bottom = min(rows, -(-(-(-spoilt[1] // self.scale) + self.radius) // self.alignment) * self.alignment)
-        strip, done = max(1, self.cut.strip // 2), spoilt[0]
-        exact = self.exact()
-        while done < spoilt[1]:
-            top = max(0, done // self.scale - self.radius) // self.alignment * self.alignment
-            try:
-                for row, part in self._rows(exact, torch.float32, source, (top, bottom), outer, exchange, strip, done):
-                    wanted = part[:, :, : max(0, spoilt[1] - row)]
-                    inner = wanted[..., (band[0] - outer[0]) * self.scale : (band[1] - outer[0]) * self.scale]
-                    if inner.shape[2]:
-                        sink(row, band[0] * self.scale, inner)
-                    done = row + part.shape[2]
-                    if done >= spoilt[1]:
-                        break
-                full = False
-            except torch.OutOfMemoryError:
-                full = True
-            if full:
-                strip = self._halved(strip, outer[1] - outer[0])
+        self.cut = replace(self.cut, strip=self.highest)
+        return self.highest
 
     def _rows(
         self,
         plan: StreamPlan,
         dtype: torch.dtype,
-        source: BlockSource,
-        span: tuple[int, int],
-        columns: tuple[int, int],
-        exchange: bool,
+        band: Band,
+        rows: Interval,
         strip: int,
         begin: int,
-        hidden: Callable[[int, int], None] | None = None,
+        on_overflow: Callable[[int, int], None] | None,
     ) -> Iterator[tuple[int, Tensor]]:
-        """Rows of the result from `begin` on, as (row, part), for rows `span` and `columns` of the image."""
+        """Yield rows of the result from `begin` on as (first row, rows), streaming the given rows of the image."""
 
-        def over(first: int, last: int) -> None:
-            assert hidden is not None
-            hidden(first + span[0] * self.scale, last + span[0] * self.scale)
+        def report(first: int, last: int) -> None:
+            assert on_overflow is not None
+            on_overflow(first + rows.start * self.scale, last + rows.start * self.scale)
 
-        height, width = span[1] - span[0], columns[1] - columns[0]
+        def strip_of(start: int, stop: int) -> Tensor:
+            part = band.source(rows.start + start, rows.start + stop, band.outer_left, band.outer_right)
+            return part.to(self.device, dtype).contiguous(memory_format=torch.channels_last)
+
         streams = []
-        for dihedral in self.dihedral:
-            whole = Dihedral(dihedral.flip_rows, dihedral.flip_columns, dihedral.exchange != exchange)
-
-            def strip_of(start: int, stop: int) -> Tensor:
-                part = source(span[0] + start, span[0] + stop, *columns)
-                return part.to(self.device, dtype).contiguous(memory_format=torch.channels_last)
-
-            streams.append(stream(self._plan(plan, whole), strip_of, height, width, strip, self.ask, hidden and over))
-        row = span[0] * self.scale
-        outgoing = _Outgoing(self.device)
+        for dihedral in self.dihedrals:
+            oriented = replace(dihedral, exchange=dihedral.exchange != band.exchange)
+            streams.append(
+                stream(
+                    self._plan(plan, oriented),
+                    strip_of,
+                    rows.stop - rows.start,
+                    band.outer_width,
+                    strip,
+                    self.before_step,
+                    on_overflow and report,
+                )
+            )
+        row = rows.start * self.scale
+        transfer = _Transfer(self.device)
         with closing(_averaged(streams)) as parts:
             for part in parts:
                 skipped = min(part.shape[2], max(0, begin - row))
                 first, row = row + skipped, row + part.shape[2]
                 if skipped < part.shape[2]:
-                    yield from outgoing.take(first, part[:, :, skipped:])
-            yield from outgoing.rest()
+                    yield from transfer.send(first, part[:, :, skipped:])
+            yield from transfer.finish()
 
     def _plan(self, plan: StreamPlan, dihedral: Dihedral) -> StreamPlan:
-        key = (id(plan), dihedral)
-        if key not in self._turned:
-            self._turned[key] = transformed_plan(plan, dihedral)
-        return self._turned[key]
+        key = (plan, dihedral)
+        if key not in self._transformed:
+            self._transformed[key] = transformed_plan(plan, dihedral)
+        return self._transformed[key]
 
     def _free(self) -> None:
         gc.collect()
@@ -273,16 +313,16 @@ class ExactStream:
             torch.mps.empty_cache()
 
 
-class _Outgoing:
-    """Brings the rows of the result to the CPU; on CUDA one strip late, while the next one is being computed."""
+class _Transfer:
+    """Copies rows of the result to the CPU; on CUDA each strip while the next one is computed."""
 
     def __init__(self, device: torch.device) -> None:
         self._cuda = device.type == "cuda"
         self._side = torch.cuda.Stream(device) if self._cuda else None
-        self._waiting: tuple[int, Tensor, torch.cuda.Event] | None = None
+        self._pending: tuple[int, Tensor, torch.cuda.Event] | None = None
 
-    def take(self, row: int, part: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Take a strip on its way, and give the one that has arrived."""
+    def send(self, row: int, part: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Start to copy a strip, and yield the one that was copied before."""
         if self._side is None:
             yield row, part.float().cpu()
             return
@@ -293,20 +333,20 @@ class _Outgoing:
             host.copy_(part, non_blocking=True)
             part.record_stream(self._side)
             arrived.record(self._side)
-        yield from self.rest()
-        self._waiting = (row, host, arrived)
+        yield from self.finish()
+        self._pending = (row, host, arrived)
 
-    def rest(self) -> Iterator[tuple[int, Tensor]]:
-        """Give the strip that is still on its way."""
-        if self._waiting is not None:
-            row, host, arrived = self._waiting
-            self._waiting = None
+    def finish(self) -> Iterator[tuple[int, Tensor]]:
+        """Yield the strip that is still being copied."""
+        if self._pending is not None:
+            row, host, arrived = self._pending
+            self._pending = None
             arrived.synchronize()
             yield row, host
 
 
 def _averaged(streams: list[Iterator[Tensor]]) -> Generator[Tensor]:
-    """Mean of streams; as many rows at a time as all of them have given."""
+    """Average streams, as many rows at a time as all of them have yielded."""
     if len(streams) == 1:
         yield from streams[0]
         return
@@ -332,25 +372,3 @@ def _exchanged_source(source: BlockSource) -> BlockSource:
 
 def _exchanged_sink(sink: Sink) -> Sink:
     return lambda top, left, part: sink(left, top, part.transpose(2, 3))
-
-
-def _outside(start: int, stop: int, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """What is left of `start` to `stop` without some spans, which are in order and do not touch."""
-    for first, last in spans:
-        if start < min(first, stop):
-            yield start, min(first, stop)
-        start = max(start, last)
-    if start < stop:
-        yield start, stop
-
-
-def _joined(spans: list[tuple[int, int]], around: int, end: int) -> list[tuple[int, int]]:
-    """Spans widened by `around` on both sides, those that touch made one."""
-    joined: list[tuple[int, int]] = []
-    for start, stop in sorted(spans):
-        start, stop = max(0, start - around), min(end, stop + around)
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(stop, joined[-1][1]))
-        else:
-            joined.append((start, stop))
-    return joined

@@ -1,4 +1,4 @@
-"""What memory there is, and how a plane is cut so as to stay within it."""
+"""Free memory, and the size of the strips and bands that fit into it."""
 
 from __future__ import annotations
 
@@ -12,43 +12,45 @@ from napari_sr.errors import InputError
 from napari_sr.inference.compute.streaming.memory_model import peak_per_column
 from napari_sr.inference.compute.streaming.plan import StreamPlan
 
-#: Of the free memory, what a job takes: the rest is for the image, the result and everybody else.
-SHARE = {"cpu": 0.5, "cuda": 0.8, "mps": 0.6}
+#: Fraction of the free memory that a job may use; the rest is for the image, the result and other programs.
+FRACTION = {"cpu": 0.5, "cuda": 0.8, "mps": 0.6}
 
-#: Rows that flow together when there is memory enough; a low image so goes through its small layers whole. On a CPU
-#: strips from 32 rows on were measured to be about as fast (docs/performance.md); the heights for a GPU are a guess.
+#: Heights of strips, in rows. The highest one that fits is used, and an image of fewer rows is a single strip. On a
+#: CPU all heights from 32 rows on were measured to be about equally fast (docs/performance.md); the heights for a GPU
+#: are not measured.
 STRIPS = {"cpu": (320, 128, 64, 32, 16, 8, 4, 2, 1), "cuda": (1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1)}
 
-#: Rows below which a strip computes too little at once to be fast; bands of columns come before that.
+#: Height below which a strip is too small to be fast. Bands of columns are preferred to lower strips.
 LEAST_STRIP = 8
 
-#: What a process takes over what the rows come to, and bytes that it takes however narrow they are: what the kernels
-#: need for themselves, and gaps between pieces of memory: 2.3 was the most that was measured (docs/performance.md).
+#: Safety factor over the predicted memory of the rows, for the workspace of kernels and for fragmentation (2.3 was the
+#: largest ratio measured, docs/performance.md), and bytes that are used at any width.
 SAFETY = 2.4
 OVERHEAD = {"cpu": 48 * 2**20}
 
-#: Bytes of a step's window on a CPU up to which strips may grow. Beyond it what steps make comes near the size that
-#: the C library takes from the system each time, page by page (32 MiB), and higher strips were measured no faster.
+#: Largest input window of a step on a CPU, in bytes. Blocks of about this size and more are requested from the system
+#: page by page each time by the C library (from 32 MiB on), and higher strips were measured to be no faster.
 LARGEST_WINDOW = 32 * 2**20
 
-#: Metal refuses tensors of more numbers than this.
+#: Largest number of elements of a tensor that Metal accepts.
 MOST_NUMBERS_MPS = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class Cut:
-    """How a plane goes through a stream: rows at a time, and columns at a time.
+    """The division of a plane into strips and bands.
 
     Parameters
     ----------
     strip : int
-        Rows of the image that flow together.
+        Height of a strip, in rows of the image.
     band : int
-        Columns of the result that are made at a time, counted in pixels of the image.
+        Width of a band, in columns of the image.
     margin : int
-        Columns on each side of a band that are computed again so that it is exact; 0 where the width fits.
+        Columns on each side of a band that are computed and cut off, so that the band is exact; 0 where the whole width
+        fits.
     peak : int
-        Bytes that it will take.
+        Predicted memory, in bytes.
     """
 
     strip: int
@@ -58,9 +60,20 @@ class Cut:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes free on a device."""
+    """Return the free memory of a device.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device.
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
     if device.type == "cuda":
-        # What torch keeps for itself it gives to us as well.
+        # Memory that torch has reserved and does not use is available too.
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0] + cached)
     if device.type == "mps":
@@ -69,12 +82,24 @@ def free_memory(device: torch.device) -> int:
 
 
 def free_memory_of_host() -> int:
-    """Bytes of main memory that are free."""
+    """Return the free main memory in bytes."""
     return int(psutil.virtual_memory().available)
 
 
 def budget(memory: object, device: torch.device) -> int:
-    """Bytes that a job may take on a device.
+    """Return the memory that a job may use on a device.
+
+    Parameters
+    ----------
+    memory : int or "auto"
+        Bytes, 1 or more; "auto" is a fraction of the free memory.
+    device : torch.device
+        The device.
+
+    Returns
+    -------
+    int
+        Bytes.
 
     Raises
     ------
@@ -82,9 +107,9 @@ def budget(memory: object, device: torch.device) -> int:
         If `memory` is neither "auto" nor a positive number of bytes.
     """
     if memory == "auto":
-        return int(free_memory(device) * SHARE.get(device.type, 0.5))
+        return int(free_memory(device) * FRACTION.get(device.type, 0.5))
     if isinstance(memory, bool) or not isinstance(memory, int) or memory <= 0:
-        raise InputError(f'The memory {memory!r} is no budget: give a number of bytes, or "auto".')
+        raise InputError(f'The memory {memory!r} is not valid: give a number of bytes, 1 or more, or "auto".')
     return memory
 
 
@@ -99,41 +124,42 @@ def cut_plane(
     item: int,
     budget: int,
     device: torch.device,
-    most: int | None = None,
+    highest: int | None = None,
 ) -> Cut:
-    """Choose strips, and bands of columns where the width does not fit, before the first one is computed.
+    """Choose the height of strips, and the width of bands where the whole width does not fit.
 
     Parameters
     ----------
-    plan : Plan
-        The network's steps.
+    plan : StreamPlan
+        The steps of the network.
     channels : int
-        Channels of the image times the planes in a batch.
+        Channels of the image.
     rows, columns : int
-        Size of the plane, rows along its longer axis.
+        Size of the plane, in pixels; rows along its longer axis.
     radius, alignment : int
-        The network's receptive radius and alignment.
+        Receptive radius and alignment of the network, in pixels.
     item : int
         Bytes of a number.
     budget : int
-        Bytes that may be taken.
+        Bytes that may be used.
     device : torch.device
-        Where to compute; Metal has a limit of its own.
-    most : int, optional
-        Rows that a strip may have at most, after a device ran out of memory.
+        Device that computes; Metal limits the size of a tensor.
+    highest : int, optional
+        Largest height of a strip, after a device ran out of memory.
 
     Returns
     -------
     Cut
-        The highest strip that fits over the whole width; else bands with their exact margins.
+        The highest strip that fits with the whole width, or else bands with exact margins. If nothing fits, the
+        smallest cut: the prediction has a safety factor, so it may still work.
 
     Notes
     -----
     A band of b columns costs (b + 2 radius) / b times the work of the whole width, so bands are as wide as the
-    budget allows. If nothing fits, the smallest cut is given: the device itself will say whether it can.
+    budget allows.
     """
-    steps = STRIPS["cpu" if device.type == "cpu" else "cuda"]
-    allowed = [s for s in steps if most is None or s <= most]
+    heights = STRIPS["cpu" if device.type == "cpu" else "cuda"]
+    allowed = [s for s in heights if highest is None or s <= highest]
     least = min(LEAST_STRIP, allowed[0])
 
     counts = plan.channels(channels)
@@ -148,9 +174,9 @@ def cut_plane(
 
     def widest_of(strip: int) -> int:
         """Columns that fit."""
-        rest = max(0, budget - overhead)
-        widest = int(rest / (SAFETY * item * peak_per_column(plan, channels, rows, min(strip, rows), radius)))
-        # The division may round down what the multiplication does not.
+        available = max(0, budget - overhead)
+        widest = int(available / (SAFETY * item * peak_per_column(plan, channels, rows, min(strip, rows), radius)))
+        # The division may round down where the multiplication does not.
         widest += bytes_of(strip, widest + 1) <= budget
         if device.type == "mps":
             widest = min(widest, int(MOST_NUMBERS_MPS / (largest * (strip + 2 * radius))))
@@ -164,7 +190,7 @@ def cut_plane(
     narrowest = -(-max(16, margin) // alignment) * alignment
     widest = widest_of(strip)
     if widest < narrowest + 2 * margin:
-        # So narrow a band would mostly be margin: lower strips leave room for wider ones.
+        # The band would consist mostly of margins: with lower strips it can be wider.
         strip = allowed[-1]
         widest = widest_of(strip)
         narrowest = -(-16 // alignment) * alignment

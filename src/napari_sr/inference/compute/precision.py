@@ -1,4 +1,4 @@
-"""How far half precision is from float32, for one network: measured, not supposed."""
+"""Measurement of the error of half precision against float32, for one network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from napari_sr.zoo.card import Card
 
 Half = Literal["float16", "bfloat16"]
 
-#: Side of the pieces of the sample images that go through.
+#: Side of the crops of the sample images that are measured, in pixels.
 SIDE = 64
 
 
@@ -27,73 +27,88 @@ def measure_precision(
     device: torch.device | str = "cpu",
     precisions: tuple[Half, ...] = ("float16", "bfloat16"),
 ) -> dict[Half, float]:
-    """Measure a network's half-precision results against those in float32.
+    """Measure the results of a network in half precision against those in float32.
 
     Parameters
     ----------
     network : nn.Module
-        The model's network; it is copied, not touched.
+        The network of the model; it is copied, not changed.
     card : Card
-        Of the model: its channels and its ranges.
-    device : torch.device or str
-        Where to compute.
-    precisions : tuple of str
-        Which half precisions.
+        The card of the model: its channels and ranges.
+    device : torch.device or str, default "cpu"
+        Device that computes.
+    precisions : tuple of {"float16", "bfloat16"}, default ("float16", "bfloat16")
+        Formats to measure.
 
     Returns
     -------
     dict of str to float
-        PSNR in decibel, peak 1 for the width of the output range, over the middles of the package's sample images,
-        which hold real microscopy; -inf where half precision gave something that is no number.
+        PSNR in decibel, with the width of the output range as peak, over the centers of the sample images of the
+        package, which are real micrographs; -inf where half precision overflowed.
     """
     low, high = card.intensity_range
-    pieces = [low + (high - low) * piece for piece in _pieces(card.channels)]
-    exact = [_through(network, piece, device, torch.float32) for piece in pieces]
+    crops = [low + (high - low) * crop for crop in _sample_crops(card.channels)]
+    exact = [_apply(network, crop, device, torch.float32) for crop in crops]
     width = card.output_range[1] - card.output_range[0]
-    found: dict[Half, float] = {}
+    psnr: dict[Half, float] = {}
     for name in precisions:
         errors = [
-            (_through(network, piece, device, getattr(torch, name)) - truth) / width
-            for piece, truth in zip(pieces, exact, strict=True)
+            (_apply(network, crop, device, getattr(torch, name)) - reference) / width
+            for crop, reference in zip(crops, exact, strict=True)
         ]
-        square = float(torch.stack([error.square().mean() for error in errors]).mean())
-        found[name] = round(_decibel(square), 1)
-    return found
+        mean_square = float(torch.stack([error.square().mean() for error in errors]).mean())
+        psnr[name] = round(_decibel(mean_square), 1)
+    return psnr
 
 
-_COSTS: WeakKeyDictionary[nn.Module, dict[str, float]] = WeakKeyDictionary()
+_FLOAT16_PSNR: WeakKeyDictionary[nn.Module, dict[str, float]] = WeakKeyDictionary()
 
 
-def cost_of_float16(network: nn.Module, card: Card, device: torch.device) -> float:
-    """`measure_precision` in float16 on a device, found out once for a network and remembered as long as it lives."""
-    costs = _COSTS.setdefault(network, {})
-    if device.type not in costs:
-        costs[device.type] = measure_precision(network, card, device, ("float16",))["float16"]
-    return costs[device.type]
+def float16_psnr(network: nn.Module, card: Card, device: torch.device) -> float:
+    """Measure float16 as `measure_precision` does, once for a network and type of device.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The network of the model.
+    card : Card
+        The card of the model.
+    device : torch.device
+        Device that computes.
+
+    Returns
+    -------
+    float
+        PSNR in decibel.
+    """
+    known = _FLOAT16_PSNR.setdefault(network, {})
+    if device.type not in known:
+        known[device.type] = measure_precision(network, card, device, ("float16",))["float16"]
+    return known[device.type]
 
 
-def _decibel(square: float) -> float:
-    if not np.isfinite(square):
+def _decibel(mean_square: float) -> float:
+    if not np.isfinite(mean_square):
         return -inf
-    return -10 * log10(square) if square > 0 else inf
+    return -10 * log10(mean_square) if mean_square > 0 else inf
 
 
-def _pieces(channels: int) -> list[Tensor]:
-    """Middles of the sample images, (1, channels, SIDE, SIDE), from 0 to 1."""
-    pieces = []
+def _sample_crops(channels: int) -> list[Tensor]:
+    """Centers of the sample images, (1, channels, SIDE, SIDE), from 0 to 1."""
+    crops = []
     for name in SAMPLES:
         image = load_sample(name).low
         top, left = ((n - SIDE) // 2 for n in image.shape)
-        piece = image[max(top, 0) : max(top, 0) + SIDE, max(left, 0) : max(left, 0) + SIDE].astype(np.float32)
-        piece = (piece - piece.min()) / max(float(np.ptp(piece)), 1.0)
-        pieces.append(torch.from_numpy(piece)[None, None].repeat(1, channels, 1, 1))
-    return pieces
+        crop = image[max(top, 0) : max(top, 0) + SIDE, max(left, 0) : max(left, 0) + SIDE].astype(np.float32)
+        crop = (crop - crop.min()) / max(float(np.ptp(crop)), 1.0)
+        crops.append(torch.from_numpy(crop)[None, None].repeat(1, channels, 1, 1))
+    return crops
 
 
 @torch.inference_mode()
-def _through(network: nn.Module, piece: Tensor, device: torch.device | str, dtype: torch.dtype) -> Tensor:
-    """One piece through a copy of the network, float32 on the CPU."""
-    ready = copy.deepcopy(network).to(device, dtype).eval()
+def _apply(network: nn.Module, image: Tensor, device: torch.device | str, dtype: torch.dtype) -> Tensor:
+    """Apply a copy of the network to an image; return float32 on the CPU."""
+    copied = copy.deepcopy(network).to(device, dtype).eval()
     with ieee_float32():
-        result: Tensor = ready(piece.to(device, dtype)).float().cpu()
+        result: Tensor = copied(image.to(device, dtype)).float().cpu()
     return result

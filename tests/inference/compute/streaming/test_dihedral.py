@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from napari_sr.inference.compute.streaming.dihedral import DIHEDRALS, Dihedral, transformed_plan
 from napari_sr.inference.compute.streaming.plan import StreamPlan, plan_stream
-from napari_sr.inference.compute.streaming.steps import Convolve, Shuffle
+from napari_sr.inference.compute.streaming.scaling import ShuffleStep
+from napari_sr.inference.compute.streaming.steps import ConvolveStep
 from napari_sr.inference.compute.streaming.stream import stream
 from napari_sr.networks.unshuffle import CropTo, PadUnshuffle
 from napari_sr.networks.upsample import Upsample
@@ -146,15 +147,8 @@ def test_a_network_is_not_the_same_from_all_sides() -> None:
 
 def test_there_are_eight_and_each_undoes_itself() -> None:
     image = torch.arange(12.0).reshape(1, 1, 3, 4)
-    assert (
-        len(
-            {
-                (transformed_plan.shape, tuple(transformed_plan.flatten().tolist()))
-                for transformed_plan in (t.apply(image) for t in DIHEDRALS)
-            }
-        )
-        == 8
-    )
+    transformed = [dihedral.apply(image) for dihedral in DIHEDRALS]
+    assert len({(one.shape, tuple(one.flatten().tolist())) for one in transformed}) == 8
     for dihedral in DIHEDRALS:
         assert torch.equal(dihedral.undo(dihedral.apply(image)), image)
 
@@ -187,7 +181,8 @@ def test_a_shuffle_after_a_convolution_costs_no_copy() -> None:
     after_convolution = transformed_plan(plan_stream(network_of("srresnet x3")), dihedral)
     after_slopes = transformed_plan(plan_stream(network_of("slopes before a shuffle")), dihedral)
     orders = [
-        [step.order for step in plan.steps if isinstance(step, Shuffle)] for plan in (after_convolution, after_slopes)
+        [step.order for step in plan.steps if isinstance(step, ShuffleStep)]
+        for plan in (after_convolution, after_slopes)
     ]
     assert orders == [[None], [(2, 3, 0, 1)]]
 
@@ -195,7 +190,7 @@ def test_a_shuffle_after_a_convolution_costs_no_copy() -> None:
 def test_turned_kernels_keep_precision_and_layout() -> None:
     plan = plan_stream(small("srresnet x3").to(torch.bfloat16))
     for step in transformed_plan(plan, Dihedral(True, True, True)).steps:
-        if isinstance(step, Convolve):
+        if isinstance(step, ConvolveStep):
             assert step.module.weight.dtype == torch.bfloat16
             assert step.module.weight.is_contiguous(memory_format=torch.channels_last)
             assert not step.module.weight.requires_grad

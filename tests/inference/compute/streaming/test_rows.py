@@ -69,7 +69,7 @@ def test_pieces_cut_the_chunks_at_both_ends() -> None:
 def test_what_was_not_let_go_is_there_unchanged(sizes: list[int], firsts: list[int], data: st.DataObject) -> None:
     rows = filled(*sizes)
     for first in firsts:
-        rows.let_go(first)
+        rows.release(first)
     assert rows.start == min(max(firsts, default=0), sum(sizes))
     assert rows.stop == sum(sizes)
     start = data.draw(st.integers(rows.start, rows.stop))
@@ -81,8 +81,8 @@ def test_what_was_not_let_go_is_there_unchanged(sizes: list[int], firsts: list[i
 
 def test_a_row_that_was_let_go_does_not_come_back() -> None:
     rows = filled(4, 4)
-    rows.let_go(5)
-    rows.let_go(2)
+    rows.release(5)
+    rows.release(2)
     assert rows.start == 5
     assert min(first for first, _ in rows.pieces(0, 8)) >= 4
 
@@ -90,16 +90,16 @@ def test_a_row_that_was_let_go_does_not_come_back() -> None:
 def test_chunks_that_are_gone_give_their_memory_back() -> None:
     rows = filled(4, 4, 4)
     before = memory(rows)
-    rows.let_go(4)
+    rows.release(4)
     assert memory(rows) == before * 2 // 3
-    rows.let_go(12)
+    rows.release(12)
     assert memory(rows) == 0
 
 
 @given(st.integers(1, 40), st.integers(0, 40))
 def test_a_mostly_gone_chunk_holds_at_most_twice_what_is_left(size: int, first: int) -> None:
     rows = filled(size)
-    rows.let_go(min(first, size))
+    rows.release(min(first, size))
     left = size - rows.start
     each = 2 * WIDTH * 8
     assert left * each <= memory(rows) <= (2 * left + 1) * each * (left > 0)
@@ -107,7 +107,7 @@ def test_a_mostly_gone_chunk_holds_at_most_twice_what_is_left(size: int, first: 
 
 def test_two_rows_of_a_large_strip_hold_two_rows_of_memory() -> None:
     rows = filled(64)
-    rows.let_go(62)
+    rows.release(62)
     assert memory(rows) == 2 * 2 * WIDTH * 8
     ((_, piece),) = rows.pieces(62, 64)
     assert torch.equal(piece, numbered(2, first=62))
@@ -118,20 +118,20 @@ def test_two_rows_of_a_large_strip_hold_two_rows_of_memory() -> None:
 def test_held_counts_the_rows_that_memory_is_held_for(sizes: list[int], firsts: list[int]) -> None:
     rows = filled(*sizes)
     for first in firsts:
-        rows.let_go(first)
+        rows.release(first)
     assert rows.held * 2 * WIDTH * 8 == memory(rows)
 
 
 def test_the_tail_stays_in_its_place_from_strip_to_strip() -> None:
     rows = filled(8)
-    rows.let_go(6)
+    rows.release(6)
     places = set()
     for strip in range(1, 9):
         ((_, tail),) = rows.pieces(rows.start, rows.stop)
         assert torch.equal(tail, numbered(2, first=8 * strip - 2))
         places.add(tail.data_ptr())
         rows.append(numbered(8, first=8 * strip))
-        rows.let_go(8 * strip + 6)
+        rows.release(8 * strip + 6)
     assert len(places) == 1
 
 

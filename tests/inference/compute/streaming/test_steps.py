@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from napari_sr.inference.compute.streaming.border import border_reads, bordered, fold
 from napari_sr.inference.compute.streaming.rows import Rows
-from napari_sr.inference.compute.streaming.steps import Convolve, Pad, Sum, border_reads, bordered, fold
+from napari_sr.inference.compute.streaming.steps import ConvolveStep, PadStep, SumStep
 
 
 @pytest.mark.parametrize(
@@ -74,18 +75,26 @@ def test_a_window_that_lies_beyond_the_image_is_zeros(low: int, high: int) -> No
     assert bordered([filled(3)], low, high, 3, "zeros").flatten().tolist() == [0, 0]
 
 
+def convolve(module: nn.Conv2d) -> ConvolveStep:
+    return ConvolveStep(name="conv", inputs=(0,), output=1, module=module)
+
+
+def border_of(step: ConvolveStep | PadStep) -> str:
+    return step.module.padding_mode if isinstance(step, ConvolveStep) else step.mode
+
+
 STEPS = st.one_of(
     st.builds(
-        lambda k, d, mode: Convolve(
-            "conv", [0], 1, module=nn.Conv2d(1, 1, k, dilation=d, padding=(k - 1) * d // 2, padding_mode=mode)
-        ),
+        lambda k, d, mode: convolve(nn.Conv2d(1, 1, k, dilation=d, padding=(k - 1) * d // 2, padding_mode=mode)),
         st.sampled_from([1, 3, 5]),
         st.sampled_from([1, 2]),
         st.sampled_from(["zeros", "replicate", "reflect"]),
     ),
-    st.builds(lambda k: Convolve("conv", [0], 1, module=nn.Conv2d(1, 1, k)), st.sampled_from([1, 3, 5])),
+    st.builds(lambda k: convolve(nn.Conv2d(1, 1, k)), st.sampled_from([1, 3, 5])),
     st.builds(
-        lambda top, bottom, mode: Pad("pad", [0], 1, left=0, right=0, top=top, bottom=bottom, mode=mode),
+        lambda top, bottom, mode: PadStep(
+            name="pad", inputs=(0,), output=1, left=0, right=0, top=top, bottom=bottom, mode=mode
+        ),
         st.integers(0, 4),
         st.integers(0, 4),
         st.sampled_from(["zeros", "replicate", "reflect"]),
@@ -95,20 +104,23 @@ STEPS = st.one_of(
 
 @given(STEPS, st.integers(9, 14))
 def test_rows_within_reach_read_only_what_is_there_and_rows_to_come_only_what_is_kept(
-    step: Convolve | Pad, rows: int
+    step: ConvolveStep | PadStep, rows: int
 ) -> None:
+    def reads(start: int, stop: int) -> tuple[int, int]:
+        return border_reads(*step.needs(start, stop, rows), rows, border_of(step))
+
     total = step.total(rows)
     before = 0
     for there in range(rows + 1):
         now = step.reach(there, rows)
         assert now >= before
         if now > before:
-            assert step.reads(before, now, rows)[1] <= there
+            assert reads(before, now)[1] <= there
         before = now
     assert before == total
     for next_row in range(total):
         for row in range(next_row, total):
-            low, high = step.reads(row, row + 1, rows)
+            low, high = reads(row, row + 1)
             if low < high:
                 assert low >= step.keeps(next_row, rows)
 
@@ -126,7 +138,7 @@ def test_a_convolution_gives_the_same_rows_wherever_its_ranges_begin_and_end(
     total = rows + 2 * padding - kernel + 1
     if total < 1:
         return
-    step = Convolve("conv", [0], 1, module=module)
+    step = convolve(module)
     held = Rows()
     held.append(image)
     cuts = sorted({0, total, *data.draw(st.lists(st.integers(1, total), max_size=3))})
@@ -139,7 +151,7 @@ def test_all_rows_but_the_first_are_not_taken_for_the_whole_image() -> None:
     torch.manual_seed(0)
     module = nn.Conv2d(1, 40, 5, padding=2).double().requires_grad_(False)
     image = torch.rand(1, 1, 7, 9, dtype=torch.float64)
-    step = Convolve("conv", [0], 1, module=module)
+    step = convolve(module)
     held = Rows()
     held.append(image)
     torch.testing.assert_close(step.compute([held], 1, 7, 7), module(image)[:, :, 1:])
@@ -154,7 +166,7 @@ def test_a_sum_rounds_as_the_network_itself_does(dtype: torch.dtype, factors: tu
     rows = Rows(), Rows()
     for held, values in zip(rows, (x, y), strict=True):
         held.append(values)
-    found = Sum("sum", [0, 1], 2, factors=factors).compute(rows, 0, 40, 40)
+    found = SumStep(name="sum", inputs=(0, 1), output=2, factors=factors).compute(rows, 0, 40, 40)
     plain = x * a + y * b
     # In half precision bit for bit, or what streams would lie farther from float32 than the whole image does.
     assert torch.allclose(found, plain, rtol=1e-6 if dtype == torch.float32 else 0, atol=0)

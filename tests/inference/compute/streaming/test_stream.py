@@ -20,7 +20,7 @@ from napari_sr.inference.compute.streaming import stream as stream_module
 from napari_sr.inference.compute.streaming.dihedral import DIHEDRALS, Dihedral, transformed_plan
 from napari_sr.inference.compute.streaming.plan import NotStreamable, plan_stream
 from napari_sr.inference.compute.streaming.rows import Rows
-from napari_sr.inference.compute.streaming.steps import Step
+from napari_sr.inference.compute.streaming.step import Step
 from napari_sr.inference.compute.streaming.stream import Stream, stream
 from napari_sr.networks import RRDBNet
 from napari_sr.networks.upsample import Upsample
@@ -334,7 +334,7 @@ def test_a_step_says_how_many_channels_it_gives(name: str, runs: Runs) -> None:
 class Watched(Rows):
     """Rows that a test can look into."""
 
-    everyone: list[Rows]
+    everyone: list[Rows] = []  # noqa: RUF012 (each test has a list of its own)
 
     def __init__(self) -> None:
         super().__init__()
@@ -354,7 +354,7 @@ def live(everyone: Sequence[Rows]) -> int:
 def peak(network: nn.Module, height: int, strip: int, channels: int, monkeypatch: pytest.MonkeyPatch) -> int:
     """The most elements held at any step."""
     everyone: list[Rows] = []
-    monkeypatch.setattr(Watched, "everyone", everyone, raising=False)
+    monkeypatch.setattr(Watched, "everyone", everyone)
     monkeypatch.setattr(stream_module, "Rows", Watched)
     most = 0
 
@@ -422,7 +422,7 @@ def test_strips_of_the_image_are_let_go_when_nothing_needs_them(name: str) -> No
 def test_nothing_but_borders_is_left_when_the_last_row_is_out(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     network = small(name)
     everyone: list[Rows] = []
-    monkeypatch.setattr(Watched, "everyone", everyone, raising=False)
+    monkeypatch.setattr(Watched, "everyone", everyone)
     monkeypatch.setattr(stream_module, "Rows", Watched)
     image = image_for(network, 64, 4, torch.float32)
     streamed(network, image, 16)

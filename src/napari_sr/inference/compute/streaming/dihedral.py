@@ -1,8 +1,8 @@
-"""Turning a network instead of the image: the eight flips and turns of self-ensemble, and streaming along columns.
+"""Flips and transpositions of a network instead of the image, for self-ensemble and for streaming along columns.
 
-A network of convolutions, run on a flipped image and flipped back, is the same network with flipped kernels. So a
-self-ensemble can be streamed row by row, all eight in step, and a wide image can be streamed along its longer axis
-without another copy of it.
+A network of convolutions, applied to a flipped image and flipped back, is the same network with flipped kernels. So
+all eight members of a self-ensemble can be streamed row by row in parallel, and a wide image can be streamed along its
+longer axis without a transposed copy.
 
 References
 ----------
@@ -19,48 +19,78 @@ import torch
 from torch import Tensor, nn
 
 from napari_sr.inference.compute.streaming.plan import StreamPlan
-from napari_sr.inference.compute.streaming.steps import Convolve, CropStep, Pad, Shuffle, Step, UnshuffleStep
+from napari_sr.inference.compute.streaming.scaling import CropStep, ShuffleStep, UnshuffleStep
+from napari_sr.inference.compute.streaming.step import Step
+from napari_sr.inference.compute.streaming.steps import ConvolveStep, PadStep
 
 
 @dataclass(frozen=True)
 class Dihedral:
-    """A flip of rows, a flip of columns, and then an exchange of the two."""
+    """A flip of rows, then a flip of columns, then an exchange of rows and columns.
+
+    Parameters
+    ----------
+    flip_rows, flip_columns, exchange : bool, default False
+        Which of the three are applied.
+    """
 
     flip_rows: bool = False
     flip_columns: bool = False
     exchange: bool = False
 
     def apply(self, image: Tensor) -> Tensor:
-        """Turn the last two axes of a tensor."""
-        axes = [axis for axis, flip in ((-2, self.flip_rows), (-1, self.flip_columns)) if flip]
-        transformed_plan = image.flip(axes) if axes else image
-        return transformed_plan.transpose(-1, -2) if self.exchange else transformed_plan
+        """Transform an image.
+
+        Parameters
+        ----------
+        image : Tensor, shape (..., H, W)
+            The image.
+
+        Returns
+        -------
+        Tensor, shape (..., H, W), or (..., W, H) with `exchange`
+        """
+        flipped = image.flip(self._axes) if self._axes else image
+        return flipped.transpose(-1, -2) if self.exchange else flipped
 
     def undo(self, image: Tensor) -> Tensor:
-        """Turn back."""
-        back = image.transpose(-1, -2) if self.exchange else image
-        axes = [axis for axis, flip in ((-2, self.flip_rows), (-1, self.flip_columns)) if flip]
-        return back.flip(axes) if axes else back
+        """Apply the inverse transform.
+
+        Parameters
+        ----------
+        image : Tensor, shape (..., H, W)
+            The image.
+
+        Returns
+        -------
+        Tensor, shape (..., H, W), or (..., W, H) with `exchange`
+        """
+        exchanged = image.transpose(-1, -2) if self.exchange else image
+        return exchanged.flip(self._axes) if self._axes else exchanged
+
+    @property
+    def _axes(self) -> list[int]:
+        return [axis for axis, flip in ((-2, self.flip_rows), (-1, self.flip_columns)) if flip]
 
 
-#: The eight flips and turns of a square.
+#: The eight elements of the dihedral group of the square.
 DIHEDRALS: tuple[Dihedral, ...] = tuple(Dihedral(*flags) for flags in product((False, True), repeat=3))
 
 
 def transformed_plan(plan: StreamPlan, dihedral: Dihedral) -> StreamPlan:
-    """Turn the kernels of a plan.
+    """Transform the kernels of a plan.
 
     Parameters
     ----------
-    plan : Plan
+    plan : StreamPlan
         The steps of a network f.
-    turn : Turn
-        How images would be turned.
+    dihedral : Dihedral
+        The transform of the images.
 
     Returns
     -------
-    Plan
-        The steps of the network that gives ``turn.apply(f(image))`` for ``turn.apply(image)``.
+    StreamPlan
+        The steps of the network that maps ``dihedral.apply(image)`` to ``dihedral.apply(f(image))``.
     """
     if dihedral == Dihedral():
         return plan
@@ -71,30 +101,30 @@ def transformed_plan(plan: StreamPlan, dihedral: Dihedral) -> StreamPlan:
         for tensor in step.inputs:
             readers[tensor] = readers.get(tensor, 0) + 1
     for n, step in enumerate(plan.steps):
-        if isinstance(step, Shuffle):
+        if isinstance(step, ShuffleStep):
             order = _order(step.factor, dihedral)
             maker = makers.get(step.inputs[0]) if len(step.inputs) == 1 else None
             before = steps[maker] if maker is not None else None
             if (
-                isinstance(before, Convolve)
+                isinstance(before, ConvolveStep)
                 and not before.after
                 and before.module.groups == 1
                 and readers[before.output] == 1
                 and maker is not None
             ):
-                # The convolution writes its channels in the order in which they will be read: no copy.
+                # The convolution writes its channels in the order in which the shuffle reads them, without a copy.
                 steps[maker] = replace(before, module=_permuted(before.module, order))
             else:
                 steps[n] = replace(step, order=order)
         else:
-            steps[n] = _turned_step(step, dihedral)
-    return replace(plan, steps=tuple(steps), peaks={})
+            steps[n] = _transformed_step(step, dihedral)
+    return replace(plan, steps=tuple(steps))
 
 
-def _turned_step(step: Step, dihedral: Dihedral) -> Step:
-    if isinstance(step, Convolve):
-        return replace(step, module=_turned_convolution(step.module, dihedral))
-    if isinstance(step, Pad):
+def _transformed_step(step: Step, dihedral: Dihedral) -> Step:
+    if isinstance(step, ConvolveStep):
+        return replace(step, module=_transformed_convolution(step.module, dihedral))
+    if isinstance(step, PadStep):
         left, right, top, bottom = step.left, step.right, step.top, step.bottom
         if dihedral.flip_rows:
             top, bottom = bottom, top
@@ -108,19 +138,19 @@ def _turned_step(step: Step, dihedral: Dihedral) -> Step:
         flipped = flips[::-1] if dihedral.exchange else flips
         if isinstance(step, UnshuffleStep):
             order = _order(step.factor, dihedral)
-            # Gathering undoes what shuffling does, so its order is the inverse one.
+            # An unshuffle is the inverse of a shuffle, so its order is the inverse permutation.
             return replace(step, order=tuple(sorted(range(len(order)), key=order.__getitem__)), flipped=flipped)
         return replace(step, flipped=flipped)
-    # Interpolation kernels look the same from every side, and the others look at one pixel at a time.
+    # Interpolation kernels are symmetric, and the other steps are pointwise.
     return step
 
 
 def _order(factor: int, dihedral: Dihedral) -> tuple[int, ...]:
-    """Which of the `factor` ** 2 pixels of a group comes to stand where."""
+    """Permutation of the ``factor ** 2`` pixels of a group."""
     return tuple(dihedral.apply(torch.arange(factor**2).reshape(factor, factor)).flatten().tolist())
 
 
-def _turned_convolution(module: nn.Conv2d, dihedral: Dihedral) -> nn.Conv2d:
+def _transformed_convolution(module: nn.Conv2d, dihedral: Dihedral) -> nn.Conv2d:
     weight = dihedral.apply(module.weight.detach())
     exchanged = (lambda pair: (pair[1], pair[0])) if dihedral.exchange else (lambda pair: pair)
     copied = nn.Conv2d(
@@ -138,7 +168,7 @@ def _turned_convolution(module: nn.Conv2d, dihedral: Dihedral) -> nn.Conv2d:
 
 
 def _permuted(module: nn.Conv2d, order: tuple[int, ...]) -> nn.Conv2d:
-    """Give a convolution whose output channels, in groups of ``len(order)``, stand in another order."""
+    """Permute the output channels of a convolution in groups of ``len(order)``."""
     rows = torch.arange(module.out_channels).reshape(-1, len(order))[:, list(order)].reshape(-1)
     rows = rows.to(module.weight.device)
     copied = nn.Conv2d(

@@ -1,22 +1,34 @@
-"""How much memory a stream will take, found by playing it through without numbers."""
+"""Prediction of the peak memory of a stream, by executing its schedule on shapes only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 from torch import Tensor
 
 from napari_sr.inference.compute.streaming.plan import StreamPlan
 from napari_sr.inference.compute.streaming.rows import Rows
-from napari_sr.inference.compute.streaming.steps import Convolve, Step
+from napari_sr.inference.compute.streaming.step import Step
+from napari_sr.inference.compute.streaming.steps import ConvolveStep
 from napari_sr.inference.compute.streaming.stream import Stream
+
+#: Peaks that were predicted, for each plan by channels, rows and strip. A plan holds the weights of its network, so
+#: the entry does not keep it alive.
+_PEAKS: WeakKeyDictionary[StreamPlan, dict[tuple[int, int, int], float]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
 class ShapeOnly:
-    """The shape of rows, without the rows."""
+    """A tensor that has a shape but no memory.
+
+    Parameters
+    ----------
+    shape : (int, int, int, int)
+        (N, C, H, W).
+    """
 
     shape: tuple[int, int, int, int]
 
@@ -25,37 +37,37 @@ class ShapeOnly:
         return ShapeOnly((n, channels, len(range(rows)[index[2]]), width))
 
     def clone(self, **_: Any) -> ShapeOnly:
-        """Stand for a copy."""
+        """Return the shape of a copy."""
         return self
 
     def copy_(self, _: ShapeOnly) -> ShapeOnly:
-        """Stand for what is written over."""
+        """Return the shape of the tensor that is overwritten."""
         return self
 
 
 class _ShapeStream(Stream):
-    """A stream of one column of ghosts, which counts the numbers that are held."""
+    """A stream of shapes one column wide, which counts the numbers in memory."""
 
     def __init__(self, plan: StreamPlan, channels: int, rows: int, strip: int) -> None:
         super().__init__(plan, _shapes_only(channels), rows, 1, strip, lambda: None)
         self.sizes = [count * float(rate) for count, rate in zip(plan.channels(channels), plan.rates, strict=True)]
         self.held = 0.0
-        self.most_beside = 0.0
+        self.most_without_workspace = 0.0
         self.workspace = 0.0
 
     @property
     def peak(self) -> float:
-        """Most numbers at once: the workspace stays from the first convolution to the last."""
-        return self.most_beside + self.workspace
+        """Most numbers at once. The workspace stays allocated from the first convolution to the last."""
+        return self.most_without_workspace + self.workspace
 
     def _feed(self) -> None:
         before = self.tensors[0].held
         super()._feed()
         self.held += (self.tensors[0].held - before) * self.sizes[0]
 
-    def _given(self) -> Iterator[Tensor]:
+    def _new_rows(self) -> Iterator[Tensor]:
         before = self.tensors[self.output].held
-        yield from super()._given()
+        yield from super()._new_rows()
         self.held += (self.tensors[self.output].held - before) * self.sizes[self.output]
 
     def _advance(self, step: Step) -> bool:
@@ -65,15 +77,15 @@ class _ShapeStream(Stream):
         self.held += sum(self.tensors[t].held * self.sizes[t] for t in touched) - before
         return advanced
 
-    def _made(self, step: Step, inputs: list[Rows], start: int, stop: int, rows: int) -> Tensor:
+    def _compute(self, step: Step, inputs: list[Rows], start: int, stop: int, rows: int) -> Tensor:
         low, high = step.needs(start, stop, rows)
-        # While a step is computed its window and its result are there beside all that is held.
+        # The input window and the output of a step exist in addition to all rows that are held.
         window = (high - low) * sum(self.sizes[t] for t in step.inputs)
-        made = step.takes(start, stop, rows) * self.sizes[step.output]
-        if isinstance(step, Convolve):
+        output = step.takes(start, stop, rows) * self.sizes[step.output]
+        if isinstance(step, ConvolveStep):
             self.workspace = max(self.workspace, window)
             window = 0.0
-        self.most_beside = max(self.most_beside, self.held + window + made)
+        self.most_without_workspace = max(self.most_without_workspace, self.held + window + output)
         return cast("Tensor", ShapeOnly((1, 1, stop - start, 1)))
 
 
@@ -82,30 +94,32 @@ def _shapes_only(channels: int) -> Any:
 
 
 def peak_per_column(plan: StreamPlan, channels: int, rows: int, strip: int, radius: int) -> float:
-    """Numbers that a stream holds at most, per column of the image.
+    """Predict the largest count of numbers that a stream has in memory, per column of the image.
 
     Parameters
     ----------
-    plan : Plan
-        The network's steps.
+    plan : StreamPlan
+        The steps of the network.
     channels : int
         Channels of the image.
     rows : int
         Height of the image.
     strip : int
-        Rows that flow together.
+        Rows of the image that are read at a time.
     radius : int
-        The network's receptive radius: from that depth on nothing more is held.
+        Receptive radius of the network, in pixels: beyond that many rows the memory no longer grows.
 
     Returns
     -------
     float
-        Numbers per column; times the columns, the images in a batch and the bytes of a number it is memory.
+        Numbers per column. The memory in bytes is this times the columns, the images of a batch and the bytes of a
+        number.
     """
     key = (channels, min(rows, 2 * radius + 6 * strip), strip)
-    if key not in plan.peaks:
-        memory_model = _ShapeStream(plan, *key)
-        for _ in memory_model.run():
+    peaks = _PEAKS.setdefault(plan, {})
+    if key not in peaks:
+        shapes = _ShapeStream(plan, *key)
+        for _ in shapes.run():
             pass
-        plan.peaks[key] = memory_model.peak
-    return plan.peaks[key]
+        peaks[key] = shapes.peak
+    return peaks[key]

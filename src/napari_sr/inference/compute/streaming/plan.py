@@ -1,14 +1,14 @@
-"""From a network to the steps of a stream: the network is traced, and each of its layers becomes a step.
+"""Conversion of a network to the steps of a stream.
 
-The layers are read from the network itself with torch.fx, so that no architecture is written twice. A layer that cannot
-be streamed is named, and the caller goes by overlap tiles instead.
+The network is traced with torch.fx and each layer becomes a step, so no architecture is described a second time. A
+layer that cannot be streamed is named in the exception, and the caller uses overlapping tiles instead.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from threading import Lock, get_ident
 from typing import Any
@@ -17,29 +17,21 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
-from napari_sr.inference.compute.streaming.steps import (
-    Apply,
-    Convolve,
-    CropStep,
-    EnlargeStep,
-    Pad,
-    Shuffle,
-    Step,
-    Sum,
-    UnshuffleStep,
-    relu,
-)
+from napari_sr.inference.compute.streaming.scaling import CropStep, ShuffleStep, UnshuffleStep, UpsampleStep
+from napari_sr.inference.compute.streaming.step import Pointwise, Step, relu
+from napari_sr.inference.compute.streaming.steps import ConvolveStep, PadStep, PointwiseStep, SumStep
 from napari_sr.networks.unshuffle import CropTo, PadUnshuffle
 from napari_sr.networks.upsample import Upsample
 
 
 class NotStreamable(Exception):
-    """A layer keeps the network from being streamed; the message names it."""
+    """A network cannot be streamed; the message names the layer."""
 
 
-@dataclass(frozen=True)
+# Compared by identity, so that a plan can be the key of a dictionary.
+@dataclass(frozen=True, eq=False)
 class StreamPlan:
-    """The steps of a stream, in the order in which rows go through.
+    """The steps of a stream, in the order of their execution.
 
     Parameters
     ----------
@@ -49,32 +41,39 @@ class StreamPlan:
         Rows of each tensor per row of the image; tensor 0 is the image.
     output : int
         Number of the tensor that is the result.
-    peaks : dict
-        What `peak_per_column` has found out for this plan, so that it is found out once.
     """
 
     steps: tuple[Step, ...]
     rates: tuple[Fraction, ...]
     output: int
-    peaks: dict[tuple[int, int, int], float] = field(default_factory=dict, compare=False, repr=False)
 
     def channels(self, image: int) -> tuple[int, ...]:
-        """Channels of each tensor, for an image of so many."""
+        """Compute the channels of each tensor.
+
+        Parameters
+        ----------
+        image : int
+            Channels of the image.
+
+        Returns
+        -------
+        tuple of int
+            One number for each tensor.
+        """
         counts = [image] + [0] * (len(self.rates) - 1)
         for step in self.steps:
             counts[step.output] = step.channels([counts[tensor] for tensor in step.inputs])
         return tuple(counts)
 
 
-# torch.fx puts itself in the place of every module's call while it traces: of two traces at once, one would undo the
-# other's.
+# torch.fx replaces the __call__ of nn.Module while it traces. Two traces at once would undo each other's replacement.
 _TRACING = Lock()
 
 
 class _Tracer(fx.Tracer):
-    """Takes the interpolating and gathering layers of `napari_sr.networks` as they are, like torch's own.
+    """A tracer that treats the interpolation and unshuffle layers of `napari_sr.networks` as leaves, as torch's own.
 
-    Calls on other threads, which compute while this one traces, go on as they are.
+    Calls on other threads, which may compute at the same time, are passed through.
     """
 
     def __init__(self) -> None:
@@ -96,45 +95,48 @@ class _Tracer(fx.Tracer):
         return isinstance(m, Upsample | PadUnshuffle | CropTo) or super().is_leaf_module(m, module_qualified_name)
 
 
+Tensors = tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class _Value:
-    """What a node of the traced network stands for: tensors side by side in the channels, times a number."""
+    """The value of a node of the traced network: tensors, concatenated in the channels, times a number."""
 
-    tensors: tuple[int, ...]
+    tensors: Tensors
     factor: float = 1.0
 
 
 def plan_stream(network: nn.Module) -> StreamPlan:
-    """Work out the steps by which a network can be streamed.
+    """Plan the streaming of a network.
 
     Parameters
     ----------
     network : nn.Module
-        In evaluation mode, from one image (N, C, H, W) to another.
+        A network in evaluation mode that maps one image (N, C, H, W) to another.
 
     Returns
     -------
-    Plan
+    StreamPlan
+        The steps of the network.
 
     Raises
     ------
     NotStreamable
-        With the name and kind of the layer that stopped it.
+        If a layer cannot be streamed; the message has its name and type.
     """
     try:
         with _TRACING:
             graph = _Tracer().trace(network)
     except Exception as error:
-        # What fx cannot follow (a branch on values, say) it refuses with errors of many types.
-        raise NotStreamable(f"the network {type(network).__name__} cannot be followed: {error}") from error
+        # fx raises exceptions of many types, for a branch on values for example.
+        raise NotStreamable(f"the network {type(network).__name__} cannot be traced: {error}") from error
     planner = _Planner(network, graph)
-    # What leads nowhere is neither computed nor kept.
-    graph.eliminate_dead_code(planner.matters)
+    graph.eliminate_dead_code(planner.has_effect)
     return planner.plan()
 
 
 class _Planner:
-    """Walks through the traced network once."""
+    """Converts a traced network to steps, in one pass."""
 
     def __init__(self, network: nn.Module, graph: fx.Graph) -> None:
         self.modules = dict(network.named_modules())
@@ -143,14 +145,15 @@ class _Planner:
         self.rates: list[Fraction] = [Fraction(1)]
         self.values: dict[fx.Node, _Value] = {}
 
-    def matters(self, node: fx.Node) -> bool:
-        """Whether a node does something even if nobody reads it: what writes over its input does."""
+    def has_effect(self, node: fx.Node) -> bool:
+        """Whether a node has an effect even without readers: an operation in place has."""
         if node.op == "call_module":
             return bool(getattr(self.modules[str(node.target)], "inplace", False))
         name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
         return node.op in ("placeholder", "output") or name.endswith("_") or bool(node.kwargs.get("inplace"))
 
     def plan(self) -> StreamPlan:
+        """Convert all nodes."""
         output: int | None = None
         for node in self.graph.nodes:
             if node.op == "placeholder":
@@ -167,48 +170,37 @@ class _Planner:
                 raise self._refusal(node)
         assert output is not None
         if output == 0 or self.rates[output].denominator != 1:
-            raise NotStreamable("the network does not enlarge by a whole factor")
+            raise NotStreamable("the network does not upsample by a whole factor")
         return StreamPlan(_late(self.steps), tuple(self.rates), output)
 
     def _module(self, node: fx.Node, module: nn.Module) -> _Value:
         if node.kwargs or (getattr(module, "inplace", False) and not self._alone(node.args[0])):
             raise self._refusal(node)
         source = node.args[0]
-        name = str(node.target)
         match module:
             case nn.Conv2d():
                 self._check_convolution(node, module)
-                return self._step(node, lambda inputs, out: Convolve(name, inputs, out, module=module))
+                return self._step(node, ConvolveStep, module=module)
             case Upsample() if module.factor == 1:
                 return self._value(source, node)
             case Upsample():
-                factor = Fraction(module.factor)
-                return self._step(node, lambda inputs, out: EnlargeStep(name, inputs, out, module=module), factor)
+                return self._step(node, UpsampleStep, Fraction(module.factor), module=module)
             case nn.Upsample():
                 return self._torch_upsample(node, module)
             case nn.PixelShuffle():
-                shuffle = module.upscale_factor
-                rate = Fraction(shuffle)
-                return self._step(node, lambda inputs, out: Shuffle(name, inputs, out, factor=shuffle), rate)
+                return self._step(node, ShuffleStep, Fraction(module.upscale_factor), factor=module.upscale_factor)
             case PadUnshuffle() | nn.PixelUnshuffle():
-                gathered = module.factor if isinstance(module, PadUnshuffle) else module.downscale_factor
-                rate = Fraction(1, gathered)
-                return self._step(node, lambda inputs, out: UnshuffleStep(name, inputs, out, factor=gathered), rate)
+                group = module.factor if isinstance(module, PadUnshuffle) else module.downscale_factor
+                return self._step(node, UnshuffleStep, Fraction(1, group), factor=group)
             case CropTo():
                 if self._single(node.args[1], node) != 0:
                     raise self._refusal(node)
-                return self._step(
-                    node, lambda inputs, out: CropStep(name, inputs, out, scale=module.scale, group=module.group)
-                )
+                return self._step(node, CropStep, scale=module.scale, group=module.group)
             case nn.ReplicationPad2d() | nn.ReflectionPad2d() | nn.ZeroPad2d():
                 mode = {nn.ReplicationPad2d: "replicate", nn.ReflectionPad2d: "reflect", nn.ZeroPad2d: "zeros"}
                 left, right, top, bottom = module.padding
-                kind = mode[type(module)]
                 return self._step(
-                    node,
-                    lambda inputs, out: Pad(
-                        name, inputs, out, left=left, right=right, top=top, bottom=bottom, mode=kind
-                    ),
+                    node, PadStep, left=left, right=right, top=top, bottom=bottom, mode=mode[type(module)]
                 )
             case _:
                 function = _pointwise_module(module)
@@ -220,7 +212,7 @@ class _Planner:
         target = node.target
         if target is torch.cat and node.args and node.kwargs.keys() <= {"dim"}:
             return self._cat(node)
-        # torch.fx writes down inplace=False where nothing was said.
+        # torch.fx adds inplace=False to calls without the argument.
         if any(item != ("inplace", False) for item in node.kwargs.items()):
             raise self._refusal(node)
         if target in (operator.add, torch.add, "add"):
@@ -248,7 +240,7 @@ class _Planner:
         if dimension != 1 or not isinstance(parts, list | tuple):
             raise self._refusal(node)
         values = [self._value(part, node) for part in parts]
-        tensors = [value.tensors if value.factor == 1 else (self._whole(value, node),) for value in values]
+        tensors = [value.tensors if value.factor == 1 else (self._single_of(value, node),) for value in values]
         if len({self.rates[t] for group in tensors for t in group}) > 1:
             raise self._refusal(node)
         return _Value(tuple(t for group in tensors for t in group))
@@ -260,62 +252,65 @@ class _Planner:
             shift = sign * float(second)
             return self._pointwise(node, first, lambda x: x.add_(shift))
         a, b = self._value(first, node), self._value(second, node)
-        inputs = [v.tensors[0] if len(v.tensors) == 1 else self._whole(_Value(v.tensors), node) for v in (a, b)]
+        inputs = tuple(
+            v.tensors[0] if len(v.tensors) == 1 else self._single_of(_Value(v.tensors), node) for v in (a, b)
+        )
         if self.rates[inputs[0]] != self.rates[inputs[1]]:
             raise self._refusal(node)
         factors = (a.factor, sign * b.factor)
         out = self._tensor(self.rates[inputs[0]])
-        self.steps.append(Sum(str(node), inputs, out, factors=factors))
+        self.steps.append(SumStep(name=str(node), inputs=inputs, output=out, factors=factors))
         return _Value((out,))
 
-    def _pointwise(self, node: fx.Node, source: Any, function: Callable[[Tensor], Tensor]) -> _Value:
-        """Let the step before take the layer along when nobody else reads what it makes; else make a step of it."""
+    def _pointwise(self, node: fx.Node, source: Any, function: Pointwise) -> _Value:
+        """Append a pointwise layer to the step before it, or make a step of it if that step has other readers."""
         value = self._value(source, node)
         assert isinstance(source, fx.Node)
         last = self.steps[-1] if self.steps else None
         alone = len(value.tensors) == 1 and self._alone(source)
-        functions = [function] if value.factor == 1 else [_times(value.factor), function]
-        if alone and last is not None and last.output == value.tensors[0] and not isinstance(last, Pad):
-            last.after.extend(functions)
+        functions = (function,) if value.factor == 1 else (_times(value.factor), function)
+        if alone and last is not None and last.output == value.tensors[0] and not isinstance(last, PadStep):
+            last.after += functions
             return _Value(value.tensors)
-        out = self._tensor(self.rates[value.tensors[0]])
-        self.steps.append(Apply(str(node), list(value.tensors), out, functions))
-        return _Value((out,))
+        return _Value((self._pointwise_step(node, value, functions),))
 
     def _alone(self, source: Any) -> bool:
-        """Whether nobody else reads the tensor of a node, under this name or another (times a number, say)."""
+        """Whether the tensors of a node have one reader, other values of the same tensors included."""
         tensors = set(self._value(source, source).tensors)
         holders = (node for node, value in self.values.items() if tensors & set(value.tensors))
         return all(len(node.users) == 1 for node in holders)
 
-    def _step(self, node: fx.Node, make: Callable[[list[int], int], Step], rate: Fraction = Fraction(1)) -> _Value:
+    def _step(self, node: fx.Node, kind: type[Step], rate: Fraction = Fraction(1), **settings: Any) -> _Value:
+        """Add a step for a layer whose output has `rate` rows per row of its input."""
         value = self._value(node.args[0], node)
-        inputs = list(value.tensors) if value.factor == 1 else [self._whole(value, node)]
+        inputs = value.tensors if value.factor == 1 else (self._single_of(value, node),)
         out = self._tensor(self.rates[inputs[0]] * rate)
-        self.steps.append(make(inputs, out))
+        self.steps.append(kind(name=str(node.target), inputs=inputs, output=out, **settings))
         return _Value((out,))
 
     def _torch_upsample(self, node: fx.Node, module: nn.Upsample) -> _Value:
         given = module.scale_factor
         factor = int(given) if isinstance(given, int | float) and float(given).is_integer() else 0
-        # torch's cubic is another one than MATLAB's (a = -0.75), so its bicubic layer is not ours.
+        # torch's cubic kernel has a = -0.75 and MATLAB's has a = -0.5, so its bicubic layer is not `Upsample`.
         if module.mode not in ("nearest", "bilinear") or module.align_corners or factor < 1:
             raise self._refusal(node)
-        ours = Upsample(factor, "nearest" if module.mode == "nearest" else "bilinear")
-        name = str(node.target)
-        return self._step(node, lambda inputs, out: EnlargeStep(name, inputs, out, module=ours), Fraction(factor))
+        equivalent = Upsample(factor, "nearest" if module.mode == "nearest" else "bilinear")
+        return self._step(node, UpsampleStep, Fraction(factor), module=equivalent)
 
-    def _whole(self, value: _Value, node: fx.Node) -> int:
-        """Make one tensor of a value that is several, or is multiplied."""
-        functions = [] if value.factor == 1 else [_times(value.factor)]
-        if len(value.tensors) == 1 and not functions:
+    def _single_of(self, value: _Value, node: fx.Node) -> int:
+        """Return one tensor for a value, with a step that concatenates or multiplies if it needs one."""
+        if len(value.tensors) == 1 and value.factor == 1:
             return value.tensors[0]
+        return self._pointwise_step(node, value, () if value.factor == 1 else (_times(value.factor),))
+
+    def _pointwise_step(self, node: fx.Node, value: _Value, functions: tuple[Pointwise, ...]) -> int:
+        """Add a step that copies a value and applies pointwise layers; return the number of its output."""
         out = self._tensor(self.rates[value.tensors[0]])
-        self.steps.append(Apply(str(node), list(value.tensors), out, functions))
+        self.steps.append(PointwiseStep(name=str(node), inputs=value.tensors, output=out, after=functions))
         return out
 
     def _single(self, source: Any, node: fx.Node) -> int:
-        return self._whole(self._value(source, node), node)
+        return self._single_of(self._value(source, node), node)
 
     def _value(self, source: Any, node: fx.Node) -> _Value:
         if not isinstance(source, fx.Node) or source not in self.values:
@@ -333,7 +328,7 @@ class _Planner:
             raise self._refusal(node)
         paddings = (0, 0) if isinstance(module.padding, str) else module.padding
         sizes = zip(paddings, module.kernel_size, module.dilation, strict=True)
-        # Rows made of nothing but border: no network has them, and a step would have to keep rows for them.
+        # Output rows that depend on the border alone: no known network has them, and input rows would be held for them.
         if any(2 * padding > (size - 1) * dilation for padding, size, dilation in sizes):
             raise self._refusal(node)
 
@@ -345,22 +340,23 @@ class _Planner:
 
 
 def _late(steps: list[Step]) -> tuple[Step, ...]:
-    """Put an interpolation that one step alone reads just before it: beside a deep network it would run far ahead."""
+    """Move an interpolation with one reader to just before it: parallel to a deep network it would run far ahead."""
     ordered = list(steps)
     for step in steps:
         readers = [other for other in ordered if step.output in other.inputs]
-        if isinstance(step, EnlargeStep) and len(readers) == 1:
+        if isinstance(step, UpsampleStep) and len(readers) == 1:
             ordered.remove(step)
             ordered.insert(ordered.index(readers[0]), step)
     return tuple(ordered)
 
 
-def _times(factor: float) -> Callable[[Tensor], Tensor]:
+def _times(factor: float) -> Pointwise:
+    """A multiplication in place."""
     return lambda x: x.mul_(factor)
 
 
-def _pointwise_module(module: nn.Module) -> Callable[[Tensor], Tensor] | None:
-    """A function for a layer that looks at one pixel at a time, writing in place where torch can."""
+def _pointwise_module(module: nn.Module) -> Pointwise | None:
+    """The function of a pointwise layer, in place where torch offers it; None for other layers."""
     match module:
         case nn.ReLU():
             return relu
