@@ -73,7 +73,7 @@ def test_a_recipe_becomes_a_model_that_is_listed(folder):
     run = folder / "runs" / "tiny"
     assert {path.name for path in run.iterdir()} == {"recipe.toml", "curves.csv", "train.log", "last.pt", "model.txt"}
     assert read_curves(run / "curves.csv")[-1]["psnr"]
-    assert "places to learn from" in (run / "train.log").read_text()
+    assert "positions of patches" in (run / "train.log").read_text()
 
 
 def test_asked_again_it_writes_no_second_model(folder):
@@ -154,7 +154,7 @@ def test_interrupted_it_says_so_and_goes_on_when_called_again(folder):
     assert process.returncode == 130, errors
     assert "the same command goes on from there" in errors
     napari_sr("train", "tiny.toml", "--device", "cpu", "-q")
-    assert "going on from step" in log.read_text()
+    assert "continued from step" in log.read_text()
     assert [entry.name for entry in list_user()] == ["tiny"]
 
 

@@ -1,4 +1,4 @@
-"""A training that takes seconds: a network of a few hundred weights, images drawn by a seed."""
+"""A training that takes seconds: a network with a few hundred weights, and random images."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ accumulate = 2
 
 @pytest.fixture(autouse=True)
 def model_folder(tmp_path, monkeypatch):
-    """Keep the user's own models and runs out of it."""
+    """Isolate the tests from the models and runs of the user."""
     monkeypatch.setenv("NAPARI_SR_MODELS", str(tmp_path / "user" / "models"))
     return tmp_path / "user" / "models"
 

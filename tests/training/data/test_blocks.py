@@ -1,4 +1,4 @@
-"""Validation lies apart from what is learned from, and empty patches are left out."""
+"""Validation blocks and training patches are apart, and empty patches are left out."""
 
 import numpy as np
 import pytest
@@ -6,27 +6,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_sr import InputError
-from napari_sr.training.data.blocks import cells, choose_blocks, clear_of, permitted_corners
+from napari_sr.training.data.blocks import cells, choose_blocks, permitted_corners, trainable_pixels
 from napari_sr.training.recipe import Validation
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(16, 96))
 def test_cells_cover_a_plane_once(height, width, side):
-    seen = np.zeros((height, width), int)
+    counts = np.zeros((height, width), int)
     for rows, columns in cells(height, width, side):
-        seen[rows, columns] += 1
-    assert (seen == 1).all()
+        counts[rows, columns] += 1
+    assert (counts == 1).all()
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(60, 140), st.integers(60, 140), st.integers(4, 16), st.integers(0, 10), st.integers(0, 2**32))
-def test_no_patch_comes_nearer_to_validation_than_the_gap(height, width, side, gap, seed):
+def test_no_patch_is_nearer_to_validation_than_the_gap(height, width, side, gap, seed):
     plane = np.random.default_rng(seed).random((height, width))
-    wanted = Validation(block=24, gap=gap)
-    blocks = choose_blocks([plane], [None], wanted, 0.0, seed)
-    corners = permitted_corners(
-        plane, clear_of(plane.shape, [(b.rows, b.columns) for b in blocks], gap, None, None), side, 0.0
-    )
+    blocks = choose_blocks([plane], [None], Validation(block=24, gap=gap), 0.0, seed)
+    trainable = trainable_pixels(plane.shape, [(b.rows, b.columns) for b in blocks], gap, None, None)
+    corners = permitted_corners(plane, trainable, side, 0.0)
     for y, x in np.argwhere(corners)[:: max(1, corners.sum() // 50)]:
         for block in blocks:
             apart_y = max(block.rows.start - (y + side), y - block.rows.stop)
@@ -34,20 +32,20 @@ def test_no_patch_comes_nearer_to_validation_than_the_gap(height, width, side, g
             assert max(apart_y, apart_x) >= gap
 
 
-def test_permitted_corners_are_those_that_a_loop_finds():
+def test_permitted_corners_equal_those_of_a_loop():
     rng = np.random.default_rng(0)
-    plane, clear = rng.random((20, 17)), rng.random((20, 17)) > 0.02
+    plane, trainable = rng.random((20, 17)), rng.random((20, 17)) > 0.02
     plane[:, :8] = 0.5 + 0.001 * rng.random((20, 8))
-    found = permitted_corners(plane, clear, 5, 0.2)
-    wanted = [
-        [clear[y : y + 5, x : x + 5].all() and plane[y : y + 5, x : x + 5].std() > 0.2 * plane.std() for x in range(13)]
-        for y in range(16)
-    ]
-    assert np.array_equal(found, wanted)
-    assert 0 < found.sum() < found.size
+    corners = permitted_corners(plane, trainable, 5, 0.2)
+    expected = np.zeros((16, 13), bool)
+    for y, x in np.ndindex(16, 13):
+        patch = np.s_[y : y + 5, x : x + 5]
+        expected[y, x] = trainable[patch].all() and plane[patch].std() > 0.2 * plane.std()
+    assert np.array_equal(corners, expected)
+    assert 0 < corners.sum() < corners.size
 
 
-def test_constant_patches_are_empty_whatever_the_share():
+def test_constant_patches_are_empty_for_any_threshold():
     plane = np.zeros((30, 30))
     plane[20:, 20:] = np.random.default_rng(0).random((10, 10))
     corners = permitted_corners(plane, np.ones((30, 30), bool), 4, 0.0)
@@ -55,17 +53,17 @@ def test_constant_patches_are_empty_whatever_the_share():
     assert corners[20:, 20:].all()
 
 
-def test_the_seed_chooses_the_blocks_and_empty_ones_come_last():
+def test_the_seed_determines_the_blocks_and_empty_ones_are_last():
     plane = np.zeros((96, 96))
     plane[:, 48:] = np.random.default_rng(0).random((96, 48))
-    wanted = Validation(block=24, share=0.5)
-    blocks = choose_blocks([plane], [None], wanted, 0.5, 1)
-    assert blocks == choose_blocks([plane], [None], wanted, 0.5, 1)
-    assert blocks != choose_blocks([plane], [None], wanted, 0.5, 2)
+    validation = Validation(block=24, share=0.5)
+    blocks = choose_blocks([plane], [None], validation, 0.5, 1)
+    assert blocks == choose_blocks([plane], [None], validation, 0.5, 1)
+    assert blocks != choose_blocks([plane], [None], validation, 0.5, 2)
     assert all(block.columns.start >= 48 for block in blocks)
 
 
-def test_a_region_is_validated_on_alone():
+def test_blocks_are_in_regions_only_if_there_are_any():
     region = np.zeros((96, 96), bool)
     region[10:50, 40:90] = True
     plane = np.random.default_rng(0).random((96, 96))

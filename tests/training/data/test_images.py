@@ -1,4 +1,4 @@
-"""Images as callers have them: arrays, files, layers, pairs, regions."""
+"""Images of callers: arrays, files, layers, pairs and regions."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from napari_sr.training.data.training_set import make_training_set
 from napari_sr.training.recipe import ImageSet, Recipe
 
 
-def test_files_bring_their_names_and_pixel_sizes(tmp_path):
+def test_files_have_names_and_pixel_sizes(tmp_path):
     data = np.random.default_rng(0).integers(0, 4000, (3, 40, 50), np.uint16)
     write_image(tmp_path / "stack.tif", data, "ZYX", {"Z": 0.3, "Y": 0.1, "X": 0.1}, "micrometer")
     (image,) = training_images(tmp_path / "stack.tif", 2)
@@ -21,7 +21,7 @@ def test_files_bring_their_names_and_pixel_sizes(tmp_path):
     assert (size, unit) == (pytest.approx(0.2), "micrometer")
 
 
-def test_a_folder_is_one_set_with_its_terms(tmp_path):
+def test_a_folder_is_one_set_with_its_license(tmp_path):
     for name in ("a", "b"):
         write_image(tmp_path / f"{name}.png", np.zeros((8, 8), np.uint8))
     images = images_in([ImageSet(path=".", name="letters", license="CC0-1.0")], tmp_path, 2)
@@ -47,7 +47,7 @@ def test_partners_are_found_by_name(tmp_path, textured):
         images_in([ImageSet(path="high", low="low")], tmp_path, 2)
 
 
-def test_a_pair_is_brought_to_one_brightness(textured):
+def test_the_brightness_of_a_pair_is_fitted(textured):
     high = textured(160, 160).astype(np.float32)
     low = resize(high, (80, 80))
     images = training_images([(low, 3 * high + 50)], 2)
@@ -59,14 +59,15 @@ def test_a_pair_is_brought_to_one_brightness(textured):
     assert np.abs(a - b).mean() < 0.01
 
 
-def test_planes_of_a_stack_are_counted_and_spread(textured):
+def test_planes_of_a_stack_are_limited_and_evenly_spaced(textured):
     stack = np.stack([textured(40, 40, seed) for seed in range(9)])
     recipe = Recipe.from_toml('[data]\nplanes = 3\n[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }]')
     plane_pairs, _ = make_plane_pairs(training_images(stack, 2, axes="ZYX"), 2, recipe.data, recipe.degradation, "gray")
-    assert [int(np.argmax([np.array_equal(t.high, plane) for plane in stack])) for t in plane_pairs] == [0, 4, 8]
+    numbers = [int(np.argmax([np.array_equal(pair.high, plane) for plane in stack])) for pair in plane_pairs]
+    assert numbers == [0, 4, 8]
 
 
-def test_colors_go_as_the_network_takes_them(textured):
+def test_colors_are_converted_to_the_channels_of_the_network(textured):
     rgb = np.stack([textured(40, 40, seed) for seed in range(3)], axis=-1)
     recipe = Recipe.from_toml('[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }]')
     images = training_images(rgb, 2)
@@ -81,7 +82,7 @@ def test_colors_go_as_the_network_takes_them(textured):
     assert np.array_equal(replicated[0], replicated[2])
 
 
-def test_a_range_of_blurs_gives_copies_and_noise_is_new_for_every_patch(textured):
+def test_a_range_of_blurs_gives_copies_and_every_patch_has_its_own_noise(textured):
     text = """
 [degradation]
 blur = { kind = "gaussian", sigma = [0.5, 2.0] }
@@ -103,7 +104,7 @@ losses = [{ kind = "l1" }]
 
 
 class Shapes:
-    """What a Shapes layer has, in the world's coordinates."""
+    """A stand-in for a Shapes layer, in world coordinates."""
 
     name = "regions"
 
@@ -119,7 +120,7 @@ def rectangle(top, left, bottom, right):
     return [(top, left), (top, right), (bottom, right), (bottom, left)]
 
 
-def test_regions_decide_where_is_learned_and_where_is_measured(textured):
+def test_regions_limit_training_and_validation(textured):
     images = training_images(
         textured(200, 200),
         2,
@@ -141,14 +142,14 @@ def test_regions_decide_where_is_learned_and_where_is_measured(textured):
         training_images(textured(), 2, train_on=Shapes(rectangle(0, 0, 9, 9), kind="path"))
 
 
-def test_an_ellipse_is_filled_as_one(textured):
+def test_an_ellipse_is_filled(textured):
     (image,) = training_images(textured(), 2, train_on=Shapes(rectangle(20, 10, 60, 70), kind="ellipse"))
     assert image.train_on.sum() == pytest.approx(np.pi * 20 * 30, rel=0.03)
     rows, columns = np.nonzero(image.train_on)
     assert (rows.mean(), columns.mean()) == (pytest.approx(40, abs=0.5), pytest.approx(40, abs=0.5))
 
 
-def test_small_images_get_smaller_patches_where_the_recipe_leaves_the_choice(textured):
+def test_small_images_have_smaller_patches_if_the_size_is_auto(textured):
     recipe = Recipe.from_toml('[[stages]]\nsteps = 1\nlosses = [{ kind = "l1" }]')
     images = training_images(textured(80, 90), 2)
     training_set = make_training_set(images, [], recipe, scale=2, sizes=[48, 32, 16, 12, 8], margin=0, color="gray")
@@ -160,7 +161,7 @@ def test_small_images_get_smaller_patches_where_the_recipe_leaves_the_choice(tex
 
 @pytest.mark.parametrize("colors", [1, 3])
 @pytest.mark.parametrize("paired", [False, True])
-def test_images_lose_their_noise_and_partners_and_hashes_keep_it(textured, colors, paired):
+def test_targets_are_denoised_and_partners_and_hashes_are_not(textured, colors, paired):
     clean = np.stack([textured(120, 120, seed=n) for n in range(colors)], -1).squeeze()
     noisy = (clean * 0.5 + 60 + np.random.default_rng(1).normal(0, 8, clean.shape)).clip(0, 255).astype(np.uint8)
     images = training_images([(resize(noisy, factor=0.5, axes=(0, 1)), noisy)] if paired else noisy, 2)
@@ -173,7 +174,7 @@ def test_images_lose_their_noise_and_partners_and_hashes_keep_it(textured, color
     noises = [np.std(s.patches.plane_pairs[0].high.astype(float) - (clean * 0.5 + 60)) for s in sets]
     assert noises[1] < 0.8 * noises[0]
     assert sets[1].patches.plane_pairs[0].high.dtype == noisy.dtype
-    # A partner that was taken by another camera has the noise that the network is to take away.
+    # A partner of a pair keeps its noise, which the network is trained to remove.
     assert np.array_equal(sets[0].patches.plane_pairs[0].lows[0], sets[1].patches.plane_pairs[0].lows[0]) == paired
     assert sets[0].described == sets[1].described
     assert sets[0].fingerprint != sets[1].fingerprint

@@ -1,4 +1,4 @@
-"""Pairs: where one image lies on the other, by the world and by what they show."""
+"""Pairs: the position of one image on the other, by the world and by the content."""
 
 from types import SimpleNamespace
 
@@ -38,13 +38,13 @@ def matched(low, high, scale=2):
     return match_layers(low, high, parse_axes(None, low.data.shape), parse_axes(None, high.data.shape), scale)
 
 
-def test_layers_meet_by_their_places_in_the_world(field):
+def test_layers_are_matched_by_their_positions_in_the_world(field):
     # The high image shows rows 40.. and columns 60.. of the field; the low one all of it.
     high = field[40:440, 60:420]
     low = resize(field, (240, 240))
     world = 0.5
     match = matched(
-        # Pixel centers: the low image's first lies half a low pixel from the edge.
+        # Translations are those of pixel centers: the first low pixel's is half a low pixel from the edge.
         layer(low, 2 * world, (world / 2, world / 2), "low"),
         layer(high, world, (40 * world, 60 * world), "high"),
     )
@@ -55,20 +55,20 @@ def test_layers_meet_by_their_places_in_the_world(field):
     assert match.warning is None
 
 
-@pytest.mark.parametrize("moved", [(0, 0), (3, -5), (-2, 4)])
-def test_a_shift_that_the_world_does_not_know_is_found_and_cut_away(field, moved):
+@pytest.mark.parametrize("shift", [(0, 0), (3, -5), (-2, 4)])
+def test_a_shift_that_is_not_in_the_world_is_measured_and_corrected(field, shift):
     low = resize(field, (240, 240))
-    high = np.roll(field, moved, axis=(0, 1))
+    high = np.roll(field, shift, axis=(0, 1))
     match = matched(layer(low, 2, (0.5, 0.5)), layer(high, 1))
-    assert match.shift == pytest.approx(moved, abs=0.15)
-    assert match.rest == pytest.approx((0, 0), abs=0.15)
+    assert match.shift == pytest.approx(shift, abs=0.15)
+    assert match.residual == pytest.approx((0, 0), abs=0.15)
     cut = high[match.high_box]
     same = resize(cut, low[match.low_box].shape)
     assert np.corrcoef(same[8:-8, 8:-8].ravel(), low[match.low_box][8:-8, 8:-8].ravel())[0, 1] > 0.995
-    assert f"{moved[0]:+.0f}" in match.sentence() or moved == (0, 0)
+    assert f"{shift[0]:+.0f}" in match.sentence() or shift == (0, 0)
 
 
-def test_a_field_that_does_not_lie_still_is_doubted_with_the_figure(field):
+def test_parts_with_different_shifts_give_a_warning_with_the_uncertainty(field):
     low = resize(field, (240, 240))
     torn = field.copy()
     torn[:, 160:320] = np.roll(field, 3, axis=0)[:, 160:320]
@@ -83,28 +83,28 @@ def test_a_field_that_does_not_lie_still_is_doubted_with_the_figure(field):
     [
         ({"scale": 3}, {"scale": 1}, "3 x 3 times"),
         ({"scale": 2, "translate": (9000, 0)}, {"scale": 1}, "do not overlap in the world"),
-        ({"scale": 2, "rotate": np.array([[0, -1.0], [1, 0]])}, {"scale": 1}, "turned"),
+        ({"scale": 2, "rotate": np.array([[0, -1.0], [1, 0]])}, {"scale": 1}, "rotated"),
     ],
 )
-def test_layers_that_do_not_fit_are_refused(low, high, sentence):
+def test_layers_that_do_not_belong_together_are_refused(low, high, sentence):
     plane = np.random.default_rng(0).random((64, 64))
     with pytest.raises(InputError, match=sentence):
         matched(layer(plane, **low), layer(np.kron(plane, np.ones((2, 2))), **high))
 
 
-def test_arrays_have_to_have_the_factor():
+def test_arrays_whose_ratio_is_not_the_factor_are_refused():
     low, high = np.random.default_rng(0).random((64, 64)), np.zeros((128, 190))
     with pytest.raises(InputError, match="upscales by 2"):
         match_arrays(low, high, parse_axes(None, low.shape), parse_axes(None, high.shape), ("low", "high"), 2)
 
 
-def test_planes_have_to_be_the_same():
+def test_images_with_different_planes_are_refused():
     low, high = np.zeros((3, 32, 32)), np.zeros((4, 64, 64))
     with pytest.raises(InputError, match="same planes"):
         match_arrays(low, high, parse_axes("ZYX", low.shape), parse_axes("ZYX", high.shape), ("low", "high"), 2)
 
 
-def test_brightness_is_a_line_through_the_tiles(field):
+def test_brightness_is_fitted_by_a_line_despite_noise(field):
     low = resize(field, (240, 240))
     noisy = low + 30 * np.random.default_rng(0).standard_normal(low.shape)
     gain, offset = brightness([(noisy, 2.5 * field + 100)])

@@ -1,4 +1,4 @@
-"""The network as patches go through it, and as images do."""
+"""The network as it processes patches and images."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ from napari_sr.zoo import Architecture, Card
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
 @pytest.mark.parametrize("kernels", [(9, 1, 5), (9, 5, 5), (3, 1, 3)])
 @pytest.mark.parametrize("upsampling", ["bicubic", "bilinear", "nearest"])
-def test_unpadded_srcnn_gives_what_the_whole_image_gives(scale, kernels, upsampling):
+def test_unpadded_srcnn_equals_the_whole_image(scale, kernels, upsampling):
     torch.manual_seed(0)
     network = SRCNN(scale=scale, kernels=kernels, features=(4, 3), upsampling=upsampling)
     unpadded = Unpadded(network)
@@ -23,8 +23,8 @@ def test_unpadded_srcnn_gives_what_the_whole_image_gives(scale, kernels, upsampl
     side, m = 8, unpadded.margin
     y, x = 13, 15
     patch = image[..., y - m : y + side + m, x - m : x + side + m]
-    wanted = whole[..., scale * y : scale * (y + side), scale * x : scale * (x + side)]
-    assert torch.allclose(unpadded(patch), wanted, atol=1e-5)
+    expected = whole[..., scale * y : scale * (y + side), scale * x : scale * (x + side)]
+    assert torch.allclose(unpadded(patch), expected, atol=1e-5)
 
 
 def test_work_is_counted_without_computing():
@@ -33,11 +33,11 @@ def test_work_is_counted_without_computing():
         architecture = Architecture(network="RRDBNet", settings=settings)
         return Card(name="n", family="esrgan", architecture=architecture, scale=4, channels=3, color="rgb")
 
-    # ESRGAN: 17.93 million multiplications a low-resolution pixel, by the sizes of its layers.
+    # ESRGAN: 17.93 million multiplications for each low-resolution pixel, from the sizes of its layers.
     assert work_per_pixel(card(64, 32, 23)) == pytest.approx(17.93e-3, rel=2e-3)
 
 
-def test_patches_get_smaller_as_networks_get_larger():
+def test_patches_are_smaller_for_larger_networks():
     def sizes(features, growth, blocks):
         settings = {"features": features, "growth": growth, "blocks": blocks}
         architecture = Architecture(network="RRDBNet", settings=settings)
@@ -61,14 +61,14 @@ def test_a_model_is_copied_before_it_is_trained(small_model, tiny):
     assert all(parameter.requires_grad for parameter in generator.network.parameters())
 
 
-def test_weights_of_another_network_cannot_be_begun_with(small_model, tiny):
+def test_a_training_cannot_start_with_the_weights_of_another_network(small_model, tiny):
     settings = {**tiny.network.settings, "features": 8}
     recipe = tiny.model_copy(update={"network": tiny.network.model_copy(update={"settings": settings})})
-    with pytest.raises(InputError, match="small cannot be begun with"):
+    with pytest.raises(InputError, match="cannot start with the weights of small"):
         make_generator(recipe, small_model, rgb=False)
 
 
-def test_color_networks_learn_from_gray_as_they_are_run_on_it():
+def test_color_networks_process_gray_images_in_training_as_in_upscaling():
     recipe = Recipe.from_toml(
         'family = "esrgan"\n[network]\nname = "RRDBNet"\n'
         "settings = { scale = 2, features = 4, growth = 2, blocks = 1 }\n"
@@ -81,7 +81,7 @@ def test_color_networks_learn_from_gray_as_they_are_run_on_it():
     assert isinstance(rgb.network, RRDBNet)
 
 
-def test_first_weights_follow_from_the_seed(tiny):
+def test_initial_weights_follow_from_the_seed(tiny):
     def first(seed):
         recipe = tiny.model_copy(update={"seed": seed})
         return make_generator(recipe, None, rgb=False).network.conv_first.weight
@@ -90,19 +90,21 @@ def test_first_weights_follow_from_the_seed(tiny):
     assert not torch.equal(first(1), first(2))
 
 
-def test_the_papers_first_weights_are_as_narrow_as_asked():
+def test_the_papers_initial_weights_have_the_deviation_of_the_recipe():
     network = make_generator(load_recipe("srcnn"), None, rgb=True).network
     assert network.conv1.weight.std().item() == pytest.approx(1e-3, rel=0.05)
     assert network.conv1.bias.abs().max().item() == 0
 
 
-def test_a_network_that_cannot_begin_as_an_interpolation_is_refused(tiny):
-    recipe = tiny.model_copy(update={"network": tiny.network.model_copy(update={"interpolation": True})})
-    with pytest.raises(InputError, match="RRDBNet cannot begin as an interpolation"):
+def test_a_network_that_cannot_start_as_an_interpolation_is_refused(tiny):
+    recipe = tiny.model_copy(update={"network": tiny.network.model_copy(update={"start_as_interpolation": True})})
+    with pytest.raises(InputError, match="RRDBNet cannot start as an interpolation"):
         make_generator(recipe, None, rgb=False)
 
 
-def test_too_few_features_to_begin_as_an_interpolation_are_refused_in_the_recipes_words(tiny):
-    network = Network(name="SRCNN", settings={"scale": 2, "channels": 3, "features": [8, 2]}, interpolation=True)
+def test_too_few_features_to_start_as_an_interpolation_are_refused_with_the_key_of_the_recipe(tiny):
+    network = Network(
+        name="SRCNN", settings={"scale": 2, "channels": 3, "features": [8, 2]}, start_as_interpolation=True
+    )
     with pytest.raises(InputError, match=r"a feature for each channel\. Change network.settings"):
         make_generator(tiny.model_copy(update={"network": network}), None, rgb=True)

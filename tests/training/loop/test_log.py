@@ -1,4 +1,4 @@
-"""The log: rows for curves, sentences for people."""
+"""The log of a run: rows of curves, and sentences."""
 
 import pytest
 
@@ -15,9 +15,9 @@ def validated(number):
     return Validated(number, "training", 30.0, 0.9, 29.0, 0.8, True)
 
 
-def test_a_row_holds_the_mean_of_its_steps(tmp_path, tiny):
+def test_a_row_has_the_means_of_its_steps(tmp_path, tiny):
     log = Log(tmp_path, tiny)
-    log.go_on(0, None)
+    log.resume_at(0, None)
     for number in range(1, 4):
         log(step(number, float(number)))
     log(validated(3))
@@ -27,9 +27,9 @@ def test_a_row_holds_the_mean_of_its_steps(tmp_path, tiny):
     assert "PSNR 30.00 dB" in (tmp_path / "train.log").read_text()
 
 
-def test_going_on_drops_what_lies_beyond_and_a_row_cut_in_the_middle(tmp_path, tiny):
+def test_resuming_removes_later_rows_and_incomplete_ones(tmp_path, tiny):
     log = Log(tmp_path, tiny)
-    log.go_on(0, None)
+    log.resume_at(0, None)
     for number in range(1, 5):
         log(step(number, 1.0))
     log(validated(3))
@@ -40,42 +40,42 @@ def test_going_on_drops_what_lies_beyond_and_a_row_cut_in_the_middle(tmp_path, t
     with (tmp_path / "curves.csv").open("a") as file:
         file.write("7,trai")
     again = Log(tmp_path, tiny)
-    again.go_on(4, state)
+    again.resume_at(4, state)
     assert [row["step"] for row in read_curves(tmp_path / "curves.csv")] == ["3", "3"]
     again(step(5, 1.0))
     again(step(6, 4.0))
     assert float(read_curves(tmp_path / "curves.csv")[-1]["l1"]) == pytest.approx(2.0)
 
 
-def test_people_read_what_happened(tmp_path, tiny):
+def test_events_are_written_as_sentences(tmp_path, tiny):
     log = Log(tmp_path, tiny)
-    log.go_on(0, None)
-    log(Prepared(100, 3, 8, 4, 6, resumed_at=2, warnings=("Beware.",), notes=("It lay beside.",)))
+    log.resume_at(0, None)
+    log(Prepared(100, 3, 8, 4, 6, resumed_at=2, warnings=("Beware.",), notes=("It was shifted.",)))
     log(LearningRateLowered(5, 3))
     text = (tmp_path / "train.log").read_text()
-    for words in (
-        "100 places",
-        "going on from step 2",
+    for sentence in (
+        "100 positions",
+        "continued from step 2",
         "Beware.",
-        "It lay beside.",
-        "back to step 3 at half the rate",
+        "It was shifted.",
+        "continued from step 3 with half the learning rate",
     ):
-        assert words in text
+        assert sentence in text
 
 
-def test_a_full_disk_is_a_sentence(tmp_path, tiny):
+def test_a_file_that_cannot_be_written_is_an_input_error(tmp_path, tiny):
     log = Log(tmp_path, tiny)
-    log.go_on(0, None)
+    log.resume_at(0, None)
     (tmp_path / "curves.csv").unlink()
     (tmp_path / "curves.csv").mkdir()
     with pytest.raises(InputError, match=r"curves\.csv could not be written"):
         log(validated(3))
 
 
-def test_tensorboard_gets_the_same_curves(tmp_path, tiny):
+def test_the_curves_are_also_written_for_tensorboard(tmp_path, tiny):
     pytest.importorskip("tensorboard")
     log = Log(tmp_path, tiny, tensorboard=True)
-    log.go_on(0, None)
+    log.resume_at(0, None)
     for number in range(1, 4):
         log(step(number, 1.0))
     log._board.close()

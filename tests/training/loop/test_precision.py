@@ -1,4 +1,4 @@
-"""Devices and numbers, settled before the first step."""
+"""The number format of a training."""
 
 import pytest
 import torch
@@ -11,21 +11,21 @@ from napari_sr.training.loop.precision import choose_training_precision, fabric_
 CPU = torch.device("cpu")
 
 
-def test_auto_is_bfloat16_only_where_it_is_fast(monkeypatch):
+def test_auto_is_bfloat16_where_it_is_fast(monkeypatch):
     network = RRDBNet(features=2, growth=2, blocks=1)
-    for fast, wanted in ((True, "bfloat16"), (False, "float32")):
+    for fast, expected in ((True, "bfloat16"), (False, "float32")):
         monkeypatch.setattr(precision, "_fast_bfloat16", lambda device, fast=fast: fast)
-        assert choose_training_precision("auto", CPU, network) == wanted
+        assert choose_training_precision("auto", CPU, network) == expected
         assert choose_training_precision("auto", CPU, SRCNN()) == "float32"
         assert choose_training_precision("bfloat16", CPU, SRCNN()) == "bfloat16"
 
 
-def test_a_processor_is_not_asked_for_float16():
+def test_float16_on_a_cpu_is_refused():
     with pytest.raises(InputError, match="choose bfloat16 or float32"):
         choose_training_precision("float16", CPU, SRCNN())
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
-def test_the_fabric_computes_in_what_was_chosen(name, dtype):
+def test_the_fabric_computes_in_the_chosen_number_format(name, dtype):
     with fabric_for(CPU, name).autocast():
         assert torch.nn.functional.linear(torch.ones(2, 2), torch.ones(2, 2)).dtype == dtype

@@ -1,4 +1,4 @@
-"""Killed at any moment, a training goes on and ends with the same bits."""
+"""A training that is killed at any moment continues and ends with the same bits."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are made by fork")
-def test_killed_twenty_times_inside_writes_too_it_ends_bit_for_bit(tmp_path):
+def test_killed_twenty_times_also_during_writes_it_ends_with_the_same_bits(tmp_path):
     here = Path(__file__).parents[1]
     done = subprocess.run(
         [sys.executable, here / "killed.py", tmp_path, "20", "7"],
@@ -21,7 +21,7 @@ def test_killed_twenty_times_inside_writes_too_it_ends_bit_for_bit(tmp_path):
         timeout=600,
     )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert len(told["moments"]) == 20
-    assert {"phase", "write"} <= set(told["moments"])
-    assert told["killed"] == told["whole"]
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert len(result["places"]) == 20
+    assert {"phase", "write"} <= set(result["places"])
+    assert result["killed"] == result["whole"]

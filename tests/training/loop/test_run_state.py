@@ -1,46 +1,46 @@
-"""A checkpoint is whole or not there."""
+"""A checkpoint is complete, or it does not exist."""
 
 import pytest
 import torch
 
 from napari_sr import InputError
-from napari_sr.training.loop import run_state as checkpoint
+from napari_sr.training.loop import run_state
 from napari_sr.training.loop.run_state import read_run_state, write_run_state
 
 
-def test_what_is_written_is_read(tmp_path):
+def test_a_checkpoint_is_read_as_it_was_written(tmp_path):
     assert read_run_state(tmp_path) is None
     state = {"step": 3, "weights": {"a": torch.arange(3.0)}, "best": None, "text": "x", "list": [1.5]}
     write_run_state(tmp_path, state)
-    found = read_run_state(tmp_path)
-    assert torch.equal(found["weights"]["a"], state["weights"]["a"])
-    assert (found["step"], found["best"], found["text"], found["list"]) == (3, None, "x", [1.5])
+    read = read_run_state(tmp_path)
+    assert torch.equal(read["weights"]["a"], state["weights"]["a"])
+    assert (read["step"], read["best"], read["text"], read["list"]) == (3, None, "x", [1.5])
     assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("unexpected pos 64 vs 0")])
-def test_a_write_that_fails_leaves_the_one_before(tmp_path, monkeypatch, error):
+def test_a_write_that_fails_keeps_the_previous_checkpoint(tmp_path, monkeypatch, error):
     write_run_state(tmp_path, {"step": 1})
 
-    def full(state, file):
-        file.write(b"half")
+    def full(state, path):
+        path.write_bytes(b"half")
         raise error
 
-    monkeypatch.setattr(checkpoint.torch, "save", full)
+    monkeypatch.setattr(run_state.torch, "save", full)
     with pytest.raises(InputError, match="could not be written"):
         write_run_state(tmp_path, {"step": 2})
     assert read_run_state(tmp_path)["step"] == 1
     assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
 
 
-def test_a_damaged_one_is_refused_and_not_guessed_at(tmp_path):
+def test_a_damaged_checkpoint_is_refused(tmp_path):
     write_run_state(tmp_path, {"step": 1})
     whole = (tmp_path / "last.pt").read_bytes()
     (tmp_path / "last.pt").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=r"last\.pt is damaged"):
         read_run_state(tmp_path)
     torch.save({"step": 1}, tmp_path / "last.pt")
-    with pytest.raises(InputError, match="no checkpoint of this version"):
+    with pytest.raises(InputError, match="not a checkpoint of a known version"):
         read_run_state(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Measurements: PSNR and SSIM beside those of bicubic, on the same pixels."""
+"""PSNR and SSIM during a training, and those of bicubic interpolation on the same pixels."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ from napari_sr.training.data.training_set import Scene
 from napari_sr.training.loop.validation import Validator
 
 
-class Given(nn.Module):
-    """A network that gives what it was told to."""
+class Fixed(nn.Module):
+    """A network that returns given results in turn."""
 
     def __init__(self, *results):
         super().__init__()
@@ -32,42 +32,42 @@ def scene(textured):
 CPU = torch.device("cpu")
 
 
-def test_bicubic_given_as_a_result_scores_as_the_baseline(scene):
+def test_results_of_bicubic_interpolation_score_as_the_baseline(scene):
     validator = Validator([scene], 2)
-    score, _ = validator.measure(Given(resize(scene.low, factor=2)), CPU)
+    score, _ = validator.measure(Fixed(resize(scene.low, factor=2)), CPU)
     assert score == validator.baseline
 
 
-def test_psnr_is_that_of_the_pixels_within_the_border(scene):
+def test_the_border_is_not_measured(scene):
     validator = Validator([scene], 2)
     result = np.clip(scene.high + 0.01, -1, 2)
     result[:, :2] = 5
-    score, _ = validator.measure(Given(result), CPU)
+    score, _ = validator.measure(Fixed(result), CPU)
     assert score.psnr == pytest.approx(40, abs=0.1)
 
 
-def test_results_are_held_to_the_ends_of_the_images_dtype(scene):
+def test_results_are_clipped_to_the_range_of_the_images_dtype(scene):
     truth = Scene("white", scene.low, np.ones_like(scene.high), (0.0, 1.0))
-    score, _ = Validator([truth], 2).measure(Given(truth.high + 3), CPU)
+    score, _ = Validator([truth], 2).measure(Fixed(truth.high + 3), CPU)
     assert score.psnr == 100
 
 
-def test_a_result_that_is_no_number_scores_low_and_not_nan(scene):
-    score, _ = Validator([scene], 2).measure(Given(np.full_like(scene.high, np.nan)), CPU)
+def test_a_result_of_nan_scores_low_and_not_nan(scene):
+    score, _ = Validator([scene], 2).measure(Fixed(np.full_like(scene.high, np.nan)), CPU)
     assert score.psnr < 10
 
 
-def test_scenes_count_alike(scene):
+def test_all_scenes_have_the_same_weight(scene):
     good, bad = scene.high.copy(), np.clip(scene.high + 0.1, 0, 2)
     free = Scene("scene", scene.low, scene.high, (-np.inf, np.inf))
-    score, _ = Validator([free, free], 2).measure(Given(good, bad), CPU)
+    score, _ = Validator([free, free], 2).measure(Fixed(good, bad), CPU)
     assert score.psnr == pytest.approx((100 + 20) / 2, abs=0.01)
 
 
-def test_pictures_show_before_and_now(scene):
+def test_crops_show_results_before_and_now(scene):
     validator = Validator([scene], 2)
     first, second = np.zeros_like(scene.high), np.ones_like(scene.high)
-    network = Given(first, second)
+    network = Fixed(first, second)
     _, (before,) = validator.measure(network, CPU)
     _, (now,) = validator.measure(network, CPU)
     assert np.array_equal(before.before, before.now)
@@ -76,10 +76,10 @@ def test_pictures_show_before_and_now(scene):
     assert np.array_equal(now.truth, scene.high[0])
 
 
-def test_large_scenes_are_cut_at_one_place(textured):
+def test_crops_of_large_scenes_show_the_same_field(textured):
     high = (textured(701, 702)[:700, :702] / 255).astype(np.float32)[None]
     scene = Scene("large", resize(high, (350, 351)), high, (0.0, 1.0))
-    _, (crop,) = Validator([scene], 2).measure(Given(high), CPU)
+    _, (crop,) = Validator([scene], 2).measure(Fixed(high), CPU)
     assert crop.truth.shape == (256, 256)
     assert crop.low.shape == (128, 128)
     assert np.corrcoef(resize(crop.truth, (128, 128)).ravel(), crop.low.ravel())[0, 1] > 0.999

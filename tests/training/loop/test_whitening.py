@@ -1,4 +1,4 @@
-"""A first layer that learns where what it reads is white."""
+"""Training of a first layer in a basis where its input patches have identity covariance."""
 
 from __future__ import annotations
 
@@ -20,33 +20,32 @@ def smooth(count, channels, side):
     return 0.4 + nn.functional.avg_pool2d(noise, 9, 1) - 0.5
 
 
-def read_by(layer, images):
+def patches_of(layer, images):
     vectors = nn.functional.unfold(images, layer.kernel_size, stride=layer.kernel_size).transpose(1, 2)
     return vectors.reshape(-1, vectors.shape[-1]).double()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_what_a_layer_reads_is_white_in_its_basis(channels):
+def test_input_patches_have_identity_covariance_in_the_basis(channels):
     torch.manual_seed(0)
     layer = nn.Conv2d(channels, 4, 3)
     images = smooth(64, channels, 48)
-    white = measure_whitening(nn.Sequential(layer), layer, images.split(16))
-    seen = (read_by(layer, images) - white.mean) @ white.basis.double()
-    plain = read_by(layer, images)
-    values = torch.linalg.eigvalsh(torch.cov(seen.T))
-    before = torch.linalg.eigvalsh(torch.cov(plain.T))
-    assert seen.mean(0).abs().max() < 1e-2
-    # 1 where there is more than the floor, a hundredth of the range, and never above it.
-    torch.testing.assert_close(values, before / (before + 1e-4), rtol=0.02, atol=1e-3)
+    whitening = measure_whitening(nn.Sequential(layer), layer, images.split(16))
+    patches = patches_of(layer, images)
+    whitened = (patches - whitening.mean) @ whitening.basis.double()
+    before, after = (torch.linalg.eigvalsh(torch.cov(values.T)) for values in (patches, whitened))
+    assert whitened.mean(0).abs().max() < 1e-2
+    # The variance is 1 in directions with more than the floor's variance, and less in others.
+    torch.testing.assert_close(after, before / (before + 1e-4), rtol=0.02, atol=1e-3)
 
 
 def test_a_layer_without_bias_has_no_mean():
     layer = nn.Conv2d(1, 4, 3, bias=False)
-    white = measure_whitening(nn.Sequential(layer), layer, [smooth(4, 1, 24)])
-    assert white.mean.abs().max() == 0
+    whitening = measure_whitening(nn.Sequential(layer), layer, [smooth(4, 1, 24)])
+    assert whitening.mean.abs().max() == 0
 
 
-def test_looking_leaves_the_network_as_it_was():
+def test_measuring_does_not_change_the_network():
     layer = nn.Conv2d(1, 4, 3)
     network = nn.Sequential(layer, nn.BatchNorm2d(4)).train()
     before = deepcopy(network.state_dict())
@@ -58,30 +57,30 @@ def test_looking_leaves_the_network_as_it_was():
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("make", [lambda groups: torch.optim.Adam(groups, 1e-2), lambda g: torch.optim.SGD(g, 1e-2)])
-def test_its_steps_are_those_of_the_weights_behind_a_white_input(make, bias):
+def test_steps_equal_those_of_weights_behind_a_whitened_input(make, bias):
     torch.manual_seed(1)
     layer = nn.Conv2d(1, 4, 3, bias=bias).double()
     images, target = smooth(8, 1, 24).double(), torch.randn(8, 4, 22, 22).double()
-    found = measure_whitening(nn.Sequential(layer), layer, [images])
-    white = Whitening(found.mean.double(), found.basis.double())
-    # V and c of V B (x - m) + c, learned by the optimizer itself.
-    inverse = torch.linalg.inv(white.basis)
+    measured = measure_whitening(nn.Sequential(layer), layer, [images])
+    whitening = Whitening(measured.mean.double(), measured.basis.double())
+    # V and c of V B (x - m) + c, which another optimizer changes directly.
+    inverse = torch.linalg.inv(whitening.basis)
     behind = nn.Parameter((layer.weight.flatten(1) @ inverse).detach())
-    offset = nn.Parameter((layer.bias + layer.weight.flatten(1) @ white.mean).detach()) if bias else None
+    offset = nn.Parameter((layer.bias + layer.weight.flatten(1) @ whitening.mean).detach()) if bias else None
     optimizer, other = make([{"params": list(layer.parameters())}]), make([behind, *([offset] if bias else [])])
-    whiten_steps(optimizer, layer, white)
+    whiten_steps(optimizer, layer, whitening)
     for _ in range(5):
         optimizer.zero_grad()
         nn.functional.mse_loss(layer(images), target).backward()
         optimizer.step()
         other.zero_grad()
-        plain = (behind @ white.basis).view(layer.weight.shape)
-        shift = None if offset is None else offset - plain.flatten(1) @ white.mean
+        plain = (behind @ whitening.basis).view(layer.weight.shape)
+        shift = None if offset is None else offset - plain.flatten(1) @ whitening.mean
         nn.functional.mse_loss(nn.functional.conv2d(images, plain, shift), target).backward()
         other.step()
-    torch.testing.assert_close(layer.weight.detach(), (behind @ white.basis).detach().view(layer.weight.shape))
+    torch.testing.assert_close(layer.weight.detach(), (behind @ whitening.basis).detach().view(layer.weight.shape))
     if offset is not None:
-        expected = offset - (behind @ white.basis) @ white.mean
+        expected = offset - (behind @ whitening.basis) @ whitening.mean
         torch.testing.assert_close(layer.bias.detach(), expected.detach())
 
 
@@ -110,18 +109,18 @@ def trained(folder, textured, **settings):
     return training.run().model.network.state_dict()
 
 
-def test_a_run_that_goes_on_learns_in_the_same_basis(tmp_path, textured, monkeypatch):
+def test_a_resumed_run_has_the_basis_of_its_checkpoint(tmp_path, textured, monkeypatch):
     straight = trained(tmp_path / "straight", textured)
-    seen = []
+    steps = []
 
     def cancel():
-        return len(seen) >= 5
+        return len(steps) >= 5
 
     with pytest.raises(Cancelled):
         trained(
-            tmp_path / "broken", textured, cancel=cancel, on_event=lambda e: isinstance(e, StepDone) and seen.append(e)
+            tmp_path / "broken", textured, cancel=cancel, on_event=lambda e: isinstance(e, StepDone) and steps.append(e)
         )
-    # What is measured anew counts for nothing beside what the checkpoint holds.
+    # The resumed run measures the whitening again, and then restores that of the checkpoint.
     monkeypatch.setattr(
         "napari_sr.training.loop.stage.measure_whitening",
         lambda *a: Whitening(torch.zeros(25), torch.full((25, 25), torch.nan)),
@@ -130,8 +129,8 @@ def test_a_run_that_goes_on_learns_in_the_same_basis(tmp_path, textured, monkeyp
     assert all(torch.equal(value, again[key]) for key, value in straight.items())
 
 
-def test_only_a_generator_learns_in_white():
-    with pytest.raises(InputError, match="white is for the generator's optimizer"):
+def test_only_the_generators_optimizer_is_whitened():
+    with pytest.raises(InputError, match="whiten is for the generator's optimizer"):
         Recipe.from_toml(
             'family = "esrgan"\n[network]\nname = "RRDBNet"\n[[stages]]\nsteps = 1\n'
             'losses = [{ kind = "adversarial" }]\ndiscriminator = { optimizer = { whiten = true } }'

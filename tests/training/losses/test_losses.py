@@ -23,39 +23,39 @@ def test_pixel_losses():
     assert losses.charbonnier(result, truth, 0.5).item() == pytest.approx((sqrt(1.25) + sqrt(4.25)) / 2)
 
 
-def test_binned():
+def test_binned_images_are_means_of_squares():
     image = torch.arange(20.0).view(1, 1, 4, 5)
     assert losses.binned(image, 2).tolist() == [[[[3.0, 5.0], [13.0, 15.0]]]]
 
 
-def test_plain_shapes_are_blurred_and_stretched_each_by_itself():
+def test_plain_shapes_are_blurred_and_each_is_stretched():
     image = torch.rand(2, 3, 20, 24, generator=torch.Generator().manual_seed(0))
     image[1] = 0.25 + 0.01 * image[0]
-    found = losses.plain_shapes(image, 1.5)
-    wanted = ndimage.gaussian_filter(image[0].double().numpy(), (0, 1.5, 1.5), mode="mirror", radius=(0, 5, 5))
-    wanted = (wanted - wanted.min()) / (wanted.max() - wanted.min())
-    assert found[0].numpy() == pytest.approx(wanted, abs=1e-5)
-    # Neither brightness nor contrast is left.
-    assert found[1].numpy() == pytest.approx(wanted, abs=1e-3)
+    shapes = losses.plain_shapes(image, 1.5)
+    expected = ndimage.gaussian_filter(image[0].double().numpy(), (0, 1.5, 1.5), mode="mirror", radius=(0, 5, 5))
+    expected = (expected - expected.min()) / (expected.max() - expected.min())
+    assert shapes[0].numpy() == pytest.approx(expected, abs=1e-5)
+    # Brightness and contrast have no effect.
+    assert shapes[1].numpy() == pytest.approx(expected, abs=1e-3)
     assert losses.plain_shapes(torch.full((1, 1, 8, 8), 0.3), 2.0).max() < 1e-3
 
 
 def test_standard():
-    wanted = (minus_log_sigmoid(2) + minus_log_sigmoid(0)) / 2 + (minus_log_sigmoid(1) + minus_log_sigmoid(0)) / 2
-    assert losses.standard_discriminator(REAL, FAKE).item() == pytest.approx(wanted)
+    expected = (minus_log_sigmoid(2) + minus_log_sigmoid(0)) / 2 + (minus_log_sigmoid(1) + minus_log_sigmoid(0)) / 2
+    assert losses.standard_discriminator(REAL, FAKE).item() == pytest.approx(expected)
     assert losses.standard_generator(FAKE).item() == pytest.approx((minus_log_sigmoid(-1) + minus_log_sigmoid(0)) / 2)
 
 
 def test_relativistic():
     # Means: real 1, fake -0.5. real - mean fake: 2.5, 0.5; fake - mean real: -2, -1.
-    wanted = (minus_log_sigmoid(2.5) + minus_log_sigmoid(0.5)) / 2 + (minus_log_sigmoid(2) + minus_log_sigmoid(1)) / 2
-    assert losses.relativistic_discriminator(REAL, FAKE).item() == pytest.approx(wanted)
-    wanted = (minus_log_sigmoid(-2.5) + minus_log_sigmoid(-0.5)) / 2
-    wanted += (minus_log_sigmoid(-2) + minus_log_sigmoid(-1)) / 2
-    assert losses.relativistic_generator(REAL, FAKE).item() == pytest.approx(wanted)
+    expected = (minus_log_sigmoid(2.5) + minus_log_sigmoid(0.5)) / 2 + (minus_log_sigmoid(2) + minus_log_sigmoid(1)) / 2
+    assert losses.relativistic_discriminator(REAL, FAKE).item() == pytest.approx(expected)
+    expected = (minus_log_sigmoid(-2.5) + minus_log_sigmoid(-0.5)) / 2
+    expected += (minus_log_sigmoid(-2) + minus_log_sigmoid(-1)) / 2
+    assert losses.relativistic_generator(REAL, FAKE).item() == pytest.approx(expected)
 
 
-def test_the_relativistic_generator_learns_through_both_terms():
+def test_the_relativistic_generator_has_gradients_through_both_terms():
     fake = FAKE.clone().requires_grad_()
     losses.relativistic_generator(REAL, fake).backward()
 
@@ -73,13 +73,13 @@ def test_least_squares():
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_adversarial_losses_are_taken_in_float32(dtype):
+def test_adversarial_losses_are_computed_in_float32(dtype):
     for loss in (losses.relativistic_discriminator, losses.standard_discriminator, losses.least_squares_discriminator):
         assert loss(REAL.to(dtype), FAKE.to(dtype)).dtype == torch.float32
     assert losses.relativistic_generator(REAL.to(dtype), FAKE.to(dtype)).dtype == torch.float32
 
 
-def test_one_process_has_its_own_mean():
+def test_the_mean_over_one_process_is_the_number_itself():
     value = torch.tensor(3.0, requires_grad=True)
     losses.mean_over_processes(value).backward()
     assert value.grad.item() == 1

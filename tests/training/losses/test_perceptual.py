@@ -1,4 +1,4 @@
-"""Perceptual losses: the right layer, before or after its activation, and weights that are found or refused."""
+"""Perceptual losses: layers, activations, and the weights of the network."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ from napari_sr.training.recipe import PerceptualLoss
 
 
 class Tiny(VGGFeatures):
-    """Two convolutions of known weights: one channel that is the mean of the colors, then minus three times it."""
+    """Two convolutions with known weights: the mean of the colors, then minus three times that mean."""
 
     def __init__(self):
         nn.Module.__init__(self)
@@ -32,55 +32,55 @@ class Tiny(VGGFeatures):
 
 
 def loss(**settings):
-    made = FeatureDistance(PerceptualLoss(kind="perceptual", **settings), Tiny(), caffe=False)
-    made.mean.zero_()
-    made.deviation.fill_(1.0)
-    return made
+    distance = FeatureDistance(PerceptualLoss(kind="perceptual", **settings), Tiny(), caffe=False)
+    distance.mean.zero_()
+    distance.deviation.fill_(1.0)
+    return distance
 
 
 BRIGHT, DARK = torch.full((1, 3, 2, 2), 0.9), torch.full((1, 3, 2, 2), 0.4)
 
 
 @pytest.mark.parametrize(
-    ("settings", "wanted"),
+    ("settings", "expected"),
     [
         ({"layers": {"conv1_1": 1.0}, "distance": "l1"}, 0.5),
         ({"layers": {"conv1_1": 1.0}, "distance": "mse"}, 0.25),
         ({"layers": {"conv1_2": 1.0}, "distance": "l1"}, 1.5),
-        # After the ReLU nothing of the negative features is left.
+        # The ReLU sets negative features to zero.
         ({"layers": {"conv1_2": 1.0}, "distance": "l1", "activation": "after"}, 0.0),
         ({"layers": {"conv1_1": 2.0, "conv1_2": 0.1}, "distance": "l1"}, 2 * 0.5 + 0.1 * 1.5),
         ({"layers": {"conv1_1": 1.0}, "distance": "mse", "rescale": 0.5}, 0.0625),
     ],
 )
-def test_a_case_computed_by_hand(settings, wanted):
-    assert loss(**settings)(BRIGHT, DARK).item() == pytest.approx(wanted)
+def test_losses_equal_those_computed_by_hand(settings, expected):
+    assert loss(**settings)(BRIGHT, DARK).item() == pytest.approx(expected)
 
 
-def test_gray_is_seen_as_three_equal_colors():
-    one = loss(layers={"conv1_1": 1.0})(BRIGHT[:, :1], DARK[:, :1])
-    assert one.item() == pytest.approx(0.5)
+def test_gray_images_have_three_equal_colors():
+    value = loss(layers={"conv1_1": 1.0})(BRIGHT[:, :1], DARK[:, :1])
+    assert value.item() == pytest.approx(0.5)
 
 
 def test_input_is_normalized_as_the_weights_were_trained():
-    seen = FeatureDistance(PerceptualLoss(kind="perceptual", layers={"conv1_1": 1.0}), Tiny(), caffe=False)
+    imagenet = FeatureDistance(PerceptualLoss(kind="perceptual", layers={"conv1_1": 1.0}), Tiny(), caffe=False)
     gray = torch.full((1, 3, 1, 1), 0.5)
-    wanted = sum((0.5 - m) / d for m, d in zip((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), strict=True)) / 3
-    assert seen.seen(gray)[0].item() == pytest.approx(wanted)
+    expected = sum((0.5 - m) / d for m, d in zip((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), strict=True)) / 3
+    assert imagenet.features(gray)[0].item() == pytest.approx(expected)
     caffe = FeatureDistance(PerceptualLoss(kind="perceptual", layers={"conv1_1": 1.0}), Tiny(), caffe=True)
-    assert caffe.seen(gray)[0].item() == pytest.approx(127.5 - (104 + 117 + 123) / 3)
+    assert caffe.features(gray)[0].item() == pytest.approx(127.5 - (104 + 117 + 123) / 3)
 
 
-def test_it_teaches_the_image_and_never_its_own_weights():
-    made = loss(layers={"conv1_2": 1.0})
+def test_gradients_run_to_the_image_and_not_to_the_weights():
+    distance = loss(layers={"conv1_2": 1.0})
     image = BRIGHT.clone().requires_grad_()
-    made.train()(image, DARK).backward()
+    distance.train()(image, DARK).backward()
     assert image.grad.abs().sum() > 0
-    assert not made.training
-    assert all(not p.requires_grad for p in made.parameters())
+    assert not distance.training
+    assert all(not p.requires_grad for p in distance.parameters())
 
 
-def test_the_papers_layers_are_where_torchvision_has_them():
+def test_the_papers_layers_have_the_positions_of_torchvision():
     with torch.device("meta"):
         network = VGGFeatures()
     assert network.places["conv2_2"] == 7
@@ -91,12 +91,12 @@ def test_the_papers_layers_are_where_torchvision_has_them():
         assert VGGFeatures(depth=16).places["conv5_3"] == 28
 
 
-def test_a_layer_that_is_not_there_is_named():
+def test_a_layer_that_does_not_exist_is_refused_by_name():
     with pytest.raises(InputError, match="no layer conv9_9"):
         loss(layers={"conv9_9": 1.0})
 
 
-def test_squeezenet_is_read_at_its_fires(tmp_path):
+def test_layers_of_squeezenet_are_its_fire_modules(tmp_path):
     torch.manual_seed(0)
     torch.save(SqueezeNetFeatures().state_dict(), tmp_path / "squeezenet.pth")
     settings = PerceptualLoss(
@@ -105,29 +105,29 @@ def test_squeezenet_is_read_at_its_fires(tmp_path):
         layers={"conv1": 1.0, "fire4": 0.5},
         weights=str(tmp_path / "squeezenet.pth"),
     )
-    made = FeatureDistance(settings)
+    distance = FeatureDistance(settings)
     image = torch.rand(1, 3, 48, 48)
-    assert made(image, image).item() == 0
-    assert made(image, image.flip(-1)).item() > 0
-    assert [f.shape[1] for f in made.seen(image).values()] == [64, 256]
+    assert distance(image, image).item() == 0
+    assert distance(image, image.flip(-1)).item() > 0
+    assert [f.shape[1] for f in distance.features(image).values()] == [64, 256]
 
 
 @pytest.mark.skipif("NAPARI_SR_DATA" not in os.environ, reason="needs the published weights")
-def test_the_published_squeezenet_finds_a_blurred_image_nearer_than_another():
+def test_by_the_published_squeezenet_a_blurred_image_is_nearer_than_another():
     file = Path(os.environ["NAPARI_SR_DATA"]) / "weights" / "squeezenet1_1_caffe_bgr.pth"
     settings = {"network": "squeezenet", "layers": {"fire3": 1.0, "fire5": 1.0}, "weights": str(file)}
-    judge = FeatureDistance(PerceptualLoss(kind="perceptual", **settings))
+    distance = FeatureDistance(PerceptualLoss(kind="perceptual", **settings))
     image = torch.from_numpy(load_sample("electron").high[None, None, :128, :128] / 255).float()
     blurred = torch.nn.functional.avg_pool2d(image, 3, 1, 1)
-    assert 0 < judge(blurred, image).item() < judge(image.flip(-1), image).item()
+    assert 0 < distance(blurred, image).item() < distance(image.flip(-1), image).item()
 
 
 def small(monkeypatch):
-    """Make VGG small: the same layers with few features."""
+    """Give VGG one feature in each layer."""
     monkeypatch.setattr("napari_sr.networks.vgg._WIDTHS", (1, 1, 1, 1, 1))
 
 
-def test_weights_in_the_cache_are_taken(tmp_path, monkeypatch):
+def test_weights_in_the_cache_are_loaded(tmp_path, monkeypatch):
     small(monkeypatch)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     (tmp_path / "checkpoints").mkdir()
@@ -138,7 +138,7 @@ def test_weights_in_the_cache_are_taken(tmp_path, monkeypatch):
     assert torch.equal(network.features[34].weight, state["features.34.weight"])
 
 
-def test_weights_under_other_names_are_taken_in_their_order(tmp_path, monkeypatch):
+def test_weights_with_other_keys_are_loaded_in_their_order(tmp_path, monkeypatch):
     small(monkeypatch)
     state = VGGFeatures(depth=16).state_dict()
     renamed = {key.replace("features.", "conv_"): value for key, value in state.items()}
@@ -150,7 +150,7 @@ def test_weights_under_other_names_are_taken_in_their_order(tmp_path, monkeypatc
         load_features("vgg19", tmp_path / "minc.pth")
 
 
-def test_without_file_and_network_the_sentence_says_where_to_put_it(tmp_path, monkeypatch):
+def test_without_file_and_network_the_message_names_the_folder_for_the_file(tmp_path, monkeypatch):
     def offline(*arguments, **settings):
         raise URLError("Network is unreachable")
 
@@ -162,16 +162,16 @@ def test_without_file_and_network_the_sentence_says_where_to_put_it(tmp_path, mo
 
 
 def test_the_download_is_checked_by_its_hash(tmp_path, monkeypatch):
-    asked = []
+    requests = []
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(
-        torch.hub, "download_url_to_file", lambda url, path, hash_prefix, progress: asked.append((url, hash_prefix))
+        torch.hub, "download_url_to_file", lambda url, path, hash_prefix, progress: requests.append((url, hash_prefix))
     )
     vgg19_file()
-    assert asked == [(feature_weights.VGG19_URL, "dcbb9e9d")]
+    assert requests == [(feature_weights.VGG19_URL, "dcbb9e9d")]
 
 
-def test_a_file_that_is_missing_or_other_is_refused(tmp_path):
+def test_a_missing_file_or_one_with_other_weights_is_refused(tmp_path):
     with pytest.raises(InputError, match="no file"):
         load_features("squeezenet", tmp_path / "none.pth")
     torch.save({"a": torch.zeros(2)}, tmp_path / "other.pth")

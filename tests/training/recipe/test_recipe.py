@@ -1,4 +1,4 @@
-"""Recipes: what is written is what is read, and a bad key is named."""
+"""Recipes are read as they were written, and errors name the key."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ STAGE = '[[stages]]\nsteps = 3\nlosses = [{ kind = "l1" }]\n'
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_comes_back_from_its_toml(name):
+def test_a_preset_is_read_again_from_its_toml(name):
     recipe = load_recipe(name)
     assert Recipe.from_toml(recipe.to_toml()) == recipe
 
@@ -31,7 +31,7 @@ def test_the_papers_losses_are_in_their_presets():
 
 
 @pytest.mark.parametrize(
-    ("text", "sentence"),
+    ("text", "message"),
     [
         (f"sead = 3\n{STAGE}", "unknown key sead"),
         ('[[stages]]\nsteps = 3\nlosses = [{ kind = "l1", wait = 2 }]', r"unknown key stages\.0\.losses\.0\.wait"),
@@ -41,21 +41,21 @@ def test_the_papers_losses_are_in_their_presets():
         (f'{STAGE}[degradation]\nnoise = {{ gain = "estimate", read = 2 }}', "estimated together"),
         (f"{STAGE}[patches]\nsize = 2", "a patch of 2 pixels is too small"),
         ("seed = 1", "key stages is missing"),
-        ("seed = ", "no TOML"),
+        ("seed = ", "not valid TOML"),
         (f'{STAGE}endpoint = "psnr"', "two stages"),
-        (f'{STAGE}discriminator = {{ kind = "unet" }}', "exactly when it has an adversarial loss"),
+        (f'{STAGE}discriminator = {{ kind = "unet" }}', "a discriminator needs an adversarial loss"),
         (f'{STAGE}schedule = {{ kind = "cosine", cycles = [1, 1] }}', "cycles add up to 2, and there are 3 steps"),
         ('[[stages]]\nsteps = 0\nlosses = [{ kind = "l1" }]', "no stage has any steps"),
         ('[[stages]]\nsteps = 3\nlosses = [{ kind = "equivariance", blurred = -1 }]', r"stages\.0\.losses\.0\.blurred"),
         ('[[stages]]\nsteps = 3\nlosses = [{ kind = "perceptual", network = "squeezenet" }]', "given as a file"),
     ],
 )
-def test_a_fault_is_named_by_its_key(text, sentence):
-    with pytest.raises(InputError, match=sentence):
+def test_an_error_names_its_key(text, message):
+    with pytest.raises(InputError, match=message):
         Recipe.from_toml(text)
 
 
-def test_a_recipe_that_is_nowhere_is_refused_with_the_presets(tmp_path):
+def test_a_recipe_that_does_not_exist_is_refused_with_the_names_of_the_presets(tmp_path):
     with pytest.raises(InputError, match="srcnn, srgan, esrgan, quick, standard, thorough"):
         load_recipe("quik")
     with pytest.raises(InputError, match="no recipe"):
@@ -65,7 +65,7 @@ def test_a_recipe_that_is_nowhere_is_refused_with_the_presets(tmp_path):
         load_recipe(tmp_path / "picture.toml")
 
 
-def test_a_shorter_recipe_keeps_its_schedule():
+def test_a_shortened_recipe_keeps_its_schedule():
     recipe = Recipe.from_toml(
         '[[stages]]\nsteps = 1000\nlosses = [{ kind = "l1" }]\n'
         'schedule = { kind = "cosine", cycles = [400, 600], warm_up = 50 }'
@@ -80,14 +80,14 @@ def test_a_shorter_recipe_keeps_its_schedule():
 
 
 @pytest.mark.parametrize(
-    ("every", "steps", "share", "expected"),
+    ("every", "steps", "fraction", "expected"),
     [(5000, 1_000_000, 0.0005, 50), (200, 100_000, 0.1, 200), (2000, 100_000, 0.5, 2000), (500, 100_000, 2, 1000)],
 )
-def test_a_short_run_is_not_mostly_measuring(every, steps, share, expected):
+def test_a_short_run_is_measured_about_ten_times(every, steps, fraction, expected):
     recipe = Recipe.from_toml(
         f'validation = {{ every = {every} }}\n[[stages]]\nsteps = {steps}\nlosses = [{{ kind = "l1" }}]'
     )
-    assert recipe.at_length(share).validation.every == expected
+    assert recipe.at_length(fraction).validation.every == expected
 
 
 def test_two_losses_of_one_kind_have_two_names():
@@ -99,12 +99,12 @@ RECIPES = sorted((Path(__file__).parents[3] / "recipes").glob("*.toml"))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_a_recipe_has_its_name_and_its_curve_and_begins_with_nothing_or_another_recipe(path):
+def test_a_recipe_has_the_name_of_its_file_a_curve_and_a_start_that_another_recipe_makes(path):
     recipe = load_recipe(path)
     assert recipe.name == path.stem
     assert recipe.start is None or recipe.start in {other.stem for other in RECIPES} - {path.stem}
     assert {curve.stem for curve in (path.parent / "curves").iterdir()} >= {path.stem}
 
 
-def test_no_bundled_weight_lacks_a_recipe():
+def test_every_bundled_model_has_a_recipe():
     assert {entry.name for entry in list_models() if entry.where == "bundled"} <= {path.stem for path in RECIPES}

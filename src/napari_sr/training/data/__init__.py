@@ -1,1 +1,1 @@
-"""Training data: images, pairs, degradation, patches and the validation scenes."""
+"""Training data: images, pairs, degradation, patches and validation scenes."""

@@ -1,4 +1,4 @@
-"""Which parts of the images are kept for validation, and where patches may then lie."""
+"""Blocks of the images that are kept for validation, and the positions that are left for training patches."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from napari_sr.training.randomness import generator_at
 from napari_sr.training.recipe import Validation
 
 Mask = npt.NDArray[np.bool_]
-#: The smallest block, in low-resolution pixels: SSIM's window has to fit.
+#: The smallest side of a block, in low-resolution pixels: the window of SSIM has to fit.
 LEAST_BLOCK = 16
 
 
 @dataclass(frozen=True)
 class Block:
-    """A rectangle of an image, in low-resolution pixels, that nothing is learned from.
+    """A rectangle of an image that is kept for validation.
 
     Parameters
     ----------
     image : int
-        Number of the image.
-    rows, columns : slice
-        Where.
+        Number of the image, from 0.
+    rows : slice
+        Rows, in low-resolution pixels.
+    columns : slice
+        Columns, in low-resolution pixels.
     """
 
     image: int
@@ -38,7 +40,22 @@ class Block:
 
 
 def cells(height: int, width: int, side: int) -> list[tuple[slice, slice]]:
-    """Cut a plane into as many blocks of about `side` pixels as fit; a small plane gives at least a third of it."""
+    """Divide a plane into a grid of blocks.
+
+    Parameters
+    ----------
+    height : int
+        Number of rows of the plane.
+    width : int
+        Number of columns of the plane.
+    side : int
+        Approximate side of a block in pixels. It is reduced to a third of a small plane, but not below 16.
+
+    Returns
+    -------
+    list of (slice, slice)
+        Rows and columns of the blocks, which cover the plane once.
+    """
     side = min(side, max(LEAST_BLOCK, min(height, width) // 3))
     edges = [np.linspace(0, n, max(1, n // side) + 1).astype(int) for n in (height, width)]
     rows, columns = ([slice(int(a), int(b)) for a, b in pairwise(e)] for e in edges)
@@ -46,51 +63,58 @@ def cells(height: int, width: int, side: int) -> list[tuple[slice, slice]]:
 
 
 def choose_blocks(
-    planes: Sequence[npt.NDArray[Any]], regions: Sequence[Mask | None], wanted: Validation, empty: float, seed: int
+    planes: Sequence[npt.NDArray[Any]], regions: Sequence[Mask | None], settings: Validation, empty: float, seed: int
 ) -> list[Block]:
-    """Choose the blocks to validate on: some of all the images' cells, drawn by the seed.
+    """Choose blocks for validation at random from the grids of all images.
 
     Parameters
     ----------
     planes : sequence of array, shape (Y, X)
-        One low-resolution plane of each image; every plane of an image keeps the same blocks, for its neighbors in Z
-        and T show nearly the same.
+        One low-resolution plane of each image. All planes of an image have the same blocks, since neighbors in Z and T
+        show nearly the same.
     regions : sequence of array of bool, shape (Y, X), or None
-        Where an image may be validated on; where any image has a region, only regions are taken.
-    wanted : Validation
-        Of the recipe.
+        Region for validation of each image. If any image has a region, blocks are chosen in regions only, and all of
+        them are used, up to `settings.most`.
+    settings : Validation
+        Size, fraction and largest number of the blocks.
     empty : float
-        Blocks whose standard deviation is below this share of their image's are taken last.
+        Blocks with a standard deviation below this fraction of their plane's are chosen last.
     seed : int
-        The recipe's.
+        Seed of the choice.
+
+    Returns
+    -------
+    list of Block
+        The blocks, at least one.
 
     Raises
     ------
     InputError
-        If the regions are too small to hold a block.
+        If the regions are too small for a block.
     """
-    drawn = any(region is not None for region in regions)
-    candidates: list[Block] = []
+    has_regions = any(region is not None for region in regions)
+    structured: list[Block] = []
     dull: list[Block] = []
     for number, (plane, region) in enumerate(zip(planes, regions, strict=True)):
-        if drawn and region is None:
+        if has_regions and region is None:
             continue
         spread = float(plane.std())
-        for rows, columns in _cells_in(plane, region, wanted.block):
-            full = plane[rows, columns].std() >= empty * spread
-            (candidates if full else dull).append(Block(number, rows, columns))
-    if not candidates and not dull:
+        for rows, columns in _cells_in(plane, region, settings.block):
+            target = structured if plane[rows, columns].std() >= empty * spread else dull
+            target.append(Block(number, rows, columns))
+    total = len(structured) + len(dull)
+    if not total:
         raise InputError(
             f"The region to validate on holds no square of {LEAST_BLOCK} low-resolution pixels: draw a larger one."
         )
-    total = len(candidates) + len(dull)
-    count = min(wanted.most, total if drawn else max(1, round(wanted.share * total)))
+    count = min(settings.most, total if has_regions else max(1, round(settings.share * total)))
     generator = generator_at(seed, "blocks")
-    ordered = [group[i] for group in (candidates, dull) for i in generator.permutation(len(group))]
+    ordered = [group[i] for group in (structured, dull) for i in generator.permutation(len(group))]
     return ordered[:count]
 
 
 def _cells_in(plane: npt.NDArray[Any], region: Mask | None, side: int) -> list[tuple[slice, slice]]:
+    """Return the blocks of a plane, or those that lie completely in a region of it."""
     height, width = plane.shape
     if region is None:
         return cells(height, width, side)
@@ -108,59 +132,66 @@ def _cells_in(plane: npt.NDArray[Any], region: Mask | None, side: int) -> list[t
     return inside
 
 
-def clear_of(
+def trainable_pixels(
     shape: tuple[int, int], boxes: Sequence[tuple[slice, slice]], gap: int, region: Mask | None, held: Mask | None
 ) -> Mask:
-    """Pixels that may be learned from: inside the region, and more than `gap` pixels away from what is held back.
+    """Mark the pixels of a plane that training patches may contain.
 
     Parameters
     ----------
     shape : (int, int)
-        Of the plane.
+        Shape of the plane.
     boxes : sequence of (slice, slice)
-        Blocks of validation.
+        Rows and columns of the validation blocks.
     gap : int
-        In pixels.
-    region : array of bool, optional
-        Where to learn.
-    held : array of bool, optional
-        A whole region of validation.
+        Distance to validation pixels, in pixels, at and below which pixels are excluded; 0 or more.
+    region : array of bool, shape `shape`, optional
+        Region for training; by default the whole plane.
+    held : array of bool, shape `shape`, optional
+        Region for validation, which is excluded as the blocks are.
+
+    Returns
+    -------
+    array of bool, shape `shape`
+        True where training patches may lie.
     """
-    kept = np.zeros(shape, bool) if held is None else held.copy()
+    excluded = np.zeros(shape, bool) if held is None else held.copy()
     for rows, columns in boxes:
-        kept[rows, columns] = True
-    if gap and kept.any():
-        kept = maximum_filter(kept, size=2 * gap + 1, mode="constant")
-    clear: Mask = ~kept if region is None else region & ~kept
-    return clear
+        excluded[rows, columns] = True
+    if gap and excluded.any():
+        excluded = maximum_filter(excluded, size=2 * gap + 1, mode="constant")
+    trainable: Mask = ~excluded if region is None else region & ~excluded
+    return trainable
 
 
-def permitted_corners(plane: npt.NDArray[Any], clear: Mask, side: int, empty: float) -> Mask:
-    """Top left corners of the patches that lie wholly on clear pixels and are not empty.
+def permitted_corners(plane: npt.NDArray[Any], trainable: Mask, side: int, empty: float) -> Mask:
+    """Mark the top left corners of the patches that contain trainable pixels only and are not empty.
 
     Parameters
     ----------
     plane : array, shape (Y, X)
-        Low resolution.
-    clear : array of bool, shape (Y, X)
-        Pixels that may be learned from.
+        Low-resolution plane.
+    trainable : array of bool, shape (Y, X)
+        Pixels that training patches may contain.
     side : int
-        Of a patch with what it needs around it.
+        Side of a patch with its margins, in pixels.
     empty : float
-        A patch is empty if its standard deviation is below this share of the plane's.
+        A patch is empty if its standard deviation is below this fraction of the plane's. A constant patch is always
+        empty.
 
     Returns
     -------
     array of bool, shape (Y - side + 1, X - side + 1)
+        True at the corners.
     """
     if min(plane.shape) < side:
         return np.zeros((max(0, plane.shape[0] - side + 1), max(0, plane.shape[1] - side + 1)), bool)
-    corners: Mask = _sums((~clear).astype(np.float64), side) < 0.5
+    corners: Mask = _sums((~trainable).astype(np.float64), side) < 0.5
     spread = float(plane.std())
     values = plane.astype(np.float64) - plane.mean()
     count = side * side
     variance = _sums(values**2, side) / count - (_sums(values, side) / count) ** 2
-    # A constant patch teaches nothing, whatever the share; the sums are rounded.
+    # The floor excludes constant patches, whose variance is not exactly zero because the sums are rounded.
     corners &= variance > max(empty, 1e-4) ** 2 * spread**2
     return corners
 

@@ -1,12 +1,11 @@
-"""How a low-resolution image comes from a high-resolution one: blur, fewer pixels, noise.
+"""The degradation: computes a low-resolution image from a high-resolution one by blur, fewer pixels and noise.
 
-Everything is in the image's own values (counts of a camera, say), before any intensity map. The optics and the pixels
+All values are those of the image, such as a camera's counts, before any intensity map. Blur and reduction of the pixels
 come before the noise, as in a microscope.
 """
 
 from __future__ import annotations
 
-from math import pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -16,103 +15,70 @@ from scipy.ndimage import gaussian_filter
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.resize import resize, round_to
+from napari_sr.training.data.blur import blur_sigma
 from napari_sr.training.data.noise import estimate_noise
 from napari_sr.training.recipe import Degradation, GaussianBlur, Noise, OpticsBlur, Spread
+from napari_sr.training.recipe.table import value_at
 
 Array = npt.NDArray[Any]
 
 
-def within(spread: Spread, share: float) -> float:
-    """The number at a share (0 to 1) of a range; a single number is itself."""
-    if isinstance(spread, tuple):
-        low, high = spread
-        return low + (high - low) * share
-    return spread
-
-
-def optical_sigma(numerical_aperture: float, wavelength: float, pixel_size: float) -> float:
-    """Standard deviation, in pixels, of the Gaussian nearest to a wide-field microscope's point spread function.
+def shrink(plane: Array, scale: int, method: str) -> Array:
+    """Reduce the number of pixels of a plane.
 
     Parameters
     ----------
-    numerical_aperture : float
-        Of the objective.
-    wavelength, pixel_size : float
-        Of the emitted light and of a pixel in the specimen, in one unit.
+    plane : array, shape (Y, X) or (Y, X, C)
+        High-resolution plane. Rows and columns beyond a multiple of `scale` are cut off at the bottom and right.
+    scale : int
+        Factor in Y and X, 1 or more.
+    method : {"bicubic", "binning"}
+        MATLAB's antialiased bicubic interpolation, or the mean over blocks of pixels.
 
-    References
-    ----------
-    B. Zhang, J. Zerubia, J.-C. Olivo-Marin, "Gaussian approximations of fluorescence microscope point-spread function
-    models", Applied Optics 46(10), 2007: paraxial wide-field model, ``sqrt(2) / (k NA)`` with ``k = 2 pi / lambda``.
+    Returns
+    -------
+    array, shape (Y // scale, X // scale) or (Y // scale, X // scale, C)
+        Low-resolution plane of the same dtype; integers are rounded as in MATLAB.
     """
-    return sqrt(2) * wavelength / (2 * pi * numerical_aperture) / pixel_size
+    height, width = (n // scale for n in plane.shape[:2])
+    whole = plane[: height * scale, : width * scale]
+    if method == "bicubic":
+        return resize(whole, (height, width), axes=(0, 1))
+    blocks = whole.reshape(height, scale, width, scale, *plane.shape[2:])
+    dtype = plane.dtype if plane.dtype.kind == "f" else np.dtype(np.float64)
+    return round_to(blocks.mean(axis=(1, 3), dtype=dtype), plane.dtype)
 
 
-def blur_sigma(blur: GaussianBlur | OpticsBlur | None, share: float = 0.5, pixel_size: float | None = None) -> float:
-    """Standard deviation of a recipe's blur in high-resolution pixels, at a share of its range; 0 without blur.
+def blurred_and_shrunk(
+    plane: Array, scale: int, degradation: Degradation, *, fraction: float = 0.5, pixel_size: float | None = None
+) -> Array:
+    """Blur a plane and reduce its pixels, without noise.
+
+    Parameters
+    ----------
+    plane : array, shape (Y, X) or (Y, X, C)
+        High-resolution plane, in its own values.
+    scale : int
+        Factor in Y and X, 1 or more.
+    degradation : Degradation
+        The degradation, of which the noise is not added.
+    fraction : float, default 0.5
+        Position in the range of the blur, from 0 to 1.
+    pixel_size : float, optional
+        Size of a high-resolution pixel, for a blur by the optics.
+
+    Returns
+    -------
+    array, shape (Y // scale, X // scale) or (Y // scale, X // scale, C)
+        Low-resolution plane: float32 if the degradation has noise, which is added before rounding, and of the plane's
+        dtype otherwise.
 
     Raises
     ------
     InputError
-        If it follows from the optics, and neither recipe nor image knows the pixel size.
+        If the pixel size is needed and not known.
     """
-    if blur is None:
-        return 0.0
-    if isinstance(blur, GaussianBlur):
-        return within(blur.sigma, share)
-    size = blur.pixel_size or pixel_size
-    if size is None:
-        raise InputError(
-            "The blur follows from the optics, and the size of a pixel is not known: give pixel_size in the recipe."
-        )
-    return optical_sigma(blur.numerical_aperture, blur.wavelength, size)
-
-
-def shrink(plane: Array, scale: int, how: str) -> Array:
-    """Make a plane `scale` times smaller; rows and columns that are left over are cut off at the bottom and right.
-
-    Parameters
-    ----------
-    plane : array, shape (Y, X) or (Y, X, C)
-        Integers are rounded as MATLAB rounds, floats are kept.
-    scale : int
-        Factor.
-    how : {"bicubic", "binning"}
-        MATLAB's antialiased bicubic, or the mean over blocks of pixels.
-    """
-    height, width = (n // scale for n in plane.shape[:2])
-    whole = plane[: height * scale, : width * scale]
-    if how == "bicubic":
-        return resize(whole, (height, width), axes=(0, 1))
-    blocks = whole.reshape(height, scale, width, scale, *plane.shape[2:])
-    kind = plane.dtype if plane.dtype.kind == "f" else np.dtype(np.float64)
-    return round_to(blocks.mean(axis=(1, 3), dtype=kind), plane.dtype)
-
-
-def blurred_and_shrunk(
-    plane: Array, scale: int, degradation: Degradation, *, share: float = 0.5, pixel_size: float | None = None
-) -> Array:
-    """Blur and shrink a plane, without noise.
-
-    Parameters
-    ----------
-    plane : array, shape (Y, X) or (Y, X, C)
-        High resolution, in its own values.
-    scale : int
-        Factor.
-    degradation : Degradation
-        Its blur and its way of shrinking.
-    share : float
-        Where in the range of the blur, 0 to 1.
-    pixel_size : float, optional
-        Of a high-resolution pixel, for a blur that follows from the optics.
-
-    Returns
-    -------
-    array, shape (Y // scale, X // scale) or with C
-        Of the plane's dtype where no noise follows, which has to come before the rounding; else float32.
-    """
-    sigma = blur_sigma(degradation.blur, share, pixel_size)
+    sigma = blur_sigma(degradation.blur, fraction, pixel_size)
     noisy = degradation.noise is not None
     if not sigma and not noisy:
         return shrink(plane, scale, degradation.shrink)
@@ -126,58 +92,68 @@ def blurred_and_shrunk(
 def add_noise(
     low: Array, degradation: Degradation, generator: np.random.Generator, dtype: npt.DTypeLike
 ) -> npt.NDArray[np.float32]:
-    """Add a camera's noise: ``offset + gain Poisson((low - offset) / gain) + Normal(0, read)``, then whole numbers.
+    """Add the noise of a camera: ``offset + gain Poisson((low - offset) / gain) + Normal(0, read)``.
 
     Parameters
     ----------
     low : array, any shape
-        What the camera would see without noise, in its own values.
+        Values without noise.
     degradation : Degradation
-        Its noise, already estimated where that was asked for, and its offset.
-    generator : numpy Generator
-        Draws where in their ranges gain, read noise and offset lie, then the noise.
+        The degradation, with numbers for gain and read noise (`with_noise`).
+    generator : numpy.random.Generator
+        Draws the positions in the ranges of gain, read noise and offset, then the noise.
     dtype : dtype
-        Of the camera: integers are rounded and clipped at their ends.
+        Data type of the camera: values of an integer type are rounded and clipped to its range.
 
     Returns
     -------
     array of float32, same shape
-        The noisy values.
+        Values with noise.
     """
     values = np.asarray(low, np.float32)
     noise = degradation.noise
     if noise is not None:
         if isinstance(noise.gain, str) or isinstance(noise.read, str):
             raise TypeError("Noise is estimated (with_noise) before it is added.")
-        shares = generator.random(3)
-        gain, read = within(noise.gain, shares[0]), within(noise.read, shares[1])
-        offset = within(degradation.offset, shares[2])
+        fractions = generator.random(3)
+        gain, read = value_at(noise.gain, fractions[0]), value_at(noise.read, fractions[1])
+        offset = value_at(degradation.offset, fractions[2])
         if gain > 0:
             photons = generator.poisson(np.maximum(values - offset, 0) / gain)
-            # Below the dark level there is no light, only what the camera adds.
+            # Values below the dark level are no light, so they have no Poisson noise.
             values = np.minimum(values, offset) + (gain * photons).astype(np.float32)
         if read > 0:
             values = values + read * generator.standard_normal(values.shape, np.float32)
     if np.dtype(dtype).kind in "iu":
-        ends = np.iinfo(np.dtype(dtype))
-        values = np.clip(np.rint(values), ends.min, ends.max)
+        limits = np.iinfo(np.dtype(dtype))
+        values = np.clip(np.rint(values), limits.min, limits.max)
     return values.astype(np.float32, copy=False)
 
 
 def with_noise(degradation: Degradation, planes: list[Array]) -> Degradation:
-    """Put figures where the recipe says "estimate"; a recipe with figures comes back as it is.
+    """Replace noise that is to be estimated by numbers.
 
     Parameters
     ----------
     degradation : Degradation
-        The recipe's.
+        The degradation of a recipe; one without "estimate" is returned as it is.
     planes : list of array, shape (Y, X) or (Y, X, C)
-        Of the image whose camera it is.
+        Planes of an image from the camera.
+
+    Returns
+    -------
+    Degradation
+        The degradation with numbers.
+
+    Raises
+    ------
+    InputError
+        If the noise cannot be estimated.
     """
     noise = degradation.noise
     if noise is None or noise.gain != "estimate":
         return degradation
-    gain, read = estimate_noise(planes, offset=within(degradation.offset, 0.5))
+    gain, read = estimate_noise(planes, offset=value_at(degradation.offset, 0.5))
     return degradation.model_copy(update={"noise": Noise(gain=gain, read=read)})
 
 
@@ -190,41 +166,51 @@ def degrade(
     stream: int = 0,
     pixel_size: float | None = None,
 ) -> Array:
-    """Make the low-resolution twin of a plane, as the training does; for a look at a degradation.
+    """Compute the low-resolution version of a plane, as a training does.
 
     Parameters
     ----------
     plane : array, shape (Y, X) or (Y, X, C)
-        High resolution, in its own values.
+        High-resolution plane, in its own values. Rows and columns beyond a multiple of `scale` are cut off.
     scale : int
-        Factor.
+        Factor in Y and X, 1 or more.
     degradation : Degradation
-        From a recipe; noise to "estimate" is estimated on this plane.
-    seed : int
-        Decides the noise and where in the ranges it lies, and the blur; 0 takes the middle of the blur's range.
-    stream : int
-        Number of the plane in its image: the next one has other noise of the same kind.
+        The degradation of a recipe. Noise with the value "estimate" is estimated on this plane.
+    seed : int, default 0
+        Seed of the noise and of the positions in ranges, 0 or more; 0 takes the middle of the range of the blur.
+    stream : int, default 0
+        Number of the plane in its image, 0 or more: planes have the same blur, and noise of their own.
     pixel_size : float, optional
-        Of a high-resolution pixel.
+        Size of a high-resolution pixel, for a blur by the optics.
 
     Returns
     -------
-    array, shape (Y // scale, X // scale) or with C
-        Of the plane's dtype.
+    array, shape (Y // scale, X // scale) or (Y // scale, X // scale, C)
+        Low-resolution plane of the same dtype.
 
     Raises
     ------
     InputError
         If the pixel size is needed and not known, or the noise cannot be estimated.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_sr as sr
+    >>> from napari_sr.training import Degradation, Noise
+    >>> plane = np.full((60, 80), 200, np.uint16)
+    >>> low = sr.degrade(plane, 2, Degradation(shrink="binning", noise=Noise(gain=0.5, read=2.0)))
+    >>> low.shape, low.dtype
+    ((30, 40), dtype('uint16'))
     """
-    settled = with_noise(degradation, [plane])
-    share = 0.5 if seed == 0 else float(np.random.default_rng(seed).random())
-    # Not the stream that the blur was drawn from: seeds that end in 0 are the same as those without it.
+    numeric = with_noise(degradation, [plane])
+    fraction = 0.5 if seed == 0 else float(np.random.default_rng(seed).random())
+    # default_rng([seed, 0]) would be default_rng(seed), from which the blur was drawn; hence + 1.
     generator = np.random.default_rng([seed, stream + 1])
-    low = blurred_and_shrunk(plane, scale, settled, share=share, pixel_size=pixel_size)
-    if settled.noise is None:
+    low = blurred_and_shrunk(plane, scale, numeric, fraction=fraction, pixel_size=pixel_size)
+    if numeric.noise is None:
         return low
-    return add_noise(low, settled, generator, plane.dtype).astype(plane.dtype)
+    return add_noise(low, numeric, generator, plane.dtype).astype(plane.dtype)
 
 
 def degrade_image(
@@ -236,26 +222,40 @@ def degrade_image(
     seed: int = 0,
     pixel_size: float | None = None,
 ) -> Array:
-    """Make the low-resolution twin of an image of any axes, plane by plane.
+    """Compute the low-resolution version of an image of any axes, plane by plane.
 
     Parameters
     ----------
-    data, axes
-        The image, and what its dimensions are.
-    scale, degradation, seed, pixel_size
-        As `degrade` takes them; each plane has noise of its own, all have one blur.
+    data : array
+        High-resolution image: numpy, dask or zarr array.
+    axes : Axes
+        Axes of the image.
+    scale : int
+        Factor in Y and X, 1 or more.
+    degradation : Degradation
+        The degradation of a recipe. Noise with the value "estimate" is estimated on each plane.
+    seed : int, default 0
+        Seed of the noise and of the positions in ranges, 0 or more. All planes have the same blur, and noise of their
+        own.
+    pixel_size : float, optional
+        Size of a high-resolution pixel, for a blur by the optics.
 
     Returns
     -------
     array
-        Of the same axes and dtype, Y and X divided by `scale`; what is left over is cut off.
+        Low-resolution image of the same axes and dtype. Rows and columns beyond a multiple of `scale` are cut off.
+
+    Raises
+    ------
+    InputError
+        If the image is smaller than `scale`, the pixel size is needed and not known, or the noise cannot be estimated.
     """
     shape = list(axes.shape)
     for axis in (axes.y, axes.x):
         shape[axis] //= scale
     if not all(shape):
         sizes = f"{axes.shape[axes.y]} x {axes.shape[axes.x]}"
-        raise InputError(f"An image of {sizes} pixels cannot be made {scale} times smaller: take a larger one.")
+        raise InputError(f"An image of {sizes} pixels cannot be made {scale} times smaller: give a larger one.")
     low = np.empty(shape, np.dtype(data.dtype))
     for number, index in enumerate(axes.plane_indices()):
         plane = axes.plane(data, index)
@@ -264,7 +264,19 @@ def degrade_image(
 
 
 def with_noise_times(degradation: Degradation, factor: float) -> Degradation:
-    """Multiply a degradation's noise and dark level, for images whose values reach higher than the recipe's.
+    """Multiply the noise and the dark level of a degradation, for images with larger values than those of the recipe.
+
+    Parameters
+    ----------
+    degradation : Degradation
+        The degradation; noise with the value "estimate" stays so.
+    factor : float
+        The factor, above 0.
+
+    Returns
+    -------
+    Degradation
+        The degradation with the new noise.
 
     Raises
     ------
@@ -272,7 +284,7 @@ def with_noise_times(degradation: Degradation, factor: float) -> Degradation:
         If the factor is not above 0.
     """
     if not factor > 0:
-        raise InputError(f"Noise is multiplied by a number above 0, not by {factor:g}.")
+        raise InputError(f"Noise cannot be multiplied by {factor:g}: give a factor above 0.")
     if factor == 1 or degradation.noise is None:
         return degradation
     noise = degradation.noise
@@ -286,23 +298,35 @@ def _times(spread: Spread, factor: float) -> Spread:
 
 
 def describe_degradation(degradation: Degradation) -> str:
-    """Say in words what a degradation does, for a card."""
-    words = []
+    """Describe a degradation in words, for a model's card.
+
+    Parameters
+    ----------
+    degradation : Degradation
+        The degradation.
+
+    Returns
+    -------
+    str
+        Its parts, separated by commas.
+    """
+    parts = []
     blur, noise = degradation.blur, degradation.noise
     if isinstance(blur, GaussianBlur):
-        words.append(f"Gaussian blur of {_told(blur.sigma)} high-resolution pixels")
+        parts.append(f"Gaussian blur of {_formatted(blur.sigma)} high-resolution pixels")
     elif isinstance(blur, OpticsBlur):
-        words.append(f"blur of NA {blur.numerical_aperture:g} at wavelength {blur.wavelength:g}")
-    words.append("mean over pixels (binning)" if degradation.shrink == "binning" else "MATLAB bicubic, antialiased")
+        parts.append(f"blur of NA {blur.numerical_aperture:g} at wavelength {blur.wavelength:g}")
+    binning = degradation.shrink == "binning"
+    parts.append("mean over pixels (binning)" if binning else "MATLAB bicubic, antialiased")
     if noise is not None:
-        words.append(f"Poisson noise of gain {_told(noise.gain)}")
-        words.append(f"Gaussian noise of {_told(noise.read)}")
+        parts.append(f"Poisson noise of gain {_formatted(noise.gain)}")
+        parts.append(f"Gaussian noise of {_formatted(noise.read)}")
         if degradation.offset:
-            words.append(f"dark level {_told(degradation.offset)}")
-    return ", ".join(words)
+            parts.append(f"dark level {_formatted(degradation.offset)}")
+    return ", ".join(parts)
 
 
-def _told(spread: Spread | str) -> str:
+def _formatted(spread: Spread | str) -> str:
     if isinstance(spread, tuple):
         return f"{spread[0]:g} to {spread[1]:g}"
     return spread if isinstance(spread, str) else f"{spread:.4g}"

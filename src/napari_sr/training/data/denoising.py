@@ -1,4 +1,4 @@
-"""Images without their own noise, for judges that would take it for structure."""
+"""Denoising of high-resolution targets, for losses that would otherwise reward synthesized noise."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ from skimage.restoration import denoise_nl_means
 
 from napari_sr.training.data.noise import SECOND_DIFFERENCES
 
-#: Sides of the squares that are compared, and how far away they are looked for, in pixels.
+#: Side of the compared squares, and the largest distance between two of them, in pixels.
 _SQUARE, _DISTANCE = 5, 9
 
 
 def without_noise(plane: npt.NDArray[Any], strength: float) -> npt.NDArray[Any]:
-    """Take the noise of a plane away by the mean of what looks alike (non-local means).
+    """Denoise a plane by non-local means.
 
     Parameters
     ----------
     plane : array, shape (Y, X) or (Y, X, C)
-        In its own values.
+        The plane in its own values.
     strength : float
-        How unlike two squares may be and still be averaged, as a share of the plane's noise; 0.8 takes nearly all of
-        it.
+        Filter strength h as a fraction of the standard deviation of the plane's noise, above 0; 0.8 removes almost all
+        noise.
 
     Returns
     -------
     array
-        Of the same shape and dtype.
+        The denoised plane, of the same shape and dtype.
 
     Notes
     -----
-    How strong the noise is, the plane itself says: the median of its second differences. One figure holds for the whole
-    plane; where brightness changes the noise much, dark parts are smoothed more than they need and bright ones less.
+    The standard deviation of the noise is estimated from the median of the plane's second differences. One value is
+    used for the whole plane: if the noise depends strongly on brightness, dark parts are smoothed too much and bright
+    parts too little.
 
     References
     ----------
@@ -46,23 +47,24 @@ def without_noise(plane: npt.NDArray[Any], strength: float) -> npt.NDArray[Any]:
     noise = float(np.median(np.abs(convolve(values, mask, mode="reflect")))) / 0.6745
     if noise == 0:
         return plane
-    # The fast algorithm moves everything by a tenth of a pixel to one side; turned by half a turn, to the other.
-    ways = [np.rot90(_averaged(np.rot90(values, turns), strength * noise, noise), turns) for turns in (0, 2)]
-    clean = (ways[0] + ways[1]) / 2
+    # The fast algorithm shifts the image by a tenth of a pixel; the mean over rotations by 0 and 180 degrees has no
+    # shift.
+    results = [np.rot90(_filtered(np.rot90(values, turns), strength * noise, noise), turns) for turns in (0, 2)]
+    clean = (results[0] + results[1]) / 2
     if plane.dtype.kind in "iu":
         limits = np.iinfo(plane.dtype)
         clean = np.rint(clean).clip(limits.min, limits.max)
     return np.asarray(clean.astype(plane.dtype))
 
 
-def _averaged(values: npt.NDArray[np.float64], unlike: float, noise: float) -> npt.NDArray[np.float64]:
-    found: npt.NDArray[np.float64] = denoise_nl_means(
+def _filtered(values: npt.NDArray[np.float64], strength: float, noise: float) -> npt.NDArray[np.float64]:
+    result: npt.NDArray[np.float64] = denoise_nl_means(
         np.ascontiguousarray(values),
         patch_size=_SQUARE,
         patch_distance=_DISTANCE,
-        h=unlike,
+        h=strength,
         sigma=noise,
         fast_mode=True,
         channel_axis=-1 if values.ndim == 3 else None,
     )
-    return found
+    return result

@@ -1,4 +1,4 @@
-"""The noise of a camera, read off an image: how much its variance grows with its brightness."""
+"""Estimation of a camera's noise from an image: how its variance increases with brightness."""
 
 from __future__ import annotations
 
@@ -10,42 +10,48 @@ from scipy.ndimage import convolve
 
 from napari_sr.errors import InputError
 
-#: Side of the tiles that are looked at, in pixels.
+#: Side of the tiles whose variance is measured, in pixels.
 _TILE = 8
-#: How many groups of like brightness they are sorted into.
+#: Number of groups of equally bright tiles.
 _GROUPS = 24
-# Structure adds to a tile's variance and never takes away: of each group the quieter part is believed. The lower
-# quartile of tiles of pure noise lies this far below their mean (by simulation; 8 x 8 pixels under the mask below).
+# Structure only increases the variance of a tile, so the quieter part of each group is used. For pure noise, the lower
+# quartile of the tiles' variances is this fraction of their mean (by simulation; 8 x 8 pixels under the mask below).
 _QUARTILE = 0.769
-# Takes out planes and slopes, so that smooth structure leaves nothing; its weights' squares add up to 36.
+#: A mask that removes planes and slopes, so that smooth structure gives zero. The squares of its weights add up to 1.
 SECOND_DIFFERENCES = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6.0
 
 
 def estimate_noise(planes: list[npt.NDArray[Any]], *, offset: float = 0.0) -> tuple[float, float]:
-    """Estimate gain and read noise: ``variance = gain (mean - offset) + read**2``.
+    """Estimate gain and read noise of a camera: ``variance = gain (mean - offset) + read**2``.
 
     Parameters
     ----------
     planes : list of array, shape (Y, X) or (Y, X, C)
-        Of one camera, in its own values; colors are averaged.
-    offset : float
-        The camera's dark level.
+        Planes of one camera, in their own values; colors are averaged.
+    offset : float, default 0.0
+        Dark level of the camera, in values.
 
     Returns
     -------
-    gain, read : float
-        Values per photon, and the standard deviation of what does not depend on the light; both 0 or more.
+    gain : float
+        Values per photon, 0 or more.
+    read : float
+        Standard deviation of the noise that does not depend on brightness, in values, 0 or more.
 
     Raises
     ------
     InputError
-        If the planes are too small, or too uniform to see how the noise depends on brightness.
+        If the planes are too small, or too uniform to show how the noise depends on brightness.
 
     Notes
     -----
-    The residual of J. Immerkaer's mask ("Fast noise variance estimation", CVIU 64(2), 1996) in tiles of 8 x 8 pixels;
-    in each group of equally bright tiles the lower quartile of the variances, and a line through the groups. Texture as
-    fine as a pixel counts as noise.
+    The residual of Immerkaer's mask is squared and averaged in tiles of 8 x 8 pixels. The tiles are sorted into groups
+    of equal brightness; the lower quartile of each group gives its variance, and a line is fitted to the groups.
+    Texture as fine as a pixel is counted as noise.
+
+    References
+    ----------
+    J. Immerkaer, "Fast noise variance estimation", Computer Vision and Image Understanding 64(2), 1996.
     """
     means: list[npt.NDArray[np.float64]] = []
     variances: list[npt.NDArray[np.float64]] = []
@@ -69,7 +75,7 @@ def estimate_noise(planes: list[npt.NDArray[Any]], *, offset: float = 0.0) -> tu
     noise = np.array([np.quantile(variance[group], 0.25) for group in groups]) / _QUARTILE
     if not np.ptp(bright) > 0:
         raise InputError("The image is too uniform to estimate its noise: give gain and read noise as numbers.")
-    # Variances scatter in proportion to themselves: each group counts by its own.
+    # The spread of a variance is proportional to the variance, so each group is weighted by its inverse.
     weight = 1 / np.maximum(noise, 1e-3 * noise.max() + 1e-12)
     gain, read_squared = np.polyfit(bright, noise, 1, w=weight)
     if gain < 0:

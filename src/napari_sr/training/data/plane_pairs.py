@@ -1,4 +1,4 @@
-"""Planes at both resolutions, and what one patch of them becomes before it meets the network."""
+"""Pairs of planes at low and high resolution, and the preparation of their patches for the network."""
 
 from __future__ import annotations
 
@@ -22,32 +22,34 @@ from napari_sr.training.recipe import Data, Degradation
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 PatchColor = Literal["gray", "luma", "rgb"]
-#: Side of the tiles over which two images' brightness is compared, in low-resolution pixels.
+#: Side of the tiles over which the brightness of two images is compared, in low-resolution pixels.
 _TILE = 8
 
 
 @dataclass(frozen=True)
 class PlanePair:
-    """One plane at both resolutions, in the images' own values.
+    """A plane at low and high resolution, in the values of the images.
 
     Parameters
     ----------
     image : int
-        Number of the image it belongs to.
+        Number of the image that contains the plane, from 0.
     lows : tuple of array, shape (Y, X) or (Y, X, C)
-        Low resolution, once for every point of a range of blurs.
-    high : array
-        High resolution, `scale` times as long in Y and X.
-    low_map, high_map : IntensityMap
-        From values to [0, 1].
+        The low-resolution plane, once for each blur of a range.
+    high : array, shape (scale Y, scale X) or (scale Y, scale X, C)
+        The high-resolution plane.
+    low_map : IntensityMap
+        Map from the values of the low-resolution plane to the network's range.
+    high_map : IntensityMap
+        Map from the values of the high-resolution plane to the network's range.
     degradation : Degradation or None
-        Whose noise is still to be added; None for none.
+        Degradation of which the noise is added to each patch; None for no noise.
     dtype : dtype
-        Of the camera that the noise is added for.
-    size : float
-        At which size the image is shown.
-    source : array or None
-        What `high` was before its noise was taken away, as the image has it; None stands for `high`.
+        Data type of the camera that has the noise.
+    size : float, default 1.0
+        Size at which the image is used, as a fraction of its own.
+    source : array, optional
+        The high-resolution plane of the image before denoising; by default it is `high`.
     """
 
     image: int
@@ -62,28 +64,75 @@ class PlanePair:
 
     @property
     def gray(self) -> Array:
-        """The first low-resolution plane without color, shape (Y, X)."""
+        """The first low-resolution plane without colors, shape (Y, X)."""
         low = self.lows[0]
         return low.mean(axis=2) if low.ndim == 3 else low
 
     def low_part(
         self, rows: slice, columns: slice, color: PatchColor, generator: np.random.Generator, variant: int = 0
     ) -> Floats:
-        """Cut a part of the low-resolution plane, with its noise, as (C, Y, X) in [0, 1] as the network sees it."""
+        """Cut a part out of the low-resolution plane and add noise to it.
+
+        Parameters
+        ----------
+        rows : slice
+            Rows in low-resolution pixels.
+        columns : slice
+            Columns in low-resolution pixels.
+        color : {"gray", "luma", "rgb"}
+            Meaning of the channels of the result.
+        generator : numpy.random.Generator
+            Generator of the noise.
+        variant : int, default 0
+            Number of the blur.
+
+        Returns
+        -------
+        array of float32, shape (C, Y, X)
+            The part, black at 0 and white at 1.
+        """
         part = self.lows[variant][rows, columns]
         if self.degradation is not None:
             part = add_noise(part, self.degradation, generator, self.dtype)
         return channels_first(self.low_map.forward(part), color)
 
     def high_part(self, rows: slice, columns: slice, color: PatchColor) -> Floats:
-        """Cut a part of the high-resolution plane as (C, Y, X) in [0, 1]."""
+        """Cut a part out of the high-resolution plane.
+
+        Parameters
+        ----------
+        rows : slice
+            Rows in high-resolution pixels.
+        columns : slice
+            Columns in high-resolution pixels.
+        color : {"gray", "luma", "rgb"}
+            Meaning of the channels of the result.
+
+        Returns
+        -------
+        array of float32, shape (C, Y, X)
+            The part, black at 0 and white at 1.
+        """
         return channels_first(self.high_map.forward(self.high[rows, columns]), color)
 
 
 def channels_first(values: Floats, color: PatchColor) -> Floats:
-    """Bring (Y, X) or (Y, X, 3) in [0, 1] to the channels of a patch, (1, Y, X) or (3, Y, X)."""
+    """Convert a plane to the channels of a patch.
+
+    Parameters
+    ----------
+    values : array of float32, shape (Y, X) or (Y, X, 3)
+        The plane, black at 0 and white at 1.
+    color : {"gray", "luma", "rgb"}
+        Meaning of the channels of the result.
+
+    Returns
+    -------
+    array of float32, shape (1, Y, X) or (3, Y, X)
+        Three channels for "rgb", and one otherwise.
+    """
     if values.ndim == 2 and color == "luma":
-        # A gray image among colored ones.
+        # A gray image among RGB images has the range of luminance.
         black, white = STUDIO_SWING
         return (values[None] * (white - black) + black).astype(np.float32)
     if values.ndim == 2:
@@ -100,83 +149,91 @@ def make_plane_pairs(
     degradation: Degradation,
     color: PatchColor,
 ) -> tuple[list[PlanePair], Degradation]:
-    """Prepare all planes.
+    """Prepare the planes of all images.
 
     Parameters
     ----------
     images : sequence of TrainingImage
-        At least one.
+        The images, at least one.
     scale : int
-        Factor.
+        Factor of the model.
     data : Data
-        Sizes, intensity, and how many planes of one image.
+        Settings of the recipe for sizes, intensity, denoising and number of planes.
     degradation : Degradation
-        For images without a partner.
+        Degradation of images without a partner.
     color : {"gray", "luma", "rgb"}
-        "gray" takes the colors of an RGB image apart, each a plane of its own.
+        Meaning of the channels of a patch. "gray" makes a plane of each color of an RGB image.
 
     Returns
     -------
-    twins : list of Twin
+    plane_pairs : list of PlanePair
+        The planes in the order of the images.
     degradation : Degradation
-        With figures where the recipe has "estimate" (those of the first image).
+        The degradation of the first image, with numbers in place of "estimate".
 
     Raises
     ------
     InputError
-        If an image cannot be used; the sentence names it.
+        If an image cannot be used; the message names it.
     """
     plane_pairs: list[PlanePair] = []
-    settled = degradation
+    first = degradation
     for number, image in enumerate(images):
         try:
-            found, own = _pairs_of_image(number, image, scale, data, degradation, color)
+            planes, numeric = _pairs_of_image(number, image, scale, data, degradation, color)
         except InputError as error:
             raise InputError(f"{image.name}: {error}") from error
-        settled = own if number == 0 else settled
-        plane_pairs += found
-    return plane_pairs, settled
+        first = numeric if number == 0 else first
+        plane_pairs += planes
+    return plane_pairs, first
 
 
 def _pairs_of_image(
     number: int, image: TrainingImage, scale: int, data: Data, degradation: Degradation, color: PatchColor
 ) -> tuple[list[PlanePair], Degradation]:
+    """Return the planes of an image, and its degradation with numbers in place of "estimate"."""
     check_finite(image.high, image.axes)
     if image.low is not None:
         return _paired(number, image, scale, data, color), degradation
     maps = intensity_maps(data.intensity, image.high, image.axes, contrast_limits=image.contrast_limits)
-    planes = [(channel, plane) for channel, plane in _planes(image.high, image, data.planes)]
-    settled = with_noise(degradation, [plane for _, plane in planes])
-    variants = settled.variants if _ranges(settled) else 1
+    planes = list(_planes(image.high, image, data.planes))
+    numeric = with_noise(degradation, [plane for _, plane in planes])
+    variants = numeric.variants if _has_range(numeric) else 1
+    fractions = [(v + 0.5) / variants for v in range(variants)]
+    noisy = numeric if numeric.noise is not None else None
     plane_pairs = []
     for channel, plane in planes:
-        truth = without_noise(plane, data.denoise) if data.denoise else plane
+        clean = without_noise(plane, data.denoise) if data.denoise else plane
         for size in data.sizes:
-            shown = _at_size(plane, size)
-            wanted = shown if truth is plane else _at_size(truth, size)
-            height, width = (n // scale * scale for n in shown.shape[:2])
+            source = _at_size(plane, size)
+            high = source if clean is plane else _at_size(clean, size)
+            height, width = (n // scale * scale for n in source.shape[:2])
             if min(height, width) < scale:
-                raise InputError(f"It has {shown.shape[0]} x {shown.shape[1]} pixels, too few for a factor of {scale}.")
-            shown, wanted = shown[:height, :width], wanted[:height, :width]
-            shares = [(v + 0.5) / variants for v in range(variants)]
-            lows = tuple(
-                blurred_and_shrunk(wanted, scale, settled, share=share, pixel_size=image.pixel_size) for share in shares
-            )
-            noisy = settled if settled.noise is not None else None
-            map_ = maps[channel]
-            for low_parts, high, source in _colors(lows, wanted, shown, color):
-                plane_pairs.append(
-                    PlanePair(number, low_parts, high, map_, map_, noisy, np.dtype(plane.dtype), size, source)
+                raise InputError(
+                    f"The plane has {source.shape[0]} x {source.shape[1]} pixels, too few for a factor of {scale}: "
+                    "give a larger image."
                 )
-    return plane_pairs, settled
+            source, high = source[:height, :width], high[:height, :width]
+            lows = tuple(
+                blurred_and_shrunk(high, scale, numeric, fraction=fraction, pixel_size=image.pixel_size)
+                for fraction in fractions
+            )
+            low_map = high_map = maps[channel]
+            dtype = np.dtype(plane.dtype)
+            plane_pairs += [
+                PlanePair(number, low_parts, high_part, low_map, high_map, noisy, dtype, size, source_part)
+                for low_parts, high_part, source_part in _colors(lows, high, source, color)
+            ]
+    return plane_pairs, numeric
 
 
-def _ranges(degradation: Degradation) -> bool:
+def _has_range(degradation: Degradation) -> bool:
     """Whether the blur is a range."""
     return degradation.blur is not None and isinstance(getattr(degradation.blur, "sigma", None), tuple)
 
 
 def _paired(number: int, image: TrainingImage, scale: int, data: Data, color: PatchColor) -> list[PlanePair]:
+    """Return the planes of a pair."""
     low_axes = type(image.axes)(image.axes.letters, _low_shape(image, scale))
     low = np.asarray(image.low)
     check_finite(low, low_axes)
@@ -185,36 +242,46 @@ def _paired(number: int, image: TrainingImage, scale: int, data: Data, color: Pa
     highs = list(_planes(image.high, image, data.planes))
     plane_pairs = []
     for channel, low_map in maps.items():
-        chosen = [(a, b) for (c, a), (_, b) in zip(lows, highs, strict=True) if c == channel]
+        chosen = [(small, large) for (c, small), (_, large) in zip(lows, highs, strict=True) if c == channel]
         if not chosen:
             continue
         gain, offset = brightness(chosen)
         high_map = IntensityMap(gain * low_map.low + offset, gain * low_map.high + offset)
         for small, large in chosen:
-            wanted = without_noise(large, data.denoise) if data.denoise else large
-            for low_parts, high, source in _colors((small,), wanted, large, color):
-                dtype = np.dtype(small.dtype)
-                plane_pairs.append(PlanePair(number, low_parts, high, low_map, high_map, None, dtype, source=source))
+            clean = without_noise(large, data.denoise) if data.denoise else large
+            dtype = np.dtype(small.dtype)
+            plane_pairs += [
+                PlanePair(number, low_parts, high_part, low_map, high_map, None, dtype, source=source_part)
+                for low_parts, high_part, source_part in _colors((small,), clean, large, color)
+            ]
     return plane_pairs
 
 
 def brightness(pairs: Sequence[tuple[Array, Array]]) -> tuple[float, float]:
-    """How the values of high-resolution planes follow from those of their partners: ``high = gain low + offset``.
+    """Fit the brightness of high-resolution planes to that of their partners: ``high = gain low + offset``.
 
     Parameters
     ----------
     pairs : sequence of (low, high)
-        Planes of one field.
+        Planes of the same field, of shape (Y, X) or (Y, X, C) and (scale Y, scale X) or (scale Y, scale X, C).
 
     Returns
     -------
-    gain, offset : float
-        A straight line through the means of tiles, which the noise of the low-resolution image does not flatten.
+    gain : float
+        Slope of a straight line through the means of tiles, above 0.
+    offset : float
+        Its value at 0.
 
     Raises
     ------
     InputError
-        If the two do not grow brighter together.
+        If the low-resolution image is constant, or the two images do not become brighter together.
+
+    Notes
+    -----
+    A least-squares line is flattened by the noise of the low-resolution image. The means of the tiles are therefore
+    computed from each half of the pixels, in a checkerboard. Their noise is independent, so that their covariance is
+    the variance of the image without noise.
     """
     halves: tuple[list[Array], list[Array]] = ([], [])
     highs: list[Array] = []
@@ -226,18 +293,17 @@ def brightness(pairs: Sequence[tuple[Array, Array]]) -> tuple[float, float]:
     first, second, y = (np.concatenate(parts) for parts in (*halves, highs))
     x = (first + second) / 2
     if not np.ptp(x) > 0:
-        raise InputError("The low-resolution image is constant: give images with something in them.")
-    # The noise of the two halves is independent, so what they have in common is the image: noise flattens no slope.
+        raise InputError("The low-resolution image is constant: give images with structures.")
     common = np.cov(first, second)[0, 1]
     gain = np.cov(x, y)[0, 1] / common if common > 0 else 0.0
     if not gain > 0:
-        raise InputError("The two images do not grow brighter together: give two images of one field and channel.")
+        raise InputError("The two images do not become brighter together: give images of the same field and channel.")
     offset = y.mean() - gain * x.mean()
     return float(gain), float(offset)
 
 
 def _tiles(plane: npt.NDArray[np.float64], counted: npt.NDArray[np.float64] | None = None) -> Array:
-    """Means over tiles, of the counted pixels alone where they are given."""
+    """Return the means over tiles, weighted by `counted` if it is given."""
     values = plane.mean(axis=2) if plane.ndim == 3 else plane
     counts = np.ones_like(values) if counted is None else counted
     tile = min(_TILE, *values.shape)
@@ -251,7 +317,7 @@ def _tiles(plane: npt.NDArray[np.float64], counted: npt.NDArray[np.float64] | No
 
 
 def _checkerboard(plane: npt.NDArray[np.float64]) -> tuple[Array, Array]:
-    """Means over tiles of every second pixel, and of the others."""
+    """Return the means over tiles of the pixels of each color of a checkerboard."""
     rows, columns = np.indices(plane.shape[:2])
     white = np.asarray((rows + columns) % 2, np.float64)
     return _tiles(plane, 1 - white), _tiles(plane, white)
@@ -265,7 +331,7 @@ def _low_shape(image: TrainingImage, scale: int) -> tuple[int, ...]:
 
 
 def _planes(array: Any, image: TrainingImage, most: int, axes: Any = None) -> Iterator[tuple[int | None, Array]]:
-    """Planes of an image with their channels, at most so many and evenly spread, alpha left out."""
+    """Yield up to `most` planes of an image, evenly spaced, with their channels; without an alpha channel."""
     axes = axes or image.axes
     indices = list(axes.plane_indices())
     if len(indices) > most:
@@ -282,11 +348,11 @@ def _at_size(plane: Array, size: float) -> Array:
 def _colors(
     lows: tuple[Array, ...], high: Array, source: Array, color: PatchColor
 ) -> Iterator[tuple[tuple[Array, ...], Array, Array]]:
-    """Low, high and source of one plane: once, or of each color."""
+    """Yield low-resolution plane, high-resolution plane and source: once, or for each color."""
     *smalls, highs = (_parts(plane, color) for plane in (*lows, high))
     sources = highs if np.shares_memory(source, high) else _parts(source, color)
-    for n, (large, seen) in enumerate(zip(highs, sources, strict=True)):
-        yield tuple(small[n] for small in smalls), large, seen
+    for n, (large, unfiltered) in enumerate(zip(highs, sources, strict=True)):
+        yield tuple(small[n] for small in smalls), large, unfiltered
 
 
 def _parts(plane: Array, color: PatchColor) -> list[Array]:
@@ -296,7 +362,18 @@ def _parts(plane: Array, color: PatchColor) -> list[Array]:
 
 
 def describe_intensity(spec: IntensitySpec) -> str:
-    """Say in words which values stood for black and white, for a card."""
+    """Describe in words which values stand for black and white, for a card.
+
+    Parameters
+    ----------
+    spec : str, Percentiles or (float, float)
+        The intensity of a recipe.
+
+    Returns
+    -------
+    str
+        The description.
+    """
     if isinstance(spec, Percentiles):
         return f"percentiles {spec.low:g} and {spec.high:g}"
     return f"{spec[0]:g} to {spec[1]:g}" if isinstance(spec, tuple) else spec

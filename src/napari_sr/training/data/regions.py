@@ -1,4 +1,4 @@
-"""Regions drawn as shapes, as masks of an image's pixels."""
+"""Masks of the pixels of an image inside regions of a napari Shapes layer."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from napari_sr.imaging.axes import Axes
 
 
 def region_mask(shapes: Any, layer: Any | None, axes: Axes, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-    """Rasterize rectangles, ellipses and polygons onto an image; they count for all of its planes.
+    """Rasterize rectangles, ellipses and polygons on an image; they hold for all of its planes.
 
     Parameters
     ----------
     shapes : napari Shapes layer
-        With `data` (vertices), `shape_type` and `data_to_world`; lines and paths bound nothing.
+        The regions: a layer with `data` (vertices), `shape_type` and `data_to_world`. Lines and paths are ignored.
     layer : napari Image layer or None
-        The image, with `world_to_data`; None takes the shapes' world coordinates as its pixels.
+        The image, with `world_to_data`. If None, the shapes' world coordinates are pixels of the image.
     axes : Axes
-        Of the image.
+        Axes of the image.
     shape : tuple of int
-        Of the whole image.
+        Shape of the whole image.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def region_mask(shapes: Any, layer: Any | None, axes: Axes, shape: tuple[int, ..
     Raises
     ------
     InputError
-        If there is no closed shape.
+        If the layer holds no closed shape.
     """
     height, width = shape[axes.y], shape[axes.x]
     mask = np.zeros((height, width), bool)
@@ -48,7 +48,7 @@ def region_mask(shapes: Any, layer: Any | None, axes: Axes, shape: tuple[int, ..
         rows, columns = _inside(corners, str(kind), (height, width))
         mask[rows, columns] = True
     if not closed:
-        raise InputError(f'The layer "{shapes.name}" holds no rectangle, ellipse or polygon: draw where to train.')
+        raise InputError(f'The layer "{shapes.name}" holds no rectangle, ellipse or polygon: draw one around a region.')
     return mask
 
 
@@ -56,7 +56,7 @@ def _in_pixels(vertex: npt.NDArray[np.float64], shapes: Any, layer: Any | None, 
     world = np.asarray(shapes.data_to_world(vertex), float)
     if layer is None:
         return float(world[-2]), float(world[-1])
-    # Layers of fewer dimensions share the last ones of the world.
+    # A layer of fewer dimensions has the last dimensions of the world.
     ndim = layer.ndim
     padded = np.concatenate((np.zeros(max(0, ndim - len(world))), world))[-ndim:]
     pixel = np.asarray(layer.world_to_data(padded), float)
@@ -64,9 +64,10 @@ def _in_pixels(vertex: npt.NDArray[np.float64], shapes: Any, layer: Any | None, 
 
 
 def _inside(corners: npt.NDArray[np.float64], kind: str, shape: tuple[int, int]) -> Any:
+    """Return rows and columns of the pixels inside a shape."""
     if kind != "ellipse":
         return polygon(corners[:, 0], corners[:, 1], shape=shape)
-    # napari keeps the four corners of an ellipse's box, which may be turned.
+    # napari stores the four corners of the ellipse's bounding box, which may be rotated.
     center = corners.mean(axis=0)
     first, second = (corners[1] - corners[0]) / 2, (corners[2] - corners[1]) / 2
     angle = np.arctan2(-first[0], first[1])

@@ -1,4 +1,4 @@
-"""All that a training learns from and is measured on, made of the images once."""
+"""Patches and validation scenes of a training, made from its images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.resize import resize
-from napari_sr.training.data.blocks import Block, Mask, choose_blocks, clear_of, permitted_corners
+from napari_sr.training.data.blocks import Block, Mask, choose_blocks, permitted_corners, trainable_pixels
+from napari_sr.training.data.fingerprint import add_array, array_hash, stable_repr
 from napari_sr.training.data.images import TrainingImage
 from napari_sr.training.data.patches import Patches
 from napari_sr.training.data.plane_pairs import PatchColor, PlanePair, make_plane_pairs
@@ -19,48 +20,52 @@ from napari_sr.training.randomness import generator_at
 from napari_sr.training.recipe import Degradation, Recipe
 from napari_sr.zoo.card import TrainingData
 
-#: With fewer places than this for a patch, a smaller one is taken where the recipe leaves the choice.
-_ROOM = 200
+#: Smallest number of positions of patches for a size of "auto"; with fewer, a smaller size is chosen.
+_LEAST_POSITIONS = 200
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One part of an image that is validated on.
+    """A part of an image for validation.
 
     Parameters
     ----------
     name : str
-        Of the image.
-    low, high : array, shape (C, Y, X)
-        In [0, 1].
-    ends : (float, float)
-        Between which a result can lie: the ends of the image's dtype, infinite for floats.
+        Name of the image.
+    low : array of float32, shape (C, Y, X)
+        Low-resolution image, black at 0 and white at 1.
+    high : array of float32, shape (C, scale Y, scale X)
+        High-resolution image of the same range.
+    limits : (float, float)
+        Range of possible results: that of the image's dtype, and infinite for floats.
     """
 
     name: str
     low: npt.NDArray[np.float32]
     high: npt.NDArray[np.float32]
-    ends: tuple[float, float]
+    limits: tuple[float, float]
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What is learned from and measured on.
+    """Patches and validation scenes of a training.
 
     Parameters
     ----------
     patches : Patches
-        To learn from.
+        Patches for training.
     scenes : tuple of Scene
-        To validate on.
+        Parts of images for validation.
     degradation : Degradation
-        With figures where the recipe has "estimate".
+        The degradation with numbers in place of "estimate".
     described : tuple of TrainingData
-        For the card.
+        Description of the images for the card.
     fingerprint : str
-        Hash of everything that the training sees of the images.
-    warnings, notes : tuple of str
-        What a user should know: sentences.
+        Hash of everything in the images that the training depends on.
+    warnings : tuple of str
+        Sentences about images that the user should check.
+    notes : tuple of str
+        Sentences about the images, such as the shift of a pair.
     """
 
     patches: Patches
@@ -82,38 +87,45 @@ def make_training_set(
     margin: int,
     color: PatchColor,
 ) -> TrainingSet:
-    """Make it, once, before the first step.
+    """Prepare the images of a training.
 
     Parameters
     ----------
     images : sequence of TrainingImage
-        To learn from.
+        Images for training.
     validation : sequence of TrainingImage
-        Whole images to validate on; without any, blocks of `images` are kept for it.
+        Whole images for validation; if there are none, blocks of `images` are kept for it.
     recipe : Recipe
-        Data, degradation, patches, validation, seed.
-    scale, margin : int
-        As `Patches` takes them.
+        Settings for data, degradation, patches and validation, and the seed.
+    scale : int
+        Factor of the model.
     sizes : sequence of int
-        Sides of a patch in low-resolution pixels, the largest first: the first for which there is room is taken.
+        Sides of a patch in low-resolution pixels, in order of preference; the first for which the images have room is
+        used, or else the last.
+    margin : int
+        Margin of a patch that the network consumes, in low-resolution pixels.
     color : {"gray", "luma", "rgb"}
-        Channels of a patch.
+        Meaning of the channels of a patch.
+
+    Returns
+    -------
+    TrainingSet
+        Patches, validation scenes and their description.
 
     Raises
     ------
     InputError
-        If an image cannot be used, or nothing is left to learn from.
+        If an image cannot be used, or no patch is left for training.
     """
-    plane_pairs, settled = make_plane_pairs(images, scale, recipe.data, recipe.degradation, color)
+    plane_pairs, numeric = make_plane_pairs(images, scale, recipe.data, recipe.degradation, color)
     _check_content(images, plane_pairs, min(sizes) + 2 * margin)
     blocks = [] if validation else _blocks(images, plane_pairs, recipe)
     if validation:
-        scenes = _whole_scenes(validation, recipe, settled, scale, color)
+        scenes = _whole_scenes(validation, recipe, numeric, scale, color)
     else:
         scenes = _scenes_of(blocks, images, plane_pairs, recipe, scale, color)
-    size, corners = _corners(
-        sizes, margin, [_clear(images[t.image], t, blocks, recipe) for t in plane_pairs], plane_pairs, recipe
-    )
+    trainable = [_trainable(images[pair.image], pair, blocks, recipe) for pair in plane_pairs]
+    size, corners = _corners(sizes, margin, trainable, plane_pairs, recipe)
     patches = Patches(
         plane_pairs,
         corners,
@@ -130,7 +142,7 @@ def make_training_set(
     return TrainingSet(
         patches=patches,
         scenes=tuple(scenes),
-        degradation=settled,
+        degradation=numeric,
         described=_described(images, plane_pairs, max(recipe.data.sizes)),
         fingerprint=_fingerprint(plane_pairs, corners, scenes),
         warnings=warnings,
@@ -139,27 +151,28 @@ def make_training_set(
 
 
 def _corners(
-    sizes: Sequence[int], margin: int, clear: Sequence[Mask], plane_pairs: Sequence[PlanePair], recipe: Recipe
+    sizes: Sequence[int], margin: int, trainable: Sequence[Mask], plane_pairs: Sequence[PlanePair], recipe: Recipe
 ) -> tuple[int, list[Mask]]:
-    """The first side of a patch for which there is room, or else the last, and where such patches may lie."""
+    """Return the first side of a patch for which the images have room, or else the last, and the corners of patches."""
     for size in sizes:
         corners = [
-            permitted_corners(plane_pair.gray, mask, size + 2 * margin, recipe.patches.empty)
-            for plane_pair, mask in zip(plane_pairs, clear, strict=True)
+            permitted_corners(pair.gray, mask, size + 2 * margin, recipe.patches.empty)
+            for pair, mask in zip(plane_pairs, trainable, strict=True)
         ]
-        if size == sizes[-1] or sum(int(mask.sum()) for mask in corners) >= _ROOM:
+        if size == sizes[-1] or sum(int(mask.sum()) for mask in corners) >= _LEAST_POSITIONS:
             return size, corners
-    raise ValueError("There is no side of a patch to choose from.")
+    raise ValueError("There are no sizes to choose from.")
 
 
 def _whole_scenes(
-    validation: Sequence[TrainingImage], recipe: Recipe, settled: Degradation, scale: int, color: PatchColor
+    validation: Sequence[TrainingImage], recipe: Recipe, degradation: Degradation, scale: int, color: PatchColor
 ) -> list[Scene]:
+    """Return one scene for each plane of whole images."""
     data = recipe.data.model_copy(update={"sizes": (1.0,)})
-    whole, _ = make_plane_pairs(validation, scale, data, settled, color)
+    whole, _ = make_plane_pairs(validation, scale, data, degradation, color)
     return [
-        _scene(validation[plane_pair.image].name, plane_pair, None, scale, color, recipe.seed, n)
-        for n, plane_pair in enumerate(whole[: recipe.validation.most])
+        _scene(validation[pair.image].name, pair, None, scale, color, recipe.seed, n)
+        for n, pair in enumerate(whole[: recipe.validation.most])
     ]
 
 
@@ -171,23 +184,29 @@ def _scenes_of(
     scale: int,
     color: PatchColor,
 ) -> list[Scene]:
-    """One scene of each block: of a stack, its middle plane."""
+    """Return one scene for each block, of the middle plane of its image."""
     scenes = []
     for n, block in enumerate(blocks):
-        planes = [t for t in plane_pairs if t.image == block.image and t.size == max(recipe.data.sizes)]
-        plane_pair = planes[len(planes) // 2]
-        scenes.append(_scene(images[block.image].name, plane_pair, block, scale, color, recipe.seed, n))
+        pair = _middle_plane(plane_pairs, block.image, recipe)
+        scenes.append(_scene(images[block.image].name, pair, block, scale, color, recipe.seed, n))
     return scenes
 
 
+def _middle_plane(plane_pairs: Sequence[PlanePair], image: int, recipe: Recipe) -> PlanePair:
+    """Return the middle plane of an image at the largest size."""
+    planes = [pair for pair in plane_pairs if pair.image == image and pair.size == max(recipe.data.sizes)]
+    return planes[len(planes) // 2]
+
+
 def _check_content(images: Sequence[TrainingImage], plane_pairs: Sequence[PlanePair], side: int) -> None:
-    """Refuse what holds nothing to learn, by its name."""
+    """Refuse constant images, and images that are all smaller than a patch."""
     for number, image in enumerate(images):
-        own = [plane_pair for plane_pair in plane_pairs if plane_pair.image == number]
-        if not any(float(plane_pair.gray.std()) > 0 for plane_pair in own):
-            raise InputError(f"{image.name} is constant: give an image with something in it.")
-    if max(min(plane_pair.gray.shape) for plane_pair in plane_pairs) < side:
-        image, shape = max(((images[t.image], t.gray.shape) for t in plane_pairs), key=lambda pair: min(pair[1]))
+        planes = [pair for pair in plane_pairs if pair.image == number]
+        if not any(float(pair.gray.std()) > 0 for pair in planes):
+            raise InputError(f"{image.name} is constant: give an image with structures.")
+    if max(min(pair.gray.shape) for pair in plane_pairs) < side:
+        shapes = ((images[pair.image], pair.gray.shape) for pair in plane_pairs)
+        image, shape = max(shapes, key=lambda entry: min(entry[1]))
         raise InputError(
             f"{image.name} has {shape[0]} x {shape[1]} pixels at low resolution, less than a patch of {side} x {side}: "
             "give a larger image, or choose a smaller patch size."
@@ -195,94 +214,89 @@ def _check_content(images: Sequence[TrainingImage], plane_pairs: Sequence[PlaneP
 
 
 def _blocks(images: Sequence[TrainingImage], plane_pairs: Sequence[PlanePair], recipe: Recipe) -> list[Block]:
+    """Choose the blocks of the training images that are kept for validation."""
     planes, regions = [], []
     for number, image in enumerate(images):
-        own = [
-            plane_pair
-            for plane_pair in plane_pairs
-            if plane_pair.image == number and plane_pair.size == max(recipe.data.sizes)
-        ]
-        planes.append(own[len(own) // 2].gray)
+        planes.append(_middle_plane(plane_pairs, number, recipe).gray)
         region = image.validate_on
         regions.append(None if region is None else _shrunk(region, planes[-1].shape))
     return choose_blocks(planes, regions, recipe.validation, recipe.patches.empty, recipe.seed)
 
 
-def _clear(image: TrainingImage, plane_pair: PlanePair, blocks: Sequence[Block], recipe: Recipe) -> Mask:
-    """Pixels of a plane that may be learned from; blocks and regions follow the size at which it is shown."""
-    shape = (plane_pair.gray.shape[0], plane_pair.gray.shape[1])
-    share = plane_pair.size / max(recipe.data.sizes)
+def _trainable(image: TrainingImage, pair: PlanePair, blocks: Sequence[Block], recipe: Recipe) -> Mask:
+    """Mark the pixels of a plane that patches may contain; blocks and regions are scaled to the size of the plane."""
+    shape = (pair.gray.shape[0], pair.gray.shape[1])
+    fraction = pair.size / max(recipe.data.sizes)
     boxes = [
-        (_scaled(block.rows, share), _scaled(block.columns, share))
+        (_scaled(block.rows, fraction), _scaled(block.columns, fraction))
         for block in blocks
-        if block.image == plane_pair.image
+        if block.image == pair.image
     ]
     region, held = (None if mask is None else _shrunk(mask, shape) for mask in (image.train_on, image.validate_on))
-    return clear_of(shape, boxes, recipe.validation.gap, region, held)
+    return trainable_pixels(shape, boxes, recipe.validation.gap, region, held)
 
 
-def _scaled(part: slice, share: float) -> slice:
-    return part if share == 1 else slice(int(part.start * share), int(np.ceil(part.stop * share)))
+def _scaled(part: slice, fraction: float) -> slice:
+    return part if fraction == 1 else slice(int(part.start * fraction), int(np.ceil(part.stop * fraction)))
 
 
 def _shrunk(mask: Mask, shape: tuple[int, ...]) -> Mask:
-    """A region of high-resolution pixels at low resolution: a pixel is in it when all of it is."""
+    """Return a mask at low resolution, in which a pixel is True if all of its high-resolution pixels are."""
     factors = {n // m for n, m in zip(mask.shape, shape, strict=True)}
     if len(factors) == 1 and all(n - m * max(factors) < max(factors) for n, m in zip(mask.shape, shape, strict=True)):
         (factor,) = factors
         whole = mask[: shape[0] * factor, : shape[1] * factor]
         return np.asarray(whole.reshape(shape[0], factor, shape[1], factor).all(axis=(1, 3)), bool)
-    shares = resize(mask.astype(np.float64), (shape[0], shape[1]), kernel="bilinear", axes=(0, 1))
-    inside: Mask = shares > 0.999
+    fractions = resize(mask.astype(np.float64), (shape[0], shape[1]), kernel="bilinear", axes=(0, 1))
+    inside: Mask = fractions > 0.999
     return inside
 
 
 def _scene(
-    name: str, plane_pair: PlanePair, block: Block | None, scale: int, color: PatchColor, seed: int, number: int
+    name: str, pair: PlanePair, block: Block | None, scale: int, color: PatchColor, seed: int, number: int
 ) -> Scene:
-    height, width = plane_pair.gray.shape
+    """Cut a block out of a plane, or take the whole plane."""
+    height, width = pair.gray.shape
     rows, columns = (slice(0, height), slice(0, width)) if block is None else (block.rows, block.columns)
     generator = generator_at(seed, "validation", number=number)
-    low = plane_pair.low_part(rows, columns, color, generator, len(plane_pair.lows) // 2)
+    low = pair.low_part(rows, columns, color, generator, len(pair.lows) // 2)
     large = [slice(scale * part.start, scale * part.stop) for part in (rows, columns)]
-    dtype = plane_pair.high.dtype
-    ends = (-np.inf, np.inf)
+    dtype = pair.high.dtype
+    limits = (-np.inf, np.inf)
     if dtype.kind in "iu":
-        limits = plane_pair.high_map.forward([np.iinfo(dtype).min, np.iinfo(dtype).max])
-        ends = (float(limits[0]), float(limits[1]))
-    return Scene(name, low, plane_pair.high_part(large[0], large[1], color), ends)
+        values = pair.high_map.forward([np.iinfo(dtype).min, np.iinfo(dtype).max])
+        limits = (float(values[0]), float(values[1]))
+    return Scene(name, low, pair.high_part(large[0], large[1], color), limits)
 
 
 def _described(
     images: Sequence[TrainingImage], plane_pairs: Sequence[PlanePair], largest: float
 ) -> tuple[TrainingData, ...]:
-    """One entry for each set, with the hash of its pixels."""
+    """Describe each set of images, with the hash of its pixels before denoising."""
     groups: dict[str, list[int]] = {}
     for number, image in enumerate(images):
         groups.setdefault(image.group or image.name, []).append(number)
     described = []
     for name, members in groups.items():
-        digest = hashlib.sha256()
-        for number in members:
-            for plane_pair in (t for t in plane_pairs if t.image == number and t.size == largest):
-                _add(digest, plane_pair.high if plane_pair.source is None else plane_pair.source)
+        planes = (
+            pair.high if pair.source is None else pair.source
+            for number in members
+            for pair in plane_pairs
+            if pair.image == number and pair.size == largest
+        )
         first = images[members[0]]
-        described.append(TrainingData(name=name, license=first.license, sha256=digest.hexdigest(), source=first.source))
+        described.append(TrainingData(name=name, license=first.license, sha256=array_hash(planes), source=first.source))
     return tuple(described)
 
 
 def _fingerprint(plane_pairs: Sequence[PlanePair], corners: Sequence[Mask], scenes: Sequence[Scene]) -> str:
+    """Return a hash of everything in the images that the training depends on."""
     digest = hashlib.sha256()
-    for plane_pair, mask in zip(plane_pairs, corners, strict=True):
-        for part in (*plane_pair.lows, plane_pair.high, mask):
-            _add(digest, part)
-        digest.update(repr((plane_pair.low_map, plane_pair.high_map, plane_pair.degradation)).encode())
+    for pair, mask in zip(plane_pairs, corners, strict=True):
+        for part in (*pair.lows, pair.high, mask):
+            add_array(digest, part)
+        digest.update(stable_repr((pair.low_map, pair.high_map, pair.degradation)).encode())
     for scene in scenes:
-        _add(digest, scene.low)
-        _add(digest, scene.high)
+        add_array(digest, scene.low)
+        add_array(digest, scene.high)
     return digest.hexdigest()
-
-
-def _add(digest: hashlib._Hash, array: npt.NDArray[np.generic]) -> None:
-    digest.update(f"{array.dtype.str}{array.shape}".encode())
-    digest.update(np.ascontiguousarray(array).data)

@@ -1,1 +1,1 @@
-"""The training loop, its stages, measurements, checkpoints and log."""
+"""The training loop: stages, their networks and losses, measurements, checkpoints and log."""

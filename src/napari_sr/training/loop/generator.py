@@ -1,4 +1,4 @@
-"""The network that is trained: how patches go through it, and how whole images do."""
+"""The network that is trained, as it processes patches and as it processes whole images."""
 
 from __future__ import annotations
 
@@ -21,18 +21,23 @@ from napari_sr.zoo.card import Architecture, Card, Color
 from napari_sr.zoo.catalog import load_model
 from napari_sr.zoo.model import Model
 
-#: Sides of patches that "auto" chooses from, in low-resolution pixels; the last ones for small images alone.
+#: Sides of patches that "auto" chooses from, in low-resolution pixels; those below `_LEAST_FOR_WORK` for small images
+#: only.
 _SIZES = (48, 32, 24, 16, 12, 8)
-_USUAL = 16
+_LEAST_FOR_WORK = 16
 
 
 class Unpadded(nn.Module):
-    """SRCNN as the paper trains it: unpadded convolutions, so that no patch sees an invented border.
+    """SRCNN with unpadded convolutions, so that patches have no padded border in training.
 
     Parameters
     ----------
     network : SRCNN
-        Shared, not copied.
+        The network, whose weights are shared.
+
+    References
+    ----------
+    Dong et al., arXiv:1501.00092, section 4.1.
     """
 
     def __init__(self, network: SRCNN) -> None:
@@ -43,11 +48,22 @@ class Unpadded(nn.Module):
         self.alignment, self.receptive_radius = network.alignment, network.receptive_radius
         self.reach = network.upsample.reach
         self.radius = int(network.pad.padding[0])
-        #: Low-resolution pixels around a patch that the convolutions use up.
+        #: Margin of a patch that the convolutions consume, in low-resolution pixels.
         self.margin = ceil(self.radius / self.scale) + self.reach
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, n + 2 margin, n + 2 margin) to (N, C, scale n, scale n)."""
+        """Upscale patches.
+
+        Parameters
+        ----------
+        x : Tensor, shape (N, C, n + 2 margin, n + 2 margin)
+            Low-resolution patches with their margins.
+
+        Returns
+        -------
+        Tensor, shape (N, C, scale n, scale n)
+            Results of the inner n x n pixels.
+        """
         net = self.network
         large = net.upsample.interpolate_padded(x)
         cut = self.scale * (self.margin - self.reach) - self.radius
@@ -64,11 +80,11 @@ class Generator:
     Parameters
     ----------
     network : nn.Module
-        The network of the card.
+        The network.
     card : Card
-        All that is known before the training.
+        Its card before the training.
     color : {"gray", "luma", "rgb"}
-        What the channels of the images are that it is shown.
+        Meaning of the channels of the patches.
     """
 
     network: nn.Module
@@ -77,21 +93,35 @@ class Generator:
 
     @property
     def colors(self) -> int:
-        """Channels of the images that it is shown."""
+        """Number of channels of the patches."""
         return 3 if self.color == "rgb" else 1
 
     @property
     def margin(self) -> int:
-        """Low-resolution pixels that a patch needs around it."""
+        """Margin that a patch needs, in low-resolution pixels."""
         return Unpadded(self.network).margin if isinstance(self.network, SRCNN) else 0
 
     def for_patches(self) -> nn.Module:
-        """The network as patches go through it, black at 0 and white at 1; it shares the weights."""
+        """Return the network for patches in training.
+
+        Returns
+        -------
+        nn.Module
+            A module for patches with black at 0 and white at 1, which shares the weights.
+        """
         network = Unpadded(self.network) if isinstance(self.network, SRCNN) else self.network
         return self._wrapped(network)
 
     def for_images(self) -> tuple[nn.Module, nn.Module]:
-        """A copy of the network for measuring, and the same as whole images go through it."""
+        """Return a copy of the network for whole images in validation.
+
+        Returns
+        -------
+        network : nn.Module
+            The copy, into which weights can be loaded.
+        forward : nn.Module
+            A module for images with black at 0 and white at 1, which shares the weights of the copy.
+        """
         copy = deepcopy(self.network).eval().requires_grad_(False)
         return copy, self._wrapped(copy)
 
@@ -100,32 +130,39 @@ class Generator:
 
 
 def make_generator(recipe: Recipe, model: Model | None, rgb: bool) -> Generator:
-    """Make the network of a recipe, or take that of a model.
+    """Make the network of a recipe, or copy that of a model.
 
     Parameters
     ----------
     recipe : Recipe
-        With a network of its own, or one to fine-tune.
+        A recipe with a new network, or for fine-tuning.
     model : Model or None
-        To fine-tune; or whose weights a new network begins with.
+        The model to fine-tune, or the weights with which a new network starts.
     rgb : bool
         Whether any image has colors.
+
+    Returns
+    -------
+    Generator
+        The network with its card, on the CPU.
 
     Raises
     ------
     InputError
-        If there is neither a network nor a model, both contradict each other, or the weights to begin with are those
-        of another network.
+        If there is neither a network nor a model, the model is not of the recipe's family, or the weights to start with
+        are those of another network.
     """
     if model is None and recipe.start is not None:
         model = load_model(recipe.start)
     if recipe.network is None:
         if model is None:
-            raise InputError("The recipe names no network: give a model to fine-tune, or add a table [network].")
+            raise InputError(
+                f"The recipe {recipe.name} has no network: give a model to fine-tune, or add the table [network] to it."
+            )
         if recipe.family is not None and recipe.family != model.card.family:
             raise InputError(
-                f"The recipe is for models of the family {recipe.family}, and {model.name} is of {model.card.family}: "
-                "pick another model or recipe."
+                f"The recipe {recipe.name} is for models of the family {recipe.family}, and {model.name} is of "
+                f"{model.card.family}: choose another model or recipe."
             )
         network, card = deepcopy(model.network).requires_grad_(True), model.card
     else:
@@ -134,14 +171,14 @@ def make_generator(recipe: Recipe, model: Model | None, rgb: bool) -> Generator:
             torch.manual_seed(recipe.seed)
             network = build(card.architecture)
             if recipe.network.deviation is not None:
-                _draw(network, recipe.network.deviation)
+                _init_normal(network, recipe.network.deviation)
             if recipe.network.start_as_interpolation:
-                _begin_as_interpolation(network, recipe.network.name)
+                _init_as_interpolation(network, recipe.network.name)
         if model is not None:
             try:
                 check_tensors(network, model.network.state_dict())
             except Exception as error:
-                raise InputError(f"{model.name} cannot be begun with: {error}") from error
+                raise InputError(f"The training cannot start with the weights of {model.name}: {error}") from error
             network.load_state_dict(model.network.state_dict())
     check_channels(card)
     return Generator(network, card, _patch_color(card, rgb))
@@ -150,7 +187,7 @@ def make_generator(recipe: Recipe, model: Model | None, rgb: bool) -> Generator:
 def _patch_color(card: Card, rgb: bool) -> PatchColor:
     if rgb and card.channels == 3:
         return "rgb"
-    # Gray images stay gray for a luminance network as well, whose wrapping takes them where luma lies.
+    # Gray images stay gray for a luminance network too: its wrapper maps them to the range of luminance.
     return "luma" if rgb and card.color == "luma" else "gray"
 
 
@@ -160,7 +197,9 @@ def _new_card(recipe: Recipe, rgb: bool) -> Card:
     architecture = Architecture(network=recipe.network.name, settings=recipe.network.settings)
     empty = build_empty(architecture)
     if not hasattr(empty, "scale"):
-        raise InputError(f"{recipe.network.name} upscales nothing: name a super-resolution network in the recipe.")
+        raise InputError(
+            f"{recipe.network.name} is not a super-resolution network: choose another network in the recipe."
+        )
     scale, channels = int(getattr(empty, "scale")), int(getattr(empty, "in_channels"))  # noqa: B009 (types)
     if channels == 3:
         color: Color = "rgb"
@@ -180,10 +219,10 @@ def _new_card(recipe: Recipe, rgb: bool) -> Card:
     )
 
 
-def _begin_as_interpolation(network: nn.Module, name: str) -> None:
+def _init_as_interpolation(network: nn.Module, name: str) -> None:
     if not isinstance(network, SRCNN | SRResNet):
         raise InputError(
-            f"{name} cannot begin as an interpolation, only SRCNN and SRResNet can: "
+            f"{name} cannot start as an interpolation, only SRCNN and SRResNet can: "
             "leave network.start_as_interpolation out of the recipe."
         )
     try:
@@ -194,7 +233,7 @@ def _begin_as_interpolation(network: nn.Module, name: str) -> None:
         ) from error
 
 
-def _draw(network: nn.Module, deviation: float) -> None:
+def _init_normal(network: nn.Module, deviation: float) -> None:
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.normal_(layer.weight, 0.0, deviation)
@@ -203,7 +242,18 @@ def _draw(network: nn.Module, deviation: float) -> None:
 
 
 def work_per_pixel(card: Card) -> float:
-    """Multiplications of one forward pass for each low-resolution pixel, in 10^9; nothing is computed."""
+    """Count the multiplications of a forward pass, without computing it.
+
+    Parameters
+    ----------
+    card : Card
+        Card with the architecture of the network.
+
+    Returns
+    -------
+    float
+        Multiplications for each low-resolution pixel, in 10^9.
+    """
     side = 16
     network = build_empty(card.architecture)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -212,15 +262,28 @@ def work_per_pixel(card: Card) -> float:
 
 
 def patch_sizes(patches: PatchSettings, card: Card) -> tuple[tuple[int, ...], int]:
-    """Sides of a patch in low-resolution pixels, the best first, and the batch.
+    """Choose size and number of the patches of a step.
 
-    What is "auto" follows from the network's work; which of the sides is taken, from what the images have room for.
+    Parameters
+    ----------
+    patches : PatchSettings
+        Settings of the recipe. A size of "auto" follows from the network's work for each pixel.
+    card : Card
+        Card with the architecture of the network.
+
+    Returns
+    -------
+    sizes : tuple of int
+        Sides of a patch in low-resolution pixels, in order of preference; the first for which the images have room is
+        used.
+    batch : int
+        Number of patches of a step.
     """
     if patches.size != "auto":
         return (patches.size,), patches.batch
     pixels = patches.work / work_per_pixel(card)
     batch = patches.batch
-    largest = next((n for n in _SIZES if batch * n**2 <= pixels and n >= _USUAL), _USUAL)
+    largest = next((n for n in _SIZES if batch * n**2 <= pixels and n >= _LEAST_FOR_WORK), _LEAST_FOR_WORK)
     while batch > 1 and batch * largest**2 > pixels:
         batch //= 2
     return tuple(n for n in _SIZES if n <= largest), batch

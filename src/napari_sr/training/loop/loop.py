@@ -1,11 +1,9 @@
-"""The loop: stage after stage, step after step, with measurements and checkpoints on the way."""
+"""The training loop over stages and steps, with measurements and checkpoints."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch.distributed as dist
 from lightning_fabric import Fabric
@@ -30,102 +28,46 @@ from napari_sr.training.loop.log import Log
 from napari_sr.training.loop.progress import Pace
 from napari_sr.training.loop.run_state import read_run_state, write_run_state
 from napari_sr.training.loop.stage import Diverged, StageWork
+from napari_sr.training.loop.stage_run import RunState, StageRun, TrainedWeights, on_cpu
 from napari_sr.training.loop.validation import Validator
-from napari_sr.training.recipe import Recipe, Stage
+from napari_sr.training.recipe import Recipe
 
-RunState = dict[str, Any]
-Weights = dict[str, Tensor]
-#: Name of the weights of a recipe without endpoints.
-ONLY = "weights"
-#: Batches by whose patches it is measured what a first layer reads.
+#: Number of batches by whose patches the whitening of a first layer is measured.
 _EXAMPLES = 32
 
 
-@dataclass
-class StageRun:
-    """Where a stage stands.
-
-    Parameters
-    ----------
-    number : int
-        Of the stage.
-    stage : Stage
-        From the recipe.
-    before : int
-        Steps of the stages before.
-    work : StageWork
-        Its networks.
-    step : int
-        Steps of it that are done.
-    learning_rate_factor : float
-        1, or 0.5 after a loss that was not a number.
-    best, last : dict or None
-        The best measurement with its weights, and the last one.
-    """
-
-    number: int
-    stage: Stage
-    before: int
-    work: StageWork
-    step: int = 0
-    learning_rate_factor: float = 1.0
-    best: RunState | None = None
-    last: RunState | None = None
-
-    @property
-    def done(self) -> int:
-        """Steps of the whole recipe that are done."""
-        return self.before + self.step
-
-
-@dataclass
-class Kept:
-    """What the stages have handed on: weights and measurements by the endpoints' names."""
-
-    weights: dict[str, Weights] = field(default_factory=dict)
-    reached: dict[str, Validated] = field(default_factory=dict)
-
-    def take(self, run: StageRun) -> Mapping[str, Tensor]:
-        """Take the weights that a stage hands on; those that are no endpoint count only until there are later ones."""
-        best = run.best if run.stage.keeps_best else None
-        weights = best["weights"] if best else run.work.weights()
-        figures = best["figures"] if best else run.last
-        name = run.stage.endpoint or ONLY
-        for old in {name, ONLY} & self.weights.keys():
-            del self.weights[old]
-        for old in {name, ONLY} & self.reached.keys():
-            del self.reached[old]
-        self.weights[name] = _copied(weights)
-        if figures is not None:
-            self.reached[name] = Validated(**figures)
-        return self.weights[name]
-
-
 class Loop:
-    """A training at work on one device of one process.
+    """The training loop of one process on one device.
 
     Parameters
     ----------
     recipe : Recipe
-        What to do.
+        The recipe.
     generator : Generator
-        Whose network is trained in place.
-    learned : TrainingSet
-        From what.
+        The generator, whose network is trained in place.
+    training_set : TrainingSet
+        Patches and validation scenes.
     fabric : Fabric
         Device, precision and processes.
     folder : Path
-        Of the run.
-    size, batch : int
-        Side of a patch in low-resolution pixels, patches a step over all processes.
+        Folder of the run.
+    size : int
+        Side of a patch in low-resolution pixels.
+    batch : int
+        Number of patches of a step, over all processes.
     controls : Controls
-        Asked between steps and phases.
-    listen : callable
+        Requests to pause, stop and cancel.
+    on_event : callable
         Called with every event, in the first process.
     identity : str
-        The recipe's text, by which a run is known again wherever its files lie.
-    tensorboard : bool
-        Also log for TensorBoard.
+        Text of the recipe without paths that depend on the machine, by which a checkpoint is compared with this run.
+    tensorboard : bool, default False
+        Also write a log for TensorBoard.
+
+    Attributes
+    ----------
+    trained : TrainedWeights
+        Weights and measurements of the stages that have ended.
     """
 
     def __init__(
@@ -143,30 +85,36 @@ class Loop:
         identity: str,
         tensorboard: bool = False,
     ) -> None:
-        self._identified = identity
+        self._recipe_text = identity
         self._recipe, self._generator, self._training_set, self._fabric = recipe, generator, training_set, fabric
         self._folder, self._size, self._batch = folder, size, batch
         self._controls, self._on_event, self._tensorboard = controls, on_event, tensorboard
-        self.kept = Kept()
+        self.trained = TrainedWeights()
         self._log: Log | None = None
 
     def run(self) -> int:
-        """Run to the recipe's end or to a stop; give how many steps are done.
+        """Train to the end of the recipe, or until the controls stop it.
+
+        Returns
+        -------
+        int
+            Number of completed steps.
 
         Raises
         ------
         InputError
-            If the folder holds another training, a loss is not a number twice, or a checkpoint cannot be written.
+            If the folder holds another training, a loss is not a number a second time, or a checkpoint cannot be
+            written.
         Cancelled
-            If the controls say so.
+            If the controls cancel the training.
         """
         state = self._begin()
         done = 0 if state is None else int(state["done"])
         if self._fabric.is_global_zero:
             self._log = Log(self._folder, self._recipe, tensorboard=self._tensorboard)
-            self._log.go_on(done, None if state is None else state["log"])
-            self._prepare_measuring()
-        self._tell(
+            self._log.resume_at(done, None if state is None else state["log"])
+            self._prepare_validation()
+        self._send(
             Prepared(
                 patches=len(self._training_set.patches),
                 scenes=len(self._training_set.scenes),
@@ -197,19 +145,19 @@ class Loop:
             examples=(
                 self._training_set.patches.batch(number, step, range(self._batch))[0] for step in range(_EXAMPLES)
             ),
-            between=self._controls.check,
+            on_phase=self._controls.check,
         )
         run = StageRun(number, stage, sum(s.steps for s in self._recipe.stages[:number]), work)
         if not stage.steps:
-            self._measure(run)
+            self._validate(run)
         elif state is None:
             self._save(run)
         else:
             self._restore(run, state)
         while run.step < stage.steps:
-            if not self._may_go_on(run):
+            if not self._may_continue(run):
                 self._save(run)
-                self.kept.take(run)
+                self.trained.take(run)
                 return run.done
             try:
                 losses = work.step(run.step, self._drawer(number, run.step), run.learning_rate_factor)
@@ -221,56 +169,56 @@ class Loop:
         return run.done
 
     def _count(self, run: StageRun, losses: Mapping[str, float]) -> None:
-        """Note a step that is done, and measure when it is time."""
+        """Report a completed step, and validate if it is due."""
         learning_rate = run.work.learning_rate(run.step, run.learning_rate_factor)
         run.step += 1
         self._pace.step()
-        self._tell(
+        self._send(
             StepDone(run.done, self._recipe.steps, run.stage.name, losses, learning_rate, self._pace.seconds_left)
         )
         last = run.step == run.stage.steps
         if run.step % self._recipe.validation.every == 0 or last:
-            self._measure(run)
+            self._validate(run)
             if not last:
                 self._save(run)
 
     def _keep_stage_weights(self, run: StageRun) -> None:
-        """Take over the weights of a finished stage; the next begins with them."""
-        self._generator.network.load_state_dict(self.kept.take(run))
+        """Store the weights of a completed stage, with which the next one starts."""
+        self._generator.network.load_state_dict(self.trained.take(run))
         if self._fabric.world_size > 1:
-            # Only the first process has measured and knows the best.
+            # Only the first process validates, and so has the best weights.
             for value in self._generator.network.state_dict().values():
                 dist.broadcast(value, 0)
         if run.number == len(self._recipe.stages) - 1:
             self._save(run)
 
     def _drawer(self, stage: int, step: int) -> Callable[[int, int], tuple[Tensor, Tensor]]:
-        """Give this process's patches of a step: numbers of the whole batch, dealt out in turn."""
+        """Return a function that draws the patches of this process: every n-th of the batch, for n processes."""
         processes = self._fabric.world_size
         own = range(self._fabric.global_rank, self._batch, processes)
 
         def draw(part: int, parts: int) -> tuple[Tensor, Tensor]:
-            # The same patches make a part, however many processes share it.
+            # A part of the batch has the same patches for any number of processes.
             return self._training_set.patches.batch(stage, step, [n for n in own if n * parts // self._batch == part])
 
         return draw
 
-    # Measuring: the first process alone.
+    # Validation, in the first process only
 
-    def _prepare_measuring(self) -> None:
+    def _prepare_validation(self) -> None:
         self._validator = Validator(self._training_set.scenes, self._generator.card.scale)
-        self._measured, self._judge = self._generator.for_images()
-        self._judge.to(self._fabric.device)
-        # The weights that are begun with, for pictures of before.
-        self._validator.measure(self._judge, self._fabric.device)
+        self._validated_network, self._validated_forward = self._generator.for_images()
+        self._validated_forward.to(self._fabric.device)
+        # The first measurement gives the results of the initial weights for the crops.
+        self._validator.measure(self._validated_forward, self._fabric.device)
 
-    def _measure(self, run: StageRun) -> None:
+    def _validate(self, run: StageRun) -> None:
         if not self._fabric.is_global_zero:
             return
-        self._measured.load_state_dict(run.work.weights())
-        score, crops = self._validator.measure(self._judge, self._fabric.device)
+        self._validated_network.load_state_dict(run.work.weights())
+        score, crops = self._validator.measure(self._validated_forward, self._fabric.device)
         base = self._validator.baseline
-        seen = Validated(
+        measured = Validated(
             step=run.done,
             stage=run.stage.name,
             psnr=score.psnr,
@@ -280,38 +228,40 @@ class Loop:
             best=run.best is None or score.psnr > run.best["figures"]["psnr"],
             crops=crops,
         )
-        run.last = _figures(seen)
-        if seen.best:
-            run.best = {"figures": run.last, "weights": _copied(run.work.weights())}
-        self._tell(seen)
+        run.last = _figures(measured)
+        if measured.best:
+            run.best = {"figures": run.last, "weights": on_cpu(run.work.weights())}
+        self._send(measured)
 
-    # Checkpoints.
+    # Checkpoints
 
     def _identity(self) -> RunState:
-        """What a run has to have in common with one that it goes on from."""
+        """Return what a checkpoint must have in common with this run."""
         return {
-            "recipe": self._identified,
+            "recipe": self._recipe_text,
             "images": self._training_set.fingerprint,
             "precision": str(self._fabric.strategy.precision.precision),
         }
 
     def _begin(self) -> RunState | None:
-        """Make the run's folder, or find the state that is there."""
+        """Make the folder of the run, or read the checkpoint in it."""
         identity = self._identity()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             state = read_run_state(self._folder)
-            # No process may look for a checkpoint that another has begun to write.
+            # All processes look for a checkpoint before one of them writes the first.
             self._fabric.barrier()
             if state is None and self._fabric.is_global_zero:
                 (self._folder / "recipe.toml").write_text(identity["recipe"], encoding="utf-8")
         except OSError as error:
-            raise InputError(f"The run cannot be kept in {self._folder}: {error.strerror or error}.") from error
-        for what in identity if state is not None else ():
-            if state is not None and state["identity"][what] != identity[what]:
-                article = "other" if what == "images" else "another"
+            raise InputError(
+                f"The folder {self._folder} cannot be used for the run ({error.strerror or error}): choose another one."
+            ) from error
+        for key in identity if state is not None else ():
+            if state is not None and state["identity"][key] != identity[key]:
+                article = "other" if key == "images" else "another"
                 raise InputError(
-                    f"{self._folder} holds a training with {article} {what}: choose another folder, or remove it."
+                    f"{self._folder} holds a training with {article} {key}: choose another folder, or remove it."
                 )
         return state
 
@@ -327,64 +277,60 @@ class Loop:
                 "work": run.work.state(),
                 "best": run.best,
                 "last": run.last,
-                "kept": self.kept.weights,
-                "reached": {name: _figures(seen) for name, seen in self.kept.reached.items()},
+                "kept": self.trained.weights,
+                "reached": {name: _figures(measured) for name, measured in self.trained.measurements.items()},
                 "log": self._log.state(),
             }
             write_run_state(self._folder, state)
         self._fabric.barrier()
-        self._tell(CheckpointWritten(run.done))
+        self._send(CheckpointWritten(run.done))
 
     def _restore(self, run: StageRun, state: RunState) -> None:
         run.work.restore(state["work"])
         run.step, run.learning_rate_factor = int(state["step"]), float(state["learning_rate_factor"])
         run.best, run.last = state["best"], state["last"]
-        self.kept = Kept(
+        self.trained = TrainedWeights(
             dict(state["kept"]), {name: Validated(**figures) for name, figures in state["reached"].items()}
         )
 
     def _go_back(self, run: StageRun) -> None:
-        """After a loss that is not a number: the last good state again, at half the rate; once in a stage."""
+        """Restore the last checkpoint at half the learning rate, once in a stage."""
         at = run.done + 1
         if run.learning_rate_factor < 1:
             raise InputError(
-                f"The loss is not a number at step {at}, though the rate had been halved before: "
-                f'choose a lower rate for the stage "{run.stage.name}", or precision float32.'
+                f"The loss is not a number at step {at}, although the learning rate was halved before: choose a lower "
+                f'learning rate for the stage "{run.stage.name}", or precision float32.'
             )
         state = read_run_state(self._folder)
         assert state is not None
         self._restore(run, state)
         run.learning_rate_factor = 0.5
         if self._log is not None:
-            self._log.go_on(run.done, state["log"])
+            self._log.resume_at(run.done, state["log"])
         self._pace = Pace(run.done, self._recipe.steps)
         self._fabric.barrier()
         self._save(run)
-        self._tell(LearningRateLowered(at, run.done))
+        self._send(LearningRateLowered(at, run.done))
 
-    # Controls and events.
+    # Controls and events
 
-    def _may_go_on(self, run: StageRun) -> bool:
-        """Wait through a pause; whether there is to be another step."""
+    def _may_continue(self, run: StageRun) -> bool:
+        """Wait during a pause; return whether there is another step."""
         self._controls.check()
         if self._controls.paused:
-            self._tell(Paused(run.done))
+            self._send(Paused(run.done))
             with self._pace.stopped():
                 self._controls.wait()
-            self._tell(Resumed(run.done))
+            self._send(Resumed(run.done))
         return not self._controls.stopped
 
-    def _tell(self, event: Event) -> None:
+    def _send(self, event: Event) -> None:
         if self._fabric.is_global_zero:
             if self._log is not None:
                 self._log(event)
             self._on_event(event)
 
 
-def _figures(seen: Validated) -> RunState:
-    """A measurement as plain numbers, without its pictures."""
-    return {key: value for key, value in vars(seen).items() if key != "crops"}
-
-
-def _copied(weights: Mapping[str, Tensor]) -> Weights:
-    return {key: value.detach().cpu().clone() for key, value in weights.items()}
+def _figures(measured: Validated) -> RunState:
+    """Return a measurement as plain numbers, without its crops."""
+    return {key: value for key, value in vars(measured).items() if key != "crops"}

@@ -1,4 +1,4 @@
-"""How long a training will take yet. It is told to people, and decides nothing."""
+"""Estimate of the remaining time of a training, for display only."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from contextlib import contextmanager
 
 
 class Pace:
-    """Measures the pace from where a run began, pauses left out.
+    """Measures the time of a step since the start of a run, without pauses.
 
     Parameters
     ----------
-    done, steps : int
-        Steps done before, steps in all.
+    done : int
+        Number of steps that were completed before this run.
+    steps : int
+        Number of steps of the recipe.
     """
 
     def __init__(self, done: int, steps: int) -> None:
@@ -22,20 +24,26 @@ class Pace:
         self._start = time.perf_counter()
 
     def step(self) -> None:
-        """Count a step."""
+        """Count a completed step."""
         self._done += 1
 
     @property
     def seconds_left(self) -> float:
-        """At the pace so far; 0 before the first step."""
+        """Estimate of the remaining time in seconds."""
         spent = time.perf_counter() - self._start
         return spent / max(1, self._done - self._first) * (self._steps - self._done)
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """Leave out the time that is spent inside."""
-        begun = time.perf_counter()
+        """Exclude the time inside the context.
+
+        Yields
+        ------
+        None
+            Nothing.
+        """
+        start = time.perf_counter()
         try:
             yield
         finally:
-            self._start += time.perf_counter() - begun
+            self._start += time.perf_counter() - start

@@ -1,14 +1,15 @@
-"""A first layer that learns in the basis in which what it reads is white.
+"""Train the first convolution in a basis where its input patches have identity covariance (input whitening).
 
-Neighboring pixels are nearly alike: over the patches that a first layer reads, the mean varies some million times as
-much as the finest detail. Steps that are as long for every weight then learn the detail last, and super-resolution is
-detail. In a basis in which all directions vary alike, they are learned together. The network and its weights stay what
-they are; only the optimizer's steps are taken in the other basis.
+Neighboring pixels are nearly alike: over the patches that a first convolution takes, the mean varies about a million
+times as much as the finest detail. With steps of equal length for all weights the detail is then learned last, and
+super-resolution is detail. In a basis where all directions have the same variance, they are learned together. Only the
+steps of the optimizer are taken in this basis (an input-whitened optimizer basis); the network and its weights keep
+their meaning.
 
 References
 ----------
 Y. LeCun, L. Bottou, G. B. Orr, K.-R. Müller, "Efficient BackProp", 1998, section 4.3 (inputs that are decorrelated and
-of one variance).
+of equal variance).
 G. Desjardins, K. Simonyan, R. Pascanu, K. Kavukcuoglu, "Natural Neural Networks", arXiv:1507.00210 (weights learned
 in a whitened basis, the function unchanged).
 """
@@ -22,21 +23,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-#: Added to the variances, of values in [0, 1]. What varies by less than a hundredth is hardly ever read: without a
-#: floor its weights could grow without anything to hold them, and spoil the first image that has it.
+#: Added to the variances, of values in [0, 1]. A direction with a standard deviation below a hundredth hardly occurs in
+#: the examples: without this floor its weights could grow without bound, and spoil the first image in which it occurs.
 _FLOOR = 1e-4
 
 
 @dataclass(frozen=True)
 class Whitening:
-    """How what a layer reads becomes white: x -> basis (x - mean).
+    """The whitening of a layer's input patches, x -> basis (x - mean).
 
     Parameters
     ----------
     mean : Tensor, float32, shape (D,)
-        Of the D = channels x kernel values that each of its features reads; 0 for a layer without bias.
+        Mean of the patches of D = channels x kernel size values; 0 for a layer without bias.
     basis : Tensor, float32, shape (D, D)
-        The inverse square root of their covariance + 1e-4, symmetric.
+        Inverse square root of their covariance + 1e-4, symmetric.
     """
 
     mean: Tensor
@@ -45,35 +46,40 @@ class Whitening:
 
 @torch.no_grad()
 def measure_whitening(network: nn.Module, layer: nn.Conv2d, images: Iterable[Tensor]) -> Whitening:
-    """Measure what a layer reads.
+    """Measure mean and covariance of the input patches of a layer.
 
     Parameters
     ----------
     network : nn.Module
-        That the images go through; it is left as it was.
+        The network that contains the layer; it is not changed.
     layer : nn.Conv2d
-        One of its layers, of one group.
-    images : iterable of Tensor
-        Batches (N, C, Y, X).
+        The layer, with one group.
+    images : iterable of Tensor, shape (N, C, Y, X)
+        Batches of inputs of the network.
+
+    Returns
+    -------
+    Whitening
+        The whitening of the layer's input patches.
     """
     size = layer.in_channels * layer.kernel_size[0] * layer.kernel_size[1]
     total, products = torch.zeros(size, dtype=torch.float64), torch.zeros(size, size, dtype=torch.float64)
     count = 0
 
-    def look(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def add_patches(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         nonlocal count
         values = inputs[0].float()
-        # Borders that the layer invents are no images, unless a patch has nothing else to read.
+        # Padding is not part of the images, and is only included if a patch does not fit otherwise.
         fits = all(n >= k for n, k in zip(values.shape[2:], layer.kernel_size, strict=True))
         padding = (0, 0) if fits else tuple(k // 2 for k in layer.kernel_size)
-        # Beside one another, not overlapping: neighbors tell the same twice.
-        read = nn.functional.unfold(values, layer.kernel_size, layer.dilation, padding, stride=layer.kernel_size)
-        vectors = read.transpose(1, 2).reshape(-1, size).cpu().double()
+        # Patches side by side: overlapping ones would add no information.
+        patches = nn.functional.unfold(values, layer.kernel_size, layer.dilation, padding, stride=layer.kernel_size)
+        vectors = patches.transpose(1, 2).reshape(-1, size).cpu().double()
         total.add_(vectors.sum(0))
         products.add_(vectors.T @ vectors)
         count += len(vectors)
 
-    hook = layer.register_forward_pre_hook(look)
+    hook = layer.register_forward_pre_hook(add_patches)
     training = network.training
     network.eval()
     try:
@@ -88,36 +94,37 @@ def measure_whitening(network: nn.Module, layer: nn.Conv2d, images: Iterable[Ten
     return Whitening(mean.float(), basis.float())
 
 
-def whiten_steps(optimizer: torch.optim.Optimizer, layer: nn.Conv2d, white: Whitening) -> None:
-    """Have an optimizer take the steps of a layer's weights where what it reads is white.
+def whiten_steps(optimizer: torch.optim.Optimizer, layer: nn.Conv2d, whitening: Whitening) -> None:
+    """Make an optimizer take the steps of a layer's weights in the whitened basis.
 
-    The layer computes W x + b = V B (x - m) + c, with V = W B⁻¹ and c = b + W m. The gradient for V is that for W, less
-    m times that for b, times B; a step of V is one of W times B, and b follows so that c goes its own way. So the
-    gradients are turned before the optimizer's own step, and the step after it. Mean and basis are part of the
-    optimizer's state: a run that goes on has the same.
+    The layer computes W x + b = V B (x - m) + c, with the basis B, the mean m, V = W B⁻¹ and c = b + W m. The gradient
+    of V is that of W, less the outer product of that of b and m, times B. A step of V is a step of W times B, and b
+    changes with it so that c takes its own step. Hooks therefore transform the gradients before the step of the
+    optimizer, and the step after it. Mean and basis are part of the optimizer's state, so that a resumed run has the
+    same ones.
 
     Parameters
     ----------
     optimizer : torch.optim.Optimizer
-        Whose first group holds the layer's weights, and nothing else.
+        The optimizer, of which the first group holds the layer's weights only.
     layer : nn.Conv2d
         The layer.
-    white : Whitening
-        Of what it reads.
+    whitening : Whitening
+        The whitening of the layer's input patches.
     """
     weight, bias = layer.weight, layer.bias
     group = optimizer.param_groups[0]
     assert [id(p) for p in group["params"]] == [id(p) for p in layer.parameters()]
-    group["mean"], group["basis"] = white.mean, white.basis
+    group["mean"], group["basis"] = whitening.mean, whitening.basis
     before: list[Tensor] = []
 
-    def kept() -> tuple[Tensor, Tensor]:
-        # Not from `white`: a state that was loaded since has brought its own.
-        now = optimizer.param_groups[0]
-        return now["mean"].to(weight.device), now["basis"].to(weight.device)
+    def present() -> tuple[Tensor, Tensor]:
+        # From the optimizer instead of `whitening`, since a state that was loaded meanwhile has its own.
+        group = optimizer.param_groups[0]
+        return group["mean"].to(weight.device), group["basis"].to(weight.device)
 
-    def turn_gradient(*_: Any) -> None:
-        mean, basis = kept()
+    def transform_gradient(*_: Any) -> None:
+        mean, basis = present()
         assert weight.grad is not None
         gradient = weight.grad.flatten(1)
         if bias is not None:
@@ -127,13 +134,13 @@ def whiten_steps(optimizer: torch.optim.Optimizer, layer: nn.Conv2d, white: Whit
         before.append(weight.detach().clone())
 
     @torch.no_grad()
-    def turn_step(*_: Any) -> None:
-        mean, basis = kept()
+    def transform_step(*_: Any) -> None:
+        mean, basis = present()
         old = before.pop()
         step = (weight - old).flatten(1) @ basis
         weight.copy_(old + step.view(weight.shape))
         if bias is not None:
             bias.sub_(step @ mean)
 
-    optimizer.register_step_pre_hook(turn_gradient)
-    optimizer.register_step_post_hook(turn_step)
+    optimizer.register_step_pre_hook(transform_gradient)
+    optimizer.register_step_post_hook(transform_step)

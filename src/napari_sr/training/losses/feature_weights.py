@@ -1,4 +1,4 @@
-"""Weights of the networks that perceptual losses look with: found, given, or downloaded and checked."""
+"""Weights of the networks of perceptual losses: from a file, from torch's cache, or downloaded and checked."""
 
 from __future__ import annotations
 
@@ -14,19 +14,24 @@ from napari_sr.networks.vgg import VGGFeatures
 from napari_sr.zoo.checkpoint import read_checkpoint
 from napari_sr.zoo.dialects import detect_architecture
 
-#: torchvision's file; the end of its name is the start of its SHA-256.
+#: torchvision's file; its name ends with the start of its SHA-256.
 VGG19_FILE = "vgg19-dcbb9e9d.pth"
 VGG19_URL = f"https://download.pytorch.org/models/{VGG19_FILE}"
 _VGG19_HASH = "dcbb9e9d"
 
 
 def vgg19_file() -> Path:
-    """The file of torchvision's VGG19 in torch's cache, downloaded there (575 MB) when it is not.
+    """Return torchvision's weights of VGG19 in torch's cache, downloading them (575 MB) if they are not in it.
+
+    Returns
+    -------
+    Path
+        The file.
 
     Raises
     ------
     InputError
-        If it is not there and cannot be had.
+        If the file is not in the cache and cannot be downloaded.
     """
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     path = folder / VGG19_FILE
@@ -34,13 +39,13 @@ def vgg19_file() -> Path:
         return path
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # It downloads to a temporary name, checks the hash and renames.
+        # torch downloads to a temporary name, checks the hash and renames the file.
         torch.hub.download_url_to_file(VGG19_URL, str(path), hash_prefix=_VGG19_HASH, progress=False)
     except (URLError, OSError, RuntimeError) as error:
         reason = str(getattr(error, "reason", error)).rstrip(".")
         raise InputError(
             f"The perceptual loss needs {VGG19_FILE}, which could not be downloaded ({reason}): put it into {folder}, "
-            "or name a file as weights in the recipe."
+            "or add the key weights with another file to the loss."
         ) from error
     return path
 
@@ -51,15 +56,16 @@ def load_features(network: str, weights: str | Path | None) -> tuple[VGGFeatures
     Parameters
     ----------
     network : {"vgg19", "vgg16", "squeezenet"}
-        Which one.
-    weights : path, optional
-        A file; needed for all but VGG19.
+        The network.
+    weights : str or Path, optional
+        File of its weights; required for VGG16 and SqueezeNet.
 
     Returns
     -------
     network : VGGFeatures or SqueezeNetFeatures
+        The network with its weights.
     caffe : bool
-        Whether it takes blue, green, red in 0..255 less Caffe's mean, and not ImageNet-normalized RGB.
+        Whether it takes blue, green, red in 0..255 less Caffe's mean, instead of RGB normalized as for ImageNet.
 
     Raises
     ------
@@ -68,41 +74,43 @@ def load_features(network: str, weights: str | Path | None) -> tuple[VGGFeatures
     """
     if weights is None:
         if network != "vgg19":
-            raise InputError(f"The weights of {network} do not come by themselves: name a file as weights.")
+            raise InputError(
+                f"The weights of {network} are not downloaded: add the key weights with their file to the loss."
+            )
         weights = vgg19_file()
     path = Path(weights)
     if not path.is_file():
-        raise InputError(f"There is no file {path} with the weights of {network}: name one that is there.")
+        raise InputError(f"There is no file {path} with the weights of {network}: correct the key weights of the loss.")
     try:
         tensors = dict(read_checkpoint(path).tensors)
         if network == "squeezenet":
-            _, own = detect_architecture(tensors)
-            judge = SqueezeNetFeatures()
-            judge.load_state_dict(dict(own))
-            return judge, True
+            _, state = detect_architecture(tensors)
+            squeezenet = SqueezeNetFeatures()
+            squeezenet.load_state_dict(dict(state))
+            return squeezenet, True
     except (CheckpointError, RuntimeError) as error:
         raise InputError(f"{path.name} does not hold the weights of {network}: {error}") from error
-    depth_network = VGGFeatures(depth=19 if network == "vgg19" else 16)
-    depth_network.load_state_dict(_in_order(tensors, depth_network, path, network))
-    # The materials (MINC) variant was trained in Caffe; its keys are not torchvision's.
-    return depth_network, "features.0.weight" not in tensors
+    vgg = VGGFeatures(depth=19 if network == "vgg19" else 16)
+    vgg.load_state_dict(_convolutions(tensors, vgg, path, network))
+    # The VGG16 of materials (MINC) was trained in Caffe, and its keys are not torchvision's.
+    return vgg, "features.0.weight" not in tensors
 
 
-def _in_order(tensors: dict[str, Tensor], network: VGGFeatures, path: Path, name: str) -> dict[str, Tensor]:
-    """Convolutions under torchvision's keys, or in their order under any others; what follows them is left out."""
-    own = network.state_dict()
-    if all(key in tensors and tensors[key].shape == value.shape for key, value in own.items()):
-        return {key: tensors[key] for key in own}
+def _convolutions(tensors: dict[str, Tensor], network: VGGFeatures, path: Path, name: str) -> dict[str, Tensor]:
+    """Return the weights of the convolutions, by torchvision's keys or, with other keys, in their order in the file."""
+    expected = network.state_dict()
+    if all(key in tensors and tensors[key].shape == value.shape for key, value in expected.items()):
+        return {key: tensors[key] for key in expected}
     kernels = [t for t in tensors.values() if t.ndim == 4]
     biases = [
         tensors[key.removesuffix("weight") + "bias"]
         for key, t in tensors.items()
         if t.ndim == 4 and key.removesuffix("weight") + "bias" in tensors
     ]
-    places = [key.removesuffix(".weight") for key, value in own.items() if value.ndim == 4]
-    found: dict[str, Tensor] = {}
-    for place, kernel, bias in zip(places, kernels, biases, strict=False):
-        found |= {f"{place}.weight": kernel, f"{place}.bias": bias}
-    if set(found) != set(own) or any(found[key].shape != own[key].shape for key in own):
-        raise InputError(f"{path.name} does not hold the {len(places)} convolutions of {name}: name another file.")
-    return found
+    layers = [key.removesuffix(".weight") for key, value in expected.items() if value.ndim == 4]
+    state: dict[str, Tensor] = {}
+    for layer, kernel, bias in zip(layers, kernels, biases, strict=False):
+        state |= {f"{layer}.weight": kernel, f"{layer}.bias": bias}
+    if set(state) != set(expected) or any(state[key].shape != expected[key].shape for key in expected):
+        raise InputError(f"{path.name} does not hold the {len(layers)} convolutions of {name}: give another file.")
+    return state

@@ -1,6 +1,6 @@
-"""Losses that compare an image with the truth, or ask a discriminator. Each is a function of tensors and nothing else.
+"""Losses of an image against the truth, and adversarial losses, as functions of tensors.
 
-All are taken in float32, whatever the networks compute in.
+All are computed in float32, whatever the number format of the networks is.
 """
 
 from __future__ import annotations
@@ -14,17 +14,65 @@ from torch.nn import functional
 
 
 def l1(result: Tensor, truth: Tensor) -> Tensor:
-    """Mean absolute difference (Wang et al., arXiv:1809.00219, equation 3, the content loss)."""
+    """Return the mean absolute difference.
+
+    Parameters
+    ----------
+    result : Tensor
+        Result, of any shape.
+    truth : Tensor
+        Truth, of the same shape.
+
+    Returns
+    -------
+    Tensor, scalar
+        The loss.
+
+    References
+    ----------
+    Wang et al., arXiv:1809.00219, equation 3 (the content loss).
+    """
     return functional.l1_loss(result, truth)
 
 
 def mse(result: Tensor, truth: Tensor) -> Tensor:
-    """Mean squared difference (Dong et al., arXiv:1501.00092, equation 4; Ledig et al., arXiv:1609.04802, eq. 4)."""
+    """Return the mean squared difference.
+
+    Parameters
+    ----------
+    result : Tensor
+        Result, of any shape.
+    truth : Tensor
+        Truth, of the same shape.
+
+    Returns
+    -------
+    Tensor, scalar
+        The loss.
+
+    References
+    ----------
+    Dong et al., arXiv:1501.00092, equation 4; Ledig et al., arXiv:1609.04802, equation 4.
+    """
     return functional.mse_loss(result, truth)
 
 
 def charbonnier(result: Tensor, truth: Tensor, epsilon: float = 1e-3) -> Tensor:
-    """Mean of ``sqrt(difference**2 + epsilon**2)``, an L1 that is smooth at zero.
+    """Return the mean of ``sqrt(difference**2 + epsilon**2)``, an L1 loss that is smooth at zero.
+
+    Parameters
+    ----------
+    result : Tensor
+        Result, of any shape.
+    truth : Tensor
+        Truth, of the same shape.
+    epsilon : float, default 1e-3
+        Width of the rounded minimum, above 0.
+
+    Returns
+    -------
+    Tensor, scalar
+        The loss.
 
     References
     ----------
@@ -34,17 +82,54 @@ def charbonnier(result: Tensor, truth: Tensor, epsilon: float = 1e-3) -> Tensor:
 
 
 def binned(image: Tensor, size: int) -> Tensor:
-    """Means of squares of ``size`` x ``size`` pixels of (N, C, Y, X); what is left over at the ends is left out."""
+    """Return the means over squares of pixels.
+
+    Parameters
+    ----------
+    image : Tensor, shape (N, C, Y, X)
+        Images.
+    size : int
+        Side of a square in pixels, from 1 to the shorter side of the images.
+
+    Returns
+    -------
+    Tensor, shape (N, C, Y // size, X // size)
+        The means; rows and columns beyond a multiple of `size` are left out.
+    """
     return functional.avg_pool2d(image, size)
 
 
-def half_turned(image: Tensor) -> Tensor:
-    """(N, C, Y, X) turned by half a turn: what lies up and left of the middle lies down and right of it."""
+def rotated_180(image: Tensor) -> Tensor:
+    """Rotate images by 180 degrees.
+
+    Parameters
+    ----------
+    image : Tensor, shape (N, C, Y, X)
+        Images.
+
+    Returns
+    -------
+    Tensor, shape (N, C, Y, X)
+        The rotated images.
+    """
     return image.flip(-2, -1)
 
 
 def plain_shapes(image: Tensor, sigma: float) -> Tensor:
-    """Each of (N, C, Y, X) blurred by a Gaussian of ``sigma`` pixels and stretched from 0 to 1 unless constant."""
+    """Blur images by a Gaussian and stretch each to the range of 0 to 1.
+
+    Parameters
+    ----------
+    image : Tensor, shape (N, C, Y, X)
+        Images.
+    sigma : float
+        Standard deviation of the Gaussian in pixels, above 0.
+
+    Returns
+    -------
+    Tensor, shape (N, C, Y, X)
+        The blurred images; nearly constant ones are not stretched to the full range.
+    """
     reach = min(ceil(3 * sigma), image.shape[-2] - 1, image.shape[-1] - 1)
     line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=image.device, dtype=image.dtype) / sigma) ** 2)
     line = (line / line.sum()).expand(image.shape[1], 1, 1, -1)
@@ -56,12 +141,21 @@ def plain_shapes(image: Tensor, sigma: float) -> Tensor:
 
 
 def standard_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """``-mean log D(real) - mean log(1 - D(fake))`` with ``D = sigmoid(C)``.
+    """Return the standard loss of a discriminator.
+
+    It is ``-mean log D(real) - mean log(1 - D(fake))`` with ``D = sigmoid(C)``.
 
     Parameters
     ----------
-    real, fake : Tensor
-        The discriminator's C of true and of generated images, before any sigmoid.
+    real : Tensor
+        Output C of the discriminator for true images, before any sigmoid.
+    fake : Tensor
+        Output C of the discriminator for generated images.
+
+    Returns
+    -------
+    Tensor, scalar
+        The loss.
 
     References
     ----------
@@ -71,22 +165,46 @@ def standard_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def standard_generator(fake: Tensor) -> Tensor:
-    """``-mean log D(fake)`` (Ledig et al., arXiv:1609.04802, equation 6, its sum taken as a mean)."""
+    """Return the standard adversarial loss of a generator, ``-mean log D(fake)`` with ``D = sigmoid(C)``.
+
+    Parameters
+    ----------
+    fake : Tensor
+        Output C of the discriminator for generated images, before any sigmoid.
+
+    Returns
+    -------
+    Tensor, scalar
+        The loss.
+
+    References
+    ----------
+    Ledig et al., arXiv:1609.04802, equation 6, with a mean in place of the sum.
+    """
     return functional.softplus(-fake.float()).mean()
 
 
 def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """``-mean log D(real, fake) - mean log(1 - D(fake, real))`` with ``D(a, b) = sigmoid(C(a) - mean C(b))``.
+    """Return the relativistic average loss of a discriminator.
+
+    It is ``-mean log D(real, fake) - mean log(1 - D(fake, real))`` with ``D(a, b) = sigmoid(C(a) - mean C(b))``.
 
     Parameters
     ----------
-    real, fake : Tensor
-        C of true and of generated images.
+    real : Tensor
+        Output C of the discriminator for true images, before any sigmoid.
+    fake : Tensor
+        Output C of the discriminator for generated images.
+
+    Returns
+    -------
+    Tensor, scalar
+        The loss.
 
     Notes
     -----
-    As in the paper: both terms count whole, and the gradient runs through both means. Some programs halve the sum and
-    detach the means, which makes a weight of 5e-3 half of that. Means are taken over all processes.
+    As in the paper, both terms have the factor 1, and the gradient runs through both means. Some programs halve the sum
+    and detach the means, so that a weight of 5e-3 has half the effect. Means are taken over all processes.
 
     References
     ----------
@@ -98,12 +216,22 @@ def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """``-mean log(1 - D(real, fake)) - mean log D(fake, real)``: it sees true and generated images.
+    """Return the relativistic average adversarial loss of a generator.
+
+    It is ``-mean log(1 - D(real, fake)) - mean log D(fake, real)``, which depends on true and on generated images.
 
     Parameters
     ----------
-    real, fake : Tensor
-        C of true images (which may be detached: they do not depend on the generator) and of generated ones.
+    real : Tensor
+        Output C of the discriminator for true images, before any sigmoid. It may be detached, since it does not depend
+        on the generator.
+    fake : Tensor
+        Output C of the discriminator for generated images.
+
+    Returns
+    -------
+    Tensor, scalar
+        The loss.
 
     References
     ----------
@@ -115,12 +243,44 @@ def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """``mean (C(real) - 1)**2 / 2 + mean C(fake)**2 / 2`` (X. Mao et al., arXiv:1611.04076, equation 9)."""
+    """Return the least-squares loss of a discriminator, ``mean (C(real) - 1)**2 / 2 + mean C(fake)**2 / 2``.
+
+    Parameters
+    ----------
+    real : Tensor
+        Output C of the discriminator for true images.
+    fake : Tensor
+        Output C of the discriminator for generated images.
+
+    Returns
+    -------
+    Tensor, scalar
+        The loss.
+
+    References
+    ----------
+    X. Mao et al., arXiv:1611.04076, equation 9.
+    """
     return ((real.float() - 1) ** 2).mean() / 2 + (fake.float() ** 2).mean() / 2
 
 
 def least_squares_generator(fake: Tensor) -> Tensor:
-    """``mean (C(fake) - 1)**2 / 2`` (X. Mao et al., arXiv:1611.04076, equation 9)."""
+    """Return the least-squares adversarial loss of a generator, ``mean (C(fake) - 1)**2 / 2``.
+
+    Parameters
+    ----------
+    fake : Tensor
+        Output C of the discriminator for generated images.
+
+    Returns
+    -------
+    Tensor, scalar
+        The loss.
+
+    References
+    ----------
+    X. Mao et al., arXiv:1611.04076, equation 9.
+    """
     return ((fake.float() - 1) ** 2).mean() / 2
 
 
@@ -141,10 +301,20 @@ class _SumOverProcesses(torch.autograd.Function):
 
 
 def mean_over_processes(value: Tensor) -> Tensor:
-    """Mean of a number over all processes, through which gradients run; the number itself where there is one process.
+    """Return the mean of a number over all processes, with gradients through it.
 
-    Each process's loss depends on every process's images through this mean. When the gradients of the processes are
-    averaged afterward, the result is the gradient of the mean loss over the whole batch.
+    The loss of each process depends on the images of all processes through this mean. When the gradients of the
+    processes are averaged afterward, the result is the gradient of the mean loss over the whole batch.
+
+    Parameters
+    ----------
+    value : Tensor, scalar
+        The number of this process.
+
+    Returns
+    -------
+    Tensor, scalar
+        The mean; the number itself if there is one process.
     """
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return value

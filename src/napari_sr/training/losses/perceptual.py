@@ -1,4 +1,4 @@
-"""Perceptual losses: how differently another network sees two images."""
+"""The perceptual loss: the distance of two images in the features of a trained network."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from napari_sr.networks.vgg import VGGFeatures
 from napari_sr.training import recipe
 from napari_sr.training.losses.feature_weights import load_features
 
-#: Mean and deviation of ImageNet's RGB in [0, 1], as torchvision's weights were trained.
+#: Mean and standard deviation of RGB in [0, 1], with which torchvision's weights were trained.
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-#: Caffe's weights take blue, green, red in 0..255 less these.
+#: Mean of blue, green, red in 0..255, with which Caffe's weights were trained.
 _CAFFE_MEAN = (104.0, 117.0, 123.0)
 
 
 class FeatureDistance(nn.Module):
-    """The distance of two images in the features of a network that is not trained.
+    """The distance of two images in the features of a network that is not trained further.
 
     Parameters
     ----------
     settings : recipe.PerceptualLoss
-        Which network, layers, activation and distance.
+        Network, layers, activation and distance.
     network : VGGFeatures or SqueezeNetFeatures, optional
-        With its weights; by default they are found as the recipe says.
+        The network with its weights; by default they are loaded as the settings specify.
     caffe : bool, optional
-        Whether the weights take blue first in 0..255; by default as the file that was found.
+        Whether the network takes blue, green, red in 0..255; by default this is detected in the file of the weights.
 
     Raises
     ------
     InputError
-        If the weights cannot be had, or the network has no such layer.
+        If the weights cannot be loaded, or the network has no such layer.
 
     References
     ----------
@@ -53,56 +53,91 @@ class FeatureDistance(nn.Module):
     ) -> None:
         super().__init__()
         if network is None:
-            network, found_caffe = load_features(settings.network, settings.weights)
-            caffe = found_caffe if caffe is None else caffe
+            network, detected = load_features(settings.network, settings.weights)
+            caffe = detected if caffe is None else caffe
         self.settings = settings
         self._caffe = bool(caffe)
-        places = _places(network, settings)
-        self._weights = {places[name]: weight for name, weight in settings.layers.items()}
-        # Nothing behind the deepest layer is computed.
-        self.features = nn.Sequential(*list(network.features)[: max(self._weights) + 1])
+        positions = _positions(network, settings)
+        self._weights = {positions[name]: weight for name, weight in settings.layers.items()}
+        # Layers behind the deepest one of the loss are not computed.
+        self.layers = nn.Sequential(*list(network.features)[: max(self._weights) + 1])
         mean, deviation = (_CAFFE_MEAN, (1.0, 1.0, 1.0)) if self._caffe else _IMAGENET
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("deviation", torch.tensor(deviation).view(1, 3, 1, 1))
         self.eval().requires_grad_(False)
 
     def train(self, mode: bool = True) -> FeatureDistance:
-        """Stay as it is: the judge does not learn."""
+        """Stay in evaluation mode, since the network is not trained.
+
+        Parameters
+        ----------
+        mode : bool, default True
+            Ignored.
+
+        Returns
+        -------
+        FeatureDistance
+            This module.
+        """
         return super().train(False)
 
     def forward(self, result: Tensor, truth: Tensor) -> Tensor:
-        """Give the weighted distance of two batches (N, 1 or 3, H, W) in [0, 1]."""
+        """Compute the distance.
+
+        Parameters
+        ----------
+        result : Tensor, shape (N, 1, Y, X) or (N, 3, Y, X)
+            Results, black at 0 and white at 1.
+        truth : Tensor, same shape
+            Truth; no gradient runs through it.
+
+        Returns
+        -------
+        Tensor, scalar
+            The weighted sum of the distances in the layers.
+        """
         with torch.no_grad():
-            wanted = self.seen(truth)
+            expected = self.features(truth)
         compare = functional.l1_loss if self.settings.distance == "l1" else functional.mse_loss
         total = torch.zeros((), device=result.device)
-        for place, features in self.seen(result).items():
-            total = total + self._weights[place] * compare(features.float(), wanted[place].float())
+        for position, features in self.features(result).items():
+            total = total + self._weights[position] * compare(features.float(), expected[position].float())
         return total
 
-    def seen(self, image: Tensor) -> dict[int, Tensor]:
-        """Features of a batch in [0, 1] at the wanted layers, times `rescale`, by their place in the network."""
+    def features(self, image: Tensor) -> dict[int, Tensor]:
+        """Compute the features of images in the layers of the loss.
+
+        Parameters
+        ----------
+        image : Tensor, shape (N, 1, Y, X) or (N, 3, Y, X)
+            Images, black at 0 and white at 1.
+
+        Returns
+        -------
+        dict of int to Tensor
+            Features times `rescale`, by the position of their layer in the network.
+        """
         x = image.expand(-1, 3, -1, -1) if image.shape[1] == 1 else image
         if self._caffe:
             x = x.flip(1) * 255
         x = (x - self.mean) / self.deviation
-        found = {}
-        for place, layer in enumerate(self.features):
+        features = {}
+        for position, layer in enumerate(self.layers):
             x = layer(x)
-            if place in self._weights:
-                found[place] = x * self.settings.rescale
-        return found
+            if position in self._weights:
+                features[position] = x * self.settings.rescale
+        return features
 
 
-def _places(network: VGGFeatures | SqueezeNetFeatures, settings: recipe.PerceptualLoss) -> dict[str, int]:
-    """Where in the network the layers with the papers' names are read."""
+def _positions(network: VGGFeatures | SqueezeNetFeatures, settings: recipe.PerceptualLoss) -> dict[str, int]:
+    """Return the positions in the network at which the features of its named layers are computed."""
     if isinstance(network, VGGFeatures):
-        places = {name: n + (settings.activation == "after") for name, n in network.places.items()}
+        positions = {name: n + (settings.activation == "after") for name, n in network.places.items()}
     else:
         fires = [n for n, layer in enumerate(network.features) if type(layer).__name__ == "Fire"]
-        places = {"conv1": int(settings.activation == "after")}
-        places |= {f"fire{number}": n for number, n in enumerate(fires, start=2)}
+        positions = {"conv1": int(settings.activation == "after")}
+        positions |= {f"fire{number}": n for number, n in enumerate(fires, start=2)}
     for name in settings.layers:
-        if name not in places:
-            raise InputError(f"{settings.network} has no layer {name}: its layers are {', '.join(places)}.")
-    return places
+        if name not in positions:
+            raise InputError(f"{settings.network} has no layer {name}: its layers are {', '.join(positions)}.")
+    return positions

@@ -1,4 +1,4 @@
-"""Recipes: a whole training described as data."""
+"""Recipes: the description of a training as data, with its tables and presets."""
 
 import lazy_loader
 

@@ -11,16 +11,27 @@ from napari_sr.training.recipe.table import Positive, RecipeTable
 
 
 class ImageSet(RecipeTable):
-    """Images in files, with what a card has to say of them.
+    """A set of images in files, with the details that the model's card lists.
 
     Parameters
     ----------
     path : str
-        A file or a folder, from the data folder that is given to the training.
-    low : str or None
-        The low-resolution partners, in the same way and under the same names; None makes them by the degradation.
-    name, license, source : str or None
-        The field's name for the set, the terms of its images, where they come from.
+        A TIFF, PNG or JPEG file of a high-resolution image, or a folder of such files. A relative path starts at the
+        data folder of the training.
+    low : str, optional
+        A file with the low-resolution partner, or a folder with partners of the same names; relative as `path`. By
+        default the degradation computes the low-resolution images.
+    name : str, optional
+        Name of the set on the card; by default `path`.
+    license : str, optional
+        Terms of use of the images.
+    source : str, optional
+        Origin of the images: an address or a citation.
+
+    Examples
+    --------
+    >>> ImageSet(path="train/nuclei", name="nuclei", license="CC0-1.0").low is None
+    True
     """
 
     path: str
@@ -31,24 +42,33 @@ class ImageSet(RecipeTable):
 
 
 class Data(RecipeTable):
-    """What is learned from.
+    """Training images and their preparation.
 
     Parameters
     ----------
-    images : tuple of ImageSet
-        Read when no images are handed to the training.
-    color : {"auto", "luma", "rgb", "gray"}
-        What becomes of RGB; "auto" is the model's own. Read for new networks; a fine-tuned one keeps its own.
-    sizes : tuple of float
-        Every high-resolution image is also shown at these sizes; not for pairs.
-    intensity : "auto", "dtype", "percentile", "contrast" or (low, high)
-        As `napari_sr.upscale` takes it.
-    planes : int
-        At most so many planes of one image, evenly spread.
-    denoise : float or None
-        High-resolution images are learned from, and validated against, without their own noise: 0.8 takes nearly all of
-        it (`training.denoising`). For adversarial losses on noisy images, whose judge would ask for the noise; what the
-        low-resolution twins have is then the degradation's alone.
+    images : tuple of ImageSet, default ()
+        Images in files, which are used if the training is given no images.
+    color : {"auto", "luma", "rgb", "gray"}, default "auto"
+        Color model of a new network with one channel: luminance, or each color as a gray plane of its own. "auto" is
+        "luma" if an image is RGB, and "gray" otherwise. A network with three channels is always "rgb", and a fine-tuned
+        model keeps its color model.
+    sizes : tuple of float, default (1.0,)
+        Each high-resolution image is used at each of these sizes, as fractions of its own; above 0, up to 1. Pairs are
+        used at their own size only.
+    intensity : {"auto", "dtype", "percentile", "contrast"}, Percentiles or (float, float), default "auto"
+        Values of the image that stand for black and white, as in `napari_sr.upscale`.
+    planes : int, default 64
+        Largest number of planes of one image that are used; 1 or more. They are evenly spaced.
+    denoise : float, optional
+        Denoising strength, above 0, for the high-resolution targets of training and validation; 0.8 removes almost all
+        noise. Use it with adversarial losses on noisy images, where the discriminator would otherwise reward
+        synthesized noise. Low-resolution images that are computed then have the noise of the degradation only; those of
+        pairs keep theirs.
+
+    References
+    ----------
+    Denoising is by non-local means: A. Buades, B. Coll, J.-M. Morel, "A non-local algorithm for image denoising",
+    CVPR 2005.
     """
 
     images: tuple[ImageSet, ...] = ()

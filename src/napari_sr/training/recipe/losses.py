@@ -10,16 +10,24 @@ from napari_sr.training.recipe.table import NonNegative, Positive, RecipeTable
 
 
 class PixelLoss(RecipeTable):
-    """The mean difference of pixels: absolute, squared, or Charbonnier's.
+    """Mean difference of the pixels of result and truth: absolute, squared, or Charbonnier's.
 
     Parameters
     ----------
-    epsilon : float
-        Charbonnier's.
-    binned : int
-        Squares of so many high-resolution pixels are compared by their means. With the factor of the network, the
-        low-resolution image that the result would give is held to the truth's (brightness, places), and what is finer
-        is left to the other losses.
+    kind : {"l1", "mse", "charbonnier"}
+        Mean absolute difference, mean squared difference, or ``sqrt(difference**2 + epsilon**2)``.
+    weight : float, default 1.0
+        Factor of the loss in the sum of the stage's losses, above 0.
+    epsilon : float, default 1e-3
+        Width of Charbonnier's rounded minimum in the network's range of 0 to 1, above 0.
+    binned : int, default 1
+        Side, in high-resolution pixels, of the squares whose means are compared; 1 or more. With the factor of the
+        network, the loss keeps brightness and positions of the low-resolution image and leaves finer detail to the
+        other losses.
+
+    References
+    ----------
+    Charbonnier's loss: W.-S. Lai et al., "Deep Laplacian pyramid networks", arXiv:1704.03915, section 3.3.
     """
 
     kind: Literal["l1", "mse", "charbonnier"]
@@ -29,22 +37,33 @@ class PixelLoss(RecipeTable):
 
 
 class PerceptualLoss(RecipeTable):
-    """The difference of features that another network sees.
+    """Difference of result and truth in the features of a network that was trained to classify images.
 
     Parameters
     ----------
-    network : {"vgg19", "vgg16", "squeezenet"}
-        Whose features; VGG16 is that of the materials (MINC) variant.
-    layers : dict of str to float
-        Weights by name: "conv5_4" for VGG, "conv1" and "fire2" to "fire9" for SqueezeNet.
-    activation : {"before", "after"}
-        Features before the ReLU (ESRGAN) or after it (SRGAN); a fire module's are always after.
-    distance : {"l1", "mse"}
-        How they are compared.
-    rescale : float
-        Features are multiplied by it first: SRGAN's 1/12.75.
-    weights : str or None
-        A file; None is torchvision's file for VGG19, from torch's cache or downloaded.
+    kind : {"perceptual"}
+        Kind of the loss.
+    weight : float, default 1.0
+        Factor of the loss in the sum of the stage's losses, above 0.
+    network : {"vgg19", "vgg16", "squeezenet"}, default "vgg19"
+        Network of the features: VGG19 trained on ImageNet, VGG16 trained on materials (MINC), or SqueezeNet 1.1.
+    layers : dict of str to float, default {"conv5_4": 1.0}
+        Weights of the layers, above 0, by their names: "conv1_1" to "conv5_4" for VGG19, "conv1_1" to "conv5_3" for
+        VGG16, "conv1" and "fire2" to "fire9" for SqueezeNet.
+    activation : {"before", "after"}, default "before"
+        Features before the activation (ESRGAN) or after it (SRGAN). Those of a fire module are always after it.
+    distance : {"l1", "mse"}, default "l1"
+        Mean absolute or mean squared difference of the features.
+    rescale : float, default 1.0
+        Factor of the features, above 0; SRGAN's is 1 / 12.75.
+    weights : str, optional
+        File of the network's weights; required for VGG16 and SqueezeNet. By default torchvision's file of VGG19 is
+        taken from torch's cache, or downloaded into it.
+
+    References
+    ----------
+    J. Johnson et al., arXiv:1603.08155, equation 2; Ledig et al., arXiv:1609.04802, equation 5; Wang et al.,
+    arXiv:1809.00219, section 3.3.
     """
 
     kind: Literal["perceptual"]
@@ -59,12 +78,27 @@ class PerceptualLoss(RecipeTable):
     @model_validator(mode="after")
     def _files(self) -> Self:
         if self.network != "vgg19" and self.weights is None:
-            raise ValueError(f"weights of {self.network} are given as a file: name it")
+            raise ValueError(f"the weights of {self.network} have to be given as a file: add the key weights")
         return self
 
 
 class AdversarialLoss(RecipeTable):
-    """What the discriminator says: standard (SRGAN), relativistic average (ESRGAN) or least squares."""
+    """Loss of the generator by the discriminator's output; the stage then needs a `Discriminator`.
+
+    Parameters
+    ----------
+    kind : {"adversarial"}
+        Kind of the loss.
+    weight : float, default 1.0
+        Factor of the loss in the sum of the stage's losses, above 0.
+    form : {"standard", "relativistic", "least_squares"}, default "relativistic"
+        Standard (SRGAN), relativistic average (ESRGAN) or least squares.
+
+    References
+    ----------
+    Ledig et al., arXiv:1609.04802, equation 6 (standard); Wang et al., arXiv:1809.00219, equation 2 (relativistic);
+    X. Mao et al., arXiv:1611.04076, equation 9 (least squares).
+    """
 
     kind: Literal["adversarial"]
     weight: Positive = 1.0
@@ -72,17 +106,22 @@ class AdversarialLoss(RecipeTable):
 
 
 class EquivarianceLoss(RecipeTable):
-    """The squared difference that half a turn makes: of a patch's result, and of the turned patch's, turned back.
+    """Mean squared difference between f(x) and rot180(f(rot180(x))), where f is the network and x a patch.
 
-    A network that moves what it sees moves it the other way then. Beside an adversarial loss, which looks at textures
-    and not at places, this keeps things where they are. It needs no truth.
+    It penalizes spatial shifts, since a shift of the result changes its direction with the rotation. It needs no ground
+    truth. In combination with an adversarial loss, which rewards textures wherever they are, it keeps structures in
+    place.
 
     Parameters
     ----------
-    blurred : float
-        Patches are blurred by a Gaussian of this standard deviation first, in low-resolution pixels, and stretched from
-        black to white: images unlike those learned from, plain shapes without noise, are not moved either. 0 takes the
-        patches as they are.
+    kind : {"equivariance"}
+        Kind of the loss.
+    weight : float, default 1.0
+        Factor of the loss in the sum of the stage's losses, above 0.
+    blurred : float, default 0.0
+        Standard deviation in low-resolution pixels, 0 or more, of a Gaussian blur of the patches. If it is above 0, the
+        blurred patches are also stretched from black to white, so that the loss holds for plain shapes without noise,
+        which differ from the training images.
     """
 
     kind: Literal["equivariance"]

@@ -1,10 +1,11 @@
-"""A whole training described as data: read from TOML, written to TOML, checked key by key.
+"""The description of a training as data: read from TOML, written to TOML, checked key by key.
 
-Needs no torch, so that a window can show and change a recipe at once.
+Needs no torch, so that a window can show and change a recipe before torch is loaded.
 """
 
 from __future__ import annotations
 
+import os
 import tomllib
 from importlib.resources import files
 from pathlib import Path
@@ -23,33 +24,69 @@ from napari_sr.zoo.card import Domain, Family
 
 Preset = Literal["srcnn", "srgan", "esrgan", "quick", "standard", "thorough"]
 PRESETS: tuple[Preset, ...] = get_args(Preset)
-"""The papers' own trainings, and three lengths of fine-tuning of any model."""
+"""Recipes that travel with the package: the trainings of the papers, and three lengths of fine-tuning of any model."""
 
 
 class Recipe(RecipeTable):
-    """A whole training.
+    """The description of a training: images, degradation, network, losses and stages.
+
+    Tables are checked when they are made and do not change afterward; `model_copy(update={...})` of pydantic makes a
+    changed copy. In TOML, a key with its default can be left out.
 
     Parameters
     ----------
-    name : str
-        Of the recipe, and of the model it makes.
-    description, license : str
-        For the card.
-    family
-        For the card of a new network; a fine-tuned one keeps its own.
-    domain
-        Kind of the images, for the card.
-    seed : int
-        Everything drawn follows from it.
-    network : Network or None
-        None fine-tunes the model that is given.
-    start : str or None
-        Name or file of a model whose weights are begun with.
-    precision : {"auto", "float32", "bfloat16", "float16"}
-        What the networks compute in; losses and means are in float32. "auto" is bfloat16 where the processor computes
-        it fast, and float32 elsewhere.
-    data, degradation, patches, stages, validation
-        The parts.
+    name : str, default "model"
+        Name of the recipe, and of the model that it trains; without slashes.
+    description : str, default ""
+        Text for the model's card.
+    family : {"srcnn", "srgan", "esrgan"}, optional
+        Family of a new network, which is required with `network`. In a recipe for fine-tuning, only models of this
+        family are accepted; by default any.
+    domain : {"natural", "fluorescence", "electron"}, optional
+        Kind of the images, for the model's card.
+    license : str, optional
+        Terms of use of the model, for its card; by default those of the model that the training starts with.
+    seed : int, default 0
+        Seed of all random numbers, at least 0 and below 2^63.
+    network : Network, optional
+        A new network; by default the recipe fine-tunes a model.
+    start : str, optional
+        Name or path of a model with whose weights the training starts, if no model is given to `Training`.
+    precision : {"auto", "float32", "bfloat16", "float16"}, default "auto"
+        Number format of the networks; losses and means are computed in float32. "auto" is bfloat16 where the
+        device computes fast in it, and float32 elsewhere and for SRCNN on a CPU.
+    data : Data, default Data()
+        Training images.
+    degradation : Degradation, default Degradation()
+        The way from a high-resolution image to its low-resolution version.
+    patches : PatchSettings, default PatchSettings()
+        Size and number of the patches of a step.
+    stages : tuple of Stage
+        Stages in order, at least one.
+    validation : Validation, default Validation()
+        Measurements during the training.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If a value does not fit. `from_toml` and the functions that take a recipe raise `InputError` instead.
+
+    Examples
+    --------
+    >>> import napari_sr as sr
+    >>> text = '''
+    ... name = "cells"
+    ... degradation = { shrink = "binning", noise = { gain = 0.5, read = 2.0 } }
+    ... [[stages]]
+    ... steps = 2000
+    ... losses = [{ kind = "l1" }]
+    ... optimizer = { learning_rate = 2e-4 }
+    ... '''
+    >>> recipe = sr.Recipe.from_toml(text)
+    >>> recipe.steps
+    2000
+    >>> recipe.stages[0].optimizer.learning_rate
+    0.0002
     """
 
     name: str = Field(default="model", pattern=r"^[^/\\]+$")
@@ -71,33 +108,54 @@ class Recipe(RecipeTable):
     def _endpoints(self) -> Self:
         names = [stage.endpoint for stage in self.stages if stage.endpoint is not None]
         if len(names) not in (0, 2) or len(set(names)) != len(names):
-            raise ValueError("two stages are stored as the endpoints of a pair, under two names, or none is")
+            raise ValueError("a pair has two endpoints: give two stages an endpoint, of different names, or none")
         if names and self.stages[-1].endpoint is None:
-            raise ValueError("the last stage is one of the two endpoints")
+            raise ValueError("the last stage has no endpoint: give it one, or leave out those of the others")
         if self.network is not None and self.family is None:
-            raise ValueError("a new network needs the family that it belongs to")
+            raise ValueError("a new network needs a family: add the key family")
         if not self.steps:
-            raise ValueError("no stage has any steps")
+            raise ValueError("no stage has any steps: give at least one of them 1 step or more")
         return self
 
     @property
     def steps(self) -> int:
-        """Of all stages together."""
+        """Number of steps of all stages together."""
         return sum(stage.steps for stage in self.stages)
 
-    def at_length(self, share: float) -> Self:
-        """Shorten (or lengthen) every stage, with its schedule, and measure as often or, in a short run, ten times.
+    def at_length(self, fraction: float) -> Self:
+        """Scale the number of steps of every stage, with its schedule.
+
+        The number of steps between two measurements is scaled as well. In a shortened recipe it is raised again, up to
+        its former value, so that there are about ten measurements.
 
         Parameters
         ----------
-        share : float
-            Of the steps; a stage that has any keeps at least one.
+        fraction : float
+            Fraction of the steps, above 0 and up to 1000. A stage that has steps keeps at least one.
+
+        Returns
+        -------
+        Recipe
+            The scaled recipe; this one is unchanged.
+
+        Raises
+        ------
+        InputError
+            If the fraction is out of its range.
+
+        Examples
+        --------
+        >>> from napari_sr.training import load_recipe
+        >>> load_recipe("quick").at_length(0.25).steps
+        100
         """
-        if not 0 < share <= 1000:
-            raise InputError(f"A training cannot be {share:g} of its length: give a number more than 0.")
+        if not 0 < fraction <= 1000:
+            raise InputError(
+                f"A recipe cannot be scaled to {fraction:g} times its length: give a number above 0, up to 1000."
+            )
 
         def scaled(steps: int) -> int:
-            return max(1, round(steps * share))
+            return max(1, round(steps * fraction))
 
         stages = []
         for stage in self.stages:
@@ -105,21 +163,33 @@ class Recipe(RecipeTable):
             schedule = stage.schedule.model_copy(
                 update={
                     "cycles": cycles,
-                    "warm_up": round(stage.schedule.warm_up * share),
+                    "warm_up": round(stage.schedule.warm_up * fraction),
                     "milestones": tuple(scaled(n) for n in stage.schedule.milestones),
                 }
             )
             steps = sum(cycles) or (scaled(stage.steps) if stage.steps else 0)
             stages.append(stage.model_copy(update={"steps": steps, "schedule": schedule}))
         every = scaled(self.validation.every)
-        if share < 1:
-            # Ten measurements tell the course of a short run; measuring must not be most of its work.
+        if fraction < 1:
+            # Ten measurements show the course of a short run; more would take most of its time.
             every = max(every, min(sum(stage.steps for stage in stages) // 10, self.validation.every))
         validation = self.validation.model_copy(update={"every": every})
         return self.model_copy(update={"stages": tuple(stages), "validation": validation})
 
     def to_toml(self) -> str:
-        """Write the recipe as TOML, which `from_toml` reads back to an equal one; defaults are left out."""
+        """Write the recipe as TOML text, from which `from_toml` makes an equal one.
+
+        Returns
+        -------
+        str
+            The TOML text, without the keys that have their defaults.
+
+        Examples
+        --------
+        >>> from napari_sr.training import load_recipe
+        >>> print(load_recipe("quick").to_toml().splitlines()[0])
+        name = "quick"
+        """
         return tomli_w.dumps(_explicit(self))
 
     @classmethod
@@ -129,30 +199,57 @@ class Recipe(RecipeTable):
         Parameters
         ----------
         text : str
-            The TOML.
-        source : str
-            What to call it in a sentence.
+            The TOML text; keys of earlier versions are accepted.
+        source : str, default "The recipe"
+            Name of the text in error messages, such as that of its file.
+
+        Returns
+        -------
+        Recipe
+            The recipe.
 
         Raises
         ------
         InputError
-            If it is no TOML, or a key is unknown, missing or has a value that does not fit; the sentence names it.
+            If the text is not TOML, or a key is unknown, missing or has a value that does not fit; the message names
+            the key.
+
+        Examples
+        --------
+        >>> import napari_sr as sr
+        >>> sr.Recipe.from_toml("stages = [{ steps = 10, losses = [{ kind = 'mse' }] }]").steps
+        10
         """
         try:
             return cls.model_validate(renamed_recipe(tomllib.loads(text)))
         except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{source} is no TOML: {str(error).rstrip('.')}; correct it there.") from error
+            raise InputError(f"{source} is not valid TOML: {str(error).rstrip('.')}; correct it there.") from error
         except ValidationError as error:
             raise InputError(f"{source} cannot be used: {_first_fault(error)}.") from error
 
 
-def load_recipe(recipe: Recipe | str | Path) -> Recipe:
-    """Give a recipe: as it is, a preset by its name, or a TOML file.
+def load_recipe(recipe: Recipe | str | os.PathLike[str]) -> Recipe:
+    """Return a recipe, reading it if it is the name of a preset or a file.
+
+    Parameters
+    ----------
+    recipe : Recipe, str or Path
+        A recipe, one of `PRESETS`, or the path of a TOML file.
+
+    Returns
+    -------
+    Recipe
+        The recipe.
 
     Raises
     ------
     InputError
-        If there is no such preset or file, or the file is no recipe.
+        If there is no such preset or file, or the file does not hold a recipe.
+
+    Examples
+    --------
+    >>> load_recipe("standard").steps
+    3000
     """
     if isinstance(recipe, Recipe):
         return recipe
@@ -165,12 +262,12 @@ def load_recipe(recipe: Recipe | str | Path) -> Recipe:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path.name} is no TOML file: give a recipe in UTF-8 text.") from error
+        raise InputError(f"{path.name} is not a text file in UTF-8: give a recipe in TOML.") from error
     return Recipe.from_toml(text, path.name)
 
 
 def _explicit(part: RecipeTable) -> dict[str, Any]:
-    """What differs from the defaults, as TOML knows it: a table's kind stays, None is left out."""
+    """Return the keys of a table that differ from their defaults, as values of TOML; `kind` is always among them."""
     table = {}
     for name, field in type(part).model_fields.items():
         value = getattr(part, name)
@@ -190,13 +287,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
-#: What a union puts into the place of a fault, and no file has as a key.
+#: Names that pydantic adds to the location of an error in a union; they are no keys of a file.
 _TAGS = {"l1", "mse", "charbonnier", "perceptual", "adversarial", "equivariance", "gaussian", "optics"}
 
 
 def _first_fault(error: ValidationError) -> str:
+    """Describe the first error of a validation, with the location of the key in the file."""
     fault = error.errors()[0]
-    # A union adds its members' names to the place: only the keys that stand in the file are told.
     where = ".".join(str(part) for part in fault["loc"] if str(part) not in _TAGS and "[" not in str(part))
     if fault["type"] == "extra_forbidden":
         return f"it has an unknown key {where}"

@@ -14,20 +14,25 @@ from napari_sr.zoo.card import Setting
 
 
 class PatchSettings(RecipeTable):
-    """What one step sees.
+    """Size and number of the patches of a step.
 
     Parameters
     ----------
-    size : int or "auto"
-        Side in low-resolution pixels; "auto" is the largest of 48, 32, 24 and 16 that keeps a step within `work`.
-    batch : int
-        Patches a step, over all processes together; with an "auto" size it is halved while a step exceeds `work`.
-    work : float
-        For an "auto" size: multiplications of one step's forward pass, in 10^9.
-    flips, turns : bool
-        Show patches flipped and turned by quarters.
-    empty : float
-        A patch whose standard deviation is below this share of its image's is empty, and skipped.
+    size : int or "auto", default "auto"
+        Side of a patch in low-resolution pixels, 4 or more. "auto" is the largest of 48, 32, 24 and 16 with which a
+        step stays within `work`; for small images it goes down to 8.
+    batch : int, default 8
+        Number of patches of a step, over all processes together; 1 or more. If `size` is "auto", it is halved as long
+        as a step exceeds `work`.
+    work : float, default 20.0
+        Limit of the multiplications of one step's forward pass, in 10^9, above 0; for a `size` of "auto".
+    flips : bool, default True
+        Flip patches at random.
+    turns : bool, default True
+        Rotate patches at random by multiples of 90 degrees.
+    empty : float, default 0.1
+        Threshold of an empty patch, 0 or more: a patch is skipped if its standard deviation is below this fraction of
+        its plane's.
     """
 
     size: int | Literal["auto"] = "auto"
@@ -38,9 +43,9 @@ class PatchSettings(RecipeTable):
     empty: NonNegative = 0.1
 
     @model_validator(mode="after")
-    def _sized(self) -> Self:
+    def _large_enough(self) -> Self:
         if self.size != "auto" and self.size < 4:
-            raise ValueError(f"a patch of {self.size} pixels is too small: 4 or more")
+            raise ValueError(f"a patch of {self.size} pixels is too small: choose 4 or more")
         return self
 
 
@@ -49,31 +54,34 @@ class Stage(RecipeTable):
 
     Parameters
     ----------
-    name : str
-        For logs.
+    name : str, default "training"
+        Name in the log.
     steps : int
-        How many. A stage of 0 only hands on the weights that it finds: those of `Recipe.start` as one of the endpoints.
-    losses : tuple
-        Added with their weights.
-    optimizer, schedule
-        Of the generator.
-    discriminator : Discriminator or None
-        Given exactly when there is an adversarial loss.
-    ema : float
-        Decay of the running average of the weights; 0 for none.
-    clip : float or None
-        Longest gradient.
-    accumulate : int
-        A step's batch goes through in so many parts.
-    batch_norm : {"batch", "kept"}
-        What the network's batch normalizations divide by: the statistics of each batch, whose running means are kept
-        for images; or those that the network has, unchanged (0 and 1 in a new one), so that patches go through it as
-        images do.
-    keep : {"auto", "best", "last"}
-        Which weights it hands on: those with the best validation PSNR, or the last; "auto" is "last" with an
-        adversarial loss, which lowers PSNR on purpose, and "best" without.
-    endpoint : str or None
-        Name under which they are stored as one of the two that alpha mixes.
+        Number of steps, 0 or more. A stage of 0 steps stores the weights at its start, such as those of `Recipe.start`,
+        as one of the endpoints.
+    losses : tuple of PixelLoss, PerceptualLoss, AdversarialLoss or EquivarianceLoss
+        Losses, at least one, of which at most one is adversarial; their weighted sum is minimized.
+    optimizer : Optimizer, default Optimizer()
+        Optimizer of the generator.
+    schedule : Schedule, default Schedule()
+        Schedule of the learning rates.
+    discriminator : Discriminator, optional
+        Discriminator of the adversarial loss; required with such a loss, and not allowed without.
+    ema : float, default 0.0
+        Decay of the exponential moving average of the weights, at least 0 and below 1; 0 uses the weights themselves.
+    clip : float, optional
+        Largest norm of the gradient, above 0; longer gradients are scaled to it. By default they are not clipped.
+    accumulate : int, default 1
+        Number of parts, 1 or more, in which the batch of a step is processed to save memory.
+    batch_norm : {"batch", "kept"}, default "batch"
+        Statistics of the network's batch normalization. "batch" normalizes by each batch and stores the running means,
+        which images are normalized by. "kept" normalizes by the stored ones (0 and 1 in a new network) and does not
+        change them, so that patches are processed as images are.
+    keep : {"auto", "best", "last"}, default "auto"
+        Weights at the end of the stage: those with the best validation PSNR, or the last ones. "auto" is "best" without
+        an adversarial loss, and "last" with one, since it lowers the PSNR.
+    endpoint : str, optional
+        Name under which the weights are stored as one of the two endpoints that alpha mixes.
     """
 
     name: str = Field(default="training", min_length=1)
@@ -93,21 +101,25 @@ class Stage(RecipeTable):
     def _consistent(self) -> Self:
         adversarial = sum(loss.kind == "adversarial" for loss in self.losses)
         if adversarial > 1:
-            raise ValueError("a stage has at most one adversarial loss")
-        if bool(adversarial) != (self.discriminator is not None):
-            raise ValueError("a stage has a discriminator exactly when it has an adversarial loss")
+            raise ValueError(f"a stage has at most one adversarial loss, not {adversarial}: leave the others out")
+        if adversarial and self.discriminator is None:
+            raise ValueError("an adversarial loss needs a discriminator: add the key discriminator to the stage")
+        if self.discriminator is not None and not adversarial:
+            raise ValueError("a discriminator needs an adversarial loss: add one to the losses, or leave it out")
         if self.schedule.cycles and sum(self.schedule.cycles) != self.steps:
-            raise ValueError(f"the cycles add up to {sum(self.schedule.cycles)}, and there are {self.steps} steps")
+            raise ValueError(
+                f"the cycles add up to {sum(self.schedule.cycles)}, and there are {self.steps} steps: make both equal"
+            )
         return self
 
     @property
     def adversarial(self) -> AdversarialLoss | None:
-        """The adversarial loss, where there is one."""
+        """The adversarial loss, or None if there is none."""
         return next((loss for loss in self.losses if isinstance(loss, AdversarialLoss)), None)
 
     @property
     def loss_names(self) -> tuple[str, ...]:
-        """A name for each loss, by which it is told: its kind, with its number where a kind comes again."""
+        """Names of the losses in the log: their kind, followed by their number if the kind occurs more than once."""
         names: list[str] = []
         for number, loss in enumerate(self.losses, start=1):
             names.append(loss.kind if loss.kind not in names else f"{loss.kind}_{number}")
@@ -115,27 +127,27 @@ class Stage(RecipeTable):
 
     @property
     def keeps_best(self) -> bool:
-        """Whether the best weights are handed on, and not the last."""
+        """Whether the stage ends with its best weights instead of its last ones."""
         return self.adversarial is None if self.keep == "auto" else self.keep == "best"
 
 
 class Validation(RecipeTable):
-    """What is measured on the way, on pixels that nothing is learned from.
+    """Measurements during the training, on pixels that are not used for training.
 
     Parameters
     ----------
-    every : int
-        Steps between two measurements; checkpoints are written then.
-    share : float
-        Share of the blocks of each image that are kept for it.
-    block : int
-        Side of a block, in low-resolution pixels.
-    gap : int
-        Low-resolution pixels between a block and the nearest patch that is learned from.
-    most : int
-        At most so many blocks.
-    images : tuple of ImageSet
-        Whole images instead of blocks.
+    every : int, default 500
+        Number of steps between two measurements, 1 or more; a checkpoint is written at each.
+    share : float, default 0.1
+        Fraction of the blocks of all images that are kept for validation, above 0 and up to 0.5.
+    block : int, default 48
+        Side of a block in low-resolution pixels, 12 or more.
+    gap : int, default 8
+        Distance between a block and the nearest training patch, in low-resolution pixels, 0 or more.
+    most : int, default 16
+        Largest number of blocks, or of planes of `images`; 1 or more.
+    images : tuple of ImageSet, default ()
+        Images in files that are used for validation instead of blocks of the training images.
     """
 
     every: int = Field(default=500, ge=1)
@@ -151,13 +163,15 @@ class Network(RecipeTable):
 
     Parameters
     ----------
-    name, settings
-        Class and keyword arguments, as on a model's card.
-    deviation : float or None
-        Draw the convolutions from a normal distribution of this width with biases of 0 (SRCNN: 0.001); None leaves each
-        network its own.
-    start_as_interpolation : bool
-        Begin as an interpolation, which is then changed (SRCNN, SRResNet); without it, as noise.
+    name : str
+        Class of the network, as on a model's card; such as "SRCNN", "SRResNet" or "RRDBNet".
+    settings : dict, default {}
+        Keyword arguments of the class: numbers, strings, booleans or lists of integers.
+    deviation : float, optional
+        Standard deviation, above 0, of the normal distribution from which the weights of the convolutions are drawn;
+        their biases are then 0 (SRCNN: 0.001). By default the initialization of the network's class.
+    start_as_interpolation : bool, default False
+        Initialize the network as an interpolation; for SRCNN and SRResNet.
     """
 
     name: str
