@@ -150,7 +150,7 @@ app.command()(degrade)
 @app.command()
 def models(as_json: Json = False) -> None:
     """List the models at hand, and published ones with where to get them."""
-    from napari_sr.evaluation.tables import as_columns
+    from napari_sr.text_table import as_columns
     from napari_sr.zoo import list_models, model_folder
     from napari_sr.zoo.published import find_published
 

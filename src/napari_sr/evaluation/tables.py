@@ -11,34 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from napari_sr.evaluation.folders import FileFidelity
-
-
-def as_columns(rows: Sequence[Sequence[str]], *, numbers_from: int | None = None) -> str:
-    """Lay out rows of words in columns.
-
-    Parameters
-    ----------
-    rows : sequence of sequence of str
-        All of one length; "" is shown as "-", not known.
-    numbers_from : int, optional
-        The first column that is aligned to the right.
-
-    Returns
-    -------
-    str
-        One line a row.
-    """
-    filled = [[cell or "-" for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*filled, strict=True)]
-    first_number = len(widths) if numbers_from is None else numbers_from
-    lines = []
-    for row in filled:
-        cells = [
-            cell.rjust(width) if column >= first_number else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+from napari_sr.text_table import as_columns
 
 
 def fidelity_table(rows: Sequence[FileFidelity]) -> str:

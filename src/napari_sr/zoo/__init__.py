@@ -1,6 +1,6 @@
-"""Weights: checkpoint files and their dialects, model cards, the catalog of models, and mixing.
+"""Models: weight files and their dialects, model cards, the catalog, and mixing of weights.
 
-The names load on first use, so that listing the models does not import torch.
+The names are loaded on first use, so that listing the models does not import torch.
 """
 
 import lazy_loader

@@ -4,7 +4,6 @@ from .card import Architecture as Architecture
 from .card import Card as Card
 from .card import Figure as Figure
 from .card import TrainingData as TrainingData
-from .catalog import ModelEntry as ModelEntry
 from .catalog import as_model as as_model
 from .catalog import list_models as list_models
 from .catalog import load_model as load_model
@@ -15,5 +14,7 @@ from .checkpoint import read_checkpoint as read_checkpoint
 from .dialects import detect_architecture as detect_architecture
 from .mixing import mix as mix
 from .model import Model as Model
+from .model_list import ModelEntry as ModelEntry
+from .model_list import ModelList as ModelList
 from .modelfile import read_model as read_model
 from .modelfile import write_model as write_model

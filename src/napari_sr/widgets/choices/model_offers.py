@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_sr.zoo.card import Card
-from napari_sr.zoo.catalog import ModelEntry, list_models, model_folder
+from napari_sr.zoo.catalog import list_models, model_folder
+from napari_sr.zoo.model_list import ModelEntry
 from napari_sr.zoo.published import find_published
 
 FAMILY_TITLES = {"srcnn": "SRCNN", "srgan": "SRGAN", "esrgan": "ESRGAN"}
