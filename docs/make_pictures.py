@@ -2,7 +2,7 @@
 
     scripts/with-display python docs/make_preview.py [--size 1400x900] [--out docs/pictures] [NAME ...]
 
-Each picture is a napari window with a sample, a panel, and what somebody would have done in it. Look at every one.
+Each picture is a napari window with a sample and a panel after a few actions. Look at every picture before you commit.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Scene:
         ends = time.monotonic() + seconds
         while condition():
             if time.monotonic() > ends:
-                raise SystemExit("What the picture shows did not come about.")
+                raise SystemExit(f"The scene was not complete after {seconds:g} s.")
             QTest.qWait(20)
 
     def summary(self, panel: UpscalePanel) -> None:
@@ -86,7 +86,7 @@ def esrgan(scene: Scene) -> None:
 
 
 def srcnn(scene: Scene) -> None:
-    """A run that has come to its end."""
+    """A run that has ended."""
     panel = scene.open(fluorescence_low(), SRCNNPanel, "SRCNN")
     scene.summary(panel)
     panel.controls.run_button.native.click()
@@ -94,7 +94,7 @@ def srcnn(scene: Scene) -> None:
 
 
 def srgan(scene: Scene) -> None:
-    """A pair between faithful and sharp, on a preview of the view."""
+    """A pair of weight sets, with a preview of the view."""
     panel = scene.open(fluorescence_low(), SRGANPanel, "SRGAN")
     scene.summary(panel)
     panel.preview_controls.switch.value = True
@@ -102,7 +102,7 @@ def srgan(scene: Scene) -> None:
 
 
 def more(scene: Scene) -> None:
-    """All there is under "More"."""
+    """All rows under "More"."""
     panel = scene.open(electron_low(), ESRGANPanel, "ESRGAN")
     panel.models.select(_ELECTRON)
     panel.settings.intensity.kind.value, panel.settings.tiling.kind.value = "percentile", "overlap"
@@ -113,7 +113,7 @@ def more(scene: Scene) -> None:
 
 
 def stack(scene: Scene) -> None:
-    """A stack whose pixel size is said, and rectangles that are upscaled in their places."""
+    """A stack with an entered pixel size, and rectangles that are upscaled in their places."""
     low = electron_low()[0][0]
     planes = np.stack([low, low[::-1], low[:, ::-1]])
     panel = scene.open([(planes, {"name": "stack"}, "image")], ESRGANPanel, "ESRGAN")
@@ -152,7 +152,7 @@ def light(scene: Scene) -> None:
 
 
 def finetune(scene: Scene) -> None:
-    """A training that is set up: an image, what the microscope does to it, and what that looks like."""
+    """A training that is set up: an image, its degradation, and the low-resolution image."""
     panel = scene.finetune(electron_high(), "srcnn-x4", steps=400)
     panel.degradation.noise.switch.value = True
     panel.degradation.noise.gain.value, panel.degradation.noise.read.value = 0.5, 4.0
@@ -160,7 +160,7 @@ def finetune(scene: Scene) -> None:
 
 
 def finetuning(scene: Scene) -> None:
-    """A training that goes on."""
+    """A training in progress, paused."""
     panel = scene.finetune(electron_high(), "srcnn-x4", steps=40)
     panel.controls.start_button.native.click()
     scene.wait(lambda: len(panel.progress.curves.measured) < 2)
@@ -170,7 +170,7 @@ def finetuning(scene: Scene) -> None:
 
 
 def finetuned(scene: Scene) -> None:
-    """A layer that was upscaled by the new model, by way of "Use it now"."""
+    """A layer that was upscaled by the new model, after "Use it now"."""
     panel = scene.finetune(electron_high(), "srcnn-x4", steps=40)
     panel.controls.start_button.native.click()
     scene.wait(lambda: panel.running)
@@ -186,7 +186,9 @@ def finetuned(scene: Scene) -> None:
     scene.viewer.reset_view()
 
 
-SCENES = {one.__name__: one for one in (esrgan, srcnn, srgan, more, stack, light, finetune, finetuning, finetuned)}
+SCENES = {
+    scene.__name__: scene for scene in (esrgan, srcnn, srgan, more, stack, light, finetune, finetuning, finetuned)
+}
 
 
 def main() -> None:
@@ -199,12 +201,12 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["NAPARI_SR_CONFIG"], os.environ["NAPARI_SR_CACHE"] = f"{folder}/config.toml", f"{folder}/cache"
-        # A path of the machine that made the picture would say nothing to who looks at it.
+        # The picture must not show a path of the machine on which it was made.
         os.environ["NAPARI_SR_MODELS"] = "my-models"
         get_settings().application.confirm_close_window = False
         for name in arguments.names or SCENES:
             if name.startswith("finetun"):
-                # A training writes its model.
+                # A training writes its model into this folder.
                 os.environ["NAPARI_SR_MODELS"] = f"{folder}/models"
             scene = Scene((width, height))
             SCENES[name](scene)

@@ -1,4 +1,4 @@
-"""Small models in a folder of the user's, and a panel in a viewer."""
+"""Small models in the user's folder, and a panel in a viewer."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ RRDB = {"features": 8, "growth": 4, "blocks": 1, "scale": 4, "in_channels": 1, "
 
 
 def weights(network: torch.nn.Module, seed: int = 0) -> dict[str, torch.Tensor]:
-    """Weights of a network, drawn anew but always the same."""
+    """Random weights of a network, equal at every call."""
     generator = torch.Generator().manual_seed(seed)
     return {
         key: 0.1 * torch.randn(value.shape, generator=generator) if value.is_floating_point() else value
@@ -37,7 +37,7 @@ def card(name: str, family: str, network: str, settings: dict[str, Any], **more:
 
 @pytest.fixture
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of tiny models, in place of the user's; the bundled ones are out of sight, trained or not."""
+    """A folder of tiny models in place of the user's; the bundled models are hidden."""
     folder = tmp_path / "models"
     folder.mkdir()
     monkeypatch.setenv("NAPARI_SR_MODELS", str(folder))
@@ -59,7 +59,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def srgan_file(tmp_path: Path) -> Path:
-    """A model of the SRGAN family, which no panel knows of until it is opened."""
+    """A model file of the SRGAN family outside the folder of models."""
     settings = {"features": 4, "blocks": 1, "scale": 2, "in_channels": 1, "out_channels": 1}
     path = tmp_path / "small-srgan.safetensors"
     network = SRResNet(**settings)
@@ -83,5 +83,5 @@ def in_viewer(make_napari_viewer_proxy: Callable[..., Any], models: Path) -> Cal
 
 
 def cells(*shape: int, dtype: Any = np.uint16) -> np.ndarray:
-    """An image that is the same at each call."""
+    """An image, equal at every call."""
     return np.random.default_rng(0).integers(0, 200, shape or (12, 16)).astype(dtype)

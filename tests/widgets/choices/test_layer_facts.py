@@ -1,10 +1,10 @@
-"""What the layer is, at a glance; and what the user says of it where it does not say."""
+"""Axes and pixel size of a layer, from the layer or from the user, and the summary line."""
 
 import numpy as np
 import pytest
 from napari.layers import Image
 
-from napari_sr.inference.speed import keep_speed
+from napari_sr.inference.speed import store_speed
 from napari_sr.widgets.choices.layer_facts import LayerFacts, known_axes
 from napari_sr.widgets.qt.activity import TimeLeft
 
@@ -38,11 +38,11 @@ def facts(qtbot):
         (("c", "z", "y", "x"), (2, 3, 12, 16), False, "CZYX"),
     ],
 )
-def test_axis_labels_say_what_is_what_where_they_can(labels, shape, rgb, letters):
+def test_axes_follow_from_axis_labels_where_these_are_letters_or_names(labels, shape, rgb, letters):
     assert known_axes(Image(np.zeros(shape, np.uint8), rgb=rgb, axis_labels=labels)).letters == letters
 
 
-def test_what_the_user_says_of_the_axes_holds_for_that_layer(facts):
+def test_axes_that_the_user_chose_apply_to_that_layer_alone(facts):
     one, two = Image(drawn(3, 12, 16)), Image(drawn(3, 12, 16))
     facts.show(one)
     assert facts.axes.choices[:2] == ("ZYX", "TYX")
@@ -56,14 +56,14 @@ def test_what_the_user_says_of_the_axes_holds_for_that_layer(facts):
     assert len(facts.changes) == 1
 
 
-def test_channels_have_an_intensity_of_their_own(in_viewer):
+def test_each_channel_has_an_intensity_range_of_its_own(in_viewer):
     viewer, panel = in_viewer("esrgan", image=drawn(2, 12, 16) * np.array([1, 9], np.uint16)[:, None, None])
     panel.facts.axes.value = "CYX"
     panel.controls.run_button.native.click()
     assert set(viewer.layers[-1].metadata["napari_sr"]["intensity"]) == {"0", "1"}
 
 
-def test_a_pixel_size_that_is_said_is_the_layers_own(facts):
+def test_an_entered_pixel_size_changes_the_layer(facts):
     layer = Image(drawn(3, 12, 16), translate=(0, 4, 8))
     facts.show(layer)
     assert (facts.size.value, facts.unit.value, facts.depth.value) == (1.0, "pixel", 1.0)
@@ -76,7 +76,7 @@ def test_a_pixel_size_that_is_said_is_the_layers_own(facts):
     assert len(facts.changes) == 3
 
 
-def test_a_pixel_size_that_the_layer_has_is_shown_and_followed(facts):
+def test_the_pixel_size_of_the_layer_is_shown_and_followed(facts):
     layer = Image(drawn(12, 16), scale=(0.2, 0.2), units=("nm", "nm"))
     facts.show(layer)
     assert (facts.size.value, facts.unit.value) == (0.2, "nanometer")
@@ -97,7 +97,7 @@ def test_pixels_that_are_not_square_keep_their_shape(facts):
     np.testing.assert_allclose(layer.scale, (0.2, 0.1))
 
 
-def test_at_a_glance_there_is_what_goes_in_and_what_comes_out(in_viewer):
+def test_the_summary_has_source_and_result(in_viewer):
     _, panel = in_viewer("esrgan", image=drawn(512, 256), scale=(0.1, 0.1), units=("um", "um"))
     assert summary(panel) == "512 × 256 uint16, 0.1 µm → 2048 × 1024, 0.025 µm, 4 MiB"
     panel.size.kind.value, panel.size.factor.value = "factor", 2.0
@@ -108,7 +108,7 @@ def test_at_a_glance_there_is_what_goes_in_and_what_comes_out(in_viewer):
     assert "pixel size is not known" in summary(panel)
 
 
-def test_colors_stacks_and_parts_at_a_glance(in_viewer):
+def test_the_summary_of_colors_stacks_and_parts(in_viewer):
     viewer, panel = in_viewer("esrgan", image=drawn(12, 16, 3, dtype=np.uint8), rgb=True)
     assert summary(panel) == "12 × 16 color uint8 → 48 × 64 color, 9 KiB"
     viewer.add_image(drawn(5, 12, 16))
@@ -119,7 +119,7 @@ def test_colors_stacks_and_parts_at_a_glance(in_viewer):
     assert summary(panel) == ""
 
 
-def test_the_time_is_measured_once_and_said(in_viewer, qtbot):
+def test_the_time_is_measured_once_and_shown(in_viewer, qtbot):
     _, panel = in_viewer("esrgan")
     assert "on this" not in summary(panel)
     qtbot.waitUntil(lambda: panel.time.seconds is not None, timeout=30_000)
@@ -130,27 +130,27 @@ def test_the_time_is_measured_once_and_said(in_viewer, qtbot):
     assert "on this" in summary(panel)
 
 
-def test_a_run_corrects_the_time_that_is_said(in_viewer, monkeypatch):
+def test_a_run_corrects_the_estimate(in_viewer, monkeypatch):
     """The speed may have been measured while the machine was busy."""
     _, panel = in_viewer("esrgan", image=drawn(64, 64))
     plan = panel._plan()
     job = plan.job(panel.loader.load(plan.request))
-    keep_speed(job, np.uint16, False, 1.0)
+    store_speed(job, np.uint16, False, 1.0)
     panel.time.estimate_now()
     assert panel.time.seconds == pytest.approx(64 * 64)
-    # However fast this machine is, the run counts as long enough to tell.
-    monkeypatch.setattr("napari_sr.inference.estimate.ENOUGH", 0.0)
+    # However fast this machine is, the run counts as long enough for a measurement.
+    monkeypatch.setattr("napari_sr.inference.estimate.LEAST_SECONDS", 0.0)
     panel.run_upscaling()
     panel.time.estimate_now()
     assert 0 < panel.time.seconds < 600
 
 
-def test_time_left_follows_from_what_is_done():
+def test_time_left_follows_from_the_work_done():
     now = [0.0]
     left = TimeLeft(lambda: now[0])
-    assert left.seconds(10, 100) is None  # what came before is no measure
+    assert left.seconds(10, 100) is None  # the time before is not counted
     now[0] = 2.0
-    assert left.seconds(11, 100) is None  # too little
+    assert left.seconds(11, 100) is None  # too little work for an estimate
     now[0] = 10.0
     assert left.seconds(30, 100) == pytest.approx(35)
     now[0] = 45.0

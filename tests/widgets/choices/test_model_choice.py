@@ -1,4 +1,4 @@
-"""The lists of models and factors keep each other right, and never leave the user without a next step."""
+"""The lists of models and factors are consistent, and a user without a usable model is told the next step."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def texts(panel):
     return [text for text in (panel.models.model_choice.widget.native.itemText(n) for n in range(20)) if text]
 
 
-def test_choosing_a_factor_takes_the_model_that_has_it(in_viewer):
+def test_choosing_a_factor_chooses_a_model_with_it(in_viewer):
     viewer, panel = in_viewer("srcnn")
     assert (panel.models.model.source, panel.models.factor.value) == ("srcnn-x2", 2)
     panel.models.factor.value = 3
@@ -26,7 +26,7 @@ def test_choosing_a_factor_takes_the_model_that_has_it(in_viewer):
     assert panel.models.factor.value == 2
 
 
-def test_another_factor_is_sought_among_models_for_the_same_kind_of_images(in_viewer, models):
+def test_another_factor_chooses_a_model_for_the_same_kind_of_images(in_viewer, models):
     template = next(entry for entry in list_models() if entry.name == "esrgan-one").card
     for name, domain in (("cells-x2", "fluorescence"), ("axons-x4", "electron"), ("cells-x4", "fluorescence")):
         scale = int(name[-1])
@@ -45,7 +45,7 @@ def test_another_factor_is_sought_among_models_for_the_same_kind_of_images(in_vi
     assert panel.models.model.text == "cells-x4"
 
 
-def test_a_file_that_leaves_its_factor_open_lets_the_user_choose(in_viewer, tmp_path):
+def test_the_user_chooses_the_factor_of_a_file_without_one(in_viewer, tmp_path):
     viewer, panel = in_viewer("srcnn")
     panel.models.choose_file(tmp_path / "bare-srcnn.pth")
     assert panel.models.model.scale_is_open
@@ -57,13 +57,13 @@ def test_a_file_that_leaves_its_factor_open_lets_the_user_choose(in_viewer, tmp_
     assert panel.models.model.source == tmp_path / "bare-srcnn.pth"
 
 
-def test_one_factor_is_shown_and_not_to_be_chosen(in_viewer):
+def test_a_single_factor_is_shown_and_cannot_be_changed(in_viewer):
     _, panel = in_viewer("esrgan")
     assert panel.models.factor.value == 4
     assert not panel.models.factor.enabled
 
 
-def test_the_list_asks_for_a_file(in_viewer, models, tmp_path):
+def test_the_last_entry_of_the_list_opens_a_file(in_viewer, models, tmp_path):
     _, panel = in_viewer("esrgan")
     panel.models.model_choice.dialog = lambda parent: tmp_path / "gan.pth"
     panel.models.model_choice.widget.value = dict(panel.models.model_choice.widget._widget._mgui_get_choices())[
@@ -71,13 +71,13 @@ def test_the_list_asks_for_a_file(in_viewer, models, tmp_path):
     ]
     assert panel.models.model.source == tmp_path / "gan.pth"
     assert "gan.pth" in texts(panel)
-    panel.models.model_choice.dialog = lambda parent: None  # thought better of it
+    panel.models.model_choice.dialog = lambda parent: None  # closed without a choice
     panel.models.model_choice.widget.native.setCurrentText(OPEN_A_FILE)
     assert panel.models.model_choice.widget.current_choice == "gan.pth"
     assert panel.models.model.source == tmp_path / "gan.pth"
 
 
-def test_published_files_that_are_not_there_say_what_to_do(in_viewer, models):
+def test_published_files_that_are_missing_name_the_remedy(in_viewer, models):
     _, panel = in_viewer("esrgan")
     assert "RealESRGAN_x4plus (to be downloaded)" in texts(panel)
     panel.models.select("RealESRGAN_x4plus")
@@ -90,7 +90,7 @@ def test_published_files_that_are_not_there_say_what_to_do(in_viewer, models):
     assert panel.controls.run_button.enabled
 
 
-def test_a_family_without_a_model_says_which_file_to_pick(in_viewer, srgan_file):
+def test_a_family_without_a_model_names_a_file_to_open(in_viewer, srgan_file):
     viewer, panel = in_viewer("srgan")
     assert panel.models.model is None
     assert "SRGAN" in panel.models.about.value
@@ -114,7 +114,7 @@ def test_a_folder_file_without_a_card_is_read_when_it_is_chosen(in_viewer, model
     assert viewer.layers[-1].data.shape == (48, 64)
 
 
-def test_a_broken_file_in_the_folder_is_listed_with_its_sentence(in_viewer, models):
+def test_a_broken_file_in_the_folder_is_listed_with_its_error(in_viewer, models):
     (models / "half.safetensors").write_bytes(b"\x10\x00")
     _, panel = in_viewer("esrgan")
     assert "half (cannot be used)" in texts(panel)
@@ -130,7 +130,7 @@ def test_a_broken_file_in_the_folder_is_listed_with_its_sentence(in_viewer, mode
         ("electron", "Fine-tuned from esrgan-one on electron microscopy."),
     ],
 )
-def test_a_fine_tuned_model_tells_what_it_came_from(in_viewer, models, domain, sentence):
+def test_a_fine_tuned_model_names_its_base(in_viewer, models, domain, sentence):
     entry = next(entry for entry in list_models() if entry.name == "esrgan-one")
     tuned = entry.card.model_copy(update={"domain": domain, "base": "esrgan-one"})
     assert ModelOffer("esrgan-one", "esrgan-one", card=tuned).about() == sentence
@@ -144,7 +144,7 @@ def test_a_fine_tuned_model_tells_what_it_came_from(in_viewer, models, domain, s
         (None, "Trained on fluorescence microscopy."),
     ],
 )
-def test_a_model_that_saw_no_noise_says_so(models, training_noise, sentence):
+def test_a_model_that_was_trained_without_noise_is_marked(models, training_noise, sentence):
     entry = next(entry for entry in list_models() if entry.name == "esrgan-one")
     card = entry.card.model_copy(update={"domain": "fluorescence", "training_noise": training_noise, "base": None})
     assert ModelOffer("one", "one", card=card).about() == sentence
@@ -160,12 +160,12 @@ def test_new_files_appear_and_the_choice_stays(in_viewer, models):
 
 
 @pytest.mark.parametrize("family", ["srcnn", "srgan", "esrgan"])
-def test_what_can_be_used_comes_first(models, family):
+def test_usable_models_come_first(models, family):
     usable = [offer.usable for offer in catalog_offers(family)]
     assert usable == sorted(usable, reverse=True)
 
 
-def test_lists_keep_their_order_when_they_grow(in_viewer, models, tmp_path):
+def test_lists_keep_their_order_when_entries_are_added(in_viewer, models, tmp_path):
     _, panel = in_viewer("srcnn")
     panel.models.choose_file(tmp_path / "bare-srcnn.pth")
     assert texts(panel)[-1] == OPEN_A_FILE

@@ -1,4 +1,4 @@
-"""Where a run works: each place becomes a layer that lies on it, with the pixels of the whole result."""
+"""Parts of layers: each gives a layer in its place, with the pixels of the whole result."""
 
 import numpy as np
 import pytest
@@ -63,7 +63,7 @@ def test_each_rectangle_becomes_a_layer_in_its_place(in_viewer, qtbot, executor)
     viewer.add_shapes(boxes, shape_type="rectangle", name="marks")
     panel.part_choice.kind.value = "rectangles"
     assert panel.part_choice.shapes.current_choice == "marks"
-    assert panel.summary.value.replace("\N{NO-BREAK SPACE}", " ").startswith("2 times")
+    assert panel.summary.value.replace("\N{NO-BREAK SPACE}", " ").startswith("2 runs")
     run(panel)
     qtbot.waitUntil(lambda: not panel.running, timeout=60_000)
     first, second = results(viewer)
@@ -83,7 +83,7 @@ def test_all_selected_layers_are_done_in_their_order(in_viewer, qtbot):
     assert [layer.name for layer in results(viewer)] == [f"{name} · SRCNN x2" for name in ("cells", "two", "three")]
 
 
-def test_one_that_cannot_be_done_leaves_the_others(in_viewer, errors):
+def test_a_run_that_fails_does_not_stop_the_others(in_viewer, errors):
     viewer, panel = in_viewer("srcnn")
     broken = drawn(8, 8).astype(np.float32)
     broken[2, 2] = np.nan
@@ -93,13 +93,13 @@ def test_one_that_cannot_be_done_leaves_the_others(in_viewer, errors):
     run(panel)
     assert [layer.name for layer in results(viewer)] == ["cells · SRCNN x2"]
     assert len(errors) == 1
-    assert panel.controls.message.value == f"1 of 2 could not be done: {errors[0]}"
+    assert panel.controls.message.value == f"1 of 2 runs failed: {errors[0]}"
 
 
 @pytest.mark.parametrize(
     ("where", "words"), [("rectangles", "shapes layer"), ("selected", "No image layer is selected")]
 )
-def test_nothing_to_work_on_is_a_sentence(in_viewer, errors, where, words):
+def test_a_choice_without_a_part_is_refused(in_viewer, errors, where, words):
     viewer, panel = in_viewer("srcnn")
     viewer.layers.selection.clear()
     panel.part_choice.kind.value = where
@@ -110,7 +110,7 @@ def test_nothing_to_work_on_is_a_sentence(in_viewer, errors, where, words):
     assert not results(viewer)
 
 
-def test_run_again_does_the_last_run_to_other_layers(in_viewer):
+def test_run_again_repeats_the_last_run_on_other_layers(in_viewer):
     viewer, panel = in_viewer("esrgan")
     other = viewer.add_image(drawn(8, 8), name="other & more")
     viewer.layers.selection.active = viewer.layers[0]
@@ -118,7 +118,7 @@ def test_run_again_does_the_last_run_to_other_layers(in_viewer):
     panel.models.select("esrgan-pair")
     panel.mixing.alpha.value = 0.8
     run(panel)
-    panel.mixing.alpha.value = 0.1  # what the sliders say by now does not matter
+    panel.mixing.alpha.value = 0.1  # the present sliders do not matter
     assert panel.actions.again_button.enabled
     panel.actions.menu.aboutToShow.emit()
     (action,) = panel.actions.menu.actions()
@@ -155,7 +155,7 @@ def test_the_script_gives_the_pixels_of_the_result(in_viewer, tmp_path):
     np.testing.assert_allclose(space["layer"]["translate"], result.translate)
 
 
-def test_the_script_does_every_rectangle(in_viewer):
+def test_the_script_covers_every_rectangle(in_viewer):
     from qtpy.QtWidgets import QApplication
 
     viewer, panel = in_viewer("esrgan", image=drawn(40, 60))
@@ -174,7 +174,7 @@ def test_the_script_does_every_rectangle(in_viewer):
         assert layer["name"] == result.name
 
 
-def test_the_script_of_several_layers_is_that_of_the_first_and_says_so(in_viewer):
+def test_the_script_of_several_layers_is_that_of_the_first_and_this_is_shown(in_viewer):
     viewer, panel = in_viewer("srcnn")
     viewer.add_image(drawn(8, 8), name="two")
     viewer.layers.selection = set(viewer.layers)

@@ -1,4 +1,4 @@
-"""What the camera shows, where the sliders stand and what was drawn, in pixels of a layer."""
+"""The view of the camera, the slice of the sliders and drawn rectangles, in pixels of a layer."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def part_of(viewer, layer, axes=None, most=None):
     return visible_part(viewer, layer, layer_axes(layer, axes), most)
 
 
-def test_the_view_is_what_the_canvas_shows():
+def test_the_view_is_the_part_under_the_canvas():
     # 100 x 200 pixels of the canvas at 10 a pixel are 10 x 20 of the image around (5, 8).
     layer = Image(np.zeros((40, 60)))
     part = part_of(viewer_of(layer), layer)
@@ -46,7 +46,7 @@ def test_scale_and_translate_are_undone():
     st.tuples(st.floats(-20, 20), st.floats(-20, 20)),
     st.tuples(st.floats(0, 40), st.floats(0, 40)),
 )
-def test_all_that_is_seen_of_a_rotated_layer_is_in_the_part(angle, scale, translate, center):
+def test_the_visible_pixels_of_a_rotated_layer_are_in_the_part(angle, scale, translate, center):
     layer = Image(np.zeros((40, 60)), rotate=angle, scale=(scale, scale), translate=translate)
     viewer = viewer_of(layer, center=(0.0, *center))
     seen = [
@@ -78,7 +78,7 @@ def test_units_of_another_layer_are_converted():
     assert (second.rows, second.columns) == (first.rows, first.columns)
 
 
-def test_the_sliders_say_which_plane():
+def test_the_sliders_give_the_plane():
     layer = Image(np.zeros((3, 4, 40, 60)), scale=(1, 0.5, 1, 1))
     viewer = viewer_of(layer)
     viewer.dims.set_point((0, 1), (2, 1.5))
@@ -86,7 +86,7 @@ def test_the_sliders_say_which_plane():
     assert dict(part_of(viewer, layer, "TZYX").at) == {"T": 2, "Z": 3}
 
 
-def test_a_slider_beside_the_layer_is_a_sentence():
+def test_a_slider_outside_the_layer_is_refused():
     short, long = Image(np.zeros((3, 40, 60)), name="short"), Image(np.zeros((9, 40, 60)))
     viewer = viewer_of(short, long)
     viewer.dims.set_point(0, 7)
@@ -103,13 +103,13 @@ def test_a_flat_layer_lies_in_every_slice_of_a_stack():
     assert part_of(viewer, flat).rows == (0, 11)
 
 
-def test_colors_are_no_axis_of_the_world():
+def test_rgb_is_no_axis_of_the_world():
     layer = Image(np.zeros((40, 60, 3), np.uint8), rgb=True)
     part = part_of(viewer_of(layer), layer)
     assert (part.rows, part.columns) == ((0, 11), (0, 19))
 
 
-def test_a_turned_display_shows_the_same_part():
+def test_a_transposed_display_shows_the_same_part():
     layer = Image(np.zeros((40, 60)))
     viewer = viewer_of(layer)
     viewer.dims.transpose()
@@ -119,7 +119,7 @@ def test_a_turned_display_shows_the_same_part():
     assert (part.rows, part.columns) == ((0, 16), (3, 14))
 
 
-def test_other_planes_and_volumes_are_sentences():
+def test_other_planes_and_volumes_are_refused():
     layer = Image(np.zeros((9, 40, 60)))
     viewer = viewer_of(layer)
     viewer.dims.order = (1, 0, 2)
@@ -131,14 +131,14 @@ def test_other_planes_and_volumes_are_sentences():
         part_of(viewer, layer)
 
 
-def test_a_layer_out_of_view_is_a_sentence():
+def test_a_layer_out_of_view_is_refused():
     layer = Image(np.zeros((40, 60)), name="far")
-    with pytest.raises(InputError, match="“far” lies beside the view"):
+    with pytest.raises(InputError, match="“far” is out of view"):
         part_of(viewer_of(layer, center=(0, 500.0, 0.0)), layer)
 
 
 @given(st.integers(1, 60), st.floats(-5, 45), st.floats(-5, 65), st.floats(0.5, 30))
-def test_a_part_is_no_larger_than_asked_and_lies_in_what_is_seen(most, y, x, zoom):
+def test_a_part_is_no_larger_than_requested_and_lies_in_the_view(most, y, x, zoom):
     layer = Image(np.zeros((40, 60)))
     viewer = viewer_of(layer, zoom=zoom, center=(0, y, x))
     try:
@@ -146,10 +146,10 @@ def test_a_part_is_no_larger_than_asked_and_lies_in_what_is_seen(most, y, x, zoo
     except InputError:
         return
     part = part_of(viewer, layer, most=most)
-    for mine, all_of_it in ((part.rows, whole.rows), (part.columns, whole.columns)):
-        assert mine[1] - mine[0] == min(most, all_of_it[1] - all_of_it[0])
-        assert all_of_it[0] <= mine[0]
-        assert mine[1] <= all_of_it[1]
+    for own, entire in ((part.rows, whole.rows), (part.columns, whole.columns)):
+        assert own[1] - own[0] == min(most, entire[1] - entire[0])
+        assert entire[0] <= own[0]
+        assert own[1] <= entire[1]
 
 
 def box(top, left, bottom, right, *before):
@@ -184,17 +184,17 @@ def test_rectangles_in_other_units_are_converted():
 
 
 @pytest.mark.parametrize(("own", "drawn_in"), [(("nm", "nm"), None), (None, ("um", "um"))])
-def test_a_length_and_pixels_are_met_by_their_numbers_as_the_canvas_shows_them(own, drawn_in):
+def test_a_length_and_pixels_are_compared_by_their_numbers_as_on_the_canvas(own, drawn_in):
     layer = Image(np.zeros((40, 60)), scale=(100, 100), units=own)
     shapes = Shapes([box(150, 250, 1050, 1450)], shape_type="rectangle", units=drawn_in)
     (part,) = rectangles(shapes, layer, layer_axes(layer))
     assert (part.rows, part.columns) == ((2, 11), (3, 15))
 
 
-def test_no_rectangle_or_one_beside_the_image_is_a_sentence():
+def test_no_rectangle_or_one_outside_the_image_is_refused():
     layer = Image(np.zeros((40, 60)), name="cells")
-    with pytest.raises(InputError, match="holds no rectangle"):
+    with pytest.raises(InputError, match="has no rectangle"):
         rectangles(Shapes(name="marks"), layer, layer_axes(layer))
     beside = Shapes([box(50, 0, 60, 10)], shape_type="rectangle", name="marks")
-    with pytest.raises(InputError, match="“marks” lies beside “cells”"):
+    with pytest.raises(InputError, match="“marks” is outside “cells”"):
         rectangles(beside, layer, layer_axes(layer))

@@ -1,4 +1,4 @@
-"""From layers to a new model in the window, in place of threads."""
+"""From layers to a new model in the window, without threads."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from napari_sr.zoo import read_model
 
 
 def field(side=96, seed=0):
-    """Smooth structure with edges, of uint16: something to learn from."""
+    """Smooth structure with edges, of uint16."""
     generator = np.random.default_rng(seed)
     coarse = np.kron(generator.integers(0, 3000, (side // 8, side // 8)), np.ones((8, 8)))
     return (coarse + generator.normal(0, 30, (side, side))).clip(0, 65535).astype(np.uint16)
@@ -63,7 +63,7 @@ def test_the_curves_hold_every_step_and_the_measurements(finetuning):
     assert panel.progress.curve_box.native.isVisibleTo(panel.native)
 
 
-def test_the_crops_lie_beside_the_image_and_are_no_images_to_learn_from(finetuning, qtbot):
+def test_the_validation_layers_are_beside_the_image_and_not_offered_for_training(finetuning, qtbot):
     viewer, panel = finetuning(scale=(0.5, 0.5), units=("um", "um"))
     panel.start()
     crops = panel.progress.validation_layers.layers
@@ -78,7 +78,7 @@ def test_the_crops_lie_beside_the_image_and_are_no_images_to_learn_from(finetuni
     assert [text for text, _ in panel.images._choices(None)] == ["cells"]
 
 
-def test_a_crop_that_was_removed_does_not_come_again(finetuning, qtbot):
+def test_a_validation_layer_that_was_removed_is_not_added_again(finetuning, qtbot):
     viewer, panel = finetuning()
     panel.start()
     qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=10_000)
@@ -99,7 +99,7 @@ def test_a_second_training_overwrites_no_model(finetuning, models):
     assert "srcnn-x2-quick-2" in names()
 
 
-def test_a_name_of_a_model_that_is_there_is_not_taken(finetuning, models):
+def test_the_name_of_another_model_gets_a_number(finetuning, models):
     _, panel = finetuning()
     before = (models / "srcnn-x2.safetensors").read_bytes()
     panel.name_box.value = "srcnn-x2"
@@ -109,16 +109,16 @@ def test_a_name_of_a_model_that_is_there_is_not_taken(finetuning, models):
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "a:b"])
-def test_a_name_that_is_no_file_name_is_refused(finetuning, name):
+def test_a_name_that_cannot_be_a_file_name_is_refused(finetuning, name):
     _, panel = finetuning()
     before = names()
     panel.name_box.value = name
     panel.start()
-    assert "is no name for a model's file" in panel.controls.message.value
+    assert "cannot be the name of a model file" in panel.controls.message.value
     assert names() == before
 
 
-def test_a_model_worse_than_bicubic_is_said_to_be_so(finetuning):
+def test_a_model_worse_than_bicubic_is_marked(finetuning):
     _, panel = finetuning()
     panel.recipe.learning_rate.value = 1e-7
     panel.start()
@@ -137,7 +137,7 @@ def test_use_it_now_opens_the_panel_of_its_family_with_the_model_chosen(finetuni
     assert open_panels(viewer) == [other]
 
 
-def test_pairs_are_matched_and_their_shift_is_told(finetuning):
+def test_pairs_are_matched_and_their_shift_is_shown(finetuning):
     viewer, panel = finetuning(scale=(1.0, 1.0))
     image = viewer.layers["cells"].data.astype(np.float64)
     low = image.reshape(48, 2, 48, 2).mean(axis=(1, 3)).astype(np.uint16)
@@ -145,8 +145,8 @@ def test_pairs_are_matched_and_their_shift_is_told(finetuning):
     panel.images.kind.value = PAIRS
     row = panel.images.rows[0]
     row.low.value, row.high.value = viewer.layers["low"], viewer.layers["cells"]
-    assert "cells lay (" in panel.images.facts.value
-    assert "too small to tell" in panel.images.facts.value
+    assert "cells was shifted by (" in panel.images.facts.value
+    assert "too small to estimate" in panel.images.facts.value
     panel.start()
     assert "srcnn-x2-quick" in names()
     assert "low-resolution images as they were taken" in panel.outcome.card.value
@@ -155,40 +155,40 @@ def test_pairs_are_matched_and_their_shift_is_told(finetuning):
 
 
 @pytest.mark.parametrize(
-    ("low", "said"),
+    ("low", "words"),
     [
         ({"scale": (3.0, 3.0)}, "the model upscales by 2"),
         ({"scale": (2.0, 2.0), "translate": (900.0, 0.0)}, "overlap"),
     ],
 )
-def test_a_pair_that_does_not_fit_is_a_sentence(finetuning, low, said):
+def test_a_pair_that_does_not_fit_is_refused(finetuning, low, words):
     viewer, panel = finetuning()
     viewer.add_image(field(48), name="low", **low)
     panel.images.kind.value = PAIRS
     row = panel.images.rows[0]
     row.low.value, row.high.value = viewer.layers["low"], viewer.layers["cells"]
-    assert said in panel.images.facts.value
+    assert words in panel.images.facts.value
     before = names()
     panel.start()
-    assert said in panel.controls.message.value
+    assert words in panel.controls.message.value
     assert names() == before
     assert panel.controls.state == "idle"
     assert panel.controls.start_button.enabled
 
 
 @pytest.mark.parametrize(
-    ("image", "said"),
+    ("image", "words"),
     [(np.full((96, 96), 7, np.uint16), "is constant"), (field(16), "less than a patch")],
 )
-def test_an_image_that_teaches_nothing_is_a_sentence(finetuning, image, said):
+def test_an_image_without_content_is_refused(finetuning, image, words):
     _, panel = finetuning(image)
     before = names()
     panel.start()
-    assert said in panel.controls.message.value
+    assert words in panel.controls.message.value
     assert names() == before
 
 
-def test_regions_say_where_to_learn_and_where_to_measure(finetuning):
+def test_regions_set_training_and_validation(finetuning):
     viewer, panel = finetuning()
     left = viewer.add_shapes([[(0, 0), (0, 40), (95, 40), (95, 0)]], shape_type="rectangle", name="left")
     right = viewer.add_shapes([[(0, 55), (0, 95), (95, 95), (95, 55)]], shape_type="rectangle", name="right")
@@ -201,7 +201,7 @@ def test_regions_say_where_to_learn_and_where_to_measure(finetuning):
     assert panel.regions.train_on is None
 
 
-def test_rows_are_added_and_taken_away(finetuning):
+def test_rows_are_added_and_removed(finetuning):
     viewer, panel = finetuning()
     viewer.add_image(field(seed=1), name="more")
     panel.images.add_button.native.click()
@@ -210,10 +210,10 @@ def test_rows_are_added_and_taken_away(finetuning):
     assert [example.high.name for example in panel.images.examples] == ["more"]
     assert not panel.images.rows[0].remove_button.enabled
     panel.start()
-    assert "Trained on: what srcnn-x2 was trained on, more" in panel.outcome.card.value
+    assert "Trained on: training data of srcnn-x2, more" in panel.outcome.card.value
 
 
-def test_the_degradation_is_what_the_rows_say(finetuning):
+def test_the_degradation_follows_the_rows(finetuning):
     _, panel = finetuning(scale=(0.1, 0.1), units=("um", "um"))
     rows = panel.degradation
     assert rows.degradation().blur == GaussianBlur(sigma=(0.8, 1.2))
@@ -231,7 +231,7 @@ def test_the_degradation_is_what_the_rows_say(finetuning):
     assert (made.noise.gain, made.noise.read, made.offset) == (0.5, 3.0, 100.0)
 
 
-def test_the_noise_is_read_off_the_image(finetuning):
+def test_the_noise_is_estimated_from_the_image(finetuning):
     bright = np.repeat(np.linspace(100, 4000, 256)[None], 256, axis=0)
     noisy = np.random.default_rng(0).normal(bright, np.sqrt(2.0 * bright + 25.0)).clip(0).astype(np.uint16)
     _, panel = finetuning(noisy)
@@ -240,17 +240,17 @@ def test_the_noise_is_read_off_the_image(finetuning):
     assert panel.degradation.noise.switch.value
 
 
-def test_the_picture_shows_the_twin_and_follows_the_rows(finetuning):
+def test_the_preview_shows_the_low_resolution_image_and_follows_the_rows(finetuning):
     _, panel = finetuning()
     panel.degradation_preview.make_now()
     before = dict(panel.degradation_preview.widget.images)
-    assert list(before) == ["original", "its low-resolution twin"]
-    assert before["original"].width() == 2 * before["its low-resolution twin"].width()
+    assert list(before) == ["original", "low resolution"]
+    assert before["original"].width() == 2 * before["low resolution"].width()
     panel.degradation.blur.sigma.value = panel.degradation.blur.sigma_to.value = 6.0
     panel.degradation_preview.make_now()
     after = dict(panel.degradation_preview.widget.images)
     assert after["original"] == before["original"]
-    assert after["its low-resolution twin"] != before["its low-resolution twin"]
+    assert after["low resolution"] != before["low resolution"]
     panel.images.kind.value = PAIRS
     panel.degradation_preview.make_now()
     assert panel.degradation_preview.widget.images == ()
@@ -266,7 +266,7 @@ def test_a_preset_sets_the_details_and_the_name(finetuning):
     assert panel.name_box.value == "mine"
 
 
-def test_without_an_image_start_is_off_and_the_panel_says_why(make_napari_viewer_proxy, models):
+def test_without_an_image_start_is_disabled_and_the_reason_is_shown(make_napari_viewer_proxy, models):
     viewer = make_napari_viewer_proxy()
     panel = FinetunePanel(viewer, executor=InPlaceExecutor())
     viewer.window.add_dock_widget(panel, name="Fine-tune")
@@ -276,7 +276,7 @@ def test_without_an_image_start_is_off_and_the_panel_says_why(make_napari_viewer
     assert panel.controls.start_button.enabled
 
 
-def test_a_file_of_the_users_can_be_begun_with(finetuning, tmp_path):
+def test_a_training_can_begin_with_a_file(finetuning, tmp_path):
     _, panel = finetuning(field(192))
     panel.models.choose_file(tmp_path / "gan.pth")
     assert panel.models.model.text == "gan.pth"

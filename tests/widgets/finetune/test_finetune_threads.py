@@ -1,4 +1,4 @@
-"""A training with its real thread: pause, resume, stop, and windows that are closed meanwhile."""
+"""A training on its own thread: pause, resume, stop, and windows that are closed meanwhile."""
 
 import threading
 
@@ -10,13 +10,13 @@ from napari_sr.training.finetuning import runs_folder
 from napari_sr.widgets.finetune.panel import FinetunePanel
 from napari_sr.widgets.qt.executor import ThreadExecutor
 
-# More steps than any test waits for: each of them ends the training.
+# More steps than any test waits for.
 ENDLESS = 400_000
 
 
 @pytest.fixture
 def training(make_napari_viewer_proxy, models, qtbot):
-    """A viewer and a panel whose training has done a step and would go on for hours."""
+    """A viewer and a panel whose training has done a step and would last for hours."""
     viewer = make_napari_viewer_proxy()
     viewer.add_image(np.kron(np.arange(144).reshape(12, 12) % 13, np.ones((8, 8))).astype(np.uint16), name="cells")
     panel = FinetunePanel(viewer, executor=ThreadExecutor())
@@ -35,7 +35,7 @@ def user_models():
     return [entry.name for entry in list_models() if entry.where == "user"]
 
 
-def test_pause_holds_the_training_and_resume_goes_on(training, qtbot):
+def test_pause_holds_the_training_and_resume_continues_it(training, qtbot):
     _, panel = training
     controls = panel.controls
     assert not controls.start_button.enabled
@@ -50,7 +50,7 @@ def test_pause_holds_the_training_and_resume_goes_on(training, qtbot):
     assert controls.pause_button.text == "Pause"
 
 
-def test_stop_keeps_the_model_and_resume_goes_on_with_the_same_run(training, qtbot):
+def test_stop_keeps_the_model_and_resume_continues_the_same_run(training, qtbot):
     _, panel = training
     controls = panel.controls
     controls.stop_button.native.click()
@@ -76,26 +76,26 @@ def test_stop_ends_a_pause(training, qtbot):
     assert "srcnn-x2-quick" in user_models()
 
 
-def left_alone(panel):
-    """Hold the training in the middle of its run, and give what is set when its thread has left it."""
-    left = threading.Event()
+def thread_free(panel):
+    """Return an event that is set when no thread works on the training any more."""
+    free = threading.Event()
     run = panel.progress.training._run
-    told = run._left
+    next_of_queue = run._thread_free
 
-    def leave():
-        left.set()
-        told()
+    def freed():
+        free.set()
+        next_of_queue()
 
-    run._left = leave
-    return left
+    run.on_thread_free(freed)
+    return free
 
 
 def test_closing_the_panel_ends_the_training_and_makes_no_model(training, qtbot):
     viewer, panel = training
     before = user_models()
-    left = left_alone(panel)
+    free = thread_free(panel)
     viewer.window.remove_dock_widget(panel.native.parent())
-    qtbot.waitUntil(left.is_set, timeout=60_000)
+    qtbot.waitUntil(free.is_set, timeout=60_000)
     assert user_models() == before
     assert [layer.name for layer in viewer.layers] == ["cells"]
 
@@ -103,18 +103,18 @@ def test_closing_the_panel_ends_the_training_and_makes_no_model(training, qtbot)
 def test_closing_the_viewer_ends_the_training_and_makes_no_model(training, qtbot):
     viewer, panel = training
     before = user_models()
-    left = left_alone(panel)
+    free = thread_free(panel)
     panel.progress.pause()
     viewer.close()
-    qtbot.waitUntil(left.is_set, timeout=60_000)
+    qtbot.waitUntil(free.is_set, timeout=60_000)
     assert user_models() == before
 
 
-def test_napari_asks_about_the_training_once_and_can_end_it(training, qtbot):
+def test_napari_lists_the_training_once_and_can_end_it(training, qtbot):
     viewer, panel = training
     before = user_models()
     tasks = viewer.__wrapped__.window._task_status_manager
-    assert sum("fine-tuning srcnn-x2" in told for told in tasks.get_status()) == 1
+    assert sum("fine-tuning srcnn-x2" in status for status in tasks.get_status()) == 1
     tasks.cancel_all()
     qtbot.waitUntil(lambda: not panel.running, timeout=60_000)
     assert user_models() == before

@@ -1,4 +1,4 @@
-"""Copies of layers say what the layers say, in one unit."""
+"""Copies of layers have the geometry of their layers, in one unit."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def image(shape=(96, 96), **placed):
     return Image(values, **{"name": "cells", "units": ("um",) * len(shape), **placed})
 
 
-def test_a_copy_brings_the_world_to_the_pixels_of_its_layer():
+def test_a_copy_converts_world_coordinates_as_its_layer():
     affine = np.array([[1.0, 0.2, 5.0], [-0.1, 0.9, 1.0], [0, 0, 1]])
     layer = image(**ROTATED, affine=affine)
     copy = copy_image(layer, tuple(layer.units))
@@ -27,15 +27,15 @@ def test_a_copy_brings_the_world_to_the_pixels_of_its_layer():
         np.testing.assert_allclose(copy.world_to_data(point), layer.world_to_data(point), atol=1e-9)
 
 
-def test_a_copy_in_another_unit_of_length_lies_where_its_layer_lies():
+def test_a_copy_in_another_unit_of_length_has_the_same_position():
     layer = image(**ROTATED)
-    nanometre = image(units=("nm", "nm")).units
-    copy = copy_image(layer, tuple(nanometre))
+    nanometer = image(units=("nm", "nm")).units
+    copy = copy_image(layer, tuple(nanometer))
     assert [str(unit) for unit in copy.units] == ["nanometer", "nanometer"]
     np.testing.assert_allclose(copy.world_to_data((3500.0, -1000.0)), layer.world_to_data((3.5, -1.0)), atol=1e-9)
 
 
-def test_pixels_that_are_no_length_stay_as_they_are():
+def test_pixels_are_not_converted_to_a_length():
     layer = image(units=("pixel", "pixel"), scale=(2.0, 2.0))
     copy = copy_image(layer, tuple(image().units))
     assert [str(unit) for unit in copy.units] == ["pixel", "pixel"]
@@ -47,7 +47,7 @@ def test_the_copy_holds_the_same_array():
     assert copy_image(layer, tuple(layer.units)).data is layer.data
 
 
-def test_shapes_in_micrometre_mark_an_image_in_nanometre():
+def test_shapes_in_micrometer_mark_an_image_in_nanometer():
     layer = image(units=("nm", "nm"), scale=(10.0, 10.0))
     shapes = Shapes([[(0, 0), (0, 0.475), (0.955, 0.475), (0.955, 0)]], shape_type="rectangle", units=("um", "um"))
     units = tuple(layer.units)
@@ -74,7 +74,7 @@ def test_a_pair_with_other_axes_is_refused():
         read_training_images(FinetunePlan(request=None, base="", recipe=None, pairs=pairs, name="new"), 2)
 
 
-def test_the_smoothed_loss_is_the_mean_of_what_came_last():
+def test_the_smoothed_loss_is_the_mean_of_the_last_values():
     values = np.arange(100.0)
     np.testing.assert_allclose(smoothed(values)[[0, 4, 99]], (0.0, 2.0, 97.0))
     assert np.isfinite(smoothed(np.array([np.nan, 1.0, 3.0]))[1:]).all()
@@ -86,6 +86,6 @@ def test_scenes_of_different_sizes_are_stacked_under_a_caption():
     assert whole.shape == (24, 30)
     assert (whole[:10] == 0.5).all()
     assert (whole[18:, :12] == 1).all()
-    told = captioned(whole, "now", 0.8)
-    np.testing.assert_array_equal(told[-24:], whole)
-    assert told[:-24].max() == pytest.approx(0.8, abs=0.1)
+    image = captioned(whole, "now", 0.8)
+    np.testing.assert_array_equal(image[-24:], whole)
+    assert image[:-24].max() == pytest.approx(0.8, abs=0.1)

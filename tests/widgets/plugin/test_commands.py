@@ -1,4 +1,4 @@
-"""The last run, kept in the settings file, and the command that repeats it without a panel."""
+"""The last run in the settings file, and the command that repeats it without a panel."""
 
 import numpy as np
 import pytest
@@ -15,14 +15,14 @@ from napari_sr.widgets.qt.executor import InPlaceExecutor
 
 
 @pytest.fixture
-def said(monkeypatch):
+def notifications(monkeypatch):
     shown = []
-    for name in ("show_error", "show_info"):
-        monkeypatch.setattr(f"napari_sr.widgets.plugin.commands.{name}", shown.append)
+    monkeypatch.setattr("napari_sr.widgets.qt.errors.show_error", shown.append)
+    monkeypatch.setattr("napari_sr.widgets.plugin.commands.show_info", shown.append)
     return shown
 
 
-def test_a_plan_comes_back_from_the_settings_file(tmp_path):
+def test_a_plan_is_restored_from_the_settings_file(tmp_path):
     plans = [
         JobPlan(ModelRequest("esrgan-one"), JobSettings()),
         JobPlan(
@@ -40,7 +40,7 @@ def test_a_plan_comes_back_from_the_settings_file(tmp_path):
         assert plan_from_scalars(plan_as_scalars(plan)) == plan
 
 
-def test_the_command_repeats_the_last_run_of_any_panel(in_viewer, said):
+def test_the_command_repeats_the_last_run_of_any_panel(in_viewer, notifications):
     viewer, panel = in_viewer("esrgan")
     panel.models.select("esrgan-pair")
     panel.mixing.alpha.value = 0.4
@@ -52,44 +52,44 @@ def test_the_command_repeats_the_last_run_of_any_panel(in_viewer, said):
     result = viewer.layers[-1]
     assert result.name == "other · ESRGAN x4 a=0.40"
     assert result.metadata["napari_sr"]["job"]["intensity"] == "dtype"
-    assert "other · ESRGAN" in said[-1]
+    assert "other · ESRGAN" in notifications[-1]
     assert load_config().last["recent"] == {"panel": "esrgan"}
 
 
-def test_the_command_says_what_it_needs(in_viewer, said):
+def test_the_command_names_a_missing_run_or_image(in_viewer, notifications):
     viewer, panel = in_viewer("srcnn")
     upscale_active_layer(viewer, InPlaceExecutor())
-    assert "run it once from a panel" in said[-1]
+    assert "run it once from a panel" in notifications[-1]
     viewer.add_labels(np.zeros((4, 4), int))
     upscale_active_layer(viewer, InPlaceExecutor())
-    assert "no image" in said[-1]
+    assert "not an image" in notifications[-1]
     assert len(viewer.layers) == 2
     viewer.layers.selection.active = viewer.layers[0]
     panel.controls.run_button.native.click()
     panel.settings.intensity.bounds[0].value = 5
     config_path().write_text("device = 3", encoding="utf-8")
     upscale_active_layer(viewer, InPlaceExecutor())
-    assert "device" in said[-1]
+    assert "device" in notifications[-1]
 
 
-def test_a_command_that_fails_says_why(in_viewer, said, models):
+def test_an_error_of_the_command_is_shown(in_viewer, notifications, models):
     viewer, panel = in_viewer("srcnn")
     panel.controls.run_button.native.click()
     viewer.layers.selection.active = viewer.layers[0]
     (models / "srcnn-x2.safetensors").unlink()
     upscale_active_layer(viewer, InPlaceExecutor())
-    assert "srcnn-x2" in said[-1]
+    assert "srcnn-x2" in notifications[-1]
     assert len(viewer.layers) == 2
 
 
-def test_the_shared_settings_are_where_a_panel_begins(in_viewer):
+def test_a_panel_starts_with_the_settings_file(in_viewer):
     config_path().write_text('device = "cpu"\nprecision = "float32"\nmemory = "2GiB"\n', encoding="utf-8")
     _, panel = in_viewer("srcnn")
     settings = panel.settings.settings()
     assert (settings.device, settings.precision, settings.memory) == ("cpu", "float32", 2 * 2**30)
 
 
-def test_broken_shared_settings_are_a_sentence_and_the_panel_opens(in_viewer, monkeypatch):
+def test_a_broken_settings_file_is_shown_and_the_panel_opens(in_viewer, monkeypatch):
     shown = []
     monkeypatch.setattr("napari_sr.widgets.qt.errors.show_error", shown.append)
     config_path().write_text("color = 3", encoding="utf-8")
@@ -98,7 +98,7 @@ def test_broken_shared_settings_are_a_sentence_and_the_panel_opens(in_viewer, mo
     assert panel.settings.settings().device == "auto"
 
 
-def test_last_plan_is_none_before_the_first_run():
+def test_load_last_plan_is_none_before_the_first_run():
     assert load_last_plan() is None
 
 

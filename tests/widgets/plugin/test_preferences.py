@@ -1,4 +1,4 @@
-"""napari's preferences page and the settings file are one."""
+"""napari's preferences and the settings file are kept equal."""
 
 import os
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def test_the_page_shows_the_file(page: Any) -> None:
     assert (page.device, page.precision, page.memory_gib, page.model_folder) == ("cpu", "auto", 3.0, "/models")
 
 
-def test_what_is_changed_on_the_page_is_in_the_file(page: Any) -> None:
+def test_a_change_on_the_page_is_written_to_the_file(page: Any) -> None:
     update_config(last={"esrgan": {"alpha": 0.5}})
     preferences.share_preferences()
     page.precision = "float32"
@@ -47,13 +47,13 @@ def test_what_is_changed_on_the_page_is_in_the_file(page: Any) -> None:
     assert load_config().memory == "auto"
 
 
-def test_what_was_changed_last_is_right(page: Any, tmp_path: Path) -> None:
+def test_the_last_change_applies(page: Any, tmp_path: Path) -> None:
     update_config(device="cpu", memory=2**31)
     os.utime(config_path(), (1, 1))
     page.device = "mps"
     preferences.share_preferences()
     assert load_config().device == "mps"
-    # The page had not seen the file: its "automatic" is nobody's wish.
+    # The page did not show the file before: its default does not overwrite the file.
     assert load_config().memory == 2**31
     assert page.memory_gib == 2.0
 
@@ -66,14 +66,14 @@ def test_a_card_with_a_number_stays_in_the_file(page: Any) -> None:
     assert load_config().device == "cuda:1"
 
 
-def test_a_bad_file_is_said_and_kept(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(preferences, "show_warning", said.append)
+def test_a_bad_file_is_shown_and_kept(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(preferences, "show_warning", shown.append)
     config_path().write_text("device = 1\n")
     preferences.share_preferences()
-    assert "device = 1" in said[0]
+    assert "device = 1" in shown[0]
     page.precision = "float32"
-    assert len(said) == 2
+    assert len(shown) == 2
     assert config_path().read_text() == "device = 1\n"
 
 

@@ -1,4 +1,4 @@
-"""The samples coincide in the world, at low and at high resolution."""
+"""The samples cover the same area at low and at high resolution."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_low_and_high_cover_the_same_part_of_the_world(name):
 
 
 @pytest.mark.parametrize("name", ["fluorescence_low", "fluorescence_high", "electron_low", "electron_high"])
-def test_a_sample_says_where_it_comes_from_and_has_units(name):
+def test_a_sample_names_its_source_and_has_units(name):
     ((data, kwargs, kind),) = getattr(sample_data, name)()
     assert kind == "image"
     assert data.ndim == 2

@@ -1,4 +1,4 @@
-"""The preview: what it shows is what a run would give there, it follows, and nothing is left of it."""
+"""The preview equals the part of the result, follows every change, and is removed completely."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def names(viewer):
 
 
 def look_at(viewer, center, width):
-    """Have the canvas show so many pixels of the world around a point."""
+    """Show a width of the world around a point on the canvas."""
     camera = viewer.scene.camera
     camera.center = (0.0, *center)
     camera.zoom = max(viewer.canvas.size) / width
@@ -47,12 +47,12 @@ def switched_on(in_viewer, qtbot):
 
 
 def whole(viewer, **how):
-    """What a run gives for all of the source."""
+    """The result of the whole source."""
     return napari_sr.upscale(np.asarray(viewer.layers[0].data), napari_sr.load_model("esrgan-one"), **how)
 
 
 def beneath(preview, source, factor=4):
-    """Where in the whole result the preview lies, from its place in the world."""
+    """The pixels of the whole result under the preview, from its position in the world."""
     first = source.world_to_data(preview.data_to_world(np.full(preview.ndim, -0.5)))
     slices = [slice(round((edge + 0.5) * factor), None) for edge in first[-2:]]
     return tuple(slice(s.start, s.start + n) for s, n in zip(slices, preview.data.shape[-2:], strict=True))
@@ -113,7 +113,7 @@ def test_switching_it_off_removes_its_layer(switched_on):
     assert not panel.preview.busy
 
 
-def test_throwing_its_layer_away_switches_it_off(switched_on):
+def test_removing_its_layer_switches_it_off(switched_on):
     viewer, panel = switched_on()
     viewer.layers.remove(previews(viewer)[0])
     assert not panel.preview_controls.switch.value
@@ -131,16 +131,16 @@ def test_it_follows_the_camera(switched_on, qtbot):
     assert np.abs(preview.data.astype(int) - whole(viewer)[rows, columns]).max() <= 1
 
 
-def test_twenty_quick_moves_of_alpha_make_one_picture(in_viewer, qtbot, monkeypatch):
+def test_twenty_quick_changes_of_alpha_give_one_image(in_viewer, qtbot, monkeypatch):
     made = []
     from napari_sr.widgets.preview import preview as module
 
-    def note(job, *arguments):
+    def record(job, *arguments):
         made.append(job.model.alpha)
         return module_make(job, *arguments)
 
     module_make = module.make_preview_image
-    monkeypatch.setattr(module, "make_preview_image", note)
+    monkeypatch.setattr(module, "make_preview_image", record)
     viewer, panel = in_viewer("esrgan", executor=ThreadExecutor(), image=drawn(16, 16))
     panel.models.select("esrgan-pair")
     panel.preview_controls.switch.native.click()
@@ -157,7 +157,7 @@ def test_twenty_quick_moves_of_alpha_make_one_picture(in_viewer, qtbot, monkeypa
     np.testing.assert_array_equal(preview.data, expected)
 
 
-def test_moving_alpha_reads_no_file(switched_on, qtbot, monkeypatch):
+def test_another_alpha_reads_no_file(switched_on, qtbot, monkeypatch):
     viewer, panel = switched_on()
     panel.models.select("esrgan-pair")
     settled(qtbot, panel)
@@ -172,7 +172,7 @@ def test_moving_alpha_reads_no_file(switched_on, qtbot, monkeypatch):
     assert previews(viewer)[0].metadata["napari_sr"]["mixing"] == "images"
 
 
-def test_a_change_stops_the_picture_that_is_being_made(in_viewer, qtbot, monkeypatch):
+def test_a_change_stops_the_computation_in_progress(in_viewer, qtbot, monkeypatch):
     import threading
 
     started, stopped = threading.Event(), threading.Event()
@@ -208,7 +208,7 @@ def test_the_look_of_the_source_is_shared(switched_on, qtbot):
     assert (preview.contrast_limits, preview.colormap.name, preview.gamma) == ([10, 90], "green", 0.5)
 
 
-def test_other_values_make_another_picture_with_their_own_intensity(switched_on, qtbot):
+def test_other_values_give_another_image_with_an_intensity_range_of_its_own(switched_on, qtbot):
     viewer, panel = switched_on()
     source = viewer.layers[0]
     before = previews(viewer)[0].metadata["napari_sr"]["intensity"]
@@ -219,7 +219,7 @@ def test_other_values_make_another_picture_with_their_own_intensity(switched_on,
 
 
 @pytest.mark.parametrize("against", ["source", "bicubic"])
-def test_side_by_side_shows_the_other_to_the_left_of_the_line(switched_on, qtbot, against):
+def test_side_by_side_shows_the_other_image_left_of_the_line(switched_on, qtbot, against):
     viewer, panel = switched_on()
     (preview,) = previews(viewer)
     alone = preview.data.copy()
@@ -242,7 +242,7 @@ def test_side_by_side_shows_the_other_to_the_left_of_the_line(switched_on, qtbot
     np.testing.assert_array_equal(preview.data, alone)
 
 
-def test_blinking_shows_the_two_in_turns(switched_on, qtbot):
+def test_blinking_alternates_the_two_images(switched_on, qtbot):
     viewer, panel = switched_on()
     (preview,) = previews(viewer)
     alone = preview.data.copy()
@@ -255,7 +255,7 @@ def test_blinking_shows_the_two_in_turns(switched_on, qtbot):
     np.testing.assert_array_equal(preview.data, alone)
 
 
-def test_another_size_is_previewed_as_it_will_be(switched_on, qtbot):
+def test_another_size_is_previewed_in_that_size(switched_on, qtbot):
     viewer, panel = switched_on()
     panel.size.kind.value, panel.size.factor.value = "factor", 2.5
     panel.preview_controls.compare.value = "split"
@@ -268,12 +268,12 @@ def test_another_size_is_previewed_as_it_will_be(switched_on, qtbot):
     assert np.abs(preview.data.astype(int) - expected)[:, half:].max() <= 1
 
 
-def test_what_cannot_be_shown_is_said_and_comes_back(switched_on, qtbot):
+def test_a_preview_that_is_not_possible_is_explained_and_comes_back(switched_on, qtbot):
     viewer, panel = switched_on()
     look_at(viewer, (900, 900), 20)
     settled(qtbot, panel)
     assert names(viewer) == ["cells"]
-    assert "beside the view" in panel.preview_controls.message.value
+    assert "out of view" in panel.preview_controls.message.value
     viewer.dims.ndisplay = 3
     settled(qtbot, panel)
     assert "2-D view" in panel.preview_controls.message.value
@@ -283,7 +283,7 @@ def test_what_cannot_be_shown_is_said_and_comes_back(switched_on, qtbot):
     assert names(viewer) == ["cells", "cells · preview"]
 
 
-def test_an_error_is_a_sentence_and_the_preview_goes_on(switched_on, qtbot, monkeypatch):
+def test_an_error_is_shown_and_the_preview_stays_usable(switched_on, qtbot, monkeypatch):
     shown = []
     monkeypatch.setattr("napari_sr.widgets.qt.errors.show_error", shown.append)
     viewer, panel = switched_on()
@@ -299,7 +299,7 @@ def test_an_error_is_a_sentence_and_the_preview_goes_on(switched_on, qtbot, monk
     assert previews(viewer)[0].metadata["napari_sr"]["intensity"] == {"": (9, 90)}
 
 
-def test_a_source_that_is_removed_takes_its_preview_along(switched_on, qtbot):
+def test_removing_the_source_removes_the_preview(switched_on, qtbot):
     viewer, panel = switched_on()
     viewer.add_image(drawn(30, 30), name="other")
     settled(qtbot, panel)
@@ -312,13 +312,13 @@ def test_a_source_that_is_removed_takes_its_preview_along(switched_on, qtbot):
     assert names(viewer) == []
 
 
-def test_a_panel_that_is_closed_takes_its_preview_along(switched_on):
+def test_closing_the_panel_removes_the_preview(switched_on):
     viewer, panel = switched_on()
     viewer.window.remove_dock_widget(panel.native.parent())
     assert names(viewer) == ["cells"]
 
 
-def test_a_viewer_that_is_closed_during_a_preview_ends_it(in_viewer, qtbot, monkeypatch):
+def test_closing_the_viewer_stops_the_preview(in_viewer, qtbot, monkeypatch):
     import threading
 
     started, stopped = threading.Event(), threading.Event()
@@ -341,7 +341,7 @@ def test_a_viewer_that_is_closed_during_a_preview_ends_it(in_viewer, qtbot, monk
     assert not previews(viewer), "a preview that was stopped adds nothing"
 
 
-def test_a_preview_comes_while_a_job_goes_on(in_viewer, qtbot, monkeypatch):
+def test_a_preview_is_made_while_a_job_is_running(in_viewer, qtbot, monkeypatch):
     import threading
 
     reached, go_on = threading.Event(), threading.Event()

@@ -1,4 +1,4 @@
-"""Jobs wait for one another; previews wait for none of them."""
+"""Jobs wait for one another; previews do not wait for jobs."""
 
 import threading
 
@@ -9,16 +9,16 @@ from napari_sr.widgets.qt.queues import WorkQueue, queues_on
 
 
 class Step:
-    """A run that goes on until it is let go."""
+    """A run that lasts until `go_on` is set."""
 
-    def __init__(self, heard, name, announced=False):
+    def __init__(self, calls, name, announced=False):
         self.started, self.go_on, self.passed = threading.Event(), threading.Event(), 0
         self.run = Run(
             name,
             self.work,
-            returned=lambda result: heard.append(f"{name} returned"),
-            errored=lambda error: heard.append(f"{name} {error!r}"),
-            cancelled=lambda: heard.append(f"{name} cancelled"),
+            returned=lambda result: calls.append(f"{name} returned"),
+            errored=lambda error: calls.append(f"{name} {error!r}"),
+            cancelled=lambda: calls.append(f"{name} cancelled"),
             announced=announced,
         )
 
@@ -31,71 +31,71 @@ class Step:
 
 
 @pytest.fixture
-def heard():
+def calls():
     return []
 
 
 @pytest.fixture
-def step(heard):
+def step(calls):
     made = []
 
     def make(name):
-        made.append(Step(heard, name))
+        made.append(Step(calls, name))
         return made[-1]
 
     yield make
-    for one in made:
-        one.run.abandon()
-        one.go_on.set()
+    for made_step in made:
+        made_step.run.abandon()
+        made_step.go_on.set()
 
 
-def test_runs_come_one_after_another(qtbot, heard, step):
+def test_runs_come_one_after_another(qtbot, calls, step):
     queue = WorkQueue(ThreadExecutor(threads=4))
     first, second, third = step("first"), step("second"), step("third")
-    for one in (first, second, third):
-        queue.submit(one.run)
+    for each in (first, second, third):
+        queue.submit(each.run)
     assert first.started.wait(10)
-    assert [queue.ahead(one.run) for one in (first, second, third)] == [0, 1, 2]
+    assert [queue.ahead(each.run) for each in (first, second, third)] == [0, 1, 2]
     assert not second.started.is_set()
     first.go_on.set()
     qtbot.waitUntil(second.started.is_set, timeout=10_000)
-    assert heard == ["first returned"]
+    assert calls == ["first returned"]
     assert not third.started.is_set()
     second.go_on.set()
     third.go_on.set()
     qtbot.waitUntil(lambda: not queue.busy, timeout=10_000)
-    assert heard == ["first returned", "second returned", "third returned"]
+    assert calls == ["first returned", "second returned", "third returned"]
 
 
-def test_a_waiting_run_can_be_cancelled_at_once(qtbot, heard, step):
+def test_a_waiting_run_can_be_cancelled_at_once(qtbot, calls, step):
     queue = WorkQueue(ThreadExecutor(threads=4))
     first, second = step("first"), step("second")
     queue.submit(first.run)
     queue.submit(second.run)
     queue.cancel(second.run)
-    assert heard == ["second cancelled"]
+    assert calls == ["second cancelled"]
     queue.cancel(first.run)
     qtbot.waitUntil(lambda: not queue.busy, timeout=10_000)
-    assert heard == ["second cancelled", "first cancelled"]
+    assert calls == ["second cancelled", "first cancelled"]
     assert not second.started.is_set()
 
 
-def test_an_abandoned_run_keeps_the_lane_until_its_thread_is_free(qtbot, heard, step):
+def test_an_abandoned_run_keeps_the_queue_until_its_thread_is_free(qtbot, calls, step):
     queue = WorkQueue(ThreadExecutor(threads=4))
     first, gone, last = step("first"), step("gone"), step("last")
-    for one in (first, gone, last):
-        queue.submit(one.run)
+    for each in (first, gone, last):
+        queue.submit(each.run)
     assert first.started.wait(10)
     gone.run.abandon()
     assert queue.ahead(last.run) == 1
     first.run.abandon()
     last.go_on.set()
     qtbot.waitUntil(lambda: not queue.busy, timeout=10_000)
-    assert heard == ["last returned"]
+    assert calls == ["last returned"]
     assert not gone.started.is_set()
 
 
-def test_a_job_stands_still_while_a_preview_is_made(qtbot, heard, step):
+def test_a_job_pauses_while_a_preview_is_made(qtbot, calls, step):
     previews = WorkQueue(ThreadExecutor(threads=1))
     jobs = WorkQueue(ThreadExecutor(threads=1), previews)
     job, preview = step("job"), step("preview")
@@ -111,10 +111,10 @@ def test_a_job_stands_still_while_a_preview_is_made(qtbot, heard, step):
     qtbot.waitUntil(lambda: job.passed > before, timeout=10_000)
     job.go_on.set()
     qtbot.waitUntil(lambda: not jobs.busy, timeout=10_000)
-    assert heard == ["preview returned", "job returned"]
+    assert calls == ["preview returned", "job returned"]
 
 
-def test_a_job_that_stands_still_can_be_cancelled(qtbot, heard, step):
+def test_a_paused_job_can_be_cancelled(qtbot, calls, step):
     previews = WorkQueue(ThreadExecutor(threads=1))
     jobs = WorkQueue(ThreadExecutor(threads=1), previews)
     job, preview = step("job"), step("preview")
@@ -123,10 +123,10 @@ def test_a_job_that_stands_still_can_be_cancelled(qtbot, heard, step):
     assert job.started.wait(10)
     jobs.cancel(job.run)
     qtbot.waitUntil(lambda: not jobs.busy, timeout=10_000)
-    assert heard == ["job cancelled"]
+    assert calls == ["job cancelled"]
 
 
-def test_an_error_lets_the_next_one_start(qtbot, heard):
+def test_an_error_lets_the_next_one_start(qtbot, calls):
     queue = queues_on(InPlaceExecutor()).jobs
     changes = []
     queue.add_listener(lambda: changes.append(queue.busy))
@@ -134,10 +134,10 @@ def test_an_error_lets_the_next_one_start(qtbot, heard):
     def fail(progress, cancel):
         raise ValueError("broken")
 
-    bad = Run("bad", fail, returned=heard.append, errored=lambda error: heard.append(str(error)), announced=False)
-    good = Run("good", lambda p, c: "fine", returned=heard.append, errored=heard.append, announced=False)
+    bad = Run("bad", fail, returned=calls.append, errored=lambda error: calls.append(str(error)), announced=False)
+    good = Run("good", lambda p, c: "fine", returned=calls.append, errored=calls.append, announced=False)
     queue.submit(bad)
     queue.submit(good)
-    assert heard == ["broken", "fine"]
+    assert calls == ["broken", "fine"]
     assert not queue.busy
     assert changes[-1] is False

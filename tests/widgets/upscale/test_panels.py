@@ -1,4 +1,4 @@
-"""A run from a panel: where the result lies, what is shown when it cannot be done, and that nothing else changes."""
+"""A run from a panel: the place of the result, the messages of errors, and that nothing else changes."""
 
 import numpy as np
 import pytest
@@ -146,9 +146,9 @@ def test_settings_reach_the_job(in_viewer):
     assert viewer.layers[-1].metadata["napari_sr"]["tiling"] == "tiles of 64 pixels with 4 of overlap"
 
 
-def test_exact_tiling_comes_first_and_is_what_is_done(in_viewer):
+def test_exact_tiling_is_the_default(in_viewer):
     viewer, panel = in_viewer("esrgan")
-    tiling = panel.settings.tiling
+    tiling = panel.settings.tiling.kind
     assert tiling.choices == ("exact", "overlap", "none")
     assert [tiling.native.itemText(n) for n in range(3)] == [
         "Exact (streamed)",
@@ -184,7 +184,6 @@ def test_each_tiling_shows_its_own_rows(in_viewer):
 
 def test_memory_is_automatic_or_gibibytes_of_the_exact_tiling(in_viewer):
     _, panel = in_viewer("esrgan")
-    model = napari_sr.load_model("esrgan-one")
     settings = panel.settings
     assert settings.tiling.memory.native.text() == "Automatic"
     assert settings.settings().memory == "auto"
@@ -193,6 +192,15 @@ def test_memory_is_automatic_or_gibibytes_of_the_exact_tiling(in_viewer):
     assert settings.settings().memory == 3 * 2**29
     settings.tiling.kind.value = "overlap"
     assert settings.settings().memory == "auto"
+
+
+def test_the_batch_is_automatic_or_a_number_of_planes(in_viewer):
+    viewer, panel = in_viewer("esrgan", image=drawn(3, 12, 16))
+    assert panel.settings.batch.native.text() == "Automatic"
+    assert panel.settings.settings().batch == "auto"
+    panel.settings.batch.value = 2
+    press_run(panel)
+    assert viewer.layers[-1].metadata["napari_sr"]["job"]["batch"] == 2
 
 
 def test_self_ensemble_reaches_the_job(in_viewer):
@@ -207,7 +215,7 @@ def test_self_ensemble_reaches_the_job(in_viewer):
     assert (result.data != napari_sr.upscale(image, model)).any()
 
 
-def test_a_model_that_cannot_be_streamed_is_named_as_such(in_viewer, monkeypatch):
+def test_the_reason_is_shown_if_exact_tiling_is_not_possible(in_viewer, monkeypatch):
     from napari_sr.inference.compute.streaming.plan import NotStreamable
 
     def refuse(network):
@@ -216,31 +224,32 @@ def test_a_model_that_cannot_be_streamed_is_named_as_such(in_viewer, monkeypatch
     monkeypatch.setattr("napari_sr.inference.compute.plane.plan_stream", refuse)
     _, panel = in_viewer("esrgan")
     press_run(panel)
-    assert "Exact tiling was not possible: it went by tiles of 256 pixels" in panel.controls.message.value
-    assert panel.controls.message.value.endswith("its attention looks at the whole image.")
+    message = panel.controls.message.value
+    assert "Exact tiling was not possible, because its attention looks at the whole image" in message
+    assert message.endswith("tiling: tiles of 256 pixels with 32 of overlap.")
 
 
 @pytest.mark.parametrize("tiling", ["exact", "overlap", "none"])
-def test_progress_goes_from_nothing_to_all(in_viewer, monkeypatch, tiling):
+def test_progress_goes_from_zero_to_all(in_viewer, monkeypatch, tiling):
     _, panel = in_viewer("esrgan", image=drawn(3, 40, 24))
     panel.settings.tiling.kind.value = tiling
-    heard = []
-    monkeypatch.setattr(RunControls, "_set_bar", lambda controls, done, total: heard.append((done, total)))
-    monkeypatch.setattr(RunControls, "show_message", lambda controls, text: heard.append(text))
+    shown = []
+    monkeypatch.setattr(RunControls, "_set_bar", lambda controls, done, total: shown.append((done, total)))
+    monkeypatch.setattr(RunControls, "show_message", lambda controls, text: shown.append(text))
     press_run(panel)
-    assert heard[:4] == [(0, 0), "Loading the model…", (0, 120), "Upscaling: 0 %"]
-    bars = [entry for entry in heard if isinstance(entry, tuple)][1:]
+    assert shown[:4] == [(0, 0), "Loading the model…", (0, 120), "Upscaling: 0 %"]
+    bars = [entry for entry in shown if isinstance(entry, tuple)][1:]
     assert bars[-1] == (120, 120)
     assert bars == sorted(bars)
-    assert "Upscaling: 100 %" in heard
+    assert "Upscaling: 100 %" in shown
 
 
-def test_impossible_tiles_are_a_sentence(in_viewer, errors):
+def test_impossible_tiles_are_refused(in_viewer, errors):
     viewer, panel = in_viewer("esrgan")
     panel.settings.tiling.kind.value = "overlap"
     panel.settings.tiling.tile.value, panel.settings.tiling.overlap.value = 16, 64
     press_run(panel)
-    assert_refused(viewer, panel, errors, "tile of 16 pixels has nothing left")
+    assert_refused(viewer, panel, errors, "tile of 16 pixels leaves nothing")
 
 
 def test_not_a_number_is_named_and_nothing_is_added(in_viewer, errors):
@@ -264,7 +273,7 @@ def test_only_a_labels_layer_leaves_nothing_to_run(make_napari_viewer_proxy, mod
     assert [layer.name for layer in viewer.layers] == ["nuclei"]
 
 
-def test_a_labels_layer_given_by_a_script_is_refused_in_a_sentence(in_viewer, errors, monkeypatch):
+def test_a_labels_layer_given_by_a_script_is_refused(in_viewer, errors, monkeypatch):
     viewer, panel = in_viewer("esrgan")
     viewer.add_labels(drawn(12, 16), name="nuclei")
     labels = list(viewer.layers)[-1]
@@ -304,7 +313,7 @@ def test_a_model_of_another_family_names_its_panel(in_viewer, errors, models):
     assert_refused(viewer, panel, errors, "ESRGAN panel")
 
 
-def test_a_pair_that_does_not_fit_is_a_sentence(in_viewer, errors, tmp_path):
+def test_a_pair_that_does_not_fit_is_refused(in_viewer, errors, tmp_path):
     viewer, panel = in_viewer("esrgan")
     panel.models.select("esrgan-one")
     other = RRDBNet(scale=4, features=8, growth=4, blocks=2, in_channels=1, out_channels=1)
@@ -314,7 +323,7 @@ def test_a_pair_that_does_not_fit_is_a_sentence(in_viewer, errors, tmp_path):
     assert_refused(viewer, panel, errors, "choose two files of the same network")
 
 
-def test_an_unexpected_error_is_shown_and_the_panel_goes_on(in_viewer, errors, monkeypatch):
+def test_an_unexpected_error_is_shown_and_the_panel_stays_usable(in_viewer, errors, monkeypatch):
     viewer, panel = in_viewer("esrgan")
     monkeypatch.setattr("napari_sr.widgets.choices.job_plan.JobPlan.job", lambda settings, model: 1 / 0)
     press_run(panel)
@@ -361,9 +370,9 @@ def test_a_renamed_layer_stays_chosen_and_a_removed_one_does_not(in_viewer):
 def test_every_control_has_a_label_and_a_tooltip(in_viewer, srgan_file):
     for family in ("srcnn", "srgan", "esrgan"):
         _, panel = in_viewer(family)
-        found = list(leaf_widgets(panel.content))
-        assert len(found) >= 30
-        for widget in found:
+        widgets = list(leaf_widgets(panel.content))
+        assert len(widgets) >= 30
+        for widget in widgets:
             assert widget.tooltip, widget.name
             assert widget.label, widget.name
             for word in ("tensor", "state_dict", "state dict", "inference"):
@@ -373,16 +382,16 @@ def test_every_control_has_a_label_and_a_tooltip(in_viewer, srgan_file):
 def test_tab_goes_from_top_to_bottom(in_viewer):
     _, panel = in_viewer("esrgan")
     panel.more.open = panel.layer_fold.open = True
-    wanted = [widget.native for widget in leaf_widgets(panel.content)]
-    found, here = [], wanted[0]
+    expected = [widget.native for widget in leaf_widgets(panel.content)]
+    order, here = [], expected[0]
     for _ in range(400):
-        if here in wanted and here not in found:
-            found.append(here)
+        if here in expected and here not in order:
+            order.append(here)
         here = here.nextInFocusChain()
-    assert found == wanted
+    assert order == expected
 
 
-def test_the_rest_is_folded_away_until_it_is_asked_for(in_viewer):
+def test_more_is_folded_away_until_its_button_is_pressed(in_viewer):
     _, panel = in_viewer("esrgan")
     body = panel.settings.device.widget.native
     assert not body.isVisibleTo(panel.native)
@@ -393,7 +402,7 @@ def test_the_rest_is_folded_away_until_it_is_asked_for(in_viewer):
 
 
 def test_a_panel_is_drawn_without_torch():
-    """In a fresh process: the tests' own import of torch would hide it."""
+    """In a fresh process, because the tests have imported torch already."""
     import os
     import subprocess
     import sys
@@ -419,7 +428,7 @@ viewer.close()
     assert done.stdout.strip() == "False looking for devices", done.stderr
 
 
-def test_torch_comes_in_a_fresh_process_and_works():
+def test_torch_is_imported_in_a_fresh_process_and_works():
     import subprocess
     import sys
 
@@ -434,7 +443,7 @@ print(float(torch.nn.functional.conv2d(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 
 
 
 def assert_refused(viewer, panel, errors, words):
-    """One sentence in the panel and as a notification, and nothing else."""
+    """Check that one sentence is shown in the panel and as a notification, and that nothing was added."""
     (sentence,) = errors
     assert words in sentence
     assert panel.controls.message.value == sentence
@@ -445,7 +454,7 @@ def assert_refused(viewer, panel, errors, words):
 
 @pytest.fixture
 def errors(monkeypatch):
-    """What was shown as napari notifications."""
+    """Errors that were shown as notifications of napari."""
     shown: list[str] = []
     monkeypatch.setattr("napari_sr.widgets.qt.errors.show_error", shown.append)
     return shown

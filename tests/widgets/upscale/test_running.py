@@ -1,4 +1,4 @@
-"""While a run goes on, with real threads: Run is off, Cancel stops it, and what happens to the viewer is survived."""
+"""Runs with real threads: they wait, are cancelled, and end when their layer, panel or window is closed."""
 
 import threading
 
@@ -10,7 +10,7 @@ from napari_sr.widgets.qt.executor import ThreadExecutor
 
 
 class Gate:
-    """Holds a job in the middle of its work until it is let go or cancelled."""
+    """Holds a job in the middle of its work until it is opened or the job is cancelled."""
 
     def __init__(self) -> None:
         self.reached, self.open, self.left = threading.Event(), threading.Event(), threading.Event()
@@ -60,7 +60,7 @@ def test_a_run_from_end_to_end(in_viewer, qtbot):
     qtbot.waitUntil(lambda: not panel.controls.running, timeout=5_000)
 
 
-def test_cancel_is_on_while_it_runs_and_another_run_waits(running, gate, qtbot):
+def test_cancel_is_enabled_during_a_run_and_another_run_waits(running, gate, qtbot):
     viewer, panel = running
     controls = panel.controls
     assert controls.cancel_button.enabled
@@ -98,7 +98,7 @@ def test_a_layer_removed_during_its_run_stops_it(running, gate, qtbot):
     assert "“cells” was removed" in panel.controls.message.value
 
 
-def test_another_layer_removed_during_a_run_does_not_matter(running, gate, qtbot):
+def test_removing_another_layer_does_not_stop_a_run(running, gate, qtbot):
     viewer, panel = running
     viewer.add_image(np.zeros((4, 4)), name="other")
     viewer.layers.remove("other")
@@ -111,7 +111,7 @@ def test_a_viewer_closed_during_a_run_stops_it(running, gate, qtbot):
     viewer, _ = running
     viewer.close()
     qtbot.waitUntil(gate.left.is_set, timeout=5_000)
-    qtbot.wait(100)  # what the worker still has to say arrives here
+    qtbot.wait(100)  # the last signals of the worker arrive here
     assert names(viewer) == []
 
 
@@ -124,7 +124,7 @@ def test_a_panel_closed_during_a_run_stops_it(running, gate, qtbot):
     assert names(viewer) == ["cells"]
 
 
-def test_a_panel_that_is_closed_hears_nothing_any_more(in_viewer, qtbot):
+def test_a_closed_panel_is_disconnected(in_viewer, qtbot):
     viewer, panel = in_viewer("esrgan", executor=ThreadExecutor())
     viewer.window.remove_dock_widget(panel.native.parent())
     source = viewer.layers[0]
@@ -139,7 +139,7 @@ def test_a_panel_that_is_closed_hears_nothing_any_more(in_viewer, qtbot):
     assert panel.facts.size.value == 1.0
 
 
-def test_napari_can_cancel_it(running, gate, qtbot):
+def test_napari_can_cancel_a_run(running, gate, qtbot):
     viewer, panel = running
     viewer.__wrapped__.window._task_status_manager.cancel_all()
     qtbot.waitUntil(lambda: not panel.controls.running, timeout=5_000)
@@ -209,7 +209,7 @@ def test_runs_of_two_windows_wait_for_one_another(make_napari_viewer_proxy, mode
     assert names(two) == ["cells", "cells · SRCNN x2"]
 
 
-def test_closing_a_window_lets_the_other_windows_runs_go_on(make_napari_viewer_proxy, models, gate, qtbot):
+def test_closing_a_window_does_not_stop_the_runs_of_others(make_napari_viewer_proxy, models, gate, qtbot):
     from napari_sr.widgets.upscale.families import SRCNNPanel
 
     pairs = []

@@ -52,7 +52,7 @@ class MixingChoice:
             ComboBox(
                 name="mix",
                 label="Mix",
-                choices=[("The models (one new model)", "weights"), ("The images (fade over)", "images")],
+                choices=[("The models (one new model)", "weights"), ("The images (blended)", "images")],
                 tooltip=(
                     "The models: their weights are mixed into one model between the two (network interpolation), which "
                     "keeps edges clean. The images: both models upscale, and their results are blended, which keeps "

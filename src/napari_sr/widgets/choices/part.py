@@ -27,8 +27,8 @@ _TEXTS = {
     WHOLE: "The whole layer",
     SELECTED: "All selected layers",
     SLICE: "This slice",
-    VIEW: "What the view shows",
-    RECTANGLES: "Rectangles that I drew",
+    VIEW: "The visible part",
+    RECTANGLES: "Drawn rectangles",
 }
 _NONE = ""
 

@@ -107,7 +107,7 @@ class NoiseRows:
         self._on_change = on_change
         self.switch = CheckBox(
             name="noisy",
-            text="Add noise of a camera",
+            text="Add camera noise",
             value=False,
             tooltip="Noise of photons and electronics, different for every patch; the model learns to remove it.",
         )

@@ -272,9 +272,9 @@ class FinetunePanel(BasePanel):
         images: Container[Widget] = Container(widgets=[self.images, regions], labels=False)
         degradation: Container[Widget] = Container(widgets=[self.degradation, self.degradation_message], labels=False)
         degradation.native.layout().addWidget(self.degradation_preview.widget)
-        self.images_fold = Fold("Images to learn from", images, tooltip="The layers, and regions in them.")
+        self.images_fold = Fold("Training images", images, tooltip="The layers, and regions in them.")
         self.degradation_fold = Fold(
-            "How low resolution comes about",
+            "Degradation",
             degradation,
             tooltip="The model learns to undo this degradation: set it as your microscope degrades images.",
         )

@@ -91,7 +91,7 @@ class RecipeChoice:
         self.steps = SpinBox(name="steps", label="Steps", min=1, max=_MOST_TIMES * 400, tooltip="Number of steps.")
         self.batch = SpinBox(
             name="batch",
-            label="Patches a step",
+            label="Patches per step",
             min=1,
             max=1024,
             tooltip=(
@@ -128,7 +128,7 @@ class RecipeChoice:
         self.domain = shrinkable(
             ComboBox(
                 name="domain",
-                label="Images",
+                label="Kind of images",
                 choices=[("Not given", _NO_DOMAIN), *((_DOMAIN_TEXTS[name], name) for name in get_args(Domain))],
                 tooltip="Kind of the images, for the card of the model.",
             )
@@ -153,7 +153,7 @@ def _preset_list(recipes: Mapping[str, Recipe]) -> ComboBox:
     return shrinkable(
         ComboBox(
             name="preset",
-            label="Training",
+            label="Length",
             choices=[(f"{name.capitalize()} ({recipe.steps} steps)", name) for name, recipe in recipes.items()],
             tooltip="Length of the training. Quick shows in minutes whether it helps; stop when the result is good.",
         )
