@@ -260,6 +260,7 @@ def test_a_preset_sets_the_details_and_the_name(finetuning):
     _, panel = finetuning()
     panel.recipe.preset.value = "thorough"
     assert panel.recipe.steps.value == 20000
+    assert panel.recipe.patch.native.text() == "Automatic"
     assert panel.name_box.value == "srcnn-x2-thorough"
     panel.name_box.value = "mine"
     panel.recipe.preset.value = "quick"

@@ -6,7 +6,7 @@ Labels and help are those of `JobSettings`; the name of a row is the name of its
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, SpinBox
 from magicgui.widgets.bases import Widget
@@ -14,9 +14,7 @@ from magicgui.widgets.bases import Widget
 from napari_sr.conversion import Memory
 from napari_sr.imaging.intensity_spec import PERCENTILES, IntensitySpec, Percentiles
 from napari_sr.settings import JobSettings, Overlap, Tiling, describe_setting
-from napari_sr.widgets.qt.rows import hide_step_buttons, shrinkable, side_by_side
-
-Box = TypeVar("Box", SpinBox, FloatSpinBox)
+from napari_sr.widgets.qt.rows import hide_step_buttons, show_automatic, shrinkable, side_by_side
 
 EXACT, OVERLAP = "exact", "overlap"
 PERCENTILE, BOUNDS = "percentile", "bounds"
@@ -25,8 +23,6 @@ _MOST_GIB = 1024
 _MOST_PLANES = 4096
 _LARGEST_VALUE = 1e12
 _GIB = 2**30
-# Value of the number boxes for memory and batch that is shown as "Automatic".
-_AUTOMATIC = 0
 
 _DEVICE_TEXTS = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "Graphics card", "mps": "Apple graphics"}
 _PRECISION_TEXTS = {
@@ -135,9 +131,7 @@ class TilingRows:
             tooltip="Pixels that are computed and discarded on each side of a tile. More overlap gives fewer seams.",
             visible=False,
         )
-        self.memory = _number_box(
-            FloatSpinBox, "memory", "Here in GiB; Automatic (0) measures the free memory.", max=_MOST_GIB, step=0.5
-        )
+        self.memory = _number_box("memory", "Here in GiB; Automatic (0) measures the free memory.", _MOST_GIB, 0.5, 2)
         self.memory.native.setSuffix(" GiB")
         self.kind.changed.connect(self._kind_changed)
         for widget in (self.tile, self.overlap, self.memory):
@@ -163,7 +157,7 @@ class TilingRows:
     @property
     def budget(self) -> Memory:
         """The value for the setting `memory`: bytes or "auto"."""
-        gib = self.memory.value if self.kind.value == EXACT else _AUTOMATIC
+        gib = self.memory.value if self.kind.value == EXACT else 0
         return int(gib * _GIB) or "auto"
 
     def set_budget(self, memory: Memory) -> None:
@@ -174,7 +168,7 @@ class TilingRows:
         memory : int or "auto"
             Bytes.
         """
-        self.memory.value = float(_AUTOMATIC) if memory == "auto" else memory / _GIB
+        self.memory.value = 0.0 if memory == "auto" else memory / _GIB
 
     def _kind_changed(self) -> None:
         self.tile.visible = self.overlap.visible = self.kind.value == OVERLAP
@@ -250,7 +244,7 @@ class SettingsRows:
         self.precision = _setting_list(
             "precision", _named("precision", _PRECISION_TEXTS), "16 bit can change gray values slightly."
         )
-        self.batch = _number_box(SpinBox, "batch", "More planes take more memory.", max=_MOST_PLANES)
+        self.batch = _number_box("batch", "More planes take more memory.", _MOST_PLANES, 1, 0)
         self.tiling = TilingRows(on_change)
         ensemble = describe_setting("self_ensemble")
         self.self_ensemble = CheckBox(
@@ -291,7 +285,7 @@ class SettingsRows:
             tiling=self.tiling.value,
             memory=self.tiling.budget,
             self_ensemble=self.self_ensemble.value,
-            batch=self.batch.value or "auto",
+            batch=int(self.batch.value) or "auto",
             intensity=self.intensity.value,
             target=target,
         )
@@ -309,13 +303,12 @@ class SettingsRows:
         self.tiling.set_budget(settings.memory)
 
 
-def _number_box(kind: type[Box], name: str, details: str, **options: Any) -> Box:
+def _number_box(name: str, details: str, most: float, step: float, decimals: int) -> FloatSpinBox:
     """Make the number box of a setting, which shows 0 as "Automatic"; `details` follow the help in the tooltip."""
     setting = describe_setting(name)
     tooltip = f"{setting.help} {details}"
-    box = kind(name=name, label=setting.label, value=_AUTOMATIC, min=_AUTOMATIC, tooltip=tooltip, **options)
-    box.native.setSpecialValueText("Automatic")
-    return box
+    box = FloatSpinBox(name=name, label=setting.label, value=0.0, min=0.0, max=most, step=step, tooltip=tooltip)
+    return show_automatic(box, decimals)
 
 
 def _two_numbers(

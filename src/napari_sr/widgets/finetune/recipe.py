@@ -10,7 +10,7 @@ from magicgui.widgets import ComboBox, FloatSpinBox, SpinBox
 from napari_sr.imaging.intensity_spec import SPECS
 from napari_sr.training.recipe import Degradation, Recipe, load_recipe
 from napari_sr.widgets.choices.settings import DeviceChoice, format_intensity
-from napari_sr.widgets.qt.rows import hide_step_buttons, shrinkable
+from napari_sr.widgets.qt.rows import hide_step_buttons, show_automatic, shrinkable
 from napari_sr.zoo.card import Domain
 
 _PRESETS = ("quick", "standard", "thorough")
@@ -72,7 +72,7 @@ class RecipeChoice:
         stages = tuple(
             stage.model_copy(update={"optimizer": stage.optimizer.model_copy(update=rate)}) for stage in recipe.stages
         )
-        size: Any = self.patch.value if self.patch.value != _AUTOMATIC else "auto"
+        size: Any = int(self.patch.value) if self.patch.value != _AUTOMATIC else "auto"
         changed = recipe.model_copy(
             update={
                 "stages": stages,
@@ -99,14 +99,15 @@ class RecipeChoice:
                 "Halved for large models if the patch size is automatic."
             ),
         )
-        self.patch = SpinBox(
+        self.patch = FloatSpinBox(
             name="patch",
             label="Patch size",
             min=_AUTOMATIC,
             max=512,
+            step=1,
             tooltip="Side of a patch in low-resolution pixels. Automatic is the largest that is fast with the model.",
         )
-        self.patch.native.setSpecialValueText("Automatic")
+        show_automatic(self.patch, 0)
         self.learning_rate = FloatSpinBox(
             name="learning_rate", label="Learning rate", min=1e-7, max=1.0, step=1e-5, tooltip="Length of each step."
         )

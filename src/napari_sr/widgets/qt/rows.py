@@ -233,6 +233,27 @@ def hide_step_buttons(box: FloatSpinBox, decimals: int) -> FloatSpinBox:
     return box
 
 
+def show_automatic(box: FloatSpinBox, decimals: int) -> FloatSpinBox:
+    """Show the smallest value of a number box as "Automatic".
+
+    Parameters
+    ----------
+    box : FloatSpinBox
+        The box; it is changed in place. magicgui's `SpinBox` for integers cannot do this.
+    decimals : int
+        Decimal places that are shown; 0 for integers.
+
+    Returns
+    -------
+    FloatSpinBox
+        `box`.
+    """
+    native: QDoubleSpinBox = box.native
+    native.setDecimals(decimals)
+    native.setSpecialValueText("Automatic")
+    return box
+
+
 def narrow_readout(slider: FloatSlider) -> FloatSlider:
     """Make the number beside a slider narrow, and the slider longer.
 
