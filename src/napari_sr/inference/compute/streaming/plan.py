@@ -20,6 +20,7 @@ from torch.nn import functional
 from napari_sr.inference.compute.streaming.scaling import CropStep, ShuffleStep, UnshuffleStep, UpsampleStep
 from napari_sr.inference.compute.streaming.step import Pointwise, Step, relu
 from napari_sr.inference.compute.streaming.steps import ConvolveStep, PadStep, PointwiseStep, SumStep
+from napari_sr.networks.conditioning import NoiseDeviation
 from napari_sr.networks.unshuffle import CropTo, PadUnshuffle
 from napari_sr.networks.upsample import Upsample
 
@@ -92,7 +93,8 @@ class _Tracer(fx.Tracer):
         return get_ident() == self._thread
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, Upsample | PadUnshuffle | CropTo) or super().is_leaf_module(m, module_qualified_name)
+        ours = isinstance(m, Upsample | PadUnshuffle | CropTo | NoiseDeviation)
+        return ours or super().is_leaf_module(m, module_qualified_name)
 
 
 Tensors = tuple[int, ...]
@@ -369,7 +371,7 @@ def _pointwise_module(module: nn.Module) -> Pointwise | None:
             return Tensor.sigmoid_
         case nn.Identity() | nn.Dropout() | nn.Dropout2d():
             return lambda x: x
-        case nn.PReLU() | nn.GELU() | nn.SiLU() | nn.ELU() | nn.Mish():
+        case nn.PReLU() | nn.GELU() | nn.SiLU() | nn.ELU() | nn.Mish() | NoiseDeviation():
             return module
         case nn.BatchNorm2d() if module.track_running_stats:
             return module
