@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import napari_sr as sr
-from napari_sr import Cancelled
+from napari_sr import Cancelled, InputError
 from napari_sr.imaging.resize import resize
 from napari_sr.training import load_recipe, save_model
 from napari_sr.training.events import Prepared
@@ -60,6 +60,45 @@ def test_the_planes_of_a_stack_are_used(small_model, recipe, textured):
     better = sr.finetune(small_model, [stack], recipe, axes="ZYX", save=False, name="stacked")
     assert better.name == "stacked"
     assert better.card.intensity == "auto"
+
+
+class PathLike:
+    """A path of another library, as in `os.PathLike`."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __fspath__(self):
+        return str(self.path)
+
+
+@pytest.mark.parametrize("kind", [lambda path: path, str, PathLike, lambda path: path.stem, sr.load_model])
+def test_model_recipe_and_folder_are_objects_names_or_paths(kind, small_model, recipe, textured, tmp_path):
+    _, path = save_model(small_model)
+    (tmp_path / "mine.toml").write_text(recipe.to_toml())
+    tuned = sr.finetune(
+        kind(path), textured(), PathLike(tmp_path / "mine.toml"), folder=str(tmp_path / "run"), save=False
+    )
+    assert tuned.name == "small-mine"
+    assert tuned.card.base == "small"
+    assert (tmp_path / "run" / "last.pt").is_file()
+
+
+def test_what_is_not_a_model_is_refused(recipe, textured):
+    with pytest.raises(InputError, match="is not a model"):
+        sr.finetune(3, textured(), recipe)
+
+
+def test_images_are_array_likes_and_paths(small_model, recipe, textured, tmp_path):
+    sr.write_image(tmp_path / "cells.tif", textured())
+    from_path, from_list = (
+        sr.finetune(small_model, [image], recipe, save=False)
+        for image in (PathLike(tmp_path / "cells.tif"), textured().astype(np.float32).tolist())
+    )
+    assert from_path.card.training_data[-1].name == "cells.tif"
+    assert from_list.card.training_data[-1].name == "image 1"
+    with pytest.raises(InputError, match="complex128"):
+        sr.finetune(small_model, [textured().astype(complex)], recipe)
 
 
 def test_cancel_leaves_no_model(small_model, recipe, textured):

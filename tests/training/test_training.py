@@ -50,9 +50,8 @@ def run(tmp_path, textured):
             recipe,
             [textured()] if images is None else images,
             folder=tmp_path / folder,
-            device="cpu",
             on_event=lambda event: (events.append(event), on_event and on_event(event)),
-            **settings,
+            **{"device": "cpu", **settings},
         )
         training.events = events
         return training
@@ -275,6 +274,26 @@ def test_a_finished_run_returns_its_model_again_without_a_step(run, tiny):
 def test_images_without_content_are_refused_by_name(run, tiny, images, message):
     with pytest.raises(InputError, match=message):
         run(tiny, images=images).run()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without NVIDIA GPU")
+def test_the_device_of_the_settings_file_is_refused_as_by_upscale(own_settings, run, tiny, small_model, textured):
+    (own_settings / "config.toml").write_text('device = "cuda"\n')
+    with pytest.raises(InputError) as upscaling:
+        sr.upscale(textured(), small_model)
+    with pytest.raises(InputError) as training:
+        run(tiny, device=None)
+    assert str(training.value) == str(upscaling.value)
+    with pytest.raises(InputError) as finetuning:
+        sr.finetune(small_model, textured())
+    assert str(finetuning.value) == str(upscaling.value)
+
+
+def test_the_device_of_the_settings_file_is_used(own_settings, run, tiny):
+    (own_settings / "config.toml").write_text('device = "cpu"\n')
+    assert run(tiny, device=None).device.type == "cpu"
+    with pytest.raises(InputError, match="tpu"):
+        run(tiny, device="tpu")
 
 
 def test_a_model_of_another_family_is_refused(run, small_model, tiny):

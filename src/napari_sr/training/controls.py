@@ -14,7 +14,13 @@ _POLL_INTERVAL = 0.05
 
 
 def never() -> bool:
-    """Return False: the default predicate, which neither cancels nor pauses."""
+    """Return False, as the default predicate, which neither cancels nor pauses.
+
+    Returns
+    -------
+    bool
+        False.
+    """
     return False
 
 

@@ -98,6 +98,13 @@ def test_noise_that_is_estimated_is_that_of_the_plane():
     assert np.var(low.astype(float) - smooth) == pytest.approx(225, rel=0.2)
 
 
+def test_a_plane_is_an_array_like_of_two_or_three_axes():
+    plane = np.random.default_rng(0).integers(0, 256, (12, 16))
+    assert np.array_equal(degrade(plane.tolist(), 2, Degradation()), degrade(plane, 2, Degradation()))
+    with pytest.raises(InputError, match="one by one"):
+        degrade(np.zeros((2, 3, 12, 16)), 2, Degradation())
+
+
 def test_planes_too_small_or_uniform_for_an_estimate_are_refused():
     with pytest.raises(InputError, match="give gain and read noise as numbers"):
         estimate_noise([np.zeros((16, 16))])

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
 from napari_sr.errors import InputError
+from napari_sr.imaging.as_image import as_array
 from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.resize import resize, round_to
 from napari_sr.training.data.blur import blur_sigma
@@ -158,7 +159,7 @@ def with_noise(degradation: Degradation, planes: list[Array]) -> Degradation:
 
 
 def degrade(
-    plane: Array,
+    plane: npt.ArrayLike,
     scale: int,
     degradation: Degradation,
     *,
@@ -170,7 +171,7 @@ def degrade(
 
     Parameters
     ----------
-    plane : array, shape (Y, X) or (Y, X, C)
+    plane : array-like, shape (Y, X) or (Y, X, C)
         High-resolution plane, in its own values. Rows and columns beyond a multiple of `scale` are cut off.
     scale : int
         Factor in Y and X, 1 or more.
@@ -191,7 +192,8 @@ def degrade(
     Raises
     ------
     InputError
-        If the pixel size is needed and not known, or the noise cannot be estimated.
+        If the plane is not an image of one plane, the pixel size is needed and not known, or the noise cannot be
+        estimated.
 
     Examples
     --------
@@ -203,14 +205,19 @@ def degrade(
     >>> low.shape, low.dtype
     ((30, 40), dtype('uint16'))
     """
-    numeric = with_noise(degradation, [plane])
+    values = np.asarray(as_array(plane))
+    if values.ndim not in (2, 3):
+        raise InputError(
+            f"An array of the shape {values.shape} is not a plane: give planes (Y, X) or (Y, X, C) one by one."
+        )
+    numeric = with_noise(degradation, [values])
     fraction = 0.5 if seed == 0 else float(np.random.default_rng(seed).random())
     # default_rng([seed, 0]) would be default_rng(seed), from which the blur was drawn; hence + 1.
     generator = np.random.default_rng([seed, stream + 1])
-    low = blurred_and_shrunk(plane, scale, numeric, fraction=fraction, pixel_size=pixel_size)
+    low = blurred_and_shrunk(values, scale, numeric, fraction=fraction, pixel_size=pixel_size)
     if numeric.noise is None:
         return low
-    return add_noise(low, numeric, generator, plane.dtype).astype(plane.dtype)
+    return add_noise(low, numeric, generator, values.dtype).astype(values.dtype)
 
 
 def degrade_image(
