@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 
 from napari_sr.cli import app
 from napari_sr.config import Config, config_path, load_config, remember, save_config, update_config
+from napari_sr.conversion import parse_memory
 from napari_sr.errors import InputError
 from napari_sr.inference import Job, upscale
-from napari_sr.settings import JobSettings, parse_memory
+from napari_sr.settings import JobSettings
 from napari_sr.zoo import model_folder
 from tests.inference.small_models import rrdb
 
@@ -85,7 +86,7 @@ def test_the_command_line_goes_by_the_file_and_its_options_win(tmp_path: Path) -
 
 
 def test_the_model_folder_is_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NAPARI_SR_MODELS", raising=False)
+    monkeypatch.setenv("NAPARI_SR_MODELS", "")
     update_config(model_folder=str(tmp_path / "mine"))
     assert model_folder() == tmp_path / "mine"
     monkeypatch.setenv("NAPARI_SR_MODELS", str(tmp_path / "other"))
@@ -102,7 +103,7 @@ def test_the_model_folder_is_the_files(tmp_path: Path, monkeypatch: pytest.Monke
         ("memory = 0", "has memory = 0"),
         ('color = "red"', "unknown setting color: the settings are device, precision"),
         ("[last.esrgan]\nalpha = [1, 2]", "has last.esrgan.alpha = "),
-        ("device =", "cannot be read .*mend or remove it"),
+        ("device =", "cannot be read .*correct or remove it"),
     ],
 )
 def test_a_bad_file_is_named_in_one_sentence_and_left_alone(text: str, words: str) -> None:

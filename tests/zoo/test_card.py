@@ -1,3 +1,5 @@
+"""Cards are consistent, and the same after JSON."""
+
 from __future__ import annotations
 
 import pytest
@@ -35,7 +37,7 @@ settings = st.dictionaries(
     st.sampled_from([None, "natural", "fluorescence", "electron"]),
     known,
 )
-def test_a_card_comes_back_from_json_as_it_was(settings, figures, data, pixel, ends, domain, text):
+def test_a_card_is_the_same_after_json(settings, figures, data, pixel, ends, domain, text):
     card = Card(
         name="a",
         family="esrgan",
@@ -63,7 +65,7 @@ def test_a_card_comes_back_from_json_as_it_was(settings, figures, data, pixel, e
     assert {key: type(value) for key, value in back.architecture.settings.items()} == types
 
 
-def test_what_is_not_known_stays_unknown(small_card):
+def test_unknown_fields_are_none(small_card):
     card = small_card()
     unknown = (card.domain, card.degradation, card.pixel_size, card.pixel_unit, card.recipe, card.license)
     assert unknown == (None,) * 6
@@ -92,17 +94,17 @@ def test_what_is_not_known_stays_unknown(small_card):
         {"training_data": ({"name": "T91", "sha256": "abc"},)},
     ],
 )
-def test_a_card_that_contradicts_itself_is_refused(small_card, fields):
+def test_an_inconsistent_card_is_refused(small_card, fields):
     with pytest.raises(ValidationError):
         small_card(**fields)
 
 
-def test_a_card_does_not_change(small_card):
+def test_a_card_is_frozen(small_card):
     with pytest.raises(ValidationError):
         small_card().name = "other"
 
 
-@pytest.mark.parametrize(("text", "field"), [("{", "the card"), ('{"name": "a"}', "family")])
-def test_text_that_is_no_card_is_refused_naming_the_field(text, field):
-    with pytest.raises(CheckpointError, match=field):
+@pytest.mark.parametrize(("text", "reason"), [("{", "it is not JSON"), ('{"name": "a"}', "family")])
+def test_other_text_is_refused_with_the_reason(text, reason):
+    with pytest.raises(CheckpointError, match=reason):
         Card.from_json(text)

@@ -1,3 +1,5 @@
+"""Models are listed, found by name or path, and loaded."""
+
 from __future__ import annotations
 
 import hashlib
@@ -8,9 +10,22 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from napari_sr.errors import CheckpointError, InputError
-from napari_sr.zoo import Architecture, catalog, list_models, load_model, load_pair, model_folder, write_model
+from napari_sr.zoo import (
+    Architecture,
+    as_model,
+    catalog,
+    list_models,
+    load_model,
+    load_pair,
+    loading,
+    model_folder,
+    modelfile,
+    write_model,
+)
+from napari_sr.zoo.header import CARD_KEY
 from napari_sr.zoo.published import PUBLISHED
 
 
@@ -33,16 +48,16 @@ def names(where):
     return [entry.name for entry in list_models() if entry.where == where]
 
 
-def test_the_user_folder_is_where_the_variable_says(folder):
+def test_the_user_folder_is_that_of_the_environment_variable(folder):
     assert model_folder() == folder
 
 
-def test_without_the_variable_it_is_the_users_own(monkeypatch):
-    monkeypatch.delenv("NAPARI_SR_MODELS", raising=False)
+def test_without_the_variable_it_is_in_the_users_data(monkeypatch):
+    monkeypatch.setenv("NAPARI_SR_MODELS", "")
     assert model_folder().parts[-2:] == ("napari-sr", "models")
 
 
-def test_a_user_folder_that_is_not_there_is_empty(folder):
+def test_a_missing_user_folder_is_empty(folder):
     folder.rmdir()
     assert names("user") == []
 
@@ -73,13 +88,13 @@ def test_models_are_listed_with_their_cards(folder, bundled, small_card, small_s
     assert by_name["theirs"].path == folder / "theirs.pth"
 
 
-def test_models_are_listed_by_their_names_whatever_their_suffixes(folder, srcnn):
+def test_models_are_sorted_by_their_names_without_suffixes(folder, srcnn):
     for name in ("srcnn-x3-915", "srcnn-x3", "srcnn-x4"):
         torch.save(srcnn, folder / f"{name}.pth")
     assert names("user") == ["srcnn-x3", "srcnn-x3-915", "srcnn-x4"]
 
 
-def test_a_damaged_file_is_listed_with_its_problem_and_refused_by_it(folder):
+def test_a_damaged_file_is_listed_with_its_problem_and_refused_with_it(folder):
     (folder / "bad.safetensors").write_bytes(b"no header")
     entry = next(entry for entry in list_models() if entry.name == "bad")
     assert "cut short" in entry.problem
@@ -87,14 +102,14 @@ def test_a_damaged_file_is_listed_with_its_problem_and_refused_by_it(folder):
         load_model("bad")
 
 
-def test_two_files_of_one_stem_go_by_their_full_names(folder, srcnn):
+def test_two_files_of_one_stem_have_their_full_names(folder, srcnn):
     torch.save(srcnn, folder / "a.pth")
     torch.save(srcnn, folder / "a.pkl")
     assert names("user") == ["a.pkl", "a.pth"]
     assert load_model("a.pth", scale=3).source == folder / "a.pth"
 
 
-def test_models_for_microscopy_come_before_those_for_photographs(folder, bundled, small_card, small_state):
+def test_models_for_microscopy_are_before_those_for_photographs(folder, bundled, small_card, small_state):
     for name, domain in (
         ("a", "natural"),
         ("b", None),
@@ -123,14 +138,14 @@ def test_a_file_in_the_user_folder_is_found_by_its_name_with_and_without_ending(
 
 
 @pytest.mark.parametrize("as_path", [str, Path])
-def test_a_checkpoint_by_path_gets_a_card_that_says_what_is_known(folder, tmp_path, srcnn, as_path):
+def test_a_checkpoint_by_path_gets_a_card_of_the_known_facts(folder, tmp_path, srcnn, as_path):
     torch.save({"params_ema": srcnn, "params": srcnn}, tmp_path / "theirs.pth")
     model = load_model(as_path(tmp_path / "theirs.pth"), scale=3, upsampling="lanczos3")
     card = model.card
     assert (card.name, card.family, card.scale, card.channels, card.color) == ("theirs", "srcnn", 3, 1, "luma")
     assert card.architecture.settings["upsampling"] == "lanczos3"
     assert (card.domain, card.degradation, card.license, card.pixel_size) == (None,) * 4
-    assert "weight set params_ema (params left aside)" in card.notes
+    assert "weight set params_ema (params not used)" in card.notes
     assert model.network(torch.rand(1, 1, 4, 5)).shape == (1, 1, 12, 15)
 
 
@@ -144,7 +159,7 @@ def test_a_checkpoint_by_path_gets_a_card_that_says_what_is_known(folder, tmp_pa
         ("MSRResNet", {"scale": 2, "features": 4, "blocks": 1}, "srgan", "rgb"),
     ],
 )
-def test_family_and_color_come_from_the_network(tmp_path, folder, draw_network, network, settings, family, color):
+def test_family_and_color_follow_from_the_network(tmp_path, folder, draw_network, network, settings, family, color):
     state = draw_network(Architecture(network=network, settings=settings)).state_dict()
     torch.save(state, tmp_path / "w.pth")
     card = load_model(tmp_path / "w.pth").card
@@ -153,17 +168,17 @@ def test_family_and_color_come_from_the_network(tmp_path, folder, draw_network, 
 
 def test_squeezenet_is_refused_by_name(tmp_path, draw_network):
     torch.save(draw_network(Architecture(network="SqueezeNetFeatures")).state_dict(), tmp_path / "w.pth")
-    with pytest.raises(CheckpointError, match=r"w\.pth holds SqueezeNetFeatures.*perceptual losses"):
+    with pytest.raises(CheckpointError, match=r"w\.pth is a SqueezeNetFeatures.*perceptual losses"):
         load_model(tmp_path / "w.pth")
 
 
 def test_a_checkpoint_that_is_not_recognized_is_refused_by_its_files_name(tmp_path, srcnn):
     torch.save(srcnn, tmp_path / "w.pth")
-    with pytest.raises(CheckpointError, match=r"w\.pth: SRCNN weights do not say .* give the scale"):
+    with pytest.raises(CheckpointError, match=r"w\.pth: SRCNN weights do not contain .* give the scale"):
         load_model(tmp_path / "w.pth")
 
 
-def test_an_unknown_name_is_answered_with_the_close_ones(folder, bundled, small_card, small_state):
+def test_an_unknown_name_is_refused_with_similar_ones(folder, bundled, small_card, small_state):
     write_model(bundled / "esrgan-compact-x4.safetensors", small_card(), {"weights": small_state(0)})
     with pytest.raises(InputError, match=r"no model called esrgan-compct-x4: did you mean .*esrgan-compact-x4"):
         load_model("esrgan-compct-x4")
@@ -172,27 +187,25 @@ def test_an_unknown_name_is_answered_with_the_close_ones(folder, bundled, small_
 
 
 @pytest.mark.parametrize("name", ["gone.pth", "some/folder/gone"])
-def test_a_path_that_is_not_there_is_named(folder, name):
+def test_a_missing_path_is_named(folder, name):
     with pytest.raises(CheckpointError, match="gone"):
         load_model(name)
 
 
-def test_another_factor_than_a_models_own_is_answered_with_the_model_that_has_it(
-    folder, bundled, small_card, small_state, draw_network
-):
+def test_another_factor_is_refused_with_the_models_that_have_it(folder, bundled, small_card, small_state, draw_network):
     write_model(bundled / "small-x2.safetensors", small_card(), {"weights": small_state(0)})
     architecture = Architecture(network="RRDBNet", settings={**small_card().architecture.settings, "scale": 4})
     card = small_card(architecture=architecture, scale=4)
     write_model(bundled / "small-x4.safetensors", card, {"weights": draw_network(architecture).state_dict()})
-    with pytest.raises(CheckpointError, match="small-x2 upscales by 2, not by 4; models that upscale by 4: small-x4"):
+    with pytest.raises(CheckpointError, match="small-x2 upscales by 2, not by 4: for 4 use small-x4"):
         load_model("small-x2", scale=4)
-    with pytest.raises(CheckpointError, match="models that upscale by 8: none at hand"):
+    with pytest.raises(CheckpointError, match="not by 8: there is no model for 8"):
         load_model("small-x2", scale=8)
     with pytest.raises(CheckpointError, match=r"small-x2\.safetensors upscales by 2, not by 4"):
         load_model(bundled / "small-x2.safetensors", scale=4)
 
 
-def test_alpha_goes_to_a_pair_and_to_nothing_else(folder, small_card, small_state):
+def test_alpha_is_for_pairs_only(folder, small_card, small_state):
     card = small_card(endpoints=("psnr", "gan"))
     write_model(folder / "pair.safetensors", card, {"psnr": small_state(1), "gan": small_state(2)})
     write_model(folder / "one.safetensors", small_card(), {"weights": small_state(1)})
@@ -202,10 +215,78 @@ def test_alpha_goes_to_a_pair_and_to_nothing_else(folder, small_card, small_stat
         load_model("one", alpha=0.4)
 
 
-def test_upsampling_goes_to_srcnn_and_to_nothing_else(folder, small_card, small_state):
+def test_upsampling_is_for_srcnn_only(folder, small_card, small_state):
     write_model(folder / "one.safetensors", small_card(), {"weights": small_state(1)})
     with pytest.raises(InputError, match="only SRCNN"):
         load_model("one", upsampling="nearest")
+
+
+@pytest.mark.parametrize("argument", [3, None, ["srcnn-x2"]])
+def test_what_is_neither_a_name_nor_a_path_is_refused(argument):
+    with pytest.raises(InputError, match="give the name of one, or the path"):
+        load_model(argument)
+    with pytest.raises(InputError, match="give a model, the name of one, or the path"):
+        as_model(argument)
+
+
+def test_the_list_is_displayed_as_a_table_and_its_slices_too(folder, bundled, small_card, small_state, srcnn):
+    card = small_card(domain="electron", license="MIT; with a long explanation")
+    write_model(bundled / "comes-with.safetensors", card, {"weights": small_state(0)})
+    torch.save(srcnn, folder / "theirs.pth")
+    (folder / "bad.safetensors").write_bytes(b"no header")
+    lines = repr(list_models()).splitlines()
+    assert lines[0].split() == ["NAME", "FAMILY", "FACTOR", "CHANNELS", "DOMAIN", "WHERE", "LICENSE"]
+    assert lines[1].split() == ["comes-with", "esrgan", "x2", "1", "electron", "bundled", "MIT;", "..."]
+    assert lines[2].split() == ["bad", "-", "-", "-", "-", "user,", "unusable", "-"]
+    assert lines[3].split() == ["theirs", "-", "-", "-", "-", "user", "-"]
+    assert len(lines) == 1 + len(list_models())
+    assert all(len(line) < 120 for line in lines)
+    assert len(repr(list_models()[:2]).splitlines()) == 3
+    assert len(repr(list_models()[0])) < 300
+
+
+def test_an_entry_has_the_facts_of_its_card(folder, bundled, small_card, small_state):
+    card = small_card(domain="electron", license="MIT")
+    write_model(bundled / "comes-with.safetensors", card, {"weights": small_state(0)})
+    entry = list_models()[0]
+    facts = (entry.scale, entry.channels, entry.domain, entry.family, entry.license)
+    assert facts == (2, 1, "electron", "esrgan", "MIT")
+
+
+def counted(monkeypatch, module, name):
+    """Count the calls of a function."""
+    calls, function = [], getattr(module, name)
+    monkeypatch.setattr(module, name, lambda *arguments: calls.append(arguments) or function(*arguments))
+    return calls
+
+
+def test_the_settings_file_is_read_once_for_a_list(monkeypatch, bundled):
+    monkeypatch.setenv("NAPARI_SR_MODELS", "")
+    calls = counted(monkeypatch, catalog, "load_config")
+    list_models()
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_one_header_is_read_and_the_weights_are_checked_once(
+    monkeypatch, folder, bundled, small_card, small_state, by_name
+):
+    for name in ("a", "b", "c"):
+        write_model(folder / f"{name}.safetensors", small_card(), {"weights": small_state(0)})
+    headers = counted(monkeypatch, catalog, "read_card") if by_name else counted(monkeypatch, loading, "read_card")
+    checks = counted(monkeypatch, modelfile, "check_tensors")
+    load_model("b" if by_name else folder / "b.safetensors")
+    assert [path.name for (path,) in headers] == ["b.safetensors"]
+    assert len(checks) == 1
+
+
+def test_weights_of_another_network_in_a_model_file_are_refused_by_its_name(folder, small_card, small_state):
+    write_model(folder / "mine.safetensors", small_card(), {"weights": small_state(0)})
+    tensors = {key: tensor for key, tensor in small_state(0).items() if key != "conv_hr.bias"}
+    save_file(tensors, folder / "mine.safetensors", metadata={CARD_KEY: small_card().to_json()})
+    for argument in ("mine", folder / "mine.safetensors"):
+        with pytest.raises(CheckpointError, match=r"^mine\.safetensors: The weights .* conv_hr\.bias is missing"):
+            load_model(argument)
 
 
 # Published files --------------------------------------------------------------------------------------------------
@@ -213,7 +294,7 @@ def test_upsampling_goes_to_srcnn_and_to_nothing_else(folder, small_card, small_
 
 @pytest.fixture
 def published(folder, monkeypatch, srcnn):
-    """One published file, in the user's folder, with the hash it has."""
+    """One published file in the user's folder, with its hash."""
     torch.save(srcnn, folder / "Theirs-x3.pth")
     start = hashlib.sha256((folder / "Theirs-x3.pth").read_bytes()).hexdigest()[:16]
     entry = replace(PUBLISHED[0], name="Theirs", file="Theirs-x3.pth", sha256_start=start, scale=3)
@@ -223,7 +304,7 @@ def published(folder, monkeypatch, srcnn):
 
 
 @pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)
-def test_a_published_file_says_where_it_is_and_where_to_put_it(folder, entry):
+def test_a_missing_published_file_is_refused_with_its_address_and_the_folder(folder, entry):
     for name in (entry.name, entry.file):
         with pytest.raises(CheckpointError) as caught:
             load_model(name)
@@ -271,8 +352,8 @@ def test_two_files_make_one_model_with_their_names_as_endpoints(tmp_path, small_
     assert model.card.endpoints == ("RRDB_PSNR", "RRDB_GAN")
     assert model.alpha == 0.25
     for alpha, seed in ((0, 1), (1, 2)):
-        found = model.with_alpha(alpha).network.state_dict()
-        assert all(torch.equal(found[key], tensor) for key, tensor in small_state(seed).items())
+        state = model.with_alpha(alpha).network.state_dict()
+        assert all(torch.equal(state[key], tensor) for key, tensor in small_state(seed).items())
 
 
 def test_a_pair_can_be_named_and_written_as_one_file(folder, small_state):
@@ -292,7 +373,7 @@ def test_a_checkpoint_and_a_model_file_of_one_network_make_a_pair(tmp_path, smal
         load_pair(path, path, scale=3)
 
 
-def test_two_files_of_one_name_get_two_names(tmp_path, small_state):
+def test_two_files_of_one_name_have_two_names(tmp_path, small_state):
     (tmp_path / "gan").mkdir()
     torch.save(small_state(1), tmp_path / "x4.pth")
     torch.save(small_state(2), tmp_path / "gan" / "x4.pth")
@@ -317,7 +398,7 @@ def test_a_pair_that_does_not_fit_is_refused(tmp_path, folder, srcnn, small_card
         load_pair(first, tmp_path / "other.safetensors")
     pair = small_card(endpoints=("a", "b"))
     write_model(tmp_path / "pair.safetensors", pair, {"a": small_state(1), "b": small_state(2)})
-    with pytest.raises(InputError, match=r"pair\.safetensors holds two weight sets already"):
+    with pytest.raises(InputError, match=r"pair\.safetensors has two weight sets already"):
         load_pair(first, tmp_path / "pair.safetensors")
     with pytest.raises(InputError, match="between 0 and 1"):
         load_pair(first, second, 2)

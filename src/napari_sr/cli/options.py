@@ -13,8 +13,9 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from napari_sr.conversion import parse_memory
 from napari_sr.errors import InputError
-from napari_sr.settings import JobSettings, Overlap, describe_setting, parse_memory
+from napari_sr.settings import JobSettings, Overlap, describe_setting
 
 KERNELS = "nearest, bilinear, bicubic or lanczos3"
 ModelOption = Annotated[str, typer.Option("--model", "-m", help="A name from `napari-sr models`, or a weight file.")]

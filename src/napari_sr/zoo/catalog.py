@@ -332,5 +332,6 @@ def _other_scale(name: str, card: Card, scale: int | None) -> str:
     """Return the message for a model that has another factor, with the models that have the requested one."""
     others = [entry for entry in list_models() if entry.card is not None and entry.scale == scale]
     same_family = [entry for entry in others if entry.family == card.family]
-    remedy = ", ".join(entry.name for entry in same_family or others) or "none available"
-    return f"{name} upscales by {card.scale}, not by {scale}: models that upscale by {scale} are {remedy}."
+    names = ", ".join(entry.name for entry in same_family or others)
+    remedy = f"for {scale} use {names}" if names else f"there is no model for {scale}"
+    return f"{name} upscales by {card.scale}, not by {scale}: {remedy}."

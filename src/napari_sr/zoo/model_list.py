@@ -95,5 +95,11 @@ def _row(entry: ModelEntry) -> list[str]:
         "" if entry.channels is None else str(entry.channels),
         entry.domain or "",
         entry.place(),
-        entry.license or "",
+        _shortened(entry.license or ""),
     ]
+
+
+def _shortened(license: str) -> str:
+    """Return the first part of a license text."""
+    first, semicolon, _ = license.partition(";")
+    return f"{first}; ..." if semicolon else first
