@@ -149,7 +149,7 @@ def test_pairs_are_matched_and_their_shift_is_shown(finetuning):
     assert "too small to estimate" in panel.images.facts.value
     panel.start()
     assert "srcnn-x2-quick" in names()
-    assert "low-resolution images as they were taken" in panel.outcome.card.value
+    assert "Low resolution: recorded images" in panel.outcome.card.value
     panel.outcome.use_button.native.click()
     assert open_panels(viewer)[0].layer_choice.layer.name == "low"
 

@@ -132,7 +132,7 @@ def format_card(card: Card) -> str:
         "Family": f"{card.family.upper()}, factor {card.scale}",
         "Domain": card.domain,
         "Trained on": ", ".join(data.name for data in card.training_data),
-        "Low resolution": card.degradation,
+        "Low resolution": "recorded images" if card.paired else card.degradation,
         "Pixel size": size,
         "Brightness": card.intensity,
         "Figures": figures,
