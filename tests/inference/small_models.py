@@ -1,4 +1,4 @@
-"""Small models made in memory, for the tests of this room."""
+"""Small models for the tests of inference."""
 
 from typing import Any
 

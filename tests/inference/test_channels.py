@@ -1,4 +1,4 @@
-"""Channels of the image and of the network: what is put around a network, compared with the same by hand."""
+"""Networks with adapters for the channels and ranges of images."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from napari_sr.imaging.color import GRAY_WEIGHTS, rgb_to_ycbcr, ycbcr_to_rgb
 from napari_sr.imaging.resize import resize
 from napari_sr.inference import Job, upscale
 from napari_sr.inference.channels import (
-    GrayThroughColor,
-    InRange,
-    LumaOfColor,
+    GrayAdapter,
+    LumaAdapter,
+    RangeAdapter,
     check_channels,
     network_for,
     separate_colors,
@@ -80,7 +80,7 @@ def run(network: nn.Module, image: Image) -> Image:
 # Gray through color
 
 
-def test_gray_goes_through_color_replicated_and_is_weighed_back() -> None:
+def test_gray_is_replicated_and_the_result_is_the_weighted_sum_of_the_colors() -> None:
     network, gray = color_network(), plane(1)
     around = network_for(network, card(3, "rgb"), 1)
     colors = run(network, np.repeat(gray, 3, 0))
@@ -92,9 +92,9 @@ def test_gray_goes_through_color_replicated_and_is_weighed_back() -> None:
     assert np.abs(colors.mean(0) - expected).max() > 1e-2
 
 
-def test_the_weights_sum_to_one_so_that_gray_keeps_its_value() -> None:
+def test_the_weights_of_the_colors_sum_to_one() -> None:
     around: Any = network_for(color_network(), card(3, "rgb"), 1)
-    assert isinstance(around, GrayThroughColor)
+    assert isinstance(around, GrayAdapter)
     assert float(around.weigh.weight.double().sum()) == pytest.approx(1.0, abs=1e-7)
 
 
@@ -102,7 +102,7 @@ def test_the_weights_sum_to_one_so_that_gray_keeps_its_value() -> None:
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3])
-def test_luminance_goes_through_and_colors_are_interpolated(scale: int) -> None:
+def test_luma_passes_through_the_network_and_chroma_is_interpolated(scale: int) -> None:
     network, rgb = luma_network(scale), plane(3)
     around = network_for(network, card(1, "luma"), 3)
     ycbcr = rgb_to_ycbcr(np.moveaxis(rgb, 0, -1).astype(np.float64))
@@ -114,7 +114,7 @@ def test_luminance_goes_through_and_colors_are_interpolated(scale: int) -> None:
     assert np.abs(result - expected).max() <= 1e-5
 
 
-def test_luminance_of_colors_is_streamed_as_it_is_whole() -> None:
+def test_luma_of_colors_streamed_equals_the_whole_image() -> None:
     around: Any = network_for(luma_network(3), card(1, "luma"), 3)
     rgb = plane(3, 90, 40)
     for memory in ("auto", 1):
@@ -123,7 +123,7 @@ def test_luminance_of_colors_is_streamed_as_it_is_whole() -> None:
         assert runner.tiling.startswith("exact")
 
 
-def test_colors_see_as_far_as_their_interpolation_even_where_the_network_does_not() -> None:
+def test_the_receptive_radius_includes_the_interpolation_of_chroma() -> None:
     nearest = drawn(SRCNN(scale=2, kernels=(1, 1, 1), features=(2, 2), upsampling="nearest"))
     around: Any = network_for(nearest, card(1, "luma"), 3)
     assert nearest.receptive_radius == 0
@@ -137,19 +137,19 @@ def test_colors_see_as_far_as_their_interpolation_even_where_the_network_does_no
     assert np.abs(through(PlaneRunner(around, CPU, memory=1), rgb) - run(around, rgb)).max() <= 2e-5
 
 
-def test_gray_through_luminance_is_the_same_image_in_color() -> None:
+def test_gray_through_a_luma_network_equals_the_same_image_in_color() -> None:
     network, gray = luma_network(), plane(1)
     colors = run(network_for(network, card(1, "luma"), 3), np.repeat(gray, 3, axis=0))
     alone = run(network_for(network, card(1, "luma"), 1), gray)
     assert np.abs(colors - alone).max() <= 1e-5
 
 
-def test_luma_taken_out_of_colors_already_is_taken_as_it_is() -> None:
+def test_luma_planes_need_no_adapter() -> None:
     network = luma_network()
     assert network_for(network, card(1, "luma"), 1, luma=True) is network
 
 
-def test_gray_through_luminance_is_streamed_as_it_is_whole() -> None:
+def test_gray_through_a_luma_network_streamed_equals_the_whole_image() -> None:
     around, image = network_for(luma_network(), card(1, "luma"), 1), plane(1)
     assert np.abs(through(PlaneRunner(around, CPU, memory=1), image) - run(around, image)).max() <= 2e-5
 
@@ -158,7 +158,7 @@ def test_gray_through_luminance_is_streamed_as_it_is_whole() -> None:
 
 
 @pytest.mark.parametrize(("channels", "color", "colors"), [(3, "rgb", 3), (1, "gray", 1)])
-def test_a_network_that_fits_is_given_as_it_is(channels: int, color: str, colors: int) -> None:
+def test_a_network_with_the_channels_of_the_image_needs_no_adapter(channels: int, color: str, colors: int) -> None:
     network = RRDBNet(scale=2, in_channels=channels, out_channels=channels, features=8, growth=4, blocks=1)
     assert network_for(network, card(channels, color), colors) is network
 
@@ -166,21 +166,21 @@ def test_a_network_that_fits_is_given_as_it_is(channels: int, color: str, colors
 # Ranges
 
 
-def test_ranges_are_put_around_the_network() -> None:
+def test_values_are_mapped_to_the_ranges_of_the_network() -> None:
     network, image = luma_network(), plane(1)
     ranges = {"intensity_range": (-1.0, 1.0), "output_range": (16.0, 235.0)}
     around = network_for(network, card(1, "gray", **ranges), 1)
-    assert isinstance(around, InRange)
+    assert isinstance(around, RangeAdapter)
     expected = (run(network, image * 2 - 1) - 16) / (235 - 16)
     assert np.abs(run(around, image) - expected).max() <= 1e-5
 
 
-def test_ranges_are_those_of_the_network_and_not_of_what_is_around_it() -> None:
+def test_colors_are_converted_before_values_are_mapped_to_the_range() -> None:
     """Colors change space between 0 and 1, and only then go into the network's range."""
     network, rgb = luma_network(), plane(3)
     ranges = {"intensity_range": (0.0, 255.0), "output_range": (0.0, 255.0)}
     around = network_for(network, card(1, "luma", **ranges), 3)
-    assert isinstance(around, LumaOfColor)
+    assert isinstance(around, LumaAdapter)
     ycbcr = rgb_to_ycbcr(np.moveaxis(rgb, 0, -1))
     luma = run(network, 255 * ycbcr[None, ..., 0])[0] / 255
     chroma = [resize(ycbcr[..., c], (38, 26), kernel="bicubic") for c in (1, 2)]
@@ -188,7 +188,7 @@ def test_ranges_are_those_of_the_network_and_not_of_what_is_around_it() -> None:
     assert np.abs(run(around, rgb) - expected).max() <= 2e-5
 
 
-def test_a_network_in_its_range_is_streamed_as_it_is_whole() -> None:
+def test_a_range_adapter_streamed_equals_the_whole_image() -> None:
     around = network_for(luma_network(), card(1, "gray", intensity_range=(-1.0, 1.0), output_range=(-2.0, 3.0)), 1)
     image = plane(1, 80, 30)
     runner = PlaneRunner(around, CPU)
@@ -199,13 +199,13 @@ def test_a_network_in_its_range_is_streamed_as_it_is_whole() -> None:
 # Colors one by one
 
 
-def test_only_a_gray_network_takes_colors_one_by_one() -> None:
+def test_only_gray_networks_are_applied_to_each_color() -> None:
     assert separate_colors(card(1, "gray"))
     assert not separate_colors(card(1, "luma"))
     assert not separate_colors(card(3, "rgb"))
 
 
-def test_colors_one_by_one_are_three_gray_planes() -> None:
+def test_separate_colors_equal_three_gray_planes() -> None:
     model = rrdb(2, 1)
     image = np.random.default_rng(3).integers(0, 256, (4, 9, 8, 3), np.uint8)
     together = Job(model, JobSettings(batch=3)).run(image, "ZYXC").data
@@ -214,7 +214,7 @@ def test_colors_one_by_one_are_three_gray_planes() -> None:
         assert np.array_equal(together[..., color], alone)
 
 
-def test_gray_and_color_models_agree_with_their_network_through_a_job() -> None:
+def test_a_job_equals_the_adapted_network() -> None:
     settings = {"scale": 2, "features": 8, "blocks": 1}
     network = drawn(MSRResNet(**settings))  # type: ignore[arg-type]
     model = model_of(network, "MSRResNet", settings, color="rgb")
@@ -228,11 +228,11 @@ def test_gray_and_color_models_agree_with_their_network_through_a_job() -> None:
 
 
 @pytest.mark.parametrize("channels", [2, 4, 12])
-def test_other_channels_are_refused(channels: int) -> None:
-    with pytest.raises(InputError, match=f"'small' takes images of {channels} channels.* choose a model of 1 or 3"):
+def test_models_of_other_channels_are_refused(channels: int) -> None:
+    with pytest.raises(InputError, match=f"'small' is for images of {channels} channels.* choose a model of 1 or 3"):
         check_channels(card(channels, "gray"))
 
 
-def test_the_usual_channels_are_not_refused() -> None:
+def test_models_of_one_and_three_channels_are_accepted() -> None:
     for model in (identity(), identity(3, "rgb")):
         check_channels(model.card)

@@ -1,4 +1,4 @@
-"""A job over a layer as a script: the same pixels in the same place, from a fresh process."""
+"""Generated scripts give the same pixels at the same position in a new process."""
 
 import ast
 import subprocess
@@ -80,7 +80,7 @@ def drawn(folder: Path) -> list[tuple[Job, str, Part | None]]:
     ]
 
 
-def test_ten_settings_give_the_same_pixels_and_place_in_a_fresh_process(weights: Path) -> None:
+def test_ten_settings_give_the_same_pixels_and_position_in_a_new_process(weights: Path) -> None:
     opened = layers(weights)
     expected = []
     scripts = []
@@ -89,12 +89,13 @@ def test_ten_settings_give_the_same_pixels_and_place_in_a_fresh_process(weights:
         expected.append(run_layer(job, prepared))
         scripts.append(weights / f"script{n}.py")
         scripts[-1].write_text(as_script(job, prepared), encoding="utf-8")
-        assert expected[-1][1]["metadata"]["napari_sr"]["script"] == as_script(job, prepared)
+        assert expected[-1].layer_data[1]["metadata"]["napari_sr"]["script"] == as_script(job, prepared)
     done = subprocess.run(
         [sys.executable, "-c", RUNNER, *map(str, scripts)], capture_output=True, text=True, cwd=weights, check=False
     )
     assert done.returncode == 0, done.stderr
-    for script, (data, kwargs, _) in zip(scripts, expected, strict=True):
+    for script, result in zip(scripts, expected, strict=True):
+        data, kwargs, _ = result.layer_data
         with np.load(f"{script}.npz", allow_pickle=True) as found:
             assert found["result"].dtype == data.dtype
             assert np.array_equal(found["result"], data)
@@ -132,7 +133,7 @@ def test_several_parts_are_one_script(weights: Path) -> None:
     found: dict[str, Any] = {"__name__": "script"}
     exec(compile(script, "script", "exec"), found)
     for number, one in enumerate(prepared):
-        data, kwargs, _ = run_layer(job, one)
+        data, kwargs, _ = run_layer(job, one).layer_data
         assert np.array_equal(found["results"][number], data)
         again, source = Image(found["results"][number], **found["layers"][number]), Layer.create(data, kwargs, "image")
         assert again.name == source.name
@@ -145,26 +146,26 @@ def test_several_parts_are_one_script(weights: Path) -> None:
         assert written.pixel_size == pytest.approx({letter: own[letter] for letter in written.pixel_size})
 
 
-def test_a_layer_without_a_file_leaves_its_place(weights: Path) -> None:
+def test_a_layer_without_a_file_has_a_line_to_fill_in(weights: Path) -> None:
     job = Job(load_model("srcnn-x2"))
     layer = Image(RNG.integers(0, 256, (8, 9), np.uint8), name='a "name"\nof two lines')
     script = as_script(job, prepare_layer(job, layer))
-    assert "came from no file: put its array here." in script
+    assert "has no file: put its array here." in script
     with pytest.raises(SystemExit, match=r"This script is for an array of \(8, 9\) uint8"):
         exec(compile(script, "script", "exec"), {"__name__": "script"})
     filled = script.replace("image = None", "image = given")
     found: dict[str, Any] = {"__name__": "script", "given": layer.data}
     exec(compile(filled, "script", "exec"), found)
-    assert np.array_equal(found["result"], run_layer(job, prepare_layer(job, layer))[0])
+    assert np.array_equal(found["result"], run_layer(job, prepare_layer(job, layer)).layer_data[0])
 
 
-def test_the_metadata_hold_the_whole_job(weights: Path) -> None:
+def test_the_metadata_contain_the_whole_job(weights: Path) -> None:
     pair = load_pair(str(weights / "tiny0.pth"), str(weights / "tiny1.pth"), 0.3)
     job = Job(
         pair, JobSettings(tiling=Overlap(tile=16, overlap=4, blend=2), intensity=Percentiles(1, 99), target="0.04 um")
     )
     layer = layers(weights)["both"]
-    facts = run_layer(job, prepare_layer(job, layer))[1]["metadata"]["napari_sr"]
+    facts = run_layer(job, prepare_layer(job, layer)).layer_data[1]["metadata"]["napari_sr"]
     assert facts["job"]["model"]["source"] == [str(weights / "tiny0.pth"), str(weights / "tiny1.pth")]
     assert facts["job"]["model"]["alpha"] == 0.3
     assert facts["job"]["tiling"] == {"tile": 16, "overlap": 4, "blend": 2}

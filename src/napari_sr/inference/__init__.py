@@ -1,6 +1,6 @@
-"""Inference: a job over a whole n-D image, and the passing of planes through a network on a device.
+"""Inference: jobs, which apply a model to n-D images plane by plane.
 
-The names load on first use, so that a window can be drawn without importing torch.
+The names are loaded on first use, so that the window opens without importing torch.
 """
 
 import lazy_loader

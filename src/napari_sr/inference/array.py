@@ -1,4 +1,4 @@
-"""Upscaling of an array: an array goes in, and a larger one with the same dtype, axes and order comes out."""
+"""Upscaling of an array to a larger array with the same dtype and axes."""
 
 from __future__ import annotations
 
@@ -72,17 +72,18 @@ def upscale(
         Number of planes of a stack that are computed together; auto, or 1 or more.
     intensity : {"auto", "dtype", "percentile", "contrast"}, Percentiles or (float, float), default "auto"
         Values of the image that stand for black and white: auto, dtype, percentile, contrast, or two values. They are
-        chosen once for the whole image, bound nothing, and are undone in the result.
+        chosen once for the whole image. Values outside are not clipped, and the mapping is undone in the result.
     target : float or str, optional
         Size of the result if not the model's own: a factor such as 2.5, or a pixel size such as 0.05 um. The network's
         result is resized to it, bicubic and antialiased, to the nearest whole number of pixels.
     part : Part, optional
-        The part of the image to upscale; by default all. The result has the pixels of that part of the whole result.
+        The part of the image to upscale; by default all. With exact tiling its pixels are those of the whole result.
     pixel_size : mapping of str to float, optional
-        The image's pixel size by axis letter, such as ``{"Y": 0.1, "X": 0.1}``, for a target that is a pixel size.
+        Pixel size of the image by axis letter, such as ``{"Y": 0.1, "X": 0.1}``, for a target that is a pixel size and
+        for a store.
     unit : str, optional
         Unit of `pixel_size`, such as "um".
-    out : array or path, optional
+    out : array, str or Path, optional
         Destination: an array of the result's shape and dtype (numpy, memory-mapped, zarr), or the path of an OME-Zarr
         store that does not exist yet (such as "result.ome.zarr"). By default an array in memory.
     progress : callable, optional
@@ -93,13 +94,13 @@ def upscale(
     Returns
     -------
     array
-        Same dtype, axes and order as `image`; longer in Y and X by the model's factor, or of the target's size. A numpy
-        array; with `out`, the array that was given, or a lazy view of the store's finest level.
+        The upscaled image, with the dtype and axes of `image`: a numpy array, the array given as `out`, or a lazy view
+        of the finest level of the store.
 
     Raises
     ------
     InputError
-        If image, axes or settings do not fit; nothing was computed then.
+        If image, axes or settings do not fit, or the result does not fit into memory. Nothing is computed then.
     CheckpointError
         If the model cannot be loaded.
     Cancelled

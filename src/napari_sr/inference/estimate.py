@@ -19,7 +19,7 @@ from napari_sr.inference.compute.tiles import axis_tiles
 from napari_sr.inference.formatting import format_bytes, format_seconds
 from napari_sr.inference.job import Job
 from napari_sr.inference.region import Region
-from napari_sr.inference.speed import ENOUGH, keep_speed, known_speed, measure_speed
+from napari_sr.inference.speed import LEAST_SECONDS, known_speed, measure_speed, store_speed
 from napari_sr.settings import Overlap
 from napari_sr.zoo.architectures import build_empty
 from napari_sr.zoo.catalog import as_model
@@ -34,20 +34,22 @@ class Estimate:
 
     Parameters
     ----------
-    source, result : Axes
-        Of what goes in (the part, if one was named) and what comes out.
+    source : Axes
+        Axes and shape of the part that is upscaled, or of the image.
+    result : Axes
+        Axes and shape of the result.
     dtype : dtype
-        Of both.
+        Data type of both.
     pixel_size, result_pixel_size : dict of str to float
-        Before and after, by axis letter; empty where they are not known.
+        Pixel size of source and result by axis letter; empty if it is not known.
     unit : str or None
-        Of both.
+        Unit of both.
     bytes : int
-        That the result takes.
+        Memory of the result, in bytes.
     seconds : float or None
-        That the work will take about; None where the speed was not measured yet.
+        Duration of the computation, in seconds; None if the speed has not been measured yet.
     device : str
-        Kind of device: "cpu", "cuda" or "mps".
+        Type of the device: "cpu", "cuda" or "mps".
     """
 
     source: Axes
@@ -61,9 +63,15 @@ class Estimate:
     device: str
 
     def sentence(self) -> str:
-        """Say it in one line: "512 x 512 uint16, 0.1 µm -> 2048 x 2048, 0.025 µm, 8 MiB, about 40 s on this GPU"."""
-        before = [f"{_shape_words(self.source)} {self.dtype}", *_size_words(self.pixel_size, self.unit)]
-        after = [_shape_words(self.result), *_size_words(self.result_pixel_size, self.unit), format_bytes(self.bytes)]
+        """Return the estimate as one line of text.
+
+        Returns
+        -------
+        str
+            Such as "512 x 512 uint16, 0.1 µm -> 2048 x 2048, 0.025 µm, 8 MiB, about 40 s on this GPU".
+        """
+        before = [f"{_format_shape(self.source)} {self.dtype}", *_format_size(self.pixel_size, self.unit)]
+        after = [_format_shape(self.result), *_format_size(self.result_pixel_size, self.unit), format_bytes(self.bytes)]
         if self.seconds is not None:
             after.append(f"{format_seconds(self.seconds)} on {_DEVICES.get(self.device, self.device)}")
         return f"{', '.join(before)} -> {', '.join(after)}"
@@ -79,29 +87,32 @@ def estimate(
     unit: str | None = None,
     **settings: Any,
 ) -> Estimate:
-    """Estimate size, memory and time of an upscaling, without reading a pixel.
+    """Estimate size, memory and time of upscaling an image, without reading its pixels.
 
     Parameters
     ----------
     image : array
-        numpy, dask or zarr array; only its shape and dtype are read.
+        numpy, dask or zarr array; only its shape and dtype are used.
     model : Model, str or Path
         A model, the name of one (see `list_models`), or the path of a model file or checkpoint.
     axes : str, optional
-        As for `upscale`.
+        A letter of T, C, Z, Y, X for each dimension, in any order; a last C of size 3 or 4 is RGB(A). By default the
+        axes are determined by the shape.
     part : Part, optional
-        The part of the image; by default all.
+        The part of the image to upscale; by default all.
     pixel_size : mapping of str to float, optional
-        The image's pixel size by axis letter.
+        Pixel size of the image by axis letter, such as ``{"Y": 0.1, "X": 0.1}``.
     unit : str, optional
-        Unit of `pixel_size`.
+        Unit of `pixel_size`, such as "um".
     **settings
-        Settings of the job, as for `upscale`.
+        Settings of the job by name: device, precision, tiling, memory, self_ensemble, batch, intensity and target, with
+        the values of `JobSettings`.
 
     Returns
     -------
     Estimate
-        `seconds` is measured by a short run if the speed of this network on this device is not known yet.
+        The estimate. If the speed of this network on this device is not known, it is measured in a short calibration
+        run.
 
     Raises
     ------
@@ -114,15 +125,15 @@ def estimate(
     --------
     >>> import numpy as np
     >>> import napari_sr as sr
-    >>> found = sr.estimate(np.zeros((32, 32), np.uint8), "srcnn-x2", device="cpu")
-    >>> found.result.shape, found.bytes
+    >>> expected = sr.estimate(np.zeros((32, 32), np.uint8), "srcnn-x2", device="cpu")
+    >>> expected.result.shape, expected.bytes
     ((64, 64), 4096)
     """
-    meaning = parse_axes(axes, tuple(image.shape))
+    parsed = parse_axes(axes, tuple(image.shape))
     job = Job(as_model(model), load_settings(**settings))
-    if known_speed(job, image.dtype, meaning.rgb) is None:
-        measure_speed(job, image.dtype, meaning.rgb)
-    region = job.region(meaning, part, pixel_size=pixel_size, unit=unit)
+    if known_speed(job, image.dtype, parsed.rgb) is None:
+        measure_speed(job, image.dtype, parsed.rgb)
+    region = job.region(parsed, part, pixel_size=pixel_size, unit=unit)
     return estimate_region(job, region, image.dtype, pixel_size=pixel_size, unit=unit)
 
 
@@ -134,25 +145,25 @@ def estimate_region(
     pixel_size: Mapping[str, float] | None = None,
     unit: str | None = None,
 ) -> Estimate:
-    """Estimate a job over a region of an image; takes no time, and may be called on the window's thread.
+    """Estimate size, memory and time of a job, without a calibration run. May be called on the main thread of a window.
 
     Parameters
     ----------
     job : Job
         The job.
     region : Region
-        From `Job.region`.
+        The region of the image, from `Job.region`.
     dtype : dtype
-        Of the image.
+        Data type of the image.
     pixel_size : mapping of str to float, optional
-        The image's pixel size by axis letter.
+        Pixel size of the image by axis letter.
     unit : str, optional
         Unit of `pixel_size`; "pixel" counts as unknown.
 
     Returns
     -------
     Estimate
-        `seconds` is None unless the speed of this network on this device is known: see `measure_speed`.
+        The estimate. `seconds` is None unless the speed of this network on this device is known (`measure_speed`).
     """
     axes = region.axes
     known = dict(pixel_size or {}) if unit not in (None, "pixel") else {}
@@ -172,27 +183,27 @@ def estimate_region(
 
 
 def learn_speed(job: Job, region: Region, dtype: npt.DTypeLike, seconds: float) -> None:
-    """Update the known speed from a run that has ended; the calibration run may have been slowed by other load.
+    """Update the known speed after a run, since the calibration run may have been slowed by other load.
 
     Parameters
     ----------
     job : Job
         The job.
     region : Region
-        What was upscaled.
+        The region that was upscaled.
     dtype : dtype
-        Of the image.
+        Data type of the image.
     seconds : float
-        Time of the run; one that was too short to be exact is ignored.
+        Duration of the run, in seconds; one below `napari_sr.inference.speed.LEAST_SECONDS` is ignored.
     """
-    if seconds >= ENOUGH:
-        keep_speed(job, dtype, region.axes.rgb, seconds / _pixels(job, region))
+    if seconds >= LEAST_SECONDS:
+        store_speed(job, dtype, region.axes.rgb, seconds / _pixels(job, region))
 
 
 def _pixels(job: Job, region: Region) -> float:
-    """Pixels that go through the network: margins, overlaps and turns included."""
+    """Count the pixels that the network is applied to, margins, overlaps and self-ensemble included."""
     axes = region.axes
-    # The network without weights, which was built when the model was loaded.
+    # Without weights: the network has been built when the model was loaded, so this takes no time.
     network = build_empty(job.model.card.architecture)
     alignment = int(network.alignment)  # type: ignore[arg-type]
     ranges = region.read(int(network.receptive_radius), alignment)  # type: ignore[arg-type]
@@ -206,12 +217,12 @@ def _pixels(job: Job, region: Region) -> float:
     return float(planes * height * width * (8 if job.settings.self_ensemble else 1))
 
 
-def _shape_words(axes: Axes) -> str:
+def _format_shape(axes: Axes) -> str:
     lengths = axes.shape[:-1] if axes.rgb else axes.shape
     colors = (" RGBA" if axes.rgba else " RGB") if axes.rgb else ""
     return " x ".join(str(length) for length in lengths) + colors
 
 
-def _size_words(pixel_size: Mapping[str, float], unit: str | None) -> list[str]:
+def _format_size(pixel_size: Mapping[str, float], unit: str | None) -> list[str]:
     sizes = list(dict.fromkeys(f"{pixel_size[letter]:.4g}" for letter in "YX" if letter in pixel_size))
     return [f"{' x '.join(sizes)} {unit_symbol(unit)}"] if sizes and unit is not None else []

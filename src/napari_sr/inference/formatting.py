@@ -1,10 +1,21 @@
-"""How much and how long, said as roughly as it is known. Needs no torch."""
+"""Text for amounts of memory and times. Needs no torch."""
 
 from __future__ import annotations
 
 
 def format_bytes(count: int) -> str:
-    """Say a number of bytes, such as "128 MiB"."""
+    """Format a number of bytes.
+
+    Parameters
+    ----------
+    count : int
+        Bytes.
+
+    Returns
+    -------
+    str
+        Three digits and a binary unit, such as "128 MiB".
+    """
     value, units = float(count), ["bytes", "KiB", "MiB", "GiB", "TiB"]
     while value >= 1023.5 and len(units) > 1:
         value, units = value / 1024, units[1:]
@@ -12,7 +23,18 @@ def format_bytes(count: int) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """Say a time as roughly as it is known: "less than 1 s", "about 40 s", "about 3 min", "about 2.5 h"."""
+    """Format an estimated time, without more digits than it is accurate to.
+
+    Parameters
+    ----------
+    seconds : float
+        The time in seconds.
+
+    Returns
+    -------
+    str
+        Such as "less than 1 s", "about 40 s", "about 3 min" or "about 2.5 h".
+    """
     if seconds < 1:
         return "less than 1 s"
     if seconds < 10:

@@ -1,4 +1,4 @@
-"""A job: a model and settings, run over a whole n-D image plane by plane."""
+"""A job: a model and settings, applied to an n-D image plane by plane."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Result:
     Parameters
     ----------
     data : array
-        The image: a numpy array, the array that was given to be written to, or a lazy view of a store's finest level.
+        The upscaled image: a numpy array, the array given as `out`, or a lazy view of the finest level of a store.
     report : Report
-        How it was made.
-    levels : list of array
-        All levels of a store, the finest first; else empty.
+        Facts of the run.
+    levels : list of array, optional
+        All levels of a store, the finest first; empty without a store.
     """
 
     data: Any
@@ -52,19 +52,19 @@ class Result:
 
 @dataclass(frozen=True)
 class Job:
-    """A model and settings: everything that decides the pixels of a result, beside the image.
+    """A model and settings: all that determines the pixels of a result, except the image.
 
     Parameters
     ----------
     model : Model
-        From `napari_sr.load_model`.
+        A model, from `load_model`.
     settings : JobSettings, optional
-        By default those of the settings file.
+        Settings; by default those of the settings file.
 
     Raises
     ------
     InputError
-        If the device is not on this machine, or the settings do not fit the device or the model.
+        If the device is not on this machine, or the model has a number of channels other than 1 or 3.
 
     Examples
     --------
@@ -79,7 +79,7 @@ class Job:
     settings: JobSettings = field(default_factory=load_settings)
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot work, before any image is read."""
+        """Check settings and model before an image is read."""
         settings = self.settings
         device = choose_device(settings.device)
         choose_precision(settings.precision, device)
@@ -87,17 +87,24 @@ class Job:
         check_channels(self.model.card)
 
     def where(self, dtype: npt.DTypeLike) -> tuple[torch.device, torch.dtype]:
-        """Return the device and the number format in which an image is computed.
+        """Return the device and the number format of the computation for an image.
 
         Parameters
         ----------
         dtype : dtype
-            Of the image. With precision "auto" an 8-bit image is computed in float16 on a GPU, if the model loses
-            little by it: the loss stands on its card, or is measured once on that GPU.
+            Data type of the image.
 
         Returns
         -------
-        torch.device, torch.dtype
+        device : torch.device
+            The device.
+        number_format : torch.dtype
+            float32, bfloat16 or float16.
+
+        Notes
+        -----
+        With precision "auto" an 8-bit image is computed in float16 on a GPU, if the error of the model in float16 is
+        small. The error is on the card of the model, or else is measured once.
         """
         precision = self.settings.precision
         device, measured = choose_device(self.settings.device), self.model.card.precision
@@ -114,27 +121,29 @@ class Job:
         pixel_size: Mapping[str, float] | None = None,
         unit: str | None = None,
     ) -> Region:
-        """Work out which pixels are read and made, without reading the image.
+        """Compute which pixels are read and which are computed, without reading the image.
 
         Parameters
         ----------
         axes : Axes
-            The whole image's.
+            Axes of the whole image.
         part : Part, optional
             The part of the image to upscale; by default all.
         pixel_size : mapping of str to float, optional
-            The image's pixel size by axis letter, for a target that is a pixel size.
+            Pixel size of the image by axis letter, for a target that is a pixel size.
         unit : str, optional
-            Unit of `pixel_size`.
+            Unit of `pixel_size`, such as "um".
 
         Returns
         -------
         Region
+            The region, for `run_region`.
 
         Raises
         ------
         InputError
-            The part does not lie in the image, or the target cannot be reached.
+            If the part is outside the image, the target leaves no pixel, or it is a pixel size and that of the image
+            is not given.
         """
         target = None if self.settings.target is None else parse_target(self.settings.target)
         factors = None if target is None else target.factors(pixel_size, unit)
@@ -148,28 +157,30 @@ class Job:
         *,
         cancel: Cancel | None = None,
     ) -> dict[int | None, IntensityMap]:
-        """Choose the intensity maps of a whole image, to be given to `run` for one part of it after another.
+        """Choose the intensity maps of a whole image, so that `run` does not repeat it for every part.
 
         Parameters
         ----------
         image : array
-            The whole image; its values are read only for percentiles.
+            The whole image. Its values are read for percentiles only.
         axes : Axes
-            The image's.
+            Axes of the image.
         contrast_limits : (float, float), optional
-            Of the layer, for ``intensity="contrast"``.
+            Contrast limits of the layer, for ``intensity="contrast"``.
         cancel : callable, optional
             Called before each plane is read; returning True ends the work with `Cancelled`.
 
         Returns
         -------
         dict of (int or None) to IntensityMap
-            The map of each separate channel by its number, or of all by None.
+            The map of each separate channel by its number, or of the whole image by None.
 
         Raises
         ------
         InputError
             If the intensity does not fit the image.
+        Cancelled
+            If `cancel` returned True.
         """
         return intensity_maps(
             self.settings.intensity,
@@ -199,25 +210,26 @@ class Job:
         Parameters
         ----------
         image : array
-            numpy, dask or zarr; read plane by plane and never changed.
+            numpy, dask or zarr array; read plane by plane and never changed.
         axes : str or Axes, optional
-            A letter of T, C, Z, Y, X for each dimension; a last C of size 3 or 4 is RGB(A). By default by the shape.
+            A letter of T, C, Z, Y, X for each dimension; a last C of size 3 or 4 is RGB(A). By default the axes are
+            determined by the shape.
         part : Part, optional
-            The part to upscale; by default all. With exact tiling a part has the pixels that it has inside the whole
-            result, to rounding: it is read with a margin, and the intensity is that of the whole image.
-        maps : dict, optional
-            From `intensity_maps`, so that they are not chosen again for every part.
+            The part to upscale; by default all. With exact tiling the pixels are those of the whole result, to
+            rounding: the part is read with a margin, and the intensity range is that of the whole image.
+        maps : mapping of (int or None) to IntensityMap, optional
+            The intensity maps, from `intensity_maps`; by default they are chosen from the image.
         contrast_limits : (float, float), optional
-            Of the layer, for ``intensity="contrast"``.
+            Contrast limits of the layer, for ``intensity="contrast"``.
         pixel_size : mapping of str to float, optional
-            The image's pixel size by axis letter, for a target that is a pixel size.
+            Pixel size of the image by axis letter, for a target that is a pixel size and for a store.
         unit : str, optional
-            Unit of `pixel_size`.
-        out : array or path, optional
+            Unit of `pixel_size`, such as "um".
+        out : array, str or Path, optional
             Destination: an array of the result's shape and dtype (numpy, memory-mapped, zarr), or the path of an
             OME-Zarr store to write. By default an array in memory.
         overwrite : bool, default False
-            Whether a store that exists is replaced.
+            Whether an existing store is replaced.
         progress : callable, optional
             Called as ``progress(done, total)`` after every strip or tile.
         cancel : callable, optional
@@ -226,18 +238,17 @@ class Job:
         Returns
         -------
         Result
-            The image with the same dtype, axes and order, larger in Y and X by the network's factor or to the target;
-            and the report.
+            The upscaled image, with the dtype and axes of `image`, and the report.
 
         Raises
         ------
         InputError
-            If axes, values or settings do not fit, or the result does not fit into memory; nothing was computed then.
+            If axes, values or settings do not fit, or the result does not fit into memory. Nothing is computed then.
         Cancelled
             If `cancel` returned True.
         """
-        meaning = axes if isinstance(axes, Axes) else parse_axes(axes, tuple(image.shape))
-        region = self.region(meaning, part, pixel_size=pixel_size, unit=unit)
+        parsed = axes if isinstance(axes, Axes) else parse_axes(axes, tuple(image.shape))
+        region = self.region(parsed, part, pixel_size=pixel_size, unit=unit)
         place = None
         if isinstance(out, str | Path):
             place = place_of(region, Path(out).name.split(".")[0], pixel_size, unit)
@@ -266,56 +277,62 @@ class Job:
         progress: Progress | None = None,
         cancel: Cancel | None = None,
     ) -> Result:
-        """Upscale a region of an image, as `run` does.
+        """Upscale a region of an image.
 
         Parameters
         ----------
         image : array
-            The whole image.
+            The whole image: numpy, dask or zarr; read plane by plane and never changed.
         region : Region
-            From `region`.
+            The region, from `region`.
+        maps : mapping of (int or None) to IntensityMap, optional
+            The intensity maps, from `intensity_maps`; by default they are chosen from the image.
+        contrast_limits : (float, float), optional
+            Contrast limits of the layer, for ``intensity="contrast"``.
+        out : array, str or Path, optional
+            Destination: an array of the result's shape and dtype (numpy, memory-mapped, zarr), or the path of an
+            OME-Zarr store to write. By default an array in memory.
         place : StorePlace, optional
-            Of the result, for a store.
-        maps, contrast_limits, out, overwrite, progress, cancel
-            As for `run`.
+            Name, pixel size and position of the result in a store; by default pixels of size 1 without a unit.
+        overwrite : bool, default False
+            Whether an existing store is replaced.
+        progress : callable, optional
+            Called as ``progress(done, total)`` after every strip or tile.
+        cancel : callable, optional
+            Called before every layer of the network; returning True ends the job with `Cancelled`.
 
         Returns
         -------
         Result
+            The upscaled image, with the dtype and axes of `image`, and the report.
 
         Raises
         ------
-        InputError, Cancelled
-            As `run` does.
+        InputError
+            If values or settings do not fit, or the result does not fit into memory. Nothing is computed then.
+        Cancelled
+            If `cancel` returned True.
         """
         self._check_values(image, region)
         if maps is None:
             maps = self.intensity_maps(image, region.axes, contrast_limits, cancel=cancel)
-        device, number = self.where(image.dtype)
-        stop = cancel or (lambda: False)
-        with destination(out, region.result_axes, image.dtype, place, overwrite=overwrite, cancel=stop) as target:
-            work = Work(
-                self.model,
-                self.settings,
-                region,
-                maps,
-                device,
-                number,
-                progress or (lambda done, total: None),
-                stop,
-            )
+        device, dtype = self.where(image.dtype)
+        cancel = cancel or (lambda: False)
+        progress = progress or (lambda done, total: None)
+        with destination(out, region.result_axes, image.dtype, place, overwrite=overwrite, cancel=cancel) as target:
+            work = Work(self.model, self.settings, region, maps, device, dtype, progress, cancel)
             seconds = work.run(image, target.array)
             report = work.report(seconds, prod(region.shape))
         return Result(target.array, report, target.levels)
 
     def _check_values(self, image: ImageArray, region: Region) -> None:
-        """Refuse NaN and infinities where the network would see them."""
+        """Reject NaN and infinities among the pixels that are read."""
         if np.dtype(image.dtype).kind != "f":
             return
         if region.whole:
             check_finite(image, region.axes)
             return
-        # The interpolation of colors sees two pixels, around a network that may see less.
+        # The interpolation of colors has a radius of two pixels, which may be more than that of the network.
         ranges = region.read(max(2, self.model.receptive_radius), 1)
         shape = tuple(stop - start for start, stop in ranges)
         check_finite(crop(image, ranges), Axes(region.axes.letters, shape))

@@ -1,4 +1,4 @@
-"""Upscaling of a napari layer: a layer goes in, and a layer that lies exactly on it comes out."""
+"""Upscaling of a napari image layer to a layer at the same position."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class LayerResult:
 
     Parameters
     ----------
-    layer_data : tuple
-        (data, kwargs, "image"), for ``Layer.create``.
+    layer_data : (array, dict, str)
+        Data, keyword arguments and "image", for ``Layer.create``.
     report : Report
-        How it was made.
+        Facts of the run.
     """
 
     layer_data: LayerData
@@ -46,17 +46,17 @@ def run_layer(
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> LayerResult:
-    """Run a job over a layer; may be called on any thread.
+    """Apply a job to a layer; may be called on any thread.
 
     Parameters
     ----------
     job : Job
         The job for which the layer was prepared.
     prepared : LayerInput
-        From `prepare_layer`.
-    out : path, optional
-        An OME-Zarr store that does not exist yet, for a result that may be larger than memory. The layer's data are
-        then its arrays on disk, the finest first where there are several.
+        The layer, from `prepare_layer`.
+    out : str or Path, optional
+        An OME-Zarr store that does not exist yet, for a result that may be larger than memory. The data of the result
+        are then arrays on disk: one, or a list of all levels with the finest first.
     progress : callable, optional
         Called as ``progress(done, total)`` after every strip or tile.
     cancel : callable, optional
@@ -65,13 +65,15 @@ def run_layer(
     Returns
     -------
     LayerResult
-        ``kwargs["metadata"]["napari_sr"]`` of its layer data holds the report, the whole job ("job"), the layer's
-        origin ("source"), and a script that does the same ("script").
+        Result and report. ``kwargs["metadata"]["napari_sr"]`` of the layer data has the facts of the report, the model
+        and settings ("job"), the origin of the layer ("source"), and a script that repeats the job ("script").
 
     Raises
     ------
-    InputError, Cancelled
-        As `Job.run` does.
+    InputError
+        If values or settings do not fit, or the result does not fit into memory.
+    Cancelled
+        If `cancel` returned True.
     """
     kwargs = prepared.kwargs
     units = [str(unit) for unit in kwargs["units"]]
@@ -111,17 +113,17 @@ def upscale_layer(
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> LayerData:
-    """Upscale a napari image layer; the result lies exactly where the layer lies.
+    """Upscale a napari image layer; the result covers the same region of the world.
 
     Parameters
     ----------
     layer : napari.layers.Image
-        Read, never changed; of a multiscale layer the finest level is taken.
+        The layer, which is not changed; of a multiscale layer the finest level is used.
     model : Model, str or Path
         A model, the name of one (see `list_models`), or the path of a model file or checkpoint.
     axes : str, optional
-        A letter of T, C, Z, Y, X for each dimension of the layer's data; by default Y and X are the last two, before
-        the colors.
+        A letter of T, C, Z, Y, X for each dimension of the layer's data; by default the last two are Y and X, or the
+        two before the colors of RGB(A).
     device : str, optional
         Device that computes: auto, cpu, cuda, cuda:1 and so on, or mps. By default that of the settings file, or else
         "auto", which takes a GPU where there is one.
@@ -142,15 +144,15 @@ def upscale_layer(
         Number of planes of a stack that are computed together; auto, or 1 or more.
     intensity : {"auto", "dtype", "percentile", "contrast"}, Percentiles or (float, float), default "auto"
         Values of the image that stand for black and white: auto, dtype, percentile, contrast, or two values. They are
-        chosen once for the whole layer, bound nothing, and are undone in the result.
+        chosen once for the whole layer. Values outside are not clipped, and the mapping is undone in the result.
     target : float or str, optional
         Size of the result if not the model's own: a factor such as 2.5, or a pixel size such as 0.05 um. The network's
         result is resized to it, bicubic and antialiased, to the nearest whole number of pixels.
     part : Part, optional
-        The part of the layer to upscale; by default all. The result lies on that part.
-    out : path, optional
-        An OME-Zarr store that does not exist yet, for a result that may be larger than memory. The layer's data are
-        then its arrays on disk.
+        The part of the layer to upscale; by default all. The result covers that part.
+    out : str or Path, optional
+        An OME-Zarr store that does not exist yet, for a result that may be larger than memory. The data are then arrays
+        on disk: one, or a list of all levels with the finest first.
     progress : callable, optional
         Called as ``progress(done, total)`` after every piece of work.
     cancel : callable, optional
@@ -159,16 +161,16 @@ def upscale_layer(
     Returns
     -------
     data : array
-        The pixels, with the dtype and axes of the layer's data.
+        The upscaled image, with the dtype and axes of the layer's data.
     kwargs : dict
-        Arguments of ``napari.layers.Image``: place, units and look are those of the layer.
+        Keyword arguments of ``napari.layers.Image``, with the position, units and appearance of the layer.
     kind : str
-        "image". ``viewer.add_layer(napari.layers.Layer.create(*result))`` shows the three.
+        "image". ``viewer.add_layer(napari.layers.Layer.create(*result))`` shows the result.
 
     Raises
     ------
     InputError
-        If layer, axes or settings do not fit; a layer of labels, points or shapes is refused.
+        If the layer is not an image layer, or axes or settings do not fit it.
     CheckpointError
         If the model cannot be loaded.
     Cancelled

@@ -1,4 +1,4 @@
-"""The facts of a napari layer that a job needs, read on the main thread so that no other thread touches the layer."""
+"""The properties of a napari layer that a job needs, read on the main thread so that no other thread uses the layer."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class LayerSource:
 
     Parameters
     ----------
-    name : str
+    name : str, default ""
         Name of the layer.
-    path : str or None
-        Absolute path of its file; None for a layer made in memory.
-    channel : (int, int) or None
-        Axis and number of the channel of the file that it shows, if it shows one.
+    path : str, optional
+        Absolute path of the file; None for a layer without a file.
+    channel : (int, int), optional
+        Axis of the channels and number of the channel, if the layer is one channel of the file.
     """
 
     name: str = ""
@@ -47,27 +47,27 @@ class LayerSource:
 
 @dataclass(frozen=True)
 class LayerInput:
-    """All that a job reads from a layer.
+    """The properties of a layer that a job needs.
 
     Parameters
     ----------
     image : array
         The finest level of the layer's data.
     region : Region
-        Which pixels are read and made.
+        The pixels that are read and computed.
     contrast_limits : (float, float)
-        The layer's.
+        Contrast limits of the layer.
     kwargs : dict
-        napari's arguments for the result's layer: its place and its look.
-    part : Part or None
-        The part of the layer that is upscaled; None for all of it.
-    maps : dict or None
-        Intensity maps of the whole layer, if they are known already.
-    pixel_size : dict of str to float
-        Of the layer, by axis letter.
-    unit : str or None
-        Of `pixel_size`.
-    source : LayerSource
+        Keyword arguments of ``napari.layers.Image`` for the result: position and appearance.
+    part : Part, optional
+        The part of the layer that is upscaled; by default all.
+    maps : mapping of (int or None) to IntensityMap, optional
+        Intensity maps of the whole layer, if they have been chosen.
+    pixel_size : dict of str to float, optional
+        Pixel size of the layer by axis letter.
+    unit : str, optional
+        Unit of `pixel_size`.
+    source : LayerSource, optional
         The origin of the layer's data.
     """
 
@@ -94,38 +94,40 @@ def prepare_layer(
     part: Part | None = None,
     maps: Mapping[int | None, IntensityMap] | None = None,
 ) -> LayerInput:
-    """Read from a layer all that a job needs; to be called on the main thread.
+    """Read the properties of a layer that a job needs; to be called on the main thread.
 
     Parameters
     ----------
     job : Job
-        The job that will run.
+        The job that is applied to the layer later.
     layer : napari.layers.Image
-        Read, never changed.
+        The layer, which is not changed.
     axes : str, optional
-        A letter of T, C, Z, Y, X for each dimension of the layer's data; by default Y and X are the last two, before
-        the colors.
+        A letter of T, C, Z, Y, X for each dimension of the layer's data; by default the last two are Y and X, or the
+        two before the colors of RGB(A).
     part : Part, optional
-        The part of the layer to upscale; the result lies on that part. By default all.
-    maps : dict, optional
-        From `layer_intensity` of the same layer and intensity, so that a preview does not choose them again.
+        The part of the layer to upscale; by default all.
+    maps : mapping of (int or None) to IntensityMap, optional
+        Intensity maps of the layer, from `layer_intensity` with the same intensity setting; by default they are chosen
+        when the job runs.
 
     Returns
     -------
     LayerInput
+        The layer, for `run_layer`.
 
     Raises
     ------
     InputError
-        If the layer is not an image or is empty, axes or part do not fit, or the job's target is a pixel size and the
-        layer has none.
+        If the layer is not an image layer or is empty, axes or part do not fit, or the target of the job is a pixel
+        size and the layer has none.
     """
     check_layer(layer)
     image = finest_level(layer)
     parsed = layer_axes(layer, axes)
     pixel_size, unit = layer_pixel_size(layer, parsed)
     region = job.region(parsed, part, pixel_size=pixel_size, unit=unit)
-    # Geometry needs only the shape of the result, and can be computed before the result is there.
+    # An array of the result's shape that needs no memory: the position of the result depends on the shape only.
     shape = np.broadcast_to(np.zeros((), image.dtype), region.shape)
     factors = (region.rows.factor, region.columns.factor)
     name = f"{layer.name} · {result_name(job)}"
@@ -141,27 +143,41 @@ def layer_intensity(job: Job, prepared: LayerInput, *, cancel: Cancel | None = N
     Parameters
     ----------
     job : Job
-        The job that will run.
+        The job that is applied to the layer later.
     prepared : LayerInput
-        From `prepare_layer`.
+        The layer, from `prepare_layer`.
     cancel : callable, optional
         Called before each plane is read; returning True ends the work with `Cancelled`.
 
     Returns
     -------
     dict of (int or None) to IntensityMap
-        For `prepare_layer`, as long as the layer's values and the job's intensity stay the same.
+        The map of each separate channel by its number, or of the whole layer by None. Valid while the values of the
+        layer and the intensity setting of the job are unchanged.
 
     Raises
     ------
     InputError
         If the intensity does not fit the layer.
+    Cancelled
+        If `cancel` returned True.
     """
     return job.intensity_maps(prepared.image, prepared.axes, prepared.contrast_limits, cancel=cancel)
 
 
 def result_name(job: Job) -> str:
-    """Name a job, such as "ESRGAN x4 a=0.80"; with a target by its size, as in "ESRGAN 0.05 µm"."""
+    """Return the name of the results of a job.
+
+    Parameters
+    ----------
+    job : Job
+        The job.
+
+    Returns
+    -------
+    str
+        Family of the model, factor or target, and alpha, such as "ESRGAN x4 a=0.80" or "ESRGAN 0.05 µm".
+    """
     model, target = job.model, job.settings.target
     size = f"x{model.scale}" if target is None else str(parse_target(target))
     images = " of images" if model.mixing == "images" else ""
@@ -170,7 +186,7 @@ def result_name(job: Job) -> str:
 
 
 def _source(layer: Any) -> LayerSource:
-    """Note the origin of a layer's data; the folder that a path is relative to may change."""
+    """Return the origin of a layer's data, with an absolute path: the current folder may change later."""
     path = getattr(getattr(layer, "source", None), "path", None)
     channel = dict(layer.metadata).get(CHANNEL_KEY)
     return LayerSource(

@@ -1,4 +1,4 @@
-"""One run of a job: reads planes, passes them through the network, and places them in the result."""
+"""One run of a job: planes are read, passed through the network, and written to the result."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from napari_sr.progress import Cancel, Progress
 from napari_sr.settings import JobSettings
 from napari_sr.zoo.model import Model
 
-#: Pixels of the planes that go through together, with ``batch="auto"``.
+#: Pixels of all planes of a batch, with ``batch="auto"``.
 BATCH_PIXELS = {"cpu": 128 * 128, "cuda": 1024 * 1024, "mps": 512 * 512}
 
 
@@ -37,19 +37,29 @@ class Work:
     model : Model
         The model.
     settings : JobSettings
-        How it is run.
+        The settings.
     region : Region
-        Which pixels are read and made.
-    maps : dict of (int or None) to IntensityMap
-        Intensity maps of the whole image by channel.
+        The pixels that are read and computed.
+    maps : mapping of (int or None) to IntensityMap
+        Intensity maps of the whole image, by channel.
     device : torch.device
-        Where the network runs.
+        Device that computes.
     dtype : torch.dtype
         Number format of the computation.
     progress : callable
-        Called as ``progress(done, total)``.
+        Called as ``progress(done, total)`` after every strip or tile.
     cancel : callable
         Called before every layer of the network; returning True ends the work with `Cancelled`.
+
+    Attributes
+    ----------
+    clipped : int
+        Values of the result that were outside the range of the data type and were clipped.
+
+    Raises
+    ------
+    InputError
+        If the memory budget is not valid.
     """
 
     def __init__(
@@ -84,7 +94,27 @@ class Work:
         self.clipped = 0
 
     def run(self, image: ImageArray, out: WritableArray) -> float:
-        """Put all planes through, the first alone so that something is there soon; give the seconds it took."""
+        """Compute all planes.
+
+        Parameters
+        ----------
+        image : array
+            The whole image.
+        out : array
+            Where the result is written, of the region's shape.
+
+        Returns
+        -------
+        float
+            Duration, in seconds.
+
+        Raises
+        ------
+        InputError
+            If the device has too little memory, or resized planes do not fit into memory.
+        Cancelled
+            If `cancel` returned True.
+        """
         started = time.perf_counter()
         read = crop(image, self.ranges)
         indices = list(self.axes.plane_indices())
@@ -92,30 +122,31 @@ class Work:
         done = 0
         self.progress(0, unit * len(indices))
         while done < len(indices):
-            group = indices[done : done + (1 if done == 0 else self._batch())]
+            # The first plane alone, so that a part of the result is there soon.
+            batch = indices[done : done + (1 if done == 0 else self._batch_size())]
 
-            def step(part: int, total: int, before: int = done, count: int = len(group)) -> None:
+            def batch_progress(part: int, total: int, before: int = done, count: int = len(batch)) -> None:
                 self.progress(unit * before + unit * count * part // total, unit * len(indices))
 
-            self._group(read, out, group, step)
+            self._compute_batch(read, out, batch, batch_progress)
             if self.axes.rgba:
-                self._opacities(image, out, group)
-            done += len(group)
+                self._resize_opacities(image, out, batch)
+            done += len(batch)
         return time.perf_counter() - started
 
-    def _batch(self) -> int:
-        """Planes that go through together: small ones, since a large one keeps the device busy alone."""
+    def _batch_size(self) -> int:
+        """Number of planes of a batch: several small ones, or a single one that is large enough for the device."""
         if self.settings.batch != "auto":
             return self.settings.batch
         pixels = BATCH_PIXELS.get(self.device.type, BATCH_PIXELS["cpu"])
         return max(1, min(32, pixels // (self.height * self.width)))
 
-    def _group(
-        self, image: ImageArray, out: WritableArray, group: list[PlaneIndex], step: Callable[[int, int], None]
+    def _compute_batch(
+        self, image: ImageArray, out: WritableArray, batch: list[PlaneIndex], progress: Callable[[int, int], None]
     ) -> None:
-        """Upscale some planes together, in the layer's own dtype and values."""
-        readers = [_Reader(self.axes, image, index) for index in group]
-        maps = [self.maps[self._channel(index)] for index in group]
+        """Upscale planes together, and write them in the data type of the image."""
+        readers = [_PlaneReader(self.axes, image, index) for index in batch]
+        maps = [self.maps[self._channel(index)] for index in batch]
 
         def source(top: int, bottom: int, left: int, right: int) -> Tensor:
             parts = []
@@ -127,57 +158,70 @@ class Work:
 
         def place(top: int, left: int, values: NDArray[np.float32]) -> None:
             rows, columns = slice(top, top + values.shape[2]), slice(left, left + values.shape[3])
-            for index, intensity, plane in zip(group, maps, values, strict=True):
+            for index, intensity, plane in zip(batch, maps, values, strict=True):
                 restored, clipped = intensity.inverse(plane, image.dtype)
                 self.clipped += clipped
                 restored = np.moveaxis(restored, 0, -1) if self.axes.rgb else restored[0]
                 self.axes.place(out, self.axes.part(index, rows, columns, slice(0, 3)), restored)
 
         rows, columns = self.region.rows, self.region.columns
-        resampling = Resampling(len(group), 3 if self.axes.rgb else 1, rows, columns) if self.region.resized else None
+        resampling = Resampling(len(batch), 3 if self.axes.rgb else 1, rows, columns) if self.region.resized else None
         first = (self.scale * self.ranges[self.axes.y][0], self.scale * self.ranges[self.axes.x][0])
 
         def sink(top: int, left: int, part: Tensor) -> None:
             values = part.numpy()
             if self.separate:
-                values = values.reshape(len(group), 3, *values.shape[2:])
-            # The margin around a part was only read so that the part is right.
-            above, down = _kept(first[0] + top, values.shape[2], rows.network_range)
-            before, across = _kept(first[1] + left, values.shape[3], columns.network_range)
-            values = values[:, :, down, across]
+                values = values.reshape(len(batch), 3, *values.shape[2:])
+            # Without the margin around the part.
+            above, inner_rows = _within(first[0] + top, values.shape[2], rows.network_range)
+            before, inner_columns = _within(first[1] + left, values.shape[3], columns.network_range)
+            values = values[:, :, inner_rows, inner_columns]
             if values.size:
                 (place if resampling is None else resampling.add)(above, before, values)
 
-        planes = len(group) * (3 if self.separate else 1)
-        self.runner.run(source, planes, self.height, self.width, sink, step)
+        planes = len(batch) * (3 if self.separate else 1)
+        self.runner.run(source, planes, self.height, self.width, sink, progress)
         if resampling is not None:
             place(0, 0, resampling.result)
 
-    def _opacities(self, image: ImageArray, out: WritableArray, group: list[PlaneIndex]) -> None:
-        """Resize the A of RGBA."""
+    def _resize_opacities(self, image: ImageArray, out: WritableArray, batch: list[PlaneIndex]) -> None:
+        """Resize the alpha channel of RGBA planes."""
         whole = slice(None)
         axes, region = self.region.axes, self.region
         (rows, down), (columns, across) = region.rows.opacity(), region.columns.opacity()
-        for index in group:
-            moved = tuple(
+        for index in batch:
+            in_image = tuple(
                 entry if isinstance(entry, slice) else entry + start
                 for entry, (start, _) in zip(index, region.ranges, strict=True)
             )
-            opacity = axes.plane(image, axes.part(moved, slice(*rows), slice(*columns), 3))
+            opacity = axes.plane(image, axes.part(in_image, slice(*rows), slice(*columns), 3))
             self.axes.place(out, self.axes.part(index, whole, whole, 3), resize_opacity(opacity, down, across))
 
     def _channel(self, index: PlaneIndex) -> int | None:
-        """Number of a plane's channel in the whole image."""
+        """Number of the channel of a plane in the whole image; None without separate channels."""
         channel = self.axes.channel_of(index)
         return None if channel is None else channel + self.region.first_channel
 
     def _used_maps(self) -> dict[int | None, IntensityMap]:
-        """Intensity maps of the channels that the part has."""
+        """Intensity maps of the channels of the part."""
         channels = dict.fromkeys(self._channel(index) for index in self.axes.plane_indices())
         return {channel: self.maps[channel] for channel in channels}
 
     def report(self, seconds: float, size: int) -> Report:
-        """Say what was done, for a result of `size` values."""
+        """Return the report of the run.
+
+        Parameters
+        ----------
+        seconds : float
+            Duration, in seconds.
+        size : int
+            Number of values of the result.
+
+        Returns
+        -------
+        Report
+            The report.
+        """
         return Report(
             model=self.model.name,
             alpha=self.model.alpha,
@@ -201,8 +245,8 @@ class Work:
         )
 
 
-class _Reader:
-    """Reads the parts of one plane; a plane that is not in memory is brought there whole when it is small beside it."""
+class _PlaneReader:
+    """Reads parts of one plane; the plane is loaded once as a whole if it is small compared with the free memory."""
 
     def __init__(self, axes: Axes, image: ImageArray, index: PlaneIndex) -> None:
         self._axes, self._image, self._index = axes, image, index
@@ -218,7 +262,7 @@ class _Reader:
         return self._axes.plane(self._image, self._axes.part(self._index, rows, columns, slice(0, 3)))
 
 
-def _kept(start: int, count: int, kept: tuple[int, int]) -> tuple[int, slice]:
-    """Where a piece begins in what is kept of the network's result, and which of its pixels are."""
-    first, last = max(start, kept[0]), min(start + count, kept[1])
-    return first - kept[0], slice(first - start, max(last, first) - start)
+def _within(start: int, count: int, limits: tuple[int, int]) -> tuple[int, slice]:
+    """Position, relative to a range, of the part of `count` pixels from `start` on that lies in it; and its slice."""
+    first, last = max(start, limits[0]), min(start + count, limits[1])
+    return first - limits[0], slice(first - start, max(last, first) - start)

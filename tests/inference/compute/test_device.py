@@ -1,4 +1,4 @@
-"""Devices and precisions go by name."""
+"""Devices and number formats are chosen by name."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Tiling "exact": the whole image's result by strips and bands, through lacks of memory, NaNs and cancelling."""
+"""Exact tiling: strips and bands, recovery from a lack of memory and from overflow, and cancellation."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ def one_thread() -> Iterator[None]:
 
 
 class Run:
-    """Planes (N, C, Y, X) put through a runner: what was asked for, what came, and how often each pixel came."""
+    """Planes (N, C, Y, X) computed by a runner: requested blocks, result, and how often each pixel was computed."""
 
     def __init__(self, runner: PlaneRunner, planes: Image) -> None:
-        self.asked: list[tuple[int, int, int, int]] = []
-        self.told: list[tuple[int, int]] = []
+        self.requested: list[tuple[int, int, int, int]] = []
+        self.progress: list[tuple[int, int]] = []
         source = torch.from_numpy(planes)
 
         def give(top: int, bottom: int, left: int, right: int) -> Tensor:
-            self.asked.append((top, bottom, left, right))
+            self.requested.append((top, bottom, left, right))
             return source[:, :, top:bottom, left:right]
 
         parts: list[tuple[int, int, Image]] = []
@@ -66,7 +66,7 @@ class Run:
             height,
             width,
             lambda top, left, part: parts.append((top, left, part.numpy().copy())),
-            lambda done, total: self.told.append((done, total)),
+            lambda done, total: self.progress.append((done, total)),
         )
         bottom = max(top + part.shape[2] for top, _, part in parts)
         right = max(left + part.shape[3] for _, left, part in parts)
@@ -111,23 +111,23 @@ def low_strips(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("height", "width"), [(101, 37), (37, 101)], ids=["tall", "wide"])
 @pytest.mark.usefixtures("low_strips")
-def test_rows_flow_along_the_longer_axis_and_give_the_whole_image(name: str, height: int, width: int) -> None:
+def test_rows_are_streamed_along_the_longer_axis_and_equal_the_whole_image(name: str, height: int, width: int) -> None:
     network = small(name)
     planes = planes_for(network, height, width)
     runner = PlaneRunner(network, CPU)
     run = Run(runner, planes)
     assert_near(run.result, at_once(network, planes))
     assert (run.times == 1).all()
-    # The shorter axis is always asked for whole; the longer one strip after strip, each row once.
-    assert {bounds[2:] if height > width else bounds[:2] for bounds in run.asked} == {(0, 37)}
-    along = [bounds[:2] if height > width else bounds[2:] for bounds in run.asked]
+    # The shorter axis is always requested whole; the longer one strip after strip, each row once.
+    assert {bounds[2:] if height > width else bounds[:2] for bounds in run.requested} == {(0, 37)}
+    along = [bounds[:2] if height > width else bounds[2:] for bounds in run.requested]
     assert along == [(start, min(start + 16, 101)) for start in range(0, 101, 16)]
     assert (cut_of(runner).strip, cut_of(runner).margin) == (16, 0)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("exchange", [False, True], ids=["tall", "wide"])
-def test_bands_of_columns_give_the_whole_image(name: str, exchange: bool) -> None:
+def test_bands_of_columns_equal_the_whole_image(name: str, exchange: bool) -> None:
     network = small(name)
     radius: int = network.receptive_radius  # type: ignore[assignment]
     planes = planes_for(network, radius + 57, radius + 41)
@@ -140,15 +140,15 @@ def test_bands_of_columns_give_the_whole_image(name: str, exchange: bool) -> Non
     assert f"{cut.band} columns at a time" in runner.tiling
     assert (run.times == 1).all()
     assert_near(run.result, at_once(network, planes))
-    across = {bounds[:2] if exchange else bounds[2:] for bounds in run.asked}
+    across = {bounds[:2] if exchange else bounds[2:] for bounds in run.requested}
     assert len(across) == ceil((radius + 41) / cut.band)
     assert max(right - left for left, right in across) <= cut.band + 2 * cut.margin
     # Progress counts all bands.
-    assert run.told == sorted(run.told)
-    assert run.told[-1] == (len(across) * (radius + 57),) * 2
+    assert run.progress == sorted(run.progress)
+    assert run.progress[-1] == (len(across) * (radius + 57),) * 2
 
 
-def test_a_margin_smaller_than_the_radius_would_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_a_margin_smaller_than_the_radius_the_test_above_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """The test above can fail."""
     network = small("srcnn x2")
     planes = planes_for(network, 90, 70)
@@ -167,7 +167,7 @@ def test_planes_of_a_batch_do_not_mix(memory: Any) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (2, 3)])
-def test_the_smallest_planes_go_through(size: tuple[int, int]) -> None:
+def test_the_smallest_planes_equal_the_whole_image(size: tuple[int, int]) -> None:
     network = small("rrdbnet x2 unshuffled")
     planes = planes_for(network, *size)
     assert_near(Run(PlaneRunner(network, CPU), planes).result, at_once(network, planes), 1e-4)
@@ -181,8 +181,8 @@ def eight_by_hand(network: nn.Module, planes: Image) -> Image:
     total = np.zeros(1)
     for quarters in range(4):
         for mirror in (False, True):
-            turned = np.rot90(planes[..., ::-1] if mirror else planes, quarters, (2, 3))
-            out = np.rot90(at_once(network, np.ascontiguousarray(turned)), -quarters, (2, 3)).astype(np.float64)
+            transformed = np.rot90(planes[..., ::-1] if mirror else planes, quarters, (2, 3))
+            out = np.rot90(at_once(network, np.ascontiguousarray(transformed)), -quarters, (2, 3)).astype(np.float64)
             total = total + (out[..., ::-1] if mirror else out)
     mean: Image = (total / 8).astype(np.float32)
     return mean
@@ -211,7 +211,7 @@ def test_self_ensemble_is_the_mean_over_eight(name: str, size: tuple[int, int], 
 
 @pytest.mark.parametrize("tiling", ["exact", "none"])
 @pytest.mark.parametrize("size", [(45, 31), (31, 46)], ids=["tall", "wide"])
-def test_self_ensemble_of_groups_fills_the_image_up_first(size: tuple[int, int], tiling: Any) -> None:
+def test_self_ensemble_with_pixel_unshuffle_pads_the_image_first(size: tuple[int, int], tiling: Any) -> None:
     network = small("rrdbnet x2 unshuffled")
     planes = planes_for(network, *size)
     height, width = size
@@ -226,27 +226,27 @@ def test_self_ensemble_of_groups_fills_the_image_up_first(size: tuple[int, int],
 
 
 @pytest.mark.usefixtures("low_strips")
-def test_the_report_says_how_a_plane_was_cut() -> None:
-    told: list[tuple[int, int]] = []
+def test_the_report_contains_the_height_of_the_strips() -> None:
+    progress: list[tuple[int, int]] = []
     image = np.zeros((100, 30), np.uint8)
     job = Job(rrdb(2, 1), JobSettings(memory=10**8))
-    report = job.run(image, "YX", progress=lambda done, total: told.append((done, total))).report
+    report = job.run(image, "YX", progress=lambda done, total: progress.append((done, total))).report
     assert report.tiling == "exact, 16 rows at a time"
     # The first word of progress comes before the first strip.
-    assert report.strips == len(told) - 1 >= 100 // 16
+    assert report.strips == len(progress) - 1 >= 100 // 16
     assert report.peak_memory is not None
     assert 100 < report.peak_memory <= 10**8
     assert (report.halved, report.recomputed) == (0, 0)
 
 
-def test_the_report_says_that_a_plane_went_by_bands() -> None:
+def test_the_report_contains_the_width_of_the_bands() -> None:
     image = np.zeros((80, 70), np.uint8)
     report = Job(rrdb(2, 1), JobSettings(memory=1)).run(image, "YX").report
     assert report.tiling == "exact, 1 rows at a time, 16 columns at a time"
 
 
 @pytest.mark.parametrize(("batch", "ensemble"), [(4, False), (1, True)], ids=["batch", "self-ensemble"])
-def test_the_peak_counts_all_that_goes_through_together(batch: int, ensemble: bool) -> None:
+def test_the_peak_includes_batch_and_self_ensemble(batch: int, ensemble: bool) -> None:
     network = small("srcnn x2")
     alone, together = PlaneRunner(network, CPU, memory=10**9), PlaneRunner(network, CPU, memory=10**9)
     if ensemble:
@@ -283,7 +283,7 @@ class Short:
 @pytest.mark.parametrize(("name", "every"), [("srcnn x2", 1), ("rrdbnet x2 unshuffled", 29)])
 @pytest.mark.parametrize("memory", [10**9, 1], ids=["whole width", "bands"])
 @pytest.mark.usefixtures("low_strips")
-def test_a_lack_of_memory_at_any_moment_changes_nothing(
+def test_running_out_of_memory_at_any_step_does_not_change_the_result(
     name: str, every: int, memory: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = small(name)
@@ -305,24 +305,24 @@ def test_a_lack_of_memory_at_any_moment_changes_nothing(
         assert short.failed == runner.halved == 1
         assert (run.times == 1).all()
         assert_near(run.result, expected, 5e-6)
-        assert run.told == sorted(run.told)
+        assert run.progress == sorted(run.progress)
 
 
 @pytest.mark.usefixtures("low_strips")
-def test_strips_are_halved_as_often_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_strips_are_halved_until_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     network = small("srcnn x2")
     planes = planes_for(network, 75, 21)
     short = Short(monkeypatch, lambda n, step, inputs: n in (3, 4, 11, 12))
     runner = PlaneRunner(network, CPU)
     run = Run(runner, planes)
     assert short.failed == runner.halved == 4
-    assert max(bottom - top for top, bottom, _, _ in run.asked[-5:]) == 1
+    assert max(bottom - top for top, bottom, _, _ in run.requested[-5:]) == 1
     assert_near(run.result, at_once(network, planes), 5e-6)
     assert (run.times == 1).all()
 
 
 @pytest.mark.usefixtures("low_strips")
-def test_a_height_that_did_not_fit_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_height_that_did_not_fit_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """From the second plane, or band, on: each attempt costs what had been computed."""
     Short(monkeypatch, lambda n, step, inputs: step.inputs == (0,) and inputs[0].stop - inputs[0].start > 12)
     job = Job(rrdb(2, 1), JobSettings(batch=1))
@@ -332,19 +332,19 @@ def test_a_height_that_did_not_fit_is_not_tried_again(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.usefixtures("low_strips")
-def test_a_row_that_does_not_fit_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_that_does_not_fit_is_an_error_of_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     short = Short(monkeypatch, lambda n, step, inputs: True)
     network = small("srcnn x2")
     with pytest.raises(
         InputError, match=r"The memory of cpu is too small for 21 columns of this model: choose"
-    ) as said:
+    ) as caught:
         Run(PlaneRunner(network, CPU), planes_for(network, 40, 21))
-    assert "\n" not in str(said.value)
+    assert "\n" not in str(caught.value)
     assert short.failed == 5  # 16, 8, 4, 2, 1
 
 
 @pytest.mark.usefixtures("low_strips")
-def test_what_was_held_is_free_before_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_free_before_the_strips_are_halved(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[weakref.ref[Tensor]] = []
     left: list[int] = []
     run = Step.run
@@ -367,7 +367,7 @@ def test_what_was_held_is_free_before_it_goes_on(monkeypatch: pytest.MonkeyPatch
     assert left == [0]
 
 
-# What half precision spoils
+# Overflow of half precision
 
 
 def bright_rows(height: int, width: int, rows: slice) -> tuple[Image, Image]:
@@ -389,14 +389,14 @@ def overflowing() -> SRCNN:
 
 @pytest.mark.parametrize("exchange", [False, True], ids=["tall", "wide"])
 @pytest.mark.usefixtures("low_strips")
-def test_only_what_half_precision_spoilt_is_computed_again(exchange: bool) -> None:
+def test_only_rows_that_overflowed_are_computed_again(exchange: bool) -> None:
     network = overflowing()
     reach = 2 * network.receptive_radius
     calm, bright = bright_rows(260, 24, slice(130, 133))
     if exchange:
         calm, bright = (np.ascontiguousarray(plane.swapaxes(2, 3)) for plane in (calm, bright))
     runner = PlaneRunner(network, CPU, torch.float16)
-    spoilt, half, exact = (
+    result, half, exact = (
         run.result.swapaxes(2, 3) if exchange else run.result
         for run in (
             Run(runner, bright),
@@ -405,9 +405,9 @@ def test_only_what_half_precision_spoilt_is_computed_again(exchange: bool) -> No
         )
     )
     assert runner.recomputed == 1
-    assert np.isfinite(spoilt).all()
+    assert np.isfinite(result).all()
     size = np.abs(exact).max((0, 1, 3))
-    off = np.abs(spoilt - exact).max((0, 1, 3)) / size
+    off = np.abs(result - exact).max((0, 1, 3)) / size
     first, last = 260, 266  # rows of the result above the bright ones
     with torch.inference_mode():
         whole = copy.deepcopy(network).half()(torch.from_numpy(bright).half()).numpy()
@@ -418,13 +418,13 @@ def test_only_what_half_precision_spoilt_is_computed_again(exchange: bool) -> No
     # Beyond it, and beyond the rest of a strip on either side, nothing was touched: bit for bit half precision's rows.
     beyond = 2 * 16 + 2 * reach + 4
     for far in (slice(0, first - beyond), slice(last + beyond, None)):
-        assert np.array_equal(spoilt[:, :, far], half[:, :, far])
+        assert np.array_equal(result[:, :, far], half[:, :, far])
         assert off[far].max() > 1e-4
 
 
 @pytest.mark.parametrize("tiling", ["exact", "none"])
 @pytest.mark.usefixtures("low_strips")
-def test_an_infinity_that_a_layer_would_hide_is_computed_again(tiling: Literal["exact", "none"]) -> None:
+def test_an_infinity_before_a_bounding_layer_is_computed_again(tiling: Literal["exact", "none"]) -> None:
     """Below 0 beyond float16's range, a ReLU makes 0 of it: the result is finite, and wrong."""
     network = overflowing()
     network.conv1.weight.data.neg_()
@@ -444,7 +444,7 @@ def test_an_infinity_that_a_layer_would_hide_is_computed_again(tiling: Literal["
 
 
 @pytest.mark.usefixtures("low_strips")
-def test_spoilt_rows_at_both_ends_and_in_bands_are_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_overflowed_at_both_ends_and_in_bands_are_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     network = overflowing()
     _, bright = bright_rows(140, 50, slice(0, 2))
     bright[:, :, -1] = 6e4
@@ -460,7 +460,7 @@ def test_spoilt_rows_at_both_ends_and_in_bands_are_computed_again(monkeypatch: p
 
 
 @pytest.mark.usefixtures("low_strips")
-def test_a_lack_of_memory_while_computing_again_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_out_of_memory_in_float32_does_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     network = overflowing()
     _, bright = bright_rows(100, 24, slice(50, 53))
     smooth = Run(PlaneRunner(network, CPU, torch.float16), bright)
@@ -478,7 +478,7 @@ def test_a_lack_of_memory_while_computing_again_changes_nothing(monkeypatch: pyt
     assert np.abs(run.result - smooth.result).max() <= 1e-6 * np.ptp(smooth.result)
 
 
-def doubling() -> Any:
+def ten_times_inside() -> Any:
     """A network that gives its input back, ten times larger inside, and whose card says that it halves the values."""
     settings = {"scale": 2, "kernels": (3, 3, 3), "features": (1, 1), "upsampling": "nearest"}
     network = SRCNN(**settings)
@@ -490,12 +490,12 @@ def doubling() -> Any:
 
 
 @pytest.mark.usefixtures("low_strips")
-def test_no_nan_reaches_an_integer() -> None:
+def test_no_nan_is_converted_to_an_integer() -> None:
     image = np.full((120, 9), 200, np.uint16)
     image[60:62] = 50_000
     # With (0, 1), 50,000 is 500,000 inside the network: beyond float16, not beyond float32.
     exact, half = (
-        Job(doubling(), JobSettings(precision=precision, intensity=(0.0, 1.0))).run(image, "YX")
+        Job(ten_times_inside(), JobSettings(precision=precision, intensity=(0.0, 1.0))).run(image, "YX")
         for precision in ("float32", "float16")
     )
     assert half.report.recomputed == 1
@@ -505,11 +505,11 @@ def test_no_nan_reaches_an_integer() -> None:
 
 
 @pytest.mark.usefixtures("low_strips")
-def test_values_clipped_beside_a_spoilt_row_count_once() -> None:
+def test_clipped_values_near_an_overflow_are_counted_once() -> None:
     image = np.full((120, 9), 40_000, np.uint16)
     image[60:62] = 60_000
     # With (0, 8), 40,000 is 50,000 inside, within float16, and 60,000 is 75,000. Doubled, all of them leave uint16.
-    result = Job(doubling(), JobSettings(precision="float16", intensity=(0.0, 8.0))).run(image, "YX")
+    result = Job(ten_times_inside(), JobSettings(precision="float16", intensity=(0.0, 8.0))).run(image, "YX")
     assert result.report.recomputed == 1
     assert (result.data == 65535).all()
     assert result.report.clipped == result.data.size
@@ -520,23 +520,23 @@ def test_values_clipped_beside_a_spoilt_row_count_once() -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.usefixtures("low_strips")
-def test_cancel_at_any_moment_stops_before_the_next_layer_and_leaves_no_file(
+def test_cancel_at_any_step_stops_before_the_next_layer_and_leaves_no_file(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = np.random.default_rng(seed).integers(0, 256, (2, 70, 33), np.uint8)
     job = Job(rrdb(2, 1), JobSettings(batch=1, self_ensemble=seed % 2 == 1, memory=10**7))
-    asked = 0
+    calls = 0
     with monkeypatch.context() as patch:
         smooth = Short(patch, lambda n, step, inputs: False)
 
         def count() -> bool:
-            nonlocal asked
-            asked += 1
+            nonlocal calls
+            calls += 1
             return False
 
         job.run(image, "ZYX", cancel=count)
-    assert asked >= smooth.steps > 0
-    moment = random.Random(seed).randrange(1, asked + 1)
+    assert calls >= smooth.steps > 0
+    moment = random.Random(seed).randrange(1, calls + 1)
     left = moment
     short = Short(monkeypatch, lambda n, step, inputs: False)
     after: list[int] = []
@@ -590,23 +590,23 @@ class Attention(nn.Module):
     ],
     ids=["stride", "pooling", "instance norm", "attention"],
 )
-def test_a_network_that_cannot_be_streamed_goes_by_tiles_and_the_report_says_why(
+def test_a_network_that_cannot_be_streamed_uses_tiles_and_the_report_has_the_reason(
     middle: nn.Module, back: nn.Module, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(1)
     network = with_drawn_weights(Unstreamable(middle, back))
     monkeypatch.setattr(work_module, "network_for", lambda *_: network)
     image = np.random.default_rng(0).integers(0, 256, (330, 20), np.uint8)
-    fallen, asked = (Job(rrdb(2, 1), JobSettings(tiling=tiling)).run(image, "YX") for tiling in ("exact", "overlap"))
-    assert np.array_equal(fallen.data, asked.data)
-    assert fallen.data.shape == (660, 40)
-    assert fallen.report.tiling == asked.report.tiling
-    reason = fallen.report.not_exact_because
+    streamed, tiled = (Job(rrdb(2, 1), JobSettings(tiling=tiling)).run(image, "YX") for tiling in ("exact", "overlap"))
+    assert np.array_equal(streamed.data, tiled.data)
+    assert streamed.data.shape == (660, 40)
+    assert streamed.report.tiling == tiled.report.tiling
+    reason = streamed.report.not_exact_because
     assert reason is not None
     assert re.search(words, reason)
     assert reason.endswith("cannot be streamed")
-    assert asked.report.not_exact_because is None
-    assert (fallen.report.strips, fallen.report.peak_memory) == (0, None)
+    assert tiled.report.not_exact_because is None
+    assert (streamed.report.strips, streamed.report.peak_memory) == (0, None)
 
 
 def test_the_models_network_is_shared_and_not_changed_by_streaming() -> None:

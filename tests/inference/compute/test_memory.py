@@ -1,4 +1,4 @@
-"""What memory there is, and how a plane is cut so as to stay within it."""
+"""The memory budget, and the division of planes into strips and bands."""
 
 from __future__ import annotations
 
@@ -57,23 +57,23 @@ def cut(name: str, allowed: int, rows: int = 3000, columns: int = 2000, device: 
 
 
 @pytest.mark.parametrize("nonsense", [0, -1, 1.5, True, "much", None, [1]])
-def test_nonsense_is_no_budget(nonsense: Any) -> None:
-    with pytest.raises(InputError, match='is not valid: give a number of bytes, 1 or more, or "auto"') as said:
+def test_invalid_budgets_are_refused(nonsense: Any) -> None:
+    with pytest.raises(InputError, match='is not valid: give a number of bytes, 1 or more, or "auto"') as caught:
         budget(nonsense, CPU)
-    assert repr(nonsense) in str(said.value)
+    assert repr(nonsense) in str(caught.value)
 
 
-def test_a_number_of_bytes_is_respected() -> None:
+def test_a_number_of_bytes_is_the_budget() -> None:
     assert budget(12345, CPU) == 12345
 
 
-def test_auto_takes_a_share_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_a_fraction_of_the_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_module, "free_memory_of_host", lambda: 1000)
     assert budget("auto", CPU) == int(1000 * FRACTION["cpu"])
     assert 0 < FRACTION["cpu"] < 1
 
 
-def test_the_host_has_some_memory_free() -> None:
+def test_the_free_memory_of_the_host_is_plausible() -> None:
     assert 2**20 < free_memory(CPU) < 2**50
 
 
@@ -81,14 +81,14 @@ def test_the_host_has_some_memory_free() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_with_memory_enough_the_strips_are_the_highest_and_the_width_is_whole(name: str) -> None:
+def test_with_enough_memory_strips_are_the_highest_and_as_wide_as_the_image(name: str) -> None:
     chosen = cut(name, 2**40, columns=100)
     assert (chosen.strip, chosen.band, chosen.margin) == (STRIPS["cpu"][0], 100, 0)
 
 
 @pytest.mark.parametrize("columns", [500, 2000, 8000, 32000])
 @pytest.mark.parametrize("name", NAMES)
-def test_strips_stay_so_low_that_their_memory_is_used_again(name: str, columns: int) -> None:
+def test_windows_of_strips_stay_below_the_limit(name: str, columns: int) -> None:
     chosen = cut(name, 2**60, columns=columns, rows=40000)
     plan, network = planned(name)
     counts = plan.channels(network.in_channels)
@@ -100,7 +100,7 @@ def test_strips_stay_so_low_that_their_memory_is_used_again(name: str, columns: 
 
 @pytest.mark.parametrize("name", NAMES)
 @given(allowed=st.integers(10**4, 10**9))
-def test_the_peak_stays_within_the_budget_where_anything_does(name: str, allowed: int) -> None:
+def test_the_peak_is_within_the_budget_if_any_cut_is(name: str, allowed: int) -> None:
     least = cut(name, 1)
     chosen = cut(name, allowed)
     assert chosen.peak <= max(allowed, least.peak)
@@ -108,7 +108,7 @@ def test_the_peak_stays_within_the_budget_where_anything_does(name: str, allowed
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_more_memory_never_means_lower_strips_or_narrower_bands_of_them(name: str) -> None:
+def test_more_memory_never_gives_lower_strips_or_narrower_bands(name: str) -> None:
     cuts = [cut(name, int(10 ** (exponent / 40))) for exponent in range(4 * 40, 10 * 40)]
     assert [c.strip for c in cuts] == sorted(c.strip for c in cuts)
     assert len({c.strip for c in cuts}) > 3
@@ -120,7 +120,7 @@ def test_more_memory_never_means_lower_strips_or_narrower_bands_of_them(name: st
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_bands_have_the_exact_margin_and_begin_where_groups_do(name: str) -> None:
+def test_bands_have_the_exact_margin_and_are_aligned(name: str) -> None:
     _, network = planned(name)
     whole = cut(name, 2**40, columns=2000)
     for divisor in (10, 30, 100, 10**6):
@@ -133,7 +133,7 @@ def test_bands_have_the_exact_margin_and_begin_where_groups_do(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_smallest_cut_is_given_where_nothing_fits(name: str) -> None:
+def test_the_smallest_cut_is_returned_if_nothing_fits(name: str) -> None:
     chosen = cut(name, 1)
     assert chosen.strip == 1
     assert chosen.band <= 16
@@ -147,11 +147,11 @@ def test_strips_are_no_higher_than_the_image() -> None:
 
 
 @pytest.mark.parametrize("most", [1, 4, 16])
-def test_strips_are_no_higher_than_what_a_device_could_take(most: int) -> None:
+def test_strips_are_no_higher_than_the_limit_of_the_device(most: int) -> None:
     assert cut("srcnn x2", 2**40, highest=most).strip == most
 
 
-def test_half_precision_takes_half() -> None:
+def test_half_precision_needs_half_the_memory() -> None:
     half, full = (cut("srcnn x2", 2**40, item=item).peak - OVERHEAD["cpu"] for item in (2, 4))
     assert half == pytest.approx(full / 2, abs=1)
 
@@ -163,7 +163,7 @@ def test_the_peak_does_not_grow_with_the_height() -> None:
     assert max(peaks) / 1.1 <= low <= max(peaks)
 
 
-def test_bands_come_before_strips_too_low_to_be_fast() -> None:
+def test_bands_are_preferred_to_low_strips() -> None:
     """Between the whole width in strips of 8 and that in strips of 1 lie bands."""
     low = cut("srcnn x2", 2**40, highest=LEAST_STRIP)
     assert (cut("srcnn x2", low.peak).strip, cut("srcnn x2", low.peak).margin) == (LEAST_STRIP, 0)

@@ -1,4 +1,4 @@
-"""A plane goes through whole or by tiles, stops when asked, and never hands on a NaN that half precision made."""
+"""Planes that are computed whole or in tiles, cancellation, and overflow in half precision."""
 
 from typing import Any
 
@@ -54,21 +54,21 @@ def test_less_overlap_than_the_radius_differs() -> None:
 
 
 @pytest.mark.parametrize("tiling", ["exact", "none"])
-def test_cancel_is_asked_before_every_layer(tiling: Any) -> None:
+def test_cancel_is_called_before_every_layer(tiling: Any) -> None:
     network = RRDBNet(blocks=2, features=8, growth=4)
-    asked = 0
+    calls = 0
 
     def cancel() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > 10
+        nonlocal calls
+        calls += 1
+        return calls > 10
 
     with pytest.raises(Cancelled):
         through(PlaneRunner(network, CPU, tiling=tiling, cancel=cancel), np.zeros((3, 8, 8), np.float32))
-    assert asked == 11
+    assert calls == 11
 
 
-def test_the_models_own_network_is_left_alone() -> None:
+def test_the_network_of_the_model_is_not_changed() -> None:
     network = SRCNN(scale=2, features=(4, 4))
     through(PlaneRunner(network, CPU, torch.bfloat16, cancel=lambda: False), np.zeros((1, 8, 8), np.float32))
     assert network.conv1.weight.dtype == torch.float32
@@ -76,7 +76,7 @@ def test_the_models_own_network_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize("tiling", ["exact", "none"])
-def test_what_half_precision_made_infinite_is_computed_again(tiling: Any) -> None:
+def test_an_overflow_of_half_precision_is_computed_again(tiling: Any) -> None:
     network = lively(SRCNN(scale=2, features=(8, 8)))
     # 70,000 is beyond float16 and within float32.
     plane = np.full((1, 8, 8), 7e4, np.float32)
@@ -87,7 +87,7 @@ def test_what_half_precision_made_infinite_is_computed_again(tiling: Any) -> Non
 
 
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.bfloat16, 3e-2), (torch.float16, 4e-3)])
-def test_half_precision_stays_near(dtype: torch.dtype, bound: float) -> None:
+def test_half_precision_is_close_to_float32(dtype: torch.dtype, bound: float) -> None:
     network = lively(RRDBNet(blocks=1, features=8, growth=4))
     plane = np.random.default_rng(0).random((3, 24, 24), dtype=np.float32)
     exact = through(PlaneRunner(network, CPU), plane)
@@ -95,7 +95,7 @@ def test_half_precision_stays_near(dtype: torch.dtype, bound: float) -> None:
     assert 0 < np.abs(near - exact).max() < bound * np.ptp(exact)
 
 
-def test_too_little_memory_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_memory_is_an_error_of_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     network = SRCNN(scale=2, features=(4, 4))
 
     def full(*_: Any) -> None:

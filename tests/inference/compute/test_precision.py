@@ -1,4 +1,4 @@
-"""What half precision costs is measured on the network itself."""
+"""Measurement of the error of half precision."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from napari_sr.zoo.catalog import load_model
 from tests.inference.small_models import rrdb
 
 
-def test_float16_is_nearer_to_float32_than_bfloat16() -> None:
+def test_float16_is_closer_to_float32_than_bfloat16() -> None:
     model = rrdb(2, 1)
     found = measure_precision(model.network, model.card)
     # A half precision has 3 bits more of fraction than the other: 6 dB each.
@@ -24,7 +24,7 @@ def test_float16_is_nearer_to_float32_than_bfloat16() -> None:
     assert 30 < found["bfloat16"] < found["float16"] < 110
 
 
-def test_a_network_that_leaves_float16_is_never_enough() -> None:
+def test_a_network_that_overflows_float16_is_not_computed_in_it() -> None:
     model = rrdb(2, 1)
     network = model.network
     with torch.no_grad():
@@ -34,7 +34,7 @@ def test_a_network_that_leaves_float16_is_never_enough() -> None:
     assert choose_precision("auto", torch.device("cuda"), "uint8", found) == torch.float32
 
 
-def test_the_network_is_left_as_it_was() -> None:
+def test_the_network_is_not_changed() -> None:
     model = rrdb(2, 3)
     before = {name: value.clone() for name, value in model.network.state_dict().items()}
     measure_precision(model.network, model.card)
@@ -42,13 +42,13 @@ def test_the_network_is_left_as_it_was() -> None:
     assert next(model.network.parameters()).dtype == torch.float32
 
 
-def test_float16_is_measured_once_where_the_card_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_float16_is_measured_once_if_the_card_has_no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a GPU, for 8-bit images: its part is played by a device that only has its name."""
     gpu = torch.device("cuda")
-    asked = []
+    calls = []
 
     def measured(network: Any, card: Any, device: torch.device, precisions: tuple[str, ...]) -> dict[str, float]:
-        asked.append((device, precisions))
+        calls.append((device, precisions))
         return {"float16": 70.0}
 
     monkeypatch.setattr("napari_sr.inference.job.choose_device", lambda name: gpu)
@@ -56,11 +56,11 @@ def test_float16_is_measured_once_where_the_card_is_silent(monkeypatch: pytest.M
     monkeypatch.setattr("napari_sr.inference.job.budget", lambda memory, device: 2**30)
     job = Job(rrdb(2, 1))
     assert [job.where(np.uint8)[1] for _ in range(3)] == [torch.float16] * 3
-    assert asked == [(gpu, ("float16",))]
+    assert calls == [(gpu, ("float16",))]
     assert job.where(np.uint16) == (gpu, torch.float32)
     known = Job(rrdb(2, 1, precision={"float16": 60.0}))
     assert known.where(np.uint8) == (gpu, torch.float32)
-    assert len(asked) == 1
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("name", ["srcnn-x2", "srcnn-x3", "srcnn-x4"])

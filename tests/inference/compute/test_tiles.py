@@ -1,4 +1,4 @@
-"""Overlap tiles cover every pixel once, in weights that sum to 1."""
+"""Overlapping tiles cover every pixel, with weights that sum to 1."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ cuts = st.tuples(st.integers(1, 600), st.integers(1, 200), st.integers(0, 40), s
 @given(cut=cuts, scale=st.integers(1, 4))
 @example(cut=(15, 10, 0, 3, 4), scale=1)
 @example(cut=(45, 33, 8, 8, 1), scale=2)
-def test_weights_of_all_tiles_sum_to_one_everywhere(cut: tuple[int, int, int, int, int], scale: int) -> None:
+def test_the_weights_of_all_tiles_sum_to_one(cut: tuple[int, int, int, int, int], scale: int) -> None:
     length, tile, overlap, blend, alignment = cut
     assume(tile >= 2 * overlap + 2 * blend + alignment)
     total = np.zeros(scale * length)
@@ -27,7 +27,7 @@ def test_weights_of_all_tiles_sum_to_one_everywhere(cut: tuple[int, int, int, in
 
 @settings(max_examples=1000)
 @given(cut=cuts)
-def test_inner_ends_lose_at_least_the_overlap_and_true_borders_nothing(cut: tuple[int, int, int, int, int]) -> None:
+def test_the_overlap_is_discarded_at_inner_ends_only(cut: tuple[int, int, int, int, int]) -> None:
     length, tile, overlap, blend, alignment = cut
     assume(tile >= 2 * overlap + 2 * blend + alignment)
     tiles = axis_tiles(length, Overlap(tile=tile, overlap=overlap, blend=blend), alignment)
@@ -54,7 +54,7 @@ def test_an_axis_shorter_than_the_tile_is_one_tile() -> None:
     assert np.array_equal(only.weights(2), np.ones(100))
 
 
-def test_a_tile_that_is_all_overlap_is_refused() -> None:
+def test_a_tile_without_pixels_besides_the_overlap_is_refused() -> None:
     with pytest.raises(InputError, match="at least 81 pixels"):
         Overlap(tile=80, overlap=32, blend=8)
     with pytest.raises(InputError, match="overlap -1 cannot be used: give a whole number of 0 or more"):

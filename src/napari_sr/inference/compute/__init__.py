@@ -1,1 +1,1 @@
-"""Passing of planes through a network on a device: exact streaming, tiles, memory and precision."""
+"""Computation of planes on a device: exact streaming, overlapping tiles, memory and precision."""

@@ -1,4 +1,4 @@
-"""Destination of a result: memory, an array of the caller's, or an OME-Zarr store."""
+"""The destination of a result: memory, an array of the caller, or an OME-Zarr store."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from napari_sr.progress import Cancel
 
 @dataclass
 class Destination:
-    """Where a result is written.
+    """The destination of a result.
 
     Parameters
     ----------
     array : array
-        To be written to. Of a store it is the finished one once the work is done: a lazy view of the finest level.
+        The array to write to. After a store is finished: a lazy view of its finest level.
     levels : list of array
-        Of a store that is finished, all levels, the finest first; else empty.
+        All levels of a finished store, the finest first; empty otherwise.
     """
 
     array: Any
@@ -44,32 +44,34 @@ def destination(
     overwrite: bool = False,
     cancel: Cancel = lambda: False,
 ) -> Iterator[Destination]:
-    """Make room for a result.
+    """Provide the destination of a result.
 
     Parameters
     ----------
-    out : array, path or None
-        An array of this shape and dtype, the path of an OME-Zarr store, or None for memory.
+    out : array, str, Path or None
+        An array of the result's shape and dtype, the path of an OME-Zarr store, or None for memory.
     axes : Axes
-        Of the result.
+        Axes of the result.
     dtype : dtype
-        Of the result.
+        Data type of the result.
     place : StorePlace, optional
-        Of the result, for a store; by default pixels of size 1 without a unit.
+        Name, pixel size and position of the result in a store; by default pixels of size 1 without a unit.
     overwrite : bool, default False
-        Whether a store that exists is replaced.
-    cancel : callable
-        Called while the coarser levels of a store are made; returning True ends the work with `Cancelled`.
+        Whether an existing store is replaced.
+    cancel : callable, optional
+        Called while the coarser levels of a store are computed; returning True ends the work with `Cancelled`.
 
     Yields
     ------
     Destination
-        A store is written under another name and gets its own at the end; if the work fails nothing is left of it.
+        The destination. A store is renamed from a temporary name on exit; after an error nothing remains of it.
 
     Raises
     ------
     InputError
         If the result does not fit into memory, the array does not fit the result, or the store exists already.
+    Cancelled
+        If `cancel` returned True.
     """
     if out is None:
         yield Destination(_in_memory(axes.shape, dtype), [])
@@ -85,8 +87,8 @@ def destination(
         given = tuple(getattr(out, "shape", ())), np.dtype(getattr(out, "dtype", object))
         if given != (axes.shape, np.dtype(dtype)):
             raise InputError(
-                f"The array for the result is {given[0]} {given[1]} but the result is {axes.shape} {np.dtype(dtype)}: "
-                "give one like it."
+                f"The array given as out is {given[0]} {given[1]} but the result is {axes.shape} {np.dtype(dtype)}: "
+                "give an array of that shape and dtype."
             )
         yield Destination(out, [])
 
@@ -95,7 +97,7 @@ def _in_memory(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
     needed, free = prod(shape) * np.dtype(dtype).itemsize, free_memory_of_host()
     if needed > free:
         raise InputError(
-            f"The result takes {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB of memory are free: "
-            "write it to disk (a name that ends in .zarr, or out='result.zarr' in Python), or take a smaller part."
+            f"The result needs {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB of memory are free: "
+            "write it to disk (a name that ends in .zarr, or out='result.zarr' in Python), or choose a smaller part."
         )
     return np.empty(shape, dtype)

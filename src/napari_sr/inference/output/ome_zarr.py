@@ -1,7 +1,7 @@
-"""OME-Zarr stores of results: pyramids of arrays with axes, pixel sizes and units that other programs read.
+"""OME-Zarr stores of results: multiscale arrays with axes, pixel size, unit and position.
 
-On disk the axes are in the order T, C, Z, Y, X that the format demands, and the colors of an RGB(A) image are channels.
-Callers see the array in the order of their own image, through an `AxisView`.
+On disk the axes are in the order T, C, Z, Y, X that the format requires, and the colors of an RGB(A) image are
+channels. In Python an `AxisView` presents the array in the axis order of the image.
 
 References
 ----------
@@ -39,18 +39,20 @@ _COLORS = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"), ("alpha",
 
 @dataclass(frozen=True)
 class StorePlace:
-    """The place of an image in the world.
+    """Name, pixel size and position of an image in a store.
+
+    Each sequence has one item for each axis except the colors of RGB(A), in the axis order of the image.
 
     Parameters
     ----------
-    name : str
+    name : str, default "image"
         Name of the image.
-    scale : sequence of float
-        Pixel size along each axis but the colors of RGB(A).
-    translate : sequence of float
-        Position of the center of the first pixel along each of these axes.
-    units : sequence of str or None
-        Unit of each of these axes; None or "pixel" where it has none.
+    scale : sequence of float, optional
+        Pixel size along each axis; by default 1.
+    translate : sequence of float, optional
+        Position of the center of the first pixel along each axis; by default 0.
+    units : sequence of str or None, optional
+        Unit of each axis; None or "pixel" for an axis without one. By default none has one.
     """
 
     name: str = "image"
@@ -66,11 +68,11 @@ class Store:
     Parameters
     ----------
     levels : list of AxisView or zarr.Array
-        The arrays in the order of the original image, the finest first.
+        The arrays of all levels in the axis order of the image, the finest first.
     axes : Axes
-        Of the finest level.
+        Axes of the finest level.
     place : StorePlace
-        Of the finest level.
+        Name, pixel size and position of the finest level.
     """
 
     levels: list[Any]
@@ -79,14 +81,25 @@ class Store:
 
 
 class AxisView:
-    """A view of an array with its axes in another order; parts are read and written where they are indexed.
+    """Lazy view of an array with its axes in another order; indexing reads or writes only the given region.
 
     Parameters
     ----------
     array : array
-        With `shape`, `dtype` and indexing by ints and slices, such as a zarr array.
+        An array with `shape`, `dtype` and basic indexing, such as a zarr array.
     order : sequence of int
-        The array's axis for each axis of the view.
+        Axis of the array for each axis of the view.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Shape of the view.
+    dtype : numpy.dtype
+        Data type of the array.
+    ndim : int
+        Number of axes.
+    size : int
+        Number of values.
     """
 
     def __init__(self, array: Any, order: Sequence[int]) -> None:
@@ -98,24 +111,24 @@ class AxisView:
 
     @property
     def chunks(self) -> tuple[int, ...]:
-        """Shape of a chunk, in the order of the view."""
+        """Shape of a chunk, in the axis order of the view."""
         return tuple(self.array.chunks[axis] for axis in self.order)
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
         entries = self._entries(index)
-        values = np.asarray(self.array[self._on_disk(entries)])
-        return values.transpose(self._kept_order(entries))
+        values = np.asarray(self.array[self._array_index(entries)])
+        return values.transpose(self._transposition(entries))
 
     def __setitem__(self, index: Any, values: Any) -> None:
         entries = self._entries(index)
-        order = self._kept_order(entries)
+        order = self._transposition(entries)
         shape = tuple(
             len(range(*entry.indices(length)))
             for entry, length in zip(entries, self.shape, strict=True)
             if isinstance(entry, slice)
         )
         full = np.broadcast_to(values, shape)
-        self.array[self._on_disk(entries)] = full.transpose(np.argsort(order))
+        self.array[self._array_index(entries)] = full.transpose(np.argsort(order))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self[...], dtype=dtype)
@@ -127,26 +140,28 @@ class AxisView:
         return f"<AxisView of {self.array!r}, shape {self.shape}>"
 
     def _entries(self, index: Any) -> list[int | slice]:
-        given = list(index) if isinstance(index, tuple) else [index]
-        if Ellipsis in given:
-            place = given.index(Ellipsis)
-            given[place : place + 1] = [slice(None)] * (self.ndim - len(given) + 1)
-        given += [slice(None)] * (self.ndim - len(given))
-        if len(given) > self.ndim:
-            raise IndexError(f"{len(given)} indices for {self.ndim} axes")
-        return [entry if isinstance(entry, slice) else int(entry) for entry in given]
+        """Complete an index to one entry for each axis of the view."""
+        entries = list(index) if isinstance(index, tuple) else [index]
+        if Ellipsis in entries:
+            position = entries.index(Ellipsis)
+            entries[position : position + 1] = [slice(None)] * (self.ndim - len(entries) + 1)
+        entries += [slice(None)] * (self.ndim - len(entries))
+        if len(entries) > self.ndim:
+            raise IndexError(f"{len(entries)} indices for {self.ndim} axes")
+        return [entry if isinstance(entry, slice) else int(entry) for entry in entries]
 
-    def _on_disk(self, entries: list[int | slice]) -> tuple[int | slice, ...]:
-        placed: list[int | slice] = [slice(None)] * self.ndim
+    def _array_index(self, entries: list[int | slice]) -> tuple[int | slice, ...]:
+        """Put the entries of an index in the axis order of the array."""
+        index: list[int | slice] = [slice(None)] * self.ndim
         for axis, entry in zip(self.order, entries, strict=True):
-            placed[axis] = entry
-        return tuple(placed)
+            index[axis] = entry
+        return tuple(index)
 
-    def _kept_order(self, entries: list[int | slice]) -> list[int]:
-        """Order of the axes that are left after indexing, counted in the values as they are on disk."""
-        kept = [axis for axis, entry in zip(self.order, entries, strict=True) if isinstance(entry, slice)]
-        ranks = {axis: rank for rank, axis in enumerate(sorted(kept))}
-        return [ranks[axis] for axis in kept]
+    def _transposition(self, entries: list[int | slice]) -> list[int]:
+        """Transposition from the indexed values of the array to those of the view."""
+        remaining = [axis for axis, entry in zip(self.order, entries, strict=True) if isinstance(entry, slice)]
+        ranks = {axis: rank for rank, axis in enumerate(sorted(remaining))}
+        return [ranks[axis] for axis in remaining]
 
 
 @contextmanager
@@ -159,50 +174,50 @@ def new_store(
     overwrite: bool = False,
     cancel: Cancel = lambda: False,
 ) -> Iterator[AxisView]:
-    """Make an OME-Zarr store of an image, whole or not at all.
+    """Write an OME-Zarr store atomically: completely or not at all.
 
     Parameters
     ----------
     path : Path
-        Of the store.
+        Path of the store.
     axes : Axes
-        Of the image.
+        Axes of the image.
     dtype : dtype
-        Of the image.
+        Data type of the image.
     place : StorePlace
-        Of the image. By default pixels of size 1 without a unit.
+        Name, pixel size and position of the image.
     overwrite : bool, default False
-        Whether an existing folder is replaced.
-    cancel : callable
-        Called while the coarser levels are made; returning True ends the work with `Cancelled`.
+        Whether an existing file or folder is replaced.
+    cancel : callable, optional
+        Called while the coarser levels are computed; returning True ends the work with `Cancelled`.
 
     Yields
     ------
     AxisView
-        The finest level in the order of `axes`, to be filled. Afterward the coarser levels are made from it.
+        The finest level in the axis order of the image, to be filled. On exit the coarser levels are computed from it.
 
     Raises
     ------
     InputError
-        If the store exists and is not to be replaced, or its folder is missing.
+        If the store exists and `overwrite` is False, or its folder does not exist.
     Cancelled
-        If `cancel` returned True; nothing is left then.
+        If `cancel` returned True; nothing remains on disk then.
 
     Notes
     -----
-    Each level is the one before with 2 x 2 pixels averaged, down to planes of at most 1024 pixels a side.
+    Each level is the average of 2 x 2 pixels of the one before, down to planes of at most 1024 pixels a side.
     """
     if not path.parent.is_dir():
-        raise InputError(f"There is no folder {path.parent}: make it first, or write elsewhere.")
+        raise InputError(f"There is no folder {path.parent} to write {path.name} in: create it first.")
     restore_interrupted(path)
     if path.exists() and not overwrite:
-        raise InputError(f"{path} exists already: give another name, or remove it first.")
+        raise InputError(f"{path} exists already: choose another name, or delete it first.")
     letters = "".join(letter for letter in _ORDER if letter in axes.letters)
     on_disk = Axes(letters, tuple(axes.shape[axes.letters.index(letter)] for letter in letters))
     chunks = tuple(min(n, CHUNK) if a in "YX" else 1 for a, n in zip(letters, on_disk.shape, strict=True))
     order = [letters.index(letter) for letter in axes.letters]
-    with atomic_folder(path, overwrite=overwrite) as part:
-        group = zarr.create_group(part)
+    with atomic_folder(path, overwrite=overwrite) as temporary:
+        group = zarr.create_group(temporary)
         names = list(letters.lower())
         finest = group.create_array(
             "0", shape=on_disk.shape, chunks=chunks, dtype=np.dtype(dtype), dimension_names=names
@@ -215,24 +230,24 @@ def new_store(
 
 
 def open_store(path: Path) -> Store | None:
-    """Open a store that napari-sr wrote, of the present form or an earlier one.
+    """Open a store that this or an earlier version of napari-sr has written.
 
     Parameters
     ----------
     path : Path
-        A folder.
+        Path of the folder.
 
     Returns
     -------
     Store or None
-        None if the folder is not a store of napari-sr.
+        The store; None if the folder was not written by napari-sr.
     """
     restore_interrupted(path)
     try:
         attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
         own = attributes.get(KEY)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        # Another kind of folder.
+        # Not a Zarr store, or a damaged one.
         return None
     if isinstance(own, Mapping) and (path / "0").is_dir():
         return _open_group(path, attributes)
@@ -245,7 +260,7 @@ def _open_group(path: Path, attributes: Mapping[str, Any]) -> Store:
     group: Any = zarr.open_group(path, mode="r")
     own, letters = attributes[KEY], str(attributes[KEY]["axes"])
     arrays = [group[name] for name in sorted(group.array_keys(), key=int)]
-    # Stores of the first form have the axes of the image on disk.
+    # Stores without this key have the axis order of the image on disk.
     on_disk = str(own.get("on_disk", letters))
     order = [on_disk.index(letter) for letter in letters]
     levels = [array if order == sorted(order) else AxisView(array, order) for array in arrays]
@@ -254,7 +269,7 @@ def _open_group(path: Path, attributes: Mapping[str, Any]) -> Store:
 
 
 def _open_array(path: Path, attributes: Mapping[str, Any]) -> Store:
-    """Open a bare array with attributes, which the command line wrote before 0.1."""
+    """Open an array with attributes, the format of the command line before 0.1."""
     array: Any = zarr.open_array(path, mode="r")
     axes = parse_axes(str(attributes["axes"]), tuple(array.shape))
     letters = axes.letters[:-1] if axes.rgb else axes.letters
@@ -269,7 +284,7 @@ def _open_array(path: Path, attributes: Mapping[str, Any]) -> Store:
 
 
 def _coarser(group: Any, name: str, finer: Any, cancel: Cancel) -> Any:
-    """Average 2 x 2 pixels of the last two axes, a block at a time."""
+    """Compute the next level: averages of 2 x 2 pixels along the last two axes, block by block."""
     shape = (*finer.shape[:-2], *(-(-n // 2) for n in finer.shape[-2:]))
     chunks = tuple(min(chunk, length) for chunk, length in zip(finer.chunks, shape, strict=True))
     names = finer.metadata.dimension_names
@@ -288,7 +303,7 @@ def _coarser(group: Any, name: str, finer: Any, cancel: Cancel) -> Any:
 
 
 def _halved(block: NDArray[Any]) -> NDArray[Any]:
-    """Average 2 x 2 pixels of (Y, X); an odd last row or column is repeated."""
+    """Average 2 x 2 pixels of a plane; the last row and column are repeated if their number is odd."""
     even = np.pad(block, [(0, length % 2) for length in block.shape], mode="edge")
     pairs = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2)
     mean: NDArray[np.float64] = pairs.mean(axis=(1, 3), dtype=np.float64)
@@ -296,7 +311,7 @@ def _halved(block: NDArray[Any]) -> NDArray[Any]:
 
 
 def _attributes(axes: Axes, on_disk: Axes, levels: int, place: StorePlace, dtype: np.dtype[Any]) -> dict[str, Any]:
-    """Make the attributes of a store's group."""
+    """Return the attributes of the group of a store."""
     letters = axes.letters[:-1] if axes.rgb else axes.letters
     scale = dict(zip(letters, map(float, place.scale or (1.0,) * len(letters)), strict=True))
     translate = dict(zip(letters, map(float, place.translate or (0.0,) * len(letters)), strict=True))
@@ -309,11 +324,12 @@ def _attributes(axes: Axes, on_disk: Axes, levels: int, place: StorePlace, dtype
         described.append(entry)
     datasets = []
     for level in range(levels):
-        grown = {letter: 2.0**level if letter in "YX" else 1.0 for letter in on_disk.letters}
-        scales = [scale.get(letter, 1.0) * grown[letter] for letter in on_disk.letters]
-        # The center of a coarse pixel lies between those of the fine ones.
+        factors = {letter: 2.0**level if letter in "YX" else 1.0 for letter in on_disk.letters}
+        scales = [scale.get(letter, 1.0) * factors[letter] for letter in on_disk.letters]
+        # The center of a coarse pixel is between the centers of the fine ones.
         shifts = [
-            translate.get(letter, 0.0) + scale.get(letter, 1.0) * (grown[letter] - 1) / 2 for letter in on_disk.letters
+            translate.get(letter, 0.0) + scale.get(letter, 1.0) * (factors[letter] - 1) / 2
+            for letter in on_disk.letters
         ]
         transforms = [{"type": "scale", "scale": scales}, {"type": "translation", "translation": shifts}]
         datasets.append({"path": str(level), "coordinateTransformations": transforms})
@@ -335,7 +351,7 @@ def _attributes(axes: Axes, on_disk: Axes, levels: int, place: StorePlace, dtype
 
 
 def _color_channels(count: int, dtype: np.dtype[Any]) -> dict[str, Any]:
-    """Describe the channels of an RGB(A) image; opacity is not shown as a color."""
+    """Return the "omero" metadata of an RGB(A) image; the alpha channel is inactive."""
     top = float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
     window = {"min": 0.0, "max": top, "start": 0.0, "end": top}
     channels = [

@@ -1,4 +1,4 @@
-"""One thread for the tests of this room: its strips are so small that a second one is all waiting."""
+"""One thread for the tests of streaming, whose strips are too small for more."""
 
 from collections.abc import Iterator
 

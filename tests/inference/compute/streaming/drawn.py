@@ -1,4 +1,4 @@
-"""Networks for the tests of this room: drawn at random from all that can be streamed, or written down in one line."""
+"""Networks for the tests of streaming: random ones, and those of the package in small."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kernels that are flipped instead of the image: the network gives the flipped result for the flipped image."""
+"""Networks with flipped and transposed kernels give the transformed result of the transformed image."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def difference(result: Tensor, expected: Tensor) -> float:
 
 @pytest.mark.parametrize("dihedral", DIHEDRALS, ids=str)
 @pytest.mark.parametrize("name", FEW + list(WRITTEN))
-def test_the_turned_network_turns_the_result(name: str, dihedral: Dihedral) -> None:
+def test_the_transformed_network_gives_the_transformed_result(name: str, dihedral: Dihedral) -> None:
     network = network_of(name)
     image = image_for(network, 2)
     expected = dihedral.apply(whole(network, image))
@@ -126,7 +126,7 @@ def test_the_turned_network_turns_the_result(name: str, dihedral: Dihedral) -> N
 
 
 @pytest.mark.parametrize("name", ["srcnn x4 lanczos", "srcnn x2 bilinear", "srresnet prelu tanh", "rrdbnet x4 plus"])
-def test_the_other_layers_of_ours_turn_as_well(name: str) -> None:
+def test_the_other_layers_of_the_package_are_transformed_too(name: str) -> None:
     network, dihedral = network_of(name), Dihedral(True, False, True)
     image = image_for(network)
     expected = dihedral.apply(whole(network, image))
@@ -135,7 +135,7 @@ def test_the_other_layers_of_ours_turn_as_well(name: str) -> None:
     assert difference(result, expected) <= 1e-7
 
 
-def test_a_network_is_not_the_same_from_all_sides() -> None:
+def test_the_eight_results_of_a_network_differ() -> None:
     """The tests above can fail: the eight results of one network differ."""
     network = network_of("srresnet x3")
     image = image_for(network)
@@ -145,7 +145,7 @@ def test_a_network_is_not_the_same_from_all_sides() -> None:
         assert all(difference(one, other) > 1e-3 for other in results[:n])
 
 
-def test_there_are_eight_and_each_undoes_itself() -> None:
+def test_there_are_eight_transforms_and_each_has_its_inverse() -> None:
     image = torch.arange(12.0).reshape(1, 1, 3, 4)
     transformed = [dihedral.apply(image) for dihedral in DIHEDRALS]
     assert len({(one.shape, tuple(one.flatten().tolist())) for one in transformed}) == 8
@@ -153,7 +153,7 @@ def test_there_are_eight_and_each_undoes_itself() -> None:
         assert torch.equal(dihedral.undo(dihedral.apply(image)), image)
 
 
-def test_a_turn_flips_before_it_exchanges() -> None:
+def test_a_transform_flips_before_it_exchanges() -> None:
     image = torch.tensor([[1, 2], [3, 4]])
     assert Dihedral(flip_rows=True).apply(image).tolist() == [[3, 4], [1, 2]]
     assert Dihedral(flip_columns=True).apply(image).tolist() == [[2, 1], [4, 3]]
@@ -161,13 +161,13 @@ def test_a_turn_flips_before_it_exchanges() -> None:
     assert Dihedral(flip_rows=True, exchange=True).apply(image).tolist() == [[3, 1], [4, 2]]
 
 
-def test_not_turning_gives_the_plan_itself() -> None:
+def test_the_identity_returns_the_plan_itself() -> None:
     plan = plan_stream(network_of("srresnet x3"))
     assert transformed_plan(plan, Dihedral()) is plan
 
 
 @pytest.mark.parametrize("dihedral", DIHEDRALS[1:], ids=str)
-def test_turning_leaves_the_plan_as_it_was(dihedral: Dihedral) -> None:
+def test_a_transform_does_not_change_the_plan(dihedral: Dihedral) -> None:
     network = network_of("rrdbnet x2 unshuffled")
     image, plan = image_for(network), plan_stream(network)
     before = streamed(plan, image, 4)
@@ -175,7 +175,7 @@ def test_turning_leaves_the_plan_as_it_was(dihedral: Dihedral) -> None:
     assert torch.equal(streamed(plan, image, 4), before)
 
 
-def test_a_shuffle_after_a_convolution_costs_no_copy() -> None:
+def test_a_shuffle_after_a_convolution_needs_no_copy() -> None:
     """The convolution writes its channels in the order in which they are read; others' are put in order."""
     dihedral = Dihedral(flip_rows=True)
     after_convolution = transformed_plan(plan_stream(network_of("srresnet x3")), dihedral)
@@ -187,7 +187,7 @@ def test_a_shuffle_after_a_convolution_costs_no_copy() -> None:
     assert orders == [[None], [(2, 3, 0, 1)]]
 
 
-def test_turned_kernels_keep_precision_and_layout() -> None:
+def test_transformed_kernels_keep_precision_and_layout() -> None:
     plan = plan_stream(small("srresnet x3").to(torch.bfloat16))
     for step in transformed_plan(plan, Dihedral(True, True, True)).steps:
         if isinstance(step, ConvolveStep):

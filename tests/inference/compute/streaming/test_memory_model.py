@@ -1,4 +1,4 @@
-"""The rehearsal says how much memory a stream will take: measured against the memory of real streams."""
+"""The predicted memory of a stream, compared with that of real streams."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def plan_of(name: str) -> tuple[StreamPlan, int, int]:
 
 @pytest.mark.parametrize("strip", [4, 16])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_real_stream_takes_what_was_rehearsed_or_a_little_less(name: str, strip: int) -> None:
+def test_a_real_stream_uses_the_predicted_memory_or_a_little_less(name: str, strip: int) -> None:
     plan, channels, radius = plan_of(name)
     rows = 3 * radius + 7 * strip
     ratio = peak_per_column(plan, channels, rows, strip, radius) / real_peak(plan, channels, rows, strip)
@@ -75,26 +75,26 @@ def test_the_peak_does_not_grow_with_the_height(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_higher_strips_take_more(name: str) -> None:
+def test_higher_strips_need_more_memory(name: str) -> None:
     plan, channels, radius = plan_of(name)
     peaks = [peak_per_column(plan, channels, 1600, strip, radius) for strip in (1, 2, 4, 8, 16, 32, 64, 128, 256)]
     assert peaks == sorted(peaks)
     assert peaks[-1] > 4 * peaks[0]
 
 
-def test_a_low_image_takes_less() -> None:
+def test_a_low_image_needs_less_memory() -> None:
     plan, channels, radius = plan_of("srresnet x4")
     assert peak_per_column(plan, channels, 8, 64, radius) < peak_per_column(plan, channels, 200, 64, radius) / 3
 
 
-def test_more_channels_of_the_image_take_more_where_they_are_held() -> None:
+def test_more_channels_of_the_image_need_more_memory() -> None:
     plan, _, radius = plan_of("srcnn x2")
     # Only what lies before the first convolution grows: that one has its own features.
     one, four = (peak_per_column(plan, channels, 300, 16, radius) for channels in (1, 4))
     assert one < four < 4 * one
 
 
-def test_a_plan_is_not_kept_alive_for_having_been_rehearsed() -> None:
+def test_a_prediction_does_not_keep_the_plan_alive() -> None:
     """A plan holds its network's weights, on the device."""
     network: Any = small("srcnn x2")
     weights = weakref.ref(network.conv1.weight)

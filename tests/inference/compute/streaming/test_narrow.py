@@ -1,4 +1,4 @@
-"""Several columns at once give the plain convolution's numbers, whatever is left over at the right."""
+"""Convolutions of several columns at once equal plain convolutions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from napari_sr.inference.compute.streaming.narrow import NarrowConvolution
     columns=st.integers(1, 40),
     bias=st.booleans(),
 )
-def test_the_plain_convolution_comes_out(
+def test_the_result_is_that_of_the_plain_convolution(
     features: int, channels: int, height: int, width: int, padding: int, columns: int, bias: bool
 ) -> None:
     padding = min(padding, width // 2)
@@ -48,5 +48,5 @@ def test_the_plain_convolution_comes_out(
     ],
     ids=["one", "three", "many", "one of one", "groups", "dilated"],
 )
-def test_only_few_features_of_plain_convolutions_go_so(module: nn.Conv2d, pays: bool) -> None:
+def test_only_plain_convolutions_with_few_features_are_faster(module: nn.Conv2d, pays: bool) -> None:
     assert NarrowConvolution.pays(module) == pays

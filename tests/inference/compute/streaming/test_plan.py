@@ -1,4 +1,4 @@
-"""What the plan makes of a network: every layer a step, or a refusal that names it; and nothing is written over."""
+"""Plans have a step for every layer or name the layer that cannot be streamed, and no tensor is overwritten."""
 
 from __future__ import annotations
 
@@ -122,19 +122,19 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], list[str]]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_refuses_by_the_name_of_the_layer(name: str) -> None:
+def test_the_refusal_names_the_layer(name: str) -> None:
     make, words = REFUSED[name]
     with pytest.raises(NotStreamable) as refusal:
         plan_stream(make().eval())
     assert [word for word in words if word not in str(refusal.value)] == []
 
 
-def test_refuses_a_network_of_two_images() -> None:
+def test_a_network_of_two_images_is_refused() -> None:
     with pytest.raises(NotStreamable, match="guide"):
         plan_stream(TwoImages().eval())
 
 
-def test_refuses_a_network_that_only_shrinks() -> None:
+def test_a_network_that_only_shrinks_is_refused() -> None:
     with pytest.raises(NotStreamable, match="whole factor"):
         plan_stream(nn.Sequential(conv(), nn.PixelUnshuffle(2)))
 
@@ -154,7 +154,7 @@ def test_refuses_a_network_that_only_shrinks() -> None:
     ],
     ids=["mul", "mul other", "relu", "tanh", "convolution", "layer", "cat", "add alpha", "sub other"],
 )
-def test_arguments_by_keyword_are_understood_or_refused(forward: Callable[[Any, Tensor], Tensor]) -> None:
+def test_arguments_by_keyword_are_streamed_or_refused(forward: Callable[[Any, Tensor], Tensor]) -> None:
     network = Written(forward, conv=conv(), relu=nn.ReLU())
     try:
         plan_stream(network)
@@ -165,7 +165,7 @@ def test_arguments_by_keyword_are_understood_or_refused(forward: Callable[[Any, 
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_takes_our_networks_and_says_their_factor(name: str) -> None:
+def test_the_plans_of_the_networks_of_the_package_have_their_factor(name: str) -> None:
     network = small(name)
     plan = plan_stream(network)
     assert plan.rates[plan.output] == network.scale
@@ -322,7 +322,7 @@ SHARED = [
 
 
 @pytest.mark.parametrize("forward", SHARED, ids=lambda f: f.__name__.strip("_"))
-def test_a_layer_changes_nothing_that_others_read(forward: Callable[[Any, Tensor], Tensor]) -> None:
+def test_a_layer_does_not_change_tensors_with_other_readers(forward: Callable[[Any, Tensor], Tensor]) -> None:
     network = Written(
         forward,
         first=conv(),
@@ -353,7 +353,7 @@ POINTWISE = [
 
 
 @pytest.mark.parametrize("module", [*POINTWISE, nn.BatchNorm2d(2), nn.Dropout(0.9), nn.Dropout2d(0.9)], ids=str)
-def test_every_pointwise_layer_goes_along_or_alone(module: nn.Module) -> None:
+def test_every_pointwise_layer_is_appended_or_a_step(module: nn.Module) -> None:
     assert same(nn.Sequential(conv(), module, conv()))
     assert same(nn.Sequential(module, conv()))
     assert same(Written(lambda n, x: n.module(n.conv(x)) + n.conv(x) - x, conv=conv(), module=module))
@@ -406,7 +406,7 @@ IN_PLACE = [
 
 
 @pytest.mark.parametrize("forward", IN_PLACE, ids=lambda f: f.__name__.strip("_"))
-def test_what_writes_over_its_input_does_so_for_the_others_too_or_is_refused(
+def test_operations_in_place_are_streamed_or_refused(
     forward: Callable[[Any, Tensor], Tensor],
 ) -> None:
     network = Written(forward, first=conv(), second=conv(), inplace=nn.ReLU(inplace=True))
@@ -418,15 +418,13 @@ def test_what_writes_over_its_input_does_so_for_the_others_too_or_is_refused(
     assert same(network)
 
 
-def test_a_layer_in_place_is_taken_where_nobody_else_reads() -> None:
+def test_a_layer_in_place_without_other_readers_is_streamed() -> None:
     assert same(nn.Sequential(conv(), nn.ReLU(inplace=True), conv(), nn.LeakyReLU(0.1, inplace=True), conv()))
 
 
 @pytest.mark.parametrize("join", [operator.add, operator.sub], ids=["add", "sub"])
 @pytest.mark.parametrize("order", [1, -1], ids=["wide first", "narrow first"])
-def test_one_channel_joins_several_as_torch_does_or_is_refused(
-    join: Callable[[Tensor, Tensor], Tensor], order: int
-) -> None:
+def test_one_channel_is_broadcast_as_by_torch_or_refused(join: Callable[[Tensor, Tensor], Tensor], order: int) -> None:
     def forward(n: Any, x: Tensor) -> Tensor:
         first, second = (n.wide(x), n.narrow(x))[::order]
         return join(first, second)
@@ -458,11 +456,11 @@ def test_batch_norm_before_a_padded_convolution_is_not_folded_into_it() -> None:
     assert torch.allclose(out, expected, rtol=0, atol=1e-12)
 
 
-def test_dropout_passes_everything_in_evaluation() -> None:
+def test_dropout_is_the_identity_in_evaluation_mode() -> None:
     assert same(nn.Sequential(conv(), nn.Dropout(0.5), nn.ReLU(), nn.Dropout2d(0.5), conv()))
 
 
-def test_planning_leaves_the_network_as_it_was() -> None:
+def test_planning_does_not_change_the_network() -> None:
     network = small("srresnet x4")
     before = {key: value.clone() for key, value in network.state_dict().items()}
     image = torch.rand(1, 3, 8, 8)

@@ -1,4 +1,4 @@
-"""Rows keep what is asked of them and nothing else; gathering them copies only when it must."""
+"""Rows hold what is needed and no more; they are gathered without unnecessary copies."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def memory(rows: Rows) -> int:
     return sum({p.untyped_storage().data_ptr(): p.untyped_storage().nbytes() for p in held}.values())
 
 
-def test_chunks_follow_each_other() -> None:
+def test_chunks_are_consecutive() -> None:
     rows = filled(3, 1, 4)
     assert (rows.start, rows.stop) == (0, 8)
     assert [(first, piece.shape[2]) for first, piece in rows.pieces(0, 8)] == [(0, 3), (3, 1), (4, 4)]
@@ -49,7 +49,7 @@ def test_an_empty_chunk_changes_nothing() -> None:
     assert len(list(rows.pieces(0, 3))) == 1
 
 
-def test_pieces_are_views_of_the_rows_that_were_asked_for() -> None:
+def test_pieces_are_views_of_the_requested_rows() -> None:
     rows = Rows()
     chunk = numbered(6)
     rows.append(chunk)
@@ -66,7 +66,7 @@ def test_pieces_cut_the_chunks_at_both_ends() -> None:
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=6), st.lists(st.integers(0, 40), max_size=6), st.data())
-def test_what_was_not_let_go_is_there_unchanged(sizes: list[int], firsts: list[int], data: st.DataObject) -> None:
+def test_rows_that_were_not_released_are_unchanged(sizes: list[int], firsts: list[int], data: st.DataObject) -> None:
     rows = filled(*sizes)
     for first in firsts:
         rows.release(first)
@@ -79,7 +79,7 @@ def test_what_was_not_let_go_is_there_unchanged(sizes: list[int], firsts: list[i
     assert all(torch.equal(piece, numbered(piece.shape[2], first=first)) for first, piece in found)
 
 
-def test_a_row_that_was_let_go_does_not_come_back() -> None:
+def test_a_released_row_stays_released() -> None:
     rows = filled(4, 4)
     rows.release(5)
     rows.release(2)
@@ -87,7 +87,7 @@ def test_a_row_that_was_let_go_does_not_come_back() -> None:
     assert min(first for first, _ in rows.pieces(0, 8)) >= 4
 
 
-def test_chunks_that_are_gone_give_their_memory_back() -> None:
+def test_released_chunks_are_freed() -> None:
     rows = filled(4, 4, 4)
     before = memory(rows)
     rows.release(4)
@@ -97,7 +97,7 @@ def test_chunks_that_are_gone_give_their_memory_back() -> None:
 
 
 @given(st.integers(1, 40), st.integers(0, 40))
-def test_a_mostly_gone_chunk_holds_at_most_twice_what_is_left(size: int, first: int) -> None:
+def test_a_mostly_released_chunk_holds_at_most_twice_its_rows(size: int, first: int) -> None:
     rows = filled(size)
     rows.release(min(first, size))
     left = size - rows.start
@@ -115,14 +115,14 @@ def test_two_rows_of_a_large_strip_hold_two_rows_of_memory() -> None:
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=5), st.lists(st.integers(0, 45), max_size=5))
-def test_held_counts_the_rows_that_memory_is_held_for(sizes: list[int], firsts: list[int]) -> None:
+def test_held_is_the_number_of_rows_with_memory(sizes: list[int], firsts: list[int]) -> None:
     rows = filled(*sizes)
     for first in firsts:
         rows.release(first)
     assert rows.held * 2 * WIDTH * 8 == memory(rows)
 
 
-def test_the_tail_stays_in_its_place_from_strip_to_strip() -> None:
+def test_the_tail_has_the_same_memory_for_every_strip() -> None:
     rows = filled(8)
     rows.release(6)
     places = set()
@@ -163,7 +163,7 @@ def test_gathering_adds_rows_of_zeros(above: int, below: int) -> None:
     assert not window[:, :, above + 2 :].any()
 
 
-def test_zeros_are_written_even_where_the_memory_was_used_before() -> None:
+def test_zeros_are_written_to_used_memory() -> None:
     rows = filled(4)
     for _ in range(20):
         used = torch.full((1, 2, 9, WIDTH), torch.nan, dtype=torch.float64)
@@ -172,7 +172,7 @@ def test_zeros_are_written_even_where_the_memory_was_used_before() -> None:
 
 
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(0, 2), st.integers(0, 2), st.data())
-def test_parts_stand_side_by_side_however_they_are_cut(
+def test_parts_are_concatenated_however_they_are_chunked(
     first: int, second: int, above: int, below: int, data: st.DataObject
 ) -> None:
     total = 9
@@ -188,7 +188,7 @@ def test_parts_stand_side_by_side_however_they_are_cut(
     assert torch.equal(window, torch.nn.functional.pad(expected, (0, 0, above, below)))
 
 
-def test_a_workspace_is_taken_once_and_holds_what_gathering_would_have_made() -> None:
+def test_a_workspace_is_allocated_once_and_gives_the_same_tensors() -> None:
     parts = [filled(9), filled(9)]
     workspace = Workspace()
     first = gather(parts, 0, 9, 1, 2, workspace=workspace)

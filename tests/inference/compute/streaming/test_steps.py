@@ -1,4 +1,4 @@
-"""The rules of the borders, counted by hand, and each step's rows against what torch gives."""
+"""Border rules, and the rows of each step compared with torch."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from napari_sr.inference.compute.streaming.steps import ConvolveStep, PadStep, S
         ("symmetric", -3, 3, 1, [0, 0, 0, 0, 0, 0]),
     ],
 )
-def test_rows_beyond_the_image_are_those_of_the_rule(
+def test_indices_outside_are_folded_by_the_border_rule(
     mode: str, start: int, stop: int, length: int, rows: list[int]
 ) -> None:
     assert fold(start, stop, length, mode).tolist() == rows
 
 
-def test_an_unknown_rule_is_named() -> None:
+def test_an_unknown_border_rule_is_named() -> None:
     with pytest.raises(ValueError, match="circular"):
         fold(-1, 3, 2, "circular")
 
@@ -51,7 +51,7 @@ def test_an_unknown_rule_is_named() -> None:
         (8, 11, 9, "symmetric", (7, 9)),
     ],
 )
-def test_a_window_reads_the_rows_that_its_border_is_made_of(
+def test_a_window_reads_the_rows_of_its_border(
     low: int, high: int, rows: int, mode: str, reads: tuple[int, int]
 ) -> None:
     assert border_reads(low, high, rows, mode) == reads
@@ -66,12 +66,12 @@ def filled(rows: int) -> Rows:
 @pytest.mark.parametrize(
     ("low", "high", "expected"), [(-2, 1, [0, 0, 1]), (2, 5, [3, 0, 0]), (-1, 4, [0, 1, 2, 3, 0]), (0, 2, [1, 2])]
 )
-def test_zeros_lie_above_and_below(low: int, high: int, expected: list[float]) -> None:
+def test_zeros_are_added_above_and_below(low: int, high: int, expected: list[float]) -> None:
     assert bordered([filled(3)], low, high, 3, "zeros").flatten().tolist() == expected
 
 
 @pytest.mark.parametrize(("low", "high"), [(-3, -1), (4, 6)], ids=["above", "below"])
-def test_a_window_that_lies_beyond_the_image_is_zeros(low: int, high: int) -> None:
+def test_a_window_outside_the_image_is_zeros(low: int, high: int) -> None:
     assert bordered([filled(3)], low, high, 3, "zeros").flatten().tolist() == [0, 0]
 
 
@@ -103,7 +103,7 @@ STEPS = st.one_of(
 
 
 @given(STEPS, st.integers(9, 14))
-def test_rows_within_reach_read_only_what_is_there_and_rows_to_come_only_what_is_kept(
+def test_reachable_rows_read_only_rows_that_are_there_and_later_rows_only_rows_that_are_kept(
     step: ConvolveStep | PadStep, rows: int
 ) -> None:
     def reads(start: int, stop: int) -> tuple[int, int]:
@@ -127,7 +127,7 @@ def test_rows_within_reach_read_only_what_is_there_and_rows_to_come_only_what_is
 
 @pytest.mark.parametrize("mode", ["zeros", "replicate", "reflect"])
 @given(kernel=st.sampled_from([1, 3, 5, 9]), features=st.sampled_from([3, 40]), rows=st.integers(5, 14), data=st.data())
-def test_a_convolution_gives_the_same_rows_wherever_its_ranges_begin_and_end(
+def test_a_convolution_gives_the_same_rows_for_any_division_into_ranges(
     mode: str, kernel: int, features: int, rows: int, data: st.DataObject
 ) -> None:
     torch.manual_seed(0)
@@ -147,7 +147,7 @@ def test_a_convolution_gives_the_same_rows_wherever_its_ranges_begin_and_end(
     torch.testing.assert_close(torch.cat(made, 2), module(image))
 
 
-def test_all_rows_but_the_first_are_not_taken_for_the_whole_image() -> None:
+def test_all_rows_but_the_first_are_not_treated_as_the_whole_image() -> None:
     torch.manual_seed(0)
     module = nn.Conv2d(1, 40, 5, padding=2).double().requires_grad_(False)
     image = torch.rand(1, 1, 7, 9, dtype=torch.float64)
@@ -159,7 +159,7 @@ def test_all_rows_but_the_first_are_not_taken_for_the_whole_image() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("factors", [(1.0, 0.2), (0.2, 1.0), (0.2, 0.2)])
-def test_a_sum_rounds_as_the_network_itself_does(dtype: torch.dtype, factors: tuple[float, float]) -> None:
+def test_a_sum_is_rounded_as_in_the_network(dtype: torch.dtype, factors: tuple[float, float]) -> None:
     torch.manual_seed(0)
     x, y = (torch.rand(1, 3, 40, 30).to(dtype).contiguous(memory_format=torch.channels_last) for _ in range(2))
     a, b = factors

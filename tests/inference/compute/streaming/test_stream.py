@@ -1,4 +1,4 @@
-"""What the stream promises: the whole image's result, every row once, bounded memory, and an end when it is asked."""
+"""Streams equal the whole image, compute every row once, use bounded memory and can be stopped."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
 
 @settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(networks(), st.integers(0, 9), st.integers(0, 7), st.data())
-def test_any_network_gives_what_the_whole_image_gives(
+def test_any_network_streamed_equals_the_whole_image(
     drawn: tuple[nn.Module, int], more_rows: int, more_columns: int, data: st.DataObject
 ) -> None:
     network, _ = drawn
@@ -85,7 +85,7 @@ def test_any_network_gives_what_the_whole_image_gives(
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(networks(), st.sampled_from(DIHEDRALS), st.integers(0, 5), st.integers(0, 5), st.integers(1, 9))
-def test_any_network_turned_gives_the_turned_result(
+def test_any_transformed_network_streamed_gives_the_transformed_result(
     drawn: tuple[nn.Module, int], dihedral: Dihedral, more_rows: int, more_columns: int, strip: int
 ) -> None:
     network, _ = drawn
@@ -100,13 +100,13 @@ def test_any_network_turned_gives_the_turned_result(
 
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize(("size", "strip"), [((13, 11), 1), ((29, 7), 5), ((1, 3), 1), ((7, 2), 50)], ids=str)
-def test_our_networks_give_what_the_whole_image_gives(name: str, size: tuple[int, int], strip: int) -> None:
+def test_our_networks_streamed_equal_the_whole_image(name: str, size: tuple[int, int], strip: int) -> None:
     network = small(name).double()
     image = image_for(network, *size)
     assert_same(streamed(network, image, strip), whole(network, image))
 
 
-def test_several_images_go_through_side_by_side() -> None:
+def test_several_images_are_streamed_together() -> None:
     network = small("rrdbnet x2 unshuffled").double()
     images = torch.rand(3, network.in_channels, 15, 9, dtype=torch.float64)
     assert_same(streamed(network, images, 4), whole(network, images))
@@ -114,7 +114,7 @@ def test_several_images_go_through_side_by_side() -> None:
 
 @pytest.mark.parametrize("mode", [nn.ZeroPad2d, nn.ReplicationPad2d, nn.ReflectionPad2d], ids=lambda m: m.__name__)
 @pytest.mark.parametrize("strip", [1, 2, 9])
-def test_a_border_wider_than_a_strip_comes_out_strip_by_strip(mode: type[nn.Module], strip: int) -> None:
+def test_a_border_wider_than_a_strip_is_computed_in_strips(mode: type[nn.Module], strip: int) -> None:
     network = nn.Sequential(nn.Conv2d(1, 2, 1), mode((3, 1, 5, 4)), nn.Conv2d(2, 1, 3)).double()
     image = torch.rand(1, 1, 6, 7, dtype=torch.float64)
     assert_same(streamed(network, image, strip), whole(network, image))
@@ -122,7 +122,7 @@ def test_a_border_wider_than_a_strip_comes_out_strip_by_strip(mode: type[nn.Modu
 
 @pytest.mark.parametrize("mode", ["bilinear", "nearest"])
 @pytest.mark.parametrize("factor", [1, 2, 3, 5])
-def test_torchs_own_upsampling_is_taken_in_every_precision(mode: str, factor: int) -> None:
+def test_upsampling_layers_of_torch_are_exact(mode: str, factor: int) -> None:
     network = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.Upsample(scale_factor=factor, mode=mode)).double()
     image = torch.rand(1, 1, 7, 5, dtype=torch.float64)
     assert_same(streamed(network, image, 2), whole(network, image))
@@ -161,7 +161,7 @@ def test_padding_beyond_the_kernels_reach_is_exact_or_refused_by_name(conv: dict
     ids=["above", "below", "convolution"],
 )
 @pytest.mark.parametrize("strip", [1, 2])
-def test_an_image_that_torch_refuses_is_not_made_up(network: nn.Module, strip: int) -> None:
+def test_an_image_that_torch_refuses_is_refused(network: nn.Module, strip: int) -> None:
     image = torch.rand(1, 1, 2, 4)
     network = nn.Sequential(network)
     with pytest.raises(RuntimeError):
@@ -192,7 +192,7 @@ class Impatient(Stream):
     ],
     ids=["longer + shorter", "shorter + longer", "longer | shorter", "shorter | longer", "filled up"],
 )
-def test_branches_of_different_heights_are_refused_and_not_waited_for(
+def test_branches_of_different_heights_are_refused(
     forward: Callable[[Any, Tensor], Tensor],
 ) -> None:
     network = Written(
@@ -219,7 +219,7 @@ def errors(result: Tensor, expected: Tensor) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_rounds_in_float32_as_the_whole_image_does(name: str) -> None:
+def test_rounding_in_float32_is_that_of_the_whole_image(name: str) -> None:
     network = small(name)
     image = image_for(network, 37, 29)
     exact = whole(network.double(), image)
@@ -236,7 +236,7 @@ def test_rounds_in_float32_as_the_whole_image_does(name: str) -> None:
 
 @pytest.mark.parametrize("name", FEW)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
-def test_in_half_precision_is_no_further_from_float32_than_the_whole_image_is(name: str, dtype: torch.dtype) -> None:
+def test_half_precision_is_as_close_to_float32_as_with_the_whole_image(name: str, dtype: torch.dtype) -> None:
     network = small(name)
     image = image_for(network, 53, 39).to(dtype).contiguous(memory_format=torch.channels_last)
     network = network.to(dtype).to(memory_format=torch.channels_last)
@@ -260,24 +260,24 @@ def _float32(name: str, state: dict[str, Tensor]) -> nn.Module:
 
 @pytest.mark.parametrize("name", FEW)
 @pytest.mark.parametrize("strip", [1, 4, 7, 40])
-def test_every_row_of_the_image_is_asked_for_once_from_the_top(name: str, strip: int) -> None:
+def test_every_row_of_the_image_is_requested_once_from_the_top(name: str, strip: int) -> None:
     network, height, width = small(name), 23, 6
     image = image_for(network, height, width, torch.float32)
-    asked: list[tuple[int, int]] = []
+    requested: list[tuple[int, int]] = []
 
     def source(start: int, stop: int) -> Tensor:
-        asked.append((start, stop))
+        requested.append((start, stop))
         return image[:, :, start:stop]
 
     with torch.inference_mode():
         list(stream(plan_stream(network), source, height, width, strip))
-    assert [row for start, stop in asked for row in range(start, stop)] == list(range(height))
-    assert all(0 < stop - start <= strip for start, stop in asked)
+    assert [row for start, stop in requested for row in range(start, stop)] == list(range(height))
+    assert all(0 < stop - start <= strip for start, stop in requested)
 
 
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("strip", [1, 3, 8])
-def test_no_step_hands_on_more_than_a_strip_not_even_at_the_tail(name: str, strip: int, runs: Runs) -> None:
+def test_no_step_computes_more_than_a_strip_not_even_at_the_end(name: str, strip: int, runs: Runs) -> None:
     network, height, width = small(name), 21, 5
     image = image_for(network, height, width, torch.float32)
     plan = plan_stream(network)
@@ -320,7 +320,7 @@ def test_no_pixel_is_computed_twice(name: str, strip: int, runs: Runs) -> None:
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_step_says_how_many_channels_it_gives(name: str, runs: Runs) -> None:
+def test_steps_predict_their_channels(name: str, runs: Runs) -> None:
     network = small(name)
     streamed(network, image_for(network, 9, 6, torch.float32), 4)
     made = {0: network.in_channels} | {step.output: out.shape[1] for step, _, _, out in runs}
@@ -358,13 +358,13 @@ def peak(network: nn.Module, height: int, strip: int, channels: int, monkeypatch
     monkeypatch.setattr(stream_module, "Rows", Watched)
     most = 0
 
-    def ask() -> None:
+    def before_step() -> None:
         nonlocal most
         most = max(most, live(everyone))
 
     source = lambda start, stop: torch.rand(1, channels, stop - start, 4)  # noqa: E731
     with torch.inference_mode():
-        for _ in stream(plan_stream(network), source, height, 4, strip, ask):
+        for _ in stream(plan_stream(network), source, height, 4, strip, before_step):
             pass
     return most
 
@@ -377,7 +377,7 @@ def test_memory_does_not_grow_with_the_height_of_the_image(name: str, monkeypatc
     assert len(set(peaks)) == 1, peaks
 
 
-def test_what_leads_nowhere_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outputs_without_readers_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     def forward(n: Any, x: Tensor) -> Tensor:
         y = n.first(x)
         n.unused(y)
@@ -387,7 +387,7 @@ def test_what_leads_nowhere_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None
     assert peak(network, 64, 8, 1, monkeypatch) == peak(network, 256, 8, 1, monkeypatch)
 
 
-def test_a_layer_that_reads_the_result_and_leads_nowhere_takes_no_rows_from_it() -> None:
+def test_an_unused_layer_that_reads_the_result_does_not_change_it() -> None:
     def forward(n: Any, x: Tensor) -> Tensor:
         y = n.first(x)
         n.unused(y)
@@ -399,7 +399,7 @@ def test_a_layer_that_reads_the_result_and_leads_nowhere_takes_no_rows_from_it()
 
 
 @pytest.mark.parametrize("name", FEW)
-def test_strips_of_the_image_are_let_go_when_nothing_needs_them(name: str) -> None:
+def test_strips_of_the_image_are_released(name: str) -> None:
     network = small(name)
     strips: list[weakref.ref[Tensor]] = []
 
@@ -419,7 +419,7 @@ def test_strips_of_the_image_are_let_go_when_nothing_needs_them(name: str) -> No
 
 
 @pytest.mark.parametrize("name", FEW)
-def test_nothing_but_borders_is_left_when_the_last_row_is_out(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_border_rows_are_held_after_the_last_row(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     network = small(name)
     everyone: list[Rows] = []
     monkeypatch.setattr(Watched, "everyone", everyone)
@@ -431,7 +431,7 @@ def test_nothing_but_borders_is_left_when_the_last_row_is_out(name: str, monkeyp
     assert all(rows.stop - rows.start <= 9 for rows in everyone)
 
 
-def test_the_result_is_not_held_once_it_was_handed_out() -> None:
+def test_the_result_is_not_held_after_it_was_yielded() -> None:
     network = small("srcnn x2")
     image = image_for(network, 40, 6, torch.float32)
     handed: list[weakref.ref[Tensor]] = []
@@ -443,7 +443,7 @@ def test_the_result_is_not_held_once_it_was_handed_out() -> None:
     assert len(handed) >= 10
 
 
-# The end, when it is asked for
+# Cancellation
 
 
 class Enough(Exception):
@@ -451,7 +451,7 @@ class Enough(Exception):
 
 
 @pytest.mark.parametrize("name", FEW)
-def test_it_asks_before_every_step(name: str, runs: Runs) -> None:
+def test_the_callback_is_called_before_every_step(name: str, runs: Runs) -> None:
     network = small(name)
     image = image_for(network, 17, 5, torch.float32)
     done_when_asked: list[int] = []
@@ -461,34 +461,34 @@ def test_it_asks_before_every_step(name: str, runs: Runs) -> None:
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(FEW), strip=st.integers(1, 9), share=st.floats(0, 1, exclude_max=True))
-def test_it_stops_at_once_when_asking_raises(name: str, strip: int, share: float, runs: Runs) -> None:
+def test_an_exception_of_the_callback_stops_the_stream_at_once(name: str, strip: int, share: float, runs: Runs) -> None:
     network = small(name)
     image = image_for(network, 11, 5, torch.float32)
     runs.clear()
     expected = streamed(network, image, strip)
     moment = int(share * len(runs))
     runs.clear()
-    asked = 0
+    calls = 0
 
-    def ask() -> None:
-        nonlocal asked
-        asked += 1
-        if asked > moment:
+    def before_step() -> None:
+        nonlocal calls
+        calls += 1
+        if calls > moment:
             raise Enough
 
     chunks = []
     with torch.inference_mode(), pytest.raises(Enough):
-        for chunk in stream(plan_stream(network), lambda a, b: image[:, :, a:b], 11, 5, strip, ask):
+        for chunk in stream(plan_stream(network), lambda a, b: image[:, :, a:b], 11, 5, strip, before_step):
             chunks.append(chunk)
     assert len(runs) == moment
-    assert asked == moment + 1
+    assert calls == moment + 1
     # What came out before was right.
     if chunks:
         out = torch.cat(chunks, 2)
         assert torch.equal(out, expected[:, :, : out.shape[2]])
 
 
-def test_a_plan_is_good_for_many_images() -> None:
+def test_a_plan_can_be_used_for_many_images() -> None:
     network = small("rrdbnet x2 unshuffled").double()
     plan = plan_stream(network)
     for height, width in ((9, 4), (14, 7), (9, 4)):
@@ -498,7 +498,7 @@ def test_a_plan_is_good_for_many_images() -> None:
         assert_same(out, whole(network, image))
 
 
-def test_the_image_is_never_written_to() -> None:
+def test_the_image_is_not_changed() -> None:
     network = Written(lambda n, x: n.conv(torch.relu(x - 0.5)) + x, conv=nn.Conv2d(1, 1, 3, padding=1))
     image = torch.rand(1, 1, 12, 5)
     before = image.clone()
@@ -506,7 +506,7 @@ def test_the_image_is_never_written_to() -> None:
     assert torch.equal(image, before)
 
 
-def test_two_streams_that_take_turns_do_not_write_over_each_other() -> None:
+def test_two_interleaved_streams_do_not_overwrite_each_other() -> None:
     torch.manual_seed(0)
     network = RRDBNet(scale=2, in_channels=1, out_channels=1, features=4, growth=4, blocks=1).eval()
     plan = plan_stream(network)
