@@ -18,16 +18,10 @@ CHECKS = set(
 
 #: To be completed: names whose docstrings refer to another one for their parameters. Only ever shortened.
 PENDING = {
-    "Job.region",
-    "Job.run",
-    "Job.run_region",
-    "Job.where",
     "Model.with_alpha",
     "Model.with_mixing",
     "Model.with_upsampling",
-    "estimate",
     "load_model",
-    "upscale",
 }
 MEMBERS = (property, classmethod, staticmethod, FunctionType)
 

@@ -45,7 +45,7 @@ def upscale(
     Parameters
     ----------
     image : array
-        numpy, dask or zarr array; read plane by plane and never changed.
+        A numpy, dask or zarr array; read plane by plane and never changed.
     model : Model, str or Path
         A model, the name of one (see `list_models`), or the path of a model file or checkpoint.
     axes : str, optional

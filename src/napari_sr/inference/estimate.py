@@ -92,7 +92,7 @@ def estimate(
     Parameters
     ----------
     image : array
-        numpy, dask or zarr array; only its shape and dtype are used.
+        A numpy, dask or zarr array; only its shape and dtype are used.
     model : Model, str or Path
         A model, the name of one (see `list_models`), or the path of a model file or checkpoint.
     axes : str, optional

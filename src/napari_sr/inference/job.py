@@ -210,7 +210,7 @@ class Job:
         Parameters
         ----------
         image : array
-            numpy, dask or zarr array; read plane by plane and never changed.
+            A numpy, dask or zarr array; read plane by plane and never changed.
         axes : str or Axes, optional
             A letter of T, C, Z, Y, X for each dimension; a last C of size 3 or 4 is RGB(A). By default the axes are
             determined by the shape.
@@ -282,7 +282,7 @@ class Job:
         Parameters
         ----------
         image : array
-            The whole image: numpy, dask or zarr; read plane by plane and never changed.
+            The whole image, a numpy, dask or zarr array; read plane by plane and never changed.
         region : Region
             The region, from `region`.
         maps : mapping of (int or None) to IntensityMap, optional

@@ -102,7 +102,18 @@ def choose_precision(
 
 
 def describe_device(device: torch.device) -> str:
-    """Return the name of a device for a report, such as "cpu" or "cuda (NVIDIA RTX A4000)"."""
+    """Return the name of a device for a report.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device.
+
+    Returns
+    -------
+    str
+        Such as "cpu" or "cuda (NVIDIA RTX A4000)".
+    """
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return str(device)
@@ -110,7 +121,13 @@ def describe_device(device: torch.device) -> str:
 
 @contextmanager
 def ieee_float32() -> Iterator[None]:
-    """Disable TF32 in cuDNN and cuBLAS within the context, so that float32 is not rounded to 10 bits of fraction."""
+    """Disable TF32 in cuDNN and cuBLAS within the context, so that float32 is not rounded to 10 bits of fraction.
+
+    Yields
+    ------
+    None
+        Nothing; the earlier settings are restored on exit.
+    """
     matmul = torch.backends.cuda.matmul.allow_tf32
     cudnn = torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = False

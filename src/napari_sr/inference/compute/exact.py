@@ -60,7 +60,20 @@ class Band:
         return self.outer_right - self.outer_left
 
     def without_margins(self, part: Tensor, scale: int) -> Tensor:
-        """Cut the margins off rows of the result."""
+        """Cut the margins off rows of the result.
+
+        Parameters
+        ----------
+        part : Tensor, shape (N, C, rows, scale outer_width)
+            The rows.
+        scale : int
+            Factor of the network.
+
+        Returns
+        -------
+        Tensor, shape (N, C, rows, scale (right - left))
+            A view.
+        """
         return part[..., (self.left - self.outer_left) * scale : (self.right - self.outer_left) * scale]
 
 

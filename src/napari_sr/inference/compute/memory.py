@@ -82,7 +82,13 @@ def free_memory(device: torch.device) -> int:
 
 
 def free_memory_of_host() -> int:
-    """Return the free main memory in bytes."""
+    """Return the free main memory.
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
     return int(psutil.virtual_memory().available)
 
 

@@ -94,7 +94,20 @@ class OverflowFilter:
 
 
 def outside(interval: Interval, excluded: list[Interval]) -> Iterator[Interval]:
-    """Yield the parts of an interval that lie in none of several others, which are in order and disjoint."""
+    """Subtract intervals from an interval.
+
+    Parameters
+    ----------
+    interval : Interval
+        The interval.
+    excluded : list of Interval
+        Intervals to subtract, in order and disjoint.
+
+    Yields
+    ------
+    Interval
+        The parts that remain, in order.
+    """
     start, stop = interval
     for first, last in excluded:
         if start < min(first, stop):
@@ -105,7 +118,22 @@ def outside(interval: Interval, excluded: list[Interval]) -> Iterator[Interval]:
 
 
 def widened(intervals: list[Interval], reach: int, end: int) -> list[Interval]:
-    """Widen intervals by `reach` on both sides, within 0 to `end`, and join those that touch."""
+    """Widen intervals on both sides, and join those that touch.
+
+    Parameters
+    ----------
+    intervals : list of Interval
+        The intervals, in any order.
+    reach : int
+        Rows by which they are widened.
+    end : int
+        Rows of the image: intervals are limited to 0 to `end`.
+
+    Returns
+    -------
+    list of Interval
+        In order and disjoint.
+    """
     joined: list[Interval] = []
     for start, stop in sorted(intervals):
         wide = Interval(max(0, start - reach), min(end, stop + reach))

@@ -49,6 +49,7 @@ class Dihedral:
         Returns
         -------
         Tensor, shape (..., H, W), or (..., W, H) with `exchange`
+            A view or a copy.
         """
         flipped = image.flip(self._axes) if self._axes else image
         return flipped.transpose(-1, -2) if self.exchange else flipped
@@ -64,6 +65,7 @@ class Dihedral:
         Returns
         -------
         Tensor, shape (..., H, W), or (..., W, H) with `exchange`
+            A view or a copy.
         """
         exchanged = image.transpose(-1, -2) if self.exchange else image
         return exchanged.flip(self._axes) if self._axes else exchanged

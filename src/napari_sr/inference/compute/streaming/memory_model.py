@@ -21,27 +21,19 @@ _PEAKS: WeakKeyDictionary[StreamPlan, dict[tuple[int, int, int], float]] = WeakK
 
 
 @dataclass(frozen=True)
-class ShapeOnly:
-    """A tensor that has a shape but no memory.
-
-    Parameters
-    ----------
-    shape : (int, int, int, int)
-        (N, C, H, W).
-    """
+class _ShapeOnly:
+    """A tensor (N, C, H, W) that has a shape but no memory."""
 
     shape: tuple[int, int, int, int]
 
-    def __getitem__(self, index: tuple[slice, slice, slice]) -> ShapeOnly:
+    def __getitem__(self, index: tuple[slice, slice, slice]) -> _ShapeOnly:
         n, channels, rows, width = self.shape
-        return ShapeOnly((n, channels, len(range(rows)[index[2]]), width))
+        return _ShapeOnly((n, channels, len(range(rows)[index[2]]), width))
 
-    def clone(self, **_: Any) -> ShapeOnly:
-        """Return the shape of a copy."""
+    def clone(self, **_: Any) -> _ShapeOnly:
         return self
 
-    def copy_(self, _: ShapeOnly) -> ShapeOnly:
-        """Return the shape of the tensor that is overwritten."""
+    def copy_(self, _: _ShapeOnly) -> _ShapeOnly:
         return self
 
 
@@ -86,11 +78,11 @@ class _ShapeStream(Stream):
             self.workspace = max(self.workspace, window)
             window = 0.0
         self.most_without_workspace = max(self.most_without_workspace, self.held + window + output)
-        return cast("Tensor", ShapeOnly((1, 1, stop - start, 1)))
+        return cast("Tensor", _ShapeOnly((1, 1, stop - start, 1)))
 
 
 def _shapes_only(channels: int) -> Any:
-    return lambda start, stop: ShapeOnly((1, channels, stop - start, 1))
+    return lambda start, stop: _ShapeOnly((1, channels, stop - start, 1))
 
 
 def peak_per_column(plan: StreamPlan, channels: int, rows: int, strip: int, radius: int) -> float:

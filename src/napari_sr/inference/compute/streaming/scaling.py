@@ -21,7 +21,7 @@ class UpsampleStep(Step):
 
     Parameters
     ----------
-    name, inputs, output, after
+    name, inputs, output, after : str, tuple of int, int, tuple of callable
         As for `Step`.
     module : Upsample
         The layer.
@@ -74,7 +74,7 @@ class ShuffleStep(Step):
 
     Parameters
     ----------
-    name, inputs, output, after
+    name, inputs, output, after : str, tuple of int, int, tuple of callable
         As for `Step`.
     factor : int
         Factor of the shuffle.
@@ -115,7 +115,7 @@ class UnshuffleStep(Step):
 
     Parameters
     ----------
-    name, inputs, output, after
+    name, inputs, output, after : str, tuple of int, int, tuple of callable
         As for `Step`.
     factor : int
         Side of a group, in pixels.
@@ -169,7 +169,7 @@ class CropStep(Step):
 
     Parameters
     ----------
-    name, inputs, output, after
+    name, inputs, output, after : str, tuple of int, int, tuple of callable
         As for `Step`.
     scale : int
         Factor of the network.

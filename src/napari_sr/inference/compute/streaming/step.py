@@ -62,29 +62,103 @@ class Step(ABC):
         return self
 
     def channels(self, inputs: Sequence[int]) -> int:
-        """Channels of the output, for the channels of each input."""
+        """Compute the channels of the output.
+
+        Parameters
+        ----------
+        inputs : sequence of int
+            Channels of each input.
+
+        Returns
+        -------
+        int
+            Channels.
+        """
         return sum(inputs)
 
     def total(self, rows: int) -> int:
-        """Rows of the whole output, for `rows` rows of the whole input."""
+        """Compute the height of the whole output.
+
+        Parameters
+        ----------
+        rows : int
+            Rows of the whole input.
+
+        Returns
+        -------
+        int
+            Rows of the whole output.
+        """
         return rows
 
     def needs(self, start: int, stop: int, rows: int) -> tuple[int, int]:
-        """Input rows on which output rows `start` to `stop` depend; rows below 0 or from `rows` on are border."""
+        """Compute the input rows on which output rows depend.
+
+        Parameters
+        ----------
+        start, stop : int
+            First output row and one after the last.
+        rows : int
+            Rows of the whole input.
+
+        Returns
+        -------
+        (int, int)
+            First input row and one after the last. Rows below 0 and from `rows` on are border.
+        """
         return start, stop
 
     def keeps(self, next_row: int, rows: int) -> int:
-        """First input row on which output rows from `next_row` on depend."""
+        """Compute the first input row that is still needed.
+
+        Parameters
+        ----------
+        next_row : int
+            First output row that has not been computed.
+        rows : int
+            Rows of the whole input.
+
+        Returns
+        -------
+        int
+            Input rows above it can be released.
+        """
         return max(0, self.needs(next_row, next_row + 1, rows)[0])
 
     def reach(self, there: int, rows: int) -> int:
-        """Output rows that can be computed from the first `there` of `rows` input rows."""
+        """Compute the number of output rows that can be computed.
+
+        Parameters
+        ----------
+        there : int
+            Input rows that are there, from the top.
+        rows : int
+            Rows of the whole input.
+
+        Returns
+        -------
+        int
+            Output rows, from the top.
+        """
         if there == rows:
             return self.total(rows)
         return there
 
     def takes(self, start: int, stop: int, rows: int) -> int:
-        """Rows of the output's width that are in memory while output rows `start` to `stop` are computed."""
+        """Estimate the memory of a computation.
+
+        Parameters
+        ----------
+        start, stop : int
+            First output row and one after the last.
+        rows : int
+            Rows of the whole input.
+
+        Returns
+        -------
+        int
+            Rows of the width of the output that are in memory at once, besides the input window.
+        """
         return 2 * (stop - start)
 
     @abstractmethod
@@ -103,6 +177,7 @@ class Step(ABC):
         Returns
         -------
         Tensor, shape (N, C, stop - start, W)
+            The rows.
         """
 
     def run(
@@ -112,14 +187,19 @@ class Step(ABC):
 
         Parameters
         ----------
-        inputs, start, stop, rows
-            As for `compute`.
+        inputs : sequence of Rows
+            The input tensors, with all rows that `needs` returns.
+        start, stop : int
+            First row and one after the last.
+        rows : int
+            Rows of the whole input.
         watch : callable, optional
             Called with the input of each layer whose output is finite for infinite inputs.
 
         Returns
         -------
         Tensor, shape (N, C, stop - start, W)
+            The rows.
         """
         out = self.compute(inputs, start, stop, rows)
         for function in self.after:
@@ -130,17 +210,52 @@ class Step(ABC):
 
 
 def relu(x: Tensor) -> Tensor:
-    """Rectify in place."""
+    """Rectify a tensor in place.
+
+    Parameters
+    ----------
+    x : Tensor
+        The tensor.
+
+    Returns
+    -------
+    Tensor
+        The same tensor.
+    """
     return x.relu_()
 
 
 def bounds(function: Pointwise) -> bool:
-    """Whether the output of a pointwise layer is finite for some infinite inputs."""
+    """Return whether the output of a pointwise layer is finite for some infinite inputs.
+
+    Parameters
+    ----------
+    function : callable
+        The layer.
+
+    Returns
+    -------
+    bool
+        True for those of `BOUNDING` and their functions.
+    """
     return function in (relu, Tensor.tanh_, Tensor.sigmoid_) or isinstance(function, BOUNDING)
 
 
 def reorder_channels(x: Tensor, order: tuple[int, ...] | None) -> Tensor:
-    """Permute the channels of every group of ``len(order)``; None leaves them as they are."""
+    """Permute the channels of every group of ``len(order)``.
+
+    Parameters
+    ----------
+    x : Tensor, shape (N, C, H, W)
+        The tensor.
+    order : tuple of int or None
+        The permutation; None for none.
+
+    Returns
+    -------
+    Tensor, shape (N, C, H, W)
+        A copy, or `x` itself without a permutation.
+    """
     if order is None:
         return x
     groups = torch.arange(x.shape[1]).reshape(-1, len(order))[:, list(order)]

@@ -22,7 +22,7 @@ class ConvolveStep(Step):
 
     Parameters
     ----------
-    name, inputs, output, after
+    name, inputs, output, after : str, tuple of int, int, tuple of callable
         As for `Step`.
     module : nn.Conv2d
         The layer.
@@ -93,7 +93,7 @@ class PadStep(Step):
 
     Parameters
     ----------
-    name, inputs, output, after
+    name, inputs, output, after : str, tuple of int, int, tuple of callable
         As for `Step`.
     left, right, top, bottom : int
         Width of the border on each side, in pixels.
@@ -142,7 +142,7 @@ class SumStep(Step):
 
     Parameters
     ----------
-    name, inputs, output, after
+    name, inputs, output, after : str, tuple of int, int, tuple of callable
         As for `Step`.
     factors : (float, float)
         The numbers.
@@ -178,7 +178,13 @@ class SumStep(Step):
 
 @dataclass(kw_only=True)
 class PointwiseStep(Step):
-    """Pointwise layers that cannot be appended to the step before them, because it has other readers."""
+    """Pointwise layers that cannot be appended to the step before them, because it has other readers.
+
+    Parameters
+    ----------
+    name, inputs, output, after : str, tuple of int, int, tuple of callable
+        As for `Step`.
+    """
 
     def compute(self, inputs: Sequence[Rows], start: int, stop: int, rows: int) -> Tensor:
         """Copy the rows, because the layers may write into them."""
@@ -186,7 +192,17 @@ class PointwiseStep(Step):
 
 
 def add_scaled(x: Tensor, y: Tensor, factor: float, out: Tensor) -> None:
-    """Write ``x + factor * y`` into `out`."""
+    """Add a tensor times a number to another one.
+
+    Parameters
+    ----------
+    x, y : Tensor
+        The tensors; may be broadcast against each other.
+    factor : float
+        Factor of `y`.
+    out : Tensor
+        Where ``x + factor * y`` is written.
+    """
     if x.device.type == "cpu" and x.dtype in (torch.bfloat16, torch.float16):
         # On the CPU torch.add rounds alpha to half precision: 0.2 becomes 0.2002, the same error everywhere.
         torch.add(x, y * factor, out=out)

@@ -71,7 +71,13 @@ class Stream:
 
     Parameters
     ----------
-    plan, source, rows, columns, strip, before_step, on_overflow
+    plan : StreamPlan
+        The steps of the network.
+    source : callable
+        As for `stream`.
+    rows, columns, strip : int
+        Size of the image, and rows that are read at a time.
+    before_step, on_overflow : callable
         As for `stream`.
 
     Raises
