@@ -1,7 +1,8 @@
-"""PSNR and SSIM by hand, by scikit-image, and by the field's figures."""
+"""PSNR and SSIM have the values of the formulas, of scikit-image, and of the papers."""
 
 from math import inf, log10
 
+import dask.array as da
 import numpy as np
 import pytest
 from hypothesis import given
@@ -36,7 +37,7 @@ def test_psnr_of_identical_images_is_infinite(rng):
 
 
 @given(border=st.integers(1, 6))
-def test_what_lies_in_the_border_does_not_count(border):
+def test_pixels_in_the_border_do_not_count(border):
     reference = np.zeros((32, 32), np.uint8)
     result = reference.copy()
     result[:border] = result[-border:] = result[:, :border] = result[:, -border:] = 200
@@ -102,7 +103,7 @@ def test_gray_is_compared_as_it_is(rng):
     assert "border of 4 pixels" in fidelity.protocol
 
 
-def test_alpha_is_left_out_and_said(rng):
+def test_alpha_is_left_out_and_in_the_protocol(rng):
     reference = rng.integers(0, 255, (32, 32, 4), np.uint8)
     result = reference.copy()
     result[..., 3] = 0
@@ -111,7 +112,7 @@ def test_alpha_is_left_out_and_said(rng):
     assert "alpha left out" in fidelity.protocol
 
 
-def test_stack_takes_the_error_over_all_planes(rng):
+def test_the_error_of_a_stack_is_over_all_planes(rng):
     reference = rng.integers(0, 200, (2, 32, 32), np.uint8)
     result = reference.copy()
     result[1] += 10
@@ -121,7 +122,7 @@ def test_stack_takes_the_error_over_all_planes(rng):
 
 
 @pytest.mark.parametrize("more", [(0, 0), (2, 0), (1, 2)])
-def test_reference_of_less_than_a_factor_more_is_cut_at_the_bottom_and_right(rng, more):
+def test_a_larger_reference_is_cropped_by_less_than_the_factor(rng, more):
     reference = rng.integers(0, 255, (33 + more[0], 36 + more[1]), np.uint8)
     fidelity = evaluate(reference[:33, :36], reference, scale=3)
     assert fidelity.psnr == inf
@@ -139,19 +140,34 @@ def test_other_sizes_are_refused_in_one_sentence(shape):
     ("result", "reference", "settings", "sentence"),
     [
         (np.zeros((20, 20)), np.zeros((20, 20)), {}, "give the data range"),
-        (np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint16), {}, "uint8 and the reference of uint16"),
-        (np.full((20, 20), np.nan), np.zeros((20, 20)), {"data_range": 1}, "The result holds NaN"),
-        (np.zeros((20, 20)), np.full((20, 20), np.inf), {"data_range": 1}, "The reference holds NaN or infinite"),
+        (np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint16), {}, "uint8 and the reference uint16"),
+        (np.full((20, 20), np.nan), np.zeros((20, 20)), {"data_range": 1}, "The result has NaN"),
+        (np.zeros((20, 20)), np.full((20, 20), np.inf), {"data_range": 1}, "The reference has NaN or infinite"),
         (np.zeros((20, 20)), np.zeros((20, 20)), {"data_range": 0}, "data range 0"),
         (np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8), {"border": 10}, "leaves nothing"),
         (np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8), {"border": 5}, "at least 11 x 11"),
         (np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8), {"border": -1}, "0 or more"),
         (np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8), {"channels": "cmyk"}, "luma, plain"),
-        (np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8), {"scale": 0}, "does not enlarge"),
+        (np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8), {"scale": 0}, "factor 0 cannot be used"),
         (np.zeros(20, np.uint8), np.zeros(20, np.uint8), {}, "at least the two dimensions"),
         (np.zeros((20, 20), complex), np.zeros((20, 20), complex), {}, "complex128"),
     ],
 )
-def test_what_cannot_be_compared_is_refused_in_one_sentence(result, reference, settings, sentence):
+def test_images_that_cannot_be_compared_are_refused_in_one_sentence(result, reference, settings, sentence):
     with pytest.raises(InputError, match=sentence):
         evaluate(result, reference, **{"scale": 2, **settings})
+
+
+def test_lists_and_lazy_arrays_are_compared_and_paths_are_refused(rng):
+    reference = rng.integers(0, 255, (16, 18), np.uint8)
+    whole = evaluate(reference // 2, reference, scale=2)
+    assert evaluate(da.from_array(reference // 2), reference.tolist(), scale=2, data_range=255) == whole
+    with pytest.raises(InputError, match="read it with read_image first"):
+        evaluate("result.tif", reference, scale=2)
+
+
+@pytest.mark.parametrize("settings", [{"scale": 2.5}, {"scale": "2"}, {"border": 1.5}, {"channels": 3}])
+def test_settings_of_other_types_are_refused_in_one_sentence(rng, settings):
+    image = rng.integers(0, 255, (16, 18), np.uint8)
+    with pytest.raises(InputError, match="give"):
+        evaluate(image, image, **{"scale": 2, **settings})

@@ -1,4 +1,4 @@
-"""Fidelity of a result to a reference: figures with their protocol, plain baselines, files and folders."""
+"""Fidelity of results to reference images: PSNR and SSIM with their protocol, baselines, and pairs of files."""
 
 import lazy_loader
 

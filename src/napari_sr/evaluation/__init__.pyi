@@ -8,7 +8,7 @@ from .fidelity import evaluate as evaluate
 from .fidelity import psnr as psnr
 from .fidelity import ssim as ssim
 from .folders import FileFidelity as FileFidelity
-from .folders import Pair as Pair
+from .folders import FilePair as FilePair
 from .folders import evaluate_files as evaluate_files
 from .folders import pair_files as pair_files
 from .folders import scale_of_sizes as scale_of_sizes
