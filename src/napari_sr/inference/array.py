@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 from numpy.typing import NDArray
 
 from napari_sr.config import load_settings
 from napari_sr.conversion import Memory
-from napari_sr.imaging.axes import ImageArray, WritableArray
+from napari_sr.imaging.as_image import as_image
+from napari_sr.imaging.axes import WritableArray
 from napari_sr.imaging.intensity_spec import IntensitySpec
 from napari_sr.imaging.part import Part
 from napari_sr.inference.job import Job
@@ -21,8 +22,8 @@ from napari_sr.zoo.model import Model
 
 
 def upscale(
-    image: ImageArray,
-    model: Model | str | Path,
+    image: Any,
+    model: Model | str | os.PathLike[str],
     axes: str | None = None,
     *,
     device: str | None = None,
@@ -36,7 +37,7 @@ def upscale(
     part: Part | None = None,
     pixel_size: Mapping[str, float] | None = None,
     unit: str | None = None,
-    out: WritableArray | str | Path | None = None,
+    out: WritableArray | str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> NDArray[Any]:
@@ -44,14 +45,15 @@ def upscale(
 
     Parameters
     ----------
-    image : array
-        A numpy, dask or zarr array; read plane by plane and never changed.
+    image : array-like
+        The image: a numpy array; a dask or zarr array, which is read plane by plane; an xarray DataArray; the result of
+        `read_image`; or whatever numpy converts to an array of integers, floats or bools. It is not changed.
     model : Model, str or Path
         A model, the name of one (see `list_models`), or the path of a model file or checkpoint.
     axes : str, optional
         A letter of T, C, Z, Y, X for each dimension, in any order; a last C of size 3 or 4 is RGB(A), any other C
-        counts as separate channels. By default (Y, X), (Z, Y, X), (C, Z, Y, X), (T, C, Z, Y, X), or RGB(A) where the
-        last axis is 3 or 4.
+        counts as separate channels. By default those of the file, or the dimensions of the DataArray if they are t, c,
+        z, y and x; or else (Y, X), (Z, Y, X), (C, Z, Y, X), (T, C, Z, Y, X), or RGB(A) where the last axis is 3 or 4.
     device : str, optional
         Device that computes: auto, cpu, cuda, cuda:1 and so on, or mps. By default that of the settings file, or else
         "auto", which takes a GPU where there is one.
@@ -114,6 +116,7 @@ def upscale(
     >>> sr.upscale(stack, "srcnn-x2", axes="ZYX", device="cpu").shape
     (3, 32, 40)
     """
+    read = as_image(image, axes, pixel_size, unit)
     settings = load_settings(
         device=device,
         precision=precision,
@@ -125,8 +128,6 @@ def upscale(
         target=target,
     )
     result: NDArray[Any] = (
-        Job(as_model(model), settings)
-        .run(image, axes, part=part, pixel_size=pixel_size, unit=unit, out=out, progress=progress, cancel=cancel)
-        .data
+        Job(as_model(model), settings).run(read, part=part, out=out, progress=progress, cancel=cancel).data
     )
     return result

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_sr.config import load_settings
-from napari_sr.imaging.axes import Axes, parse_axes
+from napari_sr.imaging.as_image import as_image
+from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.part import Part
 from napari_sr.imaging.pixel_size import unit_symbol
 from napari_sr.inference.compute.tiles import axis_tiles
@@ -79,7 +80,7 @@ class Estimate:
 
 def estimate(
     image: Any,
-    model: Model | str | Path,
+    model: Model | str | os.PathLike[str],
     axes: str | None = None,
     *,
     part: Part | None = None,
@@ -91,13 +92,13 @@ def estimate(
 
     Parameters
     ----------
-    image : array
-        A numpy, dask or zarr array; only its shape and dtype are used.
+    image : array-like
+        The image, as for `upscale`; only its axes, dtype and pixel size are used.
     model : Model, str or Path
         A model, the name of one (see `list_models`), or the path of a model file or checkpoint.
     axes : str, optional
-        A letter of T, C, Z, Y, X for each dimension, in any order; a last C of size 3 or 4 is RGB(A). By default the
-        axes are determined by the shape.
+        A letter of T, C, Z, Y, X for each dimension, in any order; a last C of size 3 or 4 is RGB(A). By default those
+        of the image, or those that follow from its shape.
     part : Part, optional
         The part of the image to upscale; by default all.
     pixel_size : mapping of str to float, optional
@@ -129,12 +130,13 @@ def estimate(
     >>> expected.result.shape, expected.bytes
     ((64, 64), 4096)
     """
-    parsed = parse_axes(axes, tuple(image.shape))
+    read = as_image(image, axes, pixel_size, unit)
+    dtype, rgb = read.data.dtype, read.axes.rgb
     job = Job(as_model(model), load_settings(**settings))
-    if known_speed(job, image.dtype, parsed.rgb) is None:
-        measure_speed(job, image.dtype, parsed.rgb)
-    region = job.region(parsed, part, pixel_size=pixel_size, unit=unit)
-    return estimate_region(job, region, image.dtype, pixel_size=pixel_size, unit=unit)
+    if known_speed(job, dtype, rgb) is None:
+        measure_speed(job, dtype, rgb)
+    region = job.region(read.axes, part, pixel_size=read.pixel_size, unit=read.unit)
+    return estimate_region(job, region, dtype, pixel_size=read.pixel_size, unit=read.unit)
 
 
 def estimate_region(

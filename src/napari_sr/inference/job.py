@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
@@ -13,7 +14,8 @@ import numpy.typing as npt
 import torch
 
 from napari_sr.config import load_settings
-from napari_sr.imaging.axes import Axes, ImageArray, WritableArray, parse_axes
+from napari_sr.imaging.as_image import as_image
+from napari_sr.imaging.axes import Axes, ImageArray, WritableArray
 from napari_sr.imaging.intensity import IntensityMap, check_finite, intensity_maps
 from napari_sr.imaging.part import Part, crop
 from napari_sr.imaging.target_size import parse_target
@@ -192,7 +194,7 @@ class Job:
 
     def run(
         self,
-        image: ImageArray,
+        image: Any,
         axes: str | Axes | None = None,
         *,
         part: Part | None = None,
@@ -200,7 +202,7 @@ class Job:
         contrast_limits: tuple[float, float] | None = None,
         pixel_size: Mapping[str, float] | None = None,
         unit: str | None = None,
-        out: WritableArray | str | Path | None = None,
+        out: WritableArray | str | os.PathLike[str] | None = None,
         overwrite: bool = False,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
@@ -209,11 +211,13 @@ class Job:
 
         Parameters
         ----------
-        image : array
-            A numpy, dask or zarr array; read plane by plane and never changed.
+        image : array-like
+            The image: a numpy array; a dask or zarr array, which is read plane by plane; an xarray DataArray; the
+            result of `read_image`; or whatever numpy converts to an array of integers, floats or bools. It is not
+            changed.
         axes : str or Axes, optional
-            A letter of T, C, Z, Y, X for each dimension; a last C of size 3 or 4 is RGB(A). By default the axes are
-            determined by the shape.
+            A letter of T, C, Z, Y, X for each dimension; a last C of size 3 or 4 is RGB(A). By default those of the
+            image, or those that follow from its shape.
         part : Part, optional
             The part to upscale; by default all. With exact tiling the pixels are those of the whole result, to
             rounding: the part is read with a margin, and the intensity range is that of the whole image.
@@ -247,13 +251,14 @@ class Job:
         Cancelled
             If `cancel` returned True.
         """
-        parsed = axes if isinstance(axes, Axes) else parse_axes(axes, tuple(image.shape))
-        region = self.region(parsed, part, pixel_size=pixel_size, unit=unit)
+        read = as_image(image, axes, pixel_size, unit)
+        region = self.region(read.axes, part, pixel_size=read.pixel_size, unit=read.unit)
         place = None
-        if isinstance(out, str | Path):
-            place = place_of(region, Path(out).name.split(".")[0], pixel_size, unit)
+        if isinstance(out, str | os.PathLike):
+            out = Path(out)
+            place = place_of(region, out.name.split(".")[0], read.pixel_size, read.unit)
         return self.run_region(
-            image,
+            read.data,
             region,
             maps=maps,
             contrast_limits=contrast_limits,

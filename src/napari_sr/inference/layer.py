@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -42,7 +43,7 @@ def run_layer(
     job: Job,
     prepared: LayerInput,
     *,
-    out: str | Path | None = None,
+    out: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> LayerResult:
@@ -97,7 +98,7 @@ def run_layer(
 
 def upscale_layer(
     layer: Any,
-    model: Model | str | Path,
+    model: Model | str | os.PathLike[str],
     *,
     axes: str | None = None,
     device: str | None = None,
@@ -109,7 +110,7 @@ def upscale_layer(
     intensity: IntensitySpec = "auto",
     target: float | str | None = None,
     part: Part | None = None,
-    out: str | Path | None = None,
+    out: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> LayerData:
