@@ -55,6 +55,16 @@ def test_an_error_names_its_key(text, message):
         Recipe.from_toml(text)
 
 
+def test_two_numbers_that_are_no_range_may_decrease():
+    recipe = Recipe.from_toml(
+        "data = { sizes = [1.0, 0.7] }\n[[stages]]\nsteps = 9\nlosses = [{ kind = 'l1' }]\n"
+        "optimizer = { betas = [0.9, 0.5] }\n"
+        "schedule = { kind = 'cosine', cycles = [6, 3], cycle_rates = [1.0, 0.5] }"
+    )
+    assert recipe.data.sizes == (1.0, 0.7)
+    assert recipe.stages[0].schedule.cycles == (6, 3)
+
+
 def test_a_recipe_that_does_not_exist_is_refused_with_the_names_of_the_presets(tmp_path):
     with pytest.raises(InputError, match="srcnn, srgan, esrgan, quick, standard, thorough"):
         load_recipe("quik")

@@ -12,8 +12,8 @@ Spread = NonNegative | tuple[NonNegative, NonNegative]
 """A number, or the two ends of a range from which numbers are drawn uniformly."""
 
 
-#: Keys whose two numbers are not a range, so that the second may be smaller.
-_NOT_RANGES = ("betas", "cycle_rates")
+#: Keys of which two numbers are not the ends of a range, so that the second may be smaller.
+_NOT_RANGES = ("betas", "cycle_rates", "cycles", "milestones", "sizes")
 
 
 class RecipeTable(BaseModel):
