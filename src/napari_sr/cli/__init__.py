@@ -1,8 +1,8 @@
 """The command line: `napari-sr upscale | train | degrade | evaluate | models | demo`.
 
-The only room that prints. What a command needs is imported when it runs, so that ``napari-sr --help`` is there at once.
-Results go to standard output, progress and errors to standard error. The exit status is 0, or 2 after a sentence that
-says what could not be done, or 130 when the user stopped it; then nothing was written.
+Modules are imported when a command runs, so that ``napari-sr --help`` is fast. Results are printed to standard output,
+progress and errors to standard error. The exit status is 0, or 2 after an error, or 130 if the user stopped the
+command; in the last two cases nothing was written.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ _FAILED, _STOPPED = 2, 130
 
 
 class _Commands(TyperGroup):
-    """Turns what goes wrong on purpose into one sentence and an exit status."""
+    """Group of commands that prints errors as one sentence and exits with a status."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            # `napari-sr models | head`: whoever read the output has gone, and typer ends quietly.
+            # As in `napari-sr models | head`; typer exits without a message.
             raise
         except NapariSRError as error:
             sentence = " ".join(str(error).split())
@@ -63,7 +63,7 @@ class _Commands(TyperGroup):
             where = f"{error.filename}: " if error.filename else ""
             sentence = f"{where}{error.strerror or error}."
         except MemoryError:
-            sentence = "The image does not fit into memory: take a part of it, or fewer planes."
+            sentence = "The image does not fit into memory: use a part of it, or fewer planes."
         except KeyboardInterrupt:
             typer.echo("Stopped; nothing was written.", err=True)
             raise typer.Exit(_STOPPED) from None
@@ -75,6 +75,7 @@ app = typer.Typer(
     cls=_Commands,
     add_completion=False,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Super-resolution of microscopy images: SRCNN, SRGAN and ESRGAN.",
@@ -86,8 +87,8 @@ def main() -> None:
     app(prog_name="napari-sr")
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"napari-sr {__version__}")
         raise typer.Exit
 
@@ -105,7 +106,7 @@ def _common(
 @with_settings()
 def upscale(
     source: Annotated[Path, typer.Argument(metavar="IN", help="TIFF, OME-TIFF or PNG.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Result: .ome.tif, .tif, .png or .zarr.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Result: .ome.tif, .tif, .png, .ome.zarr or .zarr.")],
     model: ModelOption,
     *,
     alpha: Alpha = None,
@@ -118,9 +119,9 @@ def upscale(
     quiet: Quiet = False,
     given: dict[str, Any],
 ) -> None:
-    """Upscale one image; its pixel sizes are kept, divided by the factor.
+    """Upscale one image. Its pixel sizes are divided by the factor.
 
-    Device, precision and memory are those of the settings file that the window shares, unless they are given here.
+    The defaults of device, precision and memory are those of the settings file, which the window shares.
     """
     if not dry_run:
         check_place(source, out, overwrite)
@@ -131,14 +132,14 @@ def upscale(
 
     settings = load_settings(**given)
     image = read_image(source)
-    meaning = parse_axes(axes or image.axes, image.data.shape)
-    check_format(out, image, meaning)
+    parsed = parse_axes(axes or image.axes, image.data.shape)
+    check_format(out, image, parsed)
     job = Job(_load(model, alpha, scale, upsampling, mixing), settings)
     if dry_run:
-        typer.echo(_estimated(job, image, meaning))
+        typer.echo(_estimated(job, image, parsed))
         return
     with _Bar(quiet, "row") as bar:
-        report = upscale_to(out, job, image, meaning, bar)
+        report = upscale_to(out, job, image, parsed, bar)
     if not quiet:
         typer.echo(f"{out}: {report.sentence()}")
 
@@ -149,7 +150,7 @@ app.command()(degrade)
 
 @app.command()
 def models(as_json: Json = False) -> None:
-    """List the models at hand, and published ones with where to get them."""
+    """List the available and the published models."""
     from napari_sr.text_table import as_columns
     from napari_sr.zoo import list_models, model_folder
     from napari_sr.zoo.published import find_published
@@ -165,39 +166,42 @@ def models(as_json: Json = False) -> None:
             typer.echo(f"\n{entry.name}: {entry.problem}")
     absent = [(entry, find_published(entry.name)) for entry in entries if entry.path is None]
     if absent:
-        typer.echo(f"\nTo use a published model, get its file and put it into {model_folder()}:")
+        typer.echo(f"\nTo use a published model, download its file and put it into {model_folder()}:")
         typer.echo(as_columns([[f"  {entry.name}", p.file if p else "", entry.url or ""] for entry, p in absent]))
 
 
 @app.command()
 @with_settings("device", "precision", "tiling", "memory", "self_ensemble")
 def evaluate(
-    images: Annotated[Path, typer.Argument(help="Results, or with --model low-resolution inputs: a file or a folder.")],
-    reference: Annotated[Path, typer.Argument(help="The references: a file, or a folder with the same names.")],
+    images: Annotated[Path, typer.Argument(help="Results, or low-resolution images with --model: a file or a folder.")],
+    reference: Annotated[Path, typer.Argument(help="References: a file, or a folder with the same names.")],
     *,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", "-m", help=f"Upscale IMAGES with it first: a model, or {KERNELS}. May be repeated."),
+        typer.Option("--model", "-m", help=f"Model that upscales IMAGES first, or {KERNELS}. May be repeated."),
     ] = None,
-    scale: Annotated[int | None, typer.Option(help="Factor; found from the sizes when --model is given.")] = None,
+    scale: Annotated[int | None, typer.Option(help="Factor; with --model by default from the sizes.")] = None,
     channels: Annotated[str, typer.Option(help="For RGB: luma (Y of BT.601) or plain (R, G and B).")] = "luma",
     border: Annotated[int | None, typer.Option(help="Pixels left out on each side; by default the factor.")] = None,
     data_range: Annotated[
-        float | None, typer.Option(help="Span of values that counts as the peak; by default that of the integer type.")
+        float | None, typer.Option(help="Range of the values, the peak in PSNR; by default that of the integer type.")
     ] = None,
     alpha: Alpha = None,
     upsampling: Upsampling = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON (PSNR null: identical images).")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; PSNR is null for identical images.")] = False,
     quiet: Quiet = False,
     given: dict[str, Any],
 ) -> None:
-    """Compare images with their references: PSNR and SSIM, each image and the mean, by a protocol that is named."""
+    """Compare images with references by PSNR and SSIM.
+
+    The figures of each image, their mean and the protocol are printed.
+    """
     from napari_sr.evaluation import evaluate_files, pair_files
     from napari_sr.evaluation.tables import fidelity_csv, fidelity_json, fidelity_table
 
     if as_csv and as_json:
-        raise InputError("The output is CSV or JSON, not both: leave one of --csv and --json out.")
+        raise InputError("The output is CSV or JSON, not both: leave out --csv or --json.")
     from napari_sr.config import load_settings
 
     settings = load_settings(**given)
@@ -221,12 +225,15 @@ def evaluate(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the files written without a window.")] = Path("napari-sr-demo"),
+    out: Annotated[Path, typer.Option(help="Folder of the files if there is no window.")] = Path("napari-sr-demo"),
     sample: Annotated[str, typer.Option(help="fluorescence or electron.")] = "fluorescence",
     model: ModelOption = "esrgan-compact-x4",
-    no_window: Annotated[bool, typer.Option("--no-window", help="Write files even where there is a display.")] = False,
+    no_window: Annotated[bool, typer.Option("--no-window", help="Write files even if there is a display.")] = False,
 ) -> None:
-    """Upscale a sample image: in napari where there is a display, else as files with a picture and figures."""
+    """Upscale a sample image, in napari or to files.
+
+    If there is no display, the files are written with a picture and the figures are printed.
+    """
     reason = "--no-window was given" if no_window else _why_no_window()
     if reason is None:
         from napari_sr.widgets.demo import open_demo
@@ -237,27 +244,27 @@ def demo(
     from napari_sr.inference import Job
     from napari_sr.samples import load_sample
 
-    field = load_sample(sample)
-    loaded = _load(model, None, field.factor, None)
-    result = Job(loaded).run(field.low, field.axes)
-    shown = write_showcase(out, field, result.data, loaded.name)
+    image = load_sample(sample)
+    loaded = _load(model, None, image.factor, None)
+    result = Job(loaded).run(image.low, image.axes)
+    showcase = write_showcase(out, image, result.data, loaded.name)
     typer.echo(f"No window was opened: {reason}.")
-    typer.echo(f"{field.title}: {field.source} ({field.license}).")
+    typer.echo(f"{image.title}: {image.source} ({image.license}).")
     typer.echo(result.report.sentence())
     typer.echo(
-        f"Against the ground truth: {loaded.name} PSNR {shown.result.psnr:.2f} dB, SSIM {shown.result.ssim:.4f}; "
-        f"bicubic PSNR {shown.bicubic.psnr:.2f} dB, SSIM {shown.bicubic.ssim:.4f} ({shown.result.protocol})."
+        f"Against the ground truth: {loaded.name} PSNR {showcase.result.psnr:.2f} dB, SSIM {showcase.result.ssim:.4f}; "
+        f"bicubic PSNR {showcase.bicubic.psnr:.2f} dB, SSIM {showcase.bicubic.ssim:.4f} ({showcase.result.protocol})."
     )
-    typer.echo("Written:\n" + "\n".join(f"  {path}" for path in shown.files))
+    typer.echo("Written:\n" + "\n".join(f"  {path}" for path in showcase.files))
 
 
 class _Bar:
-    """A progress bar on standard error, where that is a terminal; called as ``progress(done, total)``."""
+    """Progress bar on standard error if it is a terminal; called as ``progress(done, total)``."""
 
     def __init__(self, quiet: bool, unit: str) -> None:
         from tqdm import tqdm
 
-        # disable=None: no bar where standard error is no terminal.
+        # disable=None: no bar if standard error is not a terminal.
         self._bar = tqdm(unit=unit, leave=False, disable=True if quiet else None, file=sys.stderr)
 
     def __enter__(self) -> _Bar:
@@ -276,13 +283,13 @@ def _load(
 ) -> Model:
     from napari_sr.zoo import load_model
 
-    # Kernel and mixing are checked there, with a sentence.
+    # load_model checks kernel and mixing.
     kernel, mixed = cast("Kernel | None", upsampling), cast("Mixing | None", mixing)
     return load_model(name, alpha=alpha, mixing=mixed, scale=scale, upsampling=kernel)
 
 
 def _estimated(job: Job, image: ImageFile, axes: Axes) -> str:
-    """Say what a job would give and cost, measuring the speed of this machine first where it is not known."""
+    """Return the estimate of a job as text; the speed of this machine is measured if it is not known."""
     from napari_sr.inference import estimate_region, known_speed, measure_speed
 
     if known_speed(job, image.data.dtype, axes.rgb) is None:
@@ -292,7 +299,7 @@ def _estimated(job: Job, image: ImageFile, axes: Axes) -> str:
 
 
 def _method(name: str, scale: int, alpha: float | None, upsampling: str | None, settings: JobSettings) -> Upscale:
-    """Give what upscales an image file: an interpolation, or a model."""
+    """Return a function that upscales an image file, by interpolation or with a model."""
     from napari_sr.evaluation import BASELINES, interpolate
     from napari_sr.inference import Job
 
@@ -303,7 +310,7 @@ def _method(name: str, scale: int, alpha: float | None, upsampling: str | None, 
 
 
 def _factor(scale: int | None, border: int | None, first: tuple[Path, Path] | None) -> int:
-    """Give the factor: as the user says, or from the sizes of the first low-resolution image and its reference."""
+    """Return the given factor, or that of the sizes of the first low-resolution image and its reference."""
     if scale is not None:
         return scale
     if first is not None:
@@ -312,9 +319,7 @@ def _factor(scale: int | None, border: int | None, first: tuple[Path, Path] | No
 
         return scale_of_sizes(*(read_image(path) for path in first))
     if border is None:
-        raise InputError(
-            "Give --scale, the factor of the results (as many pixels of border are left out), or --border."
-        )
+        raise InputError("The border to leave out is not known: give --scale, the factor of the results, or --border.")
     return 1
 
 
@@ -339,17 +344,12 @@ def _as_record(entry: ModelEntry) -> dict[str, Any]:
 
 
 def _model_row(entry: ModelEntry) -> list[str]:
-    from napari_sr.zoo.published import find_published
-
-    card, published = entry.card, find_published(entry.name)
-    known = card or published
-    where = f"{entry.where}, not here" if entry.path is None else entry.where
     return [
         entry.name,
-        known.family if known else "",
-        f"x{known.scale}" if known else "",
-        card.color if card else "",
-        (card.domain or "") if card else "",
-        where if entry.problem is None else f"{where}, unusable",
+        entry.family or "",
+        "" if entry.scale is None else f"x{entry.scale}",
+        "" if entry.card is None else entry.card.color,
+        entry.domain or "",
+        entry.place(),
         entry.license or "",
     ]

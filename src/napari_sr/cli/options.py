@@ -1,7 +1,4 @@
-"""Options that commands share. Those of a job's settings are made from the fields of `JobSettings`.
-
-Needs no torch.
-"""
+"""Options that commands share, among them those of the fields of `JobSettings`. Needs no torch."""
 
 from __future__ import annotations
 
@@ -20,32 +17,33 @@ from napari_sr.settings import JobSettings, Overlap, describe_setting
 KERNELS = "nearest, bilinear, bicubic or lanczos3"
 ModelOption = Annotated[str, typer.Option("--model", "-m", help="A name from `napari-sr models`, or a weight file.")]
 Alpha = Annotated[
-    float | None, typer.Option(help="For a model of two weight sets: 0 the first (faithful) to 1 the second (sharp).")
+    float | None,
+    typer.Option(help="For a model with two weight sets: 0 is the first (faithful), 1 the second (sharp)."),
 ]
 MixingOption = Annotated[
     str | None,
     typer.Option("--mixing", help="What alpha mixes: weights (network interpolation) or images (the two results)."),
 ]
-Scale = Annotated[int | None, typer.Option(help="Factor, for weight files that do not contain theirs (SRCNN's).")]
+Scale = Annotated[int | None, typer.Option(help="Factor, for weight files that do not contain it (SRCNN).")]
 Upsampling = Annotated[
     str | None, typer.Option(help=f"For SRCNN, the interpolation of the input before the network: {KERNELS}.")
 ]
 DeviceOption = Annotated[str | None, typer.Option(help=describe_setting("device").help, show_default="as configured")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no report.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no report.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-#: Options of the settings that take more than one, or have another name: by field, then by the option's name.
+#: Options of settings that have several options or another help text, by field and by name of the option.
 _OPTIONS: dict[str, dict[str, tuple[Any, str]]] = {
     "tiling": {
         "tiling": (str | None, "{help} By default exact, or overlap with --tile."),
         "tile": (int | None, "Side of an overlapping tile, in pixels of the input."),
-        "overlap": (int | None, "Pixels that are thrown away on each side of a tile."),
+        "overlap": (int | None, "Pixels that are discarded on each side of a tile."),
         "blend": (int | None, "Pixels over which neighboring tiles are cross-faded."),
     },
     "target": {
-        "factor": (float | None, "Another factor than the model's, such as 2.5."),
+        "factor": (float | None, "Factor of the result if not that of the model, such as 2.5."),
         "pixel_size": (str | None, 'Pixel size of the result, such as "0.05 um".'),
     },
     "intensity": {"intensity": (str | None, "{help} Also percentile:LOW,HIGH.")},
@@ -53,33 +51,33 @@ _OPTIONS: dict[str, dict[str, tuple[Any, str]]] = {
 
 
 def with_settings(*names: str) -> Callable[[Command], Command]:
-    """Give a command the options of `JobSettings`, and the values that were given as one argument.
+    """Add options for the fields of `JobSettings` to a command.
 
     Parameters
     ----------
     *names : str
-        The settings to offer; without any, all.
+        Names of the fields; by default all.
 
     Returns
     -------
     callable
-        A decorator of a function with a parameter ``given``: a dict of the settings that were given on the command
-        line, for `napari_sr.config.load_settings`.
+        A decorator of a function with a parameter ``given``, a dict of the settings on the command line for
+        `napari_sr.config.load_settings`.
     """
-    chosen = [one for one in JobSettings.described() if not names or one.name in names]
+    chosen = [setting for setting in JobSettings.described() if not names or setting.name in names]
 
     def decorate(command: Command) -> Command:
         signature = inspect.signature(command, eval_str=True)
         parameters = [p for p in signature.parameters.values() if p.name != "given"]
-        # Required arguments come first; of the options, those of the settings follow the command's own.
-        options = [option for one in chosen for option in _options(one.name)]
+        # The options of the settings follow the parameters of the command itself.
+        options = [option for setting in chosen for option in _options(setting.name)]
         clash = {p.name for p in parameters} & {p.name for p in options}
         assert not clash, clash
 
         @functools.wraps(command)
         def run(**values: Any) -> Any:
             texts = {option.name: values.pop(option.name) for option in options}
-            return command(**values, given=read_options([one.name for one in chosen], texts))
+            return command(**values, given=read_options([setting.name for setting in chosen], texts))
 
         run.__signature__ = signature.replace(  # type: ignore[attr-defined]
             parameters=[p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*parameters, *options)]
@@ -91,19 +89,19 @@ def with_settings(*names: str) -> Callable[[Command], Command]:
 
 
 def read_options(names: list[str], texts: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the settings from the values of their options.
+    """Return the settings for the values of their options.
 
     Parameters
     ----------
     names : list of str
-        The settings.
+        Names of the settings.
     texts : mapping of str to object
-        Values of the options by name; None where one was not given.
+        Values of the options by name; None for an option that was not given.
 
     Returns
     -------
     dict of str to object
-        The settings that were given.
+        The given settings by name.
 
     Raises
     ------
@@ -117,25 +115,25 @@ def read_options(names: list[str], texts: Mapping[str, Any]) -> dict[str, Any]:
             given[name] = value
     memory = given.get("memory")
     if memory is not None and parse_memory(memory) != "auto" and given.get("tiling", "exact") != "exact":
-        raise InputError("--memory is for exact tiling: leave it out, or --tiling and the sizes of tiles.")
+        raise InputError("--memory is for exact tiling: leave out --memory, or --tiling and the sizes of tiles.")
     return given
 
 
 def _options(name: str) -> list[inspect.Parameter]:
     setting = describe_setting(name)
     flag = isinstance(setting.default, bool)
-    found = _OPTIONS.get(name, {name: (bool if flag else str | None, "{help}")})
-    shown: dict[str, Any] = {"show_default": "as configured"} if setting.shared else {}
+    described = _OPTIONS.get(name, {name: (bool if flag else str | None, "{help}")})
+    default: dict[str, Any] = {"show_default": "as configured"} if setting.shared else {}
     return [
         inspect.Parameter(
             option,
             inspect.Parameter.KEYWORD_ONLY,
             default=False if kind is bool else None,
             annotation=Annotated[
-                kind, typer.Option(f"--{option.replace('_', '-')}", help=text.format(help=setting.help), **shown)
+                kind, typer.Option(f"--{option.replace('_', '-')}", help=text.format(help=setting.help), **default)
             ],
         )
-        for option, (kind, text) in found.items()
+        for option, (kind, text) in described.items()
     ]
 
 
@@ -150,9 +148,9 @@ def _read_tiling(texts: Mapping[str, Any]) -> str | Overlap | None:
 def _read_target(texts: Mapping[str, Any]) -> float | str | None:
     factor, pixel_size = texts["factor"], texts["pixel_size"]
     if factor is not None and pixel_size is not None:
-        raise InputError("A factor and a pixel size contradict each other: leave one of --factor and --pixel-size out.")
+        raise InputError("A factor and a pixel size contradict each other: leave out --factor or --pixel-size.")
     if pixel_size is not None and re.fullmatch(r"[\d.\s]*", pixel_size):
-        raise InputError(f"The pixel size {pixel_size} has no unit: write such as --pixel-size '0.05 um'.")
+        raise InputError(f"The pixel size {pixel_size} has no unit: give such as --pixel-size '0.05 um'.")
     target: float | str | None = factor if pixel_size is None else pixel_size
     return target
 

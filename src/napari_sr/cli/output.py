@@ -1,4 +1,4 @@
-"""Where the result of `napari-sr upscale` goes: a file, or a Zarr store that is written while the work goes on."""
+"""Output of `napari-sr upscale`: an image file, or a Zarr store that is written during the computation."""
 
 from __future__ import annotations
 
@@ -14,38 +14,56 @@ if TYPE_CHECKING:
     from napari_sr.imaging.files import ImageFile
     from napari_sr.inference import Job, Report, Result
 
-#: What lies in the folder of a Zarr store, of version 3 or 2.
+#: Files in the folder of a Zarr store of version 3 or 2.
 _OF_STORES = ("zarr.json", ".zarray", ".zgroup")
 
 
 def check_place(source: Path, out: Path, overwrite: bool) -> None:
-    """Refuse a place to write before any work is done.
+    """Check that the output can be written, before the computation.
+
+    Parameters
+    ----------
+    source : Path
+        The input.
+    out : Path
+        The output.
+    overwrite : bool
+        Whether an existing output may be replaced.
 
     Raises
     ------
     InputError
-        If it is the input's, a folder, taken, or in no folder.
+        If the output is the input itself, a folder, or in a missing folder, or exists and may not be replaced.
     """
     if out.exists() and source.exists() and out.samefile(source):
-        raise InputError(f"{out} is the input itself: give another name for the result.")
-    # A store that is replaced is removed with all that lies in it.
+        raise InputError(f"{out} is the input itself: give another name.")
+    # A store that is replaced is deleted with all files in it.
     if out.resolve() in source.resolve().parents or (out.is_dir() and not _is_store(out)):
         raise InputError(f"{out} is a folder: give the name of a file in it.")
     if out.exists() and _is_store(out) and not any((out / name).is_file() for name in _OF_STORES):
-        raise InputError(f"{out} is there and is no Zarr store: give another name.")
+        raise InputError(f"{out} exists and is not a Zarr store: give another name.")
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists already: give another name, or --overwrite.")
     if not out.parent.is_dir():
-        raise InputError(f"There is no folder {out.parent} to write {out.name} in: make it first.")
+        raise InputError(f"There is no folder {out.parent} to write {out.name} in: create it first.")
 
 
 def check_format(out: Path, image: ImageFile, axes: Axes) -> None:
-    """Refuse a format that cannot hold the result: one pixel of each plane is written to see, before the work.
+    """Check that the format can store the result, by writing one pixel of each plane before the computation.
+
+    Parameters
+    ----------
+    out : Path
+        The output.
+    image : ImageFile
+        The input, whose dtype the result has.
+    axes : Axes
+        Axes of the input.
 
     Raises
     ------
     InputError
-        If the ending is unknown, or the format has no room for such planes or values.
+        If the ending is unknown, or the format cannot store such planes or values.
     """
     import numpy as np
 
@@ -59,12 +77,31 @@ def check_format(out: Path, image: ImageFile, axes: Axes) -> None:
 
 
 def upscale_to(out: Path, job: Job, image: ImageFile, axes: Axes, progress: Progress) -> Report:
-    """Upscale an image and write the result, whole or not at all, with its pixel sizes."""
+    """Upscale an image and write the result atomically, with its pixel sizes.
+
+    Parameters
+    ----------
+    out : Path
+        The output.
+    job : Job
+        Model and settings.
+    image : ImageFile
+        The input.
+    axes : Axes
+        Axes of the input.
+    progress : callable
+        Called as ``progress(done, total)``.
+
+    Returns
+    -------
+    Report
+        The report of the job.
+    """
     from napari_sr.imaging.files import write_image
     from napari_sr.inference.region import place_of
 
     if _is_store(out):
-        # It is written strip by strip, and may be larger than memory.
+        # Written strip by strip, because it may be larger than memory.
         return _run(job, image, axes, out.resolve(), progress).report
     region = job.region(axes, pixel_size=image.pixel_size, unit=image.unit)
     place = place_of(region, out.stem, image.pixel_size, image.unit)
@@ -86,7 +123,7 @@ def _run(job: Job, image: ImageFile, axes: Axes, out: Path | None, progress: Pro
         pixel_size=image.pixel_size,
         unit=image.unit,
         out=out,
-        # Whether OUT may be replaced was checked before any work.
+        # check_place has checked that OUT may be replaced.
         overwrite=True,
         progress=progress,
     )
