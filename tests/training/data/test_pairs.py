@@ -8,8 +8,8 @@ import pytest
 from napari_sr import InputError
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.resize import resize
+from napari_sr.training.data.brightness import fit_brightness
 from napari_sr.training.data.pairs import match_arrays, match_layers
-from napari_sr.training.data.plane_pairs import brightness
 
 
 def layer(data, scale, translate=(0, 0), name="layer", rotate=None):
@@ -107,10 +107,10 @@ def test_images_with_different_planes_are_refused():
 def test_brightness_is_fitted_by_a_line_despite_noise(field):
     low = resize(field, (240, 240))
     noisy = low + 30 * np.random.default_rng(0).standard_normal(low.shape)
-    gain, offset = brightness([(noisy, 2.5 * field + 100)])
+    gain, offset = fit_brightness([(noisy, 2.5 * field + 100)])
     assert gain == pytest.approx(2.5, rel=0.02)
     assert offset == pytest.approx(100, abs=6)
     with pytest.raises(InputError, match="brighter together"):
-        brightness([(low, -field)])
+        fit_brightness([(low, -field)])
     with pytest.raises(InputError, match="constant"):
-        brightness([(np.ones((16, 16)), field)])
+        fit_brightness([(np.ones((16, 16)), field)])

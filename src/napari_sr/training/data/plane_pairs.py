@@ -14,6 +14,7 @@ from napari_sr.imaging.color import STUDIO_SWING, luma
 from napari_sr.imaging.intensity import IntensityMap, check_finite, intensity_maps
 from napari_sr.imaging.intensity_spec import IntensitySpec, Percentiles
 from napari_sr.imaging.resize import resize
+from napari_sr.training.data.brightness import fit_brightness
 from napari_sr.training.data.degradation import add_noise, blurred_and_shrunk, with_noise
 from napari_sr.training.data.denoising import without_noise
 from napari_sr.training.data.images import TrainingImage
@@ -22,8 +23,6 @@ from napari_sr.training.recipe import Data, Degradation
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 PatchColor = Literal["gray", "luma", "rgb"]
-#: Side of the tiles over which the brightness of two images is compared, in low-resolution pixels.
-_TILE = 8
 
 
 @dataclass(frozen=True)
@@ -245,7 +244,7 @@ def _paired(number: int, image: TrainingImage, scale: int, data: Data, color: Pa
         chosen = [(small, large) for (c, small), (_, large) in zip(lows, highs, strict=True) if c == channel]
         if not chosen:
             continue
-        gain, offset = brightness(chosen)
+        gain, offset = fit_brightness(chosen)
         high_map = IntensityMap(gain * low_map.low + offset, gain * low_map.high + offset)
         for small, large in chosen:
             clean = without_noise(large, data.denoise) if data.denoise else large
@@ -255,72 +254,6 @@ def _paired(number: int, image: TrainingImage, scale: int, data: Data, color: Pa
                 for low_parts, high_part, source_part in _colors((small,), clean, large, color)
             ]
     return plane_pairs
-
-
-def brightness(pairs: Sequence[tuple[Array, Array]]) -> tuple[float, float]:
-    """Fit the brightness of high-resolution planes to that of their partners: ``high = gain low + offset``.
-
-    Parameters
-    ----------
-    pairs : sequence of (low, high)
-        Planes of the same field, of shape (Y, X) or (Y, X, C) and (scale Y, scale X) or (scale Y, scale X, C).
-
-    Returns
-    -------
-    gain : float
-        Slope of a straight line through the means of tiles, above 0.
-    offset : float
-        Its value at 0.
-
-    Raises
-    ------
-    InputError
-        If the low-resolution image is constant, or the two images do not become brighter together.
-
-    Notes
-    -----
-    A least-squares line is flattened by the noise of the low-resolution image. The means of the tiles are therefore
-    computed from each half of the pixels, in a checkerboard. Their noise is independent, so that their covariance is
-    the variance of the image without noise.
-    """
-    halves: tuple[list[Array], list[Array]] = ([], [])
-    highs: list[Array] = []
-    for low, high in pairs:
-        small = resize(high.astype(np.float64), low.shape[:2], axes=(0, 1))
-        black, white = _checkerboard(low.astype(np.float64))
-        for plane, target in ((black, halves[0]), (white, halves[1]), (_tiles(small), highs)):
-            target.append(plane)
-    first, second, y = (np.concatenate(parts) for parts in (*halves, highs))
-    x = (first + second) / 2
-    if not np.ptp(x) > 0:
-        raise InputError("The low-resolution image is constant: give images with structures.")
-    common = np.cov(first, second)[0, 1]
-    gain = np.cov(x, y)[0, 1] / common if common > 0 else 0.0
-    if not gain > 0:
-        raise InputError("The two images do not become brighter together: give images of the same field and channel.")
-    offset = y.mean() - gain * x.mean()
-    return float(gain), float(offset)
-
-
-def _tiles(plane: npt.NDArray[np.float64], counted: npt.NDArray[np.float64] | None = None) -> Array:
-    """Return the means over tiles, weighted by `counted` if it is given."""
-    values = plane.mean(axis=2) if plane.ndim == 3 else plane
-    counts = np.ones_like(values) if counted is None else counted
-    tile = min(_TILE, *values.shape)
-    height, width = (n // tile * tile for n in values.shape)
-    sums = [
-        part[:height, :width].reshape(height // tile, tile, width // tile, tile).sum(axis=(1, 3))
-        for part in (values * counts, counts)
-    ]
-    means: Array = (sums[0] / sums[1]).ravel()
-    return means
-
-
-def _checkerboard(plane: npt.NDArray[np.float64]) -> tuple[Array, Array]:
-    """Return the means over tiles of the pixels of each color of a checkerboard."""
-    rows, columns = np.indices(plane.shape[:2])
-    white = np.asarray((rows + columns) % 2, np.float64)
-    return _tiles(plane, 1 - white), _tiles(plane, white)
 
 
 def _low_shape(image: TrainingImage, scale: int) -> tuple[int, ...]:
