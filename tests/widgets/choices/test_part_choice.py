@@ -70,7 +70,7 @@ def test_each_rectangle_becomes_a_layer_in_its_place(in_viewer, qtbot, executor)
     assert [first.data.shape, second.data.shape] == [(32, 40), (40, 40)]
     assert [first.name[-11:], second.name[-11:]] == ["rectangle 1", "rectangle 2"]
     np.testing.assert_allclose(first.data_to_world((-0.5, -0.5)), (3.5, 5.5))
-    assert panel.controls.message.value.startswith("Done: 2 layers were added.")
+    assert panel.controls.message.value.startswith("Done: 2 layers were added, the last one in ")
 
 
 def test_all_selected_layers_are_done_in_their_order(in_viewer, qtbot):

@@ -286,13 +286,28 @@ def test_a_preview_that_is_not_possible_is_explained_and_comes_back(switched_on,
 def test_an_error_is_shown_and_the_preview_stays_usable(switched_on, qtbot, monkeypatch):
     shown = []
     monkeypatch.setattr("napari_sr.widgets.qt.errors.show_error", shown.append)
+    image = drawn(40, 60).astype(np.float32)
+    viewer, panel = switched_on(image=image)
+    broken = image.copy()
+    broken[20, 30] = np.nan
+    viewer.layers[0].data = broken
+    settled(qtbot, panel)
+    assert len(shown) == 1
+    assert "NaN" in shown[0]
+    assert panel.preview_controls.message.value == shown[0]
+    assert names(viewer) == ["cells"]
+    viewer.layers[0].data = image
+    settled(qtbot, panel)
+    assert names(viewer) == ["cells", "cells · preview"]
+
+
+def test_settings_that_do_not_fit_are_explained_and_the_preview_comes_back(switched_on, qtbot):
     viewer, panel = switched_on()
     bounds = panel.settings.intensity.bounds
     panel.settings.intensity.kind.value = "bounds"
     bounds[0].value, bounds[1].value = 9, 3
     settled(qtbot, panel)
-    assert len(shown) == 1
-    assert panel.preview_controls.message.value == shown[0]
+    assert "(9, 3)" in panel.preview_controls.message.value
     assert names(viewer) == ["cells"]
     bounds[1].value = 90
     settled(qtbot, panel)

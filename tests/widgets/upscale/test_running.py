@@ -77,7 +77,7 @@ def test_cancel_is_enabled_during_a_run_and_another_run_waits(running, gate, qtb
     assert not controls.cancel_button.enabled
     assert not controls.bar.native.isVisibleTo(panel.native)
     assert names(viewer) == ["cells", "other", "cells · ESRGAN x4", "other · ESRGAN x4"]
-    assert controls.message.value.startswith("Done: 2 layers were added.")
+    assert controls.message.value.startswith("Done: 2 layers were added, the last one in ")
 
 
 def test_cancel_leaves_no_layer(running, gate, qtbot):

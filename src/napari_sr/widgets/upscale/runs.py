@@ -51,7 +51,7 @@ class PanelRuns:
         self._viewer, self._queues, self._controls = viewer, queues, controls
         self._notify, self._on_end = notify, on_end
         self._runs: list[Upscaling] = []
-        self._started = self._done = 0
+        self._started = self._done = self._added = 0
         self._failures: list[str] = []
         self._time = TimeLeft()
         self.last: tuple[Image, JobPlan] | None = None
@@ -76,7 +76,7 @@ class PanelRuns:
             Loads the model.
         """
         if not self._runs:
-            self._started = self._done = 0
+            self._started = self._done = self._added = 0
             self._failures = []
             self._time = TimeLeft()
             self._controls.begin("Loading the model…")
@@ -127,7 +127,9 @@ class PanelRuns:
         report : Report
             How it was made.
         """
-        message = f"Done in {report.seconds:.1f} s: “{layer.name}”."
+        self._added += 1
+        begin = "Done in" if self._added == 1 else f"Done: {self._added} layers were added, the last one in"
+        message = f"{begin} {report.seconds:.1f} s: “{layer.name}”."
         if report.not_exact_because is not None:
             message += f" Exact tiling was not possible, because {report.not_exact_because}; tiling: {report.tiling}."
         if layer.blending == _ADDITIVE:
@@ -169,11 +171,8 @@ class PanelRuns:
         self._time = TimeLeft()
         if self._runs:
             return
-        several = self._started > 1
-        if several and self._failures:
+        if self._started > 1 and self._failures:
             message = f"{len(self._failures)} of {self._started} runs failed: {self._failures[0]}"
-        elif several and message.startswith("Done"):
-            message = f"Done: {self._started} layers were added. {message}"
         self._controls.end(message)
         self._on_end()
 
