@@ -112,7 +112,7 @@ def upscale(
     --------
     >>> import numpy as np
     >>> import napari_sr as sr
-    >>> stack = np.zeros((3, 16, 20), np.uint16)
+    >>> stack = np.random.default_rng(0).integers(0, 4096, (3, 16, 20), np.uint16)
     >>> sr.upscale(stack, "srcnn-x2", axes="ZYX", device="cpu").shape
     (3, 32, 40)
     """

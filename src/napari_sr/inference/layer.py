@@ -181,9 +181,9 @@ def upscale_layer(
     --------
     >>> import numpy as np
     >>> import napari_sr as sr
-    >>> from napari.layers import Image  # doctest: +SKIP
-    >>> cells = Image(np.zeros((16, 20), np.uint8), scale=(0.2, 0.2))  # doctest: +SKIP
-    >>> sr.upscale_layer(cells, "srcnn-x2")[1]["scale"]  # doctest: +SKIP
+    >>> from napari.layers import Image
+    >>> cells = Image(np.zeros((16, 20), np.uint8), scale=(0.2, 0.2))
+    >>> sr.upscale_layer(cells, "srcnn-x2", device="cpu")[1]["scale"]
     array([0.1, 0.1])
     """
     settings = load_settings(

@@ -1,143 +1,362 @@
-"""Results on disk: whole or not there, and readable by others."""
+"""OME-Zarr stores: axis views, attributes, levels, atomic writing, and stores of earlier versions."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import zarr
-from napari.layers import Image, Layer
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from napari_sr.errors import Cancelled, InputError
+from napari_sr.imaging.atomic import OLD, temporary_name
 from napari_sr.imaging.axes import parse_axes
-from napari_sr.imaging.part import Part
-from napari_sr.inference import Job, prepare_layer, run_layer, upscale_layer
-from napari_sr.inference.output import destination as store
 from napari_sr.inference.output import ome_zarr
-from napari_sr.inference.output.ome_zarr import open_levels
-from napari_sr.settings import JobSettings
-from napari_sr.widgets.plugin.reader import get_reader
-from tests.inference.small_models import rrdb
-from tests.inference.test_layer import world_box
+from napari_sr.inference.output.ome_zarr import AxisView, StorePlace, new_store, open_store
 
-GRAY = rrdb(2, 1)
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "before_renames"
+LENGTHS = {"T": 2, "C": 3, "Z": 4, "Y": 19, "X": 13}
 
 
-def stack(**options: Any) -> Image:
-    data = np.random.default_rng(0).integers(0, 4000, (2, 21, 33), np.uint16)
-    return Image(data, scale=(0.3, 0.1, 0.1), units=("micrometer",) * 3, translate=(1, 2, 3), name="cells", **options)
+def random_image(letters: str, dtype: Any = np.uint16) -> np.ndarray:
+    shape = tuple(LENGTHS[letter] for letter in letters)
+    return (200 * np.random.default_rng(1).random(shape)).astype(dtype)
 
 
-def test_the_layer_is_the_store_on_disk(tmp_path: Path) -> None:
-    expected = upscale_layer(stack(), GRAY)
-    data, kwargs, kind = upscale_layer(stack(), GRAY, out=tmp_path / "cells.zarr")
-    assert isinstance(data, zarr.Array)
-    layer = Layer.create(data, kwargs, kind)
-    assert not layer.multiscale
-    assert np.array_equal(np.asarray(layer.data[:]), expected[0])
-    assert np.allclose(world_box(layer), world_box(stack()), atol=1e-9)
-    assert kwargs["metadata"]["napari_sr"]["planes"] == 2
-    assert [path.name for path in tmp_path.iterdir()] == ["cells.zarr"]
+def write(path: Path, image: np.ndarray, letters: str, place: StorePlace | None = None, **options: Any) -> None:
+    with new_store(path, parse_axes(letters, image.shape), image.dtype, place or StorePlace(), **options) as finest:
+        finest[...] = image
 
 
-def test_it_says_axes_sizes_units_and_place_as_ome_zarr(tmp_path: Path) -> None:
-    upscale_layer(stack(), GRAY, out=tmp_path / "cells.zarr")
-    said = zarr.open_group(tmp_path / "cells.zarr", mode="r").attrs["ome"]
-    assert said["version"] == "0.5"
-    (image,) = said["multiscales"]
-    assert image["axes"] == [{"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"]
-    scale, translation = image["datasets"][0]["coordinateTransformations"]
-    assert scale["scale"] == pytest.approx([0.3, 0.05, 0.05])
-    assert translation["translation"] == pytest.approx([1, 1.975, 2.975])
+def attributes_of(path: Path) -> dict[str, Any]:
+    return zarr.open_group(path, mode="r").attrs.asdict()
 
 
-def test_a_large_result_is_a_pyramid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ome_zarr, "CHUNK", 16)
-    monkeypatch.setattr(store, "CHUNK", 16)
-    data, kwargs, kind = upscale_layer(stack(), GRAY, out=tmp_path / "cells.zarr")
-    shapes = [level.shape for level in data]
-    assert shapes == [(2, 42, 66), (2, 21, 33), (2, 11, 17), (2, 6, 9)]
-    layer = Layer.create(data, kwargs, kind)
-    assert layer.multiscale
-    finest = data[0][:].astype(float)
-    assert np.abs(data[1][:] - finest.reshape(2, 21, 2, 33, 2).mean(axis=(2, 4))).max() <= 0.5
-    assert data[2][0, -1, -1] == data[1][0, -1, -1]
-    sets = zarr.open_group(tmp_path / "cells.zarr", mode="r").attrs["ome"]["multiscales"][0]["datasets"]
-    assert [one["path"] for one in sets] == ["0", "1", "2", "3"]
-    # The center of the first coarse pixel: 8 x 8 fine ones of 0.05.
-    scale, translation = sets[3]["coordinateTransformations"]
-    assert scale["scale"] == pytest.approx([0.3, 0.4, 0.4])
-    assert translation["translation"] == pytest.approx([1, 1.95 + 0.2, 2.95 + 0.2])
-    assert len(open_levels(tmp_path / "cells.zarr")) == 4
+# Axis views
+
+
+def entries(length: int) -> st.SearchStrategy[Any]:
+    """Integers and slices into an axis of this length."""
+    bounds = st.none() | st.integers(-length - 1, length + 1)
+    return st.integers(-length, length - 1) | st.builds(slice, bounds, bounds, st.none() | st.integers(1, 3))
+
+
+@st.composite
+def views(draw: Callable[[st.SearchStrategy[Any]], Any]) -> tuple[np.ndarray, tuple[int, ...], Any]:
+    """An array, an order of its axes, and an index into the reordered array."""
+    shape = draw(st.lists(st.integers(1, 4), min_size=1, max_size=5))
+    order = tuple(draw(st.permutations(range(len(shape)))))
+    given = [draw(entries(shape[axis])) for axis in order]
+    first = draw(st.integers(0, len(given)))
+    last = draw(st.integers(first, len(given)))
+    index = (*given[:first], ..., *given[last:]) if draw(st.booleans()) else tuple(given[:first])
+    return np.arange(np.prod(shape)).reshape(shape), order, index[0] if len(index) == 1 else index
+
+
+@settings(max_examples=300)
+@given(views())
+def test_reading_a_view_equals_a_transposed_array(drawn: tuple[np.ndarray, tuple[int, ...], Any]) -> None:
+    array, order, index = drawn
+    view, transposed = AxisView(array, order), array.transpose(order)
+    assert (view.shape, view.ndim, view.size, view.dtype) == (transposed.shape, array.ndim, array.size, array.dtype)
+    assert len(view) == len(transposed)
+    assert np.array_equal(np.asarray(view), transposed)
+    values = view[index]
+    assert values.shape == transposed[index].shape
+    assert np.array_equal(values, transposed[index])
+
+
+@settings(max_examples=300)
+@given(views(), st.booleans())
+def test_writing_to_a_view_equals_writing_to_a_transposed_array(
+    drawn: tuple[np.ndarray, tuple[int, ...], Any], scalar: bool
+) -> None:
+    array, order, index = drawn
+    expected = array.copy()
+    values: Any = -1 if scalar else -1 - np.arange(expected.transpose(order)[index].size)
+    if not scalar:
+        values = values.reshape(expected.transpose(order)[index].shape)
+    expected.transpose(order)[index] = values
+    written = array.copy()
+    AxisView(written, order)[index] = values
+    assert np.array_equal(written, expected)
+
+
+@settings(max_examples=30, deadline=None)
+@given(views())
+def test_a_view_of_a_zarr_array_reads_and_writes_the_same(drawn: tuple[np.ndarray, tuple[int, ...], Any]) -> None:
+    array, order, index = drawn
+    stored = zarr.create_array(zarr.storage.MemoryStore(), data=array, chunks=(2,) * array.ndim)
+    view = AxisView(stored, order)
+    assert view.chunks == (2,) * array.ndim
+    assert np.array_equal(view[index], array.transpose(order)[index])
+    expected = array.copy()
+    expected.transpose(order)[index] = 77
+    view[index] = 77
+    assert np.array_equal(stored[...], expected)
+
+
+def test_only_the_indexed_region_is_read() -> None:
+    requested: list[Any] = []
+
+    class Watched:
+        shape, dtype = (2, 30, 40), np.dtype(np.uint8)
+
+        def __getitem__(self, index: Any) -> np.ndarray:
+            requested.append(index)
+            return np.zeros(self.shape, self.dtype)[index]
+
+    view = AxisView(Watched(), (1, 2, 0))
+    assert view[3:5, 7].shape == (2, 2)
+    assert requested == [(slice(None), slice(3, 5), 7)]
+
+
+def test_too_many_indices_are_an_error() -> None:
+    view = AxisView(np.zeros((2, 3)), (1, 0))
+    with pytest.raises(IndexError, match="3 indices for 2 axes"):
+        view[0, 0, 0]
+    assert "shape (3, 2)" in repr(view)
+    assert np.asarray(view, dtype=np.uint8).dtype == np.uint8
+
+
+# Attributes
+
+
+def test_axes_pixel_sizes_units_and_position_follow_ngff(tmp_path: Path) -> None:
+    place = StorePlace("cells", (2.0, 0.3, 0.1, 0.2), (0.0, 1.0, 2.0, 3.0), (None, "micrometer", "micrometer", "pixel"))
+    write(tmp_path / "a.zarr", random_image("TZYX"), "TZYX", place)
+    ome = attributes_of(tmp_path / "a.zarr")["ome"]
+    assert ome["version"] == "0.5"
+    (image,) = ome["multiscales"]
+    assert image["name"] == "cells"
+    assert image["axes"] == [
+        {"name": "t", "type": "time"},
+        {"name": "z", "type": "space", "unit": "micrometer"},
+        {"name": "y", "type": "space", "unit": "micrometer"},
+        {"name": "x", "type": "space"},
+    ]
+    assert image["datasets"] == [
+        {
+            "path": "0",
+            "coordinateTransformations": [
+                {"type": "scale", "scale": [2.0, 0.3, 0.1, 0.2]},
+                {"type": "translation", "translation": [0.0, 1.0, 2.0, 3.0]},
+            ],
+        }
+    ]
+
+
+@pytest.mark.parametrize("letters", ["YX", "XY", "ZXY", "CYX", "YXC", "YCX", "XTZCY", "ZTYXC"])
+def test_axes_on_disk_are_in_the_order_of_the_format(tmp_path: Path, letters: str) -> None:
+    image = random_image(letters)
+    ndim = image.ndim - int(parse_axes(letters, image.shape).rgb)
+    scale = tuple(float(LENGTHS[letter]) for letter in letters[:ndim])
+    write(tmp_path / "a.zarr", image, letters, StorePlace("a", scale, scale, (None,) * ndim))
+    on_disk = "".join(letter for letter in "TCZYX" if letter in letters)
+    finest = zarr.open_group(tmp_path / "a.zarr", mode="r")["0"]
+    assert finest.metadata.dimension_names == tuple(on_disk.lower())
+    assert np.array_equal(finest[...], image.transpose([letters.index(letter) for letter in on_disk]))
+    described = attributes_of(tmp_path / "a.zarr")["ome"]["multiscales"][0]
+    assert "".join(axis["name"] for axis in described["axes"]) == on_disk.lower()
+    # The colors of RGB have no pixel size.
+    sizes = [float(LENGTHS[letter]) if letter in letters[:ndim] else 1.0 for letter in on_disk]
+    assert described["datasets"][0]["coordinateTransformations"][0]["scale"] == sizes
+
+
+@pytest.mark.parametrize(("dtype", "white"), [(np.uint8, 255.0), (np.uint16, 65535.0), (np.float32, 1.0)])
+@pytest.mark.parametrize("count", [3, 4])
+def test_colors_are_channels_with_omero_metadata(tmp_path: Path, count: int, dtype: Any, white: float) -> None:
+    write(tmp_path / "a.zarr", np.zeros((5, 6, count), dtype), "YXC")
+    omero = attributes_of(tmp_path / "a.zarr")["ome"]["omero"]
+    channels = omero["channels"]
+    assert [channel["label"] for channel in channels] == ["red", "green", "blue", "alpha"][:count]
+    assert [channel["color"] for channel in channels][:3] == ["FF0000", "00FF00", "0000FF"]
+    assert [channel["active"] for channel in channels] == [True, True, True, False][:count]
+    assert channels[0]["window"] == {"min": 0.0, "max": white, "start": 0.0, "end": white}
+    assert omero["rdefs"] == {"model": "color"}
+
+
+def test_separate_channels_have_no_omero_metadata(tmp_path: Path) -> None:
+    write(tmp_path / "a.zarr", random_image("CYX"), "CYX")
+    assert "omero" not in attributes_of(tmp_path / "a.zarr")["ome"]
+
+
+def test_the_place_has_defaults(tmp_path: Path) -> None:
+    write(tmp_path / "a.zarr", random_image("ZYX"), "ZYX")
+    store = open_store(tmp_path / "a.zarr")
+    assert store is not None
+    assert store.place == StorePlace("image", (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (None, None, None))
+
+
+# Levels
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.bool_])
 @pytest.mark.parametrize("letters", ["YX", "XY", "ZYX", "YXC"])
-def test_levels_keep_dtype_and_order_of_axes(tmp_path: Path, dtype: Any, letters: str, monkeypatch: Any) -> None:
+def test_levels_keep_dtype_and_axes(tmp_path: Path, dtype: Any, letters: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ome_zarr, "CHUNK", 8)
-    axes = parse_axes(letters, tuple({"Z": 2, "Y": 19, "X": 13, "C": 3}[letter] for letter in letters))
-    pixels = (100 * np.random.default_rng(1).random(axes.shape)).astype(dtype)
-    ndim = axes.ndim - int(axes.rgb)
-    described: Any = {"scale": [1.0] * ndim, "translate": [0.0] * ndim, "units": ["pixel"] * ndim}
-    with ome_zarr.ome_zarr(tmp_path / "a.zarr", axes, name="a", **described) as finest:
-        zarr.create_array(finest, data=pixels)
-    levels = open_levels(tmp_path / "a.zarr")
-    assert [level.dtype for level in levels] == [np.dtype(dtype)] * len(levels)
-    assert levels[1].shape[axes.y] == 10
-    assert levels[1].shape[axes.x] == 7
-    attributes = zarr.open_group(tmp_path / "a.zarr", mode="r").attrs
-    assert attributes["napari_sr"]["axes"] == letters
-    assert ("ome" in attributes) == (letters in ("YX", "ZYX"))
+    write(tmp_path / "a.zarr", random_image(letters, dtype), letters)
+    store = open_store(tmp_path / "a.zarr")
+    assert store is not None
+    axes = store.axes
+    assert axes.letters == letters
+    assert [level.dtype for level in store.levels] == [np.dtype(dtype)] * 3
+    assert [level.shape[axes.y] for level in store.levels] == [19, 10, 5]
+    assert [level.shape[axes.x] for level in store.levels] == [13, 7, 4]
 
 
-def test_a_part_and_a_target_go_to_a_store_as_well(tmp_path: Path) -> None:
-    job = Job(GRAY, JobSettings(target="0.04 um"))
-    prepared = prepare_layer(job, stack(), part=Part(rows=(3, 9), at={"Z": 1}))
-    on_disk = run_layer(job, prepared, out=tmp_path / "part.zarr")
-    assert np.array_equal(on_disk[0][:], run_layer(job, prepared)[0])
-
-
-def test_what_is_stopped_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(Cancelled):
-        upscale_layer(stack(), GRAY, out=tmp_path / "a.zarr", cancel=lambda: True)
-    assert not list(tmp_path.iterdir())
-    # While the coarser levels are made as well.
+def test_each_level_is_the_average_of_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ome_zarr, "CHUNK", 16)
-    axes = parse_axes("YX", (40, 40))
-    described: Any = {"scale": [1.0] * 2, "translate": [0.0] * 2, "units": ["pixel"] * 2, "cancel": lambda: True}
-    with pytest.raises(Cancelled):
-        with ome_zarr.ome_zarr(tmp_path / "a.zarr", axes, name="a", **described) as finest:
-            zarr.create_array(finest, data=np.zeros((40, 40), np.uint8))
+    image = np.random.default_rng(0).integers(0, 4000, (2, 42, 66), np.uint16)
+    write(tmp_path / "a.zarr", image, "ZYX", StorePlace("a", (0.3, 0.05, 0.05), (1.0, 2.0, 3.0), ("micrometer",) * 3))
+    store = open_store(tmp_path / "a.zarr")
+    assert store is not None
+    levels = [level[...] for level in store.levels]
+    assert [level.shape for level in levels] == [(2, 42, 66), (2, 21, 33), (2, 11, 17), (2, 6, 9)]
+    assert np.abs(levels[1] - image.reshape(2, 21, 2, 33, 2).mean(axis=(2, 4))).max() <= 0.5
+    # The last row and column of an odd length count twice.
+    assert levels[2][0, -1, -1] == levels[1][0, -1, -1]
+    datasets = attributes_of(tmp_path / "a.zarr")["ome"]["multiscales"][0]["datasets"]
+    assert [dataset["path"] for dataset in datasets] == ["0", "1", "2", "3"]
+    # The center of the first coarse pixel is the center of 8 x 8 fine ones.
+    scale, translation = datasets[3]["coordinateTransformations"]
+    assert scale["scale"] == pytest.approx([0.3, 0.4, 0.4])
+    assert translation["translation"] == pytest.approx([1, 2 + 3.5 * 0.05, 3 + 3.5 * 0.05])
+
+
+@pytest.mark.parametrize(
+    ("letters", "shape", "chunks"),
+    [
+        ("YX", (40, 30), (40, 30)),
+        ("YX", (5000, 3000), (1024, 1024)),
+        ("CZYX", (2, 3, 2048, 1500), (1, 1, 1024, 1024)),
+        ("YXC", (3000, 3000, 3), (1024, 1024, 1)),
+        ("XZY", (10, 40, 12), (10, 1, 12)),
+    ],
+    ids=str,
+)
+def test_a_chunk_is_a_part_of_one_plane(
+    letters: str, shape: tuple[int, ...], chunks: tuple[int, ...], tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="only the chunks"):
+        with new_store(tmp_path / "a.zarr", parse_axes(letters, shape), np.uint8, StorePlace()) as finest:
+            assert finest.chunks == chunks
+            raise ValueError("only the chunks")
+
+
+# Atomic writing
+
+
+def test_a_store_appears_when_it_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    with new_store(path, parse_axes("YX", (4, 5)), np.uint8, StorePlace()) as finest:
+        finest[...] = 1
+        assert not path.exists()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_after_an_error_nothing_remains(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        with new_store(tmp_path / "a.zarr", parse_axes("YX", (4, 5)), np.uint8, StorePlace()):
+            raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
 
 
-def test_a_place_that_is_taken_is_refused_and_kept(tmp_path: Path) -> None:
-    (tmp_path / "taken.zarr").mkdir()
-    with pytest.raises(InputError, match="is there already"):
-        upscale_layer(stack(), GRAY, out=tmp_path / "taken.zarr")
-    with pytest.raises(InputError, match="There is no folder"):
-        upscale_layer(stack(), GRAY, out=tmp_path / "no" / "a.zarr")
-    assert [path.name for path in tmp_path.iterdir()] == ["taken.zarr"]
+def test_the_coarser_levels_can_be_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ome_zarr, "CHUNK", 16)
+    with pytest.raises(Cancelled):
+        write(tmp_path / "a.zarr", np.zeros((40, 40), np.uint8), "YX", cancel=lambda: True)
+    assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("chunk", [1024, 16])
-def test_a_store_is_opened_again_where_it_lay(tmp_path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ome_zarr, "CHUNK", chunk)
-    result = Layer.create(*upscale_layer(stack(), GRAY, out=tmp_path / "cells.ome.zarr"))
-    read = get_reader(str(tmp_path / "cells.ome.zarr"))
-    assert read is not None
-    again = Layer.create(*read(str(tmp_path / "cells.ome.zarr"))[0])
-    assert again.name == result.name
-    assert again.units == result.units
-    assert again.multiscale == (chunk == 16)
-    finest = again.data[0] if again.multiscale else again.data
-    assert np.array_equal(np.asarray(finest[:]), upscale_layer(stack(), GRAY)[0])
-    assert np.allclose(again.scale, result.scale)
-    assert np.allclose(again.translate, result.translate)
+def test_an_existing_store_is_replaced_only_with_overwrite(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    write(path, np.full((4, 5), 1, np.uint8), "YX")
+    with pytest.raises(InputError, match=r"a\.zarr exists already: choose another name, or delete it first") as caught:
+        write(path, np.full((4, 5), 2, np.uint8), "YX")
+    assert "\n" not in str(caught.value)
+    assert zarr.open_group(path, mode="r")["0"][0, 0] == 1
+    write(path, np.full((6, 7), 3, np.uint8), "YX", overwrite=True)
+    assert zarr.open_group(path, mode="r")["0"].shape == (6, 7)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.zarr"]
 
 
-def test_other_folders_are_left_to_others(tmp_path: Path) -> None:
-    zarr.create_array(tmp_path / "plain.zarr", data=np.zeros((4, 5), np.uint8))
-    (tmp_path / "folder.zarr").mkdir()
-    assert get_reader(str(tmp_path / "plain.zarr")) is None
-    assert get_reader(str(tmp_path / "folder.zarr")) is None
+def test_a_failed_replacement_keeps_the_old_store(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    write(path, np.full((4, 5), 1, np.uint8), "YX")
+    with pytest.raises(ZeroDivisionError):
+        with new_store(path, parse_axes("YX", (4, 5)), np.uint8, StorePlace(), overwrite=True):
+            raise ZeroDivisionError
+    assert zarr.open_group(path, mode="r")["0"][0, 0] == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_a_missing_folder_is_not_created(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"There is no folder .*missing to write a\.zarr in: create it first"):
+        write(tmp_path / "missing" / "a.zarr", np.zeros((4, 5), np.uint8), "YX")
+    assert not list(tmp_path.iterdir())
+
+
+def test_opening_restores_a_store_whose_replacement_was_interrupted(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    write(path, np.full((4, 5), 7, np.uint8), "YX")
+    path.rename(temporary_name(path, OLD))
+    store = open_store(path)
+    assert store is not None
+    assert store.levels[0][0, 0] == 7
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.zarr"]
+
+
+# Stores of earlier versions
+
+
+@pytest.mark.parametrize(
+    ("name", "result", "letters", "place"),
+    [
+        (
+            "command.ome.zarr",
+            "result.npy",
+            "YX",
+            StorePlace("command.ome.zarr", (0.1, 0.1), (0.0, 0.0), ("micrometer",) * 2),
+        ),
+        ("command.zarr", "result.npy", "YX", StorePlace("command", (0.1, 0.1), (0.0, 0.0), ("micrometer",) * 2)),
+        (
+            "layer.ome.zarr",
+            "result.npy",
+            "YX",
+            StorePlace("cells · SRCNN x2 a=0.00", (0.1, 0.1), (2.95, 4.95), ("micrometer",) * 2),
+        ),
+        (
+            "rgb.ome.zarr",
+            "rgb_result.npy",
+            "YXC",
+            StorePlace("rgb · SRCNN x2 a=0.00", (0.1, 0.1), (-0.05, -0.05), ("micrometer",) * 2),
+        ),
+    ],
+)
+def test_stores_of_earlier_versions_are_opened(name: str, result: str, letters: str, place: StorePlace) -> None:
+    store = open_store(FIXTURES / name)
+    assert store is not None
+    assert (store.axes.letters, len(store.levels)) == (letters, 1)
+    assert store.place == place
+    expected = np.load(FIXTURES / result)
+    assert (store.levels[0].shape, store.levels[0].dtype) == (expected.shape, expected.dtype)
+    assert np.array_equal(store.levels[0][...], expected)
+
+
+def test_a_plain_array_of_an_earlier_version_is_left_to_zarr() -> None:
+    assert open_store(FIXTURES / "plain.zarr") is None
+    array = zarr.open_array(FIXTURES / "plain.zarr", mode="r")
+    assert np.array_equal(array[...], np.load(FIXTURES / "result.npy"))
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"attributes": 3}', '{"attributes": {"napari_sr": 1}}'])
+def test_other_folders_are_not_stores(tmp_path: Path, content: str | None) -> None:
+    folder = tmp_path / "a.zarr"
+    folder.mkdir()
+    if content is not None:
+        (folder / "zarr.json").write_text(content)
+    assert open_store(folder) is None
+    assert open_store(tmp_path / "missing.zarr") is None

@@ -52,7 +52,7 @@ class StorePlace:
     translate : sequence of float, optional
         Position of the center of the first pixel along each axis; by default 0.
     units : sequence of str or None, optional
-        Unit of each axis; None or "pixel" for an axis without one. By default none has one.
+        Unit of each axis; None or "pixel", which is stored as None, for an axis without one. By default none has one.
     """
 
     name: str = "image"
@@ -315,7 +315,8 @@ def _attributes(axes: Axes, on_disk: Axes, levels: int, place: StorePlace, dtype
     letters = axes.letters[:-1] if axes.rgb else axes.letters
     scale = dict(zip(letters, map(float, place.scale or (1.0,) * len(letters)), strict=True))
     translate = dict(zip(letters, map(float, place.translate or (0.0,) * len(letters)), strict=True))
-    units = dict(zip(letters, place.units or (None,) * len(letters), strict=True))
+    known = (None if unit == "pixel" else unit for unit in place.units or (None,) * len(letters))
+    units = dict(zip(letters, known, strict=True))
     described: list[dict[str, str]] = []
     for letter in on_disk.letters:
         entry = {"name": letter.lower(), "type": _KINDS[letter]}
