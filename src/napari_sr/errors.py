@@ -30,10 +30,10 @@ class CheckpointError(NapariSRError, ValueError):
     --------
     >>> import napari_sr as sr
     >>> try:
-    ...     sr.load_model("weights.txt")
+    ...     sr.load_model("missing.pth")
     ... except sr.CheckpointError as error:
     ...     print(error)
-    weights.txt is not a weight file by its ending: the known endings are ...
+    There is no file missing.pth: give the path of a weight file.
     """
 
 

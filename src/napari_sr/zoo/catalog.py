@@ -114,6 +114,7 @@ def load_model(
     Returns
     -------
     Model
+        The model, with the network on the CPU.
 
     Raises
     ------
@@ -205,9 +206,15 @@ def load_pair(
     Examples
     --------
     >>> import napari_sr as sr
-    >>> pair = sr.load_pair("RRDB_PSNR_x4.pth", "RRDB_ESRGAN_x4.pth", alpha=0.8)  # doctest: +SKIP
-    >>> pair.with_alpha(0.5).alpha  # doctest: +SKIP
-    0.5
+    >>> import tempfile
+    >>> import torch
+    >>> from napari_sr.networks import RRDBNet
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("psnr", "gan"):
+    ...         torch.save(RRDBNet(features=8, growth=4, blocks=1).state_dict(), f"{folder}/{name}.pth")
+    ...     pair = sr.load_pair(f"{folder}/psnr.pth", f"{folder}/gan.pth", alpha=0.8)
+    >>> pair.alpha, pair.card.endpoints
+    (0.8, ('psnr', 'gan'))
     """
     from napari_sr.zoo.loading import open_pair
 

@@ -160,6 +160,7 @@ class Model:
         Returns
         -------
         Model
+            A model that shares the weights of this one.
 
         Raises
         ------
@@ -181,6 +182,7 @@ class Model:
         Returns
         -------
         Model
+            A model that shares the weights of this one.
 
         Raises
         ------
@@ -203,6 +205,7 @@ class Model:
         Returns
         -------
         Model
+            A model with the weights of this one.
 
         Raises
         ------
