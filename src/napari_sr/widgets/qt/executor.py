@@ -95,6 +95,7 @@ class Run(Generic[T]):
         Returns
         -------
         bool
+            True after `cancel` or `abandon`.
         """
         return self._stop.is_set()
 
