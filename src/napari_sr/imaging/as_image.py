@@ -87,6 +87,7 @@ def as_image(
     Returns
     -------
     ImageInput
+        The array with axes and pixel size.
 
     Raises
     ------

@@ -63,6 +63,7 @@ class BlurGate(nn.Sequential):
         Returns
         -------
         tuple of Tensor, shape (N, C, 1, 1)
+            The factors of each convolution.
         """
         factors: Tensor = 1 + self(blur.reshape(-1, 1))
         return torch.split(factors[:, :, None, None], list(sizes), dim=1)
@@ -81,6 +82,7 @@ def zero_sum(weight: Tensor, channels: int) -> Tensor:
     Returns
     -------
     Tensor, same shape
+        The weights, whose kernels over the image planes have sums of zero.
     """
     image = weight[:, :channels]
     return torch.cat((image - image.mean((2, 3), keepdim=True), weight[:, channels:]), 1)
@@ -123,7 +125,13 @@ class NoiseLevels:
         self.set(constant, slope, floor)
 
     def set(self, constant: Sequence[float], slope: Sequence[float], floor: Sequence[float]) -> None:
-        """Set the noise of the next batch."""
+        """Set the noise of the next batch.
+
+        Parameters
+        ----------
+        constant, slope, floor : sequence of float
+            A number for each plane of the batch, in values of the network, squared for constant and floor.
+        """
         self.values = tuple(
             torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1, 1) for values in (constant, slope, floor)
         )

@@ -293,6 +293,7 @@ class RRDBNet(nn.Module):
         Returns
         -------
         Tensor, shape (N, out_channels, scale H, scale W)
+            The upscaled images.
         """
         gates = self._gates(blur)
         read = x if self.gather is None else self.gather(x)

@@ -166,6 +166,7 @@ class SRCNN(nn.Module):
         Returns
         -------
         Tensor, shape (N, channels, scale H, scale W)
+            The upscaled images.
         """
         gates = self._gates(blur)
         large = self.upsample(x)

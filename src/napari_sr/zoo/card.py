@@ -204,6 +204,7 @@ class Card(_Record):
         Returns
         -------
         str
+            The text.
         """
         return self.model_dump_json()
 

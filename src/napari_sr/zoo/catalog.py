@@ -55,7 +55,13 @@ def model_folder() -> Path:
 
 
 def bundled_folder() -> Path:
-    """Return the folder of the models in the package."""
+    """Return the folder of the models in the package.
+
+    Returns
+    -------
+    Path
+        The folder.
+    """
     return Path(str(files("napari_sr.zoo").joinpath("bundled")))
 
 
@@ -154,6 +160,7 @@ def as_model(model: Model | str | os.PathLike[str]) -> Model:
     Returns
     -------
     Model
+        The model.
 
     Raises
     ------
