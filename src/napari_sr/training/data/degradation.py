@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
+from napari_sr.conversion import read_whole, shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import as_array
 from napari_sr.imaging.axes import Axes, ImageArray
@@ -205,7 +206,9 @@ def degrade(
     >>> low.shape, low.dtype
     ((30, 40), dtype('uint16'))
     """
-    values = np.asarray(as_array(plane))
+    values, scale = np.asarray(as_array(plane)), read_whole(scale, "factor", 1)
+    if not isinstance(degradation, Degradation):
+        raise InputError(f"{shorten(degradation)} is not a degradation: give that of a recipe, or Degradation(...).")
     if values.ndim not in (2, 3):
         raise InputError(
             f"An array of the shape {values.shape} is not a plane: give planes (Y, X) or (Y, X, C) one by one."

@@ -14,6 +14,7 @@ from typing import Any, Literal, Self, get_args
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
+from napari_sr.conversion import shorten
 from napari_sr.errors import InputError
 from napari_sr.old_keys import renamed_recipe
 from napari_sr.training.recipe.data import Data
@@ -253,6 +254,8 @@ def load_recipe(recipe: Recipe | str | os.PathLike[str]) -> Recipe:
     """
     if isinstance(recipe, Recipe):
         return recipe
+    if not isinstance(recipe, str | os.PathLike):
+        raise InputError(f"{shorten(recipe)} is not a recipe: give a TOML file, or one of {', '.join(PRESETS)}.")
     if recipe in PRESETS:
         text = files("napari_sr.training.recipe").joinpath("presets", f"{recipe}.toml").read_text(encoding="utf-8")
         return Recipe.from_toml(text, f"The preset {recipe}")
