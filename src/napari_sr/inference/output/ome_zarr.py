@@ -199,7 +199,8 @@ def new_store(
     Raises
     ------
     InputError
-        If the store exists and `overwrite` is False, or its folder does not exist.
+        If the store exists and `overwrite` is False, its folder does not exist, or it cannot be written, for example
+        because the disk is full.
     Cancelled
         If `cancel` returned True; nothing remains on disk then.
 
@@ -216,7 +217,7 @@ def new_store(
     on_disk = Axes(letters, tuple(axes.shape[axes.letters.index(letter)] for letter in letters))
     chunks = tuple(min(n, CHUNK) if a in "YX" else 1 for a, n in zip(letters, on_disk.shape, strict=True))
     order = [letters.index(letter) for letter in axes.letters]
-    with atomic_folder(path, overwrite=overwrite) as temporary:
+    with _writing_errors(path), atomic_folder(path, overwrite=overwrite) as temporary:
         group = zarr.create_group(temporary)
         names = list(letters.lower())
         finest = group.create_array(
@@ -227,6 +228,19 @@ def new_store(
         while max(levels[-1].shape[-2:]) > CHUNK:
             levels.append(_coarser(group, str(len(levels)), levels[-1], cancel))
         group.attrs.update(_attributes(axes, on_disk, len(levels), place, np.dtype(dtype)))
+
+
+@contextmanager
+def _writing_errors(path: Path) -> Iterator[None]:
+    """Turn an error of the disk while a store is written into a sentence; other errors are those of the input."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename != str(path):
+            raise
+        raise InputError(
+            f"{path} cannot be written ({error.strerror or error}): make room, or choose another place."
+        ) from error
 
 
 def open_store(path: Path) -> Store | None:
