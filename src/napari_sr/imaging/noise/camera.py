@@ -9,7 +9,6 @@ import numpy.typing as npt
 from scipy.optimize import nnls
 
 from napari_sr.errors import InputError
-
 from napari_sr.imaging.noise.measurement import NoiseMeasurement, measure_noise
 
 # Standard errors are not taken to be smaller than this fraction of a variance.
