@@ -1,8 +1,6 @@
-"""Profiles of the number of generated cases: few in the test command, 10,000 of each suite at night, or as many as given.
+"""Profiles of the number of generated cases: few in the test command, 10,000 at night, or as many as given.
 
-    pytest tests/fuzz
-    pytest --hypothesis-profile=nightly tests/fuzz
-    scripts/fuzz 2000
+``pytest tests/fuzz``, ``pytest --hypothesis-profile=nightly tests/fuzz``, or ``scripts/fuzz 2000``.
 """
 
 import os
