@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_sr.conversion import read_number, shorten
+from napari_sr.conversion import quote, read_number, shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import LETTERS, Axes, ImageArray, parse_axes
 from napari_sr.imaging.files import ImageFile
@@ -148,7 +148,7 @@ def _refuse_others(image: Any) -> None:
     if image is None:
         raise InputError("None is not an image: give an array.")
     if isinstance(image, str | os.PathLike):
-        raise InputError(f'"{image}" is a path, not an image: read it with read_image first.')
+        raise InputError(f"{quote(image)} is a path, not an image: read it with read_image first.")
     kind = type(image).__name__
     if hasattr(image, "affine") and hasattr(image, "translate") and hasattr(image, "data"):
         raise InputError(f'"{getattr(image, "name", kind)}" is a napari layer: use upscale_layer, or give its data.')
