@@ -248,7 +248,7 @@ def lifetime_tiff(path):
     ("make", "said"),
     [
         (lambda path: None, "no image file"),
-        (lambda path: path.mkdir(), "no image file"),
+        (lambda path: path.mkdir(), "is a folder without an image"),
         (lambda path: path.write_text("not an image"), "cannot be read"),
         (lambda path: path.write_bytes(b""), "cannot be read"),
         (lambda path: path.write_bytes(b"II*\0"), "cannot be read"),
@@ -277,7 +277,7 @@ def test_a_file_that_is_no_image_of_ours_is_refused_by_name(tmp_path, make, said
         ("a.png", np.zeros((4, 5, 3), np.uint16), "YXC", "cannot hold"),
         ("a.tif", np.zeros((4, 5), np.float16), "YX", "float16"),
         ("a.ome.tif", np.zeros((4, 5), np.int64), "YX", "int64"),
-        ("a.tif", np.zeros((4, 5, 3), bool), "YXC", "colours of bool"),
+        ("a.tif", np.zeros((4, 5, 3), bool), "YXC", "colors of bool"),
         ("a.jpg", np.zeros((4, 5), np.uint8), "YX", "ending"),
         ("a", np.zeros((4, 5), np.uint8), "YX", "ending"),
         ("missing/a.tif", np.zeros((4, 5), np.uint8), "YX", "no folder"),
@@ -305,7 +305,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_half_of_a_new_one(tmp_pat
         raise OSError("the disk is full")
 
     monkeypatch.setattr(tifffile, "imwrite", failing)
-    with pytest.raises(OSError, match="disk is full"):
+    with pytest.raises(InputError, match=r"a\.ome\.tif cannot be written \(the disk is full\)"):
         write_image(path, np.zeros((4, 5), np.uint8), "YX")
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.ome.tif"]
     assert read_image(path).data.min() == 7

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from typing import Any
-from xml.etree import ElementTree
 
 from napari_sr.errors import InputError
 
@@ -64,9 +63,17 @@ _ALIASES = {
     "feet": "foot",
 }
 
-# Dots per inch of screens and printers, which programs write when they know nothing of the object.
-_PRINT_DENSITIES = (72.0, 96.0, 150.0, 300.0, 600.0)
-_INCH, _CENTIMETRE = 2, 3
+# Dots per inch of screens, cameras, scanned pages and printers, which programs write when they know nothing of the
+# object; 1 is what they write for no density at all.
+_PRINT_DENSITIES = (
+    *(1.0, 72.0, 75.0, 90.0, 96.0, 100.0, 120.0, 144.0, 150.0, 180.0, 192.0),
+    *(200.0, 240.0, 300.0, 350.0, 360.0, 400.0, 600.0, 720.0),
+)
+# Pixels of a fax are no squares: 204 dots per inch across, and 98, 196 or 391 down.
+_FAX_DENSITIES = (98.0, 196.0, 204.0, 391.0, 408.0)
+_TOLERANCE = 0.01
+_INCH, _CENTIMETER = 2, 3
+_CENTIMETERS_PER_INCH = 2.54
 
 
 def unit_name(text: str | None) -> str | None:
@@ -90,36 +97,24 @@ def unit_symbol(name: str) -> str:
     return _OME_SYMBOLS.get(name, name)
 
 
-def from_ome(xml: str) -> PixelSize:
-    """Pixel sizes of the first image of an OME-XML.
+def ratio(unit: str | None, other: str | None) -> float | None:
+    """Size of one unit of length in another.
 
     Parameters
     ----------
-    xml : str
-        The OME-XML; a size without a unit is in micrometers, as the OME schema says.
+    unit, other : str or None
+        Names as `unit_name` gives them.
 
     Returns
     -------
-    sizes, unit
-        Sizes of Z, Y and X where the file has them, in the unit of X (else Y, else Z).
+    float or None
+        How many of `other` make one of `unit`; 1 for the same, None where they cannot be compared.
     """
-    pixels = next((element for element in ElementTree.fromstring(xml).iter() if element.tag.endswith("}Pixels")), None)
-    if pixels is None:
-        return {}, None
-    said: dict[str, tuple[float, str | None]] = {}
-    for letter in "ZYX":
-        size = _positive(pixels.get(f"PhysicalSize{letter}"))
-        if size is not None:
-            said[letter] = (size, unit_name(pixels.get(f"PhysicalSize{letter}Unit", "µm")))
-    return in_one_unit(said)
-
-
-def ome_channels(xml: str) -> tuple[str, ...]:
-    """Names of the channels of the first image of an OME-XML; nothing unless all have one."""
-    pixels = next((element for element in ElementTree.fromstring(xml).iter() if element.tag.endswith("}Pixels")), None)
-    channels = [] if pixels is None else [one for one in pixels if one.tag.endswith("}Channel")]
-    names = tuple(str(channel.get("Name")) for channel in channels if channel.get("Name"))
-    return names if len(names) == len(channels) else ()
+    if unit == other:
+        return 1.0
+    if unit not in METRES or other not in METRES:
+        return None
+    return METRES[unit] / METRES[other]
 
 
 def from_imagej(metadata: Mapping[str, Any], resolution: tuple[float, float]) -> PixelSize:
@@ -135,12 +130,15 @@ def from_imagej(metadata: Mapping[str, Any], resolution: tuple[float, float]) ->
     Returns
     -------
     sizes, unit
-        Sizes of Z, Y and X where the file has them; nothing for a file without a unit.
+        Sizes of Z, Y and X where the file has them; nothing for a file without a unit, and no sizes of Y and X where
+        the density is that of a screen or printer, which ImageJ takes over from pictures as inches.
     """
     if "unit" not in metadata:
         return {}, None
     unit = str(metadata["unit"])
     said: dict[str, tuple[float, str | None]] = {}
+    if min(resolution) > 0 and _is_for_print(resolution, unit_name(unit)):
+        resolution = (0.0, 0.0)
     for letter, density in zip("XY", resolution, strict=True):
         if density > 0:
             said[letter] = (1 / density, unit_name(str(metadata.get(f"{letter.lower()}unit", unit))))
@@ -158,20 +156,33 @@ def from_resolution(resolution: tuple[float, float], unit: int) -> PixelSize:
     resolution : (float, float)
         Pixels per unit along X and Y; 0 where there are none.
     unit : int
-        The TIFF's ResolutionUnit: 2 is the inch, 3 the centimetre, anything else leaves the size unknown.
+        The TIFF's ResolutionUnit: 2 is the inch, 3 the centimeter, anything else leaves the size unknown.
 
     Returns
     -------
     sizes, unit
-        Sizes of Y and X in micrometers; nothing where the density is that of a screen or printer (72, 96, 150, 300 or
-        600 dots per inch), which says nothing of the object.
+        Sizes of Y and X in micrometers; nothing where both densities are within 1 % of one of a screen, a camera, a
+        printer or a fax (72, 96, 200, 300 dots per inch and others), which says nothing of the object.
     """
-    if unit not in (_INCH, _CENTIMETRE) or min(resolution) <= 0:
+    if unit not in (_INCH, _CENTIMETER) or min(resolution) <= 0:
         return {}, None
-    if unit == _INCH and all(density in _PRINT_DENSITIES for density in resolution):
+    if _is_for_print(resolution, "inch" if unit == _INCH else "centimeter"):
         return {}, None
     micrometers = 25400.0 if unit == _INCH else 10000.0
     return {"Y": micrometers / resolution[1], "X": micrometers / resolution[0]}, "micrometer"
+
+
+def _is_for_print(resolution: tuple[float, float], unit: str | None) -> bool:
+    """Whether densities along X and Y are those of a screen, a camera, a printer or a fax."""
+    if unit not in ("inch", "centimeter"):
+        return False
+    # A density of 1 stands for none in either unit.
+    dots = [one if unit == "inch" or one == 1 else one * _CENTIMETERS_PER_INCH for one in resolution]
+    return all(_near(one, _PRINT_DENSITIES) for one in dots) or all(_near(one, _FAX_DENSITIES) for one in dots)
+
+
+def _near(density: float, known: tuple[float, ...]) -> bool:
+    return any(abs(density - one) <= _TOLERANCE * one for one in known)
 
 
 def to_ome(pixel_size: Mapping[str, float], unit: str | None) -> dict[str, float | str]:
@@ -241,8 +252,7 @@ def in_one_unit(said: Mapping[str, tuple[float, str | None]]) -> PixelSize:
     unit = next((said[letter][1] for letter in "XYZ" if letter in said), None)
     sizes: dict[str, float] = {}
     for letter, (size, own) in said.items():
-        if own == unit:
-            sizes[letter] = size
-        elif own in METRES and unit in METRES:
-            sizes[letter] = size * (METRES[own] / METRES[unit])
+        factor = ratio(own, unit)
+        if factor is not None:
+            sizes[letter] = size * factor
     return sizes, unit

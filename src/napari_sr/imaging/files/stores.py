@@ -1,0 +1,214 @@
+"""Reading Zarr stores: OME-Zarr of version 0.4 and 0.5, the stores that napari-sr writes, and plain arrays.
+
+References
+----------
+Next-generation file formats (NGFF) 0.5, https://ngff.openmicroscopy.org/0.5/, sections "multiscales" and "omero".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from napari_sr.errors import InputError
+from napari_sr.imaging import pixel_size as sizes
+from napari_sr.imaging.axes import parse_axes
+from napari_sr.imaging.files.image_file import Color, ImageFile, Limits
+from napari_sr.imaging.files.ome import SECONDS
+from napari_sr.imaging.files.series import choose_series
+
+#: Attribute of the Zarr stores that napari-sr writes: their axes, pixel sizes, units and place.
+STORE_KEY = "napari_sr"
+
+_MARKS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
+_ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+
+
+def is_store(path: Path) -> bool:
+    """Whether a folder is a Zarr store, or a group or an array in one."""
+    return any((path / mark).is_file() for mark in _MARKS)
+
+
+def refuse_folder(path: Path) -> InputError:
+    """Error for a folder that is no image."""
+    images = sorted(entry.name for entry in path.iterdir() if entry.name.lower().endswith(_ENDINGS))
+    if not images:
+        return InputError(f"{path} is a folder without an image in it; give the path of an image file.")
+    return InputError(f"{path} is a folder with {len(images)} images; give one of them, such as {path / images[0]}.")
+
+
+def read_store(source: Path, wanted: int | str | None) -> ImageFile:
+    """Read a Zarr store without reading its pixels.
+
+    Parameters
+    ----------
+    source : Path
+        Folder of the store, or of a group or an array in it.
+    wanted : int, str or None
+        Number or name of an image of a store with several; the largest when None.
+
+    Returns
+    -------
+    ImageFile
+        `data` is a zarr array, the finest level of a pyramid.
+
+    Raises
+    ------
+    InputError
+        The store holds no image, or one with axes that are unknown.
+    """
+    import zarr
+
+    node = zarr.open(source, mode="r")
+    if isinstance(node, zarr.Array):
+        return _plain(node, source)
+    images = _images(node, source)
+    found = [(str(one["name"]), tuple(one["array"].shape)) for one in images]
+    number, left = choose_series(found, wanted, str(source))
+    return _image(images[number], source, number, left)
+
+
+def _plain(array: Any, source: Path) -> ImageFile:
+    """An array with the attributes that the command line writes, or without any."""
+    said = dict(array.attrs)
+    letters = said.get("axes")
+    letters = parse_axes(letters if isinstance(letters, str) else None, tuple(array.shape)).letters
+    size, unit = sizes.checked(_lengths(said.get("pixel_size")), said.get("unit"))
+    return ImageFile(array, letters, source, pixel_size=size, unit=unit, origin=_lengths(said.get("origin")))
+
+
+def _lengths(said: Any) -> dict[str, float]:
+    known = said if isinstance(said, Mapping) else {}
+    return {str(letter): float(value) for letter, value in known.items() if letter in ("Z", "Y", "X")}
+
+
+def _images(group: Any, source: Path) -> list[dict[str, Any]]:
+    """Every image of a group: its array, its name and what the attributes say of it."""
+    said = _attributes(group)
+    if "plate" in said or "well" in said:
+        raise InputError(
+            f"{source} is a plate or a well of images; give one of its images, such as {source / 'A/1/0'}."
+        )
+    if STORE_KEY in said and "multiscales" not in said:
+        return [{"array": group["0"], "name": said[STORE_KEY].get("name", ""), "own": said[STORE_KEY]}]
+    found = []
+    for scales in said.get("multiscales", []):
+        path = str(scales["datasets"][0]["path"])
+        found.append({"array": group[path], "name": scales.get("name") or "", "scales": scales, "said": said})
+    if not found:
+        # bioformats2raw puts each image into a group of its own.
+        names = sorted(group.group_keys(), key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else name))
+        inner = [group[name] for name in names]
+        for one in inner:
+            if "multiscales" in _attributes(one):
+                found += _images(one, source)
+    return found
+
+
+def _attributes(group: Any) -> dict[str, Any]:
+    said = dict(group.attrs)
+    return {**said, **said["ome"]} if isinstance(said.get("ome"), Mapping) else said
+
+
+def _image(one: dict[str, Any], source: Path, number: int, left: tuple[str, ...]) -> ImageFile:
+    array = one["array"]
+    shape = tuple(array.shape)
+    if "own" in one:
+        said = one["own"]
+        letters = parse_axes(str(said["axes"]), shape).letters
+        scale, shift, units = said["scale"], said["translate"], said["units"]
+    else:
+        letters, scale, shift, units = _multiscale(one["scales"], shape, source)
+    stated = dict(zip(letters, zip(scale, shift, units, strict=True), strict=False))
+    size: dict[str, tuple[float, str | None]] = {}
+    interval = None
+    for letter, (step, _, unit) in stated.items():
+        if letter in "ZYX" and sizes.unit_name(unit) not in (None, "pixel"):
+            size[letter] = (float(step), sizes.unit_name(unit))
+        elif letter == "T" and unit in SECONDS:
+            interval = float(step) * SECONDS[unit]
+    pixel_size, unit = sizes.in_one_unit(size)
+    places = {}
+    for letter in pixel_size:
+        factor = sizes.ratio(size[letter][1], unit)
+        if factor is not None and stated[letter][1]:
+            places[letter] = float(stated[letter][1]) * factor
+    names, colors, limits = _channels(one.get("said", {}), shape[letters.index("C")] if "C" in letters else 1)
+    return ImageFile(
+        array,
+        letters,
+        source,
+        number,
+        left,
+        pixel_size=pixel_size,
+        unit=unit,
+        origin=places,
+        channels=names,
+        colors=colors,
+        limits=limits,
+        time_interval=interval,
+        name=str(one["name"]),
+    )
+
+
+def _multiscale(
+    scales: Mapping[str, Any], shape: tuple[int, ...], source: Path
+) -> tuple[str, list[float], list[float], list[str | None]]:
+    """Letters, scale, translation and units of the finest level."""
+    axes = scales.get("axes") or []
+    names = [str(axis["name"] if isinstance(axis, Mapping) else axis).upper() for axis in axes]
+    if len(names) != len(shape) or any(name not in ("T", "C", "Z", "Y", "X") for name in names):
+        raise InputError(
+            f"The store {source} has the axes {', '.join(names) or 'without names'}, which are not T, C, Z, Y and X; "
+            "save it with such axes."
+        )
+    scale, shift = [1.0] * len(names), [0.0] * len(names)
+    # Both lists of transformations apply one after the other: those of the level, then those of all levels.
+    for step in (
+        *scales["datasets"][0].get("coordinateTransformations", ()),
+        *scales.get("coordinateTransformations", ()),
+    ):
+        if step.get("type") == "scale" and "scale" in step:
+            scale = [old * float(new) for old, new in zip(scale, step["scale"], strict=True)]
+            shift = [old * float(new) for old, new in zip(shift, step["scale"], strict=True)]
+        elif step.get("type") == "translation" and "translation" in step:
+            shift = [old + float(new) for old, new in zip(shift, step["translation"], strict=True)]
+    units = [axis.get("unit") if isinstance(axis, Mapping) else None for axis in axes]
+    return parse_axes("".join(names), shape).letters, scale, shift, units
+
+
+def _channels(
+    said: Mapping[str, Any], count: int
+) -> tuple[tuple[str, ...], tuple[Color | None, ...], tuple[Limits | None, ...]]:
+    """Names, colors and display ranges of the omero attributes."""
+    omero = said.get("omero")
+    channels = omero.get("channels", []) if isinstance(omero, Mapping) else []
+    if len(channels) != count:
+        return (), (), ()
+    names = tuple(str(one["label"]) for one in channels if one.get("label"))
+    colors = tuple(_color(one.get("color")) for one in channels)
+    limits = tuple(_window(one.get("window")) for one in channels)
+    return (
+        names if len(names) == count else (),
+        colors if any(one is not None for one in colors) else (),
+        limits if any(one is not None for one in limits) else (),
+    )
+
+
+def _color(text: Any) -> Color | None:
+    if not isinstance(text, str) or len(text.lstrip("#")) != 6:
+        return None
+    try:
+        red, green, blue = bytes.fromhex(text.lstrip("#"))
+    except ValueError:
+        # No hexadecimal number: the color is left to the viewer.
+        return None
+    return red, green, blue
+
+
+def _window(said: Any) -> Limits | None:
+    low, high = (said.get("start"), said.get("end")) if isinstance(said, Mapping) else (None, None)
+    if not isinstance(low, int | float) or not isinstance(high, int | float) or not low < high:
+        return None
+    return float(low), float(high)
