@@ -31,6 +31,7 @@ from napari_sr.cli.options import (
     Quiet,
     Scale,
     SelfEnsemble,
+    SeriesOption,
     TileBlend,
     TileOverlap,
     TileSide,
@@ -42,7 +43,7 @@ from napari_sr.cli.options import (
     read_target,
     read_tiling,
 )
-from napari_sr.cli.output import check_format, check_place, upscale_to
+from napari_sr.cli.output import check_format, check_place, left_sentence, upscale_to
 from napari_sr.cli.training import train
 from napari_sr.errors import InputError, NapariSRError
 
@@ -114,7 +115,7 @@ def _common(
 
 @app.command()
 def upscale(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="TIFF, OME-TIFF or PNG.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="TIFF, OME-TIFF, PNG, JPEG or Zarr.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="What to write: .ome.tif, .tif, .png or .zarr.")],
     model: ModelOption,
     alpha: Alpha = None,
@@ -122,6 +123,7 @@ def upscale(
     upsampling: Upsampling = None,
     mixing: MixingOption = None,
     axes: Annotated[str | None, typer.Option(help="Axes such as ZYX, where the file does not say.")] = None,
+    series: SeriesOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     tiling: TilingOption = None,
@@ -144,12 +146,13 @@ def upscale(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT when it exists.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Upscale one image; its pixel sizes are kept, divided by the factor.
+    """Upscale one image; its metadata are kept, and its pixel sizes divided by the factor.
 
     Device, precision and memory come from the settings file that the window shares, unless they are given here.
 
     A .zarr is written while the work goes on and may be larger than memory: one array with the attributes "axes"
-    ("ZYX"), "pixel_size" ({"Z": 0.3, "Y": 0.1, "X": 0.1}) and "unit" ("micrometer", or null when unknown).
+    ("ZYX"), "pixel_size" ({"Z": 0.3, "Y": 0.1, "X": 0.1}) and "unit" ("micrometer", or null when unknown). Of a file
+    with several images the largest is upscaled.
     """
     plan, bounds = read_tiling(tiling, tile, overlap, blend), read_intensity(intensity)
     limit, together = read_memory(memory, plan), read_batch(batch)
@@ -161,7 +164,9 @@ def upscale(
     from napari_sr.inference import Job
     from napari_sr.inference.job import given
 
-    image = read_image(source)
+    image = read_image(source, series=series)
+    if image.left_series and not quiet:
+        typer.echo(left_sentence(image), err=True)
     meaning = parse_axes(axes or image.axes, image.data.shape)
     check_format(out, image, meaning)
     job = Job(

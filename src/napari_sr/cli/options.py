@@ -46,6 +46,9 @@ MemoryOption = Annotated[
         show_default="as configured",
     ),
 ]
+SeriesOption = Annotated[
+    str | None, typer.Option("--series", help="Which image of a file with several: its name, or its number from 0.")
+]
 SelfEnsemble = Annotated[
     bool, typer.Option("--self-ensemble", help="Average over 8 flips and turns of the image: 8 times the work.")
 ]

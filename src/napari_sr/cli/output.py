@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from napari_sr.errors import InputError
@@ -13,7 +13,7 @@ from napari_sr.inference.settings import Progress
 
 if TYPE_CHECKING:
     from napari_sr.imaging.axes import Axes
-    from napari_sr.imaging.files import ImageFile
+    from napari_sr.imaging.files import ImageFile, Metadata
     from napari_sr.inference import Job, Report, Result
 
 #: What lies in the folder of a Zarr store, of version 3 or 2.
@@ -60,19 +60,23 @@ def check_format(out: Path, image: ImageFile, axes: Axes) -> None:
         write_image(Path(folder) / out.name, np.zeros(shape, image.data.dtype), axes.letters)
 
 
+def left_sentence(image: ImageFile) -> str:
+    """Sentence on the images of a file that are not upscaled."""
+    left = ", ".join(image.left_series)
+    return f"{image.path}: series {image.series} is taken and {left} left out (--series takes another)."
+
+
 def upscale_to(out: Path, job: Job, image: ImageFile, axes: Axes, progress: Progress) -> Report:
-    """Upscale an image and write the result, whole or not at all, with its pixel sizes."""
+    """Upscale an image and write the result, whole or not at all, with its metadata."""
     from napari_sr.imaging.files import write_image
 
     region = job.region(axes, pixel_size=image.pixel_size, unit=image.unit)
     factors = dict(zip("YX", (region.rows.factor, region.columns.factor), strict=True))
-    sizes = {a: float(size) / factors.get(a, 1) for a, size in image.pixel_size.items() if a in axes.letters}
-    unit = image.unit if sizes else None
+    metadata = image.resampled(factors).of_axes(axes.letters)
     if _is_store(out):
-        facts = {"axes": axes.letters, "pixel_size": sizes, "unit": unit}
-        return _upscale_into_store(out, job, image, axes, facts, progress).report
+        return _upscale_into_store(out, job, image, axes, metadata, progress).report
     result = _run(job, image, axes, None, progress)
-    write_image(out, result.data, axes.letters, sizes, unit)
+    write_image(out, result.data, axes.letters, metadata=metadata)
     return result.report
 
 
@@ -81,17 +85,19 @@ def _is_store(out: Path) -> bool:
 
 
 def _upscale_into_store(
-    out: Path, job: Job, image: ImageFile, axes: Axes, facts: dict[str, Any], progress: Progress
+    out: Path, job: Job, image: ImageFile, axes: Axes, metadata: Metadata, progress: Progress
 ) -> Result:
     """Write strip by strip under another name, which becomes its own when all is there."""
+    from napari_sr.imaging.files.stores import array_attributes
+
     place = out.resolve()
     fresh = place.with_name(f".{place.name}.{uuid4().hex}.part")
     try:
         if out.name.lower().endswith(".ome.zarr"):
-            result = _upscale_into_ome_zarr(fresh, out.name, job, image, axes, facts, progress)
+            result = _upscale_into_ome_zarr(fresh, out.name, job, image, axes, metadata, progress)
         else:
             result = _run(job, image, axes, fresh, progress)
-            result.data.attrs.update(facts)
+            result.data.attrs.update(array_attributes(metadata, axes.letters))
         if place.exists():
             rmtree(place)
         fresh.rename(place)
@@ -106,13 +112,19 @@ def _run(job: Job, image: ImageFile, axes: Axes, out: Path | None, progress: Pro
 
 
 def _upscale_into_ome_zarr(
-    path: Path, name: str, job: Job, image: ImageFile, axes: Axes, facts: dict[str, Any], progress: Progress
+    path: Path, name: str, job: Job, image: ImageFile, axes: Axes, metadata: Metadata, progress: Progress
 ) -> Result:
+    from napari_sr.imaging.files.stores import add_channels
     from napari_sr.inference.ome_zarr import ome_zarr
 
     made = job.region(axes, pixel_size=image.pixel_size, unit=image.unit).made
     letters = axes.letters[:-1] if axes.rgb else axes.letters
-    scale = [facts["pixel_size"].get(letter, 1.0) for letter in letters]
-    units = [facts["unit"] if letter in facts["pixel_size"] else None for letter in letters]
-    with ome_zarr(path, made, name=name, scale=scale, translate=[0.0] * len(scale), units=units) as finest:
-        return _run(job, image, axes, finest, progress)
+    scale = [metadata.pixel_size.get(letter, 1.0) for letter in letters]
+    shift = [metadata.origin.get(letter, 0.0) for letter in letters]
+    units = [metadata.unit if letter in metadata.pixel_size else None for letter in letters]
+    if metadata.time_interval is not None:
+        scale[letters.index("T")], units[letters.index("T")] = metadata.time_interval, "second"
+    with ome_zarr(path, made, name=name, scale=scale, translate=shift, units=units) as finest:
+        result = _run(job, image, axes, finest, progress)
+    add_channels(path, metadata, axes)
+    return result

@@ -1,4 +1,4 @@
-"""Opening TIFF, OME-TIFF and ImageJ TIFF in napari with their pixel size, unit and axes, which its own reader drops.
+"""Opening TIFF, OME-TIFF and ImageJ TIFF in napari with their metadata, which its own reader drops.
 
 Our own results on disk are opened as well, as they were shown.
 """
@@ -10,12 +10,27 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.files import STORE_KEY, ImageFile, is_readable_tiff, read_image
 from napari_sr.imaging.geometry import CHANNEL_KEY, LayerData
 
-_COLOURS = ("cyan", "yellow", "magenta", "red", "green", "blue")
+#: Where a layer's metadata hold the ICC profile of its file.
+PROFILE_KEY = "napari_sr_icc_profile"
+
+_COLORS = ("cyan", "yellow", "magenta", "red", "green", "blue")
 _PAIR = ("magenta", "green")
+# napari's own names of plain colors, under which its menu lists them.
+_NAMED = {
+    (255, 255, 255): "gray",
+    (255, 0, 0): "red",
+    (0, 255, 0): "green",
+    (0, 0, 255): "blue",
+    (0, 255, 255): "cyan",
+    (255, 0, 255): "magenta",
+    (255, 255, 0): "yellow",
+}
 
 
 def get_reader(path: str | Sequence[str]) -> Callable[[str], list[LayerData]] | None:
@@ -78,21 +93,26 @@ def read_layers(path: str) -> list[LayerData]:
         The file is damaged, or compressed in a way that needs another package.
     """
     image = read_image(path)
+    if image.left_series:
+        from napari.utils.notifications import show_info
+
+        show_info(f"{Path(path).name}: series {image.series} is opened; left are {', '.join(image.left_series)}.")
     name = Path(path).name.rsplit(".tif", 1)[0].removesuffix(".ome")
     rgb = image.axes.endswith("C") and image.data.shape[-1] in (3, 4)
     if "C" not in image.axes or rgb:
-        return [_layer(image, image.data, image.axes, name, rgb=rgb)]
+        data, kwargs, kind = _layer(image, image.data, image.axes, name, rgb=rgb)
+        return [(data, kwargs if rgb else kwargs | _appearance(image, 0), kind)]
     axis = image.axes.index("C")
     count = image.data.shape[axis]
     letters = image.axes.replace("C", "")
-    colours = _PAIR if count == 2 else _COLOURS
+    colors = _PAIR if count == 2 else _COLORS
     layers = []
     for channel in range(count):
         said = image.channels[channel] if channel < len(image.channels) else str(channel)
         data, kwargs, kind = _layer(image, image.data.take(channel, axis), letters, f"{name} [{said}]", rgb=False)
-        kwargs |= {"colormap": colours[channel % len(colours)], "blending": "additive"}
+        kwargs |= {"colormap": colors[channel % len(colors)], "blending": "additive"} | _appearance(image, channel)
         # So that a script made of the layer finds its pixels in the file again.
-        kwargs["metadata"] = {CHANNEL_KEY: (axis, channel)}
+        kwargs["metadata"] |= {CHANNEL_KEY: (axis, channel)}
         layers.append((data, kwargs, kind))
     return layers
 
@@ -100,12 +120,33 @@ def read_layers(path: str) -> list[LayerData]:
 def _layer(image: ImageFile, data: Any, axes: str, name: str, *, rgb: bool) -> LayerData:
     letters = axes[:-1] if rgb else axes
     known = image.unit is not None and image.unit != "pixel"
+    scale = [image.pixel_size.get(letter, 1.0) for letter in letters]
+    # On napari 0.9 a layer without units makes the viewer drop them for all.
+    units = [image.unit if known and letter in image.pixel_size else "pixel" for letter in letters]
+    if image.time_interval is not None and "T" in letters:
+        scale[letters.index("T")], units[letters.index("T")] = image.time_interval, "second"
     kwargs = {
         "name": name,
-        "scale": tuple(image.pixel_size.get(letter, 1.0) for letter in letters),
-        # On napari 0.9 a layer without units makes the viewer drop them for all.
-        "units": tuple(image.unit if known and letter in image.pixel_size else "pixel" for letter in letters),
+        "scale": tuple(scale),
+        "translate": tuple(image.origin.get(letter, 0.0) if letter in image.pixel_size else 0.0 for letter in letters),
+        "units": tuple(units),
         "axis_labels": tuple(letter.lower() for letter in letters),
         "rgb": rgb,
+        "metadata": {} if image.icc_profile is None else {PROFILE_KEY: image.icc_profile},
     }
     return data, kwargs, "image"
+
+
+def _appearance(image: ImageFile, channel: int) -> dict[str, Any]:
+    """Color and display range of a channel, where the file gives them."""
+    found: dict[str, Any] = {}
+    lut = image.luts[channel] if channel < len(image.luts) else None
+    color = image.colors[channel] if channel < len(image.colors) else None
+    limits = image.limits[channel] if channel < len(image.limits) else None
+    if lut is not None:
+        found["colormap"] = {"colors": lut.astype(np.float64) / 255, "name": f"{image.path.name} {channel}"}
+    elif color is not None:
+        found["colormap"] = _NAMED.get(color, f"#{bytes(color).hex()}")
+    if limits is not None:
+        found["contrast_limits"] = limits
+    return found

@@ -1,6 +1,6 @@
 """Images in files: TIFF, OME-TIFF, ImageJ TIFF, PNG, JPEG and Zarr, with their meaning and metadata."""
 
-from napari_sr.imaging.files.image_file import Color, ImageFile, Limits, Lut, Metadata, ramp
+from napari_sr.imaging.files.image_file import Color, ImageFile, Limits, Lut, Metadata, from_luts, ramp
 from napari_sr.imaging.files.reading import is_readable_tiff, read_image
 from napari_sr.imaging.files.stores import STORE_KEY
 from napari_sr.imaging.files.writing import WRITABLE, write_image
@@ -13,6 +13,7 @@ __all__ = [
     "Limits",
     "Lut",
     "Metadata",
+    "from_luts",
     "is_readable_tiff",
     "ramp",
     "read_image",

@@ -1,4 +1,4 @@
-"""Reading Zarr stores: OME-Zarr of version 0.4 and 0.5, the stores that napari-sr writes, and plain arrays.
+"""Zarr stores: OME-Zarr of version 0.4 and 0.5, the stores that napari-sr writes, and plain arrays.
 
 References
 ----------
@@ -13,8 +13,8 @@ from typing import Any
 
 from napari_sr.errors import InputError
 from napari_sr.imaging import pixel_size as sizes
-from napari_sr.imaging.axes import parse_axes
-from napari_sr.imaging.files.image_file import Color, ImageFile, Limits
+from napari_sr.imaging.axes import Axes, parse_axes
+from napari_sr.imaging.files.image_file import Color, ImageFile, Limits, Metadata
 from napari_sr.imaging.files.ome import SECONDS
 from napari_sr.imaging.files.series import choose_series
 
@@ -69,13 +69,98 @@ def read_store(source: Path, wanted: int | str | None) -> ImageFile:
     return _image(images[number], source, number, left)
 
 
+def array_attributes(metadata: Metadata, letters: str) -> dict[str, Any]:
+    """Attributes of an array that is written alone, without a pyramid.
+
+    Parameters
+    ----------
+    metadata : Metadata
+        Of the image.
+    letters : str
+        Letters of its axes.
+
+    Returns
+    -------
+    dict
+        "axes", "pixel_size" and "unit"; "origin", "time_interval" and "omero" where the image has them.
+    """
+    attributes: dict[str, Any] = {"axes": letters, "pixel_size": metadata.pixel_size, "unit": metadata.unit}
+    if metadata.origin:
+        attributes["origin"] = metadata.origin
+    if metadata.time_interval is not None:
+        attributes["time_interval"] = metadata.time_interval
+    channels = _omero(metadata)
+    if channels:
+        attributes["omero"] = channels
+    return attributes
+
+
+def add_channels(path: Path, metadata: Metadata, axes: Axes) -> None:
+    """Add names, colors and display ranges of the channels, and the unit of time, to an OME-Zarr store.
+
+    Parameters
+    ----------
+    path : Path
+        The store.
+    metadata : Metadata
+        Of its image.
+    axes : Axes
+        Of its image; nothing is added for RGB, which OME-Zarr does not describe.
+    """
+    import zarr
+
+    group = zarr.open_group(path, mode="r+")
+    said: Any = group.attrs.get("ome")
+    if axes.rgb or not isinstance(said, Mapping):
+        return
+    described = {**said}
+    if metadata.time_interval is not None:
+        for scales in described["multiscales"]:
+            for axis in scales["axes"]:
+                if axis["type"] == "time":
+                    axis["unit"] = "second"
+    channels = _omero(metadata)
+    if channels:
+        described["omero"] = channels
+    group.attrs["ome"] = described
+
+
+def _omero(metadata: Metadata) -> dict[str, Any]:
+    """Attributes of the channels; nothing where none has any."""
+    count = max(len(metadata.channels), len(metadata.colors), len(metadata.limits))
+    channels: list[dict[str, Any]] = [{} for _ in range(count)]
+    for number, name in enumerate(metadata.channels):
+        channels[number]["label"] = name
+    for number, color in enumerate(metadata.colors):
+        if color is not None:
+            channels[number]["color"] = bytes(color).hex().upper()
+    for number, limits in enumerate(metadata.limits):
+        if limits is not None:
+            low, high = limits
+            channels[number]["window"] = {"start": low, "end": high, "min": low, "max": high}
+    return {"channels": channels} if any(channels) else {}
+
+
 def _plain(array: Any, source: Path) -> ImageFile:
     """An array with the attributes that the command line writes, or without any."""
     said = dict(array.attrs)
     letters = said.get("axes")
     letters = parse_axes(letters if isinstance(letters, str) else None, tuple(array.shape)).letters
     size, unit = sizes.checked(_lengths(said.get("pixel_size")), said.get("unit"))
-    return ImageFile(array, letters, source, pixel_size=size, unit=unit, origin=_lengths(said.get("origin")))
+    names, colors, limits = _channels(said, array.shape[letters.index("C")] if "C" in letters else 1)
+    interval = said.get("time_interval")
+    return ImageFile(
+        array,
+        letters,
+        source,
+        pixel_size=size,
+        unit=unit,
+        origin=_lengths(said.get("origin")),
+        channels=names,
+        colors=colors,
+        limits=limits,
+        time_interval=float(interval) if isinstance(interval, int | float) and interval > 0 else None,
+    )
 
 
 def _lengths(said: Any) -> dict[str, float]:
