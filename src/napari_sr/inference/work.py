@@ -17,6 +17,7 @@ from napari_sr.imaging.part import crop
 from napari_sr.inference.channels import network_for, separate_colours
 from napari_sr.inference.device import describe_device
 from napari_sr.inference.memory import free_memory
+from napari_sr.inference.opacity import CutoutReader
 from napari_sr.inference.plane import PlaneRunner
 from napari_sr.inference.region import Region, resize_opacity
 from napari_sr.inference.report import Report
@@ -90,7 +91,7 @@ class Work:
             def step(part: int, total: int, before: int = done, count: int = len(group)) -> None:
                 self.progress(unit * before + unit * count * part // total, unit * len(indices))
 
-            self._group(read, out, group, step)
+            self._group(image, read, out, group, step)
             if self.axes.rgba:
                 self._opacities(image, out, group)
             done += len(group)
@@ -104,10 +105,15 @@ class Work:
         return max(1, min(32, pixels // (self.height * self.width)))
 
     def _group(
-        self, image: ImageArray, out: WritableArray, group: list[PlaneIndex], step: Callable[[int, int], None]
+        self,
+        whole: ImageArray,
+        image: ImageArray,
+        out: WritableArray,
+        group: list[PlaneIndex],
+        step: Callable[[int, int], None],
     ) -> None:
         """Upscale some planes together, in the layer's own dtype and values."""
-        readers = [_Reader(self.axes, image, index) for index in group]
+        readers = [self._reader(whole, image, index) for index in group]
         maps = [self.maps[self._channel(index)] for index in group]
 
         def source(top: int, bottom: int, left: int, right: int) -> Tensor:
@@ -146,17 +152,35 @@ class Work:
         if resampling is not None:
             place(0, 0, resampling.result)
 
+    def _reader(self, whole: ImageArray, image: ImageArray, index: PlaneIndex) -> _Reader | CutoutReader:
+        """A reader of one plane; of RGBA the colors are spread where nothing is visible."""
+        if not self.axes.rgba:
+            return _Reader(self.axes, image, index)
+        return CutoutReader(
+            self.region.axes,
+            whole,
+            self._moved(index),
+            top=self.ranges[self.axes.y][0],
+            left=self.ranges[self.axes.x][0],
+            height=self.height,
+            width=self.width,
+            keep=isinstance(whole, np.ndarray) or _fits(self.axes, image),
+        )
+
+    def _moved(self, index: PlaneIndex) -> PlaneIndex:
+        """Index in the whole image of a plane of the part."""
+        return tuple(
+            entry if isinstance(entry, slice) else entry + start
+            for entry, (start, _) in zip(index, self.region.ranges, strict=True)
+        )
+
     def _opacities(self, image: ImageArray, out: WritableArray, group: list[PlaneIndex]) -> None:
         """Resize the A of RGBA."""
         whole = slice(None)
         axes, region = self.region.axes, self.region
         (rows, down), (columns, across) = region.rows.opacity(), region.columns.opacity()
         for index in group:
-            moved = tuple(
-                entry if isinstance(entry, slice) else entry + start
-                for entry, (start, _) in zip(index, region.ranges, strict=True)
-            )
-            opacity = axes.plane(image, axes.part(moved, slice(*rows), slice(*columns), 3))
+            opacity = axes.plane(image, axes.part(self._moved(index), slice(*rows), slice(*columns), 3))
             self.axes.place(out, self.axes.part(index, whole, whole, 3), resize_opacity(opacity, down, across))
 
     def _channel(self, index: PlaneIndex) -> int | None:
@@ -198,9 +222,8 @@ class _Reader:
 
     def __init__(self, axes: Axes, image: ImageArray, index: PlaneIndex) -> None:
         self._axes, self._image, self._index = axes, image, index
-        pixels = axes.shape[axes.y] * axes.shape[axes.x] * (axes.shape[-1] if axes.rgb else 1)
-        fits = pixels * np.dtype(image.dtype).itemsize < free_memory(torch.device("cpu")) // 8
-        self._plane = axes.plane(image, index) if isinstance(image, np.ndarray) or fits else None
+        keep = isinstance(image, np.ndarray) or _fits(axes, image)
+        self._plane = axes.plane(image, index) if keep else None
 
     def part(self, rows: slice, columns: slice) -> NDArray[Any]:
         """Some rows and columns, (Y, X) or (Y, X, 3)."""
@@ -208,6 +231,12 @@ class _Reader:
             part = self._plane[rows, columns]
             return part[..., :3] if self._axes.rgb else part
         return self._axes.plane(self._image, self._axes.part(self._index, rows, columns, slice(0, 3)))
+
+
+def _fits(axes: Axes, image: ImageArray) -> bool:
+    """Whether a plane is small beside the memory that is free."""
+    pixels = axes.shape[axes.y] * axes.shape[axes.x] * (axes.shape[-1] if axes.rgb else 1)
+    return bool(pixels * np.dtype(image.dtype).itemsize < free_memory(torch.device("cpu")) // 8)
 
 
 def _kept(start: int, count: int, kept: tuple[int, int]) -> tuple[int, slice]:

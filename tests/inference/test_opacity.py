@@ -1,0 +1,127 @@
+"""Cut-outs keep their colors up to the edge of what is visible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from napari_sr.imaging.part import Part
+from napari_sr.inference import Job, Overlap, upscale
+from napari_sr.inference.opacity import REACH, spread_colors
+from napari_sr.networks import SRCNN
+from tests.inference.small_models import identity, model_of, rrdb
+from tests.inference.streaming.drawn import with_drawn_weights
+
+COLOR = (200, 40, 90)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def disc(height: int = 60, width: int = 70, dtype: str = "uint8", soft: bool = True) -> NDArray[Any]:
+    """A disc of one color on transparent black, its edge soft."""
+    y, x = np.mgrid[0:height, 0:width]
+    away = 18 - np.hypot(y - 30, x - 33)
+    opacity = np.clip(away / 3, 0, 1) if soft else (away > 0).astype(float)
+    most = 1.0 if dtype == "float32" else float(np.iinfo(dtype).max)
+    image = np.zeros((height, width, 4))
+    image[..., 3] = opacity * most if dtype == "float32" else np.rint(opacity * most)
+    image[image[..., 3] > 0, :3] = np.array(COLOR) / 255 * most
+    return image.astype(dtype)
+
+
+def srcnn() -> Any:
+    settings = {"scale": 2, "kernels": (5, 1, 3), "features": (8, 4), "upsampling": "bicubic"}
+    return model_of(with_drawn_weights(SRCNN(**settings)), "SRCNN", settings, colour="grey")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("soft", [True, False])
+@pytest.mark.parametrize("make", [lambda: rrdb(2), lambda: rrdb(2, 1), srcnn], ids=["rgb", "gray", "srcnn"])
+def test_a_disc_of_one_color_stays_of_one_color(make: Any, dtype: str, soft: bool) -> None:
+    image = disc(dtype=dtype, soft=soft)
+    model = make()
+    out = upscale(image, model, "YXC", intensity=(0, 1) if dtype == "float32" else "dtype")
+    flat = np.empty_like(image)
+    flat[...] = image[30, 33]
+    expected = upscale(flat, model, "YXC", intensity=(0, 1) if dtype == "float32" else "dtype")[60, 66, :3]
+    visible = out[..., 3] > 0
+    # The border of the image, where a network without any opacity has an edge of its own, is far away.
+    off = np.abs(out[visible][:, :3].astype(float) - expected)
+    assert off.max() <= (1e-5 if dtype == "float32" else 1)
+
+
+def test_opaque_images_are_not_touched() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (9, 8, 4), np.uint8)
+    image[..., 3] = 255
+    assert np.array_equal(spread_colors(image), image[..., :3])
+    colors = upscale(np.ascontiguousarray(image[..., :3]), rrdb(2), "YXC")
+    assert np.array_equal(upscale(image, rrdb(2), "YXC")[..., :3], colors)
+
+
+def test_visible_colors_stay_as_they_are() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (40, 30, 4), np.uint8)
+    image[..., 3] *= np.random.default_rng(1).random((40, 30)) > 0.6
+    visible = image[..., 3] > 0
+    assert np.array_equal(spread_colors(image)[visible], image[visible][:, :3])
+    assert np.array_equal(upscale(image, identity(3, "rgb"), "YXC")[visible], image[visible])
+
+
+def test_the_color_that_goes_on_is_that_of_the_nearest_visible_ones() -> None:
+    image = np.zeros((50, 200, 4), np.uint8)
+    image[20:30, 10:40] = (255, 0, 0, 255)
+    image[20:30, 41:70] = (0, 0, 255, 255)
+    image[25, 25] = (0, 0, 0, 1)
+    spread = spread_colors(image)
+    assert spread[25, 8].tolist() == [255, 0, 0]
+    assert spread[25, 72].tolist() == [0, 0, 255]
+    assert spread[25, 40].tolist() == [128, 0, 128]
+    assert spread[18, 25].tolist() == [255, 0, 0]
+    assert spread[25, 70 + REACH - 1].tolist() == [0, 0, 255]
+    assert spread[25, 70 + REACH].tolist() == [0, 0, 0]
+
+
+def test_blocks_and_nothing_visible(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = disc(150, 70)
+    whole = spread_colors(image)
+    monkeypatch.setattr("napari_sr.inference.opacity._BLOCK", 1)
+    assert np.array_equal(spread_colors(image), whole)
+    empty = np.zeros((5, 6, 4), np.uint8)
+    assert np.array_equal(spread_colors(empty), empty[..., :3])
+
+
+@pytest.mark.parametrize("tiling", ["exact", Overlap(tile=32, overlap=8, blend=4)], ids=["exact", "tiles"])
+def test_parts_and_lazy_images_are_as_the_whole(tiling: Any) -> None:
+    image = np.stack([disc(90, 100), disc(90, 100)[::-1]])
+    job = Job(model=rrdb(2), tiling=tiling)
+    whole = job.run(image, "ZYXC").data
+    lazy = da.from_array(image, chunks=(1, 16, 16, 4))
+    assert np.array_equal(job.run(lazy, "ZYXC").data, whole)
+    if tiling == "exact":
+        part = job.run(image, "ZYXC", part=Part(rows=(20, 55), columns=(10, 60), at={"Z": 1})).data
+        assert np.abs(part[0].astype(int) - whole[1, 40:110, 20:120]).max() <= 1
+
+
+def test_an_image_stored_x_first() -> None:
+    image = disc()
+    out = upscale(image, rrdb(2), "YXC")
+    assert np.array_equal(upscale(image.swapaxes(0, 1), rrdb(2), "XYC"), out.swapaxes(0, 1))
+
+
+def test_a_plane_that_is_read_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = disc(90, 100)
+    whole = upscale(image, rrdb(2), "YXC")
+    monkeypatch.setattr("napari_sr.inference.work._fits", lambda axes, image: False)
+    lazy = da.from_array(image, chunks=(16, 16, 4))
+    assert np.array_equal(upscale(lazy, rrdb(2), "YXC", memory=10**6), whole)
