@@ -43,17 +43,14 @@ from napari_sr.cli.options import (
     read_target,
     read_tiling,
 )
-from napari_sr.cli.output import check_format, check_place, left_sentence, upscale_to
+from napari_sr.cli.output import check_format, check_place, estimated, left_sentence, upscale_to
 from napari_sr.cli.training import train
 from napari_sr.errors import InputError, NapariSRError
 
 if TYPE_CHECKING:
     from napari_sr.evaluation import Channels
     from napari_sr.evaluation.folders import Upscale
-    from napari_sr.imaging.axes import Axes
-    from napari_sr.imaging.files import ImageFile
     from napari_sr.imaging.resize import Kernel
-    from napari_sr.inference import Job
     from napari_sr.zoo import Model, ModelEntry
     from napari_sr.zoo.card import Mixing
 
@@ -179,7 +176,7 @@ def upscale(
         **given(device=device, precision=precision, memory=limit),
     )
     if dry_run:
-        typer.echo(_estimated(job, image, meaning))
+        typer.echo(estimated(job, image, meaning))
         return
     with _Bar(quiet, "row") as bar:
         report = upscale_to(out, job, image, meaning, bar)
@@ -329,16 +326,6 @@ def _load(
     # Kernel and mixing are checked there, with a sentence.
     kernel, mixed = cast("Kernel | None", upsampling), cast("Mixing | None", mixing)
     return load_model(name, alpha=alpha, mixing=mixed, scale=scale, upsampling=kernel)
-
-
-def _estimated(job: Job, image: ImageFile, axes: Axes) -> str:
-    """Say what a job would give and cost, measuring the speed of this machine first where it is not known."""
-    from napari_sr.inference import estimate_job, known_speed, measure_speed
-
-    if known_speed(job, image.data.dtype, axes.rgb) is None:
-        measure_speed(job, image.data.dtype, axes.rgb)
-    found = estimate_job(job, axes, image.data.dtype, pixel_size=image.pixel_size, unit=image.unit)
-    return found.sentence()
 
 
 def _method(name: str, scale: int, alpha: float | None, upsampling: str | None, how: dict[str, Any]) -> Upscale:

@@ -60,6 +60,16 @@ def check_format(out: Path, image: ImageFile, axes: Axes) -> None:
         write_image(Path(folder) / out.name, np.zeros(shape, image.data.dtype), axes.letters)
 
 
+def estimated(job: Job, image: ImageFile, axes: Axes) -> str:
+    """Say what a job would give and cost, measuring the speed of this machine first where it is not known."""
+    from napari_sr.inference import estimate_job, known_speed, measure_speed
+
+    if known_speed(job, image.data.dtype, axes.rgb) is None:
+        measure_speed(job, image.data.dtype, axes.rgb)
+    found = estimate_job(job, axes, image.data.dtype, pixel_size=image.pixel_size, unit=image.unit)
+    return found.sentence()
+
+
 def left_sentence(image: ImageFile) -> str:
     """Sentence on the images of a file that are not upscaled."""
     left = ", ".join(image.left_series)

@@ -142,6 +142,9 @@ def _appearance(image: ImageFile, channel: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     lut = image.luts[channel] if channel < len(image.luts) else None
     color = image.colors[channel] if channel < len(image.colors) else None
+    if len(image.colors) > 1 and set(image.colors) == {(255, 255, 255)}:
+        # White for every channel is what OME-TIFF says of no color.
+        color = None
     limits = image.limits[channel] if channel < len(image.limits) else None
     if lut is not None:
         found["colormap"] = {"colors": lut.astype(np.float64) / 255, "name": f"{image.path.name} {channel}"}

@@ -154,6 +154,15 @@ def test_the_lookup_table_of_imagej_is_for_display(tmp_path):
     np.testing.assert_array_equal(found.luts[0], (colors // 257).T)
 
 
+def test_the_lookup_table_of_an_ome_tiff_is_for_display(tmp_path):
+    values = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    colors = color_map(256)
+    tifffile.imwrite(tmp_path / "a.ome.tif", values, photometric="palette", colormap=colors)
+    found = read_image(tmp_path / "a.ome.tif")
+    np.testing.assert_array_equal(found.data, values)
+    np.testing.assert_array_equal(found.luts[0], (colors // 257).T)
+
+
 # CMYK
 
 

@@ -213,3 +213,25 @@ def test_a_folder_is_refused_with_one_of_its_images(tmp_path):
     (tmp_path / "notes.txt").write_text("no image")
     with pytest.raises(InputError, match=r"is a folder with 2 images; give one of them, such as .*a\.tif"):
         read_image(tmp_path)
+
+
+# Messages
+
+
+@pytest.mark.parametrize("name", ["z0.ome.tif", "cut.tif"])
+def test_a_refusal_is_not_accompanied_by_the_log_of_tifffile(tmp_path, caplog, name):
+    in_several_files(tmp_path)[1].unlink()
+    with tifffile.TiffWriter(tmp_path / "cut.tif") as tiff:
+        for page in STACK:
+            tiff.write(page, photometric="minisblack", metadata=None, contiguous=False)
+    whole = (tmp_path / "cut.tif").read_bytes()
+    (tmp_path / "cut.tif").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError):
+        read_image(tmp_path / name)
+    assert caplog.records == []
+
+
+def test_the_log_of_a_file_that_is_read_is_not_lost(tmp_path, caplog):
+    write_page(tmp_path / "a.ome.tif", STACK[0], ome_xml(["a.ome.tif", "a.ome.tif"], 0, sizes=(1, 12, 16)))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.ome.tif").data, STACK[0])
+    assert any("tifffile" in record.name for record in caplog.records)

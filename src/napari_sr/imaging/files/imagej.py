@@ -80,10 +80,9 @@ def metadata_of(
     said: Mapping[str, Any],
     resolution: tuple[float, float],
     channels: int,
-    colormap: npt.NDArray[np.uint16] | None,
     name: str,
 ) -> Metadata:
-    """Metadata of an ImageJ TIFF.
+    """Metadata of an ImageJ TIFF, but for its tags.
 
     Parameters
     ----------
@@ -93,15 +92,13 @@ def metadata_of(
         Pixels for each unit along X and Y, from the resolution tags; 0 where there are none.
     channels : int
         Number of separate channels.
-    colormap : array of uint16, shape (256, 3), or None
-        The tag ColorMap, which ImageJ writes for a lookup table of a single image.
     name : str
         Path of the file, for messages.
 
     Returns
     -------
     Metadata
-        All but the ICC profile.
+        All but the ICC profile, and the color map of a single image, which are tags.
     """
     pixel_size, unit = sizes.from_imagej(said, resolution)
     places: dict[str, float] = {}
@@ -112,7 +109,7 @@ def metadata_of(
             places[letter] = -first * size
     line = _line(said, name) or (0.0, 1.0)
     limits = tuple((line[0] + line[1] * low, line[0] + line[1] * high) for low, high in _ranges(said, channels))
-    colors, luts = from_luts(_luts(said, channels, colormap))
+    colors, luts = from_luts(_luts(said, channels))
     interval = _number(said.get("finterval"))
     seconds = SECONDS.get(str(said.get("tunit", "sec")).strip().lower())
     return Metadata(
@@ -216,13 +213,9 @@ def _ranges(said: Mapping[str, Any], channels: int) -> list[Limits]:
     return pairs[:channels] if usable else []
 
 
-def _luts(
-    said: Mapping[str, Any], channels: int, colormap: npt.NDArray[np.uint16] | None
-) -> tuple[npt.NDArray[Any] | None, ...]:
+def _luts(said: Mapping[str, Any], channels: int) -> tuple[npt.NDArray[Any] | None, ...]:
     found = said.get("LUTs", [])
     tables = [found] if isinstance(found, np.ndarray) else list(found)
-    if not tables and colormap is not None and colormap.shape == (256, 3) and channels == 1:
-        tables = [(colormap >> 8).T]
     if len(tables) < channels or any(np.shape(table) != (3, 256) for table in tables):
         return ()
     return tuple(np.asarray(table).T for table in tables[:channels])

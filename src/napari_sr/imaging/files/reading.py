@@ -112,7 +112,7 @@ def _sentence(error: Exception, source: Path) -> str:
         return f"The file {source} cannot be read ({error.strerror}); check it and its permissions."
     if "imagecodecs" in reason:
         return (
-            f"The file {source} is compressed in a way that needs the package imagecodecs; "
+            f"The file {source} is packed or compressed in a way that needs the package imagecodecs; "
             "install it (pip install 'napari-sr[compression]'), or save the file without compression."
         )
     return f"The file {source} cannot be read as an image ({reason}); pick a TIFF, PNG or JPEG."

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import struct
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +77,46 @@ def _number_of(found: Sequence[tuple[str, tuple[int, ...]]], wanted: int | str) 
             return names[0]
         if not wanted.isdecimal() or len(wanted) > 9:
             return None
-    number = int(wanted)
+    try:
+        number = int(wanted) if isinstance(wanted, str) else index(wanted)
+    except TypeError:
+        # Another object than a number or a name.
+        return None
     return number if not isinstance(wanted, bool) and 0 <= number < len(found) else None
 
 
 def _described(number: int, name: str, shape: tuple[int, ...]) -> str:
     size = " x ".join(str(length) for length in shape)
     return f'{number} "{name}" ({size})' if name else f"{number} ({size})"
+
+
+class _Holder(logging.Filter):
+    """Keeps the records of one thread back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = threading.get_ident()
+        self.records: list[logging.LogRecord] = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let the records of other threads through."""
+        if record.thread != self._thread:
+            return True
+        self.records.append(record)
+        return False
+
+
+@contextmanager
+def held_log() -> Iterator[None]:
+    """Hold tifffile's log back until a file is read: a file that is refused has one sentence already."""
+    log, holder = logging.getLogger("tifffile"), _Holder()
+    log.addFilter(holder)
+    try:
+        yield
+    finally:
+        log.removeFilter(holder)
+    for record in holder.records:
+        log.handle(record)
 
 
 def open_tiff(source: Path) -> tifffile.TiffFile:

@@ -14,13 +14,14 @@ from napari_sr.errors import InputError
 from napari_sr.imaging import pixel_size as sizes
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.files import icc, imagej, makers, meaning, ome, orientation
-from napari_sr.imaging.files.image_file import ImageFile, Metadata
+from napari_sr.imaging.files.image_file import ImageFile, Metadata, from_luts
 from napari_sr.imaging.files.limits import check_memory
 from napari_sr.imaging.files.pictures import can_decode_page, decode_pages
 from napari_sr.imaging.files.series import (
     PLAIN,
     check_complete,
     choose_series,
+    held_log,
     image_numbers,
     missing_partners,
     open_tiff,
@@ -70,7 +71,7 @@ def read_tiff(source: Path, wanted: int | str | None) -> ImageFile:
     InputError
         The series is not complete, does not fit into memory, or has axes or samples of no known meaning.
     """
-    with open_tiff(source) as tiff:
+    with held_log(), open_tiff(source) as tiff:
         number, left, image = _choose(tiff, source, wanted)
         plan = _plan(tiff, tiff.series[number], source)
         check_complete(tiff, plan.series, source)
@@ -98,7 +99,7 @@ def readable_axes(source: Path) -> bool:
     Exception
         Whatever a damaged file makes its reader raise.
     """
-    with open_tiff(source) as tiff:
+    with held_log(), open_tiff(source) as tiff:
         found = [(str(one.name), tuple(one.shape)) for one in tiff.series]
         number, _ = choose_series(found, None, str(source))
         plan = _plan(tiff, tiff.series[number], source)
@@ -281,12 +282,15 @@ def _metadata(plan: _Plan, data: npt.NDArray[Any], letters: str, image: ome.OmeI
     if image is not None:
         found = image.metadata
     elif tiff.imagej_metadata:
-        found = imagej.metadata_of(tiff.imagej_metadata, resolution, channels, plan.stored.table, str(plan.source))
+        found = imagej.metadata_of(tiff.imagej_metadata, resolution, channels, str(plan.source))
         if plan.meaning.kind is meaning.KINDS[meaning.WHITE_IS_ZERO]:
             most = 2**plan.stored.bits - 1
             found = replace(found, limits=tuple(one and (most - one[1], most - one[0]) for one in found.limits))
     else:
         found = Metadata()
+    if plan.stored.measured and channels == 1 and not found.colors:
+        colors, luts = from_luts((_display_table(plan.stored),))
+        found = replace(found, colors=colors, luts=luts)
     if not found.pixel_size and image is None:
         size, unit = makers.from_makers({tag.code: tag.value for tag in page.tags})
         if not size:
@@ -295,6 +299,12 @@ def _metadata(plan: _Plan, data: npt.NDArray[Any], letters: str, image: ome.OmeI
     if orientation.turned(plan.orientation):
         found = replace(found, pixel_size=_swapped(found.pixel_size), origin=_swapped(found.origin))
     return replace(_per_channel(found, channels), icc_profile=meaning.profile_of(plan.stored, plan.meaning))
+
+
+def _display_table(stored: meaning.Stored) -> npt.NDArray[np.uint8] | None:
+    """Color map of a single image as a lookup table of 8 bits."""
+    table = stored.table
+    return None if table is None or table.shape != (256, 3) else (table >> 8).astype(np.uint8)
 
 
 def _per_channel(found: Metadata, channels: int) -> Metadata:
