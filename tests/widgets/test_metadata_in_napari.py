@@ -65,6 +65,10 @@ def test_channels_are_shown_as_the_file_says(tmp_path: Path, name: str) -> None:
     np.testing.assert_allclose(second.colormap.map(np.linspace(0, 1, 256))[:, :3], FIRE / 255, atol=1e-3)
     assert (first.contrast_limits, second.contrast_limits) == ([5, 500], [7, 700])
     np.testing.assert_allclose(second.translate, (1, -2, 3))
+    saved(Image.create(*upscale_layer(first, rrdb(2), device="cpu")), tmp_path / "b.ome.tif")
+    again = read_image(tmp_path / "b.ome.tif")
+    assert (again.channels, again.colors, again.limits) == (("DAPI",), ((0, 0, 255),), ((5.0, 500.0),))
+    assert again.origin == pytest.approx({"Z": 1.0, "Y": -2.025, "X": 2.975})
 
 
 @pytest.mark.parametrize("ending", [".ome.tif", ".tif"])

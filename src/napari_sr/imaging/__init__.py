@@ -2,7 +2,7 @@
 
 from napari_sr.imaging.axes import Axes, parse_axes
 from napari_sr.imaging.colour import GREY_WEIGHTS, grey, luma, rgb_to_ycbcr, ycbcr_to_rgb
-from napari_sr.imaging.files import ImageFile, read_image, write_image
+from napari_sr.imaging.files import ImageFile, Metadata, read_image, write_image
 from napari_sr.imaging.geometry import (
     check_layer,
     copy_contrast_range,
@@ -25,6 +25,7 @@ __all__ = [
     "IntensityMap",
     "IntensitySpec",
     "Kernel",
+    "Metadata",
     "Part",
     "Percentiles",
     "TargetSize",

@@ -18,6 +18,8 @@ from napari_sr.imaging.geometry import CHANNEL_KEY, LayerData
 
 #: Where a layer's metadata hold the ICC profile of its file.
 PROFILE_KEY = "napari_sr_icc_profile"
+#: Where a layer's metadata hold the name that its file gives to its channel.
+NAME_KEY = "napari_sr_channel_name"
 
 _COLORS = ("cyan", "yellow", "magenta", "red", "green", "blue")
 _PAIR = ("magenta", "green")
@@ -101,7 +103,10 @@ def read_layers(path: str) -> list[LayerData]:
     rgb = image.axes.endswith("C") and image.data.shape[-1] in (3, 4)
     if "C" not in image.axes or rgb:
         data, kwargs, kind = _layer(image, image.data, image.axes, name, rgb=rgb)
-        return [(data, kwargs if rgb else kwargs | _appearance(image, 0), kind)]
+        if rgb:
+            return [(data, kwargs, kind)]
+        kwargs["metadata"] |= {NAME_KEY: one for one in image.channels[:1]}
+        return [(data, kwargs | _appearance(image, 0), kind)]
     axis = image.axes.index("C")
     count = image.data.shape[axis]
     letters = image.axes.replace("C", "")
@@ -113,6 +118,7 @@ def read_layers(path: str) -> list[LayerData]:
         kwargs |= {"colormap": colors[channel % len(colors)], "blending": "additive"} | _appearance(image, channel)
         # So that a script made of the layer finds its pixels in the file again.
         kwargs["metadata"] |= {CHANNEL_KEY: (axis, channel)}
+        kwargs["metadata"] |= {NAME_KEY: one for one in image.channels[channel : channel + 1]}
         layers.append((data, kwargs, kind))
     return layers
 

@@ -11,7 +11,7 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.axes import LETTERS, Axes, parse_axes
 from napari_sr.imaging.files import Color, Limits, Lut, Metadata, from_luts, write_image
 from napari_sr.imaging.pixel_size import METRES, in_one_unit, unit_name
-from napari_sr.widgets.reader import PROFILE_KEY
+from napari_sr.widgets.reader import NAME_KEY, PROFILE_KEY
 
 _TIME_UNITS = {"second": 1.0, "millisecond": 1e-3, "microsecond": 1e-6, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 
@@ -79,7 +79,9 @@ def _metadata(attributes: dict[str, Any], axes: Axes) -> Metadata:
     colors, luts = ((), ()) if axes.rgb else _colors(attributes.get("colormap"))
     channels = 1 if axes.channel is None else axes.shape[axes.channel]
     limits = None if axes.rgb else _limits(attributes.get("contrast_limits"))
-    extra = attributes.get("metadata") or {}
+    extra = attributes.get("metadata")
+    extra = extra if isinstance(extra, Mapping) else {}
+    named = NAME_KEY in extra and channels == 1 and not axes.rgb
     return Metadata(
         pixel_size=pixel_size,
         unit=unit,
@@ -88,7 +90,8 @@ def _metadata(attributes: dict[str, Any], axes: Axes) -> Metadata:
         luts=luts * channels,
         limits=() if limits is None else (limits,) * channels,
         time_interval=step * seconds if seconds is not None and step > 0 else None,
-        icc_profile=extra.get(PROFILE_KEY) if isinstance(extra, Mapping) else None,
+        channels=(str(extra[NAME_KEY]),) if named else (),
+        icc_profile=extra.get(PROFILE_KEY),
     )
 
 

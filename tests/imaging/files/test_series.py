@@ -140,6 +140,30 @@ def test_planes_that_are_declared_and_not_there_are_no_zeros(tmp_path):
         read_image(tmp_path / "a.ome.tif")
 
 
+@pytest.mark.parametrize("identified", [True, False])
+def test_a_file_that_was_renamed_is_no_missing_partner(tmp_path, identified):
+    xml = ome_xml(["a.ome.tif"] * 3, 0)
+    if identified:
+        xml = xml.replace("urn:uuid:00000001", "urn:uuid:00000000").replace("urn:uuid:00000002", "urn:uuid:00000000")
+    else:
+        xml = xml.replace('UUID="urn:uuid:00000000"', "")
+    for z in range(3):
+        xml = xml.replace(f'FirstZ="{z}" IFD="0"', f'FirstZ="{z}" IFD="{z}"')
+    tifffile.imwrite(tmp_path / "b.ome.tif", STACK, photometric="minisblack", metadata=None, description=xml.encode())
+    found = read_image(tmp_path / "b.ome.tif")
+    np.testing.assert_array_equal(found.data, STACK)
+    assert found.pixel_size == {"X": 0.25}
+
+
+def test_a_count_of_planes_that_no_file_holds_is_refused_before_a_list_of_them_is_made(tmp_path):
+    for huge in ('SizeZ="2000000000"', 'PlaneCount="2000000000"'):
+        name, _, _ = huge.partition("=")
+        xml = ome_xml(["a.ome.tif"], 0, sizes=(1, 12, 16)).replace(f'{name}="1"', huge)
+        write_page(tmp_path / "a.ome.tif", STACK[0], xml)
+        with pytest.raises(InputError, match=r"a\.ome\.tif declares 2000000000 planes"):
+            read_image(tmp_path / "a.ome.tif")
+
+
 def binary_only(folder):
     paths = in_several_files(folder)
     xml = (

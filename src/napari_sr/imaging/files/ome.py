@@ -47,12 +47,15 @@ class OmeImage:
     shape : dict of str to int
         Declared length of each axis, X, Y, Z, C and T.
     files : tuple of str
-        Names of the files that hold its planes, relative to the file with the XML; empty for that file itself.
+        Names of the other files that hold its planes, relative to the file with the XML.
+    planes : int
+        Number of planes that its blocks (element TiffData) or its axes declare, the larger one.
     """
 
     metadata: Metadata
     shape: dict[str, int]
     files: tuple[str, ...]
+    planes: int
 
 
 def images_of(xml: str) -> list[OmeImage]:
@@ -76,7 +79,8 @@ def images_of(xml: str) -> list[OmeImage]:
     root = ElementTree.fromstring(xml)
     images = [element for element in root if _tag(element) == "Image"]
     display = _display(root) if len(images) == 1 else {}
-    return [found for image in images if (found := _image(image, display)) is not None]
+    own = root.get("UUID", "")
+    return [found for image in images if (found := _image(image, display, own)) is not None]
 
 
 def metadata_file(xml: str) -> str | None:
@@ -96,6 +100,28 @@ def metadata_file(xml: str) -> str | None:
         if _tag(element) == "BinaryOnly":
             return element.get("MetadataFile")
     return None
+
+
+def with_file(xml: str, name: str) -> str:
+    """OME-XML whose blocks all lie in one file.
+
+    Parameters
+    ----------
+    xml : str
+        The OME-XML.
+    name : str
+        Name of that file.
+
+    Returns
+    -------
+    str
+        The XML with this name for every block that names a file.
+    """
+    root = ElementTree.fromstring(xml)
+    for element in root.iter():
+        if _tag(element) == "UUID" and element.get("FileName"):
+            element.set("FileName", name)
+    return ElementTree.tostring(root, encoding="unicode")
 
 
 def to_ome(metadata: Metadata, letters: str, shape: tuple[int, ...]) -> dict[str, Any]:
@@ -141,7 +167,7 @@ def _children(element: ElementTree.Element, name: str) -> list[ElementTree.Eleme
     return [child for child in element if _tag(child) == name]
 
 
-def _image(image: ElementTree.Element, display: Mapping[str, Any]) -> OmeImage | None:
+def _image(image: ElementTree.Element, display: Mapping[str, Any], own: str) -> OmeImage | None:
     found = _children(image, "Pixels")
     if not found:
         return None
@@ -169,13 +195,20 @@ def _image(image: ElementTree.Element, display: Mapping[str, Any]) -> OmeImage |
         name=image.get("Name", ""),
     )
     shape = {letter: int(_number(pixels.get(f"Size{letter}")) or 1) for letter in "XYZCT"}
-    return OmeImage(metadata, shape, _files(pixels))
-
-
-def _files(pixels: ElementTree.Element) -> tuple[str, ...]:
     blocks = _children(pixels, "TiffData")
-    names = (uuid.get("FileName") for block in blocks for uuid in _children(block, "UUID"))
+    planes = max(shape["Z"] * shape["C"] * shape["T"], *(_count(block) for block in blocks), 1)
+    return OmeImage(metadata, shape, _files(blocks, own), planes)
+
+
+def _files(blocks: list[ElementTree.Element], own: str) -> tuple[str, ...]:
+    """Files of the blocks; one with the identifier of the file with the XML is that file, whatever its name is now."""
+    uuids = [uuid for block in blocks for uuid in _children(block, "UUID")]
+    names = (uuid.get("FileName") for uuid in uuids if not own or (uuid.text or "").strip() != own)
     return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _count(block: ElementTree.Element) -> int:
+    return int(_number(block.get("PlaneCount") or block.get("NumPlanes")) or 0)
 
 
 def _origin(pixels: ElementTree.Element, unit: str | None) -> tuple[dict[str, float], str | None]:

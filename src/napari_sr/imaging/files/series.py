@@ -28,6 +28,8 @@ _LISTED = ("ome", "mmstack", "ndtiff")
 # Tags that pages of one image have in common: kind, turn, color map, opacity.
 _SHARED = (262, orientation.TAG, 320, 338)
 _SHOWN = 8
+# tifffile makes a list of all planes that an OME-XML declares.
+_MOST_PLANES = 10**7
 
 
 def choose_series(
@@ -139,13 +141,17 @@ def open_tiff(source: Path) -> tifffile.TiffFile:
     """
     tiff = tifffile.TiffFile(source)
     try:
-        companion = ome.metadata_file(tiff.ome_metadata) if tiff.ome_metadata else None
-        if companion is None:
+        xml = tiff.ome_metadata
+        companion = ome.metadata_file(xml) if xml else None
+        renamed = _renamed(tiff, source, xml) if xml and companion is None else None
+        if companion is None and renamed is None:
             return tiff
     except Exception:
         tiff.close()
         raise
     tiff.close()
+    if companion is None:
+        return tifffile.TiffFile(source, omexml=renamed)
     path = source.parent / companion
     if not path.is_file():
         raise InputError(
@@ -153,6 +159,20 @@ def open_tiff(source: Path) -> tifffile.TiffFile:
             "put it beside the file."
         )
     return tifffile.TiffFile(source, omexml=_companion_xml(path))
+
+
+def _renamed(tiff: tifffile.TiffFile, source: Path, xml: str) -> str | None:
+    """OME-XML of a file that was renamed: it names one file, which is missing, and this one has all the planes."""
+    images = ome.images_of(xml)
+    for image in images:
+        if image.planes > _MOST_PLANES:
+            raise InputError(f"The file {source} declares {image.planes} planes, more than a file holds.")
+    names = {file for image in images for file in image.files}
+    if len(names) != 1 or (source.parent / next(iter(names))).is_file():
+        return None
+    samples = int(tiff.pages.first.samplesperpixel)
+    declared = sum(image.shape["Z"] * image.shape["C"] * image.shape["T"] for image in images)
+    return ome.with_file(xml, source.name) if len(tiff.pages) in (declared, declared // samples) else None
 
 
 def _companion_xml(path: Path) -> str:
