@@ -105,8 +105,7 @@ def read_layers(path: str) -> list[LayerData]:
         data, kwargs, kind = _layer(image, image.data, image.axes, name, rgb=rgb)
         if rgb:
             return [(data, kwargs, kind)]
-        kwargs["metadata"] |= {NAME_KEY: one for one in image.channels[:1]}
-        return [(data, kwargs | _appearance(image, 0), kind)]
+        return [(data, _shown(kwargs, image, 0), kind)]
     axis = image.axes.index("C")
     count = image.data.shape[axis]
     letters = image.axes.replace("C", "")
@@ -115,10 +114,9 @@ def read_layers(path: str) -> list[LayerData]:
     for channel in range(count):
         said = image.channels[channel] if channel < len(image.channels) else str(channel)
         data, kwargs, kind = _layer(image, image.data.take(channel, axis), letters, f"{name} [{said}]", rgb=False)
-        kwargs |= {"colormap": colors[channel % len(colors)], "blending": "additive"} | _appearance(image, channel)
+        kwargs = _shown(kwargs | {"colormap": colors[channel % len(colors)], "blending": "additive"}, image, channel)
         # So that a script made of the layer finds its pixels in the file again.
         kwargs["metadata"] |= {CHANNEL_KEY: (axis, channel)}
-        kwargs["metadata"] |= {NAME_KEY: one for one in image.channels[channel : channel + 1]}
         layers.append((data, kwargs, kind))
     return layers
 
@@ -143,9 +141,11 @@ def _layer(image: ImageFile, data: Any, axes: str, name: str, *, rgb: bool) -> L
     return data, kwargs, "image"
 
 
-def _appearance(image: ImageFile, channel: int) -> dict[str, Any]:
-    """Color and display range of a channel, where the file gives them."""
-    found: dict[str, Any] = {}
+def _shown(kwargs: dict[str, Any], image: ImageFile, channel: int) -> dict[str, Any]:
+    """Arguments of a layer with name, color and display range of its channel, where the file gives them."""
+    found = dict(kwargs)
+    if channel < len(image.channels):
+        found["metadata"] = {**kwargs["metadata"], NAME_KEY: image.channels[channel]}
     lut = image.luts[channel] if channel < len(image.luts) else None
     color = image.colors[channel] if channel < len(image.colors) else None
     if len(image.colors) > 1 and set(image.colors) == {(255, 255, 255)}:
