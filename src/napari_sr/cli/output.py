@@ -71,7 +71,18 @@ def estimated(job: Job, image: ImageFile, axes: Axes) -> str:
 
 
 def left_sentence(image: ImageFile) -> str:
-    """Sentence on the images of a file that are not upscaled."""
+    """Sentence on the images of a file that are not upscaled.
+
+    Parameters
+    ----------
+    image : ImageFile
+        The one that is, with the others in `left_series`.
+
+    Returns
+    -------
+    str
+        For standard error.
+    """
     left = ", ".join(image.left_series)
     return f"{image.path}: series {image.series} is taken and {left} left out (--series takes another)."
 

@@ -89,10 +89,20 @@ def _is_own_store(path: Path) -> bool:
 def read_layers(path: str) -> list[LayerData]:
     """Read a file into layers: one, or one for each channel.
 
+    Parameters
+    ----------
+    path : str
+        A TIFF; of one with several images the largest is read, and a notice names the others.
+
+    Returns
+    -------
+    list of LayerData
+        With the metadata of the file: scale, position and units, names, colors and display ranges of the channels.
+
     Raises
     ------
     InputError
-        The file is damaged, or compressed in a way that needs another package.
+        The file is damaged or not complete, or compressed in a way that needs another package.
     """
     image = read_image(path)
     if image.left_series:

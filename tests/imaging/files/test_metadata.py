@@ -191,6 +191,12 @@ def test_the_origin_of_imagej_is_the_pixel_at_zero(tmp_path):
     assert read_image(tmp_path / "a.tif").origin == pytest.approx({"X": -2.5, "Y": 0.8, "Z": -2.0})
 
 
+def test_black_is_no_color_of_a_channel(tmp_path):
+    metadata = {"axes": "CYX", "Channel": {"Color": [0, -16776961]}}
+    tifffile.imwrite(tmp_path / "a.ome.tif", DATA[:, 0], photometric="minisblack", metadata=metadata)
+    assert read_image(tmp_path / "a.ome.tif").colors == (None, (255, 0, 0))
+
+
 # ImageJ's calibration
 
 

@@ -20,7 +20,13 @@ _SHORTEST = 128
 
 @cache
 def srgb_profile() -> bytes:
-    """ICC profile of sRGB."""
+    """ICC profile of sRGB.
+
+    Returns
+    -------
+    bytes
+        As littleCMS makes it; the same for the whole process.
+    """
     return bytes(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
 
 

@@ -81,7 +81,13 @@ class Metadata:
         return Metadata(**{**self.fields(), "pixel_size": size, "origin": origin})
 
     def fields(self) -> dict[str, Any]:
-        """Values of the metadata by their names, as `Metadata` takes them."""
+        """Values of the metadata by their names.
+
+        Returns
+        -------
+        dict of str to value
+            As `Metadata` takes them; what a subclass adds is left out.
+        """
         return {name: getattr(self, name) for name in Metadata.__dataclass_fields__}
 
     def of_axes(self: _M, letters: str) -> _M:

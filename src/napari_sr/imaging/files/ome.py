@@ -251,7 +251,8 @@ def _color(text: str | None) -> Color | None:
     except ValueError:
         # The attribute is absent or no number: either way the file does not say.
         return None
-    return packed >> 24, packed >> 16 & 255, packed >> 8 & 255
+    # Black is what some programs write for no color; a channel in it could not be seen.
+    return (packed >> 24, packed >> 16 & 255, packed >> 8 & 255) if packed >> 8 else None
 
 
 def _channel_attributes(metadata: Metadata, count: int) -> list[dict[str, Any]]:

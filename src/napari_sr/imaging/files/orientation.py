@@ -26,7 +26,18 @@ _STEPS: dict[int, tuple[bool, bool, bool]] = {
 
 
 def turned(orientation: int) -> bool:
-    """Whether Y and X change places for an image of this orientation."""
+    """Whether Y and X change places for an image of this orientation.
+
+    Parameters
+    ----------
+    orientation : int
+        The tag's value.
+
+    Returns
+    -------
+    bool
+        True for 5 to 8.
+    """
     return orientation in _STEPS and _STEPS[orientation][0]
 
 

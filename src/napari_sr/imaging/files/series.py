@@ -110,7 +110,13 @@ class _Holder(logging.Filter):
 
 @contextmanager
 def held_log() -> Iterator[None]:
-    """Hold tifffile's log back until a file is read: a file that is refused has one sentence already."""
+    """Hold tifffile's log back until a file is read: a file that is refused has one sentence already.
+
+    Yields
+    ------
+    None
+        What tifffile logs on this thread meanwhile is logged at the end, and left out if an exception ends the block.
+    """
     log, holder = logging.getLogger("tifffile"), _Holder()
     log.addFilter(holder)
     try:
@@ -210,7 +216,20 @@ def missing_partners(source: Path, images: Sequence[ome.OmeImage]) -> dict[int, 
 
 
 def refuse_missing(source: Path, partner: str) -> InputError:
-    """Error for an image with a missing partner."""
+    """Error for an image with a missing partner.
+
+    Parameters
+    ----------
+    source : Path
+        The file that was to be read.
+    partner : str
+        Name of the missing one.
+
+    Returns
+    -------
+    InputError
+        With a sentence that says what is missing and where it belongs.
+    """
     return InputError(
         f"The image of {source} goes on in the file {partner}, which is missing; "
         f"put it into the folder {source.parent}."

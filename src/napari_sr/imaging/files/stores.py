@@ -26,12 +26,34 @@ _ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 
 
 def is_store(path: Path) -> bool:
-    """Whether a folder is a Zarr store, or a group or an array in one."""
+    """Whether a folder is a Zarr store, or a group or an array in one.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+
+    Returns
+    -------
+    bool
+        True if it holds a file with the metadata of Zarr 2 or 3.
+    """
     return any((path / mark).is_file() for mark in _MARKS)
 
 
 def refuse_folder(path: Path) -> InputError:
-    """Error for a folder that is no image."""
+    """Error for a folder that is no image.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+
+    Returns
+    -------
+    InputError
+        Its sentence names one of the images in the folder, if there are any.
+    """
     images = sorted(entry.name for entry in path.iterdir() if entry.name.lower().endswith(_ENDINGS))
     if not images:
         return InputError(f"{path} is a folder without an image in it; give the path of an image file.")
@@ -289,7 +311,7 @@ def _color(text: Any) -> Color | None:
     except ValueError:
         # No hexadecimal number: the color is left to the viewer.
         return None
-    return red, green, blue
+    return (red, green, blue) if red or green or blue else None
 
 
 def _window(said: Any) -> Limits | None:
