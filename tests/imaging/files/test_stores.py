@@ -73,6 +73,27 @@ def test_a_plain_array_has_the_axes_of_its_shape(tmp_path):
     np.testing.assert_array_equal(axes.plane(found.data, next(axes.plane_indices())), DATA[0, 0])
 
 
+@pytest.mark.parametrize("letters", ["YXC", "ZYXC"])
+def test_a_result_of_ours_keeps_its_colors_whatever_their_order_on_disk(tmp_path, letters):
+    image = np.random.default_rng(0).integers(0, 256, (2, 12, 16, 3)[-len(letters) :], np.uint8)
+    group = zarr.create_group(tmp_path / "a.ome.zarr")
+    group.create_array("0", data=np.moveaxis(image, -1, 0))
+    spatial = letters[:-1]
+    own = {"name": "a", "axes": letters, "on_disk": "C" + spatial, "scale": [0.5] * len(spatial)}
+    own |= {"translate": [1.0] * len(spatial), "units": ["micrometer"] * len(spatial)}
+    group.attrs.update({"napari_sr": own, "ome": {"version": "0.5", "multiscales": [multiscales()], "omero": OMERO}})
+    found = read_image(tmp_path / "a.ome.zarr")
+    assert (found.axes, found.data.shape, found.data.dtype) == (letters, image.shape, np.uint8)
+    np.testing.assert_array_equal(found.data, image)
+    axes = parse_axes(letters, found.data.shape)
+    for index in axes.plane_indices():
+        np.testing.assert_array_equal(axes.plane(found.data, index), image[index])
+        part = axes.part(index, slice(2, 5), slice(3, 9), 1)
+        np.testing.assert_array_equal(found.data[part], image[part])
+    assert found.pixel_size == pytest.approx(dict.fromkeys(spatial, 0.5))
+    assert found.channels == ()
+
+
 @pytest.mark.parametrize(
     ("attributes", "said"),
     [

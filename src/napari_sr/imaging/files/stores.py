@@ -7,9 +7,12 @@ Next-generation file formats (NGFF) 0.5, https://ngff.openmicroscopy.org/0.5/, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from napari_sr.errors import InputError
 from napari_sr.imaging import pixel_size as sizes
@@ -23,6 +26,52 @@ STORE_KEY = "napari_sr"
 
 _MARKS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 _ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+
+
+class Transposed:
+    """Lazy view of an array with its axes in another order; only what is indexed is read.
+
+    Parameters
+    ----------
+    array : array
+        With `shape`, `dtype` and indexing by integers and slices, such as a zarr array.
+    order : sequence of int
+        Axis of the array for each axis of the view.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Lengths of the view's axes.
+    dtype : dtype
+        Type of the values.
+    ndim : int
+        Number of axes.
+    """
+
+    def __init__(self, array: Any, order: Sequence[int]) -> None:
+        self._array, self._order = array, tuple(order)
+        self.shape: tuple[int, ...] = tuple(array.shape[axis] for axis in self._order)
+        self.dtype: np.dtype[Any] = np.dtype(array.dtype)
+        self.ndim = len(self._order)
+
+    def __getitem__(self, index: Any, /) -> Any:
+        """Take the part that integers and slices name, one for each axis or fewer."""
+        entries = index if isinstance(index, tuple) else (index,)
+        if Ellipsis in entries:
+            place = entries.index(Ellipsis)
+            missing = self.ndim - len(entries) + 1
+            entries = (*entries[:place], *[slice(None)] * missing, *entries[place + 1 :])
+        entries = (*entries, *[slice(None)] * (self.ndim - len(entries)))
+        stored: list[Any] = [slice(None)] * self.ndim
+        for axis, entry in zip(self._order, entries, strict=True):
+            stored[axis] = entry
+        # Axes that an integer takes out are in neither the part nor the new order.
+        left = [axis for axis, entry in zip(self._order, entries, strict=True) if isinstance(entry, slice)]
+        return np.asarray(self._array[tuple(stored)]).transpose([sorted(left).index(axis) for axis in left])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        """Read the whole array."""
+        return np.asarray(self[...], dtype=dtype)
 
 
 def is_store(path: Path) -> bool:
@@ -197,8 +246,13 @@ def _images(group: Any, source: Path) -> list[dict[str, Any]]:
         raise InputError(
             f"{source} is a plate or a well of images; give one of its images, such as {source / 'A/1/0'}."
         )
-    if STORE_KEY in said and "multiscales" not in said:
-        return [{"array": group["0"], "name": said[STORE_KEY].get("name", ""), "own": said[STORE_KEY]}]
+    own = said.get(STORE_KEY)
+    if isinstance(own, Mapping):
+        letters = str(own["axes"])
+        # OME-Zarr prescribes the order of the axes on disk; the colors of RGB are channels there.
+        order = [str(own.get("on_disk", letters)).index(letter) for letter in letters]
+        array = group["0"] if order == sorted(order) else Transposed(group["0"], order)
+        return [{"array": array, "name": own.get("name") or "", "own": own, "said": said}]
     found = []
     for scales in said.get("multiscales", []):
         path = str(scales["datasets"][0]["path"])
@@ -222,9 +276,9 @@ def _image(one: dict[str, Any], source: Path, number: int, left: tuple[str, ...]
     array = one["array"]
     shape = tuple(array.shape)
     if "own" in one:
-        said = one["own"]
-        letters = parse_axes(str(said["axes"]), shape).letters
-        scale, shift, units = said["scale"], said["translate"], said["units"]
+        own = one["own"]
+        letters = parse_axes(str(own["axes"]), shape).letters
+        scale, shift, units = own["scale"], own["translate"], own["units"]
     else:
         letters, scale, shift, units = _multiscale(one["scales"], shape, source)
     stated = dict(zip(letters, zip(scale, shift, units, strict=True), strict=False))
@@ -241,7 +295,9 @@ def _image(one: dict[str, Any], source: Path, number: int, left: tuple[str, ...]
         factor = sizes.ratio(size[letter][1], unit)
         if factor is not None and stated[letter][1]:
             places[letter] = float(stated[letter][1]) * factor
-    names, colors, limits = _channels(one.get("said", {}), shape[letters.index("C")] if "C" in letters else 1)
+    rgb = parse_axes(letters, shape).rgb
+    said = {} if rgb else one["said"]
+    names, colors, limits = _channels(said, shape[letters.index("C")] if "C" in letters else 1)
     return ImageFile(
         array,
         letters,
