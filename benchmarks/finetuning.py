@@ -1,10 +1,10 @@
-"""What a fine-tuning gains on images that it has not seen, with an interval over blocks.
+"""Measure the gain of a fine-tuning on images that are not used for training, with a confidence interval.
 
     python benchmarks/finetuning.py --model srcnn-x3 --train em_8nm.tif --check em_8nm_check.tif [--clean]
 
-The model is fine-tuned on one image under a named degradation, and both models are measured on the other under the same
-one: PSNR block by block, the mean gain, and its 95 % interval by a bootstrap over blocks. Files are cut into the same
-blocks for every model.
+A model is fine-tuned on one image with a fixed degradation. Both models are then measured on another image with the
+same degradation: PSNR of each block, the mean gain, and its 95 % interval by a bootstrap over the blocks. The blocks
+are the same for both models.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import napari_sr as sr
 from napari_sr.imaging.files import read_image
 from napari_sr.imaging.resize import resize
 from napari_sr.training import Degradation, degrade, load_recipe
-from napari_sr.training.degradation import describe_degradation
+from napari_sr.training.data.degradation import describe_degradation
 from napari_sr.training.events import Validated
 from napari_sr.training.recipe import GaussianBlur, Noise
 
@@ -30,7 +30,7 @@ BLOCK = 192
 
 
 def psnr_of_blocks(result: np.ndarray, truth: np.ndarray, border: int) -> np.ndarray:
-    """PSNR of every block, 8-bit, the border of the image left out."""
+    """Return the PSNR of each block of an 8-bit image, without the border of the image."""
     error = (result.astype(float) - truth.astype(float))[border:-border, border:-border] ** 2
     rows, columns = (n // BLOCK for n in error.shape)
     blocks = error[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK).mean(axis=(1, 3))
@@ -38,7 +38,7 @@ def psnr_of_blocks(result: np.ndarray, truth: np.ndarray, border: int) -> np.nda
 
 
 def interval(gains: np.ndarray) -> tuple[float, float]:
-    """95 % of the means of blocks drawn with replacement."""
+    """Return the central 95 % of the means of blocks that are drawn with replacement."""
     generator = np.random.default_rng(0)
     means = gains[generator.integers(len(gains), size=(10_000, len(gains)))].mean(axis=1)
     return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
@@ -50,8 +50,8 @@ def main() -> None:
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--check", type=Path, required=True)
     parser.add_argument("--recipe", default="quick")
-    parser.add_argument("--clean", action="store_true", help="bicubic alone instead of blur, binning and noise")
-    parser.add_argument("--run", type=Path, help="folder of the run; a run that is there goes on")
+    parser.add_argument("--clean", action="store_true", help="bicubic only, instead of blur, binning and noise")
+    parser.add_argument("--run", type=Path, help="folder of the run; a run that is in it continues")
     parser.add_argument("--length", type=float, default=1.0)
     arguments = parser.parse_args()
     degradation = Degradation() if arguments.clean else MICROSCOPE
@@ -61,7 +61,7 @@ def main() -> None:
     height, width = (n // base.scale * base.scale for n in truth.shape)
     truth = truth[:height, :width]
     low = degrade(truth, base.scale, degradation)
-    begun = time.perf_counter()
+    start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         tuned = sr.finetune(
             base,
@@ -69,11 +69,11 @@ def main() -> None:
             recipe,
             folder=arguments.run or Path(folder) / "run",
             save=False,
-            listen=lambda event: (
+            on_event=lambda event: (
                 isinstance(event, Validated) and print(f"  step {event.step}: {event.sentence()}", flush=True)
             ),
         )
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - start
     blocks = {
         "bicubic": psnr_of_blocks(resize(low, factor=base.scale), truth, base.scale),
         "before": psnr_of_blocks(sr.upscale(low, base), truth, base.scale),

@@ -1,11 +1,11 @@
-"""Streaming beside the whole image and beside customary tiles: error, time, memory, in one run on one machine.
+"""Compare streaming with the whole image and with common tiles: error, time and memory, in one run on one machine.
 
     python benchmarks/inference.py --weights realesrgan-x4plus.fp16.pth [--parts error time memory ...]
 
-Customary tiles are those of Real-ESRGAN: 256 pixels, 10 of padding, NCHW, float32, one by one, no blending. Times are
-medians of runs in turn, so that a change of the machine's speed meets all alike; their spread is the range. Memory is
-that of a process of its own (its largest resident size), beyond what it had before and beyond the result; once as the C
-library has it, which keeps what was freed in pieces for later, and once with glibc told to give it back.
+Common tiles are those of Real-ESRGAN: 256 pixels, 10 of padding, NCHW, float32, one by one, no blending. Times are
+medians, with their range; the cases alternate, so that a change of the machine's speed affects all of them. Memory is
+the largest resident size of a separate process, less its size before and that of the result. It is measured with the
+default C library, which keeps freed pieces for later, and with glibc set to return them.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 import napari_sr as sr
-from napari_sr.inference.memory import cut_plane
-from napari_sr.inference.plane import PlaneRunner
-from napari_sr.inference.streaming.narrow import NarrowConvolution
-from napari_sr.inference.streaming.plan import plan_stream
-from napari_sr.inference.streaming.rows import Rows, gather
-from napari_sr.inference.streaming.stream import stream
+from napari_sr.inference.compute.memory import cut_plane
+from napari_sr.inference.compute.plane import PlaneRunner
+from napari_sr.inference.compute.streaming.narrow import NarrowConvolution
+from napari_sr.inference.compute.streaming.plan import plan_stream
+from napari_sr.inference.compute.streaming.rows import Rows, gather
+from napari_sr.inference.compute.streaming.stream import stream
 from napari_sr.networks import SRCNN
 
 NHWC = torch.channels_last
-#: TFLOP/s that an H100's memory allows a dense block whose torch.cat, activation and sum are kernels of their own, and
-#: one in which they are fused with the convolutions.
+#: Limits by the memory bandwidth of an H100, in TFLOP/s: of a dense block with separate kernels for torch.cat,
+#: activation and sum, and of one in which they are fused with the convolutions.
 GPU_BOUNDS = (300, 840)
-#: Has glibc take and give back every piece above 256 KiB by itself.
-GIVE_BACK = "glibc.malloc.mmap_threshold=262144:glibc.malloc.trim_threshold=262144"
+#: Makes glibc allocate and return each piece above 256 KiB separately.
+RETURN_MEMORY = "glibc.malloc.mmap_threshold=262144:glibc.malloc.trim_threshold=262144"
 
 
 def processor() -> str:
-    """Name of the processor, cores and threads."""
+    """Return the name of the processor and the number of threads."""
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -57,19 +57,19 @@ def processor() -> str:
 
 
 def size_of(text: str) -> tuple[int, int]:
-    """Height and width from "512x128"."""
+    """Return height and width of a text such as "512x128"."""
     height, width = (int(n) for n in text.split("x"))
     return height, width
 
 
 def ready(network: nn.Module, dtype: torch.dtype, nhwc: bool = True, device: str = "cpu") -> nn.Module:
-    """A copy of a network in a precision and a layout."""
+    """Return a copy of a network in a number format and memory layout."""
     made = copy.deepcopy(network).to(device, dtype).eval()
     return made.to(memory_format=NHWC) if nhwc else made
 
 
-def customary(network: nn.Module, image: torch.Tensor, tile: int = 256, pad: int = 10) -> torch.Tensor:
-    """Real-ESRGAN's tiles: cut with padding, crop, put side by side."""
+def common_tiles(network: nn.Module, image: torch.Tensor, tile: int = 256, pad: int = 10) -> torch.Tensor:
+    """Upscale by Real-ESRGAN's tiles, which are cut with padding, cropped and placed side by side."""
     scale = network.scale
     height, width = image.shape[2:]
     out = image.new_empty((1, network.out_channels, height * scale, width * scale))
@@ -84,10 +84,10 @@ def customary(network: nn.Module, image: torch.Tensor, tile: int = 256, pad: int
 
 
 def streamed(network: nn.Module, image: torch.Tensor, strip: int) -> torch.Tensor:
-    """The whole image by streaming."""
+    """Upscale the whole image by streaming."""
     height, width = image.shape[2:]
     plan = plan_stream(network)
-    # The result is one array that the strips are written into, as in a job.
+    # The strips are written into one array, as in a job.
     out = torch.empty((1, network.out_channels, height * network.scale, width * network.scale))
     row = 0
     for part in stream(plan, lambda a, b: image[:, :, a:b], height, width, strip):
@@ -97,29 +97,27 @@ def streamed(network: nn.Module, image: torch.Tensor, strip: int) -> torch.Tenso
 
 
 def in_turn(cases: dict[str, Callable[[], object]], runs: int, warm_up: int = 1) -> dict[str, list[float]]:
-    """Seconds of each case, run in turn after some runs to warm up."""
+    """Run the cases alternately and return the seconds of each run, without those of the warm-up."""
     times: dict[str, list[float]] = {name: [] for name in cases}
     for run in range(warm_up + runs):
         for name, case in cases.items():
-            begun = time.perf_counter()
+            start = time.perf_counter()
             case()
             if run >= warm_up:
-                times[name].append(time.perf_counter() - begun)
+                times[name].append(time.perf_counter() - start)
     return times
 
 
 def row(name: str, seconds: list[float], base: float | None) -> None:
-    """Print one line of times, and the ratio to a base."""
+    """Print a line of times, with the ratio to a base."""
     ratio = "" if base is None else f"   ratio {median(seconds) / base:.3f}"
     print(f"  {name:38s} {median(seconds):8.2f} s  ({min(seconds):.2f} to {max(seconds):.2f}){ratio}", flush=True)
 
 
 def measure_error(weights: list[Path]) -> None:
-    """Error of stream and whole image: float32 against float64, half precision against float32; parts of the range."""
-    print(
-        "\nLargest error in parts of the range, sizes 61 x 47, strips of 1, 2, 7, 16 and 64; float32 against float64,"
-    )
-    print("half precision against float32 of the whole image")
+    """Print the errors of streamed and whole image as fractions of the range."""
+    print("\nLargest error as a fraction of the range, 61 x 47 pixels, strips of 1, 2, 7, 16 and 64;")
+    print("float32 against float64, half precision against float32 of the whole image")
     for path in weights:
         torch.manual_seed(0)
         scale = 3 if "srcnn" in path.name else None
@@ -131,15 +129,15 @@ def measure_error(weights: list[Path]) -> None:
         for dtype in (torch.float32, torch.bfloat16, torch.float16):
             module = ready(network, dtype)
             x = image.to(dtype).contiguous(memory_format=NHWC)
-            found = module(x)
+            result = module(x)
             parts = [streamed(module, x, strip) for strip in (1, 2, 7, 16, 64)]
             whole, stream_error = (
-                max(float((part.double() - exact).abs().max()) / span for part in group) for group in ([found], parts)
+                max(float((part.double() - exact).abs().max()) / span for part in group) for group in ([result], parts)
             )
             name = str(dtype).removeprefix("torch.")
             line += f"  {name}: whole {whole:.2e} streamed {stream_error:.2e}"
             if dtype == torch.float32:
-                exact = found.double()
+                exact = result.double()
         print(line, flush=True)
 
 
@@ -152,7 +150,7 @@ def measure_time(
     warm_up: int,
     with_tiles: bool = True,
 ) -> None:
-    """Stream, whole image and customary tiles in turn."""
+    """Print times of stream, whole image and common tiles."""
     plain, tiles = ready(network, torch.float32), ready(network, torch.float32, nhwc=False)
     half = ready(network, torch.bfloat16)
     for height, width in sizes:
@@ -164,7 +162,7 @@ def measure_time(
             cases["whole image, float32"] = lambda x=x: plain(x)
             cases["streamed, float32"] = lambda x=x: streamed(plain, x, strip)
         if with_tiles:
-            cases["customary tiles, float32"] = lambda image=image: customary(tiles, image)
+            cases["common tiles, float32"] = lambda image=image: common_tiles(tiles, image)
         if "bfloat16" in precisions:
             cases["whole image, bfloat16"] = lambda y=y: half(y)
             cases["streamed, bfloat16"] = lambda y=y: streamed(half, y, strip)
@@ -175,67 +173,67 @@ def measure_time(
             whole = times.get(f"whole image, {precision}")
             row(name, seconds, None if whole is None else median(whole))
         for precision in precisions if with_tiles else ():
-            slow = median(times["customary tiles, float32"])
-            print(f"  streamed {precision} over customary tiles: {median(times[f'streamed, {precision}']) / slow:.3f}")
+            slow = median(times["common tiles, float32"])
+            print(f"  streamed {precision} over common tiles: {median(times[f'streamed, {precision}']) / slow:.3f}")
 
 
 def resident(largest: bool = False) -> int:
-    """Bytes of this process in memory, now or at most since `forget_largest`; Linux only."""
+    """Return the bytes of this process in memory, now or at most since `reset_largest`; on Linux only."""
     key = "VmHWM:" if largest else "VmRSS:"
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith(key)).split()[1]) * 1024
 
 
-def forget_largest() -> None:
-    """Begin to look for the largest size anew."""
+def reset_largest() -> None:
+    """Reset the largest size of this process."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
 def memory_case(weights: str, height: int, width: int, budget: int) -> None:
-    """In a process of its own: peak memory of a stream beyond what was there and beyond the result."""
+    """Print the peak memory of a stream in this process, less the memory before and that of the result."""
     network = sr.load_model(weights).network
     runner = PlaneRunner(network, torch.device("cpu"), memory=budget)
     rng = np.random.default_rng(0)
     image = torch.from_numpy(rng.random((1, 3, height, width), dtype=np.float32))
     out = np.zeros((3, height * 4, width * 4), np.float32)
-    out += 1  # the pages are there before
+    out += 1  # allocates the pages
 
     def sink(top: int, left: int, part: torch.Tensor) -> None:
         out[:, top : top + part.shape[2], left : left + part.shape[3]] = part[0].numpy()
 
     gc.collect()
-    forget_largest()
+    reset_largest()
     before = resident()
-    begun = time.perf_counter()
+    start = time.perf_counter()
     runner.run(lambda t, b, le, r: image[:, :, t:b, le:r], 1, height, width, sink)
-    seconds = time.perf_counter() - begun
-    taken = resident(largest=True) - before
-    print(json.dumps({"bytes": taken, "seconds": seconds, "cut": runner.used, "planned": runner.peak}))
+    seconds = time.perf_counter() - start
+    used = resident(largest=True) - before
+    print(json.dumps({"bytes": used, "seconds": seconds, "cut": runner.tiling, "planned": runner.peak}))
 
 
 def measure_memory(weights: Path, cases: list[tuple[int, int, int]]) -> None:
-    """Peak memory for heights and widths, each in processes of its own."""
-    print("\nPeak memory beyond image and result (float32); and where what is freed is given back")
+    """Print the peak memory for sizes of images, each in separate processes."""
+    print("\nPeak memory besides image and result (float32); and with freed memory returned to the system")
     for height, width, budget in cases:
         code = [sys.executable, __file__, "--weights", str(weights), "--case", str(height), str(width), str(budget)]
-        usual, back = (
+        default, returned = (
             json.loads(
                 subprocess.run(
                     code, check=True, capture_output=True, text=True, env={**os.environ, "GLIBC_TUNABLES": tunables}
                 ).stdout.splitlines()[-1]
             )
-            for tunables in ("", GIVE_BACK)
+            for tunables in ("", RETURN_MEMORY)
         )
         print(
-            f"  {height:5d} x {width:<5d} budget {budget / 2**30:.2f} GiB: {usual['bytes'] / 2**30:.3f} GiB "
-            f"(planned {usual['planned'] / 2**30:.3f}) in {usual['seconds']:.0f} s; given back: "
-            f"{back['bytes'] / 2**30:.3f} GiB in {back['seconds']:.0f} s; {usual['cut']}",
+            f"  {height:5d} x {width:<5d} budget {budget / 2**30:.2f} GiB: {default['bytes'] / 2**30:.3f} GiB "
+            f"(planned {default['planned'] / 2**30:.3f}) in {default['seconds']:.0f} s; returned: "
+            f"{returned['bytes'] / 2**30:.3f} GiB in {returned['seconds']:.0f} s; {default['cut']}",
             flush=True,
         )
 
 
 def measure_tensors(network: nn.Module, sizes: list[tuple[int, int]], budget: int) -> None:
-    """Most bytes of tensors at once while a job's stream runs, as torch's own record of its memory has it."""
+    """Print the peak of the bytes of tensors during a job's stream, from torch's memory profiler."""
     print("\nTensors at most, float32")
     for height, width in sizes:
         runner = PlaneRunner(network, torch.device("cpu"), memory=budget)
@@ -245,11 +243,11 @@ def measure_tensors(network: nn.Module, sizes: list[tuple[int, int]], budget: in
         assert record.profiler is not None and record.profiler.kineto_results is not None
         changes = [e for e in record.profiler.kineto_results.events() if e.name() == "[memory]"]
         held = np.cumsum([e.nbytes() for e in sorted(changes, key=lambda e: e.start_ns())])
-        print(f"  {height:5d} x {width:<5d} {held.max() / 2**20:.2f} MiB, {runner.used}", flush=True)
+        print(f"  {height:5d} x {width:<5d} {held.max() / 2**20:.2f} MiB, {runner.tiling}", flush=True)
 
 
 def measure_width(network: nn.Module) -> None:
-    """Cost of bands of columns as a function of the width, as planned."""
+    """Print the planned work and memory of bands of columns as a function of the width."""
     print("\nWork and memory by width, 23 blocks, float32, planned for 3 GiB")
     plan = plan_stream(ready(network, torch.float32))
     for width in (512, 1024, 2048, 4096, 8192, 16384, 65536):
@@ -266,7 +264,7 @@ def measure_width(network: nn.Module) -> None:
 
 
 def measure_srcnn(runs: int) -> None:
-    """A 2048 x 2048 uint16 plane through SRCNN x2, beside its bicubic and its convolutions at the machine's rate."""
+    """Print the time of SRCNN x2, and those of its bicubic and of its convolutions at the machine's rate."""
     network = SRCNN(scale=2).eval()
     rate = convolution_rate()
     plane = np.random.default_rng(0).integers(0, 4000, (2048, 2048), np.uint16)
@@ -287,7 +285,7 @@ def measure_srcnn(runs: int) -> None:
 
 
 def convolution_rate() -> float:
-    """Floating-point operations per second of 5 x 5 convolutions, 64 to 32 features, SRCNN's heaviest layer."""
+    """Return the floating-point operations per second of SRCNN's largest layer: 5 x 5, 64 to 32 features."""
     layer = nn.Conv2d(64, 32, 5, padding=2).to(memory_format=NHWC)
     x = torch.rand(1, 64, 256, 1024).contiguous(memory_format=NHWC)
     times = in_turn({"conv": lambda: layer(x)}, 7)["conv"]
@@ -295,8 +293,8 @@ def convolution_rate() -> float:
 
 
 def measure_narrow(runs: int) -> None:
-    """Convolutions of few features, several columns at once, beside the plain ones."""
-    print("\nConvolutions of few features, 16 rows of 4096 columns, float32")
+    """Print times of convolutions to few features, by several columns at once and by torch."""
+    print("\nConvolutions to few features, 16 rows of 4096 columns, float32")
     for channels, features, size in ((32, 1, 5), (32, 3, 5), (64, 3, 3), (64, 3, 9)):
         module = nn.Conv2d(channels, features, size).to(memory_format=NHWC)
         narrow = NarrowConvolution(module)
@@ -308,7 +306,7 @@ def measure_narrow(runs: int) -> None:
 
 
 def measure_dense(runs: int) -> None:
-    """One dense block's convolutions: concatenated each time, gathered from rows, and added up part by part."""
+    """Print times of a dense block with features that are concatenated, gathered from rows, or added part by part."""
     print("\nDense block (64 features, growth 32), 34 rows of 512 columns, float32")
     sizes = [64, 32, 32, 32, 32]
     outputs = [32, 32, 32, 32, 64]
@@ -322,10 +320,10 @@ def measure_dense(runs: int) -> None:
         for n, c in enumerate(convolutions)
     ]
     rows = [Rows() for _ in parts]
-    for kept, part in zip(rows, parts, strict=True):
-        # As in a stream: the rows that were kept, and those of the strip.
-        kept.append(part[:, :, :2])
-        kept.append(part[:, :, 2:])
+    for store, part in zip(rows, parts, strict=True):
+        # As in a stream: rows of the strip before, and those of this strip.
+        store.append(part[:, :, :2])
+        store.append(part[:, :, 2:])
 
     def by_cat() -> None:
         for n, convolution in enumerate(convolutions):
@@ -359,7 +357,7 @@ def measure_dense(runs: int) -> None:
 
 
 def measure_rate(network: nn.Module, device: torch.device, sides: list[int], runs: int) -> None:
-    """TFLOP/s of jobs' streams in float16 beside the plain module in both layouts and customary tiles."""
+    """Print TFLOP/s of a job's stream in float16, of the plain module in both layouts, and of common tiles."""
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
     print(f"\n{where}, float16; host to host for the stream, device to device for the others")
     flops = 2 * multiplications_per_pixel(network)
@@ -377,21 +375,21 @@ def measure_rate(network: nn.Module, device: torch.device, sides: list[int], run
             "streamed": streams,
             "plain module, NHWC": lambda x=there: nhwc(x.contiguous(memory_format=NHWC)),
             "plain module, NCHW": lambda x=there: planar(x),
-            "customary tiles, NCHW": lambda x=there: customary(planar, x),
+            "common tiles, NCHW": lambda x=there: common_tiles(planar, x),
         }
         for name, case in cases.items():
             try:
-                seconds = median(in_turn({name: synchronised(case, device)}, runs)[name])
+                seconds = median(in_turn({name: synchronized(case, device)}, runs)[name])
             except torch.OutOfMemoryError:
                 print(f"  {side} x {side} {name:22s} does not fit the device's memory", flush=True)
                 continue
             rate = flops * side**2 / seconds / 1e12
-            shares = ", ".join(f"{rate / bound:.0%} of {bound}" for bound in GPU_BOUNDS)
-            print(f"  {side} x {side} {name:22s} {seconds:8.3f} s {rate:8.3f} TFLOP/s ({shares})", flush=True)
+            fractions = ", ".join(f"{rate / bound:.0%} of {bound}" for bound in GPU_BOUNDS)
+            print(f"  {side} x {side} {name:22s} {seconds:8.3f} s {rate:8.3f} TFLOP/s ({fractions})", flush=True)
 
 
-def synchronised(case: Callable[[], object], device: torch.device) -> Callable[[], None]:
-    """A case that ends when the device has ended it."""
+def synchronized(case: Callable[[], object], device: torch.device) -> Callable[[], None]:
+    """Return a case that waits until the device has completed it."""
 
     def run() -> None:
         case()
@@ -402,7 +400,7 @@ def synchronised(case: Callable[[], object], device: torch.device) -> Callable[[
 
 
 def multiplications_per_pixel(network: nn.Module) -> float:
-    """Multiplications of a network's convolutions for each pixel of its input."""
+    """Count the multiplications of a network's convolutions for each pixel of its input."""
     side, total = 16, 0
     made = copy.deepcopy(network).float().eval()
 
@@ -429,13 +427,13 @@ def main() -> None:
     )
     parser.add_argument("--sizes", nargs="+", default=["256x512", "1024x512"], help="for the times")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--warm-up", type=int, default=1, help="for the times; 0 where a run takes minutes")
+    parser.add_argument("--warm-up", type=int, default=1, help="for the times; 0 if a run takes minutes")
     parser.add_argument("--strip", type=int, default=64)
     parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"], help="for the times")
-    parser.add_argument("--without-tiles", action="store_true", help="for the times: stream and whole image alone")
+    parser.add_argument("--without-tiles", action="store_true", help="for the times: stream and whole image only")
     parser.add_argument("--memory", nargs="+", default=["512x128", "2048x128", "8192x128", "2048x2048"])
     parser.add_argument(
-        "--tensors", nargs="+", default=["512x16", "2048x16", "8192x16"], help="narrow, for their record"
+        "--tensors", nargs="+", default=["512x16", "2048x16", "8192x16"], help="for the part tensors; narrow ones"
     )
     parser.add_argument("--budget", type=float, default=3.0, help="GiB, for the part memory")
     parser.add_argument("--device", help="for the part gpu; by default the first CUDA device")

@@ -1,24 +1,24 @@
-"""What a model is worth on microscopy images it has not seen, beside bicubic interpolation and classical restoration.
+"""Measure a model on microscopy images that are not used for training, with bicubic and classical restoration.
 
     python benchmarks/microscopy.py esrgan-fluorescence-x2 --high micro/BBBC007 [--recipe recipes/NAME.toml] [--alpha 1]
 
-Each image of the folder is degraded as the model's training did it (another blur and noise for each, drawn from the
-recipe's ranges by its place in the list), and brought back
+Each image of the folder is degraded as in the model's training, with a blur and noise of its own that are drawn from
+the recipe's ranges by its position in the list, and restored
 - by bicubic interpolation,
-- by the best of a Gaussian filter, a Wiener filter and Richardson-Lucy, each followed by bicubic interpolation. Its
-  strength is chosen by the truth: once for all images, as a user tunes a filter, and once for each image by itself,
-  which no user could do: a mark that favours them,
+- by the best of a Gaussian filter, a Wiener filter and Richardson-Lucy, each followed by bicubic interpolation. The
+  strength of the filter is chosen by the truth: once for all images, as a user adjusts a filter, and once for each
+  image, which is not possible without the truth and favors the filters,
 - by the model.
-PSNR counts the span from the truth's darkest to its brightest 0.1 % as the peak, so that dim and 16-bit images compare.
-Objects are what lies above Otsu's threshold in the truth, smoothed; their integrated intensity is the sum above the
-median of the background, and, in the last line, the plain sum (in electron microscopy no background is dark). The
-slope is that of the result over the truth, by least squares: over all pixels, and over the objects' integrated
-intensities.
+The peak of PSNR is the span from the truth's darkest to its brightest 0.1 %, so that dim and 16-bit images can be
+compared. Objects are regions of the smoothed truth above Otsu's threshold. Their integrated intensity is the sum above
+the median of the background and, in the last line, also the plain sum, since no background is dark in electron
+microscopy. The slope is that of the result over the truth by least squares, over all pixels and over the integrated
+intensities of the objects.
 
-Where noise hides a part of the truth, no slope of the result over the truth is 1: the estimate with the least squared
-error leaves that part out, and its slope is 1 - (squared error) / (variance of the truth), here "of the best estimate".
-What can be asked of an estimate is that the truth's slope over it is 1: where it says 100, the truth is 100 in the
-mean. That is the calibration.
+If noise hides a part of the truth, no estimate has a slope of 1 over the truth: that with the least squared error
+leaves this part out, and its slope is 1 - (squared error) / (variance of the truth), here "of the best estimate". But
+the slope of the truth over an estimate can be 1: where the estimate is 100, the mean of the truth is 100. This slope is
+the calibration.
 """
 
 from __future__ import annotations
@@ -39,17 +39,19 @@ from napari_sr.evaluation.folders import image_files
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.files import read_image
 from napari_sr.training import Degradation, Recipe, degrade, load_recipe
-from napari_sr.training.degradation import with_noise_times
+from napari_sr.training.data.degradation import with_noise_times
 
 Plane = npt.NDArray[np.float64]
 SIGMAS = (0.4, 0.6, 0.8, 1.0, 1.3, 1.7)
-"""Of the Gaussian filter and of the others' point spread function, in low-resolution pixels."""
+"""Widths of the Gaussian filter and of the other filters' point spread function, in low-resolution pixels."""
 BALANCES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+"""Regularization of the Wiener filter."""
 ITERATIONS = (1, 2, 4, 8, 16)
+"""Iterations of Richardson-Lucy."""
 
 
 def planes(folder: Path, channel: int | None) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
-    """The grey planes of the images of a folder, with their names."""
+    """Yield the gray planes of the images of a folder, with their names."""
     for path in image_files(folder):
         image = read_image(path)
         axes = parse_axes(image.axes, image.data.shape)
@@ -59,7 +61,7 @@ def planes(folder: Path, channel: int | None) -> Iterator[tuple[str, npt.NDArray
 
 
 def point_spread(sigma: float) -> Plane:
-    """A Gaussian point spread function that sums to 1."""
+    """Return a Gaussian point spread function with the sum 1."""
     radius = max(1, int(np.ceil(3 * sigma)))
     line = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     kernel = np.outer(line, line)
@@ -67,13 +69,13 @@ def point_spread(sigma: float) -> Plane:
 
 
 def restored(low: Plane) -> Iterator[tuple[str, Plane]]:
-    """The low-resolution image by every classical restoration and its settings, in its own values."""
+    """Yield the results of all classical restorations of a low-resolution image, with their settings."""
     span = float(low.max() - low.min()) or 1.0
     unit = (low - low.min()) / span
     for sigma in SIGMAS:
         yield f"Gaussian {sigma}", ndimage.gaussian_filter(low, sigma)
         psf = point_spread(sigma)
-        # Mirrored borders: both work on a torus or on zeros outside.
+        # Mirrored borders, since the filters assume periodic images or zeros outside.
         wide = np.pad(unit, len(psf), mode="reflect")
         inner = (slice(len(psf), -len(psf)),) * 2
         for balance in BALANCES:
@@ -84,7 +86,7 @@ def restored(low: Plane) -> Iterator[tuple[str, Plane]]:
 
 
 def restorations(low: Plane, scale: int, truth: Plane, peak: float) -> dict[str, float]:
-    """The PSNR of each classical restoration, with its settings, followed by bicubic interpolation."""
+    """Return the PSNR of each classical restoration, followed by bicubic interpolation, by its settings."""
     return {
         name: psnr(bicubic(result, scale)[border(scale)], truth[border(scale)], data_range=peak)
         for name, result in restored(low)
@@ -92,40 +94,41 @@ def restorations(low: Plane, scale: int, truth: Plane, peak: float) -> dict[str,
 
 
 def border(scale: int) -> tuple[slice, slice]:
-    """All but a border as wide as the factor."""
+    """Return the index of an image without a border as wide as the factor."""
     return (slice(scale, -scale),) * 2
 
 
 def objects(truth: Plane) -> tuple[npt.NDArray[np.int32], int, float]:
-    """Label what stands out of the background; the labels, their number and the background's median."""
+    """Label the objects of an image; return the labels, their number and the median of the background."""
     smooth = ndimage.gaussian_filter(truth, 2)
-    found = smooth > threshold_otsu(smooth)
-    labels, count = ndimage.label(ndimage.binary_dilation(found, iterations=3))
+    bright = smooth > threshold_otsu(smooth)
+    labels, count = ndimage.label(ndimage.binary_dilation(bright, iterations=3))
     sizes = ndimage.sum_labels(np.ones_like(truth), labels, range(1, count + 1))
     labels[np.isin(labels, 1 + np.flatnonzero(sizes < 200))] = 0
-    kept = np.unique(labels[labels > 0])
-    return np.searchsorted(kept, labels) * (labels > 0) + (labels > 0), len(kept), float(np.median(truth[labels == 0]))
+    large = np.unique(labels[labels > 0])
+    background = float(np.median(truth[labels == 0]))
+    return np.searchsorted(large, labels) * (labels > 0) + (labels > 0), len(large), background
 
 
 def slope(result: Plane, truth: Plane) -> float:
-    """Slope of the straight line that gives the result from the truth, by least squares."""
+    """Return the slope of the result over the truth, by least squares."""
     return float(np.cov(truth.ravel(), result.ravel())[0, 1] / np.var(truth, ddof=1))
 
 
 def best_slope(result: Plane, truth: Plane) -> float:
-    """Slope that an estimate of this squared error has over the truth, if none of the same data has less error."""
+    """Return the slope over the truth of the estimate with the least squared error, if this is its error."""
     return 1 - float(np.mean((result - truth) ** 2) / np.var(truth))
 
 
 def compare(ours: list[float], classical: list[dict[str, float]]) -> None:
-    """Print how the classical restorations do beside the model: by the best settings for all images, and for each."""
-    once = max(classical[0], key=lambda name: np.mean([found[name] for found in classical]))
-    for words, theirs in (
-        (f"{once}, one setting for all images", [found[once] for found in classical]),
-        ("its own for each image", [max(found.values()) for found in classical]),
+    """Compare the classical restorations with the model: with one setting for all images, and with one for each."""
+    once = max(classical[0], key=lambda name: np.mean([values[name] for values in classical]))
+    for settings, theirs in (
+        (f"{once}, one setting for all images", [values[once] for values in classical]),
+        ("with one setting for each image", [max(values.values()) for values in classical]),
     ):
         print(
-            f"the best classical restoration, {words}: {np.mean(theirs):.2f} dB in the mean, the model "
+            f"the best classical restoration, {settings}: {np.mean(theirs):.2f} dB in the mean, the model "
             f"{np.mean(ours):.2f}, better on {sum(a > b for a, b in zip(ours, theirs, strict=True))}"
         )
 
@@ -134,10 +137,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model")
     parser.add_argument("--high", type=Path, required=True, help="the truth: a file or a folder")
-    parser.add_argument("--recipe", help="whose degradation; by default that on the model's card")
+    parser.add_argument("--recipe", help="recipe of the degradation; by default that on the model's card")
     parser.add_argument("--channel", type=int, help="only this plane of each file, from 0")
     parser.add_argument("--alpha", type=float)
-    parser.add_argument("--draws", type=int, default=1, help="how often each image is degraded, each time otherwise")
+    parser.add_argument("--draws", type=int, default=1, help="number of random degradations of each image")
     parser.add_argument("--plain", action="store_true", help="leave the classical restorations out")
     arguments = parser.parse_args()
     model = sr.load_model(arguments.model)
@@ -151,7 +154,7 @@ def main() -> None:
 def report(
     model: sr.Model, degradation: Degradation, images: list[tuple[str, npt.NDArray[np.generic]]], plain: bool
 ) -> None:
-    """Print the table, image by image, and what the objects say."""
+    """Print a line for each image, and the integrated intensities of the objects."""
     scale = model.scale
     print(
         "| image | bicubic | best classical | model | gain over bicubic | slope (pixels) | of the best estimate "
@@ -165,25 +168,25 @@ def report(
         truth = whole[: whole.shape[0] // scale * scale, : whole.shape[1] // scale * scale]
         low_end, high_end = np.quantile(truth, (0.001, 0.999))
         peak = float(high_end - low_end)
-        # The recipe's noise is that of 8-bit values; in 16 bits it is as strong beside the image's own span.
+        # The recipe's noise is that of 8-bit values; for 16 bits it is scaled to the span of the image.
         noise = with_noise_times(degradation, peak / 255 if truth.dtype.itemsize > 1 else 1.0)
         low = degrade(truth, scale, noise, seed=number + 1)
         exact, inner = truth.astype(float), border(scale)
-        made = sr.upscale(low, model).astype(float)
-        plainly = psnr(bicubic(low.astype(float), scale)[inner], exact[inner], data_range=peak)
+        result = sr.upscale(low, model).astype(float)
+        interpolated = psnr(bicubic(low.astype(float), scale)[inner], exact[inner], data_range=peak)
         classical.append({"": np.nan} if plain else restorations(low.astype(float), scale, exact, peak))
         best = max(classical[-1], key=classical[-1].__getitem__)
-        ours = psnr(made[inner], exact[inner], data_range=peak)
+        ours = psnr(result[inner], exact[inner], data_range=peak)
         labels, count, dark = objects(exact)
-        above = (made - dark, exact - dark, made, exact)
+        above = (result - dark, exact - dark, result, exact)
         pairs = np.array([ndimage.sum_labels(image, labels, range(1, count + 1)) for image in above])
         sums.append(pairs)
-        gains.append(ours - plainly)
+        gains.append(ours - interpolated)
         figures.append(ours)
-        share = pairs[0].sum() / pairs[1].sum() if count else np.nan
-        line = f"| {name} | {plainly:.2f} | {classical[-1][best]:.2f} {best.partition(' ')[0]} | {ours:.2f} "
-        slopes = f"{slope(made, exact):.3f} | {best_slope(made, exact):.3f} | {slope(exact, made):.3f}"
-        print(line + f"| {gains[-1]:+.2f} | {slopes} | {count} | {100 * (share - 1):+.2f} % |", flush=True)
+        ratio = pairs[0].sum() / pairs[1].sum() if count else np.nan
+        line = f"| {name} | {interpolated:.2f} | {classical[-1][best]:.2f} {best.partition(' ')[0]} | {ours:.2f} "
+        slopes = f"{slope(result, exact):.3f} | {best_slope(result, exact):.3f} | {slope(exact, result):.3f}"
+        print(line + f"| {gains[-1]:+.2f} | {slopes} | {count} | {100 * (ratio - 1):+.2f} % |", flush=True)
     every = np.concatenate(sums, axis=1)
     print(
         f"{model.name}: gain over bicubic {np.mean(gains):+.2f} dB in the mean, {min(gains):+.2f} at least, better on "

@@ -1,11 +1,11 @@
-"""How much of a training is training: phases of a step, and steps a second beside a plain loop.
+"""Measure the overhead of a training: time of the phases of a step, and steps per second beside a plain loop.
 
     python benchmarks/training.py [--steps 30] [--threads 2]
 
-Trains SRCNN and the compact RRDB on a drawn texture. `forward`, `losses`, `backward` and `optimiser` are the work that
-any training has; `data` is the drawing of patches, `rest` everything else (controls, events, log, averages of
-the weights). The plain loop does the same work with the same patches, drawn beforehand, and nothing besides; the two
-take turns, so that what else the machine does falls on both.
+SRCNN and the compact RRDB are trained on a random texture. The phases `forward`, `losses`, `backward` and `optimizer`
+are necessary work; `data` is the drawing of patches, and `rest` everything else (controls, events, log, averages of the
+weights). The plain loop does the same work on the same patches, which are drawn beforehand. The two alternate step by
+step, so that other load of the machine slows down both.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch.nn import functional
 from napari_sr.training import Recipe, Training
 from napari_sr.training.controls import Controls
 from napari_sr.training.events import StepDone
-from napari_sr.training.generator import make_generator
+from napari_sr.training.loop.generator import make_generator
 
 RECIPES = {
     "SRCNN 9-5-5 x3": """
@@ -45,7 +45,7 @@ features = [64, 32]
 [[stages]]
 steps = STEPS
 losses = [{ kind = "mse" }]
-optimiser = { rate = 1e-4 }
+optimizer = { learning_rate = 1e-4 }
 """,
     "RRDB 32-16-6 x4": """
 name = "rrdb"
@@ -67,25 +67,25 @@ blocks = 6
 [[stages]]
 steps = STEPS
 losses = [{ kind = "l1" }]
-optimiser = { rate = 1e-4 }
+optimizer = { learning_rate = 1e-4 }
 """,
 }
-WORK = ("forward", "losses", "backward", "optimiser")
-#: Steps that are not counted: the first ones choose kernels and allot memory.
+WORK = ("forward", "losses", "backward", "optimizer")
+#: Number of first steps that are not counted, since they choose kernels and allocate memory.
 WARM = 3
 
 
 class Phases:
-    """Adds up how long each phase of the counted steps takes."""
+    """Sums of the time of each phase over the counted steps."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self.steps: list[float] = []
-        self._last = self._begun = time.perf_counter()
+        self._last = self._start = time.perf_counter()
 
     def phase(self, name: str) -> None:
         now = time.perf_counter()
-        # "step" is asked for before a step begins, "" in between: both are not the step's own work.
+        # The empty name is that of the check between two steps, which is not work of a step.
         self.seconds[name or "rest"] = self.seconds.get(name or "rest", 0.0) + now - self._last
         self._last = now
 
@@ -93,10 +93,10 @@ class Phases:
         now = time.perf_counter()
         self.phase("rest")
         if number > WARM:
-            self.steps.append(now - self._begun)
+            self.steps.append(now - self._start)
         else:
             self.seconds.clear()
-        self._begun = self._last = now
+        self._start = self._last = now
 
 
 def texture(side: int = 1024) -> np.ndarray:
@@ -105,16 +105,16 @@ def texture(side: int = 1024) -> np.ndarray:
 
 
 def measure(recipe: Recipe, image: np.ndarray, folder: Path) -> tuple[Phases, list[float]]:
-    """Let the training and the plain loop take turns, step by step; give phases, and seconds of the plain steps."""
+    """Alternate steps of the training and of the plain loop; return the phases, and the seconds of the plain steps."""
     phases, plain = Phases(), PlainLoop(recipe, image, folder / "plain")
 
-    def hear(event: object) -> None:
+    def on_event(event: object) -> None:
         if isinstance(event, StepDone):
             phases.step(event.step)
             plain.step(event.step)
-            phases._begun = phases._last = time.perf_counter()
+            phases._start = phases._last = time.perf_counter()
 
-    training = Training(recipe, [image], folder=folder / "run", device="cpu", listen=hear)
+    training = Training(recipe, [image], folder=folder / "run", device="cpu", on_event=on_event)
     check = Controls.check
 
     def checked(self: Controls, phase: str = "") -> None:
@@ -130,7 +130,7 @@ def measure(recipe: Recipe, image: np.ndarray, folder: Path) -> tuple[Phases, li
 
 
 class PlainLoop:
-    """The loop that anyone would write: forward, loss, backward, step."""
+    """The shortest training loop: forward pass, loss, backward pass, step of the optimizer."""
 
     def __init__(self, recipe: Recipe, image: np.ndarray, folder: Path) -> None:
         self.generator = make_generator(recipe, None, rgb=False)
@@ -138,21 +138,21 @@ class PlainLoop:
         self.forward = self.generator.for_patches()
         stage = recipe.stages[0]
         self.loss = functional.mse_loss if stage.losses[0].kind == "mse" else functional.l1_loss
-        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=stage.optimiser.rate, fused=True)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=stage.optimizer.learning_rate, fused=True)
         patches = Training(recipe, [image], folder=folder, device="cpu").prepare().patches
         self.batches = [patches.batch(0, step, range(recipe.patches.batch)) for step in range(recipe.steps)]
         self.seconds: list[float] = []
 
     def step(self, number: int) -> None:
         low, high = (t.contiguous(memory_format=torch.channels_last) for t in self.batches[number - 1])
-        begun = time.perf_counter()
-        self.optimiser.zero_grad(set_to_none=True)
+        start = time.perf_counter()
+        self.optimizer.zero_grad(set_to_none=True)
         loss = self.loss(self.forward(low), high)
         loss.backward()
-        self.optimiser.step()
+        self.optimizer.step()
         loss.item()
         if number > WARM:
-            self.seconds.append(time.perf_counter() - begun)
+            self.seconds.append(time.perf_counter() - start)
 
 
 def main() -> None:
@@ -168,10 +168,10 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             phases, plain = measure(recipe, image, Path(folder))
         total = sum(phases.steps)
-        share = sum(phases.seconds.get(phase, 0.0) for phase in WORK) / total
-        told = ", ".join(f"{phase} {seconds / total:.1%}" for phase, seconds in phases.seconds.items())
+        fraction = sum(phases.seconds.get(phase, 0.0) for phase in WORK) / total
+        parts = ", ".join(f"{phase} {seconds / total:.1%}" for phase, seconds in phases.seconds.items())
         ratio = statistics.median(plain) / statistics.median(phases.steps)
-        print(f"{name}: {share:.1%} of the time is work ({told})")
+        print(f"{name}: {fraction:.1%} of the time is work ({parts})")
         print(
             f"  {1 / statistics.median(phases.steps):.2f} steps/s, plain loop {1 / statistics.median(plain):.2f} "
             f"(ratio {ratio:.3f}, medians of {len(plain)})"

@@ -1,9 +1,9 @@
-"""How the window feels: opening a panel, the longest stall of the event loop, and a move of alpha to its picture.
+"""Response of the window: opening a panel, longest stall of the event loop, time from a change of alpha to its preview.
 
     scripts/with-display python benchmarks/window.py [--size 256]
 
-A window with a real canvas is needed. The figures are printed as they come, with the machine they were taken on; none
-of them is asserted anywhere. The pair is the bundled one of about a million weights.
+Needs a window with a real canvas. The figures are printed with the machine on which they were measured; no test depends
+on them. The model is the bundled pair of about a million weights.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TICK_MS = 2
 
 
 class Stalls:
-    """The longest time between two rounds of the event loop; a timer that is due every 2 ms notes them."""
+    """Measures the longest time between two rounds of the event loop with a timer of 2 ms."""
 
     def __init__(self) -> None:
         self.longest = 0.0
@@ -73,10 +73,10 @@ def opening(stalls: Stalls) -> tuple[napari.Viewer, object]:
     QTest.qWait(1500)
     stalls.start()
     QTest.qWait(500)
-    print(f"napari alone, idle: {stalls.stop()}")
+    print(f"napari without a panel, idle: {stalls.stop()}")
     assert "torch" not in sys.modules
     started = time.perf_counter()
-    from napari_sr.widgets.esrgan_panel import ESRGANPanel
+    from napari_sr.widgets.upscale.families import ESRGANPanel
 
     imported = time.perf_counter()
     panel = ESRGANPanel(viewer)
@@ -89,9 +89,9 @@ def opening(stalls: Stalls) -> tuple[napari.Viewer, object]:
         f"panel drawn in {shown - started:.2f} s (import {imported - started:.2f}, made {made - imported:.2f}, "
         f"docked and drawn {shown - made:.2f})"
     )
-    wait_while(lambda: "torch" not in sys.modules or not panel.settings.known)
+    wait_while(lambda: "torch" not in sys.modules or not panel.settings.device.known)
     QTest.qWait(1500)
-    print(f"while torch loads behind it ({time.perf_counter() - shown - 1.5:.1f} s): {stalls.stop()}")
+    print(f"while torch is imported ({time.perf_counter() - shown - 1.5:.1f} s): {stalls.stop()}")
     return viewer, panel
 
 
@@ -107,7 +107,7 @@ def alpha(viewer: napari.Viewer, panel: object, stalls: Stalls, size: int) -> No
         panel.preview_controls.switch.value = True
         wait_while(lambda: panel.preview.busy)
         if panel.preview.layer is None:
-            raise SystemExit(f"There is no preview: {panel.preview_controls.says.value}")
+            raise SystemExit(f"There is no preview: {panel.preview_controls.message.value}")
         seconds, refined = [], []
         stalls.start()
         for value in (0.2, 0.4, 0.6, 0.8, 1.0):
@@ -125,7 +125,7 @@ def alpha(viewer: napari.Viewer, panel: object, stalls: Stalls, size: int) -> No
             f"exact border after {statistics.median(refined):.2f} s; {stalls.stop()}"
         )
         panel.preview_controls.switch.value = False
-        # Cleared in the same round of the event loop, the canvas has been seen to crash while it drew.
+        # If the layers were cleared in the same round of the event loop, the canvas could crash while it drew.
         QTest.qWait(500)
 
 

@@ -1,8 +1,8 @@
 """Make the pictures of the panels in docs/pictures from real windows.
 
-    scripts/with-display python docs/make_pictures.py [--size 1400x900] [--out docs/pictures] [NAME ...]
+    scripts/with-display python docs/make_preview.py [--size 1400x900] [--out docs/pictures] [NAME ...]
 
-Each picture is a napari window with a sample, a panel, and what somebody would have done in it. Look at every one.
+Each picture is a napari window with a sample and a panel after a few actions. Look at every picture before you commit.
 """
 
 from __future__ import annotations
@@ -20,13 +20,11 @@ from napari.layers import Layer
 from napari.settings import get_settings
 from qtpy.QtTest import QTest
 
-from napari_sr.widgets.esrgan_panel import ESRGANPanel
-from napari_sr.widgets.finetune_panel import FinetunePanel
-from napari_sr.widgets.panel import UpscalePanel
-from napari_sr.widgets.panel_opening import show_panel
-from napari_sr.widgets.sample_data import electron_high, electron_low, fluorescence_low
-from napari_sr.widgets.srcnn_panel import SRCNNPanel
-from napari_sr.widgets.srgan_panel import SRGANPanel
+from napari_sr.widgets.finetune.panel import FinetunePanel
+from napari_sr.widgets.plugin.sample_data import electron_high, electron_low, fluorescence_low
+from napari_sr.widgets.upscale.families import ESRGANPanel, SRCNNPanel, SRGANPanel
+from napari_sr.widgets.upscale.opening import show_panel
+from napari_sr.widgets.upscale.panel import UpscalePanel
 
 _DRAWING_MS = 700
 _ELECTRON = "esrgan-electron-x4"
@@ -44,7 +42,7 @@ class Scene:
         self.viewer.add_layer(Layer.create(*data[0]))
         panel = panel_class(self.viewer)
         self.viewer.window.add_dock_widget(panel, name=name)
-        self.wait(lambda: not panel.settings.known)
+        self.wait(lambda: not panel.settings.device.known)
         QTest.qWait(_DRAWING_MS)
         self.viewer.reset_view()
         return panel
@@ -57,17 +55,17 @@ class Scene:
         panel.recipe.steps.value = steps
         QTest.qWait(_DRAWING_MS)
         self.viewer.reset_view()
-        self.wait(lambda: panel.picture.busy)
+        self.wait(lambda: panel.degradation_preview.busy)
         return panel
 
     def wait(self, condition: Callable[[], bool], seconds: float = 1800) -> None:
         ends = time.monotonic() + seconds
         while condition():
             if time.monotonic() > ends:
-                raise SystemExit("What the picture shows did not come about.")
+                raise SystemExit(f"The scene was not complete after {seconds:g} s.")
             QTest.qWait(20)
 
-    def glance(self, panel: UpscalePanel) -> None:
+    def summary(self, panel: UpscalePanel) -> None:
         self.wait(lambda: panel.time.seconds is None)
 
     def save(self, path: Path) -> None:
@@ -79,7 +77,7 @@ class Scene:
 def esrgan(scene: Scene) -> None:
     """A preview of the view, split against bicubic."""
     panel = scene.open(fluorescence_low(), ESRGANPanel, "ESRGAN")
-    scene.glance(panel)
+    scene.summary(panel)
     panel.preview_controls.switch.value = True
     scene.wait(lambda: panel.preview.busy)
     scene.viewer.scene.camera.zoom *= 2
@@ -88,34 +86,34 @@ def esrgan(scene: Scene) -> None:
 
 
 def srcnn(scene: Scene) -> None:
-    """A run that has come to its end."""
+    """A run that has ended."""
     panel = scene.open(fluorescence_low(), SRCNNPanel, "SRCNN")
-    scene.glance(panel)
+    scene.summary(panel)
     panel.controls.run_button.native.click()
     scene.wait(lambda: panel.running)
 
 
 def srgan(scene: Scene) -> None:
-    """A pair between faithful and sharp, on a preview of the view."""
+    """A pair of weight sets, with a preview of the view."""
     panel = scene.open(fluorescence_low(), SRGANPanel, "SRGAN")
-    scene.glance(panel)
+    scene.summary(panel)
     panel.preview_controls.switch.value = True
     scene.wait(lambda: panel.preview.busy)
 
 
 def more(scene: Scene) -> None:
-    """All there is under "More"."""
+    """All rows under "More"."""
     panel = scene.open(electron_low(), ESRGANPanel, "ESRGAN")
     panel.models.select(_ELECTRON)
-    panel.settings.intensity.value, panel.settings.tiling.value = "percentile", "overlap"
+    panel.settings.intensity.kind.value, panel.settings.tiling.kind.value = "percentile", "overlap"
     panel.more.open = True
-    scene.glance(panel)
+    scene.summary(panel)
     QTest.qWait(_DRAWING_MS)
     panel.scroll.verticalScrollBar().setValue(panel.scroll.verticalScrollBar().maximum())
 
 
 def stack(scene: Scene) -> None:
-    """A stack whose pixel size is said, and rectangles that are upscaled in their places."""
+    """A stack with an entered pixel size, and rectangles that are upscaled in their places."""
     low = electron_low()[0][0]
     planes = np.stack([low, low[::-1], low[:, ::-1]])
     panel = scene.open([(planes, {"name": "stack"}, "image")], ESRGANPanel, "ESRGAN")
@@ -136,9 +134,9 @@ def stack(scene: Scene) -> None:
     )
     scene.viewer.dims.set_point(0, 0.3)
     scene.viewer.reset_view()
-    panel.where.where.value = "rectangles"
+    panel.part_choice.kind.value = "rectangles"
     panel.size.kind.value = "pixel"
-    scene.glance(panel)
+    scene.summary(panel)
     panel.controls.run_button.native.click()
     scene.wait(lambda: panel.running)
 
@@ -148,47 +146,49 @@ def light(scene: Scene) -> None:
     scene.viewer.theme = "light"
     panel = scene.open(electron_low(), ESRGANPanel, "ESRGAN")
     panel.models.select(_ELECTRON)
-    scene.glance(panel)
+    scene.summary(panel)
     panel.preview_controls.switch.value = True
     scene.wait(lambda: panel.preview.busy)
 
 
 def finetune(scene: Scene) -> None:
-    """A training that is set up: an image, what the microscope does to it, and what that looks like."""
+    """A training that is set up: an image, its degradation, and the low-resolution image."""
     panel = scene.finetune(electron_high(), "srcnn-x4", steps=400)
-    panel.degradation.noisy.value = True
-    panel.degradation.gain.value, panel.degradation.read.value = 0.5, 4.0
-    scene.wait(lambda: panel.picture.busy)
+    panel.degradation.noise.switch.value = True
+    panel.degradation.noise.gain.value, panel.degradation.noise.read.value = 0.5, 4.0
+    scene.wait(lambda: panel.degradation_preview.busy)
 
 
 def finetuning(scene: Scene) -> None:
-    """A training that goes on."""
+    """A training in progress, paused."""
     panel = scene.finetune(electron_high(), "srcnn-x4", steps=40)
     panel.controls.start_button.native.click()
-    scene.wait(lambda: len(panel.course.curves.measured) < 2)
+    scene.wait(lambda: len(panel.progress.curves.measured) < 2)
     QTest.qWait(_DRAWING_MS)
     panel.controls.pause_button.native.click()
     scene.wait(lambda: not panel.controls.message.value.startswith("Paused after"))
 
 
 def finetuned(scene: Scene) -> None:
-    """A layer that was upscaled by the new model, by way of "Use it now"."""
+    """A layer that was upscaled by the new model, after "Use it now"."""
     panel = scene.finetune(electron_high(), "srcnn-x4", steps=40)
     panel.controls.start_button.native.click()
-    scene.wait(lambda: panel.going)
+    scene.wait(lambda: panel.running)
     print(panel.outcome.title.value, flush=True)
     scene.viewer.add_layer(Layer.create(*electron_low()[0]))
     panel.outcome.use_button.native.click()
     upscaling = show_panel(scene.viewer, "srcnn")
-    scene.wait(lambda: not upscaling.settings.known)
-    scene.glance(upscaling)
+    scene.wait(lambda: not upscaling.settings.device.known)
+    scene.summary(upscaling)
     upscaling.controls.run_button.native.click()
     scene.wait(lambda: upscaling.running)
-    panel.course.crops.remove()
+    panel.progress.validation_layers.remove()
     scene.viewer.reset_view()
 
 
-SCENES = {one.__name__: one for one in (esrgan, srcnn, srgan, more, stack, light, finetune, finetuning, finetuned)}
+SCENES = {
+    scene.__name__: scene for scene in (esrgan, srcnn, srgan, more, stack, light, finetune, finetuning, finetuned)
+}
 
 
 def main() -> None:
@@ -201,12 +201,12 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["NAPARI_SR_CONFIG"], os.environ["NAPARI_SR_CACHE"] = f"{folder}/config.toml", f"{folder}/cache"
-        # A path of the machine that made the picture would say nothing to who looks at it.
+        # The picture must not show a path of the machine on which it was made.
         os.environ["NAPARI_SR_MODELS"] = "my-models"
         get_settings().application.confirm_close_window = False
         for name in arguments.names or SCENES:
             if name.startswith("finetun"):
-                # A training writes its model.
+                # A training writes its model into this folder.
                 os.environ["NAPARI_SR_MODELS"] = f"{folder}/models"
             scene = Scene((width, height))
             SCENES[name](scene)

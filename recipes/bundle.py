@@ -1,11 +1,11 @@
-"""Make the model file that travels with the package from a finished run of ``napari-sr train``.
+"""Make a model file that travels with the package, from a finished run of ``napari-sr train``.
 
     napari-sr train recipes/srcnn-x3.toml --data DATA
     python recipes/bundle.py recipes/srcnn-x3.toml --data DATA [--run runs/srcnn-x3]
 
-The weights are stored in float16, and the card gets the figures that the file itself reaches on the benchmarks of DATA,
-measured through the public calls, and how far half precision is from float32 on the package's samples. Of a pair, each
-endpoint is measured.
+The weights are stored in float16. The file itself is then measured through the public calls on the benchmarks in DATA,
+and the figures are added to the card, with the deviation of half precision from float32 on the package's samples. Of a
+pair, both endpoints are measured.
 """
 
 from __future__ import annotations
@@ -22,19 +22,20 @@ import napari_sr as sr
 from napari_sr.evaluation import bicubic, psnr
 from napari_sr.evaluation.folders import image_files
 from napari_sr.imaging.files import read_image
-from napari_sr.inference.precision import measure_precision
+from napari_sr.inference.compute.precision import measure_precision
 from napari_sr.training import Degradation, degrade
 from napari_sr.zoo.card import Card, Figure
 from napari_sr.zoo.modelfile import write_model
 
 BUNDLED = Path(__file__).parents[1] / "src/napari_sr/zoo/bundled"
-#: Images that nothing is learnt from, by the domain of the card.
+#: Images that are not used for training, by the domain of the card.
 CHECKS = {"fluorescence": "micro/BBBC007", "electron": "micro/em_8nm_check.tif"}
-LEAST_DRAWS = 8
+#: Smallest number of degraded images that are measured.
+LEAST_IMAGES = 8
 
 
 def natural(model: sr.Model, data: Path) -> Iterator[Figure]:
-    """PSNR and SSIM on the benchmarks of photographs, as `napari_sr.evaluate` gives them."""
+    """Yield PSNR and SSIM on the benchmarks of photographs, from `napari_sr.evaluate`."""
     scale = model.scale
     for benchmark in ("Set5", "Set14"):
         folder, figures = data / "natural" / benchmark, []
@@ -47,25 +48,25 @@ def natural(model: sr.Model, data: Path) -> Iterator[Figure]:
 
 
 def microscopy(model: sr.Model, data: Path, degradation: Degradation) -> Iterator[Figure]:
-    """PSNR of the model and of bicubic interpolation on 8-bit images of other experiments, degraded as in training."""
-    scale, place = model.scale, CHECKS[model.card.domain or ""]
+    """Yield PSNR of the model and of bicubic interpolation on other 8-bit images, degraded as in training."""
+    scale, dataset = model.scale, CHECKS[model.card.domain or ""]
     ours: list[float] = []
-    plain: list[float] = []
-    paths = image_files(data / place)
-    # A single image is degraded in several ways, or one draw would decide.
-    for number, path in enumerate(paths * -(-LEAST_DRAWS // len(paths)), start=1):
+    interpolated: list[float] = []
+    paths = image_files(data / dataset)
+    # Few images are degraded several times, so that the figure does not depend on one random draw.
+    for number, path in enumerate(paths * -(-LEAST_IMAGES // len(paths)), start=1):
         truth = read_image(path).data
         truth = truth[: truth.shape[0] // scale * scale, : truth.shape[1] // scale * scale]
         low = degrade(truth, scale, degradation, seed=number)
-        for found, result in ((ours, sr.upscale(low, model)), (plain, bicubic(low, scale))):
-            found.append(psnr(result, truth, data_range=255, border=scale))
+        for values, result in ((ours, sr.upscale(low, model)), (interpolated, bicubic(low, scale))):
+            values.append(psnr(result, truth, data_range=255, border=scale))
     protocol = f"degraded as in training, seeds from 1, peak 255, border {scale} cropped, mean of {len(ours)}"
-    for metric, values in (("PSNR", ours), ("PSNR of bicubic", plain)):
-        yield Figure(dataset=place, metric=metric, value=round(float(np.mean(values)), 4), protocol=protocol)
+    for metric, values in (("PSNR", ours), ("PSNR of bicubic", interpolated)):
+        yield Figure(dataset=dataset, metric=metric, value=round(float(np.mean(values)), 4), protocol=protocol)
 
 
 def bundle(model: sr.Model, path: Path, data: Path) -> Card:
-    """Write a model in float16 with the figures that the file itself reaches; each endpoint has its own."""
+    """Write a model in float16, with the figures of the file itself for each endpoint."""
     write_model(path, model.card, model.endpoints, dtype=torch.float16, overwrite=True)
     stored = sr.load_model(str(path))
     recipe = sr.Recipe.from_toml(model.card.recipe or "", "the recipe on the card")
@@ -75,15 +76,15 @@ def bundle(model: sr.Model, path: Path, data: Path) -> Card:
         ends = [(stored.with_alpha(0.0), ""), (stored.with_alpha(1.0), f", alpha 1 ({second})")]
     figures = [*model.card.figures]
     losses: dict[str, list[float]] = {}
-    for end, words in ends:
+    for end, suffix in ends:
         if end.card.domain == "natural":
-            found = natural(end, data)
+            measured = natural(end, data)
         else:
-            found = microscopy(end, data, recipe.degradation)
-        figures += [figure.model_copy(update={"dataset": figure.dataset + words}) for figure in found]
+            measured = microscopy(end, data, recipe.degradation)
+        figures += [figure.model_copy(update={"dataset": figure.dataset + suffix}) for figure in measured]
         for name, value in measure_precision(end.network, end.card).items():
             losses.setdefault(name, []).append(value)
-    # Half precision is allowed by the endpoint that bears it worse.
+    # The card has the larger deviation of the two endpoints.
     update = {"figures": tuple(figures), "precision": {name: min(values) for name, values in losses.items()}}
     card = model.card.model_copy(update=update)
     write_model(path, card, model.endpoints, dtype=torch.float16, overwrite=True)

@@ -1,8 +1,8 @@
-"""Draw the curves of runs as a picture: validation PSNR beside bicubic's, and the losses below.
+"""Draw the curves of runs: validation PSNR with that of bicubic interpolation, and the losses below.
 
     python recipes/draw_curves.py runs/srcnn-x3 [more runs] --out docs/pictures/training-srcnn.png
 
-Needs the extra `gui`, for pyqtgraph; no display.
+Needs pyqtgraph and Qt (the extra `gui`), but no display.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import pyqtgraph as pg
 from pyqtgraph.exporters import ImageExporter
 
-from napari_sr.training.log import CURVES, read_curves
+from napari_sr.training.loop.log import CURVES, read_curves
 
-COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e")
+COLORS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e")
 
 
 def main() -> None:
@@ -34,13 +34,13 @@ def main() -> None:
     for column, run in enumerate(arguments.runs):
         rows = read_curves(run / CURVES)
         draw(window.addPlot(row=0, col=column, title=run.name), rows, ("psnr", "bicubic_psnr"), "PSNR, dB", log=False)
-        last = {"step", "stage", "rate", "psnr", "ssim", "bicubic_psnr", "bicubic_ssim", "total"}
-        losses = [name for name in rows[0] if name not in last]
+        others = {"step", "stage", "learning_rate", "psnr", "ssim", "bicubic_psnr", "bicubic_ssim", "total"}
+        losses = [name for name in rows[0] if name not in others]
         values = [float(row[name]) for row in rows for name in losses if row[name]]
-        # Over a small span a logarithmic axis has no numbers.
+        # A logarithmic axis has no labels if its range is small.
         wide = max(values) > 5 * min(values)
         draw(window.addPlot(row=1, col=column), rows, losses, "losses", log=wide)
-    # Shown on no screen: only so the plots take their places.
+    # The plots are laid out only when the window is shown, which the offscreen platform does without a screen.
     window.show()
     pg.QtWidgets.QApplication.processEvents()
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
@@ -50,15 +50,15 @@ def main() -> None:
 def draw(
     plot: pg.PlotItem, rows: list[dict[str, str]], names: list[str] | tuple[str, ...], label: str, log: bool
 ) -> None:
-    """Draw some columns over the steps."""
+    """Draw columns of the curves over the steps."""
     plot.addLegend(offset=(-10, -30) if "psnr" in names else (-10, 10))
     plot.setLabels(left=label, bottom="steps")
     plot.setLogMode(y=log)
-    for colour, name in zip(COLOURS, names, strict=False):
-        known = [row for row in rows if row[name]]
-        steps, values = [int(row["step"]) for row in known], [float(row[name]) for row in known]
+    for color, name in zip(COLORS, names, strict=False):
+        filled = [row for row in rows if row[name]]
+        steps, values = [int(row["step"]) for row in filled], [float(row[name]) for row in filled]
         style = pg.QtCore.Qt.PenStyle.DashLine if name.startswith("bicubic") else pg.QtCore.Qt.PenStyle.SolidLine
-        plot.plot(steps, values, pen=pg.mkPen(colour, width=2, style=style), name=name.replace("_", " "))
+        plot.plot(steps, values, pen=pg.mkPen(color, width=2, style=style), name=name.replace("_", " "))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Make the sample images that travel with the package, as src/napari_sr/samples/sources.toml says.
+"""Make the sample images that travel with the package, by src/napari_sr/samples/sources.toml.
 
 python recipes/make_samples.py --data DATA
 """
@@ -21,7 +21,8 @@ SAMPLES = Path(__file__).parents[1] / "src" / "napari_sr" / "samples"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Read the command line and write all samples."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder that holds micro/")
     data = parser.parse_args().data
     for name, about in sources().items():
@@ -29,7 +30,7 @@ def main() -> None:
 
 
 def make(name: str, about: dict[str, Any], data: Path) -> None:
-    """Cut the high-resolution image out of its source, shrink it, and write both."""
+    """Cut the high-resolution image out of its source, downsample it, and write both."""
     path = data / about["file"]
     if hashlib.sha256(path.read_bytes()).hexdigest() != about["sha256"]:
         sys.exit(f"{path} is not the file that sources.toml names: its SHA-256 differs.")

@@ -16,8 +16,8 @@ hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
-# The tests' images are small: more threads cost more in waiting than they give.
-torch.set_num_threads(min(2, os.cpu_count() or 1))
+# One thread for each of pytest-xdist's workers: the tests' images are small, and the workers share the cores.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""The command line and the metadata of files: what goes from the input into the result."""
+"""The command line keeps the metadata of a file in the result, and chooses one of several images."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def model_folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def stack(tmp_path):
-    """Two channels of a Z-stack in an OME-TIFF, with all that a file can say of them."""
+    """Two channels of a Z-stack in an OME-TIFF, with all metadata."""
     data = RNG.integers(100, 4000, (2, 3, 12, 10), np.uint16)
     write_image(tmp_path / "in.ome.tif", data, "CZYX", metadata=WHOLE)
     return tmp_path / "in.ome.tif"
@@ -53,16 +53,16 @@ def upscaled(source, out, *options, status=0):
 
 
 @pytest.mark.parametrize("name", ["out.ome.tif", "out.tif", "out.ome.zarr", "out.zarr"])
-def test_metadata_go_into_the_result(stack, tmp_path, name):
+def test_the_result_has_the_metadata_of_the_source(stack, tmp_path, name):
     upscaled(stack, tmp_path / name, "-q")
     found = read_image(tmp_path / name)
     assert found.pixel_size == pytest.approx({"Z": 0.3, "Y": 0.05, "X": 0.05})
-    # Edge to edge with its source: (1/2 - 1)/2 of its pixels further up and left.
+    # Result and source have the same edges: the first pixel is (1/2 - 1)/2 source pixels further up and left.
     assert {a: found.origin[a] for a in "YX"} == pytest.approx({"Y": 12.475, "X": -4.025})
     assert (found.channels, found.colors, found.limits) == (WHOLE.channels, WHOLE.colors, WHOLE.limits)
 
 
-def test_a_result_lies_on_its_source_though_that_says_no_place(tmp_path):
+def test_a_result_has_a_position_even_if_its_source_has_none(tmp_path):
     data = RNG.integers(0, 255, (12, 10), np.uint8)
     write_image(tmp_path / "in.tif", data, "YX", {"Y": 0.1, "X": 0.2}, "micrometer")
     upscaled(tmp_path / "in.tif", tmp_path / "out.ome.tif")
@@ -74,7 +74,7 @@ def test_a_result_lies_on_its_source_though_that_says_no_place(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["out.ome.tif", "out.tif", "out.ome.zarr", "out.zarr"])
-def test_a_time_interval_goes_into_the_result(tmp_path, name):
+def test_the_result_has_the_time_interval_of_the_source(tmp_path, name):
     data = RNG.integers(0, 255, (3, 12, 10), np.uint8)
     write_image(tmp_path / "in.tif", data, "TYX", metadata=Metadata(time_interval=1.5))
     upscaled(tmp_path / "in.tif", tmp_path / name)
@@ -82,7 +82,7 @@ def test_a_time_interval_goes_into_the_result(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["out.tif", "out.png", "out.ome.tif"])
-def test_a_profile_goes_into_the_result(tmp_path, name):
+def test_the_result_has_the_profile_of_the_source(tmp_path, name):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     Image.fromarray(RNG.integers(0, 255, (12, 10, 3), np.uint8)).save(tmp_path / "in.png", icc_profile=profile)
     upscaled(tmp_path / "in.png", tmp_path / name)
@@ -99,7 +99,7 @@ def test_inks_become_colors_with_the_profile_of_srgb(tmp_path):
         assert "sRGB" in ImageCms.getProfileDescription(profile)
 
 
-def test_a_photograph_on_its_side_comes_out_upright(tmp_path):
+def test_the_result_of_a_rotated_photograph_is_upright(tmp_path):
     exif = Image.Exif()
     exif[274] = 6
     Image.fromarray(RNG.integers(0, 255, (16, 24, 3), np.uint8)).save(tmp_path / "in.jpg", exif=exif)
@@ -109,23 +109,23 @@ def test_a_photograph_on_its_side_comes_out_upright(tmp_path):
         assert written.getexif().get(274, 1) == 1
 
 
-def test_the_largest_series_is_upscaled_and_the_others_are_told(tmp_path):
+def test_the_largest_series_is_upscaled_and_the_others_are_named(tmp_path):
     thumb, large = RNG.integers(0, 255, (4, 6), np.uint8), RNG.integers(0, 255, (3, 12, 10), np.uint8)
     with tifffile.TiffWriter(tmp_path / "in.ome.tif", ome=True) as tiff:
         tiff.write(thumb, photometric="minisblack", metadata={"axes": "YX", "Name": "thumb"})
         tiff.write(large, photometric="minisblack", metadata={"axes": "ZYX", "Name": "cells"})
     result = upscaled(tmp_path / "in.ome.tif", tmp_path / "out.tif")
     assert read_image(tmp_path / "out.tif").data.shape == (3, 24, 20)
-    assert 'series 1 is taken and 0 "thumb" (4 x 6) left out (--series takes another)' in result.stderr
+    assert 'series 1 is upscaled. Others, for --series: 0 "thumb" (4 x 6).' in result.stderr
     result = upscaled(tmp_path / "in.ome.tif", tmp_path / "small.tif", "--series", "thumb", "-q")
     assert read_image(tmp_path / "small.tif").data.shape == (8, 12)
     assert result.stderr == ""
     result = upscaled(tmp_path / "in.ome.tif", tmp_path / "none.tif", "--series", "7", status=2)
-    assert "has no series '7'; it has 0" in result.stderr
+    assert "has no series '7': choose one of 0" in result.stderr
     assert not (tmp_path / "none.tif").exists()
 
 
-def test_a_missing_partner_is_told_and_nothing_is_written(tmp_path):
+def test_the_error_names_a_missing_partner_and_nothing_is_written(tmp_path):
     xml = (
         '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:0"><Image ID="Image:0"><Pixels '
         'ID="P:0" DimensionOrder="XYZCT" Type="uint8" SizeX="8" SizeY="8" SizeZ="2" SizeC="1" SizeT="1">'
@@ -154,7 +154,7 @@ def test_a_store_is_upscaled_into_a_store(stack, tmp_path):
     assert first.origin == pytest.approx({"Y": 12.5 - 0.0375, "X": -4.0 - 0.0375})
 
 
-def test_a_full_disk_is_told_with_the_file_and_the_cause(tmp_path):
+def test_the_error_of_a_full_disk_names_the_file_and_the_cause(tmp_path):
     resource = pytest.importorskip("resource", reason="limits of a process are Unix's")
     write_image(tmp_path / "in.tif", RNG.integers(0, 255, (120, 140), np.uint8))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -167,18 +167,18 @@ def test_a_full_disk_is_told_with_the_file_and_the_cause(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"in.tif", "models"}
 
 
-def test_a_folder_is_told_to_be_one(tmp_path):
+def test_the_error_of_a_folder_names_one_of_its_images(tmp_path):
     write_image(tmp_path / "in.tif", np.zeros((8, 8), np.uint8))
     result = upscaled(tmp_path, tmp_path / "models" / "out.tif", status=2)
-    assert f"{tmp_path} is a folder with 1 images; give one of them, such as {tmp_path / 'in.tif'}" in result.stderr
+    assert f"{tmp_path} is a folder with 1 images: give one of them, such as {tmp_path / 'in.tif'}" in result.stderr
 
 
-def test_degraded_images_lie_where_their_sources_lie(tmp_path):
+def test_degraded_images_cover_the_same_region_as_their_sources(tmp_path):
     folder = tmp_path / "high"
     folder.mkdir()
     write_image(folder / "a.tif", RNG.integers(0, 255, (32, 32), np.uint8), "YX", metadata=WHOLE.of_axes("YX"))
     arguments = ["degrade", folder, tmp_path / "low", "-m", "srcnn-fluorescence-x2"]
-    result = CliRunner().invoke(app, [str(one) for one in arguments])
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output
     found = read_image(tmp_path / "low" / "a.tif")
     assert found.pixel_size == pytest.approx({"Y": 0.2, "X": 0.2})

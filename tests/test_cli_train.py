@@ -1,4 +1,4 @@
-"""`napari-sr train`: from files to a model that is listed, going on where it was stopped."""
+"""`napari-sr train` trains models from files, and continues interrupted trainings."""
 
 import os
 import signal
@@ -14,14 +14,14 @@ from typer.testing import CliRunner
 from napari_sr.cli import app
 from napari_sr.imaging.files import read_image, write_image
 from napari_sr.networks import RRDBNet
-from napari_sr.training.log import read_curves
+from napari_sr.training.loop.log import read_curves
 from napari_sr.zoo import list_models, load_model
 
 RECIPE = """
 name = "tiny"
 family = "esrgan"
 precision = "float32"
-data = { images = [{ path = "pictures", name = "pictures", licence = "CC0-1.0" }] }
+data = { images = [{ path = "pictures", name = "pictures", license = "CC0-1.0" }] }
 patches = { size = 8, batch = 4, empty = 0.0 }
 validation = { every = 100, block = 16, gap = 2 }
 
@@ -45,7 +45,7 @@ losses = [{ kind = "l1" }]
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """A working folder with a recipe and two pictures."""
+    """A working folder with a recipe and two images."""
     monkeypatch.setenv("NAPARI_SR_MODELS", str(tmp_path / "user" / "models"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pictures").mkdir()
@@ -69,14 +69,14 @@ def test_a_recipe_becomes_a_model_that_is_listed(folder):
     assert "bicubic" in result.stdout
     (entry,) = [entry for entry in list_models() if entry.where == "user"]
     assert entry.name == "tiny"
-    assert entry.card.training_data[0].licence == "CC0-1.0"
+    assert entry.card.training_data[0].license == "CC0-1.0"
     run = folder / "runs" / "tiny"
     assert {path.name for path in run.iterdir()} == {"recipe.toml", "curves.csv", "train.log", "last.pt", "model.txt"}
     assert read_curves(run / "curves.csv")[-1]["psnr"]
-    assert "places to learn from" in (run / "train.log").read_text()
+    assert "positions of patches" in (run / "train.log").read_text()
 
 
-def test_asked_again_it_writes_no_second_model(folder):
+def test_a_finished_run_writes_no_second_model(folder):
     first = napari_sr("train", "tiny.toml", "--length", 0.01, "--device", "cpu")
     assert napari_sr("train", "tiny.toml", "--length", 0.01, "--device", "cpu").stdout == first.stdout
     assert len([entry for entry in list_models() if entry.where == "user"]) == 1
@@ -106,7 +106,8 @@ def test_pairs_are_given_by_their_low_resolution_partners(folder):
     low = 127 + 100 * np.sin((2 * rows[:40, :45] + 0.5) / 3) * np.cos((2 * columns[:40, :45] + 0.5) / 5)
     write_image(folder / "low.png", low.astype(np.uint8))
     napari_sr("train", "tiny.toml", "pictures/3.png", "--low", "low.png", "--length", 0.01, "--device", "cpu", "-q")
-    assert load_model("tiny").card.degradation == "low-resolution images as they were taken"
+    card = load_model("tiny").card
+    assert (card.degradation, card.paired) == (None, True)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_pairs_are_given_by_their_low_resolution_partners(folder):
         (["tiny.toml", "--devices", "3"], "multiple of 3"),
     ],
 )
-def test_what_cannot_be_done_is_one_sentence(folder, arguments, sentence):
+def test_an_error_is_one_sentence(folder, arguments, sentence):
     result = napari_sr("train", *arguments, "--device", "cpu", status=2)
     lines = result.stderr.strip().splitlines()
     assert len(lines) == 1
@@ -141,7 +142,7 @@ def test_an_unknown_key_is_named_with_the_file(folder):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT for one process on Windows")
-def test_interrupted_it_says_so_and_goes_on_when_called_again(folder):
+def test_an_interrupted_training_is_continued_by_the_same_command(folder):
     program = [sys.executable, "-c", "from napari_sr.cli import main; main()"]
     process = subprocess.Popen(
         [*program, "train", "tiny.toml", "--device", "cpu"], stderr=subprocess.PIPE, text=True, env=os.environ.copy()
@@ -152,13 +153,13 @@ def test_interrupted_it_says_so_and_goes_on_when_called_again(folder):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
-    assert "the same command goes on from there" in errors
+    assert "the same command continues from there" in errors
     napari_sr("train", "tiny.toml", "--device", "cpu", "-q")
-    assert "going on from step" in log.read_text()
+    assert "continued from step" in log.read_text()
     assert [entry.name for entry in list_user()] == ["tiny"]
 
 
-def test_twins_are_made_by_the_degradation_of_a_recipe_or_of_a_models_card(folder):
+def test_images_are_degraded_as_by_a_recipe_or_the_card_of_a_model(folder):
     recipe = (
         RECIPE.replace("steps = 400", "steps = 2")
         + """
@@ -177,13 +178,13 @@ noise = { gain = 1.0, read = [1.0, 3.0] }
     assert (made[0].shape, made[0].dtype) == ((40, 45), np.uint8)
     truth = read_image(folder / "pictures" / "3.png").data.astype(float)
     noise = made[0] - truth.reshape(40, 2, 45, 2).mean(axis=(1, 3))
-    assert 5 < noise.std() < 20, "photons of some 127 values, and a little blur"
-    said = napari_sr("evaluate", "by-card", "pictures", "--model", "noisy", "--model", "bicubic").output
-    assert "noisy" in said
-    assert "bicubic" in said
+    assert 5 < noise.std() < 20, "shot noise of about 127 photons, and a little blur"
+    table = napari_sr("evaluate", "by-card", "pictures", "--model", "noisy", "--model", "bicubic").output
+    assert "noisy" in table
+    assert "bicubic" in table
 
 
-def test_noise_can_be_brought_to_images_of_more_values(folder):
+def test_noise_can_be_scaled_to_images_of_more_values(folder):
     rng = np.random.default_rng(0)
     flat = (np.full((80, 80), 2000) + rng.integers(0, 2, (80, 80))).astype(np.uint16)
     write_image(folder / "flat.tif", flat, pixel_size={"Y": 0.1, "X": 0.1}, unit="micrometer")
@@ -199,13 +200,13 @@ def test_noise_can_be_brought_to_images_of_more_values(folder):
     [
         (("nowhere", "low", "--model", "tiny.toml"), "no file or folder nowhere"),
         (("pictures", "pictures", "--model", "tiny.toml"), "the images themselves"),
-        (("pictures", "low", "--model", "plain.pth"), "tells no degradation"),
+        (("pictures", "low", "--model", "plain.pth"), "has no degradation"),
         (("pictures", "low", "--model", "tiny.toml", "--noise-scale", "0"), "above 0"),
         (("pictures", "low", "--model", "tiny.toml", "--scale", "99"), "99 times smaller"),
     ],
 )
-def test_twins_that_cannot_be_made_are_one_sentence(folder, arguments, sentence):
-    # As others publish weights: nothing is said of how they were made.
+def test_an_error_of_degrade_is_one_sentence(folder, arguments, sentence):
+    # Published weights without a recipe.
     torch.save(RRDBNet(features=4, growth=2, blocks=1).state_dict(), folder / "plain.pth")
     before = {path: path.read_bytes() for path in (folder / "pictures").iterdir()}
     assert sentence in napari_sr("degrade", *arguments, status=2).output
@@ -213,7 +214,7 @@ def test_twins_that_cannot_be_made_are_one_sentence(folder, arguments, sentence)
     assert not list(folder.glob("low/*"))
 
 
-def test_twins_that_are_there_are_kept(folder):
+def test_existing_degraded_images_are_kept(folder):
     napari_sr("degrade", "pictures", "low", "--model", "tiny.toml")
     assert "exists already" in napari_sr("degrade", "pictures", "low", "--model", "tiny.toml", status=2).output
     napari_sr("degrade", "pictures", "low", "--model", "tiny.toml", "--overwrite")

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from napari_sr.cli import app
-from napari_sr.config import Config, config_path, load_config, parse_memory, remember, save_config, update_config
+from napari_sr.config import Config, config_path, load_config, remember, save_config, update_config
+from napari_sr.conversion import parse_memory
 from napari_sr.errors import InputError
 from napari_sr.inference import Job, upscale
+from napari_sr.settings import JobSettings
 from napari_sr.zoo import model_folder
 from tests.inference.small_models import rrdb
 
@@ -61,10 +63,10 @@ def test_a_change_that_changes_nothing_does_not_touch_the_file() -> None:
 
 def test_jobs_go_by_the_file_and_explicit_arguments_win() -> None:
     write('device = "cpu"\nprecision = "bfloat16"\nmemory = 12345678\n')
-    job = Job(model=rrdb(2, 1))
-    assert (job.device, job.precision, job.memory) == ("cpu", "bfloat16", 12345678)
-    job = Job(model=rrdb(2, 1), device="auto", precision="float32", memory="auto")
-    assert (job.device, job.precision, job.memory) == ("auto", "float32", "auto")
+    job = Job(rrdb(2, 1))
+    assert (job.settings.device, job.settings.precision, job.settings.memory) == ("cpu", "bfloat16", 12345678)
+    job = Job(rrdb(2, 1), JobSettings(device="auto", precision="float32", memory="auto"))
+    assert (job.settings.device, job.settings.precision, job.settings.memory) == ("auto", "float32", "auto")
     image = np.random.default_rng(0).integers(0, 255, (9, 9), np.uint8)
     exact = upscale(image, rrdb(2, 1), precision="float32")
     write("")
@@ -84,7 +86,7 @@ def test_the_command_line_goes_by_the_file_and_its_options_win(tmp_path: Path) -
 
 
 def test_the_model_folder_is_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NAPARI_SR_MODELS", raising=False)
+    monkeypatch.setenv("NAPARI_SR_MODELS", "")
     update_config(model_folder=str(tmp_path / "mine"))
     assert model_folder() == tmp_path / "mine"
     monkeypatch.setenv("NAPARI_SR_MODELS", str(tmp_path / "other"))
@@ -99,9 +101,9 @@ def test_the_model_folder_is_the_files(tmp_path: Path, monkeypatch: pytest.Monke
         ('precision = "float8"', "has precision = 'float8'"),
         ('memory = "much"', "has memory = 'much'"),
         ("memory = 0", "has memory = 0"),
-        ('colour = "red"', "unknown setting colour: the settings are device, precision"),
+        ('color = "red"', "unknown setting color: the settings are device, precision"),
         ("[last.esrgan]\nalpha = [1, 2]", "has last.esrgan.alpha = "),
-        ("device =", "cannot be read .*mend or remove it"),
+        ("device =", "cannot be read .*correct or remove it"),
     ],
 )
 def test_a_bad_file_is_named_in_one_sentence_and_left_alone(text: str, words: str) -> None:

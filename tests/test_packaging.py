@@ -1,4 +1,4 @@
-"""What is built installs, carries its data, and is a valid napari plugin."""
+"""The built package can be installed, contains its data and stubs, and is a valid napari plugin."""
 
 import os
 import subprocess
@@ -43,7 +43,7 @@ def test_manifest_is_valid_when_installed_from(built, kind, tmp_path):
         *("--target", tmp_path, built[kind]),
     )
     where = run_python("-c", "import napari_sr; print(napari_sr.__file__)", PYTHONPATH=str(tmp_path))
-    assert Path(where.strip()).is_relative_to(tmp_path), "the installed copy must be the one that is validated"
+    assert Path(where.strip()).is_relative_to(tmp_path), "the installed copy is the one that is validated"
     run_python("-m", "npe2", "validate", "--imports", "napari-sr", PYTHONPATH=str(tmp_path))
 
 
@@ -64,13 +64,26 @@ def test_wheel_holds_every_file_of_the_package(built):
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert ours <= names
-    assert {"napari_sr/napari.yaml", "napari_sr/py.typed"} <= names
+    assert {"napari_sr/napari.yaml", "napari_sr/py.typed", "napari_sr/__init__.pyi"} <= names
     assert any(name.startswith("napari_sr/zoo/bundled/") and name.endswith(".safetensors") for name in names)
     assert any(name.startswith("napari_sr/samples/") and name.endswith(".tif") for name in names)
     assert built["wheel"].stat().st_size < 25 * MEGABYTE
 
 
-def test_sdist_carries_the_tests_and_no_outputs(built):
+def test_stubs_of_the_wheel_load_their_names(built, tmp_path):
+    # lazy_loader reads the stubs at run time: without them, `import napari_sr` fails.
+    with zipfile.ZipFile(built["wheel"]) as wheel:
+        stubs = [name for name in wheel.namelist() if name.endswith("/__init__.pyi")]
+        wheel.extractall(tmp_path)
+    packages = [name.removesuffix("/__init__.pyi").replace("/", ".") for name in stubs]
+    assert {"napari_sr", "napari_sr.imaging", "napari_sr.inference", "napari_sr.training", "napari_sr.zoo"} <= set(
+        packages
+    )
+    program = "; ".join(f"from {package} import *" for package in packages)
+    run_python("-c", program, PYTHONPATH=str(tmp_path))
+
+
+def test_sdist_contains_the_tests_and_no_outputs(built):
     with tarfile.open(built["sdist"]) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
     assert {"tests/test_packaging.py", "pyproject.toml", "tox.ini", "constraints.txt", "LICENSE"} <= names

@@ -1,6 +1,6 @@
-"""The settings that the window, the command line and Python share: one TOML file of our own.
+"""The settings file in TOML that the window, the command line and Python share.
 
-What is given explicitly always wins over it. The file need not exist, and may be edited by hand::
+Explicit settings take precedence over it. The file is optional and may be edited by hand::
 
     device = "cuda"
     precision = "float32"
@@ -11,78 +11,75 @@ What is given explicitly always wins over it. The file need not exist, and may b
 from __future__ import annotations
 
 import os
-import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from uuid import uuid4
+from typing import Annotated, Any
 
 import tomli_w
 from platformdirs import user_config_dir
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 from pydantic import ValidationError as _Invalid
 
+from napari_sr.conversion import Memory
 from napari_sr.errors import InputError
+from napari_sr.imaging.atomic import write_file
+from napari_sr.settings import JobSettings, read_setting
 
-#: Names another file than the user's own.
+#: Environment variable with the path of another settings file.
 FILE_VARIABLE = "NAPARI_SR_CONFIG"
 
-#: A setting of a panel, as TOML can hold it.
-Scalar = StrictBool | StrictInt | StrictFloat | StrictStr
 
-
-def parse_memory(text: str | int) -> int | Literal["auto"]:
-    """Read a budget: auto, bytes, or a number with its unit, such as "2GiB" or "500MB".
-
-    Raises
-    ------
-    InputError
-        If it is none of these.
-    """
-    if text == "auto":
-        return "auto"
-    found = re.fullmatch(r"(\d{1,15}(?:\.\d+)?) ?(?:([KMGT]?)(i?)B)?", str(text), re.IGNORECASE)
-    if found is None or isinstance(text, bool):
-        raise InputError(f"The memory {text} is no budget: give auto, a number of bytes, or such as 2GiB or 500MiB.")
-    number, prefix, binary = found.groups(default="")
-    return int(float(number) * (1024 if binary else 1000) ** " KMGT".index(prefix.upper() or " "))
+def _read(name: str) -> Callable[[Any], Any]:
+    """Return the converter of one setting; pydantic reports the message of its error."""
+    return lambda value: read_setting(name, value)
 
 
 class Config(BaseModel):
-    """What is used where nothing else is said.
+    """The content of the settings file.
+
+    `device`, `precision` and `memory` are defaults of all jobs and trainings: see `JobSettings`.
 
     Parameters
     ----------
-    device : str
-        "auto", "cpu", "cuda", "cuda:1" and so on, or "mps".
-    precision : {"auto", "float32", "bfloat16", "float16"}
-        Numbers to compute in.
-    memory : int or "auto"
-        Bytes that exact tiling may take; the file may also say "4GiB".
-    model_folder : str or None
-        Folder of the user's own models; None for the default one.
-    last : dict
-        The last settings of each panel, by the panel's name.
+    device : str, default "auto"
+        As in `JobSettings`.
+    precision : {"auto", "float32", "bfloat16", "float16"}, default "auto"
+        As in `JobSettings`.
+    memory : int, str or "auto", default "auto"
+        As in `JobSettings`.
+    model_folder : str or None, default None
+        Folder of the user's own models; None for the default folder.
+    last : dict of str to dict
+        The last settings of each panel by its name, as flat values.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
-    device: Annotated[StrictStr, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    memory: Annotated[Annotated[int, Field(gt=0)] | Literal["auto"], BeforeValidator(parse_memory)] = "auto"
+    device: Annotated[str, BeforeValidator(_read("device"))] = "auto"
+    precision: Annotated[str, BeforeValidator(_read("precision"))] = "auto"
+    memory: Annotated[Memory, BeforeValidator(_read("memory"))] = "auto"
     model_folder: Annotated[StrictStr, Field(min_length=1)] | None = None
-    last: dict[str, dict[str, Scalar]] = Field(default_factory=dict)
+    last: dict[str, dict[str, StrictBool | StrictInt | StrictFloat | StrictStr]] = Field(default_factory=dict)
 
 
 def config_path() -> Path:
-    """Path of the file; the variable NAPARI_SR_CONFIG names another one. It need not exist."""
-    moved = os.environ.get(FILE_VARIABLE)
-    return Path(moved).expanduser() if moved else Path(user_config_dir("napari-sr", appauthor=False)) / "config.toml"
+    """Return the path of the settings file, which may not exist.
+
+    Returns
+    -------
+    Path
+        The value of the environment variable NAPARI_SR_CONFIG if it is set, or else the file in the user's folder of
+        settings.
+    """
+    override = os.environ.get(FILE_VARIABLE)
+    return (
+        Path(override).expanduser() if override else Path(user_config_dir("napari-sr", appauthor=False)) / "config.toml"
+    )
 
 
 def load_config() -> Config:
-    """Read the shared settings.
+    """Read the settings file.
 
     Returns
     -------
@@ -92,7 +89,7 @@ def load_config() -> Config:
     Raises
     ------
     InputError
-        The file cannot be read, or holds an unknown setting or value; the sentence names it.
+        If the file cannot be read, or has an unknown setting or value; the message names it.
     """
     path = config_path()
     try:
@@ -101,12 +98,53 @@ def load_config() -> Config:
         return Config()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
-        raise InputError(f"The settings file {path} cannot be read ({reason}); mend or remove it.") from error
+        raise InputError(f"The settings file {path} cannot be read ({reason}); correct or remove it.") from error
     return _checked(content, f"The settings file {path}")
 
 
+def load_settings(**given: Any) -> JobSettings:
+    """Return job settings with the defaults of the settings file.
+
+    Parameters
+    ----------
+    **given
+        Fields of `JobSettings`. The default of those that are None or left out is that of the settings file, or else
+        that of `JobSettings`.
+
+    Returns
+    -------
+    JobSettings
+
+    Raises
+    ------
+    InputError
+        If a value cannot be used, or the settings file cannot be read.
+
+    Examples
+    --------
+    >>> load_settings(tiling="none", memory=None).tiling
+    'none'
+    """
+    values = {name: value for name, value in given.items() if value is not None}
+    shared = [setting.name for setting in JobSettings.described() if setting.shared and setting.name not in values]
+    if shared:
+        config = load_config()
+        values |= {name: getattr(config, name) for name in shared}
+    return JobSettings(**values)
+
+
 def save_config(config: Config) -> Path:
-    """Write the shared settings, whole or not at all.
+    """Write the settings file atomically.
+
+    Parameters
+    ----------
+    config : Config
+        The new content; defaults are left out.
+
+    Returns
+    -------
+    Path
+        Path of the file.
 
     Raises
     ------
@@ -115,20 +153,16 @@ def save_config(config: Config) -> Path:
     """
     path = config_path()
     content = tomli_w.dumps(config.model_dump(exclude_none=True, exclude_defaults=True))
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(content, encoding="utf-8")
-        temporary.replace(path)
+        write_file(path, content)
     except OSError as error:
         raise InputError(f"The settings cannot be written to {path} ({error.strerror}); check its folder.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 
 def update_config(**changes: object) -> Config:
-    """Change some of the shared settings, and leave the others as the file has them.
+    """Change some settings in the file and keep the others.
 
     Parameters
     ----------
@@ -138,12 +172,12 @@ def update_config(**changes: object) -> Config:
     Returns
     -------
     Config
-        As it is in the file now; a file that says so already is not touched.
+        The new content. The file is not written if nothing changes.
 
     Raises
     ------
     InputError
-        An unknown setting or value; the file is then left as it was.
+        If a setting or value is unknown, or the file cannot be read or written; the file is then unchanged.
     """
     before = load_config()
     after = _checked({**before.model_dump(exclude_none=True), **changes}, "The settings")
@@ -152,18 +186,26 @@ def update_config(**changes: object) -> Config:
     return after
 
 
-def remember(panel: str, settings: Mapping[str, Scalar]) -> None:
-    """Keep the last settings of a panel.
+def remember(panel: str, settings: Mapping[str, bool | int | float | str]) -> None:
+    """Store the last settings of a panel in the file.
+
+    Parameters
+    ----------
+    panel : str
+        Name of the panel.
+    settings : mapping of str to bool, int, float or str
+        Flat values.
 
     Raises
     ------
     InputError
-        As `update_config`.
+        If the file cannot be read or written.
     """
     update_config(last={**load_config().last, panel: dict(settings)})
 
 
 def _checked(content: Mapping[str, Any], where: str) -> Config:
+    """Convert the content of a file; `where` begins the message of an error."""
     try:
         return Config.model_validate(content)
     except _Invalid as error:
@@ -177,10 +219,8 @@ def _checked(content: Mapping[str, Any], where: str) -> Config:
 
 
 def _reason(key: str, error: Any) -> str:
-    remedies = {
-        "device": "give auto, cpu, cuda, cuda:1 or mps",
-        "precision": "give auto, float32, bfloat16 or float16",
-        "memory": "give auto, a number of bytes, or such as 2GiB",
-        "model_folder": "give the path of a folder",
-    }
-    return remedies.get(key, str(error["msg"]))
+    if key == "model_folder":
+        return "give the path of a folder"
+    # The message of `read_setting` without its first half, which names the value again.
+    sentence = str(error.get("ctx", {}).get("error", error["msg"]))
+    return sentence.partition(": ")[2].rstrip(".") or sentence

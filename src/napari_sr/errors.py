@@ -1,21 +1,52 @@
-"""The sentences a user reads when something can't be done.
+"""Exceptions whose message is shown to users as it is.
 
-Each message is one sentence: what was wrong, with which layer or file, and what to do. The window shows it, the
-command line prints it and exits with status 2, and the Python API raises it.
+A message is one sentence: the problem, the layer or file, and the remedy. The window shows it, the command line prints
+it and exits with status 2, and the Python API raises it.
 """
 
 
 class NapariSRError(Exception):
-    """Base of every error that napari-sr raises on purpose."""
+    """Base class of all errors that napari-sr raises itself."""
 
 
 class InputError(NapariSRError, ValueError):
-    """An image, a layer or a setting cannot be used as it is."""
+    """An image, a layer or a setting cannot be used.
+
+    Examples
+    --------
+    >>> import napari_sr as sr
+    >>> try:
+    ...     sr.JobSettings(batch=0)
+    ... except sr.InputError as error:
+    ...     print(error)
+    The batch 0 cannot be used: give a whole number of 1 or more or "auto".
+    """
 
 
 class CheckpointError(NapariSRError, ValueError):
-    """A weight file cannot be read, or does not hold what was asked of it."""
+    """A weight file cannot be read, or its weights are not those of the requested model.
+
+    Examples
+    --------
+    >>> import napari_sr as sr
+    >>> try:
+    ...     sr.load_model("missing.pth")
+    ... except sr.CheckpointError as error:
+    ...     print(error)
+    There is no file missing.pth: give the path of a weight file.
+    """
 
 
 class Cancelled(NapariSRError):
-    """The caller asked for the work to stop; nothing was written."""
+    """The work was stopped by its `cancel` callable, and nothing was written.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_sr as sr
+    >>> try:
+    ...     sr.upscale(np.zeros((16, 16), np.uint8), "srcnn-x2", device="cpu", cancel=lambda: True)
+    ... except sr.Cancelled:
+    ...     print("stopped")
+    stopped
+    """

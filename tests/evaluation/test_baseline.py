@@ -17,13 +17,13 @@ def test_constant_image_stays_constant_in_its_dtype(kernel, dtype):
     assert np.allclose(result, 93)
 
 
-def test_colours_are_enlarged_each_alone():
+def test_colors_are_interpolated_separately():
     image = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
     result = bicubic(image, 2)
     assert np.array_equal(result, np.stack([resize(image[..., c], factor=2) for c in range(3)], axis=-1))
 
 
-def test_axes_say_where_y_and_x_are():
+def test_y_and_x_are_those_of_the_axes():
     image = np.random.default_rng(0).random((4, 2, 5))
     result = bicubic(image, 2, axes="XZY")
     assert result.shape == (8, 2, 10)
@@ -31,6 +31,6 @@ def test_axes_say_where_y_and_x_are():
 
 
 @pytest.mark.parametrize(("scale", "kernel"), [(0, "bicubic"), (2, "quintic")])
-def test_factor_and_kernel_that_do_not_exist_are_refused(scale, kernel):
+def test_unknown_factors_and_kernels_are_refused(scale, kernel):
     with pytest.raises(InputError):
         interpolate(np.zeros((4, 4)), scale, kernel)

@@ -1,7 +1,8 @@
-"""PSNR and SSIM by hand, by scikit-image, and by the field's figures."""
+"""PSNR and SSIM have the values of the formulas, of scikit-image, and of the papers."""
 
 from math import inf, log10
 
+import dask.array as da
 import numpy as np
 import pytest
 from hypothesis import given
@@ -36,7 +37,7 @@ def test_psnr_of_identical_images_is_infinite(rng):
 
 
 @given(border=st.integers(1, 6))
-def test_what_lies_in_the_border_does_not_count(border):
+def test_pixels_in_the_border_do_not_count(border):
     reference = np.zeros((32, 32), np.uint8)
     result = reference.copy()
     result[:border] = result[-border:] = result[:, :border] = result[:, -border:] = 200
@@ -67,13 +68,13 @@ def test_ssim_is_wangs_formula_on_whole_windows(rng):
     assert ssim(a, b, data_range=255) == pytest.approx(expected.mean(), abs=1e-9)
 
 
-def test_ssim_of_colours_is_the_mean_of_the_channels(rng):
+def test_ssim_of_colors_is_the_mean_of_the_channels(rng):
     a, b = rng.random((20, 20, 3)), rng.random((20, 20, 3))
     each = [ssim(a[..., c], b[..., c], data_range=1) for c in range(3)]
     assert ssim(a, b, data_range=1) == pytest.approx(np.mean(each))
 
 
-def test_luma_of_grey_colours_is_their_studio_swing(rng):
+def test_luma_of_gray_colors_is_their_studio_swing(rng):
     # R = G = B = v gives Y = 16 + 219 v / 255: a difference of 10 becomes one of 8.588.
     reference = np.repeat(rng.integers(50, 200, (32, 32, 1), np.uint8), 3, axis=2)
     fidelity = evaluate(reference + np.uint8(10), reference, scale=2)
@@ -84,7 +85,7 @@ def test_luma_of_grey_colours_is_their_studio_swing(rng):
     assert "R, G and B" in plain.protocol
 
 
-def test_luma_of_uint16_and_float_colours_is_that_of_uint8(rng):
+def test_luma_of_uint16_and_float_colors_is_that_of_uint8(rng):
     a, b = rng.integers(0, 256, (2, 32, 32, 3), np.uint8)
     expected = evaluate(a, b, scale=2)
     for factor, dtype, span in ((257, np.uint16, None), (1 / 255, np.float64, 1.0)):
@@ -93,7 +94,7 @@ def test_luma_of_uint16_and_float_colours_is_that_of_uint8(rng):
         assert (found.psnr, found.ssim) == (pytest.approx(expected.psnr), pytest.approx(expected.ssim))
 
 
-def test_grey_is_compared_as_it_is(rng):
+def test_gray_is_compared_as_it_is(rng):
     reference = rng.integers(0, 60_000, (32, 32), np.uint16)
     fidelity = evaluate(reference + np.uint16(100), reference, scale=4)
     assert fidelity.psnr == pytest.approx(20 * log10(65535 / 100))
@@ -102,7 +103,7 @@ def test_grey_is_compared_as_it_is(rng):
     assert "border of 4 pixels" in fidelity.protocol
 
 
-def test_alpha_is_left_out_and_said(rng):
+def test_alpha_is_left_out_and_in_the_protocol(rng):
     reference = rng.integers(0, 255, (32, 32, 4), np.uint8)
     result = reference.copy()
     result[..., 3] = 0
@@ -111,7 +112,7 @@ def test_alpha_is_left_out_and_said(rng):
     assert "alpha left out" in fidelity.protocol
 
 
-def test_stack_takes_the_error_over_all_planes(rng):
+def test_the_error_of_a_stack_is_over_all_planes(rng):
     reference = rng.integers(0, 200, (2, 32, 32), np.uint8)
     result = reference.copy()
     result[1] += 10
@@ -121,7 +122,7 @@ def test_stack_takes_the_error_over_all_planes(rng):
 
 
 @pytest.mark.parametrize("more", [(0, 0), (2, 0), (1, 2)])
-def test_reference_of_less_than_a_factor_more_is_cut_at_the_bottom_and_right(rng, more):
+def test_a_larger_reference_is_cropped_by_less_than_the_factor(rng, more):
     reference = rng.integers(0, 255, (33 + more[0], 36 + more[1]), np.uint8)
     fidelity = evaluate(reference[:33, :36], reference, scale=3)
     assert fidelity.psnr == inf
@@ -139,19 +140,34 @@ def test_other_sizes_are_refused_in_one_sentence(shape):
     ("result", "reference", "settings", "sentence"),
     [
         (np.zeros((20, 20)), np.zeros((20, 20)), {}, "give the data range"),
-        (np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint16), {}, "uint8 and the reference of uint16"),
-        (np.full((20, 20), np.nan), np.zeros((20, 20)), {"data_range": 1}, "The result holds NaN"),
-        (np.zeros((20, 20)), np.full((20, 20), np.inf), {"data_range": 1}, "The reference holds NaN or infinite"),
+        (np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint16), {}, "uint8 and the reference uint16"),
+        (np.full((20, 20), np.nan), np.zeros((20, 20)), {"data_range": 1}, "The result has NaN"),
+        (np.zeros((20, 20)), np.full((20, 20), np.inf), {"data_range": 1}, "The reference has NaN or infinite"),
         (np.zeros((20, 20)), np.zeros((20, 20)), {"data_range": 0}, "data range 0"),
         (np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8), {"border": 10}, "leaves nothing"),
         (np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8), {"border": 5}, "at least 11 x 11"),
         (np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8), {"border": -1}, "0 or more"),
         (np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8), {"channels": "cmyk"}, "luma, plain"),
-        (np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8), {"scale": 0}, "does not enlarge"),
+        (np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8), {"scale": 0}, "factor 0 cannot be used"),
         (np.zeros(20, np.uint8), np.zeros(20, np.uint8), {}, "at least the two dimensions"),
         (np.zeros((20, 20), complex), np.zeros((20, 20), complex), {}, "complex128"),
     ],
 )
-def test_what_cannot_be_compared_is_refused_in_one_sentence(result, reference, settings, sentence):
+def test_images_that_cannot_be_compared_are_refused_in_one_sentence(result, reference, settings, sentence):
     with pytest.raises(InputError, match=sentence):
         evaluate(result, reference, **{"scale": 2, **settings})
+
+
+def test_lists_and_lazy_arrays_are_compared_and_paths_are_refused(rng):
+    reference = rng.integers(0, 255, (16, 18), np.uint8)
+    whole = evaluate(reference // 2, reference, scale=2)
+    assert evaluate(da.from_array(reference // 2), reference.tolist(), scale=2, data_range=255) == whole
+    with pytest.raises(InputError, match="read it with read_image first"):
+        evaluate("result.tif", reference, scale=2)
+
+
+@pytest.mark.parametrize("settings", [{"scale": 2.5}, {"scale": "2"}, {"border": 1.5}, {"channels": 3}])
+def test_settings_of_other_types_are_refused_in_one_sentence(rng, settings):
+    image = rng.integers(0, 255, (16, 18), np.uint8)
+    with pytest.raises(InputError, match="give"):
+        evaluate(image, image, **{"scale": 2, **settings})

@@ -1,4 +1,4 @@
-"""Files and folders find their counterparts, or a sentence says which do not."""
+"""Files of two folders are matched by name, or the files without a counterpart are named."""
 
 import numpy as np
 import pytest
@@ -40,13 +40,13 @@ def test_names_with_the_factor_at_their_end_match(folders):
     assert names(pair_files(low, high)) == names(pair_files(low, high, scale=4))
 
 
-def test_two_files_are_a_pair_whatever_their_names(folders):
+def test_two_files_of_any_names_are_a_pair(folders):
     low, high = folders
     a, b = put(low, "a.png"), put(high, "b.png")
     assert names(pair_files(a, b)) == [("b", "a.png", "b.png")]
 
 
-def test_names_without_a_counterpart_are_named(folders):
+def test_files_without_a_counterpart_are_named(folders):
     low, high = folders
     put(low, "ax3.png")
     put(low, "onlylow.png")
@@ -74,14 +74,14 @@ def test_missing_mixed_and_empty_are_refused(folders):
         pair_files(low / "nowhere", high)
     with pytest.raises(InputError, match="two files or two folders"):
         pair_files(low, file)
-    with pytest.raises(InputError, match="holds no image file"):
+    with pytest.raises(InputError, match="has no image file"):
         pair_files(low, high)
 
 
 @pytest.mark.parametrize(
     ("low", "high", "scale"), [((10, 12), (40, 48), 4), ((10, 12), (32, 36), 3), ((9, 9), (9, 9), 1)]
 )
-def test_scale_comes_from_the_sizes(low, high, scale):
+def test_the_scale_follows_from_the_sizes(low, high, scale):
     images = [ImageFile(np.zeros(shape, np.uint8), "YX") for shape in (low, high)]
     assert scale_of_sizes(*images) == scale
 
@@ -110,7 +110,7 @@ def test_figures_are_those_of_evaluate(folders):
     assert seen == [(1, 1)]
 
 
-def test_sentence_names_the_file_that_does_not_fit(folders):
+def test_the_message_names_the_file_that_does_not_fit(folders):
     low, high = folders
     put(low, "a.png", (16, 16))
     put(high, "a.png", (40, 40))

@@ -1,4 +1,4 @@
-"""The field's figures on Set5 come out of the command line, where the images and weights are at hand.
+"""The command line reproduces the published figures on Set5, if images and weights are available.
 
 NAPARI_SR_DATA names their folder: ``natural/Set5`` and ``weights``.
 """

@@ -37,12 +37,12 @@ def images(draw):
         ((6, 2, 5, 8, 9), "TCZYX", False),
     ],
 )
-def test_axes_that_nobody_named_come_from_the_shape(shape, letters, rgb):
+def test_axes_without_letters_follow_from_the_shape(shape, letters, rgb):
     axes = parse_axes(None, shape)
     assert (axes.letters, axes.rgb, axes.rgba) == (letters, rgb, rgb and shape[-1] == 4)
 
 
-def test_only_a_last_channel_axis_of_three_or_four_is_colour():
+def test_only_a_last_channel_axis_of_three_or_four_is_color():
     assert parse_axes("YXC", (8, 9, 3)).rgb
     assert parse_axes("xyc", (8, 9, 4)).rgba
     for letters, shape in (("YXC", (8, 9, 2)), ("YXC", (8, 9, 5)), ("CYX", (3, 8, 9)), ("YCX", (8, 3, 4))):
@@ -52,14 +52,14 @@ def test_only_a_last_channel_axis_of_three_or_four_is_colour():
 
 
 @given(images())
-def test_every_pixel_lies_in_exactly_one_plane_and_goes_back_to_its_place(drawn):
+def test_every_pixel_is_in_exactly_one_plane_and_is_written_back_to_its_position(drawn):
     image, letters = drawn
     axes = parse_axes(letters, image.shape)
     out, seen = np.full_like(image, -1), []
     for index in axes.plane_indices():
         plane = axes.plane(image, index)
-        colours = (image.shape[-1],) if axes.rgb else ()
-        assert plane.shape == (image.shape[axes.y], image.shape[axes.x], *colours)
+        colors = (image.shape[-1],) if axes.rgb else ()
+        assert plane.shape == (image.shape[axes.y], image.shape[axes.x], *colors)
         seen.append(plane.ravel())
         axes.place(out, index, plane)
     assert len(seen) == axes.plane_count
@@ -81,7 +81,7 @@ def test_a_plane_has_y_before_x_whatever_the_stored_order(drawn):
 
 
 @given(images())
-def test_each_plane_knows_its_separate_channel(drawn):
+def test_each_plane_has_its_separate_channel(drawn):
     image, letters = drawn
     axes = parse_axes(letters, image.shape)
     channels = [axes.channel_of(index) for index in axes.plane_indices()]
@@ -92,7 +92,7 @@ def test_each_plane_knows_its_separate_channel(drawn):
         assert sorted(channels) == sorted(list(range(image.shape[axes.channel])) * each)
 
 
-def test_dask_and_zarr_give_the_planes_of_the_array_they_hold():
+def test_dask_and_zarr_arrays_have_the_planes_of_a_numpy_array():
     image = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
     axes = parse_axes("TXYC", image.shape)
     lazy = da.from_array(image, chunks=(1, 2, 2, 5))
@@ -106,7 +106,7 @@ def test_dask_and_zarr_give_the_planes_of_the_array_they_hold():
     np.testing.assert_array_equal(target[:], image)
 
 
-def test_a_plane_of_a_lazy_array_is_all_that_is_read():
+def test_only_the_requested_plane_of_a_lazy_array_is_read():
     read = []
 
     class Recorder:
@@ -122,43 +122,52 @@ def test_a_plane_of_a_lazy_array_is_all_that_is_read():
 
 
 @given(images(), st.sampled_from([1, 2, 3, 4, 8]))
-def test_only_y_and_x_grow(drawn, factor):
+def test_only_y_and_x_are_upscaled(drawn, factor):
     image, letters = drawn
     grown = parse_axes(letters, image.shape).upscaled_shape(factor)
     for letter, before, after in zip(letters, image.shape, grown, strict=True):
         assert after == before * (factor if letter in "YX" else 1)
 
 
-def test_a_fractional_factor_rounds_up_but_never_for_rounding_error():
-    assert parse_axes("YX", (30, 31)).upscaled_shape(0.1) == (3, 4)
+def test_lengths_are_rounded_to_the_nearest_whole_number_and_halves_up():
+    assert parse_axes("YX", (30, 36)).upscaled_shape(0.1) == (3, 4)
+    assert parse_axes("YX", (31, 34)).upscaled_shape(0.1) == (3, 3)
     assert parse_axes("YX", (10, 7)).upscaled_shape(1.5) == (15, 11)
+    assert parse_axes("XZY", (7, 9, 10)).upscaled_shape((1.5, 0.5)) == (4, 9, 15)
+
+
+def test_a_factor_that_leaves_no_pixel_is_refused():
+    with pytest.raises(InputError, match=r"The factor 0\.05 leaves no pixel of 8: give a larger factor"):
+        parse_axes("YX", (30, 8)).upscaled_shape(0.05)
 
 
 @pytest.mark.parametrize(
-    ("letters", "shape", "said"),
+    ("letters", "shape", "message"),
     [
         ("YQ", (8, 9), 'unknown letter "Q"'),
-        ("YYX", (8, 8, 9), "name Y twice"),
-        ("ZYX", (8, 9), "one letter per dimension"),
-        ("YX", (5, 8, 9), "one letter per dimension"),
-        ("TZX", (5, 8, 9), "name no Y"),
-        ("TZY", (5, 8, 9), "name no X"),
+        ("YYX", (8, 8, 9), "have Y twice"),
+        ("ZYX", (8, 9), "one letter for each"),
+        ("YX", (5, 8, 9), "one letter for each"),
+        ("TZX", (5, 8, 9), "have no Y"),
+        ("TZY", (5, 8, 9), "have no X"),
         ("X", (9,), "two dimensions"),
         (None, (9,), "two dimensions"),
         (None, (), "two dimensions"),
         ("YX", (0, 9), "empty"),
         (None, (5, 0, 9), "empty"),
         (None, (2, 2, 2, 2, 8, 9), "at most 5"),
+        (["Z", "Y", "X"], (5, 8, 9), "not text"),
+        (3, (5, 8, 9), "not text"),
     ],
 )
-def test_axes_that_fit_no_image_are_refused_in_one_sentence(letters, shape, said):
+def test_axes_that_do_not_fit_the_image_are_refused_in_one_sentence(letters, shape, message):
     with pytest.raises(InputError) as caught:
         parse_axes(letters, shape)
-    assert said in str(caught.value)
-    assert ";" in str(caught.value), "the sentence must end with what to do"
+    assert message in str(caught.value)
+    assert ": " in str(caught.value), "the message must end with the remedy"
 
 
 @pytest.mark.parametrize("factor", [0, -2, float("nan"), float("inf")])
-def test_a_factor_that_makes_no_image_is_refused(factor):
+def test_a_factor_of_zero_or_less_is_refused(factor):
     with pytest.raises(InputError, match="more than 0"):
         Axes("YX", (8, 9)).upscaled_shape(factor)

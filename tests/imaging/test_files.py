@@ -8,7 +8,7 @@ from PIL import Image
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.files import read_image, write_image
-from napari_sr.imaging.pixel_size import METRES, unit_name
+from napari_sr.imaging.pixel_size import METERS, unit_name
 
 in_a_folder = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -16,10 +16,10 @@ STACKS = ["YX", "ZYX", "CYX", "TYX", "CZYX", "ZCYX", "TCZYX", "YXC", "ZYXC", "XY
 OME_DTYPES = [bool, "uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"]
 
 
-def drawn_image(letters, dtype, colours=3, seed=0):
+def drawn_image(letters, dtype, colors=3, seed=0):
     shape = tuple({"T": 2, "C": 2, "Z": 3, "Y": 6, "X": 7}[letter] for letter in letters)
     if letters.endswith("C"):
-        shape = (*shape[:-1], colours)
+        shape = (*shape[:-1], colors)
     values = np.random.default_rng(seed).random(shape) * 200
     return values > 100 if np.dtype(dtype) == bool else values.astype(dtype)
 
@@ -32,14 +32,14 @@ def in_order(image, letters, wanted):
 @given(
     letters=st.sampled_from(STACKS),
     dtype=st.sampled_from(OME_DTYPES),
-    colours=st.sampled_from([3, 4]),
+    colors=st.sampled_from([3, 4]),
     sizes=st.tuples(*[st.floats(1e-3, 1e3)] * 3),
-    unit=st.sampled_from(sorted(METRES)),
+    unit=st.sampled_from(sorted(METERS)),
     ending=st.sampled_from([".ome.tif", ".ome.tiff", ".tif", ".TIFF"]),
 )
-def test_a_tiff_gives_back_pixels_axes_sizes_and_unit(tmp_path, letters, dtype, colours, sizes, unit, ending):
+def test_a_tiff_gives_back_pixels_axes_sizes_and_unit(tmp_path, letters, dtype, colors, sizes, unit, ending):
     assume(not (letters.endswith("C") and dtype is bool))
-    image = drawn_image(letters, dtype, colours)
+    image = drawn_image(letters, dtype, colors)
     pixel_size = {letter: size for letter, size in zip("ZYX", sizes, strict=True) if letter in letters}
     path = tmp_path / f"image{ending}"
     write_image(path, image, letters, pixel_size, unit)
@@ -180,11 +180,11 @@ def test_the_finest_level_of_a_pyramid_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "letters", "colours"),
+    ("dtype", "letters", "colors"),
     [("uint8", "YX", 0), ("uint16", "YX", 0), (bool, "YX", 0), ("uint8", "YXC", 3), ("uint8", "YXC", 4)],
 )
-def test_a_png_gives_back_its_pixels(tmp_path, dtype, letters, colours):
-    image = drawn_image(letters, dtype, colours)
+def test_a_png_gives_back_its_pixels(tmp_path, dtype, letters, colors):
+    image = drawn_image(letters, dtype, colors)
     write_image(tmp_path / "a.png", image, letters)
     found = read_image(tmp_path / "a.png")
     assert (found.axes, found.data.dtype, found.pixel_size) == (letters, image.dtype, {})
@@ -198,7 +198,7 @@ def test_a_png_of_an_image_stored_x_first_stands_upright(tmp_path):
 
 
 @pytest.mark.parametrize(("mode", "channels"), [("P", 3), ("LA", 4), ("RGB", 3), ("RGBA", 4)])
-def test_palettes_and_grey_with_alpha_come_as_the_colours_they_stand_for(tmp_path, mode, channels):
+def test_palettes_and_gray_with_alpha_come_as_the_colors_they_stand_for(tmp_path, mode, channels):
     picture = Image.new("RGB", (5, 4), (204, 204, 204)).convert(mode)
     picture.save(tmp_path / "a.png")
     found = read_image(tmp_path / "a.png")
@@ -207,7 +207,7 @@ def test_palettes_and_grey_with_alpha_come_as_the_colours_they_stand_for(tmp_pat
 
 
 @pytest.mark.parametrize(("mode", "shape"), [("L", (4, 5)), ("RGB", (4, 5, 3)), ("CMYK", (4, 5, 3))])
-def test_a_jpeg_is_read_as_grey_or_rgb(tmp_path, mode, shape):
+def test_a_jpeg_is_read_as_gray_or_rgb(tmp_path, mode, shape):
     Image.new("L", (5, 4), 128).convert("RGB").convert(mode).save(tmp_path / "a.jpg")
     found = read_image(tmp_path / "a.jpg")
     assert found.data.shape == shape
@@ -220,8 +220,8 @@ def test_what_a_file_is_goes_by_its_content(tmp_path):
     assert read_image(tmp_path / "a.png").data.max() == 7
 
 
-def sixteen_bit_colour_png(path):
-    # Pillow cannot write one either: a header that says so is enough to be recognised by.
+def sixteen_bit_color_png(path):
+    # Pillow cannot write one either: a header that says so is enough to be recognized by.
     path.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x10\x02\0\0\0")
 
 
@@ -252,10 +252,10 @@ def lifetime_tiff(path):
         (lambda path: path.write_text("not an image"), "cannot be read"),
         (lambda path: path.write_bytes(b""), "cannot be read"),
         (lambda path: path.write_bytes(b"II*\0"), "cannot be read"),
-        (lambda path: path.write_bytes(b"II*\0\x08\0\0\0\0\0\0\0\0\0"), "holds no image"),
+        (lambda path: path.write_bytes(b"II*\0\x08\0\0\0\0\0\0\0\0\0"), "contains no image"),
         (truncated_tiff, "cannot be read"),
         (truncated_png, "cannot be read"),
-        (sixteen_bit_colour_png, "16 bits"),
+        (sixteen_bit_color_png, "16 bits"),
         (two_frames, "2 frames"),
         (lifetime_tiff, "none of T, C, Z, Y and X"),
     ],
@@ -273,8 +273,8 @@ def test_a_file_that_is_no_image_of_ours_is_refused_by_name(tmp_path, make, said
     ("name", "image", "letters", "said"),
     [
         ("a.png", np.zeros((3, 4, 5), np.uint8), "ZYX", "one plane"),
-        ("a.png", np.zeros((4, 5), np.float32), "YX", "cannot hold"),
-        ("a.png", np.zeros((4, 5, 3), np.uint16), "YXC", "cannot hold"),
+        ("a.png", np.zeros((4, 5), np.float32), "YX", "cannot contain"),
+        ("a.png", np.zeros((4, 5, 3), np.uint16), "YXC", "cannot contain"),
         ("a.tif", np.zeros((4, 5), np.float16), "YX", "float16"),
         ("a.ome.tif", np.zeros((4, 5), np.int64), "YX", "int64"),
         ("a.tif", np.zeros((4, 5, 3), bool), "YXC", "colors of bool"),
@@ -291,7 +291,7 @@ def test_what_a_format_cannot_hold_is_refused_and_nothing_is_written(tmp_path, n
 
 @pytest.mark.parametrize(("size", "unit"), [(0, "micrometer"), (-1, None), (float("nan"), None), (1, "furlong")])
 def test_a_size_or_unit_that_is_none_is_refused(tmp_path, size, unit):
-    with pytest.raises(InputError, match=r"no size|unknown"):
+    with pytest.raises(InputError, match=r"not a size|unknown"):
         write_image(tmp_path / "a.tif", np.zeros((4, 5), np.uint8), "YX", {"X": size}, unit)
 
 
@@ -318,7 +318,7 @@ def test_an_array_that_is_not_in_memory_is_computed(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif").data, image)
 
 
-@pytest.mark.parametrize("name", sorted(METRES))
+@pytest.mark.parametrize("name", sorted(METERS))
 def test_every_unit_is_known_by_its_british_spelling_and_its_plural(name):
     assert unit_name(name.replace("meter", "metre")) == name
     assert unit_name(f"{name}s" if name not in ("inch", "foot") else {"inch": "inches", "foot": "feet"}[name]) == name

@@ -1,3 +1,5 @@
+"""Results lie on their source in world coordinates and have its appearance."""
+
 from itertools import product
 from types import SimpleNamespace
 
@@ -7,15 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.geometry import (
-    check_layer,
-    copy_contrast_range,
-    finest_level,
-    layer_axes,
-    linear_part,
-    upscaled_layer,
-    upscaled_transform,
-)
+from napari_sr.imaging.geometry import linear_part, upscaled_transform
+from napari_sr.imaging.napari_layer import check_layer, copy_contrast_range, finest_level, layer_axes, upscaled_layer
 
 layers = pytest.importorskip("napari.layers")
 
@@ -33,14 +28,14 @@ def random_shear(rng, ndim):
 
 
 def random_layer(seed):
-    """Draw an Image layer: rotated, sheared, anisotropic, grey or RGB(A), perhaps multiscale, with affine and units."""
+    """Draw an Image layer: rotated, sheared, anisotropic, gray or RGB(A), perhaps multiscale, with affine and units."""
     rng = np.random.default_rng(seed)
     ndim = int(rng.integers(2, 6))
-    colours = () if rng.random() < 0.6 or ndim == 5 else (int(rng.integers(3, 5)),)
+    colors = () if rng.random() < 0.6 or ndim == 5 else (int(rng.integers(3, 5)),)
     shape = tuple(int(n) for n in rng.integers(1, 5, ndim - 2)) + tuple(int(n) for n in rng.integers(8, 20, 2))
-    data = rng.integers(0, 255, shape + colours, dtype=np.uint8)
+    data = rng.integers(0, 255, shape + colors, dtype=np.uint8)
     if rng.random() < 0.3:
-        data = [data, data[(..., slice(None, None, 2), slice(None, None, 2), *[slice(None)] * len(colours))]]
+        data = [data, data[(..., slice(None, None, 2), slice(None, None, 2), *[slice(None)] * len(colors))]]
     affine = np.eye(ndim + 1)
     affine[:-1, :] += rng.normal(0, 0.5, (ndim, ndim + 1))
     rotations = [None, random_rotation(rng, ndim), float(rng.uniform(-180, 180))]
@@ -48,7 +43,7 @@ def random_layer(seed):
         rotations.append(tuple(rng.uniform(-180, 180, 3)))
     return layers.Image(
         data,
-        rgb=bool(colours),
+        rgb=bool(colors),
         multiscale=isinstance(data, list),
         contrast_limits=(0, 255),
         scale=10 ** rng.uniform(-3, 3, ndim),
@@ -69,7 +64,7 @@ def to_world(layer, pixels):
 
 
 def world_box(layer, pixels=None, first=0):
-    """All corners of the pixels' outer edges, in the world."""
+    """Return the corners of the outer edges of the pixels in world coordinates."""
     shape = spatial_shape(layer) if pixels is None else np.array(pixels)
     corners = np.array(list(product(*zip(first + np.zeros(len(shape)) - 0.5, first + shape - 0.5, strict=True))))
     return to_world(layer, corners)
@@ -86,7 +81,7 @@ def relative_difference(new, old):
     return np.abs(new - old).max() / np.ptp(old, axis=0).max()
 
 
-def test_the_world_box_of_a_thousand_drawn_layers_stays_where_it_is():
+def test_the_extent_of_a_thousand_random_layers_does_not_move():
     worst = 0.0
     for seed in range(1000):
         layer = random_layer(seed)
@@ -99,7 +94,7 @@ def test_the_world_box_of_a_thousand_drawn_layers_stays_where_it_is():
 
 @settings(max_examples=60)
 @given(st.integers(0, 2**32), st.sampled_from([2, 3, 4]))
-def test_every_point_of_a_drawn_layer_stays_where_it_is(seed, factor):
+def test_no_point_of_a_random_layer_moves(seed, factor):
     layer = random_layer(seed)
     result = upscaled(layer, factor)
     grown = np.where(np.arange(layer.ndim) >= layer.ndim - 2, factor, 1)
@@ -110,7 +105,7 @@ def test_every_point_of_a_drawn_layer_stays_where_it_is(seed, factor):
 
 @settings(max_examples=40)
 @given(st.integers(0, 2**32), st.sampled_from([2, 4]), st.data())
-def test_a_crop_of_a_drawn_layer_lies_on_the_pixels_it_was_cut_from(seed, factor, data):
+def test_a_crop_of_a_random_layer_lies_on_its_source_pixels(seed, factor, data):
     layer = random_layer(seed)
     shape = spatial_shape(layer)
     first = np.array([data.draw(st.integers(0, int(n) - 1)) for n in shape])
@@ -125,7 +120,7 @@ def test_a_crop_of_a_drawn_layer_lies_on_the_pixels_it_was_cut_from(seed, factor
 
 @settings(max_examples=60)
 @given(st.integers(0, 2**32))
-def test_the_linear_part_is_the_one_that_napari_composes(seed):
+def test_the_linear_part_is_that_of_napari(seed):
     layer = random_layer(seed)
     ours = linear_part(layer.scale, layer.rotate, layer.shear)
     np.testing.assert_allclose(ours, layer._transforms["data2physical"].linear_matrix, rtol=1e-12, atol=1e-12)
@@ -133,7 +128,7 @@ def test_the_linear_part_is_the_one_that_napari_composes(seed):
 
 @pytest.mark.parametrize("rotate", [None, 30.0, (20.0, -35.0, 50.0)])
 @pytest.mark.parametrize("shear", [None, [0.1, 0.2, 0.3], [[1, 0, 0], [0.4, 1, 0], [0.5, 0.6, 1]]])
-def test_rotations_and_shears_are_read_in_every_form_that_napari_takes(rotate, shear):
+def test_rotations_and_shears_have_all_forms_of_napari(rotate, shear):
     scale = [2.0, 0.5, 0.25]
     layer = layers.Image(np.zeros((3, 4, 5), np.uint8), scale=scale, rotate=rotate, shear=shear)
     np.testing.assert_allclose(
@@ -141,7 +136,7 @@ def test_rotations_and_shears_are_read_in_every_form_that_napari_takes(rotate, s
     )
 
 
-def test_a_z_stack_in_micrometres_keeps_its_box_and_units_and_divides_only_its_pixels():
+def test_a_z_stack_in_micrometers_keeps_its_box_and_units_and_divides_only_its_pixels():
     stack = np.zeros((5, 16, 12), np.uint16)
     layer = layers.Image(stack, scale=(0.3, 0.1, 0.1), units=("micrometer",) * 3, translate=(1, 2, 3))
     result = upscaled(layer, 4)
@@ -151,7 +146,7 @@ def test_a_z_stack_in_micrometres_keeps_its_box_and_units_and_divides_only_its_p
     assert result.data.shape == (5, 64, 48)
 
 
-def test_the_letters_say_which_axes_grow():
+def test_the_axes_y_and_x_of_the_letters_are_upscaled():
     layer = layers.Image(np.zeros((7, 4, 9), np.uint8), scale=(2, 3, 5))
     result = upscaled(layer, 2, axes="XZY")
     assert result.data.shape == (14, 4, 18)
@@ -159,14 +154,14 @@ def test_the_letters_say_which_axes_grow():
     np.testing.assert_allclose(world_box(result), world_box(layer))
 
 
-def test_a_last_axis_of_three_that_is_no_colour_is_x():
+def test_a_last_axis_of_three_in_a_gray_layer_is_x():
     layer = layers.Image(np.zeros((5, 8, 3), np.uint8), rgb=False)
     result = upscaled(layer, 2)
     assert result.data.shape == (5, 16, 6)
     assert result.rgb is False
 
 
-def test_the_factor_is_the_one_of_the_pixels_when_lengths_do_not_come_out_whole():
+def test_the_factor_is_the_ratio_of_the_lengths_if_they_are_rounded():
     layer = layers.Image(np.zeros((7, 10), np.uint8))
     assert upscaled(layer, 1.5).data.shape == (11, 15)
     np.testing.assert_allclose(upscaled(layer, 1.5).scale, (7 / 11, 10 / 15))
@@ -197,7 +192,7 @@ def dressed_layer(data=None, **more):
     )
 
 
-def test_the_result_looks_as_its_source_looks():
+def test_the_result_has_the_appearance_of_its_source():
     layer = dressed_layer()
     layer.contrast_limits_range = (0, 1000)
     result = upscaled(layer, 2)
@@ -212,14 +207,14 @@ def test_the_result_looks_as_its_source_looks():
     assert result.visible
 
 
-def test_a_colormap_of_ones_own_stays():
+def test_a_custom_colormap_is_kept():
     colormaps = pytest.importorskip("napari.utils.colormaps")
     own = colormaps.Colormap([[0, 0, 0, 1], [0.2, 0.9, 0.4, 1]], name="of my own")
     result = upscaled(layers.Image(np.zeros((6, 5), np.uint8), colormap=own), 2)
     np.testing.assert_array_equal(result.colormap.colors, own.colors)
 
 
-def test_changing_the_result_leaves_the_source_alone():
+def test_changes_of_the_result_do_not_change_the_source():
     layer = dressed_layer(affine=np.diag([1.0, 2.0, 3.0, 1.0]))
     result = upscaled(layer, 2)
     result.metadata["stage"]["x"].append(3)
@@ -233,7 +228,7 @@ def test_changing_the_result_leaves_the_source_alone():
     assert layer.contrast_limits == [10, 90]
 
 
-def test_metadata_is_added_to_and_what_cannot_be_copied_is_shared():
+def test_metadata_are_extended_and_values_that_cannot_be_copied_are_shared():
     handle = (value for value in range(3))
     layer = layers.Image(np.zeros((6, 5), np.uint8), metadata={"file": handle, "kept": 1, "model": "old"})
     result = upscaled(layer, 2, metadata={"model": "new"}, name="mine")
@@ -311,8 +306,8 @@ def test_slicing_and_clipping_planes_cut_the_world_where_they_did(seed, factor):
         (lambda: layers.Tracks(np.array([[0, 0, 0, 0], [0, 1, 1, 1.0]])), "tracks"),
     ],
 )
-def test_a_layer_that_is_no_image_is_refused_with_what_to_pick(make, kind):
-    with pytest.raises(InputError, match=f"is a {kind} layer; pick an image layer"):
+def test_other_layers_than_images_are_refused_with_the_remedy(make, kind):
+    with pytest.raises(InputError, match=f"is a {kind} layer: choose an image layer"):
         check_layer(make())
 
 
@@ -325,10 +320,10 @@ def test_a_subclass_of_labels_is_a_labels_layer():
 
 
 @pytest.mark.parametrize(
-    ("shape", "said"), [((9,), "at least two dimensions"), ((0, 9), "empty"), ((3, 0, 9), "empty")]
+    ("shape", "message"), [((9,), "at least two dimensions"), ((0, 9), "empty"), ((3, 0, 9), "empty")]
 )
-def test_a_layer_without_a_plane_is_refused(shape, said):
-    with pytest.raises(InputError, match=said):
+def test_a_layer_without_a_plane_is_refused(shape, message):
+    with pytest.raises(InputError, match=message):
         check_layer(SimpleNamespace(name="odd", data=np.zeros(shape), rgb=False))
 
 
@@ -344,13 +339,13 @@ def test_a_result_of_another_shape_is_refused(shape):
         upscaled_layer(layer, np.zeros(shape, np.uint8), 2)
 
 
-def test_an_rgb_layer_refuses_letters_without_its_colours():
+def test_an_rgb_layer_refuses_letters_without_its_colors():
     layer = layers.Image(np.zeros((6, 5, 3), np.uint8), rgb=True)
     with pytest.raises(InputError, match="end them with C"):
         layer_axes(layer, "ZYX")
 
 
-def test_vectors_of_different_lengths_and_factors_of_nothing_are_refused():
+def test_vectors_of_different_lengths_and_factors_of_zero_are_refused():
     with pytest.raises(InputError, match="differ in length"):
         upscaled_transform([1, 1], [0, 0, 0], None, None, [2, 2])
     with pytest.raises(InputError, match="more than 0"):

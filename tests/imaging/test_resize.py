@@ -16,25 +16,25 @@ DATA = os.environ.get("NAPARI_SR_DATA")
 
 
 def test_shrinking_by_two_is_the_cubic_stretched_by_two() -> None:
-    """By hand: Keys' cubic at (j - 3.5) / 2, halved, gives eight neighbours -3, -9, 29, 111, 111, 29, -9, -3 of 256."""
+    """By hand: Keys' cubic at (j - 3.5) / 2, halved, gives eight neighbors -3, -9, 29, 111, 111, 29, -9, -3 of 256."""
     line = np.zeros((1, 16))
     line[0, 8] = 256
     assert np.allclose(resize(line, (1, 8))[0], _by_hand(), atol=1e-12)
 
 
 def _by_hand() -> list[float]:
-    """Pixel 8 is the neighbour number 8 - (2 i - 3) of output i."""
+    """Pixel 8 is the neighbor number 8 - (2 i - 3) of output i."""
     weights = [-3.0, -9.0, 29.0, 111.0, 111.0, 29.0, -9.0, -3.0]
     return [weights[8 - (2 * i - 3)] if 0 <= 8 - (2 * i - 3) < 8 else 0.0 for i in range(8)]
 
 
-def test_enlarging_by_two_has_keys_weights() -> None:
+def test_upsampling_by_two_has_the_weights_of_keys() -> None:
     """At a quarter of a pixel Keys' cubic gives -9, 111, 29, -3 of 128 (IEEE TASSP 29(6), equation 15)."""
     expected = np.array([[-3, 29, 111, -9, 0], [0, -9, 111, 29, -3]]) / 128
     assert np.allclose(phase_weights(2, "bicubic"), expected, atol=1e-15)
 
 
-def test_the_border_is_reflected_with_the_edge_doubled() -> None:
+def test_the_border_is_reflected_with_the_edge_repeated() -> None:
     line = np.array([[10.0, 20.0, 40.0, 80.0]])
     mirrored = np.concatenate([line[:, ::-1], line, line[:, ::-1]], axis=1)
     assert np.allclose(resize(line, (1, 8)), resize(mirrored, (1, 24))[:, 8:16])
@@ -70,19 +70,19 @@ def test_a_constant_image_stays_constant(kernel: Kernel, value: float, sizes: tu
 
 
 @given(factor=st.integers(2, 5), kernel=st.sampled_from(KERNELS[1:]))
-def test_enlarging_and_shrinking_move_nothing(factor: int, kernel: Kernel) -> None:
-    """The centre of mass of a spot stays where it is, in the coordinates of either image."""
+def test_upsampling_and_downsampling_do_not_shift_the_image(factor: int, kernel: Kernel) -> None:
+    """The center of mass of a spot stays where it is, in the coordinates of either image."""
     y, x = np.mgrid[:48, :48]
     spot = np.exp(-((y - 23.3) ** 2 + (x - 24.8) ** 2) / 18)
 
-    def centre(image: np.ndarray) -> np.ndarray:
+    def center(image: np.ndarray) -> np.ndarray:
         grid = np.mgrid[: image.shape[0], : image.shape[1]]
         return np.array([(g * image).sum() / image.sum() for g in grid])
 
-    large = centre(resize(spot, factor=factor, kernel=kernel))
-    assert np.allclose((large + 0.5) / factor - 0.5, centre(spot), atol=1e-3)
-    small = centre(resize(spot, (48 // 2, 48 // 2), kernel=kernel))
-    assert np.allclose((small + 0.5) * 2 - 0.5, centre(spot), atol=1e-3)
+    large = center(resize(spot, factor=factor, kernel=kernel))
+    assert np.allclose((large + 0.5) / factor - 0.5, center(spot), atol=1e-3)
+    small = center(resize(spot, (48 // 2, 48 // 2), kernel=kernel))
+    assert np.allclose((small + 0.5) * 2 - 0.5, center(spot), atol=1e-3)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32, np.float64])
@@ -99,9 +99,9 @@ def test_a_fractional_factor_rounds_the_size_up() -> None:
     assert resize(np.zeros((30, 30)), factor=0.1).shape == (3, 3)
 
 
-def test_bad_requests_are_refused_in_a_sentence() -> None:
+def test_wrong_arguments_are_refused_in_one_sentence() -> None:
     image = np.zeros((4, 4))
-    with pytest.raises(InputError, match="either a shape or a factor"):
+    with pytest.raises(InputError, match="to a shape or by a factor"):
         resize(image)
     with pytest.raises(InputError, match="kernel 'cubic'"):
         resize(image, factor=2, kernel="cubic")  # type: ignore[arg-type]
@@ -112,7 +112,7 @@ def test_bad_requests_are_refused_in_a_sentence() -> None:
 @pytest.mark.skipif(DATA is None, reason="NAPARI_SR_DATA names no folder of benchmark images")
 @pytest.mark.parametrize("benchmark", ["Set5", "Set14"])
 @pytest.mark.parametrize("factor", [2, 3, 4])
-def test_gives_the_published_low_resolution_images_bit_for_bit(benchmark: str, factor: int) -> None:
+def test_the_published_low_resolution_images_are_reproduced_exactly(benchmark: str, factor: int) -> None:
     folder = Path(str(DATA)) / "natural" / benchmark
     files = sorted((folder / "HR").glob("*.png"))
     assert files

@@ -1,4 +1,4 @@
-"""Small models made in memory, for the tests of this room."""
+"""Small models for the tests of inference."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from napari_sr.inference.plane import PlaneRunner
+from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.networks import SRCNN, RRDBNet
 from napari_sr.zoo.card import Architecture, Card
 from napari_sr.zoo.model import Model
@@ -37,11 +37,11 @@ def rrdb(scale: int = 2, channels: int = 3, **card: Any) -> Model:
         "growth": 4,
         "blocks": 1,
     }
-    colour = card.pop("colour", "rgb" if channels == 3 else "grey")
-    return model_of(RRDBNet(**settings), "RRDBNet", settings, colour=colour, **card)
+    color = card.pop("color", "rgb" if channels == 3 else "gray")
+    return model_of(RRDBNet(**settings), "RRDBNet", settings, color=color, **card)
 
 
-def identity(channels: int = 1, colour: str = "luma", **card: Any) -> Model:
+def identity(channels: int = 1, color: str = "luma", **card: Any) -> Model:
     """A network that gives back its input: an SRCNN of scale 1 whose kernels are single ones."""
     settings = {"scale": 1, "channels": channels, "kernels": (1, 1, 1), "features": (2 * channels, 2 * channels)}
     network = SRCNN(**settings)
@@ -55,7 +55,7 @@ def identity(channels: int = 1, colour: str = "luma", **card: Any) -> Model:
         network.conv2.weight.data[2 * c + 1, 2 * c + 1] = 1
         network.conv3.weight.data[c, 2 * c] = 1
         network.conv3.weight.data[c, 2 * c + 1] = -1
-    return model_of(network, "SRCNN", settings, colour=colour, family="srcnn", **card)
+    return model_of(network, "SRCNN", settings, color=color, family="srcnn", **card)
 
 
 def through(runner: PlaneRunner, plane: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Channels of the image and of the network: what is put around a network, compared with the same by hand."""
+"""Networks with adapters for the channels and ranges of images."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from numpy.typing import NDArray
 from torch import nn
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.colour import GREY_WEIGHTS, rgb_to_ycbcr, ycbcr_to_rgb
+from napari_sr.imaging.color import GRAY_WEIGHTS, rgb_to_ycbcr, ycbcr_to_rgb
 from napari_sr.imaging.resize import resize
 from napari_sr.inference import Job, upscale
 from napari_sr.inference.channels import (
-    GreyThroughColour,
-    InRange,
-    LumaOfColour,
+    GrayAdapter,
+    LumaAdapter,
+    RangeAdapter,
     check_channels,
     network_for,
-    separate_colours,
+    separate_colors,
 )
-from napari_sr.inference.plane import PlaneRunner
+from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.networks import SRCNN, MSRResNet, RRDBNet
+from napari_sr.settings import JobSettings
 from napari_sr.zoo.card import Architecture, Card
+from tests.inference.compute.streaming.drawn import with_drawn_weights
 from tests.inference.small_models import identity, model_of, rrdb, through
-from tests.inference.streaming.drawn import with_drawn_weights
 
 CPU = torch.device("cpu")
 Image = NDArray[np.float32]
@@ -41,14 +42,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def card(channels: int, colour: Any, **more: Any) -> Card:
+def card(channels: int, color: Any, **more: Any) -> Card:
     return Card(
         name="small",
         family="esrgan",
         architecture=Architecture(network="RRDBNet"),
         scale=2,
         channels=channels,
-        colour=colour,
+        color=color,
         **more,
     )
 
@@ -58,7 +59,7 @@ def drawn(network: nn.Module) -> nn.Module:
     return with_drawn_weights(network)
 
 
-def colour_network() -> nn.Module:
+def color_network() -> nn.Module:
     return drawn(MSRResNet(scale=2, features=8, blocks=1))
 
 
@@ -76,32 +77,32 @@ def run(network: nn.Module, image: Image) -> Image:
     return out
 
 
-# Grey through colour
+# Gray through color
 
 
-def test_grey_goes_through_colour_replicated_and_is_weighed_back() -> None:
-    network, grey = colour_network(), plane(1)
+def test_gray_is_replicated_and_the_result_is_the_weighted_sum_of_the_colors() -> None:
+    network, gray = color_network(), plane(1)
     around = network_for(network, card(3, "rgb"), 1)
-    colours = run(network, np.repeat(grey, 3, 0))
-    expected = sum(weight * colour for weight, colour in zip(GREY_WEIGHTS, colours, strict=True))
-    result = run(around, grey)
+    colors = run(network, np.repeat(gray, 3, 0))
+    expected = sum(weight * color for weight, color in zip(GRAY_WEIGHTS, colors, strict=True))
+    result = run(around, gray)
     assert result.shape == (1, 38, 26)
     assert np.abs(result[0] - expected).max() <= 1e-5
     # The weights matter: another luminance is another image.
-    assert np.abs(colours.mean(0) - expected).max() > 1e-2
+    assert np.abs(colors.mean(0) - expected).max() > 1e-2
 
 
-def test_the_weights_sum_to_one_so_that_grey_keeps_its_value() -> None:
-    around: Any = network_for(colour_network(), card(3, "rgb"), 1)
-    assert isinstance(around, GreyThroughColour)
+def test_the_weights_of_the_colors_sum_to_one() -> None:
+    around: Any = network_for(color_network(), card(3, "rgb"), 1)
+    assert isinstance(around, GrayAdapter)
     assert float(around.weigh.weight.double().sum()) == pytest.approx(1.0, abs=1e-7)
 
 
-# Luminance of colours
+# Luminance of colors
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3])
-def test_luminance_goes_through_and_colours_are_interpolated(scale: int) -> None:
+def test_luma_passes_through_the_network_and_chroma_is_interpolated(scale: int) -> None:
     network, rgb = luma_network(scale), plane(3)
     around = network_for(network, card(1, "luma"), 3)
     ycbcr = rgb_to_ycbcr(np.moveaxis(rgb, 0, -1).astype(np.float64))
@@ -113,16 +114,16 @@ def test_luminance_goes_through_and_colours_are_interpolated(scale: int) -> None
     assert np.abs(result - expected).max() <= 1e-5
 
 
-def test_luminance_of_colours_is_streamed_as_it_is_whole() -> None:
+def test_luma_of_colors_streamed_equals_the_whole_image() -> None:
     around: Any = network_for(luma_network(3), card(1, "luma"), 3)
     rgb = plane(3, 90, 40)
     for memory in ("auto", 1):
         runner = PlaneRunner(around, CPU, memory=memory)  # type: ignore[arg-type]
         assert np.abs(through(runner, rgb) - run(around, rgb)).max() <= 2e-5
-        assert runner.used.startswith("exact")
+        assert runner.tiling.startswith("exact")
 
 
-def test_colours_see_as_far_as_their_interpolation_even_where_the_network_does_not() -> None:
+def test_the_receptive_radius_includes_the_interpolation_of_chroma() -> None:
     nearest = drawn(SRCNN(scale=2, kernels=(1, 1, 1), features=(2, 2), upsampling="nearest"))
     around: Any = network_for(nearest, card(1, "luma"), 3)
     assert nearest.receptive_radius == 0
@@ -136,19 +137,19 @@ def test_colours_see_as_far_as_their_interpolation_even_where_the_network_does_n
     assert np.abs(through(PlaneRunner(around, CPU, memory=1), rgb) - run(around, rgb)).max() <= 2e-5
 
 
-def test_grey_through_luminance_is_the_same_image_in_colour() -> None:
-    network, grey = luma_network(), plane(1)
-    colours = run(network_for(network, card(1, "luma"), 3), np.repeat(grey, 3, axis=0))
-    alone = run(network_for(network, card(1, "luma"), 1), grey)
-    assert np.abs(colours - alone).max() <= 1e-5
+def test_gray_through_a_luma_network_equals_the_same_image_in_color() -> None:
+    network, gray = luma_network(), plane(1)
+    colors = run(network_for(network, card(1, "luma"), 3), np.repeat(gray, 3, axis=0))
+    alone = run(network_for(network, card(1, "luma"), 1), gray)
+    assert np.abs(colors - alone).max() <= 1e-5
 
 
-def test_luma_taken_out_of_colours_already_is_taken_as_it_is() -> None:
+def test_luma_planes_need_no_adapter() -> None:
     network = luma_network()
     assert network_for(network, card(1, "luma"), 1, luma=True) is network
 
 
-def test_grey_through_luminance_is_streamed_as_it_is_whole() -> None:
+def test_gray_through_a_luma_network_streamed_equals_the_whole_image() -> None:
     around, image = network_for(luma_network(), card(1, "luma"), 1), plane(1)
     assert np.abs(through(PlaneRunner(around, CPU, memory=1), image) - run(around, image)).max() <= 2e-5
 
@@ -156,30 +157,30 @@ def test_grey_through_luminance_is_streamed_as_it_is_whole() -> None:
 # What fits needs nothing
 
 
-@pytest.mark.parametrize(("channels", "colour", "colours"), [(3, "rgb", 3), (1, "grey", 1)])
-def test_a_network_that_fits_is_given_as_it_is(channels: int, colour: str, colours: int) -> None:
+@pytest.mark.parametrize(("channels", "color", "colors"), [(3, "rgb", 3), (1, "gray", 1)])
+def test_a_network_with_the_channels_of_the_image_needs_no_adapter(channels: int, color: str, colors: int) -> None:
     network = RRDBNet(scale=2, in_channels=channels, out_channels=channels, features=8, growth=4, blocks=1)
-    assert network_for(network, card(channels, colour), colours) is network
+    assert network_for(network, card(channels, color), colors) is network
 
 
 # Ranges
 
 
-def test_ranges_are_put_around_the_network() -> None:
+def test_values_are_mapped_to_the_ranges_of_the_network() -> None:
     network, image = luma_network(), plane(1)
     ranges = {"intensity_range": (-1.0, 1.0), "output_range": (16.0, 235.0)}
-    around = network_for(network, card(1, "grey", **ranges), 1)
-    assert isinstance(around, InRange)
+    around = network_for(network, card(1, "gray", **ranges), 1)
+    assert isinstance(around, RangeAdapter)
     expected = (run(network, image * 2 - 1) - 16) / (235 - 16)
     assert np.abs(run(around, image) - expected).max() <= 1e-5
 
 
-def test_ranges_are_those_of_the_network_and_not_of_what_is_around_it() -> None:
-    """Colours change space between 0 and 1, and only then go into the network's range."""
+def test_colors_are_converted_before_values_are_mapped_to_the_range() -> None:
+    """Colors change space between 0 and 1, and only then go into the network's range."""
     network, rgb = luma_network(), plane(3)
     ranges = {"intensity_range": (0.0, 255.0), "output_range": (0.0, 255.0)}
     around = network_for(network, card(1, "luma", **ranges), 3)
-    assert isinstance(around, LumaOfColour)
+    assert isinstance(around, LumaAdapter)
     ycbcr = rgb_to_ycbcr(np.moveaxis(rgb, 0, -1))
     luma = run(network, 255 * ycbcr[None, ..., 0])[0] / 255
     chroma = [resize(ycbcr[..., c], (38, 26), kernel="bicubic") for c in (1, 2)]
@@ -187,36 +188,36 @@ def test_ranges_are_those_of_the_network_and_not_of_what_is_around_it() -> None:
     assert np.abs(run(around, rgb) - expected).max() <= 2e-5
 
 
-def test_a_network_in_its_range_is_streamed_as_it_is_whole() -> None:
-    around = network_for(luma_network(), card(1, "grey", intensity_range=(-1.0, 1.0), output_range=(-2.0, 3.0)), 1)
+def test_a_range_adapter_streamed_equals_the_whole_image() -> None:
+    around = network_for(luma_network(), card(1, "gray", intensity_range=(-1.0, 1.0), output_range=(-2.0, 3.0)), 1)
     image = plane(1, 80, 30)
     runner = PlaneRunner(around, CPU)
     assert np.abs(through(runner, image) - run(around, image)).max() <= 2e-5
-    assert runner.used.startswith("exact")
+    assert runner.tiling.startswith("exact")
 
 
-# Colours one by one
+# Colors one by one
 
 
-def test_only_a_grey_network_takes_colours_one_by_one() -> None:
-    assert separate_colours(card(1, "grey"))
-    assert not separate_colours(card(1, "luma"))
-    assert not separate_colours(card(3, "rgb"))
+def test_only_gray_networks_are_applied_to_each_color() -> None:
+    assert separate_colors(card(1, "gray"))
+    assert not separate_colors(card(1, "luma"))
+    assert not separate_colors(card(3, "rgb"))
 
 
-def test_colours_one_by_one_are_three_grey_planes() -> None:
+def test_separate_colors_equal_three_gray_planes() -> None:
     model = rrdb(2, 1)
     image = np.random.default_rng(3).integers(0, 256, (4, 9, 8, 3), np.uint8)
-    together = Job(model=model, batch=3).run(image, "ZYXC").data
-    for colour in range(3):
-        alone = upscale(np.ascontiguousarray(image[..., colour]), model, "ZYX", intensity="dtype")
-        assert np.array_equal(together[..., colour], alone)
+    together = Job(model, JobSettings(batch=3)).run(image, "ZYXC").data
+    for color in range(3):
+        alone = upscale(np.ascontiguousarray(image[..., color]), model, "ZYX", intensity="dtype")
+        assert np.array_equal(together[..., color], alone)
 
 
-def test_grey_and_colour_models_agree_with_their_network_through_a_job() -> None:
+def test_a_job_equals_the_adapted_network() -> None:
     settings = {"scale": 2, "features": 8, "blocks": 1}
     network = drawn(MSRResNet(**settings))  # type: ignore[arg-type]
-    model = model_of(network, "MSRResNet", settings, colour="rgb")
+    model = model_of(network, "MSRResNet", settings, color="rgb")
     image = plane(1)[0]
     result = upscale(image, model, "YX", intensity=(0.0, 1.0))
     expected = run(network_for(network, model.card, 1), image[None])[0]
@@ -227,11 +228,11 @@ def test_grey_and_colour_models_agree_with_their_network_through_a_job() -> None
 
 
 @pytest.mark.parametrize("channels", [2, 4, 12])
-def test_other_channels_are_refused(channels: int) -> None:
-    with pytest.raises(InputError, match=f"'small' takes images of {channels} channels.* choose a model of 1 or 3"):
-        check_channels(card(channels, "grey"))
+def test_models_of_other_channels_are_refused(channels: int) -> None:
+    with pytest.raises(InputError, match=f"'small' is for images of {channels} channels.* choose a model of 1 or 3"):
+        check_channels(card(channels, "gray"))
 
 
-def test_the_usual_channels_are_not_refused() -> None:
+def test_models_of_one_and_three_channels_are_accepted() -> None:
     for model in (identity(), identity(3, "rgb")):
         check_channels(model.card)

@@ -1,4 +1,4 @@
-"""A whole image in, the same image larger out: dtype, axes, order, values."""
+"""Upscaling of whole images: dtype, axes and values of the result."""
 
 from itertools import permutations
 from typing import Any
@@ -12,11 +12,12 @@ from hypothesis.extra import numpy as hnp
 
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.resize import resize
-from napari_sr.inference import Job, Overlap, upscale
+from napari_sr.inference import Job, upscale
+from napari_sr.settings import JobSettings, Overlap
 from tests.inference.small_models import identity, rrdb
 
 IDENTITY = identity()
-IDENTITY_GREY = identity(colour="grey")
+IDENTITY_GRAY = identity(color="gray")
 IDENTITY_RGB = identity(3, "rgb")
 
 
@@ -27,7 +28,7 @@ IDENTITY_RGB = identity(3, "rgb")
     ),
     intensity=st.sampled_from(["dtype", (0.0, 1.0), (100.0, 4000.5), (-3.0, 70000.0)]),
 )
-def test_the_identity_network_gives_back_every_layer_bit_for_bit(image: np.ndarray, intensity: Any) -> None:
+def test_the_identity_network_reproduces_every_image_bit_for_bit(image: np.ndarray, intensity: Any) -> None:
     letters = "TCZYX"[-image.ndim :] if image.ndim != 4 else "CZYX"
     if letters.endswith("YX"):
         out = upscale(image, IDENTITY, letters, intensity=intensity)
@@ -36,7 +37,7 @@ def test_the_identity_network_gives_back_every_layer_bit_for_bit(image: np.ndarr
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_every_value_of_the_dtype_comes_back_from_the_identity_network(dtype: type) -> None:
+def test_the_identity_network_reproduces_every_value_of_the_dtype(dtype: type) -> None:
     image = np.arange(np.iinfo(dtype).max + 1).astype(dtype).reshape(16, -1)
     for intensity in ("auto", "dtype", "percentile", (7.0, 1234.5)):
         assert np.array_equal(upscale(image, IDENTITY, intensity=intensity), image)
@@ -44,13 +45,13 @@ def test_every_value_of_the_dtype_comes_back_from_the_identity_network(dtype: ty
         assert np.array_equal(upscale(image, IDENTITY_RGB, intensity=intensity), image)
 
 
-@pytest.mark.parametrize("model", [IDENTITY_RGB, IDENTITY_GREY], ids=["rgb", "grey"])
-def test_colours_come_back_from_the_identity_network(model: Any) -> None:
+@pytest.mark.parametrize("model", [IDENTITY_RGB, IDENTITY_GRAY], ids=["rgb", "gray"])
+def test_the_identity_network_reproduces_colors(model: Any) -> None:
     image = np.random.default_rng(0).integers(0, 65536, (5, 6, 4), np.uint16)
     assert np.array_equal(upscale(image, model, "YXC"), image)
 
 
-def test_colours_come_back_through_luminance_to_rounding() -> None:
+def test_the_identity_network_of_luminance_reproduces_colors_to_rounding() -> None:
     image = np.random.default_rng(0).integers(0, 256, (5, 6, 3), np.uint8)
     assert np.abs(upscale(image, IDENTITY, "YXC").astype(int) - image).max() <= 1
 
@@ -80,19 +81,19 @@ def test_a_stack_is_its_planes_one_by_one() -> None:
 def test_one_intensity_map_for_the_whole_stack() -> None:
     """A dim plane of a stack is not stretched: the map is chosen once."""
     stack = np.stack([np.full((6, 6), 10, np.uint16), np.arange(36, dtype=np.uint16).reshape(6, 6) * 1000])
-    result = Job(model=rrdb(2, 1)).run(stack, "ZYX")
+    result = Job(rrdb(2, 1)).run(stack, "ZYX")
     assert len(result.report.intensity) == 1
 
 
 def test_separate_channels_have_a_map_each() -> None:
     image = np.random.default_rng(3).integers(0, 60000, (2, 6, 6), np.uint16)
     image[1] //= 100
-    report = Job(model=rrdb(2, 1)).run(image, "CYX").report
+    report = Job(rrdb(2, 1)).run(image, "CYX").report
     assert set(report.intensity) == {"0", "1"}
     assert report.intensity["0"][1] > 50 * report.intensity["1"][1]
 
 
-def test_grey_through_a_colour_network_has_no_tint_of_its_own() -> None:
+def test_gray_through_a_color_network_stays_gray() -> None:
     image = np.random.default_rng(4).integers(0, 256, (6, 7), np.uint8)
     assert upscale(image, rrdb(2), "YX").shape == (12, 14)
 
@@ -103,7 +104,7 @@ def test_opacity_is_resized_and_not_invented() -> None:
     assert np.array_equal(out[..., 3], resize(image[..., 3], factor=2, kernel="bilinear"))
 
 
-def test_reads_dask_as_it_reads_numpy() -> None:
+def test_dask_arrays_give_the_result_of_numpy_arrays() -> None:
     image = np.random.default_rng(6).integers(0, 4000, (2, 12, 10), np.uint16)
     lazy = da.from_array(image, chunks=(1, 5, 4))
     assert np.array_equal(upscale(lazy, rrdb(2, 1), "ZYX"), upscale(image, rrdb(2, 1), "ZYX"))
@@ -113,16 +114,16 @@ def test_the_cards_ranges_are_those_of_the_network() -> None:
     """An identity network trained from [0, 255] to [-1, 1] makes v / 255 of v: the card undoes it."""
     image = np.random.default_rng(7).random((6, 6), dtype=np.float32)
     plain = upscale(image, IDENTITY, intensity=(0, 1))
-    stretched = identity(colour="grey", intensity_range=(0.0, 255.0), output_range=(0.0, 255.0))
+    stretched = identity(color="gray", intensity_range=(0.0, 255.0), output_range=(0.0, 255.0))
     assert np.allclose(upscale(image, stretched, intensity=(0, 1)), plain, atol=1e-6)
-    wider = identity(colour="grey", output_range=(0.0, 2.0))
+    wider = identity(color="gray", output_range=(0.0, 2.0))
     assert np.allclose(upscale(image, wider, intensity=(0, 1)), plain / 2, atol=1e-6)
 
 
 def test_clipped_values_are_counted() -> None:
     # Halving the output range doubles the values: every pixel above the middle leaves uint8.
     image = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    result = Job(model=identity(colour="grey", output_range=(0.0, 0.5))).run(image, "YX")
+    result = Job(identity(color="gray", output_range=(0.0, 0.5))).run(image, "YX")
     assert result.report.clipped == 128
     assert result.data.max() == 255
 
@@ -130,7 +131,7 @@ def test_clipped_values_are_counted() -> None:
 @pytest.mark.parametrize("tiling", ["exact", Overlap(tile=16, overlap=2, blend=1)], ids=["exact", "tiles"])
 def test_progress_only_grows_and_ends_full(tiling: Any) -> None:
     seen: list[tuple[int, int]] = []
-    job = Job(model=rrdb(2, 1), tiling=tiling, memory=10**6)
+    job = Job(rrdb(2, 1), JobSettings(tiling=tiling, memory=10**6))
     job.run(np.zeros((2, 200, 30), np.uint8), "ZYX", progress=lambda done, total: seen.append((done, total)))
     totals = {total for _, total in seen}
     assert len(totals) == 1
@@ -142,7 +143,7 @@ def test_progress_only_grows_and_ends_full(tiling: Any) -> None:
 
 def test_cancel_ends_the_job() -> None:
     seen: list[int] = []
-    job = Job(model=rrdb(2, 1), batch=1)
+    job = Job(rrdb(2, 1), JobSettings(batch=1))
     with pytest.raises(Cancelled):
         job.run(
             np.zeros((5, 8, 8), np.uint8),
@@ -153,8 +154,8 @@ def test_cancel_ends_the_job() -> None:
     assert seen[-1] == 16
 
 
-def test_a_report_says_it_in_a_line() -> None:
-    report = Job(model=rrdb(2, 1), device="cpu").run(np.zeros((8, 8), np.uint8)).report
+def test_a_report_is_one_line() -> None:
+    report = Job(rrdb(2, 1), JobSettings(device="cpu")).run(np.zeros((8, 8), np.uint8)).report
     line = report.sentence()
     assert "x2 on cpu in float32, 1 plane" in line
     assert "\n" not in line
@@ -162,39 +163,39 @@ def test_a_report_says_it_in_a_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "axes", "words"),
+    ("image", "axes", "message"),
     [
         (np.zeros(5), None, "at least the two dimensions"),
         (np.zeros((0, 5)), None, "empty"),
         (np.zeros((4, 5)), "YQ", "Q"),
-        (np.zeros((4, 5)), "ZYX", "3"),
+        (np.zeros((4, 5)), "ZYX", "do not fit an image of 2 dimensions"),
         (np.array([[np.nan, 1.0]]), None, "1 NaN value"),
         (np.array([[np.inf, 1.0]]), None, "1 infinite value"),
         (np.full((4, 4), 7, np.uint16), None, "7 as both its 0.1 and 99.9 percentiles"),
         (np.zeros((4, 4), complex), None, "complex"),
     ],
 )
-def test_bad_images_are_refused_in_one_sentence(image: np.ndarray, axes: str | None, words: str) -> None:
-    with pytest.raises(InputError, match=words) as caught:
+def test_bad_images_are_refused_in_one_sentence(image: np.ndarray, axes: str | None, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
         upscale(image, rrdb(2, 1), axes)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("setting", "words"),
+    ("setting", "message"),
     [
-        ({"device": "abacus"}, "'abacus' is not on this machine"),
-        ({"precision": "float8"}, "no precision 'float8'"),
-        ({"tiling": "squares"}, "no tiling 'squares'"),
-        ({"intensity": "guess"}, '"guess" is unknown'),
+        ({"device": "abacus"}, "device 'abacus' does not exist"),
+        ({"precision": "float8"}, "precision 'float8' does not exist"),
+        ({"tiling": "squares"}, "tiling 'squares' does not exist"),
+        ({"intensity": "guess"}, "intensity 'guess' does not exist"),
         ({"intensity": (5, 5)}, "is empty"),
     ],
 )
-def test_unknown_settings_are_refused_in_one_sentence(setting: dict[str, Any], words: str) -> None:
-    with pytest.raises(InputError, match=words):
+def test_unknown_settings_are_refused_in_one_sentence(setting: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         upscale(np.zeros((4, 4), np.uint8), rrdb(2, 1), **setting)
 
 
-def test_a_model_of_channels_no_layer_has_is_refused() -> None:
+def test_a_model_of_four_channels_is_refused() -> None:
     with pytest.raises(InputError, match="4 channels"):
-        Job(model=rrdb(2, 4))
+        Job(rrdb(2, 4))

@@ -1,4 +1,4 @@
-"""A napari layer in, a layer out that lies where it lay."""
+"""Results of layers cover the region of the world that their layer covers."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def world_box(layer: Layer) -> np.ndarray:
     return np.array([layer.data_to_world(corner) for corner in corners])
 
 
-def test_a_z_stack_keeps_its_box_and_divides_its_pixel_size() -> None:
+def test_a_z_stack_covers_the_same_region_with_smaller_pixels() -> None:
     data = np.random.default_rng(0).integers(0, 4000, (3, 16, 20), np.uint16)
     source = Image(data, scale=(0.3, 0.1, 0.1), units=("micrometer",) * 3, translate=(1, 2, 3), name="cells")
     result = Layer.create(*upscale_layer(source, rrdb(4, 1)))
@@ -31,17 +31,17 @@ def test_a_z_stack_keeps_its_box_and_divides_its_pixel_size() -> None:
     assert result.name == "cells · ESRGAN x4"
 
 
-@pytest.mark.parametrize("colours", [3, 4])
-def test_rgb_layers_stay_rgb(colours: int) -> None:
-    data = np.random.default_rng(0).integers(0, 256, (8, 9, colours), np.uint8)
+@pytest.mark.parametrize("colors", [3, 4])
+def test_rgb_layers_stay_rgb(colors: int) -> None:
+    data = np.random.default_rng(0).integers(0, 256, (8, 9, colors), np.uint8)
     source = Image(data, rgb=True, scale=(2, 3), rotate=30, shear=[0.2])
     result = Layer.create(*upscale_layer(source, rrdb(2)))
     assert result.rgb
-    assert result.data.shape == (16, 18, colours)
+    assert result.data.shape == (16, 18, colors)
     assert np.allclose(world_box(result), world_box(source), atol=1e-10)
 
 
-def test_of_a_multiscale_layer_the_finest_level_is_taken() -> None:
+def test_the_finest_level_of_a_multiscale_layer_is_upscaled() -> None:
     data = np.random.default_rng(0).integers(0, 256, (32, 40), np.uint8)
     source = Image([data, data[::2, ::2]], multiscale=True, scale=(0.5, 0.5))
     result = Layer.create(*upscale_layer(source, rrdb(2, 1)))
@@ -50,14 +50,14 @@ def test_of_a_multiscale_layer_the_finest_level_is_taken() -> None:
     assert np.allclose(result.scale, (0.25, 0.25))
 
 
-def test_contrast_limits_can_be_the_intensity() -> None:
+def test_contrast_limits_can_be_the_intensity_range() -> None:
     data = np.random.default_rng(0).integers(0, 4000, (16, 20), np.uint16)
     source = Image(data, contrast_limits=(100, 3000))
     kwargs: dict[str, Any] = upscale_layer(source, rrdb(2, 1), intensity="contrast")[1]
     assert kwargs["metadata"]["napari_sr"]["intensity"] == {"": (100.0, 3000.0)}
 
 
-def test_the_source_is_left_as_it_was() -> None:
+def test_the_layer_is_not_changed() -> None:
     data = np.random.default_rng(0).integers(0, 256, (8, 9), np.uint8)
     source = Image(data.copy(), metadata={"kept": [1]})
     result = Layer.create(*upscale_layer(source, rrdb(2, 1)))
@@ -68,12 +68,12 @@ def test_the_source_is_left_as_it_was() -> None:
 
 
 @pytest.mark.parametrize(
-    ("layer", "words"),
+    ("layer", "message"),
     [
-        (Labels(np.zeros((4, 4), int), name="mask"), '"mask" is a labels layer; pick an image layer'),
-        (Points(np.zeros((4, 2)), name="spots"), '"spots" is a points layer; pick an image layer'),
+        (Labels(np.zeros((4, 4), int), name="mask"), '"mask" is a labels layer: choose an image layer'),
+        (Points(np.zeros((4, 2)), name="spots"), '"spots" is a points layer: choose an image layer'),
     ],
 )
-def test_other_layers_are_refused_by_name(layer: Layer, words: str) -> None:
-    with pytest.raises(InputError, match=words):
+def test_other_types_of_layers_are_refused_by_name(layer: Layer, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         upscale_layer(layer, rrdb(2, 1))

@@ -1,4 +1,4 @@
-"""Cut-outs keep their colors up to the edge of what is visible."""
+"""Visible colors are continued into transparent pixels, so that cut-outs have no fringe."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from napari_sr.imaging.part import Part
-from napari_sr.inference import Job, Overlap, upscale
+from napari_sr.inference import Job, upscale
 from napari_sr.inference.opacity import REACH, spread_colors
 from napari_sr.networks import SRCNN
+from napari_sr.settings import JobSettings, Overlap
+from tests.inference.compute.streaming.drawn import with_drawn_weights
 from tests.inference.small_models import identity, model_of, rrdb
-from tests.inference.streaming.drawn import with_drawn_weights
 
 COLOR = (200, 40, 90)
 
@@ -43,7 +44,7 @@ def disc(height: int = 60, width: int = 70, dtype: str = "uint8", soft: bool = T
 
 def srcnn() -> Any:
     settings = {"scale": 2, "kernels": (5, 1, 3), "features": (8, 4), "upsampling": "bicubic"}
-    return model_of(with_drawn_weights(SRCNN(**settings)), "SRCNN", settings, colour="grey")
+    return model_of(with_drawn_weights(SRCNN(**settings)), "SRCNN", settings, color="gray")
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
@@ -57,12 +58,12 @@ def test_a_disc_of_one_color_stays_of_one_color(make: Any, dtype: str, soft: boo
     flat[...] = image[30, 33]
     expected = upscale(flat, model, "YXC", intensity=(0, 1) if dtype == "float32" else "dtype")[60, 66, :3]
     visible = out[..., 3] > 0
-    # The border of the image, where a network without any opacity has an edge of its own, is far away.
+    # The disc is far from the border of the image, where the network pads its input.
     off = np.abs(out[visible][:, :3].astype(float) - expected)
     assert off.max() <= (1e-5 if dtype == "float32" else 1)
 
 
-def test_opaque_images_are_not_touched() -> None:
+def test_opaque_images_are_unchanged() -> None:
     image = np.random.default_rng(0).integers(0, 256, (9, 8, 4), np.uint8)
     image[..., 3] = 255
     assert np.array_equal(spread_colors(image), image[..., :3])
@@ -78,7 +79,7 @@ def test_visible_colors_stay_as_they_are() -> None:
     assert np.array_equal(upscale(image, identity(3, "rgb"), "YXC")[visible], image[visible])
 
 
-def test_the_color_that_goes_on_is_that_of_the_nearest_visible_ones() -> None:
+def test_transparent_pixels_get_the_color_of_the_nearest_visible_ones() -> None:
     image = np.zeros((50, 200, 4), np.uint8)
     image[20:30, 10:40] = (255, 0, 0, 255)
     image[20:30, 41:70] = (0, 0, 255, 255)
@@ -92,7 +93,7 @@ def test_the_color_that_goes_on_is_that_of_the_nearest_visible_ones() -> None:
     assert spread[25, 70 + REACH].tolist() == [0, 0, 0]
 
 
-def test_blocks_and_nothing_visible(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_equal_the_whole_and_transparent_planes_are_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     image = disc(150, 70)
     whole = spread_colors(image)
     monkeypatch.setattr("napari_sr.inference.opacity._BLOCK", 1)
@@ -102,9 +103,9 @@ def test_blocks_and_nothing_visible(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("tiling", ["exact", Overlap(tile=32, overlap=8, blend=4)], ids=["exact", "tiles"])
-def test_parts_and_lazy_images_are_as_the_whole(tiling: Any) -> None:
+def test_parts_and_lazy_images_equal_the_whole(tiling: Any) -> None:
     image = np.stack([disc(90, 100), disc(90, 100)[::-1]])
-    job = Job(model=rrdb(2), tiling=tiling)
+    job = Job(rrdb(2), JobSettings(tiling=tiling))
     whole = job.run(image, "ZYXC").data
     lazy = da.from_array(image, chunks=(1, 16, 16, 4))
     assert np.array_equal(job.run(lazy, "ZYXC").data, whole)
@@ -113,15 +114,15 @@ def test_parts_and_lazy_images_are_as_the_whole(tiling: Any) -> None:
         assert np.abs(part[0].astype(int) - whole[1, 40:110, 20:120]).max() <= 1
 
 
-def test_an_image_stored_x_first() -> None:
+def test_an_image_with_x_before_y_has_the_same_result() -> None:
     image = disc()
     out = upscale(image, rrdb(2), "YXC")
     assert np.array_equal(upscale(image.swapaxes(0, 1), rrdb(2), "XYC"), out.swapaxes(0, 1))
 
 
-def test_a_plane_that_is_read_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plane_that_is_read_part_by_part_equals_one_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     image = disc(90, 100)
     whole = upscale(image, rrdb(2), "YXC")
-    monkeypatch.setattr("napari_sr.inference.work._fits", lambda axes, image: False)
+    monkeypatch.setattr("napari_sr.inference.work._is_small", lambda axes, image: False)
     lazy = da.from_array(image, chunks=(16, 16, 4))
     assert np.array_equal(upscale(lazy, rrdb(2), "YXC", memory=10**6), whole)

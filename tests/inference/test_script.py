@@ -1,4 +1,4 @@
-"""A job over a layer as a script: the same pixels in the same place, from a fresh process."""
+"""Generated scripts give the same pixels at the same position in a new process."""
 
 import ast
 import subprocess
@@ -12,11 +12,12 @@ import torch
 from napari.layers import Image, Layer
 
 from napari_sr.imaging.files import write_image
-from napari_sr.imaging.intensity import Percentiles
+from napari_sr.imaging.intensity_spec import Percentiles
 from napari_sr.imaging.part import Part
-from napari_sr.inference import Job, Overlap, as_script, prepare_layer, run_layer
+from napari_sr.inference import Job, as_script, prepare_layer, run_layer
 from napari_sr.networks import SRCNN, RRDBNet
-from napari_sr.widgets.reader import read_layers
+from napari_sr.settings import JobSettings, Overlap
+from napari_sr.widgets.plugin.reader import read_layers
 from napari_sr.zoo import load_model, load_pair
 
 RNG = np.random.default_rng(0)
@@ -45,10 +46,10 @@ def layers(folder: Path) -> dict[str, Image]:
     sizes = {"Z": 0.3, "Y": 0.1, "X": 0.1}
     stack = RNG.integers(100, 4000, (2, 14, 17), np.uint16)
     write_image(folder / "stack.ome.tif", stack, "ZYX", sizes, "micrometer")
-    write_image(folder / "colours.tif", RNG.integers(0, 256, (12, 13, 3), np.uint8), "YXC")
+    write_image(folder / "colors.tif", RNG.integers(0, 256, (12, 13, 3), np.uint8), "YXC")
     write_image(folder / "both.ome.tif", RNG.integers(0, 999, (2, 11, 12), np.uint16), "CYX", sizes, "micrometer")
     opened = {}
-    for name in ("stack.ome.tif", "colours.tif", "both.ome.tif"):
+    for name in ("stack.ome.tif", "colors.tif", "both.ome.tif"):
         from napari.layers._source import layer_source
 
         with layer_source(path=str(folder / name), reader_plugin="napari-sr"):
@@ -66,20 +67,20 @@ def drawn(folder: Path) -> list[tuple[Job, str, Part | None]]:
     kernel = load_model("srcnn-x2", upsampling="lanczos3")
     here: dict[str, Any] = {"device": "cpu"}
     return [
-        (Job(model=load_model("srcnn-x2"), **here), "stack", None),
-        (Job(model=one, **here, tiling="none"), "colours", None),
-        (Job(model=pair, **here), "stack", Part(rows=(2, 9), columns=(3, 17), at={"Z": 1})),
-        (Job(model=pair.with_mixing("images"), **here, intensity="contrast"), "stack", None),
-        (Job(model=kernel, **here, intensity=(50.0, 3999.5)), "both", Part(columns=(0, 5))),
-        (Job(model=one, **here, tiling=Overlap(tile=16, overlap=4, blend=2)), "both", None),
-        (Job(model=one, **here, target=2.5, precision="bfloat16"), "colours", None),
-        (Job(model=one, **here, target="0.04 um", self_ensemble=True), "stack", None),
-        (Job(model=load_model(str(folder / "bare.pth"), scale=3), **here, batch=1, memory=10**7), "stack", None),
-        (Job(model=pair, **here, intensity=Percentiles(2, 97.5)), "both", Part(rows=(1, 8))),
+        (Job(load_model("srcnn-x2"), JobSettings(**here)), "stack", None),
+        (Job(one, JobSettings(**here, tiling="none")), "colors", None),
+        (Job(pair, JobSettings(**here)), "stack", Part(rows=(2, 9), columns=(3, 17), at={"Z": 1})),
+        (Job(pair.with_mixing("images"), JobSettings(**here, intensity="contrast")), "stack", None),
+        (Job(kernel, JobSettings(**here, intensity=(50.0, 3999.5))), "both", Part(columns=(0, 5))),
+        (Job(one, JobSettings(**here, tiling=Overlap(tile=16, overlap=4, blend=2))), "both", None),
+        (Job(one, JobSettings(**here, target=2.5, precision="bfloat16")), "colors", None),
+        (Job(one, JobSettings(**here, target="0.04 um", self_ensemble=True)), "stack", None),
+        (Job(load_model(str(folder / "bare.pth"), scale=3), JobSettings(**here, batch=1, memory=10**7)), "stack", None),
+        (Job(pair, JobSettings(**here, intensity=Percentiles(2, 97.5))), "both", Part(rows=(1, 8))),
     ]
 
 
-def test_ten_settings_give_the_same_pixels_and_place_in_a_fresh_process(weights: Path) -> None:
+def test_ten_settings_give_the_same_pixels_and_position_in_a_new_process(weights: Path) -> None:
     opened = layers(weights)
     expected = []
     scripts = []
@@ -88,12 +89,13 @@ def test_ten_settings_give_the_same_pixels_and_place_in_a_fresh_process(weights:
         expected.append(run_layer(job, prepared))
         scripts.append(weights / f"script{n}.py")
         scripts[-1].write_text(as_script(job, prepared), encoding="utf-8")
-        assert expected[-1][1]["metadata"]["napari_sr"]["script"] == as_script(job, prepared)
+        assert expected[-1].layer_data[1]["metadata"]["napari_sr"]["script"] == as_script(job, prepared)
     done = subprocess.run(
         [sys.executable, "-c", RUNNER, *map(str, scripts)], capture_output=True, text=True, cwd=weights, check=False
     )
     assert done.returncode == 0, done.stderr
-    for script, (data, kwargs, _) in zip(scripts, expected, strict=True):
+    for script, result in zip(scripts, expected, strict=True):
+        data, kwargs, _ = result.layer_data
         with np.load(f"{script}.npz", allow_pickle=True) as found:
             assert found["result"].dtype == data.dtype
             assert np.array_equal(found["result"], data)
@@ -108,7 +110,7 @@ def test_ten_settings_give_the_same_pixels_and_place_in_a_fresh_process(weights:
 
 def test_a_script_writes_its_result_with_its_pixel_size(weights: Path) -> None:
     layer = layers(weights)["stack"]
-    job = Job(model=load_model("srcnn-x2"), device="cpu")
+    job = Job(load_model("srcnn-x2"), JobSettings(device="cpu"))
     (weights / "script.py").write_text(as_script(job, prepare_layer(job, layer)), encoding="utf-8")
     subprocess.run([sys.executable, "script.py"], cwd=weights, check=True)
     from napari_sr.imaging import read_image
@@ -120,7 +122,7 @@ def test_a_script_writes_its_result_with_its_pixel_size(weights: Path) -> None:
 
 def test_several_parts_are_one_script(weights: Path) -> None:
     layer = layers(weights)["stack"]
-    job = Job(model=load_model(str(weights / "tiny0.pth")), device="cpu", target="0.03 um")
+    job = Job(load_model(str(weights / "tiny0.pth")), JobSettings(device="cpu", target="0.03 um"))
     parts = [None, Part(rows=(2, 9), columns=(3, 17), at={"Z": 1}), Part(columns=(0, 6))]
     prepared = [prepare_layer(job, layer, part=part) for part in parts]
     script = as_script(job, *prepared)
@@ -131,7 +133,7 @@ def test_several_parts_are_one_script(weights: Path) -> None:
     found: dict[str, Any] = {"__name__": "script"}
     exec(compile(script, "script", "exec"), found)
     for number, one in enumerate(prepared):
-        data, kwargs, _ = run_layer(job, one)
+        data, kwargs, _ = run_layer(job, one).layer_data
         assert np.array_equal(found["results"][number], data)
         again, source = Image(found["results"][number], **found["layers"][number]), Layer.create(data, kwargs, "image")
         assert again.name == source.name
@@ -144,24 +146,26 @@ def test_several_parts_are_one_script(weights: Path) -> None:
         assert written.pixel_size == pytest.approx({letter: own[letter] for letter in written.pixel_size})
 
 
-def test_a_layer_without_a_file_leaves_its_place(weights: Path) -> None:
-    job = Job(model=load_model("srcnn-x2"))
+def test_a_layer_without_a_file_has_a_line_to_fill_in(weights: Path) -> None:
+    job = Job(load_model("srcnn-x2"))
     layer = Image(RNG.integers(0, 256, (8, 9), np.uint8), name='a "name"\nof two lines')
     script = as_script(job, prepare_layer(job, layer))
-    assert "came from no file: put its array here." in script
+    assert "has no file: put its array here." in script
     with pytest.raises(SystemExit, match=r"This script is for an array of \(8, 9\) uint8"):
         exec(compile(script, "script", "exec"), {"__name__": "script"})
     filled = script.replace("image = None", "image = given")
     found: dict[str, Any] = {"__name__": "script", "given": layer.data}
     exec(compile(filled, "script", "exec"), found)
-    assert np.array_equal(found["result"], run_layer(job, prepare_layer(job, layer))[0])
+    assert np.array_equal(found["result"], run_layer(job, prepare_layer(job, layer)).layer_data[0])
 
 
-def test_the_metadata_hold_the_whole_job(weights: Path) -> None:
+def test_the_metadata_contain_the_whole_job(weights: Path) -> None:
     pair = load_pair(str(weights / "tiny0.pth"), str(weights / "tiny1.pth"), 0.3)
-    job = Job(model=pair, tiling=Overlap(tile=16, overlap=4, blend=2), intensity=Percentiles(1, 99), target="0.04 um")
+    job = Job(
+        pair, JobSettings(tiling=Overlap(tile=16, overlap=4, blend=2), intensity=Percentiles(1, 99), target="0.04 um")
+    )
     layer = layers(weights)["both"]
-    facts = run_layer(job, prepare_layer(job, layer))[1]["metadata"]["napari_sr"]
+    facts = run_layer(job, prepare_layer(job, layer)).layer_data[1]["metadata"]["napari_sr"]
     assert facts["job"]["model"]["source"] == [str(weights / "tiny0.pth"), str(weights / "tiny1.pth")]
     assert facts["job"]["model"]["alpha"] == 0.3
     assert facts["job"]["tiling"] == {"tile": 16, "overlap": 4, "blend": 2}

@@ -1,4 +1,4 @@
-"""Discriminators: the papers' layers, and any patch that fits."""
+"""Discriminators have the layers of the papers, and take any patch that is large enough."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def convolutions(network):
     ]
 
 
-def test_srgans_is_that_of_figure_4():
+def test_srgan_has_the_layers_of_figure_4():
     with torch.device("meta"):
         network = SRGANDiscriminator()
     assert convolutions(network) == [
@@ -29,23 +29,23 @@ def test_srgans_is_that_of_figure_4():
         (512, 512, 3, 2),
     ]
     assert sum(isinstance(layer, nn.BatchNorm2d) for layer in network.features) == 7
-    assert (network.judge[0].in_features, network.judge[0].out_features) == (512 * 6 * 6, 1024)
+    assert (network.classifier[0].in_features, network.classifier[0].out_features) == (512 * 6 * 6, 1024)
 
 
-def test_esrgans_halves_five_times():
+def test_esrgan_has_five_strided_convolutions():
     with torch.device("meta"):
         network = ESRGANDiscriminator()
     assert [c[1] for c in convolutions(network)] == [64, 64, 128, 128, 256, 256, 512, 512, 512, 512]
     assert [c[2:] for c in convolutions(network)] == [(3, 1), (4, 2)] * 5
     assert sum(isinstance(layer, nn.BatchNorm2d) for layer in network.features) == 9
-    assert (network.judge[0].in_features, network.judge[0].out_features) == (512 * 4 * 4, 100)
+    assert (network.classifier[0].in_features, network.classifier[0].out_features) == (512 * 4 * 4, 100)
 
 
-@pytest.mark.parametrize("network", [SRGANDiscriminator, ESRGANDiscriminator])
+@pytest.mark.parametrize("make", [SRGANDiscriminator, ESRGANDiscriminator])
 @pytest.mark.parametrize("patch", [32, 50, 96])
-def test_any_patch_gives_one_judgement_an_image(network, patch):
-    made = network(channels=1, patch=patch, features=2)
-    assert made(torch.rand(2, 1, patch, patch)).shape == (2, 1)
+def test_any_patch_gives_one_logit_an_image(make, patch):
+    network = make(channels=1, patch=patch, features=2)
+    assert network(torch.rand(2, 1, patch, patch)).shape == (2, 1)
 
 
 def test_a_patch_that_is_too_small_is_refused():
@@ -53,17 +53,17 @@ def test_a_patch_that_is_too_small_is_refused():
         ESRGANDiscriminator(patch=16)
 
 
-def test_the_u_net_judges_every_pixel_of_any_size():
-    made = UNetDiscriminator(channels=1, features=2)
-    assert made(torch.rand(1, 1, 21, 34)).shape == (1, 1, 21, 34)
+def test_the_u_net_gives_a_logit_for_every_pixel_of_any_size():
+    network = UNetDiscriminator(channels=1, features=2)
+    assert network(torch.rand(1, 1, 21, 34)).shape == (1, 1, 21, 34)
 
 
-def test_spectral_norm_holds_the_largest_singular_value_at_one():
+def test_spectral_norm_sets_the_largest_singular_value_to_one():
     torch.manual_seed(0)
-    made = UNetDiscriminator(features=4)
+    network = UNetDiscriminator(features=4)
     for _ in range(200):
-        made(torch.zeros(1, 3, 8, 8))
-    made.eval()
-    for layer in [*made.down, *made.up]:
+        network(torch.zeros(1, 3, 8, 8))
+    network.eval()
+    for layer in [*network.down, *network.up]:
         values = torch.linalg.svdvals(layer.weight.detach().flatten(1))
         assert values[0].item() == pytest.approx(1, rel=2e-2)

@@ -1,4 +1,4 @@
-"""What every super-resolution network promises: its factor, its channels, how far it sees, how many weights it has."""
+"""Super-resolution networks have the factor, channels, receptive radius and number of weights that they state."""
 
 from collections.abc import Callable
 
@@ -42,13 +42,13 @@ SMALL: dict[str, Callable[[], nn.Module]] = {
 
 @pytest.fixture(params=SMALL, ids=str)
 def network(request: pytest.FixtureRequest) -> nn.Module:
-    """Every kind of network in turn, in float64."""
+    """Each kind of network, in float64."""
     torch.manual_seed(0)
     return SMALL[request.param]().double().eval()
 
 
 def sharpen(network: nn.Module) -> None:
-    """Give a network weights through which the farthest pixel still shows: nothing is lost to rounding or to a ReLU."""
+    """Set weights with which the farthest pixel changes the result: neither rounding nor a ReLU hides it."""
     for parameter in network.parameters():
         nn.init.uniform_(parameter, 0.05, 0.15)
         if parameter.ndim == 4:
@@ -58,25 +58,25 @@ def sharpen(network: nn.Module) -> None:
 
 
 @pytest.mark.parametrize("size", [(5, 7), (8, 12), (13, 3)])
-def test_gives_its_factor_and_its_channels(network: nn.Module, size: tuple[int, int]) -> None:
+def test_the_output_has_the_factor_and_the_channels_of_the_network(network: nn.Module, size: tuple[int, int]) -> None:
     out = network(torch.rand(2, network.in_channels, *size, dtype=torch.float64))
     assert out.shape == (2, network.out_channels, size[0] * network.scale, size[1] * network.scale)
 
 
-def test_one_pixel_moves_the_output_as_far_as_the_receptive_radius_and_no_farther(network: nn.Module) -> None:
+def test_one_pixel_changes_the_output_up_to_the_receptive_radius_and_no_farther(network: nn.Module) -> None:
     sharpen(network)
     radius, scale, group = network.receptive_radius, network.scale, network.alignment
-    # The pixel stands in every place of its group: which neighbour sees it farthest depends on that.
+    # The distance depends on the position of the pixel in its group, so every position is tried.
     side = 2 * radius + 9 + 2 * group
     farthest = 0
     for offset in range(group):
-        centre = (radius + 4) // group * group + offset + group
+        center = (radius + 4) // group * group + offset + group
         image = torch.rand(1, network.in_channels, side, 1 if group == 1 else 4 * group, dtype=torch.float64) * 1e-3
         moved = image.clone()
-        moved[:, :, centre] += 1
+        moved[:, :, center] += 1
         changed = (network(moved) - network(image)).abs().amax(dim=(0, 1, 3)) > 0
         rows = changed.nonzero()[:, 0] // scale
-        farthest = max(farthest, int((rows - centre).abs().max()))
+        farthest = max(farthest, int((rows - center).abs().max()))
     assert farthest == radius
 
 
@@ -94,11 +94,11 @@ def test_one_pixel_moves_the_output_as_far_as_the_receptive_radius_and_no_farthe
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else str(value),
 )
-def test_has_the_papers_number_of_weights(network: nn.Module, count: int) -> None:
+def test_the_number_of_weights_is_that_of_the_paper(network: nn.Module, count: int) -> None:
     assert sum(p.numel() for p in network.parameters()) == count
 
 
-def test_srresnet_has_about_one_and_a_half_million_weights_as_the_paper_says() -> None:
+def test_srresnet_has_about_one_and_a_half_million_weights_as_in_the_paper() -> None:
     assert sum(p.numel() for p in SRResNet().parameters()) == pytest.approx(1.55e6, rel=0.01)
 
 
@@ -113,11 +113,11 @@ def test_srresnet_has_about_one_and_a_half_million_weights_as_the_paper_says() -
     ],
     ids=["9-1-5", "9-3-5", "9-5-5", "23 blocks", "6 blocks"],
 )
-def test_sees_as_far_as_the_papers_layers_say(network: nn.Module, radius: int) -> None:
+def test_the_receptive_radius_is_that_of_the_papers_layers(network: nn.Module, radius: int) -> None:
     assert network.receptive_radius == radius
 
 
-def test_a_crop_at_its_alignment_goes_through_as_inside_the_whole_image() -> None:
+def test_a_crop_at_its_alignment_gives_the_pixels_of_the_whole_image() -> None:
     torch.manual_seed(1)
     network = RRDBNet(scale=2, features=8, growth=4, blocks=1, unshuffle=2).double().eval()
     image = torch.rand(1, 3, 140, 4, dtype=torch.float64)
@@ -128,7 +128,7 @@ def test_a_crop_at_its_alignment_goes_through_as_inside_the_whole_image() -> Non
 
 
 @pytest.mark.parametrize("factor", [0, 5, 6, 7])
-def test_refuses_a_factor_it_cannot_have(factor: int) -> None:
+def test_another_factor_is_refused(factor: int) -> None:
     with pytest.raises(ValueError, match=f"not by {factor}"):
         RRDBNet(scale=factor, features=4, growth=2, blocks=1)
     with pytest.raises(ValueError, match=f"not by {factor}"):
@@ -136,7 +136,7 @@ def test_refuses_a_factor_it_cannot_have(factor: int) -> None:
 
 
 def test_a_long_skip_needs_equal_channels() -> None:
-    with pytest.raises(ValueError, match="as many channels"):
+    with pytest.raises(ValueError, match="as many output channels"):
         RRDBNet(in_channels=1, out_channels=3, skip="bilinear", features=4, growth=2, blocks=1)
 
 
@@ -153,31 +153,31 @@ def test_squeezenet_gives_512_features_at_a_sixteenth() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_srcnn_that_begins_as_interpolation_hands_on_every_channel(channels):
+def test_srcnn_that_starts_as_interpolation_copies_every_channel(channels):
     torch.manual_seed(0)
     network = SRCNN(scale=3, channels=channels, features=(8, 6))
-    network.begin_as_interpolation()
+    network.init_as_interpolation()
     x = torch.rand(1, channels, 12, 10)
     with torch.no_grad():
         interpolated = network.upsample(x).clamp_min(0)
-        # Near it, but not caught in it: the other features are heard.
+        # Near it, but not equal: the other features have some weight.
         assert 0 < (network(x) - interpolated).abs().mean() < 0.1
         network.conv3.weight[:, channels:] = 0
         torch.testing.assert_close(network(x), interpolated)
 
 
-def test_srcnn_with_fewer_features_than_channels_cannot_begin_as_interpolation():
+def test_srcnn_with_fewer_features_than_channels_cannot_start_as_interpolation():
     with pytest.raises(ValueError, match="a feature for each channel"):
-        SRCNN(channels=3, features=(8, 2)).begin_as_interpolation()
+        SRCNN(channels=3, features=(8, 2)).init_as_interpolation()
 
 
 @pytest.mark.parametrize(("scale", "channels", "middle"), [(2, 1, "prelu"), (3, 3, "batch_norm"), (4, 3, "batch_norm")])
-def test_srresnet_that_begins_as_interpolation_hands_on_every_channel(scale, channels, middle):
+def test_srresnet_that_starts_as_interpolation_copies_every_channel(scale, channels, middle):
     torch.manual_seed(0)
     network = SRResNet(
         scale=scale, in_channels=channels, out_channels=channels, features=8, blocks=1, middle=middle
     ).eval()
-    network.begin_as_interpolation()
+    network.init_as_interpolation()
     x = torch.rand(1, channels, 12, 10)
     with torch.no_grad():
         interpolated = x
@@ -191,7 +191,7 @@ def test_srresnet_that_begins_as_interpolation_hands_on_every_channel(scale, cha
 
 
 @pytest.mark.parametrize("settings", [{"features": 2}, {"out_channels": 1}, {"output": "tanh"}])
-def test_srresnet_that_cannot_begin_as_interpolation_says_what_it_needs(settings):
+def test_srresnet_that_cannot_start_as_interpolation_is_refused(settings):
     network = SRResNet(**{"in_channels": 3, "features": 4, "blocks": 1, **settings})
-    with pytest.raises(ValueError, match="SRResNet needs a feature for each channel"):
-        network.begin_as_interpolation()
+    with pytest.raises(ValueError, match="SRResNet needs a feature for each channel, as many output channels"):
+        network.init_as_interpolation()

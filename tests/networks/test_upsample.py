@@ -1,4 +1,4 @@
-"""Interpolation inside a network is the interpolation of `imaging.resize`."""
+"""Interpolation in a network gives the pixels of `imaging.resize`."""
 
 import numpy as np
 import pytest
@@ -18,5 +18,5 @@ def test_equals_resize_of_the_same_image(kernel: Kernel, factor: int, shape: tup
     assert np.abs(out - resize(image, factor=factor, kernel=kernel)).max() < 1e-6
 
 
-def test_keeps_nothing_in_the_weight_file() -> None:
+def test_the_kernel_is_not_in_the_weight_file() -> None:
     assert not Upsample(3, "bicubic").state_dict()

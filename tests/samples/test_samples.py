@@ -1,4 +1,4 @@
-"""The sample images are what sources.toml says, and their two resolutions belong together."""
+"""The sample images are those of sources.toml, and their two resolutions belong together."""
 
 import subprocess
 import sys
@@ -41,10 +41,10 @@ def test_sample_cannot_be_changed_by_accident():
         load_sample("electron").low[0, 0] = 1
 
 
-def test_every_sample_has_a_source_and_a_free_licence():
+def test_every_sample_has_a_source_and_a_free_license():
     assert set(sources()) == set(SAMPLES)
     for about in sources().values():
-        assert about["licence"] in ("CC0-1.0", "MIT")
+        assert about["license"] in ("CC0-1.0", "MIT")
         assert about["source"] and about["title"] and len(about["sha256"]) == 64
 
 

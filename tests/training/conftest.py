@@ -1,4 +1,4 @@
-"""A training that takes seconds: a network of a few hundred weights, images drawn by a seed."""
+"""A training that takes seconds: a network with a few hundred weights, and random images."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ skip = "bilinear"
 [[stages]]
 steps = 6
 losses = [{ kind = "l1" }]
-optimiser = { rate = 1e-3 }
+optimizer = { learning_rate = 1e-3 }
 schedule = { kind = "cosine", warm_up = 2 }
 ema = 0.9
 """
@@ -60,7 +60,7 @@ name = "psnr"
 endpoint = "psnr"
 steps = 4
 losses = [{ kind = "charbonnier" }]
-optimiser = { rate = 1e-3 }
+optimizer = { learning_rate = 1e-3 }
 ema = 0.9
 
 [[stages]]
@@ -68,7 +68,7 @@ name = "gan"
 endpoint = "gan"
 steps = 4
 losses = [{ kind = "l1", weight = 1e-2 }, { kind = "adversarial", form = "relativistic", weight = 5e-3 }]
-optimiser = { rate = 1e-4 }
+optimizer = { learning_rate = 1e-4 }
 discriminator = { kind = "unet", features = 4 }
 clip = 1.0
 accumulate = 2
@@ -77,7 +77,7 @@ accumulate = 2
 
 @pytest.fixture(autouse=True)
 def model_folder(tmp_path, monkeypatch):
-    """Keep the user's own models and runs out of it."""
+    """Isolate the tests from the models and runs of the user."""
     monkeypatch.setenv("NAPARI_SR_MODELS", str(tmp_path / "user" / "models"))
     return tmp_path / "user" / "models"
 
@@ -114,7 +114,7 @@ def small_model():
         network="RRDBNet",
         settings={"scale": 2, "in_channels": 1, "out_channels": 1, "features": 4, "growth": 2, "blocks": 1},
     )
-    card = Card(name="small", family="esrgan", architecture=architecture, scale=2, channels=1, colour="grey")
+    card = Card(name="small", family="esrgan", architecture=architecture, scale=2, channels=1, color="gray")
     with torch.random.fork_rng():
         torch.manual_seed(1)
         return Model(card, {"weights": dict(build(architecture).state_dict())})

@@ -1,8 +1,8 @@
-"""A program: a training that is killed again and again, in steps and in writes, and one that is not.
+"""A program that kills a training repeatedly, in steps and in writes, and runs one without interruption.
 
     python killed.py FOLDER KILLS SEED
 
-Prints as JSON how often it was killed at what, and the digests of both results.
+Prints as JSON where the training was killed, and the hashes of both results.
 """
 
 from __future__ import annotations
@@ -20,24 +20,25 @@ import numpy as np
 import torch
 from conftest import GAN
 
-from napari_sr.training import Training, checkpoint, log
+from napari_sr.training import Training
 from napari_sr.training.controls import Controls
+from napari_sr.training.loop import log, run_state
 from napari_sr.training.recipe import Recipe
 
 
-class Moments:
-    """Counts what happens, and kills the process without warning when its time has come."""
+class Countdown:
+    """Counts the places at which the process can be killed, and notes the one at which it is."""
 
-    def __init__(self, last: int, notes: Path) -> None:
-        self.left, self.notes = last, notes
+    def __init__(self, count: int, notes: Path) -> None:
+        self.left, self.notes = count, notes
 
-    def __call__(self, what: str) -> bool:
-        """Whether it is over now."""
+    def __call__(self, place: str) -> bool:
+        """Whether the process is to be killed now."""
         self.left -= 1
         if self.left:
             return False
         with self.notes.open("a") as file:
-            file.write(what + "\n")
+            file.write(place + "\n")
             file.flush()
             os.fsync(file.fileno())
         return True
@@ -47,40 +48,40 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def expose(moment: Moments) -> None:
-    """Let the moment come between phases, inside a checkpoint's bytes, around its renaming, inside a row of the log."""
-    check, save, row, replace = Controls.check, torch.save, log.Log._row, Path.replace
+def add_places(ended: Countdown) -> None:
+    """Let the process be killed after phases, while a checkpoint is written or renamed, and in a row of the log."""
+    check, save, row, replace = Controls.check, torch.save, log.Log._write_row, Path.replace
 
     def checked(self: Controls, phase: str = "") -> None:
-        if moment("phase"):
+        if ended("phase"):
             die()
         check(self, phase)
 
-    def saved(state: object, file: io.BufferedWriter) -> None:
-        if moment("write"):
+    def saved(state: object, path: Path) -> None:
+        if ended("write"):
             whole = io.BytesIO()
             save(state, whole)
-            file.write(whole.getvalue()[: len(whole.getvalue()) // 2])
-            file.flush()
+            path.write_bytes(whole.getvalue()[: len(whole.getvalue()) // 2])
             die()
-        save(state, file)
+        save(state, path)
 
     def replaced(self: Path, target: Path) -> Path:
-        if moment("before renaming"):
+        if ended("before renaming"):
             die()
         done = replace(self, target)
-        if moment("after renaming"):
+        if ended("after renaming"):
             die()
         return done
 
     def rowed(self: log.Log, *arguments: object) -> None:
-        if moment("row"):
+        if ended("row"):
             with self._curves.open("a") as file:
                 file.write("4,ps")
             die()
         row(self, *arguments)
 
-    Controls.check, checkpoint.torch.save, log.Log._row, Path.replace = checked, saved, rowed, replaced  # type: ignore[method-assign,assignment]
+    Controls.check, run_state.torch.save = checked, saved  # type: ignore[method-assign,assignment]
+    log.Log._write_row, Path.replace = rowed, replaced  # type: ignore[method-assign,assignment]
 
 
 def train(folder: Path) -> str:
@@ -97,13 +98,13 @@ def train(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def in_child(folder: Path, notes: Path, last: int | None) -> int:
-    """Train in a process of its own; give the signal that ended it, or 0."""
+def in_child(folder: Path, notes: Path, count: int | None) -> int:
+    """Train in a process of its own; return the signal that ended it, or 0."""
     child = os.fork()
     if child == 0:
         torch.set_num_threads(1)
-        if last is not None:
-            expose(Moments(last, notes))
+        if count is not None:
+            add_places(Countdown(count, notes))
         digest = train(folder)
         (folder / "digest").write_text(digest)
         os._exit(0)
@@ -113,13 +114,13 @@ def in_child(folder: Path, notes: Path, last: int | None) -> int:
 
 def main() -> None:
     root, kills, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    generator, notes = random.Random(seed), root / "moments"
+    generator, notes = random.Random(seed), root / "places"
     notes.touch()
     killed = 0
     while killed < kills:
         ended = in_child(root / "killed", notes, generator.randint(2, 45))
         if ended == 0:
-            # It came to its end before its moment: the next one begins anew.
+            # The training ended before it was killed: the next one starts anew.
             for path in (root / "killed").iterdir():
                 path.unlink()
         elif ended == signal.SIGKILL:
@@ -128,12 +129,12 @@ def main() -> None:
             raise SystemExit(f"the training failed with status {ended}")
     assert in_child(root / "killed", notes, None) == 0
     assert in_child(root / "whole", notes, None) == 0
-    told = {
-        "moments": notes.read_text().split("\n")[:-1],
+    result = {
+        "places": notes.read_text().split("\n")[:-1],
         "killed": (root / "killed/digest").read_text(),
         "whole": (root / "whole/digest").read_text(),
     }
-    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.write(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Fine-tuning in one call, from arrays to a model that is listed."""
+"""Fine-tuning in one call: from arrays to a model in the list."""
 
 import numpy as np
 import pytest
 import torch
 
 import napari_sr as sr
-from napari_sr import Cancelled
+from napari_sr import Cancelled, InputError
 from napari_sr.imaging.resize import resize
 from napari_sr.training import load_recipe, save_model
 from napari_sr.training.events import Prepared
@@ -17,7 +17,7 @@ def recipe():
     return quick.model_copy(update={"precision": "float32", "patches": quick.patches.model_copy(update={"size": 8})})
 
 
-def test_a_model_gets_a_successor_that_is_listed(small_model, recipe, textured, model_folder):
+def test_the_new_model_is_listed_and_the_given_one_unchanged(small_model, recipe, textured, model_folder):
     before = {key: value.clone() for key, value in small_model.endpoints["weights"].items()}
     better = sr.finetune(small_model, textured(), recipe)
     assert better.name == "small-quick"
@@ -28,38 +28,77 @@ def test_a_model_gets_a_successor_that_is_listed(small_model, recipe, textured, 
     assert sr.upscale(textured(), better).shape == (192, 192)
 
 
-def test_the_card_names_the_model_before_but_not_its_images_as_the_new_ones(small_model, recipe, textured):
+def test_the_card_names_the_base_model_and_takes_the_domain_from_the_recipe(small_model, recipe, textured):
     base = sr.Model(small_model.card.model_copy(update={"domain": "natural"}), dict(small_model.endpoints))
     card = sr.finetune(base, textured(), recipe, save=False).card
     assert (card.base, card.domain) == (base.name, None)
-    told = recipe.model_copy(update={"domain": "electron"})
-    assert sr.finetune(base, textured(), told, save=False).card.domain == "electron"
+    electron = recipe.model_copy(update={"domain": "electron"})
+    assert sr.finetune(base, textured(), electron, save=False).card.domain == "electron"
 
 
-def test_the_next_one_gets_a_name_of_its_own(small_model, recipe, textured, model_folder):
+def test_another_model_of_the_same_name_gets_a_number(small_model, recipe, textured, model_folder):
     names = [sr.finetune(small_model, textured(seed=n), recipe).name for n in range(2)]
     assert names == ["small-quick", "small-quick-2"]
     assert len(list((model_folder.parent / "runs").iterdir())) == 2
 
 
-def test_pairs_train_too_and_a_doubtful_match_is_told(small_model, recipe, textured):
+def test_pairs_are_used_and_an_uncertain_shift_is_a_warning(small_model, recipe, textured):
     high = textured(120, 120).astype(np.float32)
-    heard = []
+    events = []
     low = resize(high, (60, 60))
-    better = sr.finetune(small_model, (low, np.roll(high, 2, axis=0)), recipe, save=False, listen=heard.append)
-    prepared = next(event for event in heard if isinstance(event, Prepared))
+    better = sr.finetune(small_model, (low, np.roll(high, 2, axis=0)), recipe, save=False, on_event=events.append)
+    prepared = next(event for event in events if isinstance(event, Prepared))
     assert "+2.0" in prepared.notes[0]
     assert prepared.warnings
-    assert better.card.degradation == "low-resolution images as they were taken"
+    assert (better.card.paired, better.card.degradation, better.card.training_noise) == (True, None, None)
     assert sr.list_models()
     assert not [entry for entry in sr.list_models() if entry.where == "user"]
 
 
-def test_a_stack_is_trained_plane_by_plane(small_model, recipe, textured):
+def test_the_planes_of_a_stack_are_used(small_model, recipe, textured):
     stack = np.stack([textured(seed=seed) for seed in range(3)]).astype(np.uint16) * 100
     better = sr.finetune(small_model, [stack], recipe, axes="ZYX", save=False, name="stacked")
     assert better.name == "stacked"
     assert better.card.intensity == "auto"
+
+
+class PathLike:
+    """A path of another library, as in `os.PathLike`."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __fspath__(self):
+        return str(self.path)
+
+
+@pytest.mark.parametrize("kind", [lambda path: path, str, PathLike, lambda path: path.stem, sr.load_model])
+def test_model_recipe_and_folder_are_objects_names_or_paths(kind, small_model, recipe, textured, tmp_path):
+    _, path = save_model(small_model)
+    (tmp_path / "mine.toml").write_text(recipe.to_toml())
+    tuned = sr.finetune(
+        kind(path), textured(), PathLike(tmp_path / "mine.toml"), folder=str(tmp_path / "run"), save=False
+    )
+    assert tuned.name == "small-mine"
+    assert tuned.card.base == "small"
+    assert (tmp_path / "run" / "last.pt").is_file()
+
+
+def test_what_is_not_a_model_is_refused(recipe, textured):
+    with pytest.raises(InputError, match="is not a model"):
+        sr.finetune(3, textured(), recipe)
+
+
+def test_images_are_array_likes_and_paths(small_model, recipe, textured, tmp_path):
+    sr.write_image(tmp_path / "cells.tif", textured())
+    from_path, from_list = (
+        sr.finetune(small_model, [image], recipe, save=False)
+        for image in (PathLike(tmp_path / "cells.tif"), textured().astype(np.float32).tolist())
+    )
+    assert from_path.card.training_data[-1].name == "cells.tif"
+    assert from_list.card.training_data[-1].name == "image 1"
+    with pytest.raises(InputError, match="complex128"):
+        sr.finetune(small_model, [textured().astype(complex)], recipe)
 
 
 def test_cancel_leaves_no_model(small_model, recipe, textured):
@@ -68,21 +107,21 @@ def test_cancel_leaves_no_model(small_model, recipe, textured):
     assert not [entry for entry in sr.list_models() if entry.where == "user"]
 
 
-def test_a_pair_is_tuned_where_alpha_stands(small_model, recipe, textured):
+def test_a_model_of_two_endpoints_is_trained_at_its_alpha(small_model, recipe, textured):
     state = small_model.endpoints["weights"]
     zero = {key: torch.zeros_like(value) for key, value in state.items()}
     card = small_model.card.model_copy(update={"endpoints": ("psnr", "gan")})
     pair = sr.Model(card, {"psnr": zero, "gan": dict(state)}, alpha=1.0)
     better = sr.finetune(pair, textured(), recipe, save=False)
     assert better.card.endpoints == ()
-    apart = sum(float((better.endpoints["weights"][key] - state[key]).abs().sum()) for key in state)
-    assert 0 < apart < 0.1 * sum(float(value.abs().sum()) for value in state.values())
+    difference = sum(float((better.endpoints["weights"][key] - state[key]).abs().sum()) for key in state)
+    assert 0 < difference < 0.1 * sum(float(value.abs().sum()) for value in state.values())
 
 
-def test_a_saved_model_is_found_by_its_name(small_model, model_folder):
+def test_a_saved_model_is_loaded_by_its_name(small_model, model_folder):
     saved, path = save_model(small_model)
     assert path == model_folder / "small.safetensors"
-    again, other = save_model(small_model)
-    assert (again.name, other.name) == ("small-2", "small-2.safetensors")
+    second, other = save_model(small_model)
+    assert (second.name, other.name) == ("small-2", "small-2.safetensors")
     assert sr.load_model("small-2").card.name == "small-2"
     assert saved.source == path

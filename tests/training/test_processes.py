@@ -1,12 +1,12 @@
-"""Two processes that share a batch see the same losses as one."""
+"""Two processes that share a batch have the same losses as one."""
 
 import numpy as np
 import pytest
 
 from napari_sr import InputError
 from napari_sr.imaging.files import write_image
-from napari_sr.training.log import read_curves
-from napari_sr.training.processes import Settings, train_in_processes
+from napari_sr.training.loop.log import read_curves
+from napari_sr.training.processes import ProcessSettings, train_in_processes
 from napari_sr.training.recipe import Data, ImageSet
 
 
@@ -14,12 +14,12 @@ from napari_sr.training.recipe import Data, ImageSet
 def from_file(tmp_path, textured):
     write_image(tmp_path / "texture.png", textured())
 
-    def made(recipe, folder):
+    def make(recipe, folder):
         data = Data(images=(ImageSet(path="texture.png"),))
         recipe = recipe.model_copy(update={"data": data})
-        return Settings(recipe=recipe, folder=tmp_path / folder, data=tmp_path, device="cpu")
+        return ProcessSettings(recipe=recipe, folder=tmp_path / folder, data=tmp_path, device="cpu")
 
-    return made
+    return make
 
 
 @pytest.mark.slow
@@ -43,7 +43,7 @@ def test_a_batch_that_two_processes_cannot_share_is_refused_before_they_start(fr
         train_in_processes(from_file(tiny.model_copy(update={"patches": patches}), "two"), 2)
 
 
-def test_patches_do_not_depend_on_who_draws_them(from_file, tiny):
+def test_patches_do_not_depend_on_the_process(from_file, tiny):
     patches = from_file(tiny, "run").training().prepare().patches
     low, high = patches.batch(0, 3, [0, 1, 2, 3])
     shared = [patches.batch(0, 3, numbers) for numbers in ([0, 2], [1, 3])]

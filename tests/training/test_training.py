@@ -1,4 +1,4 @@
-"""A training from images to a model: it learns, can be held and stopped, and harms nothing that is there."""
+"""A training from images to a model: it learns, can be paused, stopped and resumed, and overwrites nothing."""
 
 import threading
 
@@ -8,15 +8,24 @@ import torch
 
 import napari_sr as sr
 from napari_sr import Cancelled, InputError
-from napari_sr.training import Training, save_model, stage
-from napari_sr.training import checkpoint as checkpoints
-from napari_sr.training.events import CheckpointWritten, Paused, Prepared, RateLowered, Resumed, StepDone, Validated
-from napari_sr.training.log import read_curves
-from napari_sr.training.recipe import EquivarianceLoss, Network, Optimiser, PixelLoss, Stage
+from napari_sr.imaging import atomic
+from napari_sr.training import Training, save_model
+from napari_sr.training.events import (
+    CheckpointWritten,
+    LearningRateLowered,
+    Paused,
+    Prepared,
+    Resumed,
+    StepDone,
+    Validated,
+)
+from napari_sr.training.loop import stage_losses
+from napari_sr.training.loop.log import read_curves
+from napari_sr.training.recipe import EquivarianceLoss, Network, Optimizer, PixelLoss, Stage
 from napari_sr.zoo import read_model
 
 
-class Heard(list):
+class Events(list):
     def of(self, kind):
         return [event for event in self if isinstance(event, kind)]
 
@@ -32,33 +41,32 @@ def same(one, other):
 
 @pytest.fixture
 def run(tmp_path, textured):
-    """Make a training on a texture; its events are in `.heard`."""
+    """Make a training on a texture; its events are in `.events`."""
 
     def make(recipe, folder="run", images=None, **settings):
-        heard = Heard()
-        listen = settings.pop("listen", None)
+        events = Events()
+        on_event = settings.pop("on_event", None)
         training = Training(
             recipe,
             [textured()] if images is None else images,
             folder=tmp_path / folder,
-            device="cpu",
-            listen=lambda event: (heard.append(event), listen and listen(event)),
-            **settings,
+            on_event=lambda event: (events.append(event), on_event and on_event(event)),
+            **{"device": "cpu", **settings},
         )
-        training.heard = heard
+        training.events = events
         return training
 
     return make
 
 
-def test_it_learns_and_its_card_tells_how(run, tiny):
+def test_it_learns_and_describes_itself_on_the_card(run, tiny):
     training = run(tiny.at_length(30), images=[np.tile(run_image(), (2, 2))])
     outcome = training.run()
-    first, last = training.heard.of(StepDone)[0], training.heard.of(StepDone)[-1]
+    first, last = training.events.of(StepDone)[0], training.events.of(StepDone)[-1]
     assert outcome.finished
     assert last.losses["l1"] < first.losses["l1"]
     card = outcome.model.card
-    assert (card.name, card.family, card.scale, card.colour) == ("tiny", "esrgan", 2, "grey")
+    assert (card.name, card.family, card.scale, card.color) == ("tiny", "esrgan", 2, "gray")
     assert card.degradation == "MATLAB bicubic, antialiased"
     assert card.base is None
     assert card.intensity == "auto"
@@ -73,28 +81,27 @@ def run_image():
     return np.rint(127 + 100 * np.sin(rows / 3) * np.cos(columns / 4)).astype(np.uint8)
 
 
-def test_events_come_in_order_and_measure_beside_bicubic(run, tiny):
+def test_events_are_in_order_and_measurements_include_bicubic(run, tiny):
     training = run(tiny)
     training.run()
-    heard = training.heard
-    assert isinstance(heard[0], Prepared)
-    assert [event.step for event in heard.of(StepDone)] == [1, 2, 3, 4, 5, 6]
-    assert [event.step for event in heard.of(Validated)] == [3, 6]
-    assert [event.step for event in heard.of(CheckpointWritten)] == [0, 3, 6]
-    seen = heard.of(Validated)[0]
-    crop = seen.crops[0]
+    events = training.events
+    assert isinstance(events[0], Prepared)
+    assert [event.step for event in events.of(StepDone)] == [1, 2, 3, 4, 5, 6]
+    assert [event.step for event in events.of(Validated)] == [3, 6]
+    assert [event.step for event in events.of(CheckpointWritten)] == [0, 3, 6]
+    crop = events.of(Validated)[0].crops[0]
     assert crop.now.shape == crop.truth.shape == crop.before.shape == crop.bicubic.shape
     assert crop.truth.shape == (2 * crop.low.shape[0], 2 * crop.low.shape[1])
     assert not np.array_equal(crop.before, crop.now)
-    assert len({event.bicubic_psnr for event in heard.of(Validated)}) == 1
+    assert len({event.bicubic_psnr for event in events.of(Validated)}) == 1
 
 
-def test_a_model_worse_than_bicubic_is_said_to_be_so(run, tiny):
+def test_a_model_worse_than_bicubic_is_marked(run, tiny):
     training = run(tiny.model_copy(update={"network": plain_network(tiny)}).at_length(0.5))
     outcome = training.run()
-    seen = training.heard.of(Validated)[-1]
-    assert not seen.better_than_bicubic
-    assert "worse than bicubic" in seen.sentence()
+    measured = training.events.of(Validated)[-1]
+    assert not measured.better_than_bicubic
+    assert "worse than bicubic" in measured.sentence()
     assert "worse than bicubic" in outcome.model.card.notes
 
 
@@ -109,7 +116,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_gives_others(run, gan):
     assert not same(one, run(gan.model_copy(update={"seed": 6}), "three").run())
 
 
-def test_it_leaves_the_random_numbers_of_others_alone(run, tiny):
+def test_it_does_not_change_the_global_random_numbers(run, tiny):
     torch.manual_seed(0)
     before = torch.random.get_rng_state()
     run(tiny).run()
@@ -117,21 +124,21 @@ def test_it_leaves_the_random_numbers_of_others_alone(run, tiny):
 
 
 @pytest.mark.parametrize("at", [1, 3, 5, 7])
-def test_stopped_and_run_again_it_ends_bit_for_bit_as_in_one_go(run, gan, at, tmp_path):
+def test_stopped_and_resumed_it_ends_with_the_bits_of_an_uninterrupted_run(run, gan, at, tmp_path):
     whole = run(gan, "whole").run()
-    training = run(gan, "part", listen=lambda e: isinstance(e, StepDone) and e.step == at and training.stop())
+    training = run(gan, "part", on_event=lambda e: isinstance(e, StepDone) and e.step == at and training.stop())
     stopped = training.run()
     assert (stopped.step, stopped.finished) == (at, False)
     again = run(gan, "part")
     outcome = again.run()
-    assert again.heard.of(Prepared)[0].resumed_at == at
+    assert again.events.of(Prepared)[0].resumed_at == at
     assert outcome.finished
     assert same(whole, outcome)
     assert read_curves(tmp_path / "whole" / "curves.csv") == read_curves(tmp_path / "part" / "curves.csv")
 
 
-def test_a_stopped_training_gives_a_model_of_what_is_there(run, gan):
-    training = run(gan, listen=lambda e: isinstance(e, StepDone) and e.step == 3 and training.stop())
+def test_a_stopped_training_returns_the_model_so_far(run, gan):
+    training = run(gan, on_event=lambda e: isinstance(e, StepDone) and e.step == 3 and training.stop())
     outcome = training.run()
     assert outcome.model.card.endpoints == ()
     assert sr.upscale(run_image(), outcome.model).shape == (192, 192)
@@ -148,86 +155,86 @@ def test_two_stages_become_the_endpoints_of_a_pair(run, gan, tmp_path):
     assert card.endpoints == ("psnr", "gan")
 
 
-def test_pause_holds_between_steps_from_another_thread(run, tiny):
-    reached, held = threading.Event(), threading.Event()
+def test_pause_from_another_thread_waits_between_steps(run, tiny):
+    resumed, paused = threading.Event(), threading.Event()
 
-    def listen(event):
+    def on_event(event):
         if isinstance(event, StepDone) and event.step == 2:
             training.pause()
         if isinstance(event, Paused):
-            held.set()
+            paused.set()
         if isinstance(event, Resumed):
-            reached.set()
+            resumed.set()
 
-    training = run(tiny, listen=listen)
+    training = run(tiny, on_event=on_event)
     thread = threading.Thread(target=training.run)
     thread.start()
-    assert held.wait(60)
-    assert len(training.heard.of(StepDone)) == 2
+    assert paused.wait(60)
+    assert len(training.events.of(StepDone)) == 2
     training.resume()
-    assert reached.wait(60)
+    assert resumed.wait(60)
     thread.join(60)
-    assert len(training.heard.of(StepDone)) == 6
+    assert len(training.events.of(StepDone)) == 6
 
 
-def test_a_pause_can_be_ended_by_a_stop(run, tiny):
-    training = run(tiny, listen=lambda event: isinstance(event, Paused) and training.stop(), pause=lambda: True)
+def test_a_stop_ends_a_pause(run, tiny):
+    training = run(tiny, on_event=lambda event: isinstance(event, Paused) and training.stop(), pause=lambda: True)
     assert training.run().step == 0
 
 
-def test_cancel_ends_within_a_step_and_the_checkpoint_stands(run, tiny, tmp_path):
+def test_cancel_ends_within_a_step_and_the_checkpoint_is_kept(run, tiny, tmp_path):
     whole = run(tiny, "whole").run()
-    asked = []
+    calls = []
 
     def cancel():
-        asked.append(1)
+        calls.append(1)
         # In the middle of a step after the checkpoint of step 3.
-        return any(event.step == 4 for event in training.heard.of(StepDone)) and len(asked) % 6 == 3
+        return any(event.step == 4 for event in training.events.of(StepDone)) and len(calls) % 6 == 3
 
     training = run(tiny, "part", cancel=cancel)
     with pytest.raises(Cancelled):
         training.run()
     again = run(tiny, "part")
     assert same(whole, again.run())
-    assert again.heard.of(Prepared)[0].resumed_at == 3
+    assert again.events.of(Prepared)[0].resumed_at == 3
 
 
-def test_a_loss_that_is_no_number_goes_back_and_halves_the_rate_once(run, tiny, monkeypatch):
-    spoilt = []
-    formula = stage.formulas.l1
+def test_a_loss_of_nan_restores_the_checkpoint_and_halves_the_learning_rate(run, tiny, monkeypatch):
+    calls = []
+    function = stage_losses.functions.l1
 
     def l1(result, truth):
-        spoilt.append(1)
-        return formula(result, truth) * (float("nan") if len(spoilt) == 5 else 1)
+        calls.append(1)
+        return function(result, truth) * (float("nan") if len(calls) == 5 else 1)
 
-    monkeypatch.setattr(stage.formulas, "l1", l1)
+    monkeypatch.setattr(stage_losses.functions, "l1", l1)
     training = run(tiny)
     outcome = training.run()
     assert outcome.finished
-    (lowered,) = training.heard.of(RateLowered)
+    (lowered,) = training.events.of(LearningRateLowered)
     assert (lowered.step, lowered.back_to) == (5, 3)
-    steps = training.heard.of(StepDone)
+    steps = training.events.of(StepDone)
     assert [event.step for event in steps] == [1, 2, 3, 4, 4, 5, 6]
-    assert steps[4].rate == pytest.approx(steps[3].rate / 2)
+    assert steps[4].learning_rate == pytest.approx(steps[3].learning_rate / 2)
 
 
-def test_a_loss_that_stays_no_number_ends_with_a_sentence(run, tiny, monkeypatch):
-    monkeypatch.setattr(stage.formulas, "l1", lambda result, truth: (result - truth).mean() * float("nan"))
-    with pytest.raises(InputError, match="choose a lower rate"):
+def test_a_loss_that_stays_nan_is_an_input_error(run, tiny, monkeypatch):
+    monkeypatch.setattr(stage_losses.functions, "l1", lambda result, truth: (result - truth).mean() * float("nan"))
+    with pytest.raises(InputError, match="choose a lower learning rate"):
         run(tiny).run()
 
 
-def test_a_full_disk_ends_with_a_sentence_and_the_last_checkpoint_stands(run, tiny, monkeypatch, tmp_path):
-    def listen(event):
+def test_a_full_disk_is_an_input_error_and_the_last_checkpoint_is_kept(run, tiny, monkeypatch, tmp_path):
+    def on_event(event):
         if isinstance(event, StepDone) and event.step == 5:
-            monkeypatch.setattr(checkpoints.os, "fsync", full)
+            monkeypatch.setattr(atomic.os, "fsync", full)
 
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
     whole = run(tiny, "whole").run()
     with pytest.raises(InputError, match="No space left on device"):
-        run(tiny, "part", listen=listen).run()
+        run(tiny, "part", on_event=on_event).run()
     monkeypatch.undo()
     assert {path.name for path in (tmp_path / "part").iterdir()} == {
         "last.pt",
@@ -237,7 +244,7 @@ def test_a_full_disk_ends_with_a_sentence_and_the_last_checkpoint_stands(run, ti
     }
     again = run(tiny, "part")
     assert same(whole, again.run())
-    assert again.heard.of(Prepared)[0].resumed_at == 3
+    assert again.events.of(Prepared)[0].resumed_at == 3
 
 
 def test_a_folder_with_another_training_is_refused(run, tiny, textured):
@@ -248,15 +255,15 @@ def test_a_folder_with_another_training_is_refused(run, tiny, textured):
         run(tiny, images=[textured(seed=3)]).run()
 
 
-def test_a_finished_run_gives_its_model_again_without_a_step(run, tiny):
+def test_a_finished_run_returns_its_model_again_without_a_step(run, tiny):
     whole = run(tiny).run()
     again = run(tiny)
     assert same(whole, again.run())
-    assert again.heard.of(StepDone) == []
+    assert again.events.of(StepDone) == []
 
 
 @pytest.mark.parametrize(
-    ("images", "sentence"),
+    ("images", "message"),
     [
         ([np.zeros((96, 96), np.uint8)], "constant"),
         ([np.arange(144, dtype=np.uint8).reshape(12, 12)], "smaller patch|too small"),
@@ -264,9 +271,29 @@ def test_a_finished_run_gives_its_model_again_without_a_step(run, tiny):
         ([], "no images"),
     ],
 )
-def test_images_that_teach_nothing_are_refused_by_name(run, tiny, images, sentence):
-    with pytest.raises(InputError, match=sentence):
+def test_images_without_content_are_refused_by_name(run, tiny, images, message):
+    with pytest.raises(InputError, match=message):
         run(tiny, images=images).run()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without NVIDIA GPU")
+def test_the_device_of_the_settings_file_is_refused_as_by_upscale(own_settings, run, tiny, small_model, textured):
+    (own_settings / "config.toml").write_text('device = "cuda"\n')
+    with pytest.raises(InputError) as upscaling:
+        sr.upscale(textured(), small_model)
+    with pytest.raises(InputError) as training:
+        run(tiny, device=None)
+    assert str(training.value) == str(upscaling.value)
+    with pytest.raises(InputError) as finetuning:
+        sr.finetune(small_model, textured())
+    assert str(finetuning.value) == str(upscaling.value)
+
+
+def test_the_device_of_the_settings_file_is_used(own_settings, run, tiny):
+    (own_settings / "config.toml").write_text('device = "cpu"\n')
+    assert run(tiny, device=None).device.type == "cpu"
+    with pytest.raises(InputError, match="tpu"):
+        run(tiny, device="tpu")
 
 
 def test_a_model_of_another_family_is_refused(run, small_model, tiny):
@@ -280,7 +307,7 @@ def test_a_recipe_without_network_and_model_is_refused(run, tiny):
         run(tiny.model_copy(update={"network": None}))
 
 
-def test_a_batch_that_cannot_be_dealt_out_is_refused(run, gan):
+def test_a_batch_that_cannot_be_divided_is_refused(run, gan):
     patches = gan.patches.model_copy(update={"batch": 5})
     with pytest.raises(InputError, match="multiple of 2"):
         run(gan.model_copy(update={"patches": patches})).run()
@@ -288,15 +315,16 @@ def test_a_batch_that_cannot_be_dealt_out_is_refused(run, gan):
 
 @pytest.mark.parametrize("kind", ["srgan", "esrgan", "unet"])
 @pytest.mark.parametrize("form", ["standard", "relativistic", "least_squares"])
-def test_every_discriminator_goes_with_every_adversarial_loss(run, gan, kind, form):
+def test_every_discriminator_works_with_every_adversarial_loss(run, gan, kind, form):
     last = gan.stages[1]
     losses = (last.losses[0], last.losses[1].model_copy(update={"form": form}))
-    judge = last.discriminator.model_copy(update={"kind": kind, "features": 2})
-    stages = (last.model_copy(update={"losses": losses, "discriminator": judge, "endpoint": None, "steps": 2}),)
+    discriminator = last.discriminator.model_copy(update={"kind": kind, "features": 2})
+    update = {"losses": losses, "discriminator": discriminator, "endpoint": None, "steps": 2}
+    stages = (last.model_copy(update=update),)
     training = run(gan.model_copy(update={"stages": stages}))
     training.run()
-    assert all(np.isfinite(value) for event in training.heard.of(StepDone) for value in event.losses.values())
-    assert {"l1", "adversarial", "total", "discriminator"} == set(training.heard.of(StepDone)[0].losses)
+    assert all(np.isfinite(value) for event in training.events.of(StepDone) for value in event.losses.values())
+    assert {"l1", "adversarial", "total", "discriminator"} == set(training.events.of(StepDone)[0].losses)
 
 
 def test_bfloat16_trains_with_losses_in_float32(run, tiny):
@@ -305,7 +333,7 @@ def test_bfloat16_trains_with_losses_in_float32(run, tiny):
     assert all(value.dtype == torch.float32 for value in weights_of(training.run()).values())
 
 
-def test_srcnn_learns_without_borders_and_runs_with_them(run, tiny):
+def test_srcnn_is_trained_without_padding_and_used_with_it(run, tiny):
     network = tiny.network.model_copy(
         update={"name": "SRCNN", "settings": {"scale": 2, "channels": 1, "kernels": (3, 1, 3), "features": (4, 4)}}
     )
@@ -314,50 +342,50 @@ def test_srcnn_learns_without_borders_and_runs_with_them(run, tiny):
     assert sr.upscale(run_image(), outcome.model).shape == (192, 192)
 
 
-def test_a_stage_of_no_steps_hands_on_the_weights_that_are_begun_with(run, gan, small_model, tmp_path):
+def test_a_stage_of_no_steps_stores_the_initial_weights(run, gan, small_model, tmp_path):
     _, path = save_model(small_model, folder=tmp_path)
     first = gan.stages[0].model_copy(update={"steps": 0})
     training = run(gan.model_copy(update={"start": str(path), "stages": (first, gan.stages[1])}))
     outcome = training.run()
-    begun = small_model.network.state_dict()
-    assert all(torch.equal(t, begun[key]) for key, t in outcome.model.endpoints["psnr"].items())
-    assert not all(torch.equal(t, begun[key]) for key, t in outcome.model.endpoints["gan"].items())
-    assert [event.step for event in training.heard.of(Validated)] == [0, 2, 4]
+    initial = small_model.network.state_dict()
+    assert all(torch.equal(t, initial[key]) for key, t in outcome.model.endpoints["psnr"].items())
+    assert not all(torch.equal(t, initial[key]) for key, t in outcome.model.endpoints["gan"].items())
+    assert [event.step for event in training.events.of(Validated)] == [0, 2, 4]
     assert [int(row["step"]) for row in read_curves(training.folder / "curves.csv") if row["psnr"]] == [0, 2, 4]
     assert training.recipe.at_length(0.1).stages[0].steps == 0
 
 
 @pytest.mark.parametrize("at", [0, 2, 3])
-def test_stopped_after_a_stage_of_no_steps_it_ends_as_in_one_go(run, gan, tmp_path, at):
+def test_stopped_after_a_stage_of_no_steps_it_ends_as_an_uninterrupted_run(run, gan, tmp_path, at):
     recipe = gan.model_copy(update={"stages": (gan.stages[0].model_copy(update={"steps": 0}), gan.stages[1])})
     whole = run(recipe, "whole").run()
     training = run(
         recipe,
         "part",
-        listen=lambda e: isinstance(e, CheckpointWritten | StepDone) and e.step == at and training.stop(),
+        on_event=lambda e: isinstance(e, CheckpointWritten | StepDone) and e.step == at and training.stop(),
     )
     assert training.run().step == at
     assert same(whole, run(recipe, "part").run())
     assert read_curves(tmp_path / "whole" / "curves.csv") == read_curves(tmp_path / "part" / "curves.csv")
 
 
-def test_a_binned_loss_compares_what_pixels_hold_together(run, tiny):
+def test_a_binned_loss_compares_means_of_squares(run, tiny):
     only = Stage(steps=2, losses=(PixelLoss(kind="mse"), PixelLoss(kind="mse", binned=4)))
     training = run(tiny.model_copy(update={"stages": (only,)}))
     training.run()
-    for event in training.heard.of(StepDone):
+    for event in training.events.of(StepDone):
         # The mean of a square is at least the square of the mean.
         assert 0 < event.losses["mse_2"] < event.losses["mse"]
 
 
-def test_an_equivariance_loss_takes_the_part_that_half_a_turn_changes_out_of_a_network(run, tiny):
-    optimiser = tiny.stages[0].optimiser.model_copy(update={"rate": 1e-3})
-    only = Stage(steps=30, losses=(EquivarianceLoss(kind="equivariance"),), optimiser=optimiser)
+def test_an_equivariance_loss_makes_a_network_equivariant_to_a_rotation_by_180_degrees(run, tiny):
+    optimizer = tiny.stages[0].optimizer.model_copy(update={"learning_rate": 1e-3})
+    only = Stage(steps=30, losses=(EquivarianceLoss(kind="equivariance"),), optimizer=optimizer)
     training = run(tiny.model_copy(update={"stages": (only,)}))
     training.run()
-    told = [event.losses["equivariance"] for event in training.heard.of(StepDone)]
-    assert told[0] > 0
-    assert np.mean(told[-3:]) < 0.2 * told[0]
+    losses = [event.losses["equivariance"] for event in training.events.of(StepDone)]
+    assert losses[0] > 0
+    assert np.mean(losses[-3:]) < 0.2 * losses[0]
 
 
 def test_a_loss_binned_over_more_than_a_patch_is_refused(run, tiny):
@@ -366,13 +394,13 @@ def test_a_loss_binned_over_more_than_a_patch_is_refused(run, tiny):
         run(tiny.model_copy(update={"stages": (only,)})).run()
 
 
-@pytest.mark.parametrize("white", [False, True])
+@pytest.mark.parametrize("whiten", [False, True])
 @pytest.mark.parametrize("batch_norm", ["batch", "kept"])
-def test_statistics_of_batch_normalisation_are_learnt_or_kept(run, tiny, batch_norm, white):
+def test_statistics_of_batch_normalization_are_learned_or_kept(run, tiny, batch_norm, whiten):
     network = Network(
         name="SRResNet", settings={"scale": 2, "in_channels": 1, "out_channels": 1, "features": 4, "blocks": 1}
     )
-    only = Stage(steps=2, losses=(PixelLoss(kind="l1"),), batch_norm=batch_norm, optimiser=Optimiser(white=white))
+    only = Stage(steps=2, losses=(PixelLoss(kind="l1"),), batch_norm=batch_norm, optimizer=Optimizer(whiten=whiten))
     outcome = run(tiny.model_copy(update={"network": network, "family": "srgan", "stages": (only,)})).run()
     state = outcome.model.network.state_dict()
     kept = (state["bn_mid.running_mean"] == 0).all() and (state["bn_mid.running_var"] == 1).all()

@@ -1,4 +1,4 @@
-"""Small models in a folder of the user's, and a panel in a viewer."""
+"""Small models in the user's folder, and a panel in a viewer."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,10 +9,8 @@ import pytest
 import torch
 
 from napari_sr.networks import SRCNN, RRDBNet, SRResNet
-from napari_sr.widgets.esrgan_panel import ESRGANPanel
-from napari_sr.widgets.executor import InPlaceExecutor
-from napari_sr.widgets.srcnn_panel import SRCNNPanel
-from napari_sr.widgets.srgan_panel import SRGANPanel
+from napari_sr.widgets.qt.executor import InPlaceExecutor
+from napari_sr.widgets.upscale.families import ESRGANPanel, SRCNNPanel, SRGANPanel
 from napari_sr.zoo import Architecture, Card, write_model
 
 PANELS = {"srcnn": SRCNNPanel, "srgan": SRGANPanel, "esrgan": ESRGANPanel}
@@ -21,7 +19,7 @@ RRDB = {"features": 8, "growth": 4, "blocks": 1, "scale": 4, "in_channels": 1, "
 
 
 def weights(network: torch.nn.Module, seed: int = 0) -> dict[str, torch.Tensor]:
-    """Weights of a network, drawn anew but always the same."""
+    """Random weights of a network, equal at every call."""
     generator = torch.Generator().manual_seed(seed)
     return {
         key: 0.1 * torch.randn(value.shape, generator=generator) if value.is_floating_point() else value
@@ -31,20 +29,20 @@ def weights(network: torch.nn.Module, seed: int = 0) -> dict[str, torch.Tensor]:
 
 def card(name: str, family: str, network: str, settings: dict[str, Any], **more: Any) -> Card:
     architecture = Architecture(network=network, settings=settings)
-    colour = "luma" if family == "srcnn" else "grey"
+    color = "luma" if family == "srcnn" else "gray"
     return Card(
-        name=name, family=family, architecture=architecture, scale=settings["scale"], channels=1, colour=colour, **more
+        name=name, family=family, architecture=architecture, scale=settings["scale"], channels=1, color=color, **more
     )
 
 
 @pytest.fixture
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of tiny models, in place of the user's; the bundled ones are out of sight, trained or not."""
+    """A folder of tiny models in place of the user's; the bundled models are hidden."""
     folder = tmp_path / "models"
     folder.mkdir()
     monkeypatch.setenv("NAPARI_SR_MODELS", str(folder))
     monkeypatch.setenv("NAPARI_SR_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("napari_sr.zoo.catalogue.bundled_folder", lambda: tmp_path / "none")
+    monkeypatch.setattr("napari_sr.zoo.catalog.bundled_folder", lambda: tmp_path / "none")
     for scale in (2, 3):
         settings = {"scale": scale, "features": (4, 4)}
         state = {"weights": weights(SRCNN(**settings))}
@@ -61,7 +59,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def srgan_file(tmp_path: Path) -> Path:
-    """A model of the SRGAN family, which no panel knows of until it is opened."""
+    """A model file of the SRGAN family outside the folder of models."""
     settings = {"features": 4, "blocks": 1, "scale": 2, "in_channels": 1, "out_channels": 1}
     path = tmp_path / "small-srgan.safetensors"
     network = SRResNet(**settings)
@@ -85,5 +83,5 @@ def in_viewer(make_napari_viewer_proxy: Callable[..., Any], models: Path) -> Cal
 
 
 def cells(*shape: int, dtype: Any = np.uint16) -> np.ndarray:
-    """An image that is the same at each call."""
+    """An image, equal at every call."""
     return np.random.default_rng(0).integers(0, 200, shape or (12, 16)).astype(dtype)

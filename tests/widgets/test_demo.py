@@ -1,4 +1,4 @@
-"""The demo opens the sample, its result lying on it, and the panel that made it."""
+"""The demo shows a sample, its result in the same place, and the panel that made it."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from napari_sr.errors import InputError
 
 @pytest.fixture
 def one_viewer(make_napari_viewer, monkeypatch):
-    """Let the demo open the viewer that the tests clean up."""
+    """Make the demo use a viewer that pytest closes."""
     viewer = make_napari_viewer()
     monkeypatch.setattr("napari_sr.widgets.demo.napari.Viewer", lambda title: viewer)
     return viewer
@@ -27,7 +27,7 @@ def test_the_result_lies_on_the_sample(one_viewer, models):
     assert result.name.endswith("ESRGAN x4")
 
 
-def test_a_model_that_is_not_there_is_a_sentence(one_viewer, models):
+def test_a_missing_model_is_refused(one_viewer, models):
     from napari_sr.widgets.demo import open_demo
 
     with pytest.raises(InputError, match="no model"):

@@ -1,4 +1,4 @@
-"""Small networks with drawn weights, and cards for them."""
+"""Small networks with random weights, and cards for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ State = dict[str, Tensor]
 
 
 def draw(architecture: Architecture, seed: int = 0) -> nn.Module:
-    """A network whose every tensor is drawn, batch-norm statistics and slopes too, so that a swapped key shows."""
+    """A network with random tensors, also in batch normalizations and PReLUs, so that exchanged keys are noticed."""
     network = build(architecture)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -35,7 +35,7 @@ def draw_network() -> Callable[..., nn.Module]:
 
 @pytest.fixture
 def small_card() -> Callable[..., Card]:
-    """A card of a small RRDBNet x2; fields may be given."""
+    """A card of a small RRDBNet x2 with some other fields."""
 
     def make(**fields: object) -> Card:
         sizes = {"scale": 2, "in_channels": 1, "out_channels": 1, "features": 4, "growth": 2, "blocks": 1}
@@ -45,7 +45,7 @@ def small_card() -> Callable[..., Card]:
             "architecture": Architecture(network="RRDBNet", settings=sizes),
             "scale": 2,
             "channels": 1,
-            "colour": "grey",
+            "color": "gray",
         }
         return Card.model_validate({**defaults, **fields})
 
@@ -54,7 +54,7 @@ def small_card() -> Callable[..., Card]:
 
 @pytest.fixture
 def small_state(small_card: Callable[..., Card]) -> Callable[[int], State]:
-    """Weights of that RRDBNet, drawn by a seed."""
+    """Random weights of that RRDBNet."""
 
     def make(seed: int = 0) -> State:
         return dict(draw(small_card().architecture, seed).state_dict())

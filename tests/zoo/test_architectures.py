@@ -1,3 +1,5 @@
+"""Networks are built from the architecture of a card."""
+
 from __future__ import annotations
 
 import pytest
@@ -18,7 +20,7 @@ SMALL = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_built_with_weights_computes_what_the_one_they_come_from_does(name, draw_network):
+def test_a_network_built_with_weights_computes_the_same_as_their_network(name, draw_network):
     architecture = Architecture(network=name, settings=SMALL[name])
     first = draw_network(architecture)
     second = build_with(architecture, first.state_dict())
@@ -29,7 +31,7 @@ def test_a_network_built_with_weights_computes_what_the_one_they_come_from_does(
     assert not any(t.is_meta for t in (*second.parameters(), *second.buffers()))
 
 
-def test_building_around_weights_draws_no_random_numbers(small_card, small_state):
+def test_building_with_weights_draws_no_random_numbers(small_card, small_state):
     state = small_state(0)
     before = torch.get_rng_state()
     build_with(small_card().architecture, state)
@@ -63,7 +65,7 @@ def test_the_weights_are_copied(small_card, small_state):
         (Architecture(network="SRResNet", settings={"features": "many"}), "SRResNet cannot be built"),
     ],
 )
-def test_what_cannot_be_built_is_refused_in_one_sentence(architecture, words):
+def test_a_wrong_architecture_is_refused_in_one_sentence(architecture, words):
     with pytest.raises(CheckpointError, match=words) as caught:
         build(architecture)
     assert "\n" not in str(caught.value)
@@ -77,7 +79,7 @@ def test_what_cannot_be_built_is_refused_in_one_sentence(architecture, words):
         (lambda s: s.update({"extra": torch.zeros(5)}), "no tensor called extra"),
     ],
 )
-def test_weights_of_another_network_are_refused_naming_the_tensor(small_card, small_state, change, words):
+def test_weights_of_another_network_are_refused_with_the_tensor(small_card, small_state, change, words):
     state = small_state(0)
     change(state)
     with pytest.raises(CheckpointError, match=words):

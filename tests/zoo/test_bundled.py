@@ -1,4 +1,4 @@
-"""What the models that travel with the package promise: they are there, they move nothing, they reach their figures."""
+"""The models in the package are complete, shift nothing, and reach their figures."""
 
 import os
 from pathlib import Path
@@ -32,20 +32,20 @@ ENDS = [
 ]
 
 
-def test_every_card_is_whole() -> None:
+def test_every_card_is_complete() -> None:
     assert set(LEAST) <= set(BUNDLED)
     for card in BUNDLED.values():
         assert card is not None
-        assert card.licence
+        assert card.license
         assert card.degradation
         assert card.recipe
         assert card.training_data
-        assert all(data.sha256 and data.licence for data in card.training_data)
+        assert all(data.sha256 and data.license for data in card.training_data)
         assert {"Set5"} <= {figure.dataset for figure in card.figures} or card.domain != "natural"
         assert card.figures
 
 
-def test_pairs_are_faithful_unless_asked_otherwise_and_say_what_the_other_end_is_for() -> None:
+def test_pairs_are_faithful_by_default_and_explain_the_other_end() -> None:
     pairs = [card for card in BUNDLED.values() if card is not None and card.endpoints]
     assert pairs
     for card in pairs:
@@ -55,7 +55,7 @@ def test_pairs_are_faithful_unless_asked_otherwise_and_say_what_the_other_end_is
 
 
 def spots(factor: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points at places between pixels, blurred and binned by the factor, and their places in low-resolution pixels."""
+    """Points between pixels, blurred and binned by the factor, and their positions in low-resolution pixels."""
     rng = np.random.default_rng(0)
     side, count = 120, 5
     grid = (np.stack(np.meshgrid(np.arange(count), np.arange(count), indexing="ij"), -1) + 0.5) * (side / count)
@@ -64,27 +64,27 @@ def spots(factor: int) -> tuple[np.ndarray, np.ndarray]:
     image = np.zeros((side * factor, side * factor))
     for row, column in places:
         image += np.exp(-((y[:, None] - row) ** 2 + (x[None, :] - column) ** 2) / (2 * 1.5**2))
-    # A centred degradation: each low-resolution pixel is the mean of the pixels that it covers.
+    # A centered degradation: each low-resolution pixel is the mean of the pixels that it covers.
     low = image.reshape(side, factor, side, factor).mean(axis=(1, 3))
     return low, places
 
 
-def centres(image: np.ndarray, places: np.ndarray, factor: int) -> np.ndarray:
-    """Centre of mass of each spot, in low-resolution pixels."""
-    found = []
+def centers(image: np.ndarray, places: np.ndarray, factor: int) -> np.ndarray:
+    """Center of mass of each spot, in low-resolution pixels."""
+    centers = []
     for row, column in places:
         window = [round((v + 0.5) * factor - 0.5) for v in (row, column)]
         reach = 8 * factor
         low = [max(0, v - reach) for v in window]
         part = image[low[0] : window[0] + reach + 1, low[1] : window[1] + reach + 1].astype(float)
         part = np.clip(part - part.max() * 0.1, 0, None)
-        centre = ndimage.center_of_mass(part)
-        found.append([(c + first + 0.5) / factor - 0.5 for c, first in zip(centre, low, strict=True)])
-    return np.array(found)
+        center = ndimage.center_of_mass(part)
+        centers.append([(c + first + 0.5) / factor - 0.5 for c, first in zip(center, low, strict=True)])
+    return np.array(centers)
 
 
 @pytest.mark.parametrize(("name", "alpha"), ENDS)
-def test_no_model_moves_anything(name: str, alpha: float | None) -> None:
+def test_no_model_shifts_the_image(name: str, alpha: float | None) -> None:
     model = sr.load_model(name) if alpha is None else sr.load_model(name).with_alpha(alpha)
     low, places = spots(model.scale)
     if model.card.domain == "electron":
@@ -94,9 +94,9 @@ def test_no_model_moves_anything(name: str, alpha: float | None) -> None:
     else:
         image, ground, sign = np.round(20000 * low + 400).astype(np.uint16), 400.0, 1
         out = sr.upscale(image, model, "YX", intensity=(0, 24000))
-    shift = centres(sign * (out - ground), places, model.scale) - places
+    shift = centers(sign * (out - ground), places, model.scale) - places
     # The same points interpolated tell what the measurement itself is worth.
-    assert np.abs(centres(resize(low, factor=model.scale), places, model.scale) - places).max() < 0.05
+    assert np.abs(centers(resize(low, factor=model.scale), places, model.scale) - places).max() < 0.05
     assert np.abs(shift.mean(axis=0)).max() < 0.05
     assert np.abs(np.median(shift, axis=0)).max() < 0.05
 
@@ -122,7 +122,7 @@ def test_every_model_runs_on_every_sample_and_keeps_its_brightness(name: str, al
 
 @pytest.mark.skipif(DATA is None, reason="NAPARI_SR_DATA names no folder of benchmark images")
 @pytest.mark.parametrize("name", sorted(LEAST))
-def test_reaches_its_figure_on_set5(name: str) -> None:
+def test_the_figure_on_set5_is_reached(name: str) -> None:
     model = sr.load_model(name)
     folder = Path(str(DATA)) / "natural/Set5"
     figures = []

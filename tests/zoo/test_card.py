@@ -1,3 +1,5 @@
+"""Cards are consistent, and the same after JSON."""
+
 from __future__ import annotations
 
 import pytest
@@ -11,13 +13,18 @@ from napari_sr.zoo import Architecture, Card, Figure, TrainingData
 words = st.text(min_size=1, max_size=12)
 known = st.none() | words
 figures = st.builds(
-    Figure, dataset=words, metric=words, value=st.floats(allow_nan=False, allow_infinity=False), protocol=words
+    Figure,
+    dataset=words,
+    metric=words,
+    value=st.floats(allow_nan=False, allow_infinity=False),
+    protocol=words,
 )
 data = st.builds(
-    TrainingData, name=words, licence=known, sha256=st.none() | st.from_regex(r"\A[0-9a-f]{64}\Z"), source=known
+    TrainingData, name=words, license=known, sha256=st.none() | st.from_regex(r"\A[0-9a-f]{64}\Z"), source=known
 )
 settings = st.dictionaries(
-    words, st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | words | st.just((9, 5, 5))
+    words,
+    st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | words | st.just((9, 5, 5)),
 )
 
 
@@ -30,14 +37,14 @@ settings = st.dictionaries(
     st.sampled_from([None, "natural", "fluorescence", "electron"]),
     known,
 )
-def test_a_card_comes_back_from_json_as_it_was(settings, figures, data, pixel, ends, domain, text):
+def test_a_card_is_the_same_after_json(settings, figures, data, pixel, ends, domain, text):
     card = Card(
         name="a",
         family="esrgan",
         architecture=Architecture(network="RRDBNet", settings=settings),
         scale=4,
         channels=3,
-        colour="rgb",
+        color="rgb",
         domain=domain,
         intensity_range=(0, 1),
         output_range=(-1, 1),
@@ -47,7 +54,7 @@ def test_a_card_comes_back_from_json_as_it_was(settings, figures, data, pixel, e
         training_data=tuple(data),
         recipe=text,
         figures=tuple(figures),
-        licence=text,
+        license=text,
         endpoints=ends[0],
         default_alpha=ends[1],
         for_quantification=True,
@@ -58,9 +65,9 @@ def test_a_card_comes_back_from_json_as_it_was(settings, figures, data, pixel, e
     assert {key: type(value) for key, value in back.architecture.settings.items()} == types
 
 
-def test_what_is_not_known_stays_unknown(small_card):
+def test_unknown_fields_are_none(small_card):
     card = small_card()
-    unknown = (card.domain, card.degradation, card.pixel_size, card.pixel_unit, card.recipe, card.licence)
+    unknown = (card.domain, card.degradation, card.pixel_size, card.pixel_unit, card.recipe, card.license)
     assert unknown == (None,) * 6
     assert card.intensity_range == card.output_range == (0, 1)
 
@@ -68,8 +75,8 @@ def test_what_is_not_known_stays_unknown(small_card):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"colour": "rgb"},
-        {"colour": "luma", "channels": 3},
+        {"color": "rgb"},
+        {"color": "luma", "channels": 3},
         {"pixel_size": 0.1},
         {"pixel_unit": "nanometer"},
         {"pixel_size": -1.0, "pixel_unit": "nanometer"},
@@ -83,21 +90,21 @@ def test_what_is_not_known_stays_unknown(small_card):
         {"scale": 0},
         {"family": "swinir"},
         {"domain": "astronomy"},
-        {"colur": "grey"},
+        {"colur": "gray"},
         {"training_data": ({"name": "T91", "sha256": "abc"},)},
     ],
 )
-def test_a_card_that_contradicts_itself_is_refused(small_card, fields):
+def test_an_inconsistent_card_is_refused(small_card, fields):
     with pytest.raises(ValidationError):
         small_card(**fields)
 
 
-def test_a_card_does_not_change(small_card):
+def test_a_card_is_frozen(small_card):
     with pytest.raises(ValidationError):
         small_card().name = "other"
 
 
-@pytest.mark.parametrize(("text", "field"), [("{", "the card"), ('{"name": "a"}', "family")])
-def test_text_that_is_no_card_is_refused_naming_the_field(text, field):
-    with pytest.raises(CheckpointError, match=field):
+@pytest.mark.parametrize(("text", "reason"), [("{", "it is not JSON"), ('{"name": "a"}', "family")])
+def test_other_text_is_refused_with_the_reason(text, reason):
+    with pytest.raises(CheckpointError, match=reason):
         Card.from_json(text)

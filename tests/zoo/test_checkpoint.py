@@ -1,3 +1,5 @@
+"""Weight files of all formats are read without running code from them."""
+
 from __future__ import annotations
 
 import io
@@ -22,7 +24,7 @@ OTHER = {"conv.weight": torch.zeros(2, 2), "conv.bias": torch.zeros(2)}
 
 
 class RunsCode:
-    """Unpickling it would make a folder."""
+    """An object whose unpickling creates a folder."""
 
     def __reduce__(self):
         return os.mkdir, ("the-pickle-ran-code",)
@@ -34,13 +36,13 @@ def saved(content: object, **options: bool) -> bytes:
     return stream.getvalue()
 
 
-def same(tensors, wanted=STATE) -> bool:
-    return tensors.keys() == wanted.keys() and all(torch.equal(tensors[key], wanted[key]) for key in wanted)
+def same(tensors, expected=STATE) -> bool:
+    return tensors.keys() == expected.keys() and all(torch.equal(tensors[key], expected[key]) for key in expected)
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".pt", ".pkl", ".ckpt", ".bin", ".PTH"])
 @pytest.mark.parametrize("zipped", [True, False])
-def test_a_torch_file_is_read_whatever_its_ending_and_age(tmp_path, suffix, zipped):
+def test_a_torch_file_is_read_with_every_ending_and_format(tmp_path, suffix, zipped):
     path = tmp_path / f"w{suffix}"
     path.write_bytes(saved(STATE, _use_new_zipfile_serialization=zipped))
     checkpoint = read_checkpoint(path)
@@ -54,47 +56,47 @@ def test_a_safetensors_file_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("wrapper", ["params_ema", "params", "state_dict", "model_state_dict", "model", "net"])
-def test_the_wrapper_is_taken_off_and_named(tmp_path, wrapper):
+def test_the_wrapper_is_removed_and_named(tmp_path, wrapper):
     torch.save({wrapper: OrderedDict(STATE), "epoch": 3, "lr": 0.1}, tmp_path / "w.pth")
     checkpoint = read_checkpoint(tmp_path / "w.pth")
     assert same(checkpoint.tensors)
     assert checkpoint.wrapper == wrapper
 
 
-def test_of_two_wrapped_sets_the_averaged_one_is_taken_and_the_other_named(tmp_path):
+def test_of_two_weight_sets_the_averaged_one_is_read_and_the_other_named(tmp_path):
     torch.save({"params": OTHER, "params_ema": STATE}, tmp_path / "w.pth")
     checkpoint = read_checkpoint(tmp_path / "w.pth")
     assert same(checkpoint.tensors)
     assert (checkpoint.wrapper, checkpoint.others) == ("params_ema", ("params",))
 
 
-def test_a_wrapper_inside_a_wrapper_is_taken_off(tmp_path):
+def test_a_nested_wrapper_is_removed(tmp_path):
     torch.save({"model": {"params_ema": STATE}}, tmp_path / "w.pth")
     assert same(read_checkpoint(tmp_path / "w.pth").tensors)
 
 
-def test_a_file_that_holds_itself_comes_to_an_end(tmp_path):
+def test_a_dict_that_contains_itself_is_refused(tmp_path):
     content: dict[str, object] = {"epoch": 1}
     content["model"] = content
     torch.save(content, tmp_path / "w.pth")
-    with pytest.raises(CheckpointError, match="holds no weights"):
+    with pytest.raises(CheckpointError, match="has no weights"):
         read_checkpoint(tmp_path / "w.pth")
 
 
 @pytest.mark.parametrize("prefix", ["module.", "netG.", "generator.", "net.", "module.netG.", "generator.module."])
-def test_the_prefix_is_taken_off(tmp_path, prefix):
+def test_the_prefix_is_removed(tmp_path, prefix):
     torch.save({prefix + key: value for key, value in STATE.items()}, tmp_path / "w.pth")
     assert same(read_checkpoint(tmp_path / "w.pth").tensors)
 
 
-def test_beside_a_discriminator_the_generator_is_taken(tmp_path):
+def test_the_generator_is_read_from_a_file_with_a_discriminator(tmp_path):
     both = {f"generator.{k}": v for k, v in STATE.items()} | {f"discriminator.{k}": v for k, v in OTHER.items()}
     torch.save({"state_dict": both}, tmp_path / "w.ckpt")
     assert same(read_checkpoint(tmp_path / "w.ckpt").tensors)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-def test_floats_of_other_precisions_come_as_float32(tmp_path, dtype):
+def test_floats_of_other_precisions_are_read_as_float32(tmp_path, dtype):
     torch.save({key: value.to(dtype) for key, value in STATE.items()} | {"n": torch.tensor(3)}, tmp_path / "w.pth")
     tensors = read_checkpoint(tmp_path / "w.pth").tensors
     assert same({key: value for key, value in tensors.items() if key != "n"})
@@ -148,12 +150,12 @@ REFUSALS = {
     "a plain pickle": ("w.pkl", pickle.dumps({"a": [1, 2]}), "pickle that torch did not write"),
     "a program": ("w.pt", script(), "TorchScript"),
     "some zip": ("w.pth", zip_of(**{"folder/a.txt": "x"}), "zip archive without weights"),
-    "no tensors": ("w.pth", saved({"epoch": 3, "params": {}}), "holds no weights"),
-    "a list": ("w.pth", saved([torch.zeros(3)]), "holds no weights"),
+    "no tensors": ("w.pth", saved({"epoch": 3, "params": {}}), "has no weights"),
+    "a list": ("w.pth", saved([torch.zeros(3)]), "has no weights"),
     "a NaN": ("w.pth", saved({"a": torch.zeros(2), "b": torch.tensor([0, float("nan")])}), "NaN or infinite .* in b"),
     "infinite": ("w.pth", saved({"b": torch.tensor([float("inf")])}), "NaN or infinite .* in b"),
-    "a sparse tensor": ("w.pth", saved({"a": torch.eye(3).to_sparse()}), "holds a in a form"),
-    "a bomb": ("w.pth", saved({"a": torch.zeros(1).expand(10**12)}), "holds a in a form"),
+    "a sparse tensor": ("w.pth", saved({"a": torch.eye(3).to_sparse()}), "has a in a format"),
+    "a bomb": ("w.pth", saved({"a": torch.zeros(1).expand(10**12)}), "has a in a format"),
     "safetensors cut short": ("w.safetensors", safetensors_bytes()[:-50], "cut short or is no safetensors"),
     "safetensors cut in the header": ("w.safetensors", safetensors_bytes()[:5], "cut short or is no safetensors"),
     "text as safetensors": ("w.safetensors", b"hello, this is a text file", "cut short or is no safetensors"),
@@ -164,7 +166,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize(("name", "data", "words"), REFUSALS.values(), ids=REFUSALS.keys())
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-def test_what_cannot_be_used_is_refused_in_one_sentence_and_nothing_runs(tmp_path, monkeypatch, name, data, words):
+def test_other_files_are_refused_in_one_sentence_and_no_code_runs(tmp_path, monkeypatch, name, data, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_bytes(data)
     with pytest.raises(CheckpointError, match=words) as caught:
@@ -176,7 +178,7 @@ def test_what_cannot_be_used_is_refused_in_one_sentence_and_nothing_runs(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_an_archive_with_any_byte_wrong_is_refused_in_one_sentence(tmp_path):
+def test_an_archive_with_any_wrong_byte_is_refused_in_one_sentence(tmp_path):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("w/data.pkl", np.random.default_rng(0).bytes(100) + b"abc" * 100)
@@ -196,7 +198,7 @@ def test_a_missing_file_is_named(tmp_path):
         read_checkpoint(tmp_path / "gone.pth")
 
 
-def test_a_folder_is_no_file(tmp_path):
+def test_a_folder_is_refused(tmp_path):
     (tmp_path / "w.pth").mkdir()
     with pytest.raises(CheckpointError, match="no file"):
         read_checkpoint(tmp_path / "w.pth")
@@ -209,12 +211,12 @@ def test_an_old_torch_reads_no_pickles(version):
 
 
 @pytest.mark.parametrize("version", ["2.10.0", "2.13.0+cpu", "3.0.0"])
-def test_a_torch_with_the_fixes_does(version):
+def test_a_torch_with_the_fixes_reads_pickles(version):
     check_torch(version, Path("w.pth"))
 
 
 @pytest.mark.parametrize("kernels", [(9, 1, 5), (9, 3, 5), (9, 5, 5)])
-def test_the_matlab_layout_counts_down_the_columns(tmp_path, kernels):
+def test_the_matlab_layout_is_column_by_column(tmp_path, kernels):
     from scipy.io import savemat
 
     rng = np.random.default_rng(1)
@@ -235,7 +237,7 @@ def test_the_matlab_layout_counts_down_the_columns(tmp_path, kernels):
         torch.testing.assert_close(tensors[f"conv{n + 1}.bias"], torch.from_numpy(biases[n]).float())
 
 
-@pytest.mark.parametrize(("left", "words"), [(3, "no weights_conv2"), (6, "patches are not square")])
+@pytest.mark.parametrize(("left", "words"), [(3, "no weights_conv2"), (6, "kernels are not square")])
 def test_another_matlab_file_is_refused(tmp_path, left, words):
     from scipy.io import savemat
 

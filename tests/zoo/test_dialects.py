@@ -1,4 +1,4 @@
-"""Every dialect: a network with drawn sizes, its weights renamed, sent through a file, recognised, compared."""
+"""Networks of random sizes are detected in files of every dialect, and compute the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_sr.errors import CheckpointError
-from napari_sr.zoo import Architecture, read_checkpoint, recognise
+from napari_sr.zoo import Architecture, detect_architecture, read_checkpoint
 from napari_sr.zoo.architectures import build_with
 
 draws = settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -25,7 +25,7 @@ def identity(state):
 
 
 def renamer(*rules):
-    """Write our names as the dialect has them; the first rule that matches a whole key counts."""
+    """Rename keys to those of a dialect, by the first rule that matches a whole key."""
 
     def rename(state):
         theirs = {}
@@ -45,18 +45,18 @@ def renamer(*rules):
 
 
 def assert_loads_correctly(draw_network, tmp_path, network, sizes, to_dialect, *, scale=None, seed=0):
-    """Send a drawn network through a file in a dialect; what is recognised has its sizes and computes the same."""
+    """Write a random network to a file in a dialect; the detected network has its sizes and computes the same."""
     architecture = Architecture(network=network, settings=sizes)
     original = draw_network(architecture, seed)
     theirs = to_dialect(original.state_dict())
     torch.save({"params": theirs}, tmp_path / "weights.pth")
     tensors = read_checkpoint(tmp_path / "weights.pth").tensors
-    found, ours = recognise(tensors, scale=scale)
-    assert found.network == network
-    assert {key: found.settings[key] for key in sizes} == sizes
+    architecture, renamed = detect_architecture(tensors, scale=scale)
+    assert architecture.network == network
+    assert {key: architecture.settings[key] for key in sizes} == sizes
     x = torch.rand(1, original.in_channels, 9, 8)
     with torch.inference_mode():
-        torch.testing.assert_close(build_with(found, ours)(x), original(x), rtol=0, atol=0)
+        torch.testing.assert_close(build_with(architecture, renamed)(x), original(x), rtol=0, atol=0)
     return tensors
 
 
@@ -64,7 +64,7 @@ def assert_loads_correctly(draw_network, tmp_path, network, sizes, to_dialect, *
 
 
 def old_esrgan(state):
-    """ESRGAN's first naming, written out layer by layer as its `sequential` counts them."""
+    """The first keys of ESRGAN, layer by layer as numbered by its `sequential`."""
     blocks = len({key.split(".")[1] for key in state if key.startswith("body.")})
     ups = len([key for key in state if re.fullmatch(r"conv_up\d\.weight", key)])
     layer = {"conv_first": "model.0", "conv_body": f"model.1.sub.{blocks}"}
@@ -121,16 +121,16 @@ def test_rrdbnet(draw_network, tmp_path, dialect, factor, image, features, growt
     assert_loads_correctly(draw_network, tmp_path, "RRDBNet", sizes, RRDB_DIALECTS[dialect], scale=scale)
 
 
-def test_the_old_names_of_a_x4_are_those_of_the_published_file(small_state):
+def test_the_first_keys_of_a_x4_are_those_of_the_published_file(small_state):
     published = {f"model.{n}.{kind}" for n in (0, 3, 6, 8, 10) for kind in ("weight", "bias")}
     state = small_state(0) | {"conv_up2.weight": torch.zeros(4, 4, 3, 3), "conv_up2.bias": torch.zeros(4)}
     assert {key for key in old_esrgan(state) if ".sub." not in key} == published
 
 
 @pytest.mark.parametrize(("scale", "words"), [(4, "upscale by 2 or 3, not by 4"), (1, "upscale by 2 or 3, not by 1")])
-def test_a_factor_the_weights_cannot_have_is_refused(small_state, scale, words):
+def test_a_factor_that_the_weights_cannot_have_is_refused(small_state, scale, words):
     with pytest.raises(CheckpointError, match=words):
-        recognise(small_state(0), scale=scale)
+        detect_architecture(small_state(0), scale=scale)
 
 
 # SRResNet ---------------------------------------------------------------------------------------------------------
@@ -213,7 +213,7 @@ def test_srresnet_with_a_trunk(draw_network, tmp_path, scale, image, blocks, bia
 
     def to_dialect(state):
         if not biases:
-            # As published: no bias before batch normalisation, which is a bias of zero.
+            # As published: no bias before batch normalization, which is a bias of zero.
             for key in [key for key in state if TRUNK_BIASES.fullmatch(key)]:
                 state.pop(key).zero_()
         return theirs(state)
@@ -251,7 +251,7 @@ def test_msrresnet(draw_network, tmp_path, dialect, scale, image, features, bloc
     }
     tensors = assert_loads_correctly(draw_network, tmp_path, "MSRResNet", sizes, dialect)
     with pytest.raises(CheckpointError, match=f"upscale by {scale}, not by 5"):
-        recognise(tensors, scale=5)
+        detect_architecture(tensors, scale=5)
 
 
 @draws
@@ -265,9 +265,9 @@ def test_srcnn(draw_network, tmp_path, scale, image, kernels, features):
     sizes = {"scale": scale, "channels": image, "kernels": kernels, "features": features}
     tensors = assert_loads_correctly(draw_network, tmp_path, "SRCNN", sizes, identity, scale=scale)
     with pytest.raises(CheckpointError, match="give the scale"):
-        recognise(tensors)
-    with pytest.raises(CheckpointError, match="not by 0"):
-        recognise(tensors, scale=0)
+        detect_architecture(tensors)
+    with pytest.raises(CheckpointError, match="upscale by 0"):
+        detect_architecture(tensors, scale=0)
 
 
 @draws
@@ -276,18 +276,18 @@ def test_srvgg(draw_network, tmp_path, scale, image, features, convs):
     sizes = {"scale": scale, "in_channels": image, "out_channels": image, "features": features, "convs": convs}
     tensors = assert_loads_correctly(draw_network, tmp_path, "SRVGGNetCompact", sizes, identity)
     with pytest.raises(CheckpointError, match=f"upscale by {scale}, not by 7"):
-        recognise(tensors, scale=7)
+        detect_architecture(tensors, scale=7)
 
 
 def test_squeezenet_without_its_classifier(draw_network):
     network = draw_network(Architecture(network="SqueezeNetFeatures"))
     classifier = {"classifier.1.weight": torch.zeros(1000, 512, 1, 1), "classifier.1.bias": torch.zeros(1000)}
-    found, ours = recognise(network.state_dict() | classifier)
+    architecture, renamed = detect_architecture(network.state_dict() | classifier)
     x = torch.rand(1, 3, 40, 40)
-    assert found.network == "SqueezeNetFeatures"
-    assert torch.equal(build_with(found, ours)(x), network(x))
-    with pytest.raises(CheckpointError, match="give no scale"):
-        recognise(network.state_dict(), scale=4)
+    assert architecture.network == "SqueezeNetFeatures"
+    assert torch.equal(build_with(architecture, renamed)(x), network(x))
+    with pytest.raises(CheckpointError, match="leave scale out"):
+        detect_architecture(network.state_dict(), scale=4)
 
 
 # Refusals ---------------------------------------------------------------------------------------------------------
@@ -311,14 +311,17 @@ def put(key, *shape):
         (put("conv_hr.weight", 4, 4, 1, 1), r"conv_hr.weight is \(4, 4, 1, 1\)"),
         (put("body.2.rdb1.conv1.weight", 2, 4, 3, 3), "body.1.rdb1.conv1.weight is missing"),
         (put("attention.weight", 4), "no tensor called attention.weight"),
-        (lambda s: [s.update({f"conv_up{n}.weight": torch.zeros(4, 4, 3, 3)}) for n in (2, 3, 4)], "enlarge 4 times"),
+        (
+            lambda s: [s.update({f"conv_up{n}.weight": torch.zeros(4, 4, 3, 3)}) for n in (2, 3, 4)],
+            "4 upsampling steps",
+        ),
     ],
 )
-def test_incomplete_or_foreign_weights_are_refused_naming_the_tensor(small_state, change, words):
+def test_incomplete_and_other_weights_are_refused_with_the_tensor(small_state, change, words):
     state = small_state(0)
     change(state)
     with pytest.raises(CheckpointError, match=words) as caught:
-        recognise(state)
+        detect_architecture(state)
     assert "\n" not in str(caught.value)
 
 
@@ -326,11 +329,11 @@ def test_incomplete_or_foreign_weights_are_refused_naming_the_tensor(small_state
     ("keys", "words"),
     [
         ({"layers.0.attn.qkv.weight": (3, 3)}, "layers.0.attn.qkv.weight.*SRCNN, SRResNet, MSRResNet, RRDBNet"),
-        ({}, "none at all"),
-        ({"model.1.sub.0.res.0.weight": (4, 4, 3, 3)}, "KAIR's first MSRResNet"),
-        ({"residual_blocks.0.conv_block1.conv_block.0.weight": (4, 4, 3, 3)}, "normalised as for ImageNet"),
-        ({"body.0.weight": (4, 3, 3, 3), "body.2.weight": (12, 4, 3, 3)}, "which activation"),
-        ({"body.0.weight": (4, 3, 3, 3), "body.1.weight": (4,), "body.2.weight": (13, 4, 3, 3)}, "no factor fits"),
+        ({}, "tensors: none"),
+        ({"model.1.sub.0.res.0.weight": (4, 4, 3, 3)}, "first MSRResNet of KAIR"),
+        ({"residual_blocks.0.conv_block1.conv_block.0.weight": (4, 4, 3, 3)}, "normalized as for ImageNet"),
+        ({"body.0.weight": (4, 3, 3, 3), "body.2.weight": (12, 4, 3, 3)}, "their activation"),
+        ({"body.0.weight": (4, 3, 3, 3), "body.1.weight": (4,), "body.2.weight": (13, 4, 3, 3)}, "fit no factor"),
         (
             {
                 "conv_first.weight": (4, 3, 3, 3),
@@ -338,13 +341,13 @@ def test_incomplete_or_foreign_weights_are_refused_naming_the_tensor(small_state
                 "upconv1.weight": (20, 4, 3, 3),
                 "conv_last.weight": (3, 4, 3, 3),
             },
-            "enlarge in a way that MSRResNet does not",
+            "which MSRResNet does not have",
         ),
     ],
 )
-def test_weights_of_no_network_here_are_refused_by_name(keys, words):
+def test_weights_of_unknown_networks_are_refused(keys, words):
     with pytest.raises(CheckpointError, match=words):
-        recognise({key: torch.zeros(shape) for key, shape in keys.items()})
+        detect_architecture({key: torch.zeros(shape) for key, shape in keys.items()})
 
 
 # Real weights -----------------------------------------------------------------------------------------------------
@@ -371,10 +374,10 @@ REAL = {
     "NAPARI_SR_DATA" not in os.environ, reason="NAPARI_SR_DATA does not name the folder of real weights"
 )
 @pytest.mark.parametrize("name", REAL)
-def test_real_weights_are_recognised(name):
+def test_published_weights_are_detected(name):
     network, sizes = REAL[name]
     path = Path(os.environ["NAPARI_SR_DATA"]) / "weights" / name
-    found, ours = recognise(read_checkpoint(path).tensors, scale=3 if network == "SRCNN" else None)
-    assert found.network == network
-    assert {key: found.settings[key] for key in sizes} == sizes
-    assert build_with(found, ours)(torch.rand(1, sizes.get("channels", 3), 48, 48)).isfinite().all()
+    architecture, renamed = detect_architecture(read_checkpoint(path).tensors, scale=3 if network == "SRCNN" else None)
+    assert architecture.network == network
+    assert {key: architecture.settings[key] for key in sizes} == sizes
+    assert build_with(architecture, renamed)(torch.rand(1, sizes.get("channels", 3), 48, 48)).isfinite().all()

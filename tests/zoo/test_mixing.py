@@ -1,3 +1,5 @@
+"""Network interpolation is the weighted average of the weights."""
+
 from __future__ import annotations
 
 import pytest
@@ -28,20 +30,20 @@ def test_the_ends_are_the_endpoints_bit_for_bit(first, second):
 @given(values, values, alphas)
 def test_every_weight_is_the_weighted_mean_of_the_two(first, second, alpha):
     mixed = mix(state(first), state(second), alpha)["a"]
-    wanted = (1 - alpha) * state(first)["a"].double() + alpha * state(second)["a"].double()
+    expected = (1 - alpha) * state(first)["a"].double() + alpha * state(second)["a"].double()
     assert mixed.dtype == torch.float32
-    # Where the two nearly cancel, float32's rounding is measured by them, not by the little that remains.
+    # The rounding of float32 is relative to the two terms, which may nearly cancel.
     rounding = 2**-23 * (state(first)["a"].abs() + state(second)["a"].abs()).double()
-    assert ((mixed.double() - wanted).abs() <= rounding + 1e-30).all()
+    assert ((mixed.double() - expected).abs() <= rounding + 1e-30).all()
 
 
 @given(values, values, alphas)
-def test_mixing_from_the_other_side_gives_the_same(first, second, alpha):
+def test_mixing_with_exchanged_networks_gives_the_same(first, second, alpha):
     there, back = mix(state(first), state(second), alpha), mix(state(second), state(first), 1 - alpha)
     torch.testing.assert_close(there["a"], back["a"], rtol=1e-5, atol=1e-3)
 
 
-def test_between_the_ends_counters_are_the_firsts():
+def test_between_the_ends_counters_are_those_of_the_first():
     assert mix(state([0.0] * 6, 7), state([1.0] * 6, 9), 0.5)["n"] == 7
 
 
@@ -57,21 +59,21 @@ def test_nothing_is_shared_with_the_endpoints():
     assert first["a"].all()
 
 
-@pytest.mark.parametrize("alpha", [-0.01, 1.01, float("nan"), float("inf")])
-def test_an_alpha_outside_is_refused(alpha):
-    with pytest.raises(InputError, match="between 0 and 1"):
+@pytest.mark.parametrize("alpha", [-0.01, 1.01, float("nan"), float("inf"), "0.5", None])
+def test_another_alpha_is_refused(alpha):
+    with pytest.raises(InputError, match=r"^The alpha"):
         mix(state([1.0] * 6), state([1.0] * 6), alpha)
 
 
 @pytest.mark.parametrize(
     ("first", "second", "words"),
     [
-        ({"a": torch.zeros(2), "b": torch.zeros(1)}, {"a": torch.zeros(2)}, "only the first has b; choose two files"),
-        ({"a": torch.zeros(2)}, {"a": torch.zeros(2), "b": torch.zeros(1)}, "only the second has b; choose two files"),
+        ({"a": torch.zeros(2), "b": torch.zeros(1)}, {"a": torch.zeros(2)}, "only the first has b: choose two files"),
+        ({"a": torch.zeros(2)}, {"a": torch.zeros(2), "b": torch.zeros(1)}, "only the second has b: choose two files"),
         (
             {"a": torch.zeros(2)},
             {"a": torch.zeros(1, 2)},
-            r"a is \(2,\) in the first and \(1, 2\) in the second; choose two",
+            r"a is \(2,\) in the first and \(1, 2\) in the second: choose two",
         ),
     ],
 )

@@ -1,8 +1,12 @@
+"""A model has the facts of its card, its weights, and a network that alpha changes."""
+
 from __future__ import annotations
 
+import copy
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,11 +24,11 @@ def pair(small_card, small_state):
 def srcnn(draw_network):
     settings = {"scale": 3, "channels": 1, "kernels": (9, 1, 5), "features": (4, 3), "upsampling": "bicubic"}
     architecture = Architecture(network="SRCNN", settings=settings)
-    card = Card(name="s", family="srcnn", architecture=architecture, scale=3, channels=1, colour="luma")
+    card = Card(name="s", family="srcnn", architecture=architecture, scale=3, channels=1, color="luma")
     return Model(card, {"weights": draw_network(architecture).state_dict()})
 
 
-def test_a_model_says_what_its_card_and_network_say(small_card, small_state):
+def test_a_model_has_the_facts_of_its_card_and_network(small_card, small_state):
     model = Model(small_card(), {"weights": small_state(0)}, source="a/b.safetensors")
     network = build(small_card().architecture)
     assert (model.name, model.scale, model.channels, model.alpha) == ("small", 2, 1, None)
@@ -33,7 +37,7 @@ def test_a_model_says_what_its_card_and_network_say(small_card, small_state):
     assert "small" in repr(model)
 
 
-def test_the_network_is_ready_to_run_and_made_once(small_card, small_state):
+def test_the_network_is_ready_to_run_and_built_once(small_card, small_state):
     model = Model(small_card(), {"weights": small_state(0)})
     assert model.network is model.network
     assert not model.network.training
@@ -49,19 +53,19 @@ def test_many_threads_get_one_network(pair):
 
 
 def test_alpha_mixes_the_weights_and_not_the_images(pair, small_state):
-    wanted = mix(small_state(1), small_state(2), 0.3)
-    found = pair.with_alpha(0.3).network.state_dict()
-    assert all(torch.equal(found[key], wanted[key]) for key in wanted)
+    expected = mix(small_state(1), small_state(2), 0.3)
+    state = pair.with_alpha(0.3).network.state_dict()
+    assert all(torch.equal(state[key], expected[key]) for key in expected)
     assert pair.with_alpha(0.3).alpha == 0.3
 
 
 @pytest.mark.parametrize(("alpha", "seed"), [(0, 1), (1, 2)])
 def test_the_ends_of_alpha_are_the_endpoints(pair, small_state, alpha, seed):
-    found = pair.with_alpha(alpha).network.state_dict()
-    assert all(torch.equal(found[key], tensor) for key, tensor in small_state(seed).items())
+    state = pair.with_alpha(alpha).network.state_dict()
+    assert all(torch.equal(state[key], tensor) for key, tensor in small_state(seed).items())
 
 
-def test_alpha_is_the_cards_unless_given_and_the_first_endpoint_if_the_card_has_none(pair, small_card):
+def test_alpha_is_that_of_the_card_or_0_unless_it_is_given(pair, small_card):
     assert pair.alpha == 0.75
     assert pair.with_alpha(0.1).with_alpha(0.9).alpha == 0.9
     assert Model(small_card(endpoints=("psnr", "gan")), pair.endpoints).alpha == 0
@@ -74,16 +78,16 @@ def test_another_alpha_changes_nothing_on_the_first_model(pair):
     assert all(torch.equal(pair.network.state_dict()[key], tensor) for key, tensor in before.items())
 
 
-def test_training_the_network_by_mistake_leaves_the_endpoints_alone(pair, small_state):
+def test_changes_of_the_network_do_not_change_the_endpoints(pair, small_state):
     with torch.no_grad():
         for parameter in pair.with_alpha(0).network.parameters():
             parameter.zero_()
     assert torch.equal(pair.endpoints["psnr"]["conv_hr.weight"], small_state(1)["conv_hr.weight"])
 
 
-@pytest.mark.parametrize("alpha", [-0.1, 1.1])
-def test_an_alpha_outside_is_refused(pair, alpha):
-    with pytest.raises(InputError, match="between 0 and 1"):
+@pytest.mark.parametrize("alpha", [-0.1, 1.1, "0.5", "much", None, True, [0.5], float("nan")])
+def test_another_alpha_is_refused_in_one_sentence(pair, alpha):
+    with pytest.raises(InputError, match=r"^The alpha .* give"):
         pair.with_alpha(alpha)
 
 
@@ -109,23 +113,31 @@ def test_upsampling_changes_the_kernel_the_card_and_the_result(srcnn):
     assert torch.equal(nearest.with_upsampling("bicubic").network(x), srcnn.network(x))
 
 
-def test_a_kernel_that_does_not_do_is_refused(srcnn, pair):
+def test_an_unknown_kernel_is_refused(srcnn, pair):
     with pytest.raises(InputError, match="only SRCNN"):
         pair.with_upsampling("nearest")
     with pytest.raises(InputError, match="spline"):
         srcnn.with_upsampling("spline")
 
 
-def test_a_model_goes_through_pickle(pair):
-    pair.network  # noqa: B018 (built before it travels)
-    back = pickle.loads(pickle.dumps(pair))
+def test_a_model_can_be_pickled(pair):
+    pair.network  # noqa: B018 (built before it is pickled)
+    copied = pickle.loads(pickle.dumps(pair))
     x = torch.rand(1, 1, 6, 6)
-    assert (back.card, back.alpha, back.source) == (pair.card, 0.75, "here")
-    assert torch.equal(back.network(x), pair.network(x))
+    assert (copied.card, copied.alpha, copied.source) == (pair.card, 0.75, "here")
+    assert torch.equal(copied.network(x), pair.network(x))
+    assert copied.endpoints["psnr"]["conv_hr.weight"] is not pair.endpoints["psnr"]["conv_hr.weight"]
 
 
-def test_weights_that_the_card_does_not_promise_are_refused_at_once(small_card, small_state):
-    with pytest.raises(CheckpointError, match="promises the weight sets weights"):
+def test_a_changed_model_shares_the_weights_and_is_not_checked_again(pair, monkeypatch):
+    monkeypatch.setattr("napari_sr.zoo.model.check_endpoints", lambda *arguments: pytest.fail("checked again"))
+    for changed in (pair.with_alpha(np.float32(0.5)), pair.with_mixing("images"), copy.copy(pair)):
+        assert changed.endpoints is pair.endpoints
+    assert type(pair.with_alpha(np.float32(0.5)).alpha) is float
+
+
+def test_weights_that_do_not_fit_the_card_are_refused_at_once(small_card, small_state):
+    with pytest.raises(CheckpointError, match="is for the weight sets weights"):
         Model(small_card(), {"psnr": small_state(0)})
     with pytest.raises(CheckpointError, match="no tensor called extra"):
         Model(small_card(), {"weights": small_state(0) | {"extra": torch.zeros(1)}})

@@ -1,3 +1,5 @@
+"""Model files are written atomically and read with their card."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -15,28 +17,28 @@ def same(first, second):
     return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_a_model_of_one_weight_set_comes_back_as_it_was(tmp_path, small_card, small_state):
+def test_a_model_of_one_weight_set_is_read_as_it_was_written(tmp_path, small_card, small_state):
     card, state = small_card(), small_state(0)
     path = write_model(tmp_path / "m.safetensors", card, {"weights": state})
-    found, endpoints = read_model(path)
-    assert found == card
+    card_read, endpoints = read_model(path)
+    assert card_read == card
     assert list(endpoints) == ["weights"]
     assert same(endpoints["weights"], state)
     assert read_card(path) == card
 
 
-def test_a_pair_comes_back_as_it_was(tmp_path, small_card, small_state):
+def test_a_pair_is_read_as_it_was_written(tmp_path, small_card, small_state):
     card = small_card(endpoints=("psnr", "gan"), default_alpha=0.8)
     write_model(tmp_path / "m.safetensors", card, {"psnr": small_state(1), "gan": small_state(2)})
-    found, endpoints = read_model(tmp_path / "m.safetensors")
-    assert found == card
+    card_read, endpoints = read_model(tmp_path / "m.safetensors")
+    assert card_read == card
     assert same(endpoints["psnr"], small_state(1))
     assert same(endpoints["gan"], small_state(2))
     assert "gan/conv_first.weight" in load_file(tmp_path / "m.safetensors")
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_weights_stored_in_half_are_widened_on_reading(tmp_path, small_card, small_state, dtype):
+def test_weights_in_half_precision_are_read_as_float32(tmp_path, small_card, small_state, dtype):
     path = write_model(tmp_path / "m.safetensors", small_card(), {"weights": small_state(0)}, dtype=dtype)
     assert {tensor.dtype for tensor in load_file(path).values()} == {dtype}
     _, endpoints = read_model(path)
@@ -67,23 +69,23 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, mon
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_is_replaced_only_when_asked(tmp_path, small_card, small_state):
+def test_a_file_is_replaced_only_with_overwrite(tmp_path, small_card, small_state):
     path = write_model(tmp_path / "m.safetensors", small_card(), {"weights": small_state(1)})
-    with pytest.raises(InputError, match=r"m\.safetensors is there already"):
+    with pytest.raises(InputError, match=r"m\.safetensors exists already"):
         write_model(path, small_card(), {"weights": small_state(2)})
     assert same(read_model(path)[1]["weights"], small_state(1))
     write_model(path, small_card(), {"weights": small_state(2)}, overwrite=True)
     assert same(read_model(path)[1]["weights"], small_state(2))
 
 
-@pytest.mark.parametrize(("name", "words"), [("m.pth", "ends in .safetensors"), ("gone/m.safetensors", "no folder")])
-def test_a_target_that_does_not_do_is_refused(tmp_path, small_card, small_state, name, words):
+@pytest.mark.parametrize(("name", "words"), [("m.pth", "does not end in"), ("gone/m.safetensors", "no folder")])
+def test_a_wrong_ending_or_folder_is_refused(tmp_path, small_card, small_state, name, words):
     with pytest.raises(InputError, match=words):
         write_model(tmp_path / name, small_card(), {"weights": small_state(0)})
 
 
-def test_a_dtype_that_would_lose_the_weights_is_refused(tmp_path, small_card, small_state):
-    with pytest.raises(InputError, match=r"not as torch\.int8"):
+def test_a_dtype_that_cannot_represent_the_weights_is_refused(tmp_path, small_card, small_state):
+    with pytest.raises(InputError, match=r"cannot be stored as torch\.int8"):
         write_model(tmp_path / "m.safetensors", small_card(), {"weights": small_state(0)}, dtype=torch.int8)
     state = small_state(0)
     state["conv_hr.bias"][0] = 1e6
@@ -92,13 +94,13 @@ def test_a_dtype_that_would_lose_the_weights_is_refused(tmp_path, small_card, sm
     assert not list(tmp_path.iterdir())
 
 
-def test_a_card_that_does_not_tell_the_truth_is_not_written(tmp_path, small_card, small_state):
+def test_a_card_that_does_not_fit_the_weights_is_not_written(tmp_path, small_card, small_state):
     path = tmp_path / "m.safetensors"
-    with pytest.raises(CheckpointError, match="says scale 4, and its network has 2"):
+    with pytest.raises(CheckpointError, match="has scale 4, but its network has 2"):
         write_model(path, small_card(scale=4), {"weights": small_state(0)})
-    with pytest.raises(CheckpointError, match="says in_channels 3, and its network has 1"):
+    with pytest.raises(CheckpointError, match="has in_channels 3, but its network has 1"):
         write_model(path, small_card(channels=3), {"weights": small_state(0)})
-    with pytest.raises(CheckpointError, match="promises the weight sets weights, not psnr"):
+    with pytest.raises(CheckpointError, match="is for the weight sets weights, not psnr"):
         write_model(path, small_card(), {"psnr": small_state(0)})
     with pytest.raises(CheckpointError, match=r"conv_hr\.bias is missing"):
         write_model(path, small_card(), {"weights": {k: v for k, v in small_state(0).items() if k != "conv_hr.bias"}})
@@ -119,7 +121,7 @@ def test_safetensors_without_a_card_are_no_model_file(tmp_path):
         ({"a": torch.zeros(1)}, None, "it has no tensor called a|is missing"),
     ],
 )
-def test_a_model_file_that_was_tampered_with_is_refused_by_name(tmp_path, small_card, tensors, card, words):
+def test_a_changed_model_file_is_refused_by_name(tmp_path, small_card, tensors, card, words):
     metadata = {"napari_sr_card": small_card().to_json() if card is None else card}
     save_file(tensors, tmp_path / "m.safetensors", metadata=metadata)
     with pytest.raises(CheckpointError, match=words) as caught:
@@ -131,7 +133,7 @@ def test_a_tensor_of_no_endpoint_is_refused(tmp_path, small_card, small_state):
     card = small_card(endpoints=("psnr", "gan"))
     tensors = {f"{name}/{k}": v.clone() for name in ("psnr", "gan", "third") for k, v in small_state(0).items()}
     save_file(tensors, tmp_path / "m.safetensors", metadata={"napari_sr_card": card.to_json()})
-    with pytest.raises(CheckpointError, match=r"third/.* belongs to no endpoint"):
+    with pytest.raises(CheckpointError, match=r"third/.* belongs to no weight set"):
         read_model(tmp_path / "m.safetensors")
 
 

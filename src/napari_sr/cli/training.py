@@ -1,4 +1,4 @@
-"""`napari-sr train`: a recipe from the first step to the model, with a bar, and going on where it was stopped."""
+"""`napari-sr train`: training by a recipe, with a progress bar, continued after an interruption."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_sr.cli.options import DeviceOption, Quiet
-from napari_sr.config import load_config
 from napari_sr.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,58 +28,62 @@ def train(
     ],
     images: Annotated[
         list[Path] | None,
-        typer.Argument(help="High-resolution files or folders, instead of those that the recipe names."),
+        typer.Argument(help="High-resolution files or folders, in place of those of the recipe."),
     ] = None,
     low: Annotated[
         list[Path] | None,
-        typer.Option(help="Low-resolution partners of IMAGES, in the same order: files, or folders with equal names."),
+        typer.Option(
+            help="Low-resolution partners of IMAGES, in the same order: files, or folders with the same names."
+        ),
     ] = None,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="The model to fine-tune or to begin with.")] = None,
-    data: Annotated[Path | None, typer.Option(help="The folder where the recipe's paths start.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Model to fine-tune, or to start from.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder to which the paths of the recipe are relative.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run; by default runs/NAME. A run there goes on.")
+        Path | None, typer.Option(help="Folder of the run; by default runs/NAME. An existing run is continued.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Of the new model; by default that of the recipe.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the new model; by default that of the recipe.")] = None,
     models: Annotated[
         Path | None, typer.Option(help="Folder for the model file; by default that of `napari-sr models`.")
     ] = None,
-    length: Annotated[float, typer.Option(help="Share of the recipe's steps: 0.01 for a trial.")] = 1.0,
+    length: Annotated[float, typer.Option(help="Fraction of the steps of the recipe: 0.01 for a trial.")] = 1.0,
     device: DeviceOption = None,
-    devices: Annotated[int, typer.Option(min=1, help="How many GPUs, or processes on the CPU.")] = 1,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also log for TensorBoard.")] = False,
+    devices: Annotated[int, typer.Option(min=1, help="Number of GPUs, or of processes on the CPU.")] = 1,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write logs for TensorBoard.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a network by a recipe; started again, the same command goes on where it was stopped.
+    """Train a network by a recipe. After an interruption the same command continues the training.
 
-    The run's folder holds recipe.toml, curves.csv, train.log and the checkpoint. The model is written where
-    `napari-sr models` lists it, and never over another one.
+    The folder of the run contains recipe.toml, curves.csv, train.log and the checkpoint. The model is written to the
+    folder of `napari-sr models`; other models are not overwritten.
     """
     from napari_sr.training import load_recipe
-    from napari_sr.training.processes import Settings, train_in_processes
+    from napari_sr.training.processes import ProcessSettings, train_in_processes
     from napari_sr.training.result import save_once
 
     chosen = _with_images(load_recipe(recipe).at_length(length), images or [], low or [])
-    called = name or (chosen.name if model is None else f"{Path(model).stem}-{chosen.name}")
-    run = out or Path("runs") / called
-    settings = Settings(
+    model_name = name or (chosen.name if model is None else f"{Path(model).stem}-{chosen.name}")
+    run = out or Path("runs") / model_name
+    settings = ProcessSettings(
         recipe=chosen,
         folder=run,
         data=data,
         model=model,
-        name=called,
-        device=device or load_config().device,
+        name=model_name,
+        device=device,
         tensorboard=tensorboard,
     )
-    listener = Bar(quiet)
+    bar = Bar(quiet)
     if devices > 1:
-        outcome = train_in_processes(settings, devices, listener)
+        outcome = train_in_processes(settings, devices, bar)
     else:
-        training = settings.training(listen=listener)
+        training = settings.training(on_event=bar)
         with _stopping(training):
             outcome = training.run()
-    listener.close()
+    bar.close()
     if not outcome.finished:
-        typer.echo(f"Stopped at step {outcome.step} of {outcome.steps}: the same command goes on from there.", err=True)
+        typer.echo(
+            f"Stopped at step {outcome.step} of {outcome.steps}: the same command continues from there.", err=True
+        )
         raise typer.Exit(STOPPED)
     _, path = save_once(outcome.model, run, folder=models)
     if not quiet:
@@ -88,7 +91,13 @@ def train(
 
 
 class Bar:
-    """A progress bar on standard error, with each measurement above it; made in the process that trains."""
+    """Progress bar on standard error, with each validation above it; created in the training process.
+
+    Parameters
+    ----------
+    quiet : bool
+        Whether nothing is printed.
+    """
 
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet
@@ -96,7 +105,7 @@ class Bar:
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
-        from napari_sr.training.events import Prepared, RateLowered, StepDone, Validated
+        from napari_sr.training.events import LearningRateLowered, Prepared, StepDone, Validated
 
         if self._quiet:
             return
@@ -109,7 +118,7 @@ class Bar:
             self._bar.set_postfix(loss=f"{event.losses['total']:.3g}", refresh=False)
         elif isinstance(event, Validated):
             self._bar.write(f"step {event.step}, {event.stage}: {event.sentence()}", file=sys.stderr)
-        elif isinstance(event, RateLowered):
+        elif isinstance(event, LearningRateLowered):
             sentence = f"step {event.step}: a loss was not a number; back to step {event.back_to} at half the rate"
             self._bar.write(sentence, file=sys.stderr)
 
@@ -120,17 +129,17 @@ class Bar:
         self._bar = tqdm(total=steps, initial=done, unit="step", leave=False, disable=None, file=sys.stderr)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.close()
 
 
 def _with_images(recipe: Recipe, images: list[Path], low: list[Path]) -> Recipe:
-    """Put the images of the command line in the place of the recipe's."""
+    """Replace the images of the recipe by those of the command line, if there are any."""
     from napari_sr.training.recipe import ImageSet
 
     if low and len(low) != len(images):
-        raise InputError(f"--low names {len(low)} partners for {len(images)} images: give one for each.")
+        raise InputError(f"--low has {len(low)} partners for {len(images)} images: give one for each.")
     if not images:
         return recipe
     partners: list[str | None] = [str(path.absolute()) for path in low]
@@ -146,7 +155,7 @@ def _with_images(recipe: Recipe, images: list[Path], low: list[Path]) -> Recipe:
 
 @contextmanager
 def _stopping(training: Training) -> Iterator[None]:
-    """Let the first Ctrl-C end the training after its step; a second one ends it at once."""
+    """End the training after the current step at the first Ctrl-C, and at once at the second."""
 
     def first(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, before)

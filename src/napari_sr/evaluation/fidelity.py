@@ -1,7 +1,7 @@
-"""PSNR and SSIM against a reference, by a protocol that is named with every figure.
+"""PSNR and SSIM of a result against a reference, with the protocol of each figure.
 
-A figure without its protocol says nothing: the channel compared, the border left out and the data range move PSNR by
-several decibel. `evaluate` therefore returns all of them, and gives the papers' figures with its defaults.
+The channels, the border and the data range change PSNR by several decibels, so figures can only be compared with the
+same protocol. `evaluate` returns the protocol with the figures, and reproduces those of the papers with its defaults.
 
 References
 ----------
@@ -19,38 +19,40 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from napari_sr.conversion import read_choice, read_number, read_whole
 from napari_sr.errors import InputError
-from napari_sr.imaging.axes import Axes, parse_axes
-from napari_sr.imaging.colour import luma
+from napari_sr.imaging.as_image import as_array, as_image
+from napari_sr.imaging.axes import Axes
+from napari_sr.imaging.color import luma
 
 Array = npt.NDArray[Any]
 Channels = Literal["luma", "plain"]
 CHANNELS: tuple[Channels, ...] = get_args(Channels)
-"""What is compared: the luma Y of colour images, or every channel as it is."""
+"""Channels that are compared: the luma Y of color images, or every channel unchanged."""
 
-#: Wang's window: Gaussian of this sigma in pixels, cut to 11 x 11.
+#: Window of Wang et al.: a Gaussian with this sigma in pixels, cropped to 11 x 11.
 _SIGMA, _WINDOW = 1.5, 11
 _K1, _K2 = 0.01, 0.03
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fidelity:
-    """How close a result comes to its reference.
+    """Fidelity of a result to its reference.
 
     Parameters
     ----------
     psnr : float
-        Peak signal-to-noise ratio in decibel, over all pixels compared; infinite for identical images.
+        Peak signal-to-noise ratio in decibels over all compared pixels; infinite for identical images.
     ssim : float
-        Structural similarity, at most 1; mean over pixels, planes and channels.
+        Structural similarity, at most 1; the mean over pixels, planes and channels.
     protocol : str
-        What was compared and how, in words.
+        Description of the comparison.
     data_range : float
-        The span of values that counts as the peak.
+        Range of the values, which is the peak in PSNR.
     border : int
-        Pixels left out on each side, in Y and in X.
+        Number of pixels left out on each side along Y and X.
     cut : (int, int)
-        Rows and columns that the reference lost at its bottom and right.
+        Number of rows and columns that were cropped from the bottom and the right of the reference.
     """
 
     psnr: float
@@ -62,16 +64,16 @@ class Fidelity:
 
 
 def psnr(result: npt.ArrayLike, reference: npt.ArrayLike, *, data_range: float, border: int = 0) -> float:
-    """Peak signal-to-noise ratio of a plane, in decibel.
+    """Return the peak signal-to-noise ratio of a plane in decibels.
 
     Parameters
     ----------
     result, reference : array, shape (Y, X) or (Y, X, C)
-        Finite values of one range; every channel counts alike.
+        Finite values in the same range; all channels have the same weight.
     data_range : float
-        The span of values that counts as the peak, more than 0: 255 for 8-bit images.
-    border : int
-        Pixels left out on each side, in Y and in X.
+        Range of the values, which is the peak; more than 0, and 255 for 8-bit images.
+    border : int, default 0
+        Number of pixels left out on each side along Y and X.
 
     Returns
     -------
@@ -81,39 +83,38 @@ def psnr(result: npt.ArrayLike, reference: npt.ArrayLike, *, data_range: float, 
     Raises
     ------
     InputError
-        If the shapes differ, a value is NaN or infinite, the border leaves nothing, or the range is not positive.
+        If the shapes differ, a value is NaN or infinite, the border leaves no pixels, or the range is not positive.
     """
     a, b = _comparable(result, reference, data_range, border)
     return _decibel(float(np.mean((a - b) ** 2)), data_range)
 
 
 def ssim(result: npt.ArrayLike, reference: npt.ArrayLike, *, data_range: float, border: int = 0) -> float:
-    """Structural similarity of a plane, after Wang et al. 2004.
+    """Return the structural similarity of a plane (Wang et al. 2004).
 
     Parameters
     ----------
     result, reference : array, shape (Y, X) or (Y, X, C)
-        Finite values of one range; the channels' values are averaged.
+        Finite values in the same range; the similarities of the channels are averaged.
     data_range : float
-        The span of values L in ``C1 = (K1 L)**2`` and ``C2 = (K2 L)**2``, more than 0: 255 for 8-bit images.
-    border : int
-        Pixels left out on each side before the window is laid, in Y and in X.
+        Range L of the values in ``C1 = (K1 L)**2`` and ``C2 = (K2 L)**2``; more than 0, and 255 for 8-bit images.
+    border : int, default 0
+        Number of pixels left out on each side along Y and X before the window is applied.
 
     Returns
     -------
     float
-        At most 1, for identical images.
+        At most 1, the value of identical images.
 
     Raises
     ------
     InputError
-        If the shapes differ, a value is NaN or infinite, fewer than 11 x 11 pixels are left, or the range is not
-        positive.
+        If the shapes differ, a value is NaN or infinite, less than 11 x 11 pixels remain, or the range is not positive.
 
     Notes
     -----
-    Gaussian window of 11 x 11 pixels, sigma 1.5, K1 = 0.01, K2 = 0.03, biased covariances, only where the whole window
-    lies inside the image: the authors' own program, without its downsampling.
+    As in the program of the authors, without its downsampling: a Gaussian window of 11 x 11 pixels with sigma 1.5,
+    K1 = 0.01, K2 = 0.03, biased covariances, and only positions at which the whole window is inside the image.
     """
     from skimage.metrics import structural_similarity
 
@@ -147,24 +148,25 @@ def evaluate(
     data_range: float | None = None,
     axes: str | None = None,
 ) -> Fidelity:
-    """Compare a result with the high-resolution image it should have been.
+    """Compare a result with its high-resolution reference by PSNR and SSIM.
 
     Parameters
     ----------
-    result, reference : array
-        (Y, X), (Y, X, C) for RGB(A), or with the axes that `axes` names; both of one dtype, or both of floats. Alpha is
-        left out. A reference that is larger by less than `scale` pixels, whose low-resolution image was made without
-        cutting the rest off, loses them at the bottom and right.
+    result, reference : array-like
+        Images with the same axes: (Y, X), (Y, X, C) for RGB(A), or with the given axes. Both have the same dtype, or
+        both are floats. Alpha is left out. A reference that is larger by less than `scale` pixels is cropped at the
+        bottom and the right.
     scale : int
-        The factor the result was enlarged by, 1 or more.
-    channels : {"luma", "plain"}
-        For RGB: Y of BT.601, not rounded, or the three channels as they are. All other images are compared as they are.
+        Upscaling factor of the result, 1 or more.
+    channels : {"luma", "plain"}, default "luma"
+        Channels of RGB images: Y of BT.601, not rounded, or red, green and blue. Other images are compared unchanged.
     border : int, optional
-        Pixels left out on each side of Y and X; by default `scale`, as in the papers.
+        Number of pixels left out on each side along Y and X; by default `scale`, as in the papers.
     data_range : float, optional
-        The span of values that counts as the peak. By default that of an integer dtype (255, 65535); floats have none.
+        Range of the values, which is the peak. By default that of the integer dtype (255, 65535); required for floats.
     axes : str, optional
-        A letter of T, C, Z, Y, X for each dimension; by default read from the shape (`parse_axes`).
+        A letter of T, C, Z, Y, X for each dimension; by default those of the image, or those that follow from its
+        shape.
 
     Returns
     -------
@@ -174,38 +176,41 @@ def evaluate(
     Raises
     ------
     InputError
-        If the images cannot be compared; the sentence says why.
+        If the images cannot be compared; the message gives the reason.
 
     Notes
     -----
-    Rounding Y to 8 bits, as MATLAB's ``rgb2ycbcr`` does on uint8, adds its own noise: it takes 0.03 decibel off bicubic
-    at x2 and 0.06 off a good network. Without it the field's figures for Set5 come out (bicubic 33.67, 30.40, 28.43).
+    MATLAB's ``rgb2ycbcr`` rounds Y of uint8 images to 8 bits. The rounding adds noise, which lowers PSNR by 0.03 dB for
+    bicubic interpolation at x2 and by 0.06 dB for a good network. Without it the published figures for Set5 are
+    reproduced (bicubic: 33.67, 30.40 and 28.43 dB at x2, x3 and x4).
 
     Examples
     --------
     >>> import numpy as np
+    >>> import napari_sr as sr
     >>> reference = np.zeros((32, 32), np.uint8)
-    >>> round(evaluate(reference + np.uint8(1), reference, scale=2).psnr, 2)
+    >>> round(sr.evaluate(reference + np.uint8(1), reference, scale=2).psnr, 2)
     48.13
     """
-    a, b = np.asarray(result), np.asarray(reference)
-    border = scale if border is None else border
-    _check_setting(scale, border, channels)
+    image = as_image(result, axes)
+    a, b, parsed = np.asarray(image.data), np.asarray(as_array(reference)), image.axes
+    scale = read_whole(scale, "factor", 1)
+    border = scale if border is None else read_whole(border, "border", 0)
+    read_choice(channels, "choice of channels", CHANNELS)
     span = _data_range(a, b, data_range)
-    b, cut = _without_rest(a, b, scale, axes)
-    meaning = parse_axes(axes, a.shape)
-    notes = ["alpha left out"] if meaning.rgba else []
+    b, cut = _without_remainder(a, b, scale, parsed)
+    notes = ["alpha left out"] if parsed.rgba else []
     if cut != (0, 0):
         notes.append("reference cut at the bottom and right to the result's size")
     squares, similarities = [], []
-    for one, other in _planes(a, b, meaning, channels, span):
-        first, second = _comparable(one, other, span, border)
+    for plane, reference_plane in _planes(a, b, parsed, channels, span):
+        first, second = _comparable(plane, reference_plane, span, border)
         squares.append(float(np.mean((first - second) ** 2)))
         similarities.append(ssim(first, second, data_range=span))
     return Fidelity(
         psnr=_decibel(float(np.mean(squares)), span),
         ssim=float(np.mean(similarities)),
-        protocol=_protocol(meaning, channels, border, span, notes),
+        protocol=_protocol(parsed, channels, border, span, notes),
         data_range=span,
         border=border,
         cut=cut,
@@ -219,48 +224,33 @@ def _decibel(mean_square: float, data_range: float) -> float:
 def _comparable(
     result: npt.ArrayLike, reference: npt.ArrayLike, data_range: float, border: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Both planes in float64 without the border, checked."""
-    a, b = np.asarray(result), np.asarray(reference)
-    _check_real(a, b)
+    """Check two planes and return them in float64 without the border."""
+    a, b = np.asarray(as_array(result)), np.asarray(as_array(reference))
     if a.shape != b.shape:
         raise InputError(
             f"The result of {_size(a.shape)} pixels and the reference of {_size(b.shape)} differ: give equal sizes."
         )
     if a.ndim not in (2, 3):
-        raise InputError(f"A plane has the axes (Y, X) or (Y, X, C), not {a.ndim} dimensions.")
+        raise InputError(f"A plane of {a.ndim} dimensions cannot be compared: give the axes (Y, X) or (Y, X, C).")
     if not (np.isfinite(data_range) and data_range > 0):
-        raise InputError(f"The data range {data_range} is not a number more than 0.")
+        raise InputError(f"The data range {data_range} cannot be used: give a number more than 0.")
     if border < 0 or min(a.shape[:2]) <= 2 * border:
-        raise InputError(f"A border of {border} pixels leaves nothing of {_size(a.shape)} pixels: choose less.")
+        raise InputError(
+            f"A border of {border} pixels leaves nothing of {_size(a.shape)} pixels: choose a smaller one."
+        )
     for name, plane in (("result", a), ("reference", b)):
         if plane.dtype.kind == "f" and not np.isfinite(plane).all():
-            raise InputError(f"The {name} holds NaN or infinite values: replace them before comparing.")
+            raise InputError(f"The {name} has NaN or infinite values: replace them before the comparison.")
     inside = (slice(border, a.shape[0] - border), slice(border, a.shape[1] - border))
     return a[inside].astype(np.float64), b[inside].astype(np.float64)
 
 
-def _check_setting(scale: int, border: int, channels: str) -> None:
-    if scale < 1:
-        raise InputError(f"The factor {scale} does not enlarge an image: give 1 or more.")
-    if border < 0:
-        raise InputError(f"A border of {border} pixels makes no sense: give 0 or more.")
-    if channels not in CHANNELS:
-        raise InputError(f"There are no channels {channels!r} to compare: choose one of {', '.join(CHANNELS)}.")
-
-
-def _check_real(*images: Array) -> None:
-    for image in images:
-        if image.dtype.kind not in "buif":
-            raise InputError(f"Images of {image.dtype} cannot be compared: convert them to integers or floats first.")
-
-
 def _data_range(a: Array, b: Array, data_range: float | None) -> float:
-    _check_real(a, b)
     if data_range is not None:
-        return float(data_range)
+        return read_number(data_range, "data range")
     if a.dtype != b.dtype and not a.dtype.kind == b.dtype.kind == "f":
         raise InputError(
-            f"The result is of {a.dtype} and the reference of {b.dtype}: convert one, or give the data range of both."
+            f"The result has the type {a.dtype} and the reference {b.dtype}: convert one, or give the data range."
         )
     if a.dtype.kind == "f":
         raise InputError(f"Images of {a.dtype} have no range of their own: give the data range, such as 1.")
@@ -270,17 +260,16 @@ def _data_range(a: Array, b: Array, data_range: float | None) -> float:
     return float(int(ends.max) - int(ends.min))
 
 
-def _without_rest(a: Array, b: Array, scale: int, axes: str | None) -> tuple[Array, tuple[int, int]]:
-    """Cut from the reference what a factor leaves over, and say how much in Y and X."""
-    meaning = parse_axes(axes, a.shape)
+def _without_remainder(a: Array, b: Array, scale: int, axes: Axes) -> tuple[Array, tuple[int, int]]:
+    """Crop the remainder of the factor from the reference; also return the number of rows and columns."""
     if a.ndim == b.ndim:
         more = [int(n) - int(m) for n, m in zip(b.shape, a.shape, strict=True)]
-        cut = (more[meaning.y], more[meaning.x])
-        elsewhere = [n for axis, n in enumerate(more) if axis not in (meaning.y, meaning.x)]
+        cut = (more[axes.y], more[axes.x])
+        elsewhere = [n for axis, n in enumerate(more) if axis not in (axes.y, axes.x)]
         if all(0 <= n < scale for n in cut) and not any(elsewhere):
             return b[tuple(slice(0, n) for n in a.shape)], cut
     raise InputError(
-        f"The result of {_size(a.shape)} pixels is not the reference of {_size(b.shape)} at its size: "
+        f"The result of {_size(a.shape)} pixels and the reference of {_size(b.shape)} differ in size: "
         "compare images of one field and size."
     )
 
@@ -296,7 +285,7 @@ def _planes(a: Array, b: Array, axes: Axes, channels: Channels, span: float) -> 
 
 
 def _luma(rgb: Array, span: float) -> Array:
-    """Y in the image's own range, in float64."""
+    """Return Y in the range of the image, in float64."""
     y: Array = luma(rgb.astype(np.float64) / span) * span
     return y
 

@@ -1,4 +1,4 @@
-"""Many images against their references: two files, or two folders matched by file name."""
+"""Comparison of many images with their references: two files, or two folders whose files are matched by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from napari_sr.evaluation.fidelity import Channels, Fidelity, evaluate
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.files import ImageFile, read_image
 
-#: Endings of the files looked at in a folder; others, a list of sources say, are left alone.
+#: Endings of image files; other files of a folder, such as a list of sources, are ignored.
 ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
 _NAMED = 5
 
@@ -24,13 +24,13 @@ Upscale = Callable[[ImageFile], npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Pair:
-    """An image and the reference it is compared with.
+class FilePair:
+    """An image file and its reference.
 
     Parameters
     ----------
     name : str
-        The reference's file name without its ending.
+        Name of the reference without its ending.
     image, reference : Path
         The two files.
     """
@@ -42,14 +42,14 @@ class Pair:
 
 @dataclass(frozen=True)
 class FileFidelity:
-    """The fidelity of one image by one method.
+    """Fidelity of one image by one method.
 
     Parameters
     ----------
     name : str
-        The image's name.
+        Name of the image.
     method : str
-        The model or interpolation that made it; "" for results that were there already.
+        Name of the model or the interpolation; "" if the image is a result itself.
     fidelity : Fidelity
         The figures and their protocol.
     """
@@ -59,20 +59,20 @@ class FileFidelity:
     fidelity: Fidelity
 
 
-def pair_files(images: Path, reference: Path, *, scale: int | None = None) -> list[Pair]:
+def pair_files(images: Path, reference: Path, *, scale: int | None = None) -> list[FilePair]:
     """Match two files, or the image files of two folders by name.
 
     Parameters
     ----------
     images, reference : Path
-        Two files, which are a pair whatever their names, or two folders.
+        Two files with any names, or two folders.
     scale : int, optional
-        The factor that low-resolution names may end with: ``babyx4.png`` is then ``baby.png``'s. Any when left out.
+        Factor at the end of low-resolution names: ``babyx4.png`` belongs to ``baby.png``. By default any factor.
 
     Returns
     -------
-    list of Pair
-        Sorted by name.
+    list of FilePair
+        The pairs, sorted by name.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def pair_files(images: Path, reference: Path, *, scale: int | None = None) -> li
     if images.is_dir() != reference.is_dir():
         raise InputError(f"{images} and {reference} are a file and a folder: give two files or two folders.")
     if not images.is_dir():
-        return [Pair(reference.stem, images, reference)]
+        return [FilePair(reference.stem, images, reference)]
     references = _by_stem(reference)
     matched: dict[str, Path] = {}
     unmatched: list[str] = []
@@ -100,11 +100,11 @@ def pair_files(images: Path, reference: Path, *, scale: int | None = None) -> li
     unmatched += [path.name for stem, path in references.items() if stem not in matched]
     if unmatched:
         raise InputError(f"{_listed(unmatched)} without a counterpart: give two folders of the same images.")
-    return [Pair(name, matched[name], references[name]) for name in sorted(matched)]
+    return [FilePair(name, matched[name], references[name]) for name in sorted(matched)]
 
 
 def scale_of_sizes(image: ImageFile, reference: ImageFile) -> int:
-    """Find the factor between an image and its reference from their sizes.
+    """Return the factor between the sizes of an image and its reference.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def scale_of_sizes(image: ImageFile, reference: ImageFile) -> int:
     Returns
     -------
     int
-        The whole factor, 1 or more; what the factor leaves over at the reference's bottom and right is less than it.
+        The whole factor, 1 or more. The remainder at the bottom and right of the reference is less than the factor.
 
     Raises
     ------
@@ -126,14 +126,14 @@ def scale_of_sizes(image: ImageFile, reference: ImageFile) -> int:
     scale = lengths[0][1] // lengths[0][0]
     if scale < 1 or any(not 0 <= high - scale * low < scale for low, high in lengths):
         raise InputError(
-            f"{reference.path.name} of {lengths[0][1]} x {lengths[1][1]} pixels is no whole multiple of "
+            f"{reference.path.name} of {lengths[0][1]} x {lengths[1][1]} pixels is not a whole multiple of "
             f"{image.path.name} of {lengths[0][0]} x {lengths[1][0]}: give the factor."
         )
     return scale
 
 
 def evaluate_files(
-    pairs: Sequence[Pair],
+    pairs: Sequence[FilePair],
     methods: Mapping[str, Upscale | None] = MappingProxyType({"": None}),
     *,
     scale: int,
@@ -142,38 +142,42 @@ def evaluate_files(
     data_range: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[FileFidelity]:
-    """Compare every pair by every method, reading one pair at a time.
+    """Compare pairs of files by several methods; one pair at a time is in memory.
 
     Parameters
     ----------
-    pairs : sequence of Pair
-        What `pair_files` found.
+    pairs : sequence of FilePair
+        The pairs, from `pair_files`.
     methods : mapping of str to callable or None
-        By its name, what makes a result of a low-resolution image, with the same axes; None where the images are
-        results already.
+        Functions by their names that compute a result with the same axes from a low-resolution `ImageFile`; None if the
+        images are results themselves.
     scale : int
-        The factor between low and high resolution.
-    channels, border, data_range
-        As for `evaluate`.
+        Factor between low and high resolution, 1 or more.
+    channels : {"luma", "plain"}, default "luma"
+        Channels of RGB images that are compared.
+    border : int, optional
+        Number of pixels left out on each side along Y and X; by default `scale`.
+    data_range : float, optional
+        Range of the values; by default that of the integer dtype.
     progress : callable, optional
         Called as ``progress(done, total)`` after every comparison.
 
     Returns
     -------
     list of FileFidelity
-        Pair after pair, and for each its methods in their order.
+        For each pair the methods in their order.
 
     Raises
     ------
     InputError
-        If a file cannot be read, or its images cannot be compared; the sentence names the file.
+        If a file cannot be read, or its images cannot be compared; the message names the file.
     """
     rows: list[FileFidelity] = []
     for pair in pairs:
         image, reference = read_image(pair.image), read_image(pair.reference)
         if image.axes != reference.axes:
             raise InputError(
-                f"{pair.image.name} has the axes {image.axes}, the reference {reference.axes}: make them equal."
+                f"{pair.image.name} has the axes {image.axes}, and its reference {reference.axes}: use equal axes."
             )
         for method, upscale in methods.items():
             result = image.data if upscale is None else upscale(image)
@@ -195,32 +199,41 @@ def evaluate_files(
     return rows
 
 
-def image_files(place: Path) -> list[Path]:
-    """Give a file itself, or the image files of a folder, sorted by name.
+def image_files(path: Path) -> list[Path]:
+    """Return the image files of a folder, sorted by name, or the file itself.
+
+    Parameters
+    ----------
+    path : Path
+        A folder or a file.
+
+    Returns
+    -------
+    list of Path
 
     Raises
     ------
     InputError
-        If there is nothing of that name, or no image in the folder.
+        If it does not exist, or the folder has no image files.
     """
-    if not place.exists():
-        raise InputError(f"There is no file or folder {place}: check the name.")
-    return list(_by_stem(place).values()) if place.is_dir() else [place]
+    if not path.exists():
+        raise InputError(f"There is no file or folder {path}: check the name.")
+    return list(_by_stem(path).values()) if path.is_dir() else [path]
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
-    """Image files of a folder by their name without ending."""
-    found: dict[str, Path] = {}
+    """Return the image files of a folder by their names without endings."""
+    files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if not path.name.lower().endswith(ENDINGS) or path.name.startswith(".") or not path.is_file():
             continue
         stem = path.stem.removesuffix(".ome")
-        if stem in found:
-            raise InputError(f"{found[stem].name} and {path.name} in {folder} have the same name: keep one of them.")
-        found[stem] = path
-    if not found:
-        raise InputError(f"The folder {folder} holds no image file ({', '.join(ENDINGS)}).")
-    return found
+        if stem in files:
+            raise InputError(f"{files[stem].name} and {path.name} in {folder} have the same name: keep one of them.")
+        files[stem] = path
+    if not files:
+        raise InputError(f"The folder {folder} has no image file: give one with {', '.join(ENDINGS)} files.")
+    return files
 
 
 def _without_factor(stem: str, scale: int | None) -> str:

@@ -1,4 +1,4 @@
-"""A sample image, its result and its ground truth as files that anyone can open, with the figures."""
+"""Files of a sample image, its result and its ground truth, with the figures."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from napari_sr.evaluation.side_by_side import Panel, side_by_side
 from napari_sr.imaging.files import write_image
 from napari_sr.samples import Sample
 
-#: The ground truth's percentiles that the picture shows black and white.
+#: Percentiles of the ground truth that are black and white in the picture.
 _SHOWN = (0.5, 99.8)
 
 
 @dataclass(frozen=True)
 class Showcase:
-    """What `write_showcase` wrote and measured.
+    """Files and figures from `write_showcase`.
 
     Parameters
     ----------
     result, bicubic : Fidelity
-        The model's result and bicubic interpolation, both against the ground truth.
+        Fidelity of the model's result and of bicubic interpolation to the ground truth.
     files : tuple of Path
-        The files written; the picture is the last one.
+        The files, the picture last.
     """
 
     result: Fidelity
@@ -42,13 +42,13 @@ def write_showcase(folder: Path, sample: Sample, result: npt.NDArray[Any], model
     Parameters
     ----------
     folder : Path
-        Made when it is missing; files of the same names are replaced.
+        The folder, which is created if necessary. Files of the same names are replaced.
     sample : Sample
-        Gives the input and the ground truth.
+        The input and the ground truth.
     result : array, shape of ``sample.high``
-        What a model made of ``sample.low``, in its dtype.
+        The result of a model for ``sample.low``, in its dtype.
     model : str
-        The model's name, for the picture.
+        Name of the model, for the picture.
 
     Returns
     -------
@@ -58,11 +58,11 @@ def write_showcase(folder: Path, sample: Sample, result: npt.NDArray[Any], model
     Raises
     ------
     InputError
-        If the result is not as large as the ground truth.
+        If the result does not have the size of the ground truth.
 
     Notes
     -----
-    The data range of the figures is the ground truth's own span: that of uint16 would add 30 decibel to everything.
+    The data range of the figures is the range of the values of the ground truth; that of uint16 would add 30 dB.
     """
     plain = bicubic(sample.low, sample.factor)
     span = float(np.ptp(sample.high.astype(np.float64)))

@@ -1,4 +1,4 @@
-"""One picture that shows an image before and after, beside the truth: same grey scale, a zoomed inset, labels."""
+"""A picture of images side by side in the same gray scale, each with a label and an enlarged inset."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _WHITE, _FRAME = 255, (255, 200, 0)
 
 @dataclass(frozen=True)
 class Panel:
-    """One image of the picture and the words above it.
+    """An image of the picture and its label.
 
     Parameters
     ----------
     label : str
-        The words, short enough for the image's width.
+        Text above the image, not wider than it.
     image : array, shape (Y, X)
-        Grey values, all panels in the same units.
+        Gray values, in the same units in all panels.
     """
 
     label: str
@@ -37,28 +37,28 @@ class Panel:
 def side_by_side(
     panels: Sequence[Panel], *, contrast: tuple[float, float], inset: tuple[int, int, int], zoom: int = 4
 ) -> npt.NDArray[np.uint8]:
-    """Draw panels in a row, below each a part of it enlarged.
+    """Draw panels in a row, with an enlarged part below each.
 
     Parameters
     ----------
     panels : sequence of Panel
-        At least one, all of one shape (Y, X).
+        At least one panel, all of the same shape (Y, X).
     contrast : (float, float)
-        The grey values shown black and white, the same for all panels.
+        Gray values that are black and white in all panels.
     inset : (int, int, int)
-        Top row, left column and side in pixels of the square that is shown enlarged.
-    zoom : int
-        How many screen pixels a pixel of the inset takes, 1 or more; it is enlarged without interpolation.
+        Top row, left column and side in pixels of the square that is enlarged.
+    zoom : int, default 4
+        Side of an enlarged pixel of the inset, 1 or more. The inset is not interpolated.
 
     Returns
     -------
     uint8 array, shape (rows, columns, 3)
-        The picture, RGB.
+        The picture in RGB.
 
     Raises
     ------
     InputError
-        If the panels differ in shape, the contrast is empty, or the inset lies outside.
+        If the panels differ in shape, the contrast is empty, or the inset is outside the image.
     """
     shapes = {panel.image.shape for panel in panels}
     if len(shapes) != 1 or any(len(shape) != 2 for shape in shapes):
@@ -66,10 +66,13 @@ def side_by_side(
     (shape,) = shapes
     low, high = contrast
     if not low < high:
-        raise InputError(f"The contrast from {low:g} to {high:g} shows nothing: give a low value below the high one.")
+        raise InputError(f"The contrast from {low:g} to {high:g} is empty: give a low value less than the high one.")
     top, left, side = inset
     if min(top, left) < 0 or side < 1 or top + side > shape[0] or left + side > shape[1] or zoom < 1:
-        raise InputError(f"The inset at {(top, left)} of {side} pixels does not lie in {shape[0]} x {shape[1]} pixels.")
+        raise InputError(
+            f"The inset at {(top, left)} of {side} pixels is not in an image of {shape[0]} x {shape[1]} pixels: "
+            "choose another."
+        )
     return np.concatenate([_column(panel, contrast, inset, zoom) for panel in panels], axis=1)
 
 
@@ -78,8 +81,8 @@ def _column(
 ) -> npt.NDArray[np.uint8]:
     low, high = contrast
     top, left, side = inset
-    grey = np.clip((panel.image.astype(np.float64) - low) / (high - low), 0, 1)
-    shown = np.rint(255 * grey).astype(np.uint8)
+    gray = np.clip((panel.image.astype(np.float64) - low) / (high - low), 0, 1)
+    shown = np.rint(255 * gray).astype(np.uint8)
     part = shown[top : top + side, left : left + side].repeat(zoom, 0).repeat(zoom, 1)
     rows, columns = shown.shape
     width = max(columns, side * zoom)

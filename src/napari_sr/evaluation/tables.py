@@ -1,4 +1,4 @@
-"""Figures as text: a table to read, CSV and JSON to go on with."""
+"""Figures as text: as a table, as CSV and as JSON."""
 
 from __future__ import annotations
 
@@ -11,38 +11,11 @@ from statistics import fmean
 from typing import Any
 
 from napari_sr.evaluation.folders import FileFidelity
-
-
-def as_columns(rows: Sequence[Sequence[str]], *, numbers_from: int | None = None) -> str:
-    """Lay out rows of words in columns.
-
-    Parameters
-    ----------
-    rows : sequence of sequence of str
-        All of one length; "" is shown as "-", not known.
-    numbers_from : int, optional
-        The first column that is aligned to the right.
-
-    Returns
-    -------
-    str
-        One line a row.
-    """
-    filled = [[cell or "-" for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*filled, strict=True)]
-    first_number = len(widths) if numbers_from is None else numbers_from
-    lines = []
-    for row in filled:
-        cells = [
-            cell.rjust(width) if column >= first_number else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+from napari_sr.text_table import as_columns
 
 
 def fidelity_table(rows: Sequence[FileFidelity]) -> str:
-    """Make a table with a line an image, the mean, two columns a method, and the protocols below.
+    """Return a table with a line for each image and the mean, two columns for each method, and the protocols.
 
     Parameters
     ----------
@@ -52,24 +25,35 @@ def fidelity_table(rows: Sequence[FileFidelity]) -> str:
     Returns
     -------
     str
-        Several lines; PSNR in decibel, "inf" for identical images.
+        The table; PSNR is in decibels, and "inf" for identical images.
     """
     methods = list(dict.fromkeys(row.method for row in rows))
     images = list(dict.fromkeys(row.name for row in rows))
-    found = {(row.name, row.method): row.fidelity for row in rows}
+    fidelity = {(row.name, row.method): row.fidelity for row in rows}
     table = [["image", *(f"{method} {figure}".strip() for method in methods for figure in ("PSNR", "SSIM"))]]
     for name in images:
-        fidelities = [found[name, method] for method in methods]
+        fidelities = [fidelity[name, method] for method in methods]
         table.append([name, *(cell for f in fidelities for cell in (f"{f.psnr:.2f}", f"{f.ssim:.4f}"))])
     means = ["mean"]
     for method in methods:
-        fidelities = [found[name, method] for name in images]
+        fidelities = [fidelity[name, method] for name in images]
         means += [f"{fmean(f.psnr for f in fidelities):.2f}", f"{fmean(f.ssim for f in fidelities):.4f}"]
     return "\n".join([as_columns([*table, means], numbers_from=1), *_protocols(rows)])
 
 
 def fidelity_csv(rows: Sequence[FileFidelity]) -> str:
-    """Make CSV with the columns image, method, psnr (decibel, "inf" for identical images), ssim and protocol."""
+    """Return CSV with the columns image, method, psnr, ssim and protocol.
+
+    Parameters
+    ----------
+    rows : sequence of FileFidelity
+        Every image by every method.
+
+    Returns
+    -------
+    str
+        The text; PSNR is in decibels, and "inf" for identical images.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", "method", "psnr", "ssim", "protocol"])
@@ -78,7 +62,18 @@ def fidelity_csv(rows: Sequence[FileFidelity]) -> str:
 
 
 def fidelity_json(rows: Sequence[FileFidelity]) -> str:
-    """Make JSON: a list of objects with the columns of the CSV; psnr is null for identical images."""
+    """Return JSON, a list of objects with the keys image, method, psnr, ssim and protocol.
+
+    Parameters
+    ----------
+    rows : sequence of FileFidelity
+        Every image by every method.
+
+    Returns
+    -------
+    str
+        The text; PSNR is in decibels, and null for identical images.
+    """
     return json.dumps([_record(row) for row in rows], indent=2, allow_nan=False)
 
 
@@ -94,12 +89,12 @@ def _record(row: FileFidelity) -> dict[str, Any]:
 
 
 def _protocols(rows: Sequence[FileFidelity]) -> list[str]:
-    """One line a protocol, with the images it holds for where there are several."""
+    """Return a line for each protocol, with the names of its images if there are several protocols."""
     images: dict[str, list[str]] = {}
     for row in rows:
         images.setdefault(row.fidelity.protocol, []).append(row.name)
     lines = []
     for protocol, names in images.items():
-        whose = "" if len(images) == 1 else f" ({', '.join(dict.fromkeys(names))})"
-        lines.append(f"Protocol{whose}: {protocol}; PSNR in dB.")
+        listed = "" if len(images) == 1 else f" ({', '.join(dict.fromkeys(names))})"
+        lines.append(f"Protocol{listed}: {protocol}; PSNR in dB.")
     return lines

@@ -1,15 +1,17 @@
-"""Which axis of an image is what, and how its (Y, X) planes are taken out and put back."""
+"""Axes of images: their letters, and the (Y, X) planes of which an image consists."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from math import floor
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_sr.conversion import shorten
 from napari_sr.errors import InputError
 
 LETTERS = "TCZYX"
@@ -30,46 +32,46 @@ class ImageArray(Protocol):
         ...
 
     def __getitem__(self, index: Any, /) -> Any:
-        """Take the part of the array that the index names."""
+        """Return the part of the array at an index."""
         ...
 
 
 class WritableArray(Protocol):
-    """An array that takes values at integers and slices: numpy or zarr."""
+    """An array with values that can be set at integers and slices: numpy or zarr."""
 
     def __setitem__(self, index: Any, value: Any, /) -> None:
-        """Write the values to the part of the array that the index names."""
+        """Set the values of the part of the array at an index."""
         ...
 
 
 @dataclass(frozen=True)
 class Axes:
-    """The letters and lengths of an image's axes; `parse_axes` makes it from what a caller says.
+    """Letters and lengths of the axes of an image; `parse_axes` makes them from the argument of a caller.
 
     Parameters
     ----------
     letters : str
-        One of T (time), C (channel), Z, Y and X for each dimension, in any order, each at most once; Y and X always.
-        A last C of length 3 or 4 is RGB or RGBA, any other C is separate channels.
+        One letter of T (time), C (channel), Z, Y and X for each dimension, in any order and each at most once. Y and X
+        are required. A last C of length 3 or 4 is RGB or RGBA; any other C is separate channels.
     shape : tuple of int
-        The image's shape, no length 0.
+        Shape of the image, without a length 0.
 
     Raises
     ------
     InputError
-        The letters do not describe an image of this shape.
+        If the letters do not describe an image of this shape.
     """
 
     letters: str
     shape: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        """Refuse letters that do not describe an image of the shape."""
+        """Check that the letters describe an image of the shape."""
         _check(self.letters, self.shape)
 
     @property
     def ndim(self) -> int:
-        """Number of dimensions of the array, the colour axis among them."""
+        """Number of dimensions of the array, including the color axis."""
         return len(self.letters)
 
     @property
@@ -84,22 +86,22 @@ class Axes:
 
     @property
     def rgb(self) -> bool:
-        """Whether the last axis holds the colours of one pixel: RGB or RGBA."""
+        """Whether the last axis is the colors of a pixel: RGB or RGBA."""
         return self.letters[-1] == "C" and self.shape[-1] in (3, 4)
 
     @property
     def rgba(self) -> bool:
-        """Whether the last axis holds RGB and alpha."""
+        """Whether the last axis is RGB and alpha."""
         return self.rgb and self.shape[-1] == 4
 
     @property
     def channel(self) -> int | None:
-        """Position of an axis of separate channels; None without one, as for RGB."""
+        """Position of the axis of separate channels; None without one, as for RGB."""
         return self.letters.index("C") if "C" in self.letters and not self.rgb else None
 
     @property
     def plane_axes(self) -> tuple[int, ...]:
-        """Positions of the axes that count planes: all but Y, X and the colours."""
+        """Positions of the axes along which planes are stacked: all except Y, X and the colors."""
         inside = {self.y, self.x} | ({self.ndim - 1} if self.rgb else set())
         return tuple(axis for axis in range(self.ndim) if axis not in inside)
 
@@ -109,12 +111,12 @@ class Axes:
         return int(np.prod([self.shape[axis] for axis in self.plane_axes], dtype=np.int64))
 
     def plane_indices(self) -> Iterator[PlaneIndex]:
-        """Go through the planes in the order they are stored, last plane axis fastest.
+        """Iterate over the indices of the planes in their stored order, the last plane axis fastest.
 
         Yields
         ------
         tuple of int or slice
-            One entry a dimension: an int on a plane axis, a full slice on Y, X and the colours.
+            One entry for each dimension: an int on a plane axis, a full slice on Y, X and the colors.
         """
         plane_axes = self.plane_axes
         for position in product(*(range(self.shape[axis]) for axis in plane_axes)):
@@ -124,7 +126,7 @@ class Axes:
             yield tuple(index)
 
     def plane(self, array: ImageArray, index: PlaneIndex) -> npt.NDArray[Any]:
-        """Take one plane out of an array, Y before X whatever the stored order.
+        """Return one plane of an array, with Y before X in any stored order.
 
         Parameters
         ----------
@@ -136,36 +138,36 @@ class Axes:
         Returns
         -------
         numpy array, shape (Y, X), or (Y, X, C) for RGB(A)
-            The array's own dtype; a view where the array is a numpy array.
+            In the dtype of the array; a view if the array is a numpy array.
         """
         plane = np.asarray(array[index])
         return plane.swapaxes(0, 1) if self.x < self.y else plane
 
-    def part(self, index: PlaneIndex, rows: slice, columns: slice, colours: slice | int = slice(None)) -> PlaneIndex:
-        """Narrow a plane's index down to some of its rows and columns.
+    def part(self, index: PlaneIndex, rows: slice, columns: slice, colors: slice | int = slice(None)) -> PlaneIndex:
+        """Restrict the index of a plane to some of its rows and columns.
 
         Parameters
         ----------
         index : tuple of int or slice
             One of `plane_indices`.
         rows, columns : slice
-            Along Y and along X.
-        colours : slice or int
-            Along the colours of RGB(A).
+            Range along Y and along X.
+        colors : slice or int, default slice(None)
+            Range along the colors of RGB(A).
 
         Returns
         -------
         tuple of int or slice
-            As `plane` and `place` take it.
+            An index for `plane` and `place`.
         """
         narrowed = list(index)
         narrowed[self.y], narrowed[self.x] = rows, columns
         if self.rgb:
-            narrowed[-1] = colours
+            narrowed[-1] = colors
         return tuple(narrowed)
 
     def place(self, out: WritableArray, index: PlaneIndex, plane: npt.NDArray[Any]) -> None:
-        """Put one plane into an array of the same axes.
+        """Write one plane to an array with the same axes.
 
         Parameters
         ----------
@@ -174,17 +176,18 @@ class Axes:
         index : tuple of int or slice
             One of `plane_indices`.
         plane : numpy array, shape (Y, X), or (Y, X, C) for RGB(A)
-            The values, Y before X.
+            The values, with Y before X.
         """
         out[index] = plane.swapaxes(0, 1) if self.x < self.y else plane
 
-    def upscaled_shape(self, factor: float) -> tuple[int, ...]:
-        """Shape of the result of a factor on Y and X.
+    def upscaled_shape(self, factor: float | tuple[float, float]) -> tuple[int, ...]:
+        """Return the shape of the image upscaled along Y and X.
 
         Parameters
         ----------
-        factor : float
-            More than 0; a length that does not come out whole is rounded up, as MATLAB's ``imresize`` does.
+        factor : float or (float, float)
+            Factor along both axes, or along Y and along X; more than 0. Lengths are rounded to the nearest whole
+            number, halves up.
 
         Returns
         -------
@@ -194,83 +197,107 @@ class Axes:
         Raises
         ------
         InputError
-            The factor is 0, negative or not finite.
+            If a factor is 0, negative or not finite, or so small that no pixel is left.
         """
-        if not (np.isfinite(factor) and factor > 0):
-            raise InputError(f"The factor {factor} makes no image; give a number more than 0.")
-        # 0.1 * 30 is 3.0000000000000004: what only rounding made must not become another pixel (as in resize).
-        grown = {axis: int(np.ceil(self.shape[axis] * factor - 1e-9)) for axis in (self.y, self.x)}
-        return tuple(grown.get(axis, length) for axis, length in enumerate(self.shape))
+        factors = factor if isinstance(factor, tuple) else (factor, factor)
+        shape = list(self.shape)
+        for axis, value in zip((self.y, self.x), factors, strict=True):
+            if not (np.isfinite(value) and value > 0):
+                raise InputError(f"The factor {value} cannot be used: give a number more than 0.")
+            shape[axis] = floor(self.shape[axis] * value + 0.5)
+            if shape[axis] < 1:
+                raise InputError(f"The factor {value:g} leaves no pixel of {self.shape[axis]}: give a larger factor.")
+        return tuple(shape)
 
     def channel_of(self, index: PlaneIndex) -> int | None:
-        """Channel number of a plane; None where there are no separate channels."""
+        """Return the channel number of a plane.
+
+        Parameters
+        ----------
+        index : tuple of int or slice
+            One of `plane_indices`.
+
+        Returns
+        -------
+        int or None
+            None if there are no separate channels.
+        """
         if self.channel is None:
             return None
         number = index[self.channel]
         if isinstance(number, slice):
-            raise TypeError("A plane index holds an int on the channel axis; take it from plane_indices().")
+            raise TypeError("A plane index has an int on the channel axis: use one of plane_indices().")
         return number
 
 
 def parse_axes(letters: str | None, shape: tuple[int, ...]) -> Axes:
-    """Read the axes of an image from what the caller says, or from its shape.
+    """Read the axes of an image from their letters, or from its shape.
 
     Parameters
     ----------
     letters : str or None
-        One letter of T, C, Z, Y, X for each dimension, in any order, capital or small. None takes them from the shape:
-        (Y, X) for two dimensions; RGB(A) for a last axis of 3 or 4 with at least three dimensions, the others being
-        the last of T, Z, Y, X; otherwise (Z, Y, X), (C, Z, Y, X) or (T, C, Z, Y, X).
+        One letter of T, C, Z, Y, X for each dimension, in any order, capital or small. If None, they follow from the
+        shape: (Y, X) for two dimensions; RGB(A) for at least three dimensions of which the last has length 3 or 4,
+        with the last of T, Z, Y, X before it; otherwise (Z, Y, X), (C, Z, Y, X) or (T, C, Z, Y, X).
     shape : tuple of int
-        The image's shape.
+        Shape of the image.
 
     Returns
     -------
     Axes
-        The axes.
 
     Raises
     ------
     InputError
-        An unknown or doubled letter, another count than the dimensions, no Y or no X, a one-dimensional or empty array.
+        If a letter is unknown or repeated, Y or X is missing, there is not one letter for each dimension, or the array
+        has less than two dimensions or is empty.
+
+    Examples
+    --------
+    >>> parse_axes("zyx", (5, 16, 20))
+    Axes(letters='ZYX', shape=(5, 16, 20))
+    >>> parse_axes(None, (16, 20, 3)).letters
+    'YXC'
     """
     shape = tuple(int(length) for length in shape)
     if letters is None:
         letters = _default_letters(shape)
+    if not isinstance(letters, str):
+        raise InputError(f'The axes {shorten(letters)} are not text: give one letter for each dimension, as in "ZYX".')
     return Axes(letters.upper(), shape)
 
 
 def _default_letters(shape: tuple[int, ...]) -> str:
     _check_shape(shape)
     ndim = len(shape)
-    colours = ndim >= 3 and shape[-1] in (3, 4)
-    known = "TZYX" if colours else LETTERS
-    spatial = ndim - 1 if colours else ndim
+    colors = ndim >= 3 and shape[-1] in (3, 4)
+    known = "TZYX" if colors else LETTERS
+    spatial = ndim - 1 if colors else ndim
     if spatial > len(known):
         raise InputError(
-            f"The image has {ndim} dimensions, more than T, C, Z, Y and X can name; take a part of it with at most 5."
+            f"The image has {ndim} dimensions, more than T, C, Z, Y and X can name: take a part with at most 5."
         )
-    return known[len(known) - spatial :] + ("C" if colours else "")
+    return known[len(known) - spatial :] + ("C" if colors else "")
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
     if len(shape) < 2:
-        raise InputError(f"The image has the shape {shape}; pick an array with at least the two dimensions Y and X.")
+        raise InputError(f"The image has the shape {shape}: give an array with at least the two dimensions Y and X.")
     if 0 in shape:
-        raise InputError(f"The image with the shape {shape} is empty; pick one with at least one pixel.")
+        raise InputError(f"The image with the shape {shape} is empty: give one with at least one pixel.")
 
 
 def _check(letters: str, shape: tuple[int, ...]) -> None:
     _check_shape(shape)
     for letter in letters:
         if letter not in LETTERS:
-            raise InputError(f'The axes "{letters}" hold the unknown letter "{letter}"; use only T, C, Z, Y and X.')
+            raise InputError(f'The axes "{letters}" have the unknown letter "{letter}": use only T, C, Z, Y and X.')
         if letters.count(letter) > 1:
-            raise InputError(f'The axes "{letters}" name {letter} twice; give each letter to one dimension only.')
+            raise InputError(f'The axes "{letters}" have {letter} twice: give each letter to one dimension only.')
     if len(letters) != len(shape):
         raise InputError(
-            f'The axes "{letters}" are {len(letters)} but the image has {len(shape)}; give one letter per dimension.'
+            f'The axes "{letters}" do not fit an image of {len(shape)} dimensions: give one letter for each.'
         )
     for letter in "YX":
         if letter not in letters:
-            raise InputError(f'The axes "{letters}" name no {letter}; say which dimensions are Y and X.')
+            raise InputError(f'The axes "{letters}" have no {letter}: Y and X are required.')

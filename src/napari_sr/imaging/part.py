@@ -1,4 +1,4 @@
-"""A part of an image: a rectangle of its planes, one position along its other axes, or both."""
+"""Parts of images: a rectangle of the planes, one position along the other axes, or both."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_sr.conversion import read_whole, shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, ImageArray
 
@@ -17,22 +18,34 @@ Range = tuple[int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """What of an image is meant; by default all of it.
+    """A part of an image; by default all of it.
 
     Parameters
     ----------
     rows, columns : (int, int), optional
-        First pixel and the one after the last, along Y and along X. What lies beyond the image is left out.
+        First pixel and the one after the last, along Y and along X. Pixels beyond the image are left out.
     at : mapping of str to int, optional
-        The one plane to take along an axis, by the axis' letter: ``{"T": 0, "Z": 12}``. The axis stays, with length 1.
+        Position of the single plane along an axis, by the letter of the axis: ``{"T": 0, "Z": 12}``. The axis remains,
+        with length 1.
     margin : int, optional
-        Pixels to read around the part at most. Left out, as many as the network sees, which makes the part exactly
-        what it is in the whole result; fewer are faster and change its outer pixels a little, as a preview may.
+        Largest number of pixels around the part that are read; 0 or more. By default the receptive radius of the
+        network, so that the part has the same pixels as in the whole result. A smaller margin is faster and changes the
+        outer pixels slightly, which is enough for a preview.
 
     Raises
     ------
     InputError
-        A range without pixels, a position on Y, on X or on no axis, or a margin below 0.
+        If a range is not a pair of whole numbers or has no pixels, a position is along Y, X or an unknown axis, or the
+        margin is less than 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_sr as sr
+    >>> stack = np.zeros((5, 40, 40), np.uint8)
+    >>> part = sr.Part(rows=(0, 16), columns=(8, 24), at={"Z": 2})
+    >>> sr.upscale(stack, "srcnn-x2", part=part, device="cpu").shape
+    (1, 32, 32)
     """
 
     rows: Range | None = None
@@ -41,65 +54,72 @@ class Part:
     margin: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no part of any image."""
-        for name, span in (("rows", self.rows), ("columns", self.columns)):
-            if span is not None and not span[0] < span[1]:
-                raise InputError(f"The {name} {span[0]} to {span[1]} hold no pixel; give a first one before the last.")
-        if self.margin is not None and self.margin < 0:
-            raise InputError(f"A margin of {self.margin} pixels is none; give 0 or more, or leave it out.")
+        """Convert and check all values."""
+        for name in ("rows", "columns"):
+            span = getattr(self, name)
+            if span is not None:
+                object.__setattr__(self, name, _range(span, name))
+        if self.margin is not None:
+            object.__setattr__(self, "margin", read_whole(self.margin, "margin", 0, ", or leave it out"))
+        if not isinstance(self.at, Mapping):
+            raise InputError(
+                f'The positions {shorten(self.at)} are not a mapping: give a plane by axis, as in {{"Z": 2}}.'
+            )
         for letter in self.at:
             if letter not in ("T", "C", "Z"):
-                raise InputError(f'The axis "{letter}" is none of T, C and Z; give rows and columns for Y and X.')
+                raise InputError(f'The axis "{letter}" is none of T, C and Z: give rows and columns for Y and X.')
+        positions = {letter: read_whole(position, f"position along {letter}") for letter, position in self.at.items()}
+        object.__setattr__(self, "at", positions)
 
     def ranges(self, axes: Axes) -> tuple[Range, ...]:
-        """Find the part in an image.
+        """Return the range of the part along each axis of an image.
 
         Parameters
         ----------
         axes : Axes
-            The whole image's.
+            Axes of the whole image.
 
         Returns
         -------
         tuple of (int, int)
-            First and one after the last along each dimension of the array.
+            First pixel and the one after the last along each dimension of the array.
 
         Raises
         ------
         InputError
-            The part does not lie in the image, or names an axis that the image does not have.
+            If the part is outside the image, or has a position along an axis that the image does not have.
         """
-        found = [(0, length) for length in axes.shape]
+        ranges = [(0, length) for length in axes.shape]
         for axis, name, span in ((axes.y, "rows", self.rows), (axes.x, "columns", self.columns)):
             if span is not None:
                 first, last = max(0, span[0]), min(axes.shape[axis], span[1])
                 if first >= last:
                     raise InputError(
-                        f"The {name} {span[0]} to {span[1]} lie outside the image, which has {axes.shape[axis]}; "
+                        f"The {name} {span[0]} to {span[1]} are outside the image, which has {axes.shape[axis]}: "
                         "choose a part of the image."
                     )
-                found[axis] = (first, last)
+                ranges[axis] = (first, last)
         for letter, position in self.at.items():
             axis = axes.letters.find(letter)
             if axis < 0 or (letter == "C" and axes.rgb):
-                raise InputError(f'An image with the axes "{axes.letters}" has no planes along {letter}; leave it out.')
+                raise InputError(f'An image with the axes "{axes.letters}" has no planes along {letter}: leave it out.')
             if not 0 <= position < axes.shape[axis]:
                 raise InputError(
-                    f"There is no plane {position} along {letter}, which has {axes.shape[axis]}; count from 0."
+                    f"There is no plane {position} along {letter}, which has {axes.shape[axis]}: count from 0."
                 )
-            found[axis] = (int(position), int(position) + 1)
-        return tuple(found)
+            ranges[axis] = (position, position + 1)
+        return tuple(ranges)
 
 
 class Cropped:
-    """A part of an array that is read only where it is asked for, as zarr's own indexing is not.
+    """Lazy view of a rectangular part of an array; an index reads only the requested region.
 
     Parameters
     ----------
     array : array
-        zarr, dask, or another that takes integers and slices.
-    ranges : sequence of (int, int)
-        First and one after the last along each dimension.
+        A zarr or dask array, or another one that can be indexed with integers and slices.
+    ranges : tuple of (int, int)
+        First position and the one after the last along each dimension.
     """
 
     def __init__(self, array: ImageArray, ranges: tuple[Range, ...]) -> None:
@@ -116,7 +136,7 @@ class Cropped:
         return self._array.dtype
 
     def __getitem__(self, index: Any, /) -> Any:
-        """Take the part that integers and slices with a step of 1 name, one for each axis."""
+        """Return the part at an index of integers and slices with a step of 1, one for each axis."""
         moved: list[int | slice] = []
         for entry, (start, stop) in zip(index, self._ranges, strict=True):
             if isinstance(entry, slice):
@@ -128,10 +148,34 @@ class Cropped:
 
 
 def crop(array: ImageArray, ranges: tuple[Range, ...]) -> ImageArray:
-    """Take a part of an array: a view of a numpy array, and of any other one that is read where it is asked for."""
+    """Return a part of an array.
+
+    Parameters
+    ----------
+    array : array
+        numpy, dask or zarr.
+    ranges : tuple of (int, int)
+        First position and the one after the last along each dimension.
+
+    Returns
+    -------
+    array
+        The array itself if the part is all of it, a view of a numpy array, and a lazy view of any other array.
+    """
     if ranges == tuple((0, length) for length in array.shape):
         return array
     if isinstance(array, np.ndarray):
         part: ImageArray = array[tuple(slice(*span) for span in ranges)]
         return part
     return Cropped(array, ranges)
+
+
+def _range(span: Any, name: str) -> Range:
+    try:
+        first, last = span
+    except (TypeError, ValueError):
+        raise InputError(f"The {name} {shorten(span)} are not a range: give (first, one after the last).") from None
+    first, last = read_whole(first, f"first of the {name}"), read_whole(last, f"end of the {name}")
+    if not first < last:
+        raise InputError(f"The {name} {first} to {last} have no pixel: give a first one before the last.")
+    return first, last

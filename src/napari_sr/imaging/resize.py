@@ -1,9 +1,8 @@
-"""Resizing of images by MATLAB's ``imresize``: the rule by which the field makes and compares its images.
+"""Resizing of images by the rules of MATLAB's ``imresize``.
 
-The papers make their low-resolution images with it, and their figures can only be reproduced with the same kernel
-(Keys' cubic with a = -0.5), the same antialiasing (the kernel stretched by the factor when shrinking), the same
-border (symmetric reflection, the edge pixel doubled) and the same rounding (uint8 is rounded between the two passes,
-rows first).
+The papers make their low-resolution images with ``imresize``. Their figures can only be reproduced with the same kernel
+(Keys' cubic with a = -0.5), antialiasing (the kernel is stretched by the factor when shrinking), border (reflection
+with the edge pixel repeated) and rounding (uint8 is rounded between the two passes, rows first).
 
 References
 ----------
@@ -26,7 +25,7 @@ from napari_sr.errors import InputError
 Kernel = Literal["nearest", "bilinear", "bicubic", "lanczos3"]
 KERNELS: tuple[Kernel, ...] = get_args(Kernel)
 
-#: Half the width of each kernel, in pixels of the coarser of the two images.
+#: Half the width of each kernel, in pixels of the coarser image.
 SUPPORT: dict[str, float] = {"nearest": 0.5, "bilinear": 1.0, "bicubic": 2.0, "lanczos3": 3.0}
 
 
@@ -58,60 +57,84 @@ _FUNCTIONS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
 
 
 def check_kernel(kernel: str) -> None:
-    """Refuse a kernel that is not one of `KERNELS`.
+    """Check that a kernel is one of `KERNELS`.
+
+    Parameters
+    ----------
+    kernel : str
+        Name of the kernel.
 
     Raises
     ------
     InputError
-        If `kernel` is not known.
+        If there is no such kernel.
     """
     if kernel not in KERNELS:
         raise InputError(f"There is no interpolation kernel {kernel!r}: choose one of {', '.join(KERNELS)}.")
 
 
 def symmetric_indices(start: int, stop: int, length: int) -> NDArray[np.intp]:
-    """Indices `start` to `stop` (exclusive), folded into an axis of `length` by reflection that doubles its edge."""
+    """Return the indices into an axis that is reflected at its ends, with the edge pixels repeated.
+
+    Parameters
+    ----------
+    start, stop : int
+        Range of positions, without `stop`; they may lie outside the axis.
+    length : int
+        Length of the axis.
+
+    Returns
+    -------
+    ndarray of int, shape (stop - start,)
+        Indices from 0 to ``length - 1``.
+    """
     folded = np.arange(start, stop) % (2 * length)
     return np.where(folded < length, folded, 2 * length - 1 - folded).astype(np.intp)
 
 
 def phase_weights(factor: int, kernel: Kernel) -> NDArray[np.float64]:
-    """Weights by which each of the `factor` outputs above one pixel sees its neighbours, for a whole factor.
+    """Return the weights of the neighbors of a pixel in its `factor` outputs, for a whole factor.
 
     Parameters
     ----------
     factor : int
-        Whole factor of enlargement, 1 or more.
+        Whole upsampling factor, 1 or more.
     kernel : {"nearest", "bilinear", "bicubic", "lanczos3"}
         Interpolation kernel.
 
     Returns
     -------
     ndarray, shape (factor, 2 * reach + 1)
-        Row p holds the weights of the pixels at offsets -reach .. reach for output ``factor * i + p``; rows sum to 1.
+        Row p has the weights of the pixels at the offsets -reach to reach for the output ``factor * i + p``. Rows sum
+        to 1.
+
+    Raises
+    ------
+    InputError
+        If there is no such kernel.
     """
     check_kernel(kernel)
     reach = 0 if kernel == "nearest" else ceil(SUPPORT[kernel])
-    centres = (np.arange(factor) + 0.5) / factor - 0.5
+    centers = (np.arange(factor) + 0.5) / factor - 0.5
     if kernel == "nearest":
         return np.ones((factor, 1))
-    weights = _FUNCTIONS[kernel](centres[:, None] - np.arange(-reach, reach + 1)[None, :])
+    weights = _FUNCTIONS[kernel](centers[:, None] - np.arange(-reach, reach + 1)[None, :])
     normed: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
     return normed
 
 
 @lru_cache(maxsize=64)
 def _resizing_matrix(n_in: int, n_out: int, scale: float, kernel: Kernel, antialias: bool) -> Any:
-    """Sparse matrix (n_out, n_in) that resizes one axis; MATLAB's `contributions`."""
+    """Return the sparse matrix (n_out, n_in) that resizes one axis, as `contributions` in MATLAB."""
     if kernel == "nearest":
         antialias = False
     stretch = scale if antialias and scale < 1 else 1.0
     width = 2 * SUPPORT[kernel] / stretch
-    centres = (np.arange(n_out) + 0.5) / scale - 0.5
-    left = np.floor(centres - width / 2).astype(np.intp)
+    centers = (np.arange(n_out) + 0.5) / scale - 0.5
+    left = np.floor(centers - width / 2).astype(np.intp)
     taps = ceil(width) + 2
     positions = left[:, None] + np.arange(taps)[None, :]
-    weights = stretch * _FUNCTIONS[kernel](stretch * (centres[:, None] - positions))
+    weights = stretch * _FUNCTIONS[kernel](stretch * (centers[:, None] - positions))
     weights /= weights.sum(axis=1, keepdims=True)
     folded = positions % (2 * n_in)
     folded = np.where(folded < n_in, folded, 2 * n_in - 1 - folded)
@@ -120,26 +143,26 @@ def _resizing_matrix(n_in: int, n_out: int, scale: float, kernel: Kernel, antial
 
 
 def resizing_matrix(n_in: int, n_out: int, kernel: Kernel = "bicubic", antialias: bool = True) -> Any:
-    """Weights by which each pixel of a resized axis sees those of the axis it is made of.
+    """Return the weights of the pixels of an axis in the pixels of the resized axis.
 
     Parameters
     ----------
     n_in, n_out : int
-        Pixels before and after; both cover the same extent.
-    kernel : {"nearest", "bilinear", "bicubic", "lanczos3"}
+        Number of pixels before and after; both cover the same extent.
+    kernel : {"nearest", "bilinear", "bicubic", "lanczos3"}, default "bicubic"
         Interpolation kernel.
-    antialias : bool
-        Stretch the kernel when shrinking.
+    antialias : bool, default True
+        Whether the kernel is stretched when shrinking.
 
     Returns
     -------
     scipy sparse matrix, shape (n_out, n_in)
-        Rows sum to 1; ``resize`` multiplies by it along each axis. It is shared: do not write into it.
+        Rows sum to 1; `resize` multiplies by it along each axis. It is cached and must not be modified.
 
     Raises
     ------
     InputError
-        If the kernel is unknown.
+        If there is no such kernel.
     """
     check_kernel(kernel)
     return _resizing_matrix(n_in, n_out, n_out / n_in, kernel, antialias)
@@ -155,7 +178,21 @@ def _resize_axis(image: NDArray[Any], axis: int, n_out: int, scale: float, kerne
 
 
 def round_to(values: NDArray[Any], dtype: Any) -> NDArray[Any]:
-    """Round half away from zero, as MATLAB does, and clip at the ends of an integer `dtype`; floats are cast."""
+    """Convert values to a dtype as MATLAB does.
+
+    Parameters
+    ----------
+    values : ndarray of float
+        The values.
+    dtype : dtype
+        For integers, halves are rounded away from zero and values are clipped at the ends of the dtype. Floats are
+        only cast.
+
+    Returns
+    -------
+    ndarray of `dtype`
+        With the shape of `values`.
+    """
     dtype = np.dtype(dtype)
     if dtype.kind not in "iu":
         return values.astype(dtype, copy=False)
@@ -174,36 +211,43 @@ def resize(
     antialias: bool = True,
     axes: tuple[int, int] = (-2, -1),
 ) -> NDArray[Any]:
-    """Resize two axes of an array as MATLAB's ``imresize`` does.
+    """Resize two axes of an array by the rules of MATLAB's ``imresize``.
 
     Parameters
     ----------
     image : ndarray
-        Integers or floats, any number of axes.
+        Integers or floats, with any number of axes.
     shape : (int, int), optional
-        Lengths of the two axes afterwards. Give either this or `factor`.
+        Lengths of the two axes of the result. Give either this or `factor`.
     factor : float, optional
-        Factor of enlargement; below 1 it shrinks. The result has ``ceil(factor * n)`` pixels on each of the two axes.
-    kernel : {"nearest", "bilinear", "bicubic", "lanczos3"}
-        Interpolation kernel. Cubic is Keys' with a = -0.5.
-    antialias : bool
-        Stretch the kernel when shrinking, so that nothing above the new Nyquist frequency folds back.
-    axes : (int, int)
-        The row axis and the column axis.
+        Factor along both axes, more than 0. The result has ``ceil(factor * n)`` pixels on each of the two axes.
+    kernel : {"nearest", "bilinear", "bicubic", "lanczos3"}, default "bicubic"
+        Interpolation kernel. "bicubic" is Keys' cubic with a = -0.5.
+    antialias : bool, default True
+        Whether the kernel is stretched when shrinking, which prevents aliasing.
+    axes : (int, int), default (-2, -1)
+        The axis of rows and the axis of columns.
 
     Returns
     -------
     ndarray
-        Same dtype. uint8 is rounded between the passes as MATLAB does; other integers are rounded once, at the end.
+        With the dtype of `image`. uint8 is rounded between the two passes as in MATLAB; other integers are rounded
+        once, at the end.
 
     Raises
     ------
     InputError
-        If neither or both of `shape` and `factor` are given, if a size is not positive, or the kernel is unknown.
+        If neither or both of `shape` and `factor` are given, a size is not positive, or there is no such kernel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> resize(np.arange(4, dtype=np.uint8).reshape(1, 4) * 60, (1, 8))
+    array([[  0,  11,  44,  75, 105, 136, 169, 186]], dtype=uint8)
     """
     check_kernel(kernel)
     if (shape is None) == (factor is None):
-        raise InputError("Resizing takes either a shape or a factor: give exactly one of them.")
+        raise InputError("An image is resized to a shape or by a factor: give exactly one of them.")
     lengths = [image.shape[a] for a in axes]
     if shape is None:
         assert factor is not None
@@ -217,7 +261,7 @@ def resize(
         )
     dtype = image.dtype
     work = image if dtype in (np.float32, np.float64) else image.astype(np.float64)
-    # MATLAB goes through the axis that shrinks most first, and through rows when both shrink alike.
+    # MATLAB resizes the axis with the smallest factor first, and rows if the factors are equal.
     order = sorted(range(2), key=lambda i: scales[i])
     for n, i in enumerate(order):
         if shape[i] == lengths[i] and scales[i] == 1:
@@ -229,9 +273,21 @@ def resize(
 
 
 def reach_of(kernel: Kernel, factor: int, low: int, high: int) -> tuple[int, int]:
-    """Lowest and highest pixel that outputs `low` to `high` of an enlargement by `factor` see.
+    """Return the range of input pixels on which a range of outputs depends, for receptive radii.
 
-    Used for receptive radii: positions may be negative, the border is not looked at.
+    Parameters
+    ----------
+    kernel : {"nearest", "bilinear", "bicubic", "lanczos3"}
+        Interpolation kernel.
+    factor : int
+        Whole upsampling factor.
+    low, high : int
+        First and last output pixel. The image has no border, so positions may be negative.
+
+    Returns
+    -------
+    (int, int)
+        First and last input pixel.
     """
     if kernel == "nearest" or factor == 1:
         return low // factor, high // factor

@@ -1,14 +1,14 @@
-"""The size that is wished for: a factor, or a pixel size with its unit."""
+"""The size of a result, as a factor or as a pixel size with its unit."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from napari_sr.conversion import read_number
 from napari_sr.errors import InputError
-from napari_sr.imaging.pixel_size import METRES, unit_name, unit_symbol
+from napari_sr.imaging.pixel_size import METERS, unit_name, unit_symbol
 
 _NUMBER = r"[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?"
 _FACTOR = re.compile(rf"[x×]?\s*({_NUMBER})\s*[x×]?")
@@ -17,14 +17,14 @@ _SIZE = re.compile(rf"({_NUMBER})\s*([^\s0-9.].*)")
 
 @dataclass(frozen=True)
 class TargetSize:
-    """How large a result shall be, whatever the network's own factor.
+    """The size of a result, independent of the factor of the network.
 
     Parameters
     ----------
     value : float
         A factor along Y and X, or the size of a pixel of the result.
-    unit : str or None
-        A key of `METRES` for a pixel size, None for a factor.
+    unit : str or None, default None
+        Unit of the pixel size, a key of `METERS`; None for a factor.
     """
 
     value: float
@@ -34,62 +34,68 @@ class TargetSize:
         return f"x{self.value:g}" if self.unit is None else f"{self.value:g} {unit_symbol(self.unit)}"
 
     def factors(self, pixel_size: Mapping[str, float] | None, unit: str | None) -> tuple[float, float]:
-        """Factors along Y and X that lead to this size.
+        """Return the factors along Y and X from an image to this size.
 
         Parameters
         ----------
         pixel_size : mapping of str to float or None
-            The image's, by axis letter.
+            Pixel size of the image by axis letter.
         unit : str or None
-            Its unit; "pixel" is none.
+            Unit of `pixel_size`; "pixel" is no unit of length.
 
         Returns
         -------
         (float, float)
-            For Y and X.
+            Along Y and X.
 
         Raises
         ------
         InputError
-            A pixel size is wished for and the image's is not known.
+            If the target is a pixel size and the pixel size of the image is not known.
         """
         if self.unit is None:
             return self.value, self.value
-        metres = METRES.get(unit_name(unit) or "")
+        meters = METERS.get(unit_name(unit) or "")
         sizes = dict(pixel_size or {})
-        if metres is None or "Y" not in sizes or "X" not in sizes:
+        if meters is None or "Y" not in sizes or "X" not in sizes:
             raise InputError(
-                f"The image's own pixel size is not known, so it cannot be brought to {self}; "
-                "say it first, or wish for a factor."
+                f"The image cannot be resized to {self}, because its own pixel size is not known: "
+                "set its pixel size, or give a factor."
             )
-        wished = self.value * METRES[self.unit]
-        return sizes["Y"] * metres / wished, sizes["X"] * metres / wished
+        target = self.value * METERS[self.unit]
+        return sizes["Y"] * meters / target, sizes["X"] * meters / target
 
 
 def parse_target(target: float | str) -> TargetSize:
-    """Read a wish such as 2.5, "x3", "0.05 um" or "50 nm".
+    """Read the size of a result.
+
+    Parameters
+    ----------
+    target : float or str
+        A factor such as 2.5 or "x3", or a pixel size such as "0.05 um" or "50 nm".
+
+    Returns
+    -------
+    TargetSize
 
     Raises
     ------
     InputError
         If it is neither a factor nor a pixel size with a unit of length, or is not more than 0.
     """
-    if isinstance(target, str):
-        text = target.strip()
-        size = _SIZE.fullmatch(text)
-        factor = _FACTOR.fullmatch(text)
-        if factor is not None:
-            found = TargetSize(float(factor[1]))
-        elif size is not None and unit_name(size[2]) in METRES:
-            found = TargetSize(float(size[1]), unit_name(size[2]))
-        else:
-            raise InputError(
-                f'The size "{target}" is neither a factor nor a pixel size; write such as 2.5, or 0.05 um.'
-            )
-    elif isinstance(target, bool) or not isinstance(target, int | float):
-        raise InputError(f"The size {target!r} is no number; give a factor such as 2.5, or a text such as 0.05 um.")
-    else:
-        found = TargetSize(float(target))
-    if not (math.isfinite(found.value) and found.value > 0):
-        raise InputError(f"The size {found.value:g} makes no image; give a number more than 0.")
-    return found
+    if not isinstance(target, str):
+        return _checked(TargetSize(read_number(target, "target")))
+    text = target.strip()
+    factor, size = _FACTOR.fullmatch(text), _SIZE.fullmatch(text)
+    if factor is not None:
+        return _checked(TargetSize(float(factor[1])))
+    if size is not None and unit_name(size[2]) in METERS:
+        return _checked(TargetSize(float(size[1]), unit_name(size[2])))
+    raise InputError(f'The target "{target}" is neither a factor nor a pixel size: give such as 2.5, or 0.05 um.')
+
+
+def _checked(size: TargetSize) -> TargetSize:
+    # A text such as 1e999 is infinite.
+    if not 0 < size.value < float("inf"):
+        raise InputError(f"The target {size.value:g} cannot be used: give a number more than 0.")
+    return size

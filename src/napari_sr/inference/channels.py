@@ -1,7 +1,7 @@
-"""How the channels of an image meet those of a network (contract 3).
+"""Adapters between the channels of an image and those of a network.
 
-What lies before and after the network, a change of colour space or a replication, is put around it as layers, so that
-the whole is one network: it can be streamed, and nothing has to wait for the whole image.
+The conversion before and after the network, of color space or number of channels, is added as layers, so that the
+result is one network, which can be streamed.
 """
 
 from __future__ import annotations
@@ -14,73 +14,106 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.colour import GREY_WEIGHTS, STUDIO_SWING, rgb_to_ycbcr, ycbcr_to_rgb
-from napari_sr.networks.receptive import Convolutions, Enlarge, receptive_radius
+from napari_sr.imaging.color import GRAY_WEIGHTS, STUDIO_SWING, rgb_to_ycbcr, ycbcr_to_rgb
+from napari_sr.networks.receptive import ConvolutionReach, UpsamplingReach, receptive_radius
 from napari_sr.networks.upsample import Upsample
 from napari_sr.zoo.card import Card
 
 
 def check_channels(card: Card) -> None:
-    """Refuse a model that can take neither grey nor RGB planes.
+    """Check that a model can be applied to gray or RGB planes.
+
+    Parameters
+    ----------
+    card : Card
+        The card of the model.
 
     Raises
     ------
     InputError
-        If the model's channels are neither 1 nor 3.
+        If the model has neither 1 nor 3 channels.
     """
     if card.channels not in (1, 3):
         raise InputError(
-            f"The model {card.name!r} takes images of {card.channels} channels, which no layer has: "
+            f"The model {card.name!r} is for images of {card.channels} channels, which cannot be upscaled here: "
             "choose a model of 1 or 3 channels."
         )
 
 
-def separate_colours(card: Card) -> bool:
-    """Whether the three colours of an RGB plane go through the network one by one, as planes of their own."""
-    return card.channels == 1 and card.colour != "luma"
+def separate_colors(card: Card) -> bool:
+    """Return whether the network is applied to each color of an RGB plane separately.
+
+    Parameters
+    ----------
+    card : Card
+        The card of the model.
+
+    Returns
+    -------
+    bool
+        True for a model of one channel that is not luma.
+    """
+    return card.channels == 1 and card.color != "luma"
 
 
-def network_for(network: nn.Module, card: Card, colours: int, *, luma: bool = False) -> nn.Module:
-    """Put around a network what planes of 1 or 3 colours need, black at 0 and white at 1 outside.
+def network_for(network: nn.Module, card: Card, colors: int, *, luma: bool = False) -> nn.Module:
+    """Adapt a network to planes of 1 or 3 colors, with black at 0 and white at 1.
 
     Parameters
     ----------
     network : nn.Module
-        The model's network; it is shared, not copied.
+        The network of the model; it is shared, not copied.
     card : Card
-        Of the model: its channels, what one channel means to it, and its ranges.
-    colours : {1, 3}
-        Colours of a plane; an RGB plane of `separate_colours` counts as three of 1.
-    luma : bool
-        Whether a plane of one colour is luma already, taken out of colours, with black at 16/255 and white at 235/255.
+        The card of the model: its channels, the meaning of a single channel, and its ranges of values.
+    colors : {1, 3}
+        Colors of a plane; 1 for the planes of `separate_colors`.
+    luma : bool, default False
+        Whether planes of one color are luma of RGB already, with black at 16/255 and white at 235/255.
 
     Returns
     -------
     nn.Module
-        From (N, colours, Y, X) to (N, colours, scale Y, scale X).
+        A network from (N, colors, Y, X) to (N, colors, scale Y, scale X).
 
     Notes
     -----
-    One channel into a network of three: replicated, and the luminance taken back with weights that sum to 1, so that
-    grey stays grey and keeps its value. Three colours into a luminance network: Y goes through it, CbCr are enlarged by
-    bicubic interpolation, as in SRCNN's paper (arXiv:1501.00092, section 4.4.2). Grey into a luminance network: it has
-    seen nothing below luma's black, 16/255, and would lift a dark background, so grey goes through as luma does, and
-    comes out as the same image in RGB would.
+    Gray planes and a network of three channels: the plane is replicated, and the luminance of the result is computed
+    with weights that sum to 1, so that gray values are preserved.
+
+    RGB planes and a luma network: Y is passed through the network, and Cb and Cr are enlarged by bicubic interpolation,
+    as in the paper of SRCNN [1]_, section 4.4.2.
+
+    Gray planes and a luma network: the network was trained without values below the black of luma, 16/255, and would
+    make a dark background brighter. Gray values are therefore mapped to the range of luma, and the result is that of
+    the same image in RGB.
+
+    References
+    ----------
+    .. [1] C. Dong, C. C. Loy, K. He, X. Tang, "Image super-resolution using deep convolutional networks", IEEE TPAMI 38
+       (2016), arXiv:1501.00092.
     """
     if card.intensity_range != (0.0, 1.0) or card.output_range != (0.0, 1.0):
-        network = InRange(network, card.intensity_range, card.output_range)
-    if colours == 1 and card.channels == 3:
-        return GreyThroughColour(network)
-    if card.colour == "luma":
-        if colours == 3:
-            return LumaOfColour(network)
+        network = RangeAdapter(network, card.intensity_range, card.output_range)
+    if colors == 1 and card.channels == 3:
+        return GrayAdapter(network)
+    if card.color == "luma":
+        if colors == 3:
+            return LumaAdapter(network)
         if not luma:
-            return InRange(network, STUDIO_SWING, STUDIO_SWING)
+            return RangeAdapter(network, STUDIO_SWING, STUDIO_SWING)
     return network
 
 
-class Around(nn.Module):
-    """Something around a network; it has the network's own factor and alignment."""
+class Adapter(nn.Module):
+    """Base class of the layers around a network; factor, alignment and radius are those of the network.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The network.
+    channels : int
+        Channels of input and output.
+    """
 
     def __init__(self, network: nn.Module, channels: int) -> None:
         super().__init__()
@@ -91,27 +124,41 @@ class Around(nn.Module):
         self.receptive_radius: int = network.receptive_radius  # type: ignore[assignment]
 
 
-class InRange(Around):
-    """A network trained with other values than 0 for black and 1 for white."""
+class RangeAdapter(Adapter):
+    """A linear map from 0 to 1 to the range of a network's input, and from the range of its output to 0 to 1.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The network.
+    inward, outward : (float, float)
+        Black and white of its input, and of its output.
+    """
 
     def __init__(self, network: nn.Module, inward: tuple[float, float], outward: tuple[float, float]) -> None:
         super().__init__(network, int(network.in_channels))  # type: ignore[arg-type]
         self.inward, self.outward = inward, outward
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, H, W) with black at 0 and white at 1 to the same, larger."""
+        """Map (N, C, H, W) to (N, C, scale H, scale W), with black at 0 and white at 1."""
         x = x * (self.inward[1] - self.inward[0]) + self.inward[0]
         out: Tensor = (self.network(x) - self.outward[0]) / (self.outward[1] - self.outward[0])
         return out
 
 
-class GreyThroughColour(Around):
-    """A network of three channels for grey planes."""
+class GrayAdapter(Adapter):
+    """A network of three channels, applied to gray planes.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The network.
+    """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__(network, 1)
         self.replicate = _pointwise(np.ones((3, 1)), np.zeros(3))
-        self.weigh = _pointwise(np.array([GREY_WEIGHTS]), np.zeros(1))
+        self.weigh = _pointwise(np.array([GRAY_WEIGHTS]), np.zeros(1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, 1, H, W) to (N, 1, scale H, scale W)."""
@@ -119,12 +166,18 @@ class GreyThroughColour(Around):
         return out
 
 
-class LumaOfColour(Around):
-    """A luminance network for RGB planes, with the colours interpolated."""
+class LumaAdapter(Adapter):
+    """A luma network, applied to RGB planes, with bicubic interpolation of the chroma.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The network.
+    """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__(network, 3)
-        # The two changes of colour space are affine: where they take the axes and the origin says all.
+        # Both color conversions are affine, so their matrices follow from the images of the axes and the origin.
         offset = rgb_to_ycbcr(np.zeros((1, 3)))[0]
         matrix = (rgb_to_ycbcr(np.eye(3)) - offset).T
         back = ycbcr_to_rgb(np.zeros((1, 3)))[0]
@@ -133,8 +186,8 @@ class LumaOfColour(Around):
         self.to_chroma = _pointwise(matrix[1:], offset[1:])
         self.to_rgb = _pointwise(inverse, back)
         self.upsample = Upsample(self.scale, "bicubic")
-        own = receptive_radius([Enlarge(self.upsample.factor, "bicubic"), Convolutions(0)])
-        self.receptive_radius = max(own, self.receptive_radius)
+        chroma_radius = receptive_radius([UpsamplingReach(self.upsample.factor, "bicubic"), ConvolutionReach(0)])
+        self.receptive_radius = max(chroma_radius, self.receptive_radius)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, 3, H, W) to (N, 3, scale H, scale W)."""
@@ -144,7 +197,7 @@ class LumaOfColour(Around):
 
 
 def _pointwise(matrix: NDArray[Any], offset: NDArray[Any]) -> nn.Conv2d:
-    """A matrix applied to the channels of every pixel."""
+    """A 1 x 1 convolution that applies a matrix to the channels of every pixel."""
     layer = nn.Conv2d(matrix.shape[1], matrix.shape[0], 1)
     layer.weight.data = torch.from_numpy(matrix[..., None, None].astype(np.float32))
     layer.bias = nn.Parameter(torch.from_numpy(offset.astype(np.float32)))

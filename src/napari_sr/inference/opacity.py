@@ -1,10 +1,10 @@
-"""Colors of RGBA planes that a network can see beyond the edge of what is visible.
+"""Continuation of the visible colors of RGBA planes into transparent pixels, before the network reads them.
 
-Under zero opacity a file holds any color, mostly black. A network that sees it lets it flow into the visible pixels
-beside it: a dark fringe around every cut-out. So the colors are weighted by their opacity, averaged over a
-neighborhood, and divided by the opacity averaged alike (normalized convolution): the network sees the visible colors
-go on. Dividing the network's result instead would need the opacity to go through the network as well, and would make
-large errors of small ones where little is visible.
+The colors of transparent pixels in a file are arbitrary, mostly black. A network would spread them to the visible
+pixels beside them, as a dark fringe around every cut-out. Therefore transparent pixels get the average color of the
+visible pixels around them: the colors are weighted by their opacity, averaged over a neighborhood, and divided by the
+averaged opacity (normalized convolution). To divide the result of the network instead, the opacity would have to pass
+through the network as well, and small errors would become large ones where the opacity is small.
 
 References
 ----------
@@ -22,28 +22,28 @@ from scipy import ndimage
 
 from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex
 
-#: Pixels beyond the visible ones to which colors are spread; further away the color is what the file holds.
+#: Distance in pixels to which visible colors are continued. Pixels that are farther away keep their color.
 REACH = 32
 
-# Half sides of the squares that are averaged; a pixel takes the smallest in which something is visible.
+# Radii of the square neighborhoods. The smallest one with a visible pixel is averaged.
 _RADII = (1, 2, 4, 8, 16, REACH)
-# Pixels of the rows that are spread at a time: the float64 copies of a block stay near 200 MB.
+# Number of pixels that are computed at a time, so that the float64 copies of a block need about 200 MB.
 _BLOCK = 1 << 21
 
 
 def spread_colors(plane: NDArray[Any]) -> NDArray[Any]:
-    """Let the visible colors go on where nothing is visible.
+    """Continue the visible colors of a plane into its transparent pixels.
 
     Parameters
     ----------
     plane : array, shape (Y, X, 4)
-        Red, green, blue and straight opacity, of integers or floats.
+        Red, green, blue and straight alpha, integers or floats.
 
     Returns
     -------
     array of the same dtype, shape (Y, X, 3)
-        Colors. A pixel with any opacity keeps its own; one without takes the average of the visible colors around it,
-        weighted by their opacity, if there are any within `REACH`.
+        The colors. Pixels with an alpha of more than 0 keep their own. The others get the average of the visible colors
+        around them, weighted by alpha, if there are any within `REACH`.
     """
     colors = plane[..., :3]
     visible = plane[..., 3] > 0
@@ -64,14 +64,14 @@ def _spread(plane: NDArray[Any]) -> NDArray[Any]:
     result = plane[..., :3].astype(np.float64)
     todo = opacity == 0
     for radius in _RADII:
-        # The averages are running sums, whose rounding is no opacity: what is visible is asked of the pixels.
-        seen = ndimage.maximum_filter(opacity > 0, size=2 * radius + 1, mode="constant")
-        filled = todo & seen
+        # The averages are running sums with rounding errors, so they do not show which neighborhoods are transparent.
+        reached = ndimage.maximum_filter(opacity > 0, size=2 * radius + 1, mode="constant")
+        filled = todo & reached
         if filled.any():
             weight = _average(opacity, radius)[filled]
             for color in range(3):
                 result[filled, color] = _average(weighted[..., color], radius)[filled] / weight
-        todo &= ~seen
+        todo &= ~reached
         if not todo.any():
             break
     return (np.rint(result) if plane.dtype.kind in "iu" else result).astype(plane.dtype)
@@ -84,20 +84,22 @@ def _average(values: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
 
 
 class CutoutReader:
-    """Reads the colors of one RGBA plane, spread where nothing is visible, part by part.
+    """Reader of the colors of one RGBA plane, which are continued into transparent pixels.
 
     Parameters
     ----------
     axes : Axes
-        Of the whole image.
+        Axes of the whole image.
     image : array
         The whole image: numpy, dask or zarr.
     index : tuple of int or slice
-        The plane, one of `axes.plane_indices`.
-    top, left, height, width : int
-        The part of the plane that rows and columns are counted in.
+        The plane, one of ``axes.plane_indices()``.
+    top, left : int
+        First row and column of the part of the plane that is read.
+    height, width : int
+        Rows and columns of the part.
     keep : bool
-        Whether that part is read at once and kept in memory.
+        Whether the whole part is read once and kept in memory.
     """
 
     def __init__(
@@ -119,7 +121,18 @@ class CutoutReader:
             self._colors = self._read(slice(0, height), slice(0, width))
 
     def part(self, rows: slice, columns: slice) -> NDArray[Any]:
-        """Colors of some rows and columns, shape (Y, X, 3)."""
+        """Return the colors of some rows and columns of the part.
+
+        Parameters
+        ----------
+        rows, columns : slice
+            Rows and columns, counted from the first of the part.
+
+        Returns
+        -------
+        array, shape (Y, X, 3)
+            The colors.
+        """
         return self._read(rows, columns) if self._colors is None else self._colors[rows, columns]
 
     def _read(self, rows: slice, columns: slice) -> NDArray[Any]:
@@ -129,8 +142,8 @@ class CutoutReader:
         return spread_colors(plane)[above : above + height, before : before + width]
 
 
-def _with_margin(wanted: slice, start: int, length: int) -> tuple[slice, int, int]:
-    """A range widened by the reach inside the plane, where the wanted one begins in it, and its length."""
-    first, last = start + wanted.start, start + wanted.stop
+def _with_margin(span: slice, start: int, length: int) -> tuple[slice, int, int]:
+    """A range with a margin of the reach within the plane, the first pixel of the range in it, and its length."""
+    first, last = start + span.start, start + span.stop
     low, high = max(0, first - REACH), min(length, last + REACH)
     return slice(low, high), first - low, last - first

@@ -1,8 +1,8 @@
-"""What of an image is read, and what of the whole result is made of it.
+"""The pixels of an image that are read for a result, and the pixels of the result that are computed from them.
 
-A part of an image is read with a margin of the network's receptive radius, which is cut off afterwards, so that the
-part is what it would be inside the whole result. With a target size the network's result is resized to it, axis by
-axis; then a little more of the network's result is needed than lies above the part, and that is read as well.
+A part of an image is read with a margin of the network's receptive radius, which is cut off afterward, so the part is
+the same as in the whole result. With a target size the result of the network is resized along each axis, and the pixels
+that the resizing needs are read as well.
 """
 
 from __future__ import annotations
@@ -14,39 +14,43 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes
+from napari_sr.imaging.files import Metadata
+from napari_sr.imaging.files.stores import channel_attributes
 from napari_sr.imaging.part import Part, Range
 from napari_sr.imaging.resize import resizing_matrix, round_to
+from napari_sr.inference.output.ome_zarr import StorePlace
 
-#: What only rounding made must not become another pixel.
-_ROUNDING = 1e-9
+#: Tolerance in pixels, so that a rounding error does not add a pixel.
+_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
 class Span:
     """One axis of the planes, from the source to the result.
 
+    All ranges are (first pixel, one after the last).
+
     Parameters
     ----------
     length : int
         Pixels of the source.
-    wanted : (int, int)
-        First and one after the last pixel of the source that is wanted.
+    source_range : (int, int)
+        Pixels of the source that are upscaled.
     scale : int
-        The network's factor.
+        Factor of the network.
     target : int
         Pixels of the whole result.
     """
 
     length: int
-    wanted: Range
+    source_range: Range
     scale: int
     target: int
 
     @property
     def resized(self) -> bool:
-        """Whether the network's result is not yet the result."""
+        """Whether the result of the network is resized."""
         return self.target != self.scale * self.length
 
     @property
@@ -55,58 +59,78 @@ class Span:
         return self.target / self.length
 
     @property
-    def made(self) -> Range:
-        """Pixels of the whole result that are made: all that touch the wanted ones."""
-        first = floor(self.wanted[0] * self.factor + _ROUNDING)
-        last = ceil(self.wanted[1] * self.factor - _ROUNDING)
+    def result_range(self) -> Range:
+        """Pixels of the whole result that are computed: those that overlap with the source range."""
+        first = floor(self.source_range[0] * self.factor + _TOLERANCE)
+        last = ceil(self.source_range[1] * self.factor - _TOLERANCE)
         return min(first, self.target - 1), min(max(last, first + 1), self.target)
 
     @property
-    def kept(self) -> Range:
-        """Pixels of the network's whole result that the made ones are made of."""
+    def network_range(self) -> Range:
+        """Pixels of the whole result of the network on which the result depends."""
         if not self.resized:
-            return self.made
+            return self.result_range
         return _support(self._matrix)
 
     @property
     def weights(self) -> Any:
-        """Sparse matrix (made, kept) that resizes the network's result; None where it is the result."""
-        return self._matrix[:, slice(*self.kept)] if self.resized else None
+        """Weights of the resizing: a sparse matrix (result pixels, network pixels), or None without resizing."""
+        return self._matrix[:, slice(*self.network_range)] if self.resized else None
 
     @property
     def _matrix(self) -> Any:
-        return resizing_matrix(self.scale * self.length, self.target)[slice(*self.made)]
+        return resizing_matrix(self.scale * self.length, self.target)[slice(*self.result_range)]
 
     def read(self, radius: int, alignment: int) -> Range:
-        """Pixels of the source to read, for a network that sees `radius` pixels and gathers `alignment` in groups."""
-        first, last = self.kept[0] // self.scale, -(-self.kept[1] // self.scale)
+        """Compute the range of the source to read.
+
+        Parameters
+        ----------
+        radius : int
+            Pixels to read on each side of the range, within the image.
+        alignment : int
+            The range starts, and ends unless the image ends, at multiples of this number of pixels.
+
+        Returns
+        -------
+        (int, int)
+            The range.
+        """
+        first, last = self.network_range[0] // self.scale, -(-self.network_range[1] // self.scale)
         first = max(0, first - radius) // alignment * alignment
         return first, min(self.length, -(-(last + radius) // alignment) * alignment)
 
     def opacity(self) -> tuple[Range, Any]:
-        """Pixels of the source that the made pixels of an opacity see, and the weights (made, seen) of them."""
+        """Compute the range of the source to read for an alpha channel, and the weights of its resizing.
+
+        Returns
+        -------
+        (int, int)
+            The range.
+        sparse matrix or None
+            Weights (result pixels, source pixels) of bilinear resizing; None without resizing.
+        """
         if self.target == self.length:
-            first, last = self.made
-            return (first, last), None
-        matrix = resizing_matrix(self.length, self.target, "bilinear")[slice(*self.made)]
-        seen = _support(matrix)
-        return seen, matrix[:, slice(*seen)]
+            return self.result_range, None
+        matrix = resizing_matrix(self.length, self.target, "bilinear")[slice(*self.result_range)]
+        source_range = _support(matrix)
+        return source_range, matrix[:, slice(*source_range)]
 
 
 @dataclass(frozen=True)
 class Region:
-    """A part of an image on its way to a part of the result.
+    """A part of an image and the part of the result that is computed from it.
 
     Parameters
     ----------
     axes : Axes
-        The whole image's.
+        Axes of the whole image.
     ranges : tuple of (int, int)
-        First and one after the last that is wanted along each dimension.
+        First position and the one after the last of the part, along each dimension of the image.
     rows, columns : Span
-        Along Y and X.
+        The axes Y and X.
     margin : int or None
-        Pixels around the part that are read at most; None for as many as the network sees.
+        Largest number of pixels around the part that are read; None for the receptive radius of the network.
     """
 
     axes: Axes
@@ -120,27 +144,27 @@ class Region:
         """Shape of the result."""
         lengths = [stop - start for start, stop in self.ranges]
         for axis, span in ((self.axes.y, self.rows), (self.axes.x, self.columns)):
-            lengths[axis] = span.made[1] - span.made[0]
+            lengths[axis] = span.result_range[1] - span.result_range[0]
         return tuple(lengths)
 
     @property
-    def made(self) -> Axes:
+    def result_axes(self) -> Axes:
         """Axes of the result."""
         return Axes(self.axes.letters, self.shape)
 
     @property
     def factors(self) -> NDArray[np.float64]:
-        """Pixels of the result for each of the source, for each axis but the colours."""
+        """Pixels of the result for each pixel of the source, along each axis but the colors."""
         factors = np.ones(self._ndim)
         factors[[self.axes.y, self.axes.x]] = self.rows.factor, self.columns.factor
         return factors
 
     @property
     def origin(self) -> NDArray[np.float64]:
-        """Where the result begins, in pixels of the source, for each axis but the colours."""
+        """Outer edge of the first pixel of the result, in pixels of the source, along each axis but the colors."""
         origin = np.array([float(start) for start, _ in self.ranges[: self._ndim]])
         for axis, span in ((self.axes.y, self.rows), (self.axes.x, self.columns)):
-            origin[axis] = span.made[0] / span.factor
+            origin[axis] = span.result_range[0] / span.factor
         return origin
 
     @property
@@ -150,16 +174,29 @@ class Region:
 
     @property
     def resized(self) -> bool:
-        """Whether the network's result is resized to the result."""
+        """Whether the result of the network is resized."""
         return self.rows.resized or self.columns.resized
 
     @property
     def first_channel(self) -> int:
-        """Number, in the image, of the part's first channel."""
+        """Number of the first channel of the part in the image; 0 without separate channels."""
         return 0 if self.axes.channel is None else self.ranges[self.axes.channel][0]
 
     def read(self, radius: int, alignment: int) -> tuple[Range, ...]:
-        """What to read along each dimension, for a network of this receptive radius and alignment."""
+        """Compute the ranges to read along each dimension.
+
+        Parameters
+        ----------
+        radius : int
+            Receptive radius of the network, in pixels.
+        alignment : int
+            Alignment of the network, in pixels.
+
+        Returns
+        -------
+        tuple of (int, int)
+            First position and the one after the last along each dimension of the image.
+        """
         if self.margin is not None:
             radius = min(radius, self.margin)
         ranges = list(self.ranges)
@@ -173,50 +210,92 @@ class Region:
 
 
 def region_of(axes: Axes, scale: int, part: Part | None = None, factors: tuple[float, float] | None = None) -> Region:
-    """Work out what is made of an image.
+    """Compute the region of a part of an image.
 
     Parameters
     ----------
     axes : Axes
-        The whole image's.
+        Axes of the whole image.
     scale : int
-        The network's factor.
+        Factor of the network.
     part : Part, optional
-        All when left out.
+        The part to upscale; by default all.
     factors : (float, float), optional
-        Wished for along Y and X; the network's own when left out. The result has the nearest whole number of pixels.
+        Factors of the result along Y and X; by default that of the network. The size of the result is rounded as by
+        `Axes.upscaled_shape`.
+
+    Returns
+    -------
+    Region
+        The pixels that are read and computed.
 
     Raises
     ------
     InputError
-        The part does not lie in the image, or the factors leave no pixel of it.
+        If the part is outside the image, or the factors leave no pixel.
     """
     part = part or Part()
     ranges = part.ranges(axes)
-    spans = []
-    for axis, factor in zip((axes.y, axes.x), factors or (scale, scale), strict=True):
-        length = axes.shape[axis]
-        target = floor(length * factor + 0.5)
-        if target < 1:
-            raise InputError(f"The factor {factor:g} leaves nothing of {length} pixels; wish for a larger one.")
-        spans.append(Span(length, ranges[axis], scale, target))
-    return Region(axes, ranges, spans[0], spans[1], part.margin)
+    target = axes.upscaled_shape(factors or (scale, scale))
+    rows, columns = (Span(axes.shape[axis], ranges[axis], scale, target[axis]) for axis in (axes.y, axes.x))
+    return Region(axes, ranges, rows, columns, part.margin)
+
+
+def place_of(region: Region, name: str, metadata: Metadata) -> StorePlace:
+    """Compute the position of a result in the world of its source, and select the metadata of its channels.
+
+    Parameters
+    ----------
+    region : Region
+        The region of the source.
+    name : str
+        Name of the result.
+    metadata : Metadata
+        Metadata of the source. The pixel size is 1 for axes that are missing. The origin is 0 for axes that are missing
+        or have no pixel size.
+
+    Returns
+    -------
+    StorePlace
+        Result and source cover the same region of the world.
+    """
+    axes = region.axes
+    letters = axes.letters[:-1] if axes.rgb else axes.letters
+    known = {letter: (size, metadata.unit) for letter, size in metadata.pixel_size.items()}
+    if metadata.time_interval is not None:
+        known.setdefault("T", (metadata.time_interval, "second"))
+    sizes = [float(known[letter][0]) if letter in known else 1.0 for letter in letters]
+    starts = [metadata.origin.get(letter, 0.0) if letter in known else 0.0 for letter in letters]
+    factors, origin = region.factors, region.origin
+    count, part = 1, slice(None)
+    if axes.channel is not None:
+        count, part = axes.shape[axes.channel], slice(*region.ranges[axes.channel])
+    return StorePlace(
+        name,
+        [size / float(factor) for size, factor in zip(sizes, factors, strict=True)],
+        [
+            start + size * float(first + (1 / factor - 1) / 2)
+            for start, size, first, factor in zip(starts, sizes, origin, factors, strict=True)
+        ],
+        [known[letter][1] if letter in known else None for letter in letters],
+        () if axes.rgb else channel_attributes(metadata.of_channels(count, part)),
+    )
 
 
 def resize_opacity(opacity: NDArray[Any], rows: Any, columns: Any) -> NDArray[Any]:
-    """Resize the A of RGBA in its own dtype: resized, never invented, never beyond its neighbours.
+    """Resize an alpha channel bilinearly, so that no value lies beyond those of its neighbors.
 
     Parameters
     ----------
     opacity : array, shape (Y, X)
-        What `Span.opacity` says to read.
+        The pixels in the ranges of `Span.opacity`.
     rows, columns : sparse matrix or None
-        Its weights along Y and X; None leaves an axis as it is.
+        The weights of `Span.opacity` along Y and X; None leaves an axis as it is.
 
     Returns
     -------
     array, shape (Y', X')
-        As `napari_sr.imaging.resize` rounds: uint8 between the two passes too, rows first.
+        The dtype of `opacity`; rounded as by `napari_sr.imaging.resize`, uint8 after each of the two axes.
     """
     values = opacity.astype(np.float64)
     if rows is not None:
@@ -229,6 +308,6 @@ def resize_opacity(opacity: NDArray[Any], rows: Any, columns: Any) -> NDArray[An
 
 
 def _support(matrix: Any) -> Range:
-    """First column with a weight, and the one after the last."""
-    seen = matrix.indices[matrix.data != 0]
-    return int(seen.min()), int(seen.max()) + 1
+    """Range of the columns with a weight other than 0."""
+    columns = matrix.indices[matrix.data != 0]
+    return int(columns.min()), int(columns.max()) + 1

@@ -1,4 +1,4 @@
-"""What a job says of itself when it is done."""
+"""The report of a job."""
 
 from __future__ import annotations
 
@@ -8,46 +8,51 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """The facts of one job.
+    """The report of a job.
 
     Parameters
     ----------
     model : str
         Name of the model.
     alpha : float or None
-        Mixture of the model's two endpoints, 0 the first; None for a model of one.
+        Mixture of the two endpoints of the model, from 0 (the first) to 1; None for a model without endpoints.
     mixing : {"weights", "images"} or None
-        What alpha mixed: the weights of the two (network interpolation), or the two results; None for a model of one.
+        What is mixed: the weights of the endpoints (network interpolation), or their results; None for a model without
+        endpoints.
     scale : int
-        The model's factor.
+        Factor of the model.
     factors : (float, float)
-        Pixels of the whole result for each of the image, along Y and X: the model's factor unless another was asked.
+        Pixels of the whole result for each pixel of the image, along Y and X.
     part : dict of str to (int, int) or None
-        What of the image was upscaled, first and one after the last along each axis; None for all of it.
+        The part of the image that was upscaled, as first position and the one after the last along each axis; None for
+        all of it.
     device : str
-        Where the work was done.
+        Device that computed.
     precision : str
-        Numbers it was done in.
+        Number format of the computation.
     tiling : str
-        How planes were cut, in words.
-    intensity : dict
-        Layer values (low, high) that stood for black and white, by channel; the key "" where there are no channels.
+        How planes were cut, as text.
+    not_exact_because : str or None
+        Why overlapping tiles were used although exact tiling was requested; None where that is not so.
+    intensity : dict of str to (float, float)
+        Values of the image that stood for black and white, by the number of the channel; the key is "" without separate
+        channels.
     planes : int
-        Planes of the image.
+        Number of planes.
     strips : int
-        Strips of rows that came out of the stream; 0 where nothing was streamed.
+        Strips of rows that were computed by exact tiling; 0 without it.
     peak_memory : int or None
-        Bytes that the stream was cut to on the device; None where nothing was streamed.
+        Predicted memory of exact tiling on the device, in bytes; None without it.
     halved : int
-        How often the device ran out of memory all the same, and the strips were halved.
+        How often the device ran out of memory and the strips were halved.
     clipped : int
-        Values of the result beyond the ends of the dtype, which were clipped.
+        Values of the result that were outside the range of the data type and were clipped.
     recomputed : int
-        Pieces computed again in float32 because half precision made a NaN or an infinity.
+        Ranges of rows, or tiles, that were computed again in float32 because half precision overflowed.
     seconds : float
-        Time from the first plane to the last.
+        Duration of the computation, in seconds.
     pixels_per_second : float
-        Pixels of the result, per second.
+        Values of the result per second.
     """
 
     model: str
@@ -59,6 +64,7 @@ class Report:
     device: str
     precision: str
     tiling: str
+    not_exact_because: str | None
     intensity: dict[str, tuple[float, float]]
     planes: int
     strips: int
@@ -70,21 +76,35 @@ class Report:
     pixels_per_second: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the facts as plain values, for a layer's metadata or a JSON file."""
+        """Return the facts as plain values, for the metadata of a layer or a JSON file.
+
+        Returns
+        -------
+        dict of str to object
+            One item for each field.
+        """
         return asdict(self)
 
     def sentence(self) -> str:
-        """Say the facts in one line."""
+        """Return the facts as one line of text.
+
+        Returns
+        -------
+        str
+            Such as "srcnn-x2 x2 on cpu in float32, 1 plane, exact, 64 rows at a time, 0.5 s (2.10 megapixels of result
+            per second)".
+        """
         images = " (images mixed)" if self.mixing == "images" else ""
         mixed = "" if self.alpha is None else f" alpha {self.alpha:g}{images}"
         resized = any(abs(factor - self.scale) > 1e-9 for factor in self.factors)
-        brought = f" brought to x{self.factors[0]:.4g} and x{self.factors[1]:.4g}" if resized else ""
+        target = f" resized to x{self.factors[0]:.4g} and x{self.factors[1]:.4g}" if resized else ""
         planes = "1 plane" if self.planes == 1 else f"{self.planes} planes"
+        reason = f", because {self.not_exact_because}" if self.not_exact_because is not None else ""
         extra = f", {self.clipped} values clipped" if self.clipped else ""
         extra += f", {self.halved} times out of memory" if self.halved else ""
-        extra += f", {self.recomputed} pieces computed again in float32" if self.recomputed else ""
+        extra += f", {self.recomputed} parts computed again in float32" if self.recomputed else ""
         return (
-            f"{self.model}{mixed} x{self.scale}{brought} on {self.device} in {self.precision}, "
-            f"{planes}, {self.tiling}, "
+            f"{self.model}{mixed} x{self.scale}{target} on {self.device} in {self.precision}, "
+            f"{planes}, {self.tiling}{reason}, "
             f"{self.seconds:.1f} s ({self.pixels_per_second / 1e6:.2f} megapixels of result per second){extra}"
         )

@@ -1,7 +1,7 @@
-"""The network's result brought to a wished size while it comes, piece by piece.
+"""Resizing of a network's result to a target size, block by block.
 
-Resizing is linear and works axis by axis: each piece of the network's result adds its share to the pixels that see it.
-So the network's whole result is never held, and nothing is rounded in between.
+Resizing is linear and separable, so each block of the network's result is multiplied by its weights and added to the
+pixels that depend on it. The whole result of the network is never in memory, and intermediate values are not rounded.
 """
 
 from __future__ import annotations
@@ -13,54 +13,60 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sr.errors import InputError
-from napari_sr.inference.memory import free_memory_of_host
+from napari_sr.inference.compute.memory import free_memory_of_host
 from napari_sr.inference.region import Span
 
 
 class Resampling:
-    """The planes of one group, growing.
+    """The resized result of a batch of planes, as a sum over blocks.
 
     Parameters
     ----------
     planes, channels : int
-        How many of them, and channels of each.
+        Number of planes, and channels of each.
     rows, columns : Span
-        Along Y and X.
+        The axes Y and X.
+
+    Attributes
+    ----------
+    result : array of float32, shape (planes, channels, Y, X)
+        The sum of the blocks that have been added.
 
     Raises
     ------
     InputError
-        If they do not fit into memory.
+        If the planes do not fit into memory.
     """
 
     def __init__(self, planes: int, channels: int, rows: Span, columns: Span) -> None:
-        shape = (planes, channels, rows.made[1] - rows.made[0], columns.made[1] - columns.made[0])
+        height, width = (span.result_range[1] - span.result_range[0] for span in (rows, columns))
+        shape = (planes, channels, height, width)
         needed, free = 4 * prod(shape), free_memory_of_host()
         if needed > free:
             raise InputError(
-                f"Planes of {shape[2]} x {shape[3]} pixels take {needed / 2**30:.1f} GiB while they are resized and "
-                f"{free / 2**30:.1f} GiB of memory are free: take a smaller part, or the model's own factor."
+                f"Planes of {height} x {width} pixels need {needed / 2**30:.1f} GiB while they are resized, and "
+                f"{free / 2**30:.1f} GiB of memory are free: choose a smaller part, or the factor of the model."
             )
         self.result = np.zeros(shape, np.float32)
         self._rows, self._columns = _by_column(rows), _by_column(columns)
 
-    def add(self, top: int, left: int, piece: NDArray[np.float32]) -> None:
-        """Take a piece of the network's result.
+    def add(self, top: int, left: int, block: NDArray[np.float32]) -> None:
+        """Add a block of the network's result.
 
         Parameters
         ----------
         top, left : int
-            Where it begins, in pixels of what is kept of the network's result.
-        piece : array of float32, shape (planes, channels, rows, columns)
-            Each pixel of the network's result comes once.
+            Position of the block, in pixels from the start of `Span.network_range`.
+        block : array of float32, shape (planes, channels, rows, columns)
+            The block. Each pixel of the network's result must be added once.
         """
-        above, down = _shares(self._rows, top, piece.shape[2], self.result.shape[2])
-        before, across = _shares(self._columns, left, piece.shape[3], self.result.shape[3])
-        for n, m in np.ndindex(*piece.shape[:2]):
-            share = piece[n, m] if down is None else down @ piece[n, m]
-            share = share if across is None else (across @ share.T).T
-            height, width = share.shape
-            self.result[n, m, above : above + height, before : before + width] += share
+        above, down = _weights_of(self._rows, top, block.shape[2])
+        before, across = _weights_of(self._columns, left, block.shape[3])
+        for n, m in np.ndindex(*block.shape[:2]):
+            resized = block[n, m] if down is None else down @ block[n, m]
+            resized = resized if across is None else (across @ resized.T).T
+            height, width = resized.shape
+            self.result[n, m, above : above + height, before : before + width] += resized
 
 
 def _by_column(span: Span) -> Any:
@@ -68,12 +74,12 @@ def _by_column(span: Span) -> Any:
     return None if weights is None else weights.astype(np.float32).tocsc()
 
 
-def _shares(weights: Any, start: int, count: int, length: int) -> tuple[int, Any]:
-    """First made pixel that sees some of the kept ones, and the weights of those that do."""
+def _weights_of(weights: Any, start: int, count: int) -> tuple[int, Any]:
+    """First pixel of the result that depends on a range of network pixels, and the weights of that range."""
     if weights is None:
         return start, None
-    some = weights[:, start : start + count]
-    if some.nnz == 0:
-        return 0, some[:0].tocsr()
-    first, last = int(some.indices.min()), int(some.indices.max()) + 1
-    return first, some[first:last].tocsr()
+    block = weights[:, start : start + count]
+    if block.nnz == 0:
+        return 0, block[:0].tocsr()
+    first, last = int(block.indices.min()), int(block.indices.max()) + 1
+    return first, block[first:last].tocsr()

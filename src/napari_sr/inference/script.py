@@ -1,62 +1,52 @@
-"""A job over a layer as a Python script that gives the same pixels in the same place."""
+"""A job over a layer as a Python script that repeats it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from napari_sr.imaging.axes import Axes
-from napari_sr.imaging.intensity import Percentiles
+from napari_sr.imaging.intensity_spec import Percentiles
 from napari_sr.imaging.part import Part
-from napari_sr.inference.settings import Overlap
-from napari_sr.zoo.catalogue import bundled_folder
+from napari_sr.inference.job import Job
+from napari_sr.inference.layer_input import LayerInput
+from napari_sr.settings import Overlap
+from napari_sr.zoo.catalog import bundled_folder
 from napari_sr.zoo.model import Model
 
-if TYPE_CHECKING:
-    from napari_sr.inference.job import Job
-    from napari_sr.inference.layer import LayerInput
-
-#: What of a layer says where it lies; the rest is looks.
+#: Keyword arguments of a layer that determine its position.
 _GEOMETRY = ("name", "scale", "translate", "rotate", "shear", "affine", "units", "axis_labels", "rgb")
 
 
 def as_script(job: Job, prepared: LayerInput, *others: LayerInput) -> str:
-    """Write a job over a layer, or over several parts of one, as a script.
+    """Generate a script that repeats a job over a layer, or over several parts of one.
 
     Parameters
     ----------
     job : Job
-        What is done.
+        The job.
     prepared : LayerInput
-        The layer that it is done to, from `prepare_layer`.
+        The layer, from `prepare_layer`.
     *others : LayerInput
-        Other parts of the same layer, to which it is done as well.
+        Other parts of the same layer.
 
     Returns
     -------
     str
-        A script that needs napari-sr but not napari. Its `result` holds the pixels and its `layer` the arguments with
-        which napari shows them in their place; of several parts `results` and `layers` hold those of each. A layer that
-        came from no file leaves a line to be filled in.
+        A script that needs napari-sr but not napari. It defines `result`, the pixels, and `layer`, the keyword
+        arguments with which napari shows them at their position; or `results` and `layers`, lists for several parts.
+        For a layer without a file one line must be filled in.
     """
-    source = prepared.source
     arguments = _arguments(job, prepared)
-    names = {"read_image", "write_image"} if source.path is not None else {"write_image"}
-    if any(one.part is not None for one in (prepared, *others)):
-        names.add("Part")
-    if "Percentiles(" in arguments["intensity"]:
-        names.add("Percentiles")
-    imports = ["import napari_sr as sr", f"from napari_sr.imaging import {', '.join(sorted(names, key=str.lower))}"]
-    if "Overlap(" in arguments["tiling"]:
-        imports.append("from napari_sr.inference import Overlap")
     return "\n".join(
         [
-            f'"""{_line(source.name)}: {_line(job.model.name)}, as napari-sr did it."""',
+            f'"""{_line(prepared.source.name)}: {_line(job.model.name)}, computed with napari-sr."""',
             "",
-            *imports,
+            "import napari_sr as sr",
             "",
             *_image_lines(prepared),
             f"model = {_model(job.model)}",
@@ -67,7 +57,7 @@ def as_script(job: Job, prepared: LayerInput, *others: LayerInput) -> str:
 
 
 def _of_one(prepared: LayerInput, arguments: Mapping[str, str]) -> list[str]:
-    """Lines that do the work and write what comes of it."""
+    """Lines that compute and write one result."""
     call = "".join(f"    {name}={text},\n" for name, text in arguments.items())
     shown = "".join(f"    {key}={_literal(value)},\n" for key, value in _geometry(prepared).items())
     written = ", ".join(
@@ -76,24 +66,24 @@ def _of_one(prepared: LayerInput, arguments: Mapping[str, str]) -> list[str]:
     return [
         f"result = sr.upscale(\n    image,\n    model,\n{call})",
         "",
-        "# Where it lies and what it is called in napari: viewer.add_image(result, **layer)",
+        "# Name and position in napari: viewer.add_image(result, **layer)",
         f"layer = dict(\n{shown})",
         "",
         'if __name__ == "__main__":',
-        f"    write_image({written})",
+        f"    sr.write_image({written})",
     ]
 
 
 def _of_several(parts: Sequence[LayerInput], arguments: Mapping[str, str]) -> list[str]:
-    """The same for several parts of a layer: what differs stands in lists."""
+    """Lines that compute and write the results of several parts of a layer."""
     call = "".join(f"        {name}={text},\n" for name, text in arguments.items() if name != "part")
-    chosen = "".join(f"    {'None' if one.part is None else _part(one.part)},\n" for one in parts)
+    chosen = "".join(f"    {'None' if part.part is None else _part(part.part)},\n" for part in parts)
     shown = "".join(
-        f"    dict({', '.join(f'{key}={_literal(value)}' for key, value in _geometry(one).items())}),\n"
-        for one in parts
+        f"    dict({', '.join(f'{key}={_literal(value)}' for key, value in _geometry(part).items())}),\n"
+        for part in parts
     )
-    # Of a wished-for pixel size every part may miss by another fraction.
-    sizes = "".join(f"    ({''.join(f'{text}, ' for text in _sizes(one))}),\n" for one in parts)
+    # Each size is rounded to whole pixels, so the pixel sizes of the parts may differ slightly.
+    sizes = "".join(f"    ({''.join(f'{text}, ' for text in _sizes(part))}),\n" for part in parts)
     letters = repr(parts[0].axes.letters)
     return [
         f"parts = [\n{chosen}]",
@@ -102,14 +92,14 @@ def _of_several(parts: Sequence[LayerInput], arguments: Mapping[str, str]) -> li
         "    for part in parts",
         "]",
         "",
-        "# Where they lie and what they are called in napari: viewer.add_image(results[0], **layers[0])",
+        "# Names and positions in napari: viewer.add_image(results[0], **layers[0])",
         f"layers = [\n{shown}]",
         f"pixel_sizes = [\n{sizes}]",
         "",
         'if __name__ == "__main__":',
         "    for number, (result, sizes) in enumerate(zip(results, pixel_sizes), start=1):",
         f'        file = {_stem(parts[0])!r} + f"-upscaled-{{number}}.ome.tif"',
-        f"        write_image(file, result, {letters}, *sizes)",
+        f"        sr.write_image(file, result, {letters}, *sizes)",
     ]
 
 
@@ -123,83 +113,73 @@ def _stem(prepared: LayerInput) -> str:
 
 
 def _sizes(prepared: LayerInput) -> list[str]:
-    """The last two arguments of `write_image`, where a pixel size is known."""
+    """Pixel size and unit as arguments of `write_image`; none if they are not known."""
     sizes = {letter: size for letter, size in _result_sizes(prepared).items() if prepared.unit != "pixel"}
     return [_literal(sizes), repr(prepared.unit)] if sizes else []
 
 
-def as_settings(job: Job) -> dict[str, Any]:
-    """Give all that a job was told as plain values, for a layer's metadata or a JSON file."""
+def describe_job(job: Job) -> dict[str, Any]:
+    """Return model and settings of a job as plain values, for the metadata of a layer or a JSON file.
+
+    Parameters
+    ----------
+    job : Job
+        The job.
+
+    Returns
+    -------
+    dict of str to object
+        The model under "model", and the settings by their names.
+    """
     model = job.model
     source = model.source if isinstance(model.source, tuple) else (model.source,)
     return {
         "model": {
             "name": model.name,
-            "source": [None if one is None else str(one) for one in source],
+            "source": [None if path is None else str(path) for path in source],
             "network": model.card.architecture.model_dump(mode="json"),
             "scale": model.scale,
             "alpha": model.alpha,
             "mixing": model.mixing,
         },
-        "device": job.device,
-        "precision": job.precision,
-        "tiling": _plain(job.tiling),
-        "memory": job.memory,
-        "self_ensemble": job.self_ensemble,
-        "batch": job.batch,
-        "intensity": _plain(job.intensity),
-        "target": job.target,
+        **job.settings.as_plain(),
     }
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Overlap):
-        return {"tile": value.tile, "overlap": value.overlap, "blend": value.blend}
-    if isinstance(value, Percentiles):
-        return {"percentiles": [value.low, value.high]}
-    return list(value) if isinstance(value, tuple) else value
-
-
 def _image_lines(prepared: LayerInput) -> list[str]:
-    """Lines that read the image, or say where to put it, and refuse another one."""
+    """Lines that read the image, or have to be filled in, and check its shape and data type."""
     source, axes = prepared.source, prepared.axes
     dtype = np.dtype(prepared.image.dtype)
     if source.path is None:
         lines = [
-            f"# The layer {_quoted(source.name)} came from no file: put its array here.",
+            f"# The layer {_quoted(source.name)} has no file: put its array here.",
             f"image = None  # an array of {axes.shape} {dtype}, axes {axes.letters}",
         ]
     else:
-        lines = [f"image = read_image({source.path!r}).data"]
+        lines = [f"image = sr.read_image({source.path!r}).data"]
         if source.channel is not None:
             lines += [f"image = image.take({source.channel[1]}, {source.channel[0]})  # the channel of the layer"]
-    wrong = f"This script is for an array of {axes.shape} {dtype}: put that of the layer {_quoted(source.name)} here."
+    message = f"This script is for an array of {axes.shape} {dtype}: put that of the layer {_quoted(source.name)} here."
     return [
         *lines,
         f"if getattr(image, 'shape', None) != {axes.shape} or image.dtype != {str(dtype)!r}:",
-        f"    raise SystemExit({wrong!r})",
+        f"    raise SystemExit({message!r})",
     ]
 
 
 def _arguments(job: Job, prepared: LayerInput) -> dict[str, str]:
-    """Arguments of `upscale` as they are written."""
-    intensity = job.intensity
-    if isinstance(intensity, str) and intensity == "contrast":
-        intensity = prepared.contrast_limits
-    arguments = {
-        "axes": repr(prepared.axes.letters),
-        "device": repr(job.device),
-        "precision": repr(job.precision),
-        "tiling": repr(job.tiling),
-        "memory": repr(job.memory),
-        "self_ensemble": repr(job.self_ensemble),
-        "batch": repr(job.batch),
-        "intensity": repr(intensity if isinstance(intensity, str | Percentiles) else _numbers(intensity)),
-    }
-    if job.target is not None:
-        arguments["target"] = repr(job.target)
-        if prepared.pixel_size and prepared.unit is not None:
-            arguments |= {"pixel_size": _literal(prepared.pixel_size), "unit": repr(prepared.unit)}
+    """Return the arguments of `upscale` as Python expressions, by name."""
+    settings = job.settings
+    if settings.intensity == "contrast":
+        settings = replace(settings, intensity=prepared.contrast_limits)
+    arguments = {"axes": repr(prepared.axes.letters)}
+    for setting in settings.described():
+        value = getattr(settings, setting.name)
+        arguments[setting.name] = f"sr.{value!r}" if isinstance(value, Overlap | Percentiles) else repr(value)
+    if settings.target is None:
+        del arguments["target"]
+    elif prepared.pixel_size and prepared.unit is not None:
+        arguments |= {"pixel_size": _literal(prepared.pixel_size), "unit": repr(prepared.unit)}
     if prepared.part is not None:
         arguments["part"] = _part(prepared.part)
     return arguments
@@ -207,11 +187,11 @@ def _arguments(job: Job, prepared: LayerInput) -> dict[str, str]:
 
 def _part(part: Part) -> str:
     given = {"rows": part.rows, "columns": part.columns, "at": dict(part.at) or None, "margin": part.margin}
-    return f"Part({', '.join(f'{name}={_literal(value)}' for name, value in given.items() if value is not None)})"
+    return f"sr.Part({', '.join(f'{name}={_literal(value)}' for name, value in given.items() if value is not None)})"
 
 
 def _model(model: Model) -> str:
-    """Write how a model is loaded."""
+    """Return a Python expression that loads a model."""
     alpha = {} if model.alpha is None else {"alpha": repr(float(model.alpha))}
     mixing = {"mixing": repr("images")} if model.mixing == "images" else {}
     options = {**alpha, **mixing}
@@ -221,7 +201,7 @@ def _model(model: Model) -> str:
         pair = "".join(f", {name}={text}" for name, text in {**options, "scale": repr(model.scale)}.items())
         return f"sr.load_pair({files}{pair})"
     if model.source is None:
-        return f"None  # put the model {_quoted(model.name)} here: it came from no file"
+        return f"None  # put the model {_quoted(model.name)} here: it has no file"
     options["scale"] = repr(model.scale)
     if "upsampling" in settings:
         options["upsampling"] = repr(settings["upsampling"])
@@ -229,7 +209,7 @@ def _model(model: Model) -> str:
 
 
 def _weights(source: str | Path) -> str:
-    """Name a model that travels with the package; give the path of any other."""
+    """Return the name of a bundled model, or the path of any other, as a Python expression."""
     path = Path(source)
     return repr(path.stem if path.parent == bundled_folder() else str(source))
 
@@ -238,29 +218,23 @@ def _result_sizes(prepared: LayerInput) -> dict[str, float]:
     """Pixel sizes of the result, by axis letter."""
     axes: Axes = prepared.axes
     scale = prepared.kwargs["scale"]
-    own = {letter: axes.letters.index(letter) for letter in prepared.pixel_size}
-    return {letter: float(scale[axis]) for letter, axis in own.items()}
+    return {letter: float(scale[axes.letters.index(letter)]) for letter in prepared.pixel_size}
 
 
 def _literal(value: Any) -> str:
-    """Write plain values, numpy arrays and units as Python that gives them back."""
+    """Return plain values, numpy arrays and units as a Python expression."""
     if isinstance(value, np.ndarray):
         return _literal(value.tolist())
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{key!r}: {_literal(one)}' for key, one in value.items())}}}"
+        return f"{{{', '.join(f'{key!r}: {_literal(item)}' for key, item in value.items())}}}"
     if isinstance(value, list):
-        return f"[{', '.join(_literal(one) for one in value)}]"
+        return f"[{', '.join(_literal(item) for item in value)}]"
     if isinstance(value, tuple):
-        return f"({', '.join(_literal(one) for one in value)}{',' if len(value) == 1 else ''})"
+        return f"({', '.join(_literal(item) for item in value)}{',' if len(value) == 1 else ''})"
     if isinstance(value, np.generic):
         return repr(value.item())
-    # napari's units are objects of pint, which it takes by their names as well.
+    # napari accepts the names of its units, which are objects of pint.
     return repr(value if isinstance(value, bool | int | float | str | None) else str(value))
-
-
-def _numbers(pair: Any) -> tuple[float, float]:
-    low, high = pair
-    return float(low), float(high)
 
 
 def _quoted(name: str) -> str:

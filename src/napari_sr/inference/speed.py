@@ -1,4 +1,4 @@
-"""How fast this machine is with a network: measured once in a small run, and kept."""
+"""The speed of networks on this machine, measured once in a short calibration run and stored in a cache."""
 
 from __future__ import annotations
 
@@ -7,119 +7,135 @@ import os
 import platform
 import time
 from pathlib import Path
-from uuid import uuid4
 
 import numpy.typing as npt
 import torch
 from platformdirs import user_cache_dir
 from torch import Tensor
 
-from napari_sr.inference.channels import network_for, separate_colours
-from napari_sr.inference.device import describe_device
+from napari_sr.imaging.atomic import write_file
+from napari_sr.inference.channels import network_for, separate_colors
+from napari_sr.inference.compute.device import describe_device
+from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.inference.job import Job
-from napari_sr.inference.plane import PlaneRunner
-from napari_sr.inference.settings import Cancel, Overlap
+from napari_sr.progress import Cancel
+from napari_sr.settings import Overlap
 
 FOLDER_VARIABLE = "NAPARI_SR_CACHE"
 
-#: Seconds that a run must take to be believed, and the sides of the planes that are tried one after the other.
-ENOUGH = 0.25
+#: Least duration of a run, in seconds, from which a speed is computed.
+LEAST_SECONDS = 0.25
+#: Sides of the square planes of the calibration run, in pixels, in the order in which they are used.
 SIDES = (32, 64, 128, 256, 512, 1024)
 
 
 def speed_file() -> Path:
-    """File in which the speeds are kept; the variable NAPARI_SR_CACHE moves its folder. It need not exist."""
-    moved = os.environ.get(FOLDER_VARIABLE)
-    folder = Path(moved).expanduser() if moved else Path(user_cache_dir("napari-sr", appauthor=False))
+    """Return the path of the cache of speeds.
+
+    Returns
+    -------
+    Path
+        A file in the cache folder of the user, or in the folder that the environment variable NAPARI_SR_CACHE names. It
+        may not exist yet.
+    """
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    folder = Path(chosen).expanduser() if chosen else Path(user_cache_dir("napari-sr", appauthor=False))
     return folder / "speeds.json"
 
 
 def known_speed(job: Job, dtype: npt.DTypeLike, rgb: bool = False) -> float | None:
-    """Seconds for each pixel of a plane that goes through the network, as it was measured before.
+    """Return the speed of a job, if it has been measured.
 
     Parameters
     ----------
     job : Job
-        Its model, device and precision count; its image does not.
+        The job; the speed depends on its network, device, precision and tiling.
     dtype : dtype
-        Of the image, on which the precision may depend.
-    rgb : bool
-        Whether the planes have three colours.
+        Data type of the image, on which the precision may depend.
+    rgb : bool, default False
+        Whether the planes have three colors.
 
     Returns
     -------
     float or None
-        None where nothing was measured with this network, device, precision and torch.
+        Seconds for each pixel of a plane; None if it has not been measured, or with another version of torch.
     """
     speeds = _read()
     return speeds.get(_key(job, dtype, rgb))
 
 
 def measure_speed(job: Job, dtype: npt.DTypeLike, rgb: bool = False, *, cancel: Cancel = lambda: False) -> float:
-    """Measure the speed in a small run, and keep it; for any thread but the window's own.
+    """Measure the speed of a job in a short calibration run, and store it. Not for the main thread of a window.
 
     Parameters
     ----------
-    job, dtype, rgb
-        As `known_speed` takes them.
-    cancel : callable
-        Asked before every layer of the network.
+    job : Job
+        The job; the speed depends on its network, device, precision and tiling.
+    dtype : dtype
+        Data type of the image, on which the precision may depend.
+    rgb : bool, default False
+        Whether the planes have three colors.
+    cancel : callable, optional
+        Called before every layer of the network; returning True ends the run with `Cancelled`.
 
     Returns
     -------
     float
-        Seconds for each pixel.
+        Seconds for each pixel of a plane.
 
     Raises
     ------
     Cancelled
-        If `cancel` said yes; nothing is kept then.
+        If `cancel` returned True; nothing is stored then.
 
     Notes
     -----
-    Planes of noise, each twice as long as the last, until one takes a quarter of a second: so a slow network is tried
-    on a small plane, and a graphics card has enough to do. What a device does the first time is not counted.
+    Planes of noise are computed, each with twice the side of the one before, until one takes `LEAST_SECONDS`. A slow
+    network is so measured on a small plane, and a GPU on a large one. The first plane, which includes the
+    initialization of the device, is not counted.
     """
-    device, number = job.where(dtype)
-    separate = rgb and separate_colours(job.model.card)
+    device, number_format = job.where(dtype)
+    separate = rgb and separate_colors(job.model.card)
     network = network_for(job.model.network, job.model.card, 3 if rgb and not separate else 1)
-    tiling = "exact" if isinstance(job.tiling, Overlap) or job.tiling == "overlap" else job.tiling
-    runner = PlaneRunner(network, device, number, tiling, memory=job.memory, cancel=cancel)
+    tiling = (
+        "exact" if isinstance(job.settings.tiling, Overlap) or job.settings.tiling == "overlap" else job.settings.tiling
+    )
+    runner = PlaneRunner(network, device, number_format, tiling, memory=job.settings.memory, cancel=cancel)
     channels = int(network.in_channels)  # type: ignore[arg-type]
     seconds, side = 0.0, SIDES[0]
-    _through(runner, channels, SIDES[0])
+    _compute_noise(runner, channels, SIDES[0])
     for side in SIDES:
         started = time.perf_counter()
-        _through(runner, channels, side)
+        _compute_noise(runner, channels, side)
         seconds = time.perf_counter() - started
-        if seconds >= ENOUGH:
+        if seconds >= LEAST_SECONDS:
             break
     speed = seconds / side**2 * (3 if separate else 1)
-    keep_speed(job, dtype, rgb, speed)
+    store_speed(job, dtype, rgb, speed)
     return speed
 
 
-def _through(runner: PlaneRunner, channels: int, side: int) -> None:
+def _compute_noise(runner: PlaneRunner, channels: int, side: int) -> None:
     image = torch.rand(1, channels, side, side)
 
     def source(top: int, bottom: int, left: int, right: int) -> Tensor:
         return image[:, :, top:bottom, left:right]
 
-    # The parts arrive on the CPU, so the device has done its work by then.
+    # The blocks are copied to the CPU, so the device has finished when `run` returns.
     runner.run(source, 1, side, side, lambda top, left, part: None)
 
 
 def _key(job: Job, dtype: npt.DTypeLike, rgb: bool) -> str:
-    device, number = job.where(dtype)
+    device, number_format = job.where(dtype)
     model = job.model
     both = model.mixing == "images" and model.alpha not in (0, 1)
-    tiling = "none" if job.tiling == "none" else "exact"
+    tiling = "none" if job.settings.tiling == "none" else "exact"
     facts = {
         "device": _machine(device),
-        "precision": str(number).removeprefix("torch."),
+        "precision": str(number_format).removeprefix("torch."),
         "network": model.card.architecture.model_dump(mode="json"),
         "networks": 2 if both else 1,
-        "colours": (3 if rgb else 1, model.card.colour),
+        "colors": (3 if rgb else 1, model.card.color),
         "tiling": tiling,
     }
     return json.dumps(facts, sort_keys=True)
@@ -132,26 +148,36 @@ def _machine(device: torch.device) -> str:
 
 
 def _read() -> dict[str, float]:
-    """Speeds by key; none if another torch measured them, or there is no file that can be read."""
+    """Read the speeds by key; empty if they were measured with another version of torch, or the file cannot be read."""
     try:
-        kept = json.loads(speed_file().read_text(encoding="utf-8"))
-        if kept["torch"] != torch.__version__:
+        content = json.loads(speed_file().read_text(encoding="utf-8"))
+        if content["torch"] != torch.__version__:
             return {}
-        return {str(key): float(value) for key, value in kept["speeds"].items()}
+        return {str(key): float(value) for key, value in content["speeds"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        # A cache that is not there or is damaged is measured anew.
+        # A missing or damaged cache: the speed is measured again.
         return {}
 
 
-def keep_speed(job: Job, dtype: npt.DTypeLike, rgb: bool, speed: float) -> None:
-    """Keep a speed, seconds for each pixel, in place of what was known; where it cannot be written it is not kept."""
+def store_speed(job: Job, dtype: npt.DTypeLike, rgb: bool, speed: float) -> None:
+    """Store a speed in the cache, in place of an earlier one; ignored if the cache cannot be written.
+
+    Parameters
+    ----------
+    job : Job
+        The job; the speed depends on its network, device, precision and tiling.
+    dtype : dtype
+        Data type of the image, on which the precision may depend.
+    rgb : bool
+        Whether the planes have three colors.
+    speed : float
+        Seconds for each pixel of a plane.
+    """
     key, path = _key(job, dtype, rgb), speed_file()
     content = json.dumps({"torch": torch.__version__, "speeds": {**_read(), key: speed}}, indent=1)
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(content, encoding="utf-8")
-        temporary.replace(path)
+        write_file(path, content)
     except OSError:
-        # A home that cannot be written to costs a measurement each time, no more.
-        temporary.unlink(missing_ok=True)
+        # Without a cache the speed is measured each time.
+        return

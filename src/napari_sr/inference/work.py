@@ -1,10 +1,10 @@
-"""One run of a job: planes read, put through the network, and placed in the result."""
+"""One run of a job: planes are read, passed through the network, and written to the result."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,62 +14,79 @@ from torch import Tensor
 from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex, WritableArray
 from napari_sr.imaging.intensity import IntensityMap
 from napari_sr.imaging.part import crop
-from napari_sr.inference.channels import network_for, separate_colours
-from napari_sr.inference.device import describe_device
-from napari_sr.inference.memory import free_memory
+from napari_sr.inference.channels import network_for, separate_colors
+from napari_sr.inference.compute.device import describe_device
+from napari_sr.inference.compute.memory import free_memory
+from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.inference.opacity import CutoutReader
-from napari_sr.inference.plane import PlaneRunner
 from napari_sr.inference.region import Region, resize_opacity
 from napari_sr.inference.report import Report
 from napari_sr.inference.resampling import Resampling
-from napari_sr.inference.settings import Cancel, Progress
+from napari_sr.progress import Cancel, Progress
+from napari_sr.settings import JobSettings
+from napari_sr.zoo.model import Model
 
-if TYPE_CHECKING:
-    from napari_sr.inference.job import Job
-
-#: Pixels of the planes that go through together, with ``batch="auto"``.
+#: Pixels of all planes of a batch, with ``batch="auto"``.
 BATCH_PIXELS = {"cpu": 128 * 128, "cuda": 1024 * 1024, "mps": 512 * 512}
 
 
 class Work:
-    """One run of a job: what is counted while the planes go through.
+    """One run of a job, with the counts for its report.
 
     Parameters
     ----------
-    job : Job
-        What is done.
+    model : Model
+        The model.
+    settings : JobSettings
+        The settings.
     region : Region
-        What of the image, and what becomes of it.
-    maps : dict
-        Intensity maps of the whole image by channel.
-    dtype : dtype
-        Of the image's values.
-    progress, cancel : callable
-        As `Job.run` takes them.
+        The pixels that are read and computed.
+    maps : mapping of (int or None) to IntensityMap
+        Intensity maps of the whole image, by channel.
+    device : torch.device
+        Device that computes.
+    dtype : torch.dtype
+        Number format of the computation.
+    progress : callable
+        Called as ``progress(done, total)`` after every strip or tile.
+    cancel : callable
+        Called before every layer of the network; returning True ends the work with `Cancelled`.
+
+    Attributes
+    ----------
+    clipped : int
+        Values of the result that were outside the range of the data type and were clipped.
+
+    Raises
+    ------
+    InputError
+        If the memory budget is not valid.
     """
 
     def __init__(
         self,
-        job: Job,
+        model: Model,
+        settings: JobSettings,
         region: Region,
         maps: Mapping[int | None, IntensityMap],
-        dtype: Any,
+        device: torch.device,
+        dtype: torch.dtype,
         progress: Progress,
         cancel: Cancel,
     ) -> None:
-        self.job, self.region, self.maps, self.progress = job, region, maps, progress
-        self.card, self.scale = job.model.card, job.model.scale
-        self.device, self.dtype = job.where(dtype)
+        self.model, self.settings, self.region, self.maps, self.progress = model, settings, region, maps, progress
+        self.card, self.scale = model.card, model.scale
+        self.device, self.dtype = device, dtype
         rgb = region.axes.rgb
-        self.separate = rgb and separate_colours(self.card)
-        network = network_for(job.model.network, self.card, 3 if rgb and not self.separate else 1)
+        self.separate = rgb and separate_colors(self.card)
+        network = network_for(model.network, self.card, 3 if rgb and not self.separate else 1)
         self.runner = PlaneRunner(
             network,
             self.device,
             self.dtype,
-            job.tiling,
-            memory=job.memory,
-            self_ensemble=job.self_ensemble,
+            settings.tiling,
+            memory=settings.memory,
+            self_ensemble=settings.self_ensemble,
             cancel=cancel,
         )
         self.ranges = region.read(int(network.receptive_radius), int(network.alignment))  # type: ignore[arg-type]
@@ -78,7 +95,27 @@ class Work:
         self.clipped = 0
 
     def run(self, image: ImageArray, out: WritableArray) -> float:
-        """Put all planes through, the first alone so that something is there soon; give the seconds it took."""
+        """Compute all planes.
+
+        Parameters
+        ----------
+        image : array
+            The whole image.
+        out : array
+            Where the result is written, of the region's shape.
+
+        Returns
+        -------
+        float
+            Duration, in seconds.
+
+        Raises
+        ------
+        InputError
+            If the device has too little memory, or resized planes do not fit into memory.
+        Cancelled
+            If `cancel` returned True.
+        """
         started = time.perf_counter()
         read = crop(image, self.ranges)
         indices = list(self.axes.plane_indices())
@@ -86,35 +123,36 @@ class Work:
         done = 0
         self.progress(0, unit * len(indices))
         while done < len(indices):
-            group = indices[done : done + (1 if done == 0 else self._batch())]
+            # The first plane alone, so that a part of the result is there soon.
+            batch = indices[done : done + (1 if done == 0 else self._batch_size())]
 
-            def step(part: int, total: int, before: int = done, count: int = len(group)) -> None:
+            def batch_progress(part: int, total: int, before: int = done, count: int = len(batch)) -> None:
                 self.progress(unit * before + unit * count * part // total, unit * len(indices))
 
-            self._group(image, read, out, group, step)
+            self._compute_batch(image, read, out, batch, batch_progress)
             if self.axes.rgba:
-                self._opacities(image, out, group)
-            done += len(group)
+                self._resize_opacities(image, out, batch)
+            done += len(batch)
         return time.perf_counter() - started
 
-    def _batch(self) -> int:
-        """Planes that go through together: small ones, since a large one keeps the device busy alone."""
-        if self.job.batch != "auto":
-            return self.job.batch
+    def _batch_size(self) -> int:
+        """Number of planes of a batch: several small ones, or a single one that is large enough for the device."""
+        if self.settings.batch != "auto":
+            return self.settings.batch
         pixels = BATCH_PIXELS.get(self.device.type, BATCH_PIXELS["cpu"])
         return max(1, min(32, pixels // (self.height * self.width)))
 
-    def _group(
+    def _compute_batch(
         self,
-        whole: ImageArray,
         image: ImageArray,
+        read: ImageArray,
         out: WritableArray,
-        group: list[PlaneIndex],
-        step: Callable[[int, int], None],
+        batch: list[PlaneIndex],
+        progress: Callable[[int, int], None],
     ) -> None:
-        """Upscale some planes together, in the layer's own dtype and values."""
-        readers = [self._reader(whole, image, index) for index in group]
-        maps = [self.maps[self._channel(index)] for index in group]
+        """Upscale planes together, and write them in the data type of the image; `read` is the part that is read."""
+        readers = [self._reader(image, read, index) for index in batch]
+        maps = [self.maps[self._channel(index)] for index in batch]
 
         def source(top: int, bottom: int, left: int, right: int) -> Tensor:
             parts = []
@@ -126,85 +164,99 @@ class Work:
 
         def place(top: int, left: int, values: NDArray[np.float32]) -> None:
             rows, columns = slice(top, top + values.shape[2]), slice(left, left + values.shape[3])
-            for index, intensity, plane in zip(group, maps, values, strict=True):
+            for index, intensity, plane in zip(batch, maps, values, strict=True):
                 restored, clipped = intensity.inverse(plane, image.dtype)
                 self.clipped += clipped
                 restored = np.moveaxis(restored, 0, -1) if self.axes.rgb else restored[0]
                 self.axes.place(out, self.axes.part(index, rows, columns, slice(0, 3)), restored)
 
         rows, columns = self.region.rows, self.region.columns
-        resampling = Resampling(len(group), 3 if self.axes.rgb else 1, rows, columns) if self.region.resized else None
+        resampling = Resampling(len(batch), 3 if self.axes.rgb else 1, rows, columns) if self.region.resized else None
         first = (self.scale * self.ranges[self.axes.y][0], self.scale * self.ranges[self.axes.x][0])
 
         def sink(top: int, left: int, part: Tensor) -> None:
             values = part.numpy()
             if self.separate:
-                values = values.reshape(len(group), 3, *values.shape[2:])
-            # The margin around a part was only read so that the part is right.
-            above, down = _kept(first[0] + top, values.shape[2], rows.kept)
-            before, across = _kept(first[1] + left, values.shape[3], columns.kept)
-            values = values[:, :, down, across]
+                values = values.reshape(len(batch), 3, *values.shape[2:])
+            # Without the margin around the part.
+            above, inner_rows = _within(first[0] + top, values.shape[2], rows.network_range)
+            before, inner_columns = _within(first[1] + left, values.shape[3], columns.network_range)
+            values = values[:, :, inner_rows, inner_columns]
             if values.size:
                 (place if resampling is None else resampling.add)(above, before, values)
 
-        planes = len(group) * (3 if self.separate else 1)
-        self.runner.run(source, planes, self.height, self.width, sink, step)
+        planes = len(batch) * (3 if self.separate else 1)
+        self.runner.run(source, planes, self.height, self.width, sink, progress)
         if resampling is not None:
             place(0, 0, resampling.result)
 
-    def _reader(self, whole: ImageArray, image: ImageArray, index: PlaneIndex) -> _Reader | CutoutReader:
-        """A reader of one plane; of RGBA the colors are spread where nothing is visible."""
+    def _reader(self, image: ImageArray, read: ImageArray, index: PlaneIndex) -> _PlaneReader | CutoutReader:
+        """Reader of one plane; for RGBA one that spreads the colors to transparent pixels."""
         if not self.axes.rgba:
-            return _Reader(self.axes, image, index)
+            return _PlaneReader(self.axes, read, index)
         return CutoutReader(
             self.region.axes,
-            whole,
-            self._moved(index),
+            image,
+            self._in_image(index),
             top=self.ranges[self.axes.y][0],
             left=self.ranges[self.axes.x][0],
             height=self.height,
             width=self.width,
-            keep=isinstance(whole, np.ndarray) or _fits(self.axes, image),
+            keep=isinstance(image, np.ndarray) or _is_small(self.axes, read),
         )
 
-    def _moved(self, index: PlaneIndex) -> PlaneIndex:
+    def _in_image(self, index: PlaneIndex) -> PlaneIndex:
         """Index in the whole image of a plane of the part."""
         return tuple(
             entry if isinstance(entry, slice) else entry + start
             for entry, (start, _) in zip(index, self.region.ranges, strict=True)
         )
 
-    def _opacities(self, image: ImageArray, out: WritableArray, group: list[PlaneIndex]) -> None:
-        """Resize the A of RGBA."""
+    def _resize_opacities(self, image: ImageArray, out: WritableArray, batch: list[PlaneIndex]) -> None:
+        """Resize the alpha channel of RGBA planes."""
         whole = slice(None)
         axes, region = self.region.axes, self.region
         (rows, down), (columns, across) = region.rows.opacity(), region.columns.opacity()
-        for index in group:
-            opacity = axes.plane(image, axes.part(self._moved(index), slice(*rows), slice(*columns), 3))
+        for index in batch:
+            opacity = axes.plane(image, axes.part(self._in_image(index), slice(*rows), slice(*columns), 3))
             self.axes.place(out, self.axes.part(index, whole, whole, 3), resize_opacity(opacity, down, across))
 
     def _channel(self, index: PlaneIndex) -> int | None:
-        """Number of a plane's channel in the whole image."""
+        """Number of the channel of a plane in the whole image; None without separate channels."""
         channel = self.axes.channel_of(index)
         return None if channel is None else channel + self.region.first_channel
 
     def _used_maps(self) -> dict[int | None, IntensityMap]:
-        """Intensity maps of the channels that the part has."""
+        """Intensity maps of the channels of the part."""
         channels = dict.fromkeys(self._channel(index) for index in self.axes.plane_indices())
         return {channel: self.maps[channel] for channel in channels}
 
     def report(self, seconds: float, size: int) -> Report:
-        """Say what was done, for a result of `size` values."""
+        """Return the report of the run.
+
+        Parameters
+        ----------
+        seconds : float
+            Duration, in seconds.
+        size : int
+            Number of values of the result.
+
+        Returns
+        -------
+        Report
+            The report.
+        """
         return Report(
-            model=self.job.model.name,
-            alpha=self.job.model.alpha,
-            mixing=self.job.model.mixing,
+            model=self.model.name,
+            alpha=self.model.alpha,
+            mixing=self.model.mixing,
             scale=self.scale,
             factors=(self.region.rows.factor, self.region.columns.factor),
             part=None if self.region.whole else dict(zip(self.axes.letters, self.region.ranges, strict=True)),
             device=describe_device(self.device),
             precision=str(self.dtype).removeprefix("torch."),
-            tiling=self.runner.used,
+            tiling=self.runner.tiling,
+            not_exact_because=self.runner.not_exact_because,
             intensity={"" if c is None else str(c): (m.low, m.high) for c, m in self._used_maps().items()},
             planes=self.axes.plane_count,
             strips=self.runner.strips,
@@ -217,13 +269,13 @@ class Work:
         )
 
 
-class _Reader:
-    """Reads the parts of one plane; a plane that is not in memory is brought there whole when it is small beside it."""
+class _PlaneReader:
+    """Reads parts of one plane; the plane is loaded once as a whole if it is small compared with the free memory."""
 
     def __init__(self, axes: Axes, image: ImageArray, index: PlaneIndex) -> None:
         self._axes, self._image, self._index = axes, image, index
-        keep = isinstance(image, np.ndarray) or _fits(axes, image)
-        self._plane = axes.plane(image, index) if keep else None
+        whole = isinstance(image, np.ndarray) or _is_small(axes, image)
+        self._plane = axes.plane(image, index) if whole else None
 
     def part(self, rows: slice, columns: slice) -> NDArray[Any]:
         """Some rows and columns, (Y, X) or (Y, X, 3)."""
@@ -233,13 +285,13 @@ class _Reader:
         return self._axes.plane(self._image, self._axes.part(self._index, rows, columns, slice(0, 3)))
 
 
-def _fits(axes: Axes, image: ImageArray) -> bool:
-    """Whether a plane is small beside the memory that is free."""
+def _is_small(axes: Axes, image: ImageArray) -> bool:
+    """Whether a plane is small compared with the free memory."""
     pixels = axes.shape[axes.y] * axes.shape[axes.x] * (axes.shape[-1] if axes.rgb else 1)
     return bool(pixels * np.dtype(image.dtype).itemsize < free_memory(torch.device("cpu")) // 8)
 
 
-def _kept(start: int, count: int, kept: tuple[int, int]) -> tuple[int, slice]:
-    """Where a piece begins in what is kept of the network's result, and which of its pixels are."""
-    first, last = max(start, kept[0]), min(start + count, kept[1])
-    return first - kept[0], slice(first - start, max(last, first) - start)
+def _within(start: int, count: int, limits: tuple[int, int]) -> tuple[int, slice]:
+    """Position, relative to a range, of the part of `count` pixels from `start` on that lies in it; and its slice."""
+    first, last = max(start, limits[0]), min(start + count, limits[1])
+    return first - limits[0], slice(first - start, max(last, first) - start)

@@ -1,4 +1,4 @@
-"""What the papers define, as torch modules and nothing else."""
+"""The networks of the papers as torch modules."""
 
 from napari_sr.networks.msrresnet import MSRResNet
 from napari_sr.networks.rrdbnet import RRDBNet

@@ -1,4 +1,4 @@
-"""Discriminators: the judges that an adversarial loss trains against. They upscale nothing."""
+"""Discriminators of adversarial losses: networks that distinguish true images from generated ones."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 
-def _judge(features: int, side: int, hidden: int) -> nn.Sequential:
+def _classifier(features: int, side: int, hidden: int) -> nn.Sequential:
+    """Return the two fully connected layers at the end of a discriminator."""
     return nn.Sequential(nn.Linear(features * side**2, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, 1))
 
 
-def _after(side: int, kernel: int, halvings: int) -> int:
-    """Side of a patch after so many convolutions of stride 2 and padding 1."""
-    for _ in range(halvings):
+def _side_after(side: int, kernel: int, count: int) -> int:
+    """Return the side of a patch after `count` convolutions of stride 2 and padding 1."""
+    for _ in range(count):
         side = (side + 2 - kernel) // 2 + 1
     if side < 1:
         raise ValueError("The patch is too small for this discriminator.")
@@ -25,12 +26,17 @@ class SRGANDiscriminator(nn.Module):
 
     Parameters
     ----------
-    channels : int
-        Of the images.
-    patch : int
-        Side of a high-resolution patch; 96 in the paper.
-    features : int
-        Of the first layer; 64 in the paper.
+    channels : int, default 3
+        Number of channels of the images.
+    patch : int, default 96
+        Side of a high-resolution patch in pixels, at least 9; 96 in the paper.
+    features : int, default 64
+        Number of features of the first layer; 64 in the paper.
+
+    Raises
+    ------
+    ValueError
+        If the patch is too small.
 
     References
     ----------
@@ -49,11 +55,11 @@ class SRGANDiscriminator(nn.Module):
             layers.append(nn.LeakyReLU(0.2))
             before = width
         self.features = nn.Sequential(*layers)
-        self.judge = _judge(before, _after(patch, 3, 4), 1024)
+        self.classifier = _classifier(before, _side_after(patch, 3, 4), 1024)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, channels, patch, patch) to (N, 1): how real, before any sigmoid."""
-        out: Tensor = self.judge(self.features(x).flatten(1))
+        """Map (N, channels, patch, patch) to the logits (N, 1); the larger, the more likely the image is true."""
+        out: Tensor = self.classifier(self.features(x).flatten(1))
         return out
 
 
@@ -62,12 +68,17 @@ class ESRGANDiscriminator(nn.Module):
 
     Parameters
     ----------
-    channels : int
-        Of the images.
-    patch : int
-        Side of a high-resolution patch, at least 32; 128 in the paper.
-    features : int
-        Of the first layer; 64 in the paper.
+    channels : int, default 3
+        Number of channels of the images.
+    patch : int, default 128
+        Side of a high-resolution patch in pixels, at least 32; 128 in the paper.
+    features : int, default 64
+        Number of features of the first layer; 64 in the paper.
+
+    Raises
+    ------
+    ValueError
+        If the patch is too small.
 
     References
     ----------
@@ -80,7 +91,7 @@ class ESRGANDiscriminator(nn.Module):
         layers: list[nn.Module] = []
         before = channels
         for n, width in enumerate(widths):
-            # By turns 3 x 3, and 4 x 4 with stride 2; only the first has a bias and no batch normalisation.
+            # Alternately 3 x 3, and 4 x 4 with stride 2; only the first has a bias and no batch normalization.
             kernel, stride = ((3, 1), (4, 2))[n % 2]
             layers.append(nn.Conv2d(before, width, kernel, stride, padding=1, bias=n == 0))
             if n:
@@ -88,23 +99,23 @@ class ESRGANDiscriminator(nn.Module):
             layers.append(nn.LeakyReLU(0.2))
             before = width
         self.features = nn.Sequential(*layers)
-        self.judge = _judge(before, _after(patch, 4, 5), 100)
+        self.classifier = _classifier(before, _side_after(patch, 4, 5), 100)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, channels, patch, patch) to (N, 1): how real, before any sigmoid."""
-        out: Tensor = self.judge(self.features(x).flatten(1))
+        """Map (N, channels, patch, patch) to the logits (N, 1); the larger, the more likely the image is true."""
+        out: Tensor = self.classifier(self.features(x).flatten(1))
         return out
 
 
 class UNetDiscriminator(nn.Module):
-    """A U-Net with spectral normalisation, which judges every pixel.
+    """A U-Net with spectral normalization that classifies every pixel.
 
     Parameters
     ----------
-    channels : int
-        Of the images.
-    features : int
-        Of the first layer; 64 as published.
+    channels : int, default 3
+        Number of channels of the images.
+    features : int, default 64
+        Number of features of the first layer; 64 as published.
 
     References
     ----------
@@ -127,7 +138,7 @@ class UNetDiscriminator(nn.Module):
         self.last = nn.Conv2d(n, 1, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, channels, H, W) to (N, 1, H, W): how real each pixel is, before any sigmoid; H and W at least 8."""
+        """Map (N, channels, H, W), H and W at least 8, to the logits of every pixel, (N, 1, H, W)."""
         levels = [functional.leaky_relu(self.first(x), 0.2)]
         for down in self.down:
             levels.append(functional.leaky_relu(down(levels[-1]), 0.2))

@@ -1,24 +1,26 @@
-"""Two networks of which the results are mixed, not the weights."""
+"""A network whose result is the weighted average of the results of two networks."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
+from napari_sr.networks.conditioning import folded
+
 
 class ImageMixture(nn.Module):
-    """Both networks see the image, and their two results are mixed pixel by pixel.
+    """The average of the results of two networks, pixel by pixel.
 
     Parameters
     ----------
     first, second : nn.Module
         Two networks of one kind; they are shared, not copied.
     alpha : float
-        Share of the second, in [0, 1].
+        Weight of the second result, from 0 to 1.
 
     Notes
     -----
-    ``(1 - alpha) first(x) + alpha second(x)``. What Wang et al. compare network interpolation with: it keeps the
-    artefacts of the second, only fainter, and costs both networks.
+    The result is ``(1 - alpha) first(x) + alpha second(x)``. Wang et al. compare network interpolation with it: it
+    keeps the artifacts of the second network, only fainter, and both networks have to be computed.
 
     References
     ----------
@@ -34,7 +36,14 @@ class ImageMixture(nn.Module):
         self.alignment: int = first.alignment  # type: ignore[assignment]
         self.receptive_radius: int = first.receptive_radius  # type: ignore[assignment]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, in_channels, H, W) to (N, out_channels, scale H, scale W)."""
-        out: Tensor = (1 - self.alpha) * self.first(x) + self.alpha * self.second(x)
+        self.noise_plane = bool(getattr(first, "noise_plane", False))
+
+    def folded(self, blur: float = 0.0) -> ImageMixture:
+        """Return the mixture of both networks for one blur (`napari_sr.networks.conditioning.folded`)."""
+        return ImageMixture(folded(self.first, blur), folded(self.second, blur), self.alpha).eval()
+
+    def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Map (N, in_channels, H, W) to (N, out_channels, scale H, scale W); `noise` is for networks with a plane."""
+        both = (x, noise) if self.noise_plane else (x,)
+        out: Tensor = (1 - self.alpha) * self.first(*both) + self.alpha * self.second(*both)
         return out

@@ -1,4 +1,4 @@
-"""MSRResNet: SRResNet without batch normalisation, as BasicSR and KAIR publish it."""
+"""MSRResNet: SRResNet without batch normalization, as in BasicSR and KAIR."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from napari_sr.networks.doublings import enlargements
-from napari_sr.networks.receptive import Convolutions, Enlarge, receptive_radius
-from napari_sr.networks.upsample import Upsample
+from napari_sr.networks.receptive import ConvolutionReach, UpsamplingReach, receptive_radius
+from napari_sr.networks.upsample import Upsample, upsampling_factors
 
 
 class PlainResidualBlock(nn.Module):
-    """conv - ReLU - conv, added to its input."""
+    """Residual block: convolution, ReLU and convolution, added to the input.
+
+    Parameters
+    ----------
+    features : int
+        Number of features.
+    """
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -27,24 +32,29 @@ class PlainResidualBlock(nn.Module):
 
 
 class MSRResNet(nn.Module):
-    """The PSNR baseline of the ESRGAN authors: residual blocks, pixel shuffles, a long skip from the enlarged input.
+    """The PSNR baseline of the ESRGAN authors: residual blocks, pixel shuffles and the upsampled input added.
 
     Parameters
     ----------
-    scale : {1, 2, 3, 4, 8}
-        Factor.
-    in_channels, out_channels : int
-        Channels of the images.
+    scale : {1, 2, 3, 4, 8}, default 4
+        Upsampling factor.
+    in_channels, out_channels : int, default 3
+        Number of channels of the images.
     features, blocks : int
-        64 and 16 in the published weights.
-    skip : {"bilinear", "none"}
-        The long skip from the input.
-    last_bias : bool
+        Number of features and of residual blocks; by default 64 and 16, as in the published weights.
+    skip : {"bilinear", "none"}, default "bilinear"
+        Interpolation of the input that is added to the output.
+    last_bias : bool, default True
         Whether the last convolution has a bias.
+
+    Raises
+    ------
+    ValueError
+        If the factor is another one, or the input is added and the numbers of channels differ.
 
     References
     ----------
-    BasicSR's ``srresnet_arch``; C. Ledig et al., arXiv:1609.04802, for what it simplifies.
+    BasicSR, ``srresnet_arch``; C. Ledig et al., arXiv:1609.04802, for the network that it simplifies.
     """
 
     def __init__(
@@ -60,14 +70,14 @@ class MSRResNet(nn.Module):
     ) -> None:
         super().__init__()
         if skip == "bilinear" and in_channels != out_channels:
-            raise ValueError("A long skip needs as many channels out as in.")
-        factors = enlargements(scale)
+            raise ValueError("A long skip needs as many output channels as input channels.")
+        factors = upsampling_factors(scale)
         self.scale = scale
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.alignment = 1
-        tail = [step for f in factors for step in (Convolutions(1), Enlarge(f))]
-        self.receptive_radius = receptive_radius([Convolutions(1, 1 + 2 * blocks), *tail, Convolutions(1, 2)])
+        tail = [step for f in factors for step in (ConvolutionReach(1), UpsamplingReach(f))]
+        self.receptive_radius = receptive_radius([ConvolutionReach(1, 1 + 2 * blocks), *tail, ConvolutionReach(1, 2)])
         self.conv_first = nn.Conv2d(in_channels, features, 3, padding=1)
         self.body = nn.Sequential(*(PlainResidualBlock(features) for _ in range(blocks)))
         for n, factor in enumerate(factors):
@@ -79,7 +89,7 @@ class MSRResNet(nn.Module):
         self.skip = Upsample(scale, "bilinear") if skip == "bilinear" else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, in_channels, H, W) to (N, out_channels, scale H, scale W), values in [0, 1] as trained."""
+        """Map (N, in_channels, H, W) to (N, out_channels, scale H, scale W); trained with values in [0, 1]."""
         deep = self.body(self.lrelu(self.conv_first(x)))
         for n, shuffle in enumerate(self.shuffles):
             deep = self.lrelu(shuffle(getattr(self, f"upconv{n + 1}")(deep)))

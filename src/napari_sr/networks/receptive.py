@@ -1,4 +1,4 @@
-"""The receptive radius of a chain of layers: how far, in pixels of the input, one output pixel sees."""
+"""The receptive radius of a chain of layers, in pixels of the input."""
 
 from __future__ import annotations
 
@@ -10,57 +10,79 @@ from napari_sr.imaging.resize import Kernel, reach_of
 
 
 @dataclass(frozen=True)
-class Convolutions:
-    """`count` convolutions, each reaching `radius` pixels to every side, at one resolution."""
+class ConvolutionReach:
+    """Convolutions at one resolution.
+
+    Parameters
+    ----------
+    radius : int
+        Radius of the kernel in pixels.
+    count : int, default 1
+        Number of such convolutions.
+    """
 
     radius: int
     count: int = 1
 
 
 @dataclass(frozen=True)
-class Enlarge:
-    """Enlargement by `factor` with a kernel; a pixel shuffle reads as "nearest" does."""
+class UpsamplingReach:
+    """Upsampling with an interpolation kernel.
+
+    Parameters
+    ----------
+    factor : int
+        Upsampling factor.
+    kernel : {"nearest", "bilinear", "bicubic", "lanczos3"}, default "nearest"
+        Interpolation kernel; a pixel shuffle depends on the same pixels as "nearest".
+    """
 
     factor: int
     kernel: Kernel = "nearest"
 
 
 @dataclass(frozen=True)
-class Unshuffle:
-    """A pixel unshuffle: `factor` x `factor` pixels become the channels of one."""
+class UnshufflingReach:
+    """A pixel unshuffle: `factor` x `factor` pixels become the channels of one pixel.
+
+    Parameters
+    ----------
+    factor : int
+        Downsampling factor.
+    """
 
     factor: int
 
 
-Step = Convolutions | Enlarge | Unshuffle
+LayerReach = ConvolutionReach | UpsamplingReach | UnshufflingReach
 
 
-def receptive_radius(steps: Sequence[Step]) -> int:
-    """Radius in pixels of the input that one pixel of the output depends on, by following an interval backwards.
+def receptive_radius(layers: Sequence[LayerReach]) -> int:
+    """Return the radius, in pixels of the input, on which one pixel of the output depends.
 
     Parameters
     ----------
-    steps : sequence of Convolutions, Enlarge or Unshuffle
-        The longest path from the input to the output, in the order in which the image goes through.
+    layers : sequence of ConvolutionReach, UpsamplingReach or UnshufflingReach
+        The longest path from the input to the output, in the order of the computation.
 
     Returns
     -------
     int
-        The largest distance, over all phases of the output grid, between the input pixel below an output pixel and
-        the farthest input pixel that can change it.
+        Over all phases of the output grid, the largest distance between the input pixel below an output pixel and the
+        farthest input pixel on which it depends.
     """
-    enlarged = prod(s.factor for s in steps if isinstance(s, Enlarge))
-    shrunk = prod(s.factor for s in steps if isinstance(s, Unshuffle))
+    upsampling = prod(layer.factor for layer in layers if isinstance(layer, UpsamplingReach))
+    downsampling = prod(layer.factor for layer in layers if isinstance(layer, UnshufflingReach))
     radius = 0
-    for output in range(enlarged * shrunk):
+    for output in range(upsampling * downsampling):
         low = high = output
-        for step in reversed(steps):
-            if isinstance(step, Convolutions):
-                low, high = low - step.radius * step.count, high + step.radius * step.count
-            elif isinstance(step, Enlarge):
-                low, high = reach_of(step.kernel, step.factor, low, high)
+        for layer in reversed(layers):
+            if isinstance(layer, ConvolutionReach):
+                low, high = low - layer.radius * layer.count, high + layer.radius * layer.count
+            elif isinstance(layer, UpsamplingReach):
+                low, high = reach_of(layer.kernel, layer.factor, low, high)
             else:
-                low, high = low * step.factor, high * step.factor + step.factor - 1
-        below = output * shrunk // enlarged
+                low, high = low * layer.factor, high * layer.factor + layer.factor - 1
+        below = output * downsampling // upsampling
         radius = max(radius, below - low, high - below)
     return radius

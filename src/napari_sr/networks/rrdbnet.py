@@ -1,39 +1,59 @@
-"""RRDBNet: the generator of ESRGAN, residual-in-residual dense blocks without batch normalisation."""
+"""RRDBNet, the generator of ESRGAN: residual-in-residual dense blocks without batch normalization."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import deepcopy
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from napari_sr.networks.doublings import enlargements
-from napari_sr.networks.receptive import Convolutions, Enlarge, Unshuffle, receptive_radius
+from napari_sr.networks.conditioning import BlurGate, fold, gated, zero_sum
+from napari_sr.networks.receptive import ConvolutionReach, UnshufflingReach, UpsamplingReach, receptive_radius
 from napari_sr.networks.unshuffle import CropTo, PadUnshuffle
-from napari_sr.networks.upsample import Upsample
+from napari_sr.networks.upsample import Upsample, upsampling_factors
 
-#: Scale of every residual (Wang et al., section 3.1: "residual scaling").
+Padding = Literal["zeros", "replicate"]
+
+#: Factor on every residual (Wang et al., section 3.1, "residual scaling").
 RESIDUAL_SCALE = 0.2
 
 
 class DenseBlock(nn.Module):
-    """Five convolutions, each seeing the outputs of all before it, added to the input after scaling by 0.2.
+    """Dense block: five convolutions, each of all outputs before it, added to the input after scaling by 0.2.
 
-    With `plus`, the residuals of ESRGAN+ (Rakotonirina & Rasoanaivo, arXiv:2001.08073) are added inside.
+    Parameters
+    ----------
+    features : int
+        Number of features of the input and the output.
+    growth : int
+        Number of features that each convolution adds.
+    plus : bool
+        Whether the block has the inner residuals of ESRGAN+ (Rakotonirina & Rasoanaivo, arXiv:2001.08073).
+    bias : bool
+        Whether the convolutions have biases.
+    padding : {"zeros", "replicate"}
+        Border of the features.
     """
 
-    def __init__(self, features: int, growth: int, plus: bool) -> None:
+    def __init__(self, features: int, growth: int, plus: bool, bias: bool, padding: Padding) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(features, growth, 3, padding=1)
-        self.conv2 = nn.Conv2d(features + growth, growth, 3, padding=1)
-        self.conv3 = nn.Conv2d(features + 2 * growth, growth, 3, padding=1)
-        self.conv4 = nn.Conv2d(features + 3 * growth, growth, 3, padding=1)
-        self.conv5 = nn.Conv2d(features + 4 * growth, features, 3, padding=1)
+
+        def conv(channels: int, outputs: int) -> nn.Conv2d:
+            return nn.Conv2d(channels, outputs, 3, padding=1, padding_mode=padding, bias=bias)
+
+        self.conv1 = conv(features, growth)
+        self.conv2 = conv(features + growth, growth)
+        self.conv3 = conv(features + 2 * growth, growth)
+        self.conv4 = conv(features + 3 * growth, growth)
+        self.conv5 = conv(features + 4 * growth, features)
         self.conv1x1 = nn.Conv2d(features, growth, 1, bias=False) if plus else None
         self.lrelu = nn.LeakyReLU(0.2)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, features, H, W) to the same shape."""
+    def forward(self, x: Tensor, gate: Tensor | None = None) -> Tensor:
+        """Map (N, features, H, W) to the same shape; `gate` multiplies the output of the last convolution."""
         x1 = self.lrelu(self.conv1(x))
         x2 = self.lrelu(self.conv2(torch.cat((x, x1), 1)))
         if self.conv1x1 is not None:
@@ -42,45 +62,88 @@ class DenseBlock(nn.Module):
         x4 = self.lrelu(self.conv4(torch.cat((x, x1, x2, x3), 1)))
         if self.conv1x1 is not None:
             x4 = x4 + x2
-        x5 = self.conv5(torch.cat((x, x1, x2, x3, x4), 1))
+        x5 = gated(self.conv5(torch.cat((x, x1, x2, x3, x4), 1)), gate)
         out: Tensor = x5 * RESIDUAL_SCALE + x
         return out
 
 
 class RRDB(nn.Module):
-    """Three dense blocks, added to the input after scaling by 0.2 (Wang et al., figure 4)."""
+    """Residual-in-residual dense block: three dense blocks, added to the input after scaling by 0.2.
 
-    def __init__(self, features: int, growth: int, plus: bool) -> None:
+    Parameters
+    ----------
+    features, growth : int
+        Number of features, and number of features that each convolution adds.
+    plus : bool
+        Whether the dense blocks are those of ESRGAN+.
+    bias : bool
+        Whether the convolutions have biases.
+    padding : {"zeros", "replicate"}
+        Border of the features.
+
+    References
+    ----------
+    X. Wang et al., arXiv:1809.00219, figure 4.
+    """
+
+    def __init__(self, features: int, growth: int, plus: bool, bias: bool, padding: Padding) -> None:
         super().__init__()
-        self.rdb1 = DenseBlock(features, growth, plus)
-        self.rdb2 = DenseBlock(features, growth, plus)
-        self.rdb3 = DenseBlock(features, growth, plus)
+        self.rdb1 = DenseBlock(features, growth, plus, bias, padding)
+        self.rdb2 = DenseBlock(features, growth, plus, bias, padding)
+        self.rdb3 = DenseBlock(features, growth, plus, bias, padding)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, features, H, W) to the same shape."""
-        out: Tensor = self.rdb3(self.rdb2(self.rdb1(x))) * RESIDUAL_SCALE + x
+    def forward(self, x: Tensor, gates: Sequence[Tensor | None] = (None, None, None)) -> Tensor:
+        """Map (N, features, H, W) to the same shape; `gates` are those of the three dense blocks."""
+        deep = self.rdb3(self.rdb2(self.rdb1(x, gates[0]), gates[1]), gates[2])
+        out: Tensor = deep * RESIDUAL_SCALE + x
         return out
 
 
 class RRDBNet(nn.Module):
-    """The generator of Wang et al.
+    """The generator of ESRGAN, with extensions that are off by default.
 
     Parameters
     ----------
-    scale : {1, 2, 3, 4, 8}
-        Factor of the whole network.
-    in_channels, out_channels : int
-        Channels of the images.
+    scale : {1, 2, 3, 4, 8}, default 4
+        Upsampling factor of the whole network.
+    in_channels, out_channels : int, default 3
+        Number of channels of the images.
     features, growth, blocks : int
-        Features of the trunk, features that each dense convolution adds, number of RRDBs; 64, 32, 23 in the paper.
-    unshuffle : {1, 2, 4}
-        Factor of a pixel unshuffle on the way in. Real-ESRGAN's x2 has 2 (12 channels at the first convolution) and
-        its x1 has 4; the plain form has 1. Images are padded by their edge to a whole number of groups, and cropped
-        after.
-    skip : {"none", "bilinear"}
-        A long skip from the input, interpolated, to the output; the paper has none.
-    plus : bool
-        The dense blocks of ESRGAN+.
+        Number of features of the trunk, number of features that each dense convolution adds, and number of RRDBs; by
+        default 64, 32 and 23, as in the paper.
+    unshuffle : {1, 2, 4}, default 1
+        Factor of a pixel unshuffle before the first convolution: 2 in Real-ESRGAN's x2 model, whose first convolution
+        has 12 channels, 4 in its x1 model, and 1 for none. The image is padded with its edge pixels to a multiple of
+        the factor, and the result is cropped.
+    skip : {"none", "bilinear", "bicubic"}, default "none"
+        Interpolation of the input that is added to the output; the paper has none.
+    plus : bool, default False
+        Whether the dense blocks are those of ESRGAN+.
+    bias : bool, default True
+        Whether convolutions have biases, as in the paper.
+    zero_sum : bool, default False
+        The mean of each first kernel over each image plane is subtracted, so that only the skip transfers the level of
+        an image.
+    padding : {"zeros", "replicate"}, default "zeros"
+        Border of the image and of all features; the paper pads with zeros.
+    noise_plane : bool, default False
+        Whether a second input holds the standard deviation of each pixel's noise, in the image's values.
+    gate : int, default 0
+        Hidden units of a `BlurGate`, which makes factors on channels from the width of the blur to remove; 0 for none.
+    first_kernel : odd int, default 3
+        Side of the first kernel.
+
+    Raises
+    ------
+    ValueError
+        If a factor is another one, or the input is added and the numbers of channels differ.
+
+    Notes
+    -----
+    With ``bias=False, zero_sum=True, padding="replicate", skip="bicubic"`` the network f satisfies
+    f(a x + b, a s) = a f(x, s) + b for every a > 0 and b (`napari_sr.networks.conditioning`). A gate multiplies the
+    outputs of the first convolution, of the last one of each dense block, of the one after the blocks, of those after
+    each upsampling, and of the one before the last, before any sum or activation.
 
     References
     ----------
@@ -97,40 +160,61 @@ class RRDBNet(nn.Module):
         growth: int = 32,
         blocks: int = 23,
         unshuffle: int = 1,
-        skip: Literal["none", "bilinear"] = "none",
+        skip: Literal["none", "bilinear", "bicubic"] = "none",
         plus: bool = False,
+        bias: bool = True,
+        zero_sum: bool = False,
+        padding: Padding = "zeros",
+        noise_plane: bool = False,
+        gate: int = 0,
+        first_kernel: int = 3,
     ) -> None:
         super().__init__()
         if unshuffle not in (1, 2, 4):
-            raise ValueError(f"RRDBNet unshuffles by 1, 2 or 4, not by {unshuffle}.")
-        if skip == "bilinear" and in_channels != out_channels:
-            raise ValueError("A long skip needs as many channels out as in.")
+            raise ValueError(f"RRDBNet has a pixel unshuffle by 1, 2 or 4, not by {unshuffle}.")
+        if skip != "none" and in_channels != out_channels:
+            raise ValueError("A long skip needs as many output channels as input channels.")
+        if first_kernel % 2 == 0:
+            raise ValueError(f"The first kernel has an odd side, not {first_kernel}.")
+        if noise_plane and unshuffle > 1:
+            raise ValueError("A noise plane cannot be unshuffled: leave unshuffle at 1.")
+        if gate and bias:
+            raise ValueError("A gate multiplies convolutions without biases: set bias to False.")
         self.scale = scale
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.unshuffle = unshuffle
+        self.noise_plane, self.zero_sum = noise_plane, zero_sum
         #: A crop that starts at a multiple of this goes through as it would inside the whole image.
         self.alignment = unshuffle
-        factors = enlargements(scale * unshuffle)
-        ways_in = [Unshuffle(unshuffle)] if unshuffle > 1 else []
-        ups = [step for f in factors for step in (Enlarge(f), Convolutions(1))]
-        self.receptive_radius = receptive_radius([*ways_in, Convolutions(1, 15 * blocks + 2), *ups, Convolutions(1, 2)])
+        factors = upsampling_factors(scale * unshuffle)
+        gathering = [UnshufflingReach(unshuffle)] if unshuffle > 1 else []
+        upsampling = [layer for f in factors for layer in (UpsamplingReach(f), ConvolutionReach(1))]
+        first, trunk = ConvolutionReach(first_kernel // 2), ConvolutionReach(1, 15 * blocks + 1)
+        deep = receptive_radius([*gathering, first, trunk, *upsampling, ConvolutionReach(1, 2)])
+        around = receptive_radius([UpsamplingReach(scale, skip), ConvolutionReach(0)]) if skip != "none" else 0
+        self.receptive_radius = max(deep, around)
+
+        def conv(channels: int, outputs: int, side: int = 3) -> nn.Conv2d:
+            return nn.Conv2d(channels, outputs, side, padding=side // 2, padding_mode=padding, bias=bias)
+
         self.gather = PadUnshuffle(unshuffle) if unshuffle > 1 else None
         self.crop = CropTo(scale, unshuffle) if unshuffle > 1 else None
-        self.conv_first = nn.Conv2d(in_channels * unshuffle**2, features, 3, padding=1)
-        self.body = nn.Sequential(*(RRDB(features, growth, plus) for _ in range(blocks)))
-        self.conv_body = nn.Conv2d(features, features, 3, padding=1)
+        self.conv_first = conv(in_channels * unshuffle**2 + noise_plane, features, first_kernel)
+        self.body = nn.Sequential(*(RRDB(features, growth, plus, bias, padding) for _ in range(blocks)))
+        self.conv_body = conv(features, features)
         self.enlarge = nn.ModuleList(Upsample(f, "nearest") for f in factors)
         for n in range(len(factors)):
-            setattr(self, f"conv_up{n + 1}", nn.Conv2d(features, features, 3, padding=1))
-        self.conv_hr = nn.Conv2d(features, features, 3, padding=1)
-        self.conv_last = nn.Conv2d(features, out_channels, 3, padding=1)
+            setattr(self, f"conv_up{n + 1}", conv(features, features))
+        self.conv_hr = conv(features, features)
+        self.conv_last = conv(features, out_channels)
         self.lrelu = nn.LeakyReLU(0.2)
-        self.skip = Upsample(scale, "bilinear") if skip == "bilinear" else None
-        self._initialise()
+        self.skip = None if skip == "none" else Upsample(scale, skip)
+        self.gate = BlurGate(gate, sum(one.out_channels for one in self._gated())) if gate else None
+        self._initialize()
 
-    def _initialise(self) -> None:
-        """Kaiming's initialisation, ten times smaller in the dense blocks (section 3.1, "smaller initialization")."""
+    def _initialize(self) -> None:
+        """Kaiming's initialization, ten times smaller in the dense blocks (section 3.1, "smaller initialization")."""
         for block in self.body.modules():
             if isinstance(block, nn.Conv2d):
                 nn.init.kaiming_normal_(block.weight)
@@ -138,13 +222,90 @@ class RRDBNet(nn.Module):
                 if block.bias is not None:
                     nn.init.zeros_(block.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, in_channels, H, W) to (N, out_channels, scale H, scale W), values in [0, 1] as trained."""
-        first = self.conv_first(x if self.gather is None else self.gather(x))
-        deep = first + self.conv_body(self.body(first))
+    def _upsampling(self) -> list[nn.Conv2d]:
+        return [getattr(self, f"conv_up{n + 1}") for n in range(len(self.enlarge))]
+
+    def _gated(self) -> list[nn.Conv2d]:
+        """List the convolutions that a gate multiplies, in the order of its factors."""
+        blocks = [block for part in self.body for block in (part.rdb1, part.rdb2, part.rdb3)]
+        last = [block.conv5 for block in blocks]  # type: ignore[union-attr]
+        return [self.conv_first, *last, self.conv_body, *self._upsampling(), self.conv_hr]  # type: ignore[list-item]
+
+    def _gates(self, blur: Tensor | None) -> list[Tensor | None]:
+        """Compute the factors of all gated convolutions; None for each without a gate."""
+        convolutions = self._gated()
+        if self.gate is None:
+            return [None] * len(convolutions)
+        if blur is None:
+            raise ValueError("A network with a gate needs the blur; `folded` makes one without a gate.")
+        return list(self.gate.factors(blur, [one.out_channels for one in convolutions]))
+
+    def _first(self, x: Tensor) -> Tensor:
+        """Apply the first convolution."""
+        conv = self.conv_first
+        if not self.zero_sum:
+            out: Tensor = conv(x)
+            return out
+        side = conv.kernel_size[0] // 2
+        mode = "constant" if conv.padding_mode == "zeros" else conv.padding_mode
+        return functional.conv2d(
+            functional.pad(x, (side,) * 4, mode), zero_sum(conv.weight, self.in_channels), conv.bias
+        )
+
+    @torch.no_grad()
+    def folded(self, blur: float = 0.0) -> RRDBNet:
+        """Return the network for one blur: without a gate, with first kernels whose sums are zero as they are stored.
+
+        Parameters
+        ----------
+        blur : float, default 0.0
+            Standard deviation of the blur to remove, in pixels of the input; it has no effect without a gate.
+
+        Returns
+        -------
+        RRDBNet
+            In evaluation mode, without gradients. Its outputs are those of this network to rounding.
+        """
+        plain = deepcopy(self).eval().requires_grad_(False)
+        if self.zero_sum:
+            plain.conv_first.weight.copy_(zero_sum(self.conv_first.weight, self.in_channels))
+            plain.zero_sum = False
+        if self.gate is not None:
+            factors = plain._gates(torch.tensor([blur]))
+            fold(plain._gated(), [factor for factor in factors if factor is not None])
+            plain.gate = None
+        return plain
+
+    def forward(self, x: Tensor, noise: Tensor | None = None, blur: Tensor | None = None) -> Tensor:
+        """Map (N, in_channels, H, W) to (N, out_channels, scale H, scale W), values in [0, 1] as trained.
+
+        Parameters
+        ----------
+        x : Tensor, shape (N, in_channels, H, W)
+            Images.
+        noise : Tensor, shape (N, 1, H, W), optional
+            Standard deviation of each pixel's noise; needed with `noise_plane`.
+        blur : Tensor, shape (N,), optional
+            Standard deviation of the blur to remove in each image, in its pixels; needed with `gate`.
+
+        Returns
+        -------
+        Tensor, shape (N, out_channels, scale H, scale W)
+        """
+        gates = self._gates(blur)
+        read = x if self.gather is None else self.gather(x)
+        if self.noise_plane:
+            assert noise is not None
+            read = torch.cat((read, noise), 1)
+        first = gated(self._first(read), gates[0])
+        deep = first
+        for n, block in enumerate(self.body):
+            deep = block(deep, gates[1 + 3 * n : 4 + 3 * n])
+        after = 1 + 3 * len(self.body)
+        deep = first + gated(self.conv_body(deep), gates[after])
         for n, enlarge in enumerate(self.enlarge):
-            deep = self.lrelu(getattr(self, f"conv_up{n + 1}")(enlarge(deep)))
-        out: Tensor = self.conv_last(self.lrelu(self.conv_hr(deep)))
+            deep = self.lrelu(gated(self._upsampling()[n](enlarge(deep)), gates[after + 1 + n]))
+        out: Tensor = self.conv_last(self.lrelu(gated(self.conv_hr(deep), gates[-1])))
         if self.crop is not None:
             out = self.crop(out, x)
         return out if self.skip is None else out + self.skip(x)

@@ -1,4 +1,4 @@
-"""SqueezeNet 1.1's features: a small judge of images, for perceptual losses. It enlarges nothing."""
+"""The convolutional part of SqueezeNet 1.1, for perceptual losses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,19 @@ from torch import Tensor, nn
 
 
 class Fire(nn.Module):
-    """Squeeze by 1 x 1, then expand by 1 x 1 and 3 x 3 side by side (Iandola et al., figure 1)."""
+    """Fire module: a 1 x 1 convolution, then a 1 x 1 and a 3 x 3 convolution whose features are concatenated.
+
+    Parameters
+    ----------
+    channels : int
+        Number of channels of the input.
+    squeezed, expanded : int
+        Number of features of the first convolution, and of each of the other two.
+
+    References
+    ----------
+    F. Iandola et al., arXiv:1602.07360, figure 1.
+    """
 
     def __init__(self, channels: int, squeezed: int, expanded: int) -> None:
         super().__init__()
@@ -23,12 +35,12 @@ class Fire(nn.Module):
 
 
 class SqueezeNetFeatures(nn.Module):
-    """The convolutional part of SqueezeNet 1.1, up to 512 features at a sixteenth of the size.
+    """The convolutional part of SqueezeNet 1.1: 512 features at a sixteenth of the resolution.
 
     Notes
     -----
-    The Caffe weights take blue, green, red in 0..255 less (104, 117, 123); pooling is 3, stride 2, ceil mode, and the
-    first convolution has stride 2 and no padding.
+    The Caffe weights were trained on blue, green and red from 0 to 255, less (104, 117, 123). Pooling is 3 x 3 with
+    stride 2 in ceil mode, and the first convolution has stride 2 and no padding.
 
     References
     ----------
@@ -55,6 +67,6 @@ class SqueezeNetFeatures(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, 3, H, W), blue first, to (N, 512, about H / 16, about W / 16)."""
+        """Map (N, 3, H, W), blue first, to about (N, 512, H / 16, W / 16)."""
         out: Tensor = self.features(x)
         return out

@@ -1,38 +1,59 @@
-"""SRCNN: three convolutions after interpolation to the target size."""
+"""SRCNN: interpolation to the target size, then three convolutions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from napari_sr.imaging.resize import Kernel
-from napari_sr.networks.handing_on import hand_on, hear_little_else
-from napari_sr.networks.receptive import Convolutions, Enlarge, receptive_radius
+from napari_sr.networks.conditioning import BlurGate, fold, gated, zero_sum
+from napari_sr.networks.identity_init import init_identity, init_mostly_identity
+from napari_sr.networks.receptive import ConvolutionReach, UpsamplingReach, receptive_radius
 from napari_sr.networks.upsample import Upsample
 
 
 class SRCNN(nn.Module):
-    """The network of Dong et al.: patch extraction, non-linear mapping, reconstruction.
+    """The network of Dong et al.: patch extraction, nonlinear mapping and reconstruction.
+
+    Extensions of the paper's network are off by default.
 
     Parameters
     ----------
-    scale : int
-        Factor by which the low-resolution image is interpolated on the way in; 1 for images already interpolated.
-    channels : int
+    scale : int, default 1
+        Factor of the interpolation; 1 for images that are interpolated already.
+    channels : int, default 1
         1 for luminance (the paper's default), 3 for RGB.
-    kernels : sequence of three odd ints
+    kernels : sequence of three odd ints, default (9, 5, 5)
         Kernel sizes f1, f2, f3: 9-1-5, 9-3-5 or 9-5-5 in the paper.
-    features : sequence of two ints
+    features : sequence of two ints, default (64, 32)
         Number of features n1, n2; 64 and 32 in the paper.
-    upsampling : {"nearest", "bilinear", "bicubic", "lanczos3"}
-        Interpolation on the way in; the paper's is bicubic.
+    upsampling : {"nearest", "bilinear", "bicubic", "lanczos3"}, default "bicubic"
+        Interpolation before the first convolution; bicubic in the paper.
+    bias : bool, default True
+        Whether convolutions have biases, as in the paper.
+    zero_sum : bool, default False
+        The mean of each first kernel over each image plane is subtracted.
+    residual : bool, default False
+        The output of the convolutions is added to the interpolated image; in the paper it replaces it.
+    noise_plane : bool, default False
+        Whether a second input holds the standard deviation of each pixel's noise; it is interpolated like the image.
+    gate : int, default 0
+        Hidden units of a `BlurGate`, which multiplies the outputs of all three convolutions; 0 for none.
+
+    Raises
+    ------
+    ValueError
+        If there are not three odd kernel sizes and two numbers of features, or a gate is combined with biases.
 
     Notes
     -----
-    The convolutions are unpadded as in the paper; the interpolated image is padded by its edge pixels instead, once,
-    so that the output covers the whole image.
+    The convolutions have no padding, as in the paper. The interpolated image is padded once with its edge pixels, so
+    that the output covers the whole image. With ``bias=False, zero_sum=True, residual=True`` ("residual SRCNN") the
+    network f satisfies f(a x + b, a s) = a f(x, s) + b (`napari_sr.networks.conditioning`).
 
     References
     ----------
@@ -48,47 +69,117 @@ class SRCNN(nn.Module):
         kernels: Sequence[int] = (9, 5, 5),
         features: Sequence[int] = (64, 32),
         upsampling: Kernel = "bicubic",
+        bias: bool = True,
+        zero_sum: bool = False,
+        residual: bool = False,
+        noise_plane: bool = False,
+        gate: int = 0,
     ) -> None:
         super().__init__()
         if len(kernels) != 3 or len(features) != 2 or any(k % 2 == 0 for k in kernels):
             raise ValueError("SRCNN has three odd kernel sizes and two numbers of features.")
+        if gate and bias:
+            raise ValueError("A gate multiplies convolutions without biases: set bias to False.")
         self.scale = scale
         self.in_channels = self.out_channels = channels
         self.upsampling: Kernel = upsampling
+        self.zero_sum, self.residual, self.noise_plane = zero_sum, residual, noise_plane
         self.alignment = 1
         radius = sum(k // 2 for k in kernels)
-        self.receptive_radius = receptive_radius((Enlarge(scale, upsampling), Convolutions(radius)))
+        self.receptive_radius = receptive_radius((UpsamplingReach(scale, upsampling), ConvolutionReach(radius)))
         self.upsample = Upsample(scale, upsampling)
         self.pad = nn.ReplicationPad2d(radius)
-        self.conv1 = nn.Conv2d(channels, features[0], kernels[0])
-        self.conv2 = nn.Conv2d(features[0], features[1], kernels[1])
-        self.conv3 = nn.Conv2d(features[1], channels, kernels[2])
+        self.conv1 = nn.Conv2d(channels + noise_plane, features[0], kernels[0], bias=bias)
+        self.conv2 = nn.Conv2d(features[0], features[1], kernels[1], bias=bias)
+        self.conv3 = nn.Conv2d(features[1], channels, kernels[2], bias=bias)
         self.relu = nn.ReLU()
+        self.gate = BlurGate(gate, sum(one.out_channels for one in self._gated())) if gate else None
+
+    def _gated(self) -> list[nn.Conv2d]:
+        return [self.conv1, self.conv2, self.conv3]
+
+    def _gates(self, blur: Tensor | None) -> list[Tensor | None]:
+        if self.gate is None:
+            return [None, None, None]
+        if blur is None:
+            raise ValueError("A network with a gate needs the blur; `folded` makes one without a gate.")
+        return list(self.gate.factors(blur, [one.out_channels for one in self._gated()]))
 
     @torch.no_grad()
-    def begin_as_interpolation(self) -> None:
-        """Change the weights so that values of 0 or more come out interpolated, with a little of what was drawn.
+    def init_as_interpolation(self) -> None:
+        """Initialize the network close to the interpolation of its input, for values of 0 or more.
 
-        One feature of each layer hands on a channel; the other features of the first layer do not see a patch's mean,
-        and the last layer heeds them a tenth as much as it would. A training that begins there has only to learn what
-        interpolation lacks.
+        One feature of each layer is a copy of a channel. The kernels of the other features of the first layer have a
+        mean of 0, and the weights of these features in the last layer are scaled by 0.1. Training then starts from the
+        interpolation and learns the difference to it.
 
         Raises
         ------
         ValueError
             If there are fewer features than channels.
         """
+        if self.residual:
+            raise ValueError("A residual SRCNN begins as an interpolation already.")
         if min(self.conv1.out_channels, self.conv2.out_channels) < self.in_channels:
-            raise ValueError("To begin as an interpolation SRCNN needs a feature for each channel.")
+            raise ValueError("To start as an interpolation, SRCNN needs a feature for each channel.")
         self.conv1.weight -= self.conv1.weight.mean((2, 3), keepdim=True)
-        hand_on(self.conv1, self.in_channels)
-        hand_on(self.conv2, self.in_channels)
-        hear_little_else(self.conv3, self.in_channels)
+        init_identity(self.conv1, self.in_channels)
+        init_identity(self.conv2, self.in_channels)
+        init_mostly_identity(self.conv3, self.in_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, channels, H, W) to (N, channels, scale H, scale W), values in [0, 1] as trained."""
-        x = self.pad(self.upsample(x))
-        x = self.relu(self.conv1(x))
-        x = self.relu(self.conv2(x))
-        out: Tensor = self.conv3(x)
-        return out
+    @torch.no_grad()
+    def folded(self, blur: float = 0.0) -> SRCNN:
+        """Return the network for one blur: without a gate, with first kernels whose sums are zero as they are stored.
+
+        Parameters
+        ----------
+        blur : float, default 0.0
+            Standard deviation of the blur to remove, in pixels of the input; it has no effect without a gate.
+
+        Returns
+        -------
+        SRCNN
+            In evaluation mode, without gradients. Its outputs are those of this network to rounding.
+        """
+        plain = deepcopy(self).eval().requires_grad_(False)
+        if self.zero_sum:
+            plain.conv1.weight.copy_(zero_sum(self.conv1.weight, self.in_channels))
+            plain.zero_sum = False
+        if self.gate is not None:
+            factors = plain._gates(torch.tensor([blur]))
+            fold(plain._gated(), [factor for factor in factors if factor is not None])
+            plain.gate = None
+        return plain
+
+    def forward(self, x: Tensor, noise: Tensor | None = None, blur: Tensor | None = None) -> Tensor:
+        """Map (N, channels, H, W) to (N, channels, scale H, scale W), values in [0, 1] as trained.
+
+        Parameters
+        ----------
+        x : Tensor, shape (N, channels, H, W)
+            Images.
+        noise : Tensor, shape (N, 1, H, W), optional
+            Standard deviation of each pixel's noise; needed with `noise_plane`.
+        blur : Tensor, shape (N,), optional
+            Standard deviation of the blur to remove in each image, in its pixels; needed with `gate`.
+
+        Returns
+        -------
+        Tensor, shape (N, channels, scale H, scale W)
+        """
+        gates = self._gates(blur)
+        large = self.upsample(x)
+        read = large
+        if self.noise_plane:
+            assert noise is not None
+            read = torch.cat((large, self.upsample(noise)), 1)
+        deep = self.relu(gated(self._first(self.pad(read)), gates[0]))
+        deep = self.relu(gated(self.conv2(deep), gates[1]))
+        out: Tensor = gated(self.conv3(deep), gates[2])
+        return out + large if self.residual else out
+
+    def _first(self, x: Tensor) -> Tensor:
+        if not self.zero_sum:
+            out: Tensor = self.conv1(x)
+            return out
+        return functional.conv2d(x, zero_sum(self.conv1.weight, self.in_channels), self.conv1.bias)

@@ -1,4 +1,4 @@
-"""SRResNet: the generator of SRGAN, residual blocks with batch normalisation and sub-pixel convolutions."""
+"""SRResNet, the generator of SRGAN: residual blocks with batch normalization, and sub-pixel convolutions."""
 
 from __future__ import annotations
 
@@ -7,13 +7,27 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from napari_sr.networks.doublings import enlargements
-from napari_sr.networks.handing_on import hand_on, hand_on_larger, hear_little_else
-from napari_sr.networks.receptive import Convolutions, Enlarge, receptive_radius
+from napari_sr.networks.identity_init import init_identity, init_linear_upsampling, init_mostly_identity
+from napari_sr.networks.receptive import ConvolutionReach, UpsamplingReach, receptive_radius
+from napari_sr.networks.upsample import upsampling_factors
 
 
 class ResidualBlock(nn.Module):
-    """conv - batch-norm - PReLU - conv - batch-norm, added to its input (Ledig et al., figure 4)."""
+    """Residual block: convolution, batch normalization, PReLU, convolution and batch normalization, plus the input.
+
+    Parameters
+    ----------
+    features : int
+        Number of features.
+    batch_norm_eps : float
+        Epsilon of the batch normalizations.
+    shared_prelu : bool
+        Whether the PReLU has one slope for all features.
+
+    References
+    ----------
+    C. Ledig et al., arXiv:1609.04802, figure 4.
+    """
 
     def __init__(self, features: int, batch_norm_eps: float, shared_prelu: bool) -> None:
         super().__init__()
@@ -30,7 +44,17 @@ class ResidualBlock(nn.Module):
 
 
 class SubPixelBlock(nn.Module):
-    """conv - pixel shuffle - PReLU: enlargement by one prime factor, in the order of the paper's figure 4."""
+    """Upsampling by one prime factor: convolution, pixel shuffle and PReLU, in the order of the paper's figure 4.
+
+    Parameters
+    ----------
+    features : int
+        Number of features of the input and the output.
+    factor : int
+        Upsampling factor.
+    shared_prelu : bool
+        Whether the PReLU has one slope for all features.
+    """
 
     def __init__(self, features: int, factor: int, shared_prelu: bool) -> None:
         super().__init__()
@@ -45,24 +69,30 @@ class SubPixelBlock(nn.Module):
 
 
 class SRResNet(nn.Module):
-    """The generator of Ledig et al.; trained on MSE alone it is SRResNet, with the adversarial loss SRGAN.
+    """The generator of Ledig et al.: SRResNet if it is trained on the MSE alone, SRGAN with the adversarial loss.
 
     Parameters
     ----------
-    scale : {1, 2, 3, 4, 8}
-        Factor; each doubling is one sub-pixel block.
-    in_channels, out_channels : int
-        Channels of the images.
+    scale : {1, 2, 3, 4, 8}, default 4
+        Upsampling factor, with one sub-pixel block for each of its prime factors.
+    in_channels, out_channels : int, default 3
+        Number of channels of the images.
     features, blocks : int
-        Features throughout, and number of residual blocks; 64 and 16 in the paper.
-    batch_norm_eps : float
-        Epsilon of the batch normalisations: 1e-5 in torch, 1e-3 in weights that come from Keras.
-    shared_prelu : bool
-        One slope for all features, as torch's default, where the paper does not say.
-    middle : {"batch_norm", "prelu"}
-        What follows the convolution after the blocks: batch-norm in the paper, a PReLU in some published weights.
-    output : {"linear", "tanh"}
-        "tanh" gives ``(tanh(x) + 1) / 2``, for weights trained with high-resolution images in [-1, 1].
+        Number of features and of residual blocks; by default 64 and 16, as in the paper.
+    batch_norm_eps : float, default 1e-5
+        Epsilon of the batch normalizations: 1e-5 in torch, 1e-3 in weights from Keras.
+    shared_prelu : bool, default False
+        Whether a PReLU has one slope for all features, which is torch's default; the paper does not define it.
+    middle : {"batch_norm", "prelu"}, default "batch_norm"
+        Layer behind the convolution after the blocks: batch normalization in the paper, PReLU in some published
+        weights.
+    output : {"linear", "tanh"}, default "linear"
+        "tanh" computes ``(tanh(x) + 1) / 2``, for weights trained with high-resolution images in [-1, 1].
+
+    Raises
+    ------
+    ValueError
+        If the factor is another one.
 
     References
     ----------
@@ -84,14 +114,14 @@ class SRResNet(nn.Module):
         output: Literal["linear", "tanh"] = "linear",
     ) -> None:
         super().__init__()
-        factors = enlargements(scale)
+        factors = upsampling_factors(scale)
         self.scale = scale
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.alignment = 1
-        tail = [step for f in factors for step in (Convolutions(1), Enlarge(f))]
+        tail = [step for f in factors for step in (ConvolutionReach(1), UpsamplingReach(f))]
         self.receptive_radius = receptive_radius(
-            [Convolutions(4), Convolutions(1, 2 * blocks + 1), *tail, Convolutions(4)]
+            [ConvolutionReach(4), ConvolutionReach(1, 2 * blocks + 1), *tail, ConvolutionReach(4)]
         )
         slopes = 1 if shared_prelu else features
         self.conv_in = nn.Conv2d(in_channels, features, 9, padding=4)
@@ -109,12 +139,12 @@ class SRResNet(nn.Module):
         self.tanh = nn.Tanh()
 
     @torch.no_grad()
-    def begin_as_interpolation(self) -> None:
-        """Change the weights so that values of 0 or more come out interpolated, with a little of what was drawn.
+    def init_as_interpolation(self) -> None:
+        """Initialize the network close to the linear interpolation of its input, for values of 0 or more.
 
-        One feature of each layer hands on a channel, which the sub-pixel convolutions interpolate linearly; the
-        residual blocks begin with nothing to add to it, and the last layer heeds the other features a tenth as much as
-        it would. The paper begins with noise; a short training that begins here comes further.
+        One feature of each layer is a copy of a channel, which the sub-pixel convolutions interpolate linearly. The
+        residual blocks add nothing to it at first, and the weights of the other features in the last layer are scaled
+        by 0.1. The paper starts from random weights; a short training reaches a lower loss from this start.
 
         Raises
         ------
@@ -124,21 +154,21 @@ class SRResNet(nn.Module):
         channels = self.in_channels
         if self.conv_in.out_channels < channels or self.out_channels != channels or self.output != "linear":
             raise ValueError(
-                "To begin as an interpolation SRResNet needs a feature for each channel, as many channels out as in, "
-                "and a linear output."
+                "To start as an interpolation, SRResNet needs a feature for each channel, as many output channels as "
+                "input channels, and a linear output."
             )
         self.conv_in.weight -= self.conv_in.weight.mean((2, 3), keepdim=True)
-        hand_on(self.conv_in, channels)
-        # The batch-norm's factor, not the convolution before it: a batch-norm of nothing would divide by nothing.
+        init_identity(self.conv_in, channels)
+        # The weights of the batch normalization, not of the convolution before it, whose zeros would be normalized.
         for parameter in (self.bn_mid if self.middle == "batch_norm" else self.conv_mid).parameters():
             parameter[:channels] = 0
         for block in self.up:
             assert isinstance(block, SubPixelBlock)
-            hand_on_larger(block.conv, channels, block.shuffle.upscale_factor)
-        hear_little_else(self.conv_out, channels)
+            init_linear_upsampling(block.conv, channels, block.shuffle.upscale_factor)
+        init_mostly_identity(self.conv_out, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, in_channels, H, W) to (N, out_channels, scale H, scale W), values in [0, 1] as trained."""
+        """Map (N, in_channels, H, W) to (N, out_channels, scale H, scale W); trained with values in [0, 1]."""
         first = self.prelu_in(self.conv_in(x))
         deep = self.conv_mid(self.body(first))
         deep = self.bn_mid(deep) if self.middle == "batch_norm" else self.prelu_mid(deep)

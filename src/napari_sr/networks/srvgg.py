@@ -1,4 +1,4 @@
-"""SRVGGNetCompact: Real-ESRGAN's small network, here to be run."""
+"""SRVGGNetCompact, the small network of Real-ESRGAN."""
 
 from __future__ import annotations
 
@@ -6,27 +6,32 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from napari_sr.networks.receptive import Convolutions, Enlarge, receptive_radius
+from napari_sr.networks.receptive import ConvolutionReach, UpsamplingReach, receptive_radius
 from napari_sr.networks.upsample import Upsample
 
 
 class SRVGGNetCompact(nn.Module):
-    """A plain chain of convolutions at low resolution, one pixel shuffle, and the enlarged input added.
+    """A chain of convolutions at low resolution and one pixel shuffle, plus the upsampled input.
 
     Parameters
     ----------
-    scale : int
-        Factor.
-    in_channels, out_channels : int
-        Channels of the images; equal, since the input is added to the output.
+    scale : int, default 4
+        Upsampling factor.
+    in_channels, out_channels : int, default 3
+        Number of channels of the images; equal, because the input is added to the output.
     features, convs : int
-        Features, and number of convolutions between the first and the last; 64 and 16 or 32.
-    activation : {"prelu", "relu", "leakyrelu"}
-        After every convolution but the last.
+        Number of features, and of convolutions between the first and the last: 64 and 16 (the defaults) or 32.
+    activation : {"prelu", "relu", "leakyrelu"}, default "prelu"
+        Activation after every convolution except the last.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of channels differ, or there is no such activation.
 
     References
     ----------
-    X. Wang et al., "Real-ESRGAN", arXiv:2107.10833, and its repository's ``srvgg_arch``.
+    X. Wang et al., "Real-ESRGAN", arXiv:2107.10833; ``srvgg_arch`` in its repository.
     """
 
     def __init__(
@@ -41,12 +46,12 @@ class SRVGGNetCompact(nn.Module):
     ) -> None:
         super().__init__()
         if in_channels != out_channels:
-            raise ValueError("SRVGGNetCompact adds its input to its output: both need the same channels.")
+            raise ValueError("SRVGGNetCompact adds its input to its output: both need the same number of channels.")
         self.scale = scale
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.alignment = 1
-        self.receptive_radius = receptive_radius([Convolutions(1, convs + 2), Enlarge(scale)])
+        self.receptive_radius = receptive_radius([ConvolutionReach(1, convs + 2), UpsamplingReach(scale)])
         layers: list[nn.Module] = []
         for n in range(convs + 1):
             layers += [
@@ -59,7 +64,7 @@ class SRVGGNetCompact(nn.Module):
         self.skip = Upsample(scale, "nearest")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, channels, H, W) to (N, channels, scale H, scale W), values in [0, 1] as trained."""
+        """Map (N, channels, H, W) to (N, channels, scale H, scale W); trained with values in [0, 1]."""
         out: Tensor = self.shuffle(self.body(x)) + self.skip(x)
         return out
 
@@ -71,4 +76,4 @@ def _activation(name: str, features: int) -> nn.Module:
         return nn.ReLU()
     if name == "leakyrelu":
         return nn.LeakyReLU(0.1)
-    raise ValueError(f"SRVGGNetCompact has prelu, relu or leakyrelu, not {name!r}.")
+    raise ValueError(f"SRVGGNetCompact has no activation {name!r}: choose prelu, relu or leakyrelu.")

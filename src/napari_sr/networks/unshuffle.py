@@ -1,4 +1,4 @@
-"""The way into a network that gathers pixels in groups, and the way out again."""
+"""Pixel unshuffle of images of any size: padding before it, and the crop of the result."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch.nn import functional
 
 
 class PadUnshuffle(nn.Module):
-    """Repeat the last rows and columns up to whole groups, then make each group of pixels the channels of one.
+    """Pixel unshuffle of an image that is padded with its edge pixels to a multiple of the factor.
 
     Parameters
     ----------
     factor : int
-        Side of a group.
+        Side of the square of pixels that become the channels of one pixel.
     """
 
     def __init__(self, factor: int) -> None:
@@ -28,14 +28,14 @@ class PadUnshuffle(nn.Module):
 
 
 class CropTo(nn.Module):
-    """Cut off what padding to whole groups had added.
+    """Crop of a result to the size without the padding of `PadUnshuffle`.
 
     Parameters
     ----------
     scale : int
-        Factor of the whole network.
+        Upsampling factor of the whole network.
     group : int
-        Side of the groups that the image was filled up to.
+        Factor of the pixel unshuffle.
     """
 
     def __init__(self, scale: int, group: int) -> None:
@@ -44,6 +44,6 @@ class CropTo(nn.Module):
         self.group = group
 
     def forward(self, x: Tensor, like: Tensor) -> Tensor:
-        """Cut `x` to `scale` times the height and width of `like`."""
+        """Crop `x` to `scale` times the height and width of `like`."""
         height, width = like.shape[-2:]
         return x[..., : height * self.scale, : width * self.scale]

@@ -1,4 +1,4 @@
-"""Interpolation by a whole factor as a layer: SRCNN's way in, the long skip of MSRResNet and of the compact RRDB."""
+"""Upsampling in networks: interpolation by a whole factor as a layer, and the factors of successive steps."""
 
 from __future__ import annotations
 
@@ -9,18 +9,47 @@ from torch.nn import functional
 from napari_sr.imaging.resize import Kernel, check_kernel, phase_weights, symmetric_indices
 
 
-class Upsample(nn.Module):
-    """Enlarge by a whole factor, pixel for pixel as `napari_sr.imaging.resize` does (MATLAB's ``imresize``).
+def upsampling_factors(scale: int) -> tuple[int, ...]:
+    """Return the factors of the successive upsampling steps of a network.
 
-    Each of the ``factor ** 2`` outputs above one pixel is a fixed weighted sum of its neighbours, so the layer is a
-    convolution without weights to learn, followed by a pixel shuffle.
+    Parameters
+    ----------
+    scale : {1, 2, 3, 4, 8}
+        Upsampling factor of the whole network.
+
+    Returns
+    -------
+    tuple of int
+        () for 1, (2,) for 2, (3,) for 3, (2, 2) for 4, (2, 2, 2) for 8.
+
+    Raises
+    ------
+    ValueError
+        For any other factor.
+    """
+    steps = {1: (), 2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}
+    if scale not in steps:
+        raise ValueError(f"A network upscales by 1, 2, 3, 4 or 8, not by {scale}.")
+    return steps[scale]
+
+
+class Upsample(nn.Module):
+    """Interpolation by a whole factor, with the pixels of `napari_sr.imaging.resize` (MATLAB's ``imresize``).
+
+    Each of the ``factor**2`` outputs of one pixel is a fixed weighted sum of its neighbors, so the layer is a
+    convolution without trained weights, followed by a pixel shuffle.
 
     Parameters
     ----------
     factor : int
         Whole factor, 1 or more.
-    kernel : {"nearest", "bilinear", "bicubic", "lanczos3"}
-        Interpolation kernel; the border is reflected with the edge pixel doubled.
+    kernel : {"nearest", "bilinear", "bicubic", "lanczos3"}, default "bicubic"
+        Interpolation kernel. The image is reflected at its border, with the edge pixel repeated.
+
+    Raises
+    ------
+    InputError
+        If there is no such kernel.
     """
 
     weight: Tensor
@@ -32,14 +61,14 @@ class Upsample(nn.Module):
         self.kernel: Kernel = kernel
         rows = torch.from_numpy(phase_weights(factor, kernel)).float()
         taps = rows.shape[1]
-        #: Pixels that are read above, below, left and right of the one that is enlarged.
+        #: Number of pixels on each side of a pixel on which its outputs depend.
         self.reach = taps // 2
         phases = torch.einsum("ai,bj->abij", rows, rows).reshape(factor**2, 1, taps, taps)
-        # Not persistent: it follows from factor and kernel, and no published file holds it.
+        # Not persistent: it follows from factor and kernel, and published files do not contain it.
         self.register_buffer("weight", phases, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Enlarge (N, C, H, W) to (N, C, factor H, factor W)."""
+        """Map (N, C, H, W) to (N, C, factor H, factor W)."""
         if self.factor == 1:
             return x
         if self.kernel == "nearest":
@@ -49,11 +78,12 @@ class Upsample(nn.Module):
         return self.interpolate_padded(self._pad(x))
 
     def interpolate_padded(self, x: Tensor) -> Tensor:
-        """Enlarge rows and columns whose `reach` neighbours on each side are already there.
+        """Interpolate an image that is padded already.
 
         Parameters
         ----------
         x : Tensor, shape (N, C, H + 2 reach, W + 2 reach)
+            The image with `reach` further pixels on each side.
 
         Returns
         -------
@@ -65,7 +95,7 @@ class Upsample(nn.Module):
         return out.reshape(n, channels, out.shape[-2], out.shape[-1])
 
     def _pad(self, x: Tensor) -> Tensor:
-        """Reflect with the edge doubled, which `torch.nn.functional.pad` does not offer."""
+        """Reflect at the border with the edge pixel repeated, a mode that `torch.nn.functional.pad` does not have."""
         for axis in (-2, -1):
             length = x.shape[axis]
             indices = symmetric_indices(-self.reach, length + self.reach, length)
@@ -73,5 +103,5 @@ class Upsample(nn.Module):
         return x
 
     def extra_repr(self) -> str:
-        """Show factor and kernel when the network is printed."""
+        """Return factor and kernel for the printed network."""
         return f"factor={self.factor}, kernel={self.kernel!r}"

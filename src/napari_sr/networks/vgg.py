@@ -1,4 +1,4 @@
-"""VGG's features: the judge of the papers' perceptual losses. It enlarges nothing."""
+"""The convolutional part of VGG, for perceptual losses."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-#: Convolutions in each of the five groups, a pooling after each (Simonyan & Zisserman, table 1, columns D and E).
+#: Number of convolutions in each of the five groups, which end with a pooling (Simonyan & Zisserman, table 1, D and E).
 _GROUPS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 _WIDTHS = (64, 128, 256, 512, 512)
 
 
 class VGGFeatures(nn.Module):
-    """The convolutional part of VGG16 or VGG19, with torchvision's keys (``features.N.weight``).
+    """The convolutional part of VGG16 or VGG19, with the keys of torchvision (``features.N.weight``).
 
     Parameters
     ----------
-    depth : {16, 19}
-        Which one.
+    depth : {16, 19}, default 19
+        Number of layers in the name of the network.
 
     Notes
     -----
-    No ReLU works in place: features before one can be read.
+    No ReLU is in place, so that the features before a ReLU can be used.
 
     References
     ----------
@@ -31,7 +31,7 @@ class VGGFeatures(nn.Module):
     def __init__(self, *, depth: Literal[16, 19] = 19) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        #: Index in `features` of each convolution by the papers' names, "conv1_1" to "conv5_4"; its ReLU follows it.
+        #: Index in `features` of each convolution, "conv1_1" to "conv5_4"; its ReLU has the next index.
         self.places: dict[str, int] = {}
         before = 3
         for group, (count, width) in enumerate(zip(_GROUPS[depth], _WIDTHS, strict=True), start=1):

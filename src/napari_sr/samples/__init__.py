@@ -1,7 +1,8 @@
-"""Small real microscopy images that travel with the package, each at low and at high resolution.
+"""Small recorded microscopy images in the package, each at low and at high resolution.
 
-`sources.toml` beside this file names where each comes from, its licence and which part was cut; the low-resolution
-image is the high-resolution one shrunk by antialiased bicubic interpolation (`napari_sr.imaging.resize`).
+The file `sources.toml` in this folder contains their sources, licenses and the parts that were cropped. A
+low-resolution image is the high-resolution one downsampled by antialiased bicubic interpolation
+(`napari_sr.imaging.resize`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.files import ImageFile, read_image
 
 SAMPLES: tuple[str, ...] = ("fluorescence", "electron")
-"""Names that `load_sample` takes."""
+"""Names for `load_sample`."""
 
 
 @dataclass(frozen=True)
@@ -30,24 +31,24 @@ class Sample:
     name : str
         One of `SAMPLES`.
     low, high : array, shape (Y, X)
-        The low-resolution image and what it should become: uint16 for fluorescence, uint8 for electron microscopy.
-        Read only.
+        The low-resolution image and the high-resolution one: uint16 for fluorescence, uint8 for electron microscopy.
+        Read-only.
     axes : str
-        The letters of both images' axes, "YX".
+        Letters of the axes of both images, "YX".
     factor : int
-        How many times longer `high` is in Y and X.
+        Ratio of the lengths of `high` and `low` along Y and X.
     pixel_size : float or None
-        Side of a pixel of `low`, in `unit`; None where the source does not say.
+        Side of a pixel of `low`, in `unit`; None if it is not known.
     unit : str or None
-        The unit of length, by the name pint and napari use; None with `pixel_size`.
+        Unit of length by the name in pint and napari; None if the pixel size is not known.
     source : str
-        Where the image comes from.
-    licence : str
-        The terms it may be used under, an SPDX identifier.
+        Source of the image.
+    license : str
+        SPDX identifier of the license.
     title : str
-        What it shows.
+        Description of the image.
     inset : (int, int, int)
-        Top row, left column and side, in pixels of `high`, of a square worth a closer look.
+        Top row, left column and side, in pixels of `high`, of a square with details.
     """
 
     name: str
@@ -58,28 +59,28 @@ class Sample:
     pixel_size: float | None
     unit: str | None
     source: str
-    licence: str
+    license: str
     title: str
     inset: tuple[int, int, int]
 
     @property
     def high_pixel_size(self) -> float | None:
-        """Side of a pixel of `high`, in `unit`; None where it is unknown."""
+        """Side of a pixel of `high`, in `unit`; None if it is not known."""
         return None if self.pixel_size is None else self.pixel_size / self.factor
 
 
 def load_sample(name: str) -> Sample:
-    """Load one of the sample images.
+    """Load a sample image.
 
     Parameters
     ----------
     name : {"fluorescence", "electron"}
-        Which one.
+        Name of the sample.
 
     Returns
     -------
     Sample
-        Both images and where they come from.
+        Both images and their source.
 
     Raises
     ------
@@ -91,26 +92,26 @@ def load_sample(name: str) -> Sample:
     low, high = _read(f"{name}-low.tif"), _read(f"{name}-high.tif")
     for image in (low, high):
         image.data.flags.writeable = False
-    about = sources()[name]
-    top, left, side = about["inset"]
+    source = sources()[name]
+    top, left, side = source["inset"]
     return Sample(
         name=name,
         low=low.data,
         high=high.data,
         axes=low.axes,
-        factor=about["factor"],
+        factor=source["factor"],
         pixel_size=low.pixel_size.get("X"),
         unit=low.unit,
-        source=about["source"],
-        licence=about["licence"],
-        title=about["title"],
+        source=source["source"],
+        license=source["license"],
+        title=source["title"],
         inset=(top, left, side),
     )
 
 
 @cache
 def sources() -> dict[str, Any]:
-    """What `sources.toml` says of each sample, by its name."""
+    """Return the content of `sources.toml` by the names of the samples."""
     return tomllib.loads((files(__name__) / "sources.toml").read_text(encoding="utf-8"))
 
 

@@ -1,4 +1,4 @@
-"""How a training is paused, stopped and cancelled, from any thread."""
+"""Pausing, stopping and cancelling of a training from any thread."""
 
 from __future__ import annotations
 
@@ -9,22 +9,32 @@ from collections.abc import Callable
 from napari_sr.errors import Cancelled
 
 Predicate = Callable[[], bool]
-#: Seconds between two looks during a pause.
-_LOOK = 0.05
+#: Seconds between two checks during a pause.
+_POLL_INTERVAL = 0.05
 
 
 def never() -> bool:
-    """Say no."""
+    """Return False, as the default predicate, which neither cancels nor pauses.
+
+    Returns
+    -------
+    bool
+        False.
+    """
     return False
 
 
 class Controls:
-    """What a training asks while it runs.
+    """The requests of a user to a running training.
+
+    Its methods may be called from any thread.
 
     Parameters
     ----------
-    cancel, pause : predicate
-        Asked again and again; True cancels, or holds the training for as long as it is True.
+    cancel : callable, optional
+        Called without arguments between the phases of a step; returning True ends the training with `Cancelled`.
+    pause : callable, optional
+        Called without arguments before each step; the training waits as long as it returns True.
     """
 
     def __init__(self, cancel: Predicate = never, pause: Predicate = never) -> None:
@@ -32,44 +42,55 @@ class Controls:
         self._paused, self._stopped = threading.Event(), threading.Event()
 
     def pause(self) -> None:
-        """Hold the training before its next step, until `resume`."""
+        """Make the training wait before its next step, until `resume` is called."""
         self._paused.set()
 
     def resume(self) -> None:
-        """Go on after `pause`."""
+        """End a pause that `pause` began."""
         self._paused.clear()
 
     def stop(self) -> None:
-        """End the training after its step."""
+        """End the training after its present step."""
         self._stopped.set()
 
     def start(self) -> None:
-        """Forget a stop that ended an earlier run."""
+        """Discard a request to stop that an earlier run has followed."""
         self._stopped.clear()
 
     @property
     def stopped(self) -> bool:
-        """Whether the training is to end after its step."""
+        """Whether the training should end after its present step."""
         return self._stopped.is_set()
 
     @property
     def paused(self) -> bool:
-        """Whether the training is to wait; a stop ends the waiting."""
+        """Whether the training should wait; a request to stop ends the pause."""
         return (self._paused.is_set() or self._pause()) and not self.stopped
 
     def wait(self) -> None:
-        """Wait while the training is paused.
+        """Wait as long as the training is paused.
 
         Raises
         ------
         Cancelled
-            If it is cancelled meanwhile.
+            If the training is cancelled during the pause.
         """
         while self.paused:
             self.check()
-            time.sleep(_LOOK)
+            time.sleep(_POLL_INTERVAL)
 
     def check(self, phase: str = "") -> None:
-        """Raise `Cancelled` if the training is to end at once; called between the phases of a step."""
+        """Raise an exception if the training is cancelled; called after each phase of a step.
+
+        Parameters
+        ----------
+        phase : str, default ""
+            Name of the phase that has ended, such as "forward"; empty between two steps. Profilers use it.
+
+        Raises
+        ------
+        Cancelled
+            If the training is cancelled.
+        """
         if self._cancel():
-            raise Cancelled("The training was cancelled; its last checkpoint stands.")
+            raise Cancelled("The training was cancelled; its last checkpoint is kept.")

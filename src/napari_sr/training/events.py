@@ -1,4 +1,4 @@
-"""What a training tells while it runs. The listener is called on the training's thread."""
+"""Events of a running training. The listener is called on the thread of the training."""
 
 from __future__ import annotations
 
@@ -9,27 +9,31 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Picture = npt.NDArray[np.float32]
+CropImage = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The images are ready.
+    """The images are read, and the training begins.
 
     Parameters
     ----------
     patches : int
-        How many places there are to learn from.
+        Number of positions in the images at which a patch can be drawn.
     scenes : int
-        How many parts are validated on.
-    size, batch : int
-        Side of a patch in low-resolution pixels, patches a step.
+        Number of parts of images that are used for validation.
+    size : int
+        Side of a patch in low-resolution pixels.
+    batch : int
+        Number of patches of a step, over all processes.
     steps : int
-        Of the whole recipe.
-    resumed_at : int
-        Step from which the training goes on; 0 for a new one.
-    warnings, notes : tuple of str
-        Sentences.
+        Number of steps of the whole recipe.
+    resumed_at : int, default 0
+        Step from which a run continues; 0 for a new one.
+    warnings : tuple of str, default ()
+        Sentences about images that the user should check.
+    notes : tuple of str, default ()
+        Sentences about the images, such as the shift of a pair.
     """
 
     patches: int
@@ -44,50 +48,85 @@ class Prepared:
 
 @dataclass(frozen=True)
 class StepDone:
-    """A step is over.
+    """A step was completed.
 
     Parameters
     ----------
-    step, steps : int
-        Of all stages: how many are done, how many there are.
+    step : int
+        Number of completed steps, over all stages.
+    steps : int
+        Number of steps of the whole recipe.
     stage : str
-        Name.
+        Name of the stage.
     losses : mapping of str to float
-        Unweighted, by the recipe's kinds; "total" is the weighted sum, "discriminator" the discriminator's own.
-    rate : float
-        The generator's.
+        Losses of the step, without their weights, by their names in the stage (`Stage.loss_names`). "total" is the
+        weighted sum, and "discriminator" the loss of the discriminator.
+    learning_rate : float
+        Learning rate of the generator in this step.
     seconds_left : float
-        At the pace so far.
+        Estimate of the remaining time in seconds, without pauses.
     """
 
     step: int
     steps: int
     stage: str
     losses: Mapping[str, float]
-    rate: float
+    learning_rate: float
     seconds_left: float
 
 
 @dataclass(frozen=True)
-class Crop:
-    """A validation scene in pictures, (Y, X) or (Y, X, 3), black at 0 and white at 1.
+class ValidationCrop:
+    """The middle of a validation scene at each stage of the processing.
 
-    `before` is the result of the weights that the training began with, `now` that of the present ones.
+    Images have the shape (Y, X) or (Y, X, 3), dtype float32, and are black at 0 and white at 1.
+
+    Parameters
+    ----------
+    name : str
+        Name of the image.
+    low : array
+        Low-resolution image.
+    bicubic : array
+        Result of bicubic interpolation.
+    before : array
+        Result of the weights at the start of the training.
+    now : array
+        Result of the present weights.
+    truth : array
+        High-resolution image.
     """
 
     name: str
-    low: Picture
-    bicubic: Picture
-    before: Picture
-    now: Picture
-    truth: Picture
+    low: CropImage
+    bicubic: CropImage
+    before: CropImage
+    now: CropImage
+    truth: CropImage
 
 
 @dataclass(frozen=True)
 class Validated:
-    """A measurement on pixels that nothing is learnt from; PSNR in decibel.
+    """A measurement on pixels that are not used for training, averaged over all validation scenes.
 
-    `best` says whether it is the best of its stage so far; `stage` is the name, `step` counts over all stages.
+    Parameters
+    ----------
+    step : int
+        Number of completed steps, over all stages.
+    stage : str
+        Name of the stage.
+    psnr : float
+        PSNR of the results in decibel.
+    ssim : float
+        SSIM of the results, up to 1.
+    bicubic_psnr : float
+        PSNR of bicubic interpolation in decibel.
+    bicubic_ssim : float
+        SSIM of bicubic interpolation.
+    best : bool
+        Whether the PSNR is the best of the stage so far.
+    crops : tuple of ValidationCrop, default ()
+        Images of up to three scenes.
     """
 
     step: int
@@ -97,15 +136,21 @@ class Validated:
     bicubic_psnr: float
     bicubic_ssim: float
     best: bool
-    crops: tuple[Crop, ...] = field(default=(), repr=False)
+    crops: tuple[ValidationCrop, ...] = field(default=(), repr=False)
 
     @property
     def better_than_bicubic(self) -> bool:
-        """Whether the network is worth its name on these pixels."""
+        """Whether the PSNR is above that of bicubic interpolation."""
         return self.psnr > self.bicubic_psnr
 
     def sentence(self) -> str:
-        """Say it in words."""
+        """Return the measurement as a sentence.
+
+        Returns
+        -------
+        str
+            PSNR and SSIM beside those of bicubic interpolation, with a remark if the PSNR is not above the latter.
+        """
         verdict = "" if self.better_than_bicubic else "; it is worse than bicubic interpolation so far"
         return (
             f"PSNR {self.psnr:.2f} dB, SSIM {self.ssim:.4f}; bicubic {self.bicubic_psnr:.2f} dB, "
@@ -115,14 +160,28 @@ class Validated:
 
 @dataclass(frozen=True)
 class CheckpointWritten:
-    """The training can go on from here."""
+    """A checkpoint was written, from which the training can continue.
+
+    Parameters
+    ----------
+    step : int
+        Number of completed steps, over all stages.
+    """
 
     step: int
 
 
 @dataclass(frozen=True)
-class RateLowered:
-    """A loss was not a number: the last good state is back, and the rate is halved for the rest."""
+class LearningRateLowered:
+    """A loss was not a number: the last checkpoint is restored, and the rest of the stage has half the learning rate.
+
+    Parameters
+    ----------
+    step : int
+        Step of the loss that was not a number.
+    back_to : int
+        Step of the restored checkpoint.
+    """
 
     step: int
     back_to: int
@@ -130,17 +189,29 @@ class RateLowered:
 
 @dataclass(frozen=True)
 class Paused:
-    """Nothing is computed until it is resumed."""
+    """The training waits, and computes nothing until it is resumed.
+
+    Parameters
+    ----------
+    step : int
+        Number of completed steps, over all stages.
+    """
 
     step: int
 
 
 @dataclass(frozen=True)
 class Resumed:
-    """It goes on after a pause."""
+    """The training continues after a pause.
+
+    Parameters
+    ----------
+    step : int
+        Number of completed steps, over all stages.
+    """
 
     step: int
 
 
-Event = Prepared | StepDone | Validated | CheckpointWritten | RateLowered | Paused | Resumed
-Listener = Callable[[Event], Any]
+Event = Prepared | StepDone | Validated | CheckpointWritten | LearningRateLowered | Paused | Resumed
+EventListener = Callable[[Event], Any]

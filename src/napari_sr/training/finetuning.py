@@ -1,108 +1,140 @@
-"""Fine-tuning in one call: images and a model in, a better model out."""
+"""Fine-tuning in one call: images and a model go in, a model that is adapted to the images comes out."""
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from napari_sr.training.controls import Predicate
-from napari_sr.training.events import Listener
+from napari_sr.training.events import EventListener
 from napari_sr.training.recipe import Recipe
 from napari_sr.training.result import save_once
 from napari_sr.training.training import Training
-from napari_sr.zoo.catalogue import load_model, model_folder
+from napari_sr.zoo.catalog import as_model, model_folder
 from napari_sr.zoo.model import Model
 
 
 def runs_folder() -> Path:
-    """Folder of the runs that were started without naming one, beside the user's models."""
+    """Return the folder of runs that were started without a folder: "runs", beside the user's folder of models.
+
+    Returns
+    -------
+    Path
+        The folder, which need not exist.
+    """
     return model_folder().parent / "runs"
 
 
 def finetune(
-    model: Model | str,
+    model: Model | str | os.PathLike[str],
     images: Any,
-    recipe: Recipe | str | Path = "quick",
+    recipe: Recipe | str | os.PathLike[str] = "quick",
     *,
     name: str | None = None,
     axes: str | None = None,
     train_on: Any = None,
     validate_on: Any = None,
-    device: str = "auto",
-    folder: str | Path | None = None,
+    device: str | None = None,
+    folder: str | os.PathLike[str] | None = None,
     save: bool = True,
-    listen: Listener | None = None,
+    on_event: EventListener | None = None,
     cancel: Predicate | None = None,
 ) -> Model:
-    """Train a model further on images of one's own.
+    """Train a model further on images of your own.
 
     Parameters
     ----------
-    model : Model or str
-        A model, or the name or path that `load_model` takes; of a pair, the weights at its alpha.
-    images : array, napari layer, file, (low, high) pair, or a list of these
-        High-resolution images, whose low-resolution twins the recipe's degradation makes, or pairs with the
-        low-resolution one first. Pairs of layers are matched by their places in the world.
-    recipe : Recipe, str or Path
-        A recipe, "quick", "standard" or "thorough", or a TOML file.
+    model : Model, str or Path
+        A model, the name of one (see `list_models`), or the path of a model file or checkpoint. Of a model with two
+        endpoints, the weights at its alpha are trained.
+    images : array, napari layer, path, (low, high) pair, or list of these
+        High-resolution images, from which the recipe's degradation computes low-resolution ones; or pairs, each a tuple
+        with the low-resolution image first. Arrays are numpy, dask or zarr arrays. Layers of a pair are matched by
+        their positions in the world. Blocks of the images are kept for validation.
+    recipe : Recipe, str or Path, default "quick"
+        A recipe, "quick" (400 steps), "standard" (3000) or "thorough" (20000), or the path of a TOML file.
     name : str, optional
-        Of the new model; by default the old one's with the recipe's.
+        Name of the new model; by default that of the model and that of the recipe, joined by a hyphen.
     axes : str, optional
-        A letter of T, C, Z, Y, X for each dimension of the arrays.
-    train_on, validate_on : napari Shapes layer, optional
-        Where to learn, and where to measure.
-    device : str
-        "auto", "cpu", "cuda", "cuda:N" or "mps".
-    folder : path, optional
-        Of the run; a run that is there goes on. By default a new one beside the user's models.
-    save : bool
-        Write the model into the user's folder, where `list_models` finds it; an existing one is never overwritten.
-    listen : callable, optional
+        A letter of T, C, Z, Y, X for each dimension of the arrays and layers; by default from their shapes, as in
+        `upscale`.
+    train_on : napari Shapes layer, optional
+        Rectangles, ellipses and polygons that limit the patches for training; by default whole images are used.
+    validate_on : napari Shapes layer, optional
+        Rectangles, ellipses and polygons that are kept for validation instead of blocks of the images.
+    device : str, optional
+        Device that computes: auto, cpu, cuda, cuda:1 and so on, or mps. By default that of the settings file, or else
+        "auto", which takes a GPU where there is one.
+    folder : str or Path, optional
+        Folder of the run, with its recipe, curves, log and checkpoint; a run that is in it continues. By default a new
+        folder beside the user's models.
+    save : bool, default True
+        Write the model into the user's folder of models, where `list_models` finds it. Existing files are not
+        overwritten: if the name is taken, the model gets "-2" and so on.
+    on_event : callable, optional
         Called with every event of `napari_sr.training.events`.
-    cancel : predicate, optional
-        Asked between the phases of every step; True ends the work with `Cancelled`.
+    cancel : callable, optional
+        Called without arguments between the phases of every step; returning True ends the work with `Cancelled`.
 
     Returns
     -------
     Model
-        The new one; the one that was given is unchanged.
+        The new model; the one that was given is unchanged.
 
     Raises
     ------
     InputError
-        If images, recipe or model do not fit; the sentence says what to do.
+        If images, recipe, model or device cannot be used.
     CheckpointError
         If the model cannot be loaded.
     Cancelled
-        If `cancel` said yes.
+        If `cancel` returned True.
 
     Examples
     --------
-    >>> better = finetune("srcnn-x2", "cells.tif", "quick")  # doctest: +SKIP
+    >>> import numpy as np
+    >>> import napari_sr as sr
+    >>> from napari_sr.training import load_recipe
+    >>> image = np.random.default_rng(0).integers(0, 256, (96, 96), np.uint8)
+    >>> trial = load_recipe("quick").at_length(0.01)
+    >>> sr.finetune("srcnn-x2", image, trial, name="my-cells", device="cpu").name
+    'my-cells'
     """
-    base = load_model(model) if isinstance(model, str) else model
-    called = name or f"{base.name}-{recipe.name if isinstance(recipe, Recipe) else Path(recipe).stem}"
-    place = Path(folder) if folder is not None else new_run_folder(called)
+    base = as_model(model)
+    new_name = name or f"{base.name}-{recipe.name if isinstance(recipe, Recipe) else Path(recipe).stem}"
+    run = Path(folder) if folder is not None else new_run_folder(new_name)
     training = Training(
         recipe,
         images,
         base,
-        folder=place,
-        name=called,
+        folder=run,
+        name=new_name,
         axes=axes,
         train_on=train_on,
         validate_on=validate_on,
         device=device,
-        listen=listen,
+        on_event=on_event,
         cancel=cancel,
     )
     outcome = training.run()
-    return save_once(outcome.model, place)[0] if save else outcome.model
+    return save_once(outcome.model, run)[0] if save else outcome.model
 
 
 def new_run_folder(name: str) -> Path:
-    """A folder for a run that no other has, named after the model and the time."""
+    """Return a folder in `runs_folder` that does not exist yet.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model, with which the folder's name begins; the time follows.
+
+    Returns
+    -------
+    Path
+        The folder, which is not made.
+    """
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     root = runs_folder()
     candidate, number = root / f"{name}-{stamp}", 1

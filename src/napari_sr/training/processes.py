@@ -1,53 +1,73 @@
-"""One training by several processes, each with a device of its own."""
+"""A training with several processes on one machine, each with its own device."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lightning_fabric import Fabric
 
+from napari_sr.config import load_settings
 from napari_sr.errors import InputError
-from napari_sr.inference.device import choose_device
-from napari_sr.training.events import Listener
-from napari_sr.training.precision import fabric_for
+from napari_sr.inference.compute.device import choose_device
+from napari_sr.training.events import EventListener
+from napari_sr.training.loop.precision import fabric_for
 from napari_sr.training.recipe import Recipe
 from napari_sr.training.training import Outcome, Training
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """A training as it can be sent to another process: everything comes from files.
+class ProcessSettings:
+    """The arguments of a training in a form that can be sent to another process: images and model are files.
 
     Parameters
     ----------
     recipe : Recipe
-        It names its images.
+        Recipe that names its images.
     folder : Path
-        Of the run.
-    data : Path or None
-        Where the paths in the recipe start.
-    model : str or None
-        Name or file of the model to begin with.
-    name : str or None
-        Of the model that is made.
-    device : str
-        As `Training` takes it.
-    tensorboard : bool
-        Also log for TensorBoard.
+        Folder of the run.
+    data : Path, optional
+        Folder at which relative paths in the recipe start; by default the working directory.
+    model : str or Path, optional
+        Name or path of the model to fine-tune or to start with.
+    name : str, optional
+        Name of the new model; by default that of the recipe.
+    device : str, optional
+        Device that computes: auto, cpu, cuda, cuda:1 and so on, or mps; by default that of the settings file.
+    tensorboard : bool, default False
+        Also write a log for TensorBoard.
     """
 
     recipe: Recipe
     folder: Path
     data: Path | None = None
-    model: str | None = None
+    model: str | os.PathLike[str] | None = None
     name: str | None = None
-    device: str = "auto"
+    device: str | None = None
     tensorboard: bool = False
 
     def training(self, **controls: Any) -> Training:
-        """Make the training, with listener and predicates."""
+        """Make the training.
+
+        Parameters
+        ----------
+        **controls
+            The arguments `on_event`, `cancel` and `pause` of `Training`.
+
+        Returns
+        -------
+        Training
+            The training, which has not run.
+
+        Raises
+        ------
+        InputError
+            If recipe, images, model or device cannot be used.
+        CheckpointError
+            If the model cannot be loaded.
+        """
         return Training(
             self.recipe,
             None,
@@ -61,47 +81,57 @@ class Settings:
         )
 
 
-def train_in_processes(settings: Settings, processes: int, listen: Listener | None = None) -> Outcome:
-    """Train with several processes on this machine; the batch of the recipe is dealt out among them.
+def train_in_processes(settings: ProcessSettings, processes: int, on_event: EventListener | None = None) -> Outcome:
+    """Train with several processes on this machine, among which the batch of the recipe is divided.
 
     Parameters
     ----------
-    settings : Settings
-        What to train.
+    settings : ProcessSettings
+        Arguments of the training.
     processes : int
-        How many: one for each GPU, or on the CPU (by gloo) as many as there are.
-    listen : callable, optional
-        Called in the first process; it goes there by pickle.
+        Number of processes, 1 or more: on GPUs one for each GPU, on the CPU any number.
+    on_event : callable, optional
+        Called with every event, in the first process; it has to be picklable.
+
+    Returns
+    -------
+    Outcome
+        The model, and the number of completed steps.
 
     Raises
     ------
     InputError
-        If there are not so many devices, or as `Training` says.
+        If there are fewer devices, the batch cannot be divided evenly, or `Training` refuses the arguments.
+    CheckpointError
+        If the model cannot be loaded.
     """
     training = settings.training()
-    device = choose_device(settings.device)
+    device = choose_device(load_settings(device=settings.device).device)
     _check_devices(device.type, processes)
-    # What can be refused is refused here, and not once in every process.
+    # Errors of the input are raised here, once, instead of in every process.
     training.check_batch(processes)
     training.prepare()
-    fabric_for(device, training.precision, processes).launch(_Work(settings, listen))
-    # The checkpoint that they left is whole: from it the result is made here, without a step.
+    fabric_for(device, training.precision, processes).launch(_Work(settings, on_event))
+    # The processes leave a finished checkpoint, from which this call makes the model without another step.
     return training.run()
 
 
 class _Work:
-    """What each process does; not a dataclass, whose fields the launcher would try to change."""
+    """The work of each process; not a dataclass, since the launcher would try to change its fields."""
 
-    def __init__(self, settings: Settings, listen: Listener | None) -> None:
-        self._settings, self._listen = settings, listen
+    def __init__(self, settings: ProcessSettings, on_event: EventListener | None) -> None:
+        self._settings, self._on_event = settings, on_event
 
     def __call__(self, fabric: Fabric) -> None:
-        self._settings.training(listen=self._listen).run(fabric)
+        self._settings.training(on_event=self._on_event).run(fabric)
 
 
 def _check_devices(kind: str, processes: int) -> None:
     import torch
 
-    there = torch.cuda.device_count() if kind == "cuda" else 1
-    if kind != "cpu" and processes > there:
-        raise InputError(f"There are {there} devices of the kind {kind}, not {processes}: ask for fewer.")
+    available = torch.cuda.device_count() if kind == "cuda" else 1
+    if kind != "cpu" and processes > available:
+        raise InputError(
+            f"This machine has {available} {'device' if available == 1 else 'devices'} of the kind {kind}, not "
+            f"{processes}: choose at most {available}."
+        )

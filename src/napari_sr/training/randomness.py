@@ -1,8 +1,8 @@
-"""Random numbers by their place, not by their order.
+"""Random numbers that depend on a position in the training only, not on the numbers that were drawn before.
 
-Every patch of every step has a generator of its own, made of the recipe's seed and of where the training stands. What
-was drawn before changes nothing, so a run that was interrupted goes on with the same numbers, and several processes
-share a batch without talking to each other.
+Each patch of each step has a random generator of its own, made from the seed of the recipe and the numbers of stage,
+step and patch. An interrupted run therefore continues with the same numbers, and several processes share a batch
+without communication.
 
 References
 ----------
@@ -20,18 +20,27 @@ Purpose = Literal["patch", "validation", "blocks"]
 
 
 def generator_at(seed: int, purpose: Purpose, stage: int = 0, step: int = 0, number: int = 0) -> np.random.Generator:
-    """Make the generator that belongs to a place in a training.
+    """Make the random generator of a position in a training.
 
     Parameters
     ----------
     seed : int
-        The recipe's.
+        Seed of the recipe, at least 0 and below 2^63.
     purpose : {"patch", "validation", "blocks"}
-        What is drawn.
-    stage, step, number : int
-        Where: for a patch its number within the whole batch, over all processes.
+        Use of the random numbers; different uses have different numbers.
+    stage : int, default 0
+        Number of the stage, from 0.
+    step : int, default 0
+        Number of the step in its stage, from 0.
+    number : int, default 0
+        Number of the patch in the batch over all processes, or of the validation scene, from 0.
+
+    Returns
+    -------
+    numpy.random.Generator
+        A Philox generator.
     """
-    # The first word of the counter is left to the generator itself, which counts what it has given.
-    place = np.array([0, number, step, stage], np.uint64)
+    # Philox increments the first word of the counter with each block that it draws, so the position takes the others.
+    counter = np.array([0, number, step, stage], np.uint64)
     key = np.array([seed, _PURPOSES.index(purpose)], np.uint64)
-    return np.random.Generator(np.random.Philox(key=key, counter=place))
+    return np.random.Generator(np.random.Philox(key=key, counter=counter))

@@ -1,4 +1,4 @@
-"""What a training ends with: a model whose card tells everything, and its file."""
+"""The result of a training: a model with its card, and its file."""
 
 from __future__ import annotations
 
@@ -9,88 +9,96 @@ import torch
 from torch import Tensor
 
 from napari_sr.errors import InputError
-from napari_sr.training.degradation import describe_degradation
+from napari_sr.training.data.degradation import describe_degradation
+from napari_sr.training.data.plane_pairs import describe_intensity
+from napari_sr.training.data.training_set import TrainingSet
 from napari_sr.training.events import Validated
 from napari_sr.training.recipe import Recipe
-from napari_sr.training.training_set import TrainingSet
-from napari_sr.training.twins import intensity_words
-from napari_sr.zoo.card import AS_TAKEN, Card, Figure, TrainingData
-from napari_sr.zoo.catalogue import model_folder
+from napari_sr.zoo.card import Card, Figure, TrainingData
+from napari_sr.zoo.catalog import model_folder
 from napari_sr.zoo.model import Model
 from napari_sr.zoo.modelfile import WEIGHTS, read_model, write_model
 
 Weights = Mapping[str, Tensor]
-_NOTE = "model.txt"
+#: File of a run folder that holds the path of the run's model file.
+_MODEL_PATH = "model.txt"
 
 
 def make_model(
-    before: Card,
+    initial: Card,
     recipe: Recipe,
-    learnt: TrainingSet,
-    kept: Mapping[str, Weights],
+    training_set: TrainingSet,
+    weights: Mapping[str, Weights],
     *,
     name: str,
     base: Card | None,
     paired: bool,
     pixel_size: tuple[float | None, str | None],
-    reached: Mapping[str, Validated],
+    measurements: Mapping[str, Validated],
 ) -> Model:
-    """Make the model of a training.
+    """Make the model of a training, with its card.
 
     Parameters
     ----------
-    before : Card
-        Of the network before the training.
+    initial : Card
+        Card of the network before the training.
     recipe : Recipe
-        As it was run.
-    learnt : TrainingSet
-        What it was trained on.
-    kept : mapping of str to state dict
-        Weights by the endpoints' names, or a single set under "weights".
+        Recipe of the training.
+    training_set : TrainingSet
+        Images of the training.
+    weights : mapping of str to state dict
+        Weights by the names of the endpoints, or one set under any name.
     name : str
-        Of the model.
+        Name of the model.
     base : Card or None
-        Of the model that it began with.
+        Card of the model that the training started with.
     paired : bool
-        Whether the low-resolution images were given, and not made.
+        Whether the low-resolution images were given instead of computed.
     pixel_size : (float or None, str or None)
-        Of a low-resolution pixel, and its unit.
-    reached : mapping of str to Validated
-        The last or best measurement of each set of weights.
+        Size of a low-resolution pixel, and its unit.
+    measurements : mapping of str to Validated
+        The measurement of each set of weights.
+
+    Returns
+    -------
+    Model
+        A model in float32 on the CPU.
     """
-    data = learnt.described
+    data = training_set.described
     if base is not None and base.training_data:
         names = {entry.name for entry in data}
         data = (*(entry for entry in base.training_data if entry.name not in names), *data)
     elif base is not None:
-        data = (TrainingData(name=f"what {base.name} was trained on", licence=base.licence), *data)
-    endpoints = tuple(stage.endpoint for stage in recipe.stages if stage.endpoint in kept and stage.endpoint)
+        data = (TrainingData(name=f"training data of {base.name}", license=base.license), *data)
+    endpoints = tuple(stage.endpoint for stage in recipe.stages if stage.endpoint in weights and stage.endpoint)
     adversarial = any(stage.adversarial for stage in recipe.stages)
     card = Card(
         name=name,
-        family=before.family,
-        architecture=before.architecture,
-        scale=before.scale,
-        channels=before.channels,
-        colour=before.colour,
-        # A fine-tuned model has seen other images than the one before it: of which kind, only the recipe can say.
+        family=initial.family,
+        architecture=initial.architecture,
+        scale=initial.scale,
+        channels=initial.channels,
+        color=initial.color,
+        # Not the base model's: the images of a fine-tuning may be of another kind, which only the recipe states.
         domain=recipe.domain,
         base=base.name if base is not None and recipe.network is None else None,
-        intensity_range=before.intensity_range,
-        output_range=before.output_range,
-        intensity=intensity_words(recipe.data.intensity),
-        degradation=AS_TAKEN if paired else describe_degradation(learnt.degradation),
+        intensity_range=initial.intensity_range,
+        output_range=initial.output_range,
+        intensity=describe_intensity(recipe.data.intensity),
+        degradation=None if paired else describe_degradation(training_set.degradation),
+        training_noise=None if paired else training_set.degradation.noise is not None,
+        paired=paired,
         pixel_size=pixel_size[0],
         pixel_unit=pixel_size[1],
         training_data=data,
         recipe=recipe.to_toml(),
-        figures=_figures(reached),
-        licence=recipe.licence or (base.licence if base is not None else None),
+        figures=_figures(measurements),
+        license=recipe.license or (base.license if base is not None else None),
         endpoints=endpoints,
-        notes=_notes(recipe, base, learnt, reached, adversarial),
+        notes=_notes(recipe, base, training_set, measurements, adversarial),
     )
-    weights = kept if endpoints else {WEIGHTS: next(iter(kept.values()))}
-    return Model(card, {key: _float32(state) for key, state in weights.items()})
+    states = weights if endpoints else {WEIGHTS: next(iter(weights.values()))}
+    return Model(card, {key: _float32(state) for key, state in states.items()})
 
 
 def _float32(state: Weights) -> dict[str, Tensor]:
@@ -100,96 +108,126 @@ def _float32(state: Weights) -> dict[str, Tensor]:
     }
 
 
-def _figures(reached: Mapping[str, Validated]) -> tuple[Figure, ...]:
+def _figures(measurements: Mapping[str, Validated]) -> tuple[Figure, ...]:
     figures = []
-    protocol = "validation scenes that nothing was learnt from, border of the factor left out, black 0 and white 1"
-    for name, seen in reached.items():
-        where = "validation" if len(reached) == 1 else f"validation, {name}"
-        figures += [
-            Figure(dataset=where, metric="PSNR", value=round(seen.psnr, 3), protocol=protocol),
-            Figure(dataset=where, metric="PSNR of bicubic", value=round(seen.bicubic_psnr, 3), protocol=protocol),
-            Figure(dataset=where, metric="SSIM", value=round(seen.ssim, 4), protocol=protocol),
-            Figure(dataset=where, metric="SSIM of bicubic", value=round(seen.bicubic_ssim, 4), protocol=protocol),
-        ]
+    protocol = "validation scenes not used for training, border as wide as the factor cropped, black 0 and white 1"
+    for name, measured in measurements.items():
+        dataset = "validation" if len(measurements) == 1 else f"validation, {name}"
+        for metric, value, digits in (
+            ("PSNR", measured.psnr, 3),
+            ("PSNR of bicubic", measured.bicubic_psnr, 3),
+            ("SSIM", measured.ssim, 4),
+            ("SSIM of bicubic", measured.bicubic_ssim, 4),
+        ):
+            figures.append(Figure(dataset=dataset, metric=metric, value=round(value, digits), protocol=protocol))
     return tuple(figures)
 
 
 def _notes(
-    recipe: Recipe, base: Card | None, learnt: TrainingSet, reached: Mapping[str, Validated], adversarial: bool
+    recipe: Recipe,
+    base: Card | None,
+    training_set: TrainingSet,
+    measurements: Mapping[str, Validated],
+    adversarial: bool,
 ) -> str:
     notes = [recipe.description] if recipe.description else []
     if base is not None:
         notes.append(f"Trained on from {base.name}.")
-    worse = [name for name, seen in reached.items() if not seen.better_than_bicubic]
+    worse = [name for name, measured in measurements.items() if not measured.better_than_bicubic]
     if worse and adversarial:
         notes.append("The PSNR of its adversarial weights is below bicubic interpolation's, as is usual for them.")
     elif worse:
         notes.append("On its validation scenes it is worse than bicubic interpolation.")
     if adversarial:
         notes.append("Adversarial weights invent detail: not for quantification.")
-    return " ".join((*notes, *learnt.notes, *learnt.warnings))
+    return " ".join((*notes, *training_set.notes, *training_set.warnings))
 
 
 def save_model(model: Model, *, folder: Path | None = None, dtype: torch.dtype = torch.float32) -> tuple[Model, Path]:
-    """Write a model into the user's folder, under its name or, where that is taken, the next free one.
+    """Write a model into the user's folder of models, without overwriting a file.
 
     Parameters
     ----------
     model : Model
-        From a training.
+        The model. Its name is that of the file; if the name is taken, "-2", "-3" and so on is added.
     folder : Path, optional
-        Instead of the user's folder of models.
-    dtype : torch.dtype
-        How the weights are stored.
+        Another folder, which is made if it does not exist; by default the user's folder of models.
+    dtype : torch.dtype, default torch.float32
+        Number format of the weights in the file.
 
     Returns
     -------
     model : Model
-        With the name that its file has.
+        The model with the name of its file.
     path : Path
         The file.
 
     Raises
     ------
     InputError
-        If it cannot be written.
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import napari_sr as sr
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     saved, path = save_model(sr.load_model("srcnn-x2"), folder=Path(folder))
+    >>> path.name
+    'srcnn-x2.safetensors'
     """
-    place = folder or model_folder()
+    target = folder or model_folder()
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        target.mkdir(parents=True, exist_ok=True)
         number = 1
         while True:
             name = model.name if number == 1 else f"{model.name}-{number}"
-            path = place / f"{name}.safetensors"
+            path = target / f"{name}.safetensors"
             if not path.exists():
                 break
             number += 1
         card = model.card.model_copy(update={"name": name})
         write_model(path, card, model.endpoints, dtype=dtype)
     except OSError as error:
-        raise InputError(f"The model could not be written to {place}: {error.strerror or error}.") from error
+        raise InputError(
+            f"The model {model.name} could not be written to {target} ({error.strerror or error}): make room there, or "
+            "choose another folder."
+        ) from error
     return Model(card, model.endpoints, model.alpha, source=path), path
 
 
 def save_once(model: Model, run: Path, *, folder: Path | None = None) -> tuple[Model, Path]:
-    """Save the model of a run, or find the file that the same run has written before.
+    """Write the model of a run, unless the same run has written it before.
 
     Parameters
     ----------
     model : Model
-        Of the finished run.
+        The model of a finished run.
     run : Path
-        The run's folder, which remembers the file.
+        The run's folder, in which the path of the model file is noted.
     folder : Path, optional
-        Instead of the user's folder of models.
+        Folder of the model file; by default the user's folder of models.
+
+    Returns
+    -------
+    model : Model
+        The model with the name of its file.
+    path : Path
+        The file that was written now or before.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
     """
-    note = run / _NOTE
+    note = run / _MODEL_PATH
     if note.is_file():
         path = Path(note.read_text(encoding="utf-8").strip())
         if path.is_file():
             card, endpoints = read_model(path)
-            same = {key: dict(state) for key, state in model.endpoints.items()}
-            if all(torch.equal(endpoints[k][n], t) for k, state in same.items() for n, t in state.items()):
+            states = {key: dict(state) for key, state in model.endpoints.items()}
+            if all(torch.equal(endpoints[k][n], t) for k, state in states.items() for n, t in state.items()):
                 return Model(card, endpoints, source=path), path
     saved, path = save_model(model, folder=folder)
     note.write_text(f"{path}\n", encoding="utf-8")

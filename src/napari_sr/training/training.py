@@ -1,7 +1,8 @@
-"""A training from images and a recipe to a model: what a window, a script and the command line hold."""
+"""A training: from images and a recipe to a model. Window, scripts and command line share this object."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -10,35 +11,39 @@ from typing import Any
 
 from lightning_fabric import Fabric
 
+from napari_sr.config import load_settings
 from napari_sr.errors import InputError
-from napari_sr.inference.device import choose_device, ieee_float32
+from napari_sr.inference.compute.device import choose_device, ieee_float32
 from napari_sr.training.controls import Controls, Predicate, never
-from napari_sr.training.events import Event, Listener, Validated
-from napari_sr.training.generator import make_generator, patch_sizes
-from napari_sr.training.images import images_in, pixel_size_of, training_images
-from napari_sr.training.loop import ONLY, Kept, Loop
-from napari_sr.training.precision import choose_precision, fabric_for
+from napari_sr.training.data.images import images_in, pixel_size_of, training_images
+from napari_sr.training.data.training_set import TrainingSet, make_training_set
+from napari_sr.training.events import Event, EventListener, Validated
+from napari_sr.training.loop.generator import make_generator, patch_sizes
+from napari_sr.training.loop.loop import Loop
+from napari_sr.training.loop.precision import choose_training_precision, fabric_for
+from napari_sr.training.loop.stage_run import ONLY, TrainedWeights
 from napari_sr.training.recipe import Recipe, load_recipe
 from napari_sr.training.result import make_model
-from napari_sr.training.training_set import TrainingSet, make_training_set
 from napari_sr.zoo.architectures import build_empty
 from napari_sr.zoo.card import Architecture
-from napari_sr.zoo.catalogue import load_model
+from napari_sr.zoo.catalog import as_model, load_model
 from napari_sr.zoo.model import Model
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training has come to.
+    """The result of a training.
 
     Parameters
     ----------
     model : Model
-        With its card; not written to any file yet.
-    step, steps : int
-        How many steps were done, how many the recipe has.
+        The model with its card; it is not written to a file yet.
+    step : int
+        Number of completed steps.
+    steps : int
+        Number of steps of the recipe.
     reached : mapping of str to Validated
-        The measurement of each set of weights in the model.
+        The measurement of each set of weights in the model, by its name.
     """
 
     model: Model
@@ -48,203 +53,262 @@ class Outcome:
 
     @property
     def finished(self) -> bool:
-        """Whether the recipe was run to its end; if not, running again goes on."""
+        """Whether all steps of the recipe are completed; if not, another run continues the training."""
         return self.step == self.steps
 
 
-def _unheard(event: Event) -> None:
+def _ignore_event(event: Event) -> None:
     pass
 
 
 class Training:
-    """One training; made on the thread that owns the layers, run on any.
+    """A training from images and a recipe to a model.
+
+    Make it on the thread that owns the napari layers, usually the main thread. All its methods may be called from any
+    thread. A training writes checkpoints into its folder and continues from the last one: on a CPU with the same number
+    of threads, the weights are then bit-identical to those of an uninterrupted run.
 
     Parameters
     ----------
     recipe : Recipe, str or Path
-        A recipe, a preset's name or a TOML file.
-    images : as `training_images` takes them, optional
-        What to learn from; left out, the files that the recipe names.
-    model : Model or str, optional
-        To fine-tune, or to begin a new network with.
-    folder : Path
-        Of the run: recipe, checkpoint, log. A run that is there goes on.
-    data : Path, optional
-        Where the paths in the recipe start.
+        A recipe, the name of a preset ("srcnn", "srgan", "esrgan", "quick", "standard", "thorough"), or the path of a
+        TOML file.
+    images : array, napari layer, path, (low, high) pair, or list of these, optional
+        High-resolution images, from which the recipe's degradation computes low-resolution ones; or pairs, each a tuple
+        with the low-resolution image first. Arrays are numpy, dask or zarr arrays. Layers of a pair are matched by
+        their positions in the world. Blocks of the images are kept for validation. By default the files that the recipe
+        names for training and for validation.
+    model : Model, str or Path, optional
+        A model, the name of one (see `list_models`), or the path of a model file or checkpoint: the model to fine-tune,
+        or, if the recipe has a new network, the weights to start with. By default that of the recipe's `start`.
+    folder : str or Path
+        Folder of the run, with its recipe, curves, log and checkpoint; a run that is in it continues.
+    data : str or Path, optional
+        Folder at which relative paths in the recipe start; by default the working directory.
     name : str, optional
-        Of the model that is made; by default the recipe's.
-    axes, train_on, validate_on
-        As `training_images` takes them.
-    device : str
-        "auto", "cpu", "cuda", "cuda:N" or "mps".
-    listen : callable, optional
-        Called with every event (`napari_sr.training.events`), on the training's thread.
-    cancel, pause : callable, optional
-        Predicates. `cancel` is asked between the phases of a step and ends the run with `Cancelled`; while `pause` says
-        yes, the run waits before the next step.
-    tensorboard : bool
-        Also log for TensorBoard.
+        Name of the new model; by default that of the recipe.
+    axes : str, optional
+        A letter of T, C, Z, Y, X for each dimension of the arrays and layers; by default from their shapes, as in
+        `upscale`.
+    train_on : napari Shapes layer, optional
+        Rectangles, ellipses and polygons that limit the patches for training; by default whole images are used.
+    validate_on : napari Shapes layer, optional
+        Rectangles, ellipses and polygons that are kept for validation instead of blocks of the images.
+    device : str, optional
+        Device that computes: auto, cpu, cuda, cuda:1 and so on, or mps. By default that of the settings file, or else
+        "auto", which takes a GPU where there is one.
+    on_event : callable, optional
+        Called with every event of `napari_sr.training.events`, on the thread of the training.
+    cancel : callable, optional
+        Called without arguments between the phases of every step; returning True ends the run with `Cancelled`.
+    pause : callable, optional
+        Called without arguments before every step; the training waits as long as it returns True.
+    tensorboard : bool, default False
+        Also write a log for TensorBoard, which has to be installed.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        The recipe.
+    folder : Path
+        Folder of the run.
+    name : str
+        Name of the new model.
+    device : torch.device
+        Device that computes.
+    batch : int
+        Number of patches of a step.
 
     Raises
     ------
     InputError
-        If recipe, images or model do not fit.
+        If recipe, images, model or device cannot be used.
     CheckpointError
         If the model cannot be loaded.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import napari_sr as sr
+    >>> image = np.random.default_rng(0).integers(0, 256, (96, 96), np.uint8)
+    >>> recipe = sr.Recipe.from_toml("stages = [{ steps = 3, losses = [{ kind = 'l1' }] }]")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     outcome = sr.Training(recipe, image, "srcnn-x2", folder=folder, device="cpu").run()
+    >>> outcome.step, outcome.finished
+    (3, True)
     """
 
     def __init__(
         self,
-        recipe: Recipe | str | Path,
+        recipe: Recipe | str | os.PathLike[str],
         images: Any = None,
-        model: Model | str | None = None,
+        model: Model | str | os.PathLike[str] | None = None,
         *,
-        folder: Path,
-        data: Path | None = None,
+        folder: str | os.PathLike[str],
+        data: str | os.PathLike[str] | None = None,
         name: str | None = None,
         axes: str | None = None,
         train_on: Any = None,
         validate_on: Any = None,
-        device: str = "auto",
-        listen: Listener | None = None,
+        device: str | None = None,
+        on_event: EventListener | None = None,
         cancel: Predicate | None = None,
         pause: Predicate | None = None,
         tensorboard: bool = False,
     ) -> None:
         self.recipe = load_recipe(recipe)
-        self.device = choose_device(device)
-        self.folder, self.name = folder, name or self.recipe.name
-        self._base = load_model(model) if isinstance(model, str) else model
+        self.device = choose_device(load_settings(device=device).device)
+        self.folder, self.name = Path(folder), name or self.recipe.name
+        self._data = None if data is None else Path(data)
+        self._base = None if model is None else as_model(model)
         if self._base is None and self.recipe.start is not None:
             self._base = load_model(self.recipe.start)
         scale = _scale(self.recipe, self._base)
         if images is None:
             if not self.recipe.data.images:
                 raise InputError("There are no images to train on: give some, or name them in the recipe's data.")
-            self._images = images_in(self.recipe.data.images, data, scale)
+            self._images = images_in(self.recipe.data.images, self._data, scale)
+            self._validation_images = images_in(self.recipe.validation.images, self._data, scale)
         else:
             self._images = training_images(images, scale, axes=axes, train_on=train_on, validate_on=validate_on)
-        held = self.recipe.validation.images if images is None else ()
-        self._held = images_in(held, data, scale)
+            self._validation_images = []
         rgb = any(image.axes.rgb for image in self._images)
-        self._data = data
         self._generator = make_generator(self.recipe, self._base, rgb)
         self._sizes, self.batch = patch_sizes(self.recipe.patches, self._generator.card)
-        self._listen = listen or _unheard
+        self._on_event = on_event or _ignore_event
         self._controls = Controls(cancel or never, pause or never)
         self._tensorboard = tensorboard
-        self._learnt: TrainingSet | None = None
+        self._training_set: TrainingSet | None = None
 
     def pause(self) -> None:
-        """Wait before the next step, until `resume`; from any thread."""
+        """Make the training wait before its next step, until `resume` is called."""
         self._controls.pause()
 
     def resume(self) -> None:
-        """Go on after `pause`; from any thread."""
+        """End a pause that `pause` began."""
         self._controls.resume()
 
     def stop(self) -> None:
-        """End after this step, with a checkpoint and the model as it is; from any thread."""
+        """End the training after its present step, with a checkpoint and the model so far."""
         self._controls.stop()
 
     def prepare(self) -> TrainingSet:
-        """Read the images and make the patches and scenes; `run` does it when it was not done.
+        """Read the images and prepare patches and validation scenes; `run` does this if it was not done before.
+
+        Returns
+        -------
+        TrainingSet
+            Patches, validation scenes, and the description of the images for the card.
 
         Raises
         ------
         InputError
-            If an image cannot be used, or nothing is left to learn from.
+            If an image cannot be used, or no patch is left for training.
         """
-        if self._learnt is None:
+        if self._training_set is None:
             card = self._generator.card
-            self._learnt = make_training_set(
+            self._training_set = make_training_set(
                 self._images,
-                self._held,
+                self._validation_images,
                 self.recipe,
                 scale=card.scale,
                 sizes=self._sizes,
                 margin=self._generator.margin,
-                colour=self._generator.colour,
+                color=self._generator.color,
             )
-        return self._learnt
+        return self._training_set
 
     @property
     def precision(self) -> str:
-        """What the networks compute in: the recipe's, with "auto" settled."""
-        return choose_precision(self.recipe.precision, self.device, self._generator.network)
+        """Number format of the networks: "float32", "bfloat16" or "float16"."""
+        return choose_training_precision(self.recipe.precision, self.device, self._generator.network)
 
     def check_batch(self, processes: int) -> None:
-        """Raise `InputError` unless the batch can be dealt out evenly to so many processes."""
-        for stage in self.recipe.stages:
-            if self.batch % (processes * stage.accumulate):
-                raise InputError(
-                    f"A batch of {self.batch} patches cannot be dealt out evenly to {processes} processes and "
-                    f"{stage.accumulate} parts: choose a multiple of {processes * stage.accumulate}."
-                )
-
-    def run(self, fabric: Fabric | None = None) -> Outcome:
-        """Train to the end of the recipe, or until `stop`.
+        """Check that the batch can be divided evenly among processes.
 
         Parameters
         ----------
-        fabric : Fabric, optional
-            Already launched, for several processes.
-
-        Returns
-        -------
-        Outcome
-            The model, and how far it has come.
+        processes : int
+            Number of processes, 1 or more.
 
         Raises
         ------
         InputError
-            If something cannot be used, a loss is not a number twice, or a checkpoint cannot be written.
+            If the batch is not a multiple of the number of processes times `Stage.accumulate`.
+        """
+        for stage in self.recipe.stages:
+            if self.batch % (processes * stage.accumulate):
+                raise InputError(
+                    f"A batch of {self.batch} patches cannot be divided evenly among {processes} "
+                    f"{'process' if processes == 1 else 'processes'} in {stage.accumulate} parts: choose a multiple of "
+                    f"{processes * stage.accumulate}."
+                )
+
+    def run(self, fabric: Fabric | None = None) -> Outcome:
+        """Train to the end of the recipe, or until `stop` is called.
+
+        Parameters
+        ----------
+        fabric : Fabric, optional
+            A launched fabric of several processes; by default this process trains alone.
+
+        Returns
+        -------
+        Outcome
+            The model, and the number of completed steps.
+
+        Raises
+        ------
+        InputError
+            If an image cannot be used, the folder holds another training, a loss is not a number a second time, or a
+            checkpoint cannot be written.
         Cancelled
-            If `cancel` said yes; the last checkpoint stands.
+            If `cancel` returned True; the last checkpoint is kept.
         """
         self._controls.start()
-        learnt = self.prepare()
+        training_set = self.prepare()
         fabric = fabric or fabric_for(self.device, self.precision)
         self.check_batch(fabric.world_size)
-        # A run begins with the weights that it was given, and not with those of the run before.
+        # Copied, so that another run starts with the given weights and not with those of this run.
         generator = replace(self._generator, network=deepcopy(self._generator.network))
         loop = Loop(
             _with_files(self.recipe, self._data),
             generator,
-            learnt,
+            training_set,
             fabric,
             self.folder,
-            size=learnt.patches.size,
+            size=training_set.patches.size,
             batch=self.batch,
             controls=self._controls,
-            listen=self._listen,
+            on_event=self._on_event,
             identity=self.recipe.to_toml(),
             tensorboard=self._tensorboard,
         )
         with ieee_float32():
-            done = loop.run()
-        return self._outcome(learnt, loop.kept, done)
+            step = loop.run()
+        return self._outcome(training_set, loop.trained, step)
 
-    def _outcome(self, learnt: TrainingSet, kept: Kept, done: int) -> Outcome:
-        weights, reached, recipe = kept.weights, kept.reached, self.recipe
-        wanted = {stage.endpoint for stage in recipe.stages if stage.endpoint is not None}
-        if wanted - weights.keys():
-            # Stopped before the second endpoint: what is there is a model of one weight set.
+    def _outcome(self, training_set: TrainingSet, trained: TrainedWeights, step: int) -> Outcome:
+        weights, measurements, recipe = trained.weights, trained.measurements, self.recipe
+        endpoints = {stage.endpoint for stage in recipe.stages if stage.endpoint is not None}
+        if endpoints - weights.keys():
+            # Stopped before the second endpoint: the model has the latest weights only.
             latest = next(reversed(weights))
             weights = {ONLY: weights[latest]}
-            reached = {ONLY: reached[latest]} if latest in reached else {}
+            measurements = {ONLY: measurements[latest]} if latest in measurements else {}
         model = make_model(
             self._generator.card,
             recipe,
-            learnt,
+            training_set,
             weights,
             name=self.name,
             base=None if self._base is None else self._base.card,
             paired=all(image.low is not None for image in self._images),
             pixel_size=pixel_size_of(self._images, self._generator.card.scale),
-            reached=reached,
+            measurements=measurements,
         )
-        return Outcome(model, done, recipe.steps, reached)
+        return Outcome(model, step, recipe.steps, measurements)
 
 
 def _scale(recipe: Recipe, model: Model | None) -> int:
@@ -252,12 +316,14 @@ def _scale(recipe: Recipe, model: Model | None) -> int:
         empty = build_empty(Architecture(network=recipe.network.name, settings=recipe.network.settings))
         return int(getattr(empty, "scale", 0))
     if model is None:
-        raise InputError("The recipe names no network: give a model to fine-tune, or add a table [network].")
+        raise InputError(
+            f"The recipe {recipe.name} has no network: give a model to fine-tune, or add the table [network] to it."
+        )
     return model.scale
 
 
 def _with_files(recipe: Recipe, data: Path | None) -> Recipe:
-    """The recipe with the weights of its perceptual losses looked for in the data folder too."""
+    """Return the recipe with paths in the data folder for the weights of its perceptual losses, if they are there."""
     if data is None:
         return recipe
     stages = []

@@ -1,1 +1,1 @@
-"""The panels, the samples and the demo: the only room that imports napari, magicgui or qtpy."""
+"""The plugin in napari: panels, commands, reader, writer, samples and demo. Only this package imports napari and Qt."""

@@ -1,4 +1,4 @@
-"""`napari-sr demo` with a display: the sample, its super-resolved layer lying on it, and the panel that made it."""
+"""`napari-sr demo` with a display: a sample, its upscaled layer on top of it, and the panel that made it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,13 @@ from qtpy.QtWidgets import QApplication
 
 from napari_sr.errors import InputError
 from napari_sr.samples import load_sample
-from napari_sr.widgets.esrgan_panel import ESRGANPanel
-from napari_sr.widgets.panel import UpscalePanel
-from napari_sr.widgets.sample_data import high_layer, low_layer
-from napari_sr.widgets.srcnn_panel import SRCNNPanel
-from napari_sr.widgets.srgan_panel import SRGANPanel
-from napari_sr.zoo.catalogue import list_models
-
-PANELS: dict[str, type[UpscalePanel]] = {"srcnn": SRCNNPanel, "srgan": SRGANPanel, "esrgan": ESRGANPanel}
+from napari_sr.widgets.plugin.sample_data import high_layer, low_layer
+from napari_sr.widgets.upscale.families import PANELS
+from napari_sr.widgets.upscale.panel import UpscalePanel
+from napari_sr.zoo.catalog import list_models
 
 _WINDOW = (1400, 900)
-# Qt draws when its event loop comes round, napari's canvas a little after that.
+# Time in which Qt lays out the window and napari draws the canvas.
 _DRAWING_MS = 1000
 
 
@@ -36,24 +32,24 @@ def open_demo(
 
     Parameters
     ----------
-    sample_name : {"fluorescence", "electron"}
-        Which sample.
-    model_name : str
-        Which model of the catalogue.
-    screenshot : str or Path, optional
-        A PNG of the window to write, once the result is there.
-    block : bool
-        Whether to stay until the window is closed. Otherwise the viewer comes back when the result is there.
+    sample_name : {"fluorescence", "electron"}, default "fluorescence"
+        The sample.
+    model_name : str, default "esrgan-compact-x4"
+        A model of the catalog.
+    screenshot : path, optional
+        A PNG file of the window, which is written when the result is there.
+    block : bool, default True
+        Whether to return when the window is closed, rather than when the result is there.
 
     Returns
     -------
     napari.Viewer
-        With three layers: what was measured at high resolution (hidden), the sample, and the result.
+        With three layers: the high-resolution image (hidden), the sample, and the result.
 
     Raises
     ------
     InputError
-        If there is no such sample or model at hand, or the run did not come to a result.
+        If there is no such sample or model, or the run failed.
     """
     panel_class = _panel_of(model_name)
     sample = load_sample(sample_name)
@@ -69,8 +65,8 @@ def open_demo(
     panel.models.select(model_name)
     _run(panel)
     if len(viewer.layers) != 3:
-        raise InputError(f"The demo came to no result: {panel.controls.message.value}")
-    # The canvas has its final size, which the view fits into, only when the panel has been drawn.
+        raise InputError(f"The demo has no result: {panel.controls.message.value}")
+    # The canvas has its final size, to which the view is fitted, only after the panel has been drawn.
     _wait(_DRAWING_MS)
     viewer.reset_view()
     if screenshot is not None:
@@ -85,23 +81,23 @@ def _panel_of(model_name: str) -> type[UpscalePanel]:
     for entry in list_models():
         if entry.name == model_name and entry.card is not None:
             return PANELS[entry.card.family]
-    raise InputError(f"There is no model {model_name} at hand: `napari-sr models` lists those there are.")
+    raise InputError(f"There is no model {model_name} on this computer: `napari-sr models` lists those there are.")
 
 
 def _run(panel: UpscalePanel) -> None:
-    """Press Run, and let the window live until the run has ended."""
+    """Press Run, and process events until the run has ended."""
     panel.controls.run_button.native.click()
     while panel.running:
         QApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
 
 
 def _fitting(size: tuple[int, int]) -> tuple[int, int]:
-    """Make a size no larger than the screen leaves room for."""
+    """Limit a size to that of the screen."""
     screen = QApplication.primaryScreen()
     if screen is None:
         return size
-    room = screen.availableGeometry()
-    return min(size[0], room.width()), min(size[1], room.height())
+    available = screen.availableGeometry()
+    return min(size[0], available.width()), min(size[1], available.height())
 
 
 def _wait(milliseconds: int) -> None:

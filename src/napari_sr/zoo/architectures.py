@@ -1,4 +1,4 @@
-"""Networks by name: what a card's `architecture` stands for."""
+"""Networks by name, from the `architecture` of a card."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from napari_sr.errors import CheckpointError
 from napari_sr.networks import SRCNN, MSRResNet, RRDBNet, SqueezeNetFeatures, SRResNet, SRVGGNetCompact
 from napari_sr.zoo.card import Architecture
 
-#: The networks that a card can name.
+#: Networks for the `architecture` of a card, by class name.
 NETWORKS: dict[str, type[nn.Module]] = {
     network.__name__: network for network in (SRCNN, SRResNet, MSRResNet, RRDBNet, SRVGGNetCompact, SqueezeNetFeatures)
 }
 
 
 def build(architecture: Architecture) -> nn.Module:
-    """Build a network with fresh weights.
+    """Build a network with new random weights.
 
     Parameters
     ----------
@@ -32,12 +32,12 @@ def build(architecture: Architecture) -> nn.Module:
     Returns
     -------
     nn.Module
-        In training mode, on torch's default device.
+        The network in training mode, on the default device of torch.
 
     Raises
     ------
     CheckpointError
-        If there is no such network, or it does not take these settings.
+        If there is no such network, or the settings are not valid for it.
     """
     name, network = architecture.network, _network(architecture.network)
     settings: dict[str, Any] = dict(architecture.settings)
@@ -52,7 +52,17 @@ def build(architecture: Architecture) -> nn.Module:
 
 
 def complete(architecture: Architecture) -> Architecture:
-    """Fill in the settings that are left at the network's defaults, so that equal networks have equal architectures.
+    """Add the default settings of the network, so that equal networks have equal architectures.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        Class name and some keyword arguments.
+
+    Returns
+    -------
+    Architecture
+        Class name and all keyword arguments.
 
     Raises
     ------
@@ -71,20 +81,29 @@ def _network(name: str) -> type[nn.Module]:
 
 
 def build_empty(architecture: Architecture) -> nn.Module:
-    """Build a network without weights: it has sizes, and nothing to compute with.
+    """Build a network on the meta device, whose tensors have sizes and no values.
 
-    It allots no memory and draws no random numbers, so that training going on elsewhere is undisturbed. It is shared
-    by all who ask for this architecture, and not to be changed.
+    No memory is allocated and no random number is drawn, so that a training in another thread is not affected.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        Class name and keyword arguments.
+
+    Returns
+    -------
+    nn.Module
+        The network. It is cached and must not be modified.
 
     Raises
     ------
     CheckpointError
-        As `build`.
+        If there is no such network, or the settings are not valid for it.
     """
     return _build_empty(architecture.model_dump_json())
 
 
-# Even without memory, ESRGAN's 351 convolutions take a third of a second, too long for each step of an alpha slider.
+# Cached: the 351 convolutions of ESRGAN take 0.3 s even on the meta device, too long for a step of the alpha slider.
 @lru_cache(maxsize=16)
 def _build_empty(architecture: str) -> nn.Module:
     with torch.device("meta"):
@@ -92,42 +111,49 @@ def _build_empty(architecture: str) -> nn.Module:
 
 
 def build_with(architecture: Architecture, tensors: Mapping[str, Tensor], *, checked: bool = False) -> nn.Module:
-    """Build a network around given weights.
+    """Build a network with given weights.
 
     Parameters
     ----------
     architecture : Architecture
         Class name and keyword arguments.
     tensors : mapping of str to Tensor
-        The state dict, in our names; it is copied.
-    checked : bool
-        Whether it is known to be this network's.
+        State dict of the network; it is copied.
+    checked : bool, default False
+        Whether `check_tensors` has been called for these weights.
 
     Returns
     -------
     nn.Module
-        In evaluation mode, float32, on the CPU, without gradients.
+        The network in evaluation mode, in float32, on the CPU, without gradients.
 
     Raises
     ------
     CheckpointError
-        If the weights are not this network's; the sentence names the first tensor that does not fit.
+        If the weights do not fit the network; the message names the first tensor that does not fit.
     """
     network = deepcopy(build_empty(architecture))
     if not checked:
         check_tensors(network, tensors)
-    own = {key: (t.float() if t.is_floating_point() else t).detach().clone() for key, t in tensors.items()}
-    network.load_state_dict(own, strict=True, assign=True)
+    copied = {key: (t.float() if t.is_floating_point() else t).detach().clone() for key, t in tensors.items()}
+    network.load_state_dict(copied, strict=True, assign=True)
     return network.eval().requires_grad_(False)
 
 
 def check_tensors(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Check that a state dict is this network's, key by key and shape by shape.
+    """Check that a state dict has the keys and shapes of a network.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The network; it may be on the meta device.
+    tensors : mapping of str to Tensor
+        The state dict.
 
     Raises
     ------
     CheckpointError
-        Naming the first tensor that is missing, too many, or of another shape.
+        If a tensor is missing, unknown or of another shape; the message names the first one.
     """
     name = type(network).__name__
     expected = network.state_dict()
@@ -135,8 +161,8 @@ def check_tensors(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         if key not in tensors:
             raise CheckpointError(f"The weights are not those of this {name}: the tensor {key} is missing.")
         if tensor.shape != tensors[key].shape:
-            found, wanted = tuple(tensors[key].shape), tuple(tensor.shape)
-            raise CheckpointError(f"The weights are not those of this {name}: {key} is {found} and should be {wanted}.")
+            shapes = f"{key} is {tuple(tensors[key].shape)} and should be {tuple(tensor.shape)}"
+            raise CheckpointError(f"The weights are not those of this {name}: {shapes}.")
     for key in tensors:
         if key not in expected:
             raise CheckpointError(f"The weights are not those of this {name}: it has no tensor called {key}.")

@@ -1,7 +1,8 @@
-"""The card of a model: all that a model file says of itself."""
+"""The card of a model: its metadata in the header of the model file."""
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
@@ -16,31 +17,31 @@ from pydantic import (
     model_validator,
 )
 
-from napari_sr.errors import CheckpointError, InputError
+from napari_sr.conversion import read_choice
+from napari_sr.errors import CheckpointError
+from napari_sr.old_keys import renamed_card
 
 #: A constructor argument of a network: a plain value that JSON can hold.
 Setting = StrictBool | StrictInt | StrictFloat | StrictStr | tuple[StrictInt, ...]
 
 Family = Literal["srcnn", "srgan", "esrgan"]
-Colour = Literal["luma", "rgb", "grey"]
+Color = Literal["luma", "rgb", "gray"]
 Domain = Literal["natural", "fluorescence", "electron"]
-#: What alpha mixes: the weights of two networks, or the images that they make.
+#: What alpha mixes: the weights of two networks, or their results.
 Mixing = Literal["weights", "images"]
 MIXINGS: tuple[Mixing, ...] = get_args(Mixing)
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(min_length=1)]
-#: What stands for the degradation of a model that was trained on pairs.
-AS_TAKEN = "low-resolution images as they were taken"
 
 
 class _Record(BaseModel):
-    """Nothing unknown is let in, and nothing changes afterwards."""
+    """Base of the records on a card: frozen, without unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Architecture(_Record):
-    """Which network, and with which constructor arguments.
+    """A network and its constructor arguments.
 
     Parameters
     ----------
@@ -60,32 +61,32 @@ class TrainingData(_Record):
     Parameters
     ----------
     name : str
-        The field's name of the set.
-    licence : str or None
-        Under which terms the images may be used; None where it is not known.
+        Name of the dataset.
+    license : str or None
+        License of the images; None if it is not known.
     sha256 : str or None
-        Hash of the file or of the archive, 64 hexadecimal digits.
+        SHA-256 of the file or the archive, 64 hexadecimal digits.
     source : str or None
-        Where it comes from: an address or a citation.
+        Source of the images: an address or a citation.
     """
 
     name: Text
-    licence: str | None = None
+    license: str | None = None
     sha256: Sha256 | None = None
     source: str | None = None
 
 
 class Figure(_Record):
-    """A figure of merit that a model reached.
+    """A figure of merit of a model.
 
     Parameters
     ----------
     dataset, metric : str
-        For example "Set5" and "PSNR".
+        Names of the images and the metric, such as "Set5" and "PSNR".
     value : float
-        In the metric's own unit (PSNR: decibel).
+        Value in the unit of the metric (PSNR: decibels).
     protocol : str
-        What was compared: channel, border, how the low-resolution image was made.
+        The protocol: channel, border, and the downsampling of the high-resolution image.
     """
 
     dataset: Text
@@ -95,57 +96,61 @@ class Figure(_Record):
 
 
 class Card(_Record):
-    """All that a model file says of itself, so that loading needs no other file.
+    """The metadata of a model, complete enough to load it without another file.
 
     Parameters
     ----------
     name : str
-        How the model is called.
+        Name of the model.
     family : {"srcnn", "srgan", "esrgan"}
-        Which of the three papers it follows; it decides the panel that shows it.
+        The paper that the model follows; it determines the panel that lists the model.
     architecture : Architecture
-        Network and its sizes.
+        Network and its constructor arguments.
     scale : int
-        Factor in Y and in X.
+        Upsampling factor along Y and X.
     channels : int
-        Channels of the image that goes in.
-    colour : {"luma", "rgb", "grey"}
-        What the channels are: BT.601 luminance, red green blue, or intensities without colour.
+        Number of channels of the input.
+    color : {"luma", "rgb", "gray"}
+        Meaning of the channels: luma of BT.601, red, green and blue, or intensities without color.
     domain : {"natural", "fluorescence", "electron"} or None
-        Kind of images it was trained on; None where it is not known.
+        Kind of the training images; None if it is not known.
     base : str or None
-        Name of the model it was fine-tuned from, if any.
+        Name of the model from which it was fine-tuned; None if it was not.
     intensity_range, output_range : (float, float)
-        Values that stand for black and white, going into the network and coming out of it.
+        Values of black and white in the input and in the output of the network.
     intensity : str or None
-        How the values of its training images were mapped to that range: "dtype", "percentile", ..., or two values.
+        Mapping of the values of the training images to that range: "dtype", "percentile" and so on, or two values.
     degradation : str or None
-        How the low-resolution images of its training came from the high-resolution ones.
+        Description of the computation of the low-resolution training images from the high-resolution ones.
+    training_noise : bool or None
+        Whether the low-resolution training images had noise; None if it is not known.
+    paired : bool
+        Whether the model was trained on pairs of recorded images, to which no degradation was applied.
     pixel_size : float or None
-        Size of a low-resolution pixel in training, in `pixel_unit`; both are None where they are not known.
+        Size of a low-resolution pixel in training, in `pixel_unit`; both are None if they are not known.
     pixel_unit : str or None
-        For example "micrometer".
+        Unit of the pixel size, such as "micrometer".
     training_data : tuple of TrainingData
-        What it was trained on.
+        Sets of training images.
     recipe : str or None
-        The training as a recipe's text, or the recipe's name.
+        The recipe of the training, as TOML text or by name.
     figures : tuple of Figure
-        What it reached.
-    licence : str or None
-        Terms of the weights; None where they are not known.
+        Figures of merit.
+    license : str or None
+        License of the weights; None if it is not known.
     endpoints : tuple of str
-        () for one weight set. For two that alpha mixes, their names; the first is alpha = 0.
+        Names of two weight sets that alpha mixes, the one for alpha = 0 first; () for a single weight set.
     default_alpha : float or None
-        Alpha in [0, 1] when none is asked for; only with endpoints, where None means 0.
+        Default of alpha, from 0 to 1, for two weight sets; None means 0.
     mixing : {"weights", "images"}
-        With endpoints, what alpha mixes: their weights (network interpolation), or the images that the two make, which
-        costs both.
-    precision : dict
-        PSNR in decibel of half-precision results against float32, by the name of the precision, where it was measured.
+        What alpha mixes: the two weight sets (network interpolation), or the results of both networks, which takes
+        twice the time.
+    precision : dict of str to float
+        PSNR in decibels of the results in float16 or bfloat16 against those in float32, as far as it was measured.
     notes : str
-        Anything a user should read.
+        Notes for users.
     for_quantification : bool
-        Whether the author vouches for measuring intensities in its output.
+        Whether the author states that intensities may be measured in the output.
     """
 
     name: Text
@@ -153,19 +158,21 @@ class Card(_Record):
     architecture: Architecture
     scale: int = Field(ge=1)
     channels: int = Field(ge=1)
-    colour: Colour
+    color: Color
     domain: Domain | None = None
     base: Text | None = None
     intensity_range: tuple[float, float] = (0.0, 1.0)
     output_range: tuple[float, float] = (0.0, 1.0)
     intensity: str | None = None
     degradation: str | None = None
+    training_noise: bool | None = None
+    paired: bool = False
     pixel_size: float | None = Field(default=None, gt=0)
     pixel_unit: str | None = None
     training_data: tuple[TrainingData, ...] = ()
     recipe: str | None = None
     figures: tuple[Figure, ...] = ()
-    licence: str | None = None
+    license: str | None = None
     endpoints: tuple[Text, ...] = ()
     default_alpha: float | None = Field(default=None, ge=0, le=1)
     mixing: Mixing = "weights"
@@ -175,14 +182,14 @@ class Card(_Record):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        """Refuse what contradicts itself."""
+        """Check that the fields are consistent."""
         for low, high in (self.intensity_range, self.output_range):
             if not low < high:
                 raise ValueError(f"an intensity range goes from low to high, not from {low:g} to {high:g}")
-        if {"rgb": 3, "luma": 1}.get(self.colour, self.channels) != self.channels:
-            raise ValueError(f"{self.colour} does not have {self.channels} channels")
+        if {"rgb": 3, "luma": 1}.get(self.color, self.channels) != self.channels:
+            raise ValueError(f"{self.color} does not have {self.channels} channels")
         if (self.pixel_size is None) != (self.pixel_unit is None):
-            raise ValueError("pixel_size and pixel_unit are known together or not at all")
+            raise ValueError("pixel_size and pixel_unit are given together or not at all")
         if len(self.endpoints) not in (0, 2) or len(set(self.endpoints)) != len(self.endpoints):
             raise ValueError("endpoints are two different names, or none")
         if any("/" in name for name in self.endpoints):
@@ -191,33 +198,58 @@ class Card(_Record):
             raise ValueError("default_alpha needs two endpoints")
         return self
 
-    @property
-    def without_noise(self) -> bool:
-        """Whether it is known that its training had no noise: low-resolution images were made, and none was added."""
-        return self.degradation not in (None, AS_TAKEN) and "noise" not in str(self.degradation)
-
     def to_json(self) -> str:
-        """Write the card as JSON text, which `from_json` reads back to an equal card."""
+        """Return the card as JSON text, from which `from_json` makes an equal card.
+
+        Returns
+        -------
+        str
+        """
         return self.model_dump_json()
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
         """Read a card from JSON text.
 
+        Parameters
+        ----------
+        text : str or bytes
+            The text. Keys of earlier versions are accepted.
+
+        Returns
+        -------
+        Card
+
         Raises
         ------
         CheckpointError
-            If the text is no card; the sentence names the first field that does not fit.
+            If the text is not a card; the message names the first field that is wrong.
         """
         try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
+            return cls.model_validate(_with_present_keys(json.loads(text)))
+        except ValueError as error:
+            if not isinstance(error, ValidationError):
+                raise CheckpointError(f"The model's card cannot be read: it is not JSON ({error}).") from error
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"]) or "the card"
             raise CheckpointError(f"The model's card cannot be read: {field}: {first['msg']}.") from error
 
 
+def _with_present_keys(card: object) -> object:
+    return renamed_card(card) if isinstance(card, dict) else card
+
+
 def check_mixing(mixing: str) -> None:
-    """Raise `InputError` unless it is one of `MIXINGS`."""
-    if mixing not in MIXINGS:
-        raise InputError(f"There is no mixing of {mixing}: choose {' or '.join(MIXINGS)}.")
+    """Check that a mixing is one of `MIXINGS`.
+
+    Parameters
+    ----------
+    mixing : str
+        Name of the mixing.
+
+    Raises
+    ------
+    InputError
+        If there is no such mixing.
+    """
+    read_choice(mixing, "mixing", MIXINGS)

@@ -14,7 +14,7 @@ CARD_KEY = "napari_sr_card"
 
 
 def read_card(path: Path) -> Card | None:
-    """Read the card of a safetensors file.
+    """Read the card of a safetensors file, without its weights.
 
     Parameters
     ----------
@@ -24,17 +24,17 @@ def read_card(path: Path) -> Card | None:
     Returns
     -------
     Card or None
-        None if the file has no card: weights that are not of napari-sr's making.
+        None if the file has no card, because another program wrote it.
 
     Raises
     ------
     CheckpointError
-        If the file is missing, cut short or no safetensors file, or its card cannot be read.
+        If the file is missing, cut short or not a safetensors file, or its card cannot be read.
     """
     if not path.is_file():
         raise CheckpointError(f"There is no file {path}: give the path of a model file.")
     try:
-        # "numpy" names the framework of tensors that are never asked for here: the header alone is read.
+        # "numpy" is the framework of the tensors, none of which is read.
         with safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get(CARD_KEY)
     except (SafetensorError, OSError) as error:

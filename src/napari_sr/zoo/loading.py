@@ -1,20 +1,18 @@
-"""From files to models: any weight file gets a card that says what is known of it, and no more."""
+"""Loading of models from files; a checkpoint without a card gets one with the known facts."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from torch import Tensor
-
 from napari_sr.errors import CheckpointError, InputError
 from napari_sr.zoo.architectures import build_empty, complete
-from napari_sr.zoo.card import Architecture, Card, Colour, Family
+from napari_sr.zoo.card import Architecture, Card, Color, Family
 from napari_sr.zoo.checkpoint import read_checkpoint
-from napari_sr.zoo.dialects import recognise
+from napari_sr.zoo.dialects import detect_architecture
 from napari_sr.zoo.header import read_card
 from napari_sr.zoo.mixing import check_same
 from napari_sr.zoo.model import Model
-from napari_sr.zoo.modelfile import WEIGHTS, read_model
+from napari_sr.zoo.modelfile import WEIGHTS, read_endpoints
 
 _FAMILIES: dict[str, Family] = {
     "SRCNN": "srcnn",
@@ -26,20 +24,27 @@ _FAMILIES: dict[str, Family] = {
 
 
 def open_model(
-    path: Path, *, alpha: float | None = None, scale: int | None = None, licence: str | None = None
+    path: Path,
+    *,
+    card: Card | None = None,
+    alpha: float | None = None,
+    scale: int | None = None,
+    license: str | None = None,
 ) -> Model:
-    """Make a model of a file: one of ours, or a checkpoint in any dialect.
+    """Load a model from a file: a model file, or a checkpoint in any dialect.
 
     Parameters
     ----------
     path : Path
         The file.
+    card : Card, optional
+        Card of a model file, if it has been read already.
     alpha : float, optional
-        Where between two endpoints, 0 to 1.
+        Position between two weight sets, from 0 to 1.
     scale : int, optional
-        Factor, for weights that do not tell.
-    licence : str, optional
-        Terms to write on the card of a checkpoint that has none.
+        Upsampling factor, for weights from which it cannot be read.
+    license : str, optional
+        License of the weights, for the card of a checkpoint.
 
     Returns
     -------
@@ -48,51 +53,66 @@ def open_model(
     Raises
     ------
     CheckpointError
-        If the file cannot be read, is no super-resolution network, or has another factor.
+        If the file cannot be read, is not a super-resolution network, or has another factor.
     InputError
         If alpha does not fit the model.
     """
-    card, endpoints = _read(path, scale, licence)
-    return Model(card, endpoints, alpha, source=path)
+    if card is None and path.suffix.lower() == ".safetensors":
+        card = read_card(path)
+    if card is None:
+        return _open_checkpoint(path, alpha, scale, license)
+    if scale not in (None, card.scale):
+        raise CheckpointError(f"{path.name} upscales by {card.scale}, not by {scale}: choose a model for {scale}.")
+    endpoints = read_endpoints(path, card)
+    try:
+        return Model(card, endpoints, alpha, source=path)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path.name}: {error}") from error
 
 
 def open_pair(first: Path, second: Path, *, alpha: float | None = None, scale: int | None = None) -> Model:
-    """Make one model of two files whose weights alpha mixes.
+    """Load one model from two files, between whose weights alpha interpolates.
 
     Parameters
     ----------
     first, second : Path
-        Two files of one network, each in any dialect: at alpha = 0 and at alpha = 1.
+        Two files of one network, in any dialect: for alpha = 0 and for alpha = 1.
     alpha : float, optional
-        0 to 1; by default 0.
+        Position between the two, from 0 to 1; by default 0.
     scale : int, optional
-        Factor, for weights that do not tell.
+        Upsampling factor, for weights from which it cannot be read.
 
     Returns
     -------
     Model
-        Its endpoints bear the names of the files, without their endings.
+        A model with two weight sets, named like the files without their endings.
 
     Raises
     ------
     CheckpointError
         If a file cannot be read, or the two are not weights of one network.
     InputError
-        If a file is already a pair, or alpha is not in [0, 1].
+        If a file has two weight sets already, or alpha is not between 0 and 1.
     """
-    cards, weights = [], []
+    models = []
     for path in (first, second):
-        card, endpoints = _read(path, scale, None)
-        if card.endpoints:
-            raise InputError(f"{path.name} holds two weight sets already: pick two files with one each.")
-        cards.append(card)
-        weights.append(endpoints[WEIGHTS])
+        models.append(open_model(path, scale=scale))
+        if models[-1].card.endpoints:
+            raise InputError(f"{path.name} has two weight sets already: choose two files with one each.")
+    weights = [model.endpoints[WEIGHTS] for model in models]
     check_same(*weights)
+    cards = [model.card for model in models]
     if complete(cards[0].architecture) != complete(cards[1].architecture):
-        raise CheckpointError(f"{first.name} and {second.name} cannot be mixed: their networks have other settings.")
-    for what in ("colour", "intensity_range", "output_range"):
-        if getattr(cards[0], what) != getattr(cards[1], what):
-            raise CheckpointError(f"{first.name} and {second.name} cannot be mixed: they differ in {what}.")
+        raise CheckpointError(
+            f"{first.name} and {second.name} cannot be mixed, because their networks have other settings: "
+            "choose two files of the same network."
+        )
+    for name in ("color", "intensity_range", "output_range"):
+        if getattr(cards[0], name) != getattr(cards[1], name):
+            raise CheckpointError(
+                f"{first.name} and {second.name} cannot be mixed, because they differ in {name}: "
+                "choose two files with the same cards."
+            )
     names = (first.stem, second.stem if second.stem != first.stem else f"{second.stem} (2)")
     card = Card(
         name=f"{names[0]} + {names[1]}",
@@ -100,62 +120,73 @@ def open_pair(first: Path, second: Path, *, alpha: float | None = None, scale: i
         architecture=cards[0].architecture,
         scale=cards[0].scale,
         channels=cards[0].channels,
-        colour=cards[0].colour,
+        color=cards[0].color,
         domain=cards[0].domain if cards[0].domain == cards[1].domain else None,
         intensity_range=cards[0].intensity_range,
         output_range=cards[0].output_range,
-        licence=cards[0].licence if cards[0].licence == cards[1].licence else None,
+        license=cards[0].license if cards[0].license == cards[1].license else None,
         endpoints=names,
         notes=f"Mixed from two files. {cards[0].notes} {cards[1].notes}".strip(),
     )
     return Model(card, dict(zip(names, weights, strict=True)), alpha, source=(first, second))
 
 
-def _read(path: Path, scale: int | None, licence: str | None) -> tuple[Card, dict[str, dict[str, Tensor]]]:
-    if path.suffix.lower() == ".safetensors" and read_card(path) is not None:
-        card, endpoints = read_model(path)
-        if scale not in (None, card.scale):
-            raise CheckpointError(f"{path.name} upscales by {card.scale}, not by {scale}: pick a model for {scale}.")
-        return card, endpoints
+def _open_checkpoint(path: Path, alpha: float | None, scale: int | None, license: str | None) -> Model:
     checkpoint = read_checkpoint(path)
     try:
-        architecture, tensors = recognise(checkpoint.tensors, scale=scale)
+        architecture, tensors = detect_architecture(checkpoint.tensors, scale=scale)
     except CheckpointError as error:
         raise CheckpointError(f"{path.name}: {error}") from error
-    others = f" ({', '.join(checkpoint.others)} left aside)" if checkpoint.others else ""
+    others = f" ({', '.join(checkpoint.others)} not used)" if checkpoint.others else ""
     wrapped = f", weight set {checkpoint.wrapper}{others}" if checkpoint.wrapper else ""
     notes = f"Read from {path.name}{wrapped}; its training is not known."
-    return card_of(architecture, path, notes=notes, licence=licence), {WEIGHTS: tensors}
+    card = card_of(architecture, path, notes=notes, license=license)
+    return Model(card, {WEIGHTS: tensors}, alpha, source=path)
 
 
-def card_of(architecture: Architecture, path: Path, *, notes: str, licence: str | None = None) -> Card:
-    """Write the card of a checkpoint that has none: sizes from its network, everything else unknown.
+def card_of(architecture: Architecture, path: Path, *, notes: str, license: str | None = None) -> Card:
+    """Make the card of a checkpoint: sizes from its network, everything else unknown.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        The network.
+    path : Path
+        The file, whose name without ending becomes the name of the model.
+    notes : str
+        Notes for users.
+    license : str, optional
+        License of the weights.
+
+    Returns
+    -------
+    Card
 
     Raises
     ------
     CheckpointError
-        If the network is not one for super-resolution.
+        If it is not a super-resolution network.
     """
     network = architecture.network
     if network not in _FAMILIES:
         raise CheckpointError(
-            f"{path.name} holds {network}, which serves perceptual losses and upscales nothing: "
-            "pick a super-resolution model."
+            f"{path.name} is a {network}, a network for perceptual losses that upscales nothing: "
+            "choose a super-resolution model."
         )
-    # The network knows its own factor and channels, defaults included.
+    # From the network, which also has the default factor and channels.
     empty = build_empty(architecture)
     scale, channels = int(getattr(empty, "scale", 0)), int(getattr(empty, "in_channels", 0))
-    colour: Colour = "rgb" if channels == 3 else "grey"
+    color: Color = "rgb" if channels == 3 else "gray"
     if network == "SRCNN" and channels == 1:
-        # The paper's default: the luminance channel alone.
-        colour = "luma"
+        # The default of the paper: luma alone.
+        color = "luma"
     return Card(
         name=path.stem,
         family=_FAMILIES[network],
         architecture=architecture,
         scale=scale,
         channels=channels,
-        colour=colour,
-        licence=licence,
+        color=color,
+        license=license,
         notes=notes,
     )

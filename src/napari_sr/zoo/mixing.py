@@ -1,46 +1,49 @@
-"""Network interpolation: one network between two, by mixing their weights."""
+"""Network interpolation: a network whose weights are the weighted average of those of two networks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from napari_sr.conversion import read_number, shorten
 from napari_sr.errors import CheckpointError, InputError
 
 _REMEDY = "choose two files of the same network"
 
 
 def mix(first: Mapping[str, Tensor], second: Mapping[str, Tensor], alpha: float) -> dict[str, Tensor]:
-    """Interpolate two weight sets of one network: ``(1 - alpha) first + alpha second``, tensor by tensor.
+    """Interpolate between two weight sets of one network: ``(1 - alpha) first + alpha second``, tensor by tensor.
 
     Parameters
     ----------
     first, second : mapping of str to Tensor
-        State dicts with the same keys and shapes: the PSNR-oriented network and the one fine-tuned as a GAN from it.
+        State dicts with the same keys and shapes: the network trained for PSNR, and the one fine-tuned from it as a
+        GAN.
     alpha : float
-        In [0, 1]; 0 gives `first` and 1 gives `second`, bit for bit.
+        Weight of `second`, from 0 to 1. The result is exactly `first` for 0 and exactly `second` for 1.
 
     Returns
     -------
     dict of str to Tensor
-        Floats in float32; between the ends, counters and other integers are those of `first`.
+        The weights, with floats in float32. Between the ends, counters and other integers are those of `first`.
 
     Raises
     ------
     InputError
-        If alpha is not in [0, 1].
+        If alpha is not a number from 0 to 1.
     CheckpointError
-        If keys or shapes differ; the sentence names the first difference.
+        If keys or shapes differ; the message names the first difference.
 
     References
     ----------
     X. Wang et al., "ESRGAN", arXiv:1809.00219, section 3.4, "Network Interpolation".
     """
-    check_alpha(alpha)
+    alpha = check_alpha(alpha)
     check_same(first, second)
-    # The ends are copies: 0 * x + y would lose the sign of a zero.
+    # At the ends the weights are copied, because 0 * x + y loses the sign of a zero.
     if alpha in (0, 1):
         end = second if alpha == 1 else first
         return {key: _float32(tensor).clone() for key, tensor in end.items()}
@@ -52,23 +55,53 @@ def mix(first: Mapping[str, Tensor], second: Mapping[str, Tensor], alpha: float)
     }
 
 
-def check_alpha(alpha: float) -> None:
-    """Raise `InputError` unless alpha lies in [0, 1]."""
-    if not 0 <= alpha <= 1:
-        raise InputError(f"alpha is {alpha:g} and must lie between 0 and 1.")
+def check_alpha(alpha: Any) -> float:
+    """Check that alpha is a number from 0 to 1.
+
+    Parameters
+    ----------
+    alpha : float
+        The number, or a numpy scalar.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    """
+    if isinstance(alpha, str | bool):
+        raise InputError(f"The alpha {shorten(alpha)} is not a number: give one between 0 and 1.")
+    value = read_number(alpha, "alpha")
+    if not 0 <= value <= 1:
+        raise InputError(f"The alpha {value:g} cannot be used: give a number between 0 and 1.")
+    return value
 
 
 def check_same(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> None:
-    """Raise `CheckpointError` at the first key or shape in which two weight sets differ."""
+    """Check that two weight sets have the same keys and shapes.
+
+    Parameters
+    ----------
+    first, second : mapping of str to Tensor
+        State dicts.
+
+    Raises
+    ------
+    CheckpointError
+        If they differ; the message names the first difference.
+    """
     for key, tensor in first.items():
         if key not in second:
-            raise CheckpointError(f"The two weight sets cannot be mixed: only the first has {key}; {_REMEDY}.")
+            raise CheckpointError(f"The two weight sets cannot be mixed, because only the first has {key}: {_REMEDY}.")
         if tensor.shape != second[key].shape:
             shapes = f"{tuple(tensor.shape)} in the first and {tuple(second[key].shape)} in the second"
-            raise CheckpointError(f"The two weight sets cannot be mixed: {key} is {shapes}; {_REMEDY}.")
+            raise CheckpointError(f"The two weight sets cannot be mixed, because {key} is {shapes}: {_REMEDY}.")
     for key in second:
         if key not in first:
-            raise CheckpointError(f"The two weight sets cannot be mixed: only the second has {key}; {_REMEDY}.")
+            raise CheckpointError(f"The two weight sets cannot be mixed, because only the second has {key}: {_REMEDY}.")
 
 
 def _float32(tensor: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
-"""A model at hand: card, weights, and the network they make."""
+"""A model: a card, its weights, and the network with these weights."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
@@ -18,33 +19,40 @@ from napari_sr.zoo.mixing import check_alpha, check_same, mix
 from napari_sr.zoo.modelfile import check_endpoints
 
 Endpoints = Mapping[str, Mapping[str, Tensor]]
-#: Where a model came from: a name or a file, or the two of a pair.
-Source = str | Path | tuple[str | Path, str | Path]
+#: Origin of a model: a name or a file, or two of them for a pair.
+ModelSource = str | Path | tuple[str | Path, str | Path]
 
 
 class Model:
-    """A super-resolution model: what its card says, and a network ready to run.
+    """A super-resolution model: a card, one or two weight sets, and a network that is ready to run.
 
-    A model does not change: `with_alpha`, `with_mixing` and `with_upsampling` give a new one that shares the weights.
-    It may be used from several threads, and goes through pickle (to a cluster, say).
+    A model is not changed: `with_alpha`, `with_mixing` and `with_upsampling` return new ones that share its weights. It
+    may be used from several threads, and can be pickled.
 
     Parameters
     ----------
     card : Card
-        What the model says of itself.
+        The metadata of the model.
     endpoints : mapping of str to state dict
-        One weight set, under "weights", or two under the names in `card.endpoints`; float32.
+        One weight set, named "weights", or two by the names in `card.endpoints`; float32.
     alpha : float, optional
-        Where between the two endpoints, 0 to 1; by default the card's, or else 0, the first endpoint.
+        Position between the two weight sets, from 0 to 1; by default that of the card, or else 0, the first weight set.
     source : str or Path, or two of them, optional
-        The file or name it came from, for messages and reports; of a pair made of two files, both.
+        Origin of the model, for messages and reports; for a pair of two files, both of them.
 
     Raises
     ------
     CheckpointError
-        If the weights or sizes are not those that the card promises.
+        If weights or sizes are not those of the card.
     InputError
-        If alpha is not in [0, 1], or is given for a model without two endpoints.
+        If alpha is not between 0 and 1, or is given for a model with one weight set.
+
+    Examples
+    --------
+    >>> import napari_sr as sr
+    >>> model = sr.load_model("srcnn-x2")
+    >>> model.name, model.scale, model.channels, model.receptive_radius
+    ('srcnn-x2', 2, 1, 6)
     """
 
     def __init__(
@@ -53,13 +61,12 @@ class Model:
         endpoints: Endpoints,
         alpha: float | None = None,
         *,
-        source: Source | None = None,
+        source: ModelSource | None = None,
     ) -> None:
         if alpha is not None and not card.endpoints:
             raise InputError(f"{card.name} has one weight set and nothing to mix: leave alpha out.")
         if card.endpoints:
-            alpha = (card.default_alpha or 0.0) if alpha is None else alpha
-            check_alpha(alpha)
+            alpha = check_alpha((card.default_alpha or 0.0) if alpha is None else alpha)
         check_endpoints(card, endpoints)
         if card.endpoints:
             check_same(*(endpoints[name] for name in card.endpoints))
@@ -72,17 +79,23 @@ class Model:
         self._lock = Lock()
 
     def __repr__(self) -> str:
-        at = f", alpha={self._alpha:g}" if self._alpha is not None else ""
-        at += ", images mixed" if self.mixing == "images" else ""
-        return f"Model({self.name!r}, {self._card.architecture.network} x{self.scale}{at})"
+        position = f", alpha={self._alpha:g}" if self._alpha is not None else ""
+        mixed = ", images mixed" if self.mixing == "images" else ""
+        return f"Model({self.name!r}, {self._card.architecture.network} x{self.scale}{position}{mixed})"
 
     def __reduce__(self) -> tuple[object, ...]:
         endpoints = {name: dict(state) for name, state in self._endpoints.items()}
-        return _restored, (self._card, endpoints, self._alpha, self._source)
+        return _unpickled, (self._card, endpoints, self._alpha, self._source)
+
+    def __copy__(self) -> Model:
+        # Unlike an unpickled model, a copy shares the weights and their networks, which are not checked again.
+        copied = object.__new__(Model)
+        copied.__dict__.update(self.__dict__)
+        return copied
 
     @property
     def card(self) -> Card:
-        """What the model says of itself."""
+        """The metadata of the model."""
         return self._card
 
     @property
@@ -92,44 +105,44 @@ class Model:
 
     @property
     def alpha(self) -> float | None:
-        """Where between the two endpoints; None for one weight set."""
+        """Position between the two weight sets, from 0 to 1; None for a model with one."""
         return self._alpha
 
     @property
     def mixing(self) -> Mixing | None:
-        """What alpha mixes; None for one weight set."""
+        """What alpha mixes, "weights" or "images"; None for a model with one weight set."""
         return self._card.mixing if self._card.endpoints else None
 
     @property
-    def source(self) -> Source | None:
-        """The file or name it came from, both of them for a pair of two files."""
+    def source(self) -> ModelSource | None:
+        """Name or file from which the model was loaded; two of them for a pair of two files."""
         return self._source
 
     @property
     def name(self) -> str:
-        """The card's name."""
+        """Name of the model, from its card."""
         return self._card.name
 
     @property
     def scale(self) -> int:
-        """Factor in Y and X."""
+        """Upsampling factor along Y and X."""
         return self._card.scale
 
     @property
     def channels(self) -> int:
-        """Channels of the image that goes in."""
+        """Number of channels of the input."""
         return self._card.channels
 
     @property
     def receptive_radius(self) -> int:
-        """How far one output pixel sees, in pixels of the input."""
+        """Radius on which an output pixel depends, in pixels of the input."""
         return int(getattr(self.network, "receptive_radius"))  # noqa: B009 (nn.Module types it Tensor | Module)
 
     @property
     def network(self) -> nn.Module:
-        """The network, built on first use: evaluation mode, float32, on the CPU, without gradients.
+        """The network in evaluation mode, in float32, on the CPU, without gradients; built on first use.
 
-        It is shared by all who ask: to move, cast or train it, take a copy (`copy.deepcopy`).
+        It is shared. Copy it with ``copy.deepcopy`` to move, cast or train it.
         """
         with self._lock:
             if self._network is None:
@@ -137,25 +150,44 @@ class Model:
             return self._network
 
     def with_alpha(self, alpha: float) -> Model:
-        """Give the model at another point between its endpoints; no file is read, and nothing is checked again.
+        """Return the model at another position between its two weight sets. No file is read.
+
+        Parameters
+        ----------
+        alpha : float
+            The position, from 0 to 1.
+
+        Returns
+        -------
+        Model
+            A model that shares the weights of this one.
 
         Raises
         ------
         InputError
-            If there are no two endpoints, or alpha is not in [0, 1].
+            If the model has one weight set, or alpha is not between 0 and 1.
         """
         if not self._card.endpoints:
             raise InputError(f"{self.name} has one weight set and nothing to mix: leave alpha out.")
-        check_alpha(alpha)
-        return self._changed(self._card, alpha)
+        return self._changed(self._card, check_alpha(alpha))
 
     def with_mixing(self, mixing: Mixing) -> Model:
-        """Give the model with the weights of its endpoints mixed, or the images that they make.
+        """Return the model with the other way of mixing.
+
+        Parameters
+        ----------
+        mixing : {"weights", "images"}
+            What alpha mixes: the weights (network interpolation), or the results of both networks.
+
+        Returns
+        -------
+        Model
+            A model that shares the weights of this one.
 
         Raises
         ------
         InputError
-            If there are no two endpoints, or there is no such mixing.
+            If the model has one weight set, or there is no such mixing.
         """
         if not self._card.endpoints:
             raise InputError(f"{self.name} has one weight set and nothing to mix: leave mixing out.")
@@ -163,17 +195,22 @@ class Model:
         return self._changed(self._card.model_copy(update={"mixing": mixing}), self._alpha)
 
     def with_upsampling(self, kernel: Kernel) -> Model:
-        """Give the SRCNN that interpolates with another kernel on its way in.
+        """Return an SRCNN with another interpolation of its input.
 
         Parameters
         ----------
         kernel : {"nearest", "bilinear", "bicubic", "lanczos3"}
-            SRCNN's own is bicubic: with another, it runs on what it was not trained for.
+            The interpolation. SRCNN was trained with bicubic interpolation.
+
+        Returns
+        -------
+        Model
+            A model with the weights of this one.
 
         Raises
         ------
         InputError
-            If the model is not an SRCNN, or there is no such kernel.
+            If the model is not an SRCNN, or there is no such interpolation.
         """
         architecture = self._card.architecture
         if architecture.network != "SRCNN":
@@ -184,13 +221,11 @@ class Model:
         return Model(card, self._endpoints, self._alpha, source=self._source)
 
     def _changed(self, card: Card, alpha: float | None) -> Model:
-        """Give a model of the same weights, which were checked when this one was made."""
-        # Not `copy`, which would go through __reduce__ and check everything again.
-        other = object.__new__(Model)
-        other.__dict__.update(self.__dict__)
-        other._card, other._alpha = card, alpha
-        other._network, other._lock = None, Lock()
-        return other
+        """Return a model with the same weights and their networks."""
+        changed = copy.copy(self)
+        changed._card, changed._alpha = card, alpha
+        changed._network, changed._lock = None, Lock()
+        return changed
 
     def _build(self) -> nn.Module:
         if self._alpha is None:
@@ -220,5 +255,5 @@ class _Ends:
             return self._networks[number]
 
 
-def _restored(card: Card, endpoints: Endpoints, alpha: float | None, source: Source | None) -> Model:
+def _unpickled(card: Card, endpoints: Endpoints, alpha: float | None, source: ModelSource | None) -> Model:
     return Model(card, endpoints, alpha, source=source)

@@ -1,22 +1,22 @@
-"""Model files: safetensors with the card inside, written whole or not at all."""
+"""Model files: safetensors files with the card in the header, written atomically."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from uuid import uuid4
 
 import torch
 from safetensors.torch import save
 from torch import Tensor
 
 from napari_sr.errors import CheckpointError, InputError
+from napari_sr.imaging.atomic import write_file
 from napari_sr.zoo.architectures import build_empty, check_tensors
 from napari_sr.zoo.card import Card
 from napari_sr.zoo.checkpoint import read_checkpoint
 from napari_sr.zoo.header import CARD_KEY, read_card
 
-#: Name of the one weight set of a model without endpoints.
+#: Name of the weight set of a model that has only one.
 WEIGHTS = "weights"
 
 
@@ -28,20 +28,20 @@ def write_model(
     dtype: torch.dtype = torch.float32,
     overwrite: bool = False,
 ) -> Path:
-    """Write a model file: to a temporary name beside it, then renamed, so that no half of one is ever seen.
+    """Write a model file atomically.
 
     Parameters
     ----------
     path : str or Path
-        Ending in .safetensors, in a folder that is there.
+        The file, ending in .safetensors, in an existing folder.
     card : Card
-        What the file says of itself.
+        Card of the model.
     endpoints : mapping of str to state dict
-        The weight sets under `card.endpoints`' names, or a single one under "weights".
-    dtype : torch.dtype
-        How floats are stored: float32, float16 or bfloat16. Reading widens them to float32.
-    overwrite : bool
-        Whether a file of that name may be replaced.
+        The weight sets by the names of `card.endpoints`, or a single one as "weights".
+    dtype : torch.dtype, default torch.float32
+        Type in which floats are stored: float32, float16 or bfloat16. They are converted to float32 when they are read.
+    overwrite : bool, default False
+        Whether an existing file is replaced.
 
     Returns
     -------
@@ -51,36 +51,34 @@ def write_model(
     Raises
     ------
     InputError
-        If the name, the folder or the dtype does not fit, or the file is there and `overwrite` is not set.
+        If the ending, the folder or the dtype is wrong, or the file exists and `overwrite` is False.
     CheckpointError
-        If the weights are not those of the card's network, or are not finite as stored.
+        If the weights are not those of the network on the card, or are not finite in `dtype`.
     """
     path = Path(path)
     _check_target(path, overwrite)
     if dtype not in (torch.float32, torch.float16, torch.bfloat16):
-        raise InputError(f"Weights are stored as float32, float16 or bfloat16, not as {dtype}.")
+        raise InputError(f"Weights cannot be stored as {dtype}: choose torch.float32, torch.float16 or torch.bfloat16.")
     check_endpoints(card, endpoints)
     tensors = {}
     for name, state in endpoints.items():
         for key, tensor in state.items():
             stored = tensor.detach().to("cpu", dtype if tensor.is_floating_point() else tensor.dtype)
             if stored.is_floating_point() and not bool(torch.isfinite(stored).all()):
-                raise CheckpointError(f"{path.name} was not written: {key} is not finite as {dtype}.")
-            # safetensors refuses tensors that share memory.
+                raise CheckpointError(f"{path.name} was not written ({key} is not finite as {dtype}): use float32.")
+            # safetensors does not write tensors that share memory.
             tensors[f"{name}/{key}" if card.endpoints else key] = stored.contiguous().clone()
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
-        # Not save_file, whose files only their owner can read: a facility shares its models.
-        temporary.write_bytes(save(tensors, metadata={CARD_KEY: card.to_json(), "format": "pt"}))
-        _check_target(path, overwrite)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        # Not save_file, whose files only their owner can read; models are shared in a facility.
+        content = save(tensors, metadata={CARD_KEY: card.to_json(), "format": "pt"})
+        write_file(path, content, overwrite=overwrite)
+    except FileExistsError as error:
+        raise InputError(f"{path.name} exists already: choose another name or allow overwriting.") from error
     return path
 
 
 def read_model(path: str | Path) -> tuple[Card, dict[str, dict[str, Tensor]]]:
-    """Read a model file.
+    """Read a model file and check its weights.
 
     Parameters
     ----------
@@ -90,25 +88,20 @@ def read_model(path: str | Path) -> tuple[Card, dict[str, dict[str, Tensor]]]:
     Returns
     -------
     card : Card
+        Card of the model.
     endpoints : dict of str to state dict
-        Weight sets by name, floats in float32; a single one is called "weights".
+        The weight sets by name, with floats in float32; a single one is called "weights".
 
     Raises
     ------
     CheckpointError
-        If the file cannot be read, has no card, or its weights are not those of the card's network.
+        If the file cannot be read, has no card, or its weights are not those of the network on the card.
     """
     path = Path(path)
     card = read_card(path)
     if card is None:
-        raise CheckpointError(f"{path.name} has no card: it is not a model file of napari-sr.")
-    tensors = read_checkpoint(path).tensors
-    endpoints: dict[str, dict[str, Tensor]] = {name: {} for name in card.endpoints or (WEIGHTS,)}
-    for key, tensor in tensors.items():
-        name, slash, rest = key.partition("/") if card.endpoints else (WEIGHTS, "/", key)
-        if not slash or name not in endpoints:
-            raise CheckpointError(f"{path.name} cannot be used: {key} belongs to no endpoint of its card.")
-        endpoints[name][rest] = tensor
+        raise CheckpointError(f"{path.name} has no card, so it is no model file of napari-sr: use read_checkpoint.")
+    endpoints = read_endpoints(path, card)
     try:
         check_endpoints(card, endpoints)
     except CheckpointError as error:
@@ -116,27 +109,69 @@ def read_model(path: str | Path) -> tuple[Card, dict[str, dict[str, Tensor]]]:
     return card, endpoints
 
 
+def read_endpoints(path: Path, card: Card) -> dict[str, dict[str, Tensor]]:
+    """Read the weight sets of a model file, without a comparison with the network.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    card : Card
+        Its card.
+
+    Returns
+    -------
+    dict of str to state dict
+        The weight sets by name, with floats in float32; a single one is called "weights".
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read, or a tensor belongs to no weight set of the card.
+    """
+    tensors = read_checkpoint(path).tensors
+    endpoints: dict[str, dict[str, Tensor]] = {name: {} for name in card.endpoints or (WEIGHTS,)}
+    for key, tensor in tensors.items():
+        name, slash, rest = key.partition("/") if card.endpoints else (WEIGHTS, "/", key)
+        if not slash or name not in endpoints:
+            raise CheckpointError(f"{path.name} cannot be used: {key} belongs to no weight set of its card.")
+        endpoints[name][rest] = tensor
+    return endpoints
+
+
 def check_endpoints(card: Card, endpoints: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Raise `CheckpointError` unless the weight sets and the network are what the card promises."""
-    promised = card.endpoints or (WEIGHTS,)
-    if set(endpoints) != set(promised):
+    """Check that weight sets and network are those of the card.
+
+    Parameters
+    ----------
+    card : Card
+        The card.
+    endpoints : mapping of str to state dict
+        The weight sets by name.
+
+    Raises
+    ------
+    CheckpointError
+        If names of weight sets, factor, channels, keys or shapes differ; the message names the first difference.
+    """
+    names = card.endpoints or (WEIGHTS,)
+    if set(endpoints) != set(names):
         raise CheckpointError(
-            f"The card of {card.name} promises the weight sets {', '.join(promised)}, "
-            f"not {', '.join(endpoints) or 'none'}."
+            f"The card of {card.name} is for the weight sets {', '.join(names)}, not {', '.join(endpoints) or 'none'}."
         )
     network = build_empty(card.architecture)
     for value, attribute in ((card.scale, "scale"), (card.channels, "in_channels")):
-        own = getattr(network, attribute, None)
-        if own != value:
-            raise CheckpointError(f"The card of {card.name} says {attribute} {value}, and its network has {own}.")
+        actual = getattr(network, attribute, None)
+        if actual != value:
+            raise CheckpointError(f"The card of {card.name} has {attribute} {value}, but its network has {actual}.")
     for state in endpoints.values():
         check_tensors(network, state)
 
 
 def _check_target(path: Path, overwrite: bool) -> None:
     if path.suffix.lower() != ".safetensors":
-        raise InputError(f"A model file ends in .safetensors, and {path.name} does not.")
+        raise InputError(f"{path.name} does not end in .safetensors: give a model file that ending.")
     if not path.parent.is_dir():
-        raise InputError(f"There is no folder {path.parent} to write {path.name} into: make it first.")
+        raise InputError(f"There is no folder {path.parent} to write {path.name} into: create it first.")
     if path.exists() and not overwrite:
-        raise InputError(f"{path.name} is there already: choose another name or allow overwriting.")
+        raise InputError(f"{path.name} exists already: choose another name or allow overwriting.")

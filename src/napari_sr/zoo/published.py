@@ -1,4 +1,4 @@
-"""Weights that others publish: by name, address, hash and licence. Nothing is downloaded here."""
+"""Weights published by others: name, address, hash and license. Nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -20,26 +20,31 @@ class Published:
     Parameters
     ----------
     name : str
-        How it is asked for.
+        Name for `load_model`.
     file : str
-        Name of the file, as published.
+        Name of the published file.
     url : str
-        Where it is: the file itself, or the folder or page that has it.
+        Address of the file, or of the folder or page with it.
     sha256_start : str or None
-        What its SHA-256 begins with, as far as it is known.
-    licence : str
-        SPDX name of the terms of the repository that publishes it.
+        First digits of the SHA-256 of the file; None if it is not known.
+    license : str
+        SPDX identifier of the license of the repository that publishes it.
     scale : int
-        Factor.
+        Upsampling factor.
+    family : {"esrgan"}
+        Family of the model.
+    channels : int, default 3
+        Number of channels of the input.
     """
 
     name: str
     file: str
     url: str
     sha256_start: str | None
-    licence: str
+    license: str
     scale: int
     family: Literal["esrgan"] = "esrgan"
+    channels: int = 3
 
 
 def _real_esrgan(name: str, version: str, sha256_start: str | None, scale: int = 4) -> Published:
@@ -50,7 +55,7 @@ def _real_esrgan(name: str, version: str, sha256_start: str | None, scale: int =
 PUBLISHED: tuple[Published, ...] = (
     Published("RRDB_ESRGAN_x4", "RRDB_ESRGAN_x4.pth", _ESRGAN_DRIVE, None, "Apache-2.0", 4),
     Published("RRDB_PSNR_x4", "RRDB_PSNR_x4.pth", _ESRGAN_DRIVE, None, "Apache-2.0", 4),
-    # The hexadecimal end of a name is the start of the file's hash.
+    # The hexadecimal digits at the end of the name are the first ones of the hash.
     Published(
         "ESRGAN_SRx4_DF2KOST_official",
         "ESRGAN_SRx4_DF2KOST_official-ff704c30.pth",
@@ -77,7 +82,18 @@ PUBLISHED: tuple[Published, ...] = (
 
 
 def find_published(name: str) -> Published | None:
-    """Find a published file by its name, its file's name, or that without its ending."""
+    """Find a published file.
+
+    Parameters
+    ----------
+    name : str
+        Its name, or the name of its file with or without ending.
+
+    Returns
+    -------
+    Published or None
+        None if there is none.
+    """
     for entry in PUBLISHED:
         if name in (entry.name, entry.file, Path(entry.file).stem):
             return entry
@@ -85,7 +101,20 @@ def find_published(name: str) -> Published | None:
 
 
 def check_hash(path: Path, entry: Published) -> None:
-    """Raise `CheckpointError` if a file is not the published one, as far as its hash is known."""
+    """Check the hash of a published file, as far as it is known.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    entry : Published
+        The published file that it should be.
+
+    Raises
+    ------
+    CheckpointError
+        If it has another hash.
+    """
     if entry.sha256_start is None:
         return
     with path.open("rb") as file:

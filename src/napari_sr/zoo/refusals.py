@@ -1,4 +1,4 @@
-"""Why a file that torch will not load is refused: the sentence, found without running anything."""
+"""Explanations of why ``torch.load(weights_only=True)`` rejects a file, found without unpickling it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 
 from napari_sr.errors import CheckpointError
 
-#: What torch's format before 1.6 begins with: the pickled number 0x1950a86a20f9469cfc6c.
+#: First bytes of the format before torch 1.6: the pickled number 0x1950a86a20f9469cfc6c.
 _TORCH_MAGIC = bytes.fromhex("6cfc9c46f9206aa85019")
-#: Modules whose names stand in every checkpoint of plain tensors.
+#: Names that are imported by checkpoints of plain tensors.
 _HARMLESS = ("torch._utils ", "torch.storage ", "torch.serialization ", "torch._tensor ", "collections OrderedDict")
 
-#: What zipfile lets through when it reads a damaged archive, beside its own error.
+#: Exceptions of zipfile for a damaged archive.
 _DAMAGED_ZIP = (
     zipfile.BadZipFile,
     zlib.error,
@@ -30,7 +30,18 @@ _DAMAGED_ZIP = (
 
 
 def refuse_program(path: Path) -> None:
-    """Raise `CheckpointError` if a file is a TorchScript archive, before torch gets to see it."""
+    """Refuse a TorchScript archive before torch reads it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    CheckpointError
+        If it is a TorchScript archive, or a damaged archive.
+    """
     if not zipfile.is_zipfile(path):
         return
     try:
@@ -45,17 +56,17 @@ def refuse_program(path: Path) -> None:
 
 
 def why_not_pickle(path: Path) -> str:
-    """Say in one sentence why `torch.load(weights_only=True)` did not take a file.
+    """Return why ``torch.load(weights_only=True)`` did not load a file.
 
     Parameters
     ----------
     path : Path
-        A file that is there, is not empty, and was refused.
+        A file that exists, is not empty, and was rejected.
 
     Returns
     -------
     str
-        A sentence that names the file, what is wrong with it and what to do.
+        One sentence with the name of the file, the problem and the remedy.
     """
     data = path.read_bytes()
     if data.startswith(b"PK"):
@@ -76,7 +87,7 @@ def _why_not_zip(path: Path) -> str:
             names = archive.namelist()
             pickles = [name for name in names if name.rsplit("/", 1)[-1] == "data.pkl"]
             if not pickles:
-                return f"{path.name} is a zip archive without weights: pick the weight file inside it."
+                return f"{path.name} is a zip archive without weights: choose the weight file in it."
             foreign, _ = _foreign_global(archive.read(pickles[0]))
     except _DAMAGED_ZIP:
         return f"{path.name} is cut short or damaged: get the file again."
@@ -88,32 +99,32 @@ def _why_not_zip(path: Path) -> str:
 def _runs_code(path: Path, name: str) -> str:
     return (
         f"{path.name} would run code on loading ({name}) and was not loaded: "
-        "ask its author for the weights alone (a state_dict, or safetensors)."
+        "get the weights alone from its author (a state_dict, or a safetensors file)."
     )
 
 
 def _foreign_global(data: bytes) -> tuple[str | None, bool]:
-    """First name that a pickle would import beyond plain tensors, and whether the pickle came to its end.
+    """Return the first name that a pickle imports and plain tensors do not, and whether the pickle is complete.
 
-    The opcodes are read, never executed.
+    The opcodes are read and not executed.
     """
     stream = io.BytesIO(data)
     foreign: list[str] = []
     whole = False
     try:
-        # torch's old format is several pickles one after another, then raw numbers.
+        # The old format of torch is several pickles in succession, followed by raw numbers.
         while not whole or data[stream.tell() : stream.tell() + 1] == b"\x80":
             whole = False
             _collect_foreign(stream, foreign)
             whole = True
-    # What is no pickle breaks pickletools in many ways; that it broke is the answer, and `whole` carries it.
+    # Other data can raise any exception in pickletools; `whole` is the result.
     except Exception:
         whole = False
     return (foreign[0] if foreign else None), whole
 
 
 def _collect_foreign(stream: io.BytesIO, foreign: list[str]) -> None:
-    """Read one pickle to its end, appending the names it would import that are not harmless."""
+    """Read one pickle to its end, and append the names that it imports and plain tensors do not."""
     strings: list[str] = []
     for opcode, argument, _ in pickletools.genops(stream):
         if opcode.name in ("GLOBAL", "INST"):
@@ -138,7 +149,7 @@ def _is_text(data: bytes) -> bool:
     try:
         text = sample.decode("utf-8", errors="strict")
     except UnicodeDecodeError as error:
-        # A character cut by the end of the sample is no fault.
+        # The end of the sample may be in the middle of a character.
         if error.start < len(sample) - 3:
             return False
         text = sample[: error.start].decode("utf-8")

@@ -1,8 +1,8 @@
-"""Which files hold weights, by their endings."""
+"""Endings of weight files."""
 
 from __future__ import annotations
 
-#: Pickles, as torch.save and older trainers write them.
+#: Endings of pickles, which torch.save and older trainers write.
 PICKLES = frozenset({".pth", ".pt", ".pkl", ".ckpt", ".bin"})
 #: All endings that can be read.
 SUFFIXES = PICKLES | {".safetensors", ".mat"}

@@ -1,4 +1,4 @@
-"""Every kind of samples that a TIFF can store becomes what it means, or is refused by its name."""
+"""Samples of a TIFF are interpreted by their kind, or refused by its name."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_white_stored_as_zero_in_a_stack_and_in_imagej(tmp_path):
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "float32", "float16", "uint64"])
 def test_white_stored_as_zero_without_a_white_is_refused(tmp_path, dtype):
-    with pytest.raises(InputError, match=rf"a\.tif holds gray values with white as 0 in {dtype}"):
+    with pytest.raises(InputError, match=rf"a\.tif has gray values with white as 0 in {dtype}, which is not defined"):
         saved(tmp_path, np.zeros((4, 5), dtype), photometric="miniswhite")
 
 
@@ -219,15 +219,15 @@ def test_cmyk_with_straight_opacity_keeps_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("samples", "options", "said"),
+    ("samples", "options", "message"),
     [
-        (5, {"extrasamples": ["unspecified"]}, "1 more samples of no known meaning"),
-        (5, {"extrasamples": ["assocalpha"]}, "multiplied by its opacity"),
-        (4, {"extratags": [(332, 3, 1, 2, True)]}, "inks that are not CMYK"),
+        (5, {"extrasamples": ["unspecified"]}, "1 samples of an unknown kind"),
+        (5, {"extrasamples": ["assocalpha"]}, "premultiplied alpha"),
+        (4, {"extratags": [(332, 3, 1, 2, True)]}, "inks other than CMYK"),
     ],
 )
-def test_other_inks_are_refused(tmp_path, samples, options, said):
-    with pytest.raises(InputError, match=rf"a\.tif holds.*{said}"):
+def test_other_inks_are_refused(tmp_path, samples, options, message):
+    with pytest.raises(InputError, match=rf"a\.tif has.*{message}"):
         saved(tmp_path, np.zeros((8, 9, samples), np.uint8), photometric="separated", **options)
 
 
@@ -430,7 +430,7 @@ def test_values_of_every_type_stay_as_they_are(tmp_path, dtype, byteorder):
 
 @pytest.mark.parametrize("dtype", ["complex64", "complex128"])
 def test_complex_values_are_refused(tmp_path, dtype):
-    with pytest.raises(InputError, match=rf"a\.tif holds values of {dtype}"):
+    with pytest.raises(InputError, match=rf"a\.tif has values of {dtype}"):
         saved(tmp_path, np.zeros((8, 9), dtype), photometric="minisblack")
 
 
@@ -439,7 +439,7 @@ def test_complex_values_are_refused(tmp_path, dtype):
 )
 def test_kinds_that_are_not_in_the_table_are_refused_by_name(tmp_path, photometric, name):
     write_tiff(tmp_path / "a.tif", plain_tags(5, 4, [8], photometric), bytes(20))
-    with pytest.raises(InputError, match=rf"a\.tif holds pixels of the kind {name}, which is not read") as caught:
+    with pytest.raises(InputError, match=rf"a\.tif has pixels of the unknown kind {name}: save it") as caught:
         read_image(tmp_path / "a.tif")
     assert "\n" not in str(caught.value)
     assert not is_readable_tiff(tmp_path / "a.tif")
@@ -449,7 +449,7 @@ def test_kinds_that_are_not_in_the_table_are_refused_by_name(tmp_path, photometr
 @pytest.mark.parametrize("photometric", ["separated", "cielab"])
 def test_color_spaces_of_other_types_are_refused(tmp_path, dtype, photometric):
     samples = 4 if photometric == "separated" else 3
-    with pytest.raises(InputError, match=rf"in {dtype}, for which no meaning is defined"):
+    with pytest.raises(InputError, match=rf"in {dtype}, which is not defined"):
         saved(tmp_path, np.zeros((8, 9, samples), dtype), photometric=photometric)
 
 

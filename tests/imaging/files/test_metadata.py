@@ -1,4 +1,4 @@
-"""Positions, pixel sizes, names, colors, display ranges and times of files, and what is written of them."""
+"""Pixel sizes, positions, times, and names, colors and contrast limits of channels are read and written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def xml_of(path):
         return tifffile.xml2dict(tiff.ome_metadata)["OME"]
 
 
-# What goes through
+# Metadata that are read as they were written
 
 
 WHOLE = Metadata(
@@ -80,7 +80,7 @@ def test_an_image_file_is_the_metadata_of_a_result(tmp_path):
         assert (found.channels, found.limits) == (WHOLE.channels, WHOLE.limits)
 
 
-def test_a_result_has_a_place_beside_a_source_that_says_none():
+def test_a_result_has_a_position_even_if_its_source_has_none():
     moved = Metadata(pixel_size={"Z": 1.0, "Y": 0.1, "X": 0.2}, unit="micrometer").resampled({"Y": 4, "X": 2.5})
     assert moved.origin == pytest.approx({"Y": -0.0375, "X": -0.06})
     assert moved.pixel_size == pytest.approx({"Z": 1.0, "Y": 0.025, "X": 0.08})
@@ -118,7 +118,7 @@ def test_names_with_control_characters_make_no_damaged_xml(tmp_path):
     assert read_image(tmp_path / "a.ome.tif").channels == ("ab", "cd")
 
 
-def test_a_size_that_is_given_wins_over_that_of_the_metadata(tmp_path):
+def test_a_given_pixel_size_replaces_that_of_the_metadata(tmp_path):
     write_image(tmp_path / "a.ome.tif", DATA, "CZYX", {"X": 7.0}, "nanometer", metadata=WHOLE)
     found = read_image(tmp_path / "a.ome.tif")
     assert (found.pixel_size, found.unit, found.origin) == ({"X": 7.0}, "nanometer", {})
@@ -132,7 +132,7 @@ def test_metadata_of_other_axes_are_left_out(tmp_path):
     assert found.channels == ()
 
 
-# What other programs write
+# Metadata of other programs
 
 
 def test_positions_of_ome_come_in_the_unit_of_the_pixels(tmp_path):
@@ -143,7 +143,7 @@ def test_positions_of_ome_come_in_the_unit_of_the_pixels(tmp_path):
     assert read_image(tmp_path / "a.ome.tif").origin == pytest.approx({"X": 1500.0, "Y": -20.0, "Z": 7.0})
 
 
-def test_positions_in_a_frame_of_reference_without_a_unit_are_no_place(tmp_path):
+def test_positions_without_a_unit_of_length_are_left_out(tmp_path):
     for unit in ({}, {"PositionXUnit": ["reference frame"]}):
         metadata = {"axes": "YX", "PhysicalSizeX": 0.5, "Plane": {"PositionX": [10.0], **unit}}
         tifffile.imwrite(tmp_path / "a.ome.tif", DATA[0, 0], photometric="minisblack", metadata=metadata)
@@ -230,13 +230,13 @@ def test_values_calibrated_by_a_straight_line_are_those_that_imagej_shows(tmp_pa
 def test_other_calibrations_are_refused(tmp_path, function):
     metadata = {"axes": "YX", "cf": function, "c0": 1.0, "c1": 2.0}
     tifffile.imwrite(tmp_path / "a.tif", DATA[0, 0], imagej=True, metadata=metadata)
-    with pytest.raises(InputError, match=rf"a\.tif is calibrated by ImageJ's function {function}, which is not read"):
+    with pytest.raises(InputError, match=rf"a\.tif is calibrated by function {function} of ImageJ, which"):
         read_image(tmp_path / "a.tif")
 
 
 def test_no_calibration_changes_nothing(tmp_path):
-    for said in ({"cf": 20}, {"cf": 0, "c0": 0, "c1": 1}, {}):
-        tifffile.imwrite(tmp_path / "a.tif", DATA[0, 0], imagej=True, metadata={"axes": "YX", **said})
+    for calibration in ({"cf": 20}, {"cf": 0, "c0": 0, "c1": 1}, {}):
+        tifffile.imwrite(tmp_path / "a.tif", DATA[0, 0], imagej=True, metadata={"axes": "YX", **calibration})
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif").data, DATA[0, 0])
 
 
@@ -284,7 +284,7 @@ TESCAN = "[MAIN]\r\nAccFrames=1\r\nPixelSizeX=1.5e-8\r\nPixelSizeY=3e-8\r\n[SEM]
     ],
 )
 @pytest.mark.parametrize("dots", [None, 96, 25400])
-def test_the_makers_of_electron_microscopes_tell_the_pixel_size(tmp_path, code, text, expected, dots):
+def test_the_tags_of_electron_microscopes_contain_the_pixel_size(tmp_path, code, text, expected, dots):
     kind = 7 if code == 50431 else 2
     value = text.encode("latin-1") + (b"" if kind == 7 else b"\0")
     options = {} if dots is None else {"resolution": (dots, dots), "resolutionunit": "INCH"}

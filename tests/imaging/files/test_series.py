@@ -29,7 +29,7 @@ def test_of_several_series_the_largest_is_read_and_the_others_are_named(tmp_path
     two_series(tmp_path / "a.tif", **options)
     found = read_image(tmp_path / "a.tif")
     np.testing.assert_array_equal(found.data, STACK)
-    assert (found.series, found.name, found.left_series) == (1, "stack", ('0 "thumb" (6 x 8)',))
+    assert (found.series, found.name, found.other_series) == (1, "stack", ('0 "thumb" (6 x 8)',))
 
 
 @pytest.mark.parametrize("series", [0, "thumb", "0", np.int64(0)])
@@ -37,13 +37,15 @@ def test_a_series_is_named_by_its_number_or_its_name(tmp_path, series):
     two_series(tmp_path / "a.ome.tif", ome=True)
     found = read_image(tmp_path / "a.ome.tif", series=series)
     np.testing.assert_array_equal(found.data, SMALL)
-    assert found.left_series == ('1 "stack" (3 x 12 x 16)',)
+    assert found.other_series == ('1 "stack" (3 x 12 x 16)',)
 
 
 @pytest.mark.parametrize("series", [2, -1, "thumbs", "", True, "99999999999"])
 def test_a_series_that_is_not_there_is_refused_with_those_that_are(tmp_path, series):
     two_series(tmp_path / "a.ome.tif", ome=True)
-    with pytest.raises(InputError, match=rf'a\.ome\.tif has no series {series!r}; it has 0 "thumb" \(6 x 8\), 1 "st'):
+    with pytest.raises(
+        InputError, match=rf'a\.ome\.tif has no series {series!r}: choose one of 0 "thumb" \(6 x 8\), 1 "st'
+    ):
         read_image(tmp_path / "a.ome.tif", series=series)
 
 
@@ -63,14 +65,14 @@ def test_pages_of_several_sizes_are_several_series(tmp_path):
         for page in (SMALL, STACK[0], STACK[1]):
             tiff.write(page, photometric="minisblack", metadata=None)
     found = read_image(tmp_path / "a.tif")
-    assert (found.axes, found.left_series) == ("ZYX", ("0 (6 x 8)",))
+    assert (found.axes, found.other_series) == ("ZYX", ("0 (6 x 8)",))
     np.testing.assert_array_equal(found.data, STACK[:2])
 
 
 def test_a_picture_has_one_series(tmp_path):
     Image.fromarray(SMALL).save(tmp_path / "a.png")
-    assert read_image(tmp_path / "a.png", series=0).left_series == ()
-    with pytest.raises(InputError, match="has no series 1; it has 0"):
+    assert read_image(tmp_path / "a.png", series=0).other_series == ()
+    with pytest.raises(InputError, match=r"has no series 1: choose one of 0"):
         read_image(tmp_path / "a.png", series=1)
 
 
@@ -116,7 +118,7 @@ def test_a_missing_partner_is_named(tmp_path, missing):
     for number in missing:
         paths[number].unlink()
     left = next(path for number, path in enumerate(paths) if number not in missing)
-    with pytest.raises(InputError, match=rf"{left.name} goes on in the file z{missing[0]}\.ome\.tif, which is missing"):
+    with pytest.raises(InputError, match=rf"{left.name} is in the file z{missing[0]}\.ome\.tif, which is missing"):
         read_image(left)
     assert is_readable_tiff(left)
 
@@ -136,7 +138,7 @@ def test_a_missing_partner_of_another_series_does_not_matter(tmp_path):
 def test_planes_that_are_declared_and_not_there_are_no_zeros(tmp_path):
     names = ["a.ome.tif"] * 2
     write_page(tmp_path / "a.ome.tif", STACK[0], ome_xml(names[:1], 0))
-    with pytest.raises(InputError, match=r"a\.ome\.tif declares 3 planes and 2 of them are missing"):
+    with pytest.raises(InputError, match=r"a\.ome\.tif declares 3 planes, and 2 of them are missing"):
         read_image(tmp_path / "a.ome.tif")
 
 
@@ -184,7 +186,9 @@ def test_the_metadata_of_a_companion_file_are_read(tmp_path):
 
 def test_a_missing_companion_file_is_named(tmp_path):
     paths = binary_only(tmp_path)
-    with pytest.raises(InputError, match=r"z1\.ome\.tif holds only pixels of an image that all\.companion\.ome descri"):
+    with pytest.raises(
+        InputError, match=r"z1\.ome\.tif contains only the pixels.* in all\.companion\.ome, which is missing"
+    ):
         read_image(paths[1])
 
 
@@ -195,7 +199,7 @@ def test_a_stack_of_imagej_that_was_cut_off_is_refused(tmp_path):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, STACK, imagej=True, metadata={"axes": "ZYX"})
     path.write_bytes(path.read_bytes()[: -STACK.nbytes // 2])
-    with pytest.raises(InputError, match=r"a\.tif declares 3 planes and holds 1; it may be cut off"):
+    with pytest.raises(InputError, match=r"a\.tif declares 3 planes and contains 1, as a truncated file does"):
         read_image(path)
 
 
@@ -235,7 +239,7 @@ def test_a_folder_is_refused_with_one_of_its_images(tmp_path):
     write_image(tmp_path / "b.png", SMALL)
     write_image(tmp_path / "a.tif", SMALL)
     (tmp_path / "notes.txt").write_text("no image")
-    with pytest.raises(InputError, match=r"is a folder with 2 images; give one of them, such as .*a\.tif"):
+    with pytest.raises(InputError, match=r"is a folder with 2 images: give one of them, such as .*a\.tif"):
         read_image(tmp_path)
 
 

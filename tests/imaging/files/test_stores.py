@@ -61,7 +61,7 @@ def test_a_store_of_several_images_gives_the_largest(tmp_path):
     store(tmp_path / "a.zarr" / "0", "0.5", DATA[:, :, :4, :4], "thumb")
     store(tmp_path / "a.zarr" / "1", "0.5")
     found = read_image(tmp_path / "a.zarr")
-    assert (found.data.shape, found.left_series) == (DATA.shape, ('0 "thumb" (2 x 3 x 4 x 4)',))
+    assert (found.data.shape, found.other_series) == (DATA.shape, ('0 "thumb" (2 x 3 x 4 x 4)',))
     assert read_image(tmp_path / "a.zarr", series="thumb").data.shape == (2, 3, 4, 4)
 
 
@@ -95,18 +95,18 @@ def test_a_result_of_ours_keeps_its_colors_whatever_their_order_on_disk(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("attributes", "said"),
+    ("attributes", "message"),
     [
-        ({"ome": {"plate": {"rows": []}}}, "is a plate or a well of images; give one of its images"),
-        ({}, "holds no image"),
+        ({"ome": {"plate": {"rows": []}}}, "is a plate or a well of images: give one of its images"),
+        ({}, "contains no image"),
         ({"ome": {"multiscales": [{"axes": [{"name": "angle"}] * 4, "datasets": [{"path": "0"}]}]}}, "axes ANGLE"),
         ({"ome": {"multiscales": [{"axes": [], "datasets": [{"path": "7"}]}]}}, "cannot be read as an image"),
     ],
 )
-def test_a_store_without_an_image_is_refused(tmp_path, attributes, said):
+def test_a_store_without_an_image_is_refused(tmp_path, attributes, message):
     group = zarr.create_group(tmp_path / "a.zarr")
     group.create_array("0", data=DATA)
     group.attrs.update(attributes)
-    with pytest.raises(InputError, match=rf"a\.zarr.*{said}") as caught:
+    with pytest.raises(InputError, match=rf"a\.zarr.*{message}") as caught:
         read_image(tmp_path / "a.zarr")
     assert "\n" not in str(caught.value)

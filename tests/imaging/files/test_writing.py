@@ -1,4 +1,4 @@
-"""What a user reads when a file cannot be written, and what is left then."""
+"""A file that cannot be written is named with the cause, and the old file is unchanged."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def small_files():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_full_disk_is_told_with_file_and_cause_and_nothing_is_left(tmp_path, small_files, name):
+def test_the_error_of_a_full_disk_names_file_and_cause_and_nothing_is_left(tmp_path, small_files, name):
     with pytest.raises(InputError) as caught:
         write_image(tmp_path / name, NOISE)
     sentence = str(caught.value)
@@ -47,19 +47,19 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, name, request):
 
 
 @pytest.mark.parametrize(
-    ("number", "said"),
+    ("number", "message"),
     [
         (errno.ENOSPC, "No space left on device"),
         (errno.EACCES, "Permission denied"),
         (errno.EROFS, "Read-only file sys"),
     ],
 )
-def test_the_cause_is_that_of_the_system(tmp_path, monkeypatch, number, said):
+def test_the_cause_is_that_of_the_system(tmp_path, monkeypatch, number, message):
     def failing(self, path, **options):
-        raise OSError(number, said)
+        raise OSError(number, message)
 
     monkeypatch.setattr(Image.Image, "save", failing)
-    with pytest.raises(InputError, match=rf"a\.png cannot be written \({said}"):
+    with pytest.raises(InputError, match=rf"a\.png cannot be written \({message}"):
         write_image(tmp_path / "a.png", NOISE)
 
 
@@ -70,13 +70,13 @@ def test_a_name_that_is_a_folder_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
 
 
-def test_a_long_name_is_written(tmp_path):
-    name = "a" * 246 + ".ome.tif"
+@pytest.mark.parametrize("name", ["a" * 246 + ".ome.tif", "é" * 123 + ".ome.tif"])
+def test_a_long_name_is_written(tmp_path, name):
     write_image(tmp_path / name, NOISE)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_a_file_that_may_not_be_read_is_told_so(tmp_path, monkeypatch):
+def test_the_error_of_a_file_without_permission_names_the_cause(tmp_path, monkeypatch):
     write_image(tmp_path / "a.png", NOISE)
 
     def forbidden(self, *arguments, **options):

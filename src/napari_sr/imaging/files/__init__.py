@@ -1,12 +1,10 @@
-"""Images in files: TIFF, OME-TIFF, ImageJ TIFF, PNG, JPEG and Zarr, with their meaning and metadata."""
+"""Image files: TIFF, OME-TIFF, ImageJ TIFF, PNG, JPEG and Zarr, with their metadata."""
 
 from napari_sr.imaging.files.image_file import Color, ImageFile, Limits, Lut, Metadata, from_luts, ramp
 from napari_sr.imaging.files.reading import is_readable_tiff, read_image
-from napari_sr.imaging.files.stores import STORE_KEY
 from napari_sr.imaging.files.writing import WRITABLE, write_image
 
 __all__ = [
-    "STORE_KEY",
     "WRITABLE",
     "Color",
     "ImageFile",

@@ -1,7 +1,7 @@
-"""Formulas that turn stored colors into RGB with straight opacity.
+"""Conversion of stored colors to RGB with straight alpha.
 
-Each takes an array of any shape whose last axis holds the samples of a pixel, and gives one whose last axis is R, G, B.
-Values are scaled to the whole range of the integer type; float arithmetic in between is in float64.
+Each function takes an array of any shape whose last axis is the samples of a pixel, and returns one whose last axis is
+red, green and blue. Values are scaled to the whole range of the integer type, and computed in float64.
 
 References
 ----------
@@ -20,11 +20,11 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-#: Chromaticity of the white that L*a*b* refers to where a TIFF names none: D50.
+#: Chromaticity of the white point of L*a*b* in a TIFF without the tag WhitePoint: D50.
 D50: tuple[float, float] = (0.34567, 0.35850)
 _D65 = (0.31270, 0.32900)
 
-#: Luminance weights of R, G and B where a TIFF gives none (ITU-R BT.601).
+#: Luminance weights of R, G and B in a TIFF without the tag YCbCrCoefficients: ITU-R BT.601.
 BT601: tuple[float, float, float] = (0.299, 0.587, 0.114)
 
 _SRGB_OF_XYZ = np.linalg.inv(
@@ -32,24 +32,24 @@ _SRGB_OF_XYZ = np.linalg.inv(
 )
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
-# Pixels that are converted at a time: the float64 copies of a block stay below 100 MB.
+# Number of pixels that are converted at a time, so that the float64 copies of a block need less than 100 MB.
 _BLOCK = 1 << 20
 
 
 def by_blocks(convert: Callable[[Array], Array], stored: Array) -> Array:
-    """Apply a formula to some pixels at a time, so that its intermediate arrays stay small.
+    """Apply a function to an image block by block, so that its intermediate arrays are small.
 
     Parameters
     ----------
     convert : callable
-        Maps an array of shape (n, S) to one of shape (n, C).
+        Function of an array of shape (n, S) that returns an array of shape (n, C).
     stored : array, shape (..., S)
-        All pixels.
+        The image.
 
     Returns
     -------
     array, shape (..., C)
-        The result for all pixels.
+        The converted image.
     """
     flat = stored.reshape(-1, stored.shape[-1])
     first = convert(flat[:1])
@@ -60,12 +60,12 @@ def by_blocks(convert: Callable[[Array], Array], stored: Array) -> Array:
 
 
 def cmyk_to_rgb(stored: Array) -> Array:
-    """RGB of CMYK by the plain formula, R = (1 - C)(1 - K).
+    """Convert CMYK to RGB by the simple formula R = (1 - C)(1 - K).
 
     Parameters
     ----------
     stored : array of uint8 or uint16, shape (..., 4)
-        Amounts of cyan, magenta, yellow and black ink; 0 is none.
+        Amounts of cyan, magenta, yellow and black ink; 0 is no ink.
 
     Returns
     -------
@@ -78,23 +78,24 @@ def cmyk_to_rgb(stored: Array) -> Array:
 
 
 def palette_to_rgb(indices: Array, table: npt.NDArray[np.uint16]) -> Array:
-    """RGB of the indices into a color map.
+    """Convert indices into a color map to RGB.
 
     Parameters
     ----------
     indices : array of uint8 or uint16, any shape
         Rows of the table.
     table : array of uint16, shape (n, 3)
-        The TIFF's color map.
+        Color map of the TIFF.
 
     Returns
     -------
     array, shape (..., 3)
-        uint8 for a table of up to 256 colors, as PNG has them; uint16 for a larger one.
+        Red, green and blue: uint8 for a table of up to 256 colors, as in PNG; uint16 for a larger one.
 
     Notes
     -----
-    A table without any entry above 255 was written in 8 bits by mistake, which libtiff knows as well.
+    A table without an entry above 255 is taken as one of 8 bits, which some programs write by mistake. libtiff does the
+    same.
     """
     if len(table) > 256:
         colors: Array = table
@@ -104,21 +105,21 @@ def palette_to_rgb(indices: Array, table: npt.NDArray[np.uint16]) -> Array:
 
 
 def lab_to_rgb(stored: Array, white: tuple[float, float] = D50, *, icc: bool = False) -> Array:
-    """SRGB of CIE L*a*b*.
+    """Convert CIE L*a*b* to sRGB.
 
     Parameters
     ----------
     stored : array of uint8 or uint16, shape (..., 3)
-        L* from 0 to 100 over the whole range; a* and b* as signed integers, in 16 bits with 8 bits after the point.
-    white : (float, float)
-        Chromaticity x, y of the white that the values refer to; it becomes the white of sRGB (Bradford's adaptation).
-    icc : bool
-        Whether a* and b* are unsigned around the middle of the range, as ICC profiles encode them.
+        L* from 0 to 100 over the whole range; a* and b* as signed integers, with 8 fractional bits in 16 bits.
+    white : (float, float), optional
+        Chromaticity (x, y) of the white point, which is adapted to that of sRGB with Bradford's matrix; by default D50.
+    icc : bool, default False
+        Whether a* and b* are unsigned with zero in the middle of the range, as in ICC profiles.
 
     Returns
     -------
     array of the same dtype, shape (..., 3)
-        Red, green and blue; colors that sRGB cannot show are clipped.
+        Red, green and blue; colors outside sRGB are clipped.
     """
     bits = 8 * stored.dtype.itemsize
     unit = 2.0 ** (bits - 8)
@@ -140,16 +141,16 @@ def ycbcr_to_rgb(
     weights: tuple[float, float, float] = BT601,
     reference: tuple[float, ...] | None = None,
 ) -> Array:
-    """RGB of YCbCr with a Cb and Cr for each pixel.
+    """Convert YCbCr without chroma subsampling to RGB.
 
     Parameters
     ----------
     stored : array of uint8 or uint16, shape (..., 3)
         Y, Cb and Cr.
-    weights : (float, float, float)
-        Luminance weights of red, green and blue.
-    reference : tuple of six float, optional
-        Codes of black and white for Y, and of zero and of the largest value for Cb and Cr. By default the whole range
+    weights : (float, float, float), optional
+        Luminance weights of red, green and blue; by default those of ITU-R BT.601.
+    reference : tuple of float, length 6, optional
+        Codes of black and white for Y, and of zero and the largest value for Cb and for Cr. By default the whole range
         of the integer type.
 
     Returns
@@ -170,23 +171,23 @@ def ycbcr_to_rgb(
     return _rounded(np.clip(np.stack([r, g, b], axis=-1), 0.0, most), stored.dtype)
 
 
-def straight(stored: Array) -> Array:
-    """Colors with straight opacity of colors that were multiplied by their opacity.
+def to_straight_alpha(stored: Array) -> Array:
+    """Convert colors with premultiplied alpha to colors with straight alpha.
 
     Parameters
     ----------
     stored : array of unsigned integers or floats, shape (..., n + 1)
-        Premultiplied colors or gray values, then opacity; opaque is the largest integer, or 1.
+        Colors or gray values that were multiplied by alpha, and alpha; the largest integer, or 1, is opaque.
 
     Returns
     -------
     array of the same dtype and shape
-        Colors divided by the opacity; 0 where it is 0.
+        Colors divided by alpha, and alpha. The colors are 0 where alpha is 0.
     """
     opaque = 1.0 if stored.dtype.kind == "f" else float(np.iinfo(stored.dtype).max)
-    opacity = stored[..., -1:].astype(np.float64)
-    seen = opacity > 0
-    colors = np.where(seen, stored[..., :-1] * (opaque / np.where(seen, opacity, 1.0)), 0.0)
+    alpha = stored[..., -1:].astype(np.float64)
+    visible = alpha > 0
+    colors = np.where(visible, stored[..., :-1] * (opaque / np.where(visible, alpha, 1.0)), 0.0)
     if stored.dtype.kind != "f":
         colors = np.minimum(colors, opaque)
     return np.concatenate([_rounded(colors, stored.dtype), stored[..., -1:]], axis=-1)
@@ -202,7 +203,7 @@ def _xyz(chromaticity: tuple[float, float]) -> npt.NDArray[np.float64]:
 
 
 def _adaptation(source: tuple[float, float], target: tuple[float, float]) -> npt.NDArray[np.float64]:
-    """Bradford's matrix from XYZ under one white to XYZ under another."""
+    """Bradford's matrix from XYZ with one white point to XYZ with another."""
     gains = (_BRADFORD @ _xyz(target)) / (_BRADFORD @ _xyz(source))
     matrix: npt.NDArray[np.float64] = np.linalg.inv(_BRADFORD) @ np.diag(gains) @ _BRADFORD
     return matrix

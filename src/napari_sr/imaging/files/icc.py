@@ -1,4 +1,4 @@
-"""ICC profiles: sRGB's, those that still hold, and CMYK by its own."""
+"""ICC profiles: that of sRGB, those that fit an image, and the conversion of CMYK by its profile."""
 
 from __future__ import annotations
 
@@ -10,83 +10,83 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
-# Rows of a plane that are converted at a time.
+# Number of rows of a plane that are converted at a time.
 _ROWS = 1024
 
-# Bytes 16 to 19 of a profile name the color space of its device.
+# Bytes 16 to 19 of a profile are the name of the color space of its device.
 _SPACE = slice(16, 20)
-_SHORTEST = 128
+_HEADER_BYTES = 128
 
 
 @cache
 def srgb_profile() -> bytes:
-    """ICC profile of sRGB.
+    """Return the ICC profile of sRGB.
 
     Returns
     -------
     bytes
-        As littleCMS makes it; the same for the whole process.
+        The profile of littleCMS; the same in all calls.
     """
     return bytes(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
 
 
-def held(profile: bytes | None, *, color: bool) -> bytes | None:
-    """A profile if it describes pixels of this kind.
+def fitting_profile(profile: bytes | None, *, color: bool) -> bytes | None:
+    """Return a profile if it is one for RGB, or for gray values.
 
     Parameters
     ----------
     profile : bytes or None
-        As a file holds it.
+        The profile of a file.
     color : bool
-        Whether the pixels are RGB(A); gray otherwise.
+        Whether the pixels are RGB(A); gray values otherwise.
 
     Returns
     -------
     bytes or None
-        The same; None if there is none, or if it describes another color space.
+        The profile; None if there is none, or if it is one for another color space.
     """
-    if profile is None or len(profile) < _SHORTEST:
+    if profile is None or len(profile) < _HEADER_BYTES:
         return None
     return profile if profile[_SPACE] == (b"RGB " if color else b"GRAY") else None
 
 
-def describes_cmyk(profile: bytes | None) -> bool:
-    """Whether a profile is one of CMYK inks that can be used.
+def is_cmyk_profile(profile: bytes | None) -> bool:
+    """Whether a profile is a valid one for CMYK.
 
     Parameters
     ----------
     profile : bytes or None
-        As a file holds it.
+        The profile of a file.
 
     Returns
     -------
     bool
-        False for none, for one of another color space, and for a damaged one.
+        False if there is none, if it is one for another color space, or if it is damaged.
     """
-    if profile is None or len(profile) < _SHORTEST or profile[_SPACE] != b"CMYK":
+    if profile is None or len(profile) < _HEADER_BYTES or profile[_SPACE] != b"CMYK":
         return False
     try:
         _transform(profile)
     except (ImageCms.PyCMSError, OSError, ValueError):
-        # A damaged profile says nothing of the inks.
+        # A damaged profile is the same as none.
         return False
     return True
 
 
 def cmyk_by_profile(inks: npt.NDArray[Any], profile: bytes) -> npt.NDArray[np.uint8]:
-    """SRGB of CMYK inks.
+    """Convert CMYK to sRGB by a profile.
 
     Parameters
     ----------
     inks : array of uint8 or uint16, shape (..., 4)
-        Amounts of cyan, magenta, yellow and black; 0 is none. 16 bits are rounded to the 8 that Pillow converts.
+        Amounts of cyan, magenta, yellow and black ink; 0 is no ink. 16 bits are rounded to the 8 bits of Pillow.
     profile : bytes
-        ICC profile of the inks, as `describes_cmyk` accepts it.
+        ICC profile of the inks for which `is_cmyk_profile` is True.
 
     Returns
     -------
     array of uint8, shape (..., 3)
-        Red, green and blue of sRGB, with the profile's perceptual rendering.
+        Red, green and blue, with the perceptual intent of the profile.
     """
     transform = _transform(profile)
     lines = inks.reshape(-1, *inks.shape[-2:])

@@ -1,8 +1,8 @@
-"""The image of a file, and the metadata that go with its pixels into the result."""
+"""The image of a file, and the metadata that its result keeps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,33 +17,33 @@ Limits = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Metadata:
-    """Metadata that a file holds beside the pixels and their axes.
+    """Metadata of an image besides its pixels and axes.
 
-    Fields that the file does not give are empty or None. The fields of channels have one entry for each separate
-    channel, and one entry for an image without separate channels.
+    Fields that are not known are empty or None. The fields of channels have one entry for each separate channel, and
+    one entry for an image without separate channels.
 
     Parameters
     ----------
-    pixel_size : dict of str to float
+    pixel_size : dict of str to float, optional
         Size of a pixel along Z, Y and X, in `unit`; more than 0.
-    unit : str or None
-        Unit of the sizes and of the origin by pint's and napari's name ("micrometer", "pixel").
-    origin : dict of str to float
+    unit : str, optional
+        Unit of the pixel size and the origin, by its name in pint and napari ("micrometer", "pixel").
+    origin : dict of str to float, optional
         Position of the center of the first pixel along Z, Y and X, in `unit`.
-    channels : tuple of str
+    channels : tuple of str, optional
         Names of the separate channels.
-    colors : tuple of (int, int, int) or None
-        Color of the brightest value of each channel, red, green and blue from 0 to 255.
-    luts : tuple of array or None
-        Lookup table of each channel, uint8 of shape (256, 3), where it is no ramp from black to its color.
-    limits : tuple of (float, float) or None
-        Values of each channel that are displayed as its darkest and its brightest color.
-    time_interval : float or None
-        Seconds between two time points; more than 0.
-    icc_profile : bytes or None
-        ICC profile that describes the color space of the pixels.
-    name : str
-        Name of the image inside its file.
+    colors : tuple of ((int, int, int) or None), optional
+        Color of the largest value of each channel: red, green and blue, 0 to 255.
+    luts : tuple of (array or None), optional
+        Lookup table of each channel, uint8 of shape (256, 3); None if it is the ramp from black to the color.
+    limits : tuple of ((float, float) or None), optional
+        Contrast limits of each channel: the values that are displayed in the darkest and the brightest color.
+    time_interval : float, optional
+        Time between two time points, in seconds; more than 0.
+    icc_profile : bytes, optional
+        ICC profile of the color space of the pixels.
+    name : str, optional
+        Name of the image in its file.
     """
 
     pixel_size: dict[str, float] = field(default_factory=dict)
@@ -58,18 +58,18 @@ class Metadata:
     name: str = ""
 
     def resampled(self, factors: Mapping[str, float]) -> Metadata:
-        """Metadata of the same image with another number of pixels over the same extent.
+        """Return the metadata of the image with another number of pixels and the same extent.
 
         Parameters
         ----------
         factors : mapping of str to float
-            New pixels for each old one, by axis letter; 1 for axes that are left out. More than 0.
+            Number of new pixels for each old one, by axis letter, more than 0; 1 for axes that are left out.
 
         Returns
         -------
         Metadata
-            Pixel sizes divided by the factors. The first pixel moves by (1/f - 1)/2 old pixels along each axis with a
-            pixel size, so that the outer edges of the image stay where they were.
+            The pixel sizes are divided by the factors. The first pixel moves by (1/f - 1)/2 old pixels along each axis
+            with a pixel size, so that the outer edges of the image stay where they are.
         """
         size, origin = dict(self.pixel_size), dict(self.origin)
         for letter, old in self.pixel_size.items():
@@ -81,27 +81,27 @@ class Metadata:
         return Metadata(**{**self.fields(), "pixel_size": size, "origin": origin})
 
     def fields(self) -> dict[str, Any]:
-        """Values of the metadata by their names.
+        """Return the values of the metadata by their names.
 
         Returns
         -------
-        dict of str to value
-            As `Metadata` takes them; what a subclass adds is left out.
+        dict of str to object
+            The arguments of `Metadata`, without those that a subclass adds.
         """
         return {name: getattr(self, name) for name in Metadata.__dataclass_fields__}
 
     def of_axes(self: _M, letters: str) -> _M:
-        """Metadata without the sizes and positions of axes that an image does not have.
+        """Return the metadata without the values of axes that an image does not have.
 
         Parameters
         ----------
         letters : str
-            Letters of the image's axes.
+            Letters of the axes of the image.
 
         Returns
         -------
         Metadata
-            The same kind of object; without any size and position the unit is None.
+            An object of the same class. Its unit is None if there is neither a pixel size nor an origin.
         """
         size = {letter: value for letter, value in self.pixel_size.items() if letter in letters}
         origin = {letter: value for letter, value in self.origin.items() if letter in letters}
@@ -109,27 +109,50 @@ class Metadata:
         unit = self.unit if size or origin else None
         return replace(self, pixel_size=size, origin=origin, unit=unit, time_interval=interval)
 
+    def of_channels(self: _M, count: int, part: slice = slice(None)) -> _M:
+        """Return the metadata of some of the channels.
+
+        Parameters
+        ----------
+        count : int
+            Number of separate channels of the image; 1 for an image without separate channels.
+        part : slice, optional
+            The channels; by default all.
+
+        Returns
+        -------
+        Metadata
+            An object of the same class. Fields with an entry for another number of channels are empty.
+        """
+        return replace(
+            self,
+            channels=self.channels[part] if len(self.channels) == count else (),
+            colors=self.colors[part] if len(self.colors) == count else (),
+            luts=self.luts[part] if len(self.luts) == count else (),
+            limits=self.limits[part] if len(self.limits) == count else (),
+        )
+
 
 _M = TypeVar("_M", bound=Metadata)
 
 
 @dataclass(frozen=True, eq=False)
 class ImageFile(Metadata):
-    """An image read from a file, with its metadata.
+    """An image that was read from a file, with its metadata.
 
     Parameters
     ----------
-    data : numpy array, or zarr array
-        The pixels with the meaning that the file gives them: 0 is black, colors are RGB or RGBA with straight opacity,
-        upright. A zarr array, which is read where it is indexed, for a Zarr store.
+    data : array
+        The pixels: gray values with black as 0, separate channels, RGB, or RGBA with straight alpha, upright. A numpy
+        array; of a Zarr store a lazy array, which is read where it is indexed.
     axes : str
-        A letter of T, C, Z, Y, X for each dimension, as `parse_axes` takes them. A last C of length 3 or 4 is RGB or
-        RGBA. Axes of length 1 other than Y and X are left out, except of a Zarr store.
-    path : Path
+        A letter of T, C, Z, Y, X for each dimension; a last C of size 3 or 4 is RGB(A). Axes of length 1 other than Y
+        and X are left out, except those of a Zarr store.
+    path : Path, optional
         The file or store.
-    series : int
-        Number of the image inside its file, from 0.
-    left_series : tuple of str
+    series : int, default 0
+        Number of the image in its file, from 0.
+    other_series : tuple of str, optional
         The other images of the file, each with its number, name and size, for a message.
     """
 
@@ -137,33 +160,33 @@ class ImageFile(Metadata):
     axes: str
     path: Path = Path()
     series: int = 0
-    left_series: tuple[str, ...] = ()
+    other_series: tuple[str, ...] = ()
 
 
 def is_ramp(lut: npt.NDArray[Any]) -> bool:
-    """Whether a lookup table is a straight ramp from black to its last color, to rounding.
+    """Whether a lookup table is the ramp from black to its last color, to rounding.
 
     Parameters
     ----------
     lut : array, shape (256, 3)
-        Red, green and blue from 0 to 255 for each value.
+        Red, green and blue of each value, 0 to 255.
 
     Returns
     -------
     bool
-        True if no entry differs from the ramp by more than 1.
+        True if each entry differs from the ramp by 1 at most.
     """
-    ramp = np.linspace(0.0, 1.0, 256)[:, None] * lut[-1].astype(np.float64)
-    return bool(np.abs(lut - ramp).max() <= 1.0)
+    exact = np.linspace(0.0, 1.0, 256)[:, None] * lut[-1].astype(np.float64)
+    return bool(np.abs(lut - exact).max() <= 1.0)
 
 
 def ramp(color: Color) -> Lut:
-    """Lookup table that runs from black to a color.
+    """Return the lookup table from black to a color.
 
     Parameters
     ----------
     color : (int, int, int)
-        Red, green and blue from 0 to 255.
+        Red, green and blue, 0 to 255.
 
     Returns
     -------
@@ -174,20 +197,20 @@ def ramp(color: Color) -> Lut:
     return table
 
 
-def from_luts(luts: tuple[npt.NDArray[Any] | None, ...]) -> tuple[tuple[Color | None, ...], tuple[Lut | None, ...]]:
-    """Split lookup tables into colors, for those that are ramps, and tables for the others.
+def from_luts(luts: Sequence[npt.NDArray[Any] | None]) -> tuple[tuple[Color | None, ...], tuple[Lut | None, ...]]:
+    """Split lookup tables into colors and the tables that are not ramps.
 
     Parameters
     ----------
-    luts : tuple of array or None
-        One table for each channel, shape (256, 3).
+    luts : sequence of (array or None)
+        Table of each channel, shape (256, 3); None for a channel without one.
 
     Returns
     -------
-    colors : tuple of (int, int, int) or None
+    colors : tuple of ((int, int, int) or None)
         Last color of each table; empty if no channel has a table.
-    luts : tuple of array or None
-        The tables that are no ramps; empty if all are.
+    luts : tuple of (array or None)
+        The tables that are not ramps; empty if there are none.
     """
     colors: list[Color | None] = []
     tables: list[Lut | None] = []

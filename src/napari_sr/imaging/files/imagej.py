@@ -1,4 +1,4 @@
-"""Metadata of ImageJ TIFF: what its description and tags say, and what is written into new ones.
+"""Metadata in the description and the tags of ImageJ TIFF.
 
 References
 ----------
@@ -18,78 +18,77 @@ from napari_sr.errors import InputError
 from napari_sr.imaging import pixel_size as sizes
 from napari_sr.imaging.files import conversion
 from napari_sr.imaging.files.image_file import Limits, Metadata, from_luts, ramp
-from napari_sr.imaging.files.ome import SECONDS
 
-# Number of ImageJ's straight line among its calibration functions.
-_STRAIGHT_LINE = 0
-_NONE = 20
+# Numbers of two calibration functions of ImageJ.
+_STRAIGHT_LINE, _NONE = 0, 20
+# Offset and slope of signed 16-bit values, which ImageJ stores with 32768 added.
 _SIGNED_16_BIT = (-32768.0, 1.0)
 
 
-def planes_of(said: Mapping[str, Any]) -> int:
-    """Number of planes that a description declares.
+def planes_of(description: Mapping[str, Any]) -> int:
+    """Return the number of planes in the description of a file.
 
     Parameters
     ----------
-    said : mapping
-        ImageJ's metadata as tifffile reads them.
+    description : mapping of str to object
+        Metadata of ImageJ, from tifffile.
 
     Returns
     -------
     int
-        Channels times slices times frames; 1 where the description does not give them.
+        Product of the numbers of channels, slices and frames; a number that is not in the description is 1.
     """
-    counts = [said.get(key, 1) for key in ("channels", "slices", "frames")]
+    counts = [description.get(key, 1) for key in ("channels", "slices", "frames")]
     return math.prod(count for count in counts if isinstance(count, int) and count > 0)
 
 
-def calibrated(data: npt.NDArray[Any], said: Mapping[str, Any], name: str) -> npt.NDArray[Any]:
-    """Values that ImageJ shows, of those that it stores.
+def calibrated(data: npt.NDArray[Any], description: Mapping[str, Any], name: str) -> npt.NDArray[Any]:
+    """Convert stored values to the values that ImageJ displays.
 
     Parameters
     ----------
     data : numpy array
         The stored values.
-    said : mapping
-        ImageJ's metadata; the function is `cf`, its coefficients `c0`, `c1` and so on.
+    description : mapping of str to object
+        Metadata of ImageJ, with the calibration function `cf` and its coefficients `c0`, `c1` and so on.
     name : str
         Path of the file, for messages.
 
     Returns
     -------
     numpy array
-        int16 for ImageJ's signed 16 bits, which it stores with 32768 added; float32 for another straight line; the
-        same array without a calibration.
+        int16 for signed 16-bit values, float32 for any other straight line, and the array itself without a calibration.
 
     Raises
     ------
     InputError
-        The function is no straight line.
+        If the calibration function is not a straight line.
     """
-    line = _line(said, name)
+    line = _line(description, name)
     if line is None:
         return data
     if line == _SIGNED_16_BIT and data.dtype == np.uint16:
         return (data ^ np.uint16(0x8000)).view(np.int16)
-    first, slope = line
-    convert = conversion.by_blocks
-    return convert(lambda values: (values * np.float64(slope) + first).astype(np.float32), data[..., None])[..., 0]
+    offset, slope = line
+    return conversion.by_blocks(
+        lambda values: (values * np.float64(slope) + offset).astype(np.float32), data[..., None]
+    )[..., 0]
 
 
 def metadata_of(
-    said: Mapping[str, Any],
+    description: Mapping[str, Any],
     resolution: tuple[float, float],
     channels: int,
     name: str,
 ) -> Metadata:
-    """Metadata of an ImageJ TIFF, but for its tags.
+    """Return the metadata of an ImageJ TIFF.
 
     Parameters
     ----------
-    said : mapping
-        ImageJ's metadata as tifffile reads them.
+    description : mapping of str to object
+        Metadata of ImageJ, from tifffile.
     resolution : (float, float)
-        Pixels for each unit along X and Y, from the resolution tags; 0 where there are none.
+        Pixels per unit along X and Y, from the resolution tags; 0 if there are none.
     channels : int
         Number of separate channels.
     name : str
@@ -98,25 +97,30 @@ def metadata_of(
     Returns
     -------
     Metadata
-        All but the ICC profile, and the color map of a single image, which are tags.
+        The metadata, without the ICC profile and the color map of a single image, which are tags of their own.
+
+    Raises
+    ------
+    InputError
+        If the calibration function is not a straight line.
     """
-    pixel_size, unit = sizes.from_imagej(said, resolution)
-    places: dict[str, float] = {}
+    pixel_size, unit = sizes.from_imagej(description, resolution)
+    origin: dict[str, float] = {}
     for letter, size in pixel_size.items():
-        first = _number(said.get(f"{letter.lower()}origin"))
-        if first:
-            # ImageJ names the pixel that lies at 0.
-            places[letter] = -first * size
-    line = _line(said, name) or (0.0, 1.0)
-    limits = tuple((line[0] + line[1] * low, line[0] + line[1] * high) for low, high in _ranges(said, channels))
-    colors, luts = from_luts(_luts(said, channels))
-    interval = _number(said.get("finterval"))
-    seconds = SECONDS.get(str(said.get("tunit", "sec")).strip().lower())
+        zero = _number(description.get(f"{letter.lower()}origin"))
+        if zero:
+            # The origin of ImageJ is the pixel at the position 0.
+            origin[letter] = -zero * size
+    offset, slope = _line(description, name) or (0.0, 1.0)
+    limits = tuple((offset + slope * low, offset + slope * high) for low, high in _ranges(description, channels))
+    colors, luts = from_luts(_luts(description, channels))
+    interval = _number(description.get("finterval"))
+    seconds = sizes.seconds_of(str(description.get("tunit", "sec")))
     return Metadata(
         pixel_size=pixel_size,
         unit=unit,
-        origin=places,
-        channels=_names(said, channels),
+        origin=origin,
+        channels=_names(description, channels),
         colors=colors,
         luts=luts,
         limits=limits,
@@ -125,65 +129,64 @@ def metadata_of(
 
 
 def to_imagej(metadata: Metadata, letters: str, shape: tuple[int, ...]) -> dict[str, Any]:
-    """Metadata as tifffile's writer of ImageJ TIFF takes them.
+    """Return metadata for tifffile's writer of ImageJ TIFF.
 
     Parameters
     ----------
     metadata : Metadata
-        Of the image.
+        Metadata of the image.
     letters : str
-        Letters of the axes as they are written, S for colors.
+        Letters of the axes in the file, S for colors.
     shape : tuple of int
         Lengths of these axes.
 
     Returns
     -------
-    dict
+    dict of str to object
         Lines of the description, and entries of the tag IJMetadata.
     """
     lengths = dict(zip(letters, shape, strict=True))
     channels = lengths.get("C", 1)
-    made: dict[str, Any] = {"axes": letters}
+    written: dict[str, Any] = {"axes": letters}
     if metadata.pixel_size:
-        # ImageJ's own word, and all ASCII as its description must be.
-        made["unit"] = "micron" if metadata.unit == "micrometer" else (metadata.unit or "pixel")
+        # The name that ImageJ itself writes. The description must be ASCII.
+        written["unit"] = "micron" if metadata.unit == "micrometer" else (metadata.unit or "pixel")
     if "Z" in metadata.pixel_size:
-        made["spacing"] = float(metadata.pixel_size["Z"])
-    for letter, place in metadata.origin.items():
+        written["spacing"] = float(metadata.pixel_size["Z"])
+    for letter, position in metadata.origin.items():
         if letter in metadata.pixel_size:
-            made[f"{letter.lower()}origin"] = -place / metadata.pixel_size[letter]
+            written[f"{letter.lower()}origin"] = -position / metadata.pixel_size[letter]
     if metadata.time_interval is not None:
-        made |= {"finterval": metadata.time_interval, "tunit": "sec"}
+        written |= {"finterval": metadata.time_interval, "tunit": "sec"}
     if "S" in letters:
-        return made
-    made |= _ranges_written(metadata.limits, channels)
-    luts = _luts_written(metadata, channels)
+        return written
+    written |= _limits_to_write(metadata.limits, channels)
+    luts = _luts_to_write(metadata, channels)
     if luts:
-        made |= {"LUTs": luts, "mode": "composite" if channels > 1 else "color"}
+        written |= {"LUTs": luts, "mode": "composite" if channels > 1 else "color"}
     if len(metadata.channels) == channels and "C" in letters:
         outer = math.prod(length for letter, length in lengths.items() if letter in "TZ")
-        made["Labels"] = list(metadata.channels) * outer
-    return made
+        written["Labels"] = list(metadata.channels) * outer
+    return written
 
 
-def _line(said: Mapping[str, Any], name: str) -> tuple[float, float] | None:
-    """Coefficients of a calibration by a straight line; None without a calibration."""
-    function = said.get("cf", _STRAIGHT_LINE if "c0" in said and "c1" in said else _NONE)
+def _line(description: Mapping[str, Any], name: str) -> tuple[float, float] | None:
+    """Offset and slope of a calibration by a straight line; None without a calibration."""
+    function = description.get("cf", _STRAIGHT_LINE if "c0" in description and "c1" in description else _NONE)
     if function == _NONE or not isinstance(function, int):
         return None
     if function != _STRAIGHT_LINE:
         raise InputError(
-            f"The file {name} is calibrated by ImageJ's function {function}, which is not read; "
-            "take the calibration out in ImageJ (Analyze > Calibrate > None)."
+            f"The file {name} is calibrated by function {function} of ImageJ, which cannot be read: "
+            "remove the calibration in ImageJ (Analyze > Calibrate > None)."
         )
-    line = _number(said.get("c0", 0.0)), _number(said.get("c1", 1.0))
-    if line[0] is None or line[1] is None or line[1] == 0:
+    offset, slope = _number(description.get("c0", 0.0)), _number(description.get("c1", 1.0))
+    if offset is None or slope is None or slope == 0:
         raise InputError(
-            f"The file {name} has a calibration with the coefficients {said.get('c0')} and {said.get('c1')}; "
-            "take it out in ImageJ (Analyze > Calibrate > None)."
+            f"The file {name} has a calibration with the coefficients {description.get('c0')} and "
+            f"{description.get('c1')}: remove it in ImageJ (Analyze > Calibrate > None)."
         )
-    found = (line[0], line[1])
-    return None if found == (0.0, 1.0) else found
+    return None if (offset, slope) == (0.0, 1.0) else (offset, slope)
 
 
 def _number(value: Any) -> float | None:
@@ -192,45 +195,47 @@ def _number(value: Any) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _names(said: Mapping[str, Any], channels: int) -> tuple[str, ...]:
-    """Names of the channels: the labels of their planes, where those of a channel are all the same."""
-    labels = said.get("Labels")
+def _names(description: Mapping[str, Any], channels: int) -> tuple[str, ...]:
+    """Names of the channels, which are the labels of their planes if all planes of a channel have the same one."""
+    labels = description.get("Labels")
     if channels < 2 or not isinstance(labels, list | tuple) or len(labels) % channels or not labels:
         return ()
-    if str(said.get("order", "czt")).lower() not in ("czt", "default"):
+    if str(description.get("order", "czt")).lower() not in ("czt", "default"):
         return ()
     names = tuple(str(label) for label in labels[:channels])
     return names if all(str(label) == names[n % channels] for n, label in enumerate(labels)) else ()
 
 
-def _ranges(said: Mapping[str, Any], channels: int) -> list[Limits]:
-    found: Any = said.get("Ranges", ())
-    pairs = [(float(low), float(high)) for low, high in zip(found[::2], found[1::2], strict=False)]
-    low, high = _number(said.get("min")), _number(said.get("max"))
+def _ranges(description: Mapping[str, Any], channels: int) -> list[Limits]:
+    """Contrast limits of the channels in stored values; empty unless all channels have them."""
+    values: Any = description.get("Ranges", ())
+    pairs = [(float(low), float(high)) for low, high in zip(values[::2], values[1::2], strict=False)]
+    low, high = _number(description.get("min")), _number(description.get("max"))
     if len(pairs) < channels and channels == 1 and low is not None and high is not None:
         pairs = [(low, high)]
     usable = len(pairs) >= channels and all(math.isfinite(a) and math.isfinite(b) and a < b for a, b in pairs)
     return pairs[:channels] if usable else []
 
 
-def _luts(said: Mapping[str, Any], channels: int) -> tuple[npt.NDArray[Any] | None, ...]:
-    found = said.get("LUTs", [])
-    tables = [found] if isinstance(found, np.ndarray) else list(found)
+def _luts(description: Mapping[str, Any], channels: int) -> tuple[npt.NDArray[Any] | None, ...]:
+    value = description.get("LUTs", [])
+    tables = [value] if isinstance(value, np.ndarray) else list(value)
     if len(tables) < channels or any(np.shape(table) != (3, 256) for table in tables):
         return ()
     return tuple(np.asarray(table).T for table in tables[:channels])
 
 
-def _ranges_written(limits: tuple[Limits | None, ...], channels: int) -> dict[str, Any]:
-    known = [one for one in limits[:channels] if one is not None]
+def _limits_to_write(limits: tuple[Limits | None, ...], channels: int) -> dict[str, Any]:
+    """Contrast limits as entries of the description; none unless all channels have them."""
+    known = [pair for pair in limits[:channels] if pair is not None]
     if len(known) != channels:
         return {}
-    first = known[0]
-    return {"min": first[0], "max": first[1], "Ranges": tuple(value for one in known for value in one)}
+    low, high = known[0]
+    return {"min": low, "max": high, "Ranges": tuple(value for pair in known for value in pair)}
 
 
-def _luts_written(metadata: Metadata, channels: int) -> list[npt.NDArray[np.uint8]]:
-    """A table of shape (3, 256) for each channel; nothing where none has a color."""
+def _luts_to_write(metadata: Metadata, channels: int) -> list[npt.NDArray[np.uint8]]:
+    """Table of shape (3, 256) of each channel; none if no channel has a color."""
     tables = []
     for number in range(channels):
         lut = metadata.luts[number] if number < len(metadata.luts) else None

@@ -1,6 +1,6 @@
-"""Pixel sizes in the tags of the makers of electron microscopes.
+"""Pixel sizes in the private TIFF tags of manufacturers of electron microscopes.
 
-The resolution tags of such files are those of a screen or a printer.
+The resolution tags of such files are the density of a screen or a printer.
 """
 
 from __future__ import annotations
@@ -16,33 +16,34 @@ _ZEISS_KEYS = ("ap_image_pixel_size", "ap_pixel_size")
 
 
 def from_makers(tags: Mapping[int, Any]) -> PixelSize:
-    """Pixel sizes of FEI (Thermo Fisher), Zeiss and TESCAN.
+    """Return the pixel sizes in the tags of FEI (Thermo Fisher), Zeiss and TESCAN.
 
     Parameters
     ----------
-    tags : mapping of int to value
-        Values of a page's tags by their numbers, as tifffile reads them.
+    tags : mapping of int to object
+        Values of the tags of a page by their numbers, from tifffile.
 
     Returns
     -------
-    sizes, unit
-        Sizes of Y and X, in nanometers from FEI and TESCAN and in the file's unit from Zeiss; nothing without such
-        tags.
+    sizes : dict of str to float
+        Sizes along Y and X; empty without such tags.
+    unit : str or None
+        "nanometer" for FEI and TESCAN, and the unit of the file for Zeiss; None without such tags.
     """
     for code in (_FEI_SFEG, _FEI_HELIOS):
-        found = _fei(tags.get(code))
-        if found[0]:
-            return found
-    found = _zeiss(tags.get(_ZEISS))
-    return found if found[0] else _tescan(tags.get(_TESCAN))
+        sizes, unit = _fei(tags.get(code))
+        if sizes:
+            return sizes, unit
+    sizes, unit = _zeiss(tags.get(_ZEISS))
+    return (sizes, unit) if sizes else _tescan(tags.get(_TESCAN))
 
 
-def _fei(said: Any) -> PixelSize:
-    """FEI's sections hold meters."""
-    if not isinstance(said, Mapping):
+def _fei(value: Any) -> PixelSize:
+    """Sizes in the sections of FEI, in meters."""
+    if not isinstance(value, Mapping):
         return {}, None
     for section in ("Scan", "EScan", "IScan"):
-        scan = said.get(section)
+        scan = value.get(section)
         if isinstance(scan, Mapping):
             width, height = _positive(scan.get("PixelWidth")), _positive(scan.get("PixelHeight"))
             if width is not None:
@@ -50,12 +51,12 @@ def _fei(said: Any) -> PixelSize:
     return {}, None
 
 
-def _zeiss(said: Any) -> PixelSize:
-    """Zeiss' entries hold (name, number, unit)."""
-    if not isinstance(said, Mapping):
+def _zeiss(value: Any) -> PixelSize:
+    """Sizes in the entries of Zeiss, which are (name, number, unit)."""
+    if not isinstance(value, Mapping):
         return {}, None
     for key in _ZEISS_KEYS:
-        entry = said.get(key)
+        entry = value.get(key)
         if isinstance(entry, tuple) and len(entry) == 3:
             size, unit = _positive(entry[1]), unit_name(str(entry[2]))
             if size is not None and unit is not None:
@@ -63,9 +64,9 @@ def _zeiss(said: Any) -> PixelSize:
     return {}, None
 
 
-def _tescan(said: Any) -> PixelSize:
-    """TESCAN's tag holds lines such as PixelSizeX=1.2e-9, in meters, after some binary data."""
-    text = said if isinstance(said, str) else bytes(said).decode("latin-1") if isinstance(said, bytes) else ""
+def _tescan(value: Any) -> PixelSize:
+    """Sizes in the lines of TESCAN, such as PixelSizeX=1.2e-9 in meters, which follow some binary data."""
+    text = value if isinstance(value, str) else bytes(value).decode("latin-1") if isinstance(value, bytes) else ""
     sizes = {}
     for letter in "XY":
         line = re.search(rf"^\s*PixelSize{letter}\s*=\s*(\S+)\s*$", text, re.MULTILINE)
@@ -84,6 +85,6 @@ def _positive(value: Any) -> float | None:
     try:
         number = float(value)
     except (TypeError, ValueError):
-        # Absent or no number: the file does not say.
+        # Absent, or not a number: in either case the size is not known.
         return None
     return number if 0 < number < float("inf") else None

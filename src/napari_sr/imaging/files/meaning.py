@@ -1,6 +1,7 @@
-"""The table of what a TIFF can store in its samples, and what each becomes: gray values, RGB(A) or separate channels.
+"""Interpretation of the samples of a TIFF as gray values, RGB(A) or separate channels.
 
-A kind that is not in the table is refused by its name.
+`KINDS` is a table of the kinds of samples, by the tag PhotometricInterpretation. Kinds that are not in the table are
+refused by their names.
 """
 
 from __future__ import annotations
@@ -28,34 +29,34 @@ _INTEGERS = ("uint8", "uint16")
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """How a TIFF page stores its samples.
+    """The storage of the samples in a TIFF page.
 
     Parameters
     ----------
     photometric : int or None
-        The tag PhotometricInterpretation; None if the page has none.
+        The tag PhotometricInterpretation; None if the page does not have it.
     dtype : dtype
         Type of the decoded samples.
     bits : int
         Bits of a sample in the file.
-    samples : int
-        Samples of a pixel, on an axis of their own; 1 without such an axis.
-    extra : tuple of int
+    samples : int, default 1
+        Number of samples of a pixel; 1 for a page without an axis of samples.
+    extra : tuple of int, optional
         The tag ExtraSamples.
-    table : array of uint16, shape (n, 3), or None
+    table : array of uint16, shape (n, 3), optional
         The tag ColorMap.
-    profile : bytes or None
+    profile : bytes, optional
         The ICC profile.
-    measured : bool
-        Whether the format (OME-TIFF, ImageJ and other microscopy formats) holds measured values, so that a color map
-        is for display.
-    inks : int
+    measured : bool, default False
+        Whether the format (OME-TIFF, ImageJ and other microscopy formats) contains measured values, so that a color map
+        is for display only.
+    inks : int, default 1
         The tag InkSet; 1 is CMYK.
-    white : (float, float)
-        Chromaticity of the white of L*a*b*.
-    weights : (float, float, float)
-        Luminance weights of YCbCr.
-    reference : tuple of float or None
+    white : (float, float), optional
+        Chromaticity of the white point of L*a*b*; by default D50.
+    weights : (float, float, float), optional
+        Luminance weights of YCbCr; by default those of ITU-R BT.601.
+    reference : tuple of float, length 6, optional
         The tag ReferenceBlackWhite.
     """
 
@@ -75,20 +76,21 @@ class Stored:
 
 @dataclass(frozen=True)
 class Kind:
-    """One row of the table.
+    """One kind of samples, a row of the table.
 
     Parameters
     ----------
     name : str
-        Name of the kind for a message.
+        Name of the kind in messages.
     samples : int
-        Samples that hold the color of a pixel.
+        Number of samples that are the color of a pixel.
     color : bool
-        Whether pixels become RGB; gray otherwise.
+        Whether the pixels become RGB; gray values otherwise.
     dtypes : tuple of str or None
-        Names of the types that the kind is defined for; None for all real numbers.
+        Names of the data types for which the kind is defined; None for all real numbers.
     convert : callable
-        Maps samples of shape (..., samples) to the color, shape (..., 3) or (..., 1).
+        Function of samples of shape (..., samples) and a `Stored`, which returns colors of shape (..., 3) or gray
+        values of shape (..., 1).
     """
 
     name: str
@@ -109,13 +111,13 @@ def _inverted(values: Array, stored: Stored) -> Array:
     return inverted
 
 
-def _colored(values: Array, stored: Stored) -> Array:
+def _from_palette(values: Array, stored: Stored) -> Array:
     assert stored.table is not None
     return conversion.palette_to_rgb(values[..., 0], stored.table)
 
 
-def _printed(values: Array, stored: Stored) -> Array:
-    if stored.profile is not None and icc.describes_cmyk(stored.profile):
+def _from_cmyk(values: Array, stored: Stored) -> Array:
+    if stored.profile is not None and icc.is_cmyk_profile(stored.profile):
         return icc.cmyk_by_profile(values, stored.profile)
     return conversion.by_blocks(conversion.cmyk_to_rgb, values)
 
@@ -129,13 +131,13 @@ def _from_ycbcr(values: Array, stored: Stored) -> Array:
     return conversion.by_blocks(convert, values)
 
 
-#: By the tag PhotometricInterpretation.
+#: The kinds of samples by the tag PhotometricInterpretation.
 KINDS: dict[int, Kind] = {
     WHITE_IS_ZERO: Kind("gray values with white as 0", 1, False, ("bool", *_INTEGERS, "uint32"), _inverted),
     BLACK_IS_ZERO: Kind("gray values", 1, False, None, _unchanged),
     RGB: Kind("RGB", 3, True, None, _unchanged),
-    PALETTE: Kind("a color palette", 1, True, _INTEGERS, _colored),
-    CMYK: Kind("CMYK", 4, True, _INTEGERS, _printed),
+    PALETTE: Kind("a color palette", 1, True, _INTEGERS, _from_palette),
+    CMYK: Kind("CMYK", 4, True, _INTEGERS, _from_cmyk),
     YCBCR: Kind("YCbCr", 3, True, _INTEGERS, _from_ycbcr),
     LAB: Kind("CIE L*a*b*", 3, True, _INTEGERS, partial(_from_lab, icc=False)),
     ICC_LAB: Kind("ICC L*a*b*", 3, True, _INTEGERS, partial(_from_lab, icc=True)),
@@ -144,16 +146,16 @@ KINDS: dict[int, Kind] = {
 
 @dataclass(frozen=True)
 class Meaning:
-    """What the samples of a page become.
+    """The interpretation of the samples of a page.
 
     Parameters
     ----------
     kind : Kind
         Row of the table.
-    alpha : "straight", "premultiplied" or None
-        What the sample after the color is, if it is opacity.
+    alpha : {"straight", "premultiplied"} or None
+        Kind of the alpha channel, which follows the color; None without one.
     channels : bool
-        Whether the samples are separate channels, since one of them is of no known kind.
+        Whether the samples are separate channels, because the kind of one of them is not specified.
     """
 
     kind: Kind
@@ -162,46 +164,44 @@ class Meaning:
 
     @property
     def color(self) -> bool:
-        """Whether pixels become RGB or RGBA on a last axis."""
+        """Whether the pixels become RGB or RGBA on a last axis."""
         return not self.channels and (self.kind.color or self.alpha is not None)
 
 
 def meaning_of(stored: Stored, name: str) -> Meaning:
-    """Find what the samples of a page mean, before any is read.
+    """Determine the interpretation of the samples of a page, before they are read.
 
     Parameters
     ----------
     stored : Stored
-        How the page stores them.
+        Storage of the samples.
     name : str
         Path of the file, for messages.
 
     Returns
     -------
     Meaning
-        For `interpreted`.
+        The interpretation, for `interpreted`.
 
     Raises
     ------
     InputError
-        The kind is not in the table, is not defined for this type of values, or has samples of no known meaning.
+        If the kind is not in the table or not defined for the data type, or there are samples of an unknown kind.
     """
     kind = _kind(stored, name)
     if stored.dtype.kind not in "buif":
-        raise InputError(f"The file {name} holds values of {stored.dtype}; save their real part or magnitude.")
+        raise InputError(f"The file {name} has values of {stored.dtype}: save their real part or magnitude.")
     if kind.dtypes is not None and stored.dtype.name not in kind.dtypes:
         raise InputError(
-            f"The file {name} holds {kind.name} in {stored.dtype}, for which no meaning is defined; "
-            "save it as gray or RGB."
+            f"The file {name} has {kind.name} in {stored.dtype}, which is not defined: save it as gray or RGB."
         )
     if kind is KINDS[PALETTE] and (stored.table is None or len(stored.table) < 2**stored.bits):
-        raise InputError(f"The file {name} holds a color palette without its colors; save it as RGB.")
+        raise InputError(f"The file {name} has a color palette without its colors: save it as RGB.")
     if kind is KINDS[CMYK] and stored.inks != 1:
-        raise InputError(f"The file {name} holds inks that are not CMYK; save it as RGB.")
+        raise InputError(f"The file {name} has inks other than CMYK: save it as RGB.")
     if stored.samples < kind.samples:
         raise InputError(
-            f"The file {name} holds {kind.name} with {stored.samples} of {kind.samples} samples; "
-            "save it as gray or RGB."
+            f"The file {name} has {kind.name} with {stored.samples} of {kind.samples} samples: save it as gray or RGB."
         )
     return _with_extra(kind, stored, name)
 
@@ -209,28 +209,29 @@ def meaning_of(stored: Stored, name: str) -> Meaning:
 def _kind(stored: Stored, name: str) -> Kind:
     photometric = stored.photometric
     if photometric is None:
-        # What libtiff takes where the tag is missing.
+        # The same defaults as in libtiff.
         photometric = {1: BLACK_IS_ZERO, 3: RGB}.get(stored.samples)
         if photometric is None:
-            raise InputError(f"The file {name} does not tell what its {stored.samples} samples are; save it as RGB.")
+            raise InputError(
+                f"The file {name} has {stored.samples} samples for each pixel, of a kind that it does not name: "
+                "save it as RGB."
+            )
     if photometric == PALETTE and stored.measured and stored.samples == 1:
         photometric = BLACK_IS_ZERO
     if photometric not in KINDS:
         try:
-            known = tifffile.PHOTOMETRIC(photometric).name
+            kind = tifffile.PHOTOMETRIC(photometric).name
         except ValueError:
-            known = str(photometric)
-        raise InputError(
-            f"The file {name} holds pixels of the kind {known}, which is not read; save it as gray or RGB."
-        )
+            kind = str(photometric)
+        raise InputError(f"The file {name} has pixels of the unknown kind {kind}: save it as gray or RGB.")
     if photometric == RGB and stored.samples == 1:
-        # Formats that name their channels themselves (LSM) write RGB all the same.
+        # Formats with their own description of the channels (LSM) have this tag as well.
         photometric = BLACK_IS_ZERO
     return KINDS[photometric]
 
 
 def _with_extra(kind: Kind, stored: Stored, name: str) -> Meaning:
-    """Find what the samples beyond the color are."""
+    """Determine the interpretation of the samples beyond the color."""
     count = stored.samples - kind.samples
     if count == 0:
         return Meaning(kind, None, False)
@@ -239,88 +240,86 @@ def _with_extra(kind: Kind, stored: Stored, name: str) -> Meaning:
         plain = kind in (KINDS[BLACK_IS_ZERO], KINDS[RGB]) and stored.dtype.kind in "uf"
         if premultiplied and not plain:
             raise InputError(
-                f"The file {name} holds {kind.name} in {stored.dtype} that is multiplied by its opacity, "
-                "which is not read; save it as RGBA with straight opacity."
+                f"The file {name} has {kind.name} in {stored.dtype} with premultiplied alpha, which cannot be read: "
+                "save it as RGBA with straight alpha."
             )
         return Meaning(kind, "premultiplied" if premultiplied else "straight", False)
-    if kind in (KINDS[BLACK_IS_ZERO], KINDS[RGB]) and all(one == _UNSPECIFIED for one in stored.extra):
+    if kind in (KINDS[BLACK_IS_ZERO], KINDS[RGB]) and all(code == _UNSPECIFIED for code in stored.extra):
         return Meaning(kind, None, True)
-    raise InputError(
-        f"The file {name} holds {kind.name} with {count} more samples of no known meaning; save it without them."
-    )
+    raise InputError(f"The file {name} has {kind.name} and {count} samples of an unknown kind: save it without them.")
 
 
 def interpreted(values: Array, stored: Stored, meaning: Meaning) -> Array:
-    """Turn stored samples into what they mean.
+    """Convert stored samples to gray values, RGB(A) or separate channels.
 
     Parameters
     ----------
     values : array, shape (..., S)
         The samples; S is 1 for a page without an axis of samples.
     stored : Stored
-        How the page stores them.
+        Storage of the samples.
     meaning : Meaning
-        From `meaning_of`.
+        Interpretation of the samples, from `meaning_of`.
 
     Returns
     -------
     array
-        Shape (..., 3) for RGB and (..., 4) for RGBA with straight opacity; (..., S) for separate channels and (..., 1)
-        for gray values.
+        RGB of shape (..., 3), RGBA with straight alpha of shape (..., 4), separate channels of shape (..., S), or gray
+        values of shape (..., 1).
     """
     if meaning.channels:
         return values
     count = meaning.kind.samples
     if meaning.alpha == "premultiplied":
-        values = conversion.by_blocks(conversion.straight, values)
+        values = conversion.by_blocks(conversion.to_straight_alpha, values)
     colors = meaning.kind.convert(values[..., :count], stored)
     if meaning.alpha is None:
         return colors
-    opacity = values[..., count : count + 1]
-    if opacity.dtype != colors.dtype:
-        opacity = ((opacity.astype(np.uint32) + 128) // 257).astype(colors.dtype)
+    alpha = values[..., count : count + 1]
+    if alpha.dtype != colors.dtype:
+        alpha = ((alpha.astype(np.uint32) + 128) // 257).astype(colors.dtype)
     if not meaning.kind.color:
         colors = np.repeat(colors, 3, axis=-1)
-    return np.concatenate([colors, opacity], axis=-1)
+    return np.concatenate([colors, alpha], axis=-1)
 
 
 def profile_of(stored: Stored, meaning: Meaning) -> bytes | None:
-    """ICC profile of interpreted samples.
+    """Return the ICC profile of interpreted samples.
 
     Parameters
     ----------
     stored : Stored
-        How the page stores them.
+        Storage of the samples.
     meaning : Meaning
-        From `meaning_of`.
+        Interpretation of the samples, from `meaning_of`.
 
     Returns
     -------
     bytes or None
-        The file's where it still describes the pixels; sRGB's for what was converted to it.
+        The profile of the file if it applies to the pixels, or that of sRGB if they were converted to it.
     """
     if meaning.channels:
         return None
     if meaning.kind in (KINDS[CMYK], KINDS[LAB], KINDS[ICC_LAB]):
         return icc.srgb_profile()
-    kept = icc.held(stored.profile, color=meaning.color)
-    return kept or (icc.srgb_profile() if meaning.kind is KINDS[YCBCR] else None)
+    profile = icc.fitting_profile(stored.profile, color=meaning.color)
+    return profile or (icc.srgb_profile() if meaning.kind is KINDS[YCBCR] else None)
 
 
 def decoded_photometric(photometric: int, compression: int, planar: int, extra: tuple[int, ...]) -> int:
-    """Kind of the samples after decompression.
+    """Return the kind of the samples after decompression.
 
     Parameters
     ----------
     photometric, compression, planar : int
-        Tags of the page.
+        The tags PhotometricInterpretation, Compression and PlanarConfiguration.
     extra : tuple of int
         The tag ExtraSamples.
 
     Returns
     -------
     int
-        RGB for YCbCr that is compressed as JPEG, whose decoder converts it; the same otherwise.
+        RGB for YCbCr with JPEG compression, because the decoder converts it; `photometric` otherwise.
     """
     converted = photometric == YCBCR and compression in _JPEG and planar == 1 and not extra
     return RGB if converted else photometric

@@ -1,4 +1,4 @@
-"""Metadata of OME-TIFF: reading the OME-XML, and what tifffile writes into a new one.
+"""Metadata in the OME-XML of OME-TIFF.
 
 References
 ----------
@@ -20,36 +20,25 @@ import numpy as np
 from napari_sr.imaging import pixel_size as sizes
 from napari_sr.imaging.files.image_file import Color, Limits, Lut, Metadata
 
-# Seconds in each unit of time that OME and ImageJ name.
-SECONDS: dict[str, float] = {
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
-    **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), 1e-3),
-    **dict.fromkeys(("µs", "\u03bcs", "us", "usec", "microsecond", "microseconds"), 1e-6),
-    **dict.fromkeys(("ns", "nsec", "nanosecond", "nanoseconds"), 1e-9),
-    **dict.fromkeys(("min", "minute", "minutes"), 60.0),
-    **dict.fromkeys(("h", "hr", "hour", "hours"), 3600.0),
-    **dict.fromkeys(("d", "day", "days"), 86400.0),
-}
-
-# Annotation of our own for display ranges and lookup tables, for which OME-XML has no element.
+# Namespace of the annotation for contrast limits and lookup tables, for which OME-XML has no elements.
 _DISPLAY = "napari-sr/display"
 _COLOR_LIMIT = 2**31
 
 
 @dataclass(frozen=True)
 class OmeImage:
-    """One image of an OME-XML.
+    """An image of an OME-XML.
 
     Parameters
     ----------
     metadata : Metadata
-        What its elements say.
+        Metadata of the image.
     shape : dict of str to int
-        Declared length of each axis, X, Y, Z, C and T.
+        Declared length of each axis: X, Y, Z, C and T.
     files : tuple of str
-        Names of the other files that hold its planes, relative to the file with the XML.
+        Names of the other files with planes of the image, relative to the file with the XML.
     planes : int
-        Number of planes that its blocks (element TiffData) or its axes declare, the larger one.
+        Number of planes by the elements TiffData or by the lengths of the axes; the larger of the two.
     """
 
     metadata: Metadata
@@ -69,22 +58,22 @@ def images_of(xml: str) -> list[OmeImage]:
     Returns
     -------
     list of OmeImage
-        In their order.
+        The images in their order.
 
     Raises
     ------
     xml.etree.ElementTree.ParseError
-        The text is no XML.
+        If the text is not valid XML.
     """
     root = ElementTree.fromstring(xml)
     images = [element for element in root if _tag(element) == "Image"]
     display = _display(root) if len(images) == 1 else {}
     own = root.get("UUID", "")
-    return [found for image in images if (found := _image(image, display, own)) is not None]
+    return [image for element in images if (image := _image(element, display, own)) is not None]
 
 
 def metadata_file(xml: str) -> str | None:
-    """Name of the file with the OME-XML of a file that holds pixels only (element BinaryOnly).
+    """Return the name of the file with the OME-XML of a file that contains pixels only (element BinaryOnly).
 
     Parameters
     ----------
@@ -94,7 +83,7 @@ def metadata_file(xml: str) -> str | None:
     Returns
     -------
     str or None
-        Relative to the file with the pixels; None if the XML describes its images itself.
+        The name, relative to the file with the pixels; None if the XML describes the images itself.
     """
     for element in ElementTree.fromstring(xml):
         if _tag(element) == "BinaryOnly":
@@ -103,19 +92,19 @@ def metadata_file(xml: str) -> str | None:
 
 
 def with_file(xml: str, name: str) -> str:
-    """OME-XML whose blocks all lie in one file.
+    """Return an OME-XML with all planes in one file.
 
     Parameters
     ----------
     xml : str
         The OME-XML.
     name : str
-        Name of that file.
+        Name of the file.
 
     Returns
     -------
     str
-        The XML with this name for every block that names a file.
+        The XML with this name in each element TiffData that names a file.
     """
     root = ElementTree.fromstring(xml)
     for element in root.iter():
@@ -125,38 +114,38 @@ def with_file(xml: str, name: str) -> str:
 
 
 def to_ome(metadata: Metadata, letters: str, shape: tuple[int, ...]) -> dict[str, Any]:
-    """Metadata as tifffile's writer of OME-XML takes them.
+    """Return metadata for tifffile's writer of OME-XML.
 
     Parameters
     ----------
     metadata : Metadata
-        Of the image.
+        Metadata of the image.
     letters : str
-        Letters of the axes as they are written, S for colors.
+        Letters of the axes in the file, S for colors.
     shape : tuple of int
         Lengths of these axes.
 
     Returns
     -------
-    dict
+    dict of str to object
         Elements and attributes.
     """
     lengths = dict(zip(letters, shape, strict=True))
-    made: dict[str, Any] = {"axes": letters, **sizes.to_ome(metadata.pixel_size, metadata.unit)}
+    written: dict[str, Any] = {"axes": letters, **sizes.to_ome(metadata.pixel_size, metadata.unit)}
     if metadata.name:
-        made["Name"] = _printable(metadata.name)
+        written["Name"] = _printable(metadata.name)
     if metadata.time_interval is not None:
-        made |= {"TimeIncrement": metadata.time_interval, "TimeIncrementUnit": "s"}
+        written |= {"TimeIncrement": metadata.time_interval, "TimeIncrementUnit": "s"}
     channels = _channel_attributes(metadata, lengths.get("C", 1))
     if channels:
-        made["Channel"] = channels
+        written["Channel"] = channels
     if metadata.origin:
         counts = {letter: lengths.get(letter, 1) for letter in letters if letter not in "YXS"}
-        made["Plane"] = [_position(metadata, dict(zip(counts, index, strict=True))) for index in _indices(counts)]
+        written["Plane"] = [_position(metadata, dict(zip(counts, index, strict=True))) for index in _indices(counts)]
     display = _display_text(metadata)
     if display:
-        made["MapAnnotation"] = {"Namespace": _DISPLAY, "display": display}
-    return made
+        written["MapAnnotation"] = {"Namespace": _DISPLAY, "display": display}
+    return written
 
 
 def _tag(element: ElementTree.Element) -> str:
@@ -168,25 +157,25 @@ def _children(element: ElementTree.Element, name: str) -> list[ElementTree.Eleme
 
 
 def _image(image: ElementTree.Element, display: Mapping[str, Any], own: str) -> OmeImage | None:
-    found = _children(image, "Pixels")
-    if not found:
+    elements = _children(image, "Pixels")
+    if not elements:
         return None
-    pixels = found[0]
-    said: dict[str, tuple[float, str | None]] = {}
+    pixels = elements[0]
+    stated: dict[str, tuple[float, str | None]] = {}
     for letter in "ZYX":
         size = _number(pixels.get(f"PhysicalSize{letter}"))
         if size is not None and size > 0:
-            # The schema's default is the micrometer.
-            said[letter] = (size, sizes.unit_name(pixels.get(f"PhysicalSize{letter}Unit", "µm")))
-    pixel_size, unit = sizes.in_one_unit(said)
-    places, unit = _origin(pixels, unit)
+            # The default of the schema is the micrometer.
+            stated[letter] = (size, sizes.unit_name(pixels.get(f"PhysicalSize{letter}Unit", "µm")))
+    pixel_size, unit = sizes.in_one_unit(stated)
+    origin, unit = _origin(pixels, unit)
     channels = _children(pixels, "Channel")
     colors = tuple(_color(channel.get("Color")) for channel in channels)
     names = tuple(str(channel.get("Name")) for channel in channels if channel.get("Name"))
     metadata = Metadata(
         pixel_size=pixel_size,
         unit=unit,
-        origin=places,
+        origin=origin,
         channels=names if len(names) == len(channels) else (),
         colors=colors if any(color is not None for color in colors) else (),
         luts=display.get("luts", ()),
@@ -201,9 +190,9 @@ def _image(image: ElementTree.Element, display: Mapping[str, Any], own: str) -> 
 
 
 def _files(blocks: list[ElementTree.Element], own: str) -> tuple[str, ...]:
-    """Files of the blocks; one with the identifier of the file with the XML is that file, whatever its name is now."""
-    uuids = [uuid for block in blocks for uuid in _children(block, "UUID")]
-    names = (uuid.get("FileName") for uuid in uuids if not own or (uuid.text or "").strip() != own)
+    """Names of the other files. A name with the identifier `own` is an old name of the file with the XML."""
+    identifiers = [uuid for block in blocks for uuid in _children(block, "UUID")]
+    names = (uuid.get("FileName") for uuid in identifiers if not own or (uuid.text or "").strip() != own)
     return tuple(dict.fromkeys(name for name in names if name))
 
 
@@ -212,27 +201,27 @@ def _count(block: ElementTree.Element) -> int:
 
 
 def _origin(pixels: ElementTree.Element, unit: str | None) -> tuple[dict[str, float], str | None]:
-    """Position of the first plane; one without a unit of length has no place in the world."""
+    """Position of the first plane, and its unit; positions without a unit of length are left out."""
     planes = _children(pixels, "Plane")
     if not planes:
         return {}, unit
     first = min(planes, key=lambda plane: [_number(plane.get(name)) or 0.0 for name in ("TheT", "TheZ", "TheC")])
-    places: dict[str, float] = {}
+    origin: dict[str, float] = {}
     for letter in "XYZ":
-        place = _number(first.get(f"Position{letter}"))
+        position = _number(first.get(f"Position{letter}"))
         own = sizes.unit_name(first.get(f"Position{letter}Unit"))
-        if place is None or own is None:
+        if position is None or own is None:
             continue
         unit = unit or own
         factor = sizes.ratio(own, unit)
         if factor is not None:
-            places[letter] = place * factor
-    return places, unit
+            origin[letter] = position * factor
+    return origin, unit
 
 
 def _interval(pixels: ElementTree.Element) -> float | None:
     step = _number(pixels.get("TimeIncrement"))
-    seconds = SECONDS.get(pixels.get("TimeIncrementUnit", "s"))
+    seconds = sizes.seconds_of(pixels.get("TimeIncrementUnit", "s"))
     return step * seconds if step is not None and step > 0 and seconds is not None else None
 
 
@@ -240,7 +229,7 @@ def _number(text: str | None) -> float | None:
     try:
         number = float(text or "")
     except ValueError:
-        # The attribute is absent or no number: either way the file does not say.
+        # Absent, or not a number: in either case it is not known.
         return None
     return number if math.isfinite(number) else None
 
@@ -249,14 +238,14 @@ def _color(text: str | None) -> Color | None:
     try:
         packed = int(text or "") % 2**32
     except ValueError:
-        # The attribute is absent or no number: either way the file does not say.
+        # Absent, or not a number: in either case it is not known.
         return None
-    # Black is what some programs write for no color; a channel in it could not be seen.
+    # Some programs write black for no color. A channel in black would be invisible.
     return (packed >> 24, packed >> 16 & 255, packed >> 8 & 255) if packed >> 8 else None
 
 
 def _channel_attributes(metadata: Metadata, count: int) -> list[dict[str, Any]]:
-    """Attributes of each Channel; nothing where none has any."""
+    """Attributes of each element Channel; an empty list if no channel has any."""
     attributes: list[dict[str, Any]] = [{} for _ in range(count)]
     for number, name in enumerate(metadata.channels[:count]):
         attributes[number]["Name"] = _printable(name)
@@ -268,7 +257,7 @@ def _channel_attributes(metadata: Metadata, count: int) -> list[dict[str, Any]]:
 
 
 def _printable(text: str) -> str:
-    """Text without the control characters that XML has no place for."""
+    """Text without control characters, which XML cannot contain."""
     return "".join(letter for letter in text if letter.isprintable())
 
 
@@ -277,16 +266,17 @@ def _indices(counts: Mapping[str, int]) -> Iterator[tuple[int, ...]]:
 
 
 def _position(metadata: Metadata, index: Mapping[str, int]) -> dict[str, Any]:
-    """Position of one plane: that of the first, and for Z as many steps further."""
+    """Position of a plane: that of the first plane, moved along Z by the pixel size."""
     unit = sizes.unit_symbol(metadata.unit or "pixel")
-    made: dict[str, Any] = {}
-    for letter, place in metadata.origin.items():
-        step = metadata.pixel_size.get("Z", 0.0) * index.get("Z", 0) if letter == "Z" else 0.0
-        made |= {f"Position{letter}": place + step, f"Position{letter}Unit": unit}
-    return made
+    attributes: dict[str, Any] = {}
+    for letter, position in metadata.origin.items():
+        moved = metadata.pixel_size.get("Z", 0.0) * index.get("Z", 0) if letter == "Z" else 0.0
+        attributes |= {f"Position{letter}": position + moved, f"Position{letter}Unit": unit}
+    return attributes
 
 
 def _display_text(metadata: Metadata) -> str:
+    """Contrast limits and lookup tables as JSON; an empty text if there are none."""
     if not metadata.limits and not metadata.luts:
         return ""
     tables = [None if lut is None else base64.b64encode(lut.tobytes()).decode("ascii") for lut in metadata.luts]
@@ -294,22 +284,22 @@ def _display_text(metadata: Metadata) -> str:
 
 
 def _display(root: ElementTree.Element) -> dict[str, Any]:
-    """Display ranges and lookup tables of our own annotation."""
+    """Contrast limits and lookup tables in the annotation of napari-sr."""
     for annotation in root.iter():
         if _tag(annotation) != "MapAnnotation" or annotation.get("Namespace") != _DISPLAY:
             continue
         text = next((entry.text for entry in annotation.iter() if _tag(entry) == "M"), None)
         try:
-            said = json.loads(text or "{}")
+            entries = json.loads(text or "{}")
             limits: tuple[Limits | None, ...] = tuple(
-                None if one is None else (float(one[0]), float(one[1])) for one in said["limits"]
+                None if pair is None else (float(pair[0]), float(pair[1])) for pair in entries["limits"]
             )
             luts: tuple[Lut | None, ...] = tuple(
-                None if one is None else np.frombuffer(base64.b64decode(one), np.uint8).reshape(256, 3)
-                for one in said["luts"]
+                None if table is None else np.frombuffer(base64.b64decode(table), np.uint8).reshape(256, 3)
+                for table in entries["luts"]
             )
         except (ValueError, KeyError, TypeError, IndexError):
-            # Written by another program under our name: the display is left to the viewer.
+            # An annotation of another program with the same namespace.
             return {}
         return {"limits": limits, "luts": luts}
     return {}

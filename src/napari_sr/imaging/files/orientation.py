@@ -1,4 +1,4 @@
-"""Turning an image upright that its file stores lying on its side or mirrored."""
+"""Rotation and reflection of images whose file has the tag Orientation."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-#: Number of the tag that TIFF and EXIF share.
+#: Number of the tag Orientation in TIFF and EXIF.
 TAG = 274
 
-#: Values of the tag: 1 is upright. 0 is written by programs that leave the tag empty.
+#: Values of the tag. 1 is upright, and so is 0, which some programs write for an empty tag.
 KNOWN = range(9)
 
-# Whether Y and X change places, and then whether Y and whether X is mirrored.
+# Whether Y and X are exchanged, and then whether Y and whether X is reversed.
 _STEPS: dict[int, tuple[bool, bool, bool]] = {
     2: (False, False, True),
     3: (False, True, True),
@@ -25,13 +25,13 @@ _STEPS: dict[int, tuple[bool, bool, bool]] = {
 }
 
 
-def turned(orientation: int) -> bool:
-    """Whether Y and X change places for an image of this orientation.
+def exchanges_axes(orientation: int) -> bool:
+    """Whether Y and X are exchanged in an image with an orientation.
 
     Parameters
     ----------
     orientation : int
-        The tag's value.
+        Value of the tag.
 
     Returns
     -------
@@ -42,26 +42,26 @@ def turned(orientation: int) -> bool:
 
 
 def upright(data: npt.NDArray[Any], letters: str, orientation: int) -> npt.NDArray[Any]:
-    """Turn the planes of an image upright.
+    """Rotate and reflect the planes of an image so that they are upright.
 
     Parameters
     ----------
     data : numpy array
-        The image as it is stored.
+        The stored image.
     letters : str
         Letters of its axes, Y and X among them.
     orientation : int
-        The tag's value: where row 0 and column 0 of the stored image lie in the upright one.
+        Value of the tag: the sides of the upright image on which the stored row 0 and column 0 are.
 
     Returns
     -------
     numpy array
-        The image upright, its axes in the same order of letters; the same array if it was upright.
+        The upright image, with the same letters; the array itself if it is upright.
     """
     if orientation not in _STEPS:
         return data
     y, x = letters.index("Y"), letters.index("X")
-    swapped, down, across = _STEPS[orientation]
-    out = np.swapaxes(data, y, x) if swapped else data
-    mirrored = tuple(axis for axis, wanted in ((y, down), (x, across)) if wanted)
-    return np.ascontiguousarray(np.flip(out, mirrored))
+    exchanged, y_reversed, x_reversed = _STEPS[orientation]
+    out = np.swapaxes(data, y, x) if exchanged else data
+    reversed_axes = tuple(axis for axis, is_reversed in ((y, y_reversed), (x, x_reversed)) if is_reversed)
+    return np.ascontiguousarray(np.flip(out, reversed_axes))

@@ -1,4 +1,4 @@
-"""Reading an image, whatever its file is, and what a user reads when that fails."""
+"""Reading of an image of any format, with one sentence for each kind of failure."""
 
 from __future__ import annotations
 
@@ -9,82 +9,88 @@ from pathlib import Path
 from napari_sr.errors import InputError
 from napari_sr.imaging.files.image_file import ImageFile
 from napari_sr.imaging.files.pictures import read_picture
-from napari_sr.imaging.files.stores import is_store, read_store, refuse_folder
-from napari_sr.imaging.files.tiff import STARTS, read_tiff, readable_axes
+from napari_sr.imaging.files.stores import folder_error, is_store, read_store
+from napari_sr.imaging.files.tiff import STARTS, has_known_axes, read_tiff
 
-# As much of a file as the readers look at to tell what it is.
+# Number of bytes from which the format is detected.
 _START = 26
 
 
 def read_image(path: str | os.PathLike[str], *, series: int | str | None = None) -> ImageFile:
-    """Read an image; its format is told by the content of the file, not by its name.
+    """Read an image. The format is detected from the content of the file, not from its name.
 
     Parameters
     ----------
-    path : path
+    path : str or Path
         A TIFF, OME-TIFF, ImageJ TIFF, PNG, JPEG or another picture, or the folder of a Zarr store. Of a pyramid the
         finest level is read.
     series : int or str, optional
-        Number, from 0, or name of an image in a file with several. By default the largest, and of equal ones the
-        first. The result lists the others in `left_series`.
+        Number, from 0, or name of an image in a file with several. By default the largest one, and the first of several
+        of this size; the others are listed in ``other_series`` of the result.
 
     Returns
     -------
     ImageFile
-        Pixels with the meaning that the file gives them, axes and metadata.
+        The image: ``data``, ``axes`` and the metadata of the file, such as ``pixel_size`` and ``unit``. The data of a
+        Zarr store are read where they are indexed.
 
     Raises
     ------
     InputError
-        There is no such file or series; the file is no image, or damaged, or not complete; it does not fit into memory;
-        or it has axes, samples or frames of a kind that is not read. The sentence names the file.
+        If there is no such file or series; if the file is not an image, or damaged or incomplete; if it does not fit
+        into memory; or if it has axes, samples or frames of an unknown kind. The message names the file.
 
     Notes
     -----
-    Pixels become gray values with black as 0, or RGB, or RGBA with straight opacity, upright. CMYK is converted by its
-    ICC profile or by the plain formula, CIE L*a*b* and YCbCr to sRGB; a color map becomes RGB, but for microscopy
-    formats, in which it is a lookup table for display. ImageJ's calibrated values are those that ImageJ shows.
+    The pixels are gray values with black as 0, separate channels, RGB, or RGBA with straight alpha, upright. CMYK is
+    converted by its ICC profile or a simple formula, and CIE L*a*b* and YCbCr are converted to sRGB. A color map is
+    converted to RGB, except in microscopy formats, where it is a lookup table for display. Values that ImageJ has
+    calibrated are those that ImageJ displays.
 
-    Pixel sizes come from the OME-XML, from ImageJ's description, from the tags of FEI, Zeiss and TESCAN, and else from
-    the resolution tags, unless these hold the density of a screen, a printer or a fax.
+    The pixel size is that of the OME-XML, of ImageJ's description, of the tags of FEI, Zeiss and TESCAN, or of the
+    resolution tags if these are not the density of a screen, a printer or a fax.
 
     Examples
     --------
-    >>> image = read_image("cells.ome.tif")  # doctest: +SKIP
-    >>> image.axes, image.pixel_size, image.unit  # doctest: +SKIP
+    >>> import numpy as np
+    >>> import napari_sr as sr
+    >>> stack = np.zeros((3, 16, 20), np.uint16)
+    >>> sr.write_image("cells.ome.tif", stack, "ZYX", {"Z": 0.3, "Y": 0.1, "X": 0.1}, "um")
+    >>> image = sr.read_image("cells.ome.tif")
+    >>> image.axes, image.pixel_size, image.unit
     ('ZYX', {'Z': 0.3, 'Y': 0.1, 'X': 0.1}, 'micrometer')
     """
     source = Path(path)
     if source.is_dir():
         if not is_store(source):
-            raise refuse_folder(source)
+            raise folder_error(source)
         return _read(lambda: read_store(source, series), source)
     if not source.is_file():
-        raise InputError(f"There is no image file {source}; check the name and the folder.")
+        raise InputError(f"There is no image file {source}: check the name and the folder.")
     return _read(lambda: _read_file(source, series), source)
 
 
 def is_readable_tiff(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is a TIFF whose image has axes and samples that are known; its pixels are not read.
+    """Whether a file is a TIFF with axes and samples of a known kind. Its pixels are not read.
 
     Parameters
     ----------
-    path : path
-        Any file; it need not exist.
+    path : str or Path
+        Any path, of an existing file or not.
 
     Returns
     -------
     bool
-        True as well for an image with missing planes, so that `read_image` says what is missing.
+        True for an image with missing planes as well, so that the error of `read_image` names them.
     """
     source = Path(path)
     try:
         with source.open("rb") as stream:
             if stream.read(4) not in STARTS:
                 return False
-        return readable_axes(source)
+        return has_known_axes(source)
     except Exception:
-        # Whatever keeps it from being understood: it is not ours to open.
+        # A damaged file can raise any exception.
         return False
 
 
@@ -100,19 +106,19 @@ def _read(read: Callable[[], ImageFile], source: Path) -> ImageFile:
     except InputError:
         raise
     except MemoryError as error:
-        raise InputError(f"The image {source} does not fit into memory; cut a part out of it.") from error
+        raise InputError(f"The image {source} does not fit into memory: cut out a part of it.") from error
     except Exception as error:
-        # A damaged file makes its reader fail in any way there is; the user needs the name and the reason.
+        # A damaged file can raise any exception.
         raise InputError(_sentence(error, source)) from error
 
 
 def _sentence(error: Exception, source: Path) -> str:
     reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
-        return f"The file {source} cannot be read ({error.strerror}); check it and its permissions."
+        return f"The file {source} cannot be read ({error.strerror}): check it and its permissions."
     if "imagecodecs" in reason:
         return (
-            f"The file {source} is packed or compressed in a way that needs the package imagecodecs; "
+            f"The file {source} is packed or compressed in a way that needs the package imagecodecs: "
             "install it (pip install 'napari-sr[compression]'), or save the file without compression."
         )
-    return f"The file {source} cannot be read as an image ({reason}); pick a TIFF, PNG or JPEG."
+    return f"The file {source} cannot be read as an image ({reason}): choose a TIFF, PNG or JPEG."

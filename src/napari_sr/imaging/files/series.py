@@ -1,4 +1,4 @@
-"""Which of a file's images is read, and whether all of its planes are there."""
+"""Choice of an image of a file, and checks that it is complete and fits into memory."""
 
 from __future__ import annotations
 
@@ -13,78 +13,81 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import tifffile
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.files import imagej, ome, orientation
 
-# Series of pages that nothing but their order brings together.
+# Kinds of series in tifffile: pages that are grouped by their shape and data type only.
 _UNNAMED = ("uniform", "generic")
-#: Series of pages without metadata of a microscope.
+#: Kinds of series in tifffile without the metadata of a microscope.
 PLAIN = ("shaped", *_UNNAMED)
 
-# Series whose list of pages has None for each plane that is missing.
+# Kinds of series in tifffile with None in the list of pages for each missing plane.
 _LISTED = ("ome", "mmstack", "ndtiff")
-# Tags that pages of one image have in common: kind, turn, color map, opacity.
+# Tags that are equal in all pages of an image: PhotometricInterpretation, Orientation, ColorMap and ExtraSamples.
 _SHARED = (262, orientation.TAG, 320, 338)
+# Largest number of series in a message.
 _SHOWN = 8
-# tifffile makes a list of all planes that an OME-XML declares.
+# Largest number of planes. tifffile creates a list of all planes that an OME-XML declares.
 _MOST_PLANES = 10**7
+_GIB = 2**30
 
 
 def choose_series(
-    found: Sequence[tuple[str, tuple[int, ...]]], wanted: int | str | None, name: str
+    available: Sequence[tuple[str, tuple[int, ...]]], series: int | str | None, path: str
 ) -> tuple[int, tuple[str, ...]]:
     """Choose an image of a file.
 
     Parameters
     ----------
-    found : sequence of (str, tuple of int)
+    available : sequence of (str, tuple of int)
         Name and shape of each image.
-    wanted : int, str or None
-        Number from 0, or name, of one of them; None for the largest, of equal ones the first.
-    name : str
+    series : int, str or None
+        Number, from 0, or name of an image; None for the largest one, and the first of several of this size.
+    path : str
         Path of the file, for messages.
 
     Returns
     -------
     number : int
-        Which one.
-    left : tuple of str
-        Number, name and size of each other one.
+        Number of the chosen image.
+    others : tuple of str
+        Number, name and size of each other image.
 
     Raises
     ------
     InputError
-        There is no image of that number or name.
+        If the file has no image, or none of this number or name.
     """
-    described = [_described(number, *one) for number, one in enumerate(found)]
+    described = [_described(number, name, shape) for number, (name, shape) in enumerate(available)]
     if not described:
-        raise InputError(f"The file {name} holds no image; pick another one.")
-    if wanted is None:
-        number = max(range(len(found)), key=lambda n: (math.prod(found[n][1]), -n))
+        raise InputError(f"The file {path} contains no image: choose another one.")
+    if series is None:
+        number = max(range(len(available)), key=lambda n: (math.prod(available[n][1]), -n))
     else:
-        named = _number_of(found, wanted)
+        named = _number_of(available, series)
         if named is None:
             known = ", ".join(described[:_SHOWN]) + (" and more" if len(described) > _SHOWN else "")
-            raise InputError(f"The file {name} has no series {wanted!r}; it has {known}.")
+            raise InputError(f"The file {path} has no series {series!r}: choose one of {known}.")
         number = named
     return number, tuple(text for n, text in enumerate(described) if n != number)
 
 
-def _number_of(found: Sequence[tuple[str, tuple[int, ...]]], wanted: int | str) -> int | None:
-    if isinstance(wanted, str):
-        names = [n for n, one in enumerate(found) if one[0] == wanted]
-        if names:
-            return names[0]
-        if not wanted.isdecimal() or len(wanted) > 9:
+def _number_of(available: Sequence[tuple[str, tuple[int, ...]]], series: int | str) -> int | None:
+    if isinstance(series, str):
+        numbers = [n for n, (name, _) in enumerate(available) if name == series]
+        if numbers:
+            return numbers[0]
+        if not series.isdecimal() or len(series) > 9:
             return None
     try:
-        number = int(wanted) if isinstance(wanted, str) else index(wanted)
+        number = int(series) if isinstance(series, str) else index(series)
     except TypeError:
-        # Another object than a number or a name.
+        # Neither a number nor a name.
         return None
-    return number if not isinstance(wanted, bool) and 0 <= number < len(found) else None
+    return number if not isinstance(series, bool) and 0 <= number < len(available) else None
 
 
 def _described(number: int, name: str, shape: tuple[int, ...]) -> str:
@@ -92,8 +95,34 @@ def _described(number: int, name: str, shape: tuple[int, ...]) -> str:
     return f'{number} "{name}" ({size})' if name else f"{number} ({size})"
 
 
-class _Holder(logging.Filter):
-    """Keeps the records of one thread back."""
+def check_memory(path: str, shape: tuple[int, ...], needed: int) -> None:
+    """Check that an image fits into the free memory, before it is read.
+
+    Parameters
+    ----------
+    path : str
+        Path of the file, for messages.
+    shape : tuple of int
+        Shape of the image.
+    needed : int
+        Memory to read it, in bytes.
+
+    Raises
+    ------
+    InputError
+        If less memory is free.
+    """
+    free = int(psutil.virtual_memory().available)
+    if needed > free:
+        size = " x ".join(str(length) for length in shape)
+        raise InputError(
+            f"The file {path} contains {size} values, which need {needed / _GIB:.1f} GiB of memory, and "
+            f"{free / _GIB:.1f} GiB are free: cut out a part of it, or save it as Zarr."
+        )
+
+
+class _RecordsOfThread(logging.Filter):
+    """Filter that collects the log records of the thread that created it, so that they are not logged."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,7 +130,7 @@ class _Holder(logging.Filter):
         self.records: list[logging.LogRecord] = []
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let the records of other threads through."""
+        """Pass the records of other threads."""
         if record.thread != self._thread:
             return True
         self.records.append(record)
@@ -109,26 +138,26 @@ class _Holder(logging.Filter):
 
 
 @contextmanager
-def held_log() -> Iterator[None]:
-    """Hold tifffile's log back until a file is read: a file that is refused has one sentence already.
+def delayed_log() -> Iterator[None]:
+    """Delay the log of tifffile until a file is read, because an exception has its own message.
 
     Yields
     ------
     None
-        What tifffile logs on this thread meanwhile is logged at the end, and left out if an exception ends the block.
+        The records of this thread are logged at the end of the block. After an exception they are discarded.
     """
-    log, holder = logging.getLogger("tifffile"), _Holder()
-    log.addFilter(holder)
+    log, delayed = logging.getLogger("tifffile"), _RecordsOfThread()
+    log.addFilter(delayed)
     try:
         yield
     finally:
-        log.removeFilter(holder)
-    for record in holder.records:
+        log.removeFilter(delayed)
+    for record in delayed.records:
         log.handle(record)
 
 
 def open_tiff(source: Path) -> tifffile.TiffFile:
-    """Open a TIFF, with the OME-XML of its companion file where it has one.
+    """Open a TIFF, with the OME-XML of its companion file if it has one.
 
     Parameters
     ----------
@@ -138,12 +167,12 @@ def open_tiff(source: Path) -> tifffile.TiffFile:
     Returns
     -------
     tifffile.TiffFile
-        To be closed by the caller.
+        The open file, which the caller closes.
 
     Raises
     ------
     InputError
-        The file with its metadata is missing.
+        If the companion file is missing.
     """
     tiff = tifffile.TiffFile(source)
     try:
@@ -161,18 +190,20 @@ def open_tiff(source: Path) -> tifffile.TiffFile:
     path = source.parent / companion
     if not path.is_file():
         raise InputError(
-            f"The file {source} holds only pixels of an image that {companion} describes, and {path} is missing; "
-            "put it beside the file."
+            f"The file {source} contains only the pixels of an image; its metadata are in {companion}, which is "
+            f"missing: put it into the folder {source.parent}."
         )
     return tifffile.TiffFile(source, omexml=_companion_xml(path))
 
 
 def _renamed(tiff: tifffile.TiffFile, source: Path, xml: str) -> str | None:
-    """OME-XML of a file that was renamed: it names one file, which is missing, and this one has all the planes."""
+    """OME-XML with the new name of a renamed file: it names a single file that is missing, and has all planes."""
     images = ome.images_of(xml)
     for image in images:
         if image.planes > _MOST_PLANES:
-            raise InputError(f"The file {source} declares {image.planes} planes, more than a file holds.")
+            raise InputError(
+                f"The file {source} declares {image.planes} planes, more than a file can contain: save it again."
+            )
     names = {file for image in images for file in image.files}
     if len(names) != 1 or (source.parent / next(iter(names))).is_file():
         return None
@@ -191,7 +222,7 @@ def _companion_xml(path: Path) -> str:
 
 
 def missing_partners(source: Path, images: Sequence[ome.OmeImage]) -> dict[int, str]:
-    """First missing file of each image of a multi-file OME-TIFF.
+    """Return the first missing file of each image of a multi-file OME-TIFF.
 
     Parameters
     ----------
@@ -203,7 +234,7 @@ def missing_partners(source: Path, images: Sequence[ome.OmeImage]) -> dict[int, 
     Returns
     -------
     dict of int to str
-        By the number of the image; images whose files are all there are left out.
+        Name of the file by the number of the image; complete images are left out.
     """
     own = source.name.lower()
     missing: dict[int, str] = {}
@@ -215,52 +246,52 @@ def missing_partners(source: Path, images: Sequence[ome.OmeImage]) -> dict[int, 
     return missing
 
 
-def refuse_missing(source: Path, partner: str) -> InputError:
-    """Error for an image with a missing partner.
+def missing_partner_error(source: Path, partner: str) -> InputError:
+    """Return the error for an image with a missing file.
 
     Parameters
     ----------
     source : Path
-        The file that was to be read.
+        The file that is read.
     partner : str
-        Name of the missing one.
+        Name of the missing file.
 
     Returns
     -------
     InputError
-        With a sentence that says what is missing and where it belongs.
+        The error, which names the missing file and its folder.
     """
     return InputError(
-        f"The image of {source} goes on in the file {partner}, which is missing; "
+        f"A part of the image of {source} is in the file {partner}, which is missing: "
         f"put it into the folder {source.parent}."
     )
 
 
 def image_numbers(images: Sequence[ome.OmeImage], series: Sequence[Any]) -> list[int | None]:
-    """Number of the OME image that each series shows.
+    """Return the number of the OME image of each series.
 
     Parameters
     ----------
     images : sequence of OmeImage
         The images of the XML.
     series : sequence of tifffile.TiffPageSeries
-        The series that tifffile made of them, in their order; it leaves out images without any plane.
+        The series of tifffile in their order, which has none for an image without planes.
 
     Returns
     -------
     list of int or None
-        None for a series that fits none of the remaining images.
+        Number of the image of each series; None if none of the remaining images matches.
     """
     numbers: list[int | None] = []
     first = 0
-    for one in series:
-        lengths = dict(zip(one.get_axes(False), one.get_shape(False), strict=True))
+    for entry in series:
+        lengths = dict(zip(entry.get_axes(False), entry.get_shape(False), strict=True))
         number = next(
             (
                 n
                 for n in range(first, len(images))
                 if all(lengths.get(letter) == images[n].shape[letter] for letter in "YX")
-                and images[n].metadata.name == (one.name if images[n].metadata.name else "")
+                and images[n].metadata.name == (entry.name if images[n].metadata.name else "")
             ),
             None,
         )
@@ -270,38 +301,39 @@ def image_numbers(images: Sequence[ome.OmeImage], series: Sequence[Any]) -> list
 
 
 def check_complete(tiff: tifffile.TiffFile, series: Any, source: Path) -> None:
-    """Refuse a series with planes that are declared and not there, or that differ in their meaning.
+    """Check that all planes of a series are in the file and are of the same kind.
 
     Parameters
     ----------
     tiff : tifffile.TiffFile
         The file.
     series : tifffile.TiffPageSeries
-        The series that will be read.
+        The series.
     source : Path
         Path of the file, for messages.
 
     Raises
     ------
     InputError
-        Planes are missing, or the pages of a plain stack are of several kinds.
+        If planes are missing, or the pages of a plain stack are of several kinds.
     """
     if series.kind in _LISTED:
         pages = list(series.pages)
         missing = sum(page is None for page in pages)
         if missing:
             raise InputError(
-                f"The file {source} declares {len(pages)} planes and {missing} of them are missing; "
-                "save those that are there as a new file."
+                f"The file {source} declares {len(pages)} planes, and {missing} of them are missing: "
+                "save the others as a new file."
             )
-    said = tiff.imagej_metadata if tiff.is_imagej else None
-    if said is not None:
+    description = tiff.imagej_metadata if tiff.is_imagej else None
+    if description is not None:
         lengths = dict(zip(series.get_axes(False), series.get_shape(False), strict=True))
-        there = math.prod(length for letter, length in lengths.items() if letter not in "YX")
-        declared = imagej.planes_of(said)
-        if there < declared:
+        present = math.prod(length for letter, length in lengths.items() if letter not in "YX")
+        declared = imagej.planes_of(description)
+        if present < declared:
             raise InputError(
-                f"The file {source} declares {declared} planes and holds {there}; it may be cut off: copy it again."
+                f"The file {source} declares {declared} planes and contains {present}, as a truncated file does: "
+                "copy it again."
             )
     if series.kind in PLAIN:
         _check_chain(tiff, source)
@@ -310,7 +342,7 @@ def check_complete(tiff: tifffile.TiffFile, series: Any, source: Path) -> None:
 
 
 def _check_chain(tiff: tifffile.TiffFile, source: Path) -> None:
-    """Refuse a file whose last page points to another one that is not there."""
+    """Check that the last page does not refer to another page, which is missing."""
     last, layout, stream = tiff.pages[-1], tiff.tiff, tiff.filehandle
     if not last.offset:
         return
@@ -320,23 +352,24 @@ def _check_chain(tiff: tifffile.TiffFile, source: Path) -> None:
     following = stream.read(layout.offsetsize)
     if len(following) < layout.offsetsize or struct.unpack(layout.offsetformat, following)[0]:
         raise InputError(
-            f"The file {source} ends after {len(tiff.pages)} pages and points to another one; "
-            "it may be cut off: copy it again."
+            f"The file {source} ends after {len(tiff.pages)} pages and refers to another one, "
+            "as a truncated file does: copy it again."
         )
 
 
 def _check_alike(series: Any, source: Path) -> None:
+    """Check that all pages of a series have the same values of the shared tags."""
     shared = None
     for number, page in enumerate(series.pages, start=1):
         full = page.aspage() if isinstance(page, tifffile.TiffFrame) else page
         if full is None:
             continue
-        found = [_comparable(full.tags.valueof(code)) for code in _SHARED]
-        shared = shared or found
-        if found != shared:
+        values = [_comparable(full.tags.valueof(code)) for code in _SHARED]
+        shared = shared or values
+        if values != shared:
             raise InputError(
-                f"The file {source} has pages that differ in kind, colors or orientation (page {number}); "
-                "save each page alone."
+                f"The file {source} has pages that differ in kind, colors or orientation (page {number}): "
+                "save each page as a file of its own."
             )
 
 

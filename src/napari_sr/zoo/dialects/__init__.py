@@ -1,4 +1,4 @@
-"""Dialects: the names under which others write the same weights."""
+"""Dialects: the keys under which other programs store the weights of the same networks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from napari_sr.zoo.card import Architecture
 from napari_sr.zoo.dialects import msrresnet, rrdbnet, squeezenet, srcnn, srresnet, srvgg
 from napari_sr.zoo.dialects.dialect import Dialect
 
-#: Every dialect known, each with signs that no other has.
+#: All known dialects, each with keys that no other has.
 DIALECTS: tuple[Dialect, ...] = (
     *srcnn.DIALECTS,
     *srresnet.DIALECTS,
@@ -22,38 +22,39 @@ DIALECTS: tuple[Dialect, ...] = (
     *squeezenet.DIALECTS,
 )
 
-__all__ = ["DIALECTS", "recognise"]
+__all__ = ["DIALECTS", "detect_architecture"]
 
 
-def recognise(tensors: Mapping[str, Tensor], *, scale: int | None = None) -> tuple[Architecture, dict[str, Tensor]]:
-    """Find out which network a set of weights belongs to, with its sizes read from the tensors' shapes.
+def detect_architecture(
+    tensors: Mapping[str, Tensor], *, scale: int | None = None
+) -> tuple[Architecture, dict[str, Tensor]]:
+    """Detect the network of a set of weights, and read its sizes from the shapes of the tensors.
 
     Parameters
     ----------
     tensors : mapping of str to Tensor
         A state dict in any dialect, without wrapper and prefix.
     scale : int, optional
-        Factor. SRCNN's weights do not know theirs; those of a x3 RRDBNet look like those of a x2.
+        Upsampling factor. It is required for SRCNN, whose weights do not depend on it, and for an RRDBNet x3, whose
+        weights have the shapes of an RRDBNet x2.
 
     Returns
     -------
     architecture : Architecture
-        Network and settings, all of them.
+        Network and all its settings.
     tensors : dict of str to Tensor
-        The weights under our names: exactly the network's state dict.
+        The weights by the keys of the network: its state dict.
 
     Raises
     ------
     CheckpointError
-        If no dialect fits, the weights are incomplete or cannot have this factor, or SRCNN's factor is not given.
+        If no dialect fits, the weights are incomplete or cannot have this factor, or the factor of SRCNN is missing.
     """
     for dialect in DIALECTS:
-        if all(sign in tensors for sign in dialect.signs):
+        if all(key in tensors for key in dialect.required_keys):
             architecture, renamed = dialect.read(tensors, scale)
             check_tensors(build_empty(architecture), renamed)
             return architecture, renamed
-    some = ", ".join(sorted(tensors)[:3]) or "none at all"
+    some = ", ".join(sorted(tensors)[:3]) or "none"
     known = ", ".join(dict.fromkeys(dialect.network for dialect in DIALECTS))
-    raise CheckpointError(
-        f"The weights are of no network known here (tensors: {some}): the networks known are {known}."
-    )
+    raise CheckpointError(f"The weights belong to an unknown network (tensors: {some}): use those of {known}.")

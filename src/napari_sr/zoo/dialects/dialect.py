@@ -1,4 +1,4 @@
-"""What a dialect is, and the sizes that tensors tell."""
+"""Description of a dialect, and functions that read sizes from the shapes of tensors."""
 
 from __future__ import annotations
 
@@ -16,26 +16,39 @@ Read = Callable[[Mapping[str, Tensor], int | None], tuple[Architecture, dict[str
 
 @dataclass(frozen=True)
 class Dialect:
-    """One way of writing a network's weights.
+    """The keys under which a program stores the weights of a network.
 
     Parameters
     ----------
     network : str
-        Name of the network, for the sentence that lists what is known.
-    signs : tuple of str
-        Tensors that every file of this dialect has, and no file of another has all of.
+        Class name of the network.
+    required_keys : tuple of str
+        Keys by which the dialect is detected: every file of this dialect has all of them, and no other file does.
     read : callable
-        From tensors and the factor asked for (None: whatever they have) to the architecture and the weights in our
-        names. It may leave it to the caller to find tensors that are too many.
+        Called with the tensors and the requested factor (None for that of the tensors); returns the architecture and
+        the weights by the keys of the network. Unknown tensors may remain among the weights.
     """
 
     network: str
-    signs: tuple[str, ...]
+    required_keys: tuple[str, ...]
     read: Read
 
 
 def shape_of(tensors: Mapping[str, Tensor], key: str, dimensions: int = 4) -> tuple[int, ...]:
-    """Shape of a tensor that has to be there.
+    """Return the shape of a required tensor.
+
+    Parameters
+    ----------
+    tensors : mapping of str to Tensor
+        The weights.
+    key : str
+        Key of the tensor.
+    dimensions : int, default 4
+        Number of dimensions of the tensor.
+
+    Returns
+    -------
+    tuple of int
 
     Raises
     ------
@@ -51,12 +64,25 @@ def shape_of(tensors: Mapping[str, Tensor], key: str, dimensions: int = 4) -> tu
 
 
 def count(tensors: Mapping[str, Tensor], pattern: str, first: int = 0) -> int:
-    """How many numbers, from `first` on without a gap, the group of `pattern` takes among the keys.
+    """Return the number of different numbers in the keys.
+
+    Parameters
+    ----------
+    tensors : mapping of str to Tensor
+        The weights.
+    pattern : str
+        Regular expression for the beginning of a key, with one group for the number.
+    first : int, default 0
+        The first number.
+
+    Returns
+    -------
+    int
 
     Raises
     ------
     CheckpointError
-        If one is left out.
+        If the numbers from `first` on have a gap.
     """
     numbers = {int(match[1]) for key in tensors if (match := re.match(pattern, key))}
     for number in range(first, first + len(numbers)):
@@ -67,7 +93,20 @@ def count(tensors: Mapping[str, Tensor], pattern: str, first: int = 0) -> int:
 
 
 def rename(tensors: Mapping[str, Tensor], rules: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
-    """Write keys anew: each by the first rule (regular expression, replacement) that matches it from its beginning."""
+    """Rename keys.
+
+    Parameters
+    ----------
+    tensors : mapping of str to Tensor
+        The weights.
+    rules : sequence of (str, str)
+        Regular expressions for the beginning of a key, and replacements. The first matching rule is applied to a key.
+
+    Returns
+    -------
+    dict of str to Tensor
+        The weights by their new keys.
+    """
     renamed = {}
     for key, tensor in tensors.items():
         for pattern, replacement in rules:
@@ -78,29 +117,55 @@ def rename(tensors: Mapping[str, Tensor], rules: Sequence[tuple[str, str]]) -> d
     return renamed
 
 
-def agree_on_scale(asked: int | None, possible: Sequence[int], network: str) -> int:
-    """Take the factor asked for, or the first possible one.
+def agree_on_scale(requested: int | None, possible: Sequence[int], network: str) -> int:
+    """Return the requested factor, or the first possible one.
+
+    Parameters
+    ----------
+    requested : int or None
+        The requested factor, if any.
+    possible : sequence of int
+        Factors of a network with these weights.
+    network : str
+        Class name of the network, for the error message.
+
+    Returns
+    -------
+    int
 
     Raises
     ------
     CheckpointError
-        If the weights cannot have the factor asked for.
+        If the weights cannot have the requested factor.
     """
-    if asked is None:
+    if requested is None:
         return possible[0]
-    if asked not in possible:
+    if requested not in possible:
         factors = " or ".join(str(factor) for factor in possible)
-        raise CheckpointError(f"These {network} weights upscale by {factors}, not by {asked}.")
-    return asked
+        raise CheckpointError(f"These {network} weights upscale by {factors}, not by {requested}: give their factor.")
+    return requested
 
 
 def factor_of_shuffles(outputs: Sequence[int], features: int, network: str) -> int:
-    """Factor of a chain of pixel shuffles, from the outputs of the convolutions before them.
+    """Return the factor of a chain of pixel shuffles.
+
+    Parameters
+    ----------
+    outputs : sequence of int
+        Number of output features of the convolution before each pixel shuffle.
+    features : int
+        Number of input features of each convolution.
+    network : str
+        Class name of the network, for the error message.
+
+    Returns
+    -------
+    int
 
     Raises
     ------
     CheckpointError
-        If they are neither doublings nor a single step of three.
+        If the steps are neither all by 2 nor a single one by 3.
     """
     steps = [out / features for out in outputs]
     if steps == [9]:
@@ -108,5 +173,5 @@ def factor_of_shuffles(outputs: Sequence[int], features: int, network: str) -> i
     if len(steps) <= 3 and all(step == 4 for step in steps):
         return int(2 ** len(steps))
     raise CheckpointError(
-        f"The weights enlarge in a way that {network} does not: by pixel shuffles of {outputs} features."
+        f"The weights have pixel shuffles of {outputs} features, which {network} does not have: use others."
     )

@@ -1,4 +1,4 @@
-"""MSRResNet's dialects: BasicSR's names, and those of KAIR v0.1."""
+"""Dialects of MSRResNet: BasicSR, and KAIR v0.1."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def _read_basicsr(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Arc
 
 
 def _read_kair(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
-    """KAIR v0.1 and mmsr: the same network with older names."""
+    """Read weights of KAIR v0.1 and mmsr, the same network with older keys."""
     return _read_basicsr(rename(tensors, [(r"recon_trunk\.", "body."), (r"HRconv\.", "conv_hr.")]), scale)
 
 
 def _refuse_kair_0(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
-    """Refuse KAIR v0.0's: it enlarges by nearest neighbour and has a trunk convolution, so it is another network."""
+    """Refuse weights of KAIR v0.0, another network with nearest-neighbor upsampling and a trunk convolution."""
     raise CheckpointError(
-        "These are weights of KAIR's first MSRResNet (model.1.sub.0.res), a network that is not here: "
+        "These are weights of the first MSRResNet of KAIR (model.1.sub.0.res), an unknown network: "
         "use those of its MSRResNet v0.1, or an SRResNet."
     )
 

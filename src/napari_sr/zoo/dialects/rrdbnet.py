@@ -1,4 +1,4 @@
-"""RRDBNet's dialects: ESRGAN old and new, BasicSR and Real-ESRGAN, ESRGAN+."""
+"""Dialects of RRDBNet: ESRGAN old and new, BasicSR and Real-ESRGAN, ESRGAN+."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def _read_basicsr(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Arc
     out_channels = shape_of(tensors, "conv_last.weight")[0]
     ups = count(tensors, r"conv_up(\d+)\.weight", first=1)
     if ups > 3:
-        raise CheckpointError(f"These RRDBNet weights enlarge {ups} times, and the networks here at most 3 times.")
+        raise CheckpointError(f"These RRDBNet weights have {ups} upsampling steps: use weights with at most 3.")
     unshuffle = _unshuffle_of(first_channels, out_channels, 2**ups)
-    # One step of three has the tensors of one doubling.
+    # A step by 3 has tensors of the same shapes as a step by 2.
     possible = (2, 3) if ups == 1 and unshuffle == 1 else (2**ups // unshuffle,)
     architecture = Architecture(
         network="RRDBNet",
@@ -38,16 +38,16 @@ def _read_basicsr(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Arc
     return architecture, dict(tensors)
 
 
-def _unshuffle_of(first_channels: int, out_channels: int, enlargement: int) -> int:
-    """Factor of the pixel unshuffle on the way in: Real-ESRGAN's x2 reads 4 times its channels, its x1 16 times."""
+def _unshuffle_of(first_channels: int, out_channels: int, upsampling: int) -> int:
+    """Return the factor of the pixel unshuffle, after which Real-ESRGAN x2 has 4 times the channels and x1 16 times."""
     for factor in (2, 4):
-        if first_channels == out_channels * factor**2 and enlargement % factor == 0:
+        if first_channels == out_channels * factor**2 and upsampling % factor == 0:
             return factor
     return 1
 
 
 def _read_new(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
-    """ESRGAN's second naming, which RealSR and BSRGAN share."""
+    """Read weights with the second keys of ESRGAN, which RealSR and BSRGAN share."""
     rules = [
         (r"RRDB_trunk\.(\d+)\.RDB(\d)\.", r"body.\1.rdb\2."),
         (r"trunk_conv\.", "conv_body."),
@@ -58,10 +58,10 @@ def _read_new(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Archite
 
 
 def _read_old(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
-    """ESRGAN's first naming: numbered layers, in which upsamplings and activations count too.
+    """Read weights with the first keys of ESRGAN: numbered layers, including upsampling and activations.
 
-    With n enlargements the convolutions of the tail are 3, 6, .. 3n, then 3n + 2 and 3n + 4. ESRGAN+ has the same
-    names and one convolution more in each dense block.
+    With n upsampling steps the convolutions at the end are 3, 6, ... 3n, then 3n + 2 and 3n + 4. ESRGAN+ has the same
+    keys and one more convolution in each dense block.
     """
     blocks = count(tensors, r"model\.1\.sub\.(\d+)\.RDB1\.conv1\.0\.weight")
     layers = [int(match[1]) for key in tensors if (match := re.fullmatch(r"model\.(\d+)\.weight", key))]

@@ -1,4 +1,4 @@
-"""SqueezeNet 1.1's dialect: the convolutional part; the classifier is left in the file."""
+"""Dialect of SqueezeNet 1.1, of which the convolutional part is read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_sr.zoo.dialects.dialect import Dialect
 
 def _read(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
     if scale is not None:
-        raise CheckpointError("SqueezeNet weights serve perceptual losses and upscale by nothing: give no scale.")
+        raise CheckpointError("SqueezeNet is a network for perceptual losses and has no factor: leave scale out.")
     features = {key: tensor for key, tensor in tensors.items() if not key.startswith("classifier.")}
     return Architecture(network="SqueezeNetFeatures"), features
 

@@ -1,4 +1,4 @@
-"""SRCNN's dialect: ``conv1``, ``conv2``, ``conv3``. The MATLAB file is brought into it when it is read."""
+"""Dialect of SRCNN: ``conv1``, ``conv2``, ``conv3``, also for the MATLAB file."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from napari_sr.zoo.dialects.dialect import Dialect, shape_of
 def _read(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
     shapes = [shape_of(tensors, f"conv{layer}.weight") for layer in (1, 2, 3)]
     if scale is None:
-        raise CheckpointError(
-            "SRCNN weights do not say by how much they upscale: give the scale they were trained for."
-        )
+        raise CheckpointError("SRCNN weights do not contain their factor: give the scale for which they were trained.")
     if scale < 1:
-        raise CheckpointError(f"SRCNN upscales by 1 or more, not by {scale}.")
+        raise CheckpointError(f"SRCNN cannot upscale by {scale}: give a scale of 1 or more.")
     kernels = tuple(shape[2] for shape in shapes)
     architecture = Architecture(
         network="SRCNN",

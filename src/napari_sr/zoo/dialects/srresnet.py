@@ -1,4 +1,4 @@
-"""SRResNet's dialects: the generator of SRGAN, with batch normalisation."""
+"""Dialects of SRResNet, the generator of SRGAN, with batch normalization."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_sr.zoo.dialects.dialect import Dialect, agree_on_scale, count, facto
 
 
 def _architecture(tensors: Mapping[str, Tensor], scale: int | None, **others: Setting) -> Architecture:
-    """Sizes from weights in our names; what weights do not tell comes as `others`."""
+    """Read the sizes from weights with the keys of the network; `others` are settings that do not follow from them."""
     features, in_channels = shape_of(tensors, "conv_in.weight")[:2]
     ups = [shape_of(tensors, f"up.{n}.conv.weight")[0] for n in range(count(tensors, r"up\.(\d+)\.conv\.weight"))]
     factor = factor_of_shuffles(ups, features, "SRResNet")
@@ -33,7 +33,7 @@ def _architecture(tensors: Mapping[str, Tensor], scale: int | None, **others: Se
 
 
 def _with_counters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Add the batch counters that torch before 0.4.1 did not write; they play no part in evaluation."""
+    """Add the batch counters that torch before 0.4.1 did not write; they have no effect in evaluation."""
     full = dict(tensors)
     for key in tensors:
         if key.endswith(".running_mean"):
@@ -44,7 +44,7 @@ def _with_counters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _with_biases(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Give convolutions without bias, as some put before batch normalisation, a bias of zero."""
+    """Add a bias of zero to convolutions without bias, which precede batch normalization in some files."""
     full = dict(tensors)
     for key, tensor in tensors.items():
         if key.endswith(".weight") and tensor.ndim == 4:
@@ -53,13 +53,13 @@ def _with_biases(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _read_krasserm(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
-    """Read Keras weights converted under our own names: epsilon 1e-3, output in [-1, 1]."""
+    """Read converted weights of Keras, with the keys of the network: epsilon 1e-3, output in [-1, 1]."""
     full = _with_counters(tensors)
     return _architecture(full, scale, batch_norm_eps=1e-3, output="tanh"), full
 
 
 def _read_leftthomas(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
-    """``block1`` in, ``block2..`` residual, then one block before the skip and one that enlarges and ends."""
+    """Read ``block1`` for the input, residual blocks from ``block2`` on, a block before the skip, and the output."""
     blocks = count(tensors, r"block(\d+)\.conv1\.weight", first=2)
     middle, tail = rf"block{blocks + 2}\.", rf"block{blocks + 3}\."
     after = "bn_mid" if f"block{blocks + 2}.1.running_mean" in tensors else "prelu_mid"
@@ -81,9 +81,9 @@ def _read_leftthomas(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[
 
 
 def _read_trunk(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
-    """``conv1``, ``trunk.N.rcb``, ``conv2``, ``upsampling``, ``conv3`` (Lornatang's SRGAN-PyTorch).
+    """Read ``conv1``, ``trunk.N.rcb``, ``conv2``, ``upsampling``, ``conv3`` (SRGAN-PyTorch by Lornatang).
 
-    Its clamp to [0, 1] at the end is left out: a job clips where the layer's dtype ends.
+    The final clamp to [0, 1] is left out, because a job clips at the ends of the dtype.
     """
     block = r"trunk\.(\d+)\.rcb\."
     renamed = rename(
@@ -108,10 +108,10 @@ def _read_trunk(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Archi
 
 
 def _refuse_imagenet(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
-    """Refuse sgrvinod's: it pads an ImageNet-normalised image with zeros, which no network here can repeat exactly."""
+    """Refuse weights of sgrvinod: the zero padding of an ImageNet-normalized image cannot be reproduced."""
     raise CheckpointError(
-        "These SRResNet weights (conv_block1, residual_blocks) expect images normalised as for ImageNet, "
-        "which no network here takes: use SRResNet weights trained on images in [0, 1]."
+        "These SRResNet weights (conv_block1, residual_blocks) are for images normalized as for ImageNet, "
+        "which is not supported: use SRResNet weights trained on images in [0, 1]."
     )
 
 

@@ -1,4 +1,4 @@
-"""SRVGGNetCompact's dialect, Real-ESRGAN's own: ``body.N``, a convolution and a PReLU in turn."""
+"""Dialect of SRVGGNetCompact in Real-ESRGAN: ``body.N``, alternately a convolution and a PReLU."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def _read(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architectur
     features, channels = shape_of(tensors, "body.0.weight")[:2]
     if "body.1.weight" not in tensors:
         raise CheckpointError(
-            "These SRVGGNetCompact weights do not say which activation they need: use weights with PReLU, "
-            "as Real-ESRGAN publishes them."
+            "These SRVGGNetCompact weights do not contain their activation: use weights with PReLU, "
+            "as published with Real-ESRGAN."
         )
     layers = [key.split(".")[1] for key in tensors if key.startswith("body.") and key.endswith(".weight")]
     last = max(int(layer) for layer in layers if layer.isdigit())
@@ -25,7 +25,8 @@ def _read(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architectur
     factor = isqrt(outputs // channels)
     if factor**2 * channels != outputs:
         raise CheckpointError(
-            f"These SRVGGNetCompact weights give {outputs} values for {channels} channels: no factor fits."
+            f"These SRVGGNetCompact weights have {outputs} outputs for {channels} channels, which fit no factor: "
+            "use other weights."
         )
     architecture = Architecture(
         network="SRVGGNetCompact",
@@ -34,7 +35,7 @@ def _read(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architectur
             "in_channels": channels,
             "out_channels": channels,
             "features": features,
-            # Convolutions sit at even numbers: the first, the middle ones that are counted here, the last.
+            # Convolutions have even numbers; the first and the last are not counted.
             "convs": last // 2 - 1,
             "activation": "prelu",
         },

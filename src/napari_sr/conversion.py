@@ -1,0 +1,216 @@
+"""Conversion of values that callers, files and the command line give: numbers, memory sizes, devices and names.
+
+Each function returns the converted value or raises `InputError` with one sentence. Needs neither torch nor numpy; numpy
+scalars are accepted wherever a Python number is.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from napari_sr.errors import InputError
+
+#: A budget in bytes, or "auto" for one that is measured.
+Memory = int | Literal["auto"]
+
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
+_MEMORY = re.compile(r"(\d{1,15}(?:\.\d+)?) ?(?:([KMGT]?)(i?)B)?", re.IGNORECASE)
+#: Longest text of a value in an error message.
+_LONGEST = 60
+
+
+def read_number(value: Any, name: str) -> float:
+    """Convert a value to a finite float.
+
+    Parameters
+    ----------
+    value : object
+        A number, a numpy scalar, or the text of a number.
+    name : str
+        Name of the value in the error message.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError
+        If it is not a finite number.
+    """
+    try:
+        if _is_bool(value):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"The {name} {shorten(value)} is not a number: give one.") from None
+    if not math.isfinite(number):
+        raise InputError(f"The {name} {shorten(value)} is not finite: give a number.")
+    return number
+
+
+def read_whole(value: Any, name: str, least: int | None = None, alternative: str = "") -> int:
+    """Convert a value to an int.
+
+    Parameters
+    ----------
+    value : object
+        An int or a numpy integer.
+    name : str
+        Name of the value in the error message.
+    least : int, optional
+        Smallest accepted number; by default any.
+    alternative : str, default ""
+        Another accepted value, for the error message.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InputError
+        If it is not a whole number, or is less than `least`.
+    """
+    try:
+        if _is_bool(value):
+            raise TypeError
+        number = operator.index(value)
+        if least is None or number >= least:
+            return number
+    except TypeError:
+        pass
+    bound = "" if least is None else f" of {least} or more"
+    raise InputError(f"The {name} {shorten(value)} cannot be used: give a whole number{bound}{alternative}.")
+
+
+def read_flag(value: Any, name: str) -> bool:
+    """Convert a value to a bool.
+
+    Parameters
+    ----------
+    value : object
+        A bool or a numpy bool.
+    name : str
+        Name of the value in the error message.
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    InputError
+        If it is neither true nor false.
+    """
+    if _is_bool(value):
+        return bool(value)
+    raise InputError(f"The {name} {shorten(value)} is neither true nor false: give True or False.")
+
+
+def read_choice(value: Any, name: str, choices: Sequence[str]) -> str:
+    """Check that a value is one of several names.
+
+    Parameters
+    ----------
+    value : object
+        The value.
+    name : str
+        Name of the value in the error message.
+    choices : sequence of str
+        The names.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        If it is none of them.
+    """
+    if isinstance(value, str) and value in choices:
+        return value
+    raise InputError(f"The {name} {shorten(value)} does not exist: give one of {', '.join(choices)}.")
+
+
+def read_device(value: Any) -> str:
+    """Read the name of a device.
+
+    Parameters
+    ----------
+    value : str or torch.device
+        "auto", "cpu", "mps", "cuda" or "cuda:N", in capital or small letters.
+
+    Returns
+    -------
+    str
+        In small letters. Whether the device is on this machine is not checked.
+
+    Raises
+    ------
+    InputError
+        If there is no such device.
+    """
+    text = str(value).strip().lower() if isinstance(value, str) or type(value).__name__ == "device" else ""
+    if _DEVICE.fullmatch(text) is None:
+        raise InputError(f"The device {shorten(value)} does not exist: give auto, cpu, cuda, cuda:1 or mps.")
+    return text
+
+
+def parse_memory(value: Any) -> Memory:
+    """Read a memory budget.
+
+    Parameters
+    ----------
+    value : int, str or "auto"
+        "auto", a number of bytes, or a number with its unit, such as "2GiB" or "500MB".
+
+    Returns
+    -------
+    int or "auto"
+        Bytes.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or less than 1 byte.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        if text.lower() == "auto":
+            return "auto"
+        match = _MEMORY.fullmatch(text)
+        if match is not None:
+            number, prefix, binary = match.groups(default="")
+            size = float(number) * (1024 if binary else 1000) ** " KMGT".index(prefix.upper() or " ")
+            if size >= 1:
+                return int(size)
+    else:
+        try:
+            size = operator.index(value)
+        except TypeError:
+            size = int(value) if isinstance(value, float) and value.is_integer() else 0
+        if not _is_bool(value) and size >= 1:
+            return size
+    raise InputError(
+        f"The memory {shorten(value)} is not a budget: give auto, a number of bytes, or such as 2GiB or 500MiB."
+    )
+
+
+def shorten(value: Any) -> str:
+    """Write a value for an error message, on one line and with at most 60 characters."""
+    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+        # numpy writes np.float64(2.5), and users gave 2.5.
+        value = value.item()
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def _is_bool(value: Any) -> bool:
+    # By name, so that numpy's bool counts without an import of numpy.
+    return isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")

@@ -1,0 +1,323 @@
+"""Napari image layers: their pixels, axes and pixel sizes, and the layer of a result. napari itself is not imported."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_sr.errors import InputError
+from napari_sr.imaging.axes import Axes, ImageArray, parse_axes
+from napari_sr.imaging.geometry import Vector, linear_part, upscaled_transform
+from napari_sr.imaging.pixel_size import PixelSize, in_one_unit, unit_name
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+#: Key of a layer's metadata for the channel of the file that it shows: (axis, number).
+CHANNEL_KEY = "napari_sr_channel"
+
+# Properties of a napari Image layer that concern its appearance and apply to the result unchanged.
+_APPEARANCE = (
+    "attenuation",
+    "auto_contrast",
+    "blending",
+    "colormap",
+    "custom_interpolation_kernel_2d",
+    "depiction",
+    "gamma",
+    "interpolation2d",
+    "interpolation3d",
+    "iso_threshold",
+    "opacity",
+    "projection_mode",
+    "rendering",
+)
+_NOT_IMAGES = ("labels", "points", "shapes", "surface", "vectors", "tracks", "graph")
+
+
+def check_layer(layer: Any) -> None:
+    """Check that a layer is an image with pixels.
+
+    Parameters
+    ----------
+    layer : napari layer
+        Any layer.
+
+    Raises
+    ------
+    InputError
+        If the layer is one of labels, points, shapes, surfaces, vectors or tracks, has one dimension only, or is empty.
+    """
+    kinds = {cls.__name__.lower() for cls in type(layer).__mro__} | {str(getattr(layer, "_type_string", ""))}
+    name = _named(layer)
+    for kind in _NOT_IMAGES:
+        if kind in kinds:
+            raise InputError(f"The layer {name} is a {kind} layer: choose an image layer.")
+    level = finest_level(layer)
+    shape = tuple(getattr(level, "shape", ()))
+    if len(shape) - int(_is_rgb(layer)) < 2:
+        raise InputError(f"The layer {name} has the shape {shape}: choose an image layer with at least two dimensions.")
+    if 0 in shape:
+        raise InputError(f"The layer {name} with the shape {shape} is empty: choose an image layer with pixels.")
+
+
+def finest_level(layer: Any) -> Any:
+    """Return the pixels of a layer; of a multiscale layer the finest level, to which the scale of the layer applies.
+
+    Parameters
+    ----------
+    layer : napari Image layer
+        The layer.
+
+    Returns
+    -------
+    array
+        The array of the layer itself: numpy, dask or zarr.
+    """
+    return layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+
+
+def layer_axes(layer: Any, axes: Axes | str | None = None) -> Axes:
+    """Return the axes of the finest level of a layer.
+
+    Parameters
+    ----------
+    layer : napari Image layer
+        The layer. Its last axis is colors if its `rgb` is True, independent of the length of that axis.
+    axes : Axes or str, optional
+        One letter of T, C, Z, Y, X for each dimension of the array; the color axis of an RGB layer is a last C. By
+        default Y and X are the last two axes before the colors, and the letters of the others are those of
+        `parse_axes`.
+
+    Returns
+    -------
+    Axes
+        The axes of ``finest_level(layer)``.
+
+    Raises
+    ------
+    InputError
+        If the letters do not fit the array, or the last letter of an RGB layer is not C.
+    """
+    shape = tuple(int(length) for length in finest_level(layer).shape)
+    rgb = _is_rgb(layer)
+    letters = axes.letters if isinstance(axes, Axes) else axes
+    if letters is None:
+        known = "TZYX" if rgb else "TCZYX"
+        spatial = len(shape) - int(rgb)
+        if spatial > len(known):
+            raise InputError(
+                f"The layer {_named(layer)} has {spatial} dimensions: choose one with at most {len(known)}."
+            )
+        # Three axes without colors are a stack, and four are channels of stacks; the shape alone contains no more.
+        letters = known[len(known) - spatial :] + ("C" if rgb else "")
+    parsed = parse_axes(letters, shape)
+    if rgb and not parsed.rgb:
+        raise InputError(f'The layer {_named(layer)} is RGB, but its axes are "{letters}": end them with C.')
+    return parsed
+
+
+def upscaled_layer(
+    layer: Any,
+    data: ImageArray,
+    factor: float | tuple[float, float],
+    *,
+    name: str | None = None,
+    axes: Axes | str | None = None,
+    origin: npt.ArrayLike | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> LayerData:
+    """Return the layer data of an upscaled layer, with the extent and the appearance of its source.
+
+    Parameters
+    ----------
+    layer : napari Image layer
+        The source, which is not changed. The result shares nothing with it except its colormap.
+    data : array
+        The result, with the dimensions of the finest level of the layer.
+    factor : float or (float, float)
+        Factor along Y and X; two numbers only together with `origin`.
+    name : str, optional
+        Name of the result; by default the name of the source and the factor.
+    axes : Axes or str, optional
+        Axes of `data`; by default as in `layer_axes`.
+    origin : sequence of float, optional
+        First source pixel of a crop, with one number for each axis of the layer except the colors; it may be between
+        two pixels. The factors are then `factor` along Y and X and 1 along the other axes. Without `origin`, `data` is
+        the whole layer, and the factors are the ratios of the lengths.
+    metadata : mapping of str to object, optional
+        Entries that are added to the copy of the metadata of the source.
+
+    Returns
+    -------
+    data : array
+        The result.
+    kwargs : dict
+        Arguments of ``napari.layers.Image``. The range of the contrast slider is not among them; call
+        `copy_contrast_range` when the layer exists.
+    kind : str
+        "image".
+
+    Raises
+    ------
+    InputError
+        If the layer is not an image, or `data` does not have the shape that follows from the factor.
+    """
+    check_layer(layer)
+    parsed = layer_axes(layer, axes)
+    factors = _factors(layer, parsed, tuple(data.shape), factor, whole=origin is None)
+    first = np.zeros(len(factors)) if origin is None else np.asarray(origin, dtype=np.float64)
+    scale, translate = upscaled_transform(layer.scale, layer.translate, layer.rotate, layer.shear, factors, first)
+    kwargs: dict[str, Any] = {
+        "name": f"{layer.name} x{np.max(factor):g}" if name is None else name,
+        "scale": scale,
+        "translate": translate,
+        "rotate": np.array(layer.rotate),
+        "shear": np.array(layer.shear),
+        "affine": np.array(layer.affine.affine_matrix),
+        "units": tuple(getattr(layer, "units", None) or ("pixel",) * len(factors)),
+        "rgb": _is_rgb(layer),
+        "multiscale": False,
+        "metadata": {**_copied(layer.metadata), **(metadata or {})},
+        **_appearance(layer),
+        **_planes(layer, factors, first),
+    }
+    return data, kwargs, "image"
+
+
+def layer_pixel_size(layer: Any, axes: Axes | str | None = None) -> PixelSize:
+    """Return the pixel size of a layer in world coordinates.
+
+    Parameters
+    ----------
+    layer : napari Image layer
+        The layer, with scale, affine and units.
+    axes : Axes or str, optional
+        Axes of the layer; by default as in `layer_axes`.
+
+    Returns
+    -------
+    sizes : dict of str to float
+        Sizes along Z, Y and X, as far as the layer has these axes, in the unit of X.
+    unit : str or None
+        Unit of X, such as "micrometer". If it is not a unit of length, as napari's default "pixel", the sizes have no
+        physical meaning.
+    """
+    parsed = layer_axes(layer, axes)
+    ndim = parsed.ndim - int(_is_rgb(layer))
+    linear = linear_part(layer.scale, layer.rotate, layer.shear)
+    world = np.asarray(layer.affine.linear_matrix, dtype=np.float64) @ linear
+    units = tuple(getattr(layer, "units", None) or ("pixel",) * ndim)
+    sizes = {
+        letter: (float(np.linalg.norm(world[:, axis])), unit_name(str(units[axis])) or str(units[axis]))
+        for axis, letter in enumerate(parsed.letters[:ndim])
+        if letter in "ZYX"
+    }
+    return in_one_unit(sizes)
+
+
+def copy_contrast_range(source: Any, target: Any) -> None:
+    """Copy the range of the contrast slider, which layer data cannot contain.
+
+    Parameters
+    ----------
+    source : napari Image layer
+        The layer that was upscaled.
+    target : napari Image layer
+        The layer of the result, which is changed.
+    """
+    target.contrast_limits_range = list(source.contrast_limits_range)
+
+
+def _factors(
+    layer: Any, axes: Axes, shape: tuple[int, ...], factor: float | tuple[float, float], *, whole: bool
+) -> Vector:
+    if len(shape) != axes.ndim:
+        raise InputError(
+            f"The result has {len(shape)} dimensions, but the layer {_named(layer)} has {axes.ndim}: keep all axes."
+        )
+    ndim = axes.ndim - int(_is_rgb(layer))
+    if not whole:
+        factors = np.ones(ndim)
+        factors[[axes.y, axes.x]] = factor
+        return factors
+    if isinstance(factor, tuple):
+        raise InputError("Two factors do not define the first pixel of the result: give its origin as well.")
+    expected = axes.upscaled_shape(factor)
+    for axis, (length, nominal) in enumerate(zip(shape, expected, strict=True)):
+        # A network may round a fractional length in the other direction; a larger difference is another image.
+        if abs(length - nominal) > (1 if axis in (axes.y, axes.x) and factor % 1 else 0):
+            raise InputError(
+                f"The result has the shape {shape}, but the layer {_named(layer)} at x{factor:g} has {expected}: "
+                "give the first pixel of the crop as origin if it is a part of the layer."
+            )
+    return np.array(shape[:ndim], dtype=np.float64) / np.array(axes.shape[:ndim], dtype=np.float64)
+
+
+def _appearance(layer: Any) -> dict[str, Any]:
+    # The properties depend on the version of napari: only those of the source are passed to the constructor.
+    appearance = {
+        key: copy.copy(getattr(layer, key)) for key in _APPEARANCE if key != "colormap" and hasattr(layer, key)
+    }
+    if hasattr(layer, "colormap"):
+        appearance["colormap"] = layer.colormap
+    if getattr(layer, "contrast_limits", None) is not None:
+        appearance["contrast_limits"] = [float(limit) for limit in layer.contrast_limits]
+    if getattr(layer, "axis_labels", None):
+        appearance["axis_labels"] = tuple(layer.axis_labels)
+    return appearance
+
+
+def _planes(layer: Any, factors: Vector, origin: Vector) -> dict[str, Any]:
+    """Move slicing and clipping planes, which are in pixels of the displayed axes, by default the last three."""
+    displayed = list(getattr(getattr(layer, "_slice_input", None), "displayed", ()))
+    if len(displayed) != 3:
+        displayed = list(range(max(0, len(factors) - 3), len(factors)))
+    factor, first = np.ones(3), np.zeros(3)
+    factor[3 - len(displayed) :], first[3 - len(displayed) :] = factors[displayed], origin[displayed]
+    moved: dict[str, Any] = {}
+    if hasattr(layer, "plane"):
+        moved["plane"] = _moved_plane(layer.plane, factor, first)
+    if hasattr(layer, "experimental_clipping_planes"):
+        clipping = layer.experimental_clipping_planes
+        moved["experimental_clipping_planes"] = [_moved_plane(plane, factor, first) for plane in clipping]
+    return moved
+
+
+def _moved_plane(plane: Any, factor: Vector, origin: Vector) -> dict[str, Any]:
+    position = np.asarray(plane.position, dtype=np.float64)
+    # A normal is perpendicular to directions in the plane, so its components are divided by the factors.
+    normal = np.asarray(plane.normal, dtype=np.float64) / factor
+    length = float(np.linalg.norm(normal))
+    moved: dict[str, Any] = {
+        "position": tuple((factor * (position - origin + 0.5) - 0.5).tolist()),
+        "normal": tuple((normal / length).tolist()),
+    }
+    # Only a clipping plane can be disabled, and only a slicing plane has a thickness.
+    if hasattr(plane, "enabled"):
+        moved["enabled"] = bool(plane.enabled)
+    if hasattr(plane, "thickness"):
+        moved["thickness"] = float(plane.thickness) / length
+    return moved
+
+
+def _copied(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+    copied: dict[str, Any] = {}
+    for key, value in (metadata or {}).items():
+        try:
+            copied[key] = copy.deepcopy(value)
+        except Exception:
+            # An open file or a lock cannot be copied, each with an error of its own. It is shared instead.
+            copied[key] = value
+    return copied
+
+
+def _is_rgb(layer: Any) -> bool:
+    return bool(getattr(layer, "rgb", False))
+
+
+def _named(layer: Any) -> str:
+    return f'"{getattr(layer, "name", type(layer).__name__)}"'

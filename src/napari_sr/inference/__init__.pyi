@@ -1,0 +1,17 @@
+from .array import upscale as upscale
+from .compute.device import available_devices as available_devices
+from .estimate import Estimate as Estimate
+from .estimate import estimate_region as estimate_region
+from .estimate import learn_speed as learn_speed
+from .job import Job as Job
+from .job import Result as Result
+from .layer import LayerResult as LayerResult
+from .layer import run_layer as run_layer
+from .layer import upscale_layer as upscale_layer
+from .layer_input import LayerInput as LayerInput
+from .layer_input import layer_intensity as layer_intensity
+from .layer_input import prepare_layer as prepare_layer
+from .report import Report as Report
+from .script import as_script as as_script
+from .speed import known_speed as known_speed
+from .speed import measure_speed as measure_speed

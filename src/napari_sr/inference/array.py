@@ -1,0 +1,133 @@
+"""Upscaling of an array to a larger array with the same dtype and axes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+from napari_sr.config import load_settings
+from napari_sr.conversion import Memory
+from napari_sr.imaging.as_image import as_image
+from napari_sr.imaging.axes import WritableArray
+from napari_sr.imaging.intensity_spec import IntensitySpec
+from napari_sr.imaging.part import Part
+from napari_sr.inference.job import Job
+from napari_sr.progress import Cancel, Progress
+from napari_sr.settings import Tiling
+from napari_sr.zoo.catalog import as_model
+from napari_sr.zoo.model import Model
+
+
+def upscale(
+    image: Any,
+    model: Model | str | os.PathLike[str],
+    axes: str | None = None,
+    *,
+    device: str | None = None,
+    precision: str | None = None,
+    tiling: Tiling = "exact",
+    memory: Memory | str | None = None,
+    self_ensemble: bool = False,
+    batch: int | Literal["auto"] = "auto",
+    intensity: IntensitySpec = "auto",
+    target: float | str | None = None,
+    part: Part | None = None,
+    pixel_size: Mapping[str, float] | None = None,
+    unit: str | None = None,
+    out: WritableArray | str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+) -> NDArray[Any]:
+    """Upscale an image.
+
+    Parameters
+    ----------
+    image : array-like
+        The image: a numpy array; a dask or zarr array, which is read plane by plane; an xarray DataArray; the result of
+        `read_image`; or whatever numpy converts to an array of integers, floats or bools. It is not changed.
+    model : Model, str or Path
+        A model, the name of one (see `list_models`), or the path of a model file or checkpoint.
+    axes : str, optional
+        A letter of T, C, Z, Y, X for each dimension, in any order; a last C of size 3 or 4 is RGB(A), any other C
+        counts as separate channels. By default those of the file, or the dimensions of the DataArray if they are t, c,
+        z, y and x; or else (Y, X), (Z, Y, X), (C, Z, Y, X), (T, C, Z, Y, X), or RGB(A) where the last axis is 3 or 4.
+    device : str, optional
+        Device that computes: auto, cpu, cuda, cuda:1 and so on, or mps. By default that of the settings file, or else
+        "auto", which takes a GPU where there is one.
+    precision : {"auto", "float32", "bfloat16", "float16"}, optional
+        Number format of the computation; float32 is exact, 16 bit is faster on graphics cards. By default that of the
+        settings file, or else "auto": float32, but float16 on a GPU for 8-bit images where the model's card states
+        that it is as good.
+    tiling : {"exact", "overlap", "none"} or Overlap, default "exact"
+        How a plane is cut to fit into memory: exact streams its rows, overlap uses tiles, none does not cut. "exact"
+        gives the pixels of the whole plane in one piece; "overlap" is ``Overlap()``. A network that cannot be streamed
+        uses overlapping tiles instead of "exact".
+    memory : int or str, optional
+        Memory in bytes that exact tiling may use on the device, besides image and result; such as 2GiB. By default
+        that of the settings file, or else "auto", which measures the free memory.
+    self_ensemble : bool, default False
+        Average the results of the 8 flips and turns of the image: slightly more faithful, 8 times the work.
+    batch : int or "auto", default "auto"
+        Number of planes of a stack that are computed together; auto, or 1 or more.
+    intensity : {"auto", "dtype", "percentile", "contrast"}, Percentiles or (float, float), default "auto"
+        Values of the image that stand for black and white: auto, dtype, percentile, contrast, or two values. They are
+        chosen once for the whole image. Values outside are not clipped, and the mapping is undone in the result.
+    target : float or str, optional
+        Size of the result if not the model's own: a factor such as 2.5, or a pixel size such as 0.05 um. The network's
+        result is resized to it, bicubic and antialiased, to the nearest whole number of pixels.
+    part : Part, optional
+        The part of the image to upscale; by default all. With exact tiling its pixels are those of the whole result.
+    pixel_size : mapping of str to float, optional
+        Pixel size of the image by axis letter, such as ``{"Y": 0.1, "X": 0.1}``, for a target that is a pixel size and
+        for a store.
+    unit : str, optional
+        Unit of `pixel_size`, such as "um".
+    out : array, str or Path, optional
+        Destination: an array of the result's shape and dtype (numpy, memory-mapped, zarr), or the path of an OME-Zarr
+        store that does not exist yet (such as "result.ome.zarr"). By default an array in memory.
+    progress : callable, optional
+        Called as ``progress(done, total)`` after every piece of work.
+    cancel : callable, optional
+        Called before every layer of the network; returning True ends the work with `Cancelled`.
+
+    Returns
+    -------
+    array
+        The upscaled image, with the dtype and axes of `image`: a numpy array, the array given as `out`, or a lazy view
+        of the finest level of the store.
+
+    Raises
+    ------
+    InputError
+        If image, axes or settings do not fit, or the result does not fit into memory. Nothing is computed then.
+    CheckpointError
+        If the model cannot be loaded.
+    Cancelled
+        If `cancel` returned True.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_sr as sr
+    >>> stack = np.random.default_rng(0).integers(0, 4096, (3, 16, 20), np.uint16)
+    >>> sr.upscale(stack, "srcnn-x2", axes="ZYX", device="cpu").shape
+    (3, 32, 40)
+    """
+    read = as_image(image, axes, pixel_size, unit)
+    settings = load_settings(
+        device=device,
+        precision=precision,
+        tiling=tiling,
+        memory=memory,
+        self_ensemble=self_ensemble,
+        batch=batch,
+        intensity=intensity,
+        target=target,
+    )
+    result: NDArray[Any] = (
+        Job(as_model(model), settings).run(read, part=part, out=out, progress=progress, cancel=cancel).data
+    )
+    return result

@@ -1,0 +1,1 @@
+"""Computation of planes on a device: exact streaming, overlapping tiles, memory and precision."""

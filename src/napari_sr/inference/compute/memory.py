@@ -1,0 +1,206 @@
+"""Free memory, and the size of the strips and bands that fit into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+import psutil
+import torch
+
+from napari_sr.errors import InputError
+from napari_sr.inference.compute.streaming.memory_model import peak_per_column
+from napari_sr.inference.compute.streaming.plan import StreamPlan
+
+#: Fraction of the free memory that a job may use; the rest is for the image, the result and other programs.
+FRACTION = {"cpu": 0.5, "cuda": 0.8, "mps": 0.6}
+
+#: Heights of strips, in rows. The highest one that fits is used, and an image of fewer rows is a single strip. On a
+#: CPU all heights from 32 rows on were measured to be about equally fast (docs/performance.md); the heights for a GPU
+#: are not measured.
+STRIPS = {"cpu": (320, 128, 64, 32, 16, 8, 4, 2, 1), "cuda": (1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1)}
+
+#: Height below which a strip is too small to be fast. Bands of columns are preferred to lower strips.
+LEAST_STRIP = 8
+
+#: Safety factor over the predicted memory of the rows, for the workspace of kernels and for fragmentation (2.3 was the
+#: largest ratio measured, docs/performance.md), and bytes that are used at any width.
+SAFETY = 2.4
+OVERHEAD = {"cpu": 48 * 2**20}
+
+#: Largest input window of a step on a CPU, in bytes. Blocks of about this size and more are requested from the system
+#: page by page each time by the C library (from 32 MiB on), and higher strips were measured to be no faster.
+LARGEST_WINDOW = 32 * 2**20
+
+#: Largest number of elements of a tensor that Metal accepts.
+MOST_NUMBERS_MPS = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The division of a plane into strips and bands.
+
+    Parameters
+    ----------
+    strip : int
+        Height of a strip, in rows of the image.
+    band : int
+        Width of a band, in columns of the image.
+    margin : int
+        Columns on each side of a band that are computed and cut off, so that the band is exact; 0 where the whole width
+        fits.
+    peak : int
+        Predicted memory, in bytes.
+    """
+
+    strip: int
+    band: int
+    margin: int
+    peak: int
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the free memory of a device.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device.
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
+    if device.type == "cuda":
+        # Memory that torch has reserved and does not use is available too.
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0] + cached)
+    if device.type == "mps":
+        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    return free_memory_of_host()
+
+
+def free_memory_of_host() -> int:
+    """Return the free main memory.
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
+    return int(psutil.virtual_memory().available)
+
+
+def budget(memory: object, device: torch.device) -> int:
+    """Return the memory that a job may use on a device.
+
+    Parameters
+    ----------
+    memory : int or "auto"
+        Bytes, 1 or more; "auto" is a fraction of the free memory.
+    device : torch.device
+        The device.
+
+    Returns
+    -------
+    int
+        Bytes.
+
+    Raises
+    ------
+    InputError
+        If `memory` is neither "auto" nor a positive number of bytes.
+    """
+    if memory == "auto":
+        return int(free_memory(device) * FRACTION.get(device.type, 0.5))
+    if isinstance(memory, bool) or not isinstance(memory, int) or memory <= 0:
+        raise InputError(f'The memory {memory!r} is not valid: give a number of bytes, 1 or more, or "auto".')
+    return memory
+
+
+def cut_plane(
+    plan: StreamPlan,
+    channels: int,
+    rows: int,
+    columns: int,
+    *,
+    radius: int,
+    alignment: int,
+    item: int,
+    budget: int,
+    device: torch.device,
+    highest: int | None = None,
+) -> Cut:
+    """Choose the height of strips, and the width of bands where the whole width does not fit.
+
+    Parameters
+    ----------
+    plan : StreamPlan
+        The steps of the network.
+    channels : int
+        Channels of the image.
+    rows, columns : int
+        Size of the plane, in pixels; rows along its longer axis.
+    radius, alignment : int
+        Receptive radius and alignment of the network, in pixels.
+    item : int
+        Bytes of a number.
+    budget : int
+        Bytes that may be used.
+    device : torch.device
+        Device that computes; Metal limits the size of a tensor.
+    highest : int, optional
+        Largest height of a strip, after a device ran out of memory.
+
+    Returns
+    -------
+    Cut
+        The highest strip that fits with the whole width, or else bands with exact margins. If nothing fits, the
+        smallest cut: the prediction has a safety factor, so it may still work.
+
+    Notes
+    -----
+    A band of b columns costs (b + 2 radius) / b times the work of the whole width, so bands are as wide as the
+    budget allows.
+    """
+    heights = STRIPS["cpu" if device.type == "cpu" else "cuda"]
+    allowed = [s for s in heights if highest is None or s <= highest]
+    least = min(LEAST_STRIP, allowed[0])
+
+    counts = plan.channels(channels)
+    largest = max(c * float(r) ** 2 for c, r in zip(counts, plan.rates, strict=True))
+    overhead = OVERHEAD.get(device.type, 0)
+    if device.type == "cpu":
+        window = item * columns * max(sum(counts[tensor] for tensor in step.inputs) for step in plan.steps)
+        allowed = [s for s in allowed if s <= least or min(s, rows) * window <= LARGEST_WINDOW]
+
+    def bytes_of(strip: int, width: int) -> int:
+        return overhead + ceil(SAFETY * item * width * peak_per_column(plan, channels, rows, min(strip, rows), radius))
+
+    def widest_of(strip: int) -> int:
+        """Columns that fit."""
+        available = max(0, budget - overhead)
+        widest = int(available / (SAFETY * item * peak_per_column(plan, channels, rows, min(strip, rows), radius)))
+        # The division may round down where the multiplication does not.
+        widest += bytes_of(strip, widest + 1) <= budget
+        if device.type == "mps":
+            widest = min(widest, int(MOST_NUMBERS_MPS / (largest * (strip + 2 * radius))))
+        return widest
+
+    for strip in allowed:
+        if strip >= least and widest_of(strip) >= columns:
+            return Cut(min(strip, rows), columns, 0, bytes_of(strip, columns))
+    margin = -(-radius // alignment) * alignment
+    strip = next((s for s in allowed if s <= LEAST_STRIP), allowed[-1])
+    narrowest = -(-max(16, margin) // alignment) * alignment
+    widest = widest_of(strip)
+    if widest < narrowest + 2 * margin:
+        # The band would consist mostly of margins: with lower strips it can be wider.
+        strip = allowed[-1]
+        widest = widest_of(strip)
+        narrowest = -(-16 // alignment) * alignment
+    if widest >= columns:
+        return Cut(min(strip, rows), columns, 0, bytes_of(strip, columns))
+    band = max(narrowest, (widest - 2 * margin) // alignment * alignment)
+    return Cut(strip, min(band, columns), margin, bytes_of(strip, min(columns, band + 2 * margin)))

@@ -1,0 +1,304 @@
+"""Inference of planes on a device: streamed exactly, in overlapping tiles, or each plane whole."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from napari_sr.conversion import Memory
+from napari_sr.errors import Cancelled, InputError
+from napari_sr.inference.compute.device import ieee_float32
+from napari_sr.inference.compute.exact import BlockSource, ExactStream, Sink
+from napari_sr.inference.compute.memory import budget
+from napari_sr.inference.compute.streaming.dihedral import DIHEDRALS, Dihedral
+from napari_sr.inference.compute.streaming.plan import NotStreamable, StreamPlan, plan_stream
+from napari_sr.inference.compute.streaming.step import BOUNDING
+from napari_sr.inference.compute.tiles import AxisTile, axis_tiles
+from napari_sr.settings import Overlap, Tiling
+
+PieceDone = Callable[[int, int], None]
+
+
+class PlaneRunner:
+    """A network on a device, applied to planes of any size.
+
+    Parameters
+    ----------
+    network : nn.Module
+        A network of `napari_sr.networks` in evaluation mode; it is copied, not changed.
+    device : torch.device
+        Device that computes.
+    dtype : torch.dtype, default torch.float32
+        Number format of the computation: float32, bfloat16 or float16.
+    tiling : {"exact", "overlap", "none"} or Overlap, default "exact"
+        How planes are cut.
+    memory : int or "auto", default "auto"
+        Memory in bytes that exact tiling may use on the device.
+    self_ensemble : bool, default False
+        Average the results of the eight flips and turns of the image.
+    cancel : callable, optional
+        Called before every layer of the network; returning True ends the work with `Cancelled`.
+
+    Attributes
+    ----------
+    not_exact_because : str or None
+        Why overlapping tiles are used although exact tiling was requested; None where that is not so.
+    recomputed : int
+        Ranges of rows, or tiles, that were computed again in float32 because half precision overflowed.
+    strips : int
+        Strips of the result that were computed; 0 without exact tiling.
+    halved : int
+        How often the device ran out of memory and the strips were halved.
+
+    Raises
+    ------
+    InputError
+        If `memory` is not valid.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        tiling: Tiling = "exact",
+        *,
+        memory: Memory = "auto",
+        self_ensemble: bool = False,
+        cancel: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._source = network
+        self._ready: dict[torch.dtype, nn.Module] = {}
+        self._plans: dict[torch.dtype, StreamPlan] = {}
+        self._device, self._dtype, self._memory = device, dtype, memory
+        self._cancel = cancel
+        self._dihedrals = DIHEDRALS if self_ensemble else (Dihedral(),)
+        self._scale: int = network.scale  # type: ignore[assignment]
+        self._alignment: int = network.alignment  # type: ignore[assignment]
+        self.recomputed = self.strips = self.halved = 0
+        self.not_exact_because: str | None = None
+        self._overflowed = False
+        budget(memory, device)
+        self._overlap: Overlap | None = tiling if isinstance(tiling, Overlap) else None
+        self._exact: ExactStream | None = None
+        if tiling == "exact":
+            self._stream_or_tiles()
+        elif tiling == "overlap":
+            self._overlap = Overlap()
+
+    def run(
+        self,
+        source: BlockSource,
+        batch: int,
+        height: int,
+        width: int,
+        sink: Sink,
+        progress: PieceDone = lambda done, total: None,
+    ) -> None:
+        """Apply the network to a batch of planes of one size.
+
+        Parameters
+        ----------
+        source : callable
+            ``source(top, bottom, left, right)`` returns a block of the planes, shape (batch, C, rows, columns),
+            float32, in the range of values of the network.
+        batch : int
+            Number of planes.
+        height, width : int
+            Size of the planes, in pixels.
+        sink : callable
+            ``sink(top, left, part)`` receives the blocks of the result, shape (batch, C', rows, columns), float32, each
+            pixel once.
+        progress : callable, optional
+            Called as ``progress(done, total)`` after every block.
+
+        Raises
+        ------
+        Cancelled
+            If `cancel` returned True.
+        InputError
+            If the device has too little memory for the smallest block.
+        """
+        with torch.inference_mode(), ieee_float32():
+            if self._alignment > 1 and len(self._dihedrals) > 1:
+                # Padded to whole groups once, so that all members of the self-ensemble have the same groups.
+                s = self._scale
+                source, sink = _padded_source(source, height, width), _cropping_sink(sink, s * height, s * width)
+                height, width = (-(-n // self._alignment) * self._alignment for n in (height, width))
+            if self._exact is not None:
+                self._run_exact(self._exact, source, batch, height, width, sink, progress)
+            elif self._overlap is not None:
+                self._run_tiles(self._overlap, source, height, width, sink, progress)
+            else:
+                sink(0, 0, self._piece(source(0, height, 0, width)))
+                progress(1, 1)
+
+    @property
+    def tiling(self) -> str:
+        """Description of the tiling in use, such as "exact, 64 rows at a time"."""
+        if self._exact is not None:
+            cut = self._exact.cut
+            if cut is None:
+                return "exact"
+            bands = f", {cut.band} columns at a time" if cut.margin else ""
+            return f"exact, {cut.strip} rows at a time{bands}"
+        if self._overlap is not None:
+            return f"tiles of {self._overlap.tile} pixels with {self._overlap.overlap} of overlap"
+        return "each plane whole"
+
+    @property
+    def peak(self) -> int | None:
+        """Predicted memory of the stream in bytes; None before the first plane and without exact tiling."""
+        return self._exact.peak if self._exact is not None and self._exact.cut is not None else None
+
+    def _stream_or_tiles(self) -> None:
+        try:
+            plan = self._plan(self._dtype)
+        except NotStreamable as reason:
+            self._overlap = Overlap()
+            self.not_exact_because = str(reason)
+            return
+        self._exact = ExactStream(
+            plan=plan,
+            float32_plan=lambda: self._plan(torch.float32),
+            device=self._device,
+            dtype=self._dtype,
+            scale=self._scale,
+            radius=int(self._source.receptive_radius),  # type: ignore[arg-type]
+            alignment=self._alignment,
+            channels=int(self._source.in_channels),  # type: ignore[arg-type]
+            dihedrals=self._dihedrals,
+            budget=lambda: budget(self._memory, self._device),
+            before_step=self._check_cancel,
+        )
+
+    def _run_exact(
+        self,
+        exact: ExactStream,
+        source: BlockSource,
+        batch: int,
+        height: int,
+        width: int,
+        sink: Sink,
+        progress: PieceDone,
+    ) -> None:
+        exact.run(source, batch, height, width, sink, progress)
+        self.recomputed, self.strips, self.halved = exact.recomputed, exact.strips, exact.halved
+
+    def _run_tiles(
+        self, overlap: Overlap, source: BlockSource, height: int, width: int, sink: Sink, progress: PieceDone
+    ) -> None:
+        """Compute one row of tiles after the other; the seam of two rows is held until both are there."""
+        s = self._scale
+        rows, columns = (axis_tiles(n, overlap, self._alignment) for n in (height, width))
+        shared: Tensor | None = None
+        for n, row in enumerate(rows):
+            band: Tensor | None = None
+            for m, column in enumerate(columns):
+                part = self._tile(source, row, column)
+                if band is None:
+                    band = part.new_zeros((*part.shape[:2], s * (row.keep_stop - row.keep_start), s * width))
+                band[..., s * column.keep_start : s * column.keep_stop] += part
+                progress(n * len(columns) + m + 1, len(rows) * len(columns))
+            assert band is not None
+            if shared is not None:
+                band[:, :, : shared.shape[2]] += shared
+            done = s * ((rows[n + 1].keep_start if n + 1 < len(rows) else height) - row.keep_start)
+            sink(s * row.keep_start, 0, band[:, :, :done])
+            shared = band[:, :, done:]
+
+    def _tile(self, source: BlockSource, row: AxisTile, column: AxisTile) -> Tensor:
+        """Compute a tile, cut off its margins, and multiply it by its weights."""
+        s = self._scale
+        tile = self._piece(source(row.start, row.stop, column.start, column.stop))
+        inner = tile[
+            :,
+            :,
+            s * (row.keep_start - row.start) : s * (row.keep_stop - row.start),
+            s * (column.keep_start - column.start) : s * (column.keep_stop - column.start),
+        ]
+        down, across = (torch.from_numpy(axis.weights(s)) for axis in (row, column))
+        return inner * down[:, None] * across[None, :]
+
+    def _piece(self, piece: Tensor) -> Tensor:
+        """Compute one block; again in float32 if half precision overflowed."""
+        self._overflowed = False
+        out = self._compute(piece, self._dtype)
+        if self._dtype != torch.float32 and (self._overflowed or not bool(torch.isfinite(out).all())):
+            self.recomputed += 1
+            out = self._compute(piece, torch.float32)
+        return out
+
+    def _compute(self, piece: Tensor, dtype: torch.dtype) -> Tensor:
+        self._check_cancel()
+        network = self._network(dtype)
+        try:
+            x = piece.to(self._device, dtype)
+            total: Tensor | None = None
+            for dihedral in self._dihedrals:
+                out = dihedral.undo(network(dihedral.apply(x).contiguous(memory_format=torch.channels_last))).float()
+                total = out if total is None else total + out
+            assert total is not None
+            return (total / len(self._dihedrals)).cpu()
+        except torch.OutOfMemoryError as error:
+            remedy = "a smaller tile" if self._overlap else "the tiling exact"
+            raise InputError(
+                f"The memory of {self._device} is too small for a block of {piece.shape[2]} x {piece.shape[3]} pixels: "
+                f"choose {remedy}, or another device."
+            ) from error
+
+    def _check_cancel(self) -> None:
+        if self._cancel():
+            raise Cancelled("The work was cancelled; nothing was changed.")
+
+    def _plan(self, dtype: torch.dtype) -> StreamPlan:
+        if dtype not in self._plans:
+            self._plans[dtype] = plan_stream(self._network(dtype))
+        return self._plans[dtype]
+
+    def _network(self, dtype: torch.dtype) -> nn.Module:
+        """Copy the network to the device, once per number format, with a check for cancellation before every layer."""
+        if dtype not in self._ready:
+            ready = copy.deepcopy(self._source).to(self._device, dtype).eval().requires_grad_(False)
+            # The annotations of torch lack this form of `to`.
+            ready = ready.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            for module in ready.modules():
+                if not list(module.children()):
+                    module.register_forward_pre_hook(self._hook)
+                if dtype == torch.float16 and isinstance(module, BOUNDING):
+                    module.register_forward_pre_hook(self._watch)
+            self._ready[dtype] = ready
+        return self._ready[dtype]
+
+    def _watch(self, _module: nn.Module, inputs: Any) -> None:
+        """Note an infinity in the input of a layer whose output is finite."""
+        self._overflowed = self._overflowed or not bool(torch.isfinite(inputs[0]).all())
+
+    def _hook(self, _module: nn.Module, _inputs: Any) -> None:
+        self._check_cancel()
+
+
+def _padded_source(source: BlockSource, height: int, width: int) -> BlockSource:
+    """A source that repeats its last row and column beyond its size."""
+
+    def padded(top: int, bottom: int, left: int, right: int) -> Tensor:
+        part = source(min(top, height - 1), min(bottom, height), min(left, width - 1), min(right, width))
+        below, beside = bottom - top - part.shape[2], right - left - part.shape[3]
+        return nn.functional.pad(part, (0, beside, 0, below), mode="replicate") if below or beside else part
+
+    return padded
+
+
+def _cropping_sink(sink: Sink, height: int, width: int) -> Sink:
+    """A sink that discards pixels beyond a size."""
+
+    def crop(top: int, left: int, part: Tensor) -> None:
+        inside = part[:, :, : max(0, height - top), : max(0, width - left)]
+        if inside.numel():
+            sink(top, left, inside)
+
+    return crop

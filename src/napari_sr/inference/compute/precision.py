@@ -1,0 +1,114 @@
+"""Measurement of the error of half precision against float32, for one network."""
+
+from __future__ import annotations
+
+import copy
+from math import inf, log10
+from typing import Literal
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from napari_sr.inference.compute.device import ieee_float32
+from napari_sr.samples import SAMPLES, load_sample
+from napari_sr.zoo.card import Card
+
+Half = Literal["float16", "bfloat16"]
+
+#: Side of the crops of the sample images that are measured, in pixels.
+SIDE = 64
+
+
+def measure_precision(
+    network: nn.Module,
+    card: Card,
+    device: torch.device | str = "cpu",
+    precisions: tuple[Half, ...] = ("float16", "bfloat16"),
+) -> dict[Half, float]:
+    """Measure the results of a network in half precision against those in float32.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The network of the model; it is copied, not changed.
+    card : Card
+        The card of the model: its channels and ranges.
+    device : torch.device or str, default "cpu"
+        Device that computes.
+    precisions : tuple of {"float16", "bfloat16"}, default ("float16", "bfloat16")
+        Formats to measure.
+
+    Returns
+    -------
+    dict of str to float
+        PSNR in decibel, with the width of the output range as peak, over the centers of the sample images of the
+        package, which are real micrographs; -inf where half precision overflowed.
+    """
+    low, high = card.intensity_range
+    crops = [low + (high - low) * crop for crop in _sample_crops(card.channels)]
+    exact = [_apply(network, crop, device, torch.float32) for crop in crops]
+    width = card.output_range[1] - card.output_range[0]
+    psnr: dict[Half, float] = {}
+    for name in precisions:
+        errors = [
+            (_apply(network, crop, device, getattr(torch, name)) - reference) / width
+            for crop, reference in zip(crops, exact, strict=True)
+        ]
+        mean_square = float(torch.stack([error.square().mean() for error in errors]).mean())
+        psnr[name] = round(_decibel(mean_square), 1)
+    return psnr
+
+
+_FLOAT16_PSNR: WeakKeyDictionary[nn.Module, dict[str, float]] = WeakKeyDictionary()
+
+
+def float16_psnr(network: nn.Module, card: Card, device: torch.device) -> float:
+    """Measure float16 as `measure_precision` does, once for a network and type of device.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The network of the model.
+    card : Card
+        The card of the model.
+    device : torch.device
+        Device that computes.
+
+    Returns
+    -------
+    float
+        PSNR in decibel.
+    """
+    known = _FLOAT16_PSNR.setdefault(network, {})
+    if device.type not in known:
+        known[device.type] = measure_precision(network, card, device, ("float16",))["float16"]
+    return known[device.type]
+
+
+def _decibel(mean_square: float) -> float:
+    if not np.isfinite(mean_square):
+        return -inf
+    return -10 * log10(mean_square) if mean_square > 0 else inf
+
+
+def _sample_crops(channels: int) -> list[Tensor]:
+    """Centers of the sample images, (1, channels, SIDE, SIDE), from 0 to 1."""
+    crops = []
+    for name in SAMPLES:
+        image = load_sample(name).low
+        top, left = ((n - SIDE) // 2 for n in image.shape)
+        crop = image[max(top, 0) : max(top, 0) + SIDE, max(left, 0) : max(left, 0) + SIDE].astype(np.float32)
+        crop = (crop - crop.min()) / max(float(np.ptp(crop)), 1.0)
+        crops.append(torch.from_numpy(crop)[None, None].repeat(1, channels, 1, 1))
+    return crops
+
+
+@torch.inference_mode()
+def _apply(network: nn.Module, image: Tensor, device: torch.device | str, dtype: torch.dtype) -> Tensor:
+    """Apply a copy of the network to an image; return float32 on the CPU."""
+    copied = copy.deepcopy(network).to(device, dtype).eval()
+    with ieee_float32():
+        result: Tensor = copied(image.to(device, dtype)).float().cpu()
+    return result

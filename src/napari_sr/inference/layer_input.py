@@ -1,0 +1,196 @@
+"""The properties of a napari layer that a job needs, read on the main thread so that no other thread uses the layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_sr.imaging.axes import Axes, ImageArray
+from napari_sr.imaging.intensity import IntensityMap
+from napari_sr.imaging.napari_layer import (
+    CHANNEL_KEY,
+    check_layer,
+    finest_level,
+    layer_axes,
+    layer_pixel_size,
+    upscaled_layer,
+)
+from napari_sr.imaging.part import Part
+from napari_sr.imaging.target_size import parse_target
+from napari_sr.inference.job import Job
+from napari_sr.inference.region import Region
+from napari_sr.progress import Cancel
+
+
+@dataclass(frozen=True)
+class LayerSource:
+    """The origin of a layer's data.
+
+    Parameters
+    ----------
+    name : str, default ""
+        Name of the layer.
+    path : str, optional
+        Absolute path of the file; None for a layer without a file.
+    channel : (int, int), optional
+        Axis of the channels and number of the channel, if the layer is one channel of the file.
+    """
+
+    name: str = ""
+    path: str | None = None
+    channel: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class LayerInput:
+    """The properties of a layer that a job needs.
+
+    Parameters
+    ----------
+    image : array
+        The finest level of the layer's data.
+    region : Region
+        The pixels that are read and computed.
+    contrast_limits : (float, float)
+        Contrast limits of the layer.
+    kwargs : dict
+        Keyword arguments of ``napari.layers.Image`` for the result: position and appearance.
+    part : Part, optional
+        The part of the layer that is upscaled; by default all.
+    maps : mapping of (int or None) to IntensityMap, optional
+        Intensity maps of the whole layer, if they have been chosen.
+    pixel_size : dict of str to float, optional
+        Pixel size of the layer by axis letter.
+    unit : str, optional
+        Unit of `pixel_size`.
+    source : LayerSource, optional
+        The origin of the layer's data.
+    """
+
+    image: ImageArray
+    region: Region
+    contrast_limits: tuple[float, float]
+    kwargs: dict[str, Any]
+    part: Part | None = None
+    maps: Mapping[int | None, IntensityMap] | None = None
+    pixel_size: dict[str, float] = field(default_factory=dict)
+    unit: str | None = None
+    source: LayerSource = field(default_factory=LayerSource)
+
+    @property
+    def axes(self) -> Axes:
+        """Axes of the whole layer."""
+        return self.region.axes
+
+
+def prepare_layer(
+    job: Job,
+    layer: Any,
+    axes: str | None = None,
+    part: Part | None = None,
+    maps: Mapping[int | None, IntensityMap] | None = None,
+) -> LayerInput:
+    """Read the properties of a layer that a job needs; to be called on the main thread.
+
+    Parameters
+    ----------
+    job : Job
+        The job that is applied to the layer later.
+    layer : napari.layers.Image
+        The layer, which is not changed.
+    axes : str, optional
+        A letter of T, C, Z, Y, X for each dimension of the layer's data; by default the last two are Y and X, or the
+        two before the colors of RGB(A).
+    part : Part, optional
+        The part of the layer to upscale; by default all.
+    maps : mapping of (int or None) to IntensityMap, optional
+        Intensity maps of the layer, from `layer_intensity` with the same intensity setting; by default they are chosen
+        when the job runs.
+
+    Returns
+    -------
+    LayerInput
+        The layer, for `run_layer`.
+
+    Raises
+    ------
+    InputError
+        If the layer is not an image layer or is empty, axes or part do not fit, or the target of the job is a pixel
+        size and the layer has none.
+    """
+    check_layer(layer)
+    image = finest_level(layer)
+    parsed = layer_axes(layer, axes)
+    pixel_size, unit = layer_pixel_size(layer, parsed)
+    region = job.region(parsed, part, pixel_size=pixel_size, unit=unit)
+    # An array of the result's shape that needs no memory: the position of the result depends on the shape only.
+    shape = np.broadcast_to(np.zeros((), image.dtype), region.shape)
+    factors = (region.rows.factor, region.columns.factor)
+    name = f"{layer.name} · {result_name(job)}"
+    _, kwargs, _ = upscaled_layer(layer, shape, factors, name=name, axes=parsed, origin=region.origin)
+    low, high = layer.contrast_limits
+    limits = float(low), float(high)
+    return LayerInput(image, region, limits, kwargs, part, maps, pixel_size, unit, _source(layer))
+
+
+def layer_intensity(job: Job, prepared: LayerInput, *, cancel: Cancel | None = None) -> dict[int | None, IntensityMap]:
+    """Choose the intensity maps of a whole layer; may be called on any thread.
+
+    Parameters
+    ----------
+    job : Job
+        The job that is applied to the layer later.
+    prepared : LayerInput
+        The layer, from `prepare_layer`.
+    cancel : callable, optional
+        Called before each plane is read; returning True ends the work with `Cancelled`.
+
+    Returns
+    -------
+    dict of (int or None) to IntensityMap
+        The map of each separate channel by its number, or of the whole layer by None. Valid while the values of the
+        layer and the intensity setting of the job are unchanged.
+
+    Raises
+    ------
+    InputError
+        If the intensity does not fit the layer.
+    Cancelled
+        If `cancel` returned True.
+    """
+    return job.intensity_maps(prepared.image, prepared.axes, prepared.contrast_limits, cancel=cancel)
+
+
+def result_name(job: Job) -> str:
+    """Return the name of the results of a job.
+
+    Parameters
+    ----------
+    job : Job
+        The job.
+
+    Returns
+    -------
+    str
+        Family of the model, factor or target, and alpha, such as "ESRGAN x4 a=0.80" or "ESRGAN 0.05 µm".
+    """
+    model, target = job.model, job.settings.target
+    size = f"x{model.scale}" if target is None else str(parse_target(target))
+    images = " of images" if model.mixing == "images" else ""
+    mixed = f" a={model.alpha:.2f}{images}" if model.card.endpoints else ""
+    return f"{model.card.family.upper()} {size}{mixed}"
+
+
+def _source(layer: Any) -> LayerSource:
+    """Return the origin of a layer's data, with an absolute path: the current folder may change later."""
+    path = getattr(getattr(layer, "source", None), "path", None)
+    channel = dict(layer.metadata).get(CHANNEL_KEY)
+    return LayerSource(
+        str(layer.name),
+        None if path is None else str(Path(path).absolute()),
+        None if channel is None else (int(channel[0]), int(channel[1])),
+    )

@@ -1,0 +1,1 @@
+"""Destinations of a result: memory, an array, or an OME-Zarr store."""

@@ -1,0 +1,103 @@
+"""The destination of a result: memory, an array of the caller, or an OME-Zarr store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_sr.errors import InputError
+from napari_sr.imaging.axes import Axes, WritableArray
+from napari_sr.inference.compute.memory import free_memory_of_host
+from napari_sr.inference.output.ome_zarr import StorePlace, new_store, open_store
+from napari_sr.progress import Cancel
+
+
+@dataclass
+class Destination:
+    """The destination of a result.
+
+    Parameters
+    ----------
+    array : array
+        The array to write to. After a store is finished: a lazy view of its finest level.
+    levels : list of array
+        All levels of a finished store, the finest first; empty otherwise.
+    """
+
+    array: Any
+    levels: list[Any]
+
+
+@contextmanager
+def destination(
+    out: WritableArray | str | Path | None,
+    axes: Axes,
+    dtype: Any,
+    place: StorePlace | None = None,
+    *,
+    overwrite: bool = False,
+    cancel: Cancel = lambda: False,
+) -> Iterator[Destination]:
+    """Provide the destination of a result.
+
+    Parameters
+    ----------
+    out : array, str, Path or None
+        An array of the result's shape and dtype, the path of an OME-Zarr store, or None for memory.
+    axes : Axes
+        Axes of the result.
+    dtype : dtype
+        Data type of the result.
+    place : StorePlace, optional
+        Name, pixel size and position of the result in a store; by default pixels of size 1 without a unit.
+    overwrite : bool, default False
+        Whether an existing store is replaced.
+    cancel : callable, optional
+        Called while the coarser levels of a store are computed; returning True ends the work with `Cancelled`.
+
+    Yields
+    ------
+    Destination
+        The destination. A store is renamed from a temporary name on exit; after an error nothing remains of it.
+
+    Raises
+    ------
+    InputError
+        If the result does not fit into memory, the array does not fit the result, or the store exists already.
+    Cancelled
+        If `cancel` returned True.
+    """
+    if out is None:
+        yield Destination(_in_memory(axes.shape, dtype), [])
+    elif isinstance(out, str | Path):
+        path = Path(out)
+        with new_store(path, axes, dtype, place or StorePlace(), overwrite=overwrite, cancel=cancel) as finest:
+            target = Destination(finest, [])
+            yield target
+        store = open_store(path)
+        assert store is not None
+        target.levels, target.array = store.levels, store.levels[0]
+    else:
+        given = tuple(getattr(out, "shape", ())), np.dtype(getattr(out, "dtype", object))
+        if given != (axes.shape, np.dtype(dtype)):
+            raise InputError(
+                f"The array given as out is {given[0]} {given[1]} but the result is {axes.shape} {np.dtype(dtype)}: "
+                "give an array of that shape and dtype."
+            )
+        yield Destination(out, [])
+
+
+def _in_memory(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
+    needed, free = prod(shape) * np.dtype(dtype).itemsize, free_memory_of_host()
+    if needed > free:
+        raise InputError(
+            f"The result needs {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB of memory are free: "
+            "write it to disk (a name that ends in .zarr, or out='result.zarr' in Python), or choose a smaller part."
+        )
+    return np.empty(shape, dtype)

@@ -1,0 +1,286 @@
+"""OME-Zarr stores of results: multiscale arrays with axes, pixel size, unit and position.
+
+On disk the axes are in the order T, C, Z, Y, X that the format requires, and the colors of an RGB(A) image are
+channels. In Python an `AxisView` presents the array in the axis order of the image.
+
+References
+----------
+Next-generation file formats (NGFF) 0.5, https://ngff.openmicroscopy.org/0.5/, sections "multiscales" and "omero".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from napari_sr.errors import Cancelled, InputError
+from napari_sr.imaging.atomic import atomic_folder, restore_interrupted
+from napari_sr.imaging.axes import Axes, parse_axes
+from napari_sr.imaging.axis_view import AxisView
+from napari_sr.imaging.files.stores import STORE_KEY
+from napari_sr.imaging.pixel_size import METERS, SECONDS
+from napari_sr.progress import Cancel
+
+#: Largest side of a chunk along Y and X, in pixels.
+CHUNK = 1024
+
+_ORDER = "TCZYX"
+_KINDS = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
+_COLORS = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"), ("alpha", "FFFFFF"))
+
+
+@dataclass(frozen=True)
+class StorePlace:
+    """Name, pixel size, position and channels of an image in a store.
+
+    `scale`, `translate` and `units` have one item for each axis except the colors of RGB(A), in the axis order of the
+    image.
+
+    Parameters
+    ----------
+    name : str, default "image"
+        Name of the image.
+    scale : sequence of float, optional
+        Pixel size along each axis; by default 1.
+    translate : sequence of float, optional
+        Position of the center of the first pixel along each axis; by default 0.
+    units : sequence of str or None, optional
+        Unit of each axis; None or "pixel", which is stored as None, for an axis without one. By default none has one.
+    channels : sequence of mapping, optional
+        Entries of the separate channels in the attribute "omero", from `napari_sr.imaging.files.stores`; by default
+        none. They are written only, and not for RGB(A), whose colors have entries of their own.
+    """
+
+    name: str = "image"
+    scale: Sequence[float] = ()
+    translate: Sequence[float] = ()
+    units: Sequence[str | None] = ()
+    channels: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open store.
+
+    Parameters
+    ----------
+    levels : list of AxisView or zarr.Array
+        The arrays of all levels in the axis order of the image, the finest first.
+    axes : Axes
+        Axes of the finest level.
+    place : StorePlace
+        Name, pixel size and position of the finest level.
+    """
+
+    levels: list[Any]
+    axes: Axes
+    place: StorePlace = field(default_factory=StorePlace)
+
+
+@contextmanager
+def new_store(
+    path: Path,
+    axes: Axes,
+    dtype: Any,
+    place: StorePlace,
+    *,
+    overwrite: bool = False,
+    cancel: Cancel = lambda: False,
+) -> Iterator[AxisView]:
+    """Write an OME-Zarr store atomically: completely or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        Path of the store.
+    axes : Axes
+        Axes of the image.
+    dtype : dtype
+        Data type of the image.
+    place : StorePlace
+        Name, pixel size and position of the image.
+    overwrite : bool, default False
+        Whether an existing file or folder is replaced.
+    cancel : callable, optional
+        Called while the coarser levels are computed; returning True ends the work with `Cancelled`.
+
+    Yields
+    ------
+    AxisView
+        The finest level in the axis order of the image, to be filled. On exit the coarser levels are computed from it.
+
+    Raises
+    ------
+    InputError
+        If the store exists and `overwrite` is False, or its folder does not exist.
+    Cancelled
+        If `cancel` returned True; nothing remains on disk then.
+
+    Notes
+    -----
+    Each level is the average of 2 x 2 pixels of the one before, down to planes of at most 1024 pixels a side.
+    """
+    if not path.parent.is_dir():
+        raise InputError(f"There is no folder {path.parent} to write {path.name} in: create it first.")
+    restore_interrupted(path)
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} exists already: choose another name, or delete it first.")
+    letters = "".join(letter for letter in _ORDER if letter in axes.letters)
+    on_disk = Axes(letters, tuple(axes.shape[axes.letters.index(letter)] for letter in letters))
+    chunks = tuple(min(n, CHUNK) if a in "YX" else 1 for a, n in zip(letters, on_disk.shape, strict=True))
+    order = [letters.index(letter) for letter in axes.letters]
+    with atomic_folder(path, overwrite=overwrite) as temporary:
+        group = zarr.create_group(temporary)
+        names = list(letters.lower())
+        finest = group.create_array(
+            "0", shape=on_disk.shape, chunks=chunks, dtype=np.dtype(dtype), dimension_names=names
+        )
+        yield AxisView(finest, order)
+        levels = [finest]
+        while max(levels[-1].shape[-2:]) > CHUNK:
+            levels.append(_coarser(group, str(len(levels)), levels[-1], cancel))
+        group.attrs.update(_attributes(axes, on_disk, len(levels), place, np.dtype(dtype)))
+
+
+def open_store(path: Path) -> Store | None:
+    """Open a store that this or an earlier version of napari-sr has written.
+
+    Parameters
+    ----------
+    path : Path
+        Path of the folder.
+
+    Returns
+    -------
+    Store or None
+        The store; None if the folder was not written by napari-sr.
+    """
+    restore_interrupted(path)
+    try:
+        attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
+        own = attributes.get(STORE_KEY)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # Not a Zarr store, or a damaged one.
+        return None
+    if isinstance(own, Mapping) and (path / "0").is_dir():
+        return _open_group(path, attributes)
+    if {"axes", "pixel_size", "unit"} <= set(attributes):
+        return _open_array(path, attributes)
+    return None
+
+
+def _open_group(path: Path, attributes: Mapping[str, Any]) -> Store:
+    group: Any = zarr.open_group(path, mode="r")
+    own, letters = attributes[STORE_KEY], str(attributes[STORE_KEY]["axes"])
+    arrays = [group[name] for name in sorted(group.array_keys(), key=int)]
+    # Stores without this key have the axis order of the image on disk.
+    on_disk = str(own.get("on_disk", letters))
+    order = [on_disk.index(letter) for letter in letters]
+    levels = [array if order == sorted(order) else AxisView(array, order) for array in arrays]
+    place = StorePlace(str(own["name"]), tuple(own["scale"]), tuple(own["translate"]), tuple(own["units"]))
+    return Store(levels, parse_axes(letters, tuple(levels[0].shape)), place)
+
+
+def _open_array(path: Path, attributes: Mapping[str, Any]) -> Store:
+    """Open an array with attributes, the format of the command line before 0.1."""
+    array: Any = zarr.open_array(path, mode="r")
+    axes = parse_axes(str(attributes["axes"]), tuple(array.shape))
+    letters = axes.letters[:-1] if axes.rgb else axes.letters
+    sizes, unit = dict(attributes["pixel_size"]), attributes["unit"]
+    place = StorePlace(
+        path.name.split(".")[0],
+        tuple(float(sizes.get(letter, 1.0)) for letter in letters),
+        (0.0,) * len(letters),
+        tuple(unit if letter in sizes else None for letter in letters),
+    )
+    return Store([array], axes, place)
+
+
+def _coarser(group: Any, name: str, finer: Any, cancel: Cancel) -> Any:
+    """Compute the next level: averages of 2 x 2 pixels along the last two axes, block by block."""
+    shape = (*finer.shape[:-2], *(-(-n // 2) for n in finer.shape[-2:]))
+    chunks = tuple(min(chunk, length) for chunk, length in zip(finer.chunks, shape, strict=True))
+    names = finer.metadata.dimension_names
+    level = group.create_array(name, shape=shape, chunks=chunks, dtype=finer.dtype, dimension_names=names)
+    height, width = finer.shape[-2:]
+    for plane in np.ndindex(*finer.shape[:-2]):
+        for top in range(0, height, 2 * CHUNK):
+            for left in range(0, width, 2 * CHUNK):
+                if cancel():
+                    raise Cancelled("The work was cancelled; nothing was changed.")
+                rows = slice(top, min(top + 2 * CHUNK, height))
+                columns = slice(left, min(left + 2 * CHUNK, width))
+                halves = slice(top // 2, -(-rows.stop // 2)), slice(left // 2, -(-columns.stop // 2))
+                level[(*plane, *halves)] = _halved(np.asarray(finer[(*plane, rows, columns)]))
+    return level
+
+
+def _halved(block: NDArray[Any]) -> NDArray[Any]:
+    """Average 2 x 2 pixels of a plane; the last row and column are repeated if their number is odd."""
+    even = np.pad(block, [(0, length % 2) for length in block.shape], mode="edge")
+    pairs = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2)
+    mean: NDArray[np.float64] = pairs.mean(axis=(1, 3), dtype=np.float64)
+    return (np.rint(mean) if block.dtype.kind in "biu" else mean).astype(block.dtype)
+
+
+def _attributes(axes: Axes, on_disk: Axes, levels: int, place: StorePlace, dtype: np.dtype[Any]) -> dict[str, Any]:
+    """Return the attributes of the group of a store."""
+    letters = axes.letters[:-1] if axes.rgb else axes.letters
+    scale = dict(zip(letters, map(float, place.scale or (1.0,) * len(letters)), strict=True))
+    translate = dict(zip(letters, map(float, place.translate or (0.0,) * len(letters)), strict=True))
+    named = (None if unit == "pixel" else unit for unit in place.units or (None,) * len(letters))
+    units = dict(zip(letters, named, strict=True))
+    described: list[dict[str, str]] = []
+    for letter in on_disk.letters:
+        entry = {"name": letter.lower(), "type": _KINDS[letter]}
+        known = SECONDS if letter == "T" else METERS if letter in "ZYX" else {}
+        if units.get(letter) in known:
+            entry["unit"] = str(units[letter])
+        described.append(entry)
+    datasets = []
+    for level in range(levels):
+        factors = {letter: 2.0**level if letter in "YX" else 1.0 for letter in on_disk.letters}
+        scales = [scale.get(letter, 1.0) * factors[letter] for letter in on_disk.letters]
+        # The center of a coarse pixel is between the centers of the fine ones.
+        shifts = [
+            translate.get(letter, 0.0) + scale.get(letter, 1.0) * (factors[letter] - 1) / 2
+            for letter in on_disk.letters
+        ]
+        transforms = [{"type": "scale", "scale": scales}, {"type": "translation", "translation": shifts}]
+        datasets.append({"path": str(level), "coordinateTransformations": transforms})
+    ome: dict[str, Any] = {
+        "version": "0.5",
+        "multiscales": [{"name": place.name, "axes": described, "datasets": datasets}],
+    }
+    if axes.rgb:
+        ome["omero"] = _color_channels(axes.shape[-1], dtype)
+    elif place.channels:
+        ome["omero"] = {"channels": [dict(channel) for channel in place.channels]}
+    own = {
+        "name": place.name,
+        "axes": axes.letters,
+        "on_disk": on_disk.letters,
+        "scale": [scale[letter] for letter in letters],
+        "translate": [translate[letter] for letter in letters],
+        "units": [units[letter] for letter in letters],
+    }
+    return {STORE_KEY: own, "ome": ome}
+
+
+def _color_channels(count: int, dtype: np.dtype[Any]) -> dict[str, Any]:
+    """Return the "omero" metadata of an RGB(A) image; the alpha channel is inactive."""
+    top = float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
+    window = {"min": 0.0, "max": top, "start": 0.0, "end": top}
+    channels = [
+        {"label": label, "color": color, "active": label != "alpha", "window": window}
+        for label, color in _COLORS[:count]
+    ]
+    return {"channels": channels, "rdefs": {"model": "color"}}

@@ -1,0 +1,16 @@
+from .data.degradation import degrade as degrade
+from .data.images import TrainingImage as TrainingImage
+from .data.images import training_images as training_images
+from .data.pairs import Match as Match
+from .data.pairs import match_layers as match_layers
+from .finetuning import finetune as finetune
+from .finetuning import new_run_folder as new_run_folder
+from .finetuning import runs_folder as runs_folder
+from .recipe import PRESETS as PRESETS
+from .recipe import Degradation as Degradation
+from .recipe import Noise as Noise
+from .recipe import Recipe as Recipe
+from .recipe import load_recipe as load_recipe
+from .result import save_model as save_model
+from .training import Outcome as Outcome
+from .training import Training as Training

@@ -1,0 +1,1 @@
+"""Training data: images, pairs, degradation, patches and validation scenes."""

@@ -1,0 +1,90 @@
+"""Hashes of training images: for a model's card, and for the comparison of a checkpoint with a run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_sr.training.recipe.table import RecipeTable
+
+#: Fields that are always part of a fingerprint, in this order. A field that is added later is part of it only if it
+#: differs from its default, so that runs that were started before can continue. Do not add fields here.
+_ALWAYS = {
+    "IntensityMap": ("low", "high", "to"),
+    "Degradation": ("blur", "shrink", "noise", "offset", "variants"),
+    "GaussianBlur": ("kind", "sigma"),
+    "OpticsBlur": ("kind", "numerical_aperture", "wavelength", "pixel_size"),
+    "Noise": ("gain", "read"),
+}
+
+
+def array_hash(arrays: Iterable[npt.NDArray[Any]]) -> str:
+    """Return a hash of arrays, for a card.
+
+    Parameters
+    ----------
+    arrays : iterable of array
+        The arrays.
+
+    Returns
+    -------
+    str
+        SHA-256 of types, shapes and values, as 64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for array in arrays:
+        add_array(digest, array)
+    return digest.hexdigest()
+
+
+def add_array(digest: hashlib._Hash, array: npt.NDArray[Any]) -> None:
+    """Add an array to a hash.
+
+    Parameters
+    ----------
+    digest : hash object
+        A hash from `hashlib`, which is updated.
+    array : array
+        The array, of which type, shape and values are added.
+    """
+    digest.update(f"{array.dtype.str}{array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).data)
+
+
+def stable_repr(value: Any) -> str:
+    """Return a text of a value that does not change when a field with a default is added to a class.
+
+    Parameters
+    ----------
+    value : object
+        A table of a recipe, a dataclass, a tuple of such values, or any other value.
+
+    Returns
+    -------
+    str
+        The text of `repr`, without fields that were added to a table or dataclass later and have their defaults.
+    """
+    if isinstance(value, tuple):
+        parts = [stable_repr(part) for part in value]
+        return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+    if isinstance(value, RecipeTable):
+        defaults = {
+            name: field.get_default(call_default_factory=True) for name, field in type(value).model_fields.items()
+        }
+    elif is_dataclass(value) and not isinstance(value, type):
+        defaults = {field.name: field.default for field in fields(value)}
+    else:
+        return repr(value)
+    kind = type(value).__name__
+    always = _ALWAYS.get(kind, ())
+    added = [name for name in defaults if name not in always and _differs(getattr(value, name), defaults[name])]
+    return f"{kind}({', '.join(f'{name}={stable_repr(getattr(value, name))}' for name in (*always, *added))})"
+
+
+def _differs(value: Any, default: Any) -> bool:
+    return default is MISSING or bool(value != default)

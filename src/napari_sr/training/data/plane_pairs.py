@@ -1,0 +1,312 @@
+"""Pairs of planes at low and high resolution, and the preparation of their patches for the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_sr.errors import InputError
+from napari_sr.imaging.color import STUDIO_SWING, luma
+from napari_sr.imaging.intensity import IntensityMap, check_finite, intensity_maps
+from napari_sr.imaging.intensity_spec import IntensitySpec, Percentiles
+from napari_sr.imaging.resize import resize
+from napari_sr.training.data.brightness import fit_brightness
+from napari_sr.training.data.degradation import add_noise, blurred_and_shrunk, with_noise
+from napari_sr.training.data.denoising import without_noise
+from napari_sr.training.data.images import TrainingImage
+from napari_sr.training.recipe import Data, Degradation
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
+PatchColor = Literal["gray", "luma", "rgb"]
+
+
+@dataclass(frozen=True)
+class PlanePair:
+    """A plane at low and high resolution, in the values of the images.
+
+    Parameters
+    ----------
+    image : int
+        Number of the image that contains the plane, from 0.
+    lows : tuple of array, shape (Y, X) or (Y, X, C)
+        The low-resolution plane, once for each blur of a range.
+    high : array, shape (scale Y, scale X) or (scale Y, scale X, C)
+        The high-resolution plane.
+    low_map : IntensityMap
+        Map from the values of the low-resolution plane to the network's range.
+    high_map : IntensityMap
+        Map from the values of the high-resolution plane to the network's range.
+    degradation : Degradation or None
+        Degradation of which the noise is added to each patch; None for no noise.
+    dtype : dtype
+        Data type of the camera that has the noise.
+    size : float, default 1.0
+        Size at which the image is used, as a fraction of its own.
+    source : array, optional
+        The high-resolution plane of the image before denoising; by default it is `high`.
+    """
+
+    image: int
+    lows: tuple[Array, ...]
+    high: Array
+    low_map: IntensityMap
+    high_map: IntensityMap
+    degradation: Degradation | None
+    dtype: np.dtype[Any]
+    size: float = 1.0
+    source: Array | None = None
+
+    @property
+    def gray(self) -> Array:
+        """The first low-resolution plane without colors, shape (Y, X)."""
+        low = self.lows[0]
+        return low.mean(axis=2) if low.ndim == 3 else low
+
+    def low_part(
+        self, rows: slice, columns: slice, color: PatchColor, generator: np.random.Generator, variant: int = 0
+    ) -> Floats:
+        """Cut a part out of the low-resolution plane and add noise to it.
+
+        Parameters
+        ----------
+        rows : slice
+            Rows in low-resolution pixels.
+        columns : slice
+            Columns in low-resolution pixels.
+        color : {"gray", "luma", "rgb"}
+            Meaning of the channels of the result.
+        generator : numpy.random.Generator
+            Generator of the noise.
+        variant : int, default 0
+            Number of the blur.
+
+        Returns
+        -------
+        array of float32, shape (C, Y, X)
+            The part, black at 0 and white at 1.
+        """
+        part = self.lows[variant][rows, columns]
+        if self.degradation is not None:
+            part = add_noise(part, self.degradation, generator, self.dtype)
+        return channels_first(self.low_map.forward(part), color)
+
+    def high_part(self, rows: slice, columns: slice, color: PatchColor) -> Floats:
+        """Cut a part out of the high-resolution plane.
+
+        Parameters
+        ----------
+        rows : slice
+            Rows in high-resolution pixels.
+        columns : slice
+            Columns in high-resolution pixels.
+        color : {"gray", "luma", "rgb"}
+            Meaning of the channels of the result.
+
+        Returns
+        -------
+        array of float32, shape (C, Y, X)
+            The part, black at 0 and white at 1.
+        """
+        return channels_first(self.high_map.forward(self.high[rows, columns]), color)
+
+
+def channels_first(values: Floats, color: PatchColor) -> Floats:
+    """Convert a plane to the channels of a patch.
+
+    Parameters
+    ----------
+    values : array of float32, shape (Y, X) or (Y, X, 3)
+        The plane, black at 0 and white at 1.
+    color : {"gray", "luma", "rgb"}
+        Meaning of the channels of the result.
+
+    Returns
+    -------
+    array of float32, shape (1, Y, X) or (3, Y, X)
+        Three channels for "rgb", and one otherwise.
+    """
+    if values.ndim == 2 and color == "luma":
+        # A gray image among RGB images has the range of luminance.
+        black, white = STUDIO_SWING
+        return (values[None] * (white - black) + black).astype(np.float32)
+    if values.ndim == 2:
+        return np.repeat(values[None], 3, axis=0) if color == "rgb" else values[None]
+    if color == "luma":
+        return luma(values).astype(np.float32)[None]
+    return np.ascontiguousarray(np.moveaxis(values, -1, 0))
+
+
+def make_plane_pairs(
+    images: Sequence[TrainingImage],
+    scale: int,
+    data: Data,
+    degradation: Degradation,
+    color: PatchColor,
+) -> tuple[list[PlanePair], Degradation]:
+    """Prepare the planes of all images.
+
+    Parameters
+    ----------
+    images : sequence of TrainingImage
+        The images, at least one.
+    scale : int
+        Factor of the model.
+    data : Data
+        Settings of the recipe for sizes, intensity, denoising and number of planes.
+    degradation : Degradation
+        Degradation of images without a partner.
+    color : {"gray", "luma", "rgb"}
+        Meaning of the channels of a patch. "gray" makes a plane of each color of an RGB image.
+
+    Returns
+    -------
+    plane_pairs : list of PlanePair
+        The planes in the order of the images.
+    degradation : Degradation
+        The degradation of the first image, with numbers in place of "estimate".
+
+    Raises
+    ------
+    InputError
+        If an image cannot be used; the message names it.
+    """
+    plane_pairs: list[PlanePair] = []
+    first = degradation
+    for number, image in enumerate(images):
+        try:
+            planes, numeric = _pairs_of_image(number, image, scale, data, degradation, color)
+        except InputError as error:
+            raise InputError(f"{image.name}: {error}") from error
+        first = numeric if number == 0 else first
+        plane_pairs += planes
+    return plane_pairs, first
+
+
+def _pairs_of_image(
+    number: int, image: TrainingImage, scale: int, data: Data, degradation: Degradation, color: PatchColor
+) -> tuple[list[PlanePair], Degradation]:
+    """Return the planes of an image, and its degradation with numbers in place of "estimate"."""
+    check_finite(image.high, image.axes)
+    if image.low is not None:
+        return _paired(number, image, scale, data, color), degradation
+    maps = intensity_maps(data.intensity, image.high, image.axes, contrast_limits=image.contrast_limits)
+    planes = list(_planes(image.high, image, data.planes))
+    numeric = with_noise(degradation, [plane for _, plane in planes])
+    variants = numeric.variants if _has_range(numeric) else 1
+    fractions = [(v + 0.5) / variants for v in range(variants)]
+    noisy = numeric if numeric.noise is not None else None
+    plane_pairs = []
+    for channel, plane in planes:
+        clean = without_noise(plane, data.denoise) if data.denoise else plane
+        for size in data.sizes:
+            source = _at_size(plane, size)
+            high = source if clean is plane else _at_size(clean, size)
+            height, width = (n // scale * scale for n in source.shape[:2])
+            if min(height, width) < scale:
+                raise InputError(
+                    f"The plane has {source.shape[0]} x {source.shape[1]} pixels, too few for a factor of {scale}: "
+                    "give a larger image."
+                )
+            source, high = source[:height, :width], high[:height, :width]
+            lows = tuple(
+                blurred_and_shrunk(high, scale, numeric, fraction=fraction, pixel_size=image.pixel_size)
+                for fraction in fractions
+            )
+            low_map = high_map = maps[channel]
+            dtype = np.dtype(plane.dtype)
+            plane_pairs += [
+                PlanePair(number, low_parts, high_part, low_map, high_map, noisy, dtype, size, source_part)
+                for low_parts, high_part, source_part in _colors(lows, high, source, color)
+            ]
+    return plane_pairs, numeric
+
+
+def _has_range(degradation: Degradation) -> bool:
+    """Whether the blur is a range."""
+    return degradation.blur is not None and isinstance(getattr(degradation.blur, "sigma", None), tuple)
+
+
+def _paired(number: int, image: TrainingImage, scale: int, data: Data, color: PatchColor) -> list[PlanePair]:
+    """Return the planes of a pair."""
+    low_axes = type(image.axes)(image.axes.letters, _low_shape(image, scale))
+    low = np.asarray(image.low)
+    check_finite(low, low_axes)
+    maps = intensity_maps(data.intensity, low, low_axes, contrast_limits=image.contrast_limits)
+    lows = list(_planes(low, image, data.planes, low_axes))
+    highs = list(_planes(image.high, image, data.planes))
+    plane_pairs = []
+    for channel, low_map in maps.items():
+        chosen = [(small, large) for (c, small), (_, large) in zip(lows, highs, strict=True) if c == channel]
+        if not chosen:
+            continue
+        gain, offset = fit_brightness(chosen)
+        high_map = IntensityMap(gain * low_map.low + offset, gain * low_map.high + offset)
+        for small, large in chosen:
+            clean = without_noise(large, data.denoise) if data.denoise else large
+            dtype = np.dtype(small.dtype)
+            plane_pairs += [
+                PlanePair(number, low_parts, high_part, low_map, high_map, None, dtype, source=source_part)
+                for low_parts, high_part, source_part in _colors((small,), clean, large, color)
+            ]
+    return plane_pairs
+
+
+def _low_shape(image: TrainingImage, scale: int) -> tuple[int, ...]:
+    lengths = list(image.axes.shape)
+    for axis in (image.axes.y, image.axes.x):
+        lengths[axis] //= scale
+    return tuple(lengths)
+
+
+def _planes(array: Any, image: TrainingImage, most: int, axes: Any = None) -> Iterator[tuple[int | None, Array]]:
+    """Yield up to `most` planes of an image, evenly spaced, with their channels; without an alpha channel."""
+    axes = axes or image.axes
+    indices = list(axes.plane_indices())
+    if len(indices) > most:
+        indices = [indices[i] for i in np.linspace(0, len(indices) - 1, most).round().astype(int)]
+    for index in indices:
+        plane = np.ascontiguousarray(axes.plane(array, index))
+        yield axes.channel_of(index), plane[..., :3] if axes.rgb else plane
+
+
+def _at_size(plane: Array, size: float) -> Array:
+    return plane if size == 1 else resize(plane, factor=size, axes=(0, 1))
+
+
+def _colors(
+    lows: tuple[Array, ...], high: Array, source: Array, color: PatchColor
+) -> Iterator[tuple[tuple[Array, ...], Array, Array]]:
+    """Yield low-resolution plane, high-resolution plane and source: once, or for each color."""
+    *smalls, highs = (_parts(plane, color) for plane in (*lows, high))
+    sources = highs if np.shares_memory(source, high) else _parts(source, color)
+    for n, (large, unfiltered) in enumerate(zip(highs, sources, strict=True)):
+        yield tuple(small[n] for small in smalls), large, unfiltered
+
+
+def _parts(plane: Array, color: PatchColor) -> list[Array]:
+    if color == "gray" and plane.ndim == 3:
+        return [np.ascontiguousarray(plane[..., c]) for c in range(plane.shape[2])]
+    return [plane]
+
+
+def describe_intensity(spec: IntensitySpec) -> str:
+    """Describe in words which values stand for black and white, for a card.
+
+    Parameters
+    ----------
+    spec : str, Percentiles or (float, float)
+        The intensity of a recipe.
+
+    Returns
+    -------
+    str
+        The description.
+    """
+    if isinstance(spec, Percentiles):
+        return f"percentiles {spec.low:g} and {spec.high:g}"
+    return f"{spec[0]:g} to {spec[1]:g}" if isinstance(spec, tuple) else spec

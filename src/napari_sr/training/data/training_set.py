@@ -1,0 +1,302 @@
+"""Patches and validation scenes of a training, made from its images."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_sr.errors import InputError
+from napari_sr.imaging.resize import resize
+from napari_sr.training.data.blocks import Block, Mask, choose_blocks, permitted_corners, trainable_pixels
+from napari_sr.training.data.fingerprint import add_array, array_hash, stable_repr
+from napari_sr.training.data.images import TrainingImage
+from napari_sr.training.data.patches import Patches
+from napari_sr.training.data.plane_pairs import PatchColor, PlanePair, make_plane_pairs
+from napari_sr.training.randomness import generator_at
+from napari_sr.training.recipe import Degradation, Recipe
+from napari_sr.zoo.card import TrainingData
+
+#: Smallest number of positions of patches for a size of "auto"; with fewer, a smaller size is chosen.
+_LEAST_POSITIONS = 200
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A part of an image for validation.
+
+    Parameters
+    ----------
+    name : str
+        Name of the image.
+    low : array of float32, shape (C, Y, X)
+        Low-resolution image, black at 0 and white at 1.
+    high : array of float32, shape (C, scale Y, scale X)
+        High-resolution image of the same range.
+    limits : (float, float)
+        Range of possible results: that of the image's dtype, and infinite for floats.
+    """
+
+    name: str
+    low: npt.NDArray[np.float32]
+    high: npt.NDArray[np.float32]
+    limits: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Patches and validation scenes of a training.
+
+    Parameters
+    ----------
+    patches : Patches
+        Patches for training.
+    scenes : tuple of Scene
+        Parts of images for validation.
+    degradation : Degradation
+        The degradation with numbers in place of "estimate".
+    described : tuple of TrainingData
+        Description of the images for the card.
+    fingerprint : str
+        Hash of everything in the images that the training depends on.
+    warnings : tuple of str
+        Sentences about images that the user should check.
+    notes : tuple of str
+        Sentences about the images, such as the shift of a pair.
+    """
+
+    patches: Patches
+    scenes: tuple[Scene, ...]
+    degradation: Degradation
+    described: tuple[TrainingData, ...]
+    fingerprint: str
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def make_training_set(
+    images: Sequence[TrainingImage],
+    validation: Sequence[TrainingImage],
+    recipe: Recipe,
+    *,
+    scale: int,
+    sizes: Sequence[int],
+    margin: int,
+    color: PatchColor,
+) -> TrainingSet:
+    """Prepare the images of a training.
+
+    Parameters
+    ----------
+    images : sequence of TrainingImage
+        Images for training.
+    validation : sequence of TrainingImage
+        Whole images for validation; if there are none, blocks of `images` are kept for it.
+    recipe : Recipe
+        Settings for data, degradation, patches and validation, and the seed.
+    scale : int
+        Factor of the model.
+    sizes : sequence of int
+        Sides of a patch in low-resolution pixels, in order of preference; the first for which the images have room is
+        used, or else the last.
+    margin : int
+        Margin of a patch that the network consumes, in low-resolution pixels.
+    color : {"gray", "luma", "rgb"}
+        Meaning of the channels of a patch.
+
+    Returns
+    -------
+    TrainingSet
+        Patches, validation scenes and their description.
+
+    Raises
+    ------
+    InputError
+        If an image cannot be used, or no patch is left for training.
+    """
+    plane_pairs, numeric = make_plane_pairs(images, scale, recipe.data, recipe.degradation, color)
+    _check_content(images, plane_pairs, min(sizes) + 2 * margin)
+    blocks = [] if validation else _blocks(images, plane_pairs, recipe)
+    if validation:
+        scenes = _whole_scenes(validation, recipe, numeric, scale, color)
+    else:
+        scenes = _scenes_of(blocks, images, plane_pairs, recipe, scale, color)
+    trainable = [_trainable(images[pair.image], pair, blocks, recipe) for pair in plane_pairs]
+    size, corners = _corners(sizes, margin, trainable, plane_pairs, recipe)
+    patches = Patches(
+        plane_pairs,
+        corners,
+        scale=scale,
+        size=size,
+        margin=margin,
+        color=color,
+        seed=recipe.seed,
+        flips=recipe.patches.flips,
+        turns=recipe.patches.turns,
+    )
+    matches = [image.match for image in images if image.match is not None]
+    warnings = tuple(match.warning for match in matches if match.warning is not None)
+    return TrainingSet(
+        patches=patches,
+        scenes=tuple(scenes),
+        degradation=numeric,
+        described=_described(images, plane_pairs, max(recipe.data.sizes)),
+        fingerprint=_fingerprint(plane_pairs, corners, scenes),
+        warnings=warnings,
+        notes=tuple(match.sentence() for match in matches),
+    )
+
+
+def _corners(
+    sizes: Sequence[int], margin: int, trainable: Sequence[Mask], plane_pairs: Sequence[PlanePair], recipe: Recipe
+) -> tuple[int, list[Mask]]:
+    """Return the first side of a patch for which the images have room, or else the last, and the corners of patches."""
+    for size in sizes:
+        corners = [
+            permitted_corners(pair.gray, mask, size + 2 * margin, recipe.patches.empty)
+            for pair, mask in zip(plane_pairs, trainable, strict=True)
+        ]
+        if size == sizes[-1] or sum(int(mask.sum()) for mask in corners) >= _LEAST_POSITIONS:
+            return size, corners
+    raise ValueError("There are no sizes to choose from.")
+
+
+def _whole_scenes(
+    validation: Sequence[TrainingImage], recipe: Recipe, degradation: Degradation, scale: int, color: PatchColor
+) -> list[Scene]:
+    """Return one scene for each plane of whole images."""
+    data = recipe.data.model_copy(update={"sizes": (1.0,)})
+    whole, _ = make_plane_pairs(validation, scale, data, degradation, color)
+    return [
+        _scene(validation[pair.image].name, pair, None, scale, color, recipe.seed, n)
+        for n, pair in enumerate(whole[: recipe.validation.most])
+    ]
+
+
+def _scenes_of(
+    blocks: Sequence[Block],
+    images: Sequence[TrainingImage],
+    plane_pairs: Sequence[PlanePair],
+    recipe: Recipe,
+    scale: int,
+    color: PatchColor,
+) -> list[Scene]:
+    """Return one scene for each block, of the middle plane of its image."""
+    scenes = []
+    for n, block in enumerate(blocks):
+        pair = _middle_plane(plane_pairs, block.image, recipe)
+        scenes.append(_scene(images[block.image].name, pair, block, scale, color, recipe.seed, n))
+    return scenes
+
+
+def _middle_plane(plane_pairs: Sequence[PlanePair], image: int, recipe: Recipe) -> PlanePair:
+    """Return the middle plane of an image at the largest size."""
+    planes = [pair for pair in plane_pairs if pair.image == image and pair.size == max(recipe.data.sizes)]
+    return planes[len(planes) // 2]
+
+
+def _check_content(images: Sequence[TrainingImage], plane_pairs: Sequence[PlanePair], side: int) -> None:
+    """Refuse constant images, and images that are all smaller than a patch."""
+    for number, image in enumerate(images):
+        planes = [pair for pair in plane_pairs if pair.image == number]
+        if not any(float(pair.gray.std()) > 0 for pair in planes):
+            raise InputError(f"{image.name} is constant: give an image with structures.")
+    if max(min(pair.gray.shape) for pair in plane_pairs) < side:
+        shapes = ((images[pair.image], pair.gray.shape) for pair in plane_pairs)
+        image, shape = max(shapes, key=lambda entry: min(entry[1]))
+        raise InputError(
+            f"{image.name} has {shape[0]} x {shape[1]} pixels at low resolution, less than a patch of {side} x {side}: "
+            "give a larger image, or choose a smaller patch size."
+        )
+
+
+def _blocks(images: Sequence[TrainingImage], plane_pairs: Sequence[PlanePair], recipe: Recipe) -> list[Block]:
+    """Choose the blocks of the training images that are kept for validation."""
+    planes, regions = [], []
+    for number, image in enumerate(images):
+        planes.append(_middle_plane(plane_pairs, number, recipe).gray)
+        region = image.validate_on
+        regions.append(None if region is None else _shrunk(region, planes[-1].shape))
+    return choose_blocks(planes, regions, recipe.validation, recipe.patches.empty, recipe.seed)
+
+
+def _trainable(image: TrainingImage, pair: PlanePair, blocks: Sequence[Block], recipe: Recipe) -> Mask:
+    """Mark the pixels of a plane that patches may contain; blocks and regions are scaled to the size of the plane."""
+    shape = (pair.gray.shape[0], pair.gray.shape[1])
+    fraction = pair.size / max(recipe.data.sizes)
+    boxes = [
+        (_scaled(block.rows, fraction), _scaled(block.columns, fraction))
+        for block in blocks
+        if block.image == pair.image
+    ]
+    region, held = (None if mask is None else _shrunk(mask, shape) for mask in (image.train_on, image.validate_on))
+    return trainable_pixels(shape, boxes, recipe.validation.gap, region, held)
+
+
+def _scaled(part: slice, fraction: float) -> slice:
+    return part if fraction == 1 else slice(int(part.start * fraction), int(np.ceil(part.stop * fraction)))
+
+
+def _shrunk(mask: Mask, shape: tuple[int, ...]) -> Mask:
+    """Return a mask at low resolution, in which a pixel is True if all of its high-resolution pixels are."""
+    factors = {n // m for n, m in zip(mask.shape, shape, strict=True)}
+    if len(factors) == 1 and all(n - m * max(factors) < max(factors) for n, m in zip(mask.shape, shape, strict=True)):
+        (factor,) = factors
+        whole = mask[: shape[0] * factor, : shape[1] * factor]
+        return np.asarray(whole.reshape(shape[0], factor, shape[1], factor).all(axis=(1, 3)), bool)
+    fractions = resize(mask.astype(np.float64), (shape[0], shape[1]), kernel="bilinear", axes=(0, 1))
+    inside: Mask = fractions > 0.999
+    return inside
+
+
+def _scene(
+    name: str, pair: PlanePair, block: Block | None, scale: int, color: PatchColor, seed: int, number: int
+) -> Scene:
+    """Cut a block out of a plane, or take the whole plane."""
+    height, width = pair.gray.shape
+    rows, columns = (slice(0, height), slice(0, width)) if block is None else (block.rows, block.columns)
+    generator = generator_at(seed, "validation", number=number)
+    low = pair.low_part(rows, columns, color, generator, len(pair.lows) // 2)
+    large = [slice(scale * part.start, scale * part.stop) for part in (rows, columns)]
+    dtype = pair.high.dtype
+    limits = (-np.inf, np.inf)
+    if dtype.kind in "iu":
+        values = pair.high_map.forward([np.iinfo(dtype).min, np.iinfo(dtype).max])
+        limits = (float(values[0]), float(values[1]))
+    return Scene(name, low, pair.high_part(large[0], large[1], color), limits)
+
+
+def _described(
+    images: Sequence[TrainingImage], plane_pairs: Sequence[PlanePair], largest: float
+) -> tuple[TrainingData, ...]:
+    """Describe each set of images, with the hash of its pixels before denoising."""
+    groups: dict[str, list[int]] = {}
+    for number, image in enumerate(images):
+        groups.setdefault(image.group or image.name, []).append(number)
+    described = []
+    for name, members in groups.items():
+        planes = (
+            pair.high if pair.source is None else pair.source
+            for number in members
+            for pair in plane_pairs
+            if pair.image == number and pair.size == largest
+        )
+        first = images[members[0]]
+        described.append(TrainingData(name=name, license=first.license, sha256=array_hash(planes), source=first.source))
+    return tuple(described)
+
+
+def _fingerprint(plane_pairs: Sequence[PlanePair], corners: Sequence[Mask], scenes: Sequence[Scene]) -> str:
+    """Return a hash of everything in the images that the training depends on."""
+    digest = hashlib.sha256()
+    for pair, mask in zip(plane_pairs, corners, strict=True):
+        for part in (*pair.lows, pair.high, mask):
+            add_array(digest, part)
+        digest.update(stable_repr((pair.low_map, pair.high_map, pair.degradation)).encode())
+    for scene in scenes:
+        add_array(digest, scene.low)
+        add_array(digest, scene.high)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""The training loop: stages, their networks and losses, measurements, checkpoints and log."""

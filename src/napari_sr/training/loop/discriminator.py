@@ -1,0 +1,64 @@
+"""The discriminator of an adversarial stage."""
+
+from __future__ import annotations
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from napari_sr.errors import InputError
+from napari_sr.networks.discriminators import ESRGANDiscriminator, SRGANDiscriminator, UNetDiscriminator
+from napari_sr.training import recipe
+
+
+def make_discriminator(
+    settings: recipe.Discriminator, channels: int, patch: int, seed: int, fabric: Fabric
+) -> nn.Module:
+    """Make a discriminator for patches of one size.
+
+    Parameters
+    ----------
+    settings : recipe.Discriminator
+        Kind and size of the discriminator.
+    channels : int
+        Number of channels of the patches.
+    patch : int
+        Side of a high-resolution patch in pixels.
+    seed : int
+        Seed of the recipe, from which the initial weights follow.
+    fabric : Fabric
+        Device and processes.
+
+    Returns
+    -------
+    nn.Module
+        The discriminator, on the CPU.
+
+    Raises
+    ------
+    InputError
+        If the patch is too small for the discriminator, or batch normalization cannot be synchronized on this device.
+    """
+    network: nn.Module
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed + 1)
+        try:
+            if settings.kind == "unet":
+                network = UNetDiscriminator(channels=channels, features=settings.features)
+            elif settings.kind == "srgan":
+                network = SRGANDiscriminator(channels=channels, patch=patch, features=settings.features)
+            else:
+                network = ESRGANDiscriminator(channels=channels, patch=patch, features=settings.features)
+        except ValueError as error:
+            raise InputError(
+                f"High-resolution patches of {patch} pixels are too small for the {settings.kind} discriminator: "
+                "choose larger patches, or the kind unet."
+            ) from error
+    if settings.synchronize and fabric.world_size > 1:
+        if fabric.device.type != "cuda":
+            raise InputError(
+                "Batch normalization can be synchronized on NVIDIA GPUs only: leave synchronize out of the "
+                "discriminator in the recipe."
+            )
+        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    return network

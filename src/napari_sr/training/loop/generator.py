@@ -1,0 +1,289 @@
+"""The network that is trained, as it processes patches and as it processes whole images."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from math import ceil
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from napari_sr.errors import InputError
+from napari_sr.inference.channels import check_channels, network_for
+from napari_sr.networks.srcnn import SRCNN
+from napari_sr.networks.srresnet import SRResNet
+from napari_sr.training.data.plane_pairs import PatchColor
+from napari_sr.training.recipe import PatchSettings, Recipe
+from napari_sr.zoo.architectures import build, build_empty, check_tensors
+from napari_sr.zoo.card import Architecture, Card, Color
+from napari_sr.zoo.catalog import load_model
+from napari_sr.zoo.model import Model
+
+#: Sides of patches that "auto" chooses from, in low-resolution pixels; those below `_LEAST_FOR_WORK` for small images
+#: only.
+_SIZES = (48, 32, 24, 16, 12, 8)
+_LEAST_FOR_WORK = 16
+
+
+class Unpadded(nn.Module):
+    """SRCNN with unpadded convolutions, so that patches have no padded border in training.
+
+    Parameters
+    ----------
+    network : SRCNN
+        The network, whose weights are shared.
+
+    References
+    ----------
+    Dong et al., arXiv:1501.00092, section 4.1.
+    """
+
+    def __init__(self, network: SRCNN) -> None:
+        super().__init__()
+        self.network = network
+        self.scale = network.scale
+        self.in_channels, self.out_channels = network.in_channels, network.out_channels
+        self.alignment, self.receptive_radius = network.alignment, network.receptive_radius
+        self.reach = network.upsample.reach
+        self.radius = int(network.pad.padding[0])
+        #: Margin of a patch that the convolutions consume, in low-resolution pixels.
+        self.margin = ceil(self.radius / self.scale) + self.reach
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Upscale patches.
+
+        Parameters
+        ----------
+        x : Tensor, shape (N, C, n + 2 margin, n + 2 margin)
+            Low-resolution patches with their margins.
+
+        Returns
+        -------
+        Tensor, shape (N, C, scale n, scale n)
+            Results of the inner n x n pixels.
+        """
+        net = self.network
+        large = net.upsample.interpolate_padded(x)
+        cut = self.scale * (self.margin - self.reach) - self.radius
+        if cut:
+            large = large[..., cut:-cut, cut:-cut]
+        out: Tensor = net.conv3(net.relu(net.conv2(net.relu(net.conv1(large)))))
+        return out
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A network to train, with its card.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The network.
+    card : Card
+        Its card before the training.
+    color : {"gray", "luma", "rgb"}
+        Meaning of the channels of the patches.
+    """
+
+    network: nn.Module
+    card: Card
+    color: PatchColor
+
+    @property
+    def colors(self) -> int:
+        """Number of channels of the patches."""
+        return 3 if self.color == "rgb" else 1
+
+    @property
+    def margin(self) -> int:
+        """Margin that a patch needs, in low-resolution pixels."""
+        return Unpadded(self.network).margin if isinstance(self.network, SRCNN) else 0
+
+    def for_patches(self) -> nn.Module:
+        """Return the network for patches in training.
+
+        Returns
+        -------
+        nn.Module
+            A module for patches with black at 0 and white at 1, which shares the weights.
+        """
+        network = Unpadded(self.network) if isinstance(self.network, SRCNN) else self.network
+        return self._wrapped(network)
+
+    def for_images(self) -> tuple[nn.Module, nn.Module]:
+        """Return a copy of the network for whole images in validation.
+
+        Returns
+        -------
+        network : nn.Module
+            The copy, into which weights can be loaded.
+        forward : nn.Module
+            A module for images with black at 0 and white at 1, which shares the weights of the copy.
+        """
+        copy = deepcopy(self.network).eval().requires_grad_(False)
+        return copy, self._wrapped(copy)
+
+    def _wrapped(self, network: nn.Module) -> nn.Module:
+        return network_for(network, self.card, self.colors, luma=self.color == "luma")
+
+
+def make_generator(recipe: Recipe, model: Model | None, rgb: bool) -> Generator:
+    """Make the network of a recipe, or copy that of a model.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        A recipe with a new network, or for fine-tuning.
+    model : Model or None
+        The model to fine-tune, or the weights with which a new network starts.
+    rgb : bool
+        Whether any image has colors.
+
+    Returns
+    -------
+    Generator
+        The network with its card, on the CPU.
+
+    Raises
+    ------
+    InputError
+        If there is neither a network nor a model, the model is not of the recipe's family, or the weights to start with
+        are those of another network.
+    """
+    if model is None and recipe.start is not None:
+        model = load_model(recipe.start)
+    if recipe.network is None:
+        if model is None:
+            raise InputError(
+                f"The recipe {recipe.name} has no network: give a model to fine-tune, or add the table [network] to it."
+            )
+        if recipe.family is not None and recipe.family != model.card.family:
+            raise InputError(
+                f"The recipe {recipe.name} is for models of the family {recipe.family}, and {model.name} is of "
+                f"{model.card.family}: choose another model or recipe."
+            )
+        network, card = deepcopy(model.network).requires_grad_(True), model.card
+    else:
+        card = _new_card(recipe, rgb)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            network = build(card.architecture)
+            if recipe.network.deviation is not None:
+                _init_normal(network, recipe.network.deviation)
+            if recipe.network.start_as_interpolation:
+                _init_as_interpolation(network, recipe.network.name)
+        if model is not None:
+            try:
+                check_tensors(network, model.network.state_dict())
+            except Exception as error:
+                raise InputError(f"The training cannot start with the weights of {model.name}: {error}") from error
+            network.load_state_dict(model.network.state_dict())
+    check_channels(card)
+    return Generator(network, card, _patch_color(card, rgb))
+
+
+def _patch_color(card: Card, rgb: bool) -> PatchColor:
+    if rgb and card.channels == 3:
+        return "rgb"
+    # Gray images stay gray for a luminance network too: its wrapper maps them to the range of luminance.
+    return "luma" if rgb and card.color == "luma" else "gray"
+
+
+def _new_card(recipe: Recipe, rgb: bool) -> Card:
+    assert recipe.network is not None
+    assert recipe.family is not None
+    architecture = Architecture(network=recipe.network.name, settings=recipe.network.settings)
+    empty = build_empty(architecture)
+    if not hasattr(empty, "scale"):
+        raise InputError(
+            f"{recipe.network.name} is not a super-resolution network: choose another network in the recipe."
+        )
+    scale, channels = int(getattr(empty, "scale")), int(getattr(empty, "in_channels"))  # noqa: B009 (types)
+    if channels == 3:
+        color: Color = "rgb"
+    elif recipe.data.color == "luma" or (recipe.data.color == "auto" and rgb):
+        color = "luma"
+    else:
+        color = "gray"
+    return Card(
+        name=recipe.name,
+        family=recipe.family,
+        architecture=architecture,
+        scale=scale,
+        channels=channels,
+        color=color,
+        domain=recipe.domain,
+        license=recipe.license,
+    )
+
+
+def _init_as_interpolation(network: nn.Module, name: str) -> None:
+    if not isinstance(network, SRCNN | SRResNet):
+        raise InputError(
+            f"{name} cannot start as an interpolation, only SRCNN and SRResNet can: "
+            "leave network.start_as_interpolation out of the recipe."
+        )
+    try:
+        network.init_as_interpolation()
+    except ValueError as error:
+        raise InputError(
+            f"{error} Change network.settings in the recipe, or leave network.start_as_interpolation out."
+        ) from error
+
+
+def _init_normal(network: nn.Module, deviation: float) -> None:
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.normal_(layer.weight, 0.0, deviation)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+def work_per_pixel(card: Card) -> float:
+    """Count the multiplications of a forward pass, without computing it.
+
+    Parameters
+    ----------
+    card : Card
+        Card with the architecture of the network.
+
+    Returns
+    -------
+    float
+        Multiplications for each low-resolution pixel, in 10^9.
+    """
+    side = 16
+    network = build_empty(card.architecture)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.zeros(1, card.channels, side, side, device="meta"))
+    return float(counter.get_total_flops()) / 2 / side**2 / 1e9
+
+
+def patch_sizes(patches: PatchSettings, card: Card) -> tuple[tuple[int, ...], int]:
+    """Choose size and number of the patches of a step.
+
+    Parameters
+    ----------
+    patches : PatchSettings
+        Settings of the recipe. A size of "auto" follows from the network's work for each pixel.
+    card : Card
+        Card with the architecture of the network.
+
+    Returns
+    -------
+    sizes : tuple of int
+        Sides of a patch in low-resolution pixels, in order of preference; the first for which the images have room is
+        used.
+    batch : int
+        Number of patches of a step.
+    """
+    if patches.size != "auto":
+        return (patches.size,), patches.batch
+    pixels = patches.work / work_per_pixel(card)
+    batch = patches.batch
+    largest = next((n for n in _SIZES if batch * n**2 <= pixels and n >= _LEAST_FOR_WORK), _LEAST_FOR_WORK)
+    while batch > 1 and batch * largest**2 > pixels:
+        batch //= 2
+    return tuple(n for n in _SIZES if n <= largest), batch

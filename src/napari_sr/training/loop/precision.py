@@ -1,0 +1,120 @@
+"""Device, memory layout and number format of a training, as lightning-fabric takes them."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.precision import MixedPrecision, Precision
+from torch import nn
+
+from napari_sr.errors import InputError
+from napari_sr.networks.srcnn import SRCNN
+
+_MIXED = {"bfloat16": "bf16-mixed", "float16": "16-mixed"}
+
+
+def choose_training_precision(name: str, device: torch.device, network: nn.Module) -> str:
+    """Resolve "auto" to a number format, and check that the device can train in it.
+
+    Parameters
+    ----------
+    name : {"auto", "float32", "bfloat16", "float16"}
+        Precision of the recipe. "auto" is bfloat16 where the device computes fast in it, and float32 elsewhere and for
+        SRCNN on a CPU.
+    device : torch.device
+        Device that computes.
+    network : nn.Module
+        Network that is trained.
+
+    Returns
+    -------
+    {"float32", "bfloat16", "float16"}
+        The number format.
+
+    Raises
+    ------
+    InputError
+        If float16 is requested on a CPU.
+    """
+    if name == "auto":
+        # SRCNN's large kernels on one channel are slower in bfloat16 on a CPU (docs/training.md).
+        slow = isinstance(network, SRCNN) and device.type == "cpu"
+        return "bfloat16" if _fast_bfloat16(device) and not slow else "float32"
+    if name == "float16" and device.type == "cpu":
+        raise InputError("Training in float16 needs a GPU: choose bfloat16 or float32 as precision in the recipe.")
+    return name
+
+
+def _fast_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+        return bool(supported is not None and supported())
+    return False
+
+
+def memory_layout(device: torch.device) -> torch.memory_format:
+    """Return the memory layout of images and weights that is fastest on a device.
+
+    Parameters
+    ----------
+    device : torch.device
+        Device that computes.
+
+    Returns
+    -------
+    torch.memory_format
+        Channels last, for mixed precision and the kernels of CPUs; contiguous on MPS.
+    """
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
+
+
+def placed(network: nn.Module, device: torch.device) -> nn.Module:
+    """Move a network to a device, in the fastest memory layout.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The network, which is moved in place.
+    device : torch.device
+        Device that computes.
+
+    Returns
+    -------
+    nn.Module
+        The same network.
+    """
+    moved: nn.Module = network.to(device).to(memory_format=memory_layout(device))  # type: ignore[call-overload]
+    return moved
+
+
+def fabric_for(device: torch.device, precision: str, processes: int = 1) -> Fabric:
+    """Make the fabric of a training.
+
+    Parameters
+    ----------
+    device : torch.device
+        Kind of the device; the number of a GPU is used by a single process only.
+    precision : {"float32", "bfloat16", "float16"}
+        Number format, from `choose_training_precision`.
+    processes : int, default 1
+        Number of processes, one for each device, which `Fabric.launch` starts. They communicate by NCCL on GPUs and by
+        gloo elsewhere.
+
+    Returns
+    -------
+    Fabric
+        A fabric that is not launched yet.
+    """
+    devices: int | list[int] = processes
+    if device.type == "cuda" and processes == 1:
+        devices = [device.index or 0]
+    if precision == "float32":
+        plugin = Precision()
+    else:
+        plugin = MixedPrecision(precision=cast("Any", _MIXED[precision]), device=device.type)
+    strategy = "auto" if processes == 1 else "ddp_spawn"
+    return Fabric(accelerator=device.type, devices=devices, strategy=strategy, plugins=[plugin])

@@ -1,0 +1,86 @@
+"""The checkpoint of a training: one file with everything that the remaining steps depend on.
+
+The file is written under a temporary name, flushed to the disk, and renamed over the previous one, so that there is a
+complete checkpoint at any time. Random numbers and the order of the patches follow from the step
+(`napari_sr.training.randomness`) and need no state.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from napari_sr.errors import InputError
+from napari_sr.imaging.atomic import atomic_file
+from napari_sr.old_keys import renamed_run_state
+
+NAME = "last.pt"
+#: Version of the format; version 1 has old keys.
+_FORMAT = 2
+
+
+def write_run_state(folder: Path, state: dict[str, Any]) -> Path:
+    """Write the checkpoint of a training, in place of the previous one.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the run.
+    state : dict
+        Tensors, numbers and strings, nested in dicts and lists.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        If the disk is full or cannot be written; the previous checkpoint is kept.
+    """
+    path = folder / NAME
+    try:
+        with atomic_file(path, durable=True) as temporary:
+            torch.save({"format": _FORMAT, **state}, temporary)
+    except (OSError, RuntimeError) as error:
+        # On a full disk, torch's writer raises a RuntimeError.
+        reason = getattr(error, "strerror", None) or "the disk may be full"
+        raise InputError(
+            f"The checkpoint could not be written to {folder} ({reason}): make room and start the training again; it "
+            "continues from the previous checkpoint."
+        ) from error
+    return path
+
+
+def read_run_state(folder: Path) -> dict[str, Any] | None:
+    """Read the checkpoint of a training.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the run.
+
+    Returns
+    -------
+    dict or None
+        The state that was written; None if there is no checkpoint.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or is not a checkpoint of a known version.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    # The exception depends on where the file is damaged.
+    except Exception as error:
+        raise InputError(f"{path} is damaged: remove it to train from the start.") from error
+    if not isinstance(state, dict) or state.get("format") not in (1, _FORMAT):
+        raise InputError(f"{path} is not a checkpoint of a known version: remove it to train from the start.")
+    return renamed_run_state(state) if state["format"] == 1 else state

@@ -1,0 +1,146 @@
+"""Train the first convolution in a basis where its input patches have identity covariance (input whitening).
+
+Neighboring pixels are nearly alike: over the patches that a first convolution takes, the mean varies about a million
+times as much as the finest detail. With steps of equal length for all weights the detail is then learned last, and
+super-resolution is detail. In a basis where all directions have the same variance, they are learned together. Only the
+steps of the optimizer are taken in this basis (an input-whitened optimizer basis); the network and its weights keep
+their meaning.
+
+References
+----------
+Y. LeCun, L. Bottou, G. B. Orr, K.-R. Müller, "Efficient BackProp", 1998, section 4.3 (inputs that are decorrelated and
+of equal variance).
+G. Desjardins, K. Simonyan, R. Pascanu, K. Kavukcuoglu, "Natural Neural Networks", arXiv:1507.00210 (weights learned
+in a whitened basis, the function unchanged).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+#: Added to the variances, of values in [0, 1]. A direction with a standard deviation below a hundredth hardly occurs in
+#: the examples: without this floor its weights could grow without bound, and spoil the first image in which it occurs.
+_FLOOR = 1e-4
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """The whitening of a layer's input patches, x -> basis (x - mean).
+
+    Parameters
+    ----------
+    mean : Tensor, float32, shape (D,)
+        Mean of the patches of D = channels x kernel size values; 0 for a layer without bias.
+    basis : Tensor, float32, shape (D, D)
+        Inverse square root of their covariance + 1e-4, symmetric.
+    """
+
+    mean: Tensor
+    basis: Tensor
+
+
+@torch.no_grad()
+def measure_whitening(network: nn.Module, layer: nn.Conv2d, images: Iterable[Tensor]) -> Whitening:
+    """Measure mean and covariance of the input patches of a layer.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The network that contains the layer; it is not changed.
+    layer : nn.Conv2d
+        The layer, with one group.
+    images : iterable of Tensor, shape (N, C, Y, X)
+        Batches of inputs of the network.
+
+    Returns
+    -------
+    Whitening
+        The whitening of the layer's input patches.
+    """
+    size = layer.in_channels * layer.kernel_size[0] * layer.kernel_size[1]
+    total, products = torch.zeros(size, dtype=torch.float64), torch.zeros(size, size, dtype=torch.float64)
+    count = 0
+
+    def add_patches(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        nonlocal count
+        values = inputs[0].float()
+        # Padding is not part of the images, and is only included if a patch does not fit otherwise.
+        fits = all(n >= k for n, k in zip(values.shape[2:], layer.kernel_size, strict=True))
+        padding = (0, 0) if fits else tuple(k // 2 for k in layer.kernel_size)
+        # Patches side by side: overlapping ones would add no information.
+        patches = nn.functional.unfold(values, layer.kernel_size, layer.dilation, padding, stride=layer.kernel_size)
+        vectors = patches.transpose(1, 2).reshape(-1, size).cpu().double()
+        total.add_(vectors.sum(0))
+        products.add_(vectors.T @ vectors)
+        count += len(vectors)
+
+    hook = layer.register_forward_pre_hook(add_patches)
+    training = network.training
+    network.eval()
+    try:
+        for batch in images:
+            network(batch)
+    finally:
+        network.train(training)
+        hook.remove()
+    mean = total / count if layer.bias is not None else torch.zeros_like(total)
+    variances, directions = torch.linalg.eigh(products / count - torch.outer(mean, mean))
+    basis = directions * (variances.clamp_min(0) + _FLOOR).rsqrt() @ directions.T
+    return Whitening(mean.float(), basis.float())
+
+
+def whiten_steps(optimizer: torch.optim.Optimizer, layer: nn.Conv2d, whitening: Whitening) -> None:
+    """Make an optimizer take the steps of a layer's weights in the whitened basis.
+
+    The layer computes W x + b = V B (x - m) + c, with the basis B, the mean m, V = W B⁻¹ and c = b + W m. The gradient
+    of V is that of W, less the outer product of that of b and m, times B. A step of V is a step of W times B, and b
+    changes with it so that c takes its own step. Hooks therefore transform the gradients before the step of the
+    optimizer, and the step after it. Mean and basis are part of the optimizer's state, so that a resumed run has the
+    same ones.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+        The optimizer, of which the first group holds the layer's weights only.
+    layer : nn.Conv2d
+        The layer.
+    whitening : Whitening
+        The whitening of the layer's input patches.
+    """
+    weight, bias = layer.weight, layer.bias
+    group = optimizer.param_groups[0]
+    assert [id(p) for p in group["params"]] == [id(p) for p in layer.parameters()]
+    group["mean"], group["basis"] = whitening.mean, whitening.basis
+    before: list[Tensor] = []
+
+    def present() -> tuple[Tensor, Tensor]:
+        # From the optimizer instead of `whitening`, since a state that was loaded meanwhile has its own.
+        group = optimizer.param_groups[0]
+        return group["mean"].to(weight.device), group["basis"].to(weight.device)
+
+    def transform_gradient(*_: Any) -> None:
+        mean, basis = present()
+        assert weight.grad is not None
+        gradient = weight.grad.flatten(1)
+        if bias is not None:
+            assert bias.grad is not None
+            gradient = gradient - torch.outer(bias.grad, mean)
+        weight.grad.copy_((gradient @ basis).view(weight.shape))
+        before.append(weight.detach().clone())
+
+    @torch.no_grad()
+    def transform_step(*_: Any) -> None:
+        mean, basis = present()
+        old = before.pop()
+        step = (weight - old).flatten(1) @ basis
+        weight.copy_(old + step.view(weight.shape))
+        if bias is not None:
+            bias.sub_(step @ mean)
+
+    optimizer.register_step_pre_hook(transform_gradient)
+    optimizer.register_step_post_hook(transform_step)

@@ -1,0 +1,1 @@
+"""Losses of a training: functions of tensors, and the perceptual loss with its network."""

@@ -1,0 +1,132 @@
+"""Tables of a recipe: the losses."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from napari_sr.training.recipe.table import NonNegative, Positive, RecipeTable
+
+
+class PixelLoss(RecipeTable):
+    """Mean difference of the pixels of result and truth: absolute, squared, or Charbonnier's.
+
+    Parameters
+    ----------
+    kind : {"l1", "mse", "charbonnier"}
+        Mean absolute difference, mean squared difference, or ``sqrt(difference**2 + epsilon**2)``.
+    weight : float, default 1.0
+        Factor of the loss in the sum of the stage's losses, above 0.
+    epsilon : float, default 1e-3
+        Width of Charbonnier's rounded minimum in the network's range of 0 to 1, above 0.
+    binned : int, default 1
+        Side, in high-resolution pixels, of the squares whose means are compared; 1 or more. With the factor of the
+        network, the loss keeps brightness and positions of the low-resolution image and leaves finer detail to the
+        other losses.
+
+    References
+    ----------
+    Charbonnier's loss: W.-S. Lai et al., "Deep Laplacian pyramid networks", arXiv:1704.03915, section 3.3.
+    """
+
+    kind: Literal["l1", "mse", "charbonnier"]
+    weight: Positive = 1.0
+    epsilon: Positive = 1e-3
+    binned: int = Field(default=1, ge=1)
+
+
+class PerceptualLoss(RecipeTable):
+    """Difference of result and truth in the features of a network that was trained to classify images.
+
+    Parameters
+    ----------
+    kind : {"perceptual"}
+        Kind of the loss.
+    weight : float, default 1.0
+        Factor of the loss in the sum of the stage's losses, above 0.
+    network : {"vgg19", "vgg16", "squeezenet"}, default "vgg19"
+        Network of the features: VGG19 trained on ImageNet, VGG16 trained on materials (MINC), or SqueezeNet 1.1.
+    layers : dict of str to float, default {"conv5_4": 1.0}
+        Weights of the layers, above 0, by their names: "conv1_1" to "conv5_4" for VGG19, "conv1_1" to "conv5_3" for
+        VGG16, "conv1" and "fire2" to "fire9" for SqueezeNet.
+    activation : {"before", "after"}, default "before"
+        Features before the activation (ESRGAN) or after it (SRGAN). Those of a fire module are always after it.
+    distance : {"l1", "mse"}, default "l1"
+        Mean absolute or mean squared difference of the features.
+    rescale : float, default 1.0
+        Factor of the features, above 0; SRGAN's is 1 / 12.75.
+    weights : str, optional
+        File of the network's weights; required for VGG16 and SqueezeNet. By default torchvision's file of VGG19 is
+        taken from torch's cache, or downloaded into it.
+
+    References
+    ----------
+    J. Johnson et al., arXiv:1603.08155, equation 2; Ledig et al., arXiv:1609.04802, equation 5; Wang et al.,
+    arXiv:1809.00219, section 3.3.
+    """
+
+    kind: Literal["perceptual"]
+    weight: Positive = 1.0
+    network: Literal["vgg19", "vgg16", "squeezenet"] = "vgg19"
+    layers: dict[str, Positive] = Field(default={"conv5_4": 1.0}, min_length=1)
+    activation: Literal["before", "after"] = "before"
+    distance: Literal["l1", "mse"] = "l1"
+    rescale: Positive = 1.0
+    weights: str | None = None
+
+    @model_validator(mode="after")
+    def _files(self) -> Self:
+        if self.network != "vgg19" and self.weights is None:
+            raise ValueError(f"the weights of {self.network} have to be given as a file: add the key weights")
+        return self
+
+
+class AdversarialLoss(RecipeTable):
+    """Loss of the generator by the discriminator's output; the stage then needs a `Discriminator`.
+
+    Parameters
+    ----------
+    kind : {"adversarial"}
+        Kind of the loss.
+    weight : float, default 1.0
+        Factor of the loss in the sum of the stage's losses, above 0.
+    form : {"standard", "relativistic", "least_squares"}, default "relativistic"
+        Standard (SRGAN), relativistic average (ESRGAN) or least squares.
+
+    References
+    ----------
+    Ledig et al., arXiv:1609.04802, equation 6 (standard); Wang et al., arXiv:1809.00219, equation 2 (relativistic);
+    X. Mao et al., arXiv:1611.04076, equation 9 (least squares).
+    """
+
+    kind: Literal["adversarial"]
+    weight: Positive = 1.0
+    form: Literal["standard", "relativistic", "least_squares"] = "relativistic"
+
+
+class EquivarianceLoss(RecipeTable):
+    """Mean squared difference between f(x) and rot180(f(rot180(x))), where f is the network and x a patch.
+
+    It penalizes spatial shifts, since a shift of the result changes its direction with the rotation. It needs no ground
+    truth. In combination with an adversarial loss, which rewards textures wherever they are, it keeps structures in
+    place.
+
+    Parameters
+    ----------
+    kind : {"equivariance"}
+        Kind of the loss.
+    weight : float, default 1.0
+        Factor of the loss in the sum of the stage's losses, above 0.
+    blurred : float, default 0.0
+        Standard deviation in low-resolution pixels, 0 or more, of a Gaussian blur of the patches. If it is above 0, the
+        blurred patches are also stretched from black to white, so that the loss holds for plain shapes without noise,
+        which differ from the training images.
+    """
+
+    kind: Literal["equivariance"]
+    weight: Positive = 1.0
+    blurred: NonNegative = 0.0
+
+
+Loss = Annotated[PixelLoss | PerceptualLoss | AdversarialLoss | EquivarianceLoss, Field(discriminator="kind")]

@@ -1,0 +1,121 @@
+"""Tables of a recipe: optimizer, learning-rate schedule and discriminator."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from napari_sr.training.recipe.table import NonNegative, Positive, RecipeTable
+
+
+class Optimizer(RecipeTable):
+    """Adam, or stochastic gradient descent with momentum.
+
+    Parameters
+    ----------
+    kind : {"adam", "sgd"}, default "adam"
+        `torch.optim.Adam` or `torch.optim.SGD`.
+    learning_rate : float, default 1e-4
+        Learning rate, above 0; the schedule multiplies it.
+    betas : (float, float), default (0.9, 0.999)
+        Adam's decay rates of the means of gradient and squared gradient, each at least 0 and below 1.
+    momentum : float, default 0.9
+        Momentum of SGD, at least 0 and below 1.
+    weight_decay : float, default 0.0
+        L2 penalty on the weights, 0 or more.
+    last_layer_rate : float, default 1.0
+        Learning rate of the last layer as a fraction of `learning_rate`, above 0 (SRCNN: 0.1).
+    whiten : bool, default False
+        Train the first layer of the generator in a basis where its input patches have identity covariance
+        (input-whitened optimizer basis).
+
+    References
+    ----------
+    Whitening: Y. LeCun et al., "Efficient BackProp", 1998, section 4.3; G. Desjardins et al., arXiv:1507.00210.
+    """
+
+    kind: Literal["adam", "sgd"] = "adam"
+    learning_rate: Positive = 1e-4
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: NonNegative = 0.0
+    last_layer_rate: Positive = 1.0
+    whiten: bool = False
+
+
+class Schedule(RecipeTable):
+    """Learning rate as a function of the step.
+
+    Parameters
+    ----------
+    kind : {"constant", "cosine", "milestones"}, default "constant"
+        "cosine" falls to zero, once or in each of `cycles`; "milestones" multiplies the rate by `factor` at each of
+        `milestones`.
+    warm_up : int, default 0
+        Number of steps, 0 or more, over which the learning rate first rises linearly, in each cycle.
+    cycles : tuple of int, default ()
+        Lengths of the cycles of "cosine" in steps; they add up to the steps of the stage. By default one cycle.
+    cycle_rates : tuple of float, default ()
+        Highest learning rate of each cycle as a fraction of the optimizer's, above 0; by default 1 for each.
+    milestones : tuple of int, default ()
+        Steps, from 1, at which the learning rate changes.
+    factor : float, default 0.5
+        Factor of the learning rate at each milestone, above 0.
+
+    References
+    ----------
+    I. Loshchilov, F. Hutter, "SGDR: stochastic gradient descent with warm restarts", arXiv:1608.03983 ("cosine").
+    """
+
+    kind: Literal["constant", "cosine", "milestones"] = "constant"
+    warm_up: int = Field(default=0, ge=0)
+    cycles: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    cycle_rates: tuple[Positive, ...] = ()
+    milestones: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    factor: Positive = 0.5
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.cycle_rates and len(self.cycle_rates) != len(self.cycles):
+            raise ValueError(
+                f"there are {len(self.cycle_rates)} cycle_rates for {len(self.cycles)} cycles: give one for each cycle"
+            )
+        if self.cycles and self.kind != "cosine":
+            raise ValueError(f"the kind {self.kind} has no cycles: leave them out, or choose the kind cosine")
+        if self.milestones and self.kind != "milestones":
+            raise ValueError(f"the kind {self.kind} has no milestones: leave them out, or choose the kind milestones")
+        return self
+
+
+class Discriminator(RecipeTable):
+    """The network of an adversarial loss, which is trained to tell results from true images.
+
+    Parameters
+    ----------
+    kind : {"srgan", "esrgan", "unet"}, default "esrgan"
+        Discriminator of the SRGAN or ESRGAN paper, or Real-ESRGAN's U-Net with spectral normalization.
+    features : int, default 64
+        Number of features of the first layer, 1 or more; 64 in the papers.
+    synchronize : bool, default False
+        Normalize batches over all processes, which needs NVIDIA GPUs. By default each process normalizes its own part
+        of the batch.
+    optimizer : Optimizer, default Optimizer()
+        Optimizer of the discriminator, without `whiten`; it follows the schedule of the stage.
+
+    References
+    ----------
+    Ledig et al., arXiv:1609.04802, figure 4; Wang et al., arXiv:1809.00219; X. Wang et al., "Real-ESRGAN",
+    arXiv:2107.10833.
+    """
+
+    kind: Literal["srgan", "esrgan", "unet"] = "esrgan"
+    features: int = Field(default=64, ge=1)
+    synchronize: bool = False
+    optimizer: Optimizer = Optimizer()
+
+    @model_validator(mode="after")
+    def _not_whitened(self) -> Self:
+        if self.optimizer.whiten:
+            raise ValueError("whiten is for the generator's optimizer: leave it out of the discriminator's")
+        return self

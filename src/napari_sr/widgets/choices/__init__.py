@@ -1,0 +1,1 @@
+"""Rows of a panel: layer, model, size, part, output and settings."""

@@ -1,0 +1,117 @@
+"""A list whose last entry opens a file dialog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import ComboBox
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from napari_sr.widgets.qt.rows import refresh_choices, shrinkable
+
+OPEN_A_FILE = "Open a file…"
+"""Text of the last entry."""
+
+_OPEN = "open a file"
+_WEIGHTS = "Model files (*.safetensors *.pth *.pt *.ckpt *.pkl *.bin *.mat);;All files (*)"
+
+FileDialog = Callable[[QWidget], Path | None]
+"""Shows a dialog over a widget, and returns the chosen file; None if it was closed without a choice."""
+
+
+def model_file_dialog(parent: QWidget) -> Path | None:
+    """Show the system's dialog for opening a model file.
+
+    Parameters
+    ----------
+    parent : QWidget
+        The widget over which it is shown.
+
+    Returns
+    -------
+    Path or None
+        The file; None if the dialog was closed without a choice.
+    """
+    name, _ = QFileDialog.getOpenFileName(parent, "Open a model file", "", _WEIGHTS)
+    return Path(name) if name else None
+
+
+class FileChoice:
+    """A list of choices, with an entry at the end that opens a file.
+
+    Parameters
+    ----------
+    name, label, tooltip : str
+        Of the list.
+    on_choice : callable
+        Called with the value of each new choice.
+    on_file : callable
+        Called with the path of a file that was opened. The present choice stays until `offer` or `select` changes it.
+    dialog : callable, default `model_file_dialog`
+        Shows the file dialog.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        label: str,
+        tooltip: str,
+        on_choice: Callable[[Any], None],
+        on_file: Callable[[Path], None],
+        dialog: FileDialog = model_file_dialog,
+    ) -> None:
+        self._on_choice, self._on_file, self.dialog = on_choice, on_file, dialog
+        self._choices: list[tuple[str, Any]] = []
+        self.widget = shrinkable(ComboBox(name=name, label=label, tooltip=tooltip, choices=self._all_choices))
+        self._current: Any = None
+        self.widget.changed.connect(self._changed)
+
+    @property
+    def value(self) -> Any:
+        """The value of the present choice."""
+        return self._current
+
+    def offer(self, choices: Sequence[tuple[str, Any]], value: Any) -> None:
+        """Replace the choices and select one, without calling `on_choice`.
+
+        Parameters
+        ----------
+        choices : sequence of (str, object)
+            Text and value of each.
+        value : object
+            The value to select.
+        """
+        self._choices = list(choices)
+        refresh_choices(self.widget, value)
+        self._current = value
+
+    def select(self, value: Any) -> None:
+        """Select a choice, and call `on_choice`.
+
+        Parameters
+        ----------
+        value : object
+            The value to select.
+
+        Raises
+        ------
+        ValueError
+            If it is not in the list.
+        """
+        self.widget.value = value
+
+    def _all_choices(self, widget: object) -> list[tuple[str, Any]]:
+        return [*self._choices, (OPEN_A_FILE, _OPEN)]
+
+    def _changed(self, value: Any) -> None:
+        if value == _OPEN:
+            self.offer(self._choices, self._current)
+            path = self.dialog(self.widget.native)
+            if path is not None:
+                self._on_file(path)
+        elif value != self._current:
+            self._current = value
+            self._on_choice(value)

@@ -1,0 +1,125 @@
+"""The list of image layers to upscale, which follows the active layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from magicgui.widgets import ComboBox
+from napari.layers import Image
+from napari.viewer import Viewer
+
+from napari_sr.widgets.qt.rows import refresh_choices, shrinkable
+
+NO_LAYER = ""
+"""Value of the list when no image is open."""
+
+_RESULT_KEY = "napari_sr"
+PREVIEW_KEY = "napari_sr_preview"
+"""Key in the metadata of a preview layer."""
+
+
+def is_preview(layer: Any) -> bool:
+    """Return whether a layer is a preview, which is added and removed by its panel.
+
+    Parameters
+    ----------
+    layer : napari layer
+        Of any type.
+
+    Returns
+    -------
+    bool
+    """
+    return PREVIEW_KEY in layer.metadata
+
+
+def is_result(layer: Any) -> bool:
+    """Return whether a layer was made by napari-sr, which leaves its report in the metadata.
+
+    Parameters
+    ----------
+    layer : napari layer
+        Of any type.
+
+    Returns
+    -------
+    bool
+    """
+    return _RESULT_KEY in layer.metadata
+
+
+class LayerChoice:
+    """The list of the image layers of a viewer.
+
+    The choice follows the active layer, except if that is a result: a new result becomes the active layer, but the next
+    run should start from the source again.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer whose layers are listed.
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self.widget = shrinkable(
+            ComboBox(
+                name="layer",
+                label="Layer",
+                choices=self._choices,
+                tooltip="The image to upscale. It is not changed; the result is a new layer in the same place.",
+            )
+        )
+        events = viewer.layers.events
+        self._events = (events.inserted, events.removed, events.reordered, events.renamed)
+        for event in self._events:
+            event.connect(self._refresh)
+        viewer.layers.selection.events.active.connect(self._follow)
+        self._follow()
+
+    @property
+    def layer(self) -> Image | None:
+        """The chosen layer; None if no image is open."""
+        value = self.widget.value
+        return None if value is None or isinstance(value, str) else value
+
+    def select(self, layer: Image) -> None:
+        """Choose a layer.
+
+        Parameters
+        ----------
+        layer : napari.layers.Image
+            A layer of the viewer.
+
+        Raises
+        ------
+        ValueError
+            If it is not in the list.
+        """
+        self.widget.value = layer
+
+    def disconnect(self) -> None:
+        """Disconnect from the events of the viewer."""
+        for event in self._events:
+            event.disconnect(self._refresh)
+        self._viewer.layers.selection.events.active.disconnect(self._follow)
+
+    def _choices(self, widget: object) -> list[tuple[str, Any]]:
+        # Results come last: a new list starts with its first entry, which should be a source.
+        images = [layer for layer in self._viewer.layers if isinstance(layer, Image) and not is_preview(layer)]
+        images.sort(key=is_result)
+        return [(layer.name, layer) for layer in images] or [("No image is open", NO_LAYER)]
+
+    def _refresh(self, event: object = None) -> None:
+        self._refresh_with(self.layer)
+
+    def _follow(self, event: object = None) -> None:
+        active = self._viewer.layers.selection.active
+        if isinstance(active, Image) and not is_result(active) and active in self._viewer.layers:
+            self._refresh_with(active)
+
+    def _refresh_with(self, layer: Image | None) -> None:
+        before = self.layer
+        refresh_choices(self.widget, layer)
+        if self.layer != before:
+            self.widget.changed.emit(self.widget.value)

@@ -1,0 +1,293 @@
+"""Axes and pixel size of a layer: from the layer, or from the user where the layer does not define them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import permutations
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from magicgui.widgets import ComboBox, FloatSpinBox
+from magicgui.widgets.bases import Widget
+from napari.layers import Image
+
+from napari_sr.errors import InputError
+from napari_sr.imaging.axes import LETTERS, Axes
+from napari_sr.imaging.napari_layer import finest_level, layer_axes, layer_pixel_size
+from napari_sr.widgets.qt.rows import hide_step_buttons, refresh_choices, shrinkable, side_by_side
+
+UNKNOWN = "pixel"
+"""Unit of a layer whose pixel size is not known."""
+
+SYMBOLS = {"nanometer": "nm", "micrometer": "µm", "millimeter": "mm", UNKNOWN: "pixel"}
+_UNITS = (("pixels", UNKNOWN), ("nm", "nanometer"), ("µm", "micrometer"), ("mm", "millimeter"))
+_LETTER_OF_LABEL = {"t": "T", "time": "T", "c": "C", "ch": "C", "channel": "C", "z": "Z", "y": "Y", "x": "X"}
+_NO_AXES = ""
+_LEAST, _LARGEST = 1e-4, 1e9
+
+
+class LayerFacts:
+    """The rows for the axes and the pixel size of the chosen layer.
+
+    Parameters
+    ----------
+    on_change : callable
+        Called without arguments when the user changes a row.
+    """
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
+        self._layer: Image | None = None
+        self._chosen: WeakKeyDictionary[Image, str] = WeakKeyDictionary()
+        self.axes = shrinkable(
+            ComboBox(
+                name="axes",
+                label="Axes",
+                choices=self._choices,
+                tooltip=(
+                    "Meaning of the layer's axes, in their order: time (T), channel (C), depth (Z), rows (Y), "
+                    "columns (X). Y and X are upscaled, and each channel has its own brightness range."
+                ),
+            )
+        )
+        self.size = _size_box("pixel_size", "Pixel size", "Pixel size along X. A change scales Y and the layer too.")
+        self.unit = shrinkable(
+            ComboBox(
+                name="unit",
+                label="Unit",
+                choices=list(_UNITS),
+                tooltip="Unit of the pixel size. A change sets the layer's units.",
+            ),
+            least=5,
+        )
+        self.depth = _size_box(
+            "depth", "Z step", "Distance between the planes of the stack, in the same unit. A change scales the layer."
+        )
+        self.depth.visible = False
+        self.size_row = side_by_side("pixel_size_row", "Pixel size", [self.size, self.unit])
+        self.axes.changed.connect(self._axes_chosen)
+        for widget in (self.size, self.unit, self.depth):
+            widget.changed.connect(self._size_chosen)
+
+    @property
+    def widgets(self) -> Sequence[Widget]:
+        """The rows, in order."""
+        return (self.size_row, self.depth, self.axes)
+
+    def axes_of(self, layer: Image) -> Axes:
+        """Return a layer's axes: those that the user chose, else those of its axis labels, else by its shape.
+
+        Parameters
+        ----------
+        layer : napari.layers.Image
+            Any image layer.
+
+        Returns
+        -------
+        Axes
+
+        Raises
+        ------
+        InputError
+            If the layer has too few or too many dimensions.
+        """
+        return known_axes(layer, self._chosen.get(layer))
+
+    def show(self, layer: Image | None) -> None:
+        """Show the axes and the pixel size of a layer, and follow its changes.
+
+        Parameters
+        ----------
+        layer : napari.layers.Image or None
+            The chosen layer; None if no image is open.
+        """
+        if layer is not self._layer:
+            self.disconnect()
+            if layer is not None:
+                for name in ("scale", "units"):
+                    getattr(layer.events, name).connect(self._refresh)
+            self._layer = layer
+        self._refresh()
+
+    def disconnect(self) -> None:
+        """Disconnect from the events of the layer."""
+        layer, self._layer = self._layer, None
+        if layer is not None:
+            for name in ("scale", "units"):
+                getattr(layer.events, name).disconnect(self._refresh)
+
+    def _refresh(self, event: object = None) -> None:
+        axes = self._axes()
+        refresh_choices(self.axes, axes.letters if axes is not None else _NO_AXES)
+        for widget in (self.axes, self.size, self.unit, self.depth):
+            widget.enabled = axes is not None
+        if axes is None or self._layer is None:
+            return
+        sizes, unit = layer_pixel_size(self._layer, axes)
+        known = [value for _, value in _UNITS]
+        with self.size.changed.blocked(), self.unit.changed.blocked(), self.depth.changed.blocked():
+            self.size.value = _limited(self.size, sizes["X"])
+            self.unit.choices = [*_UNITS, *([] if unit in (*known, None) else [(unit, unit)])]
+            self.unit.value = unit or UNKNOWN
+            self.depth.visible = "Z" in sizes
+            self.depth.value = _limited(self.depth, sizes.get("Z", 1.0))
+
+    def _axes(self) -> Axes | None:
+        try:
+            return None if self._layer is None else self.axes_of(self._layer)
+        except InputError:
+            return None
+
+    def _choices(self, widget: object = None) -> list[tuple[str, str]]:
+        axes = self._axes()
+        if axes is None:
+            return [("–", _NO_AXES)]
+        orders = list(dict.fromkeys([axes.letters, *_orders(axes)]))
+        return [(_format_axes(letters), letters) for letters in orders]
+
+    def _axes_chosen(self, letters: str) -> None:
+        if self._layer is not None and letters:
+            self._chosen[self._layer] = letters
+            self._refresh()
+            self._on_change()
+
+    def _size_chosen(self) -> None:
+        layer, axes = self._layer, self._axes()
+        if layer is None or axes is None:
+            return
+        sizes, _ = layer_pixel_size(layer, axes)
+        ratio = np.ones(layer.ndim)
+        ratio[[axes.y, axes.x]] = float(self.size.value) / sizes["X"]
+        units = [str(unit) for unit in layer.units]
+        units[axes.y] = units[axes.x] = self.unit.value
+        if "Z" in sizes:
+            z = axes.letters.index("Z")
+            ratio[z], units[z] = float(self.depth.value) / sizes["Z"], self.unit.value
+        with layer.events.scale.blocker(self._refresh), layer.events.units.blocker(self._refresh):
+            # The translation is in the same unit as the scale.
+            layer.scale, layer.translate = np.asarray(layer.scale) * ratio, np.asarray(layer.translate) * ratio
+            layer.units = tuple(units)
+        self._on_change()
+
+
+def known_axes(layer: Image, letters: str | None = None) -> Axes:
+    """Return a layer's axes.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        Any image layer.
+    letters : str, optional
+        A letter for each dimension of the data. By default those of the layer's axis labels, else by its shape.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If the letters do not fit, or the layer has too few or too many dimensions.
+    """
+    return layer_axes(layer, letters or _labeled(layer))
+
+
+def _labeled(layer: Image) -> str | None:
+    """Return the letters of a layer's axis labels; None if one of them is no letter or name of an axis."""
+    letters = "".join(_LETTER_OF_LABEL.get(str(label).lower(), "?") for label in layer.axis_labels)
+    if "?" in letters or len(set(letters)) != len(letters) or not {"Y", "X"} <= set(letters):
+        return None
+    # A last C would mean RGB, which has no label.
+    if letters.endswith("C") or (layer.rgb and "C" in letters):
+        return None
+    return letters + ("C" if layer.rgb else "")
+
+
+def _orders(axes: Axes) -> list[str]:
+    """Return common orders of the axes: Y and X last, or first, before RGB."""
+    colors = "C" if axes.rgb else ""
+    others = [letter for letter in LETTERS if letter not in "YX" + colors]
+    planes = ["".join(order) for order in permutations(others, axes.ndim - 2 - len(colors))]
+    ends = ["YX", "XY"] if planes == [""] else ["YX"]
+    orders = [plane + end + colors for plane in planes for end in ends]
+    if planes != [""]:
+        orders += ["YX" + plane + colors for plane in planes]
+    # A last C of length 3 or 4 would mean RGB, which this layer is not.
+    return [order for order in orders if axes.rgb or not (order[-1] == "C" and axes.shape[-1] in (3, 4))]
+
+
+def _size_box(name: str, label: str, tooltip: str) -> FloatSpinBox:
+    box = FloatSpinBox(name=name, label=label, value=1.0, tooltip=tooltip, min=_LEAST, max=_LARGEST, step=0.01)
+    return hide_step_buttons(box, 4)
+
+
+def _format_axes(letters: str) -> str:
+    return f"{letters[:-1]} + colors" if letters.endswith("YXC") or letters.endswith("XYC") else letters
+
+
+def _limited(box: FloatSpinBox, value: float) -> float:
+    return min(max(value, box.min), box.max)
+
+
+def format_pixel_size(layer: Image, axes: Axes, factor: tuple[float, float] = (1.0, 1.0)) -> str:
+    """Format the pixel size of a layer or of its result: "0.1 µm", "0.2 × 0.1 µm".
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        Any image layer.
+    axes : Axes
+        The layer's.
+    factor : (float, float), default (1.0, 1.0)
+        Factor of the result along Y and X.
+
+    Returns
+    -------
+    str
+        Empty if the pixel size is not known.
+
+    Raises
+    ------
+    InputError
+        As `layer_axes`.
+    """
+    sizes, unit = layer_pixel_size(layer, axes)
+    if unit in (None, UNKNOWN):
+        return ""
+    y, x = sizes["Y"] / factor[0], sizes["X"] / factor[1]
+    # Pixel sizes are not calibrated to more than three digits.
+    number = f"{x:.3g}" if abs(x - y) < 1e-3 * x else f"{y:.3g} × {x:.3g}"
+    return f"{number} {SYMBOLS.get(str(unit), str(unit))}"
+
+
+def format_size(layer: Image, shape: Sequence[int]) -> str:
+    """Format the shape of a layer or of its result: "2048 × 2048".
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        Any image layer. RGB is written as "color".
+    shape : sequence of int
+        The shape of the array.
+
+    Returns
+    -------
+    str
+    """
+    lengths = shape[:-1] if layer.rgb else shape
+    return " × ".join(str(length) for length in lengths) + (" color" if layer.rgb else "")
+
+
+def format_dtype(layer: Image) -> str:
+    """Return the name of a layer's data type.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        Any image layer.
+
+    Returns
+    -------
+    str
+    """
+    return str(np.dtype(finest_level(layer).dtype))

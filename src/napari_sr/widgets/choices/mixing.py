@@ -1,0 +1,151 @@
+"""Rows for two sets of weights: the slider between them, the second model, and what is mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from magicgui.widgets import ComboBox, FloatSlider
+from magicgui.widgets.bases import Widget
+
+from napari_sr.widgets.choices.file import FileChoice
+from napari_sr.widgets.choices.model_offers import ModelOffer
+from napari_sr.widgets.qt.rows import narrow_readout, shrinkable
+from napari_sr.zoo.card import Mixing
+
+_NOTHING = ""
+_ALPHA = (
+    "0 is faithful: smooth, and closest to the measured image. 1 is sharper, and part of its detail is invented. "
+    "“Mix” sets what is mixed in between."
+)
+_ALPHA_OFF = " This model has one set of weights: choose a second model under “Mix with” to use the slider."
+
+
+class MixingChoice:
+    """Alpha and the second model; the slider is enabled if there are two sets of weights.
+
+    Parameters
+    ----------
+    on_change : callable
+        Called without arguments when alpha, the second model, or what is mixed changes.
+    """
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
+        self._model: ModelOffer | None = None
+        self._offers: list[ModelOffer] = []
+        self._files: list[Path] = []
+        self.second_choice = FileChoice(
+            name="mix_with",
+            label="Mix with",
+            tooltip=(
+                "A second model of the same network for the sharp end of the slider; "
+                "the model above is the faithful end."
+            ),
+            on_choice=self._second_chosen,
+            on_file=self.choose_file,
+        )
+        self.alpha = narrow_readout(
+            FloatSlider(name="alpha", label="Sharpness α", min=0.0, max=1.0, step=0.01, value=0.0)
+        )
+        self.mix = shrinkable(
+            ComboBox(
+                name="mix",
+                label="Mix",
+                choices=[("The models (one new model)", "weights"), ("The images (blended)", "images")],
+                tooltip=(
+                    "The models: their weights are mixed into one model between the two (network interpolation), which "
+                    "keeps edges clean. The images: both models upscale, and their results are blended, which keeps "
+                    "the artifacts of both and takes twice as long; for comparison."
+                ),
+            )
+        )
+        self._update()
+        self.alpha.changed.connect(lambda: on_change())
+        self.mix.changed.connect(lambda: on_change())
+
+    @property
+    def widgets(self) -> Sequence[Widget]:
+        """The rows, in order."""
+        return (self.second_choice.widget, self.alpha, self.mix)
+
+    @property
+    def kind(self) -> Mixing | None:
+        """What alpha mixes: "weights" or "images"; None if there is one set of weights."""
+        kind: Mixing = self.mix.value
+        return kind if self.mixes else None
+
+    @property
+    def second(self) -> str | Path | None:
+        """The second model; None if the model is a pair itself or is used alone."""
+        value: str | Path = self.second_choice.value
+        return None if value == _NOTHING or self._is_pair else value
+
+    @property
+    def mixes(self) -> bool:
+        """Whether there are two sets of weights."""
+        return self._is_pair or self.second is not None
+
+    @property
+    def value(self) -> float | None:
+        """Alpha, 0 to 1; None if there is one set of weights."""
+        return float(self.alpha.value) if self.mixes else None
+
+    def model_changed(self, model: ModelOffer | None, offers: Sequence[ModelOffer]) -> None:
+        """Update the rows for another model.
+
+        Parameters
+        ----------
+        model : ModelOffer or None
+            The chosen model.
+        offers : sequence of ModelOffer
+            All models in the list; those of the same factor are offered as second model.
+        """
+        self._model = model
+        self._offers = [
+            offer
+            for offer in offers
+            if model is not None
+            and offer.usable
+            and offer.source != model.source
+            and not offer.is_pair
+            and offer.scale in (model.scale, None)
+        ]
+        if model is not None and model.card is not None and model.is_pair:
+            with self.alpha.changed.blocked():
+                self.alpha.value = model.card.default_alpha or 0.0
+        self._update()
+
+    def choose_file(self, path: Path) -> None:
+        """Choose a file as the second model.
+
+        Parameters
+        ----------
+        path : Path
+            A weight file.
+        """
+        if path not in self._files:
+            self._files.append(path)
+        self._update(path)
+        self._on_change()
+
+    @property
+    def _is_pair(self) -> bool:
+        return self._model is not None and self._model.is_pair
+
+    def _second_chosen(self, value: object) -> None:
+        self._update()
+        self._on_change()
+
+    def _update(self, second: str | Path | None = None) -> None:
+        nothing = "Its own second weights" if self._is_pair else "Nothing"
+        choices: list[tuple[str, str | Path]] = [(nothing, _NOTHING)]
+        choices += [(offer.text, offer.source) for offer in self._offers]
+        listed = {value for _, value in choices} | ({self._model.source} if self._model else set())
+        choices += [(path.name, path) for path in self._files if path not in listed]
+        chosen = self.second_choice.value if second is None else second
+        available = any(value == chosen for _, value in choices)
+        self.second_choice.offer(choices, chosen if available and not self._is_pair else _NOTHING)
+        self.second_choice.widget.enabled = self._model is not None and not self._is_pair
+        self.alpha.enabled = self.mix.visible = self.mixes
+        self.alpha.tooltip = _ALPHA if self.mixes else _ALPHA + _ALPHA_OFF

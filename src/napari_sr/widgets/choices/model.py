@@ -1,0 +1,185 @@
+"""Rows for the model and its factor, which are kept consistent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import ComboBox, Label
+
+from napari_sr.widgets.choices.file import FileChoice
+from napari_sr.widgets.choices.model_offers import OPEN_FACTORS, ModelOffer, catalog_offers, empty_family_remedy
+from napari_sr.widgets.qt.rows import refresh_choices, show_text, shrinkable, wrapped
+
+_NO_MODEL = ""
+
+
+class ModelChoice:
+    """The lists of models and of factors, and a line about the chosen model.
+
+    The factor is that of the model. Choosing another factor chooses the first model with that factor. If the weight
+    file does not contain its factor, the model stays and is loaded with the chosen one.
+
+    Parameters
+    ----------
+    family : {"srcnn", "srgan", "esrgan"} or None
+        Family of the panel; None offers the models of all families.
+    on_change : callable
+        Called without arguments when the model or the factor changes.
+    on_unread : callable
+        Called with the `ModelOffer` of a file that has to be read first. Call `complete` or `refuse` afterwards.
+    """
+
+    def __init__(
+        self, family: str | None, on_change: Callable[[], None], on_unread: Callable[[ModelOffer], None]
+    ) -> None:
+        self._family = family
+        self._on_change, self._on_unread = on_change, on_unread
+        self._offers: list[ModelOffer] = []
+        self._current: ModelOffer | None = None
+        self.model_choice = FileChoice(
+            name="model",
+            label="Model",
+            tooltip="The model that upscales: one of napari-sr, one from your model folder, or a file.",
+            on_choice=self._model_chosen,
+            on_file=self.choose_file,
+        )
+        self.factor = shrinkable(ComboBox(name="factor", label="Factor", choices=self._factors))
+        self.about = wrapped(Label(name="about", tooltip="About the model."))
+        self.factor.changed.connect(self._factor_chosen)
+        self.refresh()
+
+    @property
+    def offers(self) -> Sequence[ModelOffer]:
+        """All models in the list."""
+        return tuple(self._offers)
+
+    @property
+    def model(self) -> ModelOffer | None:
+        """The chosen model; None if there is none."""
+        return self._current
+
+    @property
+    def scale(self) -> int | None:
+        """The chosen factor, if the file of the model does not contain its own; else None."""
+        return self.factor.value if self._current is not None and self._current.scale_is_open else None
+
+    def refresh(self) -> None:
+        """Read the catalog again. The choice and the files that were opened stay."""
+        files = [offer for offer in self._offers if isinstance(offer.source, Path)]
+        known = {offer.source: offer for offer in self._offers if offer.known}
+        listed = [known.get(offer.source, offer) for offer in catalog_offers(self._family)]
+        self._offers = [*listed, *files]
+        present = self._find(self._current.source) if self._current is not None else None
+        self._select(present or next((offer for offer in self._offers if offer.usable and offer.known), None))
+
+    def select(self, source: str | Path) -> None:
+        """Choose a model.
+
+        Parameters
+        ----------
+        source : str or Path
+            Source of a model in the list.
+
+        Raises
+        ------
+        ValueError
+            If it is not in the list.
+        """
+        self.model_choice.select(str(source) if isinstance(source, str) else source)
+
+    def choose_file(self, path: Path) -> None:
+        """Choose a weight file; one that was not read yet is given to `on_unread` first.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        """
+        offer = self._find(path) or ModelOffer(path.name, path)
+        if offer.known:
+            self._select(offer)
+            self._on_change()
+        else:
+            self._on_unread(offer)
+
+    def complete(self, offer: ModelOffer) -> None:
+        """Choose a model whose file was read.
+
+        Parameters
+        ----------
+        offer : ModelOffer
+            With its card. It replaces the offer of the same source.
+        """
+        others = [other for other in self._offers if other.source != offer.source]
+        index = next((n for n, other in enumerate(self._offers) if other.source == offer.source), len(others))
+        self._offers = [*others[:index], offer, *others[index:]]
+        self._select(offer)
+        self._on_change()
+
+    def refuse(self) -> None:
+        """Select the present model again after a file could not be used."""
+        self._select(self._current)
+
+    def _select(self, offer: ModelOffer | None) -> None:
+        self._current = offer
+        choices: list[tuple[str, Any]] = [(text, offer.source) for text, offer in _with_unique_texts(self._offers)]
+        if offer is None:
+            choices.insert(0, ("No model chosen" if self._offers else "No model yet", _NO_MODEL))
+        self.model_choice.offer(choices, offer.source if offer is not None else _NO_MODEL)
+        show_text(self.about, offer.about() if offer is not None else empty_family_remedy(self._family))
+        self._show_factor()
+
+    def _show_factor(self) -> None:
+        offer = self._current
+        refresh_choices(self.factor, offer.scale if offer is not None else None)
+        self.factor.enabled = len(self._factors()) > 1
+        self.factor.tooltip = (
+            "This file does not contain its factor: choose the one that it was trained for."
+            if offer is not None and offer.scale_is_open
+            else "Factor in each direction. Another factor chooses another model."
+        )
+
+    def _factors(self, widget: object = None) -> list[tuple[str, int]]:
+        offer = self._current
+        if offer is None:
+            return [("–", 0)]
+        if offer.scale_is_open:
+            return [(f"{factor} ×", factor) for factor in sorted({*OPEN_FACTORS, offer.scale or OPEN_FACTORS[0]})]
+        fixed = [other for other in self._offers if other.usable and other.known and not other.scale_is_open]
+        scales = {other.scale for other in fixed} | {offer.scale}
+        return [(f"{factor} ×", factor) for factor in sorted(scale for scale in scales if scale is not None)] or [
+            ("–", 0)
+        ]
+
+    def _model_chosen(self, source: str | Path) -> None:
+        offer = self._find(source)
+        if offer is not None and offer.usable and not offer.known:
+            self._on_unread(offer)
+            return
+        self._select(offer)
+        self._on_change()
+
+    def _factor_chosen(self, factor: int) -> None:
+        offer = self._current
+        if offer is None:
+            return
+        if not offer.scale_is_open and factor != offer.scale:
+            usable = [other for other in self._offers if other.usable and other.known and not other.scale_is_open]
+            fitting = [other for other in usable if other.scale == factor]
+            # A model for the same kind of images, if there is one.
+            self._select(min(fitting, key=lambda other: other.domain != offer.domain, default=offer))
+        self._on_change()
+
+    def _find(self, source: str | Path) -> ModelOffer | None:
+        return next((offer for offer in self._offers if offer.source == source), None)
+
+
+def _with_unique_texts(offers: Sequence[ModelOffer]) -> list[tuple[str, ModelOffer]]:
+    """Append the folder to equal texts: magicgui identifies choices by their text."""
+    texts = [offer.text for offer in offers]
+    return [
+        (f"{text} ({offer.source.parent})" if texts.count(text) > 1 and isinstance(offer.source, Path) else text, offer)
+        for text, offer in zip(texts, offers, strict=True)
+    ]

@@ -1,0 +1,185 @@
+"""Models that a panel offers: the catalog's entries of one family, each with its card where it is known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_sr.zoo.card import Card
+from napari_sr.zoo.catalog import list_models, model_folder
+from napari_sr.zoo.model_list import ModelEntry
+from napari_sr.zoo.published import find_published
+
+FAMILY_TITLES = {"srcnn": "SRCNN", "srgan": "SRGAN", "esrgan": "ESRGAN"}
+"""Name of each family in the window."""
+
+_WEIGHTS_TO_OPEN = {
+    "srcnn": "published SRCNN weights (9-1-5, 9-3-5 or 9-5-5; a .pth, .pkl or .mat file)",
+    "srgan": "published SRGAN or SRResNet weights (a .pth file)",
+    "esrgan": "published ESRGAN or Real-ESRGAN weights (such as RealESRGAN_x4plus.pth)",
+}
+
+_DOMAINS = {
+    "natural": "natural images (photographs)",
+    "fluorescence": "fluorescence microscopy",
+    "electron": "electron microscopy",
+}
+
+OPEN_FACTORS = (2, 3, 4)
+"""Factors that are offered for a weight file that does not contain its own."""
+
+
+@dataclass(frozen=True)
+class ModelOffer:
+    """A model that a panel offers.
+
+    Parameters
+    ----------
+    text : str
+        Text in the list.
+    source : str or Path
+        Name or file for `napari_sr.load_model`.
+    card : Card, optional
+        Card of the model; None for a weight file that was not read yet.
+    scale : int, optional
+        Factor; None if it is not known.
+    scale_is_open : bool, default False
+        Whether the file does not contain its factor, so that the user chooses it.
+    remedy : str, default ""
+        Why the model cannot be used, and what to do; empty if it can be used.
+    """
+
+    text: str
+    source: str | Path
+    card: Card | None = None
+    scale: int | None = None
+    scale_is_open: bool = False
+    remedy: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether a run can use it."""
+        return not self.remedy
+
+    @property
+    def known(self) -> bool:
+        """Whether the file was read, so that family and factor are certain."""
+        return self.card is not None
+
+    @property
+    def domain(self) -> str | None:
+        """Kind of images that it was trained on; None if it is not known."""
+        return None if self.card is None else self.card.domain
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether it has two sets of weights."""
+        return self.card is not None and bool(self.card.endpoints)
+
+    @property
+    def name(self) -> str:
+        """Name of the model: that of its card, of its file, or of the catalog."""
+        if self.card is not None:
+            return self.card.name
+        return self.source.stem if isinstance(self.source, Path) else self.source
+
+    def about(self) -> str:
+        """Return one sentence: the images that the model was trained on, or why it cannot be used and what to do.
+
+        Returns
+        -------
+        str
+            Empty for a file that was not read yet.
+        """
+        if self.remedy:
+            return self.remedy
+        if self.card is None:
+            return ""
+        images = None if self.card.domain is None else _DOMAINS[self.card.domain]
+        if self.card.base is not None:
+            return f"Fine-tuned from {self.card.base} on {images or 'images of your own'}."
+        if images is None:
+            return "The training images of this model are not known: check the detail that it adds."
+        if self.card.domain != "natural" and self.card.training_noise is False:
+            return f"Trained on {images} without noise: it sharpens noise."
+        return f"Trained on {images}."
+
+
+def catalog_offers(family: str | None, entries: Iterable[ModelEntry] | None = None) -> list[ModelOffer]:
+    """Return the models of a family; those that can be used come first.
+
+    Parameters
+    ----------
+    family : {"srcnn", "srgan", "esrgan"} or None
+        Family of the panel; None for all families. Weight files without a card in the user's folder are offered for
+        every family.
+    entries : iterable of ModelEntry, optional
+        The catalog. By default that of `list_models`.
+
+    Returns
+    -------
+    list of ModelOffer
+    """
+    chosen = [_offer(entry) for entry in (list_models() if entries is None else entries) if _may_be(entry, family)]
+    return sorted(chosen, key=lambda offer: not offer.usable)
+
+
+def likely_factor(name: str) -> int:
+    """Return the factor to try first for a file that does not contain its own.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file.
+
+    Returns
+    -------
+    int
+        The factor in the name (3 for srcnn_955_x3.pth); 2 if there is none.
+    """
+    found = re.search(r"(?<![0-9a-z])x([0-9])(?![0-9])", name.lower())
+    return int(found[1]) if found and int(found[1]) in OPEN_FACTORS else OPEN_FACTORS[0]
+
+
+def empty_family_remedy(family: str | None) -> str:
+    """Return a sentence that names a file to open when there is no model of a family.
+
+    Parameters
+    ----------
+    family : {"srcnn", "srgan", "esrgan"} or None
+        Family of the panel; None for all families.
+
+    Returns
+    -------
+    str
+    """
+    if family is None:
+        return f"There is no model: choose “Open a file…”, or put a model file into {model_folder()}."
+    return (
+        f"There is no {FAMILY_TITLES[family]} model on this computer: choose “Open a file…” and open "
+        f"{_WEIGHTS_TO_OPEN[family]}, or put the file into {model_folder()}."
+    )
+
+
+def _may_be(entry: ModelEntry, family: str | None) -> bool:
+    """Return whether an entry of the catalog can be of a family, as far as it is known."""
+    if family is None:
+        return True
+    if entry.card is not None:
+        return entry.card.family == family
+    published = find_published(entry.name) if entry.where == "published" else None
+    return published is None or published.family == family
+
+
+def _offer(entry: ModelEntry) -> ModelOffer:
+    published = find_published(entry.name) if entry.where == "published" else None
+    scale = entry.card.scale if entry.card is not None else published.scale if published is not None else None
+    if entry.problem is not None:
+        return ModelOffer(f"{entry.name} (cannot be used)", entry.name, scale=scale, remedy=entry.problem)
+    if entry.path is None:
+        file = published.file if published is not None else entry.name
+        remedy = f"Not on this computer: download {file} from {entry.url} and put it into {model_folder()}."
+        return ModelOffer(f"{entry.name} (to be downloaded)", entry.name, scale=scale, remedy=remedy)
+    return ModelOffer(entry.name, entry.name, card=entry.card, scale=scale)

@@ -1,0 +1,85 @@
+"""Rows for the destination of results: in memory or on disk."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import count
+from pathlib import Path
+
+from magicgui.types import FileDialogMode
+from magicgui.widgets import ComboBox, FileEdit
+from magicgui.widgets.bases import Widget
+
+from napari_sr.widgets.qt.rows import shrinkable
+
+MEMORY, DISK = "memory", "disk"
+
+
+class OutputChoice:
+    """The list of destinations, and the folder for results on disk.
+
+    Parameters
+    ----------
+    on_change : callable
+        Called without arguments when the choice changes.
+    """
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
+        self.kind = shrinkable(
+            ComboBox(
+                name="output",
+                label="Output",
+                choices=[("A layer in memory", MEMORY), ("A layer on disk (OME-Zarr)", DISK)],
+                tooltip=(
+                    "In memory: save the layer before you close napari. On disk: the result may be larger than "
+                    "memory, and other programs can open it."
+                ),
+            )
+        )
+        self.folder = FileEdit(
+            name="folder",
+            label="Folder",
+            mode=FileDialogMode.EXISTING_DIRECTORY,
+            value=Path.home(),
+            tooltip="Folder for the results, one OME-Zarr store each. Nothing is overwritten.",
+            visible=False,
+        )
+        self.kind.changed.connect(self._changed)
+        self.folder.changed.connect(lambda: self._on_change())
+
+    @property
+    def widgets(self) -> Sequence[Widget]:
+        """The rows, in order."""
+        return (self.kind, self.folder)
+
+    @property
+    def store(self) -> Path | None:
+        """Folder for OME-Zarr stores; None for results in memory."""
+        return Path(str(self.folder.value)) if self.kind.value == DISK else None
+
+    def _changed(self, value: str) -> None:
+        self.folder.visible = value == DISK
+        self._on_change()
+
+
+def store_in(folder: Path, name: str) -> Path:
+    """Return the path of a new OME-Zarr store.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the stores.
+    name : str
+        Name of the result, such as "cells · ESRGAN x4".
+
+    Returns
+    -------
+    Path
+        The name with dashes in place of special characters, and with a number if there is such a file already:
+        "cells-ESRGAN-x4.ome.zarr".
+    """
+    stem = re.sub(r"[^\w.=-]+", "-", name).strip("-.") or "result"
+    paths = (folder / f"{stem}{'' if n == 1 else f'-{n}'}.ome.zarr" for n in count(1))
+    return next(path for path in paths if not path.exists())

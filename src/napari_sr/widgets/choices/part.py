@@ -1,0 +1,199 @@
+"""Rows for the part of the data to upscale: the layer, several layers, a slice, the view, or drawn rectangles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import ComboBox
+from magicgui.widgets.bases import Widget
+from napari.layers import Image, Shapes
+from napari.viewer import Viewer
+
+from napari_sr.errors import InputError
+from napari_sr.imaging.axes import Axes
+from napari_sr.imaging.part import Part
+from napari_sr.widgets.choices.layer import is_preview
+from napari_sr.widgets.choices.view import current_slice, rectangles, visible_part
+from napari_sr.widgets.qt.rows import refresh_choices, shrinkable
+
+if TYPE_CHECKING:
+    from napari_sr.inference import Job
+    from napari_sr.inference.layer_input import LayerInput
+
+WHOLE, SELECTED, SLICE, VIEW, RECTANGLES = "whole", "selected", "slice", "view", "rectangles"
+_TEXTS = {
+    WHOLE: "The whole layer",
+    SELECTED: "All selected layers",
+    SLICE: "This slice",
+    VIEW: "The visible part",
+    RECTANGLES: "Drawn rectangles",
+}
+_NONE = ""
+
+
+@dataclass(frozen=True)
+class LayerPart:
+    """An image layer, or a part of one, of which a new layer is made.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The source.
+    axes : Axes
+        Axes of the whole layer.
+    part : Part, optional
+        The part; None for the whole layer.
+    name : str, default ""
+        Name of the part, which is appended to the name of the result, such as "Z=3".
+    """
+
+    layer: Image
+    axes: Axes
+    part: Part | None = None
+    name: str = ""
+
+    def prepare(self, job: Job) -> LayerInput:
+        """Read from the layer all that a job needs; on the main thread.
+
+        Parameters
+        ----------
+        job : Job
+            The job that will be run.
+
+        Returns
+        -------
+        LayerInput
+            With the name of the part appended to the name of the result.
+
+        Raises
+        ------
+        InputError
+            As `napari_sr.inference.prepare_layer`.
+        """
+        from napari_sr.inference import prepare_layer
+
+        prepared = prepare_layer(job, self.layer, self.axes.letters, self.part)
+        name = " · ".join(filter(None, [prepared.kwargs["name"], self.name]))
+        return replace(prepared, kwargs={**prepared.kwargs, "name": name})
+
+
+class PartChoice:
+    """The list of parts, and the list of shapes layers that hold rectangles.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer whose camera, sliders, selection and shapes are used.
+    axes_of : callable
+        Returns the `Axes` of an image layer.
+    on_change : callable
+        Called without arguments when the choice changes.
+    """
+
+    def __init__(self, viewer: Viewer, axes_of: Callable[[Image], Axes], on_change: Callable[[], None]) -> None:
+        self._viewer, self._axes_of, self._on_change = viewer, axes_of, on_change
+        self.kind = shrinkable(
+            ComboBox(
+                name="where",
+                label="Where",
+                choices=[(text, kind) for kind, text in _TEXTS.items()],
+                tooltip=(
+                    "The part to upscale. The result of a part lies on that part, "
+                    "and its brightness is scaled as for the whole layer."
+                ),
+            )
+        )
+        self.shapes = shrinkable(
+            ComboBox(
+                name="rectangles",
+                label="Drawn in",
+                choices=self._shapes,
+                tooltip="The shapes layer with the rectangles. Each rectangle gives a layer of its own.",
+                visible=False,
+            )
+        )
+        self.kind.changed.connect(self._changed)
+        self.shapes.changed.connect(lambda: self._on_change())
+        events = viewer.layers.events
+        self._events = (events.inserted, events.removed, events.renamed)
+        for event in self._events:
+            event.connect(self._refresh)
+
+    @property
+    def widgets(self) -> Sequence[Widget]:
+        """The rows, in order."""
+        return (self.kind, self.shapes)
+
+    @property
+    def follows_window(self) -> bool:
+        """Whether the parts depend on the camera, the sliders or the selection."""
+        return self.kind.value in (SELECTED, SLICE, VIEW)
+
+    def parts(self, layer: Image) -> list[LayerPart]:
+        """Return the parts that a run would upscale now.
+
+        Parameters
+        ----------
+        layer : napari.layers.Image
+            The chosen layer. It is not used if the selected layers are chosen.
+
+        Returns
+        -------
+        list of LayerPart
+            At least one.
+
+        Raises
+        ------
+        InputError
+            If there is none: no rectangle, no selected image, a slider outside the layer, or the layer out of view.
+        """
+        kind = self.kind.value
+        if kind == SELECTED:
+            return self._selected()
+        axes = self._axes_of(layer)
+        if kind == SLICE:
+            at = current_slice(self._viewer, layer, axes)
+            name = ", ".join(f"{letter}={position}" for letter, position in at.items())
+            return [LayerPart(layer, axes, Part(at=at) if at else None, name)]
+        if kind == VIEW:
+            return [LayerPart(layer, axes, visible_part(self._viewer, layer, axes), "view")]
+        if kind == RECTANGLES:
+            return self._drawn(layer, axes)
+        return [LayerPart(layer, axes)]
+
+    def disconnect(self) -> None:
+        """Disconnect from the events of the viewer."""
+        for event in self._events:
+            event.disconnect(self._refresh)
+
+    def _selected(self) -> list[LayerPart]:
+        selection = self._viewer.layers.selection
+        layers = [layer for layer in self._viewer.layers if layer in selection and isinstance(layer, Image)]
+        layers = [layer for layer in layers if not is_preview(layer)]
+        if not layers:
+            raise InputError("No image layer is selected: select one or more in the layer list.")
+        return [LayerPart(layer, self._axes_of(layer)) for layer in layers]
+
+    def _drawn(self, layer: Image, axes: Axes) -> list[LayerPart]:
+        shapes = self.shapes.value
+        if not isinstance(shapes, Shapes):
+            raise InputError("There is no shapes layer: add one, and draw a rectangle around the part to upscale.")
+        parts = rectangles(shapes, layer, axes)
+        several = len(parts) > 1
+        return [
+            LayerPart(layer, axes, part, f"rectangle {number}" if several else "rectangle")
+            for number, part in enumerate(parts, 1)
+        ]
+
+    def _shapes(self, widget: object = None) -> list[tuple[str, Any]]:
+        shapes = [(layer.name, layer) for layer in self._viewer.layers if isinstance(layer, Shapes)]
+        return shapes or [("There is no shapes layer", _NONE)]
+
+    def _refresh(self, event: object = None) -> None:
+        refresh_choices(self.shapes, self.shapes.value)
+
+    def _changed(self, value: object) -> None:
+        self.shapes.visible = value == RECTANGLES
+        self._on_change()

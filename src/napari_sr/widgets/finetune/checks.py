@@ -1,0 +1,110 @@
+"""Checks of the images before a training, on any thread: match of pairs, noise, pixel size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from napari_sr.errors import InputError
+from napari_sr.imaging.axes import Axes
+from napari_sr.imaging.napari_layer import layer_pixel_size
+from napari_sr.imaging.pixel_size import METERS
+from napari_sr.widgets.choices.layer_facts import known_axes
+from napari_sr.widgets.finetune.images import Example
+from napari_sr.widgets.finetune.layer_snapshot import ImageCopy
+
+#: Largest number of planes from which the noise is estimated.
+_MOST_PLANES = 8
+_NANOMETER = "nanometer"
+#: Largest relative difference of pixel sizes that count as equal.
+_EQUAL = 0.01
+
+
+def pair_facts(low: ImageCopy, high: ImageCopy, scale: int) -> str:
+    """Match the images of a pair, and describe their shift in a sentence; may be called on any thread.
+
+    Parameters
+    ----------
+    low, high : ImageCopy
+        The low- and the high-resolution image.
+    scale : int
+        Factor of the model.
+
+    Returns
+    -------
+    str
+        The shift and its uncertainty, and a warning if there is one.
+
+    Raises
+    ------
+    InputError
+        If the images do not fit together.
+    """
+    from napari_sr.training.data.images import training_images
+
+    match = training_images([(low, high)], scale, axes=high.letters)[0].match
+    assert match is not None
+    return match.sentence() if match.warning is None else f"{match.sentence()} {match.warning}"
+
+
+def noise_of(data: Any, axes: Axes, offset: float) -> tuple[float, float]:
+    """Estimate the noise of an image from some of its planes; may be called on any thread.
+
+    Parameters
+    ----------
+    data : array
+        Finest level of the layer.
+    axes : Axes
+        The layer's.
+    offset : float
+        Dark level of the camera, in gray values.
+
+    Returns
+    -------
+    gain, read : float
+        Gray values per photon, and standard deviation of the read noise in gray values.
+
+    Raises
+    ------
+    InputError
+        If the noise cannot be estimated.
+    """
+    from napari_sr.training.data.noise import estimate_noise
+
+    indices = list(axes.plane_indices())
+    chosen = np.unique(np.linspace(0, len(indices) - 1, min(_MOST_PLANES, len(indices))).round().astype(int))
+    planes = [np.asarray(axes.plane(data, indices[n])) for n in chosen]
+    return estimate_noise([plane[..., :3] if axes.rgb else plane for plane in planes], offset=offset)
+
+
+def pixel_in_nanometers(examples: list[Example]) -> float | None:
+    """Return the pixel size of the high-resolution images.
+
+    Parameters
+    ----------
+    examples : list of Example
+        The images.
+
+    Returns
+    -------
+    float or None
+        Nanometers; None if the pixel size of an image is not known.
+
+    Raises
+    ------
+    InputError
+        If the sizes differ by more than 1 %, or the axes of an image are not known.
+    """
+    sizes = []
+    for example in examples:
+        size, unit = layer_pixel_size(example.high, known_axes(example.high))
+        if unit not in METERS:
+            return None
+        sizes.append(size["X"] * METERS[unit] / METERS[_NANOMETER])
+    if sizes and max(sizes) > (1 + _EQUAL) * min(sizes):
+        raise InputError(
+            f"The images have pixels of {min(sizes):.4g} nm to {max(sizes):.4g} nm, but the blur by the optics needs "
+            "one pixel size: choose a Gaussian blur, or train on images of one pixel size."
+        )
+    return sizes[0] if sizes else None

@@ -1,0 +1,144 @@
+"""Start, Pause and Stop of a training, its progress bar, and the lines about its state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from magicgui.widgets import Container, Label, ProgressBar, PushButton
+from magicgui.widgets.bases import Widget
+
+from napari_sr.widgets.qt.rows import show_text, side_by_side, wrapped
+
+ControlsState = Literal["idle", "running", "paused", "stopping", "stopped"]
+"""State of the last training; a stopped one can be resumed."""
+
+
+class TrainingControls(Container[Widget]):
+    """The buttons, the progress bar and the messages of a training.
+
+    Parameters
+    ----------
+    on_start, on_pause, on_resume, on_stop : callable
+        Called without arguments when the button is pressed.
+    """
+
+    def __init__(
+        self,
+        on_start: Callable[[], None],
+        on_pause: Callable[[], None],
+        on_resume: Callable[[], None],
+        on_stop: Callable[[], None],
+    ) -> None:
+        self._state: ControlsState = "idle"
+        self._can_start = True
+        self._on_pause, self._on_resume = on_pause, on_resume
+        self.start_button = PushButton(
+            name="start", text="Start", tooltip="Train a new model. The model to begin with is not changed."
+        )
+        self.pause_button = PushButton(name="pause", text="Pause")
+        self.stop_button = PushButton(
+            name="stop", text="Stop", tooltip="End now, and keep the best model so far under a name of its own."
+        )
+        self.bar = ProgressBar(name="bar", min=0, max=1, value=0, tooltip="Progress in steps.")
+        # The line below the bar has the number of steps.
+        self.bar.native.setTextVisible(False)
+        self.message = wrapped(Label(name="message", tooltip="State of the training."))
+        self.measurement = wrapped(
+            Label(
+                name="measurement",
+                tooltip="Measured on pixels that are not used for training, against bicubic interpolation.",
+            )
+        )
+        buttons = side_by_side("buttons", "", [self.start_button, self.pause_button, self.stop_button])
+        super().__init__(widgets=[buttons, self.bar, self.message, self.measurement], labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.start_button.changed.connect(lambda: on_start())
+        self.pause_button.changed.connect(lambda: self._pause_pressed())
+        self.stop_button.changed.connect(lambda: on_stop())
+        self.show_message("")
+        self.show_measurement("")
+        self._update()
+
+    @property
+    def state(self) -> ControlsState:
+        """State of the last training."""
+        return self._state
+
+    @property
+    def running(self) -> bool:
+        """Whether a training has not ended; it may be paused."""
+        return self._state in ("running", "paused", "stopping")
+
+    def set_state(self, state: ControlsState) -> None:
+        """Show the state of the training.
+
+        Parameters
+        ----------
+        state : {"idle", "running", "paused", "stopping", "stopped"}
+            New state.
+        """
+        self._state = state
+        self._update()
+
+    def set_can_start(self, value: bool) -> None:
+        """Enable or disable the Start button.
+
+        Parameters
+        ----------
+        value : bool
+            Whether there is a model and an image.
+        """
+        self._can_start = value
+        self._update()
+
+    def show_progress(self, done: int, total: int) -> None:
+        """Show the progress.
+
+        Parameters
+        ----------
+        done, total : int
+            Steps. 0 of 0 if the progress is not known.
+        """
+        self.bar.native.setRange(0, total)
+        self.bar.native.setValue(done)
+
+    def show_message(self, text: str) -> None:
+        """Show a sentence under the buttons.
+
+        Parameters
+        ----------
+        text : str
+            The sentence; if it is empty, the line is hidden.
+        """
+        show_text(self.message, text)
+
+    def show_measurement(self, text: str, warning_color: str | None = None) -> None:
+        """Show the last measurement.
+
+        Parameters
+        ----------
+        text : str
+            A sentence; if it is empty, the line is hidden.
+        warning_color : str, optional
+            Color of the text, such as "#e3b617", if the model is worse than bicubic interpolation.
+        """
+        self.measurement.native.setStyleSheet(f"color: {warning_color};" if warning_color else "")
+        show_text(self.measurement, text)
+
+    def _pause_pressed(self) -> None:
+        if self._state in ("paused", "stopped"):
+            self._on_resume()
+        else:
+            self._on_pause()
+
+    def _update(self) -> None:
+        self.start_button.enabled = self._can_start and not self.running
+        resumes = self._state in ("paused", "stopped")
+        self.pause_button.text = "Resume" if resumes else "Pause"
+        self.pause_button.enabled = self._state in ("running", "paused", "stopped")
+        self.pause_button.tooltip = (
+            "Continue the training." if resumes else "Pause after this step; the computer is free meanwhile."
+        )
+        self.stop_button.enabled = self._state in ("running", "paused")
+        self.bar.visible = self.running

@@ -1,0 +1,188 @@
+"""Curves of a training: the losses, and the PSNR on the validation scenes with that of bicubic interpolation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+
+from napari_sr.training.events import StepDone, Validated
+from napari_sr.widgets.qt.rows import stop_timer
+
+# Losses arrive many times a second; drawing takes time of the main thread.
+_DRAWING_MS = 200
+_HEIGHT = 145
+#: The running mean of a loss is over this fraction of the steps so far.
+_SMOOTH = 0.05
+#: More points than a plot has pixels are thinned out.
+_MOST_POINTS = 2000
+_COLORS = ("#5aa9e6", "#f6ae2d", "#9bc53d", "#c56bd0", "#7d8597")
+_MODEL_COLOR, _BICUBIC_COLOR = "#5aa9e6", "#e4572e"
+_DOTS = {"symbol": "o", "symbolSize": 5, "symbolBrush": _MODEL_COLOR}
+
+
+class Curves(QWidget):
+    """Two plots over the steps, one above the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.losses: dict[str, list[float]] = {}
+        """Values of each loss, one for each step."""
+        self.steps: list[int] = []
+        self.measured: list[Validated] = []
+        self._plots: list[Any] = [pg.PlotWidget(), pg.PlotWidget()]
+        self._loss, self._psnr = self._plots
+        self._items: dict[str, Any] = {}
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        for plot, title in zip(self._plots, ("loss", "PSNR (dB)"), strict=True):
+            _set_up(plot, title)
+            layout.addWidget(plot)
+        self._loss.getPlotItem().hideAxis("bottom")
+        self._psnr.setLabel("bottom", "step")
+        self._loss.setXLink(self._psnr)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_DRAWING_MS)
+        self._timer.timeout.connect(self.draw)
+
+    def clear(self) -> None:
+        """Remove the curves of the last training."""
+        stop_timer(self._timer)
+        self.losses, self.steps, self.measured = {}, [], []
+        for plot in self._plots:
+            plot.clear()
+            plot.setTitle(None)
+        self._items = {}
+
+    def add_step(self, step: StepDone) -> None:
+        """Add the losses of a step, and draw them in a moment.
+
+        Parameters
+        ----------
+        step : StepDone
+            The step. Steps after it are removed: the training was set back to an earlier state.
+        """
+        self._remove_from(step.step)
+        self.steps.append(step.step)
+        for name, value in step.losses.items():
+            # A stage may have losses that the previous one does not have.
+            values = self.losses.setdefault(name, [np.nan] * (len(self.steps) - 1))
+            values.append(float(value))
+        for values in self.losses.values():
+            values += [np.nan] * (len(self.steps) - len(values))
+        self._psnr.setXRange(0, step.steps, padding=0.02)
+        self._draw_soon()
+
+    def add_measurement(self, measurement: Validated) -> None:
+        """Add a measurement, and draw it in a moment.
+
+        Parameters
+        ----------
+        measurement : Validated
+            The measurement. Those at later steps are removed.
+        """
+        self.measured = [other for other in self.measured if other.step < measurement.step]
+        self.measured.append(measurement)
+        self._draw_soon()
+
+    def set_colors(self, background: str, foreground: str) -> None:
+        """Set the colors of the plots.
+
+        Parameters
+        ----------
+        background, foreground : str
+            Colors of the window's theme, such as "#262930".
+        """
+        for plot in self._plots:
+            plot.setBackground(background)
+            for side in ("left", "bottom"):
+                axis = plot.getPlotItem().getAxis(side)
+                axis.setPen(foreground)
+                axis.setTextPen(foreground)
+
+    def draw(self) -> None:
+        """Draw the curves now."""
+        losses = {name: values for name, values in self.losses.items() if name == "total" or len(self.losses) > 2}
+        colors = dict(zip(losses, cycle(_COLORS), strict=False))
+        for name, values in losses.items():
+            raw: Any = np.asarray(values)
+            self._set(f"{name}, each step", self._loss, self.steps, raw, pg.mkPen(colors[name] + "40", width=1))
+            self._set(name, self._loss, self.steps, smoothed(raw), pg.mkPen(colors[name], width=2))
+        if losses:
+            _set_caption(self._loss, colors)
+        if self.measured:
+            steps = [seen.step for seen in self.measured]
+            dashed = pg.mkPen(_BICUBIC_COLOR, width=2, style=Qt.PenStyle.DashLine)
+            # It is equal for all measurements: a line from the first step on.
+            bicubic = [self.measured[0].bicubic_psnr, self.measured[-1].bicubic_psnr]
+            self._set("bicubic", self._psnr, [0, max(steps)], np.asarray(bicubic), dashed)
+            reached = np.asarray([seen.psnr for seen in self.measured])
+            self._set("model", self._psnr, steps, reached, pg.mkPen(_MODEL_COLOR, width=2), **_DOTS)
+            _set_caption(self._psnr, {"this model": _MODEL_COLOR, "bicubic interpolation": _BICUBIC_COLOR})
+
+    def _draw_soon(self) -> None:
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def _set(self, key: str, plot: Any, steps: Sequence[int], values: Any, pen: Any, **look: Any) -> None:
+        if key not in self._items:
+            self._items[key] = plot.plot(pen=pen, **look)
+        thin = max(1, len(values) // _MOST_POINTS)
+        self._items[key].setData(np.asarray(steps, float)[::thin], np.asarray(values, float)[::thin])
+
+    def _remove_from(self, step: int) -> None:
+        """Remove steps that are done again, after a recovery or a restart from a checkpoint."""
+        while self.steps and self.steps[-1] >= step:
+            self.steps.pop()
+            for values in self.losses.values():
+                values.pop()
+
+
+def smoothed(values: Any) -> Any:
+    """Return the running mean over the last 5 % of the values, without NaN and infinities.
+
+    Parameters
+    ----------
+    values : array of float, shape (n,)
+        One value for each step.
+
+    Returns
+    -------
+    array of float, shape (n,)
+        Mean of each value and those before it; NaN if none of them is finite.
+    """
+    width = max(1, round(_SMOOTH * len(values)))
+    known = np.isfinite(values)
+    sums = np.concatenate(([0.0], np.cumsum(np.where(known, values, 0.0))))
+    counts = np.concatenate(([0], np.cumsum(known)))
+    ends = np.arange(1, len(values) + 1)
+    starts = np.maximum(0, ends - width)
+    number = counts[ends] - counts[starts]
+    with np.errstate(invalid="ignore"):
+        return np.where(number > 0, (sums[ends] - sums[starts]) / np.maximum(number, 1), np.nan)
+
+
+def _set_up(plot: Any, title: str) -> None:
+    plot.setFixedHeight(_HEIGHT)
+    plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    plot.setMinimumWidth(100)
+    plot.setLabel("left", title)
+    plot.getPlotItem().getAxis("left").enableAutoSIPrefix(False)
+    plot.getPlotItem().getAxis("left").setWidth(68)
+    plot.getPlotItem().setMenuEnabled(False)
+    plot.hideButtons()
+    plot.setMouseEnabled(x=False, y=False)
+    plot.showGrid(x=True, y=True, alpha=0.15)
+
+
+def _set_caption(plot: Any, colors: Mapping[str, str]) -> None:
+    """Write the names of the curves in their colors above the plot, where they cover no curve."""
+    names = [f'<span style="color: {color}">{name}</span>' for name, color in colors.items()]
+    plot.setTitle(" · ".join(names), size="9pt")

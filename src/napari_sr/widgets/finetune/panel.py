@@ -1,0 +1,324 @@
+"""Fine-tune panel: train a model on the user's layers, with live validation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from magicgui.widgets import Container, Label, LineEdit
+from magicgui.widgets.bases import Widget
+from napari.utils.theme import get_theme
+from napari.viewer import Viewer
+
+from napari_sr.errors import InputError, NapariSRError
+from napari_sr.imaging.napari_layer import finest_level
+from napari_sr.settings import JobSettings
+from napari_sr.training.recipe import Degradation
+from napari_sr.widgets.choices.layer_facts import known_axes
+from napari_sr.widgets.choices.model import ModelChoice
+from napari_sr.widgets.choices.model_loading import ModelLoader, ModelRequest
+from napari_sr.widgets.choices.model_offers import ModelOffer
+from napari_sr.widgets.finetune.checks import noise_of, pair_facts, pixel_in_nanometers
+from napari_sr.widgets.finetune.degradation import OPTICS, DegradationChoice
+from napari_sr.widgets.finetune.degradation_preview import DegradationPreview, DegradationRequest
+from napari_sr.widgets.finetune.images import ImageTable
+from napari_sr.widgets.finetune.layer_snapshot import copy_image, copy_shapes
+from napari_sr.widgets.finetune.progress import TrainingProgress
+from napari_sr.widgets.finetune.recipe import RecipeChoice
+from napari_sr.widgets.finetune.regions import RegionChoice
+from napari_sr.widgets.finetune.run import FinetunePlan, Trained
+from napari_sr.widgets.qt.base_panel import BasePanel
+from napari_sr.widgets.qt.executor import Executor, Run
+from napari_sr.widgets.qt.rows import Fold, rows, show_text, wrapped
+from napari_sr.widgets.upscale.opening import open_panels, show_panel
+
+_NO_IMAGE = "Open an image with the resolution that the model should reach."
+_NOT_IN_FILE_NAMES = re.compile(r'[/\\:*?"<>|]|^\.')
+
+
+class FinetunePanel(BasePanel):
+    """A panel that trains a model further on image layers.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        The viewer in which the panel is docked.
+    executor : Executor, optional
+        Does all work of the panel. By default the work queues that all panels share.
+    """
+
+    unaffected = "your models and images are unchanged"
+    # Imported with torch, so that a training starts at once.
+    _preloaded = ("napari_sr.training.training",)
+
+    def __init__(self, napari_viewer: Viewer, *, executor: Executor | None = None) -> None:
+        super().__init__(napari_viewer, executor=executor)
+        self._pair_check: Run[str] | None = None
+        self._suggested_name = ""
+        self.loader = ModelLoader()
+        self.models = ModelChoice(None, self._changed, self._read_model)
+        self.images = ImageTable(napari_viewer, self._changed)
+        self.regions = RegionChoice(napari_viewer, self._changed)
+        self.degradation = DegradationChoice(self._changed, self.estimate_noise)
+        self.degradation_message = wrapped(Label(name="degradation_message"))
+        self.degradation_preview = DegradationPreview(
+            napari_viewer,
+            self._degradation_request,
+            self._queues,
+            lambda text: show_text(self.degradation_message, text),
+        )
+        self.recipe = RecipeChoice(self._changed)
+        self.name_box = LineEdit(
+            name="name", label="Name", tooltip="Name of the new model. No other model is overwritten."
+        )
+        self.progress = TrainingProgress(
+            napari_viewer,
+            self._queues,
+            self.loader,
+            on_start=self.start,
+            on_use=self.use,
+            on_pairs=self.images.show_facts,
+            on_end=self._training_ended,
+            notify=self._notify,
+        )
+        self.controls, self.outcome = self.progress.controls, self.progress.outcome
+        self._lay_out()
+        napari_viewer.events.theme.connect(self._set_colors)
+        self._set_colors()
+        self._complete()
+        self._changed()
+
+    @property
+    def running(self) -> bool:
+        """Whether a training has not ended; it may be paused."""
+        return self.progress.running
+
+    def start(self) -> None:
+        """Begin a training with the present choices, as the Start button does."""
+        if self.running:
+            return
+        try:
+            plan = self._plan()
+        except NapariSRError as error:
+            self._report(error)
+            return
+        self.images_fold.open = self.degradation_fold.open = self.more.open = False
+        self.progress.begin(plan, self.images.examples[0].high)
+
+    def use(self, trained: Trained) -> None:
+        """Open the panel of a new model's family with the model chosen, as the button "Use it now" does.
+
+        Parameters
+        ----------
+        trained : Trained
+            The ended training.
+        """
+        panel = show_panel(self._viewer, trained.model.card.family)
+        panel.models.refresh()
+        panel.models.select(trained.model.name)
+        low = next((example.low for example in self.images.examples if example.low is not None), None)
+        if low is not None and low in self._viewer.layers:
+            panel.layer_choice.select(low)
+
+    def estimate_noise(self) -> None:
+        """Estimate gain and read noise from the first image, as the button does."""
+        examples = self.images.examples
+        if not examples:
+            self._show_message(_NO_IMAGE)
+            return
+        layer, offset = examples[0].high, float(self.degradation.noise.offset.value)
+        try:
+            axes = known_axes(layer)
+        except NapariSRError as error:
+            self._report(error)
+            return
+        data = finest_level(layer)
+        self._in_background(
+            f"estimating the noise of {layer.name}",
+            lambda: noise_of(data, axes, offset),
+            lambda noise: self.degradation.noise.set_noise(*noise),
+        )
+
+    # Choices.
+
+    def _plan(self) -> FinetunePlan:
+        """Return the present choices; raises `InputError` if something is missing or does not fit together."""
+        model, examples = self.models.model, self.images.examples
+        if model is None or not model.usable:
+            raise InputError("There is no model to begin with: choose one under “Model”.")
+        if not examples:
+            raise InputError(_NO_IMAGE)
+        name = str(self.name_box.value).strip()
+        if not name or _NOT_IN_FILE_NAMES.search(name):
+            raise InputError(f"“{name}” cannot be the name of a model file: use letters, digits, spaces and dashes.")
+        paired = self.images.paired
+        if paired and any(example.low is example.high for example in examples):
+            raise InputError("A pair has the same layer twice: choose the low-resolution image on the left.")
+        units = tuple(examples[0].high.units)
+        train_on, validate_on = self.regions.train_on, self.regions.validate_on
+        return FinetunePlan(
+            request=ModelRequest(model.source, scale=self.models.scale),
+            base=model.name,
+            recipe=self.recipe.recipe(Degradation() if paired else self._degradation()),
+            pairs=tuple(
+                (None if example.low is None else copy_image(example.low, units), copy_image(example.high, units))
+                for example in examples
+            ),
+            train_on=None if train_on is None else copy_shapes(train_on, units),
+            validate_on=None if validate_on is None else copy_shapes(validate_on, units),
+            name=name,
+            device=self.recipe.device.value,
+        )
+
+    def _degradation(self) -> Degradation:
+        """Return the degradation; raises `InputError` if its blur needs one pixel size and the images have several."""
+        degradation = self.degradation.degradation()
+        if self.degradation.blur.kind.value == OPTICS:
+            pixel_in_nanometers(self.images.examples)
+        return degradation
+
+    def _degradation_request(self) -> DegradationRequest | None:
+        examples, scale = self.images.examples, self._scale()
+        if self.images.paired or not examples or scale is None:
+            return None
+        layer = examples[0].high
+        return DegradationRequest(layer, known_axes(layer), scale, self._degradation())
+
+    def _scale(self) -> int | None:
+        model = self.models.model
+        return None if model is None else self.models.scale or model.scale
+
+    # Updates.
+
+    def _changed(self) -> None:
+        if not self._completed:
+            return
+        model, examples = self.models.model, self.images.examples
+        usable = model is not None and model.usable
+        self.controls.set_can_start(usable and bool(examples))
+        if not self.running and self.controls.state == "idle":
+            self._show_message("" if examples else _NO_IMAGE)
+        self.degradation_fold.visible = not self.images.paired
+        self._suggest_name()
+        self._show_pixel_size()
+        self.degradation_preview.changed()
+        self._check_pairs()
+
+    def _suggest_name(self) -> None:
+        """Name the new model after the old one and the preset, unless the user has entered a name."""
+        model = self.models.model
+        if model is None or str(self.name_box.value) not in ("", self._suggested_name):
+            return
+        self._suggested_name = f"{model.name}-{self.recipe.preset.value}"
+        self.name_box.value = self._suggested_name
+
+    def _show_pixel_size(self) -> None:
+        try:
+            size = pixel_in_nanometers(self.images.examples)
+        except InputError:
+            # The preview and Start show this error if the pixel size matters.
+            size = None
+        self.degradation.blur.set_known_pixel_size(size)
+
+    def _check_pairs(self) -> None:
+        """Match the pairs in the background, and show their shift."""
+        if self._pair_check is not None:
+            self._pair_check.abandon()
+            self._pair_check = None
+        scale = self._scale()
+        pairs = [pair for pair in self.images.examples if pair.low is not None and pair.low is not pair.high]
+        if self.running:
+            return
+        if not self.images.paired or not pairs or scale is None:
+            self.images.show_facts("")
+            return
+        try:
+            units = tuple(pairs[0].high.units)
+            copies = [
+                (copy_image(pair.low, units), copy_image(pair.high, units)) for pair in pairs if pair.low is not None
+            ]
+        except NapariSRError as error:
+            self.images.show_facts(str(error))
+            return
+        self.images.show_facts("Matching the images…")
+        self._pair_check = self._in_background(
+            "matching pairs",
+            lambda: " ".join(pair_facts(low, high, scale) for low, high in copies),
+            self.images.show_facts,
+            lambda error: self.images.show_facts(str(error)),
+        )
+
+    def _training_ended(self) -> None:
+        """List the new model in all panels."""
+        for models in (self.models, *(panel.models for panel in open_panels(self._viewer))):
+            models.refresh()
+        self._suggest_name()
+
+    def _show_degradation_message(self, text: str) -> None:
+        show_text(self.degradation_message, text)
+
+    def _set_colors(self, event: object = None) -> None:
+        theme = get_theme(str(self._viewer.theme))
+        self.progress.curves.set_colors(theme.background.as_hex(), theme.text.as_hex())
+
+    # Of the base panel.
+
+    def _lay_out(self) -> None:
+        model = rows([self.models.model_choice.widget])
+        factor = rows([self.models.factor])
+        regions = rows([*self.regions.widgets])
+        training = rows([self.recipe.preset, self.name_box])
+        more = rows(self.recipe.widgets)
+        images: Container[Widget] = Container(widgets=[self.images, regions], labels=False)
+        degradation: Container[Widget] = Container(widgets=[self.degradation, self.degradation_message], labels=False)
+        degradation.native.layout().addWidget(self.degradation_preview.widget)
+        self.images_fold = Fold("Training images", images, tooltip="The layers, and regions in them.")
+        self.degradation_fold = Fold(
+            "Degradation",
+            degradation,
+            tooltip="The model learns to undo this degradation: set it as your microscope degrades images.",
+        )
+        self.images_fold.open = self.degradation_fold.open = True
+        self.more = Fold("More", more, tooltip="Steps, patches, learning rate, seed, brightness and device.")
+        for box in (images, degradation):
+            box.margins = (0, 0, 0, 0)
+        self._set_content(
+            [
+                model,
+                self.models.about,
+                factor,
+                self.images_fold,
+                self.degradation_fold,
+                training,
+                self.controls,
+                self.progress.curve_box,
+                self.outcome,
+                self.more,
+            ],
+            [model, factor, regions, self.degradation.stack, training, more],
+        )
+
+    def _read_model(self, offer: ModelOffer) -> None:
+        """Read a model file in the background, for its family and factor."""
+        self._read_model_file(
+            offer.text, lambda: self.loader.inspect(offer, None), self.models.complete, self.models.refuse
+        )
+
+    def _show_reading(self, name: str) -> None:
+        self.controls.set_can_start(False)
+
+    def _show_message(self, text: str) -> None:
+        self.controls.show_message(text)
+
+    def _set_defaults(self, settings: JobSettings) -> None:
+        self.recipe.device.set_default(settings.device)
+
+    def _offer_devices(self, names: Sequence[str]) -> None:
+        self.recipe.device.offer(names)
+
+    def _disconnect(self) -> None:
+        self._viewer.events.theme.disconnect(self._set_colors)
+        self.images.disconnect()
+        self.regions.disconnect()
+        self.degradation_preview.stop()
+        self.progress.abandon()

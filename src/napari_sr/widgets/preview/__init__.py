@@ -1,0 +1,1 @@
+"""Live preview of the result for the part of the layer that is in view."""

@@ -1,0 +1,127 @@
+"""The switch of the preview, its comparison, and its message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from magicgui.widgets import CheckBox, ComboBox, Container, FloatSlider, Label
+from magicgui.widgets.bases import Widget
+
+from napari_sr.widgets.preview.comparison import Against
+from napari_sr.widgets.qt.rows import narrow_readout, rows, show_text, shrinkable, wrapped
+
+NOTHING, SPLIT, BLINK = "nothing", "split", "blink"
+
+
+class PreviewControls(Container[Widget]):
+    """The switch, and the rows that are shown while it is on.
+
+    Parameters
+    ----------
+    on_switch : callable
+        Called with True or False when the preview is switched on or off.
+    on_compare : callable
+        Called without arguments when the comparison changes.
+    """
+
+    def __init__(self, on_switch: Callable[[bool], None], on_compare: Callable[[], None]) -> None:
+        self.switch = CheckBox(
+            name="preview",
+            text="Preview in the view",
+            value=False,
+            tooltip=(
+                "Upscale the part in view into a layer on top of the source. The preview follows the view, the sliders "
+                "and all choices, and is removed when it is switched off."
+            ),
+        )
+        self.compare = shrinkable(
+            ComboBox(
+                name="compare",
+                label="Compare",
+                choices=[("Only the result", NOTHING), ("Side by side", SPLIT), ("Blinking", BLINK)],
+                tooltip="Show the result alone, or beside another image, or in turns with it.",
+            )
+        )
+        self.against = shrinkable(
+            ComboBox(
+                name="against",
+                label="With",
+                choices=[("the source", "source"), ("bicubic", "bicubic")],
+                tooltip="The pixels of the source, or the source enlarged by bicubic interpolation.",
+            )
+        )
+        self.line = narrow_readout(
+            FloatSlider(
+                name="line",
+                label="Line",
+                value=0.5,
+                min=0.0,
+                max=1.0,
+                step=0.01,
+                tooltip="Position of the line between the other image (left) and the result (right).",
+            )
+        )
+        self.message = wrapped(Label(name="preview_message", tooltip="State of the preview."))
+        self.comparison_rows = rows([self.compare, self.against, self.line])
+        super().__init__(widgets=[self.switch, self.comparison_rows, self.message], labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.switch.changed.connect(self._switched)
+        self.compare.changed.connect(self._compared)
+        for widget in (self.against, self.line):
+            widget.changed.connect(lambda: on_compare())
+        self._on_switch, self._on_compare = on_switch, on_compare
+        self.show_message("")
+        self._update()
+
+    @property
+    def kind(self) -> str:
+        """Kind of comparison: "nothing", "split" or "blink"."""
+        kind: str = self.compare.value
+        return kind
+
+    @property
+    def counterpart(self) -> Against | None:
+        """The image to compare with, "source" or "bicubic"; None for no comparison."""
+        against: Against = self.against.value
+        return None if self.kind == NOTHING else against
+
+    @property
+    def counterpart_text(self) -> str:
+        """Name of the image to compare with."""
+        return str(self.against.current_choice)
+
+    def set_switch(self, on: bool) -> None:
+        """Show the switch on or off, without calling `on_switch`.
+
+        Parameters
+        ----------
+        on : bool
+            New state.
+        """
+        with self.switch.changed.blocked():
+            self.switch.value = on
+        self._update()
+
+    def show_message(self, text: str) -> None:
+        """Show a sentence under the switch.
+
+        Parameters
+        ----------
+        text : str
+            The sentence; if it is empty, the line is hidden.
+        """
+        show_text(self.message, text)
+
+    def _switched(self, on: bool) -> None:
+        self._update()
+        self._on_switch(on)
+
+    def _compared(self, kind: str) -> None:
+        self._update()
+        self._on_compare()
+
+    def _update(self) -> None:
+        on = bool(self.switch.value)
+        self.comparison_rows.visible = on
+        self.against.visible = on and self.kind != NOTHING
+        self.line.visible = on and self.kind == SPLIT

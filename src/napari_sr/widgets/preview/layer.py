@@ -1,0 +1,104 @@
+"""The layer of a preview, which lies on its source and has the same look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from napari.layers import Image, Layer
+from napari.viewer import Viewer
+
+from napari_sr.widgets.choices.layer import PREVIEW_KEY
+from napari_sr.widgets.preview.comparison import Array
+
+SHARED_LOOK = ("contrast_limits", "colormap", "gamma", "interpolation2d")
+"""Attributes of the source that the preview follows."""
+
+
+class PreviewLayer:
+    """A layer that exists while there is a preview to show.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer to which the layer is added.
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self.layer: Image | None = None
+        """The layer; None while there is nothing to show."""
+
+    @property
+    def removed_by_user(self) -> bool:
+        """Whether the layer was removed from the viewer by other code than this class."""
+        return self.layer is not None and self.layer not in self._viewer.layers
+
+    def show(self, source: Image, data: Array, kwargs: dict[str, Any]) -> None:
+        """Show an image; the selection of layers stays as it is.
+
+        Parameters
+        ----------
+        source : napari.layers.Image
+            The layer that is previewed.
+        data : array
+            The pixels.
+        kwargs : dict
+            napari's arguments for an image layer: position and look.
+        """
+        metadata = {**kwargs["metadata"], PREVIEW_KEY: True}
+        if self.layer is None:
+            self._add(source, data, {**kwargs, "metadata": metadata})
+            return
+        self.layer.data = data
+        self.layer.scale, self.layer.translate = kwargs["scale"], kwargs["translate"]
+        self.layer.metadata = metadata
+
+    def share_look(self, source: Image) -> None:
+        """Copy the present look of the source.
+
+        Parameters
+        ----------
+        source : napari.layers.Image
+            The layer that is previewed.
+        """
+        if self.layer is not None:
+            for name in SHARED_LOOK:
+                setattr(self.layer, name, getattr(source, name))
+
+    def remove(self) -> None:
+        """Remove the layer, if there is one; the selection of layers stays as it is."""
+        layer, self.layer = self.layer, None
+        if layer is not None and layer in self._viewer.layers:
+            with keep_selection(self._viewer):
+                self._viewer.layers.remove(layer)
+
+    def _add(self, source: Image, data: Array, kwargs: dict[str, Any]) -> None:
+        # With additive blending, preview and source would add up to twice the brightness.
+        look = {**kwargs, "name": f"{source.name} · preview", "blending": "translucent"}
+        layer = Layer.create(data, look, "image")
+        with keep_selection(self._viewer):
+            # Above all images, but below points and shapes that were drawn on them.
+            images = [n for n, other in enumerate(self._viewer.layers) if isinstance(other, Image)]
+            self._viewer.layers.insert(max(images, default=-1) + 1, layer)
+        layer.contrast_limits_range = list(source.contrast_limits_range)
+        self.layer = layer
+
+
+@contextmanager
+def keep_selection(viewer: Viewer) -> Iterator[None]:
+    """Restore the selection of layers afterwards: napari selects each new layer, and panels follow the active layer.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+
+    Yields
+    ------
+    None
+    """
+    selected = set(viewer.layers.selection)
+    yield
+    viewer.layers.selection = {layer for layer in selected if layer in viewer.layers}

@@ -1,0 +1,378 @@
+"""The preview of a panel: a layer on top of the source that shows the result for the part in view.
+
+It follows everything that its pixels depend on. After a change, the computation in progress is stopped, and a new one
+starts when nothing has changed for a moment: a slider that is dragged gives one image, at its final position.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image
+from napari.viewer import Viewer
+from qtpy.QtCore import QTimer
+
+from napari_sr.errors import NapariSRError
+from napari_sr.imaging.part import Part
+from napari_sr.progress import Cancel
+from napari_sr.widgets.choices.job_plan import JobPlan
+from napari_sr.widgets.choices.model_loading import ModelLoader
+from napari_sr.widgets.choices.part import LayerPart
+from napari_sr.widgets.choices.view import visible_part
+from napari_sr.widgets.preview.comparison import Array, split
+from napari_sr.widgets.preview.controls import BLINK, SPLIT, PreviewControls
+from napari_sr.widgets.preview.layer import SHARED_LOOK, PreviewLayer
+from napari_sr.widgets.preview.render import Maps, PreviewImage, make_preview_image, needs_margin
+from napari_sr.widgets.qt.executor import Run
+from napari_sr.widgets.qt.queues import WorkQueues
+from napari_sr.widgets.qt.rows import stop_timer
+
+if TYPE_CHECKING:
+    from napari_sr.zoo import Model
+
+DELAY_MS = 150
+"""Time without a change after which an image is made."""
+
+_BLINK_MS = 700
+# Largest number of rows and columns of the part: at first, and its limits. It is halved after a slow image (seconds)
+# and doubled after a fast one.
+_SIDE = 256
+_LEAST_SIDE, _LARGEST_SIDE = 64, 1024
+_TOO_SLOW, _TOO_FAST = 2.5, 0.4
+# Events of the source after which the preview has other pixels or another position.
+_SOURCE_EVENTS = ("data", "scale", "translate", "rotate", "shear", "affine", "units")
+
+
+class Preview:
+    """The preview of one panel.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer to which the preview is added.
+    request : callable
+        Returns the layer and the plan to preview; raises `InputError` if there is none.
+    loader : ModelLoader
+        The panel's; a new alpha reads no file.
+    queues : WorkQueues
+        The work is done in the queue for previews.
+    controls : PreviewControls
+        The comparison, and the place for messages.
+    notify : callable
+        Called with an exception: shows it as a notification and returns its sentence.
+    """
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        request: Callable[[], tuple[LayerPart, JobPlan]],
+        loader: ModelLoader,
+        queues: WorkQueues,
+        controls: PreviewControls,
+        notify: Callable[[Exception], str],
+    ) -> None:
+        self._viewer, self._request, self._loader, self._queue = viewer, request, loader, queues.previews
+        self._controls, self._notify = controls, notify
+        self.on = False
+        """Whether the preview is switched on."""
+        self._shown = PreviewLayer(viewer)
+        self._source: Image | None = None
+        self._run: Run[Any] | None = None
+        self._key: object = None
+        self._image: PreviewImage | None = None
+        self._maps: tuple[object, Maps] | None = None
+        self._side = _SIDE
+        self._cropped = False
+        self._failed_key: object = None
+        self._generation = 0
+        self._seconds = 0.0
+        self._blinked = False
+        self._delay, self._blink = QTimer(), QTimer()
+        self._delay.setSingleShot(True)
+        self._delay.setInterval(DELAY_MS)
+        self._delay.timeout.connect(self.make_now)
+        self._blink.setInterval(_BLINK_MS)
+        self._blink.timeout.connect(self._alternate)
+
+    @property
+    def layer(self) -> Image | None:
+        """The layer of the preview; None if there is nothing to show."""
+        return self._shown.layer
+
+    @property
+    def busy(self) -> bool:
+        """Whether an image is being made or will be in a moment."""
+        return self._delay.isActive() or self._run is not None
+
+    def turn_on(self) -> None:
+        """Show the preview, and follow the view."""
+        if self.on:
+            return
+        self.on = True
+        for emitter, callback in self._view_events():
+            emitter.connect(callback)
+        self.make_now()
+
+    def turn_off(self) -> None:
+        """Remove the preview, and disconnect from all events."""
+        if not self.on:
+            return
+        self.on = False
+        for emitter, callback in self._view_events():
+            emitter.disconnect(callback)
+        self._disconnect_source()
+        self._stop()
+        self._remove()
+        self._maps = self._failed_key = None
+        self._controls.show_message("")
+
+    def changed(self, event: object = None) -> None:
+        """Stop the computation in progress, and start a new one after a moment.
+
+        Parameters
+        ----------
+        event : object, optional
+            An event of napari; not used.
+        """
+        if self.on:
+            self._stop()
+            self._delay.start()
+
+    def compare(self) -> None:
+        """Show the image with the present comparison."""
+        if self.on and self._image is not None:
+            self._complete(self._image)
+
+    def make_now(self) -> None:
+        """Make the image without a delay."""
+        self._stop()
+        if not self.on:
+            return
+        try:
+            layer_part, plan = self._request()
+            part = visible_part(self._viewer, layer_part.layer, layer_part.axes, most=self._side)
+        except NapariSRError as error:
+            self._remove()
+            self._controls.show_message(str(error))
+            return
+        self._connect_source(layer_part.layer)
+        key = self._key_of(layer_part, plan, part)
+        if key == self._key and self._image is not None and self._image.exact:
+            self.compare()
+            return
+        if key == self._failed_key:
+            # Its error is shown. Removing the preview may have moved a slider, which leads here again.
+            return
+        self._failed_key = None
+        self._controls.show_message("Preview: working…")
+        started = time.perf_counter()
+        self._submit(
+            "loading the model for the preview",
+            lambda cancel: self._loader.load(plan.request),
+            lambda model: self._make(layer_part, plan, part, key, model, started),
+            key,
+        )
+
+    def _make(
+        self, layer_part: LayerPart, plan: JobPlan, part: Part, key: object, model: Model, started: float
+    ) -> None:
+        """Make the quick image, and then the exact one if it is different."""
+        from napari_sr.inference import prepare_layer
+
+        layer, axes = layer_part.layer, layer_part.axes
+        try:
+            job = plan.job(model)
+            limits = _contrast_limits(layer_part, plan)
+            maps_key = (id(layer), self._generation, axes, plan.settings.intensity, limits)
+            maps = self._maps[1] if self._maps is not None and self._maps[0] == maps_key else None
+            prepared = prepare_layer(job, layer, axes.letters, part, maps)
+        except Exception as error:  # of any kind: the panel shows it and stays usable
+            self._failed(error, key)
+            return
+        against, side = self._controls.counterpart, self._side
+
+        def take(image: PreviewImage) -> None:
+            self._maps = maps_key, image.maps
+            self._key, self._image = key, image
+            self._cropped = side in _lengths(part)
+            self._complete(image)
+
+        def take_quick(image: PreviewImage) -> None:
+            self._seconds = time.perf_counter() - started
+            take(image)
+            if self._adapt_side(image.seconds, part):
+                self.changed()
+            elif not image.exact:
+                self._submit("making the preview", lambda cancel: make(False, cancel), take, key)
+
+        def make(quickly: bool, cancel: Cancel) -> PreviewImage:
+            return make_preview_image(job, prepared, quickly and needs_margin(job, prepared), against, cancel)
+
+        self._submit("making the preview", lambda cancel: make(True, cancel), take_quick, key)
+
+    def _submit(self, name: str, work: Callable[[Cancel], Any], returned: Callable[[Any], None], key: object) -> None:
+        def ended(then: Callable[[Any], None]) -> Callable[[Any], None]:
+            def end(result: Any) -> None:
+                if self._run is run:
+                    self._run = None
+                then(result)
+
+            return end
+
+        run: Run[Any] = Run(
+            name,
+            lambda progress, cancel: work(cancel),
+            returned=ended(returned),
+            errored=ended(lambda error: self._failed(error, key)),
+            announced=False,
+        )
+        self._run = run
+        self._queue.submit(run)
+
+    def _stop(self) -> None:
+        stop_timer(self._delay)
+        run, self._run = self._run, None
+        if run is not None:
+            self._queue.cancel(run)
+
+    def _failed(self, error: Exception, key: object) -> None:
+        self._failed_key = key
+        self._remove()
+        self._controls.show_message(self._notify(error))
+
+    def _complete(self, image: PreviewImage) -> None:
+        """Show an image; the image to compare with is made first if there is none yet."""
+        against = self._controls.counterpart
+        if against is not None and against not in image.counterparts:
+            self._submit(
+                "comparing the preview", lambda cancel: image.against(against), lambda _: self.compare(), self._key
+            )
+            return
+        self._blinked = False
+        if self._controls.kind == BLINK:
+            self._blink.start()
+        else:
+            stop_timer(self._blink)
+        self._show(image)
+
+    def _alternate(self) -> None:
+        if self._image is not None:
+            self._blinked = not self._blinked
+            self._show(self._image)
+
+    def _show(self, image: PreviewImage) -> None:
+        assert self._source is not None
+        self._shown.show(self._source, self._composed(image), image.kwargs)
+        self._controls.show_message(self._sentence(image))
+
+    def _composed(self, image: PreviewImage) -> Array:
+        against = self._controls.counterpart
+        other = image.counterparts.get(against) if against is not None else None
+        if other is None:
+            return image.data
+        if self._controls.kind == SPLIT:
+            return split(other, image.data, float(self._controls.line.value), image.prepared.axes.x)
+        return other if self._blinked else image.data
+
+    def _sentence(self, image: PreviewImage) -> str:
+        rows, columns = (
+            image.region.ranges[axis][1] - image.region.ranges[axis][0]
+            for axis in (image.prepared.axes.y, image.prepared.axes.x)
+        )
+        size = f"{rows} × {columns} pixels"
+        if self._cropped:
+            size += " in the middle of the view"
+        other = self._controls.counterpart_text
+        if self._controls.kind == SPLIT:
+            return f"Preview of {size}. Left of the line: {other}."
+        if self._controls.kind == BLINK:
+            return f"Preview of {size}. Now: {other if self._blinked else 'the result'}."
+        return f"Preview of {size}, in {self._seconds:.1f} s."
+
+    def _remove(self) -> None:
+        stop_timer(self._blink)
+        self._image, self._key = None, None
+        self._shown.remove()
+
+    def _layer_removed(self, event: object = None) -> None:
+        """Switch off if the user removed the preview; remove the preview if its source was removed."""
+        if self._shown.removed_by_user:
+            self._controls.set_switch(False)
+            self.turn_off()
+        elif self._source is not None and self._source not in self._viewer.layers:
+            self._disconnect_source()
+            self._remove()
+            self.changed()
+
+    def _connect_source(self, layer: Image) -> None:
+        if layer is self._source:
+            return
+        self._disconnect_source()
+        self._remove()
+        self._source = layer
+        for name in _SOURCE_EVENTS:
+            getattr(layer.events, name).connect(self._source_changed)
+        for name in SHARED_LOOK:
+            getattr(layer.events, name).connect(self._look_changed)
+
+    def _disconnect_source(self) -> None:
+        layer, self._source = self._source, None
+        if layer is not None:
+            for name in _SOURCE_EVENTS:
+                getattr(layer.events, name).disconnect(self._source_changed)
+            for name in SHARED_LOOK:
+                getattr(layer.events, name).disconnect(self._look_changed)
+
+    def _source_changed(self, event: object = None) -> None:
+        # The cached image and intensity maps are for the previous values and position.
+        self._generation += 1
+        self.changed()
+
+    def _look_changed(self, event: object = None) -> None:
+        if self._source is not None:
+            self._shown.share_look(self._source)
+            self.changed()
+
+    def _adapt_side(self, seconds: float, part: Part) -> bool:
+        """Adapt the size of the part to the speed of the device, and return whether a larger image is to be made."""
+        if seconds > _TOO_SLOW:
+            self._side = max(_LEAST_SIDE, self._side // 2)
+        elif seconds < _TOO_FAST and self._side in _lengths(part) and self._side < _LARGEST_SIDE:
+            self._side *= 2
+            return True
+        return False
+
+    def _key_of(self, layer_part: LayerPart, plan: JobPlan, part: Part) -> object:
+        """Return all that the image depends on, for comparison with the image that is shown."""
+        return (
+            id(layer_part.layer),
+            self._generation,
+            layer_part.axes,
+            plan,
+            _contrast_limits(layer_part, plan),
+            part.rows,
+            part.columns,
+            tuple(sorted(part.at.items())),
+        )
+
+    def _view_events(self) -> Iterator[tuple[Any, Callable[..., None]]]:
+        """Yield the events that the preview follows, except those of its source, and their callbacks."""
+        camera, dims = self._viewer.scene.camera.events, self._viewer.dims.events
+        for emitter in (camera.center, camera.zoom, self._viewer.canvas.events.size, dims.point, dims.order):
+            yield emitter, self.changed
+        yield dims.ndisplay, self.changed
+        yield self._viewer.layers.events.removed, self._layer_removed
+
+
+def _contrast_limits(layer_part: LayerPart, plan: JobPlan) -> tuple[float, ...] | None:
+    """Return the contrast limits if the pixels of the result depend on them."""
+    if plan.settings.intensity != "contrast":
+        return None
+    return tuple(float(limit) for limit in layer_part.layer.contrast_limits)
+
+
+def _lengths(part: Part) -> tuple[int, ...]:
+    return tuple(int(np.diff(span)[0]) for span in (part.rows, part.columns) if span is not None)

@@ -1,0 +1,142 @@
+"""Computation of a preview, off the main thread: a small part of a layer, first quickly and then exactly.
+
+The exact result of a part needs a margin of the network's receptive radius around it, which is several times the work
+of a small part. Most of the effect is in the nearest few pixels. The first image therefore has a small margin. The
+second one, which is made if nothing changes meanwhile, is exactly the part of the result of the whole layer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from napari_sr.imaging.intensity import IntensityMap
+from napari_sr.progress import Cancel
+from napari_sr.widgets.preview.comparison import Against, Array, counterpart
+
+if TYPE_CHECKING:
+    from napari_sr.inference import Job, LayerInput
+    from napari_sr.inference.region import Region
+
+Maps = Mapping[int | None, IntensityMap]
+QUICK_MARGIN = 8
+"""Margin of the quick image, in pixels of the source."""
+
+
+@dataclass
+class PreviewImage:
+    """An image that a preview shows.
+
+    Parameters
+    ----------
+    data : array
+        The result of the part.
+    kwargs : dict
+        napari's arguments for an image layer: position and look.
+    prepared : LayerInput
+        The source.
+    region : Region
+        The same part for a network of factor 1, for the comparison.
+    maps : mapping of (int or None) to IntensityMap
+        Intensity maps of the whole layer, by channel.
+    exact : bool
+        Whether the border of the image is exact.
+    seconds : float
+        Time of the computation.
+    counterparts : dict of {"source", "bicubic"} to array
+        Images to compare with, as far as they have been made.
+    """
+
+    data: Array
+    kwargs: dict[str, Any]
+    prepared: LayerInput
+    region: Region
+    maps: Maps
+    exact: bool
+    seconds: float
+    counterparts: dict[Against, Array] = field(default_factory=dict)
+
+    def against(self, kind: Against) -> Array:
+        """Return an image to compare with, and cache it; may be called on any thread.
+
+        Parameters
+        ----------
+        kind : {"source", "bicubic"}
+            Which image.
+
+        Returns
+        -------
+        array
+            Of the shape of `data`.
+        """
+        if kind not in self.counterparts:
+            self.counterparts[kind] = counterpart(self.prepared.image, self.region, kind)
+        return self.counterparts[kind]
+
+
+def needs_margin(job: Job, prepared: LayerInput) -> bool:
+    """Return whether the exact margin of a part is larger than the quick one, so that an exact image is worth making.
+
+    Parameters
+    ----------
+    job : Job
+        The job.
+    prepared : LayerInput
+        From `prepare_layer`, with a part.
+
+    Returns
+    -------
+    bool
+        False also where the layer ends within the quick margin.
+    """
+    radius, alignment = job.model.receptive_radius, int(job.model.network.alignment)  # type: ignore[arg-type]
+    near, far = (one.region.read(radius, alignment) for one in (_with_margin(prepared), prepared))
+    return near != far
+
+
+def make_preview_image(
+    job: Job, prepared: LayerInput, quick: bool, against: Against | None, cancel: Cancel
+) -> PreviewImage:
+    """Upscale a part of a layer; may be called on any thread.
+
+    Parameters
+    ----------
+    job : Job
+        The job.
+    prepared : LayerInput
+        From `prepare_layer`, with a part.
+    quick : bool
+        Whether to use the small margin. Only for parts for which `needs_margin` is True.
+    against : {"source", "bicubic"} or None
+        An image to compare with, which is made as well.
+    cancel : callable
+        Called before every layer of the network; returning True ends the work.
+
+    Returns
+    -------
+    PreviewImage
+
+    Raises
+    ------
+    InputError, Cancelled
+        As `Job.run`.
+    """
+    from napari_sr.inference import layer_intensity, run_layer
+    from napari_sr.inference.region import region_of
+
+    started = time.perf_counter()
+    maps = prepared.maps if prepared.maps is not None else layer_intensity(job, prepared, cancel=cancel)
+    prepared = replace(prepared, maps=maps)
+    data, kwargs, _ = run_layer(job, _with_margin(prepared) if quick else prepared, cancel=cancel).layer_data
+    factors = (prepared.region.rows.factor, prepared.region.columns.factor)
+    source = region_of(prepared.axes, 1, prepared.part, factors)
+    image = PreviewImage(data, kwargs, prepared, source, maps, not quick, time.perf_counter() - started)
+    if against is not None:
+        image.against(against)
+    return image
+
+
+def _with_margin(prepared: LayerInput) -> LayerInput:
+    return replace(prepared, region=replace(prepared.region, margin=QUICK_MARGIN))

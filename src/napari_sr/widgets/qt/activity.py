@@ -1,0 +1,104 @@
+"""Progress of a run: an estimate of the time left, and a bar with a Cancel button in napari's activity dock."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from typing import Any
+
+from napari.utils import cancelable_progress
+
+# Below these, the speed so far is no measure: the first piece of work also prepares the device.
+_LEAST_DONE = 0.02
+_LEAST_SECONDS = 1.0
+_STEPS = 1000
+
+
+class TimeLeft:
+    """Estimate of the time left, from the time that the work so far has taken.
+
+    Parameters
+    ----------
+    clock : callable, default `time.monotonic`
+        Returns the time in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._started: float | None = None
+        self._first = 0.0
+
+    def seconds(self, done: int, total: int) -> float | None:
+        """Return the time left.
+
+        Parameters
+        ----------
+        done, total : int
+            Pieces of work.
+
+        Returns
+        -------
+        float or None
+            Seconds; None while too little is done for an estimate.
+        """
+        now, fraction = self._clock(), done / max(total, 1)
+        if self._started is None:
+            # The time before the first report was spent on preparing the device.
+            self._started, self._first = now, fraction
+        passed, gained = now - self._started, fraction - self._first
+        if gained < _LEAST_DONE or passed < _LEAST_SECONDS:
+            return None
+        return passed / gained * (1 - fraction)
+
+
+class ActivityBar:
+    """A progress bar in napari's activity dock.
+
+    Parameters
+    ----------
+    text : str
+        Description of the work.
+    on_cancel : callable
+        Called when its Cancel button is pressed.
+    """
+
+    def __init__(self, text: str, on_cancel: Callable[[], None]) -> None:
+        self._bar: _Bar | None = _Bar(text, on_cancel)
+
+    def show(self, done: int, total: int) -> None:
+        """Show the progress.
+
+        Parameters
+        ----------
+        done, total : int
+            Pieces of work.
+        """
+        if self._bar is not None:
+            self._bar.update(int(_STEPS * done / max(total, 1)) - self._bar.n)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            bar.close()
+
+
+class _Bar(cancelable_progress):  # type: ignore[misc]  # napari's is untyped
+    """napari's bar with a callback for its Cancel button; napari itself only sets a flag."""
+
+    def __init__(self, text: str, on_cancel: Callable[[], None]) -> None:
+        self._on_cancel = on_cancel
+        # The bar is for the window: without `file` it would be printed in the terminal as well.
+        super().__init__(desc=text, total=_STEPS, file=io.StringIO(), mininterval=0)
+
+    def cancel(self) -> None:
+        """Cancel, as the button in the dock does."""
+        super().cancel()
+        self._on_cancel()
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: Any) -> bool:
+        return self is other

@@ -1,0 +1,169 @@
+"""Base of all panels: background work, model files, defaults, devices, errors, layout and closing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, ClassVar, TypeVar
+
+from magicgui.widgets import Container
+from magicgui.widgets.bases import Widget
+from napari.viewer import Viewer
+from qtpy.QtCore import QTimer
+
+from napari_sr.config import load_settings
+from napari_sr.errors import NapariSRError
+from napari_sr.settings import JobSettings
+from napari_sr.widgets.qt.errors import NOTHING_CHANGED, notify_error
+from napari_sr.widgets.qt.executor import Executor, Run
+from napari_sr.widgets.qt.queues import WorkQueues, queues_on, shared_queues
+from napari_sr.widgets.qt.rows import LabelAlignment, VerticalScrollArea, set_tab_order
+from napari_sr.widgets.qt.torch_loading import load_torch
+
+T = TypeVar("T")
+
+# Time in which the panel is drawn before torch is imported, which slows the main thread down.
+_WARM_UP_MS = 200
+
+
+class BasePanel(Container[Widget]):
+    """A panel that is docked in a viewer.
+
+    A subclass creates its rows after the constructor of this class, and then calls `_set_content` and `_complete`.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        The viewer in which the panel is docked.
+    executor : Executor, optional
+        Does all work of the panel. By default the work queues that all panels share.
+    """
+
+    unaffected: ClassVar[str] = NOTHING_CHANGED
+    """What an unexpected error has not affected, as the end of a sentence."""
+
+    _preloaded: ClassVar[tuple[str, ...]] = ()
+    """Modules that are imported in the background together with torch."""
+
+    def __init__(self, napari_viewer: Viewer, *, executor: Executor | None = None) -> None:
+        super().__init__(labels=False)
+        self.margins = (0, 0, 0, 0)
+        self._viewer = napari_viewer
+        self._queues: WorkQueues = shared_queues() if executor is None else queues_on(executor)
+        self._background: list[Run[Any]] = []
+        self._completed = self._shut = False
+
+    def shut_down(self) -> None:
+        """Stop all work and disconnect from the viewer; called when the panel is closed. A second call does nothing."""
+        if self._shut:
+            return
+        self._shut = True
+        for run in self._background:
+            run.abandon()
+        self._disconnect()
+
+    # For subclasses to call.
+
+    def _set_content(self, widgets: Sequence[Widget], stacks: Sequence[Container[Widget]]) -> None:
+        """Lay out the rows in a scroll area, and align the labels of the given stacks of rows."""
+        self.content: Container[Widget] = Container(widgets=list(widgets), labels=False)
+        set_tab_order(self.content)
+        self.scroll = VerticalScrollArea(self.content.native)
+        self.native.layout().addWidget(self.scroll)
+        self._label_alignment = LabelAlignment(self.native, stacks)
+
+    def _complete(self) -> None:
+        """End the construction: connect the closing of the panel, show the defaults, and import torch in a moment."""
+        self._completed = True
+        self.native_parent_changed.connect(self._parent_changed)
+        self.native.destroyed.connect(self.shut_down)
+        try:
+            self._set_defaults(load_settings())
+        except NapariSRError as error:
+            self._report(error)
+        QTimer.singleShot(_WARM_UP_MS, self._warm_up)
+
+    def _in_background(
+        self,
+        name: str,
+        work: Callable[[], T],
+        returned: Callable[[T], None],
+        errored: Callable[[Exception], None] | None = None,
+    ) -> Run[T]:
+        """Do short work on another thread; an error is shown in the panel unless `errored` is given."""
+        run: Run[T] = Run(
+            name,
+            lambda progress, cancel: work(),
+            returned=returned,
+            errored=errored or self._report,
+            announced=False,
+        )
+        self._background = [*(other for other in self._background if not other.ended), run]
+        self._queues.background.submit(run)
+        return run
+
+    def _read_model_file(
+        self, name: str, read: Callable[[], T], complete: Callable[[T], None], refuse: Callable[[], None]
+    ) -> None:
+        """Read a model file in the background. `complete` is called with the result, `refuse` after an error."""
+
+        def failed(error: Exception) -> None:
+            refuse()
+            self._changed()
+            self._report(error)
+
+        self._show_reading(name)
+        self._in_background(f"reading {name}", read, complete, failed)
+
+    def _notify(self, error: Exception) -> str:
+        """Show an error as a notification, and return its sentence."""
+        return notify_error(error, self.unaffected)
+
+    def _report(self, error: Exception) -> None:
+        """Show an error as a notification and in the panel."""
+        self._show_message(self._notify(error))
+
+    # For subclasses to define.
+
+    def _changed(self) -> None:
+        """Update the panel after a choice has changed."""
+        raise NotImplementedError
+
+    def _show_message(self, text: str) -> None:
+        """Show a sentence in the panel."""
+        raise NotImplementedError
+
+    def _show_reading(self, name: str) -> None:
+        """Show that a model file is being read; nothing can be started meanwhile."""
+        raise NotImplementedError
+
+    def _set_defaults(self, settings: JobSettings) -> None:
+        """Show the settings that the settings file shares."""
+        raise NotImplementedError
+
+    def _offer_devices(self, names: Sequence[str]) -> None:
+        """List the devices of this computer."""
+        raise NotImplementedError
+
+    def _disconnect(self) -> None:
+        """Stop the work of the parts of the panel, and disconnect them from the viewer."""
+        raise NotImplementedError
+
+    # Of this class alone.
+
+    def _warm_up(self) -> None:
+        if not self._shut:
+            self._in_background("looking for devices", self._find_devices, self._offer_devices)
+
+    def _find_devices(self) -> tuple[str, ...]:
+        load_torch()
+        from napari_sr.inference import available_devices
+
+        for module in self._preloaded:
+            import_module(module)
+        return available_devices()
+
+    def _parent_changed(self, parent: object) -> None:
+        # napari removes the panel from its dock when the dock is closed.
+        if self.native.parent() is None:
+            self.shut_down()

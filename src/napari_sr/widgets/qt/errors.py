@@ -1,0 +1,37 @@
+"""Show an error as a notification of napari, and return its sentence for the panel."""
+
+from __future__ import annotations
+
+import logging
+
+from napari.utils.notifications import show_error
+
+from napari_sr.errors import NapariSRError
+
+NOTHING_CHANGED = "nothing was changed"
+
+_log = logging.getLogger(__name__)
+
+
+def notify_error(error: Exception, unaffected: str = NOTHING_CHANGED) -> str:
+    """Show an error as a notification of napari.
+
+    Parameters
+    ----------
+    error : Exception
+        The message of a `NapariSRError` is shown as it is. Any other exception is an unexpected one: its type and
+        message are shown in one sentence, and its traceback is logged.
+    unaffected : str, default "nothing was changed"
+        End of the sentence about an unexpected error: what it has not affected, such as "your models are unchanged".
+
+    Returns
+    -------
+    str
+        The sentence that was shown.
+    """
+    sentence = str(error)
+    if not isinstance(error, NapariSRError):
+        _log.error("An unexpected error occurred.", exc_info=error)
+        sentence = f"An unexpected error occurred ({type(error).__name__}: {error}); {unaffected}."
+    show_error(sentence)
+    return sentence

@@ -1,0 +1,1 @@
+"""Panels that upscale a layer, one for each family of models."""

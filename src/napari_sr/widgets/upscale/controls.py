@@ -1,0 +1,125 @@
+"""Run and Cancel, the progress bar, and the line about the state of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from magicgui.widgets import Container, Label, ProgressBar, PushButton
+from magicgui.widgets.bases import Widget
+
+from napari_sr.widgets.qt.rows import show_text, side_by_side, wrapped
+
+_RUN = "Run"
+_RUN_TOO = "Run this too"
+
+
+class RunControls(Container[Widget]):
+    """The buttons, the progress bar and the message of a panel.
+
+    Parameters
+    ----------
+    on_run, on_cancel : callable
+        Called without arguments when the button is pressed.
+    """
+
+    def __init__(self, on_run: Callable[[], None], on_cancel: Callable[[], None]) -> None:
+        self.run_button = PushButton(name="run", text=_RUN)
+        self.cancel_button = PushButton(
+            name="cancel",
+            text="Cancel",
+            tooltip="Stop the runs of this panel. Nothing is added or changed.",
+        )
+        self.bar = ProgressBar(name="bar", min=0, max=1, value=0, tooltip="Progress of the run.")
+        # The line below the bar has the percentage.
+        self.bar.native.setTextVisible(False)
+        self.message = wrapped(Label(name="message", tooltip="State of the last run."))
+        buttons = side_by_side("buttons", "", [self.run_button, self.cancel_button])
+        super().__init__(widgets=[buttons, self.bar, self.message], labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.run_button.changed.connect(lambda: on_run())
+        self.cancel_button.changed.connect(lambda: on_cancel())
+        self._running = False
+        self._can_run = True
+        self.show_message("")
+        self._update()
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is in progress."""
+        return self._running
+
+    def set_can_run(self, value: bool) -> None:
+        """Enable or disable the Run button.
+
+        Parameters
+        ----------
+        value : bool
+            Whether there is a layer and a model.
+        """
+        self._can_run = value
+        self._update()
+
+    def begin(self, message: str) -> None:
+        """Show that a run has begun; its progress is not known yet.
+
+        Parameters
+        ----------
+        message : str
+            The line below the bar.
+        """
+        self._running = True
+        # A bar from 0 to 0 is animated.
+        self._set_bar(0, 0)
+        self.show_message(message)
+        self._update()
+
+    def show_progress(self, done: int, total: int, message: str) -> None:
+        """Show the progress of the run; ignored if there is none.
+
+        Parameters
+        ----------
+        done, total : int
+            Pieces of work. 0 of 0 if the progress is not known.
+        message : str
+            The line below the bar.
+        """
+        if self._running:
+            self._set_bar(done, total)
+            self.show_message(message)
+
+    def end(self, message: str) -> None:
+        """Show how the run ended.
+
+        Parameters
+        ----------
+        message : str
+            The line below the buttons.
+        """
+        self._running = False
+        self.show_message(message)
+        self._update()
+
+    def show_message(self, text: str) -> None:
+        """Show a sentence under the buttons.
+
+        Parameters
+        ----------
+        text : str
+            The sentence; if it is empty, the line is hidden.
+        """
+        show_text(self.message, text)
+
+    def _set_bar(self, done: int, total: int) -> None:
+        self.bar.native.setRange(0, total)
+        self.bar.native.setValue(done)
+
+    def _update(self) -> None:
+        self.run_button.enabled = self._can_run
+        self.run_button.text = _RUN_TOO if self._running else _RUN
+        self.run_button.tooltip = (
+            "Add another run with the present choices; it begins when the runs before it have ended."
+            if self._running
+            else "Upscale the layer. The result is a new layer."
+        )
+        self.cancel_button.enabled = self._running
+        self.bar.visible = self._running

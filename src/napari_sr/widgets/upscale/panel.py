@@ -1,0 +1,325 @@
+"""The panel of a family: layer, model, size, part, preview, Run, and all settings under "More"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from magicgui.widgets import Label
+from magicgui.widgets.bases import Widget
+from napari.layers import Image
+from napari.viewer import Viewer
+from qtpy.QtWidgets import QApplication
+
+from napari_sr.errors import InputError, NapariSRError
+from napari_sr.settings import JobSettings
+from napari_sr.widgets.choices.job_plan import JobPlan, save_last_plan
+from napari_sr.widgets.choices.layer import LayerChoice
+from napari_sr.widgets.choices.layer_facts import LayerFacts
+from napari_sr.widgets.choices.model import ModelChoice
+from napari_sr.widgets.choices.model_loading import ModelLoader, ModelRequest
+from napari_sr.widgets.choices.model_offers import ModelOffer
+from napari_sr.widgets.choices.output import OutputChoice
+from napari_sr.widgets.choices.part import LayerPart, PartChoice
+from napari_sr.widgets.choices.settings import SettingsRows
+from napari_sr.widgets.choices.size import SizeChoice
+from napari_sr.widgets.preview.controls import PreviewControls
+from napari_sr.widgets.preview.preview import Preview
+from napari_sr.widgets.qt.base_panel import BasePanel
+from napari_sr.widgets.qt.executor import Executor
+from napari_sr.widgets.qt.rows import Fold, rows, show_text, wrapped
+from napari_sr.widgets.upscale.controls import RunControls
+from napari_sr.widgets.upscale.result_actions import ResultActions
+from napari_sr.widgets.upscale.runs import PanelRuns
+from napari_sr.widgets.upscale.summary import format_summary, result_regions
+from napari_sr.widgets.upscale.time_estimate import TimeEstimate
+
+if TYPE_CHECKING:
+    from napari_sr.zoo import Model
+
+_NO_LAYER = "Open or select an image layer: labels, points and shapes cannot be upscaled."
+
+
+class UpscalePanel(BasePanel):
+    """A panel that upscales an image layer with the models of one family.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        The viewer in which the panel is docked.
+    executor : Executor, optional
+        Does all work of the panel. By default the work queues that all panels share.
+    """
+
+    family: ClassVar[str]
+    """Family of the models, as cards name it: "srcnn", "srgan" or "esrgan"."""
+
+    def __init__(self, napari_viewer: Viewer, *, executor: Executor | None = None) -> None:
+        super().__init__(napari_viewer, executor=executor)
+        self.loader = ModelLoader()
+        self.layer_choice = LayerChoice(napari_viewer)
+        self.facts = LayerFacts(self._changed)
+        self.summary = wrapped(Label(name="summary", tooltip="Source, result, memory of the result, and time."))
+        self.models = ModelChoice(self.family, self._model_changed, self._read_model)
+        self.size = SizeChoice(self._changed)
+        self.part_choice = PartChoice(napari_viewer, self.facts.axes_of, self._changed)
+        self.settings = SettingsRows(self._changed)
+        self.output = OutputChoice(self._changed)
+        self.controls = RunControls(self.run_upscaling, self.cancel_upscaling)
+        self.preview_controls = PreviewControls(self._switch_preview, lambda: self.preview.compare())
+        self.runs = PanelRuns(napari_viewer, self._queues, self.controls, self._notify, self._runs_ended)
+        self.preview = Preview(
+            napari_viewer, self._preview_request, self.loader, self._queues, self.preview_controls, self._notify
+        )
+        self.actions = ResultActions(napari_viewer, self._chosen_layer, self.copy_as_python, self.run_again_on)
+        self.time = TimeEstimate(self.loader, self._queues, self._show_summary)
+        self._lay_out()
+        self.layer_choice.widget.changed.connect(self._layer_changed)
+        self._follow_view()
+        self._complete()
+        self._layer_changed()
+        self._model_changed()
+
+    @property
+    def running(self) -> bool:
+        """Whether a run of this panel has not ended."""
+        return self.runs.running
+
+    def run_upscaling(self) -> None:
+        """Upscale the chosen parts with the present choices, as the Run button does."""
+        layer = self.layer_choice.layer
+        if layer is None or not self._can_run():
+            return
+        try:
+            plan, parts = self._plan(), self.part_choice.parts(layer)
+        except NapariSRError as error:
+            self._report(error)
+            return
+        self.runs.start(parts, plan, self.loader)
+        try:
+            save_last_plan(self.family, plan)
+        except NapariSRError as error:
+            # The run is not affected, so its message stays in the panel.
+            self._notify(error)
+
+    def cancel_upscaling(self) -> None:
+        """Stop all runs of this panel, as the Cancel button does."""
+        if self.running:
+            self.runs.cancel()
+
+    def run_again_on(self, layers: Sequence[Image]) -> None:
+        """Repeat the last run, with its settings, on other layers.
+
+        Parameters
+        ----------
+        layers : sequence of napari.layers.Image
+            Layers of the viewer.
+        """
+        if self.runs.last is not None:
+            plan = self.runs.last[1]
+            self.runs.start([LayerPart(layer, self.facts.axes_of(layer)) for layer in layers], plan, self.loader)
+
+    def copy_as_python(self) -> None:
+        """Copy a script that does the same as Run, as the button does."""
+        layer = self.layer_choice.layer
+        if layer is None or not self._can_run():
+            return
+        try:
+            plan, parts = self._plan(), self.part_choice.parts(layer)
+        except NapariSRError as error:
+            self._report(error)
+            return
+        self.actions.set_enabled(copy=False, again=self.runs.last is not None)
+        self._in_background(
+            "loading the model for the script",
+            lambda: self.loader.load(plan.request),
+            lambda model: self._copy(plan, model, parts),
+            self._not_copied,
+        )
+
+    def _copy(self, plan: JobPlan, model: Model, parts: Sequence[LayerPart]) -> None:
+        from napari_sr.inference.script import as_script
+
+        # A script is for one layer, but may be for several parts of it.
+        of_first = [part for part in parts if part.layer is parts[0].layer]
+        try:
+            job = plan.job(model)
+            prepared = [part.prepare(job) for part in of_first]
+            script = as_script(job, *prepared)
+        except NapariSRError as error:
+            self._not_copied(error)
+            return
+        clipboard = QApplication.clipboard()
+        assert clipboard is not None
+        clipboard.setText(script)
+        self._enable_actions()
+        which = f" for {len(of_first)} parts" if len(of_first) > 1 else ""
+        if len(of_first) < len(parts):
+            which = f" for the first of {len(parts)} layers"
+        by_hand = "" if prepared[0].source.path else " The layer is from no file: insert its array where it is marked."
+        self._show_message(f"The script{which} is in the clipboard.{by_hand}")
+
+    def _not_copied(self, error: Exception) -> None:
+        self._enable_actions()
+        self._report(error)
+
+    # Choices.
+
+    def _family_rows(self) -> Sequence[Widget]:
+        """Return the rows that only this family has."""
+        return ()
+
+    def _family_model_changed(self) -> None:
+        """Update the rows of the family for the chosen model."""
+
+    def _request(self, model: ModelOffer) -> ModelRequest:
+        """Return the request for the chosen model."""
+        return ModelRequest(model.source, scale=self.models.scale)
+
+    def _plan(self) -> JobPlan:
+        """Return the present choices; raises `InputError` if there is no model or the settings do not fit together."""
+        model = self.models.model
+        if model is None or not model.usable:
+            raise InputError("There is no model to upscale with: choose one under “Model”.")
+        return JobPlan(self._request(model), self.settings.settings(self.size.target), self.output.store)
+
+    def _preview_request(self) -> tuple[LayerPart, JobPlan]:
+        layer = self.layer_choice.layer
+        if layer is None:
+            raise InputError(_NO_LAYER)
+        return LayerPart(layer, self.facts.axes_of(layer)), self._plan()
+
+    def _can_run(self) -> bool:
+        model = self.models.model
+        return self.layer_choice.layer is not None and model is not None and model.usable
+
+    def _chosen_layer(self) -> Image | None:
+        return self.layer_choice.layer
+
+    # Updates.
+
+    def _layer_changed(self) -> None:
+        self.facts.show(self.layer_choice.layer)
+        self._changed()
+
+    def _model_changed(self) -> None:
+        self._family_model_changed()
+        self._changed()
+
+    def _changed(self) -> None:
+        if not self._completed:
+            return
+        self.controls.set_can_run(self._can_run())
+        if not self.controls.running:
+            self._show_message(_NO_LAYER if self.layer_choice.layer is None else "")
+        self._enable_actions()
+        self._show_summary()
+        self.preview.changed()
+
+    def _show_summary(self, event: object = None) -> None:
+        layer, model = self.layer_choice.layer, self.models.model
+        if layer is None or model is None or model.scale is None:
+            self.time.clear()
+            show_text(self.summary, "")
+            return
+        try:
+            parts = self.part_choice.parts(layer)
+            regions = result_regions(parts, self.models.scale or model.scale, self.size.target)
+            self.time.request(self._plan(), parts)
+            text = format_summary(parts, regions, self.time.seconds, self.time.device)
+        except NapariSRError as error:
+            self.time.clear()
+            text = str(error)
+        show_text(self.summary, text)
+
+    def _switch_preview(self, on: bool) -> None:
+        if on:
+            self.preview.turn_on()
+        else:
+            self.preview.turn_off()
+
+    def _follow_view(self) -> None:
+        """Update the summary when the view or the selection changes, as long as the chosen part depends on them."""
+        viewer = self._viewer
+        camera, dims = viewer.scene.camera.events, viewer.dims.events
+        self._view_events: tuple[Any, ...] = (
+            camera.center,
+            camera.zoom,
+            viewer.canvas.events.size,
+            dims.point,
+            dims.order,
+            dims.ndisplay,
+            viewer.layers.selection.events.changed,
+        )
+        for emitter in self._view_events:
+            emitter.connect(self._view_changed)
+
+    def _view_changed(self, event: object = None) -> None:
+        if self.part_choice.follows_window:
+            self._show_summary()
+
+    def _enable_actions(self) -> None:
+        self.actions.set_enabled(copy=self._can_run(), again=self.runs.last is not None)
+
+    def _runs_ended(self) -> None:
+        self._enable_actions()
+        # The speed of this device was measured again by the run.
+        self.time.clear()
+        self._show_summary()
+
+    # Of the base panel.
+
+    def _lay_out(self) -> None:
+        layer = rows([self.layer_choice.widget])
+        facts = rows(self.facts.widgets)
+        model = rows([self.models.model_choice.widget])
+        size = rows([self.models.factor, *self.size.widgets, *self._family_rows(), *self.part_choice.widgets])
+        more = rows([*self.settings.widgets, *self.output.widgets])
+        self.layer_fold = Fold(
+            "Pixel size and axes", facts, tooltip="Complete what the layer does not define: pixel size, unit and axes."
+        )
+        self.more = Fold("More", more, tooltip="Brightness, device, precision, batch, tiling, memory and output.")
+        self._set_content(
+            [
+                layer,
+                self.summary,
+                self.layer_fold,
+                model,
+                self.models.about,
+                size,
+                self.preview_controls,
+                self.controls,
+                self.actions,
+                self.more,
+            ],
+            [layer, facts, model, size, self.preview_controls.comparison_rows, more],
+        )
+
+    def _read_model(self, offer: ModelOffer) -> None:
+        """Read a model file in the background, for its family and factor."""
+        self._read_model_file(
+            offer.text, lambda: self.loader.inspect(offer, self.family), self.models.complete, self.models.refuse
+        )
+
+    def _show_reading(self, name: str) -> None:
+        self.controls.set_can_run(False)
+        self._show_message(f"Reading {name}…")
+
+    def _show_message(self, text: str) -> None:
+        self.controls.show_message(text)
+
+    def _set_defaults(self, settings: JobSettings) -> None:
+        self.settings.set_defaults(settings)
+
+    def _offer_devices(self, names: Sequence[str]) -> None:
+        self.settings.device.offer(names)
+
+    def _disconnect(self) -> None:
+        for emitter in self._view_events:
+            emitter.disconnect(self._view_changed)
+        self._view_events = ()
+        for part in (self.layer_choice, self.part_choice, self.facts):
+            part.disconnect()
+        self.preview.turn_off()
+        self.time.clear()
+        self.runs.abandon()

@@ -1,0 +1,216 @@
+"""One run from the window: load the model, read the layer, upscale off the main thread, add the result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from napari.layers import Image, Layer
+from napari.viewer import Viewer
+
+from napari_sr.imaging.napari_layer import copy_contrast_range
+from napari_sr.progress import Cancel, Progress
+from napari_sr.widgets.choices.job_plan import JobPlan
+from napari_sr.widgets.choices.model_loading import ModelLoader
+from napari_sr.widgets.choices.output import store_in
+from napari_sr.widgets.choices.part import LayerPart
+from napari_sr.widgets.qt.activity import ActivityBar
+from napari_sr.widgets.qt.executor import Run
+from napari_sr.widgets.qt.queues import WorkQueues
+
+if TYPE_CHECKING:
+    from napari_sr.inference import LayerResult, Report
+    from napari_sr.zoo import Model
+
+
+class UpscalingListener(Protocol):
+    """Callbacks of an upscaling run, on the main thread. Exactly one of the last three is called, once."""
+
+    def progressed(self, upscaling: Upscaling, done: int, total: int) -> None:
+        """Receive the progress.
+
+        Parameters
+        ----------
+        upscaling : Upscaling
+            The run.
+        done, total : int
+            Pieces of work.
+        """
+
+    def finished(self, upscaling: Upscaling, layer: Image, report: Report) -> None:
+        """Receive the result, which is in the viewer.
+
+        Parameters
+        ----------
+        upscaling : Upscaling
+            The run.
+        layer : napari.layers.Image
+            The result.
+        report : Report
+            How it was made.
+        """
+
+    def failed(self, upscaling: Upscaling, error: Exception) -> None:
+        """Receive the error that ended the run.
+
+        Parameters
+        ----------
+        upscaling : Upscaling
+            The run.
+        error : Exception
+            Of any type.
+        """
+
+    def stopped(self, upscaling: Upscaling, reason: str) -> None:
+        """Receive that the run was stopped and nothing was added.
+
+        Parameters
+        ----------
+        upscaling : Upscaling
+            The run.
+        reason : str
+            One sentence.
+        """
+
+
+class Upscaling:
+    """A run over one layer, or over a part of one.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer of the layer, to which the result is added.
+    part : LayerPart
+        The source; it is not changed.
+    plan : JobPlan
+        Model and settings.
+    loader : ModelLoader
+        Loads the model, in the background.
+    queues : WorkQueues
+        The run waits in the queues for models and for jobs.
+    listener : UpscalingListener
+        Its methods are called.
+    """
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        part: LayerPart,
+        plan: JobPlan,
+        loader: ModelLoader,
+        queues: WorkQueues,
+        listener: UpscalingListener,
+    ) -> None:
+        self._viewer, self.part, self.plan = viewer, part, plan
+        self.name = str(part.layer.name)
+        self._loader, self._queues = loader, queues
+        self._listener: UpscalingListener | None = listener
+        self._run: Run[Any] | None = None
+        self._queue = queues.models
+        self._bar: ActivityBar | None = None
+        self._stop_reason = "Stopped: nothing was added."
+
+    @property
+    def ahead(self) -> int:
+        """Number of runs that have to end before this one starts."""
+        return self._queues.jobs.ahead(self._run) if self._run is not None else 0
+
+    def start(self) -> None:
+        """Start the run; the listener is called from then on."""
+        self._viewer.layers.events.removed.connect(self._layer_removed)
+        # napari processes other events while it creates a bar, so the bar comes before anything that they could change.
+        self._bar = ActivityBar(" · ".join(filter(None, [f"Upscaling {self.name}", self.part.name])), self.cancel)
+        self._run = Run(
+            f"loading the model for “{self.name}”",
+            lambda progress, cancel: self._loader.load(self.plan.request),
+            returned=self._loaded,
+            errored=self._failed,
+            cancelled=self._stopped,
+        )
+        self._queue = self._queues.models
+        self._queue.submit(self._run)
+
+    def cancel(self, reason: str = "") -> None:
+        """Request that the run stops; the listener is called when it has.
+
+        Parameters
+        ----------
+        reason : str, optional
+            A sentence for the listener.
+        """
+        self._stop_reason = reason or self._stop_reason
+        if self._run is not None:
+            self._queue.cancel(self._run)
+
+    def abandon(self) -> None:
+        """Request that the run stops, and call the listener no more."""
+        if self._run is not None:
+            self._run.abandon()
+        self._end()
+
+    def _loaded(self, model: Model) -> None:
+        from napari_sr.inference import learn_speed, run_layer
+
+        try:
+            job = self.plan.job(model)
+            prepared = self.part.prepare(job)
+        except Exception as error:  # of any kind: the panel must not stay in its running state
+            self._failed(error)
+            return
+        folder = self.plan.store
+        out = None if folder is None else store_in(folder, prepared.kwargs["name"])
+
+        def work(progress: Progress, cancel: Cancel) -> LayerResult:
+            result = run_layer(job, prepared, out=out, progress=progress, cancel=cancel)
+            learn_speed(job, prepared.region, prepared.image.dtype, result.report.seconds)
+            return result
+
+        self._run = Run(
+            f"upscaling “{self.name}” with {model.name}",
+            work,
+            returned=self._add,
+            errored=self._failed,
+            cancelled=self._stopped,
+            progressed=self._progressed,
+        )
+        self._queue = self._queues.jobs
+        self._queue.submit(self._run)
+
+    def _add(self, result: LayerResult) -> None:
+        try:
+            added = self._viewer.add_layer(Layer.create(*result.layer_data))
+            copy_contrast_range(self.part.layer, added)
+        except Exception as error:  # as above
+            self._failed(error)
+            return
+        listener = self._end()
+        if listener is not None:
+            listener.finished(self, added, result.report)
+
+    def _progressed(self, done: int, total: int) -> None:
+        if self._bar is not None:
+            self._bar.show(done, total)
+        if self._listener is not None:
+            self._listener.progressed(self, done, total)
+
+    def _failed(self, error: Exception) -> None:
+        listener = self._end()
+        if listener is not None:
+            listener.failed(self, error)
+
+    def _stopped(self) -> None:
+        listener = self._end()
+        if listener is not None:
+            listener.stopped(self, self._stop_reason)
+
+    def _layer_removed(self, event: object) -> None:
+        if self._listener is not None and self.part.layer not in self._viewer.layers:
+            self.cancel(f"“{self.name}” was removed, so its run was stopped: nothing was added.")
+
+    def _end(self) -> UpscalingListener | None:
+        """Disconnect and close the bar; return the listener if it was not called with the end yet."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            self._viewer.layers.events.removed.disconnect(self._layer_removed)
+        if self._bar is not None:
+            self._bar.close()
+        return listener

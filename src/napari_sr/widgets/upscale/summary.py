@@ -1,0 +1,113 @@
+"""The line under the layer: sizes before and after a run, memory of the result, and time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from napari_sr.imaging.napari_layer import check_layer, finest_level, layer_pixel_size
+from napari_sr.imaging.target_size import parse_target
+from napari_sr.inference.formatting import format_bytes, format_seconds
+from napari_sr.inference.region import Region, region_of
+from napari_sr.widgets.choices.layer_facts import format_dtype, format_pixel_size, format_size
+from napari_sr.widgets.choices.part import LayerPart
+
+
+def result_regions(parts: Sequence[LayerPart], scale: int, target: float | str | None) -> list[Region]:
+    """Return the regions that a run reads and makes, without reading a pixel.
+
+    Parameters
+    ----------
+    parts : sequence of LayerPart
+        The parts to upscale.
+    scale : int
+        Factor of the model.
+    target : float or str or None
+        The setting `target`.
+
+    Returns
+    -------
+    list of Region
+        One for each part.
+
+    Raises
+    ------
+    InputError
+        If a layer is not an image, or the target is a pixel size and a layer has none, or the result would be empty.
+    """
+    regions = []
+    for part in parts:
+        check_layer(part.layer)
+        factors = None
+        if target is not None:
+            factors = parse_target(target).factors(*layer_pixel_size(part.layer, part.axes))
+        regions.append(region_of(part.axes, scale, part.part, factors))
+    return regions
+
+
+def format_summary(
+    parts: Sequence[LayerPart], regions: Sequence[Region], seconds: float | None, device: str = ""
+) -> str:
+    """Format the summary: "2048 × 2048 uint16, 0.1 µm → 8192 × 8192, 0.025 µm, 128 MiB, about 40 s".
+
+    Parameters
+    ----------
+    parts : sequence of LayerPart
+        The parts to upscale; at least one.
+    regions : sequence of Region
+        From `result_regions`, one for each part.
+    seconds : float or None
+        Time of all runs; None if it is not known.
+    device : str, default ""
+        Device on which the time was measured, such as "this CPU".
+
+    Returns
+    -------
+    str
+    """
+    part, region = parts[0], regions[0]
+    taken = [stop - start for start, stop in region.ranges]
+    before = ", ".join(
+        filter(
+            None,
+            [
+                f"{format_size(part.layer, taken)} {format_dtype(part.layer)}",
+                format_pixel_size(part.layer, part.axes),
+            ],
+        )
+    )
+    factors = (region.rows.factor, region.columns.factor)
+    after = ", ".join(
+        filter(None, [format_size(part.layer, region.shape), format_pixel_size(part.layer, part.axes, factors)])
+    )
+    memory = format_bytes(sum(result_bytes(*pair) for pair in zip(parts, regions, strict=True)))
+    time = f", {format_seconds(seconds)}{f' on {device}' if device else ''}" if seconds is not None else ""
+    # A line break is allowed between the facts, but not between a number and its unit.
+    before, after, memory, time = (_without_breaks(text) for text in (before, after, memory, time))
+    if len(parts) == 1:
+        return f"{before} → {after}, {memory}{time}"
+    return f"{len(parts)} runs, the first {before} → {after}; {memory} in all{time}"
+
+
+def result_bytes(part: LayerPart, region: Region) -> int:
+    """Return the size of a result in memory.
+
+    Parameters
+    ----------
+    part : LayerPart
+        The source.
+    region : Region
+        From `result_regions`.
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
+    return int(prod(region.shape) * np.dtype(finest_level(part.layer).dtype).itemsize)
+
+
+def _without_breaks(text: str) -> str:
+    return ", ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in text.split(", "))

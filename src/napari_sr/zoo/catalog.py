@@ -1,0 +1,344 @@
+"""The catalog of models: those in the package, those in the user's folder, and those published by others."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from platformdirs import user_data_dir
+
+from napari_sr.config import load_config
+from napari_sr.conversion import shorten
+from napari_sr.errors import CheckpointError, InputError
+from napari_sr.zoo.card import Card, Mixing
+from napari_sr.zoo.header import read_card
+from napari_sr.zoo.model_list import ModelEntry, ModelList, Origin
+from napari_sr.zoo.published import PUBLISHED, Published, check_hash, find_published
+from napari_sr.zoo.weightfiles import SUFFIXES
+
+if TYPE_CHECKING:
+    from napari_sr.imaging.resize import Kernel
+    from napari_sr.zoo.model import Model
+
+#: Environment variable with the path of the user's folder of models.
+FOLDER_VARIABLE = "NAPARI_SR_MODELS"
+
+
+class _NamedFile(NamedTuple):
+    """A weight file in a folder, by its name in the catalog."""
+
+    name: str
+    path: Path
+    where: Origin
+
+
+def model_folder() -> Path:
+    """Return the folder of the user's own and downloaded models, which may not exist.
+
+    Returns
+    -------
+    Path
+        The value of the environment variable NAPARI_SR_MODELS if it is set, or else the folder of the settings file, or
+        else the folder "models" in the user's folder of data.
+
+    Raises
+    ------
+    InputError
+        If the settings file cannot be read.
+    """
+    folder = os.environ.get(FOLDER_VARIABLE) or load_config().model_folder
+    return Path(folder).expanduser() if folder else Path(user_data_dir("napari-sr", appauthor=False)) / "models"
+
+
+def bundled_folder() -> Path:
+    """Return the folder of the models in the package."""
+    return Path(str(files("napari_sr.zoo").joinpath("bundled")))
+
+
+def list_models() -> ModelList:
+    """List the available models, without importing torch.
+
+    Returns
+    -------
+    list of ModelEntry
+        The models in the package, those for microscopy first, then those in the user's folder, and then those published
+        by others, each sorted by name. The list is displayed as a table. A published file in the user's folder is
+        listed once, as published, with its path.
+
+    Raises
+    ------
+    InputError
+        If the settings file cannot be read.
+
+    Examples
+    --------
+    >>> import napari_sr as sr
+    >>> entry = next(entry for entry in sr.list_models() if entry.name == "srcnn-x2")
+    >>> entry.family, entry.scale, entry.channels, entry.domain
+    ('srcnn', 2, 1, 'natural')
+    """
+    folder = model_folder()
+    bundled = sorted(map(_entry, _bundled_files()), key=_distance_from_microscopy)
+    return ModelList([*bundled, *map(_entry, _user_files(folder)), *_published_entries(folder)])
+
+
+def load_model(
+    name_or_path: str | os.PathLike[str],
+    *,
+    alpha: float | None = None,
+    mixing: Mixing | None = None,
+    scale: int | None = None,
+    upsampling: Kernel | None = None,
+) -> Model:
+    """Load a model by its name or from a file.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        A name from `list_models`, or the path of a model file or of a checkpoint in a known dialect.
+    alpha : float, optional
+        Position between the two weight sets of a model that has two, from 0 to 1. By default that of its card.
+    mixing : {"weights", "images"}, optional
+        What alpha mixes in a model with two weight sets: the weights (network interpolation) or the results. By default
+        that of its card.
+    scale : int, optional
+        Upsampling factor. It is required for checkpoints from which it cannot be read (SRCNN); for others it is
+        compared with theirs.
+    upsampling : {"nearest", "bilinear", "bicubic", "lanczos3"}, optional
+        Interpolation of the input before the network, only for SRCNN. By default that of its card, or bicubic.
+
+    Returns
+    -------
+    Model
+        The model, with the network on the CPU.
+
+    Raises
+    ------
+    InputError
+        If there is no model with this name, or an argument does not fit the model.
+    CheckpointError
+        If the file is missing or cannot be used, or the model has another factor.
+
+    Examples
+    --------
+    >>> import napari_sr as sr
+    >>> sr.load_model("srcnn-x2")
+    Model('srcnn-x2', SRCNN x2)
+    """
+    # torch is imported when a model is loaded, not when models are listed.
+    from napari_sr.zoo.loading import open_model
+
+    path, entry = _find(name_or_path)
+    card = None if entry is None else entry.card
+    if entry is not None and card is not None and scale not in (None, card.scale):
+        raise CheckpointError(_other_scale(entry.name, card, scale))
+    license_name = None if entry is None else entry.license
+    model = open_model(path, card=card, alpha=alpha, scale=scale, license=license_name)
+    if mixing is not None:
+        model = model.with_mixing(mixing)
+    return model if upsampling is None else model.with_upsampling(upsampling)
+
+
+def as_model(model: Model | str | os.PathLike[str]) -> Model:
+    """Return a model, which is loaded if a name or a path is given.
+
+    Parameters
+    ----------
+    model : Model, str or Path
+        A model, a name from `list_models`, or the path of a model file or checkpoint.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or there is no model with this name.
+    CheckpointError
+        If the file cannot be used.
+    """
+    if isinstance(model, str | os.PathLike):
+        return load_model(model)
+    if hasattr(model, "card") and hasattr(model, "network"):
+        return model
+    raise InputError(f"A {type(model).__name__} is not a model: give a model, the name of one, or the path of a file.")
+
+
+def load_pair(
+    first: str | os.PathLike[str],
+    second: str | os.PathLike[str],
+    alpha: float | None = None,
+    *,
+    mixing: Mixing = "weights",
+    scale: int | None = None,
+) -> Model:
+    """Load two models of one network as one model, between whose weights alpha interpolates.
+
+    Parameters
+    ----------
+    first, second : str or Path
+        Names or paths of two models of one network, in any dialect: for alpha = 0 (trained for PSNR) and for alpha = 1
+        (fine-tuned from it as a GAN).
+    alpha : float, optional
+        Position between the two, from 0 to 1; by default 0.
+    mixing : {"weights", "images"}, default "weights"
+        What alpha mixes: the weights (network interpolation), or the results of both networks.
+    scale : int, optional
+        Upsampling factor, for checkpoints from which it cannot be read.
+
+    Returns
+    -------
+    Model
+        A model with two weight sets, named like the files without their endings.
+
+    Raises
+    ------
+    InputError
+        If there is no model with a name, one has two weight sets already, or alpha is not between 0 and 1.
+    CheckpointError
+        If a file cannot be used, or the two are not weights of one network.
+
+    Examples
+    --------
+    >>> import napari_sr as sr
+    >>> import tempfile
+    >>> import torch
+    >>> from napari_sr.networks import RRDBNet
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("psnr", "gan"):
+    ...         torch.save(RRDBNet(features=8, growth=4, blocks=1).state_dict(), f"{folder}/{name}.pth")
+    ...     pair = sr.load_pair(f"{folder}/psnr.pth", f"{folder}/gan.pth", alpha=0.8)
+    >>> pair.alpha, pair.card.endpoints
+    (0.8, ('psnr', 'gan'))
+    """
+    from napari_sr.zoo.loading import open_pair
+
+    pair = open_pair(_find(first)[0], _find(second)[0], alpha=alpha, scale=scale)
+    return pair.with_mixing(mixing)
+
+
+def _find(name_or_path: str | os.PathLike[str]) -> tuple[Path, ModelEntry | None]:
+    """Find a model file, with its entry of the catalog if a name was given. Only its own header is read."""
+    if not isinstance(name_or_path, str):
+        if isinstance(name_or_path, os.PathLike):
+            return Path(name_or_path), None
+        raise InputError(f"{shorten(name_or_path)} is no model: give the name of one, or the path of a file.")
+    folder = model_folder()
+    available = [*_bundled_files(), *_user_files(folder)]
+    for file in available:
+        if name_or_path == file.name:
+            return _usable(_entry(file))
+    published = find_published(name_or_path)
+    if published is not None:
+        return _find_published_file(published, folder)
+    path = Path(name_or_path).expanduser()
+    if not path.exists():
+        for file in available:
+            if name_or_path == file.path.name:
+                return _usable(_entry(file))
+    if path.suffix.lower() in SUFFIXES or path.exists() or len(path.parts) > 1:
+        return path, None
+    names = [file.name for file in available] + [entry.name for entry in _published_entries(folder)]
+    near = get_close_matches(name_or_path, names, n=3, cutoff=0.4) or names
+    raise InputError(f"There is no model called {name_or_path}: did you mean {' or '.join(near)}?")
+
+
+def _usable(entry: ModelEntry) -> tuple[Path, ModelEntry]:
+    """Check that the file of an entry can be used."""
+    if entry.path is None or entry.problem is not None:
+        raise CheckpointError(entry.problem or f"{entry.name} has no file.")
+    return entry.path, entry
+
+
+def _find_published_file(published: Published, folder: Path) -> tuple[Path, ModelEntry]:
+    entry = _published_entry(published, folder)
+    if entry.path is None:
+        raise CheckpointError(
+            f"{published.name} is not part of napari-sr: get {published.file} from {published.url} "
+            f"and put it into {folder}."
+        )
+    check_hash(entry.path, published)
+    return entry.path, entry
+
+
+def _bundled_files() -> list[_NamedFile]:
+    return _named_files(bundled_folder(), "bundled")
+
+
+def _user_files(folder: Path) -> list[_NamedFile]:
+    """Return the files in the user's folder, without the published ones."""
+    published = {entry.file for entry in PUBLISHED}
+    return [file for file in _named_files(folder, "user") if file.path.name not in published]
+
+
+def _named_files(folder: Path, where: Origin) -> list[_NamedFile]:
+    if not folder.is_dir():
+        return []
+    # Sorted by the displayed names: "x3" before "x3-915", contrary to the names with their suffixes.
+    paths = sorted(
+        (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()),
+        key=lambda path: (path.stem, path.suffix),
+    )
+    # Hidden files are temporary files of writers.
+    paths = [path for path in paths if not path.name.startswith(".")]
+    stems = Counter(path.stem for path in paths)
+    return [_NamedFile(path.stem if stems[path.stem] == 1 else path.name, path, where) for path in paths]
+
+
+def _entry(file: _NamedFile) -> ModelEntry:
+    name, path, where = file
+    if path.suffix.lower() != ".safetensors":
+        return ModelEntry(name, where, path=path)
+    try:
+        card = read_card(path)
+    except CheckpointError as error:
+        return ModelEntry(name, where, path=path, problem=str(error))
+    if card is None:
+        return ModelEntry(name, where, path=path)
+    return ModelEntry(
+        name,
+        where,
+        card,
+        path,
+        license=card.license,
+        family=card.family,
+        scale=card.scale,
+        channels=card.channels,
+        domain=card.domain,
+    )
+
+
+def _distance_from_microscopy(entry: ModelEntry) -> int:
+    return {"fluorescence": 0, "electron": 1}.get(entry.domain or "", 2)
+
+
+def _published_entries(folder: Path) -> list[ModelEntry]:
+    return [_published_entry(published, folder) for published in sorted(PUBLISHED, key=lambda entry: entry.name)]
+
+
+def _published_entry(published: Published, folder: Path) -> ModelEntry:
+    path = folder / published.file
+    return ModelEntry(
+        published.name,
+        "published",
+        path=path if path.is_file() else None,
+        url=published.url,
+        license=published.license,
+        family=published.family,
+        scale=published.scale,
+        channels=published.channels,
+    )
+
+
+def _other_scale(name: str, card: Card, scale: int | None) -> str:
+    """Return the message for a model that has another factor, with the models that have the requested one."""
+    others = [entry for entry in list_models() if entry.card is not None and entry.scale == scale]
+    same_family = [entry for entry in others if entry.family == card.family]
+    names = ", ".join(entry.name for entry in same_family or others)
+    remedy = f"for {scale} use {names}" if names else f"there is no model for {scale}"
+    return f"{name} upscales by {card.scale}, not by {scale}: {remedy}."

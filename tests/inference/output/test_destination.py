@@ -1,0 +1,412 @@
+"""Destinations of results: memory, an array, or a store, the same from Python, the window and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import zarr
+from napari.layers import Image, Layer
+from typer.testing import CliRunner
+
+from napari_sr.cli import app
+from napari_sr.errors import Cancelled, InputError
+from napari_sr.imaging.axes import Axes
+from napari_sr.imaging.axis_view import AxisView
+from napari_sr.imaging.files import Metadata, read_image, write_image
+from napari_sr.imaging.part import Part
+from napari_sr.inference import Job, prepare_layer, run_layer, upscale, upscale_layer
+from napari_sr.inference.output import destination as destination_module
+from napari_sr.inference.output import ome_zarr
+from napari_sr.inference.output.destination import destination
+from napari_sr.settings import JobSettings
+from napari_sr.widgets.plugin.reader import get_reader
+from tests.inference.small_models import rrdb
+from tests.inference.test_layer import world_box
+
+MODEL = rrdb(2, 1)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def image(*shape: int) -> Any:
+    return np.random.default_rng(0).integers(0, 4000, shape or (2, 20, 15), np.uint16)
+
+
+def finest(path: Path) -> np.ndarray:
+    """The finest level of a store, as on disk."""
+    values: np.ndarray = zarr.open_group(path, mode="r")["0"][...]
+    return values
+
+
+# Memory
+
+
+def test_memory_is_the_default() -> None:
+    with destination(None, Axes("YX", (3, 4)), np.uint16) as target:
+        assert isinstance(target.array, np.ndarray)
+        assert (target.array.shape, target.array.dtype, target.levels) == ((3, 4), np.uint16, [])
+
+
+def test_a_result_larger_than_memory_is_refused_before_the_computation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(destination_module, "free_memory_of_host", lambda: 2**30)
+    with pytest.raises(InputError, match=r"needs 4\.3 GiB and 1\.0 GiB .* out='result\.zarr'") as caught:
+        with destination(None, Axes("ZYX", (4, 34_000, 34_000)), np.uint8):
+            pass
+    assert "\n" not in str(caught.value)
+    monkeypatch.setattr(destination_module, "free_memory_of_host", lambda: 100)
+    progress: list[Any] = []
+    with pytest.raises(InputError, match=r"out='result\.zarr'"):
+        Job(MODEL).run(np.zeros((20, 15), np.uint8), "YX", progress=lambda *done: progress.append(done))
+    assert progress == []
+
+
+def test_a_result_of_the_size_of_the_free_memory_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(destination_module, "free_memory_of_host", lambda: 24)
+    with destination(None, Axes("YX", (3, 4)), np.uint16) as target:
+        assert target.array.nbytes == 24
+
+
+def test_a_result_larger_than_memory_can_be_written_to_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = upscale(image(), MODEL, "ZYX")
+    monkeypatch.setattr(destination_module, "free_memory_of_host", lambda: 100)
+    assert np.array_equal(upscale(image(), MODEL, "ZYX", out=tmp_path / "result.zarr")[:], expected)
+
+
+# A given array
+
+
+@pytest.mark.parametrize("kind", ["numpy", "memory-mapped", "zarr"])
+def test_a_given_array_is_filled(kind: str, tmp_path: Path) -> None:
+    expected = upscale(image(), MODEL, "ZYX")
+    out: Any = np.zeros(expected.shape, expected.dtype)
+    if kind == "memory-mapped":
+        out = np.memmap(tmp_path / "result", expected.dtype, "w+", shape=expected.shape)
+    elif kind == "zarr":
+        out = zarr.zeros(expected.shape, chunks=(1, 7, 9), dtype=expected.dtype)
+    result = Job(MODEL).run(image(), "ZYX", out=out)
+    assert result.data is out
+    assert result.levels == []
+    assert np.array_equal(out[:], expected)
+
+
+@pytest.mark.parametrize(
+    "out",
+    [np.zeros((2, 40, 31), np.uint16), np.zeros((2, 40, 30), np.uint8), np.zeros((40, 30), np.uint16), 7],
+    ids=["shape", "dtype", "dimensions", "no array"],
+)
+def test_an_array_that_does_not_fit_is_refused_and_not_changed(out: Any) -> None:
+    progress: list[Any] = []
+    with pytest.raises(InputError, match=r"the result is \(2, 40, 30\) uint16: give an array of that shape and dtype"):
+        Job(MODEL).run(image(), "ZYX", out=out, progress=lambda *done: progress.append(done))
+    assert progress == []
+    assert not np.any(out) or out == 7
+
+
+# A store
+
+
+@pytest.mark.parametrize("as_text", [True, False], ids=["str", "Path"])
+def test_a_store_has_the_pixels_of_the_result_in_memory(as_text: bool, tmp_path: Path) -> None:
+    path = tmp_path / "result.zarr"
+    expected = upscale(image(), MODEL, "ZYX")
+    result = Job(MODEL).run(image(), "ZYX", out=str(path) if as_text else path)
+    assert list(tmp_path.iterdir()) == [path]
+    assert np.array_equal(finest(path), expected)
+    # The returned array is that of the finished store, whose temporary name no longer exists.
+    assert (result.data.shape, result.data.dtype) == (expected.shape, expected.dtype)
+    assert np.array_equal(result.data[:], expected)
+    assert len(result.levels) == 1
+
+
+@pytest.mark.parametrize(
+    ("letters", "shape", "on_disk"),
+    [
+        ("YX", (9, 8), "YX"),
+        ("YXC", (9, 8, 4), "CYX"),
+        ("ZYXC", (2, 9, 8, 3), "CZYX"),
+        ("XZY", (8, 3, 9), "ZYX"),
+        ("YXT", (9, 8, 2), "TYX"),
+        ("ZTCYX", (2, 2, 2, 9, 8), "TCZYX"),
+    ],
+)
+def test_the_returned_array_has_the_axes_of_the_image(
+    letters: str, shape: tuple[int, ...], on_disk: str, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    expected = upscale(pixels, MODEL, letters)
+    stored = upscale(pixels, MODEL, letters, out=tmp_path / "a.zarr")
+    assert isinstance(stored, zarr.Array if letters == on_disk else AxisView)
+    assert (stored.shape, stored.dtype) == (expected.shape, expected.dtype)
+    assert np.array_equal(np.asarray(stored[...]), expected)
+    assert np.array_equal(finest(tmp_path / "a.zarr"), expected.transpose([letters.index(a) for a in on_disk]))
+
+
+def test_a_part_and_a_target_are_written_to_a_store(tmp_path: Path) -> None:
+    layer = Image(image(2, 21, 33), scale=(0.3, 0.1, 0.1), units=("micrometer",) * 3)
+    job = Job(MODEL, JobSettings(target="0.04 um"))
+    prepared = prepare_layer(job, layer, part=Part(rows=(3, 9), at={"Z": 1}))
+    stored, in_memory = (run_layer(job, prepared, out=out).layer_data for out in (tmp_path / "part.zarr", None))
+    assert np.array_equal(stored[0][:], in_memory[0])
+    assert np.array_equal(stored[1]["scale"], in_memory[1]["scale"])
+
+
+def test_a_store_appears_when_it_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "result.zarr"
+    existed: list[bool] = []
+    upscale(image(), MODEL, "ZYX", out=path, progress=lambda done, total: existed.append(path.exists()))
+    assert len(existed) >= 3
+    assert not any(existed)
+    assert path.exists()
+
+
+class Stop(BaseException):
+    """Not an Exception, as KeyboardInterrupt."""
+
+
+@pytest.mark.parametrize("error", [ValueError, Cancelled, Stop])
+def test_after_an_error_nothing_remains(error: type[BaseException], tmp_path: Path) -> None:
+    with pytest.raises(error):
+        with destination(tmp_path / "result.zarr", Axes("YX", (40, 30)), np.uint8) as target:
+            target.array[:] = 5
+            assert any(tmp_path.iterdir())
+            raise error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_after_a_cancelled_job_nothing_remains(tmp_path: Path) -> None:
+    done: list[int] = []
+    with pytest.raises(Cancelled):
+        upscale(
+            image(3, 20, 15),
+            MODEL,
+            "ZYX",
+            batch=1,
+            out=tmp_path / "result.zarr",
+            progress=lambda part, total: done.append(part),
+            cancel=lambda: bool(done) and done[-1] > 20,
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", [True, False], ids=["a folder", "a file"])
+def test_an_existing_path_is_not_overwritten(folder: bool, tmp_path: Path) -> None:
+    path = tmp_path / "result.zarr"
+    if folder:
+        path.mkdir()
+        (path / "precious").write_text("data")
+    else:
+        path.write_text("data")
+    with pytest.raises(InputError, match=r"result\.zarr exists already: choose another name") as caught:
+        upscale(image(), MODEL, "ZYX", out=path)
+    assert "\n" not in str(caught.value)
+    assert (path / "precious" if folder else path).read_text() == "data"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_missing_folder_is_not_created(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no folder .*missing to write result\.zarr in: create it first"):
+        upscale(image(), MODEL, "ZYX", out=tmp_path / "missing" / "result.zarr")
+    assert list(tmp_path.iterdir()) == []
+
+
+# The same store from Python, the window and the command line
+
+SIZES = {"Z": 0.3, "Y": 0.1, "X": 0.2}
+IMAGES = {
+    "YX": (19, 14),
+    "ZYX": (2, 19, 14),
+    "TZYX": (2, 2, 9, 8),
+    "YXC": (19, 14, 3),
+    "ZYXC": (2, 9, 8, 4),
+}
+
+
+@pytest.fixture
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str]:
+    """An OME-TIFF with pixel sizes, and its axes."""
+    letters: str = request.param
+    dtype, top = (np.uint8, 256) if letters.endswith("C") else (np.uint16, 4000)
+    pixels = np.random.default_rng(2).integers(0, top, IMAGES[letters], dtype)
+    path = tmp_path / "source.ome.tif"
+    sizes = {letter: size for letter, size in SIZES.items() if letter in letters}
+    write_image(path, pixels, letters, sizes, "micrometer")
+    return path, letters
+
+
+def from_python(source: Path, out: Path) -> None:
+    opened = read_image(source)
+    upscale(opened.data, "srcnn-x2", opened.axes, device="cpu", pixel_size=opened.pixel_size, unit=opened.unit, out=out)
+
+
+def opened_layer(path: Path) -> Image:
+    """The only layer of a file or store, opened by the reader of the plugin."""
+    read = get_reader(str(path))
+    assert read is not None
+    (layer_data,) = read(str(path))
+    layer = Layer.create(*layer_data)
+    assert isinstance(layer, Image)
+    return layer
+
+
+def from_window(source: Path, out: Path) -> None:
+    layer = opened_layer(source)
+    layer.name = "result"
+    # As the window does, where the user can change them.
+    axes = "".join(layer.axis_labels).upper() + ("C" if layer.rgb else "")
+    upscale_layer(layer, "srcnn-x2", axes=axes, device="cpu", out=out)
+
+
+def from_command_line(source: Path, out: Path) -> None:
+    result = CliRunner().invoke(
+        app, ["upscale", str(source), str(out), "--model", "srcnn-x2", "--device", "cpu", "--quiet"]
+    )
+    assert result.exit_code == 0, result.output
+
+
+def flat(value: Any, key: str = "") -> dict[str, Any]:
+    """The items of nested attributes, with the name of the image left out."""
+    if isinstance(value, dict):
+        return {k: v for name, item in value.items() for k, v in flat(item, f"{key}/{name}").items()}
+    if isinstance(value, list):
+        return {k: v for n, item in enumerate(value) for k, v in flat(item, f"{key}/{n}").items()}
+    return {} if key in ("/napari_sr/name", "/ome/multiscales/0/name") else {key: value}
+
+
+@pytest.mark.parametrize("ending", [".zarr", ".ome.zarr"])
+@pytest.mark.parametrize("chunk", [1024, 8], ids=["one level", "several levels"])
+@pytest.mark.parametrize("source", IMAGES, indirect=True)
+def test_python_window_and_command_line_write_the_same_store(
+    source: tuple[Path, str], chunk: int, ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ome_zarr, "CHUNK", chunk)
+    file, letters = source
+    stores = {}
+    for way in (from_python, from_window, from_command_line):
+        folder = tmp_path / way.__name__
+        folder.mkdir()
+        way(file, folder / f"result{ending}")
+        assert [path.name for path in folder.iterdir()] == [f"result{ending}"]
+        stores[way.__name__] = zarr.open_group(folder / f"result{ending}", mode="r")
+    python, *others = stores.values()
+    attributes = python.attrs.asdict()
+    assert attributes["ome"]["version"] == "0.5"
+    assert ("omero" in attributes["ome"]) == letters.endswith("C")
+    assert (len(list(python.array_keys())) > 1) == (chunk == 8)
+    for other in others:
+        assert flat(other.attrs.asdict()) == pytest.approx(flat(attributes))
+        assert sorted(other.array_keys()) == sorted(python.array_keys())
+        for name, array in python.arrays():
+            assert (other[name].dtype, other[name].chunks) == (array.dtype, array.chunks)
+            assert other[name].metadata.dimension_names == array.metadata.dimension_names
+            assert np.array_equal(other[name][...], array[...])
+    names = [store.attrs["ome"]["multiscales"][0]["name"] for store in stores.values()]
+    assert names == ["result", "result · SRCNN x2", "result"]
+
+
+@pytest.mark.parametrize("way", [from_python, from_window, from_command_line])
+@pytest.mark.parametrize("chunk", [1024, 8], ids=["one level", "several levels"])
+@pytest.mark.parametrize("source", IMAGES, indirect=True)
+def test_the_reader_opens_every_store_at_its_position(
+    source: tuple[Path, str], chunk: int, way: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ome_zarr, "CHUNK", chunk)
+    file, letters = source
+    way(file, tmp_path / "result.ome.zarr")
+    layer, original = opened_layer(tmp_path / "result.ome.zarr"), opened_layer(file)
+    opened = read_image(file)
+    expected = upscale(opened.data, "srcnn-x2", opened.axes, device="cpu")
+    data = layer.data[0] if layer.multiscale else layer.data
+    assert layer.multiscale == (chunk == 8)
+    assert np.array_equal(np.asarray(data[...]), expected)
+    axes = [letter for letter in letters if letter != "C"]
+    assert layer.rgb == letters.endswith("C")
+    assert layer.axis_labels == tuple(letter.lower() for letter in axes)
+    assert [str(unit) for unit in layer.units] == ["micrometer" if letter in SIZES else "pixel" for letter in axes]
+    factors = {"Y": 2, "X": 2}
+    assert layer.scale == pytest.approx([SIZES.get(a, 1.0) / factors.get(a, 1) for a in axes])
+    whole = Image(expected, rgb=layer.rgb, scale=layer.scale, translate=layer.translate)
+    assert np.allclose(world_box(whole), world_box(original), atol=1e-9)
+
+
+METADATA = Metadata(
+    pixel_size=SIZES,
+    unit="micrometer",
+    origin={"Y": 12.5, "X": -4.0},
+    channels=("DAPI", "GFP"),
+    colors=((0, 0, 255), (0, 255, 0)),
+    limits=((100.0, 3000.0), (200.0, 4000.0)),
+    time_interval=1.5,
+)
+
+
+@pytest.fixture
+def described(tmp_path: Path) -> Path:
+    """An OME-TIFF with position, channels and time interval."""
+    pixels = np.random.default_rng(3).integers(0, 4000, (2, 2, 1, 9, 8), np.uint16)
+    write_image(tmp_path / "source.ome.tif", pixels, "TCZYX", metadata=METADATA)
+    return tmp_path / "source.ome.tif"
+
+
+def test_python_and_command_line_write_the_metadata_of_a_file(described: Path, tmp_path: Path) -> None:
+    opened = read_image(described)
+    upscale(opened, "srcnn-x2", device="cpu", out=tmp_path / "python.zarr")
+    from_command_line(described, tmp_path / "command.zarr")
+    stores = [zarr.open_group(tmp_path / name, mode="r") for name in ("python.zarr", "command.zarr")]
+    first, second = (flat(store.attrs.asdict()) for store in stores)
+    assert second == pytest.approx(first)
+    axes = stores[0].attrs["ome"]["multiscales"][0]["axes"]
+    assert {axis["name"]: axis.get("unit") for axis in axes} == {
+        "t": "second",
+        "c": None,
+        "y": "micrometer",
+        "x": "micrometer",
+    }
+    found = read_image(tmp_path / "command.zarr")
+    assert found.time_interval == 1.5
+    assert found.pixel_size == pytest.approx({"Y": 0.05, "X": 0.1})
+    # Result and source have the same edges: the first pixel is (1/2 - 1)/2 source pixels further up and left.
+    assert found.origin == pytest.approx({"Y": 12.475, "X": -4.05})
+    assert (found.channels, found.colors, found.limits) == (METADATA.channels, METADATA.colors, METADATA.limits)
+
+
+def test_a_store_of_a_part_has_its_position_and_the_metadata_of_its_channel(described: Path, tmp_path: Path) -> None:
+    part = Part(rows=(2, 6), columns=(4, 8), at={"C": 1})
+    upscale(read_image(described), "srcnn-x2", device="cpu", part=part, out=tmp_path / "part.zarr")
+    found = read_image(tmp_path / "part.zarr")
+    assert found.origin == pytest.approx({"Y": 12.5 + 2 * 0.1 - 0.025, "X": -4.0 + 4 * 0.2 - 0.05})
+    assert (found.channels, found.colors, found.limits) == (("GFP",), ((0, 255, 0),), ((200.0, 4000.0),))
+
+
+def test_a_store_of_other_axes_than_the_file_has_no_channels(described: Path, tmp_path: Path) -> None:
+    upscale(read_image(described), "srcnn-x2", "TZYX", device="cpu", out=tmp_path / "other.zarr")
+    assert "omero" not in zarr.open_group(tmp_path / "other.zarr", mode="r").attrs["ome"]
+
+
+def test_a_layer_that_was_moved_is_opened_at_its_position(tmp_path: Path) -> None:
+    layer = Image(image(2, 21, 33), scale=(0.3, 0.1, 0.1), units=("micrometer",) * 3, translate=(1, 2, 3), name="cells")
+    data, kwargs, kind = upscale_layer(layer, MODEL, out=tmp_path / "cells.zarr")
+    assert isinstance(data, zarr.Array)
+    result, opened = Layer.create(data, kwargs, kind), opened_layer(tmp_path / "cells.zarr")
+    assert np.array_equal(np.asarray(data[:]), upscale_layer(layer, MODEL)[0])
+    assert kwargs["metadata"]["napari_sr"]["planes"] == 2
+    assert np.allclose(world_box(result), world_box(layer), atol=1e-9)
+    assert np.allclose(world_box(opened), world_box(layer), atol=1e-9)
+    assert (opened.name, opened.units) == (result.name, result.units)
+
+
+def test_other_folders_are_left_to_other_readers(tmp_path: Path) -> None:
+    zarr.create_array(tmp_path / "plain.zarr", data=np.zeros((4, 5), np.uint8))
+    (tmp_path / "folder.zarr").mkdir()
+    assert get_reader(str(tmp_path / "plain.zarr")) is None
+    assert get_reader(str(tmp_path / "folder.zarr")) is None

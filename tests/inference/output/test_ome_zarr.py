@@ -1,0 +1,272 @@
+"""OME-Zarr stores: attributes, levels, atomic writing, and stores of earlier versions."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+
+from napari_sr.errors import Cancelled, InputError
+from napari_sr.imaging.atomic import OLD, temporary_name
+from napari_sr.imaging.axes import parse_axes
+from napari_sr.inference.output import ome_zarr
+from napari_sr.inference.output.ome_zarr import StorePlace, new_store, open_store
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "before_renames"
+LENGTHS = {"T": 2, "C": 3, "Z": 4, "Y": 19, "X": 13}
+
+
+def random_image(letters: str, dtype: Any = np.uint16) -> np.ndarray:
+    shape = tuple(LENGTHS[letter] for letter in letters)
+    return (200 * np.random.default_rng(1).random(shape)).astype(dtype)
+
+
+def write(path: Path, image: np.ndarray, letters: str, place: StorePlace | None = None, **options: Any) -> None:
+    with new_store(path, parse_axes(letters, image.shape), image.dtype, place or StorePlace(), **options) as finest:
+        finest[...] = image
+
+
+def attributes_of(path: Path) -> dict[str, Any]:
+    return zarr.open_group(path, mode="r").attrs.asdict()
+
+
+# Attributes
+
+
+def test_axes_pixel_sizes_units_and_position_follow_ngff(tmp_path: Path) -> None:
+    place = StorePlace("cells", (2.0, 0.3, 0.1, 0.2), (0.0, 1.0, 2.0, 3.0), (None, "micrometer", "micrometer", "pixel"))
+    write(tmp_path / "a.zarr", random_image("TZYX"), "TZYX", place)
+    ome = attributes_of(tmp_path / "a.zarr")["ome"]
+    assert ome["version"] == "0.5"
+    (image,) = ome["multiscales"]
+    assert image["name"] == "cells"
+    assert image["axes"] == [
+        {"name": "t", "type": "time"},
+        {"name": "z", "type": "space", "unit": "micrometer"},
+        {"name": "y", "type": "space", "unit": "micrometer"},
+        {"name": "x", "type": "space"},
+    ]
+    assert image["datasets"] == [
+        {
+            "path": "0",
+            "coordinateTransformations": [
+                {"type": "scale", "scale": [2.0, 0.3, 0.1, 0.2]},
+                {"type": "translation", "translation": [0.0, 1.0, 2.0, 3.0]},
+            ],
+        }
+    ]
+
+
+@pytest.mark.parametrize("letters", ["YX", "XY", "ZXY", "CYX", "YXC", "YCX", "XTZCY", "ZTYXC"])
+def test_axes_on_disk_are_in_the_order_of_the_format(tmp_path: Path, letters: str) -> None:
+    image = random_image(letters)
+    ndim = image.ndim - int(parse_axes(letters, image.shape).rgb)
+    scale = tuple(float(LENGTHS[letter]) for letter in letters[:ndim])
+    write(tmp_path / "a.zarr", image, letters, StorePlace("a", scale, scale, (None,) * ndim))
+    on_disk = "".join(letter for letter in "TCZYX" if letter in letters)
+    finest = zarr.open_group(tmp_path / "a.zarr", mode="r")["0"]
+    assert finest.metadata.dimension_names == tuple(on_disk.lower())
+    assert np.array_equal(finest[...], image.transpose([letters.index(letter) for letter in on_disk]))
+    described = attributes_of(tmp_path / "a.zarr")["ome"]["multiscales"][0]
+    assert "".join(axis["name"] for axis in described["axes"]) == on_disk.lower()
+    # The colors of RGB have no pixel size.
+    sizes = [float(LENGTHS[letter]) if letter in letters[:ndim] else 1.0 for letter in on_disk]
+    assert described["datasets"][0]["coordinateTransformations"][0]["scale"] == sizes
+
+
+@pytest.mark.parametrize(("dtype", "white"), [(np.uint8, 255.0), (np.uint16, 65535.0), (np.float32, 1.0)])
+@pytest.mark.parametrize("count", [3, 4])
+def test_colors_are_channels_with_omero_metadata(tmp_path: Path, count: int, dtype: Any, white: float) -> None:
+    write(tmp_path / "a.zarr", np.zeros((5, 6, count), dtype), "YXC")
+    omero = attributes_of(tmp_path / "a.zarr")["ome"]["omero"]
+    channels = omero["channels"]
+    assert [channel["label"] for channel in channels] == ["red", "green", "blue", "alpha"][:count]
+    assert [channel["color"] for channel in channels][:3] == ["FF0000", "00FF00", "0000FF"]
+    assert [channel["active"] for channel in channels] == [True, True, True, False][:count]
+    assert channels[0]["window"] == {"min": 0.0, "max": white, "start": 0.0, "end": white}
+    assert omero["rdefs"] == {"model": "color"}
+
+
+def test_separate_channels_have_no_omero_metadata(tmp_path: Path) -> None:
+    write(tmp_path / "a.zarr", random_image("CYX"), "CYX")
+    assert "omero" not in attributes_of(tmp_path / "a.zarr")["ome"]
+
+
+def test_the_place_has_defaults(tmp_path: Path) -> None:
+    write(tmp_path / "a.zarr", random_image("ZYX"), "ZYX")
+    store = open_store(tmp_path / "a.zarr")
+    assert store is not None
+    assert store.place == StorePlace("image", (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (None, None, None))
+
+
+# Levels
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.bool_])
+@pytest.mark.parametrize("letters", ["YX", "XY", "ZYX", "YXC"])
+def test_levels_keep_dtype_and_axes(tmp_path: Path, dtype: Any, letters: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ome_zarr, "CHUNK", 8)
+    write(tmp_path / "a.zarr", random_image(letters, dtype), letters)
+    store = open_store(tmp_path / "a.zarr")
+    assert store is not None
+    axes = store.axes
+    assert axes.letters == letters
+    assert [level.dtype for level in store.levels] == [np.dtype(dtype)] * 3
+    assert [level.shape[axes.y] for level in store.levels] == [19, 10, 5]
+    assert [level.shape[axes.x] for level in store.levels] == [13, 7, 4]
+
+
+def test_each_level_is_the_average_of_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ome_zarr, "CHUNK", 16)
+    image = np.random.default_rng(0).integers(0, 4000, (2, 42, 66), np.uint16)
+    write(tmp_path / "a.zarr", image, "ZYX", StorePlace("a", (0.3, 0.05, 0.05), (1.0, 2.0, 3.0), ("micrometer",) * 3))
+    store = open_store(tmp_path / "a.zarr")
+    assert store is not None
+    levels = [level[...] for level in store.levels]
+    assert [level.shape for level in levels] == [(2, 42, 66), (2, 21, 33), (2, 11, 17), (2, 6, 9)]
+    assert np.abs(levels[1] - image.reshape(2, 21, 2, 33, 2).mean(axis=(2, 4))).max() <= 0.5
+    # The last row and column of an odd length count twice.
+    assert levels[2][0, -1, -1] == levels[1][0, -1, -1]
+    datasets = attributes_of(tmp_path / "a.zarr")["ome"]["multiscales"][0]["datasets"]
+    assert [dataset["path"] for dataset in datasets] == ["0", "1", "2", "3"]
+    # The center of the first coarse pixel is the center of 8 x 8 fine ones.
+    scale, translation = datasets[3]["coordinateTransformations"]
+    assert scale["scale"] == pytest.approx([0.3, 0.4, 0.4])
+    assert translation["translation"] == pytest.approx([1, 2 + 3.5 * 0.05, 3 + 3.5 * 0.05])
+
+
+@pytest.mark.parametrize(
+    ("letters", "shape", "chunks"),
+    [
+        ("YX", (40, 30), (40, 30)),
+        ("YX", (5000, 3000), (1024, 1024)),
+        ("CZYX", (2, 3, 2048, 1500), (1, 1, 1024, 1024)),
+        ("YXC", (3000, 3000, 3), (1024, 1024, 1)),
+        ("XZY", (10, 40, 12), (10, 1, 12)),
+    ],
+    ids=str,
+)
+def test_a_chunk_is_a_part_of_one_plane(
+    letters: str, shape: tuple[int, ...], chunks: tuple[int, ...], tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="only the chunks"):
+        with new_store(tmp_path / "a.zarr", parse_axes(letters, shape), np.uint8, StorePlace()) as finest:
+            assert finest.chunks == chunks
+            raise ValueError("only the chunks")
+
+
+# Atomic writing
+
+
+def test_a_store_appears_when_it_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    with new_store(path, parse_axes("YX", (4, 5)), np.uint8, StorePlace()) as finest:
+        finest[...] = 1
+        assert not path.exists()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_after_an_error_nothing_remains(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        with new_store(tmp_path / "a.zarr", parse_axes("YX", (4, 5)), np.uint8, StorePlace()):
+            raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_coarser_levels_can_be_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ome_zarr, "CHUNK", 16)
+    with pytest.raises(Cancelled):
+        write(tmp_path / "a.zarr", np.zeros((40, 40), np.uint8), "YX", cancel=lambda: True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_existing_store_is_replaced_only_with_overwrite(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    write(path, np.full((4, 5), 1, np.uint8), "YX")
+    with pytest.raises(InputError, match=r"a\.zarr exists already: choose another name, or delete it first") as caught:
+        write(path, np.full((4, 5), 2, np.uint8), "YX")
+    assert "\n" not in str(caught.value)
+    assert zarr.open_group(path, mode="r")["0"][0, 0] == 1
+    write(path, np.full((6, 7), 3, np.uint8), "YX", overwrite=True)
+    assert zarr.open_group(path, mode="r")["0"].shape == (6, 7)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_a_failed_replacement_keeps_the_old_store(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    write(path, np.full((4, 5), 1, np.uint8), "YX")
+    with pytest.raises(ZeroDivisionError):
+        with new_store(path, parse_axes("YX", (4, 5)), np.uint8, StorePlace(), overwrite=True):
+            raise ZeroDivisionError
+    assert zarr.open_group(path, mode="r")["0"][0, 0] == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_a_missing_folder_is_not_created(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"There is no folder .*missing to write a\.zarr in: create it first"):
+        write(tmp_path / "missing" / "a.zarr", np.zeros((4, 5), np.uint8), "YX")
+    assert not list(tmp_path.iterdir())
+
+
+def test_opening_restores_a_store_whose_replacement_was_interrupted(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    write(path, np.full((4, 5), 7, np.uint8), "YX")
+    path.rename(temporary_name(path, OLD))
+    store = open_store(path)
+    assert store is not None
+    assert store.levels[0][0, 0] == 7
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.zarr"]
+
+
+# Stores of earlier versions
+
+
+@pytest.mark.parametrize(
+    ("name", "result", "letters", "place"),
+    [
+        (
+            "command.ome.zarr",
+            "result.npy",
+            "YX",
+            StorePlace("command.ome.zarr", (0.1, 0.1), (0.0, 0.0), ("micrometer",) * 2),
+        ),
+        ("command.zarr", "result.npy", "YX", StorePlace("command", (0.1, 0.1), (0.0, 0.0), ("micrometer",) * 2)),
+        (
+            "layer.ome.zarr",
+            "result.npy",
+            "YX",
+            StorePlace("cells · SRCNN x2 a=0.00", (0.1, 0.1), (2.95, 4.95), ("micrometer",) * 2),
+        ),
+        (
+            "rgb.ome.zarr",
+            "rgb_result.npy",
+            "YXC",
+            StorePlace("rgb · SRCNN x2 a=0.00", (0.1, 0.1), (-0.05, -0.05), ("micrometer",) * 2),
+        ),
+    ],
+)
+def test_stores_of_earlier_versions_are_opened(name: str, result: str, letters: str, place: StorePlace) -> None:
+    store = open_store(FIXTURES / name)
+    assert store is not None
+    assert (store.axes.letters, len(store.levels)) == (letters, 1)
+    assert store.place == place
+    expected = np.load(FIXTURES / result)
+    assert (store.levels[0].shape, store.levels[0].dtype) == (expected.shape, expected.dtype)
+    assert np.array_equal(store.levels[0][...], expected)
+
+
+def test_a_plain_array_of_an_earlier_version_is_left_to_zarr() -> None:
+    assert open_store(FIXTURES / "plain.zarr") is None
+    array = zarr.open_array(FIXTURES / "plain.zarr", mode="r")
+    assert np.array_equal(array[...], np.load(FIXTURES / "result.npy"))
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"attributes": 3}', '{"attributes": {"napari_sr": 1}}'])
+def test_other_folders_are_not_stores(tmp_path: Path, content: str | None) -> None:
+    folder = tmp_path / "a.zarr"
+    folder.mkdir()
+    if content is not None:
+        (folder / "zarr.json").write_text(content)
+    assert open_store(folder) is None
+    assert open_store(tmp_path / "missing.zarr") is None

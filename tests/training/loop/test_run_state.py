@@ -1,0 +1,54 @@
+"""A checkpoint is complete, or it does not exist."""
+
+import pytest
+import torch
+
+from napari_sr import InputError
+from napari_sr.training.loop import run_state
+from napari_sr.training.loop.run_state import read_run_state, write_run_state
+
+
+def test_a_checkpoint_is_read_as_it_was_written(tmp_path):
+    assert read_run_state(tmp_path) is None
+    state = {"step": 3, "weights": {"a": torch.arange(3.0)}, "best": None, "text": "x", "list": [1.5]}
+    write_run_state(tmp_path, state)
+    read = read_run_state(tmp_path)
+    assert torch.equal(read["weights"]["a"], state["weights"]["a"])
+    assert (read["step"], read["best"], read["text"], read["list"]) == (3, None, "x", [1.5])
+    assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("unexpected pos 64 vs 0")])
+def test_a_write_that_fails_keeps_the_previous_checkpoint(tmp_path, monkeypatch, error):
+    write_run_state(tmp_path, {"step": 1})
+
+    def full(state, path):
+        path.write_bytes(b"half")
+        raise error
+
+    monkeypatch.setattr(run_state.torch, "save", full)
+    with pytest.raises(InputError, match="could not be written"):
+        write_run_state(tmp_path, {"step": 2})
+    assert read_run_state(tmp_path)["step"] == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    write_run_state(tmp_path, {"step": 1})
+    whole = (tmp_path / "last.pt").read_bytes()
+    (tmp_path / "last.pt").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"last\.pt is damaged"):
+        read_run_state(tmp_path)
+    torch.save({"step": 1}, tmp_path / "last.pt")
+    with pytest.raises(InputError, match="not a checkpoint of a known version"):
+        read_run_state(tmp_path)
+
+
+def test_a_checkpoint_cannot_run_code(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (print, ("ran",))
+
+    torch.save({"format": 1, "evil": Evil()}, tmp_path / "last.pt")
+    with pytest.raises(InputError, match="damaged"):
+        read_run_state(tmp_path)

@@ -1,0 +1,85 @@
+"""Losses against cases computed by hand."""
+
+from math import exp, log, sqrt
+
+import pytest
+import torch
+from scipy import ndimage
+
+from napari_sr.training.losses import functions as losses
+
+REAL = torch.tensor([2.0, 0.0])
+FAKE = torch.tensor([-1.0, 0.0])
+
+
+def minus_log_sigmoid(x):
+    return log(1 + exp(-x))
+
+
+def test_pixel_losses():
+    result, truth = torch.tensor([0.0, 3.0]), torch.tensor([1.0, 1.0])
+    assert losses.l1(result, truth).item() == pytest.approx(1.5)
+    assert losses.mse(result, truth).item() == pytest.approx(2.5)
+    assert losses.charbonnier(result, truth, 0.5).item() == pytest.approx((sqrt(1.25) + sqrt(4.25)) / 2)
+
+
+def test_binned_images_are_means_of_squares():
+    image = torch.arange(20.0).view(1, 1, 4, 5)
+    assert losses.binned(image, 2).tolist() == [[[[3.0, 5.0], [13.0, 15.0]]]]
+
+
+def test_plain_shapes_are_blurred_and_each_is_stretched():
+    image = torch.rand(2, 3, 20, 24, generator=torch.Generator().manual_seed(0))
+    image[1] = 0.25 + 0.01 * image[0]
+    shapes = losses.plain_shapes(image, 1.5)
+    expected = ndimage.gaussian_filter(image[0].double().numpy(), (0, 1.5, 1.5), mode="mirror", radius=(0, 5, 5))
+    expected = (expected - expected.min()) / (expected.max() - expected.min())
+    assert shapes[0].numpy() == pytest.approx(expected, abs=1e-5)
+    # Brightness and contrast have no effect.
+    assert shapes[1].numpy() == pytest.approx(expected, abs=1e-3)
+    assert losses.plain_shapes(torch.full((1, 1, 8, 8), 0.3), 2.0).max() < 1e-3
+
+
+def test_standard():
+    expected = (minus_log_sigmoid(2) + minus_log_sigmoid(0)) / 2 + (minus_log_sigmoid(1) + minus_log_sigmoid(0)) / 2
+    assert losses.standard_discriminator(REAL, FAKE).item() == pytest.approx(expected)
+    assert losses.standard_generator(FAKE).item() == pytest.approx((minus_log_sigmoid(-1) + minus_log_sigmoid(0)) / 2)
+
+
+def test_relativistic():
+    # Means: real 1, fake -0.5. real - mean fake: 2.5, 0.5; fake - mean real: -2, -1.
+    expected = (minus_log_sigmoid(2.5) + minus_log_sigmoid(0.5)) / 2 + (minus_log_sigmoid(2) + minus_log_sigmoid(1)) / 2
+    assert losses.relativistic_discriminator(REAL, FAKE).item() == pytest.approx(expected)
+    expected = (minus_log_sigmoid(-2.5) + minus_log_sigmoid(-0.5)) / 2
+    expected += (minus_log_sigmoid(-2) + minus_log_sigmoid(-1)) / 2
+    assert losses.relativistic_generator(REAL, FAKE).item() == pytest.approx(expected)
+
+
+def test_the_relativistic_generator_has_gradients_through_both_terms():
+    fake = FAKE.clone().requires_grad_()
+    losses.relativistic_generator(REAL, fake).backward()
+
+    def s(x):
+        return 1 / (1 + exp(-x))
+
+    # d/dC(fake_i): through the mean, -(s(2.5) + s(0.5)) / 2 / 2; directly, -s(2) / 2 and -s(1) / 2.
+    through_mean = -(s(2.5) + s(0.5)) / 4
+    assert fake.grad.tolist() == pytest.approx([through_mean - s(2) / 2, through_mean - s(1) / 2], rel=1e-5)
+
+
+def test_least_squares():
+    assert losses.least_squares_discriminator(REAL, FAKE).item() == pytest.approx((1 + 1) / 4 + (1 + 0) / 4)
+    assert losses.least_squares_generator(FAKE).item() == pytest.approx((4 + 1) / 4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_adversarial_losses_are_computed_in_float32(dtype):
+    for loss in (losses.relativistic_discriminator, losses.standard_discriminator, losses.least_squares_discriminator):
+        assert loss(REAL.to(dtype), FAKE.to(dtype)).dtype == torch.float32
+    assert losses.relativistic_generator(REAL.to(dtype), FAKE.to(dtype)).dtype == torch.float32
+
+
+def test_the_mean_over_one_process_is_the_number_itself():
+    value = torch.tensor(3.0, requires_grad=True)
+    losses.mean_over_processes(value).backward()
+    assert value.grad.item() == 1

@@ -1,0 +1,285 @@
+"""From layers to a new model in the window, without threads."""
+
+import numpy as np
+import pytest
+import torch
+
+from napari_sr import list_models
+from napari_sr.training.events import ValidationCrop
+from napari_sr.training.recipe import GaussianBlur, OpticsBlur
+from napari_sr.widgets.finetune.images import PAIRS
+from napari_sr.widgets.finetune.panel import FinetunePanel
+from napari_sr.widgets.qt.executor import InPlaceExecutor
+from napari_sr.widgets.upscale.opening import open_panels
+from napari_sr.zoo import read_model
+
+
+def field(side=96, seed=0):
+    """Smooth structure with edges, of uint16."""
+    generator = np.random.default_rng(seed)
+    coarse = np.kron(generator.integers(0, 3000, (side // 8, side // 8)), np.ones((8, 8)))
+    return (coarse + generator.normal(0, 30, (side, side))).clip(0, 65535).astype(np.uint16)
+
+
+@pytest.fixture
+def finetuning(make_napari_viewer_proxy, models):
+    """A viewer with an image, and the panel set to a training of seconds."""
+
+    def make(image=None, *, executor=None, **layer):
+        viewer = make_napari_viewer_proxy()
+        viewer.add_image(field() if image is None else image, **{"name": "cells", **layer})
+        panel = FinetunePanel(viewer, executor=executor or InPlaceExecutor())
+        viewer.window.add_dock_widget(panel, name="Fine-tune")
+        panel.models.select("srcnn-x2")
+        panel.recipe.steps.value = 4
+        panel.recipe.patch.value, panel.recipe.batch.value = 8, 2
+        return viewer, panel
+
+    return make
+
+
+def names():
+    return [entry.name for entry in list_models() if entry.where == "user"]
+
+
+def test_start_makes_a_model_that_is_in_the_list(finetuning, models):
+    _, panel = finetuning()
+    before = {path: path.read_bytes() for path in models.iterdir()}
+    panel.controls.start_button.native.click()
+    assert "“srcnn-x2-quick” is in the list of models." in panel.outcome.title.value
+    assert "srcnn-x2-quick" in names()
+    assert "srcnn-x2-quick" in [offer.text for offer in panel.models.offers]
+    assert all(path.read_bytes() == content for path, content in before.items())
+    old, new = (read_model(models / f"{name}.safetensors")[1]["weights"] for name in ("srcnn-x2", "srcnn-x2-quick"))
+    assert any(not torch.equal(old[key], new[key]) for key in old)
+
+
+def test_the_curves_hold_every_step_and_the_measurements(finetuning):
+    _, panel = finetuning()
+    panel.start()
+    assert panel.progress.curves.steps == [1, 2, 3, 4]
+    assert np.all(np.isfinite(panel.progress.curves.losses["total"]))
+    assert [seen.step for seen in panel.progress.curves.measured] == [1, 2, 3, 4]
+    assert panel.progress.curve_box.native.isVisibleTo(panel.native)
+
+
+def test_the_validation_layers_are_beside_the_image_and_not_offered_for_training(finetuning, qtbot):
+    viewer, panel = finetuning(scale=(0.5, 0.5), units=("um", "um"))
+    panel.start()
+    crops = panel.progress.validation_layers.layers
+    qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=10_000)
+    assert list(crops) == ["before", "now", "truth"]
+    right = viewer.layers["cells"].extent.world[1, 1]
+    for layer in crops.values():
+        assert layer.extent.world[0, 1] > right
+        np.testing.assert_allclose(layer.scale, (0.5, 0.5))
+        assert {str(unit) for unit in layer.units} == {"micrometer"}
+    assert not np.array_equal(crops["before"].data, crops["truth"].data)
+    assert [text for text, _ in panel.images._choices(None)] == ["cells"]
+
+
+def test_a_validation_layer_that_was_removed_is_not_added_again(finetuning, qtbot):
+    viewer, panel = finetuning()
+    panel.start()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=10_000)
+    viewer.layers.remove("validation: truth")
+    panel.progress.validation_layers.show(
+        [ValidationCrop("cells", *(np.zeros((8, 8), np.float32),) * 5)],
+    )
+    assert [layer.name for layer in viewer.layers] == ["cells"]
+
+
+def test_a_second_training_overwrites_no_model(finetuning, models):
+    _, panel = finetuning()
+    panel.start()
+    first = (models / "srcnn-x2-quick.safetensors").read_bytes()
+    panel.recipe.seed.value = 7
+    panel.start()
+    assert (models / "srcnn-x2-quick.safetensors").read_bytes() == first
+    assert "srcnn-x2-quick-2" in names()
+
+
+def test_the_name_of_another_model_gets_a_number(finetuning, models):
+    _, panel = finetuning()
+    before = (models / "srcnn-x2.safetensors").read_bytes()
+    panel.name_box.value = "srcnn-x2"
+    panel.start()
+    assert (models / "srcnn-x2.safetensors").read_bytes() == before
+    assert "srcnn-x2-2" in names()
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "a:b"])
+def test_a_name_that_cannot_be_a_file_name_is_refused(finetuning, name):
+    _, panel = finetuning()
+    before = names()
+    panel.name_box.value = name
+    panel.start()
+    assert "cannot be the name of a model file" in panel.controls.message.value
+    assert names() == before
+
+
+def test_a_model_worse_than_bicubic_is_marked(finetuning):
+    _, panel = finetuning()
+    panel.recipe.learning_rate.value = 1e-7
+    panel.start()
+    assert "It is worse than bicubic interpolation" in panel.outcome.title.value
+    assert "worse than bicubic" in panel.outcome.card.value
+
+
+def test_use_it_now_opens_the_panel_of_its_family_with_the_model_chosen(finetuning):
+    viewer, panel = finetuning()
+    panel.start()
+    panel.outcome.use_button.native.click()
+    (other,) = open_panels(viewer)
+    assert other.family == "srcnn"
+    assert other.models.model.text == "srcnn-x2-quick"
+    panel.outcome.use_button.native.click()
+    assert open_panels(viewer) == [other]
+
+
+def test_pairs_are_matched_and_their_shift_is_shown(finetuning):
+    viewer, panel = finetuning(scale=(1.0, 1.0))
+    image = viewer.layers["cells"].data.astype(np.float64)
+    low = image.reshape(48, 2, 48, 2).mean(axis=(1, 3)).astype(np.uint16)
+    viewer.add_image(low, name="low", scale=(2.0, 2.0), translate=(0.5, 0.5))
+    panel.images.kind.value = PAIRS
+    row = panel.images.rows[0]
+    row.low.value, row.high.value = viewer.layers["low"], viewer.layers["cells"]
+    assert "cells was shifted by (" in panel.images.facts.value
+    assert "too small to estimate" in panel.images.facts.value
+    panel.start()
+    assert "srcnn-x2-quick" in names()
+    assert "Low resolution: recorded images" in panel.outcome.card.value
+    panel.outcome.use_button.native.click()
+    assert open_panels(viewer)[0].layer_choice.layer.name == "low"
+
+
+@pytest.mark.parametrize(
+    ("low", "words"),
+    [
+        ({"scale": (3.0, 3.0)}, "the model upscales by 2"),
+        ({"scale": (2.0, 2.0), "translate": (900.0, 0.0)}, "overlap"),
+    ],
+)
+def test_a_pair_that_does_not_fit_is_refused(finetuning, low, words):
+    viewer, panel = finetuning()
+    viewer.add_image(field(48), name="low", **low)
+    panel.images.kind.value = PAIRS
+    row = panel.images.rows[0]
+    row.low.value, row.high.value = viewer.layers["low"], viewer.layers["cells"]
+    assert words in panel.images.facts.value
+    before = names()
+    panel.start()
+    assert words in panel.controls.message.value
+    assert names() == before
+    assert panel.controls.state == "idle"
+    assert panel.controls.start_button.enabled
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [(np.full((96, 96), 7, np.uint16), "is constant"), (field(16), "less than a patch")],
+)
+def test_an_image_without_content_is_refused(finetuning, image, words):
+    _, panel = finetuning(image)
+    before = names()
+    panel.start()
+    assert words in panel.controls.message.value
+    assert names() == before
+
+
+def test_regions_set_training_and_validation(finetuning):
+    viewer, panel = finetuning()
+    left = viewer.add_shapes([[(0, 0), (0, 40), (95, 40), (95, 0)]], shape_type="rectangle", name="left")
+    right = viewer.add_shapes([[(0, 55), (0, 95), (95, 95), (95, 55)]], shape_type="rectangle", name="right")
+    panel.regions.train.value, panel.regions.validate.value = viewer.layers["left"], viewer.layers["right"]
+    plan = panel._plan()
+    assert (plan.train_on.name, plan.validate_on.name) == (left.name, right.name)
+    panel.start()
+    assert "srcnn-x2-quick" in names()
+    viewer.layers.remove("left")
+    assert panel.regions.train_on is None
+
+
+def test_rows_are_added_and_removed(finetuning):
+    viewer, panel = finetuning()
+    viewer.add_image(field(seed=1), name="more")
+    panel.images.add_button.native.click()
+    assert [example.high.name for example in panel.images.examples] == ["cells", "more"]
+    panel.images.remove_row(panel.images.rows[0])
+    assert [example.high.name for example in panel.images.examples] == ["more"]
+    assert not panel.images.rows[0].remove_button.enabled
+    panel.start()
+    assert "Trained on: training data of srcnn-x2, more" in panel.outcome.card.value
+
+
+def test_the_degradation_follows_the_rows(finetuning):
+    _, panel = finetuning(scale=(0.1, 0.1), units=("um", "um"))
+    rows = panel.degradation
+    assert rows.degradation().blur == GaussianBlur(sigma=(0.8, 1.2))
+    rows.blur.sigma.value = rows.blur.sigma_to.value = 1.5
+    assert rows.degradation().blur == GaussianBlur(sigma=1.5)
+    rows.blur.kind.value = "optics"
+    blur = rows.degradation().blur
+    assert isinstance(blur, OpticsBlur)
+    assert (blur.numerical_aperture, blur.wavelength, blur.pixel_size) == (0.8, 520.0, pytest.approx(100.0))
+    assert not rows.blur.pixel.enabled
+    assert rows.degradation().noise is None
+    rows.noise.switch.value = True
+    rows.noise.gain.value, rows.noise.read.value, rows.noise.offset.value = 0.5, 3.0, 100.0
+    made = rows.degradation()
+    assert (made.noise.gain, made.noise.read, made.offset) == (0.5, 3.0, 100.0)
+
+
+def test_the_noise_is_estimated_from_the_image(finetuning):
+    bright = np.repeat(np.linspace(100, 4000, 256)[None], 256, axis=0)
+    noisy = np.random.default_rng(0).normal(bright, np.sqrt(2.0 * bright + 25.0)).clip(0).astype(np.uint16)
+    _, panel = finetuning(noisy)
+    panel.degradation.noise.estimate_button.native.click()
+    assert panel.degradation.noise.gain.value == pytest.approx(2.0, rel=0.25)
+    assert panel.degradation.noise.switch.value
+
+
+def test_the_preview_shows_the_low_resolution_image_and_follows_the_rows(finetuning):
+    _, panel = finetuning()
+    panel.degradation_preview.make_now()
+    before = dict(panel.degradation_preview.widget.images)
+    assert list(before) == ["original", "low resolution"]
+    assert before["original"].width() == 2 * before["low resolution"].width()
+    panel.degradation.blur.sigma.value = panel.degradation.blur.sigma_to.value = 6.0
+    panel.degradation_preview.make_now()
+    after = dict(panel.degradation_preview.widget.images)
+    assert after["original"] == before["original"]
+    assert after["low resolution"] != before["low resolution"]
+    panel.images.kind.value = PAIRS
+    panel.degradation_preview.make_now()
+    assert panel.degradation_preview.widget.images == ()
+
+
+def test_a_preset_sets_the_details_and_the_name(finetuning):
+    _, panel = finetuning()
+    panel.recipe.preset.value = "thorough"
+    assert panel.recipe.steps.value == 20000
+    assert panel.recipe.patch.native.text() == "Automatic"
+    assert panel.name_box.value == "srcnn-x2-thorough"
+    panel.name_box.value = "mine"
+    panel.recipe.preset.value = "quick"
+    assert panel.name_box.value == "mine"
+
+
+def test_without_an_image_start_is_disabled_and_the_reason_is_shown(make_napari_viewer_proxy, models):
+    viewer = make_napari_viewer_proxy()
+    panel = FinetunePanel(viewer, executor=InPlaceExecutor())
+    viewer.window.add_dock_widget(panel, name="Fine-tune")
+    assert not panel.controls.start_button.enabled
+    assert "Open an image" in panel.controls.message.value
+    viewer.add_image(field(), name="cells")
+    assert panel.controls.start_button.enabled
+
+
+def test_a_training_can_begin_with_a_file(finetuning, tmp_path):
+    _, panel = finetuning(field(192))
+    panel.models.choose_file(tmp_path / "gan.pth")
+    assert panel.models.model.text == "gan.pth"
+    panel.start()
+    assert any(name.startswith("gan") for name in names())

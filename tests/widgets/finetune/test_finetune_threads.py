@@ -1,0 +1,121 @@
+"""A training on its own thread: pause, resume, stop, and windows that are closed meanwhile."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from napari_sr import list_models
+from napari_sr.training.finetuning import runs_folder
+from napari_sr.widgets.finetune.panel import FinetunePanel
+from napari_sr.widgets.qt.executor import ThreadExecutor
+
+# More steps than any test waits for.
+ENDLESS = 400_000
+
+
+@pytest.fixture
+def training(make_napari_viewer_proxy, models, qtbot):
+    """A viewer and a panel whose training has done a step and would last for hours."""
+    viewer = make_napari_viewer_proxy()
+    viewer.add_image(np.kron(np.arange(144).reshape(12, 12) % 13, np.ones((8, 8))).astype(np.uint16), name="cells")
+    panel = FinetunePanel(viewer, executor=ThreadExecutor())
+    viewer.window.add_dock_widget(panel, name="Fine-tune")
+    panel.models.select("srcnn-x2")
+    panel.recipe.steps.value = ENDLESS
+    panel.recipe.patch.value, panel.recipe.batch.value = 8, 2
+    panel.controls.start_button.native.click()
+    qtbot.waitUntil(lambda: len(panel.progress.curves.steps) > 1, timeout=120_000)
+    yield viewer, panel
+    if panel.running:
+        panel.shut_down()
+
+
+def user_models():
+    return [entry.name for entry in list_models() if entry.where == "user"]
+
+
+def test_pause_holds_the_training_and_resume_continues_it(training, qtbot):
+    _, panel = training
+    controls = panel.controls
+    assert not controls.start_button.enabled
+    controls.pause_button.native.click()
+    qtbot.waitUntil(lambda: controls.message.value.startswith("Paused after step"), timeout=60_000)
+    assert controls.pause_button.text == "Resume"
+    held = panel.progress.curves.steps[-1]
+    qtbot.wait(300)
+    assert panel.progress.curves.steps[-1] == held
+    controls.pause_button.native.click()
+    qtbot.waitUntil(lambda: panel.progress.curves.steps[-1] > held, timeout=60_000)
+    assert controls.pause_button.text == "Pause"
+
+
+def test_stop_keeps_the_model_and_resume_continues_the_same_run(training, qtbot):
+    _, panel = training
+    controls = panel.controls
+    controls.stop_button.native.click()
+    qtbot.waitUntil(lambda: not panel.running, timeout=60_000)
+    assert "as it was when the training was stopped" in panel.outcome.title.value
+    assert "srcnn-x2-quick" in user_models()
+    done = panel.outcome.trained.outcome.step
+    assert controls.pause_button.text == "Resume"
+    controls.pause_button.native.click()
+    qtbot.waitUntil(lambda: panel.progress.curves.steps[-1] > done, timeout=60_000)
+    assert panel.progress.curves.steps == list(range(1, panel.progress.curves.steps[-1] + 1))
+    assert len(list(runs_folder().iterdir())) == 1
+    controls.stop_button.native.click()
+    qtbot.waitUntil(lambda: not panel.running, timeout=60_000)
+
+
+def test_stop_ends_a_pause(training, qtbot):
+    _, panel = training
+    panel.progress.pause()
+    qtbot.waitUntil(lambda: panel.controls.message.value.startswith("Paused after step"), timeout=60_000)
+    panel.progress.stop()
+    qtbot.waitUntil(lambda: not panel.running, timeout=60_000)
+    assert "srcnn-x2-quick" in user_models()
+
+
+def thread_free(panel):
+    """Return an event that is set when no thread works on the training any more."""
+    free = threading.Event()
+    run = panel.progress.training._run
+    next_of_queue = run._thread_free
+
+    def freed():
+        free.set()
+        next_of_queue()
+
+    run.on_thread_free(freed)
+    return free
+
+
+def test_closing_the_panel_ends_the_training_and_makes_no_model(training, qtbot):
+    viewer, panel = training
+    before = user_models()
+    free = thread_free(panel)
+    viewer.window.remove_dock_widget(panel.native.parent())
+    qtbot.waitUntil(free.is_set, timeout=60_000)
+    assert user_models() == before
+    assert [layer.name for layer in viewer.layers] == ["cells"]
+
+
+def test_closing_the_viewer_ends_the_training_and_makes_no_model(training, qtbot):
+    viewer, panel = training
+    before = user_models()
+    free = thread_free(panel)
+    panel.progress.pause()
+    viewer.close()
+    qtbot.waitUntil(free.is_set, timeout=60_000)
+    assert user_models() == before
+
+
+def test_napari_lists_the_training_once_and_can_end_it(training, qtbot):
+    viewer, panel = training
+    before = user_models()
+    tasks = viewer.__wrapped__.window._task_status_manager
+    assert sum("fine-tuning srcnn-x2" in status for status in tasks.get_status()) == 1
+    tasks.cancel_all()
+    qtbot.waitUntil(lambda: not panel.running, timeout=60_000)
+    assert user_models() == before
+    assert "there is no new model" in panel.controls.message.value

@@ -1,0 +1,155 @@
+"""Files opened and saved through napari keep pixel size, unit and axes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from napari.components import ViewerModel
+from napari.layers import Image
+from npe2 import PluginManager, PluginManifest
+
+import napari_sr
+from napari_sr.errors import InputError
+from napari_sr.imaging.files import read_image, write_image
+from napari_sr.widgets.plugin.reader import get_reader, read_layers
+from napari_sr.widgets.plugin.writer import write_layer
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[PluginManager]:
+    """Register the manifest of this source tree, whatever is installed."""
+    from napari.plugins import _initialize_plugins
+
+    _initialize_plugins()
+    manager = PluginManager.instance()
+    known = "napari-sr" in manager
+    if not known:
+        manager.register(PluginManifest.from_file(Path(napari_sr.__file__).parent / "napari.yaml"))
+    yield manager
+    if not known:
+        manager.unregister("napari-sr")
+
+
+def opened(path: Path) -> list[Any]:
+    return ViewerModel().open(str(path), plugin="napari-sr")
+
+
+def units(layer: Any) -> list[str]:
+    return [str(unit) for unit in layer.units]
+
+
+POSES = {
+    "plane": ((9, 11), ("y", "x"), (0.1, 0.2)),
+    "z-stack": ((3, 9, 11), ("z", "y", "x"), (0.3, 0.1, 0.1)),
+    "time": ((4, 9, 11), ("t", "y", "x"), (1.0, 0.1, 0.1)),
+    "time and z": ((2, 3, 9, 11), ("t", "z", "y", "x"), (1.0, 0.3, 0.1, 0.1)),
+}
+
+
+@pytest.mark.parametrize("ending", [".ome.tif", ".tif"])
+@pytest.mark.parametrize("kind", POSES)
+def test_a_layer_comes_back_as_it_was_saved(tmp_path: Path, kind: str, ending: str) -> None:
+    shape, labels, scale = POSES[kind]
+    unit = ["pixel" if label == "t" else "micrometer" for label in labels]
+    source = Image(RNG.integers(0, 4000, shape, np.uint16), scale=scale, units=unit, axis_labels=labels, name="cells")
+    path = tmp_path / f"cells{ending}"
+    assert source.save(str(path), plugin="napari-sr") == [str(path)]
+    (layer,) = opened(path)
+    assert np.array_equal(layer.data, source.data)
+    assert layer.data.dtype == source.data.dtype
+    assert np.allclose(layer.scale, scale, rtol=1e-6)
+    assert units(layer) == unit
+    assert tuple(layer.axis_labels) == labels
+    assert layer.name == "cells"
+
+
+def test_colors_come_back_as_colors(tmp_path: Path) -> None:
+    source = Image(RNG.integers(0, 256, (8, 9, 3), np.uint8), rgb=True, scale=(0.5, 0.5), units=("nanometer",) * 2)
+    source.save(str(tmp_path / "colors.ome.tif"), plugin="napari-sr")
+    (layer,) = opened(tmp_path / "colors.ome.tif")
+    assert layer.rgb
+    assert np.array_equal(layer.data, source.data)
+    assert units(layer) == ["nanometer"] * 2
+    assert np.allclose(layer.scale, 0.5)
+
+
+@pytest.mark.parametrize("ending", [".ome.tif", ".tif"])
+def test_each_channel_becomes_a_layer_of_its_own(tmp_path: Path, ending: str) -> None:
+    data = RNG.integers(0, 4000, (2, 5, 8, 9), np.uint16)
+    path = tmp_path / f"two{ending}"
+    write_image(path, data, "CZYX", {"Z": 0.3, "Y": 0.1, "X": 0.1}, "micrometer")
+    layers = opened(path)
+    assert [np.array_equal(layer.data, channel) for layer, channel in zip(layers, data, strict=True)] == [True, True]
+    assert [layer.name for layer in layers] == ["two [0]", "two [1]"]
+    assert {layer.blending for layer in layers} == {"additive"}
+    assert np.allclose(layers[1].scale, (0.3, 0.1, 0.1))
+
+
+def test_channels_bear_the_names_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "named.ome.tif"
+    metadata = {"axes": "CYX", "Channel": {"Name": ["DAPI", "GFP"]}}
+    tifffile.imwrite(path, np.zeros((2, 8, 9), np.uint16), metadata=metadata)
+    assert [layer.name for layer in opened(path)] == ["named [DAPI]", "named [GFP]"]
+
+
+def test_a_layer_with_a_channel_axis_is_saved_with_it(tmp_path: Path) -> None:
+    source = Image(RNG.integers(0, 4000, (2, 3, 8, 9), np.uint16), axis_labels=("c", "z", "y", "x"))
+    source.save(str(tmp_path / "both.ome.tif"), plugin="napari-sr")
+    assert read_image(tmp_path / "both.ome.tif").axes == "CZYX"
+
+
+def test_of_a_multiscale_layer_the_finest_level_is_saved(tmp_path: Path) -> None:
+    data = RNG.integers(0, 256, (32, 40), np.uint8)
+    Image([data, data[::2, ::2]], multiscale=True).save(str(tmp_path / "levels.tif"), plugin="napari-sr")
+    assert np.array_equal(read_image(tmp_path / "levels.tif").data, data)
+
+
+def test_a_layer_without_a_size_is_saved_without_one(tmp_path: Path) -> None:
+    Image(RNG.integers(0, 256, (8, 9), np.uint8), scale=(2, 2)).save(str(tmp_path / "a.tif"), plugin="napari-sr")
+    image = read_image(tmp_path / "a.tif")
+    assert (image.pixel_size, image.unit) == ({}, None)
+    (layer,) = opened(tmp_path / "a.tif")
+    assert np.array_equal(layer.scale, (1, 1))
+    assert units(layer) == ["pixel", "pixel"]
+
+
+def test_a_plain_tiff_is_opened_too(tmp_path: Path) -> None:
+    data = RNG.integers(0, 4000, (8, 9), np.uint16)
+    tifffile.imwrite(tmp_path / "plain.tif", data)
+    (layer,) = opened(tmp_path / "plain.tif")
+    assert np.array_equal(layer.data, data)
+
+
+def test_what_is_no_tiff_of_ours_is_left_to_others(tmp_path: Path) -> None:
+    (tmp_path / "text.tif").write_text("no image")
+    (tmp_path / "cut.tif").write_bytes(b"II*\0")
+    assert get_reader(str(tmp_path / "text.tif")) is None
+    assert get_reader(str(tmp_path / "cut.tif")) is None
+    assert get_reader(str(tmp_path / "absent.tif")) is None
+    tifffile.imwrite(tmp_path / "plain.tif", np.zeros((8, 9), np.uint8))
+    assert get_reader([str(tmp_path / "plain.tif")] * 2) is None
+    assert get_reader(str(tmp_path / "plain.tif")) is read_layers
+
+
+def test_bad_places_and_data_are_said_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="There is no folder"):
+        write_layer(str(tmp_path / "no" / "a.tif"), np.zeros((4, 5), np.uint8), {})
+    with pytest.raises(InputError, match="6 dimensions, and a TIFF can contain 5"):
+        write_layer(str(tmp_path / "a.tif"), np.zeros((1, 1, 1, 1, 4, 5), np.uint8), {})
+    with pytest.raises(InputError, match="cannot contain complex"):
+        write_layer(str(tmp_path / "a.tif"), np.zeros((4, 5), complex), {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_mixed_units_are_brought_to_one(tmp_path: Path) -> None:
+    data = np.zeros((3, 4, 5), np.uint8)
+    attributes = {"scale": (0.3, 100, 100), "units": ("micrometer", "nanometer", "nanometer")}
+    write_layer(str(tmp_path / "a.ome.tif"), data, attributes)
+    image = read_image(tmp_path / "a.ome.tif")
+    assert image.unit == "nanometer"
+    assert image.pixel_size == pytest.approx({"Z": 300, "Y": 100, "X": 100})
