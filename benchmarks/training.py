@@ -24,7 +24,7 @@ from torch.nn import functional
 from napari_sr.training import Recipe, Training
 from napari_sr.training.controls import Controls
 from napari_sr.training.events import StepDone
-from napari_sr.training.loop.generator import make_generator
+from napari_sr.training.generator.generator import make_generator
 
 RECIPES = {
     "SRCNN 9-5-5 x3": """
@@ -144,10 +144,10 @@ class PlainLoop:
         self.seconds: list[float] = []
 
     def step(self, number: int) -> None:
-        low, high = (t.contiguous(memory_format=torch.channels_last) for t in self.batches[number - 1])
+        batch = self.batches[number - 1].to(torch.device("cpu"), torch.channels_last)
         start = time.perf_counter()
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.loss(self.forward(low), high)
+        loss = self.loss(self.forward(batch.low), batch.high)
         loss.backward()
         self.optimizer.step()
         loss.item()

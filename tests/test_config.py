@@ -1,4 +1,4 @@
-"""One settings file for the window, the command line and Python."""
+"""The window, the command line and Python share one settings file."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ def write(text: str) -> None:
     config_path().write_text(text, encoding="utf-8")
 
 
-def test_without_a_file_everything_is_automatic() -> None:
+def test_without_a_file_all_settings_have_their_defaults() -> None:
     assert not config_path().exists()
     assert load_config() == Config(device="auto", precision="auto", memory="auto", model_folder=None, last={})
 
@@ -39,14 +39,16 @@ def test_without_a_file_everything_is_automatic() -> None:
         max_size=3,
     ),
 )
-def test_what_is_saved_is_loaded(tmp_path_factory: Any, device: str, memory: Any, folder: Any, last: Any) -> None:
+def test_a_saved_file_is_loaded_with_the_same_content(
+    tmp_path_factory: Any, device: str, memory: Any, folder: Any, last: Any
+) -> None:
     config = Config(device=device, memory=memory, model_folder=folder, last=last)
     save_config(config)
     assert load_config() == config
     assert not list(config_path().parent.glob(".*.tmp"))
 
 
-def test_a_change_leaves_the_rest_alone() -> None:
+def test_a_change_keeps_the_other_settings() -> None:
     write('precision = "float32"\nmemory = "2GiB"\n')
     remember("esrgan", {"alpha": 0.5, "model": "pair"})
     remember("srcnn", {"kernel": "bicubic"})
@@ -56,12 +58,12 @@ def test_a_change_leaves_the_rest_alone() -> None:
     assert config.last == {"esrgan": {"alpha": 0.5, "model": "pair"}, "srcnn": {"kernel": "bicubic"}}
 
 
-def test_a_change_that_changes_nothing_does_not_touch_the_file() -> None:
+def test_a_change_to_the_same_value_does_not_write_the_file() -> None:
     update_config(device="auto")
     assert not config_path().exists()
 
 
-def test_jobs_go_by_the_file_and_explicit_arguments_win() -> None:
+def test_the_file_has_the_defaults_of_jobs_and_explicit_arguments_take_precedence() -> None:
     write('device = "cpu"\nprecision = "bfloat16"\nmemory = 12345678\n')
     job = Job(rrdb(2, 1))
     assert (job.settings.device, job.settings.precision, job.settings.memory) == ("cpu", "bfloat16", 12345678)
@@ -73,7 +75,7 @@ def test_jobs_go_by_the_file_and_explicit_arguments_win() -> None:
     assert np.array_equal(upscale(image, rrdb(2, 1)), exact)
 
 
-def test_the_command_line_goes_by_the_file_and_its_options_win(tmp_path: Path) -> None:
+def test_the_file_has_the_defaults_of_the_command_line_and_options_take_precedence(tmp_path: Path) -> None:
     from napari_sr.imaging import write_image
 
     write_image(tmp_path / "in.tif", np.arange(64, dtype=np.uint8).reshape(8, 8))
@@ -85,7 +87,7 @@ def test_the_command_line_goes_by_the_file_and_its_options_win(tmp_path: Path) -
     assert "in float32" in CliRunner().invoke(app, [*call, "--precision", "float32"]).output
 
 
-def test_the_model_folder_is_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_model_folder_is_that_of_the_file_or_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAPARI_SR_MODELS", "")
     update_config(model_folder=str(tmp_path / "mine"))
     assert model_folder() == tmp_path / "mine"
@@ -106,7 +108,7 @@ def test_the_model_folder_is_the_files(tmp_path: Path, monkeypatch: pytest.Monke
         ("device =", "cannot be read .*correct or remove it"),
     ],
 )
-def test_a_bad_file_is_named_in_one_sentence_and_left_alone(text: str, words: str) -> None:
+def test_a_wrong_file_is_named_in_one_sentence_and_not_changed(text: str, words: str) -> None:
     write(text)
     for call in (load_config, lambda: update_config(precision="auto")):
         with pytest.raises(InputError, match=words) as caught:
@@ -116,7 +118,7 @@ def test_a_bad_file_is_named_in_one_sentence_and_left_alone(text: str, words: st
     assert config_path().read_text(encoding="utf-8") == text
 
 
-def test_a_bad_change_leaves_the_file_alone() -> None:
+def test_a_wrong_change_does_not_change_the_file() -> None:
     write('device = "cpu"\n')
     with pytest.raises(InputError, match="device = 'abacus'"):
         update_config(device="abacus")

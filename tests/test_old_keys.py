@@ -1,4 +1,4 @@
-"""Files that were written before keys were renamed still load, and mean the same."""
+"""Files that were written before keys were renamed are loaded with the same meaning."""
 
 import shutil
 import tomllib
@@ -10,7 +10,8 @@ import torch
 
 import napari_sr as sr
 from napari_sr.config import load_config
-from napari_sr.old_keys import renamed_card, renamed_recipe, renamed_recipe_text
+from napari_sr.networks.discriminators import SRGANDiscriminator
+from napari_sr.old_keys import renamed_card, renamed_recipe, renamed_recipe_text, renamed_run_state
 from napari_sr.training import Recipe, Training
 from napari_sr.training.loop.log import read_curves
 from napari_sr.zoo.header import read_card
@@ -19,7 +20,7 @@ FOLDER = Path(__file__).parent / "fixtures" / "before_renames"
 MODEL = FOLDER / "models" / "small-pair.safetensors"
 
 
-def test_a_model_gives_the_pixels_it_gave():
+def test_a_model_gives_the_same_pixels():
     low = np.load(FOLDER / "low.npy")
     found = sr.upscale(low, str(MODEL), axes="YX", device="cpu", precision="float32")
     assert np.array_equal(found, np.load(FOLDER / "result.npy"))
@@ -40,7 +41,7 @@ def test_a_recipe_has_present_keys_and_the_same_values():
     assert recipe.stages[1].discriminator.optimizer.learning_rate == 1e-4
 
 
-def test_a_stopped_run_goes_on_to_the_bits_of_one_that_was_not_stopped(tmp_path):
+def test_a_stopped_run_continues_to_the_weights_of_one_that_was_not_stopped(tmp_path):
     shutil.copytree(FOLDER / "run", tmp_path / "run")
     images = [np.load(FOLDER / f"high{n}.npy") for n in range(2)]
     recipe = Recipe.from_toml((FOLDER / "recipe.toml").read_text())
@@ -53,6 +54,14 @@ def test_a_stopped_run_goes_on_to_the_bits_of_one_that_was_not_stopped(tmp_path)
     assert {"learning_rate", "psnr"} <= set(read_curves(tmp_path / "run" / "curves.csv")[0])
 
 
+def test_the_discriminator_of_a_run_is_loaded():
+    network = SRGANDiscriminator(channels=1, patch=16, features=2)
+    state = {key.replace("classifier", "judge"): tensor for key, tensor in network.state_dict().items()}
+    assert "judge.0.weight" in state
+    run = {"work": {"discriminator": state}, "identity": {"recipe": ""}}
+    network.load_state_dict(renamed_run_state(run)["work"]["discriminator"], strict=True)
+
+
 def test_the_settings_file_is_read(monkeypatch):
     monkeypatch.setenv("NAPARI_SR_CONFIG", str(FOLDER / "config.toml"))
     config = load_config()
@@ -60,12 +69,12 @@ def test_the_settings_file_is_read(monkeypatch):
 
 
 @pytest.mark.parametrize("rename", [renamed_card, renamed_recipe])
-def test_present_keys_pass_unchanged(rename):
+def test_present_keys_are_unchanged(rename):
     content = {"license": "MIT", "color": "gray", "network": {"settings": {"rate": 3}}, "training_noise": None}
     assert rename(content) == content
 
 
-def test_text_that_is_no_recipe_stays_as_it_is():
+def test_text_that_is_not_a_recipe_is_unchanged():
     assert renamed_recipe_text("trained = by = hand") == "trained = by = hand"
     present = 'license = "MIT" # a comment\n'
     assert renamed_recipe_text(present) == present

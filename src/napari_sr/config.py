@@ -114,6 +114,7 @@ def load_settings(**given: Any) -> JobSettings:
     Returns
     -------
     JobSettings
+        The settings.
 
     Raises
     ------

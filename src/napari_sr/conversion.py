@@ -36,6 +36,7 @@ def read_number(value: Any, name: str) -> float:
     Returns
     -------
     float
+        The number.
 
     Raises
     ------
@@ -70,6 +71,7 @@ def read_whole(value: Any, name: str, least: int | None = None, alternative: str
     Returns
     -------
     int
+        The number.
 
     Raises
     ------
@@ -101,6 +103,7 @@ def read_flag(value: Any, name: str) -> bool:
     Returns
     -------
     bool
+        The value.
 
     Raises
     ------
@@ -127,6 +130,7 @@ def read_choice(value: Any, name: str, choices: Sequence[str]) -> str:
     Returns
     -------
     str
+        The name.
 
     Raises
     ------
@@ -203,7 +207,18 @@ def parse_memory(value: Any) -> Memory:
 
 
 def shorten(value: Any) -> str:
-    """Write a value for an error message, on one line and with at most 60 characters."""
+    """Write a value for an error message.
+
+    Parameters
+    ----------
+    value : object
+        The value.
+
+    Returns
+    -------
+    str
+        Its representation on one line, with at most 60 characters.
+    """
     if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
         # numpy writes np.float64(2.5), and users gave 2.5.
         value = value.item()

@@ -309,6 +309,7 @@ def describe_setting(name: str) -> Setting:
     Returns
     -------
     Setting
+        The description.
 
     Raises
     ------

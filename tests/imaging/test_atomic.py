@@ -1,13 +1,29 @@
 """Files and folders are written completely or not at all, also if the process is killed."""
 
+import errno
 import os
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from napari_sr.imaging.atomic import OLD, PART, atomic_file, atomic_folder, restore_interrupted, write_file
+from napari_sr.imaging.atomic import (
+    OLD,
+    OWNER,
+    PART,
+    atomic_file,
+    atomic_folder,
+    clear_abandoned,
+    delete_own,
+    restore_interrupted,
+    scratch_folder,
+    temporary_name,
+    write_file,
+)
+from napari_sr.owner import read_owner, this_process
 
 #: Replaces the folder of the first argument; the process ends before the second argument's call of rename or rmtree.
 REPLACE = """
@@ -186,7 +202,7 @@ def test_the_old_folder_is_deleted_after_a_process_died_before_the_deletion(tmp_
     path = make(tmp_path / "folder")
     replace_and_die(path, "deletion")
     assert content(path) == "new"
-    assert len(names(tmp_path)) == 2
+    assert [Path(name).suffix for name in names(tmp_path)] == [OLD, OWNER, ""]
     restore_interrupted(path)
     assert content(path) == "new"
     assert names(tmp_path) == ["folder"]
@@ -205,3 +221,192 @@ def test_nothing_to_restore_is_no_error(tmp_path):
     restore_interrupted(tmp_path / "missing")
     restore_interrupted(tmp_path / "no folder" / "missing")
     assert names(tmp_path) == []
+
+
+# Left-overs of processes that were killed
+
+#: Writes a file and a folder, prints the number of the process when it is in the middle of both, and waits.
+WAIT = """
+import os, sys, time
+from pathlib import Path
+from napari_sr.imaging.atomic import atomic_file, atomic_folder
+
+folder = Path(sys.argv[1])
+with atomic_file(folder / "file") as file, atomic_folder(folder / "store") as store:
+    file.write_text("half")
+    store.mkdir()
+    (store / "content").write_text("half")
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """A process in the middle of writing a file and a folder."""
+    process = subprocess.Popen([sys.executable, "-c", WAIT, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def kill(process):
+    process.kill()
+    process.wait()
+
+
+def suffixes(folder):
+    return sorted(Path(name).suffix for name in names(folder))
+
+
+def test_each_temporary_path_has_a_record_of_its_process(tmp_path):
+    with atomic_file(tmp_path / "file") as file, atomic_folder(tmp_path / "store") as store:
+        assert read_owner(file.with_suffix(OWNER)) == this_process()
+        assert read_owner(store.with_suffix(OWNER)) == this_process()
+        file.touch()
+        store.mkdir()
+    assert names(tmp_path) == ["file", "store"]
+
+
+def test_files_of_a_killed_process_are_deleted_and_those_of_a_running_one_are_not(tmp_path, writer):
+    write_file(tmp_path / "other", "content")
+    assert clear_abandoned(tmp_path) == []
+    assert suffixes(tmp_path) == ["", OWNER, OWNER, PART, PART]
+    kill(writer)
+    assert sorted(path.name.split(".")[1] for path in clear_abandoned(tmp_path)) == ["file", "store"]
+    assert names(tmp_path) == ["other"]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_the_next_process_that_writes_in_a_folder_deletes_them(tmp_path, writer, kind):
+    kill(writer)
+    program = f"""
+from pathlib import Path
+from napari_sr.imaging.atomic import atomic_{kind}
+with atomic_{kind}(Path({str(tmp_path)!r}) / "next") as path:
+    path.touch()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert names(tmp_path) == ["next"]
+
+
+def test_files_of_other_computers_and_without_a_record_are_kept(tmp_path, writer):
+    kill(writer)
+    (tmp_path / ".file.0123.part").touch()
+    for record in tmp_path.glob(f".*{OWNER}"):
+        record.write_text(replace(read_owner(record), host="other").to_json())
+    before = names(tmp_path)
+    assert clear_abandoned(tmp_path) == []
+    assert names(tmp_path) == before
+
+
+def test_an_empty_record_is_deleted_when_it_is_no_longer_being_written(tmp_path):
+    record = temporary_name(tmp_path / "file", OWNER)
+    record.touch()
+    clear_abandoned(tmp_path)
+    assert record.exists()
+    os.utime(record, (time.time() - 60,) * 2)
+    clear_abandoned(tmp_path)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(("moment", "expected"), [("second rename", "old"), ("deletion", "new")])
+def test_an_interrupted_replacement_is_resolved_when_another_file_of_the_folder_is_written(tmp_path, moment, expected):
+    path = make(tmp_path / "folder")
+    replace_and_die(path, moment)
+    clear_abandoned(tmp_path)
+    assert names(tmp_path) == ["folder"]
+    assert content(path) == expected
+
+
+def test_a_replacement_by_a_running_process_is_not_restored(tmp_path):
+    path = tmp_path / "folder"
+    old = make(temporary_name(path, OLD))
+    old.with_suffix(OWNER).write_text(this_process().to_json())
+    restore_interrupted(path)
+    assert not path.exists()
+    assert old.exists()
+
+
+def test_own_temporary_paths_can_be_deleted_before_the_process_ends(tmp_path):
+    with pytest.raises(OSError):
+        with atomic_file(tmp_path / "file") as file, atomic_folder(tmp_path / "store") as store:
+            file.touch()
+            make(store)
+            assert {path.suffix for path in delete_own()} == {PART}
+            assert names(tmp_path) == []
+            raise OSError("as after a signal")
+    assert names(tmp_path) == []
+    assert delete_own() == []
+
+
+def test_a_folder_that_is_missing_has_nothing_to_delete(tmp_path):
+    assert clear_abandoned(tmp_path / "missing") == []
+
+
+def test_a_scratch_folder_is_deleted_at_the_end_and_by_the_next_process_after_a_kill(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with scratch_folder() as folder:
+        (folder / "file").touch()
+        assert folder.parent == tmp_path
+    assert names(tmp_path) == []
+    program = (
+        "import os\nfrom napari_sr.imaging.atomic import scratch_folder\nwith scratch_folder() as path:\n os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", program], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False)
+    assert suffixes(tmp_path) == [OWNER, PART]
+    with scratch_folder():
+        assert suffixes(tmp_path) == [OWNER, PART]
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["x" * 240 + ".tif", "µ" * 120 + ".tif"])
+def test_names_may_be_as_long_as_the_file_system_allows(tmp_path, name):
+    write_file(tmp_path / name, "content")
+    assert names(tmp_path) == [name]
+    for _ in range(2):
+        with atomic_folder(tmp_path / f"{name[:-4]}.dir", overwrite=True) as folder:
+            folder.mkdir()
+    old = temporary_name(tmp_path / name, OLD)
+    (tmp_path / name).rename(old)
+    restore_interrupted(tmp_path / name)
+    assert names(tmp_path) == sorted([name, f"{name[:-4]}.dir"])
+
+
+# Full disks
+
+
+@pytest.mark.parametrize("kind", [atomic_file, atomic_folder])
+def test_an_error_of_the_disk_names_the_path_and_the_cause(tmp_path, kind, monkeypatch):
+    path = tmp_path / "result"
+    with pytest.raises(OSError) as raised:
+        with kind(path) as temporary:
+            raise OSError(errno.ENOSPC, "No space left on device", str(temporary / "0"))
+    assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(path))
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("error", [OSError("435600 requested and 204464 written"), RuntimeError("file write failed")])
+def test_the_cause_of_an_error_that_does_not_name_it_is_the_full_disk(tmp_path, error, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        with atomic_file(tmp_path / "result") as temporary:
+            temporary.touch()
+            monkeypatch.setattr(os, "fsync", full)
+            raise error
+    assert raised.value.filename == str(tmp_path / "result")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("not of the disk"), OSError(errno.ENOENT, "missing", "in.tif"), RuntimeError()]
+)
+def test_other_errors_are_not_taken_for_errors_of_the_disk(tmp_path, error):
+    with pytest.raises(type(error)) as raised:
+        with atomic_file(tmp_path / "result") as temporary:
+            temporary.touch()
+            raise error
+    assert raised.value is error

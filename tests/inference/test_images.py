@@ -93,3 +93,30 @@ def test_settings_of_other_types_are_refused_in_one_sentence(settings, message):
         return
     with pytest.raises(InputError, match=message):
         sr.upscale(STACK, MODEL, **settings)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((None,), "None is not a model"),
+        ((MODEL, {"device": "cpu"}), "not job settings"),
+    ],
+)
+def test_a_job_of_other_types_is_refused_in_one_sentence(arguments, message):
+    with pytest.raises(InputError, match=message):
+        Job(*arguments)
+
+
+def test_a_job_takes_the_name_of_a_model():
+    assert Job("srcnn-x2").model.name == "srcnn-x2"
+
+
+def test_a_part_of_another_type_is_refused_in_one_sentence():
+    with pytest.raises(InputError, match="is not a part of an image"):
+        sr.upscale(STACK, MODEL, part=(0, 5))
+
+
+@pytest.mark.parametrize("layer", [STACK, None])
+def test_what_is_not_a_layer_is_refused_in_one_sentence(layer):
+    with pytest.raises(InputError, match="is not a napari layer: use upscale"):
+        sr.upscale_layer(layer, MODEL)

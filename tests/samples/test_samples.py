@@ -43,12 +43,12 @@ def test_sample_cannot_be_changed_by_accident():
 
 def test_every_sample_has_a_source_and_a_free_license():
     assert set(sources()) == set(SAMPLES)
-    for about in sources().values():
-        assert about["license"] in ("CC0-1.0", "MIT")
-        assert about["source"] and about["title"] and len(about["sha256"]) == 64
+    for source in sources().values():
+        assert source["license"] in ("CC0-1.0", "MIT")
+        assert source["source"] and source["title"] and len(source["sha256"]) == 64
 
 
-def test_unknown_sample_names_those_there_are():
+def test_an_unknown_sample_is_refused_with_the_names_of_all():
     with pytest.raises(InputError, match="'plankton': choose one of fluorescence, electron"):
         load_sample("plankton")
 

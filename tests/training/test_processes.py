@@ -45,7 +45,7 @@ def test_a_batch_that_two_processes_cannot_share_is_refused_before_they_start(fr
 
 def test_patches_do_not_depend_on_the_process(from_file, tiny):
     patches = from_file(tiny, "run").training().prepare().patches
-    low, high = patches.batch(0, 3, [0, 1, 2, 3])
+    batch = patches.batch(0, 3, [0, 1, 2, 3])
     shared = [patches.batch(0, 3, numbers) for numbers in ([0, 2], [1, 3])]
-    assert np.array_equal(low[0::2], shared[0][0])
-    assert np.array_equal(high[1::2], shared[1][1])
+    assert np.array_equal(batch.low[0::2], shared[0].low)
+    assert np.array_equal(batch.high[1::2], shared[1].high)

@@ -229,6 +229,12 @@ def test_what_is_neither_a_name_nor_a_path_is_refused(argument):
         as_model(argument)
 
 
+@pytest.mark.parametrize("scale", ["2", 2.5, 0])
+def test_a_scale_that_is_not_a_whole_number_is_refused(scale):
+    with pytest.raises(InputError, match="give a whole number of 1 or more"):
+        load_model("srcnn-x2", scale=scale)
+
+
 def test_the_list_is_displayed_as_a_table_and_its_slices_too(folder, bundled, small_card, small_state, srcnn):
     card = small_card(domain="electron", license="MIT; with a long explanation")
     write_model(bundled / "comes-with.safetensors", card, {"weights": small_state(0)})

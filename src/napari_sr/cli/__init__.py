@@ -341,6 +341,6 @@ def _model_row(entry: ModelEntry) -> list[str]:
         "" if entry.scale is None else f"x{entry.scale}",
         "" if entry.card is None else entry.card.color,
         entry.domain or "",
-        entry.place(),
+        entry.status(),
         entry.license or "",
     ]

@@ -210,6 +210,7 @@ def image_files(path: Path) -> list[Path]:
     Returns
     -------
     list of Path
+        The files.
 
     Raises
     ------

@@ -94,6 +94,7 @@ def as_image(
     Returns
     -------
     ImageInput
+        The array with axes and pixel size.
 
     Raises
     ------
@@ -189,7 +190,7 @@ def _converted(image: Any) -> npt.NDArray[Any]:
     kind = type(image).__name__
     # numpy makes an array of any object that can be iterated over, such as the names in a Zarr group.
     if not isinstance(image, Sequence) and not any(hasattr(image, name) for name in _ARRAY_INTERFACES):
-        raise InputError(f"A {kind} is not an image: give an array of numbers with the axes Y and X.")
+        raise InputError(f"An object of type {kind} is not an image: give an array of numbers with the axes Y and X.")
     try:
         array = np.asarray(image)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -198,7 +199,7 @@ def _converted(image: Any) -> npt.NDArray[Any]:
         reason = " ".join(str(error).split()).rstrip(".")
         raise InputError(f"The {kind} cannot be used as an image ({reason}): give a numpy array.") from error
     if array.ndim == 0 or (array.dtype.kind not in "buifc" and not isinstance(image, np.ndarray)):
-        raise InputError(f"A {kind} is not an image: give an array of numbers with the axes Y and X.")
+        raise InputError(f"An object of type {kind} is not an image: give an array of numbers with the axes Y and X.")
     return array
 
 

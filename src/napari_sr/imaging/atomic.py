@@ -3,21 +3,44 @@
 A file or folder is written under a temporary name in the same folder and renamed at the end. If the process is killed
 at any time, the path has either the old content or the new one. Only a replaced folder is missing between two renames;
 `restore_interrupted` restores it.
+
+Beside each temporary file or folder is a record of its process (`napari_sr.owner`). A later process uses it to delete
+the files of processes that have ended (`clear_abandoned`), and to leave those of running ones.
 """
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import shutil
+import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-#: Endings of temporary names: of new content, and of an old folder that is replaced.
-PART, OLD = ".part", ".old"
-# Bytes of the name in a temporary name of new content: file systems allow 255 for all of it.
-_LONGEST_NAME = 200
+from napari_sr.owner import read_owner, this_process
+
+#: Endings of temporary names: of new content, of an old folder that is replaced, and of the record of the process.
+PART, OLD, OWNER = ".part", ".old", ".owner"
+
+#: Longest name, in bytes, that temporary names repeat as it is. Most file systems allow 255 bytes.
+_LONGEST = 200
+#: Errors of a disk that cannot take more, which have no file name.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+#: Age in seconds from which a record without content is deleted; a younger one is being written.
+_GRACE = 10.0
+#: Bytes that are written once more after an error that does not name its cause.
+_PROBE = 1 << 16
+#: Attempts to delete a folder into which another thread still writes, and the seconds between them.
+_ATTEMPTS, _PAUSE = 20, 0.05
+
+#: Temporary paths of this process.
+_live: set[Path] = set()
+#: Folders in which this process has deleted abandoned files.
+_cleared: set[Path] = set()
 
 
 @contextmanager
@@ -43,10 +66,11 @@ def atomic_file(path: Path, *, overwrite: bool = True, durable: bool = False) ->
     FileExistsError
         If the file exists and `overwrite` is False.
     OSError
-        If the file cannot be renamed.
+        If the file cannot be written or renamed. The error names `path`, and the cause where the disk is full.
     """
-    temporary = temporary_name(path)
-    try:
+    if path.parent.absolute() not in _cleared:
+        clear_abandoned(path.parent)
+    with _temporary(path) as temporary:
         yield temporary
         if durable:
             _sync(temporary)
@@ -55,8 +79,6 @@ def atomic_file(path: Path, *, overwrite: bool = True, durable: bool = False) ->
         temporary.replace(path)
         if durable:
             _sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_file(path: Path, content: str | bytes, *, overwrite: bool = True, durable: bool = False) -> None:
@@ -106,18 +128,31 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     FileExistsError
         If the folder exists and `overwrite` is False.
     OSError
-        If the folder cannot be renamed.
+        If the folder cannot be written or renamed. The error names `path`, and the cause where the disk is full.
     """
+    clear_abandoned(path.parent)
     restore_interrupted(path)
     if not overwrite and path.exists():
         raise FileExistsError(None, "the folder exists already", str(path))
-    temporary = temporary_name(path)
-    try:
+    with _temporary(path) as temporary:
         yield temporary
         _swap(temporary, path)
-    finally:
-        if temporary.exists():
-            shutil.rmtree(temporary)
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Provide an empty folder in the system's folder for temporary files, and delete it at the end.
+
+    Yields
+    ------
+    Path
+        The folder. If the process is killed, the next one deletes it.
+    """
+    path = Path(tempfile.gettempdir()) / "napari-sr"
+    clear_abandoned(path.parent)
+    with _temporary(path) as temporary:
+        temporary.mkdir()
+        yield temporary
 
 
 def restore_interrupted(path: Path) -> None:
@@ -128,11 +163,59 @@ def restore_interrupted(path: Path) -> None:
     path : Path
         The folder.
     """
-    for old in sorted(path.parent.glob(f".{_escaped(path.name)}.*{OLD}")):
+    for old in sorted(path.parent.glob(f".{_escaped(_stem(path))}.*{OLD}")):
+        owner = read_owner(old.with_suffix(OWNER))
+        if owner is not None and not owner.is_gone:
+            # A running process is replacing the folder.
+            continue
         if path.exists():
-            shutil.rmtree(old)
+            _delete(old)
         else:
             old.rename(path)
+        if not old.with_suffix(PART).exists():
+            old.with_suffix(OWNER).unlink(missing_ok=True)
+
+
+def clear_abandoned(folder: Path) -> list[Path]:
+    """Delete the temporary files and folders that processes of this computer have left when they ended.
+
+    Files of running processes, of other computers and without a record are kept. Folders whose replacement was
+    interrupted are restored.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder in which files or folders are written. It need not exist.
+
+    Returns
+    -------
+    list of Path
+        The deleted files and folders.
+    """
+    _cleared.add(folder.absolute())
+    deleted: list[Path] = []
+    # A folder that cannot be listed, and files that cannot be deleted, are no reason to stop.
+    with suppress(OSError):
+        for record in sorted(folder.glob(f".*{OWNER}")):
+            with suppress(OSError):
+                if _clear(record):
+                    deleted.append(record.with_suffix(PART))
+    return deleted
+
+
+def delete_own() -> list[Path]:
+    """Delete the temporary files and folders of this process that are left, before it ends by a signal.
+
+    Returns
+    -------
+    list of Path
+        The deleted files and folders.
+    """
+    left = sorted(path for path in _live if path.exists())
+    for path in sorted(_live):
+        with suppress(OSError):
+            _discard(path)
+    return left
 
 
 def temporary_name(path: Path, ending: str = PART) -> Path:
@@ -148,13 +231,96 @@ def temporary_name(path: Path, ending: str = PART) -> Path:
     Returns
     -------
     Path
-        A hidden path, such as ``.result.zarr.0f3a....part``. A long name is shortened for new content. An old folder
-        keeps its whole name, by which it is found again.
+        A hidden path, such as ``.result.zarr.0f3a....part``.
     """
-    name = path.name
-    while ending == PART and len(os.fsencode(name)) > _LONGEST_NAME:
-        name = name[:-1]
-    return path.with_name(f".{name}.{uuid4().hex}{ending}")
+    return path.with_name(f".{_stem(path)}.{uuid4().hex}{ending}")
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """Provide a temporary path with a record of this process beside it; both are deleted at the end."""
+    temporary = temporary_name(path)
+    _live.add(temporary)
+    try:
+        temporary.with_suffix(OWNER).write_text(this_process().to_json(), encoding="utf-8")
+        yield temporary
+    except FileExistsError:
+        raise
+    except (OSError, RuntimeError) as error:
+        cause = _cause(error, temporary)
+        if cause is None:
+            raise
+        raise OSError(cause.errno, cause.strerror, str(path)) from error
+    finally:
+        _discard(temporary)
+
+
+def _discard(temporary: Path) -> None:
+    """Delete a temporary path of this process and its record."""
+    if temporary.is_dir():
+        # An interrupted write of a chunk, in another thread, may make the folder again.
+        _delete(temporary)
+        time.sleep(_PAUSE)
+    _delete(temporary)
+    temporary.with_suffix(OWNER).unlink(missing_ok=True)
+    _live.discard(temporary)
+
+
+def _delete(path: Path) -> None:
+    """Delete a file, or a folder with its content; it need not exist."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    for attempt in range(_ATTEMPTS):
+        try:
+            shutil.rmtree(path)
+            return
+        except FileNotFoundError:
+            if not path.exists():
+                return
+        except OSError:
+            if attempt == _ATTEMPTS - 1:
+                raise
+        # Chunks of a store are written by threads, which may outlive the call that was interrupted.
+        time.sleep(_PAUSE)
+
+
+def _clear(record: Path) -> bool:
+    """Delete the temporary file or folder of a record if its process has ended; return whether there was one."""
+    owner, temporary = read_owner(record), record.with_suffix(PART)
+    if owner is None:
+        # The process ended, or is, between the creation of the record and that of the file.
+        if not temporary.exists() and time.time() - record.stat().st_mtime > _GRACE:
+            record.unlink(missing_ok=True)
+        return False
+    if not owner.is_gone:
+        return False
+    existed = temporary.exists()
+    _delete(temporary)
+    if record.with_suffix(OLD).exists():
+        name = record.name.removeprefix(".").rpartition(".")[0].rpartition(".")[0]
+        if len(os.fsencode(name)) <= _LONGEST:
+            restore_interrupted(record.with_name(name))
+    else:
+        record.unlink(missing_ok=True)
+    return existed
+
+
+def _cause(error: OSError | RuntimeError, temporary: Path) -> OSError | None:
+    """Find the cause of an error while a temporary path was written; None if the error has nothing to do with it."""
+    if isinstance(error, OSError) and error.errno is not None:
+        names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+        inside = any(name.startswith(str(temporary.with_suffix(""))) for name in names)
+        return error if inside or (not names and error.errno in _FULL) else None
+    # numpy and torch report only the number of values that were not written. The system knows the cause.
+    try:
+        with (temporary / "probe" if temporary.is_dir() else temporary).open("ab") as stream:
+            stream.write(bytes(_PROBE))
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as again:
+        return again
+    return None
 
 
 def _swap(new: Path, path: Path) -> None:
@@ -162,14 +328,23 @@ def _swap(new: Path, path: Path) -> None:
     if not path.exists():
         new.rename(path)
         return
-    old = temporary_name(path, OLD)
+    old = new.with_suffix(OLD)
     path.rename(old)
     try:
         new.rename(path)
     except BaseException:
         old.rename(path)
         raise
-    shutil.rmtree(old)
+    _delete(old)
+
+
+def _stem(path: Path) -> str:
+    """Return the name of a path; a name that is too long for an addition is shortened, to more than `_LONGEST`."""
+    encoded = os.fsencode(path.name)
+    if len(encoded) <= _LONGEST:
+        return path.name
+    start = encoded[: _LONGEST - 28].decode("utf-8", "ignore")
+    return f"{start}-{hashlib.sha256(encoded).hexdigest()[:32]}"
 
 
 def _escaped(name: str) -> str:

@@ -131,7 +131,7 @@ class Axes:
         Parameters
         ----------
         array : array, shape `shape`
-            numpy, dask or zarr; only the plane itself is computed or read.
+            A numpy, dask or zarr array, of which only the plane itself is computed or read.
         index : tuple of int or slice
             One of `plane_indices`.
 
@@ -172,7 +172,7 @@ class Axes:
         Parameters
         ----------
         out : array
-            numpy or zarr, of `shape` or of `upscaled_shape`.
+            A numpy or zarr array of `shape` or of `upscaled_shape`.
         index : tuple of int or slice
             One of `plane_indices`.
         plane : numpy array, shape (Y, X), or (Y, X, C) for RGB(A)
@@ -245,6 +245,7 @@ def parse_axes(letters: str | None, shape: tuple[int, ...]) -> Axes:
     Returns
     -------
     Axes
+        Letters and lengths of the axes.
 
     Raises
     ------

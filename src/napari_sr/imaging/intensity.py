@@ -69,7 +69,7 @@ class IntensityMap:
 
         Parameters
         ----------
-        values : array of bool, integer or float, any shape
+        values : array of bool, int or float, any shape
             Values of the image.
 
         Returns
@@ -142,7 +142,7 @@ def intensity_maps(
         the image. "auto" is "dtype" for uint8, bool and integer RGB, (0, 1) for float RGB, and "percentile" for
         everything else.
     image : array, shape ``axes.shape``
-        numpy, dask or zarr; only percentiles read its values, one plane at a time.
+        A numpy, dask or zarr array. Its values are read only for percentiles, one plane at a time.
     axes : Axes
         Axes of the image.
     to : (float, float), default (0.0, 1.0)
@@ -185,7 +185,7 @@ def check_finite(image: ImageArray, axes: Axes) -> None:
     Parameters
     ----------
     image : array, shape ``axes.shape``
-        numpy, dask or zarr, read one plane at a time; integers are not read.
+        A numpy, dask or zarr array, which is read one plane at a time. Integers are not read.
     axes : Axes
         Axes of the image.
 

@@ -72,6 +72,7 @@ def parse_intensity(value: Any) -> IntensitySpec:
     Returns
     -------
     str, Percentiles or (float, float)
+        One of `SPECS`, percentiles, or the two values.
 
     Raises
     ------

@@ -49,8 +49,11 @@ def check_layer(layer: Any) -> None:
     Raises
     ------
     InputError
-        If the layer is one of labels, points, shapes, surfaces, vectors or tracks, has one dimension only, or is empty.
+        If it is not a layer, or one of labels, points, shapes, surfaces, vectors or tracks, has one dimension only, or
+        is empty.
     """
+    if not hasattr(layer, "data") or isinstance(layer.data, memoryview):
+        raise InputError(f"An object of type {type(layer).__name__} is not a napari layer: use upscale for arrays.")
     kinds = {cls.__name__.lower() for cls in type(layer).__mro__} | {str(getattr(layer, "_type_string", ""))}
     name = _named(layer)
     for kind in _NOT_IMAGES:

@@ -153,7 +153,7 @@ def crop(array: ImageArray, ranges: tuple[Range, ...]) -> ImageArray:
     Parameters
     ----------
     array : array
-        numpy, dask or zarr.
+        A numpy, dask or zarr array.
     ranges : tuple of (int, int)
         First position and the one after the last along each dimension.
 

@@ -77,6 +77,7 @@ def parse_target(target: float | str) -> TargetSize:
     Returns
     -------
     TargetSize
+        The factor, or the pixel size with its unit.
 
     Raises
     ------

@@ -14,6 +14,8 @@ import numpy.typing as npt
 import torch
 
 from napari_sr.config import load_settings
+from napari_sr.conversion import shorten
+from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.axes import Axes, ImageArray, WritableArray
 from napari_sr.imaging.intensity import IntensityMap, check_finite, intensity_maps
@@ -30,6 +32,7 @@ from napari_sr.inference.report import Report
 from napari_sr.inference.work import Work
 from napari_sr.progress import Cancel, Progress
 from napari_sr.settings import JobSettings
+from napari_sr.zoo.catalog import as_model
 from napari_sr.zoo.model import Model
 
 
@@ -58,8 +61,8 @@ class Job:
 
     Parameters
     ----------
-    model : Model
-        A model, from `load_model`.
+    model : Model, str or Path
+        A model, the name of one (see `list_models`), or the path of a model file or checkpoint.
     settings : JobSettings, optional
         Settings; by default those of the settings file.
 
@@ -67,12 +70,14 @@ class Job:
     ------
     InputError
         If the device is not on this machine, or the model has a number of channels other than 1 or 3.
+    CheckpointError
+        If the model cannot be loaded.
 
     Examples
     --------
     >>> import numpy as np
     >>> import napari_sr as sr
-    >>> job = sr.Job(sr.load_model("srcnn-x2"), sr.JobSettings(device="cpu"))
+    >>> job = sr.Job("srcnn-x2", sr.JobSettings(device="cpu"))
     >>> job.run(np.zeros((8, 10), np.uint8)).data.shape
     (16, 20)
     """
@@ -81,8 +86,11 @@ class Job:
     settings: JobSettings = field(default_factory=load_settings)
 
     def __post_init__(self) -> None:
-        """Check settings and model before an image is read."""
+        """Load the model if a name or a path was given, and check model and settings."""
+        object.__setattr__(self, "model", as_model(self.model))
         settings = self.settings
+        if not isinstance(settings, JobSettings):
+            raise InputError(f"The settings {shorten(settings)} are not job settings: give JobSettings(...).")
         device = choose_device(settings.device)
         choose_precision(settings.precision, device)
         budget(settings.memory, device)
@@ -147,6 +155,8 @@ class Job:
             If the part is outside the image, the target leaves no pixel, or it is a pixel size and that of the image
             is not given.
         """
+        if not isinstance(part, Part | None):
+            raise InputError(f"The part {shorten(part)} is not a part of an image: give Part(rows=..., columns=...).")
         target = None if self.settings.target is None else parse_target(self.settings.target)
         factors = None if target is None else target.factors(pixel_size, unit)
         return region_of(axes, self.model.scale, part, factors)

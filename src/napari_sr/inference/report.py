@@ -35,8 +35,8 @@ class Report:
     not_exact_because : str or None
         Why overlapping tiles were used although exact tiling was requested; None where that is not so.
     intensity : dict of str to (float, float)
-        Values of the image that stood for black and white, by the number of the channel; the key is "" without separate
-        channels.
+        Values of the image that were mapped to black and white, by the number of the channel; the key is "" without
+        separate channels.
     planes : int
         Number of planes.
     strips : int

@@ -242,5 +242,5 @@ def _quoted(name: str) -> str:
 
 
 def _line(text: str) -> str:
-    """One line without what would end a docstring."""
+    """Return a text on one line, without characters that would end a docstring."""
     return " ".join(str(text).split()).replace("\\", "/").replace('"', "'")

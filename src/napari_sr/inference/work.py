@@ -292,6 +292,6 @@ def _is_small(axes: Axes, image: ImageArray) -> bool:
 
 
 def _within(start: int, count: int, limits: tuple[int, int]) -> tuple[int, slice]:
-    """Position, relative to a range, of the part of `count` pixels from `start` on that lies in it; and its slice."""
+    """Intersect `count` pixels from `start` on with a range: its position in the range, and its slice of the pixels."""
     first, last = max(start, limits[0]), min(start + count, limits[1])
     return first - limits[0], slice(first - start, max(last, first) - start)

@@ -1,9 +1,9 @@
-"""Conditions of a network: the noise of each pixel as a second input, and the width of the blur as factors on channels.
+"""Conditioning of networks on the noise of each pixel (a second input) and on the blur (factors on channels).
 
 A network without biases, whose first kernels sum to zero over the image plane (with a replicated border), with ReLU,
 LeakyReLU or PReLU, added to the bicubic interpolation of its input, satisfies f(a x + b, a s) = a f(x, s) + b for every
-a > 0 and every b, where s is the plane of the noise's standard deviation. Contrast, offset and units of an image then
-do not matter. Batch normalization and tanh break this.
+a > 0 and every b, where s is the standard deviation of the noise of each pixel. The result then does not depend on
+contrast, offset and units of an image. This does not hold with batch normalization and tanh.
 
 References
 ----------
@@ -22,24 +22,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-#: Side of the square over which the brightness of a pixel's surroundings is averaged, in pixels.
+#: Side in pixels of the square around a pixel over which the local mean is computed.
 LOCAL_MEAN = 5
 
 
 class BlurGate(nn.Sequential):
-    """Factors on the output channels of convolutions, from the width of the blur that is to be removed.
+    """Factors on the output channels of convolutions, computed from the width of the blur to remove.
 
     Parameters
     ----------
     hidden : int
-        Units of the hidden layer.
+        Number of units of the hidden layer.
     channels : int
         Number of factors.
 
     Notes
     -----
     The factors are 1 plus the output of a network of two layers. They multiply outputs of convolutions before any sum
-    or activation, so that they can be multiplied into the weights once the width is known.
+    or activation, so that they can be multiplied into the weights for a known width.
     """
 
     def __init__(self, hidden: int, channels: int) -> None:
@@ -58,14 +58,15 @@ class BlurGate(nn.Sequential):
         blur : Tensor, shape (N,)
             Standard deviation of a Gaussian blur in pixels of the input, 0 or more.
         sizes : sequence of int
-            Output channels of each convolution.
+            Number of output channels of each convolution.
 
         Returns
         -------
         tuple of Tensor, shape (N, C, 1, 1)
+            The factors of each convolution.
         """
-        found: Tensor = 1 + self(blur.reshape(-1, 1))
-        return torch.split(found[:, :, None, None], list(sizes), dim=1)
+        factors: Tensor = 1 + self(blur.reshape(-1, 1))
+        return torch.split(factors[:, :, None, None], list(sizes), dim=1)
 
 
 def zero_sum(weight: Tensor, channels: int) -> Tensor:
@@ -76,31 +77,32 @@ def zero_sum(weight: Tensor, channels: int) -> Tensor:
     weight : Tensor, shape (C', C, k, k)
         Weights of a convolution.
     channels : int
-        Number of image planes; planes after them stay as they are.
+        Number of image planes; other planes are not changed.
 
     Returns
     -------
     Tensor, same shape
+        The weights, whose kernels over the image planes have sums of zero.
     """
     image = weight[:, :channels]
     return torch.cat((image - image.mean((2, 3), keepdim=True), weight[:, channels:]), 1)
 
 
 def gated(x: Tensor, factor: Tensor | None) -> Tensor:
-    """Multiply the output of a convolution by the factors of a gate; without one it stays as it is."""
+    """Multiply the output of a convolution by the factors of a gate, if there is one."""
     return x if factor is None else x * factor.to(x.dtype)
 
 
 @torch.no_grad()
 def fold(convolutions: Sequence[nn.Conv2d], factors: Sequence[Tensor]) -> None:
-    """Multiply factors for one blur into the weights of their convolutions, in place.
+    """Multiply the weights of convolutions by the factors for one blur, in place.
 
     Parameters
     ----------
     convolutions : sequence of nn.Conv2d
-        Without biases.
+        Convolutions without biases.
     factors : sequence of Tensor, shape (1, C, 1, 1)
-        From `BlurGate.factors`.
+        Factors from `BlurGate.factors`.
     """
     for convolution, factor in zip(convolutions, factors, strict=True):
         convolution.weight.mul_(factor.reshape(-1, 1, 1, 1))
@@ -109,12 +111,12 @@ def fold(convolutions: Sequence[nn.Conv2d], factors: Sequence[Tensor]) -> None:
 class NoiseLevels:
     """Noise of the planes of a batch: variance = max(constant + slope x local mean, floor).
 
-    Shared by all copies of a network, so that it can be set for each batch.
+    It is shared by all copies of a network, so that it can be set for each batch.
 
     Parameters
     ----------
     constant, slope, floor : sequence of float
-        One for each plane of the batch, in the network's values (squared for constant and floor).
+        A number for each plane of the batch, in values of the network, squared for constant and floor.
     """
 
     def __init__(
@@ -123,9 +125,15 @@ class NoiseLevels:
         self.set(constant, slope, floor)
 
     def set(self, constant: Sequence[float], slope: Sequence[float], floor: Sequence[float]) -> None:
-        """Set the noise of the next batch."""
+        """Set the noise of the next batch.
+
+        Parameters
+        ----------
+        constant, slope, floor : sequence of float
+            A number for each plane of the batch, in values of the network, squared for constant and floor.
+        """
         self.values = tuple(
-            torch.tensor(one, dtype=torch.float32).reshape(-1, 1, 1, 1) for one in (constant, slope, floor)
+            torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1, 1) for values in (constant, slope, floor)
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> NoiseLevels:
@@ -139,7 +147,7 @@ class NoiseLevels:
 
 
 class NoiseDeviation(nn.Module):
-    """The standard deviation of each pixel's noise as a function of the local mean, pixel by pixel.
+    """The standard deviation of the noise of each pixel as a function of the local mean.
 
     Parameters
     ----------
@@ -157,19 +165,19 @@ class NoiseDeviation(nn.Module):
 
 
 class WithNoise(nn.Module):
-    """A network with a noise plane, as a network of one input: the plane is computed from the image.
+    """A network with a noise plane that is computed from the image, so that the image is the only input.
 
     Parameters
     ----------
     network : nn.Module
-        Called with (image, noise); of one channel.
+        A network of one channel, called with (image, noise).
     levels : NoiseLevels
         Noise of the batch.
 
     Notes
     -----
-    The local mean is over 5 x 5 pixels, with the border replicated. It is part of the network, so that strips, bands,
-    tiles and parts of an image all see the same plane.
+    The local mean is over 5 x 5 pixels, with the border replicated. It is part of the network, so that it is the same
+    in strips, bands, tiles and parts of an image.
     """
 
     def __init__(self, network: nn.Module, levels: NoiseLevels) -> None:
@@ -198,12 +206,12 @@ def local_mean(x: Tensor) -> Tensor:
 
 
 def folded(network: nn.Module, blur: float) -> nn.Module:
-    """Return a network for one blur: without a gate, and with the sums of its first kernels at zero.
+    """Return a network for one blur, without a gate, with first kernels that are stored with sums of zero.
 
     Parameters
     ----------
     network : nn.Module
-        Any network of this package; one without conditions is returned as it is.
+        Any network of this package; one without conditioning is returned itself.
     blur : float
         Standard deviation of the blur to remove, in pixels of the input.
 

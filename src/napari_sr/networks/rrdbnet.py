@@ -120,23 +120,25 @@ class RRDBNet(nn.Module):
     plus : bool, default False
         Whether the dense blocks are those of ESRGAN+.
     bias : bool, default True
-        Whether convolutions have biases, as in the paper.
+        Whether the convolutions have biases, as in the paper.
     zero_sum : bool, default False
-        The mean of each first kernel over each image plane is subtracted, so that only the skip transfers the level of
-        an image.
+        Whether the mean over each image plane is subtracted from the first kernels, so that only the skip transfers the
+        level of an image.
     padding : {"zeros", "replicate"}, default "zeros"
         Border of the image and of all features; the paper pads with zeros.
     noise_plane : bool, default False
-        Whether a second input holds the standard deviation of each pixel's noise, in the image's values.
+        Whether a second input is the standard deviation of the noise of each pixel, in values of the image.
     gate : int, default 0
-        Hidden units of a `BlurGate`, which makes factors on channels from the width of the blur to remove; 0 for none.
-    first_kernel : odd int, default 3
-        Side of the first kernel.
+        Number of hidden units of a `BlurGate`, which computes factors on channels from the width of the blur to remove;
+        0 for no gate.
+    first_kernel : int, default 3
+        Side of the first kernel in pixels, odd.
 
     Raises
     ------
     ValueError
-        If a factor is another one, or the input is added and the numbers of channels differ.
+        If a factor is another one, the input is added and the numbers of channels differ, the first kernel is even, a
+        noise plane is combined with a pixel unshuffle, or a gate with biases.
 
     Notes
     -----
@@ -175,17 +177,17 @@ class RRDBNet(nn.Module):
         if skip != "none" and in_channels != out_channels:
             raise ValueError("A long skip needs as many output channels as input channels.")
         if first_kernel % 2 == 0:
-            raise ValueError(f"The first kernel has an odd side, not {first_kernel}.")
+            raise ValueError(f"The first kernel has an even side of {first_kernel} pixels: choose an odd one.")
         if noise_plane and unshuffle > 1:
             raise ValueError("A noise plane cannot be unshuffled: leave unshuffle at 1.")
         if gate and bias:
-            raise ValueError("A gate multiplies convolutions without biases: set bias to False.")
+            raise ValueError("A gate is for convolutions without biases: set bias to False.")
         self.scale = scale
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.unshuffle = unshuffle
         self.noise_plane, self.zero_sum = noise_plane, zero_sum
-        #: A crop that starts at a multiple of this goes through as it would inside the whole image.
+        #: A crop that starts at a multiple of this number gives the pixels of the whole image.
         self.alignment = unshuffle
         factors = upsampling_factors(scale * unshuffle)
         gathering = [UnshufflingReach(unshuffle)] if unshuffle > 1 else []
@@ -210,11 +212,11 @@ class RRDBNet(nn.Module):
         self.conv_last = conv(features, out_channels)
         self.lrelu = nn.LeakyReLU(0.2)
         self.skip = None if skip == "none" else Upsample(scale, skip)
-        self.gate = BlurGate(gate, sum(one.out_channels for one in self._gated())) if gate else None
+        self.gate = BlurGate(gate, sum(layer.out_channels for layer in self._gated())) if gate else None
         self._initialize()
 
     def _initialize(self) -> None:
-        """Kaiming's initialization, ten times smaller in the dense blocks (section 3.1, "smaller initialization")."""
+        """Scale the Kaiming initialization of the dense blocks by 0.1 (section 3.1, "smaller initialization")."""
         for block in self.body.modules():
             if isinstance(block, nn.Conv2d):
                 nn.init.kaiming_normal_(block.weight)
@@ -237,8 +239,8 @@ class RRDBNet(nn.Module):
         if self.gate is None:
             return [None] * len(convolutions)
         if blur is None:
-            raise ValueError("A network with a gate needs the blur; `folded` makes one without a gate.")
-        return list(self.gate.factors(blur, [one.out_channels for one in convolutions]))
+            raise ValueError("A network with a gate needs the blur: give it, or use `folded`.")
+        return list(self.gate.factors(blur, [layer.out_channels for layer in convolutions]))
 
     def _first(self, x: Tensor) -> Tensor:
         """Apply the first convolution."""
@@ -254,7 +256,7 @@ class RRDBNet(nn.Module):
 
     @torch.no_grad()
     def folded(self, blur: float = 0.0) -> RRDBNet:
-        """Return the network for one blur: without a gate, with first kernels whose sums are zero as they are stored.
+        """Return the network for one blur, without a gate, with first kernels that are stored with sums of zero.
 
         Parameters
         ----------
@@ -264,7 +266,7 @@ class RRDBNet(nn.Module):
         Returns
         -------
         RRDBNet
-            In evaluation mode, without gradients. Its outputs are those of this network to rounding.
+            The network in evaluation mode, without gradients. Its outputs equal those of this network to rounding.
         """
         plain = deepcopy(self).eval().requires_grad_(False)
         if self.zero_sum:
@@ -277,20 +279,21 @@ class RRDBNet(nn.Module):
         return plain
 
     def forward(self, x: Tensor, noise: Tensor | None = None, blur: Tensor | None = None) -> Tensor:
-        """Map (N, in_channels, H, W) to (N, out_channels, scale H, scale W), values in [0, 1] as trained.
+        """Map (N, in_channels, H, W) to (N, out_channels, scale H, scale W); trained with values in [0, 1].
 
         Parameters
         ----------
         x : Tensor, shape (N, in_channels, H, W)
             Images.
         noise : Tensor, shape (N, 1, H, W), optional
-            Standard deviation of each pixel's noise; needed with `noise_plane`.
+            Standard deviation of the noise of each pixel; required with `noise_plane`.
         blur : Tensor, shape (N,), optional
-            Standard deviation of the blur to remove in each image, in its pixels; needed with `gate`.
+            Standard deviation of the blur to remove in each image, in its pixels; required with `gate`.
 
         Returns
         -------
         Tensor, shape (N, out_channels, scale H, scale W)
+            The upscaled images.
         """
         gates = self._gates(blur)
         read = x if self.gather is None else self.gather(x)

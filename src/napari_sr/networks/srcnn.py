@@ -34,15 +34,15 @@ class SRCNN(nn.Module):
     upsampling : {"nearest", "bilinear", "bicubic", "lanczos3"}, default "bicubic"
         Interpolation before the first convolution; bicubic in the paper.
     bias : bool, default True
-        Whether convolutions have biases, as in the paper.
+        Whether the convolutions have biases, as in the paper.
     zero_sum : bool, default False
-        The mean of each first kernel over each image plane is subtracted.
+        Whether the mean over each image plane is subtracted from the first kernels.
     residual : bool, default False
-        The output of the convolutions is added to the interpolated image; in the paper it replaces it.
+        Whether the output of the convolutions is added to the interpolated image; in the paper it replaces the image.
     noise_plane : bool, default False
-        Whether a second input holds the standard deviation of each pixel's noise; it is interpolated like the image.
+        Whether a second input is the standard deviation of the noise of each pixel; it is interpolated like the image.
     gate : int, default 0
-        Hidden units of a `BlurGate`, which multiplies the outputs of all three convolutions; 0 for none.
+        Number of hidden units of a `BlurGate`, which multiplies the outputs of all three convolutions; 0 for no gate.
 
     Raises
     ------
@@ -79,7 +79,7 @@ class SRCNN(nn.Module):
         if len(kernels) != 3 or len(features) != 2 or any(k % 2 == 0 for k in kernels):
             raise ValueError("SRCNN has three odd kernel sizes and two numbers of features.")
         if gate and bias:
-            raise ValueError("A gate multiplies convolutions without biases: set bias to False.")
+            raise ValueError("A gate is for convolutions without biases: set bias to False.")
         self.scale = scale
         self.in_channels = self.out_channels = channels
         self.upsampling: Kernel = upsampling
@@ -93,7 +93,7 @@ class SRCNN(nn.Module):
         self.conv2 = nn.Conv2d(features[0], features[1], kernels[1], bias=bias)
         self.conv3 = nn.Conv2d(features[1], channels, kernels[2], bias=bias)
         self.relu = nn.ReLU()
-        self.gate = BlurGate(gate, sum(one.out_channels for one in self._gated())) if gate else None
+        self.gate = BlurGate(gate, sum(layer.out_channels for layer in self._gated())) if gate else None
 
     def _gated(self) -> list[nn.Conv2d]:
         return [self.conv1, self.conv2, self.conv3]
@@ -102,8 +102,8 @@ class SRCNN(nn.Module):
         if self.gate is None:
             return [None, None, None]
         if blur is None:
-            raise ValueError("A network with a gate needs the blur; `folded` makes one without a gate.")
-        return list(self.gate.factors(blur, [one.out_channels for one in self._gated()]))
+            raise ValueError("A network with a gate needs the blur: give it, or use `folded`.")
+        return list(self.gate.factors(blur, [layer.out_channels for layer in self._gated()]))
 
     @torch.no_grad()
     def init_as_interpolation(self) -> None:
@@ -119,7 +119,7 @@ class SRCNN(nn.Module):
             If there are fewer features than channels.
         """
         if self.residual:
-            raise ValueError("A residual SRCNN begins as an interpolation already.")
+            raise ValueError("A residual SRCNN starts as an interpolation already.")
         if min(self.conv1.out_channels, self.conv2.out_channels) < self.in_channels:
             raise ValueError("To start as an interpolation, SRCNN needs a feature for each channel.")
         self.conv1.weight -= self.conv1.weight.mean((2, 3), keepdim=True)
@@ -129,7 +129,7 @@ class SRCNN(nn.Module):
 
     @torch.no_grad()
     def folded(self, blur: float = 0.0) -> SRCNN:
-        """Return the network for one blur: without a gate, with first kernels whose sums are zero as they are stored.
+        """Return the network for one blur, without a gate, with first kernels that are stored with sums of zero.
 
         Parameters
         ----------
@@ -139,7 +139,7 @@ class SRCNN(nn.Module):
         Returns
         -------
         SRCNN
-            In evaluation mode, without gradients. Its outputs are those of this network to rounding.
+            The network in evaluation mode, without gradients. Its outputs equal those of this network to rounding.
         """
         plain = deepcopy(self).eval().requires_grad_(False)
         if self.zero_sum:
@@ -152,20 +152,21 @@ class SRCNN(nn.Module):
         return plain
 
     def forward(self, x: Tensor, noise: Tensor | None = None, blur: Tensor | None = None) -> Tensor:
-        """Map (N, channels, H, W) to (N, channels, scale H, scale W), values in [0, 1] as trained.
+        """Map (N, channels, H, W) to (N, channels, scale H, scale W); trained with values in [0, 1].
 
         Parameters
         ----------
         x : Tensor, shape (N, channels, H, W)
             Images.
         noise : Tensor, shape (N, 1, H, W), optional
-            Standard deviation of each pixel's noise; needed with `noise_plane`.
+            Standard deviation of the noise of each pixel; required with `noise_plane`.
         blur : Tensor, shape (N,), optional
-            Standard deviation of the blur to remove in each image, in its pixels; needed with `gate`.
+            Standard deviation of the blur to remove in each image, in its pixels; required with `gate`.
 
         Returns
         -------
         Tensor, shape (N, channels, scale H, scale W)
+            The upscaled images.
         """
         gates = self._gates(blur)
         large = self.upsample(x)

@@ -88,6 +88,7 @@ class Upsample(nn.Module):
         Returns
         -------
         Tensor, shape (N, C, factor H, factor W)
+            The interpolated image.
         """
         n, channels, height, width = x.shape
         planes = x.reshape(n * channels, 1, height, width)

@@ -9,7 +9,7 @@ from typing import Any
 
 from napari_sr.training.controls import Predicate
 from napari_sr.training.events import EventListener
-from napari_sr.training.recipe import Recipe
+from napari_sr.training.recipe import Recipe, load_recipe
 from napari_sr.training.result import save_once
 from napari_sr.training.training import Training
 from napari_sr.zoo.catalog import as_model, model_folder
@@ -103,10 +103,11 @@ def finetune(
     'my-cells'
     """
     base = as_model(model)
+    chosen = load_recipe(recipe)
     new_name = name or f"{base.name}-{recipe.name if isinstance(recipe, Recipe) else Path(recipe).stem}"
     run = Path(folder) if folder is not None else new_run_folder(new_name)
     training = Training(
-        recipe,
+        chosen,
         images,
         base,
         folder=run,

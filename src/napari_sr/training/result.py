@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from napari_sr.errors import InputError
+from napari_sr.training.data.conditions.description import describe_conditions
 from napari_sr.training.data.degradation import describe_degradation
 from napari_sr.training.data.plane_pairs import describe_intensity
 from napari_sr.training.data.training_set import TrainingSet
 from napari_sr.training.events import Validated
 from napari_sr.training.recipe import Recipe
-from napari_sr.zoo.card import Card, Figure, TrainingData
+from napari_sr.zoo.card import Card, Conditioning, Figure, TrainingData
 from napari_sr.zoo.catalog import model_folder
 from napari_sr.zoo.model import Model
 from napari_sr.zoo.modelfile import WEIGHTS, read_model, write_model
@@ -34,6 +35,7 @@ def make_model(
     base: Card | None,
     paired: bool,
     pixel_size: tuple[float | None, str | None],
+    conditioning: Conditioning | None,
     measurements: Mapping[str, Validated],
 ) -> Model:
     """Make the model of a training, with its card.
@@ -56,6 +58,8 @@ def make_model(
         Whether the low-resolution images were given instead of computed.
     pixel_size : (float or None, str or None)
         Size of a low-resolution pixel, and its unit.
+    conditioning : Conditioning or None
+        Conditions that the network takes beside the image, with the ranges that the training covers.
     measurements : mapping of str to Validated
         The measurement of each set of weights.
 
@@ -85,9 +89,10 @@ def make_model(
         intensity_range=initial.intensity_range,
         output_range=initial.output_range,
         intensity=describe_intensity(recipe.data.intensity),
-        degradation=None if paired else describe_degradation(training_set.degradation),
-        training_noise=None if paired else training_set.degradation.noise is not None,
+        degradation=None if paired else _degradation(recipe, training_set),
+        training_noise=None if paired else recipe.conditions is not None or training_set.degradation.noise is not None,
         paired=paired,
+        conditioning=conditioning,
         pixel_size=pixel_size[0],
         pixel_unit=pixel_size[1],
         training_data=data,
@@ -99,6 +104,12 @@ def make_model(
     )
     states = weights if endpoints else {WEIGHTS: next(iter(weights.values()))}
     return Model(card, {key: _float32(state) for key, state in states.items()})
+
+
+def _degradation(recipe: Recipe, training_set: TrainingSet) -> str:
+    if recipe.conditions is not None:
+        return describe_conditions(recipe.conditions)
+    return describe_degradation(training_set.degradation)
 
 
 def _float32(state: Weights) -> dict[str, Tensor]:

@@ -14,11 +14,13 @@ from lightning_fabric import Fabric
 from napari_sr.config import load_settings
 from napari_sr.errors import InputError
 from napari_sr.inference.compute.device import choose_device, ieee_float32
+from napari_sr.training.conditioning import covered_conditions
 from napari_sr.training.controls import Controls, Predicate, never
+from napari_sr.training.data.conditions.preparation import make_conditioned_set
 from napari_sr.training.data.images import images_in, pixel_size_of, training_images
 from napari_sr.training.data.training_set import TrainingSet, make_training_set
 from napari_sr.training.events import Event, EventListener, Validated
-from napari_sr.training.loop.generator import make_generator, patch_sizes
+from napari_sr.training.generator.generator import make_generator, patch_sizes
 from napari_sr.training.loop.loop import Loop
 from napari_sr.training.loop.precision import choose_training_precision, fabric_for
 from napari_sr.training.loop.stage_run import ONLY, TrainedWeights
@@ -207,16 +209,21 @@ class Training:
             If an image cannot be used, or no patch is left for training.
         """
         if self._training_set is None:
-            card = self._generator.card
-            self._training_set = make_training_set(
-                self._images,
-                self._validation_images,
-                self.recipe,
-                scale=card.scale,
-                sizes=self._sizes,
-                margin=self._generator.margin,
-                color=self._generator.color,
-            )
+            images, held = self._images, self._validation_images
+            scale, sizes = self._generator.card.scale, self._sizes
+            if self.recipe.conditions is not None:
+                self._training_set = make_conditioned_set(images, held, self.recipe, scale=scale, sizes=sizes)
+            else:
+                self._training_set = make_training_set(
+                    images,
+                    held,
+                    self.recipe,
+                    scale=scale,
+                    sizes=sizes,
+                    margin=self._generator.margin,
+                    color=self._generator.color,
+                    conditioned=self._generator.conditioned,
+                )
         return self._training_set
 
     @property
@@ -306,6 +313,7 @@ class Training:
             base=None if self._base is None else self._base.card,
             paired=all(image.low is not None for image in self._images),
             pixel_size=pixel_size_of(self._images, self._generator.card.scale),
+            conditioning=covered_conditions(self._generator, training_set.patches),
             measurements=measurements,
         )
         return Outcome(model, step, recipe.steps, measurements)

@@ -2,6 +2,7 @@ from .architectures import NETWORKS as NETWORKS
 from .architectures import build as build
 from .card import Architecture as Architecture
 from .card import Card as Card
+from .card import Conditioning as Conditioning
 from .card import Figure as Figure
 from .card import TrainingData as TrainingData
 from .catalog import as_model as as_model

@@ -95,6 +95,31 @@ class Figure(_Record):
     protocol: Text
 
 
+class Conditioning(_Record):
+    """The conditions that a network takes beside the image, with the ranges that its training covered.
+
+    Parameters
+    ----------
+    noise : (float, float) or None
+        Standard deviation of the noise, as a fraction of the standard deviation of the noise-free image around it;
+        None for a network without a noise plane.
+    blur : (float, float) or None
+        Standard deviation of the Gaussian blur to remove, in pixels of the input, beyond the sharpness of the training
+        images; None for a network without a gate.
+    """
+
+    noise: tuple[float, float] | None = None
+    blur: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        """Check that ranges rise from 0 or more."""
+        for bounds in (self.noise, self.blur):
+            if bounds is not None and not 0 <= bounds[0] < bounds[1]:
+                raise ValueError(f"a range of conditions rises from 0 or more, not from {bounds[0]:g} to {bounds[1]:g}")
+        return self
+
+
 class Card(_Record):
     """The metadata of a model, complete enough to load it without another file.
 
@@ -126,6 +151,8 @@ class Card(_Record):
         Whether the low-resolution training images had noise; None if it is not known.
     paired : bool
         Whether the model was trained on pairs of recorded images, to which no degradation was applied.
+    conditioning : Conditioning or None
+        Conditions that the network takes beside the image; None for an ordinary network.
     pixel_size : float or None
         Size of a low-resolution pixel in training, in `pixel_unit`; both are None if they are not known.
     pixel_unit : str or None
@@ -167,6 +194,7 @@ class Card(_Record):
     degradation: str | None = None
     training_noise: bool | None = None
     paired: bool = False
+    conditioning: Conditioning | None = None
     pixel_size: float | None = Field(default=None, gt=0)
     pixel_unit: str | None = None
     training_data: tuple[TrainingData, ...] = ()
@@ -196,6 +224,8 @@ class Card(_Record):
             raise ValueError("an endpoint's name has no slash")
         if self.default_alpha is not None and not self.endpoints:
             raise ValueError("default_alpha needs two endpoints")
+        if self.conditioning is not None and self.channels != 1:
+            raise ValueError("conditions are those of networks of one channel")
         return self
 
     def to_json(self) -> str:
@@ -204,6 +234,7 @@ class Card(_Record):
         Returns
         -------
         str
+            The text.
         """
         return self.model_dump_json()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from platformdirs import user_data_dir
 
 from napari_sr.config import load_config
-from napari_sr.conversion import shorten
+from napari_sr.conversion import read_whole, shorten
 from napari_sr.errors import CheckpointError, InputError
 from napari_sr.zoo.card import Card, Mixing
 from napari_sr.zoo.header import read_card
@@ -55,7 +55,13 @@ def model_folder() -> Path:
 
 
 def bundled_folder() -> Path:
-    """Return the folder of the models in the package."""
+    """Return the folder of the models in the package.
+
+    Returns
+    -------
+    Path
+        The folder.
+    """
     return Path(str(files("napari_sr.zoo").joinpath("bundled")))
 
 
@@ -132,6 +138,7 @@ def load_model(
     # torch is imported when a model is loaded, not when models are listed.
     from napari_sr.zoo.loading import open_model
 
+    scale = None if scale is None else read_whole(scale, "scale", 1)
     path, entry = _find(name_or_path)
     card = None if entry is None else entry.card
     if entry is not None and card is not None and scale not in (None, card.scale):
@@ -154,6 +161,7 @@ def as_model(model: Model | str | os.PathLike[str]) -> Model:
     Returns
     -------
     Model
+        The model.
 
     Raises
     ------
@@ -166,7 +174,7 @@ def as_model(model: Model | str | os.PathLike[str]) -> Model:
         return load_model(model)
     if hasattr(model, "card") and hasattr(model, "network"):
         return model
-    raise InputError(f"A {type(model).__name__} is not a model: give a model, the name of one, or the path of a file.")
+    raise InputError(f"{shorten(model)} is not a model: give a model, the name of one, or the path of a file.")
 
 
 def load_pair(
@@ -227,7 +235,7 @@ def _find(name_or_path: str | os.PathLike[str]) -> tuple[Path, ModelEntry | None
     if not isinstance(name_or_path, str):
         if isinstance(name_or_path, os.PathLike):
             return Path(name_or_path), None
-        raise InputError(f"{shorten(name_or_path)} is no model: give the name of one, or the path of a file.")
+        raise InputError(f"{shorten(name_or_path)} is not a model: give the name of one, or the path of a file.")
     folder = model_folder()
     available = [*_bundled_files(), *_user_files(folder)]
     for file in available:

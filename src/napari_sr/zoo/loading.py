@@ -49,6 +49,7 @@ def open_model(
     Returns
     -------
     Model
+        The model, with the network on the CPU.
 
     Raises
     ------
@@ -161,6 +162,7 @@ def card_of(architecture: Architecture, path: Path, *, notes: str, license: str 
     Returns
     -------
     Card
+        The card.
 
     Raises
     ------

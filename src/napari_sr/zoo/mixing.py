@@ -66,6 +66,7 @@ def check_alpha(alpha: Any) -> float:
     Returns
     -------
     float
+        The number.
 
     Raises
     ------

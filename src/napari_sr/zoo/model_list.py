@@ -54,7 +54,7 @@ class ModelEntry:
     domain: Domain | None = None
     problem: str | None = None
 
-    def place(self) -> str:
+    def status(self) -> str:
         """Return `where`, and whether the model can be loaded.
 
         Returns
@@ -94,7 +94,7 @@ def _row(entry: ModelEntry) -> list[str]:
         "" if entry.scale is None else f"x{entry.scale}",
         "" if entry.channels is None else str(entry.channels),
         entry.domain or "",
-        entry.place(),
+        entry.status(),
         _shortened(entry.license or ""),
     ]
 

@@ -388,6 +388,18 @@ def test_a_store_of_a_part_has_its_position_and_the_metadata_of_its_channel(desc
     assert (found.channels, found.colors, found.limits) == (("GFP",), ((0, 255, 0),), ((200.0, 4000.0),))
 
 
+def test_channels_without_a_color_have_a_default_in_the_store_only(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(3).integers(0, 4000, (2, 9, 8), np.uint16)
+    metadata = Metadata(channels=("DAPI", "GFP"), colors=(None, (0, 255, 0)))
+    write_image(tmp_path / "source.ome.tif", pixels, "CYX", metadata=metadata)
+    upscale(read_image(tmp_path / "source.ome.tif"), "srcnn-x2", device="cpu", out=tmp_path / "result.zarr")
+    channels = zarr.open_group(tmp_path / "result.zarr", mode="r").attrs["ome"]["omero"]["channels"]
+    window = {"min": 0.0, "max": 65535.0, "start": 0.0, "end": 65535.0}
+    assert [(channel["color"], channel["window"]) for channel in channels] == [("FFFFFF", window), ("00FF00", window)]
+    found = read_image(tmp_path / "result.zarr")
+    assert (found.channels, found.colors, found.limits) == (metadata.channels, metadata.colors, ())
+
+
 def test_a_store_of_other_axes_than_the_file_has_no_channels(described: Path, tmp_path: Path) -> None:
     upscale(read_image(described), "srcnn-x2", "TZYX", device="cpu", out=tmp_path / "other.zarr")
     assert "omero" not in zarr.open_group(tmp_path / "other.zarr", mode="r").attrs["ome"]

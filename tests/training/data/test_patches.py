@@ -42,7 +42,7 @@ def test_low_and_high_show_the_same_field_in_every_orientation(stage, step, numb
     rows, columns = np.mgrid[:48, :64]
     ramp = (256 * rows + columns).astype(np.uint16)
     patches = patches_of(ramp, margin=margin)
-    low, high = patches.patch(stage, step, number)
+    low, high, *_ = patches.patch(stage, step, number)
     assert low.shape == (1, 6 + 2 * margin, 6 + 2 * margin)
     assert high.shape == (1, 12, 12)
     # Averages over 2 x 2 pixels of the high patch are, on a ramp, the low patch without its margin.
@@ -56,7 +56,7 @@ def test_a_patch_does_not_depend_on_those_drawn_before(ramp):
     one, two = patches_of(ramp), patches_of(ramp)
     for number in range(5):
         one.patch(0, 0, number)
-    for a, b in zip(one.patch(1, 7, 3), two.patch(1, 7, 3), strict=True):
+    for a, b in zip(one.patch(1, 7, 3)[:2], two.patch(1, 7, 3)[:2], strict=True):
         assert np.array_equal(a, b)
     assert not np.array_equal(one.patch(1, 7, 3)[1], one.patch(1, 8, 3)[1])
     assert not np.array_equal(one.patch(1, 7, 3)[1], one.patch(2, 7, 3)[1])

@@ -7,7 +7,7 @@ Next-generation file formats (NGFF) 0.5, https://ngff.openmicroscopy.org/0.5/, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,7 @@ def read_store(source: Path, series: int | str | None) -> ImageFile:
 
 
 def channel_attributes(metadata: Metadata) -> list[dict[str, Any]]:
-    """Return names, colors and contrast limits of the channels as entries of the attribute "omero" of a store.
+    """Return names, colors and contrast limits of the channels with the keys of the attribute "omero" of OME-Zarr.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def channel_attributes(metadata: Metadata) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        Attributes of each channel; empty if no channel has any.
+        Label, color and window of each channel, as far as they are known; empty if none is.
     """
     count = max(len(metadata.channels), len(metadata.colors), len(metadata.limits))
     channels: list[dict[str, Any]] = [{} for _ in range(count)]
@@ -200,7 +200,9 @@ def _image_file(image: _StoredImage, source: Path, number: int, others: tuple[st
         if factor is not None and stated[letter][1]:
             origin[letter] = float(stated[letter][1]) * factor
     rgb = parse_axes(letters, shape).rgb
-    names, colors, limits = ((), (), ()) if rgb else _channels(image.attributes)
+    # The format requires a color and a window of every channel, so "omero" of a result may contain defaults.
+    own_channels = None if image.own is None else image.own.get("channels", [])
+    names, colors, limits = ((), (), ()) if rgb else _channels(image.attributes, own_channels)
     file = ImageFile(
         image.array,
         letters,
@@ -246,11 +248,11 @@ def _multiscale(
 
 
 def _channels(
-    attributes: Mapping[str, Any],
+    attributes: Mapping[str, Any], own: Sequence[Mapping[str, Any]] | None
 ) -> tuple[tuple[str, ...], tuple[Color | None, ...], tuple[Limits | None, ...]]:
-    """Names, colors and contrast limits in the attribute "omero"; a field that no channel has is empty."""
+    """Names, colors and contrast limits in own entries or in "omero"; a field that no channel has is empty."""
     omero = attributes.get("omero")
-    channels = omero.get("channels", []) if isinstance(omero, Mapping) else []
+    channels = own if own is not None else omero.get("channels", []) if isinstance(omero, Mapping) else []
     names = tuple(str(channel["label"]) for channel in channels if channel.get("label"))
     colors = tuple(_color(channel.get("color")) for channel in channels)
     limits = tuple(_window(channel.get("window")) for channel in channels)

@@ -27,8 +27,6 @@ _IMAGEJ_DTYPES = (np.uint8, np.uint16, np.float32)
 _OME_DTYPES = (np.bool_, np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.float32, np.float64)
 # Largest data of an ImageJ file, which is a classic TIFF of up to 4 GiB including header and tags.
 _IMAGEJ_BYTES = 2**32 - 2**25
-# Number of bytes that are appended to a file to find the cause of a failure.
-_PROBE = 1 << 16
 
 Write = Callable[[Path], None]
 
@@ -118,30 +116,12 @@ def _checked(metadata: Metadata, pixel_size: Mapping[str, float] | None, unit: s
 def _write_atomically(target: Path, write: Write) -> None:
     try:
         with atomic_file(target) as temporary:
-            try:
-                write(temporary)
-            except OSError as error:
-                raise _error(target, _cause(error, temporary)) from error
+            write(temporary)
     except OSError as error:
-        raise _error(target, error.strerror or str(error)) from error
-
-
-def _error(target: Path, cause: str) -> InputError:
-    return InputError(f"The file {target} cannot be written ({cause}): choose another place, or free some space.")
-
-
-def _cause(error: OSError, path: Path) -> str:
-    """Cause of a failed write. The errors of numpy do not contain it, so more bytes are written to the file."""
-    if error.strerror:
-        return error.strerror
-    try:
-        with path.open("ab") as stream:
-            stream.write(bytes(_PROBE))
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError as again:
-        return again.strerror or str(again)
-    return " ".join(str(error).split()) or type(error).__name__
+        cause = error.strerror or " ".join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"The file {target} cannot be written ({cause}): choose another place, or free some space."
+        ) from error
 
 
 def _writer(target: Path, data: npt.NDArray[Any], axes: Axes, metadata: Metadata) -> Write:

@@ -164,43 +164,67 @@ def cut_plane(
     A band of b columns costs (b + 2 radius) / b times the work of the whole width, so bands are as wide as the
     budget allows.
     """
+    prediction = _Prediction(plan, channels, rows, radius, item, device.type)
     heights = STRIPS["cpu" if device.type == "cpu" else "cuda"]
     allowed = [s for s in heights if highest is None or s <= highest]
     least = min(LEAST_STRIP, allowed[0])
-
-    counts = plan.channels(channels)
-    largest = max(c * float(r) ** 2 for c, r in zip(counts, plan.rates, strict=True))
-    overhead = OVERHEAD.get(device.type, 0)
     if device.type == "cpu":
-        window = item * columns * max(sum(counts[tensor] for tensor in step.inputs) for step in plan.steps)
+        window = columns * prediction.window_per_column()
         allowed = [s for s in allowed if s <= least or min(s, rows) * window <= LARGEST_WINDOW]
-
-    def bytes_of(strip: int, width: int) -> int:
-        return overhead + ceil(SAFETY * item * width * peak_per_column(plan, channels, rows, min(strip, rows), radius))
-
-    def widest_of(strip: int) -> int:
-        """Columns that fit."""
-        available = max(0, budget - overhead)
-        widest = int(available / (SAFETY * item * peak_per_column(plan, channels, rows, min(strip, rows), radius)))
-        # The division may round down where the multiplication does not.
-        widest += bytes_of(strip, widest + 1) <= budget
-        if device.type == "mps":
-            widest = min(widest, int(MOST_NUMBERS_MPS / (largest * (strip + 2 * radius))))
-        return widest
-
     for strip in allowed:
-        if strip >= least and widest_of(strip) >= columns:
-            return Cut(min(strip, rows), columns, 0, bytes_of(strip, columns))
+        if strip >= least and prediction.widest(strip, budget) >= columns:
+            return Cut(min(strip, rows), columns, 0, prediction.memory(strip, columns))
     margin = -(-radius // alignment) * alignment
     strip = next((s for s in allowed if s <= LEAST_STRIP), allowed[-1])
     narrowest = -(-max(16, margin) // alignment) * alignment
-    widest = widest_of(strip)
+    widest = prediction.widest(strip, budget)
     if widest < narrowest + 2 * margin:
         # The band would consist mostly of margins: with lower strips it can be wider.
         strip = allowed[-1]
-        widest = widest_of(strip)
+        widest = prediction.widest(strip, budget)
         narrowest = -(-16 // alignment) * alignment
     if widest >= columns:
-        return Cut(min(strip, rows), columns, 0, bytes_of(strip, columns))
+        return Cut(min(strip, rows), columns, 0, prediction.memory(strip, columns))
     band = max(narrowest, (widest - 2 * margin) // alignment * alignment)
-    return Cut(strip, min(band, columns), margin, bytes_of(strip, min(columns, band + 2 * margin)))
+    return Cut(strip, min(band, columns), margin, prediction.memory(strip, min(columns, band + 2 * margin)))
+
+
+@dataclass(frozen=True)
+class _Prediction:
+    """Memory of a stream, by the height of its strips and the width of its bands."""
+
+    plan: StreamPlan
+    channels: int
+    rows: int
+    radius: int
+    item: int
+    device_type: str
+
+    @property
+    def overhead(self) -> int:
+        """Bytes that are used at any width."""
+        return OVERHEAD.get(self.device_type, 0)
+
+    def memory(self, strip: int, width: int) -> int:
+        """Bytes for strips of a height and a width."""
+        return self.overhead + ceil(SAFETY * self.item * width * self._numbers_per_column(strip))
+
+    def widest(self, strip: int, budget: int) -> int:
+        """Columns that fit into a budget."""
+        available = max(0, budget - self.overhead)
+        widest = int(available / (SAFETY * self.item * self._numbers_per_column(strip)))
+        # The division may round down where the multiplication does not.
+        widest += self.memory(strip, widest + 1) <= budget
+        if self.device_type == "mps":
+            counts = self.plan.channels(self.channels)
+            largest = max(c * float(rate) ** 2 for c, rate in zip(counts, self.plan.rates, strict=True))
+            widest = min(widest, int(MOST_NUMBERS_MPS / (largest * (strip + 2 * self.radius))))
+        return widest
+
+    def window_per_column(self) -> int:
+        """Bytes of one row and column of the largest input window of a step."""
+        counts = self.plan.channels(self.channels)
+        return self.item * max(sum(counts[tensor] for tensor in step.inputs) for step in self.plan.steps)
+
+    def _numbers_per_column(self, strip: int) -> float:
+        return peak_per_column(self.plan, self.channels, self.rows, min(strip, self.rows), self.radius)

@@ -287,8 +287,8 @@ def _padded_source(source: BlockSource, height: int, width: int) -> BlockSource:
 
     def padded(top: int, bottom: int, left: int, right: int) -> Tensor:
         part = source(min(top, height - 1), min(bottom, height), min(left, width - 1), min(right, width))
-        below, beside = bottom - top - part.shape[2], right - left - part.shape[3]
-        return nn.functional.pad(part, (0, beside, 0, below), mode="replicate") if below or beside else part
+        rows, columns = bottom - top - part.shape[2], right - left - part.shape[3]
+        return nn.functional.pad(part, (0, columns, 0, rows), mode="replicate") if rows or columns else part
 
     return padded
 

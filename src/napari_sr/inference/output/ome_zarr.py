@@ -55,8 +55,8 @@ class StorePlace:
     units : sequence of str or None, optional
         Unit of each axis; None or "pixel", which is stored as None, for an axis without one. By default none has one.
     channels : sequence of mapping, optional
-        Entries of the separate channels in the attribute "omero", from `napari_sr.imaging.files.stores`; by default
-        none. They are written only, and not for RGB(A), whose colors have entries of their own.
+        Label, color and window of each channel, from `napari_sr.imaging.files.stores.channel_attributes`; by default
+        none. `open_store` leaves them out.
     """
 
     name: str = "image"
@@ -120,7 +120,8 @@ def new_store(
     Raises
     ------
     InputError
-        If the store exists and `overwrite` is False, or its folder does not exist.
+        If the store exists and `overwrite` is False, its folder does not exist, or it cannot be written, for example
+        because the disk is full.
     Cancelled
         If `cancel` returned True; nothing remains on disk then.
 
@@ -137,7 +138,7 @@ def new_store(
     on_disk = Axes(letters, tuple(axes.shape[axes.letters.index(letter)] for letter in letters))
     chunks = tuple(min(n, CHUNK) if a in "YX" else 1 for a, n in zip(letters, on_disk.shape, strict=True))
     order = [letters.index(letter) for letter in axes.letters]
-    with atomic_folder(path, overwrite=overwrite) as temporary:
+    with _writing_errors(path), atomic_folder(path, overwrite=overwrite) as temporary:
         group = zarr.create_group(temporary)
         names = list(letters.lower())
         finest = group.create_array(
@@ -148,6 +149,19 @@ def new_store(
         while max(levels[-1].shape[-2:]) > CHUNK:
             levels.append(_coarser(group, str(len(levels)), levels[-1], cancel))
         group.attrs.update(_attributes(axes, on_disk, len(levels), place, np.dtype(dtype)))
+
+
+@contextmanager
+def _writing_errors(path: Path) -> Iterator[None]:
+    """Turn an error of the disk while a store is written into a sentence; other errors are those of the input."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename != str(path):
+            raise
+        raise InputError(
+            f"{path} cannot be written ({error.strerror or error}): make room, or choose another place."
+        ) from error
 
 
 def open_store(path: Path) -> Store | None:
@@ -263,7 +277,9 @@ def _attributes(axes: Axes, on_disk: Axes, levels: int, place: StorePlace, dtype
     if axes.rgb:
         ome["omero"] = _color_channels(axes.shape[-1], dtype)
     elif place.channels:
-        ome["omero"] = {"channels": [dict(channel) for channel in place.channels]}
+        # The format requires color and window of every channel.
+        complete = [{"color": "FFFFFF", "window": _window(dtype), **channel} for channel in place.channels]
+        ome["omero"] = {"channels": complete}
     own = {
         "name": place.name,
         "axes": axes.letters,
@@ -272,15 +288,21 @@ def _attributes(axes: Axes, on_disk: Axes, levels: int, place: StorePlace, dtype
         "translate": [translate[letter] for letter in letters],
         "units": [units[letter] for letter in letters],
     }
+    if place.channels and not axes.rgb:
+        own["channels"] = [dict(channel) for channel in place.channels]
     return {STORE_KEY: own, "ome": ome}
 
 
 def _color_channels(count: int, dtype: np.dtype[Any]) -> dict[str, Any]:
     """Return the "omero" metadata of an RGB(A) image; the alpha channel is inactive."""
-    top = float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
-    window = {"min": 0.0, "max": top, "start": 0.0, "end": top}
     channels = [
-        {"label": label, "color": color, "active": label != "alpha", "window": window}
+        {"label": label, "color": color, "active": label != "alpha", "window": _window(dtype)}
         for label, color in _COLORS[:count]
     ]
     return {"channels": channels, "rdefs": {"model": "color"}}
+
+
+def _window(dtype: np.dtype[Any]) -> dict[str, float]:
+    """Return the range of a data type as the "window" of a channel; 0 to 1 for floats."""
+    top = float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
+    return {"min": 0.0, "max": top, "start": 0.0, "end": top}

@@ -12,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
+from napari_sr.conversion import read_whole, shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import as_array
 from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.resize import resize, round_to
 from napari_sr.training.data.blur import blur_sigma
 from napari_sr.training.data.noise import estimate_noise
+from napari_sr.training.data.noise_levels import ROUNDING, NoiseLevel
 from napari_sr.training.recipe import Degradation, GaussianBlur, Noise, OpticsBlur, Spread
 from napari_sr.training.recipe.table import value_at
 
@@ -111,7 +113,35 @@ def add_noise(
     array of float32, same shape
         Values with noise.
     """
+    return add_known_noise(low, degradation, generator, dtype)[0]
+
+
+def add_known_noise(
+    low: Array, degradation: Degradation, generator: np.random.Generator, dtype: npt.DTypeLike
+) -> tuple[npt.NDArray[np.float32], NoiseLevel]:
+    """Add noise as `add_noise` does, and return its level too.
+
+    Parameters
+    ----------
+    low : array, any shape
+        Values without noise.
+    degradation : Degradation
+        The degradation, with numbers for gain and read noise (`with_noise`).
+    generator : numpy.random.Generator
+        Draws the positions in the ranges of gain, read noise and offset, then the noise.
+    dtype : dtype
+        Data type of the camera: values of an integer type are rounded and clipped to its range.
+
+    Returns
+    -------
+    values : array of float32, same shape
+        Values with noise.
+    level : NoiseLevel
+        The level of the noise, with that of rounding.
+    """
     values = np.asarray(low, np.float32)
+    rounding = 0.0
+    gain = read = offset = 0.0
     noise = degradation.noise
     if noise is not None:
         if isinstance(noise.gain, str) or isinstance(noise.read, str):
@@ -128,7 +158,9 @@ def add_noise(
     if np.dtype(dtype).kind in "iu":
         limits = np.iinfo(np.dtype(dtype))
         values = np.clip(np.rint(values), limits.min, limits.max)
-    return values.astype(np.float32, copy=False)
+        rounding = ROUNDING
+    level = NoiseLevel(read**2 - gain * offset + rounding, gain, read**2 + rounding)
+    return values.astype(np.float32, copy=False), level
 
 
 def with_noise(degradation: Degradation, planes: list[Array]) -> Degradation:
@@ -205,7 +237,9 @@ def degrade(
     >>> low.shape, low.dtype
     ((30, 40), dtype('uint16'))
     """
-    values = np.asarray(as_array(plane))
+    values, scale = np.asarray(as_array(plane)), read_whole(scale, "factor", 1)
+    if not isinstance(degradation, Degradation):
+        raise InputError(f"{shorten(degradation)} is not a degradation: give that of a recipe, or Degradation(...).")
     if values.ndim not in (2, 3):
         raise InputError(
             f"An array of the shape {values.shape} is not a plane: give planes (Y, X) or (Y, X, C) one by one."

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,8 @@ class TrainingImage:
         Terms of use of the image, for the card.
     source : str, optional
         Origin of the image, for the card.
+    image_set : ImageSet, optional
+        The set of a recipe that the image belongs to.
     """
 
     name: str
@@ -76,6 +79,7 @@ class TrainingImage:
     group: str = ""
     license: str | None = None
     source: str | None = None
+    image_set: ImageSet | None = None
 
 
 def training_images(
@@ -157,15 +161,28 @@ def images_in(sets: Sequence[ImageSet], data: Path | None, scale: int) -> list[T
     images = []
     for entry in sets:
         group = entry.name or entry.path
-        for path in training_files(root / entry.path):
+        for path in _without_excluded(training_files(root / entry.path), entry):
             if entry.low is None:
                 image = _converted(path, 0, scale, None)
             else:
                 partner = root / entry.low
                 low = partner if partner.is_file() else _partner(path, partner)
                 image = _converted((low, path), 0, scale, None)
-            images.append(replace(image, group=group, license=entry.license, source=entry.source))
+            image = replace(image, group=group, license=entry.license, source=entry.source)
+            images.append(replace(image, image_set=entry))
     return images
+
+
+def _without_excluded(paths: Sequence[Path], entry: ImageSet) -> list[Path]:
+    """Return the files of a set that no name or pattern of `exclude` matches."""
+    for pattern in entry.exclude:
+        # A name that matches nothing would leave a file among the training images that is kept aside.
+        if not any(fnmatchcase(path.name, pattern) for path in paths):
+            raise InputError(f"{entry.path} holds no file {pattern}, which is excluded: correct the recipe.")
+    kept = [path for path in paths if not any(fnmatchcase(path.name, pattern) for pattern in entry.exclude)]
+    if not kept:
+        raise InputError(f"All files of {entry.path} are excluded: correct the recipe.")
+    return kept
 
 
 def training_files(path: Path) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,166 @@ from napari_sr.errors import InputError
 from napari_sr.training.data.blocks import Mask
 from napari_sr.training.data.plane_pairs import PatchColor, PlanePair
 from napari_sr.training.randomness import generator_at
+
+Floats = npt.NDArray[np.float32]
+
+
+class Patch(NamedTuple):
+    """A patch, black at 0 and white at 1.
+
+    Parameters
+    ----------
+    low : array of float32, shape (C, Y, X)
+        Low-resolution patch, with its margin.
+    high : array of float32, shape (C, scale Y, scale X)
+        High-resolution patch, without a margin.
+    noise : array of float32, shape (1, Y, X), optional
+        Standard deviation of the noise of each low-resolution pixel; for networks that take it.
+    blur : float, optional
+        Blur as a standard deviation in low-resolution pixels; for networks that take it.
+    artificial : bool, default False
+        Whether the patch shows artificial flat areas.
+    """
+
+    low: Floats
+    high: Floats
+    noise: Floats | None = None
+    blur: float | None = None
+    artificial: bool = False
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Patches as tensors, black at 0 and white at 1.
+
+    Parameters
+    ----------
+    low : Tensor, float32, shape (N, C, Y, X)
+        Low-resolution patches.
+    high : Tensor, float32, shape (N, C, scale Y, scale X)
+        High-resolution patches.
+    noise : Tensor, float32, shape (N, 1, Y, X), optional
+        Standard deviations of the noise; for networks that take them.
+    blur : Tensor, float32, shape (N,), optional
+        Blurs as standard deviations in low-resolution pixels; for networks that take them.
+    artificial : Tensor of bool, shape (N,), optional
+        Whether each patch shows artificial flat areas; by default none does.
+    """
+
+    low: Tensor
+    high: Tensor
+    noise: Tensor | None = None
+    blur: Tensor | None = None
+    artificial: Tensor | None = None
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """Arguments of the network: the low-resolution patches, and noise and blur if it takes them."""
+        return (self.low,) if self.noise is None or self.blur is None else (self.low, self.noise, self.blur)
+
+    def to(self, device: torch.device, layout: torch.memory_format = torch.contiguous_format) -> Batch:
+        """Move the patches to a device.
+
+        Parameters
+        ----------
+        device : torch.device
+            The device.
+        layout : torch.memory_format, default torch.contiguous_format
+            Memory layout of images.
+
+        Returns
+        -------
+        Batch
+            The patches on the device.
+        """
+        values = {
+            name: value.to(device, non_blocking=True).contiguous(
+                memory_format=layout if value.ndim == 4 else torch.contiguous_format
+            )
+            for name, value in vars(self).items()
+            if value is not None
+        }
+        return Batch(**values)
+
+
+def stacked(patches: Sequence[Patch]) -> Batch:
+    """Stack patches to a batch.
+
+    Parameters
+    ----------
+    patches : sequence of Patch
+        The patches, all with or all without noise and blur.
+
+    Returns
+    -------
+    Batch
+        The batch.
+    """
+    low, high = (torch.from_numpy(np.stack(part)) for part in zip(*((p.low, p.high) for p in patches), strict=True))
+    noises = [patch.noise for patch in patches if patch.noise is not None]
+    if not noises:
+        return Batch(low, high)
+    blur = torch.tensor([patch.blur for patch in patches], dtype=torch.float32)
+    artificial = torch.tensor([patch.artificial for patch in patches])
+    return Batch(low, high, torch.from_numpy(np.stack(noises)), blur, artificial)
+
+
+class PatchSource(Protocol):
+    """Patches of training images by their position in the training.
+
+    Attributes
+    ----------
+    size : int
+        Side of a patch in low-resolution pixels.
+    blur_range : (float, float)
+        Smallest and largest blur in low-resolution pixels, of patches that have one.
+    """
+
+    @property
+    def size(self) -> int:
+        """Side of a patch in low-resolution pixels."""
+
+    @property
+    def blur_range(self) -> tuple[float, float]:
+        """Smallest and largest blur in low-resolution pixels, of patches that have one."""
+
+    def __len__(self) -> int: ...
+
+    def patch(self, stage: int, step: int, number: int) -> Patch:
+        """Draw the patch of a position in the training.
+
+        Parameters
+        ----------
+        stage : int
+            Number of the stage, from 0.
+        step : int
+            Number of the step in the stage, from 0.
+        number : int
+            Number of the patch in the batch over all processes, from 0.
+
+        Returns
+        -------
+        Patch
+            The patch.
+        """
+
+    def batch(self, stage: int, step: int, numbers: Sequence[int]) -> Batch:
+        """Draw patches of a step.
+
+        Parameters
+        ----------
+        stage : int
+            Number of the stage, from 0.
+        step : int
+            Number of the step in the stage, from 0.
+        numbers : sequence of int
+            Numbers of the patches in the batch over all processes.
+
+        Returns
+        -------
+        Batch
+            The patches.
+        """
 
 
 @dataclass(frozen=True)
@@ -61,6 +222,8 @@ class Patches:
         Flip patches at random.
     turns : bool, default True
         Rotate patches at random by multiples of 90 degrees.
+    conditioned : bool, default False
+        Whether patches have noise planes and blurs; the planes then need their noise (`PlanePair.noises`).
 
     Raises
     ------
@@ -80,7 +243,9 @@ class Patches:
         seed: int,
         flips: bool = True,
         turns: bool = True,
+        conditioned: bool = False,
     ) -> None:
+        self._conditioned = conditioned
         self.plane_pairs, self._corners = list(plane_pairs), list(corners)
         self.scale, self.size, self.margin, self.color = scale, size, margin, color
         self._seed, self._flips, self._turns = seed, flips, turns
@@ -96,7 +261,7 @@ class Patches:
     def __len__(self) -> int:
         return int(self._ends[-1])
 
-    def patch(self, stage: int, step: int, number: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def patch(self, stage: int, step: int, number: int) -> Patch:
         """Draw the patch of a position in the training.
 
         Parameters
@@ -110,10 +275,9 @@ class Patches:
 
         Returns
         -------
-        low : array of float32, shape (C, size + 2 margin, size + 2 margin)
-            Low-resolution patch, black at 0 and white at 1.
-        high : array of float32, shape (C, scale size, scale size)
-            High-resolution patch of the same range.
+        Patch
+            The patch: (C, size + 2 margin, size + 2 margin) at low resolution, (C, scale size, scale size) at high
+            resolution.
         """
         generator = generator_at(self._seed, "patch", stage, step, number)
         plane_pair, top, left = self._at(int(generator.integers(len(self))))
@@ -121,12 +285,15 @@ class Patches:
         orientation = PatchOrientation(flip, int(generator.integers(4)) if self._turns else 0)
         variant = int(generator.integers(len(plane_pair.lows)))
         side = self.size + 2 * self.margin
-        low = plane_pair.low_part(slice(top, top + side), slice(left, left + side), self.color, generator, variant)
+        low_field = slice(top, top + side), slice(left, left + side)
         y, x, length = (self.scale * n for n in (top + self.margin, left + self.margin, self.size))
-        high = plane_pair.high_part(slice(y, y + length), slice(x, x + length), self.color)
-        return orientation(low), orientation(high)
+        high = orientation(plane_pair.high_part(slice(y, y + length), slice(x, x + length), self.color))
+        if not self._conditioned:
+            return Patch(orientation(plane_pair.low_part(*low_field, self.color, generator, variant)), high)
+        low, noise = plane_pair.low_part_with_noise(*low_field, self.color, generator, variant)
+        return Patch(orientation(low), high, orientation(noise), plane_pair.blurs[variant])
 
-    def batch(self, stage: int, step: int, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def batch(self, stage: int, step: int, numbers: Sequence[int]) -> Batch:
         """Draw patches of a step.
 
         Parameters
@@ -140,14 +307,16 @@ class Patches:
 
         Returns
         -------
-        low : Tensor, float32, shape (N, C, size + 2 margin, size + 2 margin)
-            Low-resolution patches.
-        high : Tensor, float32, shape (N, C, scale size, scale size)
-            High-resolution patches.
+        Batch
+            The patches.
         """
-        pairs = [self.patch(stage, step, number) for number in numbers]
-        low, high = (torch.from_numpy(np.stack(part)) for part in zip(*pairs, strict=True))
-        return low, high
+        return stacked([self.patch(stage, step, number) for number in numbers])
+
+    @property
+    def blur_range(self) -> tuple[float, float]:
+        """Smallest and largest blur of the low-resolution planes, in their pixels; for conditioned patches."""
+        blurs = [blur for pair in self.plane_pairs for blur in pair.blurs]
+        return min(blurs), max(blurs)
 
     def _at(self, n: int) -> tuple[PlanePair, int, int]:
         """Return plane, row and column of the n-th corner."""

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_sr.errors import InputError
+from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.color import STUDIO_SWING, luma
 from napari_sr.imaging.intensity import IntensityMap, check_finite, intensity_maps
 from napari_sr.imaging.intensity_spec import IntensitySpec, Percentiles
 from napari_sr.imaging.resize import resize
+from napari_sr.training.data.blur import blur_sigma
 from napari_sr.training.data.brightness import fit_brightness
-from napari_sr.training.data.degradation import add_noise, blurred_and_shrunk, with_noise
+from napari_sr.training.data.degradation import add_known_noise, blurred_and_shrunk, with_noise
 from napari_sr.training.data.denoising import without_noise
 from napari_sr.training.data.images import TrainingImage
+from napari_sr.training.data.noise_levels import NoiseLevel, measured_noise, noise_plane, passed_on
 from napari_sr.training.recipe import Data, Degradation
 
 Array = npt.NDArray[Any]
@@ -49,6 +52,10 @@ class PlanePair:
         Size at which the image is used, as a fraction of its own.
     source : array, optional
         The high-resolution plane of the image before denoising; by default it is `high`.
+    noises : tuple of NoiseLevel, default ()
+        Noise that is in each of `lows` already, in their values; () if it was not measured.
+    blurs : tuple of float, default ()
+        Blur of each of `lows`, as a standard deviation in low-resolution pixels; () as for `noises`.
     """
 
     image: int
@@ -60,6 +67,8 @@ class PlanePair:
     dtype: np.dtype[Any]
     size: float = 1.0
     source: Array | None = None
+    noises: tuple[NoiseLevel, ...] = ()
+    blurs: tuple[float, ...] = ()
 
     @property
     def gray(self) -> Array:
@@ -90,10 +99,47 @@ class PlanePair:
         array of float32, shape (C, Y, X)
             The part, black at 0 and white at 1.
         """
+        values, _ = self._noisy(rows, columns, generator, variant)
+        return channels_first(self.low_map.forward(values), color)
+
+    def low_part_with_noise(
+        self, rows: slice, columns: slice, color: PatchColor, generator: np.random.Generator, variant: int = 0
+    ) -> tuple[Floats, Floats]:
+        """Cut a part out of the low-resolution plane, add noise to it, and return the noise plane of the result too.
+
+        Parameters
+        ----------
+        rows : slice
+            Rows in low-resolution pixels.
+        columns : slice
+            Columns in low-resolution pixels.
+        color : {"gray"}
+            Meaning of the channels of the result.
+        generator : numpy.random.Generator
+            Generator of the noise.
+        variant : int, default 0
+            Number of the blur.
+
+        Returns
+        -------
+        low : array of float32, shape (1, Y, X)
+            The part, equal to that of `low_part`.
+        noise : array of float32, shape (1, Y, X)
+            Standard deviation of the noise of each pixel, in the same range.
+        """
+        values, level = self._noisy(rows, columns, generator, variant)
+        plane = noise_plane(values, level + self.noises[variant])
+        deviation = np.float32(1 / (self.low_map.high - self.low_map.low)) * plane
+        return channels_first(self.low_map.forward(values), color), deviation[None]
+
+    def _noisy(
+        self, rows: slice, columns: slice, generator: np.random.Generator, variant: int
+    ) -> tuple[Array, NoiseLevel]:
+        """Return a part of the low-resolution plane with the noise of the degradation, and the level of that noise."""
         part = self.lows[variant][rows, columns]
-        if self.degradation is not None:
-            part = add_noise(part, self.degradation, generator, self.dtype)
-        return channels_first(self.low_map.forward(part), color)
+        if self.degradation is None:
+            return part, NoiseLevel()
+        return add_known_noise(part, self.degradation, generator, self.dtype)
 
     def high_part(self, rows: slice, columns: slice, color: PatchColor) -> Floats:
         """Cut a part out of the high-resolution plane.
@@ -147,6 +193,8 @@ def make_plane_pairs(
     data: Data,
     degradation: Degradation,
     color: PatchColor,
+    *,
+    conditioned: bool = False,
 ) -> tuple[list[PlanePair], Degradation]:
     """Prepare the planes of all images.
 
@@ -162,6 +210,8 @@ def make_plane_pairs(
         Degradation of images without a partner.
     color : {"gray", "luma", "rgb"}
         Meaning of the channels of a patch. "gray" makes a plane of each color of an RGB image.
+    conditioned : bool, default False
+        Whether the network takes noise and blur as inputs, so that noise that is in the images is measured.
 
     Returns
     -------
@@ -179,7 +229,7 @@ def make_plane_pairs(
     first = degradation
     for number, image in enumerate(images):
         try:
-            planes, numeric = _pairs_of_image(number, image, scale, data, degradation, color)
+            planes, numeric = _pairs_of_image(number, image, scale, data, degradation, color, conditioned)
         except InputError as error:
             raise InputError(f"{image.name}: {error}") from error
         first = numeric if number == 0 else first
@@ -188,17 +238,24 @@ def make_plane_pairs(
 
 
 def _pairs_of_image(
-    number: int, image: TrainingImage, scale: int, data: Data, degradation: Degradation, color: PatchColor
+    number: int,
+    image: TrainingImage,
+    scale: int,
+    data: Data,
+    degradation: Degradation,
+    color: PatchColor,
+    conditioned: bool,
 ) -> tuple[list[PlanePair], Degradation]:
     """Return the planes of an image, and its degradation with numbers in place of "estimate"."""
     check_finite(image.high, image.axes)
     if image.low is not None:
-        return _paired(number, image, scale, data, color), degradation
+        return _paired(number, image, scale, data, color, conditioned), degradation
     maps = intensity_maps(data.intensity, image.high, image.axes, contrast_limits=image.contrast_limits)
-    planes = list(_planes(image.high, image, data.planes))
+    planes = list(planes_of(image.high, image.axes, data.planes))
     numeric = with_noise(degradation, [plane for _, plane in planes])
     variants = numeric.variants if _has_range(numeric) else 1
     fractions = [(v + 0.5) / variants for v in range(variants)]
+    sigmas = [blur_sigma(numeric.blur, fraction, image.pixel_size) for fraction in fractions]
     noisy = numeric if numeric.noise is not None else None
     plane_pairs = []
     for channel, plane in planes:
@@ -219,11 +276,17 @@ def _pairs_of_image(
             )
             low_map = high_map = maps[channel]
             dtype = np.dtype(plane.dtype)
-            plane_pairs += [
-                PlanePair(number, low_parts, high_part, low_map, high_map, noisy, dtype, size, source_part)
-                for low_parts, high_part, source_part in _colors(lows, high, source, color)
-            ]
+            for low_parts, high_part, source_part in _colors(lows, high, source, color):
+                pair = PlanePair(number, low_parts, high_part, low_map, high_map, noisy, dtype, size, source_part)
+                plane_pairs.append(_with_own_noise(pair, sigmas, scale) if conditioned else pair)
     return plane_pairs, numeric
+
+
+def _with_own_noise(pair: PlanePair, sigmas: Sequence[float], scale: int) -> PlanePair:
+    """Add the noise that the high-resolution plane passes on to each low-resolution one, and the blurs."""
+    own = measured_noise(pair.high)
+    noises = tuple(own.times(passed_on(sigma, scale)) for sigma in sigmas)
+    return replace(pair, noises=noises, blurs=tuple(sigma / scale for sigma in sigmas))
 
 
 def _has_range(degradation: Degradation) -> bool:
@@ -231,14 +294,16 @@ def _has_range(degradation: Degradation) -> bool:
     return degradation.blur is not None and isinstance(getattr(degradation.blur, "sigma", None), tuple)
 
 
-def _paired(number: int, image: TrainingImage, scale: int, data: Data, color: PatchColor) -> list[PlanePair]:
+def _paired(
+    number: int, image: TrainingImage, scale: int, data: Data, color: PatchColor, conditioned: bool
+) -> list[PlanePair]:
     """Return the planes of a pair."""
     low_axes = type(image.axes)(image.axes.letters, _low_shape(image, scale))
     low = np.asarray(image.low)
     check_finite(low, low_axes)
     maps = intensity_maps(data.intensity, low, low_axes, contrast_limits=image.contrast_limits)
-    lows = list(_planes(low, image, data.planes, low_axes))
-    highs = list(_planes(image.high, image, data.planes))
+    lows = list(planes_of(low, low_axes, data.planes))
+    highs = list(planes_of(image.high, image.axes, data.planes))
     plane_pairs = []
     for channel, low_map in maps.items():
         chosen = [(small, large) for (c, small), (_, large) in zip(lows, highs, strict=True) if c == channel]
@@ -249,10 +314,11 @@ def _paired(number: int, image: TrainingImage, scale: int, data: Data, color: Pa
         for small, large in chosen:
             clean = without_noise(large, data.denoise) if data.denoise else large
             dtype = np.dtype(small.dtype)
-            plane_pairs += [
-                PlanePair(number, low_parts, high_part, low_map, high_map, None, dtype, source=source_part)
-                for low_parts, high_part, source_part in _colors((small,), clean, large, color)
-            ]
+            for low_parts, high_part, source_part in _colors((small,), clean, large, color):
+                pair = PlanePair(number, low_parts, high_part, low_map, high_map, None, dtype, source=source_part)
+                if conditioned:
+                    pair = replace(pair, noises=(measured_noise(low_parts[0]),), blurs=(data.blur,))
+                plane_pairs.append(pair)
     return plane_pairs
 
 
@@ -263,9 +329,25 @@ def _low_shape(image: TrainingImage, scale: int) -> tuple[int, ...]:
     return tuple(lengths)
 
 
-def _planes(array: Any, image: TrainingImage, most: int, axes: Any = None) -> Iterator[tuple[int | None, Array]]:
-    """Yield up to `most` planes of an image, evenly spaced, with their channels; without an alpha channel."""
-    axes = axes or image.axes
+def planes_of(array: ImageArray, axes: Axes, most: int) -> Iterator[tuple[int | None, Array]]:
+    """Yield planes of an image, evenly spaced.
+
+    Parameters
+    ----------
+    array : array
+        The image: numpy, dask or zarr array.
+    axes : Axes
+        Its axes.
+    most : int
+        Largest number of planes, 1 or more.
+
+    Yields
+    ------
+    channel : int or None
+        Channel of the plane; None for an image without a channel axis.
+    plane : array, shape (Y, X) or (Y, X, 3)
+        The plane, without an alpha channel.
+    """
     indices = list(axes.plane_indices())
     if len(indices) > most:
         indices = [indices[i] for i in np.linspace(0, len(indices) - 1, most).round().astype(int)]

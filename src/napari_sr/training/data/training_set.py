@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from napari_sr.imaging.resize import resize
 from napari_sr.training.data.blocks import Block, Mask, choose_blocks, permitted_corners, trainable_pixels
 from napari_sr.training.data.fingerprint import add_array, array_hash, stable_repr
 from napari_sr.training.data.images import TrainingImage
-from napari_sr.training.data.patches import Patches
+from napari_sr.training.data.patches import Patches, PatchSource
 from napari_sr.training.data.plane_pairs import PatchColor, PlanePair, make_plane_pairs
 from napari_sr.training.randomness import generator_at
 from napari_sr.training.recipe import Degradation, Recipe
@@ -22,6 +22,11 @@ from napari_sr.zoo.card import TrainingData
 
 #: Smallest number of positions of patches for a size of "auto"; with fewer, a smaller size is chosen.
 _LEAST_POSITIONS = 200
+#: Origin of the noise planes by whether the images are pairs.
+_NOISE_SOURCES = {
+    False: "of the degradation with that of the high-resolution image",
+    True: "that was measured in the low-resolution image",
+}
 
 
 @dataclass(frozen=True)
@@ -38,12 +43,18 @@ class Scene:
         High-resolution image of the same range.
     limits : (float, float)
         Range of possible results: that of the image's dtype, and infinite for floats.
+    noise : array of float32, shape (1, Y, X), optional
+        Standard deviation of the noise of each low-resolution pixel; for networks that take it.
+    blur : float, optional
+        Blur as a standard deviation in low-resolution pixels; for networks that take it.
     """
 
     name: str
     low: npt.NDArray[np.float32]
     high: npt.NDArray[np.float32]
     limits: tuple[float, float]
+    noise: npt.NDArray[np.float32] | None = None
+    blur: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,7 @@ class TrainingSet:
 
     Parameters
     ----------
-    patches : Patches
+    patches : PatchSource
         Patches for training.
     scenes : tuple of Scene
         Parts of images for validation.
@@ -68,7 +79,7 @@ class TrainingSet:
         Sentences about the images, such as the shift of a pair.
     """
 
-    patches: Patches
+    patches: PatchSource
     scenes: tuple[Scene, ...]
     degradation: Degradation
     described: tuple[TrainingData, ...]
@@ -86,6 +97,7 @@ def make_training_set(
     sizes: Sequence[int],
     margin: int,
     color: PatchColor,
+    conditioned: bool = False,
 ) -> TrainingSet:
     """Prepare the images of a training.
 
@@ -106,6 +118,8 @@ def make_training_set(
         Margin of a patch that the network consumes, in low-resolution pixels.
     color : {"gray", "luma", "rgb"}
         Meaning of the channels of a patch.
+    conditioned : bool, default False
+        Whether the network takes noise and blur as inputs.
 
     Returns
     -------
@@ -117,11 +131,13 @@ def make_training_set(
     InputError
         If an image cannot be used, or no patch is left for training.
     """
-    plane_pairs, numeric = make_plane_pairs(images, scale, recipe.data, recipe.degradation, color)
+    plane_pairs, numeric = make_plane_pairs(
+        images, scale, recipe.data, recipe.degradation, color, conditioned=conditioned
+    )
     _check_content(images, plane_pairs, min(sizes) + 2 * margin)
     blocks = [] if validation else _blocks(images, plane_pairs, recipe)
     if validation:
-        scenes = _whole_scenes(validation, recipe, numeric, scale, color)
+        scenes = _whole_scenes(validation, recipe, numeric, scale, color, conditioned)
     else:
         scenes = _scenes_of(blocks, images, plane_pairs, recipe, scale, color)
     trainable = [_trainable(images[pair.image], pair, blocks, recipe) for pair in plane_pairs]
@@ -136,6 +152,7 @@ def make_training_set(
         seed=recipe.seed,
         flips=recipe.patches.flips,
         turns=recipe.patches.turns,
+        conditioned=conditioned,
     )
     matches = [image.match for image in images if image.match is not None]
     warnings = tuple(match.warning for match in matches if match.warning is not None)
@@ -146,8 +163,19 @@ def make_training_set(
         described=_described(images, plane_pairs, max(recipe.data.sizes)),
         fingerprint=_fingerprint(plane_pairs, corners, scenes),
         warnings=warnings,
-        notes=tuple(match.sentence() for match in matches),
+        notes=(*(match.sentence() for match in matches), *_conditions(images, patches, conditioned)),
     )
+
+
+def _conditions(images: Sequence[TrainingImage], patches: Patches, conditioned: bool) -> Iterator[str]:
+    """Yield sentences on the noise and the blur that the network was given."""
+    if not conditioned:
+        return
+    kinds = {image.low is not None for image in images}
+    sources = [text for paired, text in _NOISE_SOURCES.items() if paired in kinds]
+    low, high = patches.blur_range
+    width = f"{low:.2g}" if low == high else f"{low:.2g} to {high:.2g}"
+    yield f"The network was given the noise {' and '.join(sources)}, and a blur of {width} low-resolution pixels."
 
 
 def _corners(
@@ -165,11 +193,16 @@ def _corners(
 
 
 def _whole_scenes(
-    validation: Sequence[TrainingImage], recipe: Recipe, degradation: Degradation, scale: int, color: PatchColor
+    validation: Sequence[TrainingImage],
+    recipe: Recipe,
+    degradation: Degradation,
+    scale: int,
+    color: PatchColor,
+    conditioned: bool,
 ) -> list[Scene]:
     """Return one scene for each plane of whole images."""
     data = recipe.data.model_copy(update={"sizes": (1.0,)})
-    whole, _ = make_plane_pairs(validation, scale, data, degradation, color)
+    whole, _ = make_plane_pairs(validation, scale, data, degradation, color, conditioned=conditioned)
     return [
         _scene(validation[pair.image].name, pair, None, scale, color, recipe.seed, n)
         for n, pair in enumerate(whole[: recipe.validation.most])
@@ -259,14 +292,20 @@ def _scene(
     height, width = pair.gray.shape
     rows, columns = (slice(0, height), slice(0, width)) if block is None else (block.rows, block.columns)
     generator = generator_at(seed, "validation", number=number)
-    low = pair.low_part(rows, columns, color, generator, len(pair.lows) // 2)
+    variant = len(pair.lows) // 2
+    noise, blur = None, None
+    if pair.noises:
+        low, noise = pair.low_part_with_noise(rows, columns, color, generator, variant)
+        blur = pair.blurs[variant]
+    else:
+        low = pair.low_part(rows, columns, color, generator, variant)
     large = [slice(scale * part.start, scale * part.stop) for part in (rows, columns)]
     dtype = pair.high.dtype
     limits = (-np.inf, np.inf)
     if dtype.kind in "iu":
         values = pair.high_map.forward([np.iinfo(dtype).min, np.iinfo(dtype).max])
         limits = (float(values[0]), float(values[1]))
-    return Scene(name, low, pair.high_part(large[0], large[1], color), limits)
+    return Scene(name, low, pair.high_part(large[0], large[1], color), limits, noise, blur)
 
 
 def _described(
@@ -296,6 +335,8 @@ def _fingerprint(plane_pairs: Sequence[PlanePair], corners: Sequence[Mask], scen
         for part in (*pair.lows, pair.high, mask):
             add_array(digest, part)
         digest.update(stable_repr((pair.low_map, pair.high_map, pair.degradation)).encode())
+        if pair.noises:
+            digest.update(stable_repr((pair.noises, pair.blurs)).encode())
     for scene in scenes:
         add_array(digest, scene.low)
         add_array(digest, scene.high)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch.distributed as dist
 from lightning_fabric import Fabric
-from torch import Tensor
 
 from napari_sr.errors import InputError
 from napari_sr.training.controls import Controls
+from napari_sr.training.data.patches import Batch
 from napari_sr.training.data.training_set import TrainingSet
 from napari_sr.training.events import (
     CheckpointWritten,
@@ -23,7 +23,7 @@ from napari_sr.training.events import (
     StepDone,
     Validated,
 )
-from napari_sr.training.loop.generator import Generator
+from napari_sr.training.generator.generator import Generator
 from napari_sr.training.loop.log import Log
 from napari_sr.training.loop.progress import Pace
 from napari_sr.training.loop.run_state import read_run_state, write_run_state
@@ -142,9 +142,7 @@ class Loop:
             stage,
             patch=self._size * self._generator.card.scale,
             seed=self._recipe.seed,
-            examples=(
-                self._training_set.patches.batch(number, step, range(self._batch))[0] for step in range(_EXAMPLES)
-            ),
+            examples=(self._training_set.patches.batch(number, step, range(self._batch)) for step in range(_EXAMPLES)),
             on_phase=self._controls.check,
         )
         run = StageRun(number, stage, sum(s.steps for s in self._recipe.stages[:number]), work)
@@ -192,12 +190,12 @@ class Loop:
         if run.number == len(self._recipe.stages) - 1:
             self._save(run)
 
-    def _drawer(self, stage: int, step: int) -> Callable[[int, int], tuple[Tensor, Tensor]]:
+    def _drawer(self, stage: int, step: int) -> Callable[[int, int], Batch]:
         """Return a function that draws the patches of this process: every n-th of the batch, for n processes."""
         processes = self._fabric.world_size
         own = range(self._fabric.global_rank, self._batch, processes)
 
-        def draw(part: int, parts: int) -> tuple[Tensor, Tensor]:
+        def draw(part: int, parts: int) -> Batch:
             # A part of the batch has the same patches for any number of processes.
             return self._training_set.patches.batch(stage, step, [n for n in own if n * parts // self._batch == part])
 

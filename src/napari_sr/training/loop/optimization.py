@@ -8,6 +8,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from napari_sr.errors import InputError
+from napari_sr.networks.conditioning import BlurGate
 from napari_sr.training import recipe
 
 
@@ -33,7 +34,7 @@ def make_optimizer(network: nn.Module, settings: recipe.Optimizer, fabric: Fabri
     layers = _layers(network)
     last = {id(p) for p in layers[-1].parameters()} if settings.last_layer_rate != 1.0 else set()
     whitened = {id(p) for p in layers[0].parameters()} if settings.whiten else set()
-    parameters = list(network.parameters())
+    parameters = [p for p in network.parameters() if p.requires_grad]
     groups = []
     for fraction, chosen in (
         (1.0, [p for p in parameters if id(p) in whitened]),
@@ -98,5 +99,10 @@ def average_gradients(network: nn.Module) -> None:
 
 
 def _layers(network: nn.Module) -> list[nn.Module]:
-    """Return the layers with weights of their own, in the order in which they were made."""
-    return [layer for layer in network.modules() if next(layer.parameters(recurse=False), None) is not None]
+    """Return the layers with weights of their own, in the order in which they were made, without those of a gate."""
+    gates = {id(layer) for gate in network.modules() if isinstance(gate, BlurGate) for layer in gate.modules()}
+    return [
+        layer
+        for layer in network.modules()
+        if id(layer) not in gates and next(layer.parameters(recurse=False), None) is not None
+    ]

@@ -36,7 +36,7 @@ def learning_rate_fraction(schedule: Schedule, step: int, steps: int) -> float:
     position, length, peak = cycle_at(schedule, step, steps)
     rise = min(1.0, (position + 1) / max(1, schedule.warm_up))
     if schedule.kind == "cosine":
-        return peak * rise * 0.5 * (1 + cos(pi * position / length))
+        return peak * rise * (schedule.final + (1 - schedule.final) * 0.5 * (1 + cos(pi * position / length)))
     if schedule.kind == "milestones":
         return rise * schedule.factor ** sum(step >= milestone for milestone in schedule.milestones)
     return rise

@@ -12,16 +12,17 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from napari_sr.training import recipe
+from napari_sr.training.data.patches import Batch
+from napari_sr.training.generator.generator import Generator
 from napari_sr.training.loop.discriminator import make_discriminator
-from napari_sr.training.loop.generator import Generator
 from napari_sr.training.loop.optimization import average_gradients, first_convolution, make_optimizer
 from napari_sr.training.loop.precision import memory_layout, placed
 from napari_sr.training.loop.schedule import cycle_at, learning_rate_fraction
 from napari_sr.training.loop.stage_losses import StageLosses
 from napari_sr.training.loop.whitening import measure_whitening, whiten_steps
 
-#: Called as ``draw(part, parts)``; returns the (low, high) patches of this process in a part of the batch.
-Draw = Callable[[int, int], tuple[Tensor, Tensor]]
+#: Called as ``draw(part, parts)``; returns the patches of this process in a part of the batch.
+Draw = Callable[[int, int], Batch]
 #: Called with the name of each phase of a step after it.
 PhaseListener = Callable[[str], None]
 
@@ -45,9 +46,9 @@ class StageWork:
         Side of a high-resolution patch in pixels.
     seed : int
         Seed of the recipe, from which the initial weights of a discriminator follow.
-    examples : iterable of Tensor, default ()
-        Batches of low-resolution patches (N, C, Y, X), the same in all processes, by which the whitening of the first
-        layer is measured. They are not read if it is not whitened.
+    examples : iterable of Batch, default ()
+        Batches of patches, the same in all processes, by which the whitening of the first layer is measured. They are
+        not read if it is not whitened.
     on_phase : callable, optional
         Called with the name of each phase of a step after it; an exception ends the step.
 
@@ -65,7 +66,7 @@ class StageWork:
         *,
         patch: int,
         seed: int,
-        examples: Iterable[Tensor] = (),
+        examples: Iterable[Batch] = (),
         on_phase: PhaseListener = lambda phase: None,
     ) -> None:
         self._fabric, self._stage, self._on_phase = fabric, stage, on_phase
@@ -74,11 +75,12 @@ class StageWork:
         self._network = placed(generator.network, device)
         self._forward = generator.for_patches().to(device)
         self._forward.train()
+        freeze_gate(self._network, frozen=stage.adversarial is not None)
         self._optimizer = make_optimizer(self._network, stage.optimizer, fabric)
         if stage.optimizer.whiten:
             layer = first_convolution(self._network)
-            batches = (batch.to(device) for batch in examples)
-            whiten_steps(self._optimizer, layer, measure_whitening(self._forward, layer, batches))
+            inputs = (batch.to(device).inputs for batch in examples)
+            whiten_steps(self._optimizer, layer, measure_whitening(self._forward, layer, inputs))
         if stage.batch_norm == "kept":
             keep_statistics(self._forward)
         self._trained: list[tuple[nn.Module, torch.optim.Optimizer, Any]] = [
@@ -91,7 +93,9 @@ class StageWork:
             self._discriminator_optimizer = make_optimizer(made, stage.discriminator.optimizer, fabric)
             wrapped = fabric.setup_optimizers(self._discriminator_optimizer)
             self._trained.append((self._discriminator, self._discriminator_optimizer, wrapped))
-        self._losses = StageLosses(stage, self._forward, self._discriminator, fabric, patch=patch)
+        self._losses = StageLosses(
+            stage, self._forward, self._discriminator, fabric, patch=patch, scale=generator.card.scale
+        )
         self._average = {k: v.detach().clone() for k, v in self._network.state_dict().items()} if stage.ema else None
 
     def weights(self) -> dict[str, Tensor]:
@@ -112,7 +116,7 @@ class StageWork:
         step : int
             Number of the step in the stage, from 0.
         draw : callable
-            Called as ``draw(part, parts)``; returns the (low, high) patches of this process in a part of the batch.
+            Called as ``draw(part, parts)``; returns the patches of this process in a part of the batch.
         learning_rate_factor : float, default 1.0
             Factor on the learning rate after divergence recovery, in (0, 1].
 
@@ -131,9 +135,9 @@ class StageWork:
             optimizer.zero_grad(set_to_none=True)
         sums: dict[str, Tensor] = {}
         for part in range(parts):
-            low, high = self._on_device(draw(part, parts))
+            batch = draw(part, parts).to(self._fabric.device, self._layout)
             self._on_phase("data")
-            for name, value in self._backward(low, high, parts).items():
+            for name, value in self._backward(batch, parts).items():
                 sums[name] = sums.get(name, 0) + value.detach() / parts
         losses = self._mean_over_processes(sums)
         if not all(isfinite(value) for value in losses.values()):
@@ -141,19 +145,19 @@ class StageWork:
         self._update(step, learning_rate_factor)
         return losses
 
-    def _backward(self, low: Tensor, high: Tensor, parts: int) -> dict[str, Tensor]:
+    def _backward(self, batch: Batch, parts: int) -> dict[str, Tensor]:
         """Compute losses and gradients of a part of the batch."""
         with self._fabric.autocast():
-            result = self._forward(low)
+            result = self._forward(*batch.inputs)
         result = result.float()
         self._on_phase("forward")
         with self._losses.frozen_discriminator():
-            values = self._losses.generator(low, result, high)
+            values = self._losses.generator(batch, result)
             self._on_phase("losses")
             self._fabric.backward(values["total"] / parts)
         self._on_phase("backward")
         if self._discriminator is not None:
-            values["discriminator"] = self._losses.discriminator(high, result.detach())
+            values["discriminator"] = self._losses.discriminator(batch.high, result.detach())
             self._fabric.backward(values["discriminator"] / parts)
             self._on_phase("discriminator")
         return values
@@ -245,17 +249,29 @@ class StageWork:
             self._discriminator.load_state_dict(state["discriminator"])
             self._discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
 
-    def _on_device(self, pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        device = self._fabric.device
-        low, high = (t.to(device, non_blocking=True).contiguous(memory_format=self._layout) for t in pair)
-        return low, high
-
     def _mean_over_processes(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
         values = torch.stack([value.float() for value in losses.values()])
         if self._fabric.world_size > 1:
             dist.all_reduce(values)
             values /= self._fabric.world_size
         return dict(zip(losses, values.tolist(), strict=True))
+
+
+def freeze_gate(network: nn.Module, *, frozen: bool) -> None:
+    """Exclude the gate of a network from the training, or include it.
+
+    The two endpoints of a pair have one gate, so that the weights that alpha mixes have the same factors for a blur.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The network; one without a gate is not changed.
+    frozen : bool
+        Whether the gate is excluded.
+    """
+    gate = getattr(network, "gate", None)
+    if isinstance(gate, nn.Module):
+        gate.requires_grad_(not frozen)
 
 
 def keep_statistics(network: nn.Module) -> None:

@@ -10,10 +10,14 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from napari_sr.errors import InputError
+from napari_sr.networks.upsample import Upsample
 from napari_sr.training import recipe
+from napari_sr.training.data.patches import Batch
+from napari_sr.training.generator.patch_networks import deviation_of
 from napari_sr.training.loop.precision import placed
 from napari_sr.training.losses import functions
 from napari_sr.training.losses.perceptual import FeatureDistance
+from napari_sr.training.losses.relative import relative_error, shift_of_mean
 
 
 class StageLosses:
@@ -31,6 +35,8 @@ class StageLosses:
         Device and precision.
     patch : int
         Side of a high-resolution patch in pixels.
+    scale : int
+        Factor of the generator.
 
     Raises
     ------
@@ -39,7 +45,14 @@ class StageLosses:
     """
 
     def __init__(
-        self, stage: recipe.Stage, forward: nn.Module, discriminator: nn.Module | None, fabric: Fabric, *, patch: int
+        self,
+        stage: recipe.Stage,
+        forward: nn.Module,
+        discriminator: nn.Module | None,
+        fabric: Fabric,
+        *,
+        patch: int,
+        scale: int,
     ) -> None:
         self._stage, self._fabric = stage, fabric
         self._forward, self._discriminator = forward, discriminator
@@ -49,23 +62,22 @@ class StageLosses:
                     f"High-resolution patches of {patch} pixels are too small to be binned by {loss.binned}: choose "
                     "larger patches, or a smaller binned in the stage's losses."
                 )
+        self._interpolation = Upsample(scale, "bicubic").to(fabric.device)
         self._perceptual = {
             n: placed(FeatureDistance(loss), fabric.device)
             for n, loss in enumerate(stage.losses)
             if isinstance(loss, recipe.PerceptualLoss)
         }
 
-    def generator(self, low: Tensor, result: Tensor, high: Tensor) -> dict[str, Tensor]:
+    def generator(self, batch: Batch, result: Tensor) -> dict[str, Tensor]:
         """Compute the losses of the generator.
 
         Parameters
         ----------
-        low : Tensor, shape (N, C, Y, X)
-            Low-resolution patches.
+        batch : Batch
+            The patches.
         result : Tensor, float32, shape (N, C, scale Y, scale X)
             Results of the generator.
-        high : Tensor, shape (N, C, scale Y, scale X)
-            High-resolution patches.
 
         Returns
         -------
@@ -74,6 +86,7 @@ class StageLosses:
         """
         values: dict[str, Tensor] = {}
         total = torch.zeros((), device=result.device)
+        high = batch.high
         for n, loss in enumerate(self._stage.losses):
             if isinstance(loss, recipe.PixelLoss):
                 value = _pixel_loss(loss, result, high)
@@ -81,7 +94,9 @@ class StageLosses:
                 with self._fabric.autocast():
                     value = self._perceptual[n](result, high)
             elif isinstance(loss, recipe.EquivarianceLoss):
-                value = self._equivariance(loss, low, result)
+                value = self._equivariance(loss, batch, result)
+            elif isinstance(loss, recipe.RelativeLoss):
+                value = self._relative(loss, batch, result)
             else:
                 value = self._adversarial(loss, result, high)
             values[self._stage.loss_names[n]] = value
@@ -131,14 +146,29 @@ class StageLosses:
         finally:
             self._discriminator.requires_grad_(True)
 
-    def _equivariance(self, loss: recipe.EquivarianceLoss, low: Tensor, result: Tensor) -> Tensor:
+    def _equivariance(self, loss: recipe.EquivarianceLoss, batch: Batch, result: Tensor) -> Tensor:
+        inputs = batch.inputs
         if loss.blurred:
-            low = functions.plain_shapes(low, loss.blurred)
+            # Plain shapes have no noise.
+            inputs = (functions.plain_shapes(batch.low, loss.blurred), *(torch.zeros_like(x) for x in inputs[1:]))
+        rotated_inputs = (functions.rotated_180(x) if x.ndim == 4 else x for x in inputs)
         with self._fabric.autocast():
             if loss.blurred:
-                result = self._forward(low)
-            rotated = self._forward(functions.rotated_180(low))
+                result = self._forward(*inputs)
+            rotated = self._forward(*rotated_inputs)
         return functions.mse(functions.rotated_180(rotated.float()), result.float())
+
+    def _relative(self, loss: recipe.RelativeLoss, batch: Batch, result: Tensor) -> Tensor:
+        with torch.no_grad():
+            interpolated, deviation = self._interpolation(batch.low), deviation_of(batch.low)
+            # Without the margin that some networks consume.
+            cut = (interpolated.shape[-1] - result.shape[-1]) // 2
+            interpolated = interpolated[..., cut : cut + result.shape[-2], cut : cut + result.shape[-1]]
+        value = relative_error(result, batch.high, interpolated, deviation, floor=loss.floor, absolute=loss.absolute)
+        if loss.flat and batch.noise is not None and batch.artificial is not None:
+            shift = shift_of_mean(result, interpolated, batch.noise, deviation)
+            value = value + loss.flat * batch.artificial * shift
+        return value.mean()
 
     def _adversarial(self, loss: recipe.AdversarialLoss, result: Tensor, high: Tensor) -> Tensor:
         fake = self._logits(result)

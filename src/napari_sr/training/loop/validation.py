@@ -66,7 +66,8 @@ class Validator:
         Parameters
         ----------
         network : nn.Module
-            A network in evaluation mode and float32, which maps (1, C, Y, X) to (1, C, scale Y, scale X).
+            A network in evaluation mode and float32, which maps (1, C, Y, X) to (1, C, scale Y, scale X). For scenes
+            with noise and blur, it is called with them too.
         device : torch.device
             Device of the network.
 
@@ -80,8 +81,12 @@ class Validator:
         results = []
         with torch.inference_mode():
             for scene in self._scenes:
-                low = torch.from_numpy(np.ascontiguousarray(scene.low))[None].to(device)
-                results.append(self._clipped(network(low)[0].float().cpu().numpy(), scene))
+                inputs = [torch.from_numpy(np.ascontiguousarray(scene.low))[None]]
+                if scene.noise is not None:
+                    noise = torch.from_numpy(np.ascontiguousarray(scene.noise))[None]
+                    inputs += [noise, torch.tensor([scene.blur], dtype=torch.float32)]
+                result = network(*(part.to(device) for part in inputs))
+                results.append(self._clipped(result[0].float().cpu().numpy(), scene))
         if self._before is None:
             self._before = results
         crops = tuple(self._crop(n, results[n]) for n in range(min(_CROPS, len(results))))

@@ -23,9 +23,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from napari_sr.training.generator.patch_networks import FirstConvolution
+
 #: Added to the variances, of values in [0, 1]. A direction with a standard deviation below a hundredth hardly occurs in
 #: the examples: without this floor its weights could grow without bound, and spoil the first image in which it occurs.
 _FLOOR = 1e-4
+#: The same for conditioned networks, whose inputs have a variance of 1.
+_FLOOR_OF_NORMALIZED = 1e-3
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Whitening:
     mean : Tensor, float32, shape (D,)
         Mean of the patches of D = channels x kernel size values; 0 for a layer without bias.
     basis : Tensor, float32, shape (D, D)
-        Inverse square root of their covariance + 1e-4, symmetric.
+        Inverse square root of their covariance + 1e-4 (1e-3 for a conditioned network), symmetric.
     """
 
     mean: Tensor
@@ -45,7 +49,7 @@ class Whitening:
 
 
 @torch.no_grad()
-def measure_whitening(network: nn.Module, layer: nn.Conv2d, images: Iterable[Tensor]) -> Whitening:
+def measure_whitening(network: nn.Module, layer: nn.Conv2d, inputs: Iterable[Tensor | tuple[Tensor, ...]]) -> Whitening:
     """Measure mean and covariance of the input patches of a layer.
 
     Parameters
@@ -54,14 +58,16 @@ def measure_whitening(network: nn.Module, layer: nn.Conv2d, images: Iterable[Ten
         The network that contains the layer; it is not changed.
     layer : nn.Conv2d
         The layer, with one group.
-    images : iterable of Tensor, shape (N, C, Y, X)
-        Batches of inputs of the network.
+    inputs : iterable of Tensor, shape (N, C, Y, X), or tuple of Tensor
+        Batches of inputs of the network, or of its arguments.
 
     Returns
     -------
     Whitening
-        The whitening of the layer's input patches.
+        The whitening of the layer's input patches. Of a layer whose kernels are used with sums of zero, the mean of
+        each image plane is subtracted from the patches.
     """
+    first = next((m for m in network.modules() if isinstance(m, FirstConvolution) and m.layer is layer), None)
     size = layer.in_channels * layer.kernel_size[0] * layer.kernel_size[1]
     total, products = torch.zeros(size, dtype=torch.float64), torch.zeros(size, size, dtype=torch.float64)
     count = 0
@@ -75,23 +81,33 @@ def measure_whitening(network: nn.Module, layer: nn.Conv2d, images: Iterable[Ten
         # Patches side by side: overlapping ones would add no information.
         patches = nn.functional.unfold(values, layer.kernel_size, layer.dilation, padding, stride=layer.kernel_size)
         vectors = patches.transpose(1, 2).reshape(-1, size).cpu().double()
+        if first is not None and first.zero_sum:
+            vectors = _without_means(vectors, layer, first.channels)
         total.add_(vectors.sum(0))
         products.add_(vectors.T @ vectors)
         count += len(vectors)
 
-    hook = layer.register_forward_pre_hook(add_patches)
+    hook = (layer if first is None else first).register_forward_pre_hook(add_patches)
     training = network.training
     network.eval()
     try:
-        for batch in images:
-            network(batch)
+        for batch in inputs:
+            network(*batch) if isinstance(batch, tuple) else network(batch)
     finally:
         network.train(training)
         hook.remove()
     mean = total / count if layer.bias is not None else torch.zeros_like(total)
     variances, directions = torch.linalg.eigh(products / count - torch.outer(mean, mean))
-    basis = directions * (variances.clamp_min(0) + _FLOOR).rsqrt() @ directions.T
+    floor = _FLOOR if first is None else _FLOOR_OF_NORMALIZED
+    basis = directions * (variances.clamp_min(0) + floor).rsqrt() @ directions.T
     return Whitening(mean.float(), basis.float())
+
+
+def _without_means(vectors: Tensor, layer: nn.Conv2d, channels: int) -> Tensor:
+    """Subtract the mean of each of the first planes from input patches."""
+    planes = vectors.view(len(vectors), layer.in_channels, -1).clone()
+    planes[:, :channels] -= planes[:, :channels].mean(2, keepdim=True)
+    return planes.view_as(vectors)
 
 
 def whiten_steps(optimizer: torch.optim.Optimizer, layer: nn.Conv2d, whitening: Whitening) -> None:

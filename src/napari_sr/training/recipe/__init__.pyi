@@ -1,3 +1,7 @@
+from .conditions import BlurConditions as BlurConditions
+from .conditions import Conditions as Conditions
+from .conditions import NoiseConditions as NoiseConditions
+from .conditions import SmoothObjects as SmoothObjects
 from .data import Data as Data
 from .data import ImageSet as ImageSet
 from .degradation import Degradation as Degradation
@@ -9,6 +13,7 @@ from .losses import EquivarianceLoss as EquivarianceLoss
 from .losses import Loss as Loss
 from .losses import PerceptualLoss as PerceptualLoss
 from .losses import PixelLoss as PixelLoss
+from .losses import RelativeLoss as RelativeLoss
 from .optimizer import Discriminator as Discriminator
 from .optimizer import Optimizer as Optimizer
 from .optimizer import Schedule as Schedule

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from napari_sr.imaging.intensity_spec import IntensitySpec
-from napari_sr.training.recipe.table import Positive, RecipeTable
+from napari_sr.training.recipe.table import Fraction, NonNegative, Positive, RecipeTable
 
 
 class ImageSet(RecipeTable):
@@ -27,6 +27,18 @@ class ImageSet(RecipeTable):
         Terms of use of the images.
     source : str, optional
         Origin of the images: an address or a citation.
+    exclude : tuple of str, default ()
+        Names of files in the folder that are not used, or patterns such as "plate3_*.tif"; each has to match a file.
+    share : float, default 1.0
+        Weight of the set, above 0: the fraction of the patches that are drawn from it, relative to the other sets. This
+        key and the following ones are for recipes with `Recipe.conditions` only.
+    sizes : tuple of float, optional
+        Sizes of the set in place of `Data.sizes`.
+    noisy : float, optional
+        Weight of sizes that are not clean, from 0 to 1, in place of `Conditions.noisy`.
+    colors : {"strongest", "separate"}, default "strongest"
+        Planes of an RGB image: "strongest" is the color with the largest standard deviation, for one dye that is shown
+        in a color; "separate" is a plane of each color, and one of the luminance.
 
     Examples
     --------
@@ -39,6 +51,11 @@ class ImageSet(RecipeTable):
     name: str | None = None
     license: str | None = None
     source: str | None = None
+    exclude: tuple[str, ...] = ()
+    share: Positive = 1.0
+    sizes: tuple[Annotated[float, Field(gt=0, le=1)], ...] | None = Field(default=None, min_length=1)
+    noisy: Fraction | None = None
+    colors: Literal["strongest", "separate"] = "strongest"
 
 
 class Data(RecipeTable):
@@ -64,6 +81,10 @@ class Data(RecipeTable):
         noise. Use it with adversarial losses on noisy images, where the discriminator would otherwise reward
         synthesized noise. Low-resolution images that are computed then have the noise of the degradation only; those of
         pairs keep theirs.
+    blur : float, default 0.0
+        Blur of the low-resolution images of pairs, as a standard deviation in their pixels, 0 or more, that is passed
+        to networks that take it as an input. It cannot be measured; 0 means no blur beyond that of the high-resolution
+        images.
 
     References
     ----------
@@ -77,3 +98,4 @@ class Data(RecipeTable):
     intensity: IntensitySpec = "auto"
     planes: int = Field(default=64, ge=1)
     denoise: Positive | None = None
+    blur: NonNegative = 0.0

@@ -129,4 +129,40 @@ class EquivarianceLoss(RecipeTable):
     blurred: NonNegative = 0.0
 
 
-Loss = Annotated[PixelLoss | PerceptualLoss | AdversarialLoss | EquivarianceLoss, Field(discriminator="kind")]
+class RelativeLoss(RecipeTable):
+    """Squared error of each patch, divided by that of bicubic interpolation on the same patch.
+
+    Patches with little noise then count as much as those with much noise, and a loss below 1 means less error than
+    bicubic interpolation. It is the mean over the patches of
+
+    ``error / (bicubic + (floor / 255)**2) + absolute error / variance + flat shift**2 / noise**2``
+
+    with the mean squared errors of the result and of bicubic interpolation, the variance of the low-resolution patch,
+    and, for the artificial patches of `Conditions.flats` only, the difference between the means of result and bicubic
+    interpolation and the standard deviation of the noise. The last quotient is limited to 1.
+
+    Parameters
+    ----------
+    kind : {"relative"}
+        Kind of the loss.
+    weight : float, default 1.0
+        Factor of the loss in the sum of the stage's losses, above 0.
+    floor : float, default 0.25
+        Error that is added to that of bicubic interpolation, in gray levels of 1/255 of the range from black to white,
+        above 0. It limits the weight of patches that bicubic interpolation reproduces.
+    absolute : float, default 0.0
+        Weight of the squared error of the patch at unit variance, 0 or more.
+    flat : float, default 0.0
+        Weight of the shift of the mean of artificial patches, 0 or more.
+    """
+
+    kind: Literal["relative"]
+    weight: Positive = 1.0
+    floor: Positive = 0.25
+    absolute: NonNegative = 0.0
+    flat: NonNegative = 0.0
+
+
+Loss = Annotated[
+    PixelLoss | PerceptualLoss | AdversarialLoss | EquivarianceLoss | RelativeLoss, Field(discriminator="kind")
+]

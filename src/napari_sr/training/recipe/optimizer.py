@@ -50,7 +50,7 @@ class Schedule(RecipeTable):
     Parameters
     ----------
     kind : {"constant", "cosine", "milestones"}, default "constant"
-        "cosine" falls to zero, once or in each of `cycles`; "milestones" multiplies the rate by `factor` at each of
+        "cosine" falls to `final`, once or in each of `cycles`; "milestones" multiplies the rate by `factor` at each of
         `milestones`.
     warm_up : int, default 0
         Number of steps, 0 or more, over which the learning rate first rises linearly, in each cycle.
@@ -62,6 +62,8 @@ class Schedule(RecipeTable):
         Steps, from 1, at which the learning rate changes.
     factor : float, default 0.5
         Factor of the learning rate at each milestone, above 0.
+    final : float, default 0.0
+        Learning rate at the end of "cosine" as a fraction of the highest one, at least 0 and below 1.
 
     References
     ----------
@@ -74,6 +76,7 @@ class Schedule(RecipeTable):
     cycle_rates: tuple[Positive, ...] = ()
     milestones: tuple[Annotated[int, Field(ge=1)], ...] = ()
     factor: Positive = 0.5
+    final: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -85,6 +88,8 @@ class Schedule(RecipeTable):
             raise ValueError(f"the kind {self.kind} has no cycles: leave them out, or choose the kind cosine")
         if self.milestones and self.kind != "milestones":
             raise ValueError(f"the kind {self.kind} has no milestones: leave them out, or choose the kind milestones")
+        if self.final and self.kind != "cosine":
+            raise ValueError(f"the kind {self.kind} has no final rate: leave final out, or choose the kind cosine")
         return self
 
 

@@ -14,9 +14,11 @@ from typing import Any, Literal, Self, get_args
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
+from napari_sr.conversion import shorten
 from napari_sr.errors import InputError
 from napari_sr.old_keys import renamed_recipe
-from napari_sr.training.recipe.data import Data
+from napari_sr.training.recipe.conditions import Conditions
+from napari_sr.training.recipe.data import Data, ImageSet
 from napari_sr.training.recipe.degradation import Degradation
 from napari_sr.training.recipe.stage import Network, PatchSettings, Stage, Validation
 from napari_sr.training.recipe.table import RecipeTable
@@ -51,7 +53,9 @@ class Recipe(RecipeTable):
     network : Network, optional
         A new network; by default the recipe fine-tunes a model.
     start : str, optional
-        Name or path of a model with whose weights the training starts, if no model is given to `Training`.
+        Name or path of a model with whose weights the training starts, if no model is given to `Training`. A new
+        RRDBNet can also start with a model of half its factor and otherwise equal settings; its second upsampling
+        convolution is then initialized as an identity.
     precision : {"auto", "float32", "bfloat16", "float16"}, default "auto"
         Number format of the networks; losses and means are computed in float32. "auto" is bfloat16 where the
         device computes fast in it, and float32 elsewhere and for SRCNN on a CPU.
@@ -59,6 +63,9 @@ class Recipe(RecipeTable):
         Training images.
     degradation : Degradation, default Degradation()
         The way from a high-resolution image to its low-resolution version.
+    conditions : Conditions, optional
+        Random conditions of each patch in place of a degradation, for a network with one channel that takes noise and
+        blur as inputs; by default none.
     patches : PatchSettings, default PatchSettings()
         Size and number of the patches of a step.
     stages : tuple of Stage
@@ -100,6 +107,7 @@ class Recipe(RecipeTable):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     data: Data = Data()
     degradation: Degradation = Degradation()
+    conditions: Conditions | None = None
     patches: PatchSettings = PatchSettings()
     stages: tuple[Stage, ...] = Field(min_length=1)
     validation: Validation = Validation()
@@ -115,6 +123,22 @@ class Recipe(RecipeTable):
             raise ValueError("a new network needs a family: add the key family")
         if not self.steps:
             raise ValueError("no stage has any steps: give at least one of them 1 step or more")
+        return self
+
+    @model_validator(mode="after")
+    def _conditions(self) -> Self:
+        sets = (*self.data.images, *self.validation.images)
+        if self.conditions is None:
+            key = next((key for entry in sets for key in _CONDITIONED if _is_set(entry, key)), None)
+            if key is not None:
+                raise ValueError(f"the key {key} of images is for recipes with conditions: leave it out")
+            return self
+        if self.degradation != Degradation():
+            raise ValueError("conditions are in place of a degradation: leave one of them out")
+        if self.data.denoise is not None:
+            raise ValueError("conditions have their own choice of clean images: leave denoise out")
+        if any(entry.low is not None for entry in sets):
+            raise ValueError("conditions are for high-resolution images alone: leave the key low of images out")
         return self
 
     @property
@@ -253,6 +277,8 @@ def load_recipe(recipe: Recipe | str | os.PathLike[str]) -> Recipe:
     """
     if isinstance(recipe, Recipe):
         return recipe
+    if not isinstance(recipe, str | os.PathLike):
+        raise InputError(f"{shorten(recipe)} is not a recipe: give a TOML file, or one of {', '.join(PRESETS)}.")
     if recipe in PRESETS:
         text = files("napari_sr.training.recipe").joinpath("presets", f"{recipe}.toml").read_text(encoding="utf-8")
         return Recipe.from_toml(text, f"The preset {recipe}")
@@ -264,6 +290,15 @@ def load_recipe(recipe: Recipe | str | os.PathLike[str]) -> Recipe:
     except UnicodeDecodeError as error:
         raise InputError(f"{path.name} is not a text file in UTF-8: give a recipe in TOML.") from error
     return Recipe.from_toml(text, path.name)
+
+
+#: Keys of an image set that need conditions.
+_CONDITIONED = ("share", "sizes", "noisy", "colors")
+
+
+def _is_set(entry: ImageSet, key: str) -> bool:
+    """Whether a key of an image set differs from its default."""
+    return bool(getattr(entry, key) != ImageSet.model_fields[key].default)
 
 
 def _explicit(part: RecipeTable) -> dict[str, Any]:
@@ -288,7 +323,7 @@ def _plain(value: Any) -> Any:
 
 
 #: Names that pydantic adds to the location of an error in a union; they are no keys of a file.
-_TAGS = {"l1", "mse", "charbonnier", "perceptual", "adversarial", "equivariance", "gaussian", "optics"}
+_TAGS = {"l1", "mse", "charbonnier", "perceptual", "adversarial", "equivariance", "relative", "gaussian", "optics"}
 
 
 def _first_fault(error: ValidationError) -> str:

@@ -59,7 +59,7 @@ class Stage(RecipeTable):
     steps : int
         Number of steps, 0 or more. A stage of 0 steps stores the weights at its start, such as those of `Recipe.start`,
         as one of the endpoints.
-    losses : tuple of PixelLoss, PerceptualLoss, AdversarialLoss or EquivarianceLoss
+    losses : tuple of PixelLoss, PerceptualLoss, AdversarialLoss, EquivarianceLoss or RelativeLoss
         Losses, at least one, of which at most one is adversarial; their weighted sum is minimized.
     optimizer : Optimizer, default Optimizer()
         Optimizer of the generator.
@@ -171,7 +171,8 @@ class Network(RecipeTable):
         Standard deviation, above 0, of the normal distribution from which the weights of the convolutions are drawn;
         their biases are then 0 (SRCNN: 0.001). By default the initialization of the network's class.
     start_as_interpolation : bool, default False
-        Initialize the network as an interpolation; for SRCNN and SRResNet.
+        Initialize the network as an interpolation; for SRCNN and SRResNet, and for RRDBNet with a `skip`. In networks
+        that add their output to an interpolation of the image, the weights of the last convolution are divided by 10.
     """
 
     name: str

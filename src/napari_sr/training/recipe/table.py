@@ -8,8 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 Spread = NonNegative | tuple[NonNegative, NonNegative]
 """A number, or the two ends of a range from which numbers are drawn uniformly."""
+PositiveSpread = Positive | tuple[Positive, Positive]
+"""A number above 0, or the two ends of a range."""
 
 
 #: Keys of which two numbers are not the ends of a range, so that the second may be smaller.

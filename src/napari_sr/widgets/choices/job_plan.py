@@ -48,6 +48,7 @@ class JobPlan:
         Returns
         -------
         Job
+            The model with the settings of the plan.
 
         Raises
         ------
@@ -98,6 +99,7 @@ def plan_from_scalars(values: Mapping[str, Scalar]) -> JobPlan:
     Returns
     -------
     JobPlan
+        The plan.
 
     Raises
     ------

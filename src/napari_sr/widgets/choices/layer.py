@@ -29,6 +29,7 @@ def is_preview(layer: Any) -> bool:
     Returns
     -------
     bool
+        True for a preview.
     """
     return PREVIEW_KEY in layer.metadata
 
@@ -44,6 +45,7 @@ def is_result(layer: Any) -> bool:
     Returns
     -------
     bool
+        True for a result.
     """
     return _RESULT_KEY in layer.metadata
 

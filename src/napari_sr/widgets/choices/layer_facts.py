@@ -85,6 +85,7 @@ class LayerFacts:
         Returns
         -------
         Axes
+            Axes of the layer's data.
 
         Raises
         ------
@@ -183,6 +184,7 @@ def known_axes(layer: Image, letters: str | None = None) -> Axes:
     Returns
     -------
     Axes
+        Axes of the layer's data.
 
     Raises
     ------
@@ -273,6 +275,7 @@ def format_size(layer: Image, shape: Sequence[int]) -> str:
     Returns
     -------
     str
+        Lengths of the axes.
     """
     lengths = shape[:-1] if layer.rgb else shape
     return " × ".join(str(length) for length in lengths) + (" color" if layer.rgb else "")
@@ -289,5 +292,6 @@ def format_dtype(layer: Image) -> str:
     Returns
     -------
     str
+        Such as "uint16".
     """
     return str(np.dtype(finest_level(layer).dtype))

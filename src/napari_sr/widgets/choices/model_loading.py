@@ -65,6 +65,7 @@ class ModelLoader:
         Returns
         -------
         Model
+            With the factor, the mixing and the interpolation of the request.
 
         Raises
         ------
@@ -91,6 +92,7 @@ class ModelLoader:
         Returns
         -------
         ModelOffer
+            The offer with its card.
 
         Raises
         ------

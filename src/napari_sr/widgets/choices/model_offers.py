@@ -121,6 +121,7 @@ def catalog_offers(family: str | None, entries: Iterable[ModelEntry] | None = No
     Returns
     -------
     list of ModelOffer
+        One for each model.
     """
     chosen = [_offer(entry) for entry in (list_models() if entries is None else entries) if _may_be(entry, family)]
     return sorted(chosen, key=lambda offer: not offer.usable)
@@ -154,6 +155,7 @@ def empty_family_remedy(family: str | None) -> str:
     Returns
     -------
     str
+        One sentence with the folder of models.
     """
     if family is None:
         return f"There is no model: choose “Open a file…”, or put a model file into {model_folder()}."

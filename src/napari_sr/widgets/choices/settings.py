@@ -273,6 +273,7 @@ class SettingsRows:
         Returns
         -------
         JobSettings
+            The settings.
 
         Raises
         ------

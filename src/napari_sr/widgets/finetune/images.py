@@ -157,6 +157,7 @@ class ImageTable(Container[Widget]):
         Returns
         -------
         ImageRow
+            The new row.
         """
         row = ImageRow(self._choices, self._on_change, self.remove_row)
         self._suggest(row)

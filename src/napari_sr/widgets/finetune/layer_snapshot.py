@@ -29,10 +29,26 @@ class ImageCopy:
 
     Parameters
     ----------
+    name : str
+        Name of the layer.
     letters : str
         A letter of the axes for each dimension of the array.
-    name, data, multiscale, rgb, ndim, scale, translate, rotate, shear, affine, units, contrast_limits
-        As of the layer, but `scale`, `translate` and `affine` in `units`.
+    data : array or list of array
+        The array of the layer; all levels of a multiscale layer, the finest first.
+    multiscale, rgb : bool
+        Whether there are several levels; whether the last axis holds colors.
+    ndim : int
+        Number of axes, without colors.
+    scale, translate : array of float, shape (ndim,)
+        Pixel size and position, in `units`.
+    rotate, shear : array of float
+        As of the layer.
+    affine : Affine
+        Affine transform of the layer, with its translation in `units`.
+    units : tuple of pint.Unit
+        Unit of each axis.
+    contrast_limits : (float, float)
+        Values that are shown black and white.
     """
 
     name: str
@@ -97,6 +113,7 @@ class ShapesCopy:
         Returns
         -------
         array of float, shape (ndim,)
+            The corner.
         """
         return np.asarray(point, float)
 
@@ -116,6 +133,7 @@ def copy_image(layer: Image, units: Units, letters: str | None = None) -> ImageC
     Returns
     -------
     ImageCopy
+        The copy.
 
     Raises
     ------
@@ -159,6 +177,7 @@ def copy_shapes(layer: Shapes, units: Units) -> ShapesCopy:
     Returns
     -------
     ShapesCopy
+        The copy.
     """
     ratios = _ratios(layer, units)
     corners = [

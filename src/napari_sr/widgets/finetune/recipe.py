@@ -60,6 +60,7 @@ class RecipeChoice:
         Returns
         -------
         Recipe
+            The recipe.
 
         Raises
         ------

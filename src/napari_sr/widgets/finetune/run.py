@@ -135,7 +135,7 @@ class EventQueue(QObject):
         super().__init__()
         self._listener = listener
         self._events: deque[Event] = deque()
-        self._lock, self._signalled = Lock(), False
+        self._lock, self._signaled = Lock(), False
         self._posted.connect(self.deliver)
 
     def post(self, event: Event) -> None:
@@ -148,14 +148,14 @@ class EventQueue(QObject):
         """
         with self._lock:
             self._events.append(event)
-            signalled, self._signalled = self._signalled, True
-        if not signalled:
+            signaled, self._signaled = self._signaled, True
+        if not signaled:
             self._posted.emit()
 
     def deliver(self) -> None:
         """Call the listener with all events so far; on the main thread."""
         with self._lock:
-            self._signalled = False
+            self._signaled = False
         while self._events:
             self._listener(self._events.popleft())
 

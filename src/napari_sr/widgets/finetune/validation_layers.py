@@ -175,6 +175,7 @@ def captioned(image: Floats, caption: str, white: float) -> Floats:
     Returns
     -------
     array of float32, shape (Y + 20, X) or (Y + 20, X, 3)
+        The image below its caption.
     """
     width = image.shape[1]
     strip = PIL.Image.new("L", (width, _STRIP))

@@ -45,7 +45,7 @@ class PreviewLayer:
         data : array
             The pixels.
         kwargs : dict
-            napari's arguments for an image layer: position and look.
+            Arguments of ``napari.layers.Image``: position and look.
         """
         metadata = {**kwargs["metadata"], PREVIEW_KEY: True}
         if self.layer is None:

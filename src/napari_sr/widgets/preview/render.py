@@ -34,7 +34,7 @@ class PreviewImage:
     data : array
         The result of the part.
     kwargs : dict
-        napari's arguments for an image layer: position and look.
+        Arguments of ``napari.layers.Image``: position and look.
     prepared : LayerInput
         The source.
     region : Region
@@ -117,6 +117,7 @@ def make_preview_image(
     Returns
     -------
     PreviewImage
+        The image.
 
     Raises
     ------

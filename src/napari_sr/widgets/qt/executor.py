@@ -75,7 +75,7 @@ class Run(Generic[T]):
         self._stop = threading.Event()
         self._ended = False
         self._thread_free: Callable[[], None] | None = None
-        self._must_pause: Callable[[], bool] = _never
+        self._must_pause: Callable[[], bool] = lambda: False
 
     def __str__(self) -> str:
         return self.name
@@ -95,6 +95,7 @@ class Run(Generic[T]):
         Returns
         -------
         bool
+            True after `cancel` or `abandon`.
         """
         return self._stop.is_set()
 
@@ -312,9 +313,9 @@ class ThreadExecutor:
             worker = _RunWorker(run)
         worker.reports.progressed.connect(run.report)
         worker.returned.connect(run.end_with_result)
-        worker.errored.connect(run.end_with_error)
+        worker.reports.failed.connect(run.end_with_error)
         worker.warned.connect(_log_warning)
-        # After a stop, neither `returned` nor `errored` is emitted. After these two, `end_cancelled` does nothing.
+        # After a stop, neither `returned` nor `failed` is emitted. After these two, `end_cancelled` does nothing.
         worker.finished.connect(run.end_cancelled)
         worker.finished.connect(run.thread_freed)
         if self._pool is None:
@@ -345,6 +346,7 @@ class _Reports(QObject):
     """Signals that superqt's workers do not have."""
 
     progressed = Signal(object, object)
+    failed = Signal(object)
     left_pool = Signal(object)
 
 
@@ -377,19 +379,19 @@ class _RunWorker(WorkerBase[Any]):
         try:
             return run.perform(self._report, lambda: self.abort_requested or run.cancel_requested())
         except Cancelled:
-            # With this, superqt emits `finished` alone.
-            self.quit()
-            return None
+            pass
+        except Exception as error:
+            # Not by `errored`: with PySide6, napari's own callback for that signal raises TypeError.
+            self.reports.failed.emit(error)
+        # After this, superqt emits `finished` alone.
+        self.quit()
+        return None
 
     def _report(self, done: int, total: int) -> None:
         now = time.monotonic()
         if done >= total or now - self._last_report >= _SECONDS_BETWEEN_REPORTS:
             self._last_report = now
             self.reports.progressed.emit(done, total)
-
-
-def _never() -> bool:
-    return False
 
 
 def _log_warning(arguments: tuple[Any, ...]) -> None:

@@ -172,6 +172,7 @@ def queues_on(executor: Executor) -> WorkQueues:
     Returns
     -------
     WorkQueues
+        The queues.
     """
     previews = WorkQueue(executor)
     return WorkQueues(

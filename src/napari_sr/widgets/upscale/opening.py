@@ -21,6 +21,7 @@ def open_panels(viewer: Viewer) -> list[UpscalePanel]:
     Returns
     -------
     list of UpscalePanel
+        The panels, in the order in which they were docked.
     """
     return [widget for widget in viewer.window.dock_widgets.values() if isinstance(widget, UpscalePanel)]
 
@@ -38,6 +39,7 @@ def show_panel(viewer: Viewer, family: str) -> UpscalePanel:
     Returns
     -------
     UpscalePanel
+        The panel.
     """
     panel = next((panel for panel in open_panels(viewer) if panel.family == family), None)
     if panel is None:

@@ -66,6 +66,7 @@ def format_summary(
     Returns
     -------
     str
+        One line.
     """
     part, region = parts[0], regions[0]
     taken = [stop - start for start, stop in region.ranges]

@@ -49,6 +49,7 @@ def shape_of(tensors: Mapping[str, Tensor], key: str, dimensions: int = 4) -> tu
     Returns
     -------
     tuple of int
+        The shape.
 
     Raises
     ------
@@ -78,6 +79,7 @@ def count(tensors: Mapping[str, Tensor], pattern: str, first: int = 0) -> int:
     Returns
     -------
     int
+        The number of numbers, which are consecutive.
 
     Raises
     ------
@@ -132,6 +134,7 @@ def agree_on_scale(requested: int | None, possible: Sequence[int], network: str)
     Returns
     -------
     int
+        The factor.
 
     Raises
     ------
@@ -161,6 +164,7 @@ def factor_of_shuffles(outputs: Sequence[int], features: int, network: str) -> i
     Returns
     -------
     int
+        The product of the factors of the steps.
 
     Raises
     ------

@@ -39,7 +39,7 @@ class UpsampleStep(Step):
         return start // factor - reach, -(-stop // factor) + reach
 
     def reach(self, there: int, rows: int) -> int:
-        """Rows whose kernel lies within the rows that are there."""
+        """Rows whose kernel covers only rows that are there."""
         if there == rows:
             return self.total(rows)
         return self.module.factor * max(0, there - self.module.reach)

@@ -62,7 +62,7 @@ class ConvolveStep(Step):
         return start - self.padding[0], stop - self.padding[0] + self.extent
 
     def reach(self, there: int, rows: int) -> int:
-        """Rows whose kernel lies within the rows that are there."""
+        """Rows whose kernel covers only rows that are there."""
         if there == rows:
             return self.total(rows)
         if self.module.padding_mode == "reflect" and there <= self.padding[0]:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass
-from math import ceil
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from napari_sr.errors import InputError
 from napari_sr.inference.channels import check_channels, network_for
 from napari_sr.networks.srcnn import SRCNN
-from napari_sr.networks.srresnet import SRResNet
 from napari_sr.training.data.plane_pairs import PatchColor
+from napari_sr.training.generator.patch_networks import Normalized, Unpadded, is_conditioned, patch_network
+from napari_sr.training.generator.starting_weights import load_start, new_network
 from napari_sr.training.recipe import PatchSettings, Recipe
-from napari_sr.zoo.architectures import build, build_empty, check_tensors
+from napari_sr.zoo.architectures import build_empty
 from napari_sr.zoo.card import Architecture, Card, Color
 from napari_sr.zoo.catalog import load_model
 from napari_sr.zoo.model import Model
@@ -25,52 +25,6 @@ from napari_sr.zoo.model import Model
 #: only.
 _SIZES = (48, 32, 24, 16, 12, 8)
 _LEAST_FOR_WORK = 16
-
-
-class Unpadded(nn.Module):
-    """SRCNN with unpadded convolutions, so that patches have no padded border in training.
-
-    Parameters
-    ----------
-    network : SRCNN
-        The network, whose weights are shared.
-
-    References
-    ----------
-    Dong et al., arXiv:1501.00092, section 4.1.
-    """
-
-    def __init__(self, network: SRCNN) -> None:
-        super().__init__()
-        self.network = network
-        self.scale = network.scale
-        self.in_channels, self.out_channels = network.in_channels, network.out_channels
-        self.alignment, self.receptive_radius = network.alignment, network.receptive_radius
-        self.reach = network.upsample.reach
-        self.radius = int(network.pad.padding[0])
-        #: Margin of a patch that the convolutions consume, in low-resolution pixels.
-        self.margin = ceil(self.radius / self.scale) + self.reach
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Upscale patches.
-
-        Parameters
-        ----------
-        x : Tensor, shape (N, C, n + 2 margin, n + 2 margin)
-            Low-resolution patches with their margins.
-
-        Returns
-        -------
-        Tensor, shape (N, C, scale n, scale n)
-            Results of the inner n x n pixels.
-        """
-        net = self.network
-        large = net.upsample.interpolate_padded(x)
-        cut = self.scale * (self.margin - self.reach) - self.radius
-        if cut:
-            large = large[..., cut:-cut, cut:-cut]
-        out: Tensor = net.conv3(net.relu(net.conv2(net.relu(net.conv1(large)))))
-        return out
 
 
 @dataclass(frozen=True)
@@ -97,9 +51,14 @@ class Generator:
         return 3 if self.color == "rgb" else 1
 
     @property
+    def conditioned(self) -> bool:
+        """Whether the network takes noise and blur as inputs."""
+        return is_conditioned(self.network)
+
+    @property
     def margin(self) -> int:
         """Margin that a patch needs, in low-resolution pixels."""
-        return Unpadded(self.network).margin if isinstance(self.network, SRCNN) else 0
+        return Unpadded(self.network).margin if isinstance(self.network, SRCNN) and not self.conditioned else 0
 
     def for_patches(self) -> nn.Module:
         """Return the network for patches in training.
@@ -107,10 +66,10 @@ class Generator:
         Returns
         -------
         nn.Module
-            A module for patches with black at 0 and white at 1, which shares the weights.
+            A module for the inputs of a batch, with black at 0 and white at 1, which shares the weights.
         """
-        network = Unpadded(self.network) if isinstance(self.network, SRCNN) else self.network
-        return self._wrapped(network)
+        network = patch_network(self.network)
+        return network if self.conditioned else self._wrapped(network)
 
     def for_images(self) -> tuple[nn.Module, nn.Module]:
         """Return a copy of the network for whole images in validation.
@@ -120,10 +79,11 @@ class Generator:
         network : nn.Module
             The copy, into which weights can be loaded.
         forward : nn.Module
-            A module for images with black at 0 and white at 1, which shares the weights of the copy.
+            A module for images with black at 0 and white at 1, which shares the weights of the copy. That of a
+            conditioned network is called with image, noise and blur.
         """
         copy = deepcopy(self.network).eval().requires_grad_(False)
-        return copy, self._wrapped(copy)
+        return copy, Normalized(copy) if self.conditioned else self._wrapped(copy)
 
     def _wrapped(self, network: nn.Module) -> nn.Module:
         return network_for(network, self.card, self.colors, luma=self.color == "luma")
@@ -167,20 +127,20 @@ def make_generator(recipe: Recipe, model: Model | None, rgb: bool) -> Generator:
         network, card = deepcopy(model.network).requires_grad_(True), model.card
     else:
         card = _new_card(recipe, rgb)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)
-            network = build(card.architecture)
-            if recipe.network.deviation is not None:
-                _init_normal(network, recipe.network.deviation)
-            if recipe.network.start_as_interpolation:
-                _init_as_interpolation(network, recipe.network.name)
+        network = new_network(recipe.network, card.architecture, recipe.seed)
         if model is not None:
-            try:
-                check_tensors(network, model.network.state_dict())
-            except Exception as error:
-                raise InputError(f"The training cannot start with the weights of {model.name}: {error}") from error
-            network.load_state_dict(model.network.state_dict())
+            load_start(network, card.architecture, model)
     check_channels(card)
+    if is_conditioned(network) and (card.channels != 1 or card.color != "gray"):
+        raise InputError(
+            f"{card.name} takes noise or blur as inputs, and is trained on gray planes only: choose one channel, and "
+            'the color "gray" in the recipe.'
+        )
+    if recipe.conditions is not None and not is_conditioned(network):
+        raise InputError(
+            f"The recipe {recipe.name} has conditions, and {card.name} takes neither noise nor blur as inputs: give "
+            "its network a noise_plane or a gate, or leave the conditions out."
+        )
     return Generator(network, card, _patch_color(card, rgb))
 
 
@@ -219,28 +179,6 @@ def _new_card(recipe: Recipe, rgb: bool) -> Card:
     )
 
 
-def _init_as_interpolation(network: nn.Module, name: str) -> None:
-    if not isinstance(network, SRCNN | SRResNet):
-        raise InputError(
-            f"{name} cannot start as an interpolation, only SRCNN and SRResNet can: "
-            "leave network.start_as_interpolation out of the recipe."
-        )
-    try:
-        network.init_as_interpolation()
-    except ValueError as error:
-        raise InputError(
-            f"{error} Change network.settings in the recipe, or leave network.start_as_interpolation out."
-        ) from error
-
-
-def _init_normal(network: nn.Module, deviation: float) -> None:
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.normal_(layer.weight, 0.0, deviation)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-
-
 def work_per_pixel(card: Card) -> float:
     """Count the multiplications of a forward pass, without computing it.
 
@@ -257,7 +195,11 @@ def work_per_pixel(card: Card) -> float:
     side = 16
     network = build_empty(card.architecture)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.zeros(1, card.channels, side, side, device="meta"))
+        image = torch.zeros(1, card.channels, side, side, device="meta")
+        if is_conditioned(network):
+            network(image, image[:, :1], torch.zeros(1, device="meta"))
+        else:
+            network(image)
     return float(counter.get_total_flops()) / 2 / side**2 / 1e9
 
 

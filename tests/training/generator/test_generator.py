@@ -6,7 +6,7 @@ import torch
 from napari_sr import InputError
 from napari_sr.networks import SRCNN, RRDBNet
 from napari_sr.training import load_recipe
-from napari_sr.training.loop.generator import Unpadded, make_generator, patch_sizes, work_per_pixel
+from napari_sr.training.generator.generator import Unpadded, make_generator, patch_sizes, work_per_pixel
 from napari_sr.training.recipe import Network, PatchSettings, Recipe
 from napari_sr.zoo import Architecture, Card
 
@@ -97,7 +97,8 @@ def test_the_papers_initial_weights_have_the_deviation_of_the_recipe():
 
 
 def test_a_network_that_cannot_start_as_an_interpolation_is_refused(tiny):
-    recipe = tiny.model_copy(update={"network": tiny.network.model_copy(update={"start_as_interpolation": True})})
+    without_skip = {"settings": {**tiny.network.settings, "skip": "none"}, "start_as_interpolation": True}
+    recipe = tiny.model_copy(update={"network": tiny.network.model_copy(update=without_skip)})
     with pytest.raises(InputError, match="RRDBNet cannot start as an interpolation"):
         make_generator(recipe, None, rgb=False)
 

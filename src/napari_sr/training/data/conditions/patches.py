@@ -1,0 +1,182 @@
+"""Patches under random conditions, which depend on the seed and the position in the training only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_sr.training.data.conditions.artificial import uniform_areas
+from napari_sr.training.data.conditions.camera import Observation, observe
+from napari_sr.training.data.conditions.truths import WHITE, Pool, Truth
+from napari_sr.training.data.noise_levels import NoiseLevel
+from napari_sr.training.data.patches import Batch, Patch, PatchOrientation, stacked
+from napari_sr.training.randomness import generator_at
+from napari_sr.training.recipe import Conditions
+from napari_sr.training.recipe.table import value_at
+
+Floats = npt.NDArray[np.float32]
+
+#: Largest factor by which an image is stretched.
+_LARGEST_STRETCH = 8.0
+
+
+class ConditionedPatches:
+    """Patches of the training images under random conditions.
+
+    Parameters
+    ----------
+    pools : sequence of Pool
+        The planes of each set of images.
+    conditions : Conditions
+        The distribution of the conditions.
+    scale : int
+        Factor of the network.
+    size : int
+        Side of a patch in low-resolution pixels.
+    seed : int
+        Seed of the recipe.
+    flips : bool, default True
+        Flip patches at random.
+    turns : bool, default True
+        Rotate patches at random by multiples of 90 degrees.
+
+    Attributes
+    ----------
+    margin : int
+        Margin of a patch that the network consumes: 0.
+    """
+
+    margin = 0
+
+    def __init__(
+        self,
+        pools: Sequence[Pool],
+        conditions: Conditions,
+        *,
+        scale: int,
+        size: int,
+        seed: int,
+        flips: bool = True,
+        turns: bool = True,
+    ) -> None:
+        self.pools, self.scale, self.size = list(pools), scale, size
+        self._conditions, self._seed, self._flips, self._turns = conditions, seed, flips, turns
+        self._halo = scale * ceil(conditions.halo / scale)
+        shares = np.array([pool.share for pool in self.pools])
+        self._shares = shares / shares.sum()
+        self._count = sum(
+            int(truth.corners(scale * size).sum()) for pool in self.pools for sizes in pool.planes for truth in sizes
+        )
+
+    def __len__(self) -> int:
+        return self._count
+
+    def patch(self, stage: int, step: int, number: int) -> Patch:
+        """Draw the patch of a position in the training.
+
+        Parameters
+        ----------
+        stage : int
+            Number of the stage, from 0.
+        step : int
+            Number of the step in the stage, from 0.
+        number : int
+            Number of the patch in the batch over all processes, from 0.
+
+        Returns
+        -------
+        Patch
+            The patch: (1, size, size) at low resolution, (1, scale size, scale size) at high resolution.
+        """
+        generator = generator_at(self._seed, "patch", stage, step, number)
+        if generator.random() < self._conditions.flats:
+            square = uniform_areas(generator, self.scale * self.size + 2 * self._halo)
+            return self._patch(self._observe(square, NoiseLevel(), generator, artificial=True), artificial=True)
+        pool = self.pools[int(generator.choice(len(self.pools), p=self._shares))]
+        empty = generator.random() < self._conditions.empty
+        truth, square = pool.draw(self.scale * self.size, self._halo, generator, empty=empty)
+        return self._patch(self._observe(*self._varied(truth, square, generator), generator))
+
+    def scene(self, pool: Pool, size: int, number: int) -> Patch:
+        """Draw a scene for validation, always the same one.
+
+        Parameters
+        ----------
+        pool : Pool
+            The planes to choose from.
+        size : int
+            Side of the scene in low-resolution pixels.
+        number : int
+            Number of the scene, from 0.
+
+        Returns
+        -------
+        Patch
+            The scene.
+        """
+        generator = generator_at(self._seed, "validation", number=number)
+        truth, square = pool.draw(self.scale * size, self._halo, generator)
+        return self._patch(self._observe(*self._varied(truth, square, generator), generator))
+
+    def batch(self, stage: int, step: int, numbers: Sequence[int]) -> Batch:
+        """Draw patches of a step.
+
+        Parameters
+        ----------
+        stage : int
+            Number of the stage, from 0.
+        step : int
+            Number of the step in the stage, from 0.
+        numbers : sequence of int
+            Numbers of the patches in the batch over all processes.
+
+        Returns
+        -------
+        Batch
+            The patches.
+        """
+        return stacked([self.patch(stage, step, number) for number in numbers])
+
+    @property
+    def blur_range(self) -> tuple[float, float]:
+        """Smallest and largest blur in low-resolution pixels, without the error of the width."""
+        blur = self._conditions.blur
+        if blur is None:
+            return 0.0, 0.0
+        ends = [value_at(blur.result, fraction) / self.scale for fraction in (0.0, 1.0)]
+        if blur.result_fraction < 1:
+            ends += [value_at(blur.source, fraction) for fraction in (0.0, 1.0)]
+        return 0.0 if blur.absent else min(ends), max(ends)
+
+    def _varied(self, truth: Truth, square: Floats, generator: np.random.Generator) -> tuple[Floats, NoiseLevel]:
+        """Stretch, invert and turn a truth at random; its noise changes with it."""
+        noise, low, high = truth.noise, truth.low, truth.high
+        if generator.random() < self._conditions.stretched:
+            factor = min(WHITE / (high - low), _LARGEST_STRETCH)
+            square = (square - np.float32(low)) * np.float32(factor)
+            noise = noise.scaled(factor, -factor * low)
+            low, high = 0.0, (high - low) * factor
+        flip = bool(generator.integers(2)) and self._flips
+        square = PatchOrientation(flip, int(generator.integers(4)) if self._turns else 0)(square)
+        if generator.random() < self._conditions.inverted:
+            square, noise = np.float32(low + high) - square, noise.scaled(-1.0, low + high)
+        return np.ascontiguousarray(square, np.float32), noise
+
+    def _observe(
+        self, square: Floats, noise: NoiseLevel, generator: np.random.Generator, *, artificial: bool = False
+    ) -> Observation:
+        return observe(
+            square, noise, self._conditions, generator, scale=self.scale, halo=self._halo, artificial=artificial
+        )
+
+    @staticmethod
+    def _patch(seen: Observation, *, artificial: bool = False) -> Patch:
+        """Convert gray levels to the range from black at 0 to white at 1."""
+        low, noise, truth = (
+            np.ascontiguousarray(part / np.float32(WHITE), np.float32)[None]
+            for part in (seen.low, seen.noise, seen.truth)
+        )
+        return Patch(low, truth, noise, seen.blur, artificial)

@@ -1,0 +1,276 @@
+"""Patches and validation scenes of a training under random conditions, made from its images."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_sr.errors import InputError
+from napari_sr.imaging.intensity import check_finite
+from napari_sr.training.data.blocks import LEAST_BLOCK, Block, choose_blocks
+from napari_sr.training.data.conditions.patches import ConditionedPatches
+from napari_sr.training.data.conditions.truths import Pool, Truth, TruthSizes, gray_planes, truth_sizes
+from napari_sr.training.data.degradation import shrink
+from napari_sr.training.data.fingerprint import add_array, array_hash, stable_repr
+from napari_sr.training.data.images import TrainingImage
+from napari_sr.training.data.plane_pairs import planes_of
+from napari_sr.training.data.training_set import Scene, TrainingSet
+from napari_sr.training.recipe import Conditions, ImageSet, Recipe
+from napari_sr.zoo.card import TrainingData
+
+#: Planes of an image, each at all of its sizes.
+_ImageTruths = list[TruthSizes]
+
+
+def make_conditioned_set(
+    images: Sequence[TrainingImage],
+    validation: Sequence[TrainingImage],
+    recipe: Recipe,
+    *,
+    scale: int,
+    sizes: Sequence[int],
+) -> TrainingSet:
+    """Prepare the images of a training under random conditions.
+
+    Parameters
+    ----------
+    images : sequence of TrainingImage
+        High-resolution images for training.
+    validation : sequence of TrainingImage
+        Images for validation; if there are none, blocks of `images` are kept for it.
+    recipe : Recipe
+        A recipe with conditions.
+    scale : int
+        Factor of the network.
+    sizes : sequence of int
+        Sides of a patch in low-resolution pixels, in order of preference; the first for which any image has room is
+        used.
+
+    Returns
+    -------
+    TrainingSet
+        Patches, validation scenes and their description.
+
+    Raises
+    ------
+    InputError
+        If an image is a pair or has regions, or no image has room for a patch.
+    """
+    conditions = recipe.conditions
+    assert conditions is not None
+    for image in (*images, *validation):
+        if image.low is not None or image.train_on is not None or image.validate_on is not None:
+            raise InputError(
+                f"{image.name}: a recipe with conditions takes whole high-resolution images, without partners and "
+                "regions: leave those out."
+            )
+    size, truths = _at_first_size(images, recipe, conditions, scale, sizes)
+    blocks = [] if validation else _blocks(truths, recipe, scale)
+    truths = [_without(blocks, number, planes, recipe, scale) for number, planes in enumerate(truths)]
+    patches = ConditionedPatches(
+        _pools(images, truths, size * scale),
+        conditions,
+        scale=scale,
+        size=size,
+        seed=recipe.seed,
+        flips=recipe.patches.flips,
+        turns=recipe.patches.turns,
+    )
+    if validation:
+        scenes = _whole_scenes(validation, patches, recipe, conditions, scale)
+    else:
+        scenes = _block_scenes(blocks, images, truths, patches, scale)
+    return TrainingSet(
+        patches=patches,
+        scenes=tuple(scenes),
+        degradation=recipe.degradation,
+        described=_described(images, recipe),
+        fingerprint=_fingerprint(patches, scenes),
+        warnings=(),
+        notes=(),
+    )
+
+
+def _at_first_size(
+    images: Sequence[TrainingImage], recipe: Recipe, conditions: Conditions, scale: int, sizes: Sequence[int]
+) -> tuple[int, list[_ImageTruths]]:
+    """Return the first side of a patch for which any image has room, and the planes of all images."""
+    for size in sizes:
+        truths = [_truths(image, recipe, conditions, size * scale) for image in images]
+        if any(truths):
+            return size, truths
+    raise InputError(
+        f"No image has a plane of {min(sizes) * scale} x {min(sizes) * scale} pixels that shows something: give larger "
+        "images, or choose smaller patches."
+    )
+
+
+def _truths(image: TrainingImage, recipe: Recipe, conditions: Conditions, least: int) -> _ImageTruths:
+    """Return the planes of an image at all sizes with sides of at least `least` pixels."""
+    entry = image.image_set or ImageSet(path="")
+    check_finite(image.high, image.axes)
+    truths = [
+        truth_sizes(
+            gray,
+            recipe.data.sizes if entry.sizes is None else entry.sizes,
+            least=least,
+            clean=conditions.clean,
+            noisy=conditions.noisy if entry.noisy is None else entry.noisy,
+        )
+        for plane in _planes(image, recipe)
+        for gray in gray_planes(plane, entry.colors)
+    ]
+    return [sizes for sizes in truths if sizes]
+
+
+def _planes(image: TrainingImage, recipe: Recipe) -> Iterator[npt.NDArray[np.generic]]:
+    for _, plane in planes_of(image.high, image.axes, recipe.data.planes):
+        yield plane
+
+
+def _pools(images: Sequence[TrainingImage], truths: Sequence[_ImageTruths], side: int) -> list[Pool]:
+    """Return the planes of each set of images, as far as they have room for a patch outside the blocks."""
+    groups: dict[str, list[int]] = {}
+    for number, image in enumerate(images):
+        groups.setdefault("" if image.image_set is None else stable_repr(image.image_set), []).append(number)
+    pools = []
+    for members in groups.values():
+        entry = images[members[0]].image_set
+        room = [
+            tuple(truth for truth in sizes if not truth.kept or truth.corners(side).any())
+            for number in members
+            for sizes in truths[number]
+        ]
+        if planes := tuple(sizes for sizes in room if sizes):
+            pools.append(Pool(1.0 if entry is None else entry.share, planes))
+    if not pools:
+        raise InputError("No patch is left beside the blocks for validation: give larger or more images.")
+    return pools
+
+
+# Validation
+
+
+def _blocks(truths: Sequence[_ImageTruths], recipe: Recipe, scale: int) -> list[Block]:
+    """Choose blocks of the middle plane of each image, at its largest size."""
+    numbers = [number for number, planes in enumerate(truths) if planes]
+    planes = [shrink(_middle(truths[number]).values, scale, "binning") for number in numbers]
+    blocks = choose_blocks(planes, [None] * len(planes), recipe.validation, recipe.patches.empty, recipe.seed)
+    return [replace(block, image=numbers[block.image]) for block in blocks]
+
+
+def _middle(planes: _ImageTruths) -> Truth:
+    return planes[len(planes) // 2][0]
+
+
+def _without(blocks: Sequence[Block], number: int, planes: _ImageTruths, recipe: Recipe, scale: int) -> _ImageTruths:
+    """Exclude the blocks of an image, with the gap around them, from all its planes at all sizes."""
+    own = [block for block in blocks if block.image == number]
+    if not own:
+        return planes
+    height, width = _middle(planes).values.shape
+    return [
+        tuple(
+            replace(
+                truth,
+                kept=tuple(
+                    (
+                        _scaled(block.rows, scale, recipe.validation.gap, truth.values.shape[0] / height),
+                        _scaled(block.columns, scale, recipe.validation.gap, truth.values.shape[1] / width),
+                    )
+                    for block in own
+                ),
+            )
+            for truth in sizes
+        )
+        for sizes in planes
+    ]
+
+
+def _scaled(part: slice, scale: int, gap: int, fraction: float) -> slice:
+    """Return a part of a low-resolution plane in pixels of the truth at a size, with a gap in pixels of that size."""
+    start, stop = int(scale * part.start * fraction), int(np.ceil(scale * part.stop * fraction))
+    return slice(start - scale * gap, stop + scale * gap)
+
+
+def _block_scenes(
+    blocks: Sequence[Block],
+    images: Sequence[TrainingImage],
+    truths: Sequence[_ImageTruths],
+    patches: ConditionedPatches,
+    scale: int,
+) -> list[Scene]:
+    """Return one scene for each block."""
+    scenes = []
+    for number, block in enumerate(blocks):
+        truth = _middle(truths[block.image])
+        rows, columns = (slice(scale * part.start, scale * part.stop) for part in (block.rows, block.columns))
+        side = min(rows.stop - rows.start, columns.stop - columns.start) // scale
+        part = replace(truth, values=truth.values[rows, columns], kept=())
+        scenes.append(_scene(images[block.image].name, patches, (part,), side, number))
+    return scenes
+
+
+def _whole_scenes(
+    validation: Sequence[TrainingImage],
+    patches: ConditionedPatches,
+    recipe: Recipe,
+    conditions: Conditions,
+    scale: int,
+) -> list[Scene]:
+    """Return scenes of validation images, of each plane in turn."""
+    planes = [
+        (image.name, sizes) for image in validation for sizes in _truths(image, recipe, conditions, scale * LEAST_BLOCK)
+    ]
+    if not planes:
+        raise InputError(f"No image for validation shows something on {scale * LEAST_BLOCK} pixels: give larger ones.")
+    scenes = []
+    for number in range(recipe.validation.most):
+        name, sizes = planes[number % len(planes)]
+        block = min(recipe.validation.block, *(min(truth.values.shape) // scale for truth in sizes))
+        scenes.append(_scene(name, patches, sizes, block, number))
+    return scenes
+
+
+def _scene(name: str, patches: ConditionedPatches, sizes: TruthSizes, side: int, number: int) -> Scene:
+    seen = patches.scene(Pool(1.0, (sizes,)), side, number)
+    return Scene(name, seen.low, seen.high, (-np.inf, np.inf), seen.noise, seen.blur or 0.0)
+
+
+# Description
+
+
+def _described(images: Sequence[TrainingImage], recipe: Recipe) -> tuple[TrainingData, ...]:
+    """Describe each set of images, with the hash of its pixels."""
+    groups: dict[str, list[TrainingImage]] = {}
+    for image in images:
+        groups.setdefault(image.group or image.name, []).append(image)
+    return tuple(
+        TrainingData(
+            name=name,
+            license=members[0].license,
+            sha256=array_hash(plane for image in members for plane in _planes(image, recipe)),
+            source=members[0].source,
+        )
+        for name, members in groups.items()
+    )
+
+
+def _fingerprint(patches: ConditionedPatches, scenes: Sequence[Scene]) -> str:
+    """Return a hash of everything in the images that the training depends on."""
+    digest = hashlib.sha256()
+    for pool in patches.pools:
+        digest.update(repr(pool.share).encode())
+        for truth in (truth for sizes in pool.planes for truth in sizes):
+            add_array(digest, truth.values)
+            digest.update(repr((truth.noise, truth.low, truth.high, truth.weight, truth.kept)).encode())
+    for scene in scenes:
+        for part in (scene.low, scene.high, scene.noise):
+            assert part is not None
+            add_array(digest, part)
+        digest.update(repr(scene.blur).encode())
+    return digest.hexdigest()
