@@ -8,7 +8,7 @@ from PIL import Image
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.files import read_image, write_image
-from napari_sr.imaging.pixel_size import METERS, unit_name
+from napari_sr.imaging.pixel_size import METERS, SECONDS, seconds_of, unit_name
 
 in_a_folder = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -322,3 +322,9 @@ def test_an_array_that_is_not_in_memory_is_computed(tmp_path):
 def test_every_unit_is_known_by_its_british_spelling_and_its_plural(name):
     assert unit_name(name.replace("meter", "metre")) == name
     assert unit_name(f"{name}s" if name not in ("inch", "foot") else {"inch": "inches", "foot": "feet"}[name]) == name
+
+
+@pytest.mark.parametrize("name", sorted(SECONDS))
+def test_every_unit_of_time_is_known_by_its_plural(name):
+    assert seconds_of(name) == seconds_of(f" {name.title()}s") == SECONDS[name]
+    assert seconds_of("fortnight") is None

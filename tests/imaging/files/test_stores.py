@@ -7,6 +7,7 @@ import pytest
 import zarr
 
 from napari_sr.errors import InputError
+from napari_sr.imaging.atomic import OLD, temporary_name
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.files import read_image
 
@@ -92,6 +93,12 @@ def test_a_result_of_ours_keeps_its_colors_whatever_their_order_on_disk(tmp_path
         np.testing.assert_array_equal(found.data[part], image[part])
     assert found.pixel_size == pytest.approx(dict.fromkeys(spatial, 0.5))
     assert found.channels == ()
+
+
+def test_a_store_whose_replacement_was_interrupted_is_restored(tmp_path):
+    store(tmp_path / "a.zarr", "0.5")
+    (tmp_path / "a.zarr").rename(temporary_name(tmp_path / "a.zarr", OLD))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.zarr").data[:], DATA)
 
 
 @pytest.mark.parametrize(

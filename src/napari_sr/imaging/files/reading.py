@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari_sr.errors import InputError
+from napari_sr.imaging.atomic import restore_interrupted
 from napari_sr.imaging.files.image_file import ImageFile
 from napari_sr.imaging.files.pictures import read_picture
 from napari_sr.imaging.files.stores import folder_error, is_store, read_store
@@ -61,6 +62,8 @@ def read_image(path: str | os.PathLike[str], *, series: int | str | None = None)
     ('ZYX', {'Z': 0.3, 'Y': 0.1, 'X': 0.1}, 'micrometer')
     """
     source = Path(path)
+    if source.suffix.lower() == ".zarr":
+        restore_interrupted(source)
     if source.is_dir():
         if not is_store(source):
             raise folder_error(source)
