@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,17 @@ from torch import Tensor
 from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex, WritableArray
 from napari_sr.imaging.intensity import IntensityMap
 from napari_sr.imaging.part import crop
+from napari_sr.inference.calibration import Calibration
 from napari_sr.inference.channels import network_for, separate_colors
 from napari_sr.inference.compute.device import describe_device
 from napari_sr.inference.compute.memory import free_memory
+from napari_sr.inference.compute.opacity import CutoutReader
 from napari_sr.inference.compute.plane import PlaneRunner
-from napari_sr.inference.opacity import CutoutReader
+from napari_sr.inference.conditions import conditioned
 from napari_sr.inference.region import Region, resize_opacity
 from napari_sr.inference.report import Report
 from napari_sr.inference.resampling import Resampling
+from napari_sr.networks.conditioning import NoiseLevels
 from napari_sr.progress import Cancel, Progress
 from napari_sr.settings import JobSettings
 from napari_sr.zoo.model import Model
@@ -41,8 +44,8 @@ class Work:
         The settings.
     region : Region
         The pixels that are read and computed.
-    maps : mapping of (int or None) to IntensityMap
-        Intensity maps of the whole image, by channel.
+    calibration : Calibration
+        Facts of the whole image.
     device : torch.device
         Device that computes.
     dtype : torch.dtype
@@ -68,18 +71,21 @@ class Work:
         model: Model,
         settings: JobSettings,
         region: Region,
-        maps: Mapping[int | None, IntensityMap],
+        calibration: Calibration,
         device: torch.device,
         dtype: torch.dtype,
         progress: Progress,
         cancel: Cancel,
     ) -> None:
-        self.model, self.settings, self.region, self.maps, self.progress = model, settings, region, maps, progress
+        self.model, self.settings, self.region, self.progress = model, settings, region, progress
+        self.calibration, self.maps = calibration, calibration.maps
         self.card, self.scale = model.card, model.scale
         self.device, self.dtype = device, dtype
         rgb = region.axes.rgb
         self.separate = rgb and separate_colors(self.card)
-        network = network_for(model.network, self.card, 3 if rgb and not self.separate else 1)
+        self.noise = NoiseLevels()
+        network = conditioned(model, settings, self.noise)
+        network = network_for(network, self.card, 3 if rgb and not self.separate else 1)
         self.runner = PlaneRunner(
             network,
             self.device,
@@ -186,6 +192,7 @@ class Work:
                 (place if resampling is None else resampling.add)(above, before, values)
 
         planes = len(batch) * (3 if self.separate else 1)
+        self._set_noise(batch)
         self.runner.run(source, planes, self.height, self.width, sink, progress)
         if resampling is not None:
             place(0, 0, resampling.result)
@@ -211,6 +218,14 @@ class Work:
             entry if isinstance(entry, slice) else entry + start
             for entry, (start, _) in zip(index, self.region.ranges, strict=True)
         )
+
+    def _set_noise(self, batch: list[PlaneIndex]) -> None:
+        """Set the noise of the planes of a batch, of each of their colors if those are separate planes."""
+        if self.calibration.noise:
+            channels = [self._channel(index) for index in batch]
+            levels = [self.calibration.noise_levels(channel, self.settings.denoise) for channel in channels]
+            constant, slope, floor = zip(*(level for plane in levels for level in plane), strict=True)
+            self.noise.set(constant, slope, floor)
 
     def _resize_opacities(self, image: ImageArray, out: WritableArray, batch: list[PlaneIndex]) -> None:
         """Resize the alpha channel of RGBA planes."""

@@ -25,12 +25,13 @@ from napari_sr.widgets.choices.view import visible_part
 from napari_sr.widgets.preview.comparison import Array, split
 from napari_sr.widgets.preview.controls import BLINK, SPLIT, PreviewControls
 from napari_sr.widgets.preview.layer import SHARED_LOOK, PreviewLayer
-from napari_sr.widgets.preview.render import Maps, PreviewImage, make_preview_image, needs_margin
+from napari_sr.widgets.preview.render import PreviewImage, make_preview_image, needs_margin
 from napari_sr.widgets.qt.executor import Run
 from napari_sr.widgets.qt.queues import WorkQueues
 from napari_sr.widgets.qt.rows import stop_timer
 
 if TYPE_CHECKING:
+    from napari_sr.inference import Calibration
     from napari_sr.zoo import Model
 
 DELAY_MS = 150
@@ -83,7 +84,7 @@ class Preview:
         self._run: Run[Any] | None = None
         self._key: object = None
         self._image: PreviewImage | None = None
-        self._maps: tuple[object, Maps] | None = None
+        self._calibration: tuple[object, Calibration] | None = None
         self._side = _SIDE
         self._cropped = False
         self._failed_key: object = None
@@ -126,7 +127,7 @@ class Preview:
         self._disconnect_source()
         self._stop()
         self._remove()
-        self._maps = self._failed_key = None
+        self._calibration = self._failed_key = None
         self._controls.show_message("")
 
     def changed(self, event: object = None) -> None:
@@ -186,16 +187,18 @@ class Preview:
         try:
             job = plan.job(model)
             limits = _contrast_limits(layer_part, plan)
-            maps_key = (id(layer), self._generation, axes, plan.settings.intensity, limits)
-            maps = self._maps[1] if self._maps is not None and self._maps[0] == maps_key else None
-            prepared = prepare_layer(job, layer, axes.letters, part, maps)
+            settings, conditioned = plan.settings, job.model.card.conditioning is not None
+            facts = (id(layer), self._generation, axes, settings.intensity, settings.noise, conditioned, limits)
+            known = self._calibration
+            calibration = known[1] if known is not None and known[0] == facts else None
+            prepared = prepare_layer(job, layer, axes.letters, part, calibration)
         except Exception as error:  # of any kind: the panel shows it and stays usable
             self._failed(error, key)
             return
         against, side = self._controls.counterpart, self._side
 
         def take(image: PreviewImage) -> None:
-            self._maps = maps_key, image.maps
+            self._calibration = facts, image.calibration
             self._key, self._image = key, image
             self._cropped = side in _lengths(part)
             self._complete(image)
@@ -327,7 +330,7 @@ class Preview:
                 getattr(layer.events, name).disconnect(self._look_changed)
 
     def _source_changed(self, event: object = None) -> None:
-        # The cached image and intensity maps are for the previous values and position.
+        # The cached image and calibration are for the previous values and position.
         self._generation += 1
         self.changed()
 

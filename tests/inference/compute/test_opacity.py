@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_sr.imaging.part import Part
 from napari_sr.inference import Job, upscale
-from napari_sr.inference.opacity import REACH, spread_colors
+from napari_sr.inference.compute.opacity import REACH, spread_colors
 from napari_sr.networks import SRCNN
 from napari_sr.settings import JobSettings, Overlap
 from tests.inference.compute.streaming.drawn import with_drawn_weights
@@ -96,7 +96,7 @@ def test_transparent_pixels_get_the_color_of_the_nearest_visible_ones() -> None:
 def test_blocks_equal_the_whole_and_transparent_planes_are_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     image = disc(150, 70)
     whole = spread_colors(image)
-    monkeypatch.setattr("napari_sr.inference.opacity._BLOCK", 1)
+    monkeypatch.setattr("napari_sr.inference.compute.opacity._BLOCK", 1)
     assert np.array_equal(spread_colors(image), whole)
     empty = np.zeros((5, 6, 4), np.uint8)
     assert np.array_equal(spread_colors(empty), empty[..., :3])
