@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from napari_sr.cli.signals import signals
 from napari_sr.errors import InputError
+from napari_sr.imaging.atomic import clear_abandoned, scratch_folder
 from napari_sr.progress import Progress
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _OF_STORES = ("zarr.json", ".zarray", ".zgroup")
 
 
 def check_place(source: Path, out: Path, overwrite: bool) -> None:
-    """Check that the output can be written, before the computation.
+    """Check that the output can be written, before the computation, and delete what killed runs have left beside it.
 
     Parameters
     ----------
@@ -33,19 +34,25 @@ def check_place(source: Path, out: Path, overwrite: bool) -> None:
     Raises
     ------
     InputError
-        If the output is the input itself, a folder, or in a missing folder, or exists and may not be replaced.
+        If the output is the input itself, a folder, or in a missing folder, or exists and may not be replaced; or if
+        the input is a folder of images.
     """
+    if source.is_dir() and not _has_store(source):
+        from napari_sr.imaging.files.stores import folder_error
+
+        raise folder_error(source)
     if out.exists() and source.exists() and out.samefile(source):
         raise InputError(f"{out} is the input itself: give another name.")
     # A store that is replaced is deleted with all files in it.
     if out.resolve() in source.resolve().parents or (out.is_dir() and not _is_store(out)):
         raise InputError(f"{out} is a folder: give the name of a file in it.")
-    if out.exists() and _is_store(out) and not any((out / name).is_file() for name in _OF_STORES):
+    if out.exists() and _is_store(out) and not _has_store(out):
         raise InputError(f"{out} exists and is not a Zarr store: give another name.")
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists already: give another name, or --overwrite.")
     if not out.parent.is_dir():
         raise InputError(f"There is no folder {out.parent} to write {out.name} in: create it first.")
+    clear_abandoned(out.resolve().parent)
 
 
 def check_format(out: Path, image: ImageFile, axes: Axes) -> None:
@@ -72,8 +79,8 @@ def check_format(out: Path, image: ImageFile, axes: Axes) -> None:
     if _is_store(out):
         return
     shape = tuple(1 if letter in "YX" else n for letter, n in zip(axes.letters, axes.shape, strict=True))
-    with TemporaryDirectory() as folder:
-        write_image(Path(folder) / out.name, np.zeros(shape, image.data.dtype), axes.letters)
+    with scratch_folder() as folder:
+        write_image(folder / out.name, np.zeros(shape, image.data.dtype), axes.letters)
 
 
 def estimate_text(job: Job, image: ImageFile, axes: Axes) -> str:
@@ -147,6 +154,7 @@ def upscale_to(out: Path, job: Job, image: ImageFile, axes: Axes, progress: Prog
     region = job.region(axes, pixel_size=image.pixel_size, unit=image.unit)
     factors = dict(zip("YX", (region.rows.factor, region.columns.factor), strict=True))
     result = _run(job, image, axes, None, progress)
+    signals.check()
     write_image(out, result.data, axes.letters, metadata=image.resampled(factors).of_axes(axes.letters))
     return result.report
 
@@ -155,6 +163,11 @@ def _is_store(out: Path) -> bool:
     return out.suffix.lower() == ".zarr"
 
 
+def _has_store(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in _OF_STORES)
+
+
 def _run(job: Job, image: ImageFile, axes: Axes, out: Path | None, progress: Progress) -> Result:
-    # check_place has checked that OUT may be replaced.
-    return job.run(image, axes, out=out, overwrite=True, progress=progress)
+    with signals.deferred():
+        # check_place has checked that OUT may be replaced.
+        return job.run(image, axes, out=out, overwrite=True, progress=progress, cancel=signals.cancel)

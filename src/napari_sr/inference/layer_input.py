@@ -181,7 +181,8 @@ def result_name(job: Job) -> str:
     size = f"x{model.scale}" if target is None else str(parse_target(target))
     images = " of images" if model.mixing == "images" else ""
     mixed = f" a={model.alpha:.2f}{images}" if model.card.endpoints else ""
-    return f"{model.card.family.upper()} {size}{mixed}"
+    family = model.name if model.card.family == "classic" else model.card.family.upper()
+    return f"{family} {size}{mixed}"
 
 
 def _source(layer: Any) -> LayerSource:

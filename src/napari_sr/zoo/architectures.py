@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from napari_sr.errors import CheckpointError
-from napari_sr.networks import SRCNN, MSRResNet, RRDBNet, SqueezeNetFeatures, SRResNet, SRVGGNetCompact
+from napari_sr.networks import SRCNN, Interpolation, MSRResNet, RRDBNet, SqueezeNetFeatures, SRResNet, SRVGGNetCompact
 from napari_sr.zoo.card import Architecture
 
 #: Networks for the `architecture` of a card, by class name.
 NETWORKS: dict[str, type[nn.Module]] = {
-    network.__name__: network for network in (SRCNN, SRResNet, MSRResNet, RRDBNet, SRVGGNetCompact, SqueezeNetFeatures)
+    network.__name__: network
+    for network in (SRCNN, SRResNet, MSRResNet, RRDBNet, SRVGGNetCompact, SqueezeNetFeatures, Interpolation)
 }
 
 
