@@ -112,6 +112,20 @@ def test_the_card_has_the_conditions_and_the_recipe(conditioned):
     assert sr.zoo.Card.from_json(card.to_json()) == card
 
 
+def test_images_are_upscaled_with_their_noise_and_a_blur(conditioned):
+    from napari_sr.evaluation import bicubic, psnr
+    from napari_sr.training import Degradation, Noise, degrade
+    from napari_sr.training.recipe import GaussianBlur
+
+    truth = texture(9, 256)
+    degradation = Degradation(blur=GaussianBlur(sigma=1.2), shrink="binning", noise=Noise(gain=1.0, read=4.0))
+    low = degrade(truth, 2, degradation)
+    results = [sr.upscale(low, conditioned[0].model, noise="auto", blur=blur) for blur in (0.0, 0.6)]
+    figures = [psnr(result, truth, data_range=255) for result in (bicubic(low, 2), *results)]
+    assert figures[1] > figures[0] + 0.5
+    assert figures[2] > figures[1]
+
+
 @pytest.mark.parametrize("at", [2, 3])
 def test_stopped_and_resumed_it_ends_with_the_bits_of_an_uninterrupted_run(tmp_path, at):
     def stop(event, training):

@@ -18,10 +18,10 @@ from napari_sr.conversion import shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.axes import Axes, ImageArray, WritableArray
-from napari_sr.imaging.intensity import check_finite
-from napari_sr.imaging.part import Part, crop
+from napari_sr.imaging.missing import FilledImage, MarkedResult
+from napari_sr.imaging.part import Part
 from napari_sr.imaging.target_size import parse_target
-from napari_sr.inference.calibration import Calibration, calibrate
+from napari_sr.inference.calibration import Calibration, calibrate, check_region, fill_limit
 from napari_sr.inference.channels import check_channels
 from napari_sr.inference.compute.device import choose_device, choose_precision
 from napari_sr.inference.compute.memory import budget
@@ -177,7 +177,8 @@ class Job:
         Parameters
         ----------
         image : array
-            The whole image. Its values are read for percentiles and for the noise only.
+            The whole image. Its values are read for percentiles, for RGB other than uint8 and for the noise; with other
+            intensities but a pair of values, block by block until two different ones are found.
         axes : Axes
             Axes of the image.
         contrast_limits : (float, float), optional
@@ -188,7 +189,7 @@ class Job:
         Returns
         -------
         Calibration
-            Intensity maps and noise of the image.
+            Intensity maps, extremes and noise of the image.
 
         Raises
         ------
@@ -326,26 +327,22 @@ class Job:
         Cancelled
             If `cancel` returned True.
         """
-        self._check_values(image, region)
-        if calibration is None:
-            calibration = self.calibrate(image, region.axes, contrast_limits, cancel=cancel)
-        device, dtype = self.where(image.dtype)
         cancel = cancel or (lambda: False)
         progress = progress or (lambda done, total: None)
-        with destination(out, region.result_axes, image.dtype, place, overwrite=overwrite, cancel=cancel) as target:
-            work = Work(self.model, self.settings, region, calibration, device, dtype, progress, cancel)
-            seconds = work.run(image, target.array)
-            report = work.report(seconds, prod(region.shape))
-        return Result(target.array, report, target.levels)
-
-    def _check_values(self, image: ImageArray, region: Region) -> None:
-        """Reject NaN and infinities among the pixels that are read."""
-        if np.dtype(image.dtype).kind != "f":
-            return
-        if region.whole:
-            check_finite(image, region.axes)
-            return
+        if calibration is None:
+            calibration = self.calibrate(image, region.axes, contrast_limits, cancel=cancel)
         # The interpolation of colors has a radius of two pixels, which may be more than that of the network.
-        ranges = region.read(max(2, self.model.receptive_radius), 1)
-        shape = tuple(stop - start for start, stop in ranges)
-        check_finite(crop(image, ranges), Axes(region.axes.letters, shape))
+        radius = max(2, self.model.receptive_radius)
+        values = check_region(calibration, self.settings, image, region, radius, cancel=cancel)
+        device, dtype = self.where(image.dtype)
+        source = image
+        with destination(out, region.result_axes, image.dtype, place, overwrite=overwrite, cancel=cancel) as target:
+            result: WritableArray = target.array
+            if values.missing:
+                black = {channel: intensity.low for channel, intensity in calibration.maps.items()}
+                source = FilledImage(image, region.axes, black, fill_limit(self.settings))
+                result = MarkedResult(result, source, region.axes, region.nearest)
+            work = Work(self.model, self.settings, region, calibration, values, device, dtype, progress, cancel)
+            seconds = work.run(source, result)
+            report = work.report(seconds, prod(region.shape), image.dtype)
+        return Result(target.array, report, target.levels)

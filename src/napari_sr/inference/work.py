@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex, WritableArray
-from napari_sr.imaging.intensity import IntensityMap
+from napari_sr.imaging.intensity import IntensityMap, own_range
 from napari_sr.imaging.part import crop
-from napari_sr.inference.calibration import Calibration
-from napari_sr.inference.channels import network_for, separate_colors
+from napari_sr.inference.calibration import Calibration, RegionValues
+from napari_sr.inference.channels import CarryAdapter, network_for, separate_colors
 from napari_sr.inference.compute.device import describe_device
 from napari_sr.inference.compute.memory import free_memory
 from napari_sr.inference.compute.opacity import CutoutReader
@@ -46,6 +47,8 @@ class Work:
         The pixels that are read and computed.
     calibration : Calibration
         Facts of the whole image.
+    values : RegionValues
+        Facts of the pixels that are read.
     device : torch.device
         Device that computes.
     dtype : torch.dtype
@@ -72,13 +75,14 @@ class Work:
         settings: JobSettings,
         region: Region,
         calibration: Calibration,
+        values: RegionValues,
         device: torch.device,
         dtype: torch.dtype,
         progress: Progress,
         cancel: Cancel,
     ) -> None:
         self.model, self.settings, self.region, self.progress = model, settings, region, progress
-        self.calibration, self.maps = calibration, calibration.maps
+        self.calibration, self.maps, self.values = calibration, calibration.maps, values
         self.card, self.scale = model.card, model.scale
         self.device, self.dtype = device, dtype
         rgb = region.axes.rgb
@@ -86,6 +90,8 @@ class Work:
         self.noise = NoiseLevels()
         network = conditioned(model, settings, self.noise)
         network = network_for(network, self.card, 3 if rgb and not self.separate else 1)
+        if values.carried:
+            network = CarryAdapter(network)
         self.runner = PlaneRunner(
             network,
             self.device,
@@ -118,16 +124,19 @@ class Work:
         Raises
         ------
         InputError
-            If the device has too little memory, or resized planes do not fit into memory.
+            If the device has too little memory, resized planes do not fit into memory, or the network computes values
+            that are not finite.
         Cancelled
             If `cancel` returned True.
         """
         started = time.perf_counter()
         read = crop(image, self.ranges)
-        indices = list(self.axes.plane_indices())
+        indices = self._write_constants(image, out)
         unit = max(self.height, self.width)
         done = 0
-        self.progress(0, unit * len(indices))
+        self.progress(0, unit * max(1, len(indices)))
+        if not indices:
+            self.progress(unit, unit)
         while done < len(indices):
             # The first plane alone, so that a part of the result is there soon.
             batch = indices[done : done + (1 if done == 0 else self._batch_size())]
@@ -140,6 +149,38 @@ class Work:
                 self._resize_opacities(image, out, batch)
             done += len(batch)
         return time.perf_counter() - started
+
+    def _write_constants(self, image: ImageArray, out: WritableArray) -> list[PlaneIndex]:
+        """Write the planes of channels with a single value, and return the others."""
+        rows, columns = (
+            stop - start for start, stop in (self.region.rows.result_range, self.region.columns.result_range)
+        )
+        others = []
+        for index in self.axes.plane_indices():
+            value = self.calibration.constants.get(self._channel(index))
+            if value is None:
+                others.append(index)
+                continue
+            pixel = np.array(value if self.axes.rgb else value[0], image.dtype)
+            plane = np.broadcast_to(pixel, (rows, columns, *pixel.shape))
+            self.axes.place(out, self.axes.part(index, slice(None), slice(None), slice(0, 3)), plane)
+            if self.axes.rgba:
+                self._resize_opacities(image, out, [index])
+        return others
+
+    def _check_finite(self, values: NDArray[np.float32]) -> None:
+        """Reject values that the network has computed and that are not finite."""
+        if not np.isfinite(values).all():
+            count = int(np.count_nonzero(~np.isfinite(values)))
+            again = "" if self.dtype == torch.float32 else " and again in float32"
+            raise InputError(
+                f"The model {self.model.name} computed {count} NaN or infinite values in {self._precision}{again}: "
+                "choose another model, or give the intensity as two values that include those of the image."
+            )
+
+    @property
+    def _precision(self) -> str:
+        return str(self.dtype).removeprefix("torch.")
 
     def _batch_size(self) -> int:
         """Number of planes of a batch: several small ones, or a single one that is large enough for the device."""
@@ -182,6 +223,7 @@ class Work:
 
         def sink(top: int, left: int, part: Tensor) -> None:
             values = part.numpy()
+            self._check_finite(values)
             if self.separate:
                 values = values.reshape(len(batch), 3, *values.shape[2:])
             # Without the margin around the part.
@@ -244,9 +286,9 @@ class Work:
     def _used_maps(self) -> dict[int | None, IntensityMap]:
         """Intensity maps of the channels of the part."""
         channels = dict.fromkeys(self._channel(index) for index in self.axes.plane_indices())
-        return {channel: self.maps[channel] for channel in channels}
+        return {channel: self.maps[channel] for channel in channels if channel in self.maps}
 
-    def report(self, seconds: float, size: int) -> Report:
+    def report(self, seconds: float, size: int, dtype: np.dtype[Any]) -> Report:
         """Return the report of the run.
 
         Parameters
@@ -255,12 +297,15 @@ class Work:
             Duration, in seconds.
         size : int
             Number of values of the result.
+        dtype : dtype
+            Data type of the image.
 
         Returns
         -------
         Report
             The report.
         """
+        maps, own = self._used_maps(), own_range(np.dtype(dtype), rgb=self.axes.rgb)
         return Report(
             model=self.model.name,
             alpha=self.model.alpha,
@@ -269,10 +314,11 @@ class Work:
             factors=(self.region.rows.factor, self.region.columns.factor),
             part=None if self.region.whole else dict(zip(self.axes.letters, self.region.ranges, strict=True)),
             device=describe_device(self.device),
-            precision=str(self.dtype).removeprefix("torch."),
+            precision=self._precision,
             tiling=self.runner.tiling,
             not_exact_because=self.runner.not_exact_because,
-            intensity={"" if c is None else str(c): (m.low, m.high) for c, m in self._used_maps().items()},
+            intensity={"" if c is None else str(c): (m.low, m.high) for c, m in maps.items()},
+            own_range=all((m.low, m.high) == own for m in maps.values()),
             planes=self.axes.plane_count,
             strips=self.runner.strips,
             peak_memory=self.runner.peak,
@@ -281,6 +327,7 @@ class Work:
             recomputed=self.runner.recomputed,
             seconds=seconds,
             pixels_per_second=size / max(seconds, 1e-9),
+            warnings=self.values.warnings,
         )
 
 

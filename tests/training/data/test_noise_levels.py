@@ -62,13 +62,22 @@ def test_blur_and_binning_pass_on_the_stated_fraction_of_white_noise(sigma, scal
     assert passed_on(sigma, scale) == pytest.approx(low.var(), rel=0.06)
 
 
+def waves(side):
+    rows, columns = np.mgrid[:side, :side]
+    return (120 + 60 * np.sin(rows / 17) * np.cos(columns / 23)).astype(np.float32)
+
+
+def noisy(plane, deviation, seed=0):
+    return plane + deviation * np.random.default_rng(seed).standard_normal(plane.shape).astype(np.float32)
+
+
 def test_noise_is_measured_in_images_and_nothing_in_images_that_do_not_show_it():
-    rows = np.linspace(20, 200, 256)[:, None] * np.ones(256)
-    noisy = np.rint(rows + 4 * np.random.default_rng(0).standard_normal(rows.shape)).astype(np.uint8)
-    assert float(measured_noise(noisy).variance(100.0)) == pytest.approx(16, rel=0.15)
-    uniform = measured_noise(np.full((64, 64), 9, np.uint8))
+    planes = [np.rint(noisy(waves(256), 4, seed)).astype(np.uint8) for seed in range(2)]
+    assert float(measured_noise(planes[:1]).variance(100.0)) == pytest.approx(16, rel=0.15)
+    assert float(measured_noise(planes).variance(100.0)) == pytest.approx(16, rel=0.15)
+    uniform = measured_noise([np.full((64, 64), 9, np.uint8)])
     assert float(uniform.variance(9.0)) <= ROUNDING
-    assert float(measured_noise(np.zeros((8, 8), np.float32)).variance(0.0)) == 0
+    assert float(measured_noise([np.zeros((8, 8), np.float32)]).variance(0.0)) == 0
 
 
 def pairs_of(images, degradation=None, **data):
@@ -91,15 +100,29 @@ def test_the_noise_plane_of_a_degraded_image_is_that_of_its_degradation(textured
     assert float(np.mean(noise**2)) == pytest.approx(float(np.mean((low[0] - clean) ** 2)), rel=0.15)
 
 
-def test_the_noise_plane_of_a_pair_is_measured_in_the_low_resolution_image(textured):
-    from napari_sr.imaging.resize import resize
+def test_the_noise_plane_of_a_pair_is_measured_in_the_low_resolution_image():
+    high, low = waves(384), waves(384).reshape(192, 2, 192, 2).mean((1, 3))
+    (pair,) = pairs_of((noisy(low, 6), high), blur=0.7)
+    assert (pair.blurs, pair.degradation) == ((0.7,), None)
+    assert float(pair.noises[0].variance(120.0)) == pytest.approx(36, rel=0.15)
+    (clean,) = pairs_of((low, high))
+    assert clean.blurs == (0.0,)
+    assert float(clean.noises[0].variance(120.0)) < 0.5
 
-    high = textured(320, 320).astype(np.float32)
-    low = resize(high, (160, 160))
-    noisy = (low + 6 * np.random.default_rng(0).standard_normal(low.shape)).astype(np.float32)
-    pair, clean = pairs_of((noisy, high), blur=0.7) + pairs_of((low, high))
-    assert (pair.blurs, clean.blurs) == ((0.7,), (0.0,))
-    middle = float(low.mean())
-    added = float(pair.noises[0].variance(middle)) - float(clean.noises[0].variance(middle))
-    assert added == pytest.approx(36, rel=0.25)
-    assert not pairs_of((low, high))[0].degradation
+
+def test_the_noise_is_measured_once_for_each_channel_color_and_size():
+    stack = np.stack([[noisy(waves(128), deviation, 10 * z + c) for c, deviation in enumerate((3, 9))] for z in (0, 1)])
+    images = training_images([stack], 2, axes="ZCYX")
+    pairs, _ = make_plane_pairs(images, 2, Data(sizes=(1.0, 0.5)), Degradation(), "gray", conditioned=True)
+    levels = {(pair.channel, pair.size): pair.noises[0] for pair in pairs}
+    assert len(pairs) == 8
+    assert all(pair.noises[0] == levels[pair.channel, pair.size] for pair in pairs)
+    # Bicubic reduction passes on about as much of the variance as the mean over 2 x 2 pixels.
+    deviations = [float(np.sqrt(levels[channel, 1.0].variance(120.0))) for channel in (0, 1)]
+    assert deviations == pytest.approx([1.5, 4.5], rel=0.15)
+    rgb = np.stack([noisy(waves(128), deviation, c) for c, deviation in enumerate((3, 6, 12))], axis=-1)
+    pairs, _ = make_plane_pairs(
+        training_images([np.clip(rgb, 0, 255).astype(np.uint8)], 2), 2, Data(), Degradation(), "gray", conditioned=True
+    )
+    deviations = [float(np.sqrt(pair.noises[0].variance(120.0))) for pair in pairs]
+    assert deviations == pytest.approx([1.5, 3, 6], rel=0.2)

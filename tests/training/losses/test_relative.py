@@ -82,7 +82,7 @@ def test_only_artificial_patches_have_a_penalty_on_the_shift():
 
 
 def test_the_margin_that_a_network_consumes_is_not_compared():
-    low, truth, interpolated = images(1)
+    low, truth, _ = images(1)
     wide = torch.nn.functional.pad(low, (2,) * 4, mode="replicate")
     inner = Upsample(2, "bicubic")(wide)[..., 4:-4, 4:-4]
     value = losses_of(Batch(wide, truth), inner, floor=1e-4)

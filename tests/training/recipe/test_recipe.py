@@ -121,7 +121,8 @@ def test_two_losses_of_one_kind_have_two_names():
 
 def test_conditions_are_read_again_from_their_toml():
     recipe = Recipe.from_toml(
-        f"{CONDITIONS}smooth = {{ fraction = 0.1, sigma = [0.5, 2.5] }}\nblur = {{ result = [0.3, 1.8], absent = 0.3 }}\n"
+        f"{CONDITIONS}smooth = {{ fraction = 0.1, sigma = [0.5, 2.5] }}\n"
+        "blur = { result = [0.3, 1.8], absent = 0.3 }\n"
         '[data]\nimages = [{ path = "a", share = 0.3, sizes = [1.0, 0.5], noisy = 0.4, colors = "separate", '
         'exclude = ["x*.png"] }]'
     )

@@ -244,8 +244,8 @@ def _distant(parts: list[Window], scale: Scale) -> Line | None:
 def _less(first: Line, second: Line) -> bool:
     """Whether one variance is surely lower than another."""
     middle = (second.darkest + second.brightest) / 2
-    (variance, error), (larger, doubt) = first.at(middle), second.at(middle)
-    return larger - variance > max(_SURELY * float(np.hypot(error, doubt)), _MUCH * larger)
+    (variance, error), (larger, larger_error) = first.at(middle), second.at(middle)
+    return larger - variance > max(_SURELY * float(np.hypot(error, larger_error)), _MUCH * larger)
 
 
 def _offsets(parts: list[Window], scale: Scale, axis: int, line: Line) -> float:

@@ -64,6 +64,8 @@ class Preview:
         The comparison, and the place for messages.
     notify : callable
         Called with an exception: shows it as a notification and returns its sentence.
+    on_calibrated : callable, optional
+        Called with the `Calibration` of the layer for each image.
     """
 
     def __init__(
@@ -74,9 +76,10 @@ class Preview:
         queues: WorkQueues,
         controls: PreviewControls,
         notify: Callable[[Exception], str],
+        on_calibrated: Callable[[Calibration], None] = lambda calibration: None,
     ) -> None:
         self._viewer, self._request, self._loader, self._queue = viewer, request, loader, queues.previews
-        self._controls, self._notify = controls, notify
+        self._controls, self._notify, self._on_calibrated = controls, notify, on_calibrated
         self.on = False
         """Whether the preview is switched on."""
         self._shown = PreviewLayer(viewer)
@@ -199,6 +202,7 @@ class Preview:
 
         def take(image: PreviewImage) -> None:
             self._calibration = facts, image.calibration
+            self._on_calibrated(image.calibration)
             self._key, self._image = key, image
             self._cropped = side in _lengths(part)
             self._complete(image)
@@ -289,11 +293,12 @@ class Preview:
         if self._cropped:
             size += " in the middle of the view"
         other = self._controls.counterpart_text
+        sentence = f"Preview of {size}, in {self._seconds:.1f} s."
         if self._controls.kind == SPLIT:
-            return f"Preview of {size}. Left of the line: {other}."
-        if self._controls.kind == BLINK:
-            return f"Preview of {size}. Now: {other if self._blinked else 'the result'}."
-        return f"Preview of {size}, in {self._seconds:.1f} s."
+            sentence = f"Preview of {size}. Left of the line: {other}."
+        elif self._controls.kind == BLINK:
+            sentence = f"Preview of {size}. Now: {other if self._blinked else 'the result'}."
+        return f"{sentence} {image.noise}".rstrip()
 
     def _remove(self) -> None:
         stop_timer(self._blink)

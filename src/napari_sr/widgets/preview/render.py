@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_sr.progress import Cancel
+from napari_sr.widgets.choices.settings.measured_noise import format_measured_noise
 from napari_sr.widgets.preview.comparison import Against, Array, counterpart
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class PreviewImage:
         Whether the border of the image is exact.
     seconds : float
         Time of the computation.
+    noise : str
+        Sentence about the measured noise; empty if none was measured.
     counterparts : dict of {"source", "bicubic"} to array
         Images to compare with, as far as they have been made.
     """
@@ -53,6 +56,7 @@ class PreviewImage:
     calibration: Calibration
     exact: bool
     seconds: float
+    noise: str = ""
     counterparts: dict[Against, Array] = field(default_factory=dict)
 
     def against(self, kind: Against) -> Array:
@@ -130,7 +134,9 @@ def make_preview_image(
     data, kwargs, _ = run_layer(job, _with_margin(prepared) if quick else prepared, cancel=cancel).layer_data
     factors = (prepared.region.rows.factor, prepared.region.columns.factor)
     source = region_of(prepared.axes, 1, prepared.part, factors)
-    image = PreviewImage(data, kwargs, prepared, source, calibration, not quick, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    noise = format_measured_noise(calibration, job.settings, prepared.image.dtype)
+    image = PreviewImage(data, kwargs, prepared, source, calibration, not quick, seconds, noise)
     if against is not None:
         image.against(against)
     return image
