@@ -53,10 +53,12 @@ def srcnn() -> Any:
 def test_a_disc_of_one_color_stays_of_one_color(make: Any, dtype: str, soft: bool) -> None:
     image = disc(dtype=dtype, soft=soft)
     model = make()
-    out = upscale(image, model, "YXC", intensity=(0, 1) if dtype == "float32" else "dtype")
+    # With black and white as two values the image of one color passes through the network, too.
+    intensity = (0, 1 if dtype == "float32" else np.iinfo(dtype).max)
+    out = upscale(image, model, "YXC", intensity=intensity)
     flat = np.empty_like(image)
     flat[...] = image[30, 33]
-    expected = upscale(flat, model, "YXC", intensity=(0, 1) if dtype == "float32" else "dtype")[60, 66, :3]
+    expected = upscale(flat, model, "YXC", intensity=intensity)[60, 66, :3]
     visible = out[..., 3] > 0
     # The disc is far from the border of the image, where the network pads its input.
     off = np.abs(out[visible][:, :3].astype(float) - expected)
@@ -126,3 +128,78 @@ def test_a_plane_that_is_read_part_by_part_equals_one_in_memory(monkeypatch: pyt
     monkeypatch.setattr("napari_sr.inference.work._is_small", lambda axes, image: False)
     lazy = da.from_array(image, chunks=(16, 16, 4))
     assert np.array_equal(upscale(lazy, rrdb(2), "YXC", memory=10**6), whole)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "int64", "uint64"])
+def test_integers_of_any_size_keep_their_colors_and_opacity(dtype: str) -> None:
+    most = int(np.iinfo(dtype).max)
+    image = np.zeros((12, 14, 4), dtype)
+    image[3:9, 3:9] = (most, most // 2, 1, most)
+    spread = spread_colors(image)
+    assert [int(value) for value in spread[5, 5]] == [most, most // 2, 1]
+    assert int(spread[1, 5, 0]) == most
+    assert abs(int(spread[1, 5, 1]) - most // 2) <= most * 1e-15
+    out = upscale(image, identity(3, "rgb"), "YXC", intensity=(0, most))
+    assert np.array_equal(out[..., 3], image[..., 3])
+    wider = upscale(image, rrdb(2), "YXC", intensity=(0, most))
+    assert int(wider[11, 11, 3]) == most
+    assert int(wider[0, 0, 3]) == 0
+
+
+def test_an_opacity_that_fades_to_almost_nothing_leaves_finite_colors() -> None:
+    y, x = np.mgrid[0:60, 0:60]
+    image = np.zeros((60, 60, 4), np.float32)
+    image[..., :3] = (0.2, 0.5, 0.9)
+    image[..., 3] = np.exp(-((y - 30.0) ** 2 + (x - 30.0) ** 2) / 8)
+    image[image[..., 3] == 0, :3] = 0
+    assert 0 < image[..., 3][image[..., 3] > 0].min() < 1e-30
+    spread = spread_colors(image)
+    assert np.abs(spread - np.float32([0.2, 0.5, 0.9])).max() < 1e-6
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 9.97e36])
+def test_missing_values_beyond_a_part_do_not_reach_it(value: float) -> None:
+    image = np.random.default_rng(0).random((40, 80, 4)).astype(np.float32)
+    image[:, 20:, 3] = 0
+    expected = Job(rrdb(2)).run(image, "YXC", part=Part(columns=(0, 10))).data
+    image[5, 50, 0] = image[7, 60, 3] = value
+    spread = spread_colors(image)
+    kept = np.isfinite(spread).all(-1) & (np.abs(spread) < 2).all(-1)
+    assert kept[:, :50].all()
+    options = JobSettings(intensity=(0.0, 1.0))
+    part = Job(rrdb(2), options).run(image, "YXC", part=Part(columns=(0, 10))).data
+    assert np.abs(part - expected).max() < 0.05
+
+
+def test_missing_pixels_of_cut_outs_are_filled_and_marked() -> None:
+    image = disc(dtype="float32")
+    image[30, 33, 1] = np.nan
+    image[30, 40, 3] = np.nan
+    out = Job(rrdb(2), JobSettings(missing="fill", intensity=(0.0, 1.0))).run(image, "YXC").data
+    assert np.isnan(out[60:62, 66:68, :3]).all()
+    assert np.isnan(out[60:62, 80:82, 3]).all()
+    assert np.count_nonzero(np.isnan(out)) == 4 * 3 + 4
+    whole = Job(rrdb(2), JobSettings(intensity=(0.0, 1.0))).run(disc(dtype="float32"), "YXC").data
+    present = ~np.isnan(out)
+    assert np.abs(out - whole)[present].max() < 1e-5
+
+
+def test_hot_pixels_of_cut_outs_are_carried() -> None:
+    image = disc(dtype="float32")
+    image[30, 33, 0] = 1e7
+    out = Job(rrdb(2), JobSettings(intensity=(0.0, 1.0))).run(image, "YXC").data
+    plain = Job(rrdb(2), JobSettings(intensity=(0.0, 1.0))).run(disc(dtype="float32"), "YXC").data
+    assert out[..., 0].max() > 1e6
+    assert out[..., 0].min() > -1e6
+    far = np.hypot(*(np.mgrid[0:120, 0:140] - np.array([61, 67])[:, None, None])) > 24
+    assert np.abs(out - plain)[far & (out[..., 3] > 0.5)].max() < 1e-3
+
+
+def test_a_cut_out_of_one_color_everywhere_is_copied_with_its_opacity() -> None:
+    image = disc()
+    image[..., :3] = COLOR
+    result = Job(rrdb(2)).run(image, "YXC")
+    assert (result.data[..., :3] == COLOR).all()
+    assert np.array_equal(result.data[..., 3], Job(rrdb(2)).run(disc(), "YXC").data[..., 3])
+    assert result.data[60, 66, 3] == 255
+    assert any("copied without the network" in warning for warning in result.report.warnings)

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex
+from napari_sr.imaging.missing import missing_mask
+from napari_sr.imaging.resize import round_to
 
 #: Distance in pixels to which visible colors are continued. Pixels that are farther away keep their color.
 REACH = 32
@@ -29,6 +31,8 @@ REACH = 32
 _RADII = (1, 2, 4, 8, 16, REACH)
 # Number of pixels that are computed at a time, so that the float64 copies of a block need about 200 MB.
 _BLOCK = 1 << 21
+# Least weight of a visible pixel, relative to an opaque one.
+_LEAST = 1e-6
 
 
 def spread_colors(plane: NDArray[Any]) -> NDArray[Any]:
@@ -43,10 +47,10 @@ def spread_colors(plane: NDArray[Any]) -> NDArray[Any]:
     -------
     array of the same dtype, shape (Y, X, 3)
         The colors. Pixels with an alpha of more than 0 keep their own. The others get the average of the visible colors
-        around them, weighted by alpha, if there are any within `REACH`.
+        around them, weighted by alpha, if there are any within `REACH`. Missing values have no effect on it.
     """
     colors = plane[..., :3]
-    visible = plane[..., 3] > 0
+    visible = _visible(plane)
     if bool(visible.all()) or not bool(visible.any()):
         return colors
     out = np.empty(colors.shape, colors.dtype)
@@ -59,22 +63,32 @@ def spread_colors(plane: NDArray[Any]) -> NDArray[Any]:
 
 
 def _spread(plane: NDArray[Any]) -> NDArray[Any]:
-    opacity = np.maximum(plane[..., 3].astype(np.float64), 0.0)
-    weighted = plane[..., :3] * opacity[..., None]
-    result = plane[..., :3].astype(np.float64)
-    todo = opacity == 0
+    alpha, visible = plane[..., 3], _visible(plane)
+    opaque = 1.0 if plane.dtype.kind in "bf" else float(np.iinfo(plane.dtype).max)
+    # The averages are running sums, in which a much smaller opacity would be lost.
+    opacity = np.where(visible, np.maximum(alpha.astype(np.float64), _LEAST * opaque), 0.0)
+    weighted = np.where(visible[..., None], plane[..., :3], 0).astype(np.float64) * opacity[..., None]
+    result = plane[..., :3].copy()
+    todo = ~(alpha > 0)
     for radius in _RADII:
-        # The averages are running sums with rounding errors, so they do not show which neighborhoods are transparent.
-        reached = ndimage.maximum_filter(opacity > 0, size=2 * radius + 1, mode="constant")
+        # The averages have rounding errors, so they do not show which neighborhoods are transparent.
+        reached = ndimage.maximum_filter(visible, size=2 * radius + 1, mode="constant")
         filled = todo & reached
         if filled.any():
             weight = _average(opacity, radius)[filled]
             for color in range(3):
-                result[filled, color] = _average(weighted[..., color], radius)[filled] / weight
+                values = _average(weighted[..., color], radius)[filled] / weight
+                result[filled, color] = round_to(values, plane.dtype)
         todo &= ~reached
         if not todo.any():
             break
-    return (np.rint(result) if plane.dtype.kind in "iu" else result).astype(plane.dtype)
+    return result
+
+
+def _visible(plane: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which pixels have an alpha of more than 0 and no missing value."""
+    visible: NDArray[np.bool_] = plane[..., 3] > 0
+    return visible & ~missing_mask(plane).any(axis=-1) if plane.dtype.kind == "f" else visible
 
 
 def _average(values: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
