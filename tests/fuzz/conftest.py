@@ -4,7 +4,6 @@
 """
 
 import os
-
 from types import SimpleNamespace
 
 import hypothesis

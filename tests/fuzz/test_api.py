@@ -195,6 +195,8 @@ CALLS: list[tuple[Any, tuple[str, ...]]] = [
     (sr.load_pair, ("first", "second", "alpha", "mixing", "scale")),
     (sr.Job, ("model", "settings")),
     (sr.estimate, ("image", "model", "axes", "part", "target", "pixel_size", "unit", "tiling", "device")),
+    (sr.read_image, ("path", "series")),
+    (sr.write_image, ("path", "data", "axes", "pixel_size", "unit", "metadata")),
     (sr.upscale_layer, ("layer", "model", "axes", "device")),
     (sr.Percentiles, ("low", "high")),
     (sr.Overlap, ("tile", "overlap", "blend")),

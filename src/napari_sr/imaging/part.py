@@ -67,7 +67,7 @@ class Part:
             )
         for letter in self.at:
             if letter not in ("T", "C", "Z"):
-                raise InputError(f'The axis {quote(letter)} is none of T, C and Z: give rows and columns for Y and X.')
+                raise InputError(f"The axis {quote(letter)} is none of T, C and Z: give rows and columns for Y and X.")
         positions = {letter: read_whole(position, f"position along {letter}") for letter, position in self.at.items()}
         object.__setattr__(self, "at", positions)
 

@@ -266,7 +266,7 @@ class Job:
         place = None
         if isinstance(out, str | os.PathLike):
             out = read_path(out, "path of the store")
-            place = place_of(region, out.name.split(".")[0], read.pixel_size, read.unit)
+            place = place_of(region, out.name.split(".")[0], read.metadata)
         return self.run_region(
             read.data,
             region,
