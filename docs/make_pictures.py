@@ -22,8 +22,7 @@ from qtpy.QtTest import QTest
 
 from napari_sr.widgets.finetune.panel import FinetunePanel
 from napari_sr.widgets.plugin.sample_data import electron_high, electron_low, fluorescence_low
-from napari_sr.widgets.upscale.families import ESRGANPanel, SRCNNPanel, SRGANPanel
-from napari_sr.widgets.upscale.opening import show_panel
+from napari_sr.widgets.upscale.families import ESRGANPanel, SRCNNPanel, SRGANPanel, show_panel
 from napari_sr.widgets.upscale.panel import UpscalePanel
 
 _DRAWING_MS = 700

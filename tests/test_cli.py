@@ -373,13 +373,13 @@ def test_interruption_ends_with_130_and_nothing_written(stack, tmp_path, monkeyp
     monkeypatch.setattr(Job, "run", raising(KeyboardInterrupt))
     before = sorted(tmp_path.iterdir())
     result = napari_sr("upscale", stack, tmp_path / "out.tif", "-m", "tiny", status=130)
-    assert result.stderr == "Stopped; nothing was written.\n"
+    assert result.stderr == "Stopped: no incomplete file is left.\n"
     assert sorted(tmp_path.iterdir()) == before
 
 
 def test_disk_that_is_full_is_a_sentence(stack, tmp_path, monkeypatch):
     monkeypatch.setattr(Job, "run", raising(OSError(28, "No space left on device", "disk")))
-    assert "disk: No space left on device." in refusal("upscale", stack, tmp_path / "out.tif", "-m", "tiny")
+    assert "disk: No space left on device: make room" in refusal("upscale", stack, tmp_path / "out.tif", "-m", "tiny")
 
 
 def test_models_lists_the_available_ones_and_the_addresses_of_others(model_folder):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +43,17 @@ def test_this_process_runs_and_one_that_has_ended_is_gone(tmp_path):
     assert not this_process().is_gone
     (tmp_path / "owner").write_text(ended_process())
     assert read_owner(tmp_path / "owner").is_gone
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such state")
+def test_a_process_that_has_ended_without_the_notice_of_its_parent_is_gone():
+    process = subprocess.Popen([sys.executable, "-c", "pass"])
+    child = psutil.Process(process.pid)
+    record = replace(this_process(), pid=process.pid, started=child.create_time())
+    while child.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    assert record.is_gone
+    process.wait()
 
 
 def test_a_number_that_another_process_has_now_is_of_a_process_that_is_gone():

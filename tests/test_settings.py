@@ -4,6 +4,7 @@ import ast
 import inspect
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,9 +22,12 @@ from napari_sr.cli.options import with_settings
 from napari_sr.config import Config, load_config, remember
 from napari_sr.imaging.intensity_spec import SPECS
 from napari_sr.inference import prepare_layer, run_layer
+from napari_sr.setting_values import MISSING
 from napari_sr.settings import PRECISIONS, TILINGS, JobSettings, Overlap, Setting
-from napari_sr.widgets.choices.settings import SettingsRows
+from napari_sr.widgets.choices.settings.conditions import ConditionRows
+from napari_sr.widgets.choices.settings.rows import SettingsRows
 from napari_sr.widgets.choices.size import SizeChoice
+from napari_sr.zoo.card import Conditioning
 from tests.inference.small_models import rrdb
 
 MANIFEST = Path(sr.__file__).parent / "napari.yaml"
@@ -125,8 +129,9 @@ def manifest(settings: Sequence[Setting]) -> Iterator[str]:
 
 
 def window(settings: Sequence[Setting]) -> Iterator[str]:
-    rows, size = SettingsRows(lambda: None), SizeChoice(lambda: None)
-    widgets = {widget.name: widget for widget in (*rows.widgets, *size.widgets)}
+    rows, size, conditions = SettingsRows(lambda: None), SizeChoice(lambda: None), ConditionRows(lambda: None)
+    conditions.show_model(rrdb(2, 1, conditioning=Conditioning(noise=(0, 3), blur=(0, 1.6))).card)
+    widgets = {widget.name: widget for widget in (*rows.widgets, *size.widgets, *conditions.widgets)}
     for setting in settings:
         row = widgets.get(setting.name)
         if row is None:
@@ -136,8 +141,10 @@ def window(settings: Sequence[Setting]) -> Iterator[str]:
             yield f"window: help of {setting.name}"
         if not str(getattr(row, "text", row.label)).startswith(setting.label):
             yield f"window: label of {setting.name}"
-    if rows.settings(size.target) != JobSettings():
+    if replace(rows.settings(size.target), **conditions.values()) != JobSettings():
         yield "window: defaults"
+    if not {"noise", "denoise", "blur"} <= set(conditions.values()):
+        yield "window: conditions"
 
 
 def results(settings: Sequence[Setting]) -> Iterator[str]:
@@ -219,6 +226,10 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "intensity": st.sampled_from(SPECS)
     | rising(-1e9, 1e9)
     | rising(0.0, 100.0).map(lambda pair: sr.Percentiles(*pair)),
+    "noise": st.just("auto") | st.just(0) | st.tuples(st.floats(0, 1e9), st.floats(-1e9, 1e9)),
+    "denoise": st.floats(0, 2),
+    "blur": st.floats(0, 10),
+    "missing": st.sampled_from(MISSING),
     "target": st.none() | st.floats(0.05, 64.0) | st.sampled_from(["2.5", "0.05 um", "50 nm"]),
 }
 

@@ -24,7 +24,8 @@ from pydantic import ValidationError as _Invalid
 from napari_sr.conversion import Memory
 from napari_sr.errors import InputError
 from napari_sr.imaging.atomic import write_file
-from napari_sr.settings import JobSettings, read_setting
+from napari_sr.setting_values import read_setting
+from napari_sr.settings import JobSettings
 
 #: Environment variable with the path of another settings file.
 FILE_VARIABLE = "NAPARI_SR_CONFIG"

@@ -57,12 +57,16 @@ class Owner:
         if not self.is_here:
             return False
         try:
-            started = psutil.Process(self.pid).create_time()
+            process = psutil.Process(self.pid)
+            started, status = process.create_time(), process.status()
         except psutil.NoSuchProcess:
             return True
         except psutil.Error:
             # A process of another user, on some systems.
             return False
+        if status == psutil.STATUS_ZOMBIE:
+            # It has ended, and its parent has not noticed yet.
+            return True
         # A number is used again after a process has ended. The start is compared in two ways, because a change of the
         # clock moves the one that is computed from the start of the computer.
         since_boot = started - psutil.boot_time()

@@ -7,77 +7,38 @@ fields. Needs no torch.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from napari_sr.conversion import (
-    Memory,
-    parse_memory,
-    read_choice,
-    read_device,
-    read_flag,
-    read_number,
-    read_whole,
-    shorten,
+from napari_sr.conversion import Memory, read_number
+from napari_sr.imaging.intensity_spec import SPECS, IntensitySpec, Percentiles
+from napari_sr.setting_values import (
+    MISSING,
+    PRECISIONS,
+    TILINGS,
+    NoiseSpec,
+    Overlap,
+    Precision,
+    Scalar,
+    Tiling,
+    read_setting,
 )
-from napari_sr.errors import InputError
-from napari_sr.imaging.intensity_spec import SPECS, IntensitySpec, Percentiles, parse_intensity
-from napari_sr.imaging.target_size import parse_target
 
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-TilingName = Literal["exact", "overlap", "none"]
-TILINGS: tuple[TilingName, ...] = get_args(TilingName)
-#: A value that the settings file can hold.
-Scalar = bool | int | float | str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Overlap:
-    """Overlapping tiles: the outer part of each result is discarded, and neighbors are cross-faded at the seams.
-
-    Parameters
-    ----------
-    tile : int, default 256
-        Side of the square that goes through the network at once, in pixels of the low-resolution image; 1 or more.
-    overlap : int, default 32
-        Pixels on each inner side of a tile that are computed and discarded; 0 or more. If it is at least the receptive
-        radius of the network, the result equals that of the whole image.
-    blend : int, default 8
-        Width over which two neighbors are cross-faded, in pixels of the low-resolution image, in addition to
-        `overlap`; 0 or more.
-
-    Raises
-    ------
-    InputError
-        If a number is not a whole number in its range, or the tile consists of overlap only.
-
-    Examples
-    --------
-    >>> Overlap(tile=128)
-    Overlap(tile=128, overlap=32, blend=8)
-    """
-
-    tile: int = 256
-    overlap: int = 32
-    blend: int = 8
-
-    def __post_init__(self) -> None:
-        """Check the numbers."""
-        for name, least in (("tile", 1), ("overlap", 0), ("blend", 0)):
-            object.__setattr__(self, name, read_whole(getattr(self, name), name, least))
-        least = 2 * self.overlap + 2 * self.blend + 1
-        if self.tile < least:
-            raise InputError(
-                f"A tile of {self.tile} pixels leaves nothing after an overlap of {self.overlap} on each side and "
-                f"a blend of {self.blend}: choose a tile of at least {least} pixels, or less overlap."
-            )
-
-
-Tiling = TilingName | Overlap
+__all__ = [
+    "PRECISIONS",
+    "TILINGS",
+    "JobSettings",
+    "Memory",
+    "NoiseSpec",
+    "Overlap",
+    "Precision",
+    "Scalar",
+    "Setting",
+    "Tiling",
+    "describe_setting",
+]
 
 
 @dataclass(frozen=True)
@@ -141,6 +102,15 @@ class JobSettings:
         Values of the image that stand for black and white: auto, dtype, percentile, contrast, or two values. "dtype" is
         the range of the integer data type, "percentile" ``Percentiles()``, "contrast" a layer's contrast
         limits.
+    noise : "auto", 0 or (float, float), default "auto"
+        Noise of the image, for models that take it: auto measures it, 0 is none, or its standard deviation in black and
+        its gain. The two values are in values of the image: variance = deviation² + gain (value - black).
+    denoise : float, default 1.0
+        Fraction of the noise to remove, for models that take it: 0 keeps it, 1 removes it, up to 2 smooths more.
+    blur : float, default 0.0
+        Standard deviation of the blur to remove, in pixels, for models that take it; 0 removes none.
+    missing : {"refuse", "fill"}, default "refuse"
+        Pixels without a value (NaN): refuse them, or fill them before upscaling and mark them in the result.
     target : float or str, optional
         Size of the result if not the model's own: a factor such as 2.5, or a pixel size such as 0.05 um. The network's
         result is resized to it, bicubic and antialiased, to the nearest whole number of pixels.
@@ -206,6 +176,36 @@ class JobSettings:
             choices=SPECS,
         ),
     )
+    noise: NoiseSpec = field(
+        default="auto",
+        metadata=_about(
+            "Noise",
+            "Noise of the image, for models that take it: auto measures it, 0 is none, or its standard deviation in "
+            "black and its gain.",
+        ),
+    )
+    denoise: float = field(
+        default=1.0,
+        metadata=_about(
+            "Denoise",
+            "Fraction of the noise to remove, for models that take it: 0 keeps it, 1 removes it, up to 2 smooths more.",
+        ),
+    )
+    blur: float = field(
+        default=0.0,
+        metadata=_about(
+            "Blur",
+            "Standard deviation of the blur to remove, in pixels, for models that take it; 0 removes none.",
+        ),
+    )
+    missing: str = field(
+        default="refuse",
+        metadata=_about(
+            "Missing pixels",
+            "Pixels without a value (NaN): refuse them, or fill them before upscaling and mark them in the result.",
+            choices=MISSING,
+        ),
+    )
     target: float | str | None = field(
         default=None,
         metadata=_about(
@@ -244,6 +244,8 @@ class JobSettings:
             plain["intensity"] = {"percentiles": [self.intensity.low, self.intensity.high]}
         elif isinstance(self.intensity, tuple):
             plain["intensity"] = list(self.intensity)
+        if isinstance(self.noise, tuple):
+            plain["noise"] = list(self.noise)
         return plain
 
     def as_scalars(self) -> dict[str, Scalar]:
@@ -262,6 +264,8 @@ class JobSettings:
             values |= {"intensity": "percentile", "low": intensity.low, "high": intensity.high}
         elif isinstance(intensity, tuple):
             values |= {"intensity": "bounds", "low": intensity[0], "high": intensity[1]}
+        if isinstance(self.noise, tuple):
+            values |= {"noise": "values", "noise_in_black": self.noise[0], "noise_gain": self.noise[1]}
         return {name: value for name, value in values.items() if value is not None}
 
     @classmethod
@@ -290,6 +294,8 @@ class JobSettings:
         if "low" in values and "high" in values:
             low, high = read_number(values["low"], "low"), read_number(values["high"], "high")
             given["intensity"] = Percentiles(low, high) if values.get("intensity") == "percentile" else (low, high)
+        if "noise_in_black" in values and "noise_gain" in values:
+            given["noise"] = values["noise_in_black"], values["noise_gain"]
         return cls(**given)
 
 
@@ -317,70 +323,3 @@ def describe_setting(name: str) -> Setting:
         If there is no such setting.
     """
     return {setting.name: setting for setting in _described()}[name]
-
-
-def read_setting(name: str, value: Any) -> Any:
-    """Convert and check the value of one setting.
-
-    Parameters
-    ----------
-    name : str
-        Name of a field of `JobSettings`.
-    value : object
-        As a caller, a file or the command line gives it.
-
-    Returns
-    -------
-    object
-        The value as `JobSettings` holds it.
-
-    Raises
-    ------
-    InputError
-        If the value cannot be used.
-    """
-    return _READERS[name](value)
-
-
-def _read_tiling(value: Any) -> Tiling:
-    if isinstance(value, Overlap):
-        return value
-    for name in TILINGS:
-        if isinstance(value, str) and value == name:
-            return name
-    raise InputError(
-        f"The tiling {shorten(value)} does not exist: give one of {', '.join(TILINGS)}, "
-        "or Overlap(tile=..., overlap=...)."
-    )
-
-
-def _read_batch(value: Any) -> int | Literal["auto"]:
-    if isinstance(value, str):
-        text = value.strip()
-        if text == "auto":
-            return "auto"
-        value = int(text) if re.fullmatch(r"\d{1,9}", text) else value
-    return read_whole(value, "batch", 1, ' or "auto"')
-
-
-def _read_target(value: Any) -> float | str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        value = read_number(value, "target")
-    # The text itself is stored, because the script and the report show it.
-    parse_target(value)
-    target: float | str = value
-    return target
-
-
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "device": read_device,
-    "precision": lambda value: read_choice(value, "precision", PRECISIONS),
-    "tiling": _read_tiling,
-    "memory": parse_memory,
-    "self_ensemble": lambda value: read_flag(value, "self_ensemble"),
-    "batch": _read_batch,
-    "intensity": parse_intensity,
-    "target": _read_target,
-}

@@ -13,7 +13,7 @@ from napari.layers import Image, Layer
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.axes import Axes, parse_axes
 from napari_sr.imaging.part import Part
-from napari_sr.inference import Job, layer_intensity, prepare_layer, run_layer, upscale, upscale_layer
+from napari_sr.inference import Job, calibrate_layer, prepare_layer, run_layer, upscale, upscale_layer
 from napari_sr.networks import RRDBNet
 from napari_sr.settings import JobSettings
 from tests.inference.small_models import identity, model_of, rrdb
@@ -84,11 +84,11 @@ def test_the_intensity_of_a_part_is_that_of_the_whole_image() -> None:
 def test_given_maps_are_used() -> None:
     image = np.random.default_rng(3).integers(0, 4000, (2, 12, 14), np.uint16)
     job = Job(GRAY)
-    maps = job.intensity_maps(image, axes_of(image))
-    assert np.array_equal(job.run(image, maps=maps).data, job.run(image).data)
+    calibration = job.calibrate(image, axes_of(image))
+    assert np.array_equal(job.run(image, calibration=calibration).data, job.run(image).data)
     # The values are not looked at: other maps are taken as they are.
     assert job.run(
-        image, maps=Job(GRAY, JobSettings(intensity=(0, 9))).intensity_maps(image, axes_of(image))
+        image, calibration=Job(GRAY, JobSettings(intensity=(0, 9))).calibrate(image, axes_of(image))
     ).report.intensity
 
 
@@ -153,9 +153,9 @@ def test_maps_of_a_layer_are_chosen_once_for_many_parts() -> None:
     data = np.random.default_rng(7).integers(0, 4000, (30, 40), np.uint16)
     layer = Image(data)
     job = Job(GRAY)
-    maps = layer_intensity(job, prepare_layer(job, layer))
+    calibration = calibrate_layer(job, prepare_layer(job, layer))
     part = Part(rows=(3, 20), columns=(5, 30))
-    again = run_layer(job, prepare_layer(job, layer, part=part, maps=maps))
+    again = run_layer(job, prepare_layer(job, layer, part=part, calibration=calibration))
     assert np.array_equal(again.layer_data[0], upscale_layer(layer, GRAY, part=part)[0])
 
 
@@ -195,7 +195,7 @@ def test_choosing_the_maps_can_be_cancelled() -> None:
         return len(calls) > 2
 
     with pytest.raises(Cancelled):
-        Job(GRAY).intensity_maps(image, axes_of(image), cancel=cancel)
+        Job(GRAY).calibrate(image, axes_of(image), cancel=cancel)
     assert len(calls) == 3
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from napari_sr.imaging.resize import KERNELS, Kernel, resize
-from napari_sr.networks.upsample import Upsample
+from napari_sr.networks.upsample import Interpolation, Upsample
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -20,3 +20,13 @@ def test_equals_resize_of_the_same_image(kernel: Kernel, factor: int, shape: tup
 
 def test_the_kernel_is_not_in_the_weight_file() -> None:
     assert not Upsample(3, "bicubic").state_dict()
+
+
+@pytest.mark.parametrize("kernel", ["nearest", "bilinear", "bicubic", "lanczos3"])
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_interpolation_as_a_network_is_that_of_resize(kernel, scale):
+    image = np.random.default_rng(0).random((2, 9, 11)).astype(np.float32)
+    network = Interpolation(scale=scale, channels=2, kernel=kernel)
+    found = network(torch.from_numpy(image[None]))[0].numpy()
+    assert np.allclose(found, resize(image, factor=scale, kernel=kernel), atol=1e-5)
+    assert not list(network.parameters())

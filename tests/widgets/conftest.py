@@ -12,9 +12,15 @@ from napari_sr.networks import SRCNN, RRDBNet, SRResNet
 from napari_sr.widgets.qt.executor import InPlaceExecutor
 from napari_sr.widgets.upscale.families import ESRGANPanel, SRCNNPanel, SRGANPanel
 from napari_sr.zoo import Architecture, Card, write_model
+from napari_sr.zoo.card import Conditioning
 
 PANELS = {"srcnn": SRCNNPanel, "srgan": SRGANPanel, "esrgan": ESRGANPanel}
 
+#: A network that takes noise and blur.
+CONDITIONED = {
+    "features": 8, "growth": 4, "blocks": 1, "scale": 2, "in_channels": 1, "out_channels": 1, "bias": False,
+    "zero_sum": True, "padding": "replicate", "skip": "bicubic", "noise_plane": True, "gate": 8, "first_kernel": 5,
+}  # fmt: skip
 RRDB = {"features": 8, "growth": 4, "blocks": 1, "scale": 4, "in_channels": 1, "out_channels": 1}
 
 
@@ -55,6 +61,15 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     torch.save(gan, tmp_path / "gan.pth")
     torch.save(weights(SRCNN(features=(4, 4))), tmp_path / "bare-srcnn.pth")
     return folder
+
+
+@pytest.fixture
+def conditioned(models: Path) -> str:
+    """A model in the folder that takes noise, and blur up to 1.6 pixels, by name."""
+    name = "esrgan-conditioned"
+    taken = card(name, "esrgan", "RRDBNet", CONDITIONED, conditioning=Conditioning(noise=(0.0, 3.0), blur=(0.0, 1.6)))
+    write_model(models / f"{name}.safetensors", taken, {"weights": weights(RRDBNet(**CONDITIONED), 3)})
+    return name
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ SMALL = {
     "RRDBNet": {"scale": 2, "features": 4, "growth": 2, "blocks": 1, "skip": "bilinear"},
     "SRVGGNetCompact": {"scale": 2, "features": 4, "convs": 2},
     "SqueezeNetFeatures": {},
+    "Interpolation": {"scale": 2, "kernel": "lanczos3"},
 }
 
 

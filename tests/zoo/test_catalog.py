@@ -412,3 +412,10 @@ def test_a_pair_that_does_not_fit_is_refused(tmp_path, folder, srcnn, small_card
         load_pair(first, tmp_path / "pair.safetensors")
     with pytest.raises(InputError, match="between 0 and 1"):
         load_pair(first, second, 2)
+
+
+@pytest.mark.parametrize("name", ["nearest", "bilinear", "bicubic", "lanczos3"])
+def test_an_interpolation_is_a_model_with_a_scale(name):
+    model = load_model(name, scale=3)
+    assert (model.name, model.scale, model.card.family) == (name, 3, "classic")
+    assert load_model(name, scale=2).network.scale == 2

@@ -1,8 +1,8 @@
 """The command line: `napari-sr upscale | train | degrade | evaluate | models | demo`.
 
 Modules are imported when a command runs, so that ``napari-sr --help`` is fast. Results are printed to standard output,
-progress and errors to standard error. The exit status is 0, or 2 after an error, or 130 if the user stopped the
-command; in the last two cases nothing was written.
+progress and errors to standard error. The exit status is 0, or 2 after an error, or 128 and the number of the signal
+that ended the command (130 for Ctrl-C, 143 for SIGTERM). No incomplete file is left in any case.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
-from typer.core import TyperGroup
 
 from napari_sr import __version__
 from napari_sr.cli.degrading import degrade
+from napari_sr.cli.group import Commands
 from napari_sr.cli.options import (
     KERNELS,
     Alpha,
@@ -31,8 +31,9 @@ from napari_sr.cli.options import (
     with_settings,
 )
 from napari_sr.cli.output import check_format, check_place, upscale_to
+from napari_sr.cli.signals import signals
 from napari_sr.cli.training import train
-from napari_sr.errors import InputError, NapariSRError
+from napari_sr.errors import InputError
 
 if TYPE_CHECKING:
     from napari_sr.evaluation import Channels
@@ -45,34 +46,9 @@ if TYPE_CHECKING:
     from napari_sr.zoo import Model, ModelEntry
     from napari_sr.zoo.card import Mixing
 
-_FAILED, _STOPPED = 2, 130
-
-
-class _Commands(TyperGroup):
-    """Group of commands that prints errors as one sentence and exits with a status."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            # As in `napari-sr models | head`; typer exits without a message.
-            raise
-        except NapariSRError as error:
-            sentence = " ".join(str(error).split())
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            sentence = f"{where}{error.strerror or error}."
-        except MemoryError:
-            sentence = "The image does not fit into memory: use a part of it, or fewer planes."
-        except KeyboardInterrupt:
-            typer.echo("Stopped; nothing was written.", err=True)
-            raise typer.Exit(_STOPPED) from None
-        typer.echo(f"napari-sr: {sentence}", err=True)
-        raise typer.Exit(_FAILED)
-
 
 app = typer.Typer(
-    cls=_Commands,
+    cls=Commands,
     add_completion=False,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -238,6 +214,8 @@ def demo(
     if reason is None:
         from napari_sr.widgets.demo import open_demo
 
+        # The window has its own ways to be closed.
+        signals.release()
         open_demo(sample, model)
         return
     from napari_sr.evaluation import write_showcase

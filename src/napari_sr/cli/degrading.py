@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_sr.cli.signals import Ended
 from napari_sr.errors import InputError
+from napari_sr.imaging.atomic import clear_abandoned
 
 if TYPE_CHECKING:
     from napari_sr.training.recipe import Degradation
@@ -35,9 +37,7 @@ def degrade(
     Compare with: napari-sr evaluate OUT IMAGES --model MODEL --model bicubic.
     """
     from napari_sr.evaluation.folders import image_files
-    from napari_sr.imaging.axes import parse_axes
-    from napari_sr.imaging.files import read_image, write_image
-    from napari_sr.training.data.degradation import degrade_image, describe_degradation, with_noise_times
+    from napari_sr.training.data.degradation import describe_degradation, with_noise_times
 
     degradation, factor = _degradation(recipe)
     factor = scale or factor
@@ -52,14 +52,28 @@ def degrade(
     if out.resolve() in {path.resolve().parent for path in sources}:
         raise InputError(f"{out} is the folder of the images themselves: give another one.")
     out.mkdir(parents=True, exist_ok=True)
+    clear_abandoned(out)
     for number, (source, target) in enumerate(zip(sources, targets, strict=True)):
-        image = read_image(source)
-        axes = parse_axes(image.axes, image.data.shape)
-        size = image.pixel_size.get("Y")
-        low = degrade_image(image.data, axes, factor, degradation, seed=seed + number, pixel_size=size)
-        larger = {axis: value * (factor if axis in "YX" else 1) for axis, value in image.pixel_size.items()}
-        write_image(target, low, axes.letters, larger, image.unit if larger else None)
+        try:
+            _degrade_file(source, target, factor, degradation, seed + number)
+        except Ended as ended:
+            ended.sentence = f"Stopped: {number} of {len(sources)} images were written to {out}."
+            raise
     typer.echo(f"{out}: {len(sources)} images, {factor} times smaller: {describe_degradation(degradation)}.")
+
+
+def _degrade_file(source: Path, target: Path, factor: int, degradation: Degradation, seed: int) -> None:
+    """Write the low-resolution version of an image."""
+    from napari_sr.imaging.axes import parse_axes
+    from napari_sr.imaging.files import read_image, write_image
+    from napari_sr.training.data.degradation import degrade_image
+
+    image = read_image(source)
+    axes = parse_axes(image.axes, image.data.shape)
+    size = image.pixel_size.get("Y")
+    low = degrade_image(image.data, axes, factor, degradation, seed=seed, pixel_size=size)
+    larger = {axis: value * (factor if axis in "YX" else 1) for axis, value in image.pixel_size.items()}
+    write_image(target, low, axes.letters, larger, image.unit if larger else None)
 
 
 def _degradation(name: str) -> tuple[Degradation, int | None]:

@@ -47,6 +47,8 @@ _OPTIONS: dict[str, dict[str, tuple[Any, str]]] = {
         "pixel_size": (str | None, 'Pixel size of the result, such as "0.05 um".'),
     },
     "intensity": {"intensity": (str | None, "{help} Also percentile:LOW,HIGH.")},
+    "noise": {"noise": (str | None, "{help} For example 2,0.5, in values of the image.")},
+    "blur": {"blur": (str | None, "{help} A blur that is not in the image spoils the result.")},
 }
 
 

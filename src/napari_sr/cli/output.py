@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from napari_sr.cli.signals import signals
 from napari_sr.errors import InputError
+from napari_sr.imaging.atomic import clear_abandoned, scratch_folder
 from napari_sr.progress import Progress
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _OF_STORES = ("zarr.json", ".zarray", ".zgroup")
 
 
 def check_place(source: Path, out: Path, overwrite: bool) -> None:
-    """Check that the output can be written, before the computation.
+    """Check that the output can be written, before the computation, and delete what killed runs have left beside it.
 
     Parameters
     ----------
@@ -33,19 +34,23 @@ def check_place(source: Path, out: Path, overwrite: bool) -> None:
     Raises
     ------
     InputError
-        If the output is the input itself, a folder, or in a missing folder, or exists and may not be replaced.
+        If the output is the input itself, a folder, or in a missing folder, or exists and may not be replaced; or if
+        the input is a folder of images.
     """
+    if source.is_dir() and not _has_store(source):
+        raise InputError(f"{source} is a folder: give the name of one image in it.")
     if out.exists() and source.exists() and out.samefile(source):
         raise InputError(f"{out} is the input itself: give another name.")
     # A store that is replaced is deleted with all files in it.
     if out.resolve() in source.resolve().parents or (out.is_dir() and not _is_store(out)):
         raise InputError(f"{out} is a folder: give the name of a file in it.")
-    if out.exists() and _is_store(out) and not any((out / name).is_file() for name in _OF_STORES):
+    if out.exists() and _is_store(out) and not _has_store(out):
         raise InputError(f"{out} exists and is not a Zarr store: give another name.")
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists already: give another name, or --overwrite.")
     if not out.parent.is_dir():
         raise InputError(f"There is no folder {out.parent} to write {out.name} in: create it first.")
+    clear_abandoned(out.resolve().parent)
 
 
 def check_format(out: Path, image: ImageFile, axes: Axes) -> None:
@@ -72,8 +77,8 @@ def check_format(out: Path, image: ImageFile, axes: Axes) -> None:
     if _is_store(out):
         return
     shape = tuple(1 if letter in "YX" else n for letter, n in zip(axes.letters, axes.shape, strict=True))
-    with TemporaryDirectory() as folder:
-        write_image(Path(folder) / out.name, np.zeros(shape, image.data.dtype), axes.letters)
+    with scratch_folder() as folder:
+        write_image(folder / out.name, np.zeros(shape, image.data.dtype), axes.letters)
 
 
 def upscale_to(out: Path, job: Job, image: ImageFile, axes: Axes, progress: Progress) -> Report:
@@ -108,6 +113,7 @@ def upscale_to(out: Path, job: Job, image: ImageFile, axes: Axes, progress: Prog
     letters = axes.letters[:-1] if axes.rgb else axes.letters
     sizes = {a: size for a, size in zip(letters, place.scale, strict=True) if a in image.pixel_size}
     result = _run(job, image, axes, None, progress)
+    signals.check()
     write_image(out, result.data, axes.letters, sizes, image.unit if sizes else None)
     return result.report
 
@@ -116,14 +122,20 @@ def _is_store(out: Path) -> bool:
     return out.suffix.lower() == ".zarr"
 
 
+def _has_store(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in _OF_STORES)
+
+
 def _run(job: Job, image: ImageFile, axes: Axes, out: Path | None, progress: Progress) -> Result:
-    return job.run(
-        image.data,
-        axes,
-        pixel_size=image.pixel_size,
-        unit=image.unit,
-        out=out,
-        # check_place has checked that OUT may be replaced.
-        overwrite=True,
-        progress=progress,
-    )
+    with signals.deferred():
+        return job.run(
+            image.data,
+            axes,
+            pixel_size=image.pixel_size,
+            unit=image.unit,
+            out=out,
+            # check_place has checked that OUT may be replaced.
+            overwrite=True,
+            progress=progress,
+            cancel=signals.cancel,
+        )

@@ -7,19 +7,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from napari_sr.cli.options import DeviceOption, Quiet
+from napari_sr.cli.signals import Ended, signals
 from napari_sr.errors import InputError
 
 if TYPE_CHECKING:
-    from napari_sr.training import Outcome, Recipe, Training
+    from napari_sr.training import Outcome, Recipe
     from napari_sr.training.events import Event
-
-STOPPED = 130
 
 
 def train(
@@ -73,18 +71,19 @@ def train(
         tensorboard=tensorboard,
     )
     bar = Bar(quiet)
-    if devices > 1:
-        outcome = train_in_processes(settings, devices, bar)
-    else:
-        training = settings.training(on_event=bar)
-        with _stopping(training):
-            outcome = training.run()
+    with _resumable(run):
+        if devices > 1:
+            outcome = train_in_processes(settings, devices, bar)
+        else:
+            training = settings.training(on_event=bar)
+            # The training ends after its present step, with a checkpoint.
+            with signals.deferred(training.stop):
+                outcome = training.run()
     bar.close()
     if not outcome.finished:
-        typer.echo(
-            f"Stopped at step {outcome.step} of {outcome.steps}: the same command continues from there.", err=True
-        )
-        raise typer.Exit(STOPPED)
+        ended = Ended(signals.received or signal.SIGINT)
+        ended.sentence = f"Stopped at step {outcome.step} of {outcome.steps}: the same command continues from there."
+        raise ended
     _, path = save_once(outcome.model, run, folder=models)
     if not quiet:
         typer.echo("\n".join(f"{path}: {line}" for line in _reached(outcome)))
@@ -154,18 +153,16 @@ def _with_images(recipe: Recipe, images: list[Path], low: list[Path]) -> Recipe:
 
 
 @contextmanager
-def _stopping(training: Training) -> Iterator[None]:
-    """End the training after the current step at the first Ctrl-C, and at once at the second."""
+def _resumable(run: Path) -> Iterator[None]:
+    """Name the checkpoint from which a training continues that is ended at once."""
+    from napari_sr.training.loop.run_state import NAME
 
-    def first(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, before)
-        training.stop()
-
-    before = signal.signal(signal.SIGINT, first)
     try:
         yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    except Ended as ended:
+        if (run / NAME).is_file():
+            ended.sentence = f"Stopped: the same command continues from the last checkpoint in {run}."
+        raise
 
 
 def _reached(outcome: Outcome) -> list[str]:

@@ -1,4 +1,5 @@
 from .array import upscale as upscale
+from .calibration import Calibration as Calibration
 from .compute.device import available_devices as available_devices
 from .estimate import Estimate as Estimate
 from .estimate import estimate_region as estimate_region
@@ -9,7 +10,7 @@ from .layer import LayerResult as LayerResult
 from .layer import run_layer as run_layer
 from .layer import upscale_layer as upscale_layer
 from .layer_input import LayerInput as LayerInput
-from .layer_input import layer_intensity as layer_intensity
+from .layer_input import calibrate_layer as calibrate_layer
 from .layer_input import prepare_layer as prepare_layer
 from .report import Report as Report
 from .script import as_script as as_script

@@ -19,6 +19,10 @@ from napari_sr.networks.receptive import ConvolutionReach, UpsamplingReach, rece
 from napari_sr.networks.upsample import Upsample
 from napari_sr.zoo.card import Card
 
+#: Values of the network between which it is applied; the rest is carried around it by interpolation. Black is 0 and
+#: white is 1.
+CARRIED = (-16.0, 17.0)
+
 
 def check_channels(card: Card) -> None:
     """Check that a model can be applied to gray or RGB planes.
@@ -193,6 +197,32 @@ class LumaAdapter(Adapter):
         """Map (N, 3, H, W) to (N, 3, scale H, scale W)."""
         luma = self.network(self.to_luma(x))
         out: Tensor = self.to_rgb(torch.cat((luma, self.upsample(self.to_chroma(x))), 1))
+        return out
+
+
+class CarryAdapter(Adapter):
+    """A network whose input is limited, with bilinear interpolation of the rest.
+
+    A network answers a hot pixel of a million times white with rings of that size. Values beyond `CARRIED` are
+    therefore limited, and their distance from the limit is interpolated and added to the result.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The network.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__(network, int(network.in_channels))  # type: ignore[arg-type]
+        self.limit = nn.Hardtanh(*CARRIED)
+        self.upsample = Upsample(self.scale, "bilinear")
+        radius = receptive_radius([UpsamplingReach(self.upsample.factor, "bilinear"), ConvolutionReach(0)])
+        self.receptive_radius = max(radius, self.receptive_radius)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, scale H, scale W)."""
+        inside = self.limit(x)
+        out: Tensor = self.network(inside) + self.upsample(x - inside)
         return out
 
 

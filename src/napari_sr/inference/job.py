@@ -18,13 +18,15 @@ from napari_sr.conversion import shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.axes import Axes, ImageArray, WritableArray
-from napari_sr.imaging.intensity import IntensityMap, check_finite, intensity_maps
-from napari_sr.imaging.part import Part, crop
+from napari_sr.imaging.missing import FilledImage, MarkedResult
+from napari_sr.imaging.part import Part
 from napari_sr.imaging.target_size import parse_target
+from napari_sr.inference.calibration import Calibration, calibrate, check_region, fill_limit
 from napari_sr.inference.channels import check_channels
 from napari_sr.inference.compute.device import choose_device, choose_precision
 from napari_sr.inference.compute.memory import budget
 from napari_sr.inference.compute.precision import float16_psnr
+from napari_sr.inference.conditions import check_conditions
 from napari_sr.inference.output.destination import destination
 from napari_sr.inference.output.ome_zarr import StorePlace
 from napari_sr.inference.region import Region, place_of, region_of
@@ -95,6 +97,7 @@ class Job:
         choose_precision(settings.precision, device)
         budget(settings.memory, device)
         check_channels(self.model.card)
+        check_conditions(self.model.card, settings)
 
     def where(self, dtype: npt.DTypeLike) -> tuple[torch.device, torch.dtype]:
         """Return the device and the number format of the computation for an image.
@@ -161,20 +164,21 @@ class Job:
         factors = None if target is None else target.factors(pixel_size, unit)
         return region_of(axes, self.model.scale, part, factors)
 
-    def intensity_maps(
+    def calibrate(
         self,
         image: ImageArray,
         axes: Axes,
         contrast_limits: tuple[float, float] | None = None,
         *,
         cancel: Cancel | None = None,
-    ) -> dict[int | None, IntensityMap]:
-        """Choose the intensity maps of a whole image, so that `run` does not repeat it for every part.
+    ) -> Calibration:
+        """Measure the facts of a whole image, so that `run` does not repeat it for every part.
 
         Parameters
         ----------
         image : array
-            The whole image. Its values are read for percentiles only.
+            The whole image. Its values are read for percentiles, for RGB other than uint8 and for the noise; with other
+            intensities but a pair of values, block by block until two different ones are found.
         axes : Axes
             Axes of the image.
         contrast_limits : (float, float), optional
@@ -184,8 +188,8 @@ class Job:
 
         Returns
         -------
-        dict of (int or None) to IntensityMap
-            The map of each separate channel by its number, or of the whole image by None.
+        Calibration
+            Intensity maps, extremes and noise of the image.
 
         Raises
         ------
@@ -194,13 +198,8 @@ class Job:
         Cancelled
             If `cancel` returned True.
         """
-        return intensity_maps(
-            self.settings.intensity,
-            image,
-            axes,
-            contrast_limits=contrast_limits,
-            cancel=cancel or (lambda: False),
-        )
+        stop = cancel or (lambda: False)
+        return calibrate(self.model.card, self.settings, image, axes, contrast_limits, cancel=stop)
 
     def run(
         self,
@@ -208,7 +207,7 @@ class Job:
         axes: str | Axes | None = None,
         *,
         part: Part | None = None,
-        maps: Mapping[int | None, IntensityMap] | None = None,
+        calibration: Calibration | None = None,
         contrast_limits: tuple[float, float] | None = None,
         pixel_size: Mapping[str, float] | None = None,
         unit: str | None = None,
@@ -231,8 +230,8 @@ class Job:
         part : Part, optional
             The part to upscale; by default all. With exact tiling the pixels are those of the whole result, to
             rounding: the part is read with a margin, and the intensity range is that of the whole image.
-        maps : mapping of (int or None) to IntensityMap, optional
-            The intensity maps, from `intensity_maps`; by default they are chosen from the image.
+        calibration : Calibration, optional
+            Facts of the whole image, from `calibrate`; by default they are measured.
         contrast_limits : (float, float), optional
             Contrast limits of the layer, for ``intensity="contrast"``.
         pixel_size : mapping of str to float, optional
@@ -270,7 +269,7 @@ class Job:
         return self.run_region(
             read.data,
             region,
-            maps=maps,
+            calibration=calibration,
             contrast_limits=contrast_limits,
             out=out,
             place=place,
@@ -284,7 +283,7 @@ class Job:
         image: ImageArray,
         region: Region,
         *,
-        maps: Mapping[int | None, IntensityMap] | None = None,
+        calibration: Calibration | None = None,
         contrast_limits: tuple[float, float] | None = None,
         out: WritableArray | str | Path | None = None,
         place: StorePlace | None = None,
@@ -300,8 +299,8 @@ class Job:
             The whole image, a numpy, dask or zarr array; read plane by plane and never changed.
         region : Region
             The region, from `region`.
-        maps : mapping of (int or None) to IntensityMap, optional
-            The intensity maps, from `intensity_maps`; by default they are chosen from the image.
+        calibration : Calibration, optional
+            Facts of the whole image, from `calibrate`; by default they are measured.
         contrast_limits : (float, float), optional
             Contrast limits of the layer, for ``intensity="contrast"``.
         out : array, str or Path, optional
@@ -328,26 +327,22 @@ class Job:
         Cancelled
             If `cancel` returned True.
         """
-        self._check_values(image, region)
-        if maps is None:
-            maps = self.intensity_maps(image, region.axes, contrast_limits, cancel=cancel)
-        device, dtype = self.where(image.dtype)
         cancel = cancel or (lambda: False)
         progress = progress or (lambda done, total: None)
-        with destination(out, region.result_axes, image.dtype, place, overwrite=overwrite, cancel=cancel) as target:
-            work = Work(self.model, self.settings, region, maps, device, dtype, progress, cancel)
-            seconds = work.run(image, target.array)
-            report = work.report(seconds, prod(region.shape))
-        return Result(target.array, report, target.levels)
-
-    def _check_values(self, image: ImageArray, region: Region) -> None:
-        """Reject NaN and infinities among the pixels that are read."""
-        if np.dtype(image.dtype).kind != "f":
-            return
-        if region.whole:
-            check_finite(image, region.axes)
-            return
+        if calibration is None:
+            calibration = self.calibrate(image, region.axes, contrast_limits, cancel=cancel)
         # The interpolation of colors has a radius of two pixels, which may be more than that of the network.
-        ranges = region.read(max(2, self.model.receptive_radius), 1)
-        shape = tuple(stop - start for start, stop in ranges)
-        check_finite(crop(image, ranges), Axes(region.axes.letters, shape))
+        radius = max(2, self.model.receptive_radius)
+        values = check_region(calibration, self.settings, image, region, radius, cancel=cancel)
+        device, dtype = self.where(image.dtype)
+        source = image
+        with destination(out, region.result_axes, image.dtype, place, overwrite=overwrite, cancel=cancel) as target:
+            result: WritableArray = target.array
+            if values.missing:
+                black = {channel: intensity.low for channel, intensity in calibration.maps.items()}
+                source = FilledImage(image, region.axes, black, fill_limit(self.settings))
+                result = MarkedResult(result, source, region.axes, region.nearest)
+            work = Work(self.model, self.settings, region, calibration, values, device, dtype, progress, cancel)
+            seconds = work.run(source, result)
+            report = work.report(seconds, prod(region.shape), image.dtype)
+        return Result(target.array, report, target.levels)

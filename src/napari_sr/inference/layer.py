@@ -18,7 +18,7 @@ from napari_sr.inference.output.ome_zarr import StorePlace
 from napari_sr.inference.report import Report
 from napari_sr.inference.script import as_script, describe_job
 from napari_sr.progress import Cancel, Progress
-from napari_sr.settings import Tiling
+from napari_sr.settings import NoiseSpec, Tiling
 from napari_sr.zoo.catalog import as_model
 from napari_sr.zoo.model import Model
 
@@ -81,7 +81,7 @@ def run_layer(
     result = job.run_region(
         prepared.image,
         prepared.region,
-        maps=prepared.maps,
+        calibration=prepared.calibration,
         contrast_limits=prepared.contrast_limits,
         out=None if out is None else Path(out),
         place=StorePlace(kwargs["name"], list(kwargs["scale"]), list(kwargs["translate"]), units),
@@ -108,6 +108,10 @@ def upscale_layer(
     self_ensemble: bool = False,
     batch: int | Literal["auto"] = "auto",
     intensity: IntensitySpec = "auto",
+    noise: NoiseSpec = "auto",
+    denoise: float = 1.0,
+    blur: float = 0.0,
+    missing: str = "refuse",
     target: float | str | None = None,
     part: Part | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -146,6 +150,16 @@ def upscale_layer(
     intensity : {"auto", "dtype", "percentile", "contrast"}, Percentiles or (float, float), default "auto"
         Values of the image that stand for black and white: auto, dtype, percentile, contrast, or two values. They are
         chosen once for the whole layer. Values outside are not clipped, and the mapping is undone in the result.
+    noise : "auto", 0 or (float, float), default "auto"
+        Noise of the image, for models that take it: auto measures it, 0 is none, or its standard deviation in black and
+        its gain. The two values are in values of the image: variance = deviation² + gain (value - black).
+    denoise : float, default 1.0
+        Fraction of the noise to remove, for models that take it: 0 keeps it, 1 removes it, up to 2 smooths more.
+    blur : float, default 0.0
+        Standard deviation of the blur to remove, in pixels, for models that take it; 0 removes none. A blur
+        that is claimed and is not there spoils the result: leave it at 0 unless it is known.
+    missing : {"refuse", "fill"}, default "refuse"
+        Pixels without a value (NaN): refuse them, or fill them before upscaling and mark them in the result.
     target : float or str, optional
         Size of the result if not the model's own: a factor such as 2.5, or a pixel size such as 0.05 um. The network's
         result is resized to it, bicubic and antialiased, to the nearest whole number of pixels.
@@ -194,6 +208,10 @@ def upscale_layer(
         self_ensemble=self_ensemble,
         batch=batch,
         intensity=intensity,
+        noise=noise,
+        denoise=denoise,
+        blur=blur,
+        missing=missing,
         target=target,
     )
     job = Job(as_model(model), settings)

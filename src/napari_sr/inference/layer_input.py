@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from napari_sr.imaging.axes import Axes, ImageArray
-from napari_sr.imaging.intensity import IntensityMap
 from napari_sr.imaging.napari_layer import (
     CHANNEL_KEY,
     check_layer,
@@ -21,6 +19,7 @@ from napari_sr.imaging.napari_layer import (
 )
 from napari_sr.imaging.part import Part
 from napari_sr.imaging.target_size import parse_target
+from napari_sr.inference.calibration import Calibration
 from napari_sr.inference.job import Job
 from napari_sr.inference.region import Region
 from napari_sr.progress import Cancel
@@ -61,8 +60,8 @@ class LayerInput:
         Keyword arguments of ``napari.layers.Image`` for the result: position and appearance.
     part : Part, optional
         The part of the layer that is upscaled; by default all.
-    maps : mapping of (int or None) to IntensityMap, optional
-        Intensity maps of the whole layer, if they have been chosen.
+    calibration : Calibration, optional
+        Facts of the whole layer, if they have been measured.
     pixel_size : dict of str to float, optional
         Pixel size of the layer by axis letter.
     unit : str, optional
@@ -76,7 +75,7 @@ class LayerInput:
     contrast_limits: tuple[float, float]
     kwargs: dict[str, Any]
     part: Part | None = None
-    maps: Mapping[int | None, IntensityMap] | None = None
+    calibration: Calibration | None = None
     pixel_size: dict[str, float] = field(default_factory=dict)
     unit: str | None = None
     source: LayerSource = field(default_factory=LayerSource)
@@ -92,7 +91,7 @@ def prepare_layer(
     layer: Any,
     axes: str | None = None,
     part: Part | None = None,
-    maps: Mapping[int | None, IntensityMap] | None = None,
+    calibration: Calibration | None = None,
 ) -> LayerInput:
     """Read the properties of a layer that a job needs; to be called on the main thread.
 
@@ -107,9 +106,9 @@ def prepare_layer(
         two before the colors of RGB(A).
     part : Part, optional
         The part of the layer to upscale; by default all.
-    maps : mapping of (int or None) to IntensityMap, optional
-        Intensity maps of the layer, from `layer_intensity` with the same intensity setting; by default they are chosen
-        when the job runs.
+    calibration : Calibration, optional
+        Facts of the layer, from `calibrate_layer` with the same model, intensity and noise settings; by default they
+        are measured when the job runs.
 
     Returns
     -------
@@ -134,16 +133,16 @@ def prepare_layer(
     _, kwargs, _ = upscaled_layer(layer, shape, factors, name=name, axes=parsed, origin=region.origin)
     low, high = layer.contrast_limits
     limits = float(low), float(high)
-    return LayerInput(image, region, limits, kwargs, part, maps, pixel_size, unit, _source(layer))
+    return LayerInput(image, region, limits, kwargs, part, calibration, pixel_size, unit, _source(layer))
 
 
-def layer_intensity(job: Job, prepared: LayerInput, *, cancel: Cancel | None = None) -> dict[int | None, IntensityMap]:
-    """Choose the intensity maps of a whole layer; may be called on any thread.
+def calibrate_layer(job: Job, prepared: LayerInput, *, cancel: Cancel | None = None) -> Calibration:
+    """Measure the facts of a whole layer; may be called on any thread.
 
     Parameters
     ----------
     job : Job
-        The job that is applied to the layer later.
+        The job.
     prepared : LayerInput
         The layer, from `prepare_layer`.
     cancel : callable, optional
@@ -151,9 +150,9 @@ def layer_intensity(job: Job, prepared: LayerInput, *, cancel: Cancel | None = N
 
     Returns
     -------
-    dict of (int or None) to IntensityMap
-        The map of each separate channel by its number, or of the whole layer by None. Valid while the values of the
-        layer and the intensity setting of the job are unchanged.
+    Calibration
+        For `prepare_layer`; it stays the same while the values of the layer and the model, intensity and noise settings
+        do.
 
     Raises
     ------
@@ -162,7 +161,7 @@ def layer_intensity(job: Job, prepared: LayerInput, *, cancel: Cancel | None = N
     Cancelled
         If `cancel` returned True.
     """
-    return job.intensity_maps(prepared.image, prepared.axes, prepared.contrast_limits, cancel=cancel)
+    return job.calibrate(prepared.image, prepared.axes, prepared.contrast_limits, cancel=cancel)
 
 
 def result_name(job: Job) -> str:
@@ -182,7 +181,8 @@ def result_name(job: Job) -> str:
     size = f"x{model.scale}" if target is None else str(parse_target(target))
     images = " of images" if model.mixing == "images" else ""
     mixed = f" a={model.alpha:.2f}{images}" if model.card.endpoints else ""
-    return f"{model.card.family.upper()} {size}{mixed}"
+    family = model.name if model.card.family == "classic" else model.card.family.upper()
+    return f"{family} {size}{mixed}"
 
 
 def _source(layer: Any) -> LayerSource:

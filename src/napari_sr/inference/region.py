@@ -80,6 +80,11 @@ class Span:
     def _matrix(self) -> Any:
         return resizing_matrix(self.scale * self.length, self.target)[slice(*self.result_range)]
 
+    @property
+    def nearest(self) -> NDArray[np.intp]:
+        """Pixel of the source that contains the center of each pixel of the result range."""
+        return (2 * np.arange(*self.result_range) + 1) * self.length // (2 * self.target)
+
     def read(self, radius: int, alignment: int) -> Range:
         """Compute the range of the source to read.
 
@@ -165,6 +170,13 @@ class Region:
         for axis, span in ((self.axes.y, self.rows), (self.axes.x, self.columns)):
             origin[axis] = span.result_range[0] / span.factor
         return origin
+
+    @property
+    def nearest(self) -> tuple[NDArray[np.intp], ...]:
+        """Position in the source of each position of the result, along each axis."""
+        positions = [np.arange(*span) for span in self.ranges]
+        positions[self.axes.y], positions[self.axes.x] = self.rows.nearest, self.columns.nearest
+        return tuple(positions)
 
     @property
     def whole(self) -> bool:
@@ -289,6 +301,9 @@ def resize_opacity(opacity: NDArray[Any], rows: Any, columns: Any) -> NDArray[An
     array, shape (Y', X')
         The dtype of `opacity`; rounded as by `napari_sr.imaging.resize`, uint8 after each of the two axes.
     """
+    if rows is None and columns is None:
+        # Integers of 64 bits would lose digits in float64.
+        return opacity
     values = opacity.astype(np.float64)
     if rows is not None:
         values = np.asarray(rows @ values)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+# Channels whose black and white are shown in a sentence.
+_CHANNELS = 4
+
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
@@ -36,7 +39,9 @@ class Report:
         Why overlapping tiles were used although exact tiling was requested; None where that is not so.
     intensity : dict of str to (float, float)
         Values of the image that were mapped to black and white, by the number of the channel; the key is "" without
-        separate channels.
+        separate channels. Channels without different values have none.
+    own_range : bool
+        Whether those values are the ends of the range of the data type.
     planes : int
         Number of planes.
     strips : int
@@ -53,6 +58,8 @@ class Report:
         Duration of the computation, in seconds.
     pixels_per_second : float
         Values of the result per second.
+    warnings : tuple of str, default ()
+        Sentences about choices that may not fit the image, and pixels that were not passed through the network.
     """
 
     model: str
@@ -66,6 +73,7 @@ class Report:
     tiling: str
     not_exact_because: str | None
     intensity: dict[str, tuple[float, float]]
+    own_range: bool
     planes: int
     strips: int
     peak_memory: int | None
@@ -74,6 +82,7 @@ class Report:
     recomputed: int
     seconds: float
     pixels_per_second: float
+    warnings: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the facts as plain values, for the metadata of a layer or a JSON file.
@@ -85,6 +94,35 @@ class Report:
         """
         return asdict(self)
 
+    def black_and_white(self) -> str:
+        """Return the values that were taken for black and white as text.
+
+        Returns
+        -------
+        str
+            Such as "black is 103 and white 3211", or "black is 103 and white 3211 in channel 0, 99 and 4000 in channel
+            1"; empty where they are the ends of the range of the data type.
+        """
+        if self.own_range or not self.intensity:
+            return ""
+        shown = [
+            f"{low:g} and {'' if n else 'white '}{high:g}" + (f" in channel {name}" if name else "")
+            for n, (name, (low, high)) in enumerate(self.intensity.items())
+        ]
+        more = ", …" if len(shown) > _CHANNELS else ""
+        return f"black is {', '.join(shown[:_CHANNELS])}{more}"
+
+    def remarks(self) -> list[str]:
+        """Return black and white and the warnings as sentences.
+
+        Returns
+        -------
+        list of str
+            For a message; empty where there is nothing to say.
+        """
+        text = self.black_and_white()
+        return [*([f"{text[0].upper()}{text[1:]}."] if text else []), *self.warnings]
+
     def sentence(self) -> str:
         """Return the facts as one line of text.
 
@@ -92,7 +130,7 @@ class Report:
         -------
         str
             Such as "srcnn-x2 x2 on cpu in float32, 1 plane, exact, 64 rows at a time, 0.5 s (2.10 megapixels of result
-            per second)".
+            per second)", and the remarks.
         """
         images = " (images mixed)" if self.mixing == "images" else ""
         mixed = "" if self.alpha is None else f" alpha {self.alpha:g}{images}"
@@ -103,8 +141,10 @@ class Report:
         extra = f", {self.clipped} values clipped" if self.clipped else ""
         extra += f", {self.halved} times out of memory" if self.halved else ""
         extra += f", {self.recomputed} parts computed again in float32" if self.recomputed else ""
+        remarks = "".join(f" {remark}" for remark in self.remarks())
         return (
             f"{self.model}{mixed} x{self.scale}{target} on {self.device} in {self.precision}, "
             f"{planes}, {self.tiling}{reason}, "
             f"{self.seconds:.1f} s ({self.pixels_per_second / 1e6:.2f} megapixels of result per second){extra}"
+            f"{'.' if remarks else ''}{remarks}"
         )

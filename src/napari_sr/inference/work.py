@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,16 +11,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex, WritableArray
-from napari_sr.imaging.intensity import IntensityMap
+from napari_sr.imaging.intensity import IntensityMap, own_range
 from napari_sr.imaging.part import crop
-from napari_sr.inference.channels import network_for, separate_colors
+from napari_sr.inference.calibration import Calibration, RegionValues
+from napari_sr.inference.channels import CarryAdapter, network_for, separate_colors
 from napari_sr.inference.compute.device import describe_device
 from napari_sr.inference.compute.memory import free_memory
 from napari_sr.inference.compute.plane import PlaneRunner
+from napari_sr.inference.conditions import conditioned
 from napari_sr.inference.region import Region, resize_opacity
 from napari_sr.inference.report import Report
 from napari_sr.inference.resampling import Resampling
+from napari_sr.networks.conditioning import NoiseLevels
 from napari_sr.progress import Cancel, Progress
 from napari_sr.settings import JobSettings
 from napari_sr.zoo.model import Model
@@ -40,8 +44,10 @@ class Work:
         The settings.
     region : Region
         The pixels that are read and computed.
-    maps : mapping of (int or None) to IntensityMap
-        Intensity maps of the whole image, by channel.
+    calibration : Calibration
+        Facts of the whole image.
+    values : RegionValues
+        Facts of the pixels that are read.
     device : torch.device
         Device that computes.
     dtype : torch.dtype
@@ -67,18 +73,24 @@ class Work:
         model: Model,
         settings: JobSettings,
         region: Region,
-        maps: Mapping[int | None, IntensityMap],
+        calibration: Calibration,
+        values: RegionValues,
         device: torch.device,
         dtype: torch.dtype,
         progress: Progress,
         cancel: Cancel,
     ) -> None:
-        self.model, self.settings, self.region, self.maps, self.progress = model, settings, region, maps, progress
+        self.model, self.settings, self.region, self.progress = model, settings, region, progress
+        self.calibration, self.maps, self.values = calibration, calibration.maps, values
         self.card, self.scale = model.card, model.scale
         self.device, self.dtype = device, dtype
         rgb = region.axes.rgb
         self.separate = rgb and separate_colors(self.card)
-        network = network_for(model.network, self.card, 3 if rgb and not self.separate else 1)
+        self.noise = NoiseLevels()
+        network = conditioned(model, settings, self.noise)
+        network = network_for(network, self.card, 3 if rgb and not self.separate else 1)
+        if values.carried:
+            network = CarryAdapter(network)
         self.runner = PlaneRunner(
             network,
             self.device,
@@ -111,16 +123,19 @@ class Work:
         Raises
         ------
         InputError
-            If the device has too little memory, or resized planes do not fit into memory.
+            If the device has too little memory, resized planes do not fit into memory, or the network computes values
+            that are not finite.
         Cancelled
             If `cancel` returned True.
         """
         started = time.perf_counter()
         read = crop(image, self.ranges)
-        indices = list(self.axes.plane_indices())
+        indices = self._write_constants(image, out)
         unit = max(self.height, self.width)
         done = 0
-        self.progress(0, unit * len(indices))
+        self.progress(0, unit * max(1, len(indices)))
+        if not indices:
+            self.progress(unit, unit)
         while done < len(indices):
             # The first plane alone, so that a part of the result is there soon.
             batch = indices[done : done + (1 if done == 0 else self._batch_size())]
@@ -133,6 +148,38 @@ class Work:
                 self._resize_opacities(image, out, batch)
             done += len(batch)
         return time.perf_counter() - started
+
+    def _write_constants(self, image: ImageArray, out: WritableArray) -> list[PlaneIndex]:
+        """Write the planes of channels with a single value, and return the others."""
+        rows, columns = (
+            stop - start for start, stop in (self.region.rows.result_range, self.region.columns.result_range)
+        )
+        others = []
+        for index in self.axes.plane_indices():
+            value = self.calibration.constants.get(self._channel(index))
+            if value is None:
+                others.append(index)
+                continue
+            pixel = np.array(value if self.axes.rgb else value[0], image.dtype)
+            plane = np.broadcast_to(pixel, (rows, columns, *pixel.shape))
+            self.axes.place(out, self.axes.part(index, slice(None), slice(None), slice(0, 3)), plane)
+            if self.axes.rgba:
+                self._resize_opacities(image, out, [index])
+        return others
+
+    def _check_finite(self, values: NDArray[np.float32]) -> None:
+        """Reject values that the network has computed and that are not finite."""
+        if not np.isfinite(values).all():
+            count = int(np.count_nonzero(~np.isfinite(values)))
+            again = "" if self.dtype == torch.float32 else " and again in float32"
+            raise InputError(
+                f"The model {self.model.name} computed {count} NaN or infinite values in {self._precision}{again}: "
+                "choose another model, or give the intensity as two values that include those of the image."
+            )
+
+    @property
+    def _precision(self) -> str:
+        return str(self.dtype).removeprefix("torch.")
 
     def _batch_size(self) -> int:
         """Number of planes of a batch: several small ones, or a single one that is large enough for the device."""
@@ -170,6 +217,7 @@ class Work:
 
         def sink(top: int, left: int, part: Tensor) -> None:
             values = part.numpy()
+            self._check_finite(values)
             if self.separate:
                 values = values.reshape(len(batch), 3, *values.shape[2:])
             # Without the margin around the part.
@@ -180,9 +228,18 @@ class Work:
                 (place if resampling is None else resampling.add)(above, before, values)
 
         planes = len(batch) * (3 if self.separate else 1)
+        self._set_noise(batch)
         self.runner.run(source, planes, self.height, self.width, sink, progress)
         if resampling is not None:
             place(0, 0, resampling.result)
+
+    def _set_noise(self, batch: list[PlaneIndex]) -> None:
+        """Set the noise of the planes of a batch, of each of their colors if those are separate planes."""
+        if self.calibration.noise:
+            channels = [self._channel(index) for index in batch]
+            levels = [self.calibration.noise_levels(channel, self.settings.denoise) for channel in channels]
+            constant, slope, floor = zip(*(level for plane in levels for level in plane), strict=True)
+            self.noise.set(constant, slope, floor)
 
     def _resize_opacities(self, image: ImageArray, out: WritableArray, batch: list[PlaneIndex]) -> None:
         """Resize the alpha channel of RGBA planes."""
@@ -205,9 +262,9 @@ class Work:
     def _used_maps(self) -> dict[int | None, IntensityMap]:
         """Intensity maps of the channels of the part."""
         channels = dict.fromkeys(self._channel(index) for index in self.axes.plane_indices())
-        return {channel: self.maps[channel] for channel in channels}
+        return {channel: self.maps[channel] for channel in channels if channel in self.maps}
 
-    def report(self, seconds: float, size: int) -> Report:
+    def report(self, seconds: float, size: int, dtype: np.dtype[Any]) -> Report:
         """Return the report of the run.
 
         Parameters
@@ -216,12 +273,15 @@ class Work:
             Duration, in seconds.
         size : int
             Number of values of the result.
+        dtype : dtype
+            Data type of the image.
 
         Returns
         -------
         Report
             The report.
         """
+        maps, own = self._used_maps(), own_range(np.dtype(dtype), rgb=self.axes.rgb)
         return Report(
             model=self.model.name,
             alpha=self.model.alpha,
@@ -230,10 +290,11 @@ class Work:
             factors=(self.region.rows.factor, self.region.columns.factor),
             part=None if self.region.whole else dict(zip(self.axes.letters, self.region.ranges, strict=True)),
             device=describe_device(self.device),
-            precision=str(self.dtype).removeprefix("torch."),
+            precision=self._precision,
             tiling=self.runner.tiling,
             not_exact_because=self.runner.not_exact_because,
-            intensity={"" if c is None else str(c): (m.low, m.high) for c, m in self._used_maps().items()},
+            intensity={"" if c is None else str(c): (m.low, m.high) for c, m in maps.items()},
+            own_range=all((m.low, m.high) == own for m in maps.values()),
             planes=self.axes.plane_count,
             strips=self.runner.strips,
             peak_memory=self.runner.peak,
@@ -242,6 +303,7 @@ class Work:
             recomputed=self.runner.recomputed,
             seconds=seconds,
             pixels_per_second=size / max(seconds, 1e-9),
+            warnings=self.values.warnings,
         )
 
 

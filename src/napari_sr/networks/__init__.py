@@ -6,5 +6,6 @@ from napari_sr.networks.squeezenet import SqueezeNetFeatures
 from napari_sr.networks.srcnn import SRCNN
 from napari_sr.networks.srresnet import SRResNet
 from napari_sr.networks.srvgg import SRVGGNetCompact
+from napari_sr.networks.upsample import Interpolation
 
-__all__ = ["SRCNN", "MSRResNet", "RRDBNet", "SRResNet", "SRVGGNetCompact", "SqueezeNetFeatures"]
+__all__ = ["SRCNN", "Interpolation", "MSRResNet", "RRDBNet", "SRResNet", "SRVGGNetCompact", "SqueezeNetFeatures"]

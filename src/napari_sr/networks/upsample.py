@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_sr.imaging.resize import Kernel, check_kernel, phase_weights, symmetric_indices
+from napari_sr.networks.receptive import ConvolutionReach, UpsamplingReach, receptive_radius
 
 
 def upsampling_factors(scale: int) -> tuple[int, ...]:
@@ -106,3 +107,30 @@ class Upsample(nn.Module):
     def extra_repr(self) -> str:
         """Return factor and kernel for the printed network."""
         return f"factor={self.factor}, kernel={self.kernel!r}"
+
+
+class Interpolation(nn.Module):
+    """Interpolation by a whole factor, without weights.
+
+    Parameters
+    ----------
+    scale : int, default 2
+        Factor along Y and X.
+    channels : int, default 1
+        Number of channels of the images.
+    kernel : {"nearest", "bilinear", "bicubic", "lanczos3"}, default "bicubic"
+        Interpolation kernel, as in MATLAB's ``imresize``.
+    """
+
+    def __init__(self, *, scale: int = 2, channels: int = 1, kernel: Kernel = "bicubic") -> None:
+        super().__init__()
+        self.scale = scale
+        self.in_channels = self.out_channels = channels
+        self.alignment = 1
+        self.receptive_radius = receptive_radius([UpsamplingReach(scale, kernel), ConvolutionReach(0)])
+        self.upsample = Upsample(scale, kernel)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, channels, H, W) to (N, channels, scale H, scale W)."""
+        out: Tensor = self.upsample(x)
+        return out

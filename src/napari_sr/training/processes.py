@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lightning_fabric import Fabric
+from torch.multiprocessing.spawn import ProcessRaisedException
 
+from napari_sr import errors
 from napari_sr.config import load_settings
-from napari_sr.errors import InputError
+from napari_sr.errors import InputError, NapariSRError
+from napari_sr.imaging.atomic import clear_abandoned
 from napari_sr.inference.compute.device import choose_device
 from napari_sr.training.events import EventListener
 from napari_sr.training.loop.precision import fabric_for
 from napari_sr.training.recipe import Recipe
+from napari_sr.training.run_lock import locked_folder
 from napari_sr.training.training import Outcome, Training
+
+#: Seconds in which processes can end by themselves.
+_PATIENCE = 5.0
+#: Last line of the traceback of an error with a sentence.
+_SENTENCE = re.compile(r"^napari_sr\.errors\.(\w+): (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +99,8 @@ class ProcessSettings:
 def train_in_processes(settings: ProcessSettings, processes: int, on_event: EventListener | None = None) -> Outcome:
     """Train with several processes on this machine, among which the batch of the recipe is divided.
 
+    They are started by spawn, not by fork: a copy of a process in which torch has used its threads waits for ever.
+
     Parameters
     ----------
     settings : ProcessSettings
@@ -101,7 +118,8 @@ def train_in_processes(settings: ProcessSettings, processes: int, on_event: Even
     Raises
     ------
     InputError
-        If there are fewer devices, the batch cannot be divided evenly, or `Training` refuses the arguments.
+        If there are fewer devices, the batch cannot be divided evenly, another training uses the folder, or `Training`
+        refuses the arguments.
     CheckpointError
         If the model cannot be loaded.
     """
@@ -111,7 +129,9 @@ def train_in_processes(settings: ProcessSettings, processes: int, on_event: Even
     # Errors of the input are raised here, once, instead of in every process.
     training.check_batch(processes)
     training.prepare()
-    fabric_for(device, training.precision, processes).launch(_Work(settings, on_event))
+    fabric = fabric_for(device, training.precision, processes)
+    with locked_folder(settings.folder), _errors_of_processes(), _ended_with_this_call(settings.folder):
+        fabric.launch(_Work(settings, on_event))
     # The processes leave a finished checkpoint, from which this call makes the model without another step.
     return training.run()
 
@@ -124,6 +144,42 @@ class _Work:
 
     def __call__(self, fabric: Fabric) -> None:
         self._settings.training(on_event=self._on_event).run(fabric)
+
+
+@contextmanager
+def _errors_of_processes() -> Iterator[None]:
+    """Raise an error with a sentence, which a process has raised, in this process."""
+    try:
+        yield
+    except ProcessRaisedException as error:
+        sentences = _SENTENCE.findall(str(error))
+        if not sentences:
+            raise
+        name, sentence = sentences[-1]
+        kind = getattr(errors, name, NapariSRError)
+        raise kind(sentence) from error
+
+
+@contextmanager
+def _ended_with_this_call(folder: Path) -> Iterator[None]:
+    """End the processes that are started in the context if it ends by an exception, such as that of a signal."""
+    before = set(multiprocessing.active_children())
+    try:
+        yield
+    except BaseException:
+        started = set(multiprocessing.active_children()) - before
+        # As Ctrl-C, at which they end without a message; those that wait for another process are killed afterwards.
+        # Checkpoints are written atomically, so that the last one remains in both cases.
+        for process in started:
+            with suppress(OSError):
+                os.kill(process.pid, signal.SIGINT)  # type: ignore[arg-type]
+        until = time.monotonic() + _PATIENCE
+        for process in started:
+            process.join(max(0.0, until - time.monotonic()))
+            process.kill()
+            process.join()
+        clear_abandoned(folder)
+        raise
 
 
 def _check_devices(kind: str, processes: int) -> None:

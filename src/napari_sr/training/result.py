@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from napari_sr.errors import InputError
+from napari_sr.imaging.intensity_spec import IntensitySpec, Percentiles
 from napari_sr.training.data.conditions.description import describe_conditions
 from napari_sr.training.data.degradation import describe_degradation
-from napari_sr.training.data.plane_pairs import describe_intensity
 from napari_sr.training.data.training_set import TrainingSet
 from napari_sr.training.events import Validated
 from napari_sr.training.recipe import Recipe
@@ -88,7 +88,7 @@ def make_model(
         base=base.name if base is not None and recipe.network is None else None,
         intensity_range=initial.intensity_range,
         output_range=initial.output_range,
-        intensity=describe_intensity(recipe.data.intensity),
+        intensity=_intensity(recipe.data.intensity),
         degradation=None if paired else _degradation(recipe, training_set),
         training_noise=None if paired else recipe.conditions is not None or training_set.degradation.noise is not None,
         paired=paired,
@@ -104,6 +104,13 @@ def make_model(
     )
     states = weights if endpoints else {WEIGHTS: next(iter(weights.values()))}
     return Model(card, {key: _float32(state) for key, state in states.items()})
+
+
+def _intensity(spec: IntensitySpec) -> str:
+    """Describe in words which values stand for black and white."""
+    if isinstance(spec, Percentiles):
+        return f"percentiles {spec.low:g} and {spec.high:g}"
+    return f"{spec[0]:g} to {spec[1]:g}" if isinstance(spec, tuple) else spec
 
 
 def _degradation(recipe: Recipe, training_set: TrainingSet) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from napari_sr.training.loop.precision import choose_training_precision, fabric_
 from napari_sr.training.loop.stage_run import ONLY, TrainedWeights
 from napari_sr.training.recipe import Recipe, load_recipe
 from napari_sr.training.result import make_model
+from napari_sr.training.run_lock import locked_folder
 from napari_sr.zoo.architectures import build_empty
 from napari_sr.zoo.card import Architecture
 from napari_sr.zoo.catalog import as_model, load_model
@@ -268,13 +270,14 @@ class Training:
         Raises
         ------
         InputError
-            If an image cannot be used, the folder holds another training, a loss is not a number a second time, or a
-            checkpoint cannot be written.
+            If an image cannot be used, the folder holds another training or is used by one that runs, a loss is not a
+            number a second time, or a checkpoint cannot be written.
         Cancelled
             If `cancel` returned True; the last checkpoint is kept.
         """
         self._controls.start()
         training_set = self.prepare()
+        alone = fabric is None
         fabric = fabric or fabric_for(self.device, self.precision)
         self.check_batch(fabric.world_size)
         # Copied, so that another run starts with the given weights and not with those of this run.
@@ -292,7 +295,9 @@ class Training:
             identity=self.recipe.to_toml(),
             tensorboard=self._tensorboard,
         )
-        with ieee_float32():
+        # Several processes train for one that has the lock.
+        lock = locked_folder(self.folder, training_set.fingerprint) if alone else nullcontext()
+        with lock, ieee_float32():
             step = loop.run()
         return self._outcome(training_set, loop.trained, step)
 

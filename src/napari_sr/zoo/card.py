@@ -25,7 +25,7 @@ from napari_sr.zoo.names import Name, shown
 #: A constructor argument of a network: a plain value that JSON can hold.
 Setting = StrictBool | StrictInt | StrictFloat | StrictStr | tuple[StrictInt, ...]
 
-Family = Literal["srcnn", "srgan", "esrgan"]
+Family = Literal["srcnn", "srgan", "esrgan", "classic"]
 Color = Literal["luma", "rgb", "gray"]
 Domain = Literal["natural", "fluorescence", "electron"]
 #: What alpha mixes: the weights of two networks, or their results.
@@ -132,8 +132,9 @@ class Card(_Record):
     ----------
     name : str
         Name of the model, which is also that of its file (`napari_sr.zoo.names`).
-    family : {"srcnn", "srgan", "esrgan"}
-        The paper that the model follows; it determines the panel that lists the model.
+    family : {"srcnn", "srgan", "esrgan", "classic"}
+        The paper that the model follows, or "classic" for a method that is not trained; it determines the panel that
+        lists the model.
     architecture : Architecture
         Network and its constructor arguments.
     scale : int

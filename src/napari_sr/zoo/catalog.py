@@ -30,6 +30,13 @@ FOLDER_VARIABLE = "NAPARI_SR_MODELS"
 #: Largest number of characters of a path.
 _LONGEST_PATH = 4096
 
+_INTERPOLATIONS: dict[str, Kernel] = {
+    "nearest": "nearest",
+    "bilinear": "bilinear",
+    "bicubic": "bicubic",
+    "lanczos3": "lanczos3",
+}
+
 
 class _NamedFile(NamedTuple):
     """A weight file in a folder, by its name in the catalog."""
@@ -108,7 +115,8 @@ def load_model(
     Parameters
     ----------
     name_or_path : str or Path
-        A name from `list_models`, or the path of a model file or of a checkpoint in a known dialect.
+        A name from `list_models`, the path of a model file or of a checkpoint in a known dialect; or, with a scale, the
+        name of an interpolation: nearest, bilinear, bicubic or lanczos3.
     alpha : float, optional
         Position between the two weight sets of a model that has two, from 0 to 1. By default that of its card.
     mixing : {"weights", "images"}, optional
@@ -139,9 +147,11 @@ def load_model(
     Model('srcnn-x2', SRCNN x2)
     """
     # torch is imported when a model is loaded, not when models are listed.
-    from napari_sr.zoo.loading import open_model
+    from napari_sr.zoo.loading import interpolation, open_model
 
     scale = None if scale is None else read_whole(scale, "scale", 1)
+    if isinstance(name_or_path, str) and name_or_path in _INTERPOLATIONS and scale is not None:
+        return interpolation(_INTERPOLATIONS[name_or_path], scale)
     path, entry = _find(name_or_path)
     card = None if entry is None else entry.card
     if entry is not None and card is not None and scale not in (None, card.scale):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_sr.errors import CheckpointError, InputError
 from napari_sr.zoo.architectures import build_empty, complete
@@ -16,6 +17,9 @@ from napari_sr.zoo.mixing import check_same
 from napari_sr.zoo.model import Model
 from napari_sr.zoo.modelfile import WEIGHTS, read_endpoints
 from napari_sr.zoo.names import as_name, shown
+
+if TYPE_CHECKING:
+    from napari_sr.imaging.resize import Kernel
 
 _FAMILIES: dict[str, Family] = {
     "SRCNN": "srcnn",
@@ -217,3 +221,31 @@ def card_of(architecture: Architecture, path: Path, *, notes: str, license: str 
         license=license,
         notes=notes,
     )
+
+
+def interpolation(kernel: Kernel, scale: int) -> Model:
+    """Return plain interpolation as a model, which has no weights.
+
+    Parameters
+    ----------
+    kernel : {"nearest", "bilinear", "bicubic", "lanczos3"}
+        Interpolation kernel; also the name of the model.
+    scale : int
+        Factor along Y and X, 1 or more.
+
+    Returns
+    -------
+    Model
+    """
+    architecture = Architecture(network="Interpolation", settings={"scale": scale, "kernel": kernel})
+    card = Card(
+        name=kernel,
+        family="classic",
+        architecture=architecture,
+        scale=scale,
+        channels=1,
+        color="gray",
+        notes="Interpolation: it adds nothing and removes no noise.",
+        for_quantification=True,
+    )
+    return Model(card, {WEIGHTS: {}}, source=kernel)

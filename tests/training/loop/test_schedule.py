@@ -1,5 +1,7 @@
 """The learning rate is a function of the step."""
 
+from math import cos, pi
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,3 +37,17 @@ def test_the_rate_rises_during_the_warm_up(warm_up, kind):
 def test_a_step_beyond_the_stage_is_refused():
     with pytest.raises(IndexError):
         learning_rate_fraction(Schedule(), 5, 5)
+
+
+def test_the_cosine_ends_at_the_final_fraction():
+    schedule = Schedule(kind="cosine", final=0.01, warm_up=10)
+    rates = [learning_rate_fraction(schedule, step, 1000) for step in range(1000)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == pytest.approx(1, abs=1e-3)
+    assert rates[500] == pytest.approx(0.505, abs=1e-3)
+    assert rates[-1] == pytest.approx(0.01, abs=1e-4)
+    without = Schedule(kind="cosine", warm_up=10)
+    # The rates of recipes without `final` keep their bits.
+    assert [learning_rate_fraction(without, step, 7) for step in range(7)] == [
+        min(1.0, (step + 1) / 10) * 0.5 * (1 + cos(pi * step / 7)) for step in range(7)
+    ]

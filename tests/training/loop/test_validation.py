@@ -83,3 +83,20 @@ def test_crops_of_large_scenes_show_the_same_field(textured):
     assert crop.truth.shape == (256, 256)
     assert crop.low.shape == (128, 128)
     assert np.corrcoef(resize(crop.truth, (128, 128)).ravel(), crop.low.ravel())[0, 1] > 0.999
+
+
+def test_a_network_that_takes_noise_and_blur_is_given_those_of_the_scene(scene):
+    given = []
+
+    class Conditioned(nn.Module):
+        def forward(self, x, noise, blur):
+            given.append((noise, blur))
+            return torch.from_numpy(scene.high)[None]
+
+    noise = np.full_like(scene.low, 0.1)
+    conditioned = Scene("scene", scene.low, scene.high, scene.limits, noise, 0.8)
+    score, _ = Validator([conditioned], 2).measure(Conditioned(), CPU)
+    ((plane, blur),) = given
+    assert np.array_equal(plane[0].numpy(), noise)
+    assert blur.tolist() == pytest.approx([0.8])
+    assert score.psnr == 100

@@ -11,6 +11,7 @@ from torch import nn
 from napari_sr import Cancelled, InputError
 from napari_sr.training import Recipe, Training
 from napari_sr.training.events import StepDone
+from napari_sr.training.generator.patch_networks import FirstConvolution
 from napari_sr.training.loop.whitening import Whitening, measure_whitening, whiten_steps
 
 
@@ -135,3 +136,20 @@ def test_only_the_generators_optimizer_is_whitened():
             'family = "esrgan"\n[network]\nname = "RRDBNet"\n[[stages]]\nsteps = 1\n'
             'losses = [{ kind = "adversarial" }]\ndiscriminator = { optimizer = { whiten = true } }'
         )
+
+
+def test_of_kernels_that_are_used_with_sums_of_zero_the_means_of_the_image_do_not_count():
+    torch.manual_seed(0)
+    layer = nn.Conv2d(2, 4, 3, bias=False)
+    first = FirstConvolution(layer, 1, zero_sum=True)
+    images = torch.cat((smooth(32, 1, 24), 0.1 + smooth(32, 1, 24)), 1)
+    whitening = measure_whitening(nn.Sequential(first), layer, [(images,)])
+    brighter = torch.cat((images[:, :1] + 3 * torch.rand(32, 1, 1, 1), images[:, 1:]), 1)
+    again = measure_whitening(nn.Sequential(first), layer, [(brighter,)])
+    torch.testing.assert_close(again.basis, whitening.basis, rtol=1e-3, atol=1e-3)
+    patches = patches_of(layer, images)
+    patches[:, :9] -= patches[:, :9].mean(1, keepdim=True)
+    before = torch.linalg.eigvalsh(patches.T @ patches / len(patches))
+    whitened = patches @ whitening.basis.double()
+    after = torch.linalg.eigvalsh(whitened.T @ whitened / len(patches))
+    torch.testing.assert_close(after, before / (before + 1e-3), rtol=0.02, atol=1e-3)

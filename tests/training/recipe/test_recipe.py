@@ -1,5 +1,7 @@
 """Recipes are read as they were written, and errors name the key."""
 
+import tomllib
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from napari_sr import InputError, list_models
 from napari_sr.training import PRESETS, Recipe, load_recipe
 
+CONDITIONS = '[[stages]]\nsteps = 3\nlosses = [{ kind = "relative" }]\n[conditions]\nnoise = { gain = 1, read = 1 }\n'
 STAGE = '[[stages]]\nsteps = 3\nlosses = [{ kind = "l1" }]\n'
 
 
@@ -48,6 +51,17 @@ def test_the_papers_losses_are_in_their_presets():
         ('[[stages]]\nsteps = 0\nlosses = [{ kind = "l1" }]', "no stage has any steps"),
         ('[[stages]]\nsteps = 3\nlosses = [{ kind = "equivariance", blurred = -1 }]', r"stages\.0\.losses\.0\.blurred"),
         ('[[stages]]\nsteps = 3\nlosses = [{ kind = "perceptual", network = "squeezenet" }]', "given as a file"),
+        ('[[stages]]\nsteps = 3\nlosses = [{ kind = "relative", floor = 0 }]', r"stages\.0\.losses\.0\.floor"),
+        (f'{STAGE}schedule = {{ kind = "constant", final = 0.1 }}', "no final rate"),
+        (f"{STAGE}[conditions]\nhalo = 3", r"key conditions\.noise is missing"),
+        (f"{STAGE}[conditions.noise]\ngain = [0, 1]\nread = 1", r"conditions\.noise\.gain"),
+        (f"{STAGE}[conditions.noise]\ngain = [2, 1]\nread = 1", "range of gain goes from 2 down to 1"),
+        (f"{CONDITIONS}flats = 1.5", r"conditions\.flats"),
+        (f'{CONDITIONS}[degradation]\nshrink = "binning"', "in place of a degradation"),
+        (f"{CONDITIONS}[data]\ndenoise = 0.8", "leave denoise out"),
+        (f'{CONDITIONS}[data]\nimages = [{{ path = "a", low = "b" }}]', "leave the key low of images out"),
+        (f'{STAGE}[data]\nimages = [{{ path = "a", share = 0.3 }}]', "the key share of images is for recipes with"),
+        (f'{STAGE}[data]\nimages = [{{ path = "a", colors = "separate" }}]', "the key colors of images"),
     ],
 )
 def test_an_error_names_its_key(text, message):
@@ -105,7 +119,31 @@ def test_two_losses_of_one_kind_have_two_names():
     assert recipe.stages[0].loss_names == ("l1", "l1_2")
 
 
-RECIPES = sorted((Path(__file__).parents[3] / "recipes").glob("*.toml"))
+def test_conditions_are_read_again_from_their_toml():
+    recipe = Recipe.from_toml(
+        f"{CONDITIONS}smooth = {{ fraction = 0.1, sigma = [0.5, 2.5] }}\n"
+        "blur = { result = [0.3, 1.8], absent = 0.3 }\n"
+        '[data]\nimages = [{ path = "a", share = 0.3, sizes = [1.0, 0.5], noisy = 0.4, colors = "separate", '
+        'exclude = ["x*.png"] }]'
+    )
+    assert recipe.conditions.noise.gain == 1.0
+    assert recipe.data.images[0].sizes == (1.0, 0.5)
+    assert Recipe.from_toml(recipe.to_toml()) == recipe
+
+
+def test_a_recipe_without_conditions_is_written_as_before():
+    recipe = Recipe.from_toml(f'{STAGE}[data]\nimages = [{{ path = "a" }}]')
+    text = recipe.to_toml()
+    assert not any(key in text for key in ("conditions", "share", "exclude", "final", "colors"))
+    assert not any(key in load_recipe("esrgan").to_toml() for key in ("conditions", "final"))
+
+
+FOLDER = Path(__file__).parents[3] / "recipes"
+#: A list of files instead of a recipe.
+HELD_OUT = FOLDER / "held_out.toml"
+#: Recipes of issue 16 whose trainings have not ended; a name leaves the list when its curve is stored.
+NOT_TRAINED_YET = {"esrgan-microscopy-x4", "srcnn-microscopy-x2", "srcnn-microscopy-x4"}
+RECIPES = sorted(set(FOLDER.glob("*.toml")) - {HELD_OUT})
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -113,7 +151,35 @@ def test_a_recipe_has_the_name_of_its_file_a_curve_and_a_start_that_another_reci
     recipe = load_recipe(path)
     assert recipe.name == path.stem
     assert recipe.start is None or recipe.start in {other.stem for other in RECIPES} - {path.stem}
-    assert {curve.stem for curve in (path.parent / "curves").iterdir()} >= {path.stem}
+    has_curve = path.stem in {curve.stem for curve in (path.parent / "curves").iterdir()}
+    assert has_curve != (path.stem in NOT_TRAINED_YET)
+
+
+def test_a_recipe_that_was_not_run_yet_has_no_bundled_model():
+    assert not NOT_TRAINED_YET & {entry.name for entry in list_models() if entry.where == "bundled"}
+
+
+def files_in(entry, listed):
+    """Files of the list that an image set contains."""
+    names = [name.removeprefix(f"{entry.path}/") for name in listed if name.startswith(f"{entry.path}/")]
+    return {name for name in names if not any(fnmatchcase(name, pattern) for pattern in entry.exclude)}
+
+
+CONDITIONED = [path for path in RECIPES if load_recipe(path).conditions is not None]
+
+
+@pytest.mark.parametrize("path", CONDITIONED, ids=lambda path: path.stem)
+def test_nothing_that_is_held_out_is_trained_on(path):
+    listed = {name: part["files"] for name, part in tomllib.loads(HELD_OUT.read_text(encoding="utf-8")).items()}
+    everything = [file for files in listed.values() for file in files]
+    recipe = load_recipe(path)
+    assert not any(files_in(entry, everything) for entry in recipe.data.images)
+    assert not any(entry.path == name or entry.path.startswith(f"{name}/") for entry in recipe.data.images
+                   for name in everything)  # fmt: skip
+    # An excluded file is on the list, so that nothing is left out without a reason.
+    for entry in recipe.data.images:
+        assert {f"{entry.path}/{name}" for name in entry.exclude} <= set(everything)
+    assert [entry.path for entry in recipe.validation.images] == listed["validation"]
 
 
 def test_every_bundled_model_has_a_recipe():

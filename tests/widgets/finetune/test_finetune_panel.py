@@ -10,7 +10,7 @@ from napari_sr.training.recipe import GaussianBlur, OpticsBlur
 from napari_sr.widgets.finetune.images import PAIRS
 from napari_sr.widgets.finetune.panel import FinetunePanel
 from napari_sr.widgets.qt.executor import InPlaceExecutor
-from napari_sr.widgets.upscale.opening import open_panels
+from napari_sr.widgets.upscale.families import open_panels
 from napari_sr.zoo import read_model
 
 

@@ -158,7 +158,8 @@ def test_an_error_on_the_thread_is_shown(in_viewer, qtbot, monkeypatch):
 
 
 def test_cancel_between_the_layers_of_a_network(in_viewer, qtbot):
-    viewer, panel = in_viewer("esrgan", executor=ThreadExecutor(), image=np.zeros((40, 256, 256), np.uint8))
+    image = np.random.default_rng(0).integers(0, 255, (40, 256, 256), np.uint8)
+    viewer, panel = in_viewer("esrgan", executor=ThreadExecutor(), image=image)
     panel.controls.run_button.native.click()
     qtbot.waitUntil(lambda: "%" in panel.controls.message.value, timeout=30_000)
     panel.controls.cancel_button.native.click()

@@ -25,6 +25,7 @@ from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.atomic import atomic_folder, restore_interrupted
 from napari_sr.imaging.axes import Axes, parse_axes
 from napari_sr.imaging.pixel_size import METERS
+from napari_sr.imaging.resize import to_integers
 from napari_sr.progress import Cancel
 
 #: Key of napari-sr's own attributes.
@@ -321,7 +322,7 @@ def _halved(block: NDArray[Any]) -> NDArray[Any]:
     even = np.pad(block, [(0, length % 2) for length in block.shape], mode="edge")
     pairs = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2)
     mean: NDArray[np.float64] = pairs.mean(axis=(1, 3), dtype=np.float64)
-    return (np.rint(mean) if block.dtype.kind in "biu" else mean).astype(block.dtype)
+    return to_integers(np.rint(mean), block.dtype) if block.dtype.kind in "biu" else mean.astype(block.dtype)
 
 
 def _attributes(axes: Axes, on_disk: Axes, levels: int, place: StorePlace, dtype: np.dtype[Any]) -> dict[str, Any]:

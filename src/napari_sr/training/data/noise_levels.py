@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter, uniform_filter
 
-from napari_sr.errors import InputError
-from napari_sr.training.data.noise import estimate_noise
+from napari_sr.imaging.noise import measure_noise
 
 #: Side of the squares of the local mean, as in `napari_sr.networks.conditioning`, which needs torch.
 _LOCAL_MEAN = 5
@@ -109,25 +109,22 @@ def noise_plane(plane: npt.NDArray[Any], level: NoiseLevel) -> npt.NDArray[np.fl
     return np.sqrt(level.variance(mean)).astype(np.float32)
 
 
-def measured_noise(plane: npt.NDArray[Any]) -> NoiseLevel:
-    """Measure the noise of a plane.
+def measured_noise(planes: Sequence[npt.NDArray[Any]]) -> NoiseLevel:
+    """Measure the noise of planes of one channel.
 
     Parameters
     ----------
-    plane : array, shape (Y, X)
-        The plane, in its own values.
+    planes : sequence of array, shape (Y, X)
+        The planes, in their own values.
 
     Returns
     -------
     NoiseLevel
-        Its noise; none for a plane that is too small or too uniform to show it.
+        Their noise, as `napari_sr.imaging.noise.measure_noise` measures it; that of rounding for planes that are too
+        small or too uniform to show it.
     """
-    floor = ROUNDING if plane.dtype.kind in "iu" else 0.0
-    try:
-        gain, read = estimate_noise([plane])
-    except InputError:
-        return NoiseLevel(floor, 0.0, floor)
-    return NoiseLevel(read**2, gain, floor)
+    measured = measure_noise(planes)
+    return NoiseLevel(measured.c0, measured.c1, measured.floor) if measured.known else NoiseLevel(floor=measured.floor)
 
 
 def passed_on(sigma: float, scale: int) -> float:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -119,27 +120,27 @@ def stacked(patches: Sequence[Patch]) -> Batch:
     return Batch(low, high, torch.from_numpy(np.stack(noises)), blur, artificial)
 
 
-class PatchSource(Protocol):
-    """Patches of training images by their position in the training.
+class PatchSource(ABC):
+    """Patches of training images, which depend on the seed and the position in the training only.
 
     Attributes
     ----------
     size : int
-        Side of a patch in low-resolution pixels.
-    blur_range : (float, float)
-        Smallest and largest blur in low-resolution pixels, of patches that have one.
+        Side of a patch in low-resolution pixels, without its margin.
     """
 
-    @property
-    def size(self) -> int:
-        """Side of a patch in low-resolution pixels."""
+    size: int
 
     @property
+    @abstractmethod
     def blur_range(self) -> tuple[float, float]:
         """Smallest and largest blur in low-resolution pixels, of patches that have one."""
 
-    def __len__(self) -> int: ...
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of positions of patches."""
 
+    @abstractmethod
     def patch(self, stage: int, step: int, number: int) -> Patch:
         """Draw the patch of a position in the training.
 
@@ -175,6 +176,7 @@ class PatchSource(Protocol):
         Batch
             The patches.
         """
+        return stacked([self.patch(stage, step, number) for number in numbers])
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,7 @@ class PatchOrientation:
         return np.rot90(patch, self.quarters, (-2, -1)) if self.quarters else patch
 
 
-class Patches:
+class Patches(PatchSource):
     """All patches of the training images.
 
     Parameters
@@ -292,25 +294,6 @@ class Patches:
             return Patch(orientation(plane_pair.low_part(*low_field, self.color, generator, variant)), high)
         low, noise = plane_pair.low_part_with_noise(*low_field, self.color, generator, variant)
         return Patch(orientation(low), high, orientation(noise), plane_pair.blurs[variant])
-
-    def batch(self, stage: int, step: int, numbers: Sequence[int]) -> Batch:
-        """Draw patches of a step.
-
-        Parameters
-        ----------
-        stage : int
-            Number of the stage, from 0.
-        step : int
-            Number of the step in the stage, from 0.
-        numbers : sequence of int
-            Numbers of the patches in the batch over all processes.
-
-        Returns
-        -------
-        Batch
-            The patches.
-        """
-        return stacked([self.patch(stage, step, number) for number in numbers])
 
     @property
     def blur_range(self) -> tuple[float, float]:

@@ -13,7 +13,6 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.color import STUDIO_SWING, luma
 from napari_sr.imaging.intensity import IntensityMap, check_finite, intensity_maps
-from napari_sr.imaging.intensity_spec import IntensitySpec, Percentiles
 from napari_sr.imaging.resize import resize
 from napari_sr.training.data.blur import blur_sigma
 from napari_sr.training.data.brightness import fit_brightness
@@ -56,6 +55,8 @@ class PlanePair:
         Noise that is in each of `lows` already, in their values; () if it was not measured.
     blurs : tuple of float, default ()
         Blur of each of `lows`, as a standard deviation in low-resolution pixels; () as for `noises`.
+    channel : int, optional
+        Channel of the image; None for an image without a channel axis.
     """
 
     image: int
@@ -69,6 +70,7 @@ class PlanePair:
     source: Array | None = None
     noises: tuple[NoiseLevel, ...] = ()
     blurs: tuple[float, ...] = ()
+    channel: int | None = None
 
     @property
     def gray(self) -> Array:
@@ -229,33 +231,25 @@ def make_plane_pairs(
     first = degradation
     for number, image in enumerate(images):
         try:
-            planes, numeric = _pairs_of_image(number, image, scale, data, degradation, color, conditioned)
+            planes, numeric = _pairs_of_image(number, image, scale, data, degradation, color)
         except InputError as error:
             raise InputError(f"{image.name}: {error}") from error
         first = numeric if number == 0 else first
-        plane_pairs += planes
+        plane_pairs += _with_conditions(planes, image, scale, data, numeric, color) if conditioned else planes
     return plane_pairs, first
 
 
 def _pairs_of_image(
-    number: int,
-    image: TrainingImage,
-    scale: int,
-    data: Data,
-    degradation: Degradation,
-    color: PatchColor,
-    conditioned: bool,
+    number: int, image: TrainingImage, scale: int, data: Data, degradation: Degradation, color: PatchColor
 ) -> tuple[list[PlanePair], Degradation]:
     """Return the planes of an image, and its degradation with numbers in place of "estimate"."""
     check_finite(image.high, image.axes)
     if image.low is not None:
-        return _paired(number, image, scale, data, color, conditioned), degradation
+        return _paired(number, image, scale, data, color), degradation
     maps = intensity_maps(data.intensity, image.high, image.axes, contrast_limits=image.contrast_limits)
     planes = list(planes_of(image.high, image.axes, data.planes))
     numeric = with_noise(degradation, [plane for _, plane in planes])
-    variants = numeric.variants if _has_range(numeric) else 1
-    fractions = [(v + 0.5) / variants for v in range(variants)]
-    sigmas = [blur_sigma(numeric.blur, fraction, image.pixel_size) for fraction in fractions]
+    fractions = _fractions(numeric)
     noisy = numeric if numeric.noise is not None else None
     plane_pairs = []
     for channel, plane in planes:
@@ -276,17 +270,46 @@ def _pairs_of_image(
             )
             low_map = high_map = maps[channel]
             dtype = np.dtype(plane.dtype)
-            for low_parts, high_part, source_part in _colors(lows, high, source, color):
-                pair = PlanePair(number, low_parts, high_part, low_map, high_map, noisy, dtype, size, source_part)
-                plane_pairs.append(_with_own_noise(pair, sigmas, scale) if conditioned else pair)
+            plane_pairs += [
+                PlanePair(
+                    number, low_parts, high_part, low_map, high_map, noisy, dtype, size, source_part, channel=channel
+                )
+                for low_parts, high_part, source_part in _colors(lows, high, source, color)
+            ]
     return plane_pairs, numeric
 
 
-def _with_own_noise(pair: PlanePair, sigmas: Sequence[float], scale: int) -> PlanePair:
-    """Add the noise that the high-resolution plane passes on to each low-resolution one, and the blurs."""
-    own = measured_noise(pair.high)
-    noises = tuple(own.times(passed_on(sigma, scale)) for sigma in sigmas)
-    return replace(pair, noises=noises, blurs=tuple(sigma / scale for sigma in sigmas))
+def _with_conditions(
+    planes: Sequence[PlanePair],
+    image: TrainingImage,
+    scale: int,
+    data: Data,
+    degradation: Degradation,
+    color: PatchColor,
+) -> list[PlanePair]:
+    """Add noise and blurs to the planes of an image, with the noise measured once for each channel, color and size."""
+    paired = image.low is not None
+    sigmas = [blur_sigma(degradation.blur, fraction, image.pixel_size) for fraction in _fractions(degradation)]
+    colors = 3 if image.axes.rgb and color == "gray" else 1
+    groups: dict[tuple[int | None, int, float], list[Array]] = {}
+    keys = [(pair.channel, number % colors, pair.size) for number, pair in enumerate(planes)]
+    for key, pair in zip(keys, planes, strict=True):
+        groups.setdefault(key, []).append(pair.lows[0] if paired else pair.high)
+    levels = {key: measured_noise(members) for key, members in groups.items()}
+    if paired:
+        measured = [replace(pair, noises=(levels[key],)) for key, pair in zip(keys, planes, strict=True)]
+        return [replace(pair, blurs=(data.blur,)) for pair in measured]
+    blurs, left = tuple(sigma / scale for sigma in sigmas), [passed_on(sigma, scale) for sigma in sigmas]
+    return [
+        replace(pair, noises=tuple(levels[key].times(fraction) for fraction in left), blurs=blurs)
+        for key, pair in zip(keys, planes, strict=True)
+    ]
+
+
+def _fractions(degradation: Degradation) -> list[float]:
+    """Return the positions in the range of the blur at which blurs are computed."""
+    variants = degradation.variants if _has_range(degradation) else 1
+    return [(v + 0.5) / variants for v in range(variants)]
 
 
 def _has_range(degradation: Degradation) -> bool:
@@ -294,9 +317,7 @@ def _has_range(degradation: Degradation) -> bool:
     return degradation.blur is not None and isinstance(getattr(degradation.blur, "sigma", None), tuple)
 
 
-def _paired(
-    number: int, image: TrainingImage, scale: int, data: Data, color: PatchColor, conditioned: bool
-) -> list[PlanePair]:
+def _paired(number: int, image: TrainingImage, scale: int, data: Data, color: PatchColor) -> list[PlanePair]:
     """Return the planes of a pair."""
     low_axes = type(image.axes)(image.axes.letters, _low_shape(image, scale))
     low = np.asarray(image.low)
@@ -314,11 +335,12 @@ def _paired(
         for small, large in chosen:
             clean = without_noise(large, data.denoise) if data.denoise else large
             dtype = np.dtype(small.dtype)
-            for low_parts, high_part, source_part in _colors((small,), clean, large, color):
-                pair = PlanePair(number, low_parts, high_part, low_map, high_map, None, dtype, source=source_part)
-                if conditioned:
-                    pair = replace(pair, noises=(measured_noise(low_parts[0]),), blurs=(data.blur,))
-                plane_pairs.append(pair)
+            plane_pairs += [
+                PlanePair(
+                    number, low_parts, high_part, low_map, high_map, None, dtype, source=source_part, channel=channel
+                )
+                for low_parts, high_part, source_part in _colors((small,), clean, large, color)
+            ]
     return plane_pairs
 
 
@@ -374,21 +396,3 @@ def _parts(plane: Array, color: PatchColor) -> list[Array]:
     if color == "gray" and plane.ndim == 3:
         return [np.ascontiguousarray(plane[..., c]) for c in range(plane.shape[2])]
     return [plane]
-
-
-def describe_intensity(spec: IntensitySpec) -> str:
-    """Describe in words which values stand for black and white, for a card.
-
-    Parameters
-    ----------
-    spec : str, Percentiles or (float, float)
-        The intensity of a recipe.
-
-    Returns
-    -------
-    str
-        The description.
-    """
-    if isinstance(spec, Percentiles):
-        return f"percentiles {spec.low:g} and {spec.high:g}"
-    return f"{spec[0]:g} to {spec[1]:g}" if isinstance(spec, tuple) else spec

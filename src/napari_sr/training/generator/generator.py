@@ -163,7 +163,7 @@ def _new_card(recipe: Recipe, rgb: bool) -> Card:
     scale, channels = int(getattr(empty, "scale")), int(getattr(empty, "in_channels"))  # noqa: B009 (types)
     if channels == 3:
         color: Color = "rgb"
-    elif recipe.data.color == "luma" or (recipe.data.color == "auto" and rgb):
+    elif recipe.data.color == "luma" or (recipe.data.color == "auto" and rgb and not is_conditioned(empty)):
         color = "luma"
     else:
         color = "gray"

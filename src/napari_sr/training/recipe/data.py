@@ -67,8 +67,8 @@ class Data(RecipeTable):
         Images in files, which are used if the training is given no images.
     color : {"auto", "luma", "rgb", "gray"}, default "auto"
         Color model of a new network with one channel: luminance, or each color as a gray plane of its own. "auto" is
-        "luma" if an image is RGB, and "gray" otherwise. A network with three channels is always "rgb", and a fine-tuned
-        model keeps its color model.
+        "luma" if an image is RGB, and "gray" otherwise and for networks that take noise or blur as inputs. A network
+        with three channels is always "rgb", and a fine-tuned model keeps its color model.
     sizes : tuple of float, default (1.0,)
         Each high-resolution image is used at each of these sizes, as fractions of its own; above 0, up to 1. Pairs are
         used at their own size only.

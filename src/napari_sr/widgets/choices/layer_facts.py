@@ -74,6 +74,14 @@ class LayerFacts:
         """The rows, in order."""
         return (self.size_row, self.depth, self.axes)
 
+    @property
+    def present_axes(self) -> Axes | None:
+        """Axes of the chosen layer; None if no image is open or they are not known."""
+        try:
+            return None if self._layer is None else self.axes_of(self._layer)
+        except InputError:
+            return None
+
     def axes_of(self, layer: Image) -> Axes:
         """Return a layer's axes: those that the user chose, else those of its axis labels, else by its shape.
 
@@ -106,7 +114,7 @@ class LayerFacts:
             self.disconnect()
             if layer is not None:
                 for name in ("scale", "units"):
-                    getattr(layer.events, name).connect(self._refresh)
+                    getattr(layer.events, name).connect(self._layer_edited)
             self._layer = layer
         self._refresh()
 
@@ -115,10 +123,14 @@ class LayerFacts:
         layer, self._layer = self._layer, None
         if layer is not None:
             for name in ("scale", "units"):
-                getattr(layer.events, name).disconnect(self._refresh)
+                getattr(layer.events, name).disconnect(self._layer_edited)
 
-    def _refresh(self, event: object = None) -> None:
-        axes = self._axes()
+    def _layer_edited(self, event: object = None) -> None:
+        self._refresh()
+        self._on_change()
+
+    def _refresh(self) -> None:
+        axes = self.present_axes
         refresh_choices(self.axes, axes.letters if axes is not None else _NO_AXES)
         for widget in (self.axes, self.size, self.unit, self.depth):
             widget.enabled = axes is not None
@@ -133,14 +145,8 @@ class LayerFacts:
             self.depth.visible = "Z" in sizes
             self.depth.value = _limited(self.depth, sizes.get("Z", 1.0))
 
-    def _axes(self) -> Axes | None:
-        try:
-            return None if self._layer is None else self.axes_of(self._layer)
-        except InputError:
-            return None
-
     def _choices(self, widget: object = None) -> list[tuple[str, str]]:
-        axes = self._axes()
+        axes = self.present_axes
         if axes is None:
             return [("–", _NO_AXES)]
         orders = list(dict.fromkeys([axes.letters, *_orders(axes)]))
@@ -153,7 +159,7 @@ class LayerFacts:
             self._on_change()
 
     def _size_chosen(self) -> None:
-        layer, axes = self._layer, self._axes()
+        layer, axes = self._layer, self.present_axes
         if layer is None or axes is None:
             return
         sizes, _ = layer_pixel_size(layer, axes)
@@ -164,7 +170,7 @@ class LayerFacts:
         if "Z" in sizes:
             z = axes.letters.index("Z")
             ratio[z], units[z] = float(self.depth.value) / sizes["Z"], self.unit.value
-        with layer.events.scale.blocker(self._refresh), layer.events.units.blocker(self._refresh):
+        with layer.events.scale.blocker(self._layer_edited), layer.events.units.blocker(self._layer_edited):
             # The translation is in the same unit as the scale.
             layer.scale, layer.translate = np.asarray(layer.scale) * ratio, np.asarray(layer.translate) * ratio
             layer.units = tuple(units)

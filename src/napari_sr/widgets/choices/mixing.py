@@ -10,7 +10,8 @@ from magicgui.widgets.bases import Widget
 
 from napari_sr.widgets.choices.file import FileChoice
 from napari_sr.widgets.choices.model_offers import ModelOffer
-from napari_sr.widgets.qt.rows import narrow_readout, shrinkable
+from napari_sr.widgets.qt.rows import shrinkable
+from napari_sr.widgets.qt.sliders import complete_slider
 from napari_sr.zoo.card import Mixing
 
 _NOTHING = ""
@@ -45,7 +46,7 @@ class MixingChoice:
             on_choice=self._second_chosen,
             on_file=self.choose_file,
         )
-        self.alpha = narrow_readout(
+        self.alpha = complete_slider(
             FloatSlider(name="alpha", label="Sharpness α", min=0.0, max=1.0, step=0.01, value=0.0)
         )
         self.mix = shrinkable(

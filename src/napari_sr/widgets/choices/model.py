@@ -65,6 +65,22 @@ class ModelChoice:
         """The chosen factor, if the file of the model does not contain its own; else None."""
         return self.factor.value if self._current is not None and self._current.scale_is_open else None
 
+    def offers_model(self, source: str | Path) -> bool:
+        """Return whether a model can be chosen.
+
+        Parameters
+        ----------
+        source : str or Path
+            Source of a model.
+
+        Returns
+        -------
+        bool
+            False if it is not in the list, or cannot be used.
+        """
+        offer = self._find(source)
+        return offer is not None and offer.usable
+
     def refresh(self) -> None:
         """Read the catalog again. The choice and the files that were opened stay."""
         files = [offer for offer in self._offers if isinstance(offer.source, Path)]

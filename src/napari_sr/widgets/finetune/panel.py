@@ -30,7 +30,7 @@ from napari_sr.widgets.finetune.run import FinetunePlan, Trained
 from napari_sr.widgets.qt.base_panel import BasePanel
 from napari_sr.widgets.qt.executor import Executor, Run
 from napari_sr.widgets.qt.rows import Fold, rows, show_text, wrapped
-from napari_sr.widgets.upscale.opening import open_panels, show_panel
+from napari_sr.widgets.upscale.families import open_panels, show_panel
 
 _NO_IMAGE = "Open an image with the resolution that the model should reach."
 _NOT_IN_FILE_NAMES = re.compile(r'[/\\:*?"<>|]|^\.')

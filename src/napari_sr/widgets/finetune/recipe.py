@@ -9,7 +9,8 @@ from magicgui.widgets import ComboBox, FloatSpinBox, SpinBox
 
 from napari_sr.imaging.intensity_spec import SPECS
 from napari_sr.training.recipe import Degradation, Recipe, load_recipe
-from napari_sr.widgets.choices.settings import DeviceChoice, format_intensity
+from napari_sr.widgets.choices.settings.device import DeviceChoice
+from napari_sr.widgets.choices.settings.intensity import format_intensity
 from napari_sr.widgets.qt.rows import hide_step_buttons, show_automatic, shrinkable
 from napari_sr.zoo.card import Domain
 

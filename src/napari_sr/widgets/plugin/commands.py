@@ -62,7 +62,8 @@ class _Notifier:
 
     def finished(self, upscaling: Upscaling, layer: Image, report: Report) -> None:
         """Notify that the result was added."""
-        show_info(f"Done in {report.seconds:.1f} s: “{layer.name}”.")
+        remarks = [upscaling.noise, *report.remarks()]
+        show_info(" ".join([f"Done in {report.seconds:.1f} s: “{layer.name}”.", *filter(None, remarks)]))
 
     def failed(self, upscaling: Upscaling, error: Exception) -> None:
         """Notify of the error."""

@@ -8,7 +8,8 @@ from magicgui.widgets import CheckBox, ComboBox, Container, FloatSlider, Label
 from magicgui.widgets.bases import Widget
 
 from napari_sr.widgets.preview.comparison import Against
-from napari_sr.widgets.qt.rows import narrow_readout, rows, show_text, shrinkable, wrapped
+from napari_sr.widgets.qt.rows import rows, show_text, shrinkable, wrapped
+from napari_sr.widgets.qt.sliders import complete_slider
 
 NOTHING, SPLIT, BLINK = "nothing", "split", "blink"
 
@@ -50,7 +51,7 @@ class PreviewControls(Container[Widget]):
                 tooltip="The pixels of the source, or the source enlarged by bicubic interpolation.",
             )
         )
-        self.line = narrow_readout(
+        self.line = complete_slider(
             FloatSlider(
                 name="line",
                 label="Line",

@@ -25,12 +25,13 @@ from napari_sr.widgets.choices.view import visible_part
 from napari_sr.widgets.preview.comparison import Array, split
 from napari_sr.widgets.preview.controls import BLINK, SPLIT, PreviewControls
 from napari_sr.widgets.preview.layer import SHARED_LOOK, PreviewLayer
-from napari_sr.widgets.preview.render import Maps, PreviewImage, make_preview_image, needs_margin
+from napari_sr.widgets.preview.render import PreviewImage, make_preview_image, needs_margin
 from napari_sr.widgets.qt.executor import Run
 from napari_sr.widgets.qt.queues import WorkQueues
 from napari_sr.widgets.qt.rows import stop_timer
 
 if TYPE_CHECKING:
+    from napari_sr.inference import Calibration
     from napari_sr.zoo import Model
 
 DELAY_MS = 150
@@ -63,6 +64,8 @@ class Preview:
         The comparison, and the place for messages.
     notify : callable
         Called with an exception: shows it as a notification and returns its sentence.
+    on_calibrated : callable, optional
+        Called with the `Calibration` of the layer for each image.
     """
 
     def __init__(
@@ -73,9 +76,10 @@ class Preview:
         queues: WorkQueues,
         controls: PreviewControls,
         notify: Callable[[Exception], str],
+        on_calibrated: Callable[[Calibration], None] = lambda calibration: None,
     ) -> None:
         self._viewer, self._request, self._loader, self._queue = viewer, request, loader, queues.previews
-        self._controls, self._notify = controls, notify
+        self._controls, self._notify, self._on_calibrated = controls, notify, on_calibrated
         self.on = False
         """Whether the preview is switched on."""
         self._shown = PreviewLayer(viewer)
@@ -83,7 +87,7 @@ class Preview:
         self._run: Run[Any] | None = None
         self._key: object = None
         self._image: PreviewImage | None = None
-        self._maps: tuple[object, Maps] | None = None
+        self._calibration: tuple[object, Calibration] | None = None
         self._side = _SIDE
         self._cropped = False
         self._failed_key: object = None
@@ -126,7 +130,7 @@ class Preview:
         self._disconnect_source()
         self._stop()
         self._remove()
-        self._maps = self._failed_key = None
+        self._calibration = self._failed_key = None
         self._controls.show_message("")
 
     def changed(self, event: object = None) -> None:
@@ -186,16 +190,19 @@ class Preview:
         try:
             job = plan.job(model)
             limits = _contrast_limits(layer_part, plan)
-            maps_key = (id(layer), self._generation, axes, plan.settings.intensity, limits)
-            maps = self._maps[1] if self._maps is not None and self._maps[0] == maps_key else None
-            prepared = prepare_layer(job, layer, axes.letters, part, maps)
+            settings, conditioned = plan.settings, job.model.card.conditioning is not None
+            facts = (id(layer), self._generation, axes, settings.intensity, settings.noise, conditioned, limits)
+            known = self._calibration
+            calibration = known[1] if known is not None and known[0] == facts else None
+            prepared = prepare_layer(job, layer, axes.letters, part, calibration)
         except Exception as error:  # of any kind: the panel shows it and stays usable
             self._failed(error, key)
             return
         against, side = self._controls.counterpart, self._side
 
         def take(image: PreviewImage) -> None:
-            self._maps = maps_key, image.maps
+            self._calibration = facts, image.calibration
+            self._on_calibrated(image.calibration)
             self._key, self._image = key, image
             self._cropped = side in _lengths(part)
             self._complete(image)
@@ -286,11 +293,12 @@ class Preview:
         if self._cropped:
             size += " in the middle of the view"
         other = self._controls.counterpart_text
+        sentence = f"Preview of {size}, in {self._seconds:.1f} s."
         if self._controls.kind == SPLIT:
-            return f"Preview of {size}. Left of the line: {other}."
-        if self._controls.kind == BLINK:
-            return f"Preview of {size}. Now: {other if self._blinked else 'the result'}."
-        return f"Preview of {size}, in {self._seconds:.1f} s."
+            sentence = f"Preview of {size}. Left of the line: {other}."
+        elif self._controls.kind == BLINK:
+            sentence = f"Preview of {size}. Now: {other if self._blinked else 'the result'}."
+        return f"{sentence} {image.noise}".rstrip()
 
     def _remove(self) -> None:
         stop_timer(self._blink)
@@ -327,7 +335,7 @@ class Preview:
                 getattr(layer.events, name).disconnect(self._look_changed)
 
     def _source_changed(self, event: object = None) -> None:
-        # The cached image and intensity maps are for the previous values and position.
+        # The cached image and calibration are for the previous values and position.
         self._generation += 1
         self.changed()
 

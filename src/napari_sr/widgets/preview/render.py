@@ -8,19 +8,17 @@ second one, which is made if nothing changes meanwhile, is exactly the part of t
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from napari_sr.imaging.intensity import IntensityMap
 from napari_sr.progress import Cancel
+from napari_sr.widgets.choices.settings.measured_noise import format_measured_noise
 from napari_sr.widgets.preview.comparison import Against, Array, counterpart
 
 if TYPE_CHECKING:
-    from napari_sr.inference import Job, LayerInput
+    from napari_sr.inference import Calibration, Job, LayerInput
     from napari_sr.inference.region import Region
 
-Maps = Mapping[int | None, IntensityMap]
 QUICK_MARGIN = 8
 """Margin of the quick image, in pixels of the source."""
 
@@ -39,12 +37,14 @@ class PreviewImage:
         The source.
     region : Region
         The same part for a network of factor 1, for the comparison.
-    maps : mapping of (int or None) to IntensityMap
-        Intensity maps of the whole layer, by channel.
+    calibration : Calibration
+        Facts of the whole layer.
     exact : bool
         Whether the border of the image is exact.
     seconds : float
         Time of the computation.
+    noise : str
+        Sentence about the measured noise; empty if none was measured.
     counterparts : dict of {"source", "bicubic"} to array
         Images to compare with, as far as they have been made.
     """
@@ -53,9 +53,10 @@ class PreviewImage:
     kwargs: dict[str, Any]
     prepared: LayerInput
     region: Region
-    maps: Maps
+    calibration: Calibration
     exact: bool
     seconds: float
+    noise: str = ""
     counterparts: dict[Against, Array] = field(default_factory=dict)
 
     def against(self, kind: Against) -> Array:
@@ -124,16 +125,18 @@ def make_preview_image(
     InputError, Cancelled
         As `Job.run`.
     """
-    from napari_sr.inference import layer_intensity, run_layer
+    from napari_sr.inference import calibrate_layer, run_layer
     from napari_sr.inference.region import region_of
 
     started = time.perf_counter()
-    maps = prepared.maps if prepared.maps is not None else layer_intensity(job, prepared, cancel=cancel)
-    prepared = replace(prepared, maps=maps)
+    calibration = prepared.calibration or calibrate_layer(job, prepared, cancel=cancel)
+    prepared = replace(prepared, calibration=calibration)
     data, kwargs, _ = run_layer(job, _with_margin(prepared) if quick else prepared, cancel=cancel).layer_data
     factors = (prepared.region.rows.factor, prepared.region.columns.factor)
     source = region_of(prepared.axes, 1, prepared.part, factors)
-    image = PreviewImage(data, kwargs, prepared, source, maps, not quick, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    noise = format_measured_noise(calibration, job.settings, prepared.image.dtype)
+    image = PreviewImage(data, kwargs, prepared, source, calibration, not quick, seconds, noise)
     if against is not None:
         image.against(against)
     return image

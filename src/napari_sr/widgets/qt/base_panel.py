@@ -17,7 +17,8 @@ from napari_sr.settings import JobSettings
 from napari_sr.widgets.qt.errors import NOTHING_CHANGED, notify_error
 from napari_sr.widgets.qt.executor import Executor, Run
 from napari_sr.widgets.qt.queues import WorkQueues, queues_on, shared_queues
-from napari_sr.widgets.qt.rows import LabelAlignment, VerticalScrollArea, set_tab_order
+from napari_sr.widgets.qt.rows import LabelAlignment, VerticalScrollArea, leaf_widgets, set_tab_order
+from napari_sr.widgets.qt.sliders import WheelGuard, need_focus_for_wheel
 from napari_sr.widgets.qt.torch_loading import load_torch
 
 T = TypeVar("T")
@@ -68,6 +69,9 @@ class BasePanel(Container[Widget]):
         """Lay out the rows in a scroll area, and align the labels of the given stacks of rows."""
         self.content: Container[Widget] = Container(widgets=list(widgets), labels=False)
         set_tab_order(self.content)
+        guard = WheelGuard(self.native)
+        for widget in leaf_widgets(self.content):
+            need_focus_for_wheel(widget, guard)
         self.scroll = VerticalScrollArea(self.content.native)
         self.native.layout().addWidget(self.scroll)
         self._label_alignment = LabelAlignment(self.native, stacks)

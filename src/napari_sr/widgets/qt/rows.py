@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from magicgui.widgets import ComboBox, Container, FloatSlider, FloatSpinBox, Label, PushButton
+from magicgui.widgets import ComboBox, Container, FloatSpinBox, Label, PushButton
 from magicgui.widgets.bases import Widget
 from qtpy import compat
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
@@ -252,25 +252,6 @@ def show_automatic(box: FloatSpinBox, decimals: int) -> FloatSpinBox:
     native.setDecimals(decimals)
     native.setSpecialValueText("Automatic")
     return box
-
-
-def narrow_readout(slider: FloatSlider) -> FloatSlider:
-    """Make the number beside a slider narrow, and the slider longer.
-
-    Parameters
-    ----------
-    slider : FloatSlider
-        The slider; it is changed in place.
-
-    Returns
-    -------
-    FloatSlider
-        `slider`.
-    """
-    for readout in slider.native.findChildren(QDoubleSpinBox):
-        # napari's style gives every number box 90 pixels.
-        readout.setStyleSheet("min-width: 3.5em; max-width: 3.5em; padding: 0px;")
-    return slider
 
 
 def wrapped(label: Label) -> Label:

@@ -1,4 +1,4 @@
-"""The panels of the three families of models."""
+"""The panels of the three families of models, and opening them in a viewer."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import get_args
 
 from magicgui.widgets import ComboBox
 from magicgui.widgets.bases import Widget
+from napari.layers import Image
+from napari.viewer import Viewer
+from qtpy.QtWidgets import QDockWidget
 
 from napari_sr.imaging.resize import Kernel
 from napari_sr.widgets.choices.mixing import MixingChoice
 from napari_sr.widgets.choices.model_loading import ModelRequest
-from napari_sr.widgets.choices.model_offers import ModelOffer
+from napari_sr.widgets.choices.model_offers import FAMILY_TITLES, ModelOffer, catalog_offers
 from napari_sr.widgets.qt.rows import shrinkable
 from napari_sr.widgets.upscale.panel import UpscalePanel
 
@@ -23,7 +26,14 @@ _KERNEL_TEXTS = {
 }
 
 
-class SRCNNPanel(UpscalePanel):
+class FamilyPanel(UpscalePanel):
+    """A panel that opens those of the other families for their models."""
+
+    def _panel_of(self, model: str, layer: Image) -> UpscalePanel | None:
+        return panel_that_offers(self._viewer, model, layer)
+
+
+class SRCNNPanel(FamilyPanel):
     """Upscale a layer with SRCNN: the image is interpolated first, and then sharpened by the network."""
 
     family = "srcnn"
@@ -48,7 +58,7 @@ class SRCNNPanel(UpscalePanel):
         return ModelRequest(model.source, scale=self.models.scale, upsampling=self.kernel.value)
 
 
-class MixingPanel(UpscalePanel):
+class MixingPanel(FamilyPanel):
     """A panel with a slider between two sets of weights."""
 
     def _family_rows(self) -> Sequence[Widget]:
@@ -78,3 +88,71 @@ class ESRGANPanel(MixingPanel):
 
 PANELS: dict[str, type[UpscalePanel]] = {"srcnn": SRCNNPanel, "srgan": SRGANPanel, "esrgan": ESRGANPanel}
 """The panel of each family."""
+
+
+def open_panels(viewer: Viewer) -> list[UpscalePanel]:
+    """Return the upscaling panels that are docked in the window of a viewer.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+
+    Returns
+    -------
+    list of UpscalePanel
+        The panels, in the order in which they were docked.
+    """
+    return [widget for widget in viewer.window.dock_widgets.values() if isinstance(widget, UpscalePanel)]
+
+
+def panel_that_offers(viewer: Viewer, model: str, layer: Image) -> UpscalePanel | None:
+    """Bring the panel of a model to the front, with a layer.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+    model : str
+        Name of the model.
+    layer : napari.layers.Image
+        The layer that the panel shows.
+
+    Returns
+    -------
+    UpscalePanel or None
+        The panel; None if there is no such model that can be used.
+    """
+    cards = [offer.card for offer in catalog_offers(None) if offer.source == model and offer.usable]
+    if not cards or cards[0] is None:
+        return None
+    panel = show_panel(viewer, cards[0].family)
+    panel.layer_choice.select(layer)
+    return panel
+
+
+def show_panel(viewer: Viewer, family: str) -> UpscalePanel:
+    """Bring the panel of a family to the front; it is opened first if it is not open.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+    family : {"srcnn", "srgan", "esrgan"}
+        Family of the panel.
+
+    Returns
+    -------
+    UpscalePanel
+        The panel.
+    """
+    panel = next((panel for panel in open_panels(viewer) if panel.family == family), None)
+    if panel is None:
+        panel = PANELS[family](viewer)
+        # The name that napari's menu gives it, so that the menu finds the panel again.
+        viewer.window.add_dock_widget(panel, name=f"{FAMILY_TITLES[family]} (napari-sr)", tabify=True)
+    dock = panel.native.parent()
+    if isinstance(dock, QDockWidget):
+        dock.show()
+        dock.raise_()
+    return panel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from magicgui.widgets import Label
@@ -21,7 +22,9 @@ from napari_sr.widgets.choices.model_loading import ModelLoader, ModelRequest
 from napari_sr.widgets.choices.model_offers import ModelOffer
 from napari_sr.widgets.choices.output import OutputChoice
 from napari_sr.widgets.choices.part import LayerPart, PartChoice
-from napari_sr.widgets.choices.settings import SettingsRows
+from napari_sr.widgets.choices.settings.conditions import ConditionRows
+from napari_sr.widgets.choices.settings.measured_noise import measured_values
+from napari_sr.widgets.choices.settings.rows import SettingsRows
 from napari_sr.widgets.choices.size import SizeChoice
 from napari_sr.widgets.preview.controls import PreviewControls
 from napari_sr.widgets.preview.preview import Preview
@@ -31,10 +34,14 @@ from napari_sr.widgets.qt.rows import Fold, rows, show_text, wrapped
 from napari_sr.widgets.upscale.controls import RunControls
 from napari_sr.widgets.upscale.result_actions import ResultActions
 from napari_sr.widgets.upscale.runs import PanelRuns
+from napari_sr.widgets.upscale.script_text import script_of
+from napari_sr.widgets.upscale.suggestion import Suggest, Suggestion
+from napari_sr.widgets.upscale.suggestion_line import SuggestionLine
 from napari_sr.widgets.upscale.summary import format_summary, result_regions
 from napari_sr.widgets.upscale.time_estimate import TimeEstimate
 
 if TYPE_CHECKING:
+    from napari_sr.inference import Calibration
     from napari_sr.zoo import Model
 
 _NO_LAYER = "Open or select an image layer: labels, points and shapes cannot be upscaled."
@@ -54,6 +61,9 @@ class UpscalePanel(BasePanel):
     family: ClassVar[str]
     """Family of the models, as cards name it: "srcnn", "srgan" or "esrgan"."""
 
+    suggest: ClassVar[Suggest | None] = None
+    """Computes the suggestion for a layer; None for no suggestions."""
+
     def __init__(self, napari_viewer: Viewer, *, executor: Executor | None = None) -> None:
         super().__init__(napari_viewer, executor=executor)
         self.loader = ModelLoader()
@@ -63,13 +73,23 @@ class UpscalePanel(BasePanel):
         self.models = ModelChoice(self.family, self._model_changed, self._read_model)
         self.size = SizeChoice(self._changed)
         self.part_choice = PartChoice(napari_viewer, self.facts.axes_of, self._changed)
+        self.conditions = ConditionRows(self._changed)
         self.settings = SettingsRows(self._changed)
         self.output = OutputChoice(self._changed)
         self.controls = RunControls(self.run_upscaling, self.cancel_upscaling)
         self.preview_controls = PreviewControls(self._switch_preview, lambda: self.preview.compare())
         self.runs = PanelRuns(napari_viewer, self._queues, self.controls, self._notify, self._runs_ended)
         self.preview = Preview(
-            napari_viewer, self._preview_request, self.loader, self._queues, self.preview_controls, self._notify
+            napari_viewer,
+            self._preview_request,
+            self.loader,
+            self._queues,
+            self.preview_controls,
+            self._notify,
+            self._calibrated,
+        )
+        self.suggestion = SuggestionLine(
+            napari_viewer, self._queues.background, type(self).suggest, self.use_suggestion, self._uses
         )
         self.actions = ResultActions(napari_viewer, self._chosen_layer, self.copy_as_python, self.run_again_on)
         self.time = TimeEstimate(self.loader, self._queues, self._show_summary)
@@ -138,14 +158,8 @@ class UpscalePanel(BasePanel):
         )
 
     def _copy(self, plan: JobPlan, model: Model, parts: Sequence[LayerPart]) -> None:
-        from napari_sr.inference.script import as_script
-
-        # A script is for one layer, but may be for several parts of it.
-        of_first = [part for part in parts if part.layer is parts[0].layer]
         try:
-            job = plan.job(model)
-            prepared = [part.prepare(job) for part in of_first]
-            script = as_script(job, *prepared)
+            script, message = script_of(plan, model, parts)
         except NapariSRError as error:
             self._not_copied(error)
             return
@@ -153,11 +167,7 @@ class UpscalePanel(BasePanel):
         assert clipboard is not None
         clipboard.setText(script)
         self._enable_actions()
-        which = f" for {len(of_first)} parts" if len(of_first) > 1 else ""
-        if len(of_first) < len(parts):
-            which = f" for the first of {len(parts)} layers"
-        by_hand = "" if prepared[0].source.path else " The layer is from no file: insert its array where it is marked."
-        self._show_message(f"The script{which} is in the clipboard.{by_hand}")
+        self._show_message(message)
 
     def _not_copied(self, error: Exception) -> None:
         self._enable_actions()
@@ -181,7 +191,11 @@ class UpscalePanel(BasePanel):
         model = self.models.model
         if model is None or not model.usable:
             raise InputError("There is no model to upscale with: choose one under “Model”.")
-        return JobPlan(self._request(model), self.settings.settings(self.size.target), self.output.store)
+        return JobPlan(self._request(model), self._settings(), self.output.store)
+
+    def _settings(self) -> JobSettings:
+        """Return the settings of all rows; those that the model does not take have their defaults."""
+        return replace(self.settings.settings(self.size.target), **self.conditions.values())
 
     def _preview_request(self) -> tuple[LayerPart, JobPlan]:
         layer = self.layer_choice.layer
@@ -196,6 +210,59 @@ class UpscalePanel(BasePanel):
     def _chosen_layer(self) -> Image | None:
         return self.layer_choice.layer
 
+    # Suggestions.
+
+    def use_suggestion(self, suggestion: Suggestion) -> None:
+        """Choose the model and the settings of a suggestion, as the button "Use it" does.
+
+        Parameters
+        ----------
+        suggestion : Suggestion
+            For the chosen layer. A model of another family is chosen in the panel of that family.
+        """
+        layer, panel = self.layer_choice.layer, self if self.models.offers_model(suggestion.model) else None
+        if panel is None and layer is not None:
+            panel = self._panel_of(suggestion.model, layer)
+        if panel is None:
+            self._show_message(f"The model {suggestion.model} is not on this computer.")
+            return
+        try:
+            panel.take_suggestion(suggestion)
+        except NapariSRError as error:
+            self._report(error)
+
+    def _panel_of(self, model: str, layer: Image) -> UpscalePanel | None:
+        """Bring the panel of another family to the front, with a layer; None if no family has the model."""
+        return None
+
+    def take_suggestion(self, suggestion: Suggestion) -> None:
+        """Show the model and the settings of a suggestion in the rows.
+
+        Parameters
+        ----------
+        suggestion : Suggestion
+            With a model that this panel offers.
+
+        Raises
+        ------
+        InputError
+            If the settings do not fit together.
+        """
+        settings = replace(self._settings(), **suggestion.settings)
+        self.models.select(suggestion.model)
+        self.settings.show(settings)
+        self.conditions.show(settings)
+
+    def _uses(self, suggestion: Suggestion) -> bool:
+        """Return whether the rows show the model and the settings of a suggestion."""
+        model = self.models.model
+        try:
+            settings = self._settings()
+            same = replace(settings, **suggestion.settings) == settings
+        except NapariSRError:
+            return False
+        return same and model is not None and model.source == suggestion.model
+
     # Updates.
 
     def _layer_changed(self) -> None:
@@ -203,6 +270,7 @@ class UpscalePanel(BasePanel):
         self._changed()
 
     def _model_changed(self) -> None:
+        self.conditions.show_model(None if self.models.model is None else self.models.model.card)
         self._family_model_changed()
         self._changed()
 
@@ -212,9 +280,16 @@ class UpscalePanel(BasePanel):
         self.controls.set_can_run(self._can_run())
         if not self.controls.running:
             self._show_message(_NO_LAYER if self.layer_choice.layer is None else "")
+        layer, axes, model = self.layer_choice.layer, self.facts.present_axes, self.models.model
+        self.conditions.show_layer(layer, axes)
+        self.suggestion.request(layer, axes, None if model is None else self.models.scale or model.scale)
         self._enable_actions()
         self._show_summary()
         self.preview.changed()
+
+    def _calibrated(self, calibration: Calibration) -> None:
+        if (values := measured_values(calibration)) is not None:
+            self.conditions.noise.show_measured(*values)
 
     def _show_summary(self, event: object = None) -> None:
         layer, model = self.layer_choice.layer, self.models.model
@@ -273,12 +348,13 @@ class UpscalePanel(BasePanel):
         layer = rows([self.layer_choice.widget])
         facts = rows(self.facts.widgets)
         model = rows([self.models.model_choice.widget])
-        size = rows([self.models.factor, *self.size.widgets, *self._family_rows(), *self.part_choice.widgets])
+        own = (*self._family_rows(), *self.conditions.widgets)
+        size = rows([self.models.factor, *self.size.widgets, *own, *self.part_choice.widgets])
         more = rows([*self.settings.widgets, *self.output.widgets])
         self.layer_fold = Fold(
             "Pixel size and axes", facts, tooltip="Complete what the layer does not define: pixel size, unit and axes."
         )
-        self.more = Fold("More", more, tooltip="Brightness, device, precision, batch, tiling, memory and output.")
+        self.more = Fold("More", more, tooltip="Brightness, missing pixels, device, tiling, memory and output.")
         self._set_content(
             [
                 layer,
@@ -286,6 +362,7 @@ class UpscalePanel(BasePanel):
                 self.layer_fold,
                 model,
                 self.models.about,
+                self.suggestion,
                 size,
                 self.preview_controls,
                 self.controls,
@@ -318,7 +395,7 @@ class UpscalePanel(BasePanel):
         for emitter in self._view_events:
             emitter.disconnect(self._view_changed)
         self._view_events = ()
-        for part in (self.layer_choice, self.part_choice, self.facts):
+        for part in (self.layer_choice, self.part_choice, self.facts, self.suggestion):
             part.disconnect()
         self.preview.turn_off()
         self.time.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari.layers import Image, Layer
@@ -13,6 +14,7 @@ from napari_sr.widgets.choices.job_plan import JobPlan
 from napari_sr.widgets.choices.model_loading import ModelLoader
 from napari_sr.widgets.choices.output import store_in
 from napari_sr.widgets.choices.part import LayerPart
+from napari_sr.widgets.choices.settings.measured_noise import format_measured_noise
 from napari_sr.widgets.qt.activity import ActivityBar
 from napari_sr.widgets.qt.executor import Run
 from napari_sr.widgets.qt.queues import WorkQueues
@@ -102,6 +104,8 @@ class Upscaling:
     ) -> None:
         self._viewer, self.part, self.plan = viewer, part, plan
         self.name = str(part.layer.name)
+        self.noise = ""
+        """Sentence about the measured noise, when the run has finished; empty if none was measured."""
         self._loader, self._queues = loader, queues
         self._listener: UpscalingListener | None = listener
         self._run: Run[Any] | None = None
@@ -148,7 +152,7 @@ class Upscaling:
         self._end()
 
     def _loaded(self, model: Model) -> None:
-        from napari_sr.inference import learn_speed, run_layer
+        from napari_sr.inference import calibrate_layer, learn_speed, run_layer
 
         try:
             job = self.plan.job(model)
@@ -160,8 +164,14 @@ class Upscaling:
         out = None if folder is None else store_in(folder, prepared.kwargs["name"])
 
         def work(progress: Progress, cancel: Cancel) -> LayerResult:
-            result = run_layer(job, prepared, out=out, progress=progress, cancel=cancel)
-            learn_speed(job, prepared.region, prepared.image.dtype, result.report.seconds)
+            ready = prepared
+            if model.card.conditioning is not None:
+                # Measured here, as `run_layer` would do, for the sentence about the noise.
+                ready = replace(prepared, calibration=calibrate_layer(job, prepared, cancel=cancel))
+            result = run_layer(job, ready, out=out, progress=progress, cancel=cancel)
+            learn_speed(job, ready.region, ready.image.dtype, result.report.seconds)
+            if ready.calibration is not None:
+                self.noise = format_measured_noise(ready.calibration, job.settings, ready.image.dtype)
             return result
 
         self._run = Run(

@@ -132,6 +132,9 @@ class PanelRuns:
         message = f"{begin} {report.seconds:.1f} s: “{layer.name}”."
         if report.not_exact_because is not None:
             message += f" Exact tiling was not possible, because {report.not_exact_because}; tiling: {report.tiling}."
+        if upscaling.noise:
+            message += f" {upscaling.noise}"
+        message += "".join(f" {remark}" for remark in report.remarks())
         if layer.blending == _ADDITIVE:
             message += " The layers add up where they overlap: hide one of them to compare brightness."
         self.last = layer, upscaling.plan

@@ -12,10 +12,17 @@ from torch import Tensor, nn
 from napari_sr.inference.compute.streaming.plan import plan_stream
 from napari_sr.inference.compute.streaming.stream import stream
 from napari_sr.networks import SRCNN, MSRResNet, RRDBNet, SRResNet, SRVGGNetCompact
+from napari_sr.networks.conditioning import NoiseLevels, WithNoise
 from napari_sr.networks.unshuffle import CropTo, PadUnshuffle
 from napari_sr.networks.upsample import Upsample
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
+
+
+def with_noise(network: nn.Module) -> nn.Module:
+    """A network with a noise plane as one of the image alone."""
+    return WithNoise(network, NoiseLevels([0.02], [0.05], [1e-3]))
+
 
 #: As in tests/networks: every way in, every way up, every kind of block.
 SMALL: dict[str, Callable[[], nn.Module]] = {
@@ -42,6 +49,24 @@ SMALL: dict[str, Callable[[], nn.Module]] = {
     "rrdbnet x4 bilinear skip": lambda: RRDBNet(features=8, growth=4, blocks=1, skip="bilinear"),
     "rrdbnet x4 plus": lambda: RRDBNet(features=8, growth=4, blocks=1, plus=True),
     "rrdbnet 1 to 3 channels": lambda: RRDBNet(scale=2, in_channels=1, features=8, growth=4, blocks=1),
+    "rrdbnet x2 with noise": lambda: with_noise(
+        RRDBNet(
+            scale=2,
+            in_channels=1,
+            out_channels=1,
+            features=8,
+            growth=4,
+            blocks=1,
+            bias=False,
+            padding="replicate",
+            skip="bicubic",
+            noise_plane=True,
+            first_kernel=5,
+        )
+    ),
+    "srcnn x4 with noise": lambda: with_noise(
+        SRCNN(scale=4, features=(6, 4), bias=False, residual=True, noise_plane=True)
+    ),
     "srvgg x4": lambda: SRVGGNetCompact(features=8, convs=2),
     "srvgg x2 relu": lambda: SRVGGNetCompact(scale=2, features=8, convs=1, activation="relu"),
 }

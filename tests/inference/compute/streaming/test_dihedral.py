@@ -89,7 +89,16 @@ WRITTEN: dict[str, Callable[[], nn.Module]] = {
     "torch's bilinear": in_a_row(nn.Upsample(scale_factor=2, mode="bilinear"), conv(1, 1, (1, 3), padding=(0, 1))),
 }
 
-FEW = ["srcnn x3 rgb", "srresnet x3", "msrresnet x4", "rrdbnet x2 unshuffled", "rrdbnet x1 unshuffled", "srvgg x4"]
+FEW = [
+    "rrdbnet x2 with noise",
+    "srcnn x4 with noise",
+    "srcnn x3 rgb",
+    "srresnet x3",
+    "msrresnet x4",
+    "rrdbnet x2 unshuffled",
+    "rrdbnet x1 unshuffled",
+    "srvgg x4",
+]
 
 
 def network_of(name: str) -> nn.Module:

@@ -36,7 +36,14 @@ from tests.inference.compute.streaming.drawn import (
 )
 
 #: A few that have everything between them, for what is slow or does not depend on the layers.
-FEW = ["srcnn x2", "srresnet prelu tanh", "msrresnet x3", "rrdbnet x2 unshuffled", "rrdbnet x4 bilinear skip"]
+FEW = [
+    "srcnn x2",
+    "srresnet prelu tanh",
+    "msrresnet x3",
+    "rrdbnet x2 unshuffled",
+    "rrdbnet x4 bilinear skip",
+    "rrdbnet x2 with noise",
+]
 
 Runs = list[tuple[Step, int, int, Tensor]]
 

@@ -195,7 +195,9 @@ class _Planner:
                 group = module.factor if isinstance(module, PadUnshuffle) else module.downscale_factor
                 return self._step(node, UnshuffleStep, Fraction(1, group), factor=group)
             case CropTo():
-                if self._single(node.args[1], node) != 0:
+                # The step takes the size of the image, which pointwise layers of the image have as well.
+                sized = {0, *(s.output for s in self.steps if isinstance(s, PointwiseStep) and s.inputs == (0,))}
+                if self._single(node.args[1], node) not in sized:
                     raise self._refusal(node)
                 return self._step(node, CropStep, scale=module.scale, group=module.group)
             case nn.ReplicationPad2d() | nn.ReflectionPad2d() | nn.ZeroPad2d():
@@ -371,7 +373,7 @@ def _pointwise_module(module: nn.Module) -> Pointwise | None:
             return Tensor.sigmoid_
         case nn.Identity() | nn.Dropout() | nn.Dropout2d():
             return lambda x: x
-        case nn.PReLU() | nn.GELU() | nn.SiLU() | nn.ELU() | nn.Mish() | NoiseDeviation():
+        case nn.PReLU() | nn.GELU() | nn.SiLU() | nn.ELU() | nn.Mish() | nn.Hardtanh() | NoiseDeviation():
             return module
         case nn.BatchNorm2d() if module.track_running_stats:
             return module

@@ -136,7 +136,14 @@ class Workspace:
 
 
 def gather(
-    parts: Sequence[Rows], start: int, stop: int, above: int = 0, below: int = 0, workspace: Workspace | None = None
+    parts: Sequence[Rows],
+    start: int,
+    stop: int,
+    above: int = 0,
+    below: int = 0,
+    workspace: Workspace | None = None,
+    *,
+    beside: int | None = None,
 ) -> Tensor:
     """Concatenate a range of rows of several tensors in the channels, with at most one copy.
 
@@ -147,33 +154,49 @@ def gather(
     start, stop : int
         First row and one after the last; all of them are in memory.
     above, below : int, default 0
-        Rows of zeros to add at the two ends.
+        Rows to add at the two ends: of zeros, or with `beside` copies of the first and the last row.
     workspace : Workspace, optional
         Memory for the result. By default new memory.
+    beside : int, optional
+        Copies of the first and the last column to add on both sides. By default none, and rows of zeros.
 
     Returns
     -------
-    Tensor, shape (N, C, above + stop - start + below, W)
+    Tensor, shape (N, C, above + stop - start + below, W + 2 beside)
         Read-only: it may be a view.
     """
     pieces_of = [list(part.pieces(start, stop)) for part in parts]
-    if len(pieces_of) == 1 and len(pieces_of[0]) == 1 and not above and not below:
+    if len(pieces_of) == 1 and len(pieces_of[0]) == 1 and not above and not below and not beside:
         return pieces_of[0][0][1]
     first = pieces_of[0][0][1]
     channels = [pieces[0][1].shape[1] for pieces in pieces_of]
-    shape = (first.shape[0], sum(channels), above + stop - start + below, first.shape[3])
+    left, width = beside or 0, first.shape[3]
+    shape = (first.shape[0], sum(channels), above + stop - start + below, width + 2 * left)
     if workspace is None:
         out = torch.empty(shape, dtype=first.dtype, device=first.device, memory_format=torch.channels_last)
     else:
         out = workspace.take(shape, first)
-    if above:
+    if beside is None:
         out[:, :, :above].zero_()
-    if below:
         out[:, :, shape[2] - below :].zero_()
     channel = 0
     for pieces, count in zip(pieces_of, channels, strict=True):
         for row, piece in pieces:
             offset = above + row - start
-            out[:, channel : channel + count, offset : offset + piece.shape[2]].copy_(piece)
+            rows = out[:, channel : channel + count, offset : offset + piece.shape[2]]
+            rows[..., left : left + width].copy_(piece)
         channel += count
+    if beside is not None:
+        _replicate(out, above, below, left)
     return out
+
+
+def _replicate(window: Tensor, above: int, below: int, beside: int) -> None:
+    """Fill the border of a window, in place, with copies of the first and last columns and rows within it."""
+    if beside:
+        window[..., :beside] = window[..., beside : beside + 1]
+        window[..., -beside:] = window[..., -beside - 1 : -beside]
+    if above:
+        window[:, :, :above] = window[:, :, above : above + 1]
+    if below:
+        window[:, :, -below:] = window[:, :, -below - 1 : -below]

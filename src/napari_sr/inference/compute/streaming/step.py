@@ -20,7 +20,7 @@ Pointwise = Callable[[Tensor], Tensor]
 
 #: Layers whose output is finite for some infinite inputs, so that an overflow of half precision is no longer visible
 #: after them.
-BOUNDING = (nn.ReLU, nn.ReLU6, nn.Tanh, nn.Sigmoid, nn.ELU)
+BOUNDING = (nn.ReLU, nn.Hardtanh, nn.Tanh, nn.Sigmoid, nn.ELU)
 
 
 @dataclass(kw_only=True)

@@ -78,8 +78,14 @@ class ConvolveStep(Step):
             # The whole image: torch adds the border, and no copy is made for it.
             window = gather(inputs, 0, rows, workspace=self.workspace)
             return functional.conv2d(window, m.weight, m.bias, 1, self.padding, m.dilation, m.groups)
-        window = bordered(inputs, low, high, rows, mode, self.workspace)
-        if mode != "zeros" and width:
+        if mode == "replicate":
+            # In one copy, which concatenated inputs need anyway.
+            above, below = max(-low, 0), max(high - rows, 0)
+            window = gather(inputs, low + above, high - below, above, below, self.workspace, beside=width)
+            width = 0
+        else:
+            window = bordered(inputs, low, high, rows, mode, self.workspace)
+        if mode == "reflect" and width:
             window = functional.pad(window, (width, width, 0, 0), mode=mode)
             width = 0
         if self.narrow is not None:

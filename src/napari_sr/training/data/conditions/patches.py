@@ -12,7 +12,7 @@ from napari_sr.training.data.conditions.artificial import uniform_areas
 from napari_sr.training.data.conditions.camera import Observation, observe
 from napari_sr.training.data.conditions.truths import WHITE, Pool, Truth
 from napari_sr.training.data.noise_levels import NoiseLevel
-from napari_sr.training.data.patches import Batch, Patch, PatchOrientation, stacked
+from napari_sr.training.data.patches import Patch, PatchOrientation, PatchSource
 from napari_sr.training.randomness import generator_at
 from napari_sr.training.recipe import Conditions
 from napari_sr.training.recipe.table import value_at
@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float32]
 _LARGEST_STRETCH = 8.0
 
 
-class ConditionedPatches:
+class ConditionedPatches(PatchSource):
     """Patches of the training images under random conditions.
 
     Parameters
@@ -42,14 +42,7 @@ class ConditionedPatches:
         Flip patches at random.
     turns : bool, default True
         Rotate patches at random by multiples of 90 degrees.
-
-    Attributes
-    ----------
-    margin : int
-        Margin of a patch that the network consumes: 0.
     """
-
-    margin = 0
 
     def __init__(
         self,
@@ -120,25 +113,6 @@ class ConditionedPatches:
         generator = generator_at(self._seed, "validation", number=number)
         truth, square = pool.draw(self.scale * size, self._halo, generator)
         return self._patch(self._observe(*self._varied(truth, square, generator), generator))
-
-    def batch(self, stage: int, step: int, numbers: Sequence[int]) -> Batch:
-        """Draw patches of a step.
-
-        Parameters
-        ----------
-        stage : int
-            Number of the stage, from 0.
-        step : int
-            Number of the step in the stage, from 0.
-        numbers : sequence of int
-            Numbers of the patches in the batch over all processes.
-
-        Returns
-        -------
-        Batch
-            The patches.
-        """
-        return stacked([self.patch(stage, step, number) for number in numbers])
 
     @property
     def blur_range(self) -> tuple[float, float]:

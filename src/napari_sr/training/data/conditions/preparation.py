@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -68,11 +68,9 @@ def make_conditioned_set(
                 f"{image.name}: a recipe with conditions takes whole high-resolution images, without partners and "
                 "regions: leave those out."
             )
-    size, truths = _at_first_size(images, recipe, conditions, scale, sizes)
-    blocks = [] if validation else _blocks(truths, recipe, scale)
-    truths = [_without(blocks, number, planes, recipe, scale) for number, planes in enumerate(truths)]
+    size, pools, blocks, truths = _at_first_size(images, recipe, conditions, scale, sizes, held=not validation)
     patches = ConditionedPatches(
-        _pools(images, truths, size * scale),
+        list(pools.values()),
         conditions,
         scale=scale,
         size=size,
@@ -90,22 +88,34 @@ def make_conditioned_set(
         degradation=recipe.degradation,
         described=_described(images, recipe),
         fingerprint=_fingerprint(patches, scenes),
-        warnings=(),
+        warnings=tuple(_without_room(images, pools)),
         notes=(),
     )
 
 
 def _at_first_size(
-    images: Sequence[TrainingImage], recipe: Recipe, conditions: Conditions, scale: int, sizes: Sequence[int]
-) -> tuple[int, list[_ImageTruths]]:
-    """Return the first side of a patch for which any image has room, and the planes of all images."""
+    images: Sequence[TrainingImage],
+    recipe: Recipe,
+    conditions: Conditions,
+    scale: int,
+    sizes: Sequence[int],
+    *,
+    held: bool,
+) -> tuple[int, dict[str, Pool], list[Block], list[_ImageTruths]]:
+    """Return the first side of a patch for which any image has room, with the sets, blocks and planes of all images."""
     for size in sizes:
         truths = [_truths(image, recipe, conditions, size * scale) for image in images]
-        if any(truths):
-            return size, truths
+        if not any(truths):
+            continue
+        blocks = _blocks(truths, recipe, scale) if held else []
+        truths = [_without(blocks, number, planes, recipe, scale) for number, planes in enumerate(truths)]
+        pools = _pools(images, truths, size * scale)
+        if pools:
+            return size, pools, blocks, truths
+    side = min(sizes) * scale
     raise InputError(
-        f"No image has a plane of {min(sizes) * scale} x {min(sizes) * scale} pixels that shows something: give larger "
-        "images, or choose smaller patches."
+        f"No image shows something on {side} x {side} pixels that are not kept for validation: give larger images, or "
+        "choose smaller patches."
     )
 
 
@@ -132,24 +142,33 @@ def _planes(image: TrainingImage, recipe: Recipe) -> Iterator[npt.NDArray[np.gen
         yield plane
 
 
-def _pools(images: Sequence[TrainingImage], truths: Sequence[_ImageTruths], side: int) -> list[Pool]:
+def _set_of(image: TrainingImage) -> str:
+    """Return a text that images of one set have in common."""
+    return "" if image.image_set is None else stable_repr(image.image_set)
+
+
+def _pools(images: Sequence[TrainingImage], truths: Sequence[_ImageTruths], side: int) -> dict[str, Pool]:
     """Return the planes of each set of images, as far as they have room for a patch outside the blocks."""
-    groups: dict[str, list[int]] = {}
+    members: dict[str, list[int]] = {}
     for number, image in enumerate(images):
-        groups.setdefault("" if image.image_set is None else stable_repr(image.image_set), []).append(number)
-    pools = []
-    for members in groups.values():
-        entry = images[members[0]].image_set
+        members.setdefault(_set_of(image), []).append(number)
+    pools = {}
+    for name, numbers in members.items():
+        entry = images[numbers[0]].image_set
         room = [
             tuple(truth for truth in sizes if not truth.kept or truth.corners(side).any())
-            for number in members
+            for number in numbers
             for sizes in truths[number]
         ]
         if planes := tuple(sizes for sizes in room if sizes):
-            pools.append(Pool(1.0 if entry is None else entry.share, planes))
-    if not pools:
-        raise InputError("No patch is left beside the blocks for validation: give larger or more images.")
+            pools[name] = Pool(1.0 if entry is None else entry.share, planes)
     return pools
+
+
+def _without_room(images: Sequence[TrainingImage], pools: Mapping[str, Pool]) -> Iterator[str]:
+    """Yield sentences on the sets that no patch is drawn from."""
+    for name in dict.fromkeys(image.group or image.name for image in images if _set_of(image) not in pools):
+        yield f"No patch is drawn from {name}, since no image of it shows something on a patch."
 
 
 # Validation

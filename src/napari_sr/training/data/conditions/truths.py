@@ -250,7 +250,7 @@ def truth_sizes(
         low, high = (float(q) for q in np.quantile(small, (_ENDS, 1 - _ENDS)))
         if high - low < _LEAST_RANGE:
             continue
-        noise, middle = measured_noise(small), float(np.median(small))
+        noise, middle = measured_noise([small]), float(np.median(small))
         if not truths:
             first, first_size = noise, size
         elif float(noise.variance(middle)) > (limit := (size / first_size) ** 2) * float(first.variance(middle)):

@@ -1,0 +1,148 @@
+"""Energies of small tiles in bands of frequency, and the energies that structure can have in them.
+
+White noise has the same energy in every band. Structure, seen through optics and pixels, has less of it the finer the
+band. This difference tells one from the other where no part of an image is flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+
+Array = npt.NDArray[np.float64]
+Values = npt.NDArray[np.floating[Any]]
+
+#: Order of the binomial filters: the k-th takes k differences and 4 - k sums of neighbors, so five pixels.
+ORDER = 4
+#: The bands, as the orders of their filters along one axis and the other (both ways are averaged): finest first.
+BANDS = ((4, 4), (3, 4), (3, 3), (2, 4), (1, 4), (0, 4), (2, 3), (2, 2), (1, 3))
+#: A coarse band, the slope over five pixels: it shows structure and hardly overlaps the bands above.
+COARSE = (0, 1)
+#: Side of a tile, in pixels.
+TILE = 8
+#: Independent values of a tile in a band, about: 64 pixels, less what neighbors share.
+FREEDOM = 9
+# Structure that is tried: its power falls with an exponent of the frequency, is blurred by a Gaussian (width in
+# pixels), averaged over the pixel's area and sampled, with what folds back.
+_EXPONENTS = (1.5, 2.5, 3.5)
+_BLURS = (0.0, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0)
+# And fine structure of an image that was made smaller by a good interpolation: its exponent, and the width of the
+# roll-off of the amplitude, which is one half at the Nyquist frequency along either axis.
+_SHRUNK_EXPONENT, _ROLL_OFF = 1.0, 0.052
+_FREQUENCIES = 64
+
+
+def tile_energies(plane: Values, stride: int) -> dict[tuple[int, int], Array]:
+    """Mean energy of each tile in each band; that of white noise is its variance.
+
+    Parameters
+    ----------
+    plane : array of float, shape (Y, X)
+        At least 12 x 12 pixels, without NaN.
+    stride : 4 or 8
+        Distance between tiles of 8 x 8 pixels.
+
+    Returns
+    -------
+    dict of array of float64, shape (tiles,)
+        For each of `BANDS` and for `COARSE`.
+    """
+    energies: dict[tuple[int, int], Array] = {}
+    wanted = {*BANDS, COARSE}
+    for down, rows in enumerate(_filtered(plane, axis=0)):
+        for right, values in enumerate(_filtered(rows, axis=1)):
+            band = (min(down, right), max(down, right))
+            if band in wanted:
+                energy = tile_means(np.square(values, out=values), stride)
+                energies[band] = energy if band not in energies else (energies[band] + energy) / 2
+    return energies
+
+
+def tile_means(values: npt.NDArray[np.generic], stride: int) -> Array:
+    """Means over tiles of 8 x 8 pixels.
+
+    Parameters
+    ----------
+    values : array, shape (Y, X)
+    stride : 4 or 8
+        Distance between tiles; with 4 they overlap.
+
+    Returns
+    -------
+    array of float64, shape (tiles,)
+        Row by row; pixels that fill no tile are left out.
+    """
+    height, width = (size // stride * stride for size in values.shape)
+    blocks = values[:height, :width].reshape(height // stride, stride, width // stride, stride)
+    means: Array = blocks.mean(axis=3).mean(axis=1, dtype=np.float64)
+    if stride < TILE:
+        means = (means[1:, 1:] + means[:-1, 1:] + means[1:, :-1] + means[:-1, :-1]) / 4
+    return means.ravel()
+
+
+def centers(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """The part of a plane whose pixels are centers of the filters."""
+    half = ORDER // 2
+    return values[half : values.shape[0] - half, half : values.shape[1] - half]
+
+
+@cache
+def structure_spectra() -> Array:
+    """Energies in `BANDS` of the structures that are tried, one a row, the largest of each 1.
+
+    Returns
+    -------
+    array, shape (structures, bands)
+    """
+    frequency = (np.arange(_FREQUENCIES) - _FREQUENCIES // 2) / _FREQUENCIES
+    gains = [np.abs(np.fft.fftshift(np.fft.fft(_binomial(k), _FREQUENCIES))) ** 2 for k in range(ORDER + 1)]
+    responses = np.stack([(np.outer(gains[i], gains[j]) + np.outer(gains[j], gains[i])).ravel() for i, j in BANDS])
+    powers = [_folded(partial(_blurred, exponent, blur), frequency) for exponent in _EXPONENTS for blur in _BLURS]
+    powers.append(_folded(_shrunk, frequency))
+    spectra = np.array([responses @ power.ravel() for power in powers])
+    return np.asarray(spectra / spectra.max(axis=1, keepdims=True))
+
+
+def _folded(power: Callable[[Array, Array], Array], frequency: Array) -> Array:
+    """Power after sampling: what lies beyond the Nyquist frequency folds back."""
+    places = [(frequency[:, None] + down, frequency[None] + right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    return np.asarray(sum(power(*place) for place in places))
+
+
+def _blurred(exponent: float, blur: float, down: Array, right: Array) -> Array:
+    radius = np.maximum(np.hypot(down, right), 0.5 / _FREQUENCIES)
+    pixel = (np.sinc(down) * np.sinc(right)) ** 2
+    return np.asarray(radius**-exponent * np.exp(-((2 * np.pi * blur * radius) ** 2)) * pixel)
+
+
+def _shrunk(down: Array, right: Array) -> Array:
+    radius = np.maximum(np.hypot(down, right), 0.5 / _FREQUENCIES)
+    passed = expit((0.5 - np.abs(down)) / _ROLL_OFF) * expit((0.5 - np.abs(right)) / _ROLL_OFF)
+    return np.asarray(radius**-_SHRUNK_EXPONENT * passed**2)
+
+
+@cache
+def _binomial(differences: int) -> Array:
+    """Binomial filter of so many differences, of energy 1."""
+    taps = np.ones(1)
+    for number in range(ORDER):
+        taps = np.convolve(taps, [1, -1] if number < differences else [1, 1])
+    return np.asarray(taps / np.sqrt((taps**2).sum()))
+
+
+def _filtered(values: Values, axis: int) -> list[Values]:
+    """All five binomial filters along an axis; each result is four pixels shorter."""
+    before = (slice(None),) * axis + (slice(None, -1),)
+    after = (slice(None),) * axis + (slice(1, None),)
+    parts: list[Values] = [values]
+    for _ in range(ORDER):
+        last = parts[-1]
+        parts = [*(np.add(part[after], part[before]) for part in parts), np.subtract(last[after], last[before])]
+    # The outermost tap of each is 1 before it is normalized.
+    outermost = np.array([abs(_binomial(k)[0]) for k in range(ORDER + 1)], values.dtype)
+    return [np.asarray(part * tap) for part, tap in zip(parts, outermost, strict=True)]

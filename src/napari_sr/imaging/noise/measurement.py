@@ -1,0 +1,274 @@
+"""How strong the noise of an image is, as a function of its brightness."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_sr.imaging.noise.character import (
+    Correlation,
+    all_variances,
+    correlation_of,
+    hot_pixels,
+    line_offsets,
+    mosaic,
+)
+from napari_sr.imaging.noise.fit import Line, fit_line, group_tiles
+from napari_sr.imaging.noise.quantization import quantization_step
+from napari_sr.imaging.noise.sampling import PlaneLike, Window, windows
+from napari_sr.imaging.noise.tiles import Scale, scale_of, tiles_of, tiles_of_differences
+
+Array = npt.NDArray[np.float64]
+
+# A variance is lower than another if it is so by so many standard errors, and by this fraction.
+_SURELY, _MUCH = 3.0, 0.2
+_MOSAIC = 0.3
+# Lines are told where their offsets are above this fraction of the noise of a pixel.
+_LINES = 0.15
+_UNKNOWN = (float("inf"), 0.0, float("inf"))
+
+
+@dataclass(frozen=True)
+class NoiseMeasurement:
+    """Noise of one channel: variance = max(c0 + c1 x local mean, floor), in the image's own values.
+
+    Parameters
+    ----------
+    c0, c1 : float
+        Of any sign: a camera's dark level makes c0 negative, an inverted image c1.
+    floor : float
+        Variance of rounding: the step of the values squared, over 12; 0 for values without steps.
+    covariance : (float, float, float)
+        Variance of c0, covariance of c0 and c1, variance of c1; infinite where nothing could be measured.
+    darkest, brightest : float
+        The local means between which c0 and c1 were measured.
+    correlation : Correlation
+        Whether neighboring pixels have noise in common.
+    all_noise : (float, float)
+        c0 and c1 with noise that is correlated, as far as quiet parts show it; structure adds to it.
+    row_offsets, column_offsets : float
+        Standard deviation of what whole rows or columns have in common; 0 if it isn't more than chance.
+    at_ends : (float, float)
+        Fractions of all pixels that have the least and the largest value.
+    hot : float
+        Fraction of single pixels far from all around them.
+    mosaic : bool
+        Whether a color mosaic was filled in by interpolation.
+    planes_share_noise : bool
+        Whether neighboring planes differ by less noise than the planes have, and than distant planes differ by: they
+        were averaged or interpolated.
+    """
+
+    c0: float
+    c1: float
+    floor: float = 0.0
+    covariance: tuple[float, float, float] = _UNKNOWN
+    darkest: float = 0.0
+    brightest: float = 0.0
+    correlation: Correlation = field(default_factory=Correlation)
+    all_noise: tuple[float, float] = (0.0, 0.0)
+    row_offsets: float = 0.0
+    column_offsets: float = 0.0
+    at_ends: tuple[float, float] = (0.0, 0.0)
+    hot: float = 0.0
+    mosaic: bool = False
+    planes_share_noise: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether there was anything to measure: enough pixels, of more than one value."""
+        return bool(np.isfinite(self.covariance[0]))
+
+    def sigma(self, mean: npt.ArrayLike, *, caution: float = 0.0) -> Array:
+        """Standard deviation of the noise.
+
+        Parameters
+        ----------
+        mean : array of float
+            Local mean, in the image's values.
+        caution : float
+            So many standard errors are taken off the variance: 1 removes less of a texture that may be noise.
+
+        Returns
+        -------
+        array of float64, same shape
+        """
+        mean = np.asarray(mean, np.float64)
+        variance = self.c0 + self.c1 * mean
+        if caution and self.known:
+            variance = variance - caution * self._error(mean)
+        return np.asarray(np.sqrt(np.maximum(variance, self.floor)))
+
+    def uncertainty(self, mean: npt.ArrayLike) -> Array:
+        """Standard error of `sigma`.
+
+        Parameters
+        ----------
+        mean : array of float
+            Local mean, in the image's values.
+
+        Returns
+        -------
+        array of float64, same shape
+            Infinite where nothing could be measured.
+        """
+        mean = np.asarray(mean, np.float64)
+        if not self.known:
+            return np.full(mean.shape, np.inf)
+        # For a sigma well above 0 this is error / (2 sigma); it stays finite near 0.
+        sigma, error = self.sigma(mean), self._error(mean)
+        return np.asarray(np.sqrt(sigma**2 + error) - sigma)
+
+    def scaled(self, gain: float, offset: float = 0.0) -> NoiseMeasurement:
+        """The measurement of the image times `gain` plus `offset`.
+
+        Parameters
+        ----------
+        gain : float
+            Negative for an inverted image; not 0.
+        offset : float
+            Added after that.
+
+        Returns
+        -------
+        NoiseMeasurement
+        """
+        v00, v01, v11 = self.covariance
+        shifted = (v00, v01, v11)
+        if self.known:
+            shifted = (
+                gain**4 * v00 - 2 * gain**3 * offset * v01 + (gain * offset) ** 2 * v11,
+                gain**3 * v01 - gain**2 * offset * v11,
+                gain**2 * v11,
+            )
+        ends = [gain * self.darkest + offset, gain * self.brightest + offset]
+        return replace(
+            self,
+            c0=gain**2 * self.c0 - gain * offset * self.c1,
+            c1=gain * self.c1,
+            all_noise=(gain**2 * self.all_noise[0] - gain * offset * self.all_noise[1], gain * self.all_noise[1]),
+            floor=gain**2 * self.floor,
+            covariance=shifted,
+            darkest=min(ends),
+            brightest=max(ends),
+            row_offsets=abs(gain) * self.row_offsets,
+            column_offsets=abs(gain) * self.column_offsets,
+            at_ends=self.at_ends if gain > 0 else self.at_ends[::-1],
+        )
+
+    def _error(self, mean: Array) -> Array:
+        v00, v01, v11 = self.covariance
+        return np.asarray(np.sqrt(np.maximum(v00 + 2 * v01 * mean + v11 * mean**2, 0)))
+
+
+def measure_noise(planes: Sequence[PlaneLike], *, stack: bool = True) -> NoiseMeasurement:
+    """Measure the noise of one channel of an image from the image itself.
+
+    Parameters
+    ----------
+    planes : sequence of array of bool, integer or float, shape (Y, X) or (Y, X, C)
+        Of one channel, in its own values: numpy, dask or zarr. NaN and infinite values are left out. Colors are
+        measured together. At most about a million pixels are read, always the same ones.
+    stack : bool
+        Whether neighbors in the sequence show the same field, as in a stack over Z or T: their differences are
+        evidence too.
+
+    Returns
+    -------
+    NoiseMeasurement
+        ``known`` is False for an image of one value, without a finite value, or below 12 x 12 pixels.
+
+    Notes
+    -----
+    White noise has the same energy in all bands of frequency; structure has less of it the finer the band. Tiles of
+    8 x 8 pixels, the quieter ones of each brightness, are explained as noise whose variance is linear in brightness
+    plus structure of a family of spectra; differences of neighboring planes likewise. Texture as white as noise,
+    down to single pixels, counts as noise in part: `NoiseMeasurement.uncertainty` shows how much may be either. All
+    of it scales with the image: sigma(a x + b) = abs(a) sigma(x).
+
+    References
+    ----------
+    N. N. Ponomarenko et al., "An automatic approach to lossy compression of AVIRIS images", IGARSS 2007 (quiet tiles).
+    A. Foi et al., "Practical Poissonian-Gaussian noise modeling and fitting for single-image raw-data", IEEE TIP
+    17(10), 2008 (the variance as a line over the mean).
+    """
+    parts = list(windows(planes, stack=stack)) if len(planes) else []
+    floor = quantization_step([part.values for part in parts]) ** 2 / 12 if parts else 0.0
+    scale = scale_of(parts)
+    tiles = tiles_of(parts, scale) if scale else None
+    if scale is None or tiles is None or not len(tiles):
+        return NoiseMeasurement(0.0, 0.0, floor)
+    groups = group_tiles(tiles)
+    line = fit_line([groups])
+    correlation = correlation_of(tiles, groups)
+    shared = False
+    differences = tiles_of_differences(parts, scale, distant=False)
+    if len(differences):
+        others = group_tiles(differences)
+        near = fit_line([others])
+        lower = _less(near, line)
+        shared = lower and _less(near, _distant(parts, scale) or near)
+        if not shared:
+            # Texture that looks like noise stays the same from plane to plane.
+            line = near if lower else fit_line([groups, others])
+            correlation = correlation_of(differences, others)
+    c0, c1, covariance = _coefficients(line, scale)
+    total = replace(line, variances=all_variances(tiles, groups, line))
+    return NoiseMeasurement(
+        c0,
+        c1,
+        floor,
+        covariance,
+        darkest=scale.middle + scale.span * line.darkest,
+        brightest=scale.middle + scale.span * line.brightest,
+        correlation=correlation,
+        all_noise=_coefficients(total, scale)[:2],
+        row_offsets=_offsets(parts, scale, 0, line),
+        column_offsets=_offsets(parts, scale, 1, line),
+        at_ends=_at_ends(parts, scale),
+        hot=hot_pixels(parts, scale, line),
+        mosaic=mosaic(parts, scale) > _MOSAIC,
+        planes_share_noise=shared,
+    )
+
+
+def _distant(parts: list[Window], scale: Scale) -> Line | None:
+    """Variance in differences of planes a few planes apart."""
+    differences = tiles_of_differences(parts, scale, distant=True)
+    return fit_line([group_tiles(differences)]) if len(differences) else None
+
+
+def _less(first: Line, second: Line) -> bool:
+    """Whether one variance is surely lower than another."""
+    middle = (second.darkest + second.brightest) / 2
+    (variance, error), (larger, larger_error) = first.at(middle), second.at(middle)
+    return larger - variance > max(_SURELY * float(np.hypot(error, larger_error)), _MUCH * larger)
+
+
+def _offsets(parts: list[Window], scale: Scale, axis: int, line: Line) -> float:
+    deviation, sure = line_offsets(parts, scale, axis)
+    noise = np.sqrt(line.at((line.darkest + line.brightest) / 2)[0])
+    return scale.span * deviation if sure and deviation > _LINES * noise else 0.0
+
+
+def _at_ends(parts: list[Window], scale: Scale) -> tuple[float, float]:
+    count = sum(int(np.isfinite(part.values).sum()) for part in parts)
+    low, high = (sum(int((part.values == end).sum()) for part in parts) for end in (scale.low, scale.high))
+    return low / count, high / count
+
+
+def _coefficients(line: Line, scale: Scale) -> tuple[float, float, tuple[float, float, float]]:
+    """From variances at both ends, in units of the range, to c0 and c1 in the image's values."""
+    rise = scale.span * (line.brightest - line.darkest)
+    darkest = scale.middle + scale.span * line.darkest
+    if rise > 0:
+        # c1 = (bright - dark) / rise and c0 = dark - c1 x darkest.
+        change = np.array([[1 + darkest / rise, -darkest / rise], [-1 / rise, 1 / rise]])
+    else:
+        change = np.array([[0.5, 0.5], [0.0, 0.0]])
+    c0, c1 = scale.span**2 * (change @ line.variances)
+    covariance = scale.span**4 * (change @ line.covariance @ change.T)
+    return float(c0), float(c1), (float(covariance[0, 0]), float(covariance[0, 1]), float(covariance[1, 1]))

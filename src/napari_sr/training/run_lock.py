@@ -1,0 +1,110 @@
+"""The lock on the folder of a run, in which only one training at a time may write."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from napari_sr.errors import InputError
+from napari_sr.imaging.atomic import OWNER, clear_abandoned, temporary_name
+from napari_sr.owner import Owner, read_owner, this_process
+
+NAME = "lock.json"
+#: Seconds for which a lock without content counts as one that is being written.
+_GRACE = 2.0
+
+
+@contextmanager
+def locked_folder(folder: Path, fingerprint: str = "") -> Iterator[None]:
+    """Lock the folder of a run, which is made if it does not exist.
+
+    The lock is a file with the record of this process. That of a process of this computer that has ended is taken over,
+    and its temporary files are deleted.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the run.
+    fingerprint : str, default ""
+        Fingerprint of the images, which the record holds.
+
+    Yields
+    ------
+    None
+        Nothing; the lock is removed on exit.
+
+    Raises
+    ------
+    InputError
+        If another training uses the folder, or the folder cannot be written.
+    """
+    path, own = folder / NAME, this_process(fingerprint)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        while not _lock(path, own):
+            holder = read_owner(path)
+            if not _is_stale(path, holder):
+                raise InputError(_refusal(folder, holder))
+            _take_away(path, holder)
+    except OSError as error:
+        raise InputError(
+            f"The folder {folder} cannot be used for the run ({error.strerror or error}): choose another one."
+        ) from error
+    try:
+        clear_abandoned(folder)
+        yield
+    finally:
+        holder = read_owner(path)
+        # A lock that was removed by hand may be that of another process by now.
+        if holder is not None and (holder.host, holder.pid) == (own.host, own.pid):
+            path.unlink(missing_ok=True)
+
+
+def _lock(path: Path, owner: Owner) -> bool:
+    """Create the lock; return False if there is one."""
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(owner.to_json())
+    return True
+
+
+def _is_stale(path: Path, holder: Owner | None) -> bool:
+    """Whether the process of a lock has ended."""
+    if holder is not None:
+        return holder.is_gone
+    try:
+        age = time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return True
+    return age > _GRACE
+
+
+def _take_away(path: Path, holder: Owner | None) -> None:
+    """Remove a stale lock, unless another process has just replaced it by its own."""
+    # If this process is killed now, the next one deletes the record of a process that has ended.
+    aside = temporary_name(path, OWNER)
+    try:
+        if read_owner(path) != holder:
+            return
+        path.rename(aside)
+    except FileNotFoundError:
+        return
+    if read_owner(aside) == holder:
+        aside.unlink()
+    else:
+        aside.rename(path)
+
+
+def _refusal(folder: Path, holder: Owner | None) -> str:
+    if holder is None:
+        return f"Another training has just started in {folder}: choose another folder."
+    remedy = "wait until it has ended, or choose another folder"
+    if not holder.is_here:
+        remedy = f"choose another folder, or remove {folder / NAME} if that training has ended"
+    return f"The folder {folder} is used by another training ({holder.describe()}): {remedy}."

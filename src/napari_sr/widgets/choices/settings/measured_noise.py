@@ -1,0 +1,97 @@
+"""The measured noise of a layer in plain words, and as the two values of the setting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_sr.settings import JobSettings
+
+if TYPE_CHECKING:
+    from napari_sr.imaging.noise import NoiseMeasurement
+    from napari_sr.inference import Calibration
+
+_COLORS = ("red", "green", "blue")
+_MOST_LISTED = 4
+_NOT_MEASURED = "The noise could not be measured, so none is removed."
+_CORRELATED = "Neighboring pixels have a part of the noise in common, which is removed only in part."
+
+
+def format_measured_noise(calibration: Calibration, settings: JobSettings, dtype: npt.DTypeLike) -> str:
+    """Format the noise that was measured.
+
+    Parameters
+    ----------
+    calibration : Calibration
+        Facts of a whole layer.
+    settings : JobSettings
+        Settings for which they were measured.
+    dtype : dtype
+        Data type of the layer.
+
+    Returns
+    -------
+    str
+        Such as "Noise measured: 3.2 gray levels at medium brightness."; empty if no noise was measured, because it is
+        set or the model does not take it.
+    """
+    measured = [noise for noises in calibration.noise.values() for noise in noises]
+    if settings.noise != "auto" or not measured:
+        return ""
+    known = [noise for noise in measured if noise.known]
+    if not known:
+        return _NOT_MEASURED
+    integer = np.dtype(dtype).kind in "ui"
+    amounts = [_at_medium_brightness(noise) for noise in known]
+    least = 0.1 if integer else 0.0
+    if max(amounts) <= least:
+        text = "less than 0.1" if integer else "0"
+    elif len(measured) == len(_COLORS) and len(calibration.noise) == 1 and len(known) == len(measured):
+        text = _enumerate([f"{_rounded(a)} ({color})" for a, color in zip(amounts, _COLORS, strict=True)])
+    elif len(amounts) <= _MOST_LISTED:
+        text = _enumerate([_rounded(amount) for amount in amounts])
+    else:
+        text = f"{_rounded(min(amounts))} to {_rounded(max(amounts))}"
+    unit = " gray levels" if integer else ""
+    channels = f" of the {len(known)} channels" if len(calibration.noise) > 1 else ""
+    sentence = f"Noise measured: {text}{unit} at medium brightness{channels}."
+    correlated = any(noise.correlation.verdict == "correlated" for noise in known)
+    return f"{sentence} {_CORRELATED}" if correlated else sentence
+
+
+def measured_values(calibration: Calibration) -> tuple[float, float] | None:
+    """Return the measured noise as the two values of the setting `noise`.
+
+    Parameters
+    ----------
+    calibration : Calibration
+        Facts of a whole layer.
+
+    Returns
+    -------
+    (float, float) or None
+        Standard deviation in black and gain, of the first channel or color, rounded to 3 digits; None if the noise was
+        not measured.
+    """
+    for channel, noises in calibration.noise.items():
+        noise = noises[0]
+        if noise.known:
+            variance = noise.c0 + noise.c1 * calibration.maps[channel].low
+            return float(f"{np.sqrt(max(variance, noise.floor)):.3g}"), float(f"{noise.c1:.3g}")
+    return None
+
+
+def _at_medium_brightness(noise: NoiseMeasurement) -> float:
+    return float(noise.sigma((noise.darkest + noise.brightest) / 2))
+
+
+def _rounded(amount: float) -> str:
+    """Round to 2 digits; the measurement is not more accurate."""
+    return f"{amount:.0f}" if amount >= 100 else f"{amount:.2g}"
+
+
+def _enumerate(texts: Sequence[str]) -> str:
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"

@@ -1,0 +1,151 @@
+"""The rows for the noise of the layer, and for how much of it is removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from magicgui.widgets import Container, FloatSlider, FloatSpinBox
+from magicgui.widgets.bases import Widget
+
+from napari_sr.settings import NoiseSpec, describe_setting
+from napari_sr.widgets.choices.settings.fields import LARGEST_VALUE, setting_list
+from napari_sr.widgets.qt.rows import hide_step_buttons, side_by_side
+from napari_sr.widgets.qt.sliders import complete_slider
+
+AUTOMATIC, NONE, VALUES = "auto", "none", "values"
+MOST_DENOISE = 2.0
+"""Upper end of the slider."""
+
+_DIGITS, _DIGITS_OF_FLOATS = 3, 6
+_LINE = "Variance of the noise: (deviation in black)² + gain × (value - black), in values of the layer."
+
+
+class NoiseRows:
+    """The rows for the settings `noise` and `denoise`.
+
+    Parameters
+    ----------
+    on_change : callable
+        Called without arguments when a row changes.
+    """
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
+        self._entered = False
+        self.kind = setting_list(
+            "noise",
+            [("Automatic (measured)", AUTOMATIC), ("None", NONE), ("Two values", VALUES)],
+            "Noise that is stated too high removes fine detail.",
+        )
+        self.in_black = _value_box(
+            "noise_in_black", "In black", 0.0, f"Standard deviation of the noise in black. {_LINE}"
+        )
+        self.gain = _value_box(
+            "noise_gain", "Gain", -LARGEST_VALUE, f"Growth of the noise with the brightness. {_LINE}"
+        )
+        self.values: Container[FloatSpinBox] = side_by_side(
+            "noise_values", "In black, gain", [self.in_black, self.gain]
+        )
+        denoise = describe_setting("denoise")
+        self.denoise = complete_slider(
+            FloatSlider(
+                name=denoise.name,
+                label=denoise.label,
+                value=denoise.default,
+                min=0.0,
+                max=MOST_DENOISE,
+                step=0.05,
+                tooltip=f"{denoise.help} It has no effect without noise.",
+            )
+        )
+        self.kind.changed.connect(self._kind_changed)
+        for box in (self.in_black, self.gain):
+            box.changed.connect(self._value_entered)
+        self.denoise.changed.connect(lambda: on_change())
+        self.show_rows(True)
+
+    @property
+    def widgets(self) -> Sequence[Widget]:
+        """The rows, in order."""
+        return (self.kind, self.values, self.denoise)
+
+    @property
+    def noise(self) -> NoiseSpec:
+        """The value for the setting `noise`."""
+        if self.kind.value == VALUES:
+            return float(self.in_black.value), float(self.gain.value)
+        return 0.0 if self.kind.value == NONE else "auto"
+
+    @property
+    def fraction(self) -> float:
+        """The value for the setting `denoise`."""
+        # The slider has an integer for each millionth.
+        return round(float(self.denoise.value), 3)
+
+    def show(self, noise: NoiseSpec, denoise: float) -> None:
+        """Show settings.
+
+        Parameters
+        ----------
+        noise : "auto", 0 or (float, float)
+            The setting `noise`.
+        denoise : float
+            The setting `denoise`.
+        """
+        if isinstance(noise, tuple):
+            self.in_black.value, self.gain.value = noise
+        self.kind.value = VALUES if isinstance(noise, tuple) else AUTOMATIC if noise == "auto" else NONE
+        self.denoise.value = denoise
+
+    def show_measured(self, in_black: float, gain: float) -> None:
+        """Show measured noise in the two boxes, for the time when the user chooses them; not after they were changed.
+
+        Parameters
+        ----------
+        in_black : float
+            Standard deviation of the noise in black, in values of the layer.
+        gain : float
+            Growth of the variance with the brightness, in values of the layer.
+        """
+        if self._entered or self.kind.value == VALUES:
+            return
+        with self.in_black.changed.blocked(), self.gain.changed.blocked():
+            self.in_black.value = min(in_black, LARGEST_VALUE)
+            self.gain.value = min(max(gain, -LARGEST_VALUE), LARGEST_VALUE)
+
+    def show_digits(self, *, of_floats: bool) -> None:
+        """Show as many decimal places as the values of a layer need.
+
+        Parameters
+        ----------
+        of_floats : bool
+            Whether the layer has values of a float type, which may be far below 1.
+        """
+        for box in (self.in_black, self.gain):
+            box.native.setDecimals(_DIGITS_OF_FLOATS if of_floats else _DIGITS)
+
+    def show_rows(self, shown: bool) -> None:
+        """Show or hide the rows.
+
+        Parameters
+        ----------
+        shown : bool
+            Whether the model takes the noise.
+        """
+        self._shown = shown
+        self.kind.visible = self.denoise.visible = shown
+        self.values.visible = shown and self.kind.value == VALUES
+
+    def _kind_changed(self) -> None:
+        self.show_rows(self._shown)
+        self.denoise.enabled = self.kind.value != NONE
+        self._on_change()
+
+    def _value_entered(self) -> None:
+        self._entered = True
+        self._on_change()
+
+
+def _value_box(name: str, label: str, least: float, tooltip: str) -> FloatSpinBox:
+    box = FloatSpinBox(name=name, label=label, value=0.0, min=least, max=LARGEST_VALUE, step=0.1, tooltip=tooltip)
+    return hide_step_buttons(box, _DIGITS)

@@ -1,0 +1,118 @@
+"""All rows under "More" together: brightness, device, precision, batch, tiling, self-ensemble, missing pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from magicgui.widgets import CheckBox
+from magicgui.widgets.bases import Widget
+
+from napari_sr.settings import JobSettings, describe_setting
+from napari_sr.widgets.choices.settings.device import DeviceChoice
+from napari_sr.widgets.choices.settings.fields import named_choices, number_box, setting_list
+from napari_sr.widgets.choices.settings.intensity import IntensityRows
+from napari_sr.widgets.choices.settings.tiling import TilingRows
+
+_MOST_PLANES = 4096
+
+_PRECISION_TEXTS = {
+    "auto": "Automatic",
+    "float32": "32 bit, exact",
+    "bfloat16": "16 bit, wide range (bfloat16)",
+    "float16": "16 bit, fine steps (float16)",
+}
+_MISSING_TEXTS = {"refuse": "Refuse the layer", "fill": "Fill them"}
+
+
+class SettingsRows:
+    """The rows for the settings that every model takes, except `target`, which is a `SizeChoice`.
+
+    Parameters
+    ----------
+    on_change : callable
+        Called without arguments when a row changes.
+    """
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self.intensity = IntensityRows(on_change)
+        self.device = DeviceChoice(on_change)
+        self.precision = setting_list(
+            "precision", named_choices("precision", _PRECISION_TEXTS), "16 bit can change gray values slightly."
+        )
+        self.batch = number_box("batch", "More planes take more memory.", _MOST_PLANES, 1, 0)
+        self.tiling = TilingRows(on_change)
+        ensemble = describe_setting("self_ensemble")
+        self.self_ensemble = CheckBox(
+            name=ensemble.name,
+            text=f"{ensemble.label} (8 times the work)",
+            value=ensemble.default,
+            tooltip=f"{ensemble.help} It treats all directions alike.",
+        )
+        self.missing = setting_list(
+            "missing", named_choices("missing", _MISSING_TEXTS), "Filled pixels are no measurement."
+        )
+        for widget in (self.precision, self.batch, self.self_ensemble, self.missing):
+            widget.changed.connect(lambda: on_change())
+
+    @property
+    def widgets(self) -> Sequence[Widget]:
+        """The rows, in order."""
+        device = (self.device.widget, self.precision, self.batch)
+        return (*self.intensity.widgets, self.missing, *device, *self.tiling.widgets, self.self_ensemble)
+
+    def settings(self, target: float | str | None = None) -> JobSettings:
+        """Return the settings that the rows show.
+
+        Parameters
+        ----------
+        target : float or str, optional
+            The setting `target`.
+
+        Returns
+        -------
+        JobSettings
+            The settings.
+
+        Raises
+        ------
+        InputError
+            If the numbers do not fit together, such as more overlap than tile.
+        """
+        return JobSettings(
+            device=self.device.value,
+            precision=self.precision.value,
+            tiling=self.tiling.value,
+            memory=self.tiling.budget,
+            self_ensemble=self.self_ensemble.value,
+            batch=int(self.batch.value) or "auto",
+            intensity=self.intensity.value,
+            missing=self.missing.value,
+            target=target,
+        )
+
+    def show(self, settings: JobSettings) -> None:
+        """Show settings.
+
+        Parameters
+        ----------
+        settings : JobSettings
+            All settings of a job; those of other rows are ignored.
+        """
+        self.set_defaults(settings)
+        self.tiling.show(settings.tiling)
+        self.self_ensemble.value = settings.self_ensemble
+        self.batch.value = 0 if settings.batch == "auto" else settings.batch
+        self.intensity.show(settings.intensity)
+        self.missing.value = settings.missing
+
+    def set_defaults(self, settings: JobSettings) -> None:
+        """Show the settings that the settings file shares.
+
+        Parameters
+        ----------
+        settings : JobSettings
+            From `napari_sr.config.load_settings`.
+        """
+        self.device.set_default(settings.device)
+        self.precision.value = settings.precision
+        self.tiling.set_budget(settings.memory)

@@ -1,0 +1,114 @@
+"""The rows for tiling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from magicgui.widgets import SpinBox
+from magicgui.widgets.bases import Widget
+
+from napari_sr.conversion import Memory
+from napari_sr.settings import Overlap, Tiling
+from napari_sr.widgets.choices.settings.fields import named_choices, number_box, setting_list
+
+EXACT, OVERLAP = "exact", "overlap"
+_LARGEST_TILE = 8192
+_MOST_GIB = 1024
+_GIB = 2**30
+
+_TEXTS = {EXACT: "Exact (streamed)", OVERLAP: "Overlapping tiles", "none": "Whole plane at once"}
+
+
+class TilingRows:
+    """The rows for tiling, for the size of tiles, and for the memory of exact tiling.
+
+    Parameters
+    ----------
+    on_change : callable
+        Called without arguments when a row changes.
+    """
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
+        self.kind = setting_list(
+            "tiling",
+            named_choices("tiling", _TEXTS),
+            "Exact has no seams, and its memory is bounded. Overlapping tiles can leave faint seams. "
+            "A whole plane at once has no seams and takes the most memory.",
+        )
+        self.tile = SpinBox(
+            name="tile",
+            label="Tile size",
+            value=Overlap().tile,
+            min=16,
+            max=_LARGEST_TILE,
+            step=32,
+            tooltip="Side of a tile, in pixels of the source. Smaller tiles take less memory and more time.",
+            visible=False,
+        )
+        self.overlap = SpinBox(
+            name="overlap",
+            label="Overlap",
+            value=Overlap().overlap,
+            min=0,
+            max=_LARGEST_TILE // 2,
+            step=8,
+            tooltip="Pixels that are computed and discarded on each side of a tile. More overlap gives fewer seams.",
+            visible=False,
+        )
+        self.memory = number_box("memory", "Here in GiB; Automatic (0) measures the free memory.", _MOST_GIB, 0.5, 2)
+        self.memory.native.setSuffix(" GiB")
+        self.kind.changed.connect(self._kind_changed)
+        for widget in (self.tile, self.overlap, self.memory):
+            widget.changed.connect(lambda: on_change())
+
+    @property
+    def widgets(self) -> Sequence[Widget]:
+        """The rows, in order."""
+        return (self.kind, self.tile, self.overlap, self.memory)
+
+    @property
+    def value(self) -> Tiling:
+        """The value for the setting `tiling`.
+
+        Raises
+        ------
+        InputError
+            If the overlap is too large for the tile.
+        """
+        name: Tiling = self.kind.value
+        return Overlap(tile=self.tile.value, overlap=self.overlap.value) if name == OVERLAP else name
+
+    @property
+    def budget(self) -> Memory:
+        """The value for the setting `memory`: bytes or "auto"."""
+        gib = self.memory.value if self.kind.value == EXACT else 0
+        return int(gib * _GIB) or "auto"
+
+    def show(self, tiling: Tiling) -> None:
+        """Show a setting.
+
+        Parameters
+        ----------
+        tiling : {"exact", "overlap", "none"} or Overlap
+            The setting `tiling`.
+        """
+        if isinstance(tiling, Overlap):
+            self.tile.value, self.overlap.value = tiling.tile, tiling.overlap
+            tiling = "overlap"
+        self.kind.value = tiling
+
+    def set_budget(self, memory: Memory) -> None:
+        """Show a memory budget.
+
+        Parameters
+        ----------
+        memory : int or "auto"
+            Bytes.
+        """
+        self.memory.value = 0.0 if memory == "auto" else memory / _GIB
+
+    def _kind_changed(self) -> None:
+        self.tile.visible = self.overlap.visible = self.kind.value == OVERLAP
+        self.memory.visible = self.kind.value == EXACT
+        self._on_change()

@@ -1,0 +1,134 @@
+"""Mouse, keyboard and wheel for the sliders of a panel, and the wheel for its lists and number boxes."""
+
+from __future__ import annotations
+
+from magicgui.widgets import FloatSlider
+from magicgui.widgets.bases import Widget
+from qtpy.QtCore import QEvent, QObject, QRect, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QDoubleSpinBox, QSlider, QStyle, QStyleOptionSlider, QWidget
+
+_STEPS_OF_A_PAGE = 5
+_READOUT_STYLE = "min-width: 3.5em; max-width: 3.5em; padding: 0px;"
+
+
+def complete_slider(slider: FloatSlider) -> FloatSlider:
+    """Make a click move a slider there, a drag go in its steps, and the number beside it narrow and usable.
+
+    Parameters
+    ----------
+    slider : FloatSlider
+        The slider; it is changed in place. Its step is that of the mouse and of the arrow keys; Page Up and Page Down
+        make five.
+
+    Returns
+    -------
+    FloatSlider
+        `slider`.
+    """
+    native: QSlider = slider.native.findChild(QSlider)
+    # magicgui leaves Qt's page of 10 millionths.
+    native.setPageStep(_STEPS_OF_A_PAGE * native.singleStep())
+    native.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    native.installEventFilter(_SliderMouse(slider, native))
+    (readout,) = slider.native.findChildren(QDoubleSpinBox)
+    # napari's style gives every number box 90 pixels.
+    readout.setStyleSheet(_READOUT_STYLE)
+    # magicgui uses the number only when the box loses the focus. Typed digits still wait for Enter.
+    readout.setKeyboardTracking(False)
+    readout.valueChanged.connect(lambda value: _take_readout(slider, readout))
+    return slider
+
+
+def need_focus_for_wheel(widget: Widget, guard: QObject) -> None:
+    """Make the mouse wheel scroll the panel over a list, slider or number box that does not have the focus.
+
+    Parameters
+    ----------
+    widget : Widget
+        A widget of a panel.
+    guard : WheelGuard
+        The guard of the panel.
+    """
+    native: QWidget = widget.native
+    for candidate in (native, *native.findChildren(QWidget)):
+        if isinstance(candidate, QAbstractSpinBox | QComboBox | QSlider):
+            # Qt's default for boxes and lists takes the focus with the wheel.
+            candidate.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            candidate.installEventFilter(guard)
+
+
+class WheelGuard(QObject):
+    """Passes the wheel on to the panel, for widgets without the focus.
+
+    Parameters
+    ----------
+    parent : QObject
+        Its owner, such as the panel.
+    """
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name, as below)
+        """Ignore the wheel over a widget without the focus: Qt offers it to the parent then."""
+        if event is not None and event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget):
+            if not watched.hasFocus():
+                event.ignore()
+                return True
+        return False
+
+
+class _SliderMouse(QObject):
+    """Moves a slider to the place of a click, and in steps with a drag."""
+
+    def __init__(self, slider: FloatSlider, native: QSlider) -> None:
+        super().__init__(native)
+        self._slider, self._native, self._step = slider, native, float(slider.step or 0.01)
+        self._from_center = 0.0
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        if not isinstance(event, QMouseEvent) or not self._native.isEnabled():
+            return False
+        kind, x = event.type(), event.position().x()
+        left = event.button() == Qt.MouseButton.LeftButton
+        if kind in (QEvent.Type.MouseButtonPress, QEvent.Type.MouseButtonDblClick) and left:
+            handle = self._part(QStyle.SubControl.SC_SliderHandle)
+            on_handle = handle.contains(event.position().toPoint())
+            self._from_center = x - _center(handle) if on_handle else 0.0
+            self._native.setSliderDown(True)
+            if not on_handle:
+                self._move(x)
+            return True
+        if kind == QEvent.Type.MouseMove and self._native.isSliderDown():
+            self._move(x - self._from_center)
+            return True
+        if kind == QEvent.Type.MouseButtonRelease and left and self._native.isSliderDown():
+            self._native.setSliderDown(False)
+            return True
+        return False
+
+    def _move(self, center: float) -> None:
+        """Move the center of the handle to a place in the slider, as far as the steps allow."""
+        groove, handle = self._part(QStyle.SubControl.SC_SliderGroove), self._part(QStyle.SubControl.SC_SliderHandle)
+        span = max(groove.width() - handle.width(), 1)
+        fraction = min(max((center - groove.x() - handle.width() / 2) / span, 0.0), 1.0)
+        if self._native.layoutDirection() == Qt.LayoutDirection.RightToLeft:
+            fraction = 1 - fraction
+        least, most = float(self._slider.min), float(self._slider.max)
+        steps = round(fraction * (most - least) / self._step)
+        self._slider.value = min(least + steps * self._step, most)
+
+    def _part(self, part: QStyle.SubControl) -> QRect:
+        option = QStyleOptionSlider()
+        self._native.initStyleOption(option)
+        style = self._native.style()
+        assert style is not None
+        return style.subControlRect(QStyle.ComplexControl.CC_Slider, option, part, self._native)
+
+
+def _center(rect: QRect) -> float:
+    return rect.x() + rect.width() / 2
+
+
+def _take_readout(slider: FloatSlider, readout: QDoubleSpinBox) -> None:
+    # The box shows the value with fewer digits than the slider has: that is no change.
+    if abs(readout.value() - float(slider.value)) > 0.5 * 10.0 ** -readout.decimals():
+        slider.value = readout.value()

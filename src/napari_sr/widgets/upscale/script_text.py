@@ -1,0 +1,49 @@
+"""The script that "Copy as Python" copies, and the sentence that the panel shows with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from napari_sr.widgets.choices.job_plan import JobPlan
+from napari_sr.widgets.choices.part import LayerPart
+
+if TYPE_CHECKING:
+    from napari_sr.zoo import Model
+
+
+def script_of(plan: JobPlan, model: Model, parts: Sequence[LayerPart]) -> tuple[str, str]:
+    """Return a script that does the same as a run; to be called on the main thread.
+
+    Parameters
+    ----------
+    plan : JobPlan
+        Model and settings.
+    model : Model
+        The model of the plan.
+    parts : sequence of LayerPart
+        The parts to upscale. The script is for all parts of the layer of the first.
+
+    Returns
+    -------
+    script : str
+        Python source text.
+    message : str
+        One or two sentences.
+
+    Raises
+    ------
+    InputError
+        If a part cannot be upscaled with the plan.
+    """
+    # An import at the top would import torch before the panel is drawn.
+    from napari_sr.inference.script import as_script
+
+    of_first = [part for part in parts if part.layer is parts[0].layer]
+    job = plan.job(model)
+    prepared = [part.prepare(job) for part in of_first]
+    which = f" for {len(of_first)} parts" if len(of_first) > 1 else ""
+    if len(of_first) < len(parts):
+        which = f" for the first of {len(parts)} layers"
+    by_hand = "" if prepared[0].source.path else " The layer is from no file: insert its array where it is marked."
+    return as_script(job, *prepared), f"The script{which} is in the clipboard.{by_hand}"

@@ -1,0 +1,154 @@
+"""Sliders and boxes of a panel under real events: a click, a drag, the arrow keys, typed digits, the wheel."""
+
+import pytest
+from magicgui.widgets import CheckBox, ComboBox, Container, FloatSlider, FloatSpinBox
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QWheelEvent
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QDoubleSpinBox, QSlider
+
+from napari_sr.widgets.qt.rows import leaf_widgets
+from napari_sr.widgets.qt.sliders import WheelGuard, complete_slider, need_focus_for_wheel
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+def wheel(native, steps=-1):
+    """Turn the wheel over the middle of a widget; return whether it used the event."""
+    middle = native.rect().center()
+    event = QWheelEvent(
+        QPointF(middle),
+        QPointF(native.mapToGlobal(middle)),
+        QPoint(0, 0),
+        QPoint(0, 120 * steps),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(native, event)
+    return event.isAccepted()
+
+
+@pytest.fixture
+def shown(qtbot):
+    """A slider from 0 to 2 in steps of 0.05, in a window."""
+    slider = complete_slider(FloatSlider(name="amount", label="Amount", value=1.0, min=0.0, max=2.0, step=0.05))
+    box = Container(widgets=[slider])
+    box.native.resize(400, 60)
+    qtbot.addWidget(box.native)
+    box.native.show()
+    qtbot.waitExposed(box.native)
+    values = []
+    slider.changed.connect(values.append)
+    return slider, slider.native.findChild(QSlider), values
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.13, 0.5, 0.77, 1.0])
+def test_a_click_moves_the_slider_there(shown, fraction):
+    slider, native, _ = shown
+    slider.value = 0.3 if fraction > 0.3 else 1.9
+    QTest.mouseClick(native, LEFT, pos=QPoint(round(fraction * (native.width() - 1)), native.height() // 2))
+    # The middle of the handle is half its width from the ends of the groove at most.
+    assert slider.value == pytest.approx(2 * fraction, abs=0.15)
+    assert slider.value == pytest.approx(round(slider.value / 0.05) * 0.05)
+    assert not native.isSliderDown()
+
+
+def test_a_drag_goes_in_steps_and_ends_where_the_mouse_does(shown):
+    slider, native, values = shown
+    middle = native.height() // 2
+    QTest.mousePress(native, LEFT, pos=QPoint(native.width() // 2, middle))
+    assert slider.value == 1.0  # on the handle
+    for x in range(native.width() // 2, native.width() + 40, 3):
+        QTest.mouseMove(native, QPoint(x, middle))
+    QTest.mouseRelease(native, LEFT, pos=QPoint(native.width() + 40, middle))
+    assert slider.value == 2.0
+    assert values == sorted(values)
+    assert {round(value / 0.05, 3) % 1 for value in values} == {0}
+    QTest.mouseMove(native, QPoint(5, middle))
+    assert slider.value == 2.0
+
+
+def test_a_press_on_the_handle_does_not_change_a_value_between_steps(shown):
+    slider, native, values = shown
+    slider.value = 1.02
+    values.clear()
+    QTest.mouseClick(native, LEFT, pos=QPoint(native.width() // 2, native.height() // 2))
+    assert slider.value == 1.02
+    assert not values
+
+
+def test_keys_go_by_a_step_and_by_five(shown):
+    slider, native, _ = shown
+    native.setFocus()
+    for key, value in (
+        (Qt.Key.Key_Right, 1.05),
+        (Qt.Key.Key_Up, 1.1),
+        (Qt.Key.Key_Left, 1.05),
+        (Qt.Key.Key_PageUp, 1.3),
+        (Qt.Key.Key_PageDown, 1.05),
+        (Qt.Key.Key_End, 2.0),
+        (Qt.Key.Key_Home, 0.0),
+        (Qt.Key.Key_Left, 0.0),
+    ):
+        QTest.keyClick(native, key)
+        assert slider.value == pytest.approx(value), key
+
+
+def test_a_typed_number_takes_effect_with_enter_and_a_step_at_once(shown):
+    slider, _, values = shown
+    readout = slider.native.findChild(QDoubleSpinBox)
+    readout.setFocus()
+    readout.selectAll()
+    QTest.keyClicks(readout, readout.locale().toString(0.73, "f", 2))
+    assert slider.value == 1.0
+    QTest.keyClick(readout, Qt.Key.Key_Return)
+    assert slider.value == 0.73
+    QTest.keyClick(readout, Qt.Key.Key_Up)
+    assert slider.value == pytest.approx(0.78)
+    assert values == [pytest.approx(0.73), pytest.approx(0.78)]
+
+
+def test_a_value_with_more_digits_than_the_number_shows_stays(shown):
+    slider, _, _ = shown
+    slider.value = 1.2345
+    assert slider.value == 1.2345
+    assert slider.native.findChild(QDoubleSpinBox).value() == 1.23
+
+
+def test_a_disabled_slider_does_not_move(shown):
+    slider, native, values = shown
+    slider.enabled = False
+    QTest.mouseClick(native, LEFT, pos=QPoint(5, native.height() // 2))
+    assert slider.value == 1.0
+    assert not values
+
+
+def test_the_wheel_is_left_to_the_panel_without_the_focus(qtbot):
+    slider = complete_slider(FloatSlider(name="amount", label="Amount", value=1.0, min=0.0, max=2.0, step=0.05))
+    number = FloatSpinBox(name="number", label="Number", value=5.0)
+    choice = ComboBox(name="choice", label="Choice", choices=["a", "b", "c"], value="b")
+    other = CheckBox(name="other", text="Other")
+    box = Container(widgets=[slider, number, choice, other])
+    guard = WheelGuard(box.native)
+    for widget in leaf_widgets(box):
+        need_focus_for_wheel(widget, guard)
+    qtbot.addWidget(box.native)
+    box.native.show()
+    box.native.activateWindow()
+    qtbot.waitExposed(box.native)
+    inner, readout = slider.native.findChild(QSlider), slider.native.findChild(QDoubleSpinBox)
+    values = lambda: (slider.value, number.value, choice.value)  # noqa: E731
+    for native in (inner, readout, number.native, choice.native):
+        other.native.setFocus()
+        qtbot.waitUntil(other.native.hasFocus)
+        # Qt offers an event that is not accepted to the parent, and so to the scroll area of a panel.
+        assert not wheel(native)
+        assert values() == (1.0, 5.0, "b")
+        before = values()
+        native.setFocus()
+        qtbot.waitUntil(native.hasFocus)
+        assert wheel(native)
+        assert values() != before
+        slider.value, number.value, choice.value = before

@@ -1,0 +1,199 @@
+"""The suggestion of a panel: computed in the background, shown as one sentence, used with one button."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from napari.utils.theme import get_theme
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+
+from napari_sr.errors import InputError
+from napari_sr.widgets.qt.executor import ThreadExecutor
+from napari_sr.widgets.upscale.families import open_panels
+from napari_sr.widgets.upscale.panel import UpscalePanel
+
+
+@dataclass
+class StandIn:
+    """What `napari_sr.suggest` returns."""
+
+    model: str
+    settings: dict = field(default_factory=dict)
+    reasons: list = field(default_factory=lambda: ["The layer is gray.", "its noise is within the training"])
+    outside: bool = False
+
+
+class Suggester:
+    """Returns a suggestion, and records the requests."""
+
+    def __init__(self, suggestion):
+        self.suggestion, self.requests = suggestion, []
+
+    def __call__(self, request, cancel):
+        self.requests.append(request)
+        if isinstance(self.suggestion, Exception):
+            raise self.suggestion
+        return self.suggestion
+
+
+@pytest.fixture
+def suggesting(in_viewer, conditioned, monkeypatch, qtbot):
+    """A viewer, and a panel with a suggestion."""
+
+    def make(suggestion, family="esrgan", **more):
+        suggester = Suggester(suggestion)
+        monkeypatch.setattr(UpscalePanel, "suggest", suggester)
+        viewer, panel = in_viewer(family, **more)
+        settled(panel, qtbot)
+        return viewer, panel, suggester
+
+    return make
+
+
+def settled(panel, qtbot):
+    qtbot.waitUntil(lambda: not panel.suggestion.computation.busy, timeout=20_000)
+
+
+def shown(panel):
+    line = panel.suggestion
+    return line.text.value if line.native.isVisibleTo(panel.native) else None
+
+
+def press(panel):
+    QTest.mouseClick(panel.suggestion.use_button.native, Qt.MouseButton.LeftButton)
+
+
+def test_one_sentence_is_shown_with_all_reasons(suggesting):
+    _, panel, _ = suggesting(StandIn("esrgan-conditioned"))
+    assert shown(panel) == (
+        "Suggested: esrgan-conditioned, because The layer is gray; its noise is within the training."
+    )
+    assert "its noise is within the training" in panel.suggestion.text.tooltip
+    assert "color" not in panel.suggestion.text.native.styleSheet()
+
+
+def test_without_suggestions_there_is_no_line(in_viewer):
+    _, panel = in_viewer("esrgan")
+    assert shown(panel) is None
+    assert not panel.suggestion.computation.busy
+
+
+def test_a_layer_outside_the_training_is_a_warning_in_the_color_of_the_theme(suggesting):
+    viewer, panel, _ = suggesting(StandIn("esrgan-one", outside=True))
+    assert shown(panel).startswith("Unlike the training images.")
+    for theme in ("dark", "light"):
+        viewer.theme = theme
+        assert get_theme(theme).warning.as_hex() in panel.suggestion.text.native.styleSheet()
+
+
+def test_use_it_sets_model_and_rows(suggesting, conditioned, qtbot):
+    settings = {"noise": (2.0, 0.5), "denoise": 0.8, "blur": 0.4, "missing": "fill", "intensity": (3.0, 90.0)}
+    viewer, panel, _ = suggesting(StandIn(conditioned, settings))
+    panel.models.select("esrgan-one")
+    settled(panel, qtbot)
+    assert panel.suggestion.use_button.enabled
+    press(panel)
+    assert panel.models.model.source == conditioned
+    plan = panel._plan()
+    assert {name: getattr(plan.settings, name) for name in settings} == settings
+    settled(panel, qtbot)
+    assert not panel.suggestion.use_button.enabled
+    panel.conditions.blur.sigma.value = 1.0
+    assert panel.suggestion.use_button.enabled
+    press(panel)
+    panel.controls.run_button.native.click()
+    assert viewer.layers[-1].metadata["napari_sr"]["job"]["blur"] == 0.4
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"tiling": "none", "self_ensemble": True, "batch": 3, "precision": "float32"}]
+)
+def test_use_it_leaves_other_settings(suggesting, settings):
+    _, panel, _ = suggesting(StandIn("esrgan-one", settings))
+    panel.settings.intensity.kind.value = "percentile"
+    panel.settings.intensity.percentiles[0].value = 2.0
+    before = panel._plan().settings
+    press(panel)
+    after = panel._plan()
+    assert after.request.source == "esrgan-one"
+    for name, value in settings.items():
+        assert getattr(after.settings, name) == value
+    assert after.settings.intensity == before.intensity
+
+
+def test_a_model_of_another_family_is_used_in_its_panel(suggesting, conditioned, qtbot):
+    viewer, panel, _ = suggesting(StandIn(conditioned, {"blur": 0.5}), family="srcnn")
+    before = panel.models.model
+    viewer.add_image(np.zeros((9, 9), np.uint8), name="second")
+    settled(panel, qtbot)
+    press(panel)
+    (other,) = (one for one in open_panels(viewer) if one.family == "esrgan")
+    assert other.models.model.source == conditioned
+    assert other.conditions.blur.value == 0.5
+    assert other.layer_choice.layer == panel.layer_choice.layer
+    assert panel.models.model == before
+
+
+def test_a_model_that_is_not_there_is_named(suggesting):
+    _, panel, _ = suggesting(StandIn("esrgan-of-somebody"))
+    press(panel)
+    assert panel.controls.message.value == "The model esrgan-of-somebody is not on this computer."
+
+
+def test_it_is_computed_again_for_another_layer_or_factor_or_pixel_size_only(suggesting, qtbot):
+    viewer, panel, suggester = suggesting(StandIn("esrgan-one"), scale=(0.2, 0.2), units=("um", "um"))
+    (first,) = suggester.requests
+    assert (first.axes, first.scale, first.unit) == ("YX", 2, "micrometer")
+    assert first.image is viewer.layers[0].data
+    assert first.pixel_size == pytest.approx({"Y": 0.2, "X": 0.2})
+    panel.settings.batch.value = 2
+    panel.conditions.blur.sigma.value = 0.4
+    settled(panel, qtbot)
+    assert len(suggester.requests) == 1
+    panel.models.select("esrgan-pair")
+    settled(panel, qtbot)
+    panel.models.select("esrgan-one")  # the same factor
+    settled(panel, qtbot)
+    assert [request.scale for request in suggester.requests] == [2, 4]
+    viewer.layers[0].scale = (0.1, 0.1)
+    settled(panel, qtbot)
+    assert suggester.requests[-1].pixel_size["X"] == pytest.approx(0.1)
+    viewer.add_image(np.zeros((2, 9, 9), np.uint8), name="second")
+    assert shown(panel) is None  # that of the first layer is gone at once
+    settled(panel, qtbot)
+    assert suggester.requests[-1].axes == "ZYX"
+    assert len(suggester.requests) == 4
+    viewer.layers.clear()
+    assert shown(panel) is None
+    assert not panel.suggestion.computation.busy
+
+
+def test_errors_leave_the_line_out(suggesting):
+    for error in (InputError("The layer is empty."), ZeroDivisionError()):
+        _, panel, suggester = suggesting(error)
+        assert suggester.requests
+        assert shown(panel) is None
+        assert panel.controls.message.value == ""
+
+
+def test_it_is_computed_off_the_main_thread_and_not_after_the_panel_is_closed(in_viewer, monkeypatch, qtbot):
+    import threading
+
+    threads = []
+
+    def suggest(request, cancel):
+        threads.append(threading.current_thread())
+        return StandIn("esrgan-one")
+
+    monkeypatch.setattr(UpscalePanel, "suggest", suggest)
+    viewer, panel = in_viewer("esrgan", executor=ThreadExecutor())
+    settled(panel, qtbot)
+    assert shown(panel) is not None
+    assert threads and threading.main_thread() not in threads
+    panel.layer_choice.widget.changed.emit(panel.layer_choice.layer)
+    viewer.add_image(np.zeros((9, 9), np.uint8), name="second")
+    panel.shut_down()
+    assert not panel.suggestion.computation.busy
+    viewer.theme = "light"
+    assert len(threads) == 1
