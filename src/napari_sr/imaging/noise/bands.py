@@ -34,6 +34,8 @@ _BLURS = (0.0, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0)
 # And fine structure of an image that was made smaller by a good interpolation: its exponent, and the width of the
 # roll-off of the amplitude, which is one half at the Nyquist frequency along either axis.
 _SHRUNK_EXPONENT, _ROLL_OFF = 1.0, 0.052
+# Of structure that is nearly white.
+_FINEST_EXPONENTS = (0.75, 1.0, 1.25)
 _FREQUENCIES = 64
 
 
@@ -92,8 +94,14 @@ def centers(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
 
 
 @cache
-def structure_spectra() -> Array:
+def structure_spectra(*, finest: bool = False) -> Array:
     """Energies in `BANDS` of the structures that are tried, one a row, the largest of each 1.
+
+    Parameters
+    ----------
+    finest : bool
+        Whether structure is among them that is nearly white, as binning without any blur before it makes it. It can
+        hardly be told from noise.
 
     Returns
     -------
@@ -104,6 +112,8 @@ def structure_spectra() -> Array:
     responses = np.stack([(np.outer(gains[i], gains[j]) + np.outer(gains[j], gains[i])).ravel() for i, j in BANDS])
     powers = [_folded(partial(_blurred, exponent, blur), frequency) for exponent in _EXPONENTS for blur in _BLURS]
     powers.append(_folded(_shrunk, frequency))
+    if finest:
+        powers += [_folded(partial(_blurred, exponent, 0.0), frequency) for exponent in _FINEST_EXPONENTS]
     spectra = np.array([responses @ power.ravel() for power in powers])
     return np.asarray(spectra / spectra.max(axis=1, keepdims=True))
 

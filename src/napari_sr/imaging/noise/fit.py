@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ _LIKENESS = 0.04
 # has more energy than noise of that variance, since texture adds some, and much where it has less.
 _MOST_BELOW, _MOST_ABOVE = 12.0, 100.0
 # "All of it is noise" is tried first: a bonus of the sum of squares for a ratio of 1, within this width.
-_BONUS, _BONUS_WIDTH = 1.0, 0.06
+_BONUS, _BONUS_WIDTH = 2.0, 0.06
 # Against slopes that nothing asks for: with N photons in a pixel, slope squared over variance is 1 / N.
 _PHOTONS = 8.0
 # Variances that are tried, as ratios to the energy in the finest band.
@@ -147,6 +147,26 @@ def fit_line(evidence: Sequence[Groups]) -> Line:
     Returns
     -------
     Line
+        Its covariance includes chance, and the amount by which the variances would be lower if structure were nearly
+        white.
+    """
+    line, alternative = _fitted(evidence, finest=False), _fitted(evidence, finest=True)
+    lower = np.maximum(line.variances - alternative.variances, 0)
+    return replace(line, covariance=line.covariance + np.outer(lower, lower))
+
+
+def _fitted(evidence: Sequence[Groups], *, finest: bool) -> Line:
+    """The line for one family of structures.
+
+    Parameters
+    ----------
+    evidence : sequence of Groups
+    finest : bool
+        Whether structure that is nearly white is in the family.
+
+    Returns
+    -------
+    Line
 
     Notes
     -----
@@ -157,7 +177,8 @@ def fit_line(evidence: Sequence[Groups]) -> Line:
     brightness = np.concatenate([groups.brightness for groups in evidence])
     energies = np.maximum(np.concatenate([groups.energies for groups in evidence]), _ROUNDING)
     tiles = np.concatenate([groups.tiles for groups in evidence])
-    misfits = np.array([_misfits(row, worth) for row, worth in zip(energies, tiles, strict=True)])
+    structure = structure_spectra(finest=finest)
+    misfits = np.array([_misfits(row, worth, structure) for row, worth in zip(energies, tiles, strict=True)])
     darkest, brightest = float(brightness.min()), float(brightness.max())
     rise = brightest - darkest
     place = (brightness - darkest) / rise if rise > 0 else np.full(len(brightness), 0.5)
@@ -176,9 +197,9 @@ def fit_line(evidence: Sequence[Groups]) -> Line:
     return Line(darkest, brightest, means / _FOUND, covariance / _FOUND**2)
 
 
-def _misfits(energies: Array, tiles: float) -> Array:
+def _misfits(energies: Array, tiles: float, structure: Array) -> Array:
     """How badly each variance that is tried fits the energies of one group."""
-    spectra = (structure_spectra() / energies).T
+    spectra = (structure / energies).T
     found = np.empty(len(_RATIOS))
     for number, ratio in enumerate(_RATIOS):
         rest = 1 - ratio * energies[0] / energies

@@ -1,0 +1,165 @@
+"""What an image seems to be: fluorescence, electron microscopy, stained tissue, or a photograph.
+
+A few numbers of the histogram and of small squares, compared with those of known images. It is a guess for choosing a
+model to begin with, and "unknown" is one of the answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+KINDS = ("fluorescence", "electron", "color", "photograph")
+"""Kinds that are told apart; "color" is microscopy of stained tissue in transmitted light."""
+
+# Mean and standard deviation of each feature in images of each kind (benchmarks/noise.py kinds prints them).
+_TYPICAL: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "fluorescence": ((0.07, 2.07, 0.58, -2.06), (0.09, 0.69, 0.29, 0.93)),
+    "electron": ((0.57, -0.24, 0.71, -0.42), (0.03, 0.10, 0.07, 0.08)),
+    "color": ((0.86, -1.24, 0.35, -1.74), (0.09, 0.53, 0.15, 0.29)),
+    "photograph": ((0.42, 0.23, 0.36, -1.10), (0.17, 0.67, 0.18, 0.56)),
+}
+# How often each kind is met as gray 8-bit images and as color images. Gray images of other types are no photographs.
+_GRAY = {"fluorescence": 0.45, "electron": 0.45, "photograph": 0.1}
+_COLOR = {"color": 0.5, "photograph": 0.5}
+# Standard deviations are not taken to be smaller: few images of a kind were seen.
+_LEAST_DEVIATIONS = (0.08, 0.4, 0.1, 0.3)
+# A kind is named if it is so probable, and the image so near to the images of the kind (mean squared deviations).
+_PROBABLE, _NEAR = 0.8, 5.0
+# Colors differ by this fraction of the range on average in a color image; below it, it is gray shown in RGB.
+_COLORFUL = 0.02
+# One dye shown in a color: the second brightest channel stays below this fraction of the brightest.
+_ONE_DYE = 0.3
+# Longest side that is looked at, and side of the squares, in pixels.
+_MOST, _SQUARE = 1024, 8
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What an image seems to be.
+
+    Parameters
+    ----------
+    name : str
+        One of `KINDS`, or "unknown".
+    probabilities : mapping of str to float
+        Of the kinds that its colors allow, given that it is one of them; they add up to 1.
+    """
+
+    name: str
+    probabilities: Mapping[str, float]
+
+
+def kind_of(plane: npt.NDArray[Any]) -> Kind:
+    """Tell what kind of image a plane is from, as far as it shows.
+
+    Parameters
+    ----------
+    plane : array of integer or float, shape (Y, X), (Y, X, 3) or (Y, X, 4)
+        In its own values. Colors come last.
+
+    Returns
+    -------
+    Kind
+        "unknown" for an image of one value, below 32 x 32 pixels, or unlike all that is known.
+    """
+    step = max(1, -(-max(plane.shape[:2]) // _MOST))
+    values = np.asarray(plane[::step, ::step], np.float64)
+    priors, gray = _colors(values, plane.dtype)
+    features = features_of(gray)
+    if features is None:
+        return Kind("unknown", {})
+    return compare(features, priors, _TYPICAL)
+
+
+def compare(
+    features: Array, priors: Mapping[str, float], typical: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]
+) -> Kind:
+    """Compare features with those of known images.
+
+    Parameters
+    ----------
+    features : array, shape (4,)
+        From `features_of`.
+    priors : mapping of str to float
+        How often each kind is met.
+    typical : mapping of str to (means, standard deviations)
+        Of the features.
+
+    Returns
+    -------
+    Kind
+    """
+    scores, distances = {}, {}
+    for name, prior in priors.items():
+        means, deviations = (np.array(values) for values in typical[name])
+        deviations = np.maximum(deviations, _LEAST_DEVIATIONS)
+        squares = ((features - means) / deviations) ** 2
+        distances[name] = float(squares.mean())
+        scores[name] = float(np.log(prior) - 0.5 * squares.sum() - np.log(deviations).sum())
+    most = max(scores.values())
+    weights = {name: float(np.exp(score - most)) for name, score in scores.items()}
+    total = sum(weights.values())
+    probabilities = {name: weight / total for name, weight in weights.items()}
+    best = max(probabilities, key=lambda name: probabilities[name])
+    sure = probabilities[best] >= _PROBABLE and distances[best] <= _NEAR
+    return Kind(best if sure else "unknown", probabilities)
+
+
+def features_of(gray: Array) -> Array | None:
+    """Four numbers that differ between kinds of images and do not depend on brightness and contrast.
+
+    Parameters
+    ----------
+    gray : array of float64, shape (Y, X)
+
+    Returns
+    -------
+    array, shape (4,), or None
+        Where the median lies between the ends; skewness (arsinh); how even the texture is (lowest tenth over median
+        of the squares' standard deviations); how strong it is (logarithm of that median over the image's).
+    """
+    finite = gray[np.isfinite(gray)]
+    if finite.size < 1024 or min(gray.shape) < 4 * _SQUARE or not finite.min() < finite.max():
+        return None
+    gray = np.where(np.isfinite(gray), gray, np.median(finite))
+    low, middle, high = np.quantile(finite, (0.002, 0.5, 0.998))
+    deviation = float(gray.std())
+    skewness = float(np.mean((gray - gray.mean()) ** 3)) / deviation**3
+    # Noise of single pixels says little about the kind of image.
+    coarse = _means(gray, 4) if min(gray.shape) > 256 else gray
+    height, width = (size // _SQUARE for size in coarse.shape)
+    squares = coarse[: height * _SQUARE, : width * _SQUARE].reshape(height, _SQUARE, width, _SQUARE)
+    texture = squares.std(axis=(1, 3))
+    median = float(np.median(texture))
+    evenness = float(np.quantile(texture, 0.1)) / median if median > 0 else 0.0
+    place = (middle - low) / (high - low) if high > low else 0.0
+    return np.array([place, np.arcsinh(skewness), evenness, np.log(median / deviation + 0.02)])
+
+
+def _colors(values: Array, dtype: np.dtype[Any]) -> tuple[Mapping[str, float], Array]:
+    """The kinds that an image's colors allow, and its brightness."""
+    if values.ndim == 2:
+        eight_bits = dtype.kind in "biu" and dtype.itemsize == 1
+        return (_GRAY if eight_bits else {name: _GRAY[name] for name in ("fluorescence", "electron")}), values
+    colors = values[..., :3]
+    gray = colors.mean(axis=-1)
+    low, high = np.nanquantile(colors, (0.005, 0.995))
+    if not high > low or float(np.nanmean(np.ptp(colors, axis=-1))) < _COLORFUL * (high - low):
+        return _GRAY, gray
+    bright = np.sort(np.nanquantile(colors - np.nanmin(colors), 0.99, axis=(0, 1)))
+    if bright[-2] < _ONE_DYE * bright[-1]:
+        brightest = int(np.argmax(np.nanquantile(colors, 0.99, axis=(0, 1))))
+        return {"fluorescence": 1.0}, colors[..., brightest]
+    return _COLOR, gray
+
+
+def _means(values: Array, side: int) -> Array:
+    height, width = (size // side for size in values.shape)
+    return np.asarray(values[: height * side, : width * side].reshape(height, side, width, side).mean(axis=(1, 3)))
