@@ -79,7 +79,9 @@ def _check_settings(name: str, settings: Mapping[str, Any]) -> None:
         ):
             expected = "whole numbers" if several else f"of the type {type(default).__name__}"
             raise CheckpointError(f"{name} cannot be built with {setting} = {shorten(value)}: it has to be {expected}.")
-        largest = LARGEST_SCALE if setting in ("scale", "unshuffle") else _DEEPEST if setting in _DEPTHS else _WIDEST
+        largest = _DEEPEST if setting in _DEPTHS else _WIDEST
+        if setting in ("scale", "unshuffle") and name != "Interpolation":
+            largest = LARGEST_SCALE
         least = 0 if setting in (*_DEPTHS, "gate") else 1
         for number in value if several else (value,):
             if type(number) is int and not least <= number <= largest:

@@ -15,7 +15,7 @@ from napari_sr.zoo.architectures import build_empty, check_depth, check_tensors
 from napari_sr.zoo.card import Card
 from napari_sr.zoo.checkpoint import open_weights
 from napari_sr.zoo.header import CARD_KEY, read_card
-from napari_sr.zoo.names import shown
+from napari_sr.zoo.names import check_name, shown
 
 #: Name of the weight set of a model that has only one.
 WEIGHTS = "weights"
@@ -52,11 +52,14 @@ def write_model(
     Raises
     ------
     InputError
-        If the ending, the folder or the dtype is wrong, or the file exists and `overwrite` is False.
+        If the ending, the folder, the dtype or the name on the card is wrong, or the file exists and `overwrite` is
+        False.
     CheckpointError
         If the weights are not those of the network on the card, or are not finite in `dtype`.
     """
     path = Path(path)
+    # A copy of a card with another name is not checked by pydantic, and the file could not be read.
+    check_name(card.name)
     _check_target(path, overwrite)
     if dtype not in (torch.float32, torch.float16, torch.bfloat16):
         raise InputError(f"Weights cannot be stored as {dtype}: choose torch.float32, torch.float16 or torch.bfloat16.")

@@ -78,6 +78,30 @@ def as_name(text: str) -> str:
     return f"{name.partition('.')[0]}_" if _is_reserved(name) else name
 
 
+def numbered(name: str, number: int) -> str:
+    """Return a name with a number at its end, for a model whose name is taken.
+
+    Parameters
+    ----------
+    name : str
+        A valid name.
+    number : int
+        The number; 1 gives the name itself.
+
+    Returns
+    -------
+    str
+        The name, a dash and the number; a long name is shortened.
+    """
+    if number == 1:
+        return name
+    ending = f"-{number}"
+    name = name[: LONGEST - len(ending)]
+    while len(name.encode("utf-8")) > LARGEST - len(ending):
+        name = name[:-1]
+    return name + ending
+
+
 def shown(text: str) -> str:
     """Return a text of a file for an error message.
 

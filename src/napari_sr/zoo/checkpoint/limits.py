@@ -76,10 +76,7 @@ def is_shape(shape: object) -> bool:
         True if it is a shape with fewer than 2^62 values.
     """
     return (
-        isinstance(shape, list | tuple)
-        and len(shape) <= _MOST_DIMENSIONS
-        and are_whole(shape)
-        and prod(shape) < 2**62
+        isinstance(shape, list | tuple) and len(shape) <= _MOST_DIMENSIONS and are_whole(shape) and prod(shape) < 2**62
     )
 
 
