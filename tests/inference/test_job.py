@@ -21,6 +21,11 @@ IDENTITY_GRAY = identity(color="gray")
 IDENTITY_RGB = identity(3, "rgb")
 
 
+def drawn(shape: tuple[int, ...]) -> np.ndarray:
+    """An image of random values."""
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     image=st.sampled_from([np.uint8, np.uint16]).flatmap(
@@ -132,8 +137,7 @@ def test_clipped_values_are_counted() -> None:
 def test_progress_only_grows_and_ends_full(tiling: Any) -> None:
     seen: list[tuple[int, int]] = []
     job = Job(rrdb(2, 1), JobSettings(tiling=tiling, memory=10**6))
-    image = np.random.default_rng(8).integers(0, 256, (2, 200, 30), np.uint8)
-    job.run(image, "ZYX", progress=lambda done, total: seen.append((done, total)))
+    job.run(drawn((2, 200, 30)), "ZYX", progress=lambda done, total: seen.append((done, total)))
     totals = {total for _, total in seen}
     assert len(totals) == 1
     assert seen == sorted(seen)
@@ -144,7 +148,7 @@ def test_progress_only_grows_and_ends_full(tiling: Any) -> None:
 
 def test_progress_counts_the_planes_of_a_channel_that_is_copied() -> None:
     seen: list[tuple[int, int]] = []
-    image = np.random.default_rng(9).integers(0, 256, (3, 2, 8, 8), np.uint8)
+    image = drawn((3, 2, 8, 8))
     image[1] = 7
     job = Job(rrdb(2, 1), JobSettings(batch=1))
     result = job.run(image, "CZYX", progress=lambda done, total: seen.append((done, total)))
@@ -158,7 +162,7 @@ def test_progress_counts_the_planes_of_a_channel_that_is_copied() -> None:
 @pytest.mark.parametrize("alike", [False, True], ids=["through the network", "copied"])
 def test_cancel_ends_the_job(alike: bool) -> None:
     seen: list[int] = []
-    image = np.random.default_rng(10).integers(0, 256, (5, 8, 8), np.uint8)
+    image = drawn((5, 8, 8))
     if alike:
         image[:] = 7
     job = Job(rrdb(2, 1), JobSettings(batch=1))
