@@ -90,17 +90,39 @@ class NoiseMeasurement:
         mean : array of float
             Local mean, in the image's values.
         caution : float
-            So many standard errors are taken off the variance: 1 removes less of a texture that may be noise.
+            Number of standard errors to subtract, as in `lowered`.
 
         Returns
         -------
         array of float64, same shape
+            The standard deviations, 0 or more.
         """
-        mean = np.asarray(mean, np.float64)
-        variance = self.c0 + self.c1 * mean
-        if caution and self.known:
-            variance = variance - caution * self._error(mean)
+        lowered = self.lowered(caution)
+        variance = lowered.c0 + lowered.c1 * np.asarray(mean, np.float64)
         return np.asarray(np.sqrt(np.maximum(variance, self.floor)))
+
+    def lowered(self, caution: float) -> NoiseMeasurement:
+        """Return the measurement with a number of standard errors subtracted from the variance.
+
+        Parameters
+        ----------
+        caution : float
+            Number of standard errors, 0 or more. Texture as fine as a pixel may be noise: with 1, less of it is
+            removed.
+
+        Returns
+        -------
+        NoiseMeasurement
+            The line through the lowered variances at `darkest` and `brightest`. A variance below the floor is the
+            floor there.
+        """
+        if not caution or not self.known:
+            return self
+        ends = np.array([self.darkest, self.brightest])
+        dark, bright = self.c0 + self.c1 * ends - caution * self._error(ends)
+        rise = self.brightest - self.darkest
+        c1 = float(bright - dark) / rise if rise > 0 else 0.0
+        return replace(self, c0=float(dark) - c1 * self.darkest, c1=c1)
 
     def uncertainty(self, mean: npt.ArrayLike) -> Array:
         """Standard error of `sigma`.
