@@ -34,6 +34,10 @@ Upsampling = Annotated[
     str | None, typer.Option(help=f"For SRCNN, the interpolation of the input before the network: {KERNELS}.")
 ]
 DeviceOption = Annotated[str | None, typer.Option(help=describe_setting("device").help, show_default="as configured")]
+SeriesOption = Annotated[
+    str | None,
+    typer.Option("--series", help="Image in a file with several: its name, or its number from 0. Default: largest."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no report.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
