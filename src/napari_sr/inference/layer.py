@@ -10,6 +10,7 @@ from typing import Any, Literal
 from napari_sr.config import load_settings
 from napari_sr.conversion import Memory
 from napari_sr.imaging.as_image import ImageInput
+from napari_sr.imaging.files import Metadata
 from napari_sr.imaging.intensity_spec import IntensitySpec
 from napari_sr.imaging.napari_layer import LayerData, check_layer, finest_level, layer_axes, layer_pixel_size
 from napari_sr.imaging.part import Part
@@ -219,6 +220,6 @@ def upscale_layer(
     check_layer(layer)
     parsed = layer_axes(layer, axes)
     pixel_size, unit = layer_pixel_size(layer, parsed)
-    job = job_for(model, settings, ImageInput(finest_level(layer), parsed, pixel_size, unit), cancel=cancel)
+    job = job_for(model, settings, ImageInput(finest_level(layer), parsed, Metadata(pixel_size, unit)), cancel=cancel)
     prepared = prepare_layer(job, layer, axes, part)
     return run_layer(job, prepared, out=out, progress=progress, cancel=cancel).layer_data

@@ -270,7 +270,7 @@ def _find(name_or_path: str | os.PathLike[str]) -> tuple[Path, ModelEntry | None
     if name_or_path in RENAMED:
         new = RENAMED[name_or_path]
         warnings.warn(
-            f"The model {name_or_path} was replaced by {new}, which measures the noise of the image, so results differ.",
+            f"The model {name_or_path} was replaced by {new}, which measures the noise of images: results differ.",
             FutureWarning,
             stacklevel=2,
         )
