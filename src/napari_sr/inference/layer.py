@@ -220,6 +220,11 @@ def upscale_layer(
     check_layer(layer)
     parsed = layer_axes(layer, axes)
     pixel_size, unit = layer_pixel_size(layer, parsed)
-    job = job_for(model, settings, ImageInput(finest_level(layer), parsed, Metadata(pixel_size, unit)), cancel=cancel)
+    job = job_for(
+        model,
+        settings,
+        ImageInput(finest_level(layer), parsed, Metadata(pixel_size=pixel_size, unit=unit)),
+        cancel=cancel,
+    )
     prepared = prepare_layer(job, layer, axes, part)
     return run_layer(job, prepared, out=out, progress=progress, cancel=cancel).layer_data
