@@ -24,6 +24,7 @@ from napari_sr.zoo import (
     model_folder,
     write_model,
 )
+from napari_sr.zoo.catalog import RENAMED
 from napari_sr.zoo.checkpoint import weight_file
 from napari_sr.zoo.header import CARD_KEY
 from napari_sr.zoo.published import PUBLISHED
@@ -419,3 +420,10 @@ def test_an_interpolation_is_a_model_with_a_scale(name):
     model = load_model(name, scale=3)
     assert (model.name, model.scale, model.card.family) == (name, 3, "classic")
     assert load_model(name, scale=2).network.scale == 2
+
+
+@pytest.mark.parametrize(("former", "name"), sorted(RENAMED.items()))
+def test_former_names_lead_to_the_models_that_replace_them_with_a_notice(former, name):
+    with pytest.warns(FutureWarning, match=f"{former} was replaced by {name}"):
+        assert load_model(former).name == name
+    assert former not in {entry.name for entry in list_models()}

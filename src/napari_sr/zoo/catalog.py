@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
 from difflib import get_close_matches
 from importlib.resources import files
@@ -29,6 +30,19 @@ if TYPE_CHECKING:
 FOLDER_VARIABLE = "NAPARI_SR_MODELS"
 #: Largest number of characters of a path.
 _LONGEST_PATH = 4096
+
+#: Models in the package that replace former ones, by the former names.
+RENAMED = {
+    "esrgan-electron-x4": "esrgan-microscopy-x4",
+    "esrgan-fluorescence-x2": "esrgan-microscopy-x2",
+    "esrgan-fluorescence-x4": "esrgan-microscopy-x4",
+    "srcnn-electron-x2": "srcnn-microscopy-x2",
+    "srcnn-electron-x4": "srcnn-microscopy-x4",
+    "srcnn-fluorescence-x2": "srcnn-microscopy-x2",
+    "srcnn-fluorescence-x2-clean": "srcnn-microscopy-x2",
+    "srcnn-fluorescence-x4": "srcnn-microscopy-x4",
+    "srcnn-fluorescence-x4-clean": "srcnn-microscopy-x4",
+}
 
 _INTERPOLATIONS: dict[str, Kernel] = {
     "nearest": "nearest",
@@ -183,6 +197,8 @@ def as_model(model: Model | str | os.PathLike[str]) -> Model:
     CheckpointError
         If the file cannot be used.
     """
+    if isinstance(model, str) and model == "auto":
+        raise InputError('The model "auto" is chosen for an image: take the model of napari_sr.suggest(image) here.')
     if isinstance(model, str | os.PathLike):
         return load_model(model)
     if hasattr(model, "card") and hasattr(model, "network"):
@@ -256,6 +272,14 @@ def _find(name_or_path: str | os.PathLike[str]) -> tuple[Path, ModelEntry | None
     for file in available:
         if name_or_path == file.name:
             return _usable(_entry(file))
+    if name_or_path in RENAMED:
+        new = RENAMED[name_or_path]
+        warnings.warn(
+            f"The model {name_or_path} was replaced by {new}, which measures the noise of images: results differ.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return _find(new)
     published = find_published(name_or_path)
     if published is not None:
         return _find_published_file(published, folder)
