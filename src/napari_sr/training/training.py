@@ -33,6 +33,7 @@ from napari_sr.zoo.architectures import build_empty
 from napari_sr.zoo.card import Architecture
 from napari_sr.zoo.catalog import as_model, load_model
 from napari_sr.zoo.model import Model
+from napari_sr.zoo.names import check_name
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class Training:
     ) -> None:
         self.recipe = load_recipe(recipe)
         self.device = choose_device(load_settings(device=device).device)
-        self.folder, self.name = read_path(folder, "folder"), name or self.recipe.name
+        self.folder, self.name = read_path(folder, "folder"), check_name(self.recipe.name if name is None else name)
         self._data = None if data is None else read_path(data, "folder of the data")
         self._base = None if model is None else as_model(model)
         if self._base is None and self.recipe.start is not None:
