@@ -346,7 +346,7 @@ def test_setting_that_does_not_exist(arguments, word, stack, tmp_path):
     ("data", "word"),
     [
         (np.full((8, 8), np.nan, np.float32), "NaN"),
-        (np.full((8, 8), 7, np.uint16), "(low, high)"),
+        (np.full((8, 8), np.inf, np.float32), "infinite"),
     ],
 )
 def test_image_that_cannot_be_used(data, word, tmp_path):

@@ -16,8 +16,6 @@ ROOT = Path(__file__).parents[1]
 CHECKS = set(
     tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["numpydoc_validation"]["checks"]
 )
-#: Names without an example that runs, to be completed. Only ever shortened.
-WITHOUT_EXAMPLE = {"read_image", "write_image"}
 MEMBERS = (property, classmethod, staticmethod, FunctionType)
 NAMES = [name for name in napari_sr.__all__ if not name.startswith("__")]
 
@@ -47,7 +45,7 @@ def working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - WITHOUT_EXAMPLE))
+@pytest.mark.parametrize("name", sorted(NAMES))
 def test_examples_run(name, working_folder):
     if name == "upscale_layer":
         pytest.importorskip("napari")
@@ -59,7 +57,3 @@ def test_examples_run(name, working_folder):
         examples += sum(not example.options.get(doctest.SKIP, False) for example in test.examples)
     assert not failures, report.getvalue()
     assert examples > 0, f"{name} has no example that runs"
-
-
-def test_names_without_example_exist():
-    assert set(NAMES) >= WITHOUT_EXAMPLE

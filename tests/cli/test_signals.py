@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from napari_sr.cli import app
 from napari_sr.cli.signals import Ended, Signals
 from napari_sr.errors import Cancelled
-from napari_sr.imaging import atomic, files
-from napari_sr.imaging.files import read_image, write_image
+from napari_sr.imaging import atomic
+from napari_sr.imaging.files import read_image, write_image, writing
 from napari_sr.inference.work import Work
 from napari_sr.networks import RRDBNet
 from napari_sr.training.controls import Controls
@@ -94,8 +94,8 @@ def test_a_signal_during_the_computation_leaves_nothing(folder, monkeypatch, num
 @pytest.mark.parametrize("ending", [".tif", ".ome.tif", ".png"])
 def test_a_signal_while_the_file_is_written_leaves_nothing(folder, monkeypatch, ending):
     before = everything(folder)
-    original = files.tifffile.imwrite if ending != ".png" else files.Image.Image.save
-    place = (files.tifffile, "imwrite") if ending != ".png" else (files.Image.Image, "save")
+    original = writing.tifffile.imwrite if ending != ".png" else writing.Image.Image.save
+    place = (writing.tifffile, "imwrite") if ending != ".png" else (writing.Image.Image, "save")
 
     def interrupted(*arguments, **options):
         original(*arguments, **options)

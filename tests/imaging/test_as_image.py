@@ -13,6 +13,7 @@ import napari_sr as sr
 from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import as_array, as_image
 from napari_sr.imaging.axes import parse_axes
+from napari_sr.imaging.axis_view import AxisView
 from napari_sr.imaging.files import ImageFile
 
 LAYERS = pytest.importorskip("napari.layers")
@@ -91,12 +92,34 @@ def test_axes_are_letters_or_axes(axes):
 
 
 def test_an_image_file_has_its_axes_and_pixel_size_unless_others_are_given():
-    file = ImageFile(np.zeros((3, 4, 5), np.uint8), "ZYX", {"Z": 1.0, "Y": 0.5, "X": 0.5}, "micrometer")
+    file = ImageFile(np.zeros((3, 4, 5), np.uint8), "ZYX", pixel_size={"Z": 1.0, "Y": 0.5, "X": 0.5}, unit="micrometer")
     image = as_image(file)
     assert (image.axes.letters, image.pixel_size, image.unit) == ("ZYX", file.pixel_size, "micrometer")
     image = as_image(file, "TYX", {"y": 5, "x": np.float32(5)}, "nm")
     assert (image.axes.letters, image.pixel_size, image.unit) == ("TYX", {"Y": 5.0, "X": 5.0}, "nanometer")
     assert as_image(as_image(file)).pixel_size == file.pixel_size
+
+
+def test_an_image_file_keeps_its_metadata_and_its_position_in_the_same_unit():
+    size, origin = {"Y": 0.5, "X": 0.5}, {"Y": 3.0, "X": -2.0}
+    file = ImageFile(np.zeros((2, 4, 5)), "CYX", pixel_size=size, unit="micrometer", origin=origin, channels=("a", "b"))
+    for image in (as_image(file), as_image(as_image(file))):
+        assert (image.metadata.origin, image.metadata.channels) == (origin, ("a", "b"))
+    assert as_image(file, None, {"Y": 1, "X": 1}, "um").metadata.origin == origin
+    other = as_image(file, None, {"Y": 5, "X": 5}, "nm").metadata
+    assert (other.origin, other.channels) == ({}, ("a", "b"))
+
+
+def test_the_array_of_a_store_stays_lazy(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
+    sr.upscale(pixels, "srcnn-x2", device="cpu", out=tmp_path / "colors.zarr")
+    zarr.create_array(tmp_path / "plain.zarr", data=pixels[..., 0])
+    for name, kind in (("colors.zarr", AxisView), ("plain.zarr", zarr.Array)):
+        file = sr.read_image(tmp_path / name)
+        image = as_image(file)
+        assert isinstance(image.data, kind)
+        assert image.data is file.data
+        assert np.array_equal(sr.upscale(file, "srcnn-x2", device="cpu"), sr.upscale(file.data[:], "srcnn-x2"))
 
 
 @MAKERS

@@ -8,7 +8,7 @@ from PIL import Image
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.files import read_image, write_image
-from napari_sr.imaging.pixel_size import METERS, unit_name
+from napari_sr.imaging.pixel_size import METERS, SECONDS, seconds_of, unit_name
 
 in_a_folder = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -248,11 +248,11 @@ def lifetime_tiff(path):
     ("make", "said"),
     [
         (lambda path: None, "no image file"),
-        (lambda path: path.mkdir(), "no image file"),
+        (lambda path: path.mkdir(), "is a folder without an image"),
         (lambda path: path.write_text("not an image"), "cannot be read"),
         (lambda path: path.write_bytes(b""), "cannot be read"),
         (lambda path: path.write_bytes(b"II*\0"), "cannot be read"),
-        (lambda path: path.write_bytes(b"II*\0\x08\0\0\0\0\0\0\0\0\0"), "holds no image"),
+        (lambda path: path.write_bytes(b"II*\0\x08\0\0\0\0\0\0\0\0\0"), "contains no image"),
         (truncated_tiff, "cannot be read"),
         (truncated_png, "cannot be read"),
         (sixteen_bit_color_png, "16 bits"),
@@ -273,8 +273,8 @@ def test_a_file_that_is_no_image_of_ours_is_refused_by_name(tmp_path, make, said
     ("name", "image", "letters", "said"),
     [
         ("a.png", np.zeros((3, 4, 5), np.uint8), "ZYX", "one plane"),
-        ("a.png", np.zeros((4, 5), np.float32), "YX", "cannot hold"),
-        ("a.png", np.zeros((4, 5, 3), np.uint16), "YXC", "cannot hold"),
+        ("a.png", np.zeros((4, 5), np.float32), "YX", "cannot contain"),
+        ("a.png", np.zeros((4, 5, 3), np.uint16), "YXC", "cannot contain"),
         ("a.tif", np.zeros((4, 5), np.float16), "YX", "float16"),
         ("a.ome.tif", np.zeros((4, 5), np.int64), "YX", "int64"),
         ("a.tif", np.zeros((4, 5, 3), bool), "YXC", "colors of bool"),
@@ -291,7 +291,7 @@ def test_what_a_format_cannot_hold_is_refused_and_nothing_is_written(tmp_path, n
 
 @pytest.mark.parametrize(("size", "unit"), [(0, "micrometer"), (-1, None), (float("nan"), None), (1, "furlong")])
 def test_a_size_or_unit_that_is_none_is_refused(tmp_path, size, unit):
-    with pytest.raises(InputError, match=r"no size|unknown"):
+    with pytest.raises(InputError, match=r"not a size|unknown"):
         write_image(tmp_path / "a.tif", np.zeros((4, 5), np.uint8), "YX", {"X": size}, unit)
 
 
@@ -305,7 +305,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_half_of_a_new_one(tmp_pat
         raise OSError("the disk is full")
 
     monkeypatch.setattr(tifffile, "imwrite", failing)
-    with pytest.raises(OSError, match="disk is full"):
+    with pytest.raises(InputError, match=r"a\.ome\.tif cannot be written \(the disk is full\)"):
         write_image(path, np.zeros((4, 5), np.uint8), "YX")
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.ome.tif"]
     assert read_image(path).data.min() == 7
@@ -322,3 +322,9 @@ def test_an_array_that_is_not_in_memory_is_computed(tmp_path):
 def test_every_unit_is_known_by_its_british_spelling_and_its_plural(name):
     assert unit_name(name.replace("meter", "metre")) == name
     assert unit_name(f"{name}s" if name not in ("inch", "foot") else {"inch": "inches", "foot": "feet"}[name]) == name
+
+
+@pytest.mark.parametrize("name", sorted(SECONDS))
+def test_every_unit_of_time_is_known_by_its_plural(name):
+    assert seconds_of(name) == seconds_of(f" {name.title()}s") == SECONDS[name]
+    assert seconds_of("fortnight") is None

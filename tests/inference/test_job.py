@@ -16,6 +16,12 @@ from napari_sr.inference import Job, upscale
 from napari_sr.settings import JobSettings, Overlap
 from tests.inference.small_models import identity, rrdb
 
+
+def drawn(shape: tuple[int, ...]) -> np.ndarray:
+    """An image of random values."""
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
 IDENTITY = identity()
 IDENTITY_GRAY = identity(color="gray")
 IDENTITY_RGB = identity(3, "rgb")
@@ -132,7 +138,7 @@ def test_clipped_values_are_counted() -> None:
 def test_progress_only_grows_and_ends_full(tiling: Any) -> None:
     seen: list[tuple[int, int]] = []
     job = Job(rrdb(2, 1), JobSettings(tiling=tiling, memory=10**6))
-    job.run(np.zeros((2, 200, 30), np.uint8), "ZYX", progress=lambda done, total: seen.append((done, total)))
+    job.run(drawn((2, 200, 30)), "ZYX", progress=lambda done, total: seen.append((done, total)))
     totals = {total for _, total in seen}
     assert len(totals) == 1
     assert seen == sorted(seen)
@@ -146,7 +152,7 @@ def test_cancel_ends_the_job() -> None:
     job = Job(rrdb(2, 1), JobSettings(batch=1))
     with pytest.raises(Cancelled):
         job.run(
-            np.zeros((5, 8, 8), np.uint8),
+            drawn((5, 8, 8)),
             "ZYX",
             progress=lambda done, _: seen.append(done),
             cancel=lambda: bool(seen) and seen[-1] >= 16,
@@ -171,7 +177,6 @@ def test_a_report_is_one_line() -> None:
         (np.zeros((4, 5)), "ZYX", "do not fit an image of 2 dimensions"),
         (np.array([[np.nan, 1.0]]), None, "1 NaN value"),
         (np.array([[np.inf, 1.0]]), None, "1 infinite value"),
-        (np.full((4, 4), 7, np.uint16), None, "7 as both its 0.1 and 99.9 percentiles"),
         (np.zeros((4, 4), complex), None, "complex"),
     ],
 )

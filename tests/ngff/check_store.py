@@ -18,6 +18,7 @@ from ome_zarr_models.v05 import Image
 from pydantic import ValidationError
 
 import napari_sr as sr
+from napari_sr.imaging import Metadata
 from napari_sr.inference.output import ome_zarr
 
 SIZES = {"Z": 0.5, "Y": 0.2, "X": 0.1}
@@ -102,6 +103,23 @@ def test_ome_zarr_opens_the_store(store: tuple[Path, str, np.ndarray]) -> None:
         count = pixels.shape[on_disk.index("C")]
         assert node.metadata["channel_names"] == LABELS[:count]
         assert node.metadata["visible"] == [True, True, True, False][:count]
+
+
+def test_channels_and_time_interval_of_a_file_are_valid(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 2, 9, 8), np.uint16)
+    metadata = Metadata(channels=("DAPI", "GFP"), colors=(None, (0, 255, 0)), time_interval=2.5)
+    sr.write_image(tmp_path / "source.ome.tif", pixels, "TCYX", metadata=metadata)
+    sr.upscale(sr.read_image(tmp_path / "source.ome.tif"), "srcnn-x2", device="cpu", out=tmp_path / "result.zarr")
+    image, omero = validate(tmp_path / "result.zarr")
+    assert omero is not None
+    assert [channel.color for channel in omero.channels] == ["FFFFFF", "00FF00"]
+    (multiscale,) = image.ome_attributes.multiscales
+    assert multiscale.axes[0].unit == "second"
+    assert multiscale.datasets[0].coordinateTransformations[0].scale[0] == 2.5
+    location = parse_url(tmp_path / "result.zarr")
+    assert location is not None
+    (node,) = Reader(location)()
+    assert node.metadata["channel_names"] == ["DAPI", "GFP"]
 
 
 def first_dataset(attributes: Any) -> Any:

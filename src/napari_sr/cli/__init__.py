@@ -1,4 +1,4 @@
-"""The command line: `napari-sr upscale | train | degrade | evaluate | models | demo`.
+"""The command line: `napari-sr upscale | suggest | train | degrade | evaluate | models | demo`.
 
 Modules are imported when a command runs, so that ``napari-sr --help`` is fast. Results are printed to standard output,
 progress and errors to standard error. The exit status is 0, or 2 after an error, or 128 and the number of the signal
@@ -27,21 +27,20 @@ from napari_sr.cli.options import (
     ModelOption,
     Quiet,
     Scale,
+    SeriesOption,
     Upsampling,
     with_settings,
 )
-from napari_sr.cli.output import check_format, check_place, upscale_to
+from napari_sr.cli.output import check_format, check_place, estimate_text, other_series_text, upscale_to
 from napari_sr.cli.signals import signals
+from napari_sr.cli.suggesting import suggest
 from napari_sr.cli.training import train
 from napari_sr.errors import InputError
 
 if TYPE_CHECKING:
     from napari_sr.evaluation import Channels
     from napari_sr.evaluation.folders import Upscale
-    from napari_sr.imaging.axes import Axes
-    from napari_sr.imaging.files import ImageFile
     from napari_sr.imaging.resize import Kernel
-    from napari_sr.inference import Job
     from napari_sr.settings import JobSettings
     from napari_sr.zoo import Model, ModelEntry
     from napari_sr.zoo.card import Mixing
@@ -81,7 +80,7 @@ def _common(
 @app.command()
 @with_settings()
 def upscale(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="TIFF, OME-TIFF or PNG.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="TIFF, OME-TIFF, PNG, JPEG or Zarr.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Result: .ome.tif, .tif, .png, .ome.zarr or .zarr.")],
     model: ModelOption,
     *,
@@ -90,29 +89,34 @@ def upscale(
     upsampling: Upsampling = None,
     mixing: MixingOption = None,
     axes: Annotated[str | None, typer.Option(help="Axes such as ZYX, where the file does not contain them.")] = None,
+    series: SeriesOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print size, memory and time; write nothing.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT when it exists.")] = False,
     quiet: Quiet = False,
     given: dict[str, Any],
 ) -> None:
-    """Upscale one image. Its pixel sizes are divided by the factor.
+    """Upscale one image. The result keeps its metadata, with the pixel size divided by the factor.
 
     The defaults of device, precision and memory are those of the settings file, which the window shares.
     """
     if not dry_run:
         check_place(source, out, overwrite)
     from napari_sr.config import load_settings
+    from napari_sr.imaging.as_image import as_image
     from napari_sr.imaging.axes import parse_axes
     from napari_sr.imaging.files import read_image
-    from napari_sr.inference import Job
+    from napari_sr.inference.suggest import AUTO, job_for
 
     settings = load_settings(**given)
-    image = read_image(source)
+    image = read_image(source, series=series)
+    if image.other_series and not quiet:
+        typer.echo(other_series_text(image), err=True)
     parsed = parse_axes(axes or image.axes, image.data.shape)
     check_format(out, image, parsed)
-    job = Job(_load(model, alpha, scale, upsampling, mixing), settings)
+    loaded = AUTO if model == AUTO else _load(model, alpha, scale, upsampling, mixing)
+    job = job_for(loaded, settings, as_image(image, parsed), scale=scale)
     if dry_run:
-        typer.echo(_estimated(job, image, parsed))
+        typer.echo(estimate_text(job, image, parsed))
         return
     with _Bar(quiet, "row") as bar:
         report = upscale_to(out, job, image, parsed, bar)
@@ -120,6 +124,7 @@ def upscale(
         typer.echo(f"{out}: {report.sentence()}")
 
 
+app.command()(suggest)
 app.command()(train)
 app.command()(degrade)
 
@@ -203,7 +208,7 @@ def evaluate(
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the files if there is no window.")] = Path("napari-sr-demo"),
     sample: Annotated[str, typer.Option(help="fluorescence or electron.")] = "fluorescence",
-    model: ModelOption = "esrgan-compact-x4",
+    model: ModelOption = "auto",
     no_window: Annotated[bool, typer.Option("--no-window", help="Write files even if there is a display.")] = False,
 ) -> None:
     """Upscale a sample image, in napari or to files.
@@ -219,11 +224,13 @@ def demo(
         open_demo(sample, model)
         return
     from napari_sr.evaluation import write_showcase
-    from napari_sr.inference import Job
+    from napari_sr.inference import Job, suggest
+    from napari_sr.inference.suggest import AUTO
     from napari_sr.samples import load_sample
 
     image = load_sample(sample)
-    loaded = _load(model, None, image.factor, None)
+    name = suggest(image.low, image.axes, scale=image.factor).model if model == AUTO else model
+    loaded = _load(name, None, image.factor, None)
     result = Job(loaded).run(image.low, image.axes)
     showcase = write_showcase(out, image, result.data, loaded.name)
     typer.echo(f"No window was opened: {reason}.")
@@ -264,16 +271,6 @@ def _load(
     # load_model checks kernel and mixing.
     kernel, mixed = cast("Kernel | None", upsampling), cast("Mixing | None", mixing)
     return load_model(name, alpha=alpha, mixing=mixed, scale=scale, upsampling=kernel)
-
-
-def _estimated(job: Job, image: ImageFile, axes: Axes) -> str:
-    """Return the estimate of a job as text; the speed of this machine is measured if it is not known."""
-    from napari_sr.inference import estimate_region, known_speed, measure_speed
-
-    if known_speed(job, image.data.dtype, axes.rgb) is None:
-        measure_speed(job, image.data.dtype, axes.rgb)
-    region = job.region(axes, pixel_size=image.pixel_size, unit=image.unit)
-    return estimate_region(job, region, image.data.dtype, pixel_size=image.pixel_size, unit=image.unit).sentence()
 
 
 def _method(name: str, scale: int, alpha: float | None, upsampling: str | None, settings: JobSettings) -> Upscale:

@@ -72,8 +72,7 @@ def _degrade_file(source: Path, target: Path, factor: int, degradation: Degradat
     axes = parse_axes(image.axes, image.data.shape)
     size = image.pixel_size.get("Y")
     low = degrade_image(image.data, axes, factor, degradation, seed=seed, pixel_size=size)
-    larger = {axis: value * (factor if axis in "YX" else 1) for axis, value in image.pixel_size.items()}
-    write_image(target, low, axes.letters, larger, image.unit if larger else None)
+    write_image(target, low, axes.letters, metadata=image.resampled({"Y": 1 / factor, "X": 1 / factor}))
 
 
 def _degradation(name: str) -> tuple[Degradation, int | None]:

@@ -38,7 +38,9 @@ def check_place(source: Path, out: Path, overwrite: bool) -> None:
         the input is a folder of images.
     """
     if source.is_dir() and not _has_store(source):
-        raise InputError(f"{source} is a folder: give the name of one image in it.")
+        from napari_sr.imaging.files.stores import folder_error
+
+        raise folder_error(source)
     if out.exists() and source.exists() and out.samefile(source):
         raise InputError(f"{out} is the input itself: give another name.")
     # A store that is replaced is deleted with all files in it.
@@ -81,8 +83,50 @@ def check_format(out: Path, image: ImageFile, axes: Axes) -> None:
         write_image(folder / out.name, np.zeros(shape, image.data.dtype), axes.letters)
 
 
+def estimate_text(job: Job, image: ImageFile, axes: Axes) -> str:
+    """Return the estimate of a job as text; the speed of this machine is measured if it is not known.
+
+    Parameters
+    ----------
+    job : Job
+        Model and settings.
+    image : ImageFile
+        The input.
+    axes : Axes
+        Axes of the input.
+
+    Returns
+    -------
+    str
+        Size, memory and time.
+    """
+    from napari_sr.inference import estimate_region, known_speed, measure_speed
+
+    if known_speed(job, image.data.dtype, axes.rgb) is None:
+        measure_speed(job, image.data.dtype, axes.rgb)
+    region = job.region(axes, pixel_size=image.pixel_size, unit=image.unit)
+    return estimate_region(job, region, image.data.dtype, pixel_size=image.pixel_size, unit=image.unit).sentence()
+
+
+def other_series_text(image: ImageFile) -> str:
+    """Return a sentence about the images of a file that are not upscaled.
+
+    Parameters
+    ----------
+    image : ImageFile
+        The input.
+
+    Returns
+    -------
+    str
+        The sentence, with number, name and size of each image.
+    """
+    others = ", ".join(image.other_series)
+    return f"{image.path}: series {image.series} is upscaled. Others, for --series: {others}."
+
+
 def upscale_to(out: Path, job: Job, image: ImageFile, axes: Axes, progress: Progress) -> Report:
-    """Upscale an image and write the result atomically, with its pixel sizes.
+    """Upscale an image and write the result atomically, with its metadata.
 
     Parameters
     ----------
@@ -103,18 +147,15 @@ def upscale_to(out: Path, job: Job, image: ImageFile, axes: Axes, progress: Prog
         The report of the job.
     """
     from napari_sr.imaging.files import write_image
-    from napari_sr.inference.region import place_of
 
     if _is_store(out):
         # Written strip by strip, because it may be larger than memory.
         return _run(job, image, axes, out.resolve(), progress).report
     region = job.region(axes, pixel_size=image.pixel_size, unit=image.unit)
-    place = place_of(region, out.stem, image.pixel_size, image.unit)
-    letters = axes.letters[:-1] if axes.rgb else axes.letters
-    sizes = {a: size for a, size in zip(letters, place.scale, strict=True) if a in image.pixel_size}
+    factors = dict(zip("YX", (region.rows.factor, region.columns.factor), strict=True))
     result = _run(job, image, axes, None, progress)
     signals.check()
-    write_image(out, result.data, axes.letters, sizes, image.unit if sizes else None)
+    write_image(out, result.data, axes.letters, metadata=image.resampled(factors).of_axes(axes.letters))
     return result.report
 
 
@@ -128,14 +169,5 @@ def _has_store(folder: Path) -> bool:
 
 def _run(job: Job, image: ImageFile, axes: Axes, out: Path | None, progress: Progress) -> Result:
     with signals.deferred():
-        return job.run(
-            image.data,
-            axes,
-            pixel_size=image.pixel_size,
-            unit=image.unit,
-            out=out,
-            # check_place has checked that OUT may be replaced.
-            overwrite=True,
-            progress=progress,
-            cancel=signals.cancel,
-        )
+        # check_place has checked that OUT may be replaced.
+        return job.run(image, axes, out=out, overwrite=True, progress=progress, cancel=signals.cancel)

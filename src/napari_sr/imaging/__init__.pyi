@@ -9,6 +9,7 @@ from .color import luma as luma
 from .color import rgb_to_ycbcr as rgb_to_ycbcr
 from .color import ycbcr_to_rgb as ycbcr_to_rgb
 from .files import ImageFile as ImageFile
+from .files import Metadata as Metadata
 from .files import read_image as read_image
 from .files import write_image as write_image
 from .geometry import linear_part as linear_part

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from napari_sr.conversion import read_number, shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import LETTERS, Axes, ImageArray, parse_axes
-from napari_sr.imaging.files import ImageFile
+from napari_sr.imaging.files import ImageFile, Metadata
 from napari_sr.imaging.pixel_size import PixelSize, checked, in_one_unit, unit_name
 
 #: Axis letters by the lowercase names of dimensions, as in xarray; S are the samples of RGB.
@@ -38,7 +38,7 @@ _UNEVEN = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class ImageInput:
-    """An image with its axes and pixel size.
+    """An image with its axes and metadata.
 
     Parameters
     ----------
@@ -46,19 +46,26 @@ class ImageInput:
         The pixels: a numpy array, or a lazy one (dask, zarr and others that are read where they are indexed).
     axes : Axes
         Axes of the image.
-    pixel_size : dict of str to float
-        Size of a pixel by axis letter, in `unit`; empty if it is not known.
-    unit : str or None
-        Name of the unit, such as "micrometer"; None if it is not known.
+    metadata : Metadata, optional
+        Pixel size and unit, and for an image from a file its position, channels and time interval.
     missing : bool, default False
         Whether pixels may be missing. They are NaN in `data`.
     """
 
     data: ImageArray
     axes: Axes
-    pixel_size: dict[str, float] = field(default_factory=dict)
-    unit: str | None = None
+    metadata: Metadata = field(default_factory=Metadata)
     missing: bool = False
+
+    @property
+    def pixel_size(self) -> dict[str, float]:
+        """Size of a pixel by axis letter, in `unit`; empty if it is not known."""
+        return self.metadata.pixel_size
+
+    @property
+    def unit(self) -> str | None:
+        """Name of the unit, such as "micrometer"; None if it is not known."""
+        return self.metadata.unit
 
 
 def as_image(
@@ -110,7 +117,7 @@ def as_image(
             raise InputError(f"The image has its pixel size in {own_unit}, not in {unit}: give its pixel size as well.")
         pixel_size, unit = own_size, own_unit or unit
     size, name = checked(_sizes(pixel_size), None if unit is None else str(unit))
-    return ImageInput(data, parsed, size, name, missing)
+    return ImageInput(data, parsed, _own_metadata(image, size, name), missing)
 
 
 def as_array(image: Any) -> ImageArray:
@@ -283,6 +290,18 @@ def _own_pixel_size(image: Any, axes: Axes) -> PixelSize:
             if step is not None and (text is None or unit is not None):
                 sizes[letter] = step, unit
     return in_one_unit(sizes)
+
+
+def _own_metadata(image: Any, pixel_size: dict[str, float], unit: str | None) -> Metadata:
+    """Return the metadata that an image states itself, with another pixel size and unit."""
+    own = Metadata()
+    if isinstance(image, ImageFile):
+        own = Metadata(**image.fields())
+    elif isinstance(image, ImageInput):
+        own = image.metadata
+    # A position in another unit does not fit the pixel size.
+    origin = own.origin if unit == own.unit else {}
+    return replace(own, pixel_size=pixel_size, unit=unit, origin=origin)
 
 
 def _step(values: npt.NDArray[Any]) -> float | None:

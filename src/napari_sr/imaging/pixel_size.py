@@ -1,7 +1,7 @@
-"""Pixel sizes and their unit, as image files write them down.
+"""Pixel sizes, time intervals and their units, as image files contain them.
 
-Every reader gives the sizes of Z, Y and X in one unit, by the names pint and napari use ("micrometer"). What a file
-does not say stays unknown.
+Each reader returns the sizes along Z, Y and X in one unit, by the names of pint and napari ("micrometer"). A size that
+a file does not contain is not in the result.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from typing import Any
-from xml.etree import ElementTree
 
 from napari_sr.errors import InputError
 
 PixelSize = tuple[dict[str, float], str | None]
 
-#: Metres in each length unit that OME-TIFF and ImageJ name.
+#: Meters in each unit of length that OME-TIFF and ImageJ name.
 METERS: dict[str, float] = {
     "meter": 1.0,
     "decimeter": 1e-1,
@@ -28,6 +27,17 @@ METERS: dict[str, float] = {
     "femtometer": 1e-15,
     "inch": 0.0254,
     "foot": 0.3048,
+}
+
+#: Seconds in each unit of time.
+SECONDS: dict[str, float] = {
+    "second": 1.0,
+    "millisecond": 1e-3,
+    "microsecond": 1e-6,
+    "nanosecond": 1e-9,
+    "minute": 60.0,
+    "hour": 3600.0,
+    "day": 86400.0,
 }
 
 _OME_SYMBOLS = {
@@ -45,8 +55,8 @@ _OME_SYMBOLS = {
     "pixel": "pixel",
 }
 
-# The micro sign and the Greek letter mu look the same; ImageJ writes the sign as an escape. The OME symbol of the
-# angstrom is a letter, but an older code point of its own exists as well.
+# The micro sign and the Greek letter mu look the same, and ImageJ writes the sign as an escape. The OME symbol of the
+# angstrom is a letter, but there is an older code point for it as well.
 _ALIASES = {
     **{symbol.lower(): name for name, symbol in _OME_SYMBOLS.items()},
     **{name: name for name in _OME_SYMBOLS},
@@ -64,129 +74,173 @@ _ALIASES = {
     "feet": "foot",
 }
 
-# Dots per inch of screens and printers, which programs write when they know nothing of the object.
-_PRINT_DENSITIES = (72.0, 96.0, 150.0, 300.0, 600.0)
-_INCH, _CENTIMETRE = 2, 3
+# Other names of the units of time, in OME-XML and in ImageJ.
+_TIME_ALIASES = {
+    **{name: name for name in SECONDS},
+    **{f"{name}s": name for name in SECONDS},
+    **dict.fromkeys(("s", "sec", "secs"), "second"),
+    **dict.fromkeys(("ms", "msec"), "millisecond"),
+    **dict.fromkeys(("µs", "\u03bcs", "us", "usec"), "microsecond"),
+    **dict.fromkeys(("ns", "nsec"), "nanosecond"),
+    "min": "minute",
+    **dict.fromkeys(("h", "hr"), "hour"),
+    "d": "day",
+}
+
+# Dots per inch of screens, cameras, scanned pages and printers. Programs write them when the size of the object is not
+# known, and a density of 1 when there is none at all.
+_PRINT_DENSITIES = (
+    *(1.0, 72.0, 75.0, 90.0, 96.0, 100.0, 120.0, 144.0, 150.0, 180.0, 192.0),
+    *(200.0, 240.0, 300.0, 350.0, 360.0, 400.0, 600.0, 720.0),
+)
+# The pixels of a fax are not square: 204 dots per inch along X, and 98, 196 or 391 along Y.
+_FAX_DENSITIES = (98.0, 196.0, 204.0, 391.0, 408.0)
+_TOLERANCE = 0.01
+_INCH, _CENTIMETER = 2, 3
+_CENTIMETERS_PER_INCH = 2.54
 
 
 def unit_name(text: str | None) -> str | None:
-    """Name of a length unit as pint and napari know it.
+    """Return the name of a unit of length in pint and napari.
 
     Parameters
     ----------
     text : str or None
-        A name or symbol as a file or a caller writes it: "µm", "um", "micron", "micrometre", ...
+        A name or symbol: "µm", "um", "micron", "micrometre", ...
 
     Returns
     -------
     str or None
-        A key of `METERS` or "pixel"; None for what is neither.
+        A key of `METERS`, or "pixel"; None for any other text.
     """
     return None if text is None else _ALIASES.get(text.strip().lower())
 
 
 def unit_symbol(name: str) -> str:
-    """Symbol of a unit that `unit_name` knows, such as "µm"; any other name as it is."""
+    """Return the symbol of a unit of length.
+
+    Parameters
+    ----------
+    name : str
+        A name, from `unit_name`.
+
+    Returns
+    -------
+    str
+        The symbol, such as "µm"; the name itself if there is none.
+    """
     return _OME_SYMBOLS.get(name, name)
 
 
-def from_ome(xml: str) -> PixelSize:
-    """Pixel sizes of the first image of an OME-XML.
+def seconds_of(text: str | None) -> float | None:
+    """Return the length of a unit of time.
 
     Parameters
     ----------
-    xml : str
-        The OME-XML; a size without a unit is in micrometers, as the OME schema says.
+    text : str or None
+        A name or symbol: "s", "sec", "ms", "minute", ...
 
     Returns
     -------
-    sizes, unit
-        Sizes of Z, Y and X where the file has them, in the unit of X (else Y, else Z).
+    float or None
+        Seconds in the unit; None if it is not known.
     """
-    pixels = next((element for element in ElementTree.fromstring(xml).iter() if element.tag.endswith("}Pixels")), None)
-    if pixels is None:
-        return {}, None
-    said: dict[str, tuple[float, str | None]] = {}
-    for letter in "ZYX":
-        size = _positive(pixels.get(f"PhysicalSize{letter}"))
-        if size is not None:
-            said[letter] = (size, unit_name(pixels.get(f"PhysicalSize{letter}Unit", "µm")))
-    return in_one_unit(said)
+    name = None if text is None else _TIME_ALIASES.get(text.strip().lower())
+    return None if name is None else SECONDS[name]
 
 
-def ome_channels(xml: str) -> tuple[str, ...]:
-    """Names of the channels of the first image of an OME-XML; nothing unless all have one."""
-    pixels = next((element for element in ElementTree.fromstring(xml).iter() if element.tag.endswith("}Pixels")), None)
-    channels = [] if pixels is None else [one for one in pixels if one.tag.endswith("}Channel")]
-    names = tuple(str(channel.get("Name")) for channel in channels if channel.get("Name"))
-    return names if len(names) == len(channels) else ()
+def ratio(unit: str | None, other: str | None) -> float | None:
+    """Return the size of one unit of length in another.
+
+    Parameters
+    ----------
+    unit, other : str or None
+        Names, from `unit_name`.
+
+    Returns
+    -------
+    float or None
+        Number of `other` in one `unit`; 1 for equal names, and None if the two cannot be compared.
+    """
+    if unit == other:
+        return 1.0
+    if unit not in METERS or other not in METERS:
+        return None
+    return METERS[unit] / METERS[other]
 
 
 def from_imagej(metadata: Mapping[str, Any], resolution: tuple[float, float]) -> PixelSize:
-    """Pixel sizes of an ImageJ TIFF.
+    """Return the pixel sizes of an ImageJ TIFF.
 
     Parameters
     ----------
-    metadata : mapping
-        ImageJ's own: `unit`, with `yunit` and `zunit` where they differ, and `spacing` of the slices.
+    metadata : mapping of str to object
+        Metadata of ImageJ: `unit`, with `yunit` and `zunit` if they differ, and `spacing` of the slices.
     resolution : (float, float)
-        Pixels per unit along X and Y, from the resolution tags; 0 where there are none.
+        Pixels per unit along X and Y, from the resolution tags; 0 if there are none.
 
     Returns
     -------
-    sizes, unit
-        Sizes of Z, Y and X where the file has them; nothing for a file without a unit.
+    sizes : dict of str to float
+        Sizes along Z, Y and X, as far as the file contains them; none for a file without a unit. There are no sizes
+        along Y and X for the density of a screen or a printer, which ImageJ copies from pictures as inches.
+    unit : str or None
+        Unit of the sizes.
     """
     if "unit" not in metadata:
         return {}, None
     unit = str(metadata["unit"])
-    said: dict[str, tuple[float, str | None]] = {}
+    sizes: dict[str, tuple[float, str | None]] = {}
+    if min(resolution) > 0 and _is_for_print(resolution, unit_name(unit)):
+        resolution = (0.0, 0.0)
     for letter, density in zip("XY", resolution, strict=True):
         if density > 0:
-            said[letter] = (1 / density, unit_name(str(metadata.get(f"{letter.lower()}unit", unit))))
+            sizes[letter] = (1 / density, unit_name(str(metadata.get(f"{letter.lower()}unit", unit))))
     spacing = _positive(metadata.get("spacing"))
     if spacing is not None:
-        said["Z"] = (spacing, unit_name(str(metadata.get("zunit", unit))))
-    return in_one_unit(said)
+        sizes["Z"] = (spacing, unit_name(str(metadata.get("zunit", unit))))
+    return in_one_unit(sizes)
 
 
 def from_resolution(resolution: tuple[float, float], unit: int) -> PixelSize:
-    """Pixel sizes from the resolution tags of a plain TIFF.
+    """Return the pixel sizes from the resolution tags of a plain TIFF.
 
     Parameters
     ----------
     resolution : (float, float)
-        Pixels per unit along X and Y; 0 where there are none.
+        Pixels per unit along X and Y; 0 if there are none.
     unit : int
-        The TIFF's ResolutionUnit: 2 is the inch, 3 the centimetre, anything else leaves the size unknown.
+        ResolutionUnit of the TIFF: 2 is the inch, 3 the centimeter. With any other value the size is not known.
 
     Returns
     -------
-    sizes, unit
-        Sizes of Y and X in micrometers; nothing where the density is that of a screen or printer (72, 96, 150, 300 or
-        600 dots per inch), which says nothing of the object.
+    sizes : dict of str to float
+        Sizes along Y and X; none if both densities are within 1 % of one of a screen, a camera, a printer or a fax (72,
+        96, 200, 300 dots per inch and others), because these do not depend on the object.
+    unit : str or None
+        "micrometer", or None without sizes.
     """
-    if unit not in (_INCH, _CENTIMETRE) or min(resolution) <= 0:
+    if unit not in (_INCH, _CENTIMETER) or min(resolution) <= 0:
         return {}, None
-    if unit == _INCH and all(density in _PRINT_DENSITIES for density in resolution):
+    if _is_for_print(resolution, "inch" if unit == _INCH else "centimeter"):
         return {}, None
     micrometers = 25400.0 if unit == _INCH else 10000.0
     return {"Y": micrometers / resolution[1], "X": micrometers / resolution[0]}, "micrometer"
 
 
 def to_ome(pixel_size: Mapping[str, float], unit: str | None) -> dict[str, float | str]:
-    """Attributes of the OME element Pixels.
+    """Return the pixel sizes as attributes of the OME element Pixels.
 
     Parameters
     ----------
-    pixel_size : mapping
-        Sizes by axis letter; only those of Z, Y and X are written.
+    pixel_size : mapping of str to float
+        Sizes by axis letter; only those along Z, Y and X are used.
     unit : str or None
-        As `unit_name` gives it. None is written as "pixel": a size without a unit would read as micrometers.
+        Unit of the sizes, from `unit_name`. None is written as "pixel", because the default of OME is the micrometer.
 
     Returns
     -------
-    dict
+    dict of str to (float or str)
         ``PhysicalSizeX``, ``PhysicalSizeXUnit`` and so on.
     """
     attributes: dict[str, float | str] = {}
@@ -198,51 +252,78 @@ def to_ome(pixel_size: Mapping[str, float], unit: str | None) -> dict[str, float
 
 
 def checked(pixel_size: Mapping[str, float] | None, unit: str | None) -> PixelSize:
-    """Refuse pixel sizes and units that no file can hold, before anything is written.
+    """Check a pixel size and its unit.
 
     Parameters
     ----------
-    pixel_size : mapping or None
+    pixel_size : mapping of str to float or None
         Sizes by axis letter.
     unit : str or None
-        Any name that `unit_name` knows.
+        Any name that `unit_name` accepts.
 
     Returns
     -------
-    sizes, unit
-        The same, the unit by its one name.
+    sizes : dict of str to float
+        The sizes.
+    unit : str or None
+        The name of the unit in pint and napari.
 
     Raises
     ------
     InputError
-        A size that is not a positive number, or a unit that is no length.
+        If a size is not a positive number, or the unit is not a unit of length.
     """
     sizes = dict(pixel_size or {})
     for letter, size in sizes.items():
         if _positive(size) is None:
-            raise InputError(f"The pixel size {size} of {letter} is no size; give a number more than 0 or none.")
+            raise InputError(f"The pixel size {size} of {letter} is not a size: give a number more than 0, or none.")
     name = unit_name(unit)
     if unit is not None and name is None:
-        raise InputError(f'The unit "{unit}" is unknown; give one of {", ".join(METERS)} or pixel.')
+        raise InputError(f'The unit "{unit}" is unknown: give one of {", ".join(METERS)} or pixel.')
     return sizes, name
+
+
+def in_one_unit(sizes: Mapping[str, tuple[float, str | None]]) -> PixelSize:
+    """Convert sizes with different units to one unit.
+
+    Parameters
+    ----------
+    sizes : mapping of str to (float, str or None)
+        Size and unit by axis letter.
+
+    Returns
+    -------
+    sizes : dict of str to float
+        The sizes in one unit; those that cannot be converted are left out.
+    unit : str or None
+        Unit of X, or else of Y, or else of Z.
+    """
+    unit = next((sizes[letter][1] for letter in "XYZ" if letter in sizes), None)
+    converted: dict[str, float] = {}
+    for letter, (size, own) in sizes.items():
+        factor = ratio(own, unit)
+        if factor is not None:
+            converted[letter] = size * factor
+    return converted, unit
+
+
+def _is_for_print(resolution: tuple[float, float], unit: str | None) -> bool:
+    """Whether densities along X and Y are those of a screen, a camera, a printer or a fax."""
+    if unit not in ("inch", "centimeter"):
+        return False
+    # A density of 1 stands for none, in either unit.
+    dots = [density if unit == "inch" or density == 1 else density * _CENTIMETERS_PER_INCH for density in resolution]
+    return any(all(_near(density, known) for density in dots) for known in (_PRINT_DENSITIES, _FAX_DENSITIES))
+
+
+def _near(density: float, known: tuple[float, ...]) -> bool:
+    return any(abs(density - value) <= _TOLERANCE * value for value in known)
 
 
 def _positive(text: Any) -> float | None:
     try:
         size = float(text)
     except (TypeError, ValueError):
-        # Absent, or not a number: either way the file does not say.
+        # Absent, or not a number: in either case the size is not known.
         return None
     return size if math.isfinite(size) and size > 0 else None
-
-
-def in_one_unit(said: Mapping[str, tuple[float, str | None]]) -> PixelSize:
-    """Bring sizes by axis letter, each with its unit, to the unit of X (else Y, else Z); others are left out."""
-    unit = next((said[letter][1] for letter in "XYZ" if letter in said), None)
-    sizes: dict[str, float] = {}
-    for letter, (size, own) in said.items():
-        if own == unit:
-            sizes[letter] = size
-        elif own in METERS and unit in METERS:
-            sizes[letter] = size * (METERS[own] / METERS[unit])
-    return sizes, unit

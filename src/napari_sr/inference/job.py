@@ -265,7 +265,7 @@ class Job:
         place = None
         if isinstance(out, str | os.PathLike):
             out = Path(out)
-            place = place_of(region, out.name.split(".")[0], read.pixel_size, read.unit)
+            place = place_of(region, out.name.split(".")[0], read.metadata)
         return self.run_region(
             read.data,
             region,

@@ -7,7 +7,6 @@ that the resizing needs are read as well.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, floor
 from typing import Any
@@ -16,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sr.imaging.axes import Axes
+from napari_sr.imaging.files import Metadata
+from napari_sr.imaging.files.stores import channel_attributes
 from napari_sr.imaging.part import Part, Range
 from napari_sr.imaging.resize import resizing_matrix, round_to
 from napari_sr.inference.output.ome_zarr import StorePlace
@@ -252,8 +253,8 @@ def region_of(axes: Axes, scale: int, part: Part | None = None, factors: tuple[f
     return Region(axes, ranges, rows, columns, part.margin)
 
 
-def place_of(region: Region, name: str, pixel_size: Mapping[str, float] | None, unit: str | None) -> StorePlace:
-    """Compute the position of a result in a world whose origin is the center of the first pixel of the source.
+def place_of(region: Region, name: str, metadata: Metadata) -> StorePlace:
+    """Compute the position of a result in the world of its source, and select the metadata of its channels.
 
     Parameters
     ----------
@@ -261,28 +262,35 @@ def place_of(region: Region, name: str, pixel_size: Mapping[str, float] | None, 
         The region of the source.
     name : str
         Name of the result.
-    pixel_size : mapping of str to float or None
-        Pixel size of the source by axis letter; 1 for axes that are missing.
-    unit : str or None
-        Unit of `pixel_size`.
+    metadata : Metadata
+        Metadata of the source. The pixel size is 1 for axes that are missing. The origin is 0 for axes that are missing
+        or have no pixel size.
 
     Returns
     -------
     StorePlace
         Result and source cover the same region of the world.
     """
-    letters = region.axes.letters[:-1] if region.axes.rgb else region.axes.letters
-    known = dict(pixel_size or {})
-    sizes = [float(known.get(letter, 1.0)) for letter in letters]
+    axes = region.axes
+    letters = axes.letters[:-1] if axes.rgb else axes.letters
+    known = {letter: (size, metadata.unit) for letter, size in metadata.pixel_size.items()}
+    if metadata.time_interval is not None:
+        known.setdefault("T", (metadata.time_interval, "second"))
+    sizes = [float(known[letter][0]) if letter in known else 1.0 for letter in letters]
+    starts = [metadata.origin.get(letter, 0.0) if letter in known else 0.0 for letter in letters]
     factors, origin = region.factors, region.origin
+    count, part = 1, slice(None)
+    if axes.channel is not None:
+        count, part = axes.shape[axes.channel], slice(*region.ranges[axes.channel])
     return StorePlace(
         name,
         [size / float(factor) for size, factor in zip(sizes, factors, strict=True)],
         [
-            size * float(first + (1 / factor - 1) / 2)
-            for size, first, factor in zip(sizes, origin, factors, strict=True)
+            start + size * float(first + (1 / factor - 1) / 2)
+            for start, size, first, factor in zip(starts, sizes, origin, factors, strict=True)
         ],
-        [unit if letter in known else None for letter in letters],
+        [known[letter][1] if letter in known else None for letter in letters],
+        () if axes.rgb else channel_attributes(metadata.of_channels(count, part)),
     )
 
 

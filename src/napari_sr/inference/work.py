@@ -19,6 +19,7 @@ from napari_sr.inference.calibration import Calibration, RegionValues
 from napari_sr.inference.channels import CarryAdapter, network_for, separate_colors
 from napari_sr.inference.compute.device import describe_device
 from napari_sr.inference.compute.memory import free_memory
+from napari_sr.inference.compute.opacity import CutoutReader
 from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.inference.conditions import conditioned
 from napari_sr.inference.region import Region, resize_opacity
@@ -143,7 +144,7 @@ class Work:
             def batch_progress(part: int, total: int, before: int = done, count: int = len(batch)) -> None:
                 self.progress(unit * before + unit * count * part // total, unit * len(indices))
 
-            self._compute_batch(read, out, batch, batch_progress)
+            self._compute_batch(image, read, out, batch, batch_progress)
             if self.axes.rgba:
                 self._resize_opacities(image, out, batch)
             done += len(batch)
@@ -189,10 +190,15 @@ class Work:
         return max(1, min(32, pixels // (self.height * self.width)))
 
     def _compute_batch(
-        self, image: ImageArray, out: WritableArray, batch: list[PlaneIndex], progress: Callable[[int, int], None]
+        self,
+        image: ImageArray,
+        read: ImageArray,
+        out: WritableArray,
+        batch: list[PlaneIndex],
+        progress: Callable[[int, int], None],
     ) -> None:
-        """Upscale planes together, and write them in the data type of the image."""
-        readers = [_PlaneReader(self.axes, image, index) for index in batch]
+        """Upscale planes together, and write them in the data type of the image; `read` is the part that is read."""
+        readers = [self._reader(image, read, index) for index in batch]
         maps = [self.maps[self._channel(index)] for index in batch]
 
         def source(top: int, bottom: int, left: int, right: int) -> Tensor:
@@ -233,6 +239,28 @@ class Work:
         if resampling is not None:
             place(0, 0, resampling.result)
 
+    def _reader(self, image: ImageArray, read: ImageArray, index: PlaneIndex) -> _PlaneReader | CutoutReader:
+        """Reader of one plane; for RGBA one that spreads the colors to transparent pixels."""
+        if not self.axes.rgba:
+            return _PlaneReader(self.axes, read, index)
+        return CutoutReader(
+            self.region.axes,
+            image,
+            self._in_image(index),
+            top=self.ranges[self.axes.y][0],
+            left=self.ranges[self.axes.x][0],
+            height=self.height,
+            width=self.width,
+            keep=isinstance(image, np.ndarray) or _is_small(self.axes, read),
+        )
+
+    def _in_image(self, index: PlaneIndex) -> PlaneIndex:
+        """Index in the whole image of a plane of the part."""
+        return tuple(
+            entry if isinstance(entry, slice) else entry + start
+            for entry, (start, _) in zip(index, self.region.ranges, strict=True)
+        )
+
     def _set_noise(self, batch: list[PlaneIndex]) -> None:
         """Set the noise of the planes of a batch, of each of their colors if those are separate planes."""
         if self.calibration.noise:
@@ -247,11 +275,7 @@ class Work:
         axes, region = self.region.axes, self.region
         (rows, down), (columns, across) = region.rows.opacity(), region.columns.opacity()
         for index in batch:
-            in_image = tuple(
-                entry if isinstance(entry, slice) else entry + start
-                for entry, (start, _) in zip(index, region.ranges, strict=True)
-            )
-            opacity = axes.plane(image, axes.part(in_image, slice(*rows), slice(*columns), 3))
+            opacity = axes.plane(image, axes.part(self._in_image(index), slice(*rows), slice(*columns), 3))
             self.axes.place(out, self.axes.part(index, whole, whole, 3), resize_opacity(opacity, down, across))
 
     def _channel(self, index: PlaneIndex) -> int | None:
@@ -312,9 +336,8 @@ class _PlaneReader:
 
     def __init__(self, axes: Axes, image: ImageArray, index: PlaneIndex) -> None:
         self._axes, self._image, self._index = axes, image, index
-        pixels = axes.shape[axes.y] * axes.shape[axes.x] * (axes.shape[-1] if axes.rgb else 1)
-        fits = pixels * np.dtype(image.dtype).itemsize < free_memory(torch.device("cpu")) // 8
-        self._plane = axes.plane(image, index) if isinstance(image, np.ndarray) or fits else None
+        whole = isinstance(image, np.ndarray) or _is_small(axes, image)
+        self._plane = axes.plane(image, index) if whole else None
 
     def part(self, rows: slice, columns: slice) -> NDArray[Any]:
         """Some rows and columns, (Y, X) or (Y, X, 3)."""
@@ -322,6 +345,12 @@ class _PlaneReader:
             part = self._plane[rows, columns]
             return part[..., :3] if self._axes.rgb else part
         return self._axes.plane(self._image, self._axes.part(self._index, rows, columns, slice(0, 3)))
+
+
+def _is_small(axes: Axes, image: ImageArray) -> bool:
+    """Whether a plane is small compared with the free memory."""
+    pixels = axes.shape[axes.y] * axes.shape[axes.x] * (axes.shape[-1] if axes.rgb else 1)
+    return bool(pixels * np.dtype(image.dtype).itemsize < free_memory(torch.device("cpu")) // 8)
 
 
 def _within(start: int, count: int, limits: tuple[int, int]) -> tuple[int, slice]:

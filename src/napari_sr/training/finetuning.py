@@ -14,6 +14,7 @@ from napari_sr.training.result import save_once
 from napari_sr.training.training import Training
 from napari_sr.zoo.catalog import as_model, model_folder
 from napari_sr.zoo.model import Model
+from napari_sr.zoo.names import as_name, check_name
 
 
 def runs_folder() -> Path:
@@ -104,7 +105,8 @@ def finetune(
     """
     base = as_model(model)
     chosen = load_recipe(recipe)
-    new_name = name or f"{base.name}-{recipe.name if isinstance(recipe, Recipe) else Path(recipe).stem}"
+    suggested = f"{base.name}-{recipe.name if isinstance(recipe, Recipe) else Path(recipe).stem}"
+    new_name = check_name(name) if name else as_name(suggested)
     run = Path(folder) if folder is not None else new_run_folder(new_name)
     training = Training(
         chosen,
@@ -135,7 +137,13 @@ def new_run_folder(name: str) -> Path:
     -------
     Path
         The folder, which is not made.
+
+    Raises
+    ------
+    InputError
+        If the name cannot be that of a folder on every system.
     """
+    check_name(name)
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     root = runs_folder()
     candidate, number = root / f"{name}-{stamp}", 1

@@ -32,6 +32,7 @@ from napari_sr.zoo.architectures import build_empty
 from napari_sr.zoo.card import Architecture
 from napari_sr.zoo.catalog import as_model, load_model
 from napari_sr.zoo.model import Model
+from napari_sr.zoo.names import check_name
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ class Training:
     ) -> None:
         self.recipe = load_recipe(recipe)
         self.device = choose_device(load_settings(device=device).device)
-        self.folder, self.name = Path(folder), name or self.recipe.name
+        self.folder, self.name = Path(folder), check_name(name or self.recipe.name)
         self._data = None if data is None else Path(data)
         self._base = None if model is None else as_model(model)
         if self._base is None and self.recipe.start is not None:

@@ -16,13 +16,13 @@ from typer.testing import CliRunner
 from napari_sr.cli import app
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.axes import Axes
-from napari_sr.imaging.files import read_image, write_image
+from napari_sr.imaging.axis_view import AxisView
+from napari_sr.imaging.files import Metadata, read_image, write_image
 from napari_sr.imaging.part import Part
 from napari_sr.inference import Job, prepare_layer, run_layer, upscale, upscale_layer
 from napari_sr.inference.output import destination as destination_module
 from napari_sr.inference.output import ome_zarr
 from napari_sr.inference.output.destination import destination
-from napari_sr.inference.output.ome_zarr import AxisView
 from napari_sr.settings import JobSettings
 from napari_sr.widgets.plugin.reader import get_reader
 from tests.inference.small_models import rrdb
@@ -337,6 +337,72 @@ def test_the_reader_opens_every_store_at_its_position(
     assert layer.scale == pytest.approx([SIZES.get(a, 1.0) / factors.get(a, 1) for a in axes])
     whole = Image(expected, rgb=layer.rgb, scale=layer.scale, translate=layer.translate)
     assert np.allclose(world_box(whole), world_box(original), atol=1e-9)
+
+
+METADATA = Metadata(
+    pixel_size=SIZES,
+    unit="micrometer",
+    origin={"Y": 12.5, "X": -4.0},
+    channels=("DAPI", "GFP"),
+    colors=((0, 0, 255), (0, 255, 0)),
+    limits=((100.0, 3000.0), (200.0, 4000.0)),
+    time_interval=1.5,
+)
+
+
+@pytest.fixture
+def described(tmp_path: Path) -> Path:
+    """An OME-TIFF with position, channels and time interval."""
+    pixels = np.random.default_rng(3).integers(0, 4000, (2, 2, 1, 9, 8), np.uint16)
+    write_image(tmp_path / "source.ome.tif", pixels, "TCZYX", metadata=METADATA)
+    return tmp_path / "source.ome.tif"
+
+
+def test_python_and_command_line_write_the_metadata_of_a_file(described: Path, tmp_path: Path) -> None:
+    opened = read_image(described)
+    upscale(opened, "srcnn-x2", device="cpu", out=tmp_path / "python.zarr")
+    from_command_line(described, tmp_path / "command.zarr")
+    stores = [zarr.open_group(tmp_path / name, mode="r") for name in ("python.zarr", "command.zarr")]
+    first, second = (flat(store.attrs.asdict()) for store in stores)
+    assert second == pytest.approx(first)
+    axes = stores[0].attrs["ome"]["multiscales"][0]["axes"]
+    assert {axis["name"]: axis.get("unit") for axis in axes} == {
+        "t": "second",
+        "c": None,
+        "y": "micrometer",
+        "x": "micrometer",
+    }
+    found = read_image(tmp_path / "command.zarr")
+    assert found.time_interval == 1.5
+    assert found.pixel_size == pytest.approx({"Y": 0.05, "X": 0.1})
+    # Result and source have the same edges: the first pixel is (1/2 - 1)/2 source pixels further up and left.
+    assert found.origin == pytest.approx({"Y": 12.475, "X": -4.05})
+    assert (found.channels, found.colors, found.limits) == (METADATA.channels, METADATA.colors, METADATA.limits)
+
+
+def test_a_store_of_a_part_has_its_position_and_the_metadata_of_its_channel(described: Path, tmp_path: Path) -> None:
+    part = Part(rows=(2, 6), columns=(4, 8), at={"C": 1})
+    upscale(read_image(described), "srcnn-x2", device="cpu", part=part, out=tmp_path / "part.zarr")
+    found = read_image(tmp_path / "part.zarr")
+    assert found.origin == pytest.approx({"Y": 12.5 + 2 * 0.1 - 0.025, "X": -4.0 + 4 * 0.2 - 0.05})
+    assert (found.channels, found.colors, found.limits) == (("GFP",), ((0, 255, 0),), ((200.0, 4000.0),))
+
+
+def test_channels_without_a_color_have_a_default_in_the_store_only(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(3).integers(0, 4000, (2, 9, 8), np.uint16)
+    metadata = Metadata(channels=("DAPI", "GFP"), colors=(None, (0, 255, 0)))
+    write_image(tmp_path / "source.ome.tif", pixels, "CYX", metadata=metadata)
+    upscale(read_image(tmp_path / "source.ome.tif"), "srcnn-x2", device="cpu", out=tmp_path / "result.zarr")
+    channels = zarr.open_group(tmp_path / "result.zarr", mode="r").attrs["ome"]["omero"]["channels"]
+    window = {"min": 0.0, "max": 65535.0, "start": 0.0, "end": 65535.0}
+    assert [(channel["color"], channel["window"]) for channel in channels] == [("FFFFFF", window), ("00FF00", window)]
+    found = read_image(tmp_path / "result.zarr")
+    assert (found.channels, found.colors, found.limits) == (metadata.channels, metadata.colors, ())
+
+
+def test_a_store_of_other_axes_than_the_file_has_no_channels(described: Path, tmp_path: Path) -> None:
+    upscale(read_image(described), "srcnn-x2", "TZYX", device="cpu", out=tmp_path / "other.zarr")
+    assert "omero" not in zarr.open_group(tmp_path / "other.zarr", mode="r").attrs["ome"]
 
 
 def test_a_layer_that_was_moved_is_opened_at_its_position(tmp_path: Path) -> None:

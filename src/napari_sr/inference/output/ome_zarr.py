@@ -24,12 +24,12 @@ from numpy.typing import NDArray
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.atomic import atomic_folder, restore_interrupted
 from napari_sr.imaging.axes import Axes, parse_axes
-from napari_sr.imaging.pixel_size import METERS
+from napari_sr.imaging.axis_view import AxisView
+from napari_sr.imaging.files.stores import STORE_KEY
+from napari_sr.imaging.pixel_size import METERS, SECONDS
 from napari_sr.imaging.resize import to_integers
 from napari_sr.progress import Cancel
 
-#: Key of napari-sr's own attributes.
-KEY = "napari_sr"
 #: Largest side of a chunk along Y and X, in pixels.
 CHUNK = 1024
 
@@ -40,9 +40,10 @@ _COLORS = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"), ("alpha",
 
 @dataclass(frozen=True)
 class StorePlace:
-    """Name, pixel size and position of an image in a store.
+    """Name, pixel size, position and channels of an image in a store.
 
-    Each sequence has one item for each axis except the colors of RGB(A), in the axis order of the image.
+    `scale`, `translate` and `units` have one item for each axis except the colors of RGB(A), in the axis order of the
+    image.
 
     Parameters
     ----------
@@ -54,12 +55,16 @@ class StorePlace:
         Position of the center of the first pixel along each axis; by default 0.
     units : sequence of str or None, optional
         Unit of each axis; None or "pixel", which is stored as None, for an axis without one. By default none has one.
+    channels : sequence of mapping, optional
+        Label, color and window of each channel, from `napari_sr.imaging.files.stores.channel_attributes`; by default
+        none. `open_store` leaves them out.
     """
 
     name: str = "image"
     scale: Sequence[float] = ()
     translate: Sequence[float] = ()
     units: Sequence[str | None] = ()
+    channels: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -79,90 +84,6 @@ class Store:
     levels: list[Any]
     axes: Axes
     place: StorePlace = field(default_factory=StorePlace)
-
-
-class AxisView:
-    """Lazy view of an array with its axes in another order; indexing reads or writes only the given region.
-
-    Parameters
-    ----------
-    array : array
-        An array with `shape`, `dtype` and basic indexing, such as a zarr array.
-    order : sequence of int
-        Axis of the array for each axis of the view.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        Shape of the view.
-    dtype : numpy.dtype
-        Data type of the array.
-    ndim : int
-        Number of axes.
-    size : int
-        Number of values.
-    """
-
-    def __init__(self, array: Any, order: Sequence[int]) -> None:
-        self.array, self.order = array, tuple(order)
-        self.shape: tuple[int, ...] = tuple(array.shape[axis] for axis in self.order)
-        self.dtype: np.dtype[Any] = np.dtype(array.dtype)
-        self.ndim = len(self.order)
-        self.size = int(np.prod(self.shape, dtype=np.int64))
-
-    @property
-    def chunks(self) -> tuple[int, ...]:
-        """Shape of a chunk, in the axis order of the view."""
-        return tuple(self.array.chunks[axis] for axis in self.order)
-
-    def __getitem__(self, index: Any) -> NDArray[Any]:
-        entries = self._entries(index)
-        values = np.asarray(self.array[self._array_index(entries)])
-        return values.transpose(self._transposition(entries))
-
-    def __setitem__(self, index: Any, values: Any) -> None:
-        entries = self._entries(index)
-        order = self._transposition(entries)
-        shape = tuple(
-            len(range(*entry.indices(length)))
-            for entry, length in zip(entries, self.shape, strict=True)
-            if isinstance(entry, slice)
-        )
-        full = np.broadcast_to(values, shape)
-        self.array[self._array_index(entries)] = full.transpose(np.argsort(order))
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self[...], dtype=dtype)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __repr__(self) -> str:
-        return f"<AxisView of {self.array!r}, shape {self.shape}>"
-
-    def _entries(self, index: Any) -> list[int | slice]:
-        """Complete an index to one entry for each axis of the view."""
-        entries = list(index) if isinstance(index, tuple) else [index]
-        if Ellipsis in entries:
-            position = entries.index(Ellipsis)
-            entries[position : position + 1] = [slice(None)] * (self.ndim - len(entries) + 1)
-        entries += [slice(None)] * (self.ndim - len(entries))
-        if len(entries) > self.ndim:
-            raise IndexError(f"{len(entries)} indices for {self.ndim} axes")
-        return [entry if isinstance(entry, slice) else int(entry) for entry in entries]
-
-    def _array_index(self, entries: list[int | slice]) -> tuple[int | slice, ...]:
-        """Put the entries of an index in the axis order of the array."""
-        index: list[int | slice] = [slice(None)] * self.ndim
-        for axis, entry in zip(self.order, entries, strict=True):
-            index[axis] = entry
-        return tuple(index)
-
-    def _transposition(self, entries: list[int | slice]) -> list[int]:
-        """Transposition from the indexed values of the array to those of the view."""
-        remaining = [axis for axis, entry in zip(self.order, entries, strict=True) if isinstance(entry, slice)]
-        ranks = {axis: rank for rank, axis in enumerate(sorted(remaining))}
-        return [ranks[axis] for axis in remaining]
 
 
 @contextmanager
@@ -260,7 +181,7 @@ def open_store(path: Path) -> Store | None:
     restore_interrupted(path)
     try:
         attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
-        own = attributes.get(KEY)
+        own = attributes.get(STORE_KEY)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         # Not a Zarr store, or a damaged one.
         return None
@@ -273,7 +194,7 @@ def open_store(path: Path) -> Store | None:
 
 def _open_group(path: Path, attributes: Mapping[str, Any]) -> Store:
     group: Any = zarr.open_group(path, mode="r")
-    own, letters = attributes[KEY], str(attributes[KEY]["axes"])
+    own, letters = attributes[STORE_KEY], str(attributes[STORE_KEY]["axes"])
     arrays = [group[name] for name in sorted(group.array_keys(), key=int)]
     # Stores without this key have the axis order of the image on disk.
     on_disk = str(own.get("on_disk", letters))
@@ -330,12 +251,13 @@ def _attributes(axes: Axes, on_disk: Axes, levels: int, place: StorePlace, dtype
     letters = axes.letters[:-1] if axes.rgb else axes.letters
     scale = dict(zip(letters, map(float, place.scale or (1.0,) * len(letters)), strict=True))
     translate = dict(zip(letters, map(float, place.translate or (0.0,) * len(letters)), strict=True))
-    known = (None if unit == "pixel" else unit for unit in place.units or (None,) * len(letters))
-    units = dict(zip(letters, known, strict=True))
+    named = (None if unit == "pixel" else unit for unit in place.units or (None,) * len(letters))
+    units = dict(zip(letters, named, strict=True))
     described: list[dict[str, str]] = []
     for letter in on_disk.letters:
         entry = {"name": letter.lower(), "type": _KINDS[letter]}
-        if letter in "ZYX" and units.get(letter) in METERS:
+        known = SECONDS if letter == "T" else METERS if letter in "ZYX" else {}
+        if units.get(letter) in known:
             entry["unit"] = str(units[letter])
         described.append(entry)
     datasets = []
@@ -355,6 +277,10 @@ def _attributes(axes: Axes, on_disk: Axes, levels: int, place: StorePlace, dtype
     }
     if axes.rgb:
         ome["omero"] = _color_channels(axes.shape[-1], dtype)
+    elif place.channels:
+        # The format requires color and window of every channel.
+        complete = [{"color": "FFFFFF", "window": _window(dtype), **channel} for channel in place.channels]
+        ome["omero"] = {"channels": complete}
     own = {
         "name": place.name,
         "axes": axes.letters,
@@ -363,15 +289,21 @@ def _attributes(axes: Axes, on_disk: Axes, levels: int, place: StorePlace, dtype
         "translate": [translate[letter] for letter in letters],
         "units": [units[letter] for letter in letters],
     }
-    return {KEY: own, "ome": ome}
+    if place.channels and not axes.rgb:
+        own["channels"] = [dict(channel) for channel in place.channels]
+    return {STORE_KEY: own, "ome": ome}
 
 
 def _color_channels(count: int, dtype: np.dtype[Any]) -> dict[str, Any]:
     """Return the "omero" metadata of an RGB(A) image; the alpha channel is inactive."""
-    top = float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
-    window = {"min": 0.0, "max": top, "start": 0.0, "end": top}
     channels = [
-        {"label": label, "color": color, "active": label != "alpha", "window": window}
+        {"label": label, "color": color, "active": label != "alpha", "window": _window(dtype)}
         for label, color in _COLORS[:count]
     ]
     return {"channels": channels, "rdefs": {"model": "color"}}
+
+
+def _window(dtype: np.dtype[Any]) -> dict[str, float]:
+    """Return the range of a data type as the "window" of a channel; 0 to 1 for floats."""
+    top = float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
+    return {"min": 0.0, "max": top, "start": 0.0, "end": top}

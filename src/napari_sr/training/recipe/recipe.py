@@ -23,6 +23,7 @@ from napari_sr.training.recipe.degradation import Degradation
 from napari_sr.training.recipe.stage import Network, PatchSettings, Stage, Validation
 from napari_sr.training.recipe.table import RecipeTable
 from napari_sr.zoo.card import Domain, Family
+from napari_sr.zoo.names import Name
 
 Preset = Literal["srcnn", "srgan", "esrgan", "quick", "standard", "thorough"]
 PRESETS: tuple[Preset, ...] = get_args(Preset)
@@ -38,7 +39,7 @@ class Recipe(RecipeTable):
     Parameters
     ----------
     name : str, default "model"
-        Name of the recipe, and of the model that it trains; without slashes.
+        Name of the recipe, and of the model that it trains (`napari_sr.zoo.names`).
     description : str, default ""
         Text for the model's card.
     family : {"srcnn", "srgan", "esrgan"}, optional
@@ -96,7 +97,7 @@ class Recipe(RecipeTable):
     0.0002
     """
 
-    name: str = Field(default="model", pattern=r"^[^/\\]+$")
+    name: Name = "model"
     description: str = ""
     family: Family | None = None
     domain: Domain | None = None

@@ -1,15 +1,17 @@
-"""Saving an image layer from napari as OME-TIFF or ImageJ TIFF with its pixel size, unit and axes."""
+"""Saving of an image layer from napari as OME-TIFF or ImageJ TIFF with its metadata."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import LETTERS, Axes, parse_axes
-from napari_sr.imaging.files import write_image
-from napari_sr.imaging.pixel_size import METERS, PixelSize, in_one_unit, unit_name
+from napari_sr.imaging.files import Color, Limits, Lut, Metadata, from_luts, write_image
+from napari_sr.imaging.pixel_size import METERS, in_one_unit, seconds_of, unit_name
+from napari_sr.widgets.plugin.reader import NAME_KEY, PROFILE_KEY
 
 
 def write_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
@@ -18,11 +20,12 @@ def write_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     Parameters
     ----------
     path : str
-        Ending in .ome.tif, .ome.tiff, .tif or .tiff.
-    data : array, or list of arrays
-        The layer's; of a multiscale layer the finest level is written.
-    attributes : dict
-        As napari gives them: scale, units, axis_labels, rgb, multiscale and others.
+        The file, which ends in .ome.tif, .ome.tiff, .tif or .tiff.
+    data : array or list of array
+        Data of the layer. Of a multiscale layer the finest level is written.
+    attributes : dict of str to object
+        Attributes of the layer from napari: scale, translate, units, axis_labels, rgb, multiscale, colormap,
+        contrast_limits and others.
 
     Returns
     -------
@@ -32,48 +35,109 @@ def write_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     Raises
     ------
     InputError
-        The file cannot hold the data, or not be written.
+        If the file cannot contain the data, or cannot be written.
 
     Notes
     -----
-    A TIFF has no place for where a layer lies (translate, rotate, shear, affine); only its pixels and their size are
-    kept.
+    A TIFF cannot contain rotate, shear and affine. A layer with one of them is written without a position.
     """
     level = data[0] if attributes.get("multiscale") else data
     axes = _axes(attributes, tuple(level.shape))
-    sizes, unit = _pixel_size(attributes, axes)
-    try:
-        write_image(path, np.asarray(level), axes, sizes, unit)
-    except OSError as error:
-        raise InputError(f"The file {path} cannot be written ({error.strerror}); choose another place.") from error
+    write_image(path, np.asarray(level), axes, metadata=_metadata(attributes, axes))
     return [path]
 
 
 def _axes(attributes: dict[str, Any], shape: tuple[int, ...]) -> Axes:
-    """Axes by the layer's labels where they are ours, else by its shape."""
+    """Axes by the labels of the layer if these are letters of axes, or else by its shape."""
     rgb = bool(attributes.get("rgb"))
     letters = "".join(str(label).upper() for label in attributes.get("axis_labels") or ())
     count = len(shape) - int(rgb)
     named = len(letters) == len(set(letters)) == count and set(letters) <= set(LETTERS) and {"Y", "X"} <= set(letters)
-    # A last C of 3 or 4 would be read as colors, which only an RGB layer has.
+    # Only an RGB layer has colors, and a last C of length 3 or 4 is RGB(A).
     if not named or (not rgb and letters.endswith("C")) or (rgb and "C" in letters):
         known = "TZYX" if rgb else LETTERS
         if count > len(known):
-            raise InputError(f"A TIFF holds at most {len(known)} dimensions of a layer like this one; it has {count}.")
+            raise InputError(
+                f"The layer has {count} dimensions, and a TIFF can contain {len(known)} of such a layer: "
+                "save a part of it."
+            )
         letters = known[len(known) - count :]
     return parse_axes(letters + ("C" if rgb else ""), shape)
 
 
-def _pixel_size(attributes: dict[str, Any], axes: Axes) -> PixelSize:
-    """Sizes and unit, nothing for a layer that has none."""
+def _metadata(attributes: dict[str, Any], axes: Axes) -> Metadata:
+    """Metadata of a layer; without a unit of length it has neither a pixel size nor a position."""
     count = axes.ndim - int(axes.rgb)
+    letters = axes.letters[:count]
     scale = attributes.get("scale")
-    units = attributes.get("units") or ("pixel",) * count
-    if scale is None:
-        return {}, None
-    said = {
-        letter: (float(size), unit_name(str(unit)))
-        for letter, size, unit in zip(axes.letters, scale, units, strict=False)
-        if letter in "ZYX"
+    units = [unit_name(str(unit)) or str(unit) for unit in attributes.get("units") or ("pixel",) * count]
+    scale = (1.0,) * count if scale is None else scale
+    stated = dict(zip(letters, zip((float(size) for size in scale), units, strict=False), strict=False))
+    lengths = {letter: size for letter, size in stated.items() if letter in "ZYX" and size[1] in METERS}
+    pixel_size, unit = in_one_unit(lengths)
+    step, time_unit = stated.get("T", (0.0, ""))
+    seconds = seconds_of(time_unit)
+    colors, luts = ((), ()) if axes.rgb else _colors(attributes.get("colormap"))
+    channels = 1 if axes.channel is None else axes.shape[axes.channel]
+    limits = None if axes.rgb else _limits(attributes.get("contrast_limits"))
+    extra = attributes.get("metadata")
+    extra = extra if isinstance(extra, Mapping) else {}
+    named = NAME_KEY in extra and channels == 1 and not axes.rgb
+    return Metadata(
+        pixel_size=pixel_size,
+        unit=unit,
+        origin=_origin(attributes, letters, lengths, pixel_size),
+        colors=colors * channels,
+        luts=luts * channels,
+        limits=() if limits is None else (limits,) * channels,
+        time_interval=step * seconds if seconds is not None and step > 0 else None,
+        channels=(str(extra[NAME_KEY]),) if named else (),
+        icc_profile=extra.get(PROFILE_KEY),
+    )
+
+
+def _origin(
+    attributes: dict[str, Any],
+    letters: str,
+    lengths: Mapping[str, tuple[float, str | None]],
+    pixel_size: Mapping[str, float],
+) -> dict[str, float]:
+    """Position of the first pixel, in the unit of the pixel sizes."""
+    shift = attributes.get("translate")
+    if shift is None or not _is_straight(attributes, len(letters)):
+        return {}
+    moved = dict(zip(letters, (float(position) for position in shift), strict=False))
+    # The position is converted with the same ratio as the pixel size.
+    return {
+        letter: moved[letter] * (size / lengths[letter][0])
+        for letter, size in pixel_size.items()
+        if moved.get(letter) and lengths[letter][0]
     }
-    return in_one_unit({letter: (size, unit) for letter, (size, unit) in said.items() if unit in METERS})
+
+
+def _is_straight(attributes: dict[str, Any], ndim: int) -> bool:
+    """Whether a layer has neither rotate nor shear nor affine."""
+    rotate, shear, affine = (attributes.get(name) for name in ("rotate", "shear", "affine"))
+    return (
+        (rotate is None or np.allclose(rotate, np.eye(ndim)))
+        and (shear is None or np.allclose(shear, np.triu(np.eye(ndim)) if np.ndim(shear) == 2 else 0.0))
+        and (affine is None or np.allclose(affine, np.eye(ndim + 1)))
+    )
+
+
+def _colors(colormap: Any) -> tuple[tuple[Color | None, ...], tuple[Lut | None, ...]]:
+    """Color or lookup table of a colormap; none for gray."""
+    if not isinstance(colormap, Mapping) or "colors" not in colormap:
+        return (), ()
+    from napari.utils import Colormap
+
+    fields = {name: colormap[name] for name in ("colors", "controls", "interpolation") if name in colormap}
+    shown = Colormap(**fields).map(np.linspace(0, 1, 256))
+    colors, luts = from_luts((np.rint(np.asarray(shown)[:, :3] * 255).astype(np.uint8),))
+    return ((), ()) if colors == ((255, 255, 255),) and not luts else (colors, luts)
+
+
+def _limits(value: Any) -> Limits | None:
+    if value is None or len(value) != 2 or not float(value[0]) < float(value[1]):
+        return None
+    return float(value[0]), float(value[1])

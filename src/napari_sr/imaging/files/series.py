@@ -1,0 +1,377 @@
+"""Choice of an image of a file, and checks that it is complete and fits into memory."""
+
+from __future__ import annotations
+
+import logging
+import math
+import struct
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from operator import index
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import tifffile
+
+from napari_sr.errors import InputError
+from napari_sr.imaging.files import imagej, ome, orientation
+
+# Kinds of series in tifffile: pages that are grouped by their shape and data type only.
+_UNNAMED = ("uniform", "generic")
+#: Kinds of series in tifffile without the metadata of a microscope.
+PLAIN = ("shaped", *_UNNAMED)
+
+# Kinds of series in tifffile with None in the list of pages for each missing plane.
+_LISTED = ("ome", "mmstack", "ndtiff")
+# Tags that are equal in all pages of an image: PhotometricInterpretation, Orientation, ColorMap and ExtraSamples.
+_SHARED = (262, orientation.TAG, 320, 338)
+# Largest number of series in a message.
+_SHOWN = 8
+# Largest number of planes. tifffile creates a list of all planes that an OME-XML declares.
+_MOST_PLANES = 10**7
+_GIB = 2**30
+
+
+def choose_series(
+    available: Sequence[tuple[str, tuple[int, ...]]], series: int | str | None, path: str
+) -> tuple[int, tuple[str, ...]]:
+    """Choose an image of a file.
+
+    Parameters
+    ----------
+    available : sequence of (str, tuple of int)
+        Name and shape of each image.
+    series : int, str or None
+        Number, from 0, or name of an image; None for the largest one, and the first of several of this size.
+    path : str
+        Path of the file, for messages.
+
+    Returns
+    -------
+    number : int
+        Number of the chosen image.
+    others : tuple of str
+        Number, name and size of each other image.
+
+    Raises
+    ------
+    InputError
+        If the file has no image, or none of this number or name.
+    """
+    described = [_described(number, name, shape) for number, (name, shape) in enumerate(available)]
+    if not described:
+        raise InputError(f"The file {path} contains no image: choose another one.")
+    if series is None:
+        number = max(range(len(available)), key=lambda n: (math.prod(available[n][1]), -n))
+    else:
+        named = _number_of(available, series)
+        if named is None:
+            known = ", ".join(described[:_SHOWN]) + (" and more" if len(described) > _SHOWN else "")
+            raise InputError(f"The file {path} has no series {series!r}: choose one of {known}.")
+        number = named
+    return number, tuple(text for n, text in enumerate(described) if n != number)
+
+
+def _number_of(available: Sequence[tuple[str, tuple[int, ...]]], series: int | str) -> int | None:
+    if isinstance(series, str):
+        numbers = [n for n, (name, _) in enumerate(available) if name == series]
+        if numbers:
+            return numbers[0]
+        if not series.isdecimal() or len(series) > 9:
+            return None
+    try:
+        number = int(series) if isinstance(series, str) else index(series)
+    except TypeError:
+        # Neither a number nor a name.
+        return None
+    return number if not isinstance(series, bool) and 0 <= number < len(available) else None
+
+
+def _described(number: int, name: str, shape: tuple[int, ...]) -> str:
+    size = " x ".join(str(length) for length in shape)
+    return f'{number} "{name}" ({size})' if name else f"{number} ({size})"
+
+
+def check_memory(path: str, shape: tuple[int, ...], needed: int) -> None:
+    """Check that an image fits into the free memory, before it is read.
+
+    Parameters
+    ----------
+    path : str
+        Path of the file, for messages.
+    shape : tuple of int
+        Shape of the image.
+    needed : int
+        Memory to read it, in bytes.
+
+    Raises
+    ------
+    InputError
+        If less memory is free.
+    """
+    free = int(psutil.virtual_memory().available)
+    if needed > free:
+        size = " x ".join(str(length) for length in shape)
+        raise InputError(
+            f"The file {path} contains {size} values, which need {needed / _GIB:.1f} GiB of memory, and "
+            f"{free / _GIB:.1f} GiB are free: cut out a part of it, or save it as Zarr."
+        )
+
+
+class _RecordsOfThread(logging.Filter):
+    """Filter that collects the log records of the thread that created it, so that they are not logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = threading.get_ident()
+        self.records: list[logging.LogRecord] = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Pass the records of other threads."""
+        if record.thread != self._thread:
+            return True
+        self.records.append(record)
+        return False
+
+
+@contextmanager
+def delayed_log() -> Iterator[None]:
+    """Delay the log of tifffile until a file is read, because an exception has its own message.
+
+    Yields
+    ------
+    None
+        The records of this thread are logged at the end of the block. After an exception they are discarded.
+    """
+    log, delayed = logging.getLogger("tifffile"), _RecordsOfThread()
+    log.addFilter(delayed)
+    try:
+        yield
+    finally:
+        log.removeFilter(delayed)
+    for record in delayed.records:
+        log.handle(record)
+
+
+def open_tiff(source: Path) -> tifffile.TiffFile:
+    """Open a TIFF, with the OME-XML of its companion file if it has one.
+
+    Parameters
+    ----------
+    source : Path
+        The file.
+
+    Returns
+    -------
+    tifffile.TiffFile
+        The open file, which the caller closes.
+
+    Raises
+    ------
+    InputError
+        If the companion file is missing.
+    """
+    tiff = tifffile.TiffFile(source)
+    try:
+        xml = tiff.ome_metadata
+        companion = ome.metadata_file(xml) if xml else None
+        renamed = _renamed(tiff, source, xml) if xml and companion is None else None
+        if companion is None and renamed is None:
+            return tiff
+    except Exception:
+        tiff.close()
+        raise
+    tiff.close()
+    if companion is None:
+        return tifffile.TiffFile(source, omexml=renamed)
+    path = source.parent / companion
+    if not path.is_file():
+        raise InputError(
+            f"The file {source} contains only the pixels of an image; its metadata are in {companion}, which is "
+            f"missing: put it into the folder {source.parent}."
+        )
+    return tifffile.TiffFile(source, omexml=_companion_xml(path))
+
+
+def _renamed(tiff: tifffile.TiffFile, source: Path, xml: str) -> str | None:
+    """OME-XML with the new name of a renamed file: it names a single file that is missing, and has all planes."""
+    images = ome.images_of(xml)
+    for image in images:
+        if image.planes > _MOST_PLANES:
+            raise InputError(
+                f"The file {source} declares {image.planes} planes, more than a file can contain: save it again."
+            )
+    names = {file for image in images for file in image.files}
+    if len(names) != 1 or (source.parent / next(iter(names))).is_file():
+        return None
+    samples = int(tiff.pages.first.samplesperpixel)
+    declared = sum(image.shape["Z"] * image.shape["C"] * image.shape["T"] for image in images)
+    return ome.with_file(xml, source.name) if len(tiff.pages) in (declared, declared // samples) else None
+
+
+def _companion_xml(path: Path) -> str:
+    with path.open("rb") as stream:
+        tiff = stream.read(4)[:2] in (b"II", b"MM")
+    if not tiff:
+        return path.read_text(encoding="utf-8-sig")
+    with tifffile.TiffFile(path) as main:
+        return str(main.ome_metadata or "")
+
+
+def missing_partners(source: Path, images: Sequence[ome.OmeImage]) -> dict[int, str]:
+    """Return the first missing file of each image of a multi-file OME-TIFF.
+
+    Parameters
+    ----------
+    source : Path
+        The file with the OME-XML.
+    images : sequence of OmeImage
+        The images of the XML.
+
+    Returns
+    -------
+    dict of int to str
+        Name of the file by the number of the image; complete images are left out.
+    """
+    own = source.name.lower()
+    missing: dict[int, str] = {}
+    for number, image in enumerate(images):
+        absent = (file for file in image.files if file.lower() != own and not (source.parent / file).is_file())
+        first = next(absent, None)
+        if first is not None:
+            missing[number] = first
+    return missing
+
+
+def missing_partner_error(source: Path, partner: str) -> InputError:
+    """Return the error for an image with a missing file.
+
+    Parameters
+    ----------
+    source : Path
+        The file that is read.
+    partner : str
+        Name of the missing file.
+
+    Returns
+    -------
+    InputError
+        The error, which names the missing file and its folder.
+    """
+    return InputError(
+        f"A part of the image of {source} is in the file {partner}, which is missing: "
+        f"put it into the folder {source.parent}."
+    )
+
+
+def image_numbers(images: Sequence[ome.OmeImage], series: Sequence[Any]) -> list[int | None]:
+    """Return the number of the OME image of each series.
+
+    Parameters
+    ----------
+    images : sequence of OmeImage
+        The images of the XML.
+    series : sequence of tifffile.TiffPageSeries
+        The series of tifffile in their order, which has none for an image without planes.
+
+    Returns
+    -------
+    list of int or None
+        Number of the image of each series; None if none of the remaining images matches.
+    """
+    numbers: list[int | None] = []
+    first = 0
+    for entry in series:
+        lengths = dict(zip(entry.get_axes(False), entry.get_shape(False), strict=True))
+        number = next(
+            (
+                n
+                for n in range(first, len(images))
+                if all(lengths.get(letter) == images[n].shape[letter] for letter in "YX")
+                and images[n].metadata.name == (entry.name if images[n].metadata.name else "")
+            ),
+            None,
+        )
+        numbers.append(number)
+        first = first if number is None else number + 1
+    return numbers
+
+
+def check_complete(tiff: tifffile.TiffFile, series: Any, source: Path) -> None:
+    """Check that all planes of a series are in the file and are of the same kind.
+
+    Parameters
+    ----------
+    tiff : tifffile.TiffFile
+        The file.
+    series : tifffile.TiffPageSeries
+        The series.
+    source : Path
+        Path of the file, for messages.
+
+    Raises
+    ------
+    InputError
+        If planes are missing, or the pages of a plain stack are of several kinds.
+    """
+    if series.kind in _LISTED:
+        pages = list(series.pages)
+        missing = sum(page is None for page in pages)
+        if missing:
+            raise InputError(
+                f"The file {source} declares {len(pages)} planes, and {missing} of them are missing: "
+                "save the others as a new file."
+            )
+    description = tiff.imagej_metadata if tiff.is_imagej else None
+    if description is not None:
+        lengths = dict(zip(series.get_axes(False), series.get_shape(False), strict=True))
+        present = math.prod(length for letter, length in lengths.items() if letter not in "YX")
+        declared = imagej.planes_of(description)
+        if present < declared:
+            raise InputError(
+                f"The file {source} declares {declared} planes and contains {present}, as a truncated file does: "
+                "copy it again."
+            )
+    if series.kind in PLAIN:
+        _check_chain(tiff, source)
+    if series.kind in _UNNAMED:
+        _check_alike(series, source)
+
+
+def _check_chain(tiff: tifffile.TiffFile, source: Path) -> None:
+    """Check that the last page does not refer to another page, which is missing."""
+    last, layout, stream = tiff.pages[-1], tiff.tiff, tiff.filehandle
+    if not last.offset:
+        return
+    stream.seek(last.offset)
+    (count,) = struct.unpack(layout.tagnoformat, stream.read(layout.tagnosize))
+    stream.seek(last.offset + layout.tagnosize + count * layout.tagsize)
+    following = stream.read(layout.offsetsize)
+    if len(following) < layout.offsetsize or struct.unpack(layout.offsetformat, following)[0]:
+        raise InputError(
+            f"The file {source} ends after {len(tiff.pages)} pages and refers to another one, "
+            "as a truncated file does: copy it again."
+        )
+
+
+def _check_alike(series: Any, source: Path) -> None:
+    """Check that all pages of a series have the same values of the shared tags."""
+    shared = None
+    for number, page in enumerate(series.pages, start=1):
+        full = page.aspage() if isinstance(page, tifffile.TiffFrame) else page
+        if full is None:
+            continue
+        values = [_comparable(full.tags.valueof(code)) for code in _SHARED]
+        shared = shared or values
+        if values != shared:
+            raise InputError(
+                f"The file {source} has pages that differ in kind, colors or orientation (page {number}): "
+                "save each page as a file of its own."
+            )
+
+
+def _comparable(value: Any) -> Any:
+    return value.tobytes() if isinstance(value, np.ndarray) else value

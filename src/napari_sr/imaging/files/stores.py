@@ -1,0 +1,281 @@
+"""Zarr stores: OME-Zarr 0.4 and 0.5, the stores of napari-sr, and plain arrays.
+
+References
+----------
+Next-generation file formats (NGFF) 0.5, https://ngff.openmicroscopy.org/0.5/, sections "multiscales" and "omero".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari_sr.errors import InputError
+from napari_sr.imaging import pixel_size as sizes
+from napari_sr.imaging.axes import parse_axes
+from napari_sr.imaging.axis_view import AxisView
+from napari_sr.imaging.files.image_file import Color, ImageFile, Limits, Metadata
+from napari_sr.imaging.files.series import choose_series
+
+#: Key of napari-sr's own attributes in a store: name, axes, pixel size and position.
+STORE_KEY = "napari_sr"
+
+_MARKS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
+_ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+
+
+def is_store(path: Path) -> bool:
+    """Whether a folder is a Zarr store, or a group or array in one.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+
+    Returns
+    -------
+    bool
+        True if it contains a file with metadata of Zarr 2 or 3.
+    """
+    return any((path / mark).is_file() for mark in _MARKS)
+
+
+def folder_error(path: Path) -> InputError:
+    """Return the error for a folder that is not an image.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+
+    Returns
+    -------
+    InputError
+        The error, which names an image in the folder if there is one.
+    """
+    images = sorted(entry.name for entry in path.iterdir() if entry.name.lower().endswith(_ENDINGS))
+    if not images:
+        return InputError(f"{path} is a folder without an image in it: give the path of an image file.")
+    return InputError(f"{path} is a folder with {len(images)} images: give one of them, such as {path / images[0]}.")
+
+
+def read_store(source: Path, series: int | str | None) -> ImageFile:
+    """Open a Zarr store without reading its pixels.
+
+    Parameters
+    ----------
+    source : Path
+        Folder of the store, or of a group or array in it.
+    series : int, str or None
+        Number or name of an image in a store with several; None for the largest one.
+
+    Returns
+    -------
+    ImageFile
+        The image, of a pyramid its finest level. `data` is a zarr array, or an `AxisView` of one.
+
+    Raises
+    ------
+    InputError
+        If the store has no image, or one with unknown axes.
+    """
+    import zarr
+
+    node = zarr.open(source, mode="r")
+    if isinstance(node, zarr.Array):
+        return _plain(node, source)
+    images = _images(node, source)
+    available = [(image.name, tuple(image.array.shape)) for image in images]
+    number, others = choose_series(available, series, str(source))
+    return _image_file(images[number], source, number, others)
+
+
+def channel_attributes(metadata: Metadata) -> list[dict[str, Any]]:
+    """Return names, colors and contrast limits of the channels with the keys of the attribute "omero" of OME-Zarr.
+
+    Parameters
+    ----------
+    metadata : Metadata
+        Metadata of the image.
+
+    Returns
+    -------
+    list of dict
+        Label, color and window of each channel, as far as they are known; empty if none is.
+    """
+    count = max(len(metadata.channels), len(metadata.colors), len(metadata.limits))
+    channels: list[dict[str, Any]] = [{} for _ in range(count)]
+    for number, name in enumerate(metadata.channels):
+        channels[number]["label"] = name
+    for number, color in enumerate(metadata.colors):
+        if color is not None:
+            channels[number]["color"] = bytes(color).hex().upper()
+    for number, limits in enumerate(metadata.limits):
+        if limits is not None:
+            low, high = limits
+            channels[number]["window"] = {"start": low, "end": high, "min": low, "max": high}
+    return channels if any(channels) else []
+
+
+@dataclass(frozen=True)
+class _StoredImage:
+    """An image of a group: its array, the attributes of the group, and the part of them that describes the array."""
+
+    array: Any
+    name: str
+    attributes: Mapping[str, Any]
+    own: Mapping[str, Any] | None = None
+    multiscale: Mapping[str, Any] | None = None
+
+
+def _plain(array: Any, source: Path) -> ImageFile:
+    """An array without attributes, or with those of the command line before 0.1."""
+    attributes = dict(array.attrs)
+    letters = attributes.get("axes")
+    letters = parse_axes(letters if isinstance(letters, str) else None, tuple(array.shape)).letters
+    size, unit = sizes.checked(_lengths(attributes.get("pixel_size")), attributes.get("unit"))
+    return ImageFile(array, letters, source, pixel_size=size, unit=unit)
+
+
+def _lengths(value: Any) -> dict[str, float]:
+    known = value if isinstance(value, Mapping) else {}
+    return {str(letter): float(length) for letter, length in known.items() if letter in ("Z", "Y", "X")}
+
+
+def _images(group: Any, source: Path) -> list[_StoredImage]:
+    """All images of a group."""
+    attributes = _attributes(group)
+    if "plate" in attributes or "well" in attributes:
+        raise InputError(
+            f"{source} is a plate or a well of images: give one of its images, such as {source / 'A/1/0'}."
+        )
+    own = attributes.get(STORE_KEY)
+    if isinstance(own, Mapping):
+        letters = str(own["axes"])
+        # Stores without the key "on_disk" have the axis order of the image.
+        order = [str(own.get("on_disk", letters)).index(letter) for letter in letters]
+        array = group["0"] if order == sorted(order) else AxisView(group["0"], order)
+        return [_StoredImage(array, str(own.get("name") or ""), attributes, own=own)]
+    images = []
+    for scales in attributes.get("multiscales", []):
+        array = group[str(scales["datasets"][0]["path"])]
+        images.append(_StoredImage(array, str(scales.get("name") or ""), attributes, multiscale=scales))
+    if not images:
+        # In the layout of bioformats2raw each image is in a group of its own.
+        names = sorted(group.group_keys(), key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else name))
+        for inner in [group[name] for name in names]:
+            if "multiscales" in _attributes(inner):
+                images += _images(inner, source)
+    return images
+
+
+def _attributes(group: Any) -> dict[str, Any]:
+    """Attributes of a group, with those of OME-Zarr 0.5 on the level of OME-Zarr 0.4."""
+    attributes = dict(group.attrs)
+    return {**attributes, **attributes["ome"]} if isinstance(attributes.get("ome"), Mapping) else attributes
+
+
+def _image_file(image: _StoredImage, source: Path, number: int, others: tuple[str, ...]) -> ImageFile:
+    shape = tuple(image.array.shape)
+    if image.own is not None:
+        letters = parse_axes(str(image.own["axes"]), shape).letters
+        scale, shift, units = image.own["scale"], image.own["translate"], image.own["units"]
+    else:
+        letters, scale, shift, units = _multiscale(image.multiscale or {}, shape, source)
+    # The colors of RGB(A) have no entry.
+    stated = dict(zip(letters, zip(scale, shift, units, strict=True), strict=False))
+    size: dict[str, tuple[float, str | None]] = {}
+    interval = None
+    for letter, (step, _, unit) in stated.items():
+        if letter in "ZYX" and sizes.unit_name(unit) not in (None, "pixel"):
+            size[letter] = (float(step), sizes.unit_name(unit))
+        elif letter == "T" and (seconds := sizes.seconds_of(unit)) is not None:
+            interval = float(step) * seconds
+    pixel_size, unit = sizes.in_one_unit(size)
+    origin = {}
+    for letter in pixel_size:
+        factor = sizes.ratio(size[letter][1], unit)
+        if factor is not None and stated[letter][1]:
+            origin[letter] = float(stated[letter][1]) * factor
+    rgb = parse_axes(letters, shape).rgb
+    # The format requires a color and a window of every channel, so "omero" of a result may contain defaults.
+    own_channels = None if image.own is None else image.own.get("channels", [])
+    names, colors, limits = ((), (), ()) if rgb else _channels(image.attributes, own_channels)
+    file = ImageFile(
+        image.array,
+        letters,
+        source,
+        number,
+        others,
+        pixel_size=pixel_size,
+        unit=unit,
+        origin=origin,
+        channels=names,
+        colors=colors,
+        limits=limits,
+        time_interval=interval,
+        name=image.name,
+    )
+    return file.of_channels(shape[letters.index("C")] if "C" in letters else 1)
+
+
+def _multiscale(
+    scales: Mapping[str, Any], shape: tuple[int, ...], source: Path
+) -> tuple[str, list[float], list[float], list[str | None]]:
+    """Letters, scale, translation and units of the finest level."""
+    axes = scales.get("axes") or []
+    names = [str(axis["name"] if isinstance(axis, Mapping) else axis).upper() for axis in axes]
+    if len(names) != len(shape) or any(name not in ("T", "C", "Z", "Y", "X") for name in names):
+        raise InputError(
+            f"The store {source} has the axes {', '.join(names) or 'without names'}, which are not T, C, Z, Y and X: "
+            "save it with such axes."
+        )
+    scale, shift = [1.0] * len(names), [0.0] * len(names)
+    # The transformations of the level are applied first, and then those of all levels.
+    for step in (
+        *scales["datasets"][0].get("coordinateTransformations", ()),
+        *scales.get("coordinateTransformations", ()),
+    ):
+        if step.get("type") == "scale" and "scale" in step:
+            scale = [old * float(new) for old, new in zip(scale, step["scale"], strict=True)]
+            shift = [old * float(new) for old, new in zip(shift, step["scale"], strict=True)]
+        elif step.get("type") == "translation" and "translation" in step:
+            shift = [old + float(new) for old, new in zip(shift, step["translation"], strict=True)]
+    units = [axis.get("unit") if isinstance(axis, Mapping) else None for axis in axes]
+    return parse_axes("".join(names), shape).letters, scale, shift, units
+
+
+def _channels(
+    attributes: Mapping[str, Any], own: Sequence[Mapping[str, Any]] | None
+) -> tuple[tuple[str, ...], tuple[Color | None, ...], tuple[Limits | None, ...]]:
+    """Names, colors and contrast limits in own entries or in "omero"; a field that no channel has is empty."""
+    omero = attributes.get("omero")
+    channels = own if own is not None else omero.get("channels", []) if isinstance(omero, Mapping) else []
+    names = tuple(str(channel["label"]) for channel in channels if channel.get("label"))
+    colors = tuple(_color(channel.get("color")) for channel in channels)
+    limits = tuple(_window(channel.get("window")) for channel in channels)
+    return (
+        names if len(names) == len(channels) else (),
+        colors if any(color is not None for color in colors) else (),
+        limits if any(pair is not None for pair in limits) else (),
+    )
+
+
+def _color(text: Any) -> Color | None:
+    if not isinstance(text, str) or len(text.lstrip("#")) != 6:
+        return None
+    try:
+        red, green, blue = bytes.fromhex(text.lstrip("#"))
+    except ValueError:
+        # Not a hexadecimal number: the color is not known.
+        return None
+    return (red, green, blue) if red or green or blue else None
+
+
+def _window(value: Any) -> Limits | None:
+    low, high = (value.get("start"), value.get("end")) if isinstance(value, Mapping) else (None, None)
+    if not isinstance(low, int | float) or not isinstance(high, int | float) or not low < high:
+        return None
+    return float(low), float(high)

@@ -1,0 +1,88 @@
+"""Small files for the tests that neither tifffile nor Pillow would write."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable, Sequence
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+_FORMATS = {1: "B", 2: "B", 3: "H", 4: "I"}
+
+
+def write_tiff(path: Path, tags: dict[int, tuple[int, Sequence[int]]], data: bytes, order: str = "<") -> None:
+    """A TIFF of one strip: tags as {number: (type, values)}, the strip's own added."""
+    tags = {**tags, 273: (4, [0]), 279: (4, [len(data)])}
+    start = 8 + 2 + 12 * len(tags) + 4
+    fields = {code: struct.pack(f"{order}{len(v)}{_FORMATS[t]}", *v) for code, (t, v) in tags.items()}
+    beside = sum(len(field) for field in fields.values() if len(field) > 4)
+    fields[273] = struct.pack(f"{order}I", start + beside)
+    entries, extra = b"", b""
+    for code in sorted(tags):
+        kind, values = tags[code]
+        entry = struct.pack(f"{order}HHI", code, kind, len(values))
+        if len(fields[code]) <= 4:
+            entries += entry + fields[code].ljust(4, b"\0")
+        else:
+            entries += entry + struct.pack(f"{order}I", start + len(extra))
+            extra += fields[code]
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, len(tags))
+    path.write_bytes(head + entries + b"\0\0\0\0" + extra + data)
+
+
+def plain_tags(width: int, height: int, bits: Sequence[int], photometric: int) -> dict[int, tuple[int, Sequence[int]]]:
+    """The tags that every TIFF has."""
+    return {
+        256: (3, [width]),
+        257: (3, [height]),
+        258: (3, bits),
+        259: (3, [1]),
+        262: (3, [photometric]),
+        277: (3, [len(bits)]),
+        278: (3, [height]),
+    }
+
+
+def write_png(
+    path: Path, size: tuple[int, int], bits: int, color: int, rows: bytes, chunks: Iterable[tuple[bytes, bytes]] = ()
+) -> None:
+    """A PNG of a width and height; `rows` holds each row with its filter type before it."""
+    header = struct.pack(">IIBBBBB", *size, bits, color, 0, 0, 0)
+    parts = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    packed = (struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in parts)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
+
+
+def cmyk_profile(darkest: float = 0.5) -> bytes:
+    """An ICC profile of inks: the lightness of the paper falls with each ink down to `darkest` and black ink to 0.
+
+    Its a* and b* are 0, so that any mixture of inks is gray: no other reading of CMYK gives that.
+    """
+    corners = []
+    for c, m, y, k in product((0, 1), repeat=4):
+        light = 100 * (1 - (1 - darkest) * (c + m + y) / 3) * (1 - k)
+        corners += [round(light * 255 / 100), 128, 128]
+    ramp = bytes(range(256))
+    matrix = struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 65536)
+    table = b"mft1\0\0\0\0" + bytes((4, 3, 2, 0)) + matrix + ramp * 4 + bytes(corners) + ramp * 3
+    text = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"inks\0" + bytes(4 + 4 + 2 + 1 + 67)
+    white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
+    tags = [(b"desc", text), (b"wtpt", white), (b"A2B0", table)]
+    offset, entries, body = 128 + 4 + 12 * len(tags), b"", b""
+    for name, data in tags:
+        data += bytes(-len(data) % 4)
+        entries += name + struct.pack(">II", offset + len(body), len(data))
+        body += data
+    size = offset + len(body)
+    header = struct.pack(">I4sI4s4s4s", size, b"lcms", 0x02400000, b"prtr", b"CMYK", b"Lab ")
+    header += struct.pack(">6H", 2020, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
+    return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + entries + body
+
+
+def ramp_of(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """Values over the whole range of an unsigned type."""
+    most = np.iinfo(dtype).max
+    return np.linspace(0, most, int(np.prod(shape))).astype(dtype).reshape(shape)

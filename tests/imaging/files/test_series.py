@@ -1,0 +1,265 @@
+"""Files with several images, images in several files, and images with missing planes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_sr.errors import InputError
+from napari_sr.imaging.files import is_readable_tiff, read_image, write_image
+
+SMALL = np.full((6, 8), 7, np.uint8)
+STACK = np.random.default_rng(0).integers(0, 4000, (3, 12, 16), np.uint16)
+
+
+def two_series(path, **options):
+    """A thumbnail in front of a stack."""
+    with tifffile.TiffWriter(path, **options) as tiff:
+        tiff.write(SMALL, photometric="minisblack", metadata={"axes": "YX", "Name": "thumb", "name": "thumb"})
+        tiff.write(STACK, photometric="minisblack", metadata={"axes": "ZYX", "Name": "stack", "name": "stack"})
+
+
+# Several series
+
+
+@pytest.mark.parametrize("options", [{"ome": True}, {}])
+def test_of_several_series_the_largest_is_read_and_the_others_are_named(tmp_path, options):
+    two_series(tmp_path / "a.tif", **options)
+    found = read_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(found.data, STACK)
+    assert (found.series, found.name, found.other_series) == (1, "stack", ('0 "thumb" (6 x 8)',))
+
+
+@pytest.mark.parametrize("series", [0, "thumb", "0", np.int64(0)])
+def test_a_series_is_named_by_its_number_or_its_name(tmp_path, series):
+    two_series(tmp_path / "a.ome.tif", ome=True)
+    found = read_image(tmp_path / "a.ome.tif", series=series)
+    np.testing.assert_array_equal(found.data, SMALL)
+    assert found.other_series == ('1 "stack" (3 x 12 x 16)',)
+
+
+@pytest.mark.parametrize("series", [2, -1, "thumbs", "", True, "99999999999"])
+def test_a_series_that_is_not_there_is_refused_with_those_that_are(tmp_path, series):
+    two_series(tmp_path / "a.ome.tif", ome=True)
+    with pytest.raises(
+        InputError, match=rf'a\.ome\.tif has no series {series!r}: choose one of 0 "thumb" \(6 x 8\), 1 "st'
+    ):
+        read_image(tmp_path / "a.ome.tif", series=series)
+
+
+def test_each_series_has_its_own_metadata(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as tiff:
+        for size, unit in ((2.0, "nm"), (0.5, "µm")):
+            metadata = {"axes": "YX", "PhysicalSizeX": size, "PhysicalSizeXUnit": unit}
+            tiff.write(SMALL, photometric="minisblack", metadata=metadata)
+    first, second = (read_image(tmp_path / "a.ome.tif", series=n) for n in (0, 1))
+    assert (first.pixel_size, first.unit) == ({"X": 2.0}, "nanometer")
+    assert (second.pixel_size, second.unit) == ({"X": 0.5}, "micrometer")
+    assert read_image(tmp_path / "a.ome.tif").series == 0
+
+
+def test_pages_of_several_sizes_are_several_series(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        for page in (SMALL, STACK[0], STACK[1]):
+            tiff.write(page, photometric="minisblack", metadata=None)
+    found = read_image(tmp_path / "a.tif")
+    assert (found.axes, found.other_series) == ("ZYX", ("0 (6 x 8)",))
+    np.testing.assert_array_equal(found.data, STACK[:2])
+
+
+def test_a_picture_has_one_series(tmp_path):
+    Image.fromarray(SMALL).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png", series=0).other_series == ()
+    with pytest.raises(InputError, match=r"has no series 1: choose one of 0"):
+        read_image(tmp_path / "a.png", series=1)
+
+
+# Images in several files
+
+
+def ome_xml(files, own, *, sizes=(3, 12, 16), kind="uint16"):
+    """OME-XML of a Z-stack with a plane in each file."""
+    blocks = "".join(
+        f'<TiffData FirstZ="{z}" IFD="0" PlaneCount="1"><UUID FileName="{name}">urn:uuid:{z:08d}</UUID></TiffData>'
+        for z, name in enumerate(files)
+    )
+    return (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+        f'UUID="urn:uuid:{own:08d}"><Image ID="Image:0" Name="stack"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" '
+        f'Type="{kind}" SizeX="{sizes[2]}" SizeY="{sizes[1]}" SizeZ="{sizes[0]}" SizeC="1" SizeT="1" '
+        f'PhysicalSizeX="0.25" PhysicalSizeXUnit="µm"><Channel ID="C:0" SamplesPerPixel="1" Name="GFP"/>{blocks}'
+        "</Pixels></Image></OME>"
+    )
+
+
+def write_page(path, plane, xml):
+    tifffile.imwrite(path, plane, photometric="minisblack", metadata=None, description=xml.encode())
+
+
+def in_several_files(folder):
+    names = [f"z{n}.ome.tif" for n in range(3)]
+    for z, name in enumerate(names):
+        write_page(folder / name, STACK[z], ome_xml(names, z))
+    return [folder / name for name in names]
+
+
+def test_an_image_in_several_files_is_read_from_any_of_them(tmp_path):
+    for path in in_several_files(tmp_path):
+        found = read_image(path)
+        np.testing.assert_array_equal(found.data, STACK)
+        assert (found.pixel_size, found.channels) == ({"X": 0.25}, ("GFP",))
+
+
+@pytest.mark.parametrize("missing", [[1], [2], [1, 2], [0, 2]])
+def test_a_missing_partner_is_named(tmp_path, missing):
+    paths = in_several_files(tmp_path)
+    for number in missing:
+        paths[number].unlink()
+    left = next(path for number, path in enumerate(paths) if number not in missing)
+    with pytest.raises(InputError, match=rf"{left.name} is in the file z{missing[0]}\.ome\.tif, which is missing"):
+        read_image(left)
+    assert is_readable_tiff(left)
+
+
+def test_a_missing_partner_of_another_series_does_not_matter(tmp_path):
+    paths = in_several_files(tmp_path)
+    one = ome_xml(["z0.ome.tif"], 0, sizes=(1, 12, 16))
+    image = one[one.index("<Image") : one.index("</OME>")].replace('Name="stack"', 'Name="one"')
+    both = ome_xml([path.name for path in paths], 0)
+    write_page(paths[0], STACK[0], both.replace("</OME>", image + "</OME>"))
+    paths[2].unlink()
+    with pytest.raises(InputError, match=r"z2\.ome\.tif, which is missing"):
+        read_image(paths[0])
+    np.testing.assert_array_equal(read_image(paths[0], series="one").data, STACK[0])
+
+
+def test_planes_that_are_declared_and_not_there_are_no_zeros(tmp_path):
+    names = ["a.ome.tif"] * 2
+    write_page(tmp_path / "a.ome.tif", STACK[0], ome_xml(names[:1], 0))
+    with pytest.raises(InputError, match=r"a\.ome\.tif declares 3 planes, and 2 of them are missing"):
+        read_image(tmp_path / "a.ome.tif")
+
+
+@pytest.mark.parametrize("identified", [True, False])
+def test_a_file_that_was_renamed_is_no_missing_partner(tmp_path, identified):
+    xml = ome_xml(["a.ome.tif"] * 3, 0)
+    if identified:
+        xml = xml.replace("urn:uuid:00000001", "urn:uuid:00000000").replace("urn:uuid:00000002", "urn:uuid:00000000")
+    else:
+        xml = xml.replace('UUID="urn:uuid:00000000"', "")
+    for z in range(3):
+        xml = xml.replace(f'FirstZ="{z}" IFD="0"', f'FirstZ="{z}" IFD="{z}"')
+    tifffile.imwrite(tmp_path / "b.ome.tif", STACK, photometric="minisblack", metadata=None, description=xml.encode())
+    found = read_image(tmp_path / "b.ome.tif")
+    np.testing.assert_array_equal(found.data, STACK)
+    assert found.pixel_size == {"X": 0.25}
+
+
+def test_a_count_of_planes_that_no_file_holds_is_refused_before_a_list_of_them_is_made(tmp_path):
+    for huge in ('SizeZ="2000000000"', 'PlaneCount="2000000000"'):
+        name, _, _ = huge.partition("=")
+        xml = ome_xml(["a.ome.tif"], 0, sizes=(1, 12, 16)).replace(f'{name}="1"', huge)
+        write_page(tmp_path / "a.ome.tif", STACK[0], xml)
+        with pytest.raises(InputError, match=r"a\.ome\.tif declares 2000000000 planes"):
+            read_image(tmp_path / "a.ome.tif")
+
+
+def binary_only(folder):
+    paths = in_several_files(folder)
+    xml = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:00000001">'
+        '<BinaryOnly MetadataFile="all.companion.ome" UUID="urn:uuid:99"/></OME>'
+    )
+    write_page(paths[1], STACK[1], xml)
+    return paths
+
+
+def test_the_metadata_of_a_companion_file_are_read(tmp_path):
+    paths = binary_only(tmp_path)
+    (tmp_path / "all.companion.ome").write_text(ome_xml([path.name for path in paths], 99), encoding="utf-8")
+    found = read_image(paths[1])
+    np.testing.assert_array_equal(found.data, STACK)
+    assert found.pixel_size == {"X": 0.25}
+
+
+def test_a_missing_companion_file_is_named(tmp_path):
+    paths = binary_only(tmp_path)
+    with pytest.raises(
+        InputError, match=r"z1\.ome\.tif contains only the pixels.* in all\.companion\.ome, which is missing"
+    ):
+        read_image(paths[1])
+
+
+# Files that were cut off
+
+
+def test_a_stack_of_imagej_that_was_cut_off_is_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, STACK, imagej=True, metadata={"axes": "ZYX"})
+    path.write_bytes(path.read_bytes()[: -STACK.nbytes // 2])
+    with pytest.raises(InputError, match=r"a\.tif declares 3 planes and contains 1, as a truncated file does"):
+        read_image(path)
+
+
+def test_a_plain_stack_that_was_cut_off_is_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    rng = np.random.default_rng(0)
+    with tifffile.TiffWriter(path) as tiff:
+        for _ in range(9):
+            page = rng.integers(0, 255, (30, 40), dtype=np.uint8)
+            tiff.write(page, photometric="minisblack", metadata=None, contiguous=False)
+    whole = path.read_bytes()
+    for part in (0.35, 0.6, 0.95):
+        path.write_bytes(whole[: int(part * len(whole))])
+        with pytest.raises(InputError, match=r"a\.tif"):
+            read_image(path)
+
+
+def test_pages_that_differ_in_their_meaning_are_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as tiff:
+        for turn in (1, 3):
+            tiff.write(SMALL, photometric="minisblack", metadata=None, extratags=[(274, 3, 1, turn, True)])
+    with pytest.raises(InputError, match=r"a\.tif has pages that differ in kind, colors or orientation \(page 2\)"):
+        read_image(path)
+    colors = np.random.default_rng(0).integers(0, 65536, (2, 3, 256), dtype=np.uint16)
+    with tifffile.TiffWriter(path) as tiff:
+        for table in colors:
+            tiff.write(SMALL, photometric="palette", colormap=table, metadata=None)
+    with pytest.raises(InputError, match=r"a\.tif has pages that differ in kind, colors"):
+        read_image(path)
+
+
+# Folders
+
+
+def test_a_folder_is_refused_with_one_of_its_images(tmp_path):
+    write_image(tmp_path / "b.png", SMALL)
+    write_image(tmp_path / "a.tif", SMALL)
+    (tmp_path / "notes.txt").write_text("no image")
+    with pytest.raises(InputError, match=r"is a folder with 2 images: give one of them, such as .*a\.tif"):
+        read_image(tmp_path)
+
+
+# Messages
+
+
+@pytest.mark.parametrize("name", ["z0.ome.tif", "cut.tif"])
+def test_a_refusal_is_not_accompanied_by_the_log_of_tifffile(tmp_path, caplog, name):
+    in_several_files(tmp_path)[1].unlink()
+    with tifffile.TiffWriter(tmp_path / "cut.tif") as tiff:
+        for page in STACK:
+            tiff.write(page, photometric="minisblack", metadata=None, contiguous=False)
+    whole = (tmp_path / "cut.tif").read_bytes()
+    (tmp_path / "cut.tif").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError):
+        read_image(tmp_path / name)
+    assert caplog.records == []
+
+
+def test_the_log_of_a_file_that_is_read_is_not_lost(tmp_path, caplog):
+    write_page(tmp_path / "a.ome.tif", STACK[0], ome_xml(["a.ome.tif", "a.ome.tif"], 0, sizes=(1, 12, 16)))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.ome.tif").data, STACK[0])
+    assert any("tifffile" in record.name for record in caplog.records)

@@ -1,0 +1,87 @@
+"""A file that cannot be written is named with the cause, and the old file is unchanged."""
+
+from __future__ import annotations
+
+import errno
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_sr.errors import InputError
+from napari_sr.imaging.files import read_image, write_image
+
+resource = pytest.importorskip("resource", reason="limits of a process are Unix's")
+
+NOISE = np.random.default_rng(0).integers(0, 256, (400, 500), dtype=np.uint8)
+NAMES = ["a.tif", "a.ome.tif", "a.png"]
+
+
+@pytest.fixture
+def small_files():
+    """Files of this process stay below 64 KiB, as if the disk were full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_error_of_a_full_disk_names_file_and_cause_and_nothing_is_left(tmp_path, small_files, name):
+    with pytest.raises(InputError) as caught:
+        write_image(tmp_path / name, NOISE)
+    sentence = str(caught.value)
+    assert sentence.startswith(f"The file {tmp_path / name} cannot be written (File too large)")
+    assert "requested" not in sentence and "\n" not in sentence
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_full_disk_leaves_the_old_file(tmp_path, name, request):
+    write_image(tmp_path / name, NOISE[:20, :20])
+    request.getfixturevalue("small_files")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_image(tmp_path / name, NOISE)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    np.testing.assert_array_equal(read_image(tmp_path / name).data, NOISE[:20, :20])
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.ENOSPC, "No space left on device"),
+        (errno.EACCES, "Permission denied"),
+        (errno.EROFS, "Read-only file sys"),
+    ],
+)
+def test_the_cause_is_that_of_the_system(tmp_path, monkeypatch, number, message):
+    def failing(self, path, **options):
+        raise OSError(number, message)
+
+    monkeypatch.setattr(Image.Image, "save", failing)
+    with pytest.raises(InputError, match=rf"a\.png cannot be written \({message}"):
+        write_image(tmp_path / "a.png", NOISE)
+
+
+def test_a_name_that_is_a_folder_is_refused(tmp_path):
+    (tmp_path / "a.tif").mkdir()
+    with pytest.raises(InputError, match=r"a\.tif cannot be written \(Is a directory\)"):
+        write_image(tmp_path / "a.tif", NOISE)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
+
+
+@pytest.mark.parametrize("name", ["a" * 246 + ".ome.tif", "é" * 123 + ".ome.tif"])
+def test_a_long_name_is_written(tmp_path, name):
+    write_image(tmp_path / name, NOISE)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_the_error_of_a_file_without_permission_names_the_cause(tmp_path, monkeypatch):
+    write_image(tmp_path / "a.png", NOISE)
+
+    def forbidden(self, *arguments, **options):
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr("pathlib.Path.open", forbidden)
+    with pytest.raises(InputError, match=r"a\.png cannot be read \(Permission denied\)"):
+        read_image(tmp_path / "a.png")
