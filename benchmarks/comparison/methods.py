@@ -22,7 +22,7 @@ from comparison.truths import Plane, code_of_noise
 from napari_sr.evaluation import bicubic, interpolate
 from napari_sr.imaging.noise import measure_noise
 from napari_sr.imaging.resize import Kernel
-from napari_sr.inference import calibration, conditions
+from napari_sr.inference import calibration, conditions, image_facts
 
 Settings = dict[str, Any]
 #: The settings of models with inputs for noise and blur, by the names of their rows.
@@ -195,7 +195,7 @@ def described(identity: str, settings: Mapping[str, Any]) -> str:
 @cache
 def code_of_jobs() -> str:
     """Return a digest of the code by which a job uses the measured noise."""
-    files = (Path(str(module.__file__)) for module in (calibration, conditions))
+    files = (Path(str(module.__file__)) for module in (calibration, conditions, image_facts))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
