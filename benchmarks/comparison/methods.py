@@ -23,6 +23,7 @@ from comparison.truths import Plane
 from napari_sr.evaluation import bicubic, interpolate
 from napari_sr.imaging.noise import measure_noise
 from napari_sr.imaging.resize import Kernel
+from napari_sr.inference import calibration
 
 Settings = dict[str, Any]
 #: The settings of models with inputs for noise and blur, by the names of their rows.
@@ -194,9 +195,10 @@ def described(identity: str, settings: Mapping[str, Any]) -> str:
 
 @cache
 def code_of_noise() -> str:
-    """Return a digest of the code that measures noise."""
+    """Return a digest of the code that measures noise and gives it to the network."""
     folder = Path(str(noise_package.__file__)).parent
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()[:16]
+    files = [*sorted(folder.glob("*.py")), Path(str(calibration.__file__))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
 
 
 def digest(model: sr.Model) -> str:
