@@ -7,6 +7,8 @@ from .imaging import Percentiles as Percentiles
 from .imaging import read_image as read_image
 from .imaging import write_image as write_image
 from .inference import Job as Job
+from .inference import Suggestion as Suggestion
+from .inference import suggest as suggest
 from .inference import upscale as upscale
 from .inference import upscale_layer as upscale_layer
 from .inference.estimate import estimate as estimate

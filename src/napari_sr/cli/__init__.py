@@ -1,4 +1,4 @@
-"""The command line: `napari-sr upscale | train | degrade | evaluate | models | demo`.
+"""The command line: `napari-sr upscale | suggest | train | degrade | evaluate | models | demo`.
 
 Modules are imported when a command runs, so that ``napari-sr --help`` is fast. Results are printed to standard output,
 progress and errors to standard error. The exit status is 0, or 2 after an error, or 128 and the number of the signal
@@ -33,6 +33,7 @@ from napari_sr.cli.options import (
 )
 from napari_sr.cli.output import check_format, check_place, estimate_text, other_series_text, upscale_to
 from napari_sr.cli.signals import signals
+from napari_sr.cli.suggesting import suggest
 from napari_sr.cli.training import train
 from napari_sr.errors import InputError
 
@@ -101,9 +102,10 @@ def upscale(
     if not dry_run:
         check_place(source, out, overwrite)
     from napari_sr.config import load_settings
+    from napari_sr.imaging.as_image import as_image
     from napari_sr.imaging.axes import parse_axes
     from napari_sr.imaging.files import read_image
-    from napari_sr.inference import Job
+    from napari_sr.inference.suggest import AUTO, job_for
 
     settings = load_settings(**given)
     image = read_image(source, series=series)
@@ -111,7 +113,8 @@ def upscale(
         typer.echo(other_series_text(image), err=True)
     parsed = parse_axes(axes or image.axes, image.data.shape)
     check_format(out, image, parsed)
-    job = Job(_load(model, alpha, scale, upsampling, mixing), settings)
+    loaded = AUTO if model == AUTO else _load(model, alpha, scale, upsampling, mixing)
+    job = job_for(loaded, settings, as_image(image, parsed), scale=scale)
     if dry_run:
         typer.echo(estimate_text(job, image, parsed))
         return
@@ -121,6 +124,7 @@ def upscale(
         typer.echo(f"{out}: {report.sentence()}")
 
 
+app.command()(suggest)
 app.command()(train)
 app.command()(degrade)
 
@@ -204,7 +208,7 @@ def evaluate(
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the files if there is no window.")] = Path("napari-sr-demo"),
     sample: Annotated[str, typer.Option(help="fluorescence or electron.")] = "fluorescence",
-    model: ModelOption = "esrgan-compact-x4",
+    model: ModelOption = "auto",
     no_window: Annotated[bool, typer.Option("--no-window", help="Write files even if there is a display.")] = False,
 ) -> None:
     """Upscale a sample image, in napari or to files.
@@ -220,11 +224,13 @@ def demo(
         open_demo(sample, model)
         return
     from napari_sr.evaluation import write_showcase
-    from napari_sr.inference import Job
+    from napari_sr.inference import Job, suggest
+    from napari_sr.inference.suggest import AUTO
     from napari_sr.samples import load_sample
 
     image = load_sample(sample)
-    loaded = _load(model, None, image.factor, None)
+    name = suggest(image.low, image.axes, scale=image.factor).model if model == AUTO else model
+    loaded = _load(name, None, image.factor, None)
     result = Job(loaded).run(image.low, image.axes)
     showcase = write_showcase(out, image, result.data, loaded.name)
     typer.echo(f"No window was opened: {reason}.")

@@ -15,7 +15,12 @@ from napari_sr.errors import InputError
 from napari_sr.settings import JobSettings, Overlap, describe_setting
 
 KERNELS = "nearest, bilinear, bicubic or lanczos3"
-ModelOption = Annotated[str, typer.Option("--model", "-m", help="A name from `napari-sr models`, or a weight file.")]
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", help="A name from `napari-sr models`, a weight file, or auto for that of `napari-sr suggest`."
+    ),
+]
 Alpha = Annotated[
     float | None,
     typer.Option(help="For a model with two weight sets: 0 is the first (faithful), 1 the second (sharp)."),
@@ -24,7 +29,7 @@ MixingOption = Annotated[
     str | None,
     typer.Option("--mixing", help="What alpha mixes: weights (network interpolation) or images (the two results)."),
 ]
-Scale = Annotated[int | None, typer.Option(help="Factor, for weight files that do not contain it (SRCNN).")]
+Scale = Annotated[int | None, typer.Option(help="Factor, for auto and for weight files that do not contain it.")]
 Upsampling = Annotated[
     str | None, typer.Option(help=f"For SRCNN, the interpolation of the input before the network: {KERNELS}.")
 ]

@@ -57,9 +57,11 @@ def train(
     from napari_sr.training import load_recipe
     from napari_sr.training.processes import ProcessSettings, train_in_processes
     from napari_sr.training.result import save_once
+    from napari_sr.zoo.names import as_name, check_name
 
     chosen = _with_images(load_recipe(recipe).at_length(length), images or [], low or [])
-    model_name = name or (chosen.name if model is None else f"{Path(model).stem}-{chosen.name}")
+    suggested = chosen.name if model is None else as_name(f"{Path(model).stem}-{chosen.name}")
+    model_name = check_name(name) if name else suggested
     run = out or Path("runs") / model_name
     settings = ProcessSettings(
         recipe=chosen,

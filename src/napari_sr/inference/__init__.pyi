@@ -16,3 +16,5 @@ from .report import Report as Report
 from .script import as_script as as_script
 from .speed import known_speed as known_speed
 from .speed import measure_speed as measure_speed
+from .suggest import Suggestion as Suggestion
+from .suggest import suggest as suggest

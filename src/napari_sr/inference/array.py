@@ -14,10 +14,9 @@ from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.axes import WritableArray
 from napari_sr.imaging.intensity_spec import IntensitySpec
 from napari_sr.imaging.part import Part
-from napari_sr.inference.job import Job
+from napari_sr.inference.suggest import job_for
 from napari_sr.progress import Cancel, Progress
 from napari_sr.settings import NoiseSpec, Tiling
-from napari_sr.zoo.catalog import as_model
 from napari_sr.zoo.model import Model
 
 
@@ -53,7 +52,8 @@ def upscale(
         The image: a numpy array; a dask or zarr array, which is read plane by plane; an xarray DataArray; the result of
         `read_image`; or whatever numpy converts to an array of integers, floats or bools. It is not changed.
     model : Model, str or Path
-        A model, the name of one (see `list_models`), or the path of a model file or checkpoint.
+        A model, the name of one (see `list_models`), the path of a model file or checkpoint, or "auto" for the model
+        that `suggest` names.
     axes : str, optional
         A letter of T, C, Z, Y, X for each dimension, in any order; a last C of size 3 or 4 is RGB(A), any other C
         counts as separate channels. By default those of the file, or the dimensions of the DataArray if they are t, c,
@@ -145,7 +145,6 @@ def upscale(
         missing=missing,
         target=target,
     )
-    result: NDArray[Any] = (
-        Job(as_model(model), settings).run(read, part=part, out=out, progress=progress, cancel=cancel).data
-    )
+    job = job_for(model, settings, read, cancel=cancel)
+    result: NDArray[Any] = job.run(read, part=part, out=out, progress=progress, cancel=cancel).data
     return result

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from napari_sr.config import load_settings
-from napari_sr.conversion import Memory
+from napari_sr.conversion import Memory, read_path
+from napari_sr.imaging.as_image import ImageInput
+from napari_sr.imaging.files import Metadata
 from napari_sr.imaging.intensity_spec import IntensitySpec
-from napari_sr.imaging.napari_layer import LayerData
+from napari_sr.imaging.napari_layer import LayerData, check_layer, finest_level, layer_axes, layer_pixel_size
 from napari_sr.imaging.part import Part
 from napari_sr.inference.job import Job
 from napari_sr.inference.layer_input import LayerInput, prepare_layer
 from napari_sr.inference.output.ome_zarr import StorePlace
 from napari_sr.inference.report import Report
 from napari_sr.inference.script import as_script, describe_job
+from napari_sr.inference.suggest import job_for
 from napari_sr.progress import Cancel, Progress
 from napari_sr.settings import NoiseSpec, Tiling
-from napari_sr.zoo.catalog import as_model
 from napari_sr.zoo.model import Model
 
 
@@ -83,7 +84,7 @@ def run_layer(
         prepared.region,
         calibration=prepared.calibration,
         contrast_limits=prepared.contrast_limits,
-        out=None if out is None else Path(out),
+        out=None if out is None else read_path(out, "path of the store"),
         place=StorePlace(kwargs["name"], list(kwargs["scale"]), list(kwargs["translate"]), units),
         progress=progress,
         cancel=cancel,
@@ -125,7 +126,8 @@ def upscale_layer(
     layer : napari.layers.Image
         The layer, which is not changed; of a multiscale layer the finest level is used.
     model : Model, str or Path
-        A model, the name of one (see `list_models`), or the path of a model file or checkpoint.
+        A model, the name of one (see `list_models`), the path of a model file or checkpoint, or "auto" for the model
+        that `suggest` names.
     axes : str, optional
         A letter of T, C, Z, Y, X for each dimension of the layer's data; by default the last two are Y and X, or the
         two before the colors of RGB(A).
@@ -214,6 +216,14 @@ def upscale_layer(
         missing=missing,
         target=target,
     )
-    job = Job(as_model(model), settings)
+    check_layer(layer)
+    parsed = layer_axes(layer, axes)
+    pixel_size, unit = layer_pixel_size(layer, parsed)
+    job = job_for(
+        model,
+        settings,
+        ImageInput(finest_level(layer), parsed, Metadata(pixel_size=pixel_size, unit=unit)),
+        cancel=cancel,
+    )
     prepared = prepare_layer(job, layer, axes, part)
     return run_layer(job, prepared, out=out, progress=progress, cancel=cancel).layer_data

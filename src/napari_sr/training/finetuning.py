@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from napari_sr.conversion import read_path
 from napari_sr.training.controls import Predicate
 from napari_sr.training.events import EventListener
 from napari_sr.training.recipe import Recipe, load_recipe
@@ -14,6 +15,7 @@ from napari_sr.training.result import save_once
 from napari_sr.training.training import Training
 from napari_sr.zoo.catalog import as_model, model_folder
 from napari_sr.zoo.model import Model
+from napari_sr.zoo.names import as_name, check_name
 
 
 def runs_folder() -> Path:
@@ -104,8 +106,9 @@ def finetune(
     """
     base = as_model(model)
     chosen = load_recipe(recipe)
-    new_name = name or f"{base.name}-{recipe.name if isinstance(recipe, Recipe) else Path(recipe).stem}"
-    run = Path(folder) if folder is not None else new_run_folder(new_name)
+    suggested = f"{base.name}-{recipe.name if isinstance(recipe, Recipe) else Path(recipe).stem}"
+    new_name = check_name(name) if name is not None else as_name(suggested)
+    run = read_path(folder, "folder") if folder is not None else new_run_folder(new_name)
     training = Training(
         chosen,
         images,
@@ -135,7 +138,13 @@ def new_run_folder(name: str) -> Path:
     -------
     Path
         The folder, which is not made.
+
+    Raises
+    ------
+    InputError
+        If the name cannot be that of a folder on every system.
     """
+    check_name(name)
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     root = runs_folder()
     candidate, number = root / f"{name}-{stamp}", 1

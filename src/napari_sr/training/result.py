@@ -19,6 +19,7 @@ from napari_sr.zoo.card import Card, Conditioning, Figure, TrainingData
 from napari_sr.zoo.catalog import model_folder
 from napari_sr.zoo.model import Model
 from napari_sr.zoo.modelfile import WEIGHTS, read_model, write_model
+from napari_sr.zoo.names import check_name, numbered
 
 Weights = Mapping[str, Tensor]
 #: File of a run folder that holds the path of the run's model file.
@@ -200,7 +201,7 @@ def save_model(model: Model, *, folder: Path | None = None, dtype: torch.dtype =
         target.mkdir(parents=True, exist_ok=True)
         number = 1
         while True:
-            name = model.name if number == 1 else f"{model.name}-{number}"
+            name = numbered(check_name(model.name), number)
             path = target / f"{name}.safetensors"
             if not path.exists():
                 break

@@ -10,6 +10,7 @@ from qtpy.QtCore import QEventLoop, QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_sr.errors import InputError
+from napari_sr.inference.suggest import AUTO, suggest
 from napari_sr.samples import load_sample
 from napari_sr.widgets.plugin.sample_data import high_layer, low_layer
 from napari_sr.widgets.upscale.families import PANELS
@@ -23,7 +24,7 @@ _DRAWING_MS = 1000
 
 def open_demo(
     sample_name: str = "fluorescence",
-    model_name: str = "esrgan-compact-x4",
+    model_name: str = AUTO,
     *,
     screenshot: str | Path | None = None,
     block: bool = True,
@@ -34,8 +35,8 @@ def open_demo(
     ----------
     sample_name : {"fluorescence", "electron"}, default "fluorescence"
         The sample.
-    model_name : str, default "esrgan-compact-x4"
-        A model of the catalog.
+    model_name : str, default "auto"
+        A model of the catalog, or "auto" for the suggested one.
     screenshot : path, optional
         A PNG file of the window, which is written when the result is there.
     block : bool, default True
@@ -51,8 +52,10 @@ def open_demo(
     InputError
         If there is no such sample or model, or the run failed.
     """
-    panel_class = _panel_of(model_name)
     sample = load_sample(sample_name)
+    if model_name == AUTO:
+        model_name = suggest(sample.low, sample.axes, scale=sample.factor).model
+    panel_class = _panel_of(model_name)
     viewer = napari.Viewer(title=f"napari-sr: {sample.title}")
     viewer.window.resize(*_fitting(_WINDOW))
     truth = viewer.add_layer(Layer.create(*high_layer(sample)))

@@ -11,15 +11,26 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from napari_sr.conversion import shorten
 from napari_sr.errors import CheckpointError
 from napari_sr.networks import SRCNN, Interpolation, MSRResNet, RRDBNet, SqueezeNetFeatures, SRResNet, SRVGGNetCompact
 from napari_sr.zoo.card import Architecture
+from napari_sr.zoo.checkpoint.limits import memory_of
+from napari_sr.zoo.names import shown
 
 #: Networks for the `architecture` of a card, by class name.
 NETWORKS: dict[str, type[nn.Module]] = {
     network.__name__: network
     for network in (SRCNN, SRResNet, MSRResNet, RRDBNet, SRVGGNetCompact, SqueezeNetFeatures, Interpolation)
 }
+
+
+#: Largest upsampling factor of a network.
+LARGEST_SCALE = 16
+#: Settings that are the number of equal parts of a network, and the largest number.
+_DEPTHS, _DEEPEST = ("blocks", "convs"), 512
+#: Largest number of features, channels and units of a layer.
+_WIDEST = 8192
 
 
 def build(architecture: Architecture) -> nn.Module:
@@ -42,14 +53,88 @@ def build(architecture: Architecture) -> nn.Module:
     """
     name, network = architecture.network, _network(architecture.network)
     settings: dict[str, Any] = dict(architecture.settings)
-    known = inspect.signature(network).parameters
-    for setting in settings:
-        if setting not in known:
-            raise CheckpointError(f"{name} has no setting called {setting}: it has {', '.join(known) or 'none'}.")
+    _check_settings(name, settings)
     try:
-        return network(**settings)
-    except (TypeError, ValueError, RuntimeError, KeyError, IndexError, ZeroDivisionError) as error:
-        raise CheckpointError(f"{name} cannot be built with {settings}: {str(error).rstrip('.')}.") from error
+        with memory_of(name):
+            return network(**settings)
+    except (TypeError, ValueError, RuntimeError, LookupError, ArithmeticError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise CheckpointError(f"{name} cannot be built with {_listed(settings)}: {reason}.") from error
+
+
+def _check_settings(name: str, settings: Mapping[str, Any]) -> None:
+    """Check names, types and sizes of the settings of a network, so that building it ends within seconds."""
+    known = inspect.signature(_network(name)).parameters
+    for setting, value in settings.items():
+        if setting not in known:
+            raise CheckpointError(
+                f"{name} has no setting called {shown(setting)}: it has {', '.join(known) or 'none'}."
+            )
+        default = known[setting].default
+        several = isinstance(default, tuple)
+        if isinstance(value, list | tuple) != several or not all(
+            _is_of_type(part, default[0] if several else default) for part in (value if several else (value,))
+        ):
+            expected = "whole numbers" if several else f"of the type {type(default).__name__}"
+            raise CheckpointError(f"{name} cannot be built with {setting} = {shorten(value)}: it has to be {expected}.")
+        largest = _DEEPEST if setting in _DEPTHS else _WIDEST
+        if setting in ("scale", "unshuffle") and name != "Interpolation":
+            largest = LARGEST_SCALE
+        least = 0 if setting in (*_DEPTHS, "gate") else 1
+        for number in value if several else (value,):
+            if type(number) is int and not least <= number <= largest:
+                raise CheckpointError(
+                    f"{name} cannot be built with {setting} = {shorten(value)}: "
+                    f"it has to be between {least} and {largest}."
+                )
+        if setting == "batch_norm_eps" and not 0 < value < 1:
+            raise CheckpointError(f"{name} cannot be built with {setting} = {value}: it has to be between 0 and 1.")
+
+
+def _is_of_type(value: object, default: object) -> bool:
+    if isinstance(default, float):
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is type(default)
+
+
+def _listed(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {shorten(value)}" for name, value in settings.items()) or "its defaults"
+
+
+def check_depth(architecture: Architecture, tensors: Mapping[str, Tensor]) -> None:
+    """Check that there are about as many tensors as in a network, before a network of any depth is built.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        Class name and keyword arguments.
+    tensors : mapping of str to Tensor
+        The state dict; its values are not used.
+
+    Raises
+    ------
+    CheckpointError
+        If it has less than half of the tensors of a network with these settings, or the settings are not valid.
+    """
+    full = complete(architecture)
+    for setting in _DEPTHS:
+        depth = full.settings.get(setting)
+        if not isinstance(depth, int) or isinstance(depth, bool) or depth < 3:
+            continue
+        # All parts are equal: the networks with one and with two of them give the number for any depth.
+        one, two = (
+            len(build_empty(Architecture(network=full.network, settings={**full.settings, setting: n})).state_dict())
+            for n in (1, 2)
+        )
+        expected = one + (depth - 1) * (two - one)
+        # A few missing tensors are found, and named, when the network is there.
+        if expected > 2 * len(tensors):
+            raise CheckpointError(
+                f"The weights are not those of this {full.network}: {setting} = {shorten(depth)} needs {expected} "
+                f"tensors, and there are {len(tensors)}."
+            )
 
 
 def complete(architecture: Architecture) -> Architecture:
@@ -77,7 +162,7 @@ def complete(architecture: Architecture) -> Architecture:
 
 def _network(name: str) -> type[nn.Module]:
     if name not in NETWORKS:
-        raise CheckpointError(f"There is no network called {name}: the networks are {', '.join(NETWORKS)}.")
+        raise CheckpointError(f"There is no network called {shown(name)}: the networks are {', '.join(NETWORKS)}.")
     return NETWORKS[name]
 
 
@@ -105,7 +190,7 @@ def build_empty(architecture: Architecture) -> nn.Module:
 
 
 # Cached: the 351 convolutions of ESRGAN take 0.3 s even on the meta device, too long for a step of the alpha slider.
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def _build_empty(architecture: str) -> nn.Module:
     with torch.device("meta"):
         return build(Architecture.model_validate_json(architecture))
@@ -154,7 +239,8 @@ def check_tensors(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     Raises
     ------
     CheckpointError
-        If a tensor is missing, unknown or of another shape; the message names the first one.
+        If a tensor is missing, unknown, of another shape, or no float where the network has floats; the message names
+        the first one.
     """
     name = type(network).__name__
     expected = network.state_dict()
@@ -164,6 +250,9 @@ def check_tensors(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         if tensor.shape != tensors[key].shape:
             shapes = f"{key} is {tuple(tensors[key].shape)} and should be {tuple(tensor.shape)}"
             raise CheckpointError(f"The weights are not those of this {name}: {shapes}.")
+        if tensor.is_floating_point() != tensors[key].is_floating_point():
+            kinds = f"{key} has the type {str(tensors[key].dtype).removeprefix('torch.')}"
+            raise CheckpointError(f"The weights are not those of this {name}: {kinds}.")
     for key in tensors:
         if key not in expected:
             raise CheckpointError(f"The weights are not those of this {name}: it has no tensor called {key}.")

@@ -20,6 +20,7 @@ from pydantic import (
 from napari_sr.conversion import read_choice
 from napari_sr.errors import CheckpointError
 from napari_sr.old_keys import renamed_card
+from napari_sr.zoo.names import Name, shown
 
 #: A constructor argument of a network: a plain value that JSON can hold.
 Setting = StrictBool | StrictInt | StrictFloat | StrictStr | tuple[StrictInt, ...]
@@ -32,6 +33,10 @@ Mixing = Literal["weights", "images"]
 MIXINGS: tuple[Mixing, ...] = get_args(Mixing)
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(min_length=1)]
+#: Largest text of a card, in characters, and its largest number of tables and lists, which take more memory.
+_LONGEST, _MOST_BRACKETS = 2**20, 10_000
+#: Bounds of an intensity range, within which no mapping overflows in float32.
+_LARGEST_VALUE, _LEAST_WIDTH = 1e9, 1e-9
 
 
 class _Record(BaseModel):
@@ -126,7 +131,7 @@ class Card(_Record):
     Parameters
     ----------
     name : str
-        Name of the model.
+        Name of the model, which is also that of its file (`napari_sr.zoo.names`).
     family : {"srcnn", "srgan", "esrgan", "classic"}
         The paper that the model follows, or "classic" for a method that is not trained; it determines the panel that
         lists the model.
@@ -181,14 +186,14 @@ class Card(_Record):
         Whether the author states that intensities may be measured in the output.
     """
 
-    name: Text
+    name: Name
     family: Family
     architecture: Architecture
     scale: int = Field(ge=1)
     channels: int = Field(ge=1)
     color: Color
     domain: Domain | None = None
-    base: Text | None = None
+    base: Name | None = None
     intensity_range: tuple[float, float] = (0.0, 1.0)
     output_range: tuple[float, float] = (0.0, 1.0)
     intensity: str | None = None
@@ -202,7 +207,7 @@ class Card(_Record):
     recipe: str | None = None
     figures: tuple[Figure, ...] = ()
     license: str | None = None
-    endpoints: tuple[Text, ...] = ()
+    endpoints: tuple[Name, ...] = ()
     default_alpha: float | None = Field(default=None, ge=0, le=1)
     mixing: Mixing = "weights"
     precision: dict[Literal["float16", "bfloat16"], float] = Field(default_factory=dict)
@@ -215,14 +220,14 @@ class Card(_Record):
         for low, high in (self.intensity_range, self.output_range):
             if not low < high:
                 raise ValueError(f"an intensity range goes from low to high, not from {low:g} to {high:g}")
+            if max(-low, high) > _LARGEST_VALUE or high - low < _LEAST_WIDTH:
+                raise ValueError(f"an intensity range from {low:g} to {high:g} cannot be mapped")
         if {"rgb": 3, "luma": 1}.get(self.color, self.channels) != self.channels:
             raise ValueError(f"{self.color} does not have {self.channels} channels")
         if (self.pixel_size is None) != (self.pixel_unit is None):
             raise ValueError("pixel_size and pixel_unit are given together or not at all")
         if len(self.endpoints) not in (0, 2) or len(set(self.endpoints)) != len(self.endpoints):
             raise ValueError("endpoints are two different names, or none")
-        if any("/" in name for name in self.endpoints):
-            raise ValueError("an endpoint's name has no slash")
         if self.default_alpha is not None and not self.endpoints:
             raise ValueError("default_alpha needs two endpoints")
         if self.conditioning is not None and self.channels != 1:
@@ -257,14 +262,46 @@ class Card(_Record):
         CheckpointError
             If the text is not a card; the message names the first field that is wrong.
         """
+        if len(text) > _LONGEST:
+            raise CheckpointError(f"The model's card cannot be read: it has more than {_LONGEST} characters.")
+        fields = _parsed(text)
         try:
-            return cls.model_validate(_with_present_keys(json.loads(text)))
-        except ValueError as error:
-            if not isinstance(error, ValidationError):
-                raise CheckpointError(f"The model's card cannot be read: it is not JSON ({error}).") from error
+            return cls.model_validate(_with_present_keys(fields))
+        except ValidationError as error:
             first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or "the card"
-            raise CheckpointError(f"The model's card cannot be read: {field}: {first['msg']}.") from error
+            field = ".".join(str(part) for part in first["loc"])
+            problem = first["msg"].removeprefix("Value error, ").rstrip(".")
+            raise CheckpointError(
+                f"The model's card cannot be read: {shown(field) or 'the card'}: {problem}."
+            ) from error
+        # Deeply nested lists end in a RecursionError, in the card and in the recipe on it.
+        except (ValueError, RecursionError) as error:
+            raise CheckpointError("The model's card cannot be read: its recipe is not TOML.") from error
+
+
+def _parsed(text: str | bytes) -> object:
+    """Parse the text of a card."""
+    fields: object
+    try:
+        if isinstance(text, bytes):
+            text = text.decode("utf-8")
+        if text.count("{") + text.count("[") > _MOST_BRACKETS:
+            raise ValueError("it has too many lists")
+        fields = json.loads(text, object_pairs_hook=_unique)
+        # Halves of a surrogate pair are valid in JSON and cannot be written again.
+        json.dumps(fields, ensure_ascii=False).encode("utf-8")
+        return fields
+    except (ValueError, RecursionError) as error:
+        problem = " ".join(str(error).split()) if isinstance(error, ValueError) else "too deep"
+        raise CheckpointError(f"The model's card cannot be read: it is not JSON ({problem}).") from error
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Make a dict of the members of a JSON object, which must have different names."""
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a name is there twice")
+    return result
 
 
 def _with_present_keys(card: object) -> object:

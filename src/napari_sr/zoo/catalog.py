@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
 from difflib import get_close_matches
 from importlib.resources import files
@@ -15,10 +16,11 @@ from napari_sr.config import load_config
 from napari_sr.conversion import read_whole, shorten
 from napari_sr.errors import CheckpointError, InputError
 from napari_sr.zoo.card import Card, Mixing
+from napari_sr.zoo.checkpoint.suffixes import SUFFIXES, stem_of
 from napari_sr.zoo.header import read_card
 from napari_sr.zoo.model_list import ModelEntry, ModelList, Origin
+from napari_sr.zoo.names import as_name, shown
 from napari_sr.zoo.published import PUBLISHED, Published, check_hash, find_published
-from napari_sr.zoo.weightfiles import SUFFIXES
 
 if TYPE_CHECKING:
     from napari_sr.imaging.resize import Kernel
@@ -26,6 +28,21 @@ if TYPE_CHECKING:
 
 #: Environment variable with the path of the user's folder of models.
 FOLDER_VARIABLE = "NAPARI_SR_MODELS"
+#: Largest number of characters of a path.
+_LONGEST_PATH = 4096
+
+#: Models in the package that replace former ones, by the former names.
+RENAMED = {
+    "esrgan-electron-x4": "esrgan-microscopy-x4",
+    "esrgan-fluorescence-x2": "esrgan-microscopy-x2",
+    "esrgan-fluorescence-x4": "esrgan-microscopy-x4",
+    "srcnn-electron-x2": "srcnn-microscopy-x2",
+    "srcnn-electron-x4": "srcnn-microscopy-x4",
+    "srcnn-fluorescence-x2": "srcnn-microscopy-x2",
+    "srcnn-fluorescence-x2-clean": "srcnn-microscopy-x2",
+    "srcnn-fluorescence-x4": "srcnn-microscopy-x4",
+    "srcnn-fluorescence-x4-clean": "srcnn-microscopy-x4",
+}
 
 _INTERPOLATIONS: dict[str, Kernel] = {
     "nearest": "nearest",
@@ -180,6 +197,8 @@ def as_model(model: Model | str | os.PathLike[str]) -> Model:
     CheckpointError
         If the file cannot be used.
     """
+    if isinstance(model, str) and model == "auto":
+        raise InputError('The model "auto" is chosen for an image: take the model of napari_sr.suggest(image) here.')
     if isinstance(model, str | os.PathLike):
         return load_model(model)
     if hasattr(model, "card") and hasattr(model, "network"):
@@ -246,24 +265,51 @@ def _find(name_or_path: str | os.PathLike[str]) -> tuple[Path, ModelEntry | None
         if isinstance(name_or_path, os.PathLike):
             return Path(name_or_path), None
         raise InputError(f"{shorten(name_or_path)} is not a model: give the name of one, or the path of a file.")
+    if not name_or_path or len(name_or_path) > _LONGEST_PATH or "\0" in name_or_path:
+        raise InputError(f"There is no model called {shorten(name_or_path)}: give a name of the list, or a path.")
     folder = model_folder()
     available = [*_bundled_files(), *_user_files(folder)]
     for file in available:
         if name_or_path == file.name:
             return _usable(_entry(file))
+    if name_or_path in RENAMED:
+        new = RENAMED[name_or_path]
+        warnings.warn(
+            f"The model {name_or_path} was replaced by {new}, which measures the noise of images: results differ.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return _find(new)
     published = find_published(name_or_path)
     if published is not None:
         return _find_published_file(published, folder)
-    path = Path(name_or_path).expanduser()
-    if not path.exists():
+    path = _expanded(name_or_path)
+    if not _exists(path):
         for file in available:
-            if name_or_path == file.path.name:
+            if name_or_path in (file.path.name, stem_of(file.path)):
                 return _usable(_entry(file))
-    if path.suffix.lower() in SUFFIXES or path.exists() or len(path.parts) > 1:
+    if path.suffix.lower() in SUFFIXES or _exists(path) or len(path.parts) > 1:
         return path, None
     names = [file.name for file in available] + [entry.name for entry in _published_entries(folder)]
-    near = get_close_matches(name_or_path, names, n=3, cutoff=0.4) or names
-    raise InputError(f"There is no model called {name_or_path}: did you mean {' or '.join(near)}?")
+    near = get_close_matches(name_or_path, names, n=3, cutoff=0.4)
+    remedy = f"did you mean {' or '.join(near)}?" if near else "list_models() and napari-sr models list the names."
+    raise InputError(f"There is no model called {shown(name_or_path)}: {remedy}")
+
+
+def _expanded(path: str) -> Path:
+    """Replace "~" at the beginning by the home folder, if there is one."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    # Such as a name that is too long for the file system.
+    except (OSError, ValueError):
+        return False
 
 
 def _usable(entry: ModelEntry) -> tuple[Path, ModelEntry]:
@@ -295,17 +341,20 @@ def _user_files(folder: Path) -> list[_NamedFile]:
 
 
 def _named_files(folder: Path, where: Origin) -> list[_NamedFile]:
-    if not folder.is_dir():
+    try:
+        paths = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()]
+    # A folder that does not exist or cannot be read has no models.
+    except OSError:
         return []
-    # Sorted by the displayed names: "x3" before "x3-915", contrary to the names with their suffixes.
+    # Sorted by the displayed names: "x3" before "x3-915", contrary to the names with their suffixes. Hidden files are
+    # temporary files of writers.
     paths = sorted(
-        (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()),
-        key=lambda path: (path.stem, path.suffix),
+        (path for path in paths if not path.name.startswith(".")), key=lambda path: (stem_of(path), path.suffix)
     )
-    # Hidden files are temporary files of writers.
-    paths = [path for path in paths if not path.name.startswith(".")]
-    stems = Counter(path.stem for path in paths)
-    return [_NamedFile(path.stem if stems[path.stem] == 1 else path.name, path, where) for path in paths]
+    stems = Counter(as_name(stem_of(path)) for path in paths)
+    names = [as_name(stem_of(path)) for path in paths]
+    names = [name if stems[name] == 1 else as_name(path.name) for name, path in zip(names, paths, strict=True)]
+    return [_NamedFile(name, path, where) for name, path in zip(names, paths, strict=True)]
 
 
 def _entry(file: _NamedFile) -> ModelEntry:

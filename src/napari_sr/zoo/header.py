@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
 from napari_sr.errors import CheckpointError
 from napari_sr.zoo.card import Card
+from napari_sr.zoo.checkpoint.safetensors_header import read_header
 
 #: Key of the card in the metadata of a safetensors file.
 CARD_KEY = "napari_sr_card"
@@ -34,11 +33,10 @@ def read_card(path: Path) -> Card | None:
     if not path.is_file():
         raise CheckpointError(f"There is no file {path}: give the path of a model file.")
     try:
-        # "numpy" is the framework of the tensors, none of which is read.
-        with safe_open(path, framework="numpy") as file:
-            text = (file.metadata() or {}).get(CARD_KEY)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path.name} is cut short or is no safetensors file: get the file again.") from error
+        with path.open("rb") as file:
+            text = read_header(file, path.name).metadata.get(CARD_KEY)
+    except OSError as error:
+        raise CheckpointError(f"{path.name} cannot be read ({error.strerror or error}): check the file.") from error
     if text is None:
         return None
     try:

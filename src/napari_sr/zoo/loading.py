@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from napari_sr.errors import CheckpointError, InputError
 from napari_sr.zoo.architectures import build_empty, complete
 from napari_sr.zoo.card import Architecture, Card, Color, Family
-from napari_sr.zoo.checkpoint import read_checkpoint
+from napari_sr.zoo.checkpoint import WeightFile, open_weights
+from napari_sr.zoo.checkpoint.suffixes import stem_of
+from napari_sr.zoo.checkpoint.weight_sets import WeightSet
 from napari_sr.zoo.dialects import detect_architecture
 from napari_sr.zoo.header import read_card
 from napari_sr.zoo.mixing import check_same
 from napari_sr.zoo.model import Model
 from napari_sr.zoo.modelfile import WEIGHTS, read_endpoints
+from napari_sr.zoo.names import as_name, shown
 
 if TYPE_CHECKING:
     from napari_sr.imaging.resize import Kernel
@@ -118,9 +121,11 @@ def open_pair(first: Path, second: Path, *, alpha: float | None = None, scale: i
                 f"{first.name} and {second.name} cannot be mixed, because they differ in {name}: "
                 "choose two files with the same cards."
             )
-    names = (first.stem, second.stem if second.stem != first.stem else f"{second.stem} (2)")
+    names = (as_name(stem_of(first)), as_name(stem_of(second)))
+    if names[0] == names[1]:
+        names = (names[0], as_name(f"{names[0][:100]} (2)"))
     card = Card(
-        name=f"{names[0]} + {names[1]}",
+        name=as_name(f"{names[0]} + {names[1]}"),
         family=cards[0].family,
         architecture=cards[0].architecture,
         scale=cards[0].scale,
@@ -137,16 +142,36 @@ def open_pair(first: Path, second: Path, *, alpha: float | None = None, scale: i
 
 
 def _open_checkpoint(path: Path, alpha: float | None, scale: int | None, license: str | None) -> Model:
-    checkpoint = read_checkpoint(path)
-    try:
-        architecture, tensors = detect_architecture(checkpoint.tensors, scale=scale)
-    except CheckpointError as error:
-        raise CheckpointError(f"{path.name}: {error}") from error
-    others = f" ({', '.join(checkpoint.others)} not used)" if checkpoint.others else ""
-    wrapped = f", weight set {checkpoint.wrapper}{others}" if checkpoint.wrapper else ""
+    with open_weights(path) as file:
+        chosen, architecture = _choose_set(file, scale)
+        _, tensors = detect_architecture(file.load(chosen.tensors), scale=scale)
+    others = f" ({', '.join(map(shown, chosen.others))} not used)" if chosen.others else ""
+    wrapped = f", weight set {shown(chosen.name)}{others}" if chosen.name else ""
     notes = f"Read from {path.name}{wrapped}; its training is not known."
     card = card_of(architecture, path, notes=notes, license=license)
     return Model(card, {WEIGHTS: tensors}, alpha, source=path)
+
+
+def _choose_set(file: WeightFile, scale: int | None) -> tuple[WeightSet, Architecture]:
+    """Return the preferred set of weights that a network fits, by names and sizes alone, and the network."""
+    first: CheckpointError | None = None
+    found: list[tuple[WeightSet, Architecture]] = []
+    for candidate in file.sets():
+        if found and found[0][0].rank < candidate.rank:
+            break
+        try:
+            sizes = {key: tensor.without_values() for key, tensor in candidate.tensors.items()}
+            found.append((candidate, detect_architecture(sizes, scale=scale)[0]))
+        except CheckpointError as error:
+            first = first or error
+    if not found:
+        raise CheckpointError(f"{file.name}: {first}") from first
+    chosen = found[0]
+    if len(found) > 1 and chosen[0].rank > 2:
+        names = ", ".join(shown(one.name or "") for one, _ in found)
+        raise CheckpointError(f"{file.name} has several sets of weights ({names}): save the one to use alone.")
+    file.check(chosen[0].tensors)
+    return chosen
 
 
 def card_of(architecture: Architecture, path: Path, *, notes: str, license: str | None = None) -> Card:
@@ -157,7 +182,7 @@ def card_of(architecture: Architecture, path: Path, *, notes: str, license: str 
     architecture : Architecture
         The network.
     path : Path
-        The file, whose name without ending becomes the name of the model.
+        The file, whose name without ending becomes the name of the model (`napari_sr.zoo.names.as_name`).
     notes : str
         Notes for users.
     license : str, optional
@@ -187,7 +212,7 @@ def card_of(architecture: Architecture, path: Path, *, notes: str, license: str 
         # The default of the paper: luma alone.
         color = "luma"
     return Card(
-        name=path.stem,
+        name=as_name(stem_of(path)),
         family=_FAMILIES[network],
         architecture=architecture,
         scale=scale,

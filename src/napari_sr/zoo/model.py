@@ -15,6 +15,7 @@ from napari_sr.imaging.resize import Kernel, check_kernel
 from napari_sr.networks.mixture import ImageMixture
 from napari_sr.zoo.architectures import build_with
 from napari_sr.zoo.card import Architecture, Card, Mixing, check_mixing
+from napari_sr.zoo.checkpoint.limits import memory_of
 from napari_sr.zoo.mixing import check_alpha, check_same, mix
 from napari_sr.zoo.modelfile import check_endpoints
 
@@ -142,11 +143,14 @@ class Model:
     def network(self) -> nn.Module:
         """The network in evaluation mode, in float32, on the CPU, without gradients; built on first use.
 
+        `CheckpointError` is raised if it does not fit into memory.
+
         It is shared. Copy it with ``copy.deepcopy`` to move, cast or train it.
         """
         with self._lock:
             if self._network is None:
-                self._network = self._build()
+                with memory_of(self.name):
+                    self._network = self._build()
             return self._network
 
     def with_alpha(self, alpha: float) -> Model:

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from napari_sr.errors import CheckpointError, InputError
 from napari_sr.imaging.atomic import write_file
-from napari_sr.zoo.architectures import build_empty, check_tensors
+from napari_sr.zoo.architectures import build_empty, check_depth, check_tensors
 from napari_sr.zoo.card import Card
-from napari_sr.zoo.checkpoint import read_checkpoint
+from napari_sr.zoo.checkpoint import open_weights
 from napari_sr.zoo.header import CARD_KEY, read_card
+from napari_sr.zoo.names import check_name, shown
 
 #: Name of the weight set of a model that has only one.
 WEIGHTS = "weights"
@@ -51,11 +52,14 @@ def write_model(
     Raises
     ------
     InputError
-        If the ending, the folder or the dtype is wrong, or the file exists and `overwrite` is False.
+        If the ending, the folder, the dtype or the name on the card is wrong, or the file exists and `overwrite` is
+        False.
     CheckpointError
         If the weights are not those of the network on the card, or are not finite in `dtype`.
     """
     path = Path(path)
+    # A copy of a card with another name is not checked by pydantic, and the file could not be read.
+    check_name(card.name)
     _check_target(path, overwrite)
     if dtype not in (torch.float32, torch.float16, torch.bfloat16):
         raise InputError(f"Weights cannot be stored as {dtype}: choose torch.float32, torch.float16 or torch.bfloat16.")
@@ -110,7 +114,7 @@ def read_model(path: str | Path) -> tuple[Card, dict[str, dict[str, Tensor]]]:
 
 
 def read_endpoints(path: Path, card: Card) -> dict[str, dict[str, Tensor]]:
-    """Read the weight sets of a model file, without a comparison with the network.
+    """Read the weight sets of a model file, if their names and sizes are those of the network on its card.
 
     Parameters
     ----------
@@ -127,16 +131,27 @@ def read_endpoints(path: Path, card: Card) -> dict[str, dict[str, Tensor]]:
     Raises
     ------
     CheckpointError
-        If the file cannot be read, or a tensor belongs to no weight set of the card.
+        If the file cannot be read, a tensor belongs to no weight set of the card, or its size is not that of the
+        network.
     """
-    tensors = read_checkpoint(path).tensors
-    endpoints: dict[str, dict[str, Tensor]] = {name: {} for name in card.endpoints or (WEIGHTS,)}
-    for key, tensor in tensors.items():
-        name, slash, rest = key.partition("/") if card.endpoints else (WEIGHTS, "/", key)
-        if not slash or name not in endpoints:
-            raise CheckpointError(f"{path.name} cannot be used: {key} belongs to no weight set of its card.")
-        endpoints[name][rest] = tensor
-    return endpoints
+    with open_weights(path) as file:
+        # Names and sizes are compared with the network before any values are read.
+        stored = file.tensors()
+        names = card.endpoints or (WEIGHTS,)
+        parts: dict[str, dict[str, str]] = {name: {} for name in names}
+        for key in stored:
+            name, slash, rest = key.partition("/") if card.endpoints else (WEIGHTS, "/", key)
+            if not slash or name not in parts:
+                raise CheckpointError(f"{path.name} cannot be used: {shown(key)} belongs to no weight set of its card.")
+            parts[name][rest] = key
+        sizes = file.check(stored)
+        try:
+            for part in parts.values():
+                check_sizes(card, {rest: sizes[key] for rest, key in part.items()})
+        except CheckpointError as error:
+            raise CheckpointError(f"{path.name}: {error}") from error
+        loaded = file.load(stored)
+    return {name: {rest: loaded[key] for rest, key in part.items()} for name, part in parts.items()}
 
 
 def check_endpoints(card: Card, endpoints: Mapping[str, Mapping[str, Tensor]]) -> None:
@@ -159,13 +174,32 @@ def check_endpoints(card: Card, endpoints: Mapping[str, Mapping[str, Tensor]]) -
         raise CheckpointError(
             f"The card of {card.name} is for the weight sets {', '.join(names)}, not {', '.join(endpoints) or 'none'}."
         )
+    for state in endpoints.values():
+        check_sizes(card, state)
+
+
+def check_sizes(card: Card, state: Mapping[str, Tensor]) -> None:
+    """Check that the tensors of a weight set have the names and sizes of the network on a card.
+
+    Parameters
+    ----------
+    card : Card
+        The card.
+    state : mapping of str to Tensor
+        The weight set; its values are not used.
+
+    Raises
+    ------
+    CheckpointError
+        If factor, channels, keys or shapes differ; the message names the first difference.
+    """
+    check_depth(card.architecture, state)
     network = build_empty(card.architecture)
     for value, attribute in ((card.scale, "scale"), (card.channels, "in_channels")):
         actual = getattr(network, attribute, None)
         if actual != value:
             raise CheckpointError(f"The card of {card.name} has {attribute} {value}, but its network has {actual}.")
-    for state in endpoints.values():
-        check_tensors(network, state)
+    check_tensors(network, state)
 
 
 def _check_target(path: Path, overwrite: bool) -> None:

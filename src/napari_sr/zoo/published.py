@@ -10,6 +10,8 @@ from typing import Literal
 from napari_sr.errors import CheckpointError
 
 _REAL_ESRGAN = "https://github.com/xinntao/Real-ESRGAN/releases/download"
+#: Size in bytes that no published file has; larger ones are refused without reading them.
+_LARGEST = 2**28
 _ESRGAN_DRIVE = "https://drive.google.com/drive/folders/17VYV_SoZZesU6mbxz2dMAIccSSlqLecY"
 
 
@@ -113,10 +115,15 @@ def check_hash(path: Path, entry: Published) -> None:
     Raises
     ------
     CheckpointError
-        If it has another hash.
+        If it has another hash, or is larger than any published file.
     """
     if entry.sha256_start is None:
         return
+    size = path.stat().st_size
+    if size > _LARGEST:
+        raise CheckpointError(
+            f"{path} is not the published file: it has {size / 2**20:.0f} MiB, so get it again from {entry.url}."
+        )
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if not digest.startswith(entry.sha256_start):

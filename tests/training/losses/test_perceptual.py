@@ -1,5 +1,6 @@
 """Perceptual losses: layers, activations, and the weights of the network."""
 
+import hashlib
 import os
 from pathlib import Path
 from urllib.error import URLError
@@ -96,20 +97,62 @@ def test_a_layer_that_does_not_exist_is_refused_by_name():
         loss(layers={"conv9_9": 1.0})
 
 
-def test_layers_of_squeezenet_are_its_fire_modules(tmp_path):
+def squeezenet(tmp_path, name="squeezenet.pth"):
+    """A file of random weights with the keys that Caffe's and torchvision's SqueezeNet 1.1 share."""
     torch.manual_seed(0)
-    torch.save(SqueezeNetFeatures().state_dict(), tmp_path / "squeezenet.pth")
+    state = SqueezeNetFeatures().state_dict()
+    torch.save(state, tmp_path / name)
+    return tmp_path / name, state
+
+
+def as_caffe(monkeypatch, state):
+    """Take random weights for those of Caffe."""
+    kernels = hashlib.sha256(state["features.0.weight"].half().numpy().tobytes()).hexdigest()
+    monkeypatch.setattr(feature_weights, "_CAFFE_KERNELS", kernels)
+
+
+def test_layers_of_squeezenet_are_its_fire_modules(tmp_path, monkeypatch):
+    file, state = squeezenet(tmp_path)
+    as_caffe(monkeypatch, state)
     settings = PerceptualLoss(
         kind="perceptual",
         network="squeezenet",
         layers={"conv1": 1.0, "fire4": 0.5},
-        weights=str(tmp_path / "squeezenet.pth"),
+        weights=str(file),
     )
     distance = FeatureDistance(settings)
     image = torch.rand(1, 3, 48, 48)
     assert distance(image, image).item() == 0
     assert distance(image, image.flip(-1)).item() > 0
     assert [f.shape[1] for f in distance.features(image).values()] == [64, 256]
+
+
+def test_squeezenet_of_caffe_and_of_torchvision_are_told_apart_by_their_hashes(tmp_path, monkeypatch):
+    file, state = squeezenet(tmp_path)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
+    monkeypatch.setitem(feature_weights._PUBLISHED, digest, False)
+    assert load_features("squeezenet", file)[1] is False
+    as_caffe(monkeypatch, state)
+    assert load_features("squeezenet", file)[1] is True
+    # Another file of the same weights.
+    torch.save({"state_dict": {f"module.{key}": t for key, t in state.items()}}, tmp_path / "copy.pth")
+    assert load_features("squeezenet", tmp_path / "copy.pth")[1] is True
+
+
+def test_a_squeezenet_of_unknown_input_is_refused(tmp_path):
+    file, _ = squeezenet(tmp_path)
+    with pytest.raises(InputError, match=r"squeezenet\.pth is neither the SqueezeNet 1\.1 of Caffe nor that of"):
+        load_features("squeezenet", file)
+
+
+@pytest.mark.parametrize("caffe", [True, False])
+def test_a_vgg_with_the_keys_of_torchvision_is_that_of_caffe_by_its_hash(tmp_path, monkeypatch, caffe):
+    small(monkeypatch)
+    torch.save(VGGFeatures().state_dict(), tmp_path / "vgg.pth")
+    digest = hashlib.sha256((tmp_path / "vgg.pth").read_bytes()).hexdigest()[:8]
+    if caffe:
+        monkeypatch.setitem(feature_weights._PUBLISHED, digest, True)
+    assert load_features("vgg19", tmp_path / "vgg.pth")[1] is caffe
 
 
 @pytest.mark.skipif("NAPARI_SR_DATA" not in os.environ, reason="needs the published weights")

@@ -108,13 +108,22 @@ def test_the_name_of_another_model_gets_a_number(finetuning, models):
     assert "srcnn-x2-2" in names()
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "..", "a:b"])
-def test_a_name_that_cannot_be_a_file_name_is_refused(finetuning, name):
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("", "The name is empty"),
+        ("a/b", "cannot be the name of a model"),
+        ("..", "cannot be the name of a model"),
+        ("a:b", "cannot be the name of a model"),
+        ("con", "the name of a device on Windows"),
+    ],
+)
+def test_a_name_that_cannot_be_a_file_name_is_refused(finetuning, name, words):
     _, panel = finetuning()
     before = names()
     panel.name_box.value = name
     panel.start()
-    assert "cannot be the name of a model file" in panel.controls.message.value
+    assert words in panel.controls.message.value
     assert names() == before
 
 

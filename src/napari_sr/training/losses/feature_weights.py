@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.error import URLError
 
@@ -18,6 +20,19 @@ from napari_sr.zoo.dialects import detect_architecture
 VGG19_FILE = "vgg19-dcbb9e9d.pth"
 VGG19_URL = f"https://download.pytorch.org/models/{VGG19_FILE}"
 _VGG19_HASH = "dcbb9e9d"
+#: Whether published weights were trained in Caffe, by the first digits of the SHA-256 of their files. torchvision's
+#: names end with these digits, and so do those of the Caffe weights that were converted to torchvision's keys.
+_PUBLISHED = {
+    _VGG19_HASH: False,  # torchvision: vgg19-dcbb9e9d.pth
+    "397923af": False,  # torchvision: vgg16-397923af.pth
+    "b8a52dc0": False,  # torchvision: squeezenet1_1-b8a52dc0.pth
+    "f364aa15": False,  # torchvision: squeezenet1_1-f364aa15.pth
+    "d01eb7cb": True,  # J. Johnson: vgg19-d01eb7cb.pth
+    "00b39a1b": True,  # J. Johnson: vgg16-00b39a1b.pth
+}
+#: SHA-256 of the first kernels of SqueezeNet 1.1 as its authors trained it in Caffe, in float16, so that copies of the
+#: weights in other files and formats are recognized.
+_CAFFE_KERNELS = "088e118678847ef1b6d3a8a578bcfccd7a47be521ac3686fdd55a01190c20cff"
 
 
 def vgg19_file() -> Path:
@@ -70,8 +85,10 @@ def load_features(network: str, weights: str | Path | None) -> tuple[VGGFeatures
     Raises
     ------
     InputError
-        If there is no such file, it cannot be downloaded, or it holds other weights.
+        If there is no such file, it cannot be downloaded, it holds other weights, or it is not known for which input
+        the weights of a SqueezeNet were trained.
     """
+    default = weights is None
     if weights is None:
         if network != "vgg19":
             raise InputError(
@@ -87,13 +104,36 @@ def load_features(network: str, weights: str | Path | None) -> tuple[VGGFeatures
             _, state = detect_architecture(tensors)
             squeezenet = SqueezeNetFeatures()
             squeezenet.load_state_dict(dict(state))
-            return squeezenet, True
+            return squeezenet, _is_caffe_squeezenet(path, state)
     except (CheckpointError, RuntimeError) as error:
         raise InputError(f"{path.name} does not hold the weights of {network}: {error}") from error
     vgg = VGGFeatures(depth=19 if network == "vgg19" else 16)
     vgg.load_state_dict(_convolutions(tensors, vgg, path, network))
+    if "features.0.weight" in tensors:
+        # Weights of Caffe are published with torchvision's keys too.
+        return vgg, not default and _PUBLISHED.get(_hash_of(path), False)
     # The VGG16 of materials (MINC) was trained in Caffe, and its keys are not torchvision's.
-    return vgg, "features.0.weight" not in tensors
+    return vgg, True
+
+
+def _is_caffe_squeezenet(path: Path, state: Mapping[str, Tensor]) -> bool:
+    """Whether weights of SqueezeNet were trained in Caffe; torchvision's have the same keys and sizes."""
+    kernels = state["features.0.weight"].half().numpy().tobytes()
+    if hashlib.sha256(kernels).hexdigest() == _CAFFE_KERNELS:
+        return True
+    published = _PUBLISHED.get(_hash_of(path))
+    if published is None:
+        raise InputError(
+            f"{path.name} is neither the SqueezeNet 1.1 of Caffe nor that of torchvision, which take different inputs: "
+            "give one of their files."
+        )
+    return published
+
+
+def _hash_of(path: Path) -> str:
+    """Return the first eight digits of the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:8]
 
 
 def _convolutions(tensors: dict[str, Tensor], network: VGGFeatures, path: Path, name: str) -> dict[str, Tensor]:

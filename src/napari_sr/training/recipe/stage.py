@@ -11,6 +11,7 @@ from napari_sr.training.recipe.losses import AdversarialLoss, Loss
 from napari_sr.training.recipe.optimizer import Discriminator, Optimizer, Schedule
 from napari_sr.training.recipe.table import NonNegative, Positive, RecipeTable
 from napari_sr.zoo.card import Setting
+from napari_sr.zoo.names import Name
 
 
 class PatchSettings(RecipeTable):
@@ -95,7 +96,7 @@ class Stage(RecipeTable):
     accumulate: int = Field(default=1, ge=1)
     batch_norm: Literal["batch", "kept"] = "batch"
     keep: Literal["auto", "best", "last"] = "auto"
-    endpoint: str | None = Field(default=None, min_length=1)
+    endpoint: Name | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

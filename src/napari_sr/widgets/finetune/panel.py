@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from magicgui.widgets import Container, Label, LineEdit
@@ -31,9 +30,9 @@ from napari_sr.widgets.qt.base_panel import BasePanel
 from napari_sr.widgets.qt.executor import Executor, Run
 from napari_sr.widgets.qt.rows import Fold, rows, show_text, wrapped
 from napari_sr.widgets.upscale.families import open_panels, show_panel
+from napari_sr.zoo.names import check_name
 
 _NO_IMAGE = "Open an image with the resolution that the model should reach."
-_NOT_IN_FILE_NAMES = re.compile(r'[/\\:*?"<>|]|^\.')
 
 
 class FinetunePanel(BasePanel):
@@ -148,9 +147,7 @@ class FinetunePanel(BasePanel):
             raise InputError("There is no model to begin with: choose one under “Model”.")
         if not examples:
             raise InputError(_NO_IMAGE)
-        name = str(self.name_box.value).strip()
-        if not name or _NOT_IN_FILE_NAMES.search(name):
-            raise InputError(f"“{name}” cannot be the name of a model file: use letters, digits, spaces and dashes.")
+        name = check_name(str(self.name_box.value).strip())
         paired = self.images.paired
         if paired and any(example.low is example.high for example in examples):
             raise InputError("A pair has the same layer twice: choose the low-resolution image on the left.")

@@ -22,6 +22,7 @@ from napari_sr.widgets.finetune.layer_snapshot import ImageCopy, ShapesCopy
 from napari_sr.widgets.qt.activity import ActivityBar
 from napari_sr.widgets.qt.executor import Run
 from napari_sr.widgets.qt.queues import WorkQueues
+from napari_sr.zoo.names import numbered
 
 if TYPE_CHECKING:
     from napari_sr.training.data.images import TrainingImage
@@ -366,4 +367,4 @@ def free_name(name: str) -> str:
 
 
 def _numbered(name: str, most: int) -> Sequence[str]:
-    return [name, *(f"{name}-{number}" for number in range(2, most + 2))]
+    return [numbered(name, number) for number in range(1, most + 2)]

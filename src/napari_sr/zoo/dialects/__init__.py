@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from napari_sr.errors import CheckpointError
-from napari_sr.zoo.architectures import build_empty, check_tensors
+from napari_sr.zoo.architectures import build_empty, check_depth, check_tensors
 from napari_sr.zoo.card import Architecture
 from napari_sr.zoo.dialects import msrresnet, rrdbnet, squeezenet, srcnn, srresnet, srvgg
 from napari_sr.zoo.dialects.dialect import Dialect
+from napari_sr.zoo.dialects.others import refuse_other_networks
+from napari_sr.zoo.names import shown
 
 #: All known dialects, each with keys that no other has.
 DIALECTS: tuple[Dialect, ...] = (
@@ -48,13 +50,18 @@ def detect_architecture(
     Raises
     ------
     CheckpointError
-        If no dialect fits, the weights are incomplete or cannot have this factor, or the factor of SRCNN is missing.
+        If they are those of another network, incomplete, or cannot have this factor, or the factor of SRCNN is missing.
     """
+    empty = next((key for key, tensor in tensors.items() if tensor.numel() == 0), None)
+    if empty is not None:
+        raise CheckpointError(f"The weights have {shown(empty)} without any values: get the file again.")
+    known = ", ".join(dict.fromkeys(d.network for d in DIALECTS if d not in squeezenet.DIALECTS))
+    refuse_other_networks(tensors, known)
     for dialect in DIALECTS:
         if all(key in tensors for key in dialect.required_keys):
             architecture, renamed = dialect.read(tensors, scale)
+            check_depth(architecture, renamed)
             check_tensors(build_empty(architecture), renamed)
             return architecture, renamed
-    some = ", ".join(sorted(tensors)[:3]) or "none"
-    known = ", ".join(dict.fromkeys(dialect.network for dialect in DIALECTS))
+    some = ", ".join(shown(key) for key in sorted(tensors)[:3]) or "none"
     raise CheckpointError(f"The weights belong to an unknown network (tensors: {some}): use those of {known}.")

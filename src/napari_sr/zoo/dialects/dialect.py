@@ -10,7 +10,13 @@ from torch import Tensor
 
 from napari_sr.errors import CheckpointError
 from napari_sr.zoo.card import Architecture
+from napari_sr.zoo.names import shown
 
+#: Largest number of digits of a number in a key; longer ones are not converted.
+_LONGEST_NUMBER = 6
+
+#: A regular expression for the beginning of a key, and a replacement or a function of the match.
+Rule = tuple[str, str | Callable[[re.Match[str]], str]]
 Read = Callable[[Mapping[str, Tensor], int | None], tuple[Architecture, dict[str, Tensor]]]
 
 
@@ -86,7 +92,9 @@ def count(tensors: Mapping[str, Tensor], pattern: str, first: int = 0) -> int:
     CheckpointError
         If the numbers from `first` on have a gap.
     """
-    numbers = {int(match[1]) for key in tensors if (match := re.match(pattern, key))}
+    numbers = {
+        int(match[1]) for key in tensors if (match := re.match(pattern, key)) and len(match[1]) <= _LONGEST_NUMBER
+    }
     for number in range(first, first + len(numbers)):
         if number not in numbers:
             missing = pattern.replace(r"(\d+)", str(number)).replace("\\", "")
@@ -94,27 +102,34 @@ def count(tensors: Mapping[str, Tensor], pattern: str, first: int = 0) -> int:
     return len(numbers)
 
 
-def rename(tensors: Mapping[str, Tensor], rules: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
+def rename(tensors: Mapping[str, Tensor], rules: Sequence[Rule]) -> dict[str, Tensor]:
     """Rename keys.
 
     Parameters
     ----------
     tensors : mapping of str to Tensor
         The weights.
-    rules : sequence of (str, str)
+    rules : sequence of Rule
         Regular expressions for the beginning of a key, and replacements. The first matching rule is applied to a key.
 
     Returns
     -------
     dict of str to Tensor
         The weights by their new keys.
+
+    Raises
+    ------
+    CheckpointError
+        If two tensors get the same key.
     """
-    renamed = {}
+    renamed: dict[str, Tensor] = {}
     for key, tensor in tensors.items():
         for pattern, replacement in rules:
             if re.match(pattern, key):
                 key = re.sub(pattern, replacement, key, count=1)
                 break
+        if key in renamed:
+            raise CheckpointError(f"The weights have {shown(key)} twice, under two names: save one network alone.")
         renamed[key] = tensor
     return renamed
 

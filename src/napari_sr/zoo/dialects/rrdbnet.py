@@ -11,12 +11,15 @@ from napari_sr.errors import CheckpointError
 from napari_sr.zoo.card import Architecture
 from napari_sr.zoo.dialects.dialect import Dialect, agree_on_scale, count, rename, shape_of
 
+#: Largest number of upsampling steps, each by 2.
+_MOST_STEPS = 3
+
 
 def _read_basicsr(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
     features, first_channels = shape_of(tensors, "conv_first.weight")[:2]
     out_channels = shape_of(tensors, "conv_last.weight")[0]
     ups = count(tensors, r"conv_up(\d+)\.weight", first=1)
-    if ups > 3:
+    if ups > _MOST_STEPS:
         raise CheckpointError(f"These RRDBNet weights have {ups} upsampling steps: use weights with at most 3.")
     unshuffle = _unshuffle_of(first_channels, out_channels, 2**ups)
     # A step by 3 has tensors of the same shapes as a step by 2.
@@ -64,8 +67,10 @@ def _read_old(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Archite
     keys and one more convolution in each dense block.
     """
     blocks = count(tensors, r"model\.1\.sub\.(\d+)\.RDB1\.conv1\.0\.weight")
-    layers = [int(match[1]) for key in tensors if (match := re.fullmatch(r"model\.(\d+)\.weight", key))]
+    layers = [int(match[1]) for key in tensors if (match := re.fullmatch(r"model\.(\d{1,2})\.weight", key))]
     ups = max(layers, default=0) // 3 - 1
+    if ups > _MOST_STEPS:
+        raise CheckpointError(f"These RRDBNet weights have {ups} upsampling steps: use weights with at most 3.")
     rules = [
         (r"model\.0\.", "conv_first."),
         (r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.", r"body.\1.rdb\2.conv\3."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import torch
@@ -72,35 +73,46 @@ def _read_leftthomas(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[
             (middle + r"1\.", after + "."),
             (tail + r"(\d+)\.(conv|prelu)\.", r"up.\1.\2."),
             (tail + r"\d+\.", "conv_out."),
+            (r"block(\d{1,6})\.(conv|bn)[12]\.|block(\d{1,6})\.prelu\.", _body),
         ],
     )
-    for n in range(blocks):
-        renamed = rename(renamed, [(rf"block{n + 2}\.", f"body.{n}.")])
     full = _with_counters(renamed)
     return _architecture(full, scale, batch_norm_eps=1e-5, output="tanh"), full
+
+
+def _body(match: re.Match[str]) -> str:
+    """Return the key of a residual block, whose number is 2 more in the file."""
+    block, _, layer = match[0].partition(".")
+    return f"body.{int(block.removeprefix('block')) - 2}.{layer}"
 
 
 def _read_trunk(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
     """Read ``conv1``, ``trunk.N.rcb``, ``conv2``, ``upsampling``, ``conv3`` (SRGAN-PyTorch by Lornatang).
 
+    Its earlier versions have ``conv_block1`` to ``conv_block3``, some with all layers of the upsampling in one chain.
     The final clamp to [0, 1] is left out, because a job clips at the ends of the dtype.
     """
-    block = r"trunk\.(\d+)\.rcb\."
+    block, conv = r"trunk\.(\d+)\.rcb\.", r"conv(?:_block)?"
     renamed = rename(
         tensors,
         [
-            (r"conv1\.0\.", "conv_in."),
-            (r"conv1\.1\.", "prelu_in."),
+            (conv + r"1\.0\.", "conv_in."),
+            (conv + r"1\.1\.", "prelu_in."),
             (block + r"0\.", r"body.\1.conv1."),
             (block + r"1\.", r"body.\1.bn1."),
             (block + r"2\.", r"body.\1.prelu."),
             (block + r"3\.", r"body.\1.conv2."),
             (block + r"4\.", r"body.\1.bn2."),
-            (r"conv2\.0\.", "conv_mid."),
-            (r"conv2\.1\.", "bn_mid."),
+            (conv + r"2\.0\.", "conv_mid."),
+            (conv + r"2\.1\.", "bn_mid."),
             (r"upsampling\.(\d+)\.upsample_block\.0\.", r"up.\1.conv."),
             (r"upsampling\.(\d+)\.upsample_block\.2\.", r"up.\1.prelu."),
-            (r"conv3\.", "conv_out."),
+            *(
+                (rf"upsampling\.{3 * step + layer}\.", f"up.{step}.{name}.")
+                for step in range(3)
+                for layer, name in ((0, "conv"), (2, "prelu"))
+            ),
+            (conv + r"3\.", "conv_out."),
         ],
     )
     full = _with_counters(_with_biases(renamed))

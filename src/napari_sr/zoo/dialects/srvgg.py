@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from math import isqrt
 
@@ -20,10 +21,10 @@ def _read(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architectur
             "as published with Real-ESRGAN."
         )
     layers = [key.split(".")[1] for key in tensors if key.startswith("body.") and key.endswith(".weight")]
-    last = max(int(layer) for layer in layers if layer.isdigit())
+    last = max(int(layer) for layer in layers if re.fullmatch(r"[0-9]{1,6}", layer))
     outputs = shape_of(tensors, f"body.{last}.weight")[0]
     factor = isqrt(outputs // channels)
-    if factor**2 * channels != outputs:
+    if factor < 1 or factor**2 * channels != outputs:
         raise CheckpointError(
             f"These SRVGGNetCompact weights have {outputs} outputs for {channels} channels, which fit no factor: "
             "use other weights."

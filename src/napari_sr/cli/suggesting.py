@@ -1,0 +1,50 @@
+"""`napari-sr suggest`: a model and settings for an image."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from shlex import join
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_sr.cli.options import Json
+
+if TYPE_CHECKING:
+    from napari_sr.inference import Suggestion
+
+
+def suggest(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="TIFF, OME-TIFF or PNG.")],
+    *,
+    scale: Annotated[float, typer.Option(help="Factor of the result, above 1 and at most 4.")] = 2.0,
+    family: Annotated[str | None, typer.Option(help="Family of the model: srcnn, srgan or esrgan.")] = None,
+    axes: Annotated[str | None, typer.Option(help="Axes such as ZYX, where the file does not contain them.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Suggest a model and settings for an image, with the reasons."""
+    from napari_sr.imaging.files import read_image
+    from napari_sr.inference import suggest as suggest_for
+
+    suggestion = suggest_for(read_image(source), axes, scale=scale, family=family)
+    if as_json:
+        typer.echo(json.dumps({**asdict(suggestion), "outside": suggestion.outside}, indent=2))
+        return
+    typer.echo(f"Model: {suggestion.model}")
+    for sentence in suggestion.reasons:
+        typer.echo(f"  {sentence}")
+    for sentence in suggestion.warnings:
+        typer.echo(f"  Warning: {sentence}")
+    typer.echo(f"Use it: {_command(source, axes, suggestion)}")
+
+
+def _command(source: Path, axes: str | None, suggestion: Suggestion) -> str:
+    """Return the command that upscales the image as suggested."""
+    words = ["napari-sr", "upscale", str(source), f"{source.name.split('.')[0]}-upscaled.ome.tif"]
+    words += ["--model", suggestion.model] + (["--axes", axes] if axes else [])
+    options = {"target": "--factor"}
+    for name, value in suggestion.settings.items():
+        words += [options.get(name, f"--{name}"), str(value)]
+    return join(words)

@@ -1,0 +1,97 @@
+"""Noise and sharpness of the channels of an image, as they are measured before a job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex
+from napari_sr.imaging.missing import missing_mask
+from napari_sr.imaging.noise import NoiseMeasurement, measure_noise
+from napari_sr.imaging.sharpness import Sharpness, measure_sharpness
+
+
+def measure_channel(
+    image: ImageArray, axes: Axes, channel: int | None, colors: int
+) -> tuple[tuple[NoiseMeasurement, ...], tuple[Sharpness, ...]]:
+    """Measure noise and sharpness of a channel.
+
+    Parameters
+    ----------
+    image : array
+        The whole image. At most some million pixels of it are read.
+    axes : Axes
+        Axes of the image.
+    channel : int or None
+        Number of the channel; None for an image without separate channels.
+    colors : int
+        1, or 3 to measure red, green and blue separately.
+
+    Returns
+    -------
+    noise : tuple of NoiseMeasurement
+        One for each color.
+    sharpness : tuple of Sharpness
+        One for each color.
+    """
+    numbers: list[int | None] = [None] if colors == 1 else list(range(colors))
+    views = [planes_of(image, axes, channel, color) for color in numbers]
+    noise = tuple(measure_noise(planes) for planes in views)
+    sharpness = tuple(measure_sharpness(planes, noise=one) for planes, one in zip(views, noise, strict=True))
+    return noise, sharpness
+
+
+def planes_of(image: ImageArray, axes: Axes, channel: int | None, color: int | None = None) -> list[PlaneView]:
+    """Return the planes of a channel as arrays that are read where they are indexed.
+
+    Parameters
+    ----------
+    image : array
+        The whole image.
+    axes : Axes
+        Axes of the image.
+    channel : int or None
+        Number of the channel; None for an image without separate channels.
+    color : int or None, default None
+        Number of the color of an RGB image; None for all values of a pixel.
+
+    Returns
+    -------
+    list of PlaneView
+        The planes, in their order in the image.
+    """
+    indices = [index for index in axes.plane_indices() if axes.channel_of(index) == channel]
+    return [PlaneView(image, axes, index, color) for index in indices]
+
+
+class PlaneView:
+    """One plane of an image, or one color of it, read where it is indexed; missing values are NaN.
+
+    Parameters
+    ----------
+    image : array
+        The whole image.
+    axes : Axes
+        Axes of the image.
+    index : PlaneIndex
+        The plane.
+    color : int or None
+        Number of the color of an RGB image; None for all values of a pixel.
+    """
+
+    def __init__(self, image: ImageArray, axes: Axes, index: PlaneIndex, color: int | None) -> None:
+        self._image, self._axes, self._index, self._color = image, axes, index, color
+        self.shape: tuple[int, ...] = (axes.shape[axes.y], axes.shape[axes.x])
+        self.dtype = np.dtype(image.dtype)
+
+    def __getitem__(self, index: Any, /) -> NDArray[Any]:
+        """Read a part, by slices of rows and columns."""
+        rows, columns = index if isinstance(index, tuple) else (index, slice(None))
+        if not isinstance(rows, slice) or not isinstance(columns, slice):
+            return np.asarray(self[:, :][index])
+        part = self._axes.plane(self._image, self._axes.part(self._index, rows, columns))
+        part = part if self._color is None else part[..., self._color]
+        missing = missing_mask(part) if part.dtype.kind == "f" else None
+        return part if missing is None or not missing.any() else np.where(missing, part.dtype.type(np.nan), part)

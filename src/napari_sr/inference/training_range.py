@@ -1,0 +1,105 @@
+"""Whether an image has the properties of the images that a model was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from napari_sr.imaging.noise import NoiseMeasurement
+from napari_sr.imaging.sharpness import Sharpness
+from napari_sr.zoo.card import Card
+
+#: Fraction of pixels with the largest value from which an image is overexposed.
+_OVEREXPOSED = 0.01
+#: Fraction of single pixels that are far from their neighbors.
+_HOT = 3e-3
+#: Standard deviation of correlated noise from which it counts, as a fraction of the difference of bright and dark.
+_STRONG = 0.02
+#: Offsets of rows or columns, as a fraction of the noise of a pixel.
+_LINES = 0.5
+#: Factor of an earlier enlargement from which it is named.
+_ENLARGED = 2.0
+#: Standard errors by which the width of the blur exceeds the range.
+_SURELY = 0.5
+
+
+def unlike_training(card: Card, noise: Sequence[NoiseMeasurement], sharpness: Sequence[Sharpness]) -> tuple[str, ...]:
+    """Name the properties of a channel that the training images of a model did not have.
+
+    Parameters
+    ----------
+    card : Card
+        Card of the model; models that take no conditions have no known range.
+    noise : sequence of NoiseMeasurement
+        Noise of each color of the channel.
+    sharpness : sequence of Sharpness
+        Sharpness of each color of the channel.
+
+    Returns
+    -------
+    tuple of str
+        A sentence for each property; empty for an image that is like the training images.
+    """
+    if card.conditioning is None:
+        return ()
+    sentences = [*_about_noise(noise), *_about_values(noise), *_about_sharpness(card, sharpness)]
+    return tuple(dict.fromkeys(sentences))
+
+
+def _about_noise(noise: Sequence[NoiseMeasurement]) -> list[str]:
+    sentences = []
+    if any(one.mosaic for one in noise):
+        sentences.append(
+            "The colors were interpolated from the mosaic of a camera: choose the raw data if there are any."
+        )
+    elif any(_is_correlated(one) for one in noise):
+        sentences.append(
+            "The noise of neighboring pixels is correlated, as after registration, filtering or compression: it may "
+            "look like structure."
+        )
+    if any(max(one.row_offsets, one.column_offsets) > _LINES * _deviation(one) > 0 for one in noise):
+        sentences.append("There are stripes along rows or columns, which are not removed.")
+    if any(one.planes_share_noise for one in noise):
+        sentences.append("Neighboring planes were averaged or interpolated before.")
+    return sentences
+
+
+def _about_values(noise: Sequence[NoiseMeasurement]) -> list[str]:
+    sentences = []
+    saturated = max(one.at_ends[1] for one in noise)
+    if saturated > _OVEREXPOSED:
+        sentences.append(f"{saturated:.1%} of the pixels are saturated: there is no structure in them to restore.")
+    hot = max(one.hot for one in noise)
+    if hot > _HOT:
+        sentences.append(f"{hot:.2%} of the pixels are hot or dead, and stay so.")
+    return sentences
+
+
+def _about_sharpness(card: Card, sharpness: Sequence[Sharpness]) -> list[str]:
+    sentences = []
+    if any(one.jpeg for one in sharpness):
+        sentences.append("The image was compressed as JPEG, whose blocks may look like structure: choose the original.")
+    enlarged = max(one.upsampled for one in sharpness)
+    if enlarged >= _ENLARGED:
+        sentences.append(
+            f"The image was enlarged about {enlarged:.1f} times before: choose the original, which has all that can be "
+            "restored."
+        )
+    elif card.conditioning is not None and card.conditioning.blur is not None:
+        widest = max(one.width - _SURELY * one.width_error for one in sharpness)
+        if widest > card.conditioning.blur[1]:
+            sentences.append(
+                f"The structures are as smooth as after a blur of {widest:.1f} pixels, and the model was trained on at "
+                f"most {card.conditioning.blur[1]:g}: a larger image shows little more."
+            )
+    return sentences
+
+
+def _is_correlated(noise: NoiseMeasurement) -> bool:
+    c0, c1 = noise.all_noise
+    variance = c0 + c1 * (noise.darkest + noise.brightest) / 2
+    contrast = noise.brightest - noise.darkest
+    return noise.correlation.verdict == "correlated" and variance > (_STRONG * contrast) ** 2
+
+
+def _deviation(noise: NoiseMeasurement) -> float:
+    return float(noise.sigma((noise.darkest + noise.brightest) / 2))

@@ -1,0 +1,51 @@
+"""`napari-sr suggest` prints a model, its reasons, and a command that works."""
+
+import json
+import shlex
+
+import numpy as np
+import pytest
+from skimage.io import imsave
+from typer.testing import CliRunner
+
+from napari_sr.cli import app
+from napari_sr.imaging.files import read_image
+from tests.inference.test_suggest import cells
+
+
+@pytest.fixture
+def file(tmp_path):
+    imsave(tmp_path / "my cells.png", cells((60, 64)), check_contrast=False)
+    return tmp_path / "my cells.png"
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_the_printed_command_upscales_the_image(file, monkeypatch):
+    monkeypatch.chdir(file.parent)
+    text = run("suggest", file, "--scale", 3)
+    assert "Model: esrgan-microscopy-x4" in text
+    command = shlex.split(text.splitlines()[-1].removeprefix("Use it: "))
+    run(*command[1:])
+    assert read_image(command[3]).data.shape == (180, 192)
+
+
+def test_json_has_everything(file):
+    found = json.loads(run("suggest", file, "--json"))
+    assert found["model"] == "esrgan-microscopy-x2"
+    assert found["outside"] is bool(found["warnings"])
+    assert found["reasons"]
+
+
+def test_upscale_takes_auto(file, tmp_path):
+    run("upscale", file, tmp_path / "a.tif", "--model", "auto", "--scale", 4)
+    run("upscale", file, tmp_path / "b.tif", "--model", "esrgan-microscopy-x4")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").data, read_image(tmp_path / "b.tif").data)
+
+
+def test_an_unknown_family_has_no_suggestion_of_its_own(file):
+    assert "esrgan-microscopy-x2" in run("suggest", file, "--family", "srgan")

@@ -1,0 +1,75 @@
+"""Properties that a model was not trained on are named; those it was trained on are not."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter, zoom
+
+import napari_sr as sr
+from napari_sr.imaging.axes import parse_axes
+from napari_sr.inference.image_facts import measure_channel
+from napari_sr.inference.training_range import unlike_training
+from tests.inference.test_suggest import cells
+
+
+def sentences(image, model="esrgan-microscopy-x2"):
+    card = next(entry.card for entry in sr.list_models() if entry.name == model)
+    return unlike_training(card, *measure_channel(image, parse_axes("YX", image.shape), None, 1))
+
+
+def correlated(shape, sigma, seed=0):
+    noise = gaussian_filter(np.random.default_rng(seed).normal(size=shape), sigma)
+    return noise / noise.std()
+
+
+def eight_bits(values):
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def as_jpeg(image, quality=60):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
+
+
+CLEAN = cells((256, 256), gain=0).astype(float)
+
+
+@pytest.mark.parametrize("gain", [0.1, 0.5, 2.0, 6.0])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_images_with_the_noise_of_a_camera_are_inside(gain, seed):
+    assert sentences(cells((256, 256), seed, gain)) == ()
+
+
+@pytest.mark.parametrize(
+    ("image", "named"),
+    [
+        (eight_bits(CLEAN + 6 * correlated(CLEAN.shape, 0.8)), "correlated"),
+        (eight_bits(cells((256, 256)) * 3.0), "saturated"),
+        (as_jpeg(cells((256, 256))), "JPEG"),
+        (eight_bits(zoom(cells((100, 100)).astype(float), 3, order=3)), "enlarged"),
+        (eight_bits(cells((256, 256)) + 12.0 * np.random.default_rng(0).normal(size=(256, 1))), "stripes"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_other_images_are_outside_and_the_reason_is_named(image, named):
+    assert any(named in sentence for sentence in sentences(image))
+
+
+def test_models_without_conditions_have_no_known_range():
+    assert sentences(as_jpeg(cells((256, 256))), "srcnn-x2") == ()
+
+
+def test_the_sentences_are_in_the_report_with_the_number_of_the_channel():
+    stack = np.stack([cells((128, 128)), as_jpeg(cells((128, 128)))])
+    job = sr.Job("esrgan-microscopy-x2", sr.JobSettings(device="cpu"))
+    report = job.run(stack, "CYX").report
+    assert [warning[:9] for warning in report.warnings if "JPEG" in warning] == ["Channel 1"]
+    assert job.run(stack[:1], "CYX").report.warnings == ()
+
+
+def test_nothing_is_said_of_an_image_whose_noise_is_given():
+    job = sr.Job("esrgan-microscopy-x2", sr.JobSettings(device="cpu", noise=0))
+    assert job.run(as_jpeg(cells((128, 128)))).report.warnings == ()

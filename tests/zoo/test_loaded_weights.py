@@ -1,0 +1,89 @@
+"""A loaded model has weights of its own, and takes at most three times their memory while it is read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from napari_sr.zoo import Architecture, write_model
+from napari_sr.zoo.architectures import build_empty
+
+MIB = 2**20
+
+#: Loads a model, changes its file, and compares the weights and the results with those of the first file.
+CHANGED = """
+import shutil, sys
+from pathlib import Path
+import torch
+import napari_sr as sr
+path, other, change = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+model = sr.load_model(path, scale=2)
+before = {key: tensor.clone() for key, tensor in model.endpoints["weights"].items()}
+x = torch.rand(1, 1, 8, 8)
+ran = model.network(x) if change.endswith("ran") else None
+if change.startswith("copy"):
+    shutil.copyfile(other, path)
+elif change.startswith("truncate"):
+    with path.open("r+b") as file:
+        file.truncate(10)
+else:
+    with path.open("r+b") as file:
+        file.seek(-64, 2)
+        file.write(bytes(64))
+assert all(torch.equal(before[key], tensor) for key, tensor in model.endpoints["weights"].items())
+assert all(torch.equal(before[key], tensor) for key, tensor in model.network.state_dict().items())
+assert ran is None or torch.equal(ran, model.network(x))
+"""
+
+
+@pytest.mark.parametrize("change", ["copy", "copy, ran", "truncate", "truncate, ran", "partial write"])
+@pytest.mark.parametrize("kind", ["model file", "safetensors", "torch"])
+def test_a_changed_file_changes_no_loaded_model(tmp_path, small_card, small_state, kind, change):
+    paths = []
+    for seed in (1, 2):
+        state = small_state(seed)
+        path = tmp_path / f"{seed}{'.pth' if kind == 'torch' else '.safetensors'}"
+        if kind == "model file":
+            write_model(path, small_card(), {"weights": state})
+        elif kind == "safetensors":
+            save_file(state, path)
+        else:
+            torch.save(state, path)
+        paths.append(str(path))
+    # In a process of its own: a memory map of a shortened file ends the process.
+    done = subprocess.run([sys.executable, "-c", CHANGED, *paths, change], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak of memory is measured on Linux")
+def test_loading_takes_at_most_three_times_the_weights(tmp_path, small_card):
+    settings = {**small_card().architecture.settings, "features": 64, "growth": 64, "blocks": 16}
+    card = small_card(architecture=Architecture(network="RRDBNet", settings=settings), name="large")
+    state = {key: torch.rand(tensor.shape) for key, tensor in build_empty(card.architecture).state_dict().items()}
+    size = sum(4 * tensor.numel() for tensor in state.values())
+    assert size > 60 * MIB
+    half = {key: tensor.half() for key, tensor in state.items()}
+    write_model(tmp_path / "model.safetensors", card, {"weights": state})
+    write_model(tmp_path / "half-model.safetensors", card, {"weights": state}, dtype=torch.float16)
+    save_file(state, tmp_path / "plain.safetensors")
+    torch.save({"params_ema": state}, tmp_path / "zip.pth")
+    torch.save(half, tmp_path / "half.pth")
+    torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    script = Path(__file__).with_name("load_measured.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) == 6, done.stderr[-2000:]
+    for line in lines:
+        # Weights and network, built and ready to run.
+        assert line["outcome"] == "model", line["text"]
+        assert line["peak"] < 3 * size, f"{line['name']}: {line['peak'] / size:.2f} times the weights"
+        assert line["seconds"] < 10
