@@ -262,7 +262,5 @@ def test_a_png_with_a_wrong_checksum_is_refused(tmp_path, kind):
     content = bytearray(path.read_bytes())
     content[content.index(kind) + 4 + 3] ^= 1
     path.write_bytes(content)
-    with pytest.raises(
-        InputError, match=r"a\.png cannot be read as an image \(a checksum of the PNG is wrong"
-    ):
+    with pytest.raises(InputError, match=r"a\.png cannot be read as an image \(a checksum of the PNG is wrong"):
         read_image(path)
