@@ -19,7 +19,8 @@ from napari_sr.imaging import pixel_size as sizes
 from napari_sr.imaging.array_like import convert_array
 from napari_sr.imaging.atomic import atomic_file
 from napari_sr.imaging.axes import Axes, parse_axes
-from napari_sr.imaging.files import icc, imagej, ome
+from napari_sr.imaging.files import icc
+from napari_sr.imaging.files.descriptions import imagej, ome
 from napari_sr.imaging.files.image_file import ImageFile, Metadata
 
 #: Endings of the files that can be written.
@@ -175,7 +176,9 @@ def _fits_imagej(data: npt.NDArray[Any], axes: Axes, pixel_size: Mapping[str, fl
     # Resolution tags are fractions of two 32-bit numbers, which are not precise enough outside this range.
     fractions = all(1e-4 <= size <= 1e4 for letter, size in pixel_size.items() if letter in "YX")
     both = ("Y" in pixel_size) == ("X" in pixel_size)
-    return data.dtype.type in dtypes and not axes.rgba and data.nbytes < _IMAGEJ_BYTES and fractions and both
+    # tifffile writes a last axis of length 1 as the samples of a pixel, and its description then declares other axes.
+    wide = axes.shape[axes.x] > 1
+    return wide and data.dtype.type in dtypes and not axes.rgba and data.nbytes < _IMAGEJ_BYTES and fractions and both
 
 
 def _imagej_writer(data: npt.NDArray[Any], axes: Axes, metadata: Metadata) -> Write:
