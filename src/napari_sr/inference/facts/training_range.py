@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from napari_sr.imaging.analysis.sharpness import Sharpness
 from napari_sr.imaging.noise import NoiseMeasurement
-from napari_sr.imaging.sharpness import Sharpness
-from napari_sr.inference.image_facts import is_correlated
+from napari_sr.inference.facts.channel_facts import is_correlated
 from napari_sr.zoo.card import Card
 
 #: Fraction of pixels with the largest value from which an image is overexposed.

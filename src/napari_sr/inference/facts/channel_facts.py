@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sr.imaging.analysis.sharpness import Sharpness, measure_sharpness
 from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex
 from napari_sr.imaging.missing import missing_mask
 from napari_sr.imaging.noise import NoiseMeasurement, measure_noise
-from napari_sr.imaging.sharpness import Sharpness, measure_sharpness
 
 # Correlated noise is told from structure by both: its standard deviation over that of the white noise that its fine
 # differences show, and the correlation with the nearest pixels, which blurred structures exceed. Both were chosen on

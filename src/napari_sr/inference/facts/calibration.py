@@ -26,9 +26,9 @@ from napari_sr.imaging.missing import FILL_FROM
 from napari_sr.imaging.noise import NoiseMeasurement
 from napari_sr.imaging.part import Range, crop
 from napari_sr.inference.channels import CARRIED, separate_colors
-from napari_sr.inference.image_facts import is_correlated, measure_channel
+from napari_sr.inference.facts.channel_facts import is_correlated, measure_channel
+from napari_sr.inference.facts.training_range import unlike_training
 from napari_sr.inference.region import Region
-from napari_sr.inference.training_range import unlike_training
 from napari_sr.progress import Cancel
 from napari_sr.settings import JobSettings
 from napari_sr.zoo.card import Card
