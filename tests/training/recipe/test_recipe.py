@@ -142,7 +142,7 @@ FOLDER = Path(__file__).parents[3] / "recipes"
 #: A list of files instead of a recipe.
 HELD_OUT = FOLDER / "held_out.toml"
 #: Recipes of issue 16 whose trainings have not ended; a name leaves the list when its curve is stored.
-NOT_TRAINED_YET = {"srcnn-microscopy-x2", "srcnn-microscopy-x4"}
+NOT_TRAINED_YET = {"srcnn-microscopy-x4"}
 RECIPES = sorted(set(FOLDER.glob("*.toml")) - {HELD_OUT})
 
 
