@@ -1,6 +1,8 @@
 """What every test stands on."""
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -27,3 +29,18 @@ def own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     monkeypatch.setenv("NAPARI_SR_CONFIG", str(folder / "config.toml"))
     monkeypatch.setenv("NAPARI_SR_CACHE", str(folder / "cache"))
     return folder
+
+
+@pytest.fixture
+def signals_as_in_a_terminal() -> Iterator[None]:
+    """Handlers of signals as in a program that was started in a terminal.
+
+    A shell starts commands in the background with signals ignored, and so are they here and in the processes of tests.
+    """
+    known = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in known}
+    for number in known:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

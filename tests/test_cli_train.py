@@ -142,6 +142,7 @@ def test_an_unknown_key_is_named_with_the_file(folder):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT for one process on Windows")
+@pytest.mark.usefixtures("signals_as_in_a_terminal")
 def test_an_interrupted_training_is_continued_by_the_same_command(folder):
     program = [sys.executable, "-c", "from napari_sr.cli import main; main()"]
     process = subprocess.Popen(

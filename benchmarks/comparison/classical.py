@@ -14,7 +14,7 @@ from skimage.restoration import richardson_lucy, wiener
 
 from comparison.conditions import Case, Condition, cases_of
 from comparison.scores import score
-from comparison.truths import DataSet, Plane
+from comparison.truths import DataSet, Plane, code_of_noise
 from napari_sr.evaluation import bicubic
 from napari_sr.imaging.noise import measure_noise
 
@@ -82,7 +82,7 @@ def chosen_settings(
     kept: dict[str, str] = json.loads(path.read_text()) if path is not None and path.exists() else {}
     for data_set in sets:
         for condition in conditions:
-            made = f"{data_set} {condition!r} {SETTINGS}"
+            made = f"{data_set} {condition!r} {SETTINGS} {code_of_noise()}"
             key = f"{data_set.kind} {condition.name} {hashlib.sha256(made.encode()).hexdigest()[:12]}"
             if key not in kept:
                 kept[key] = best_setting(cases_of(data_set, condition, scale, store))

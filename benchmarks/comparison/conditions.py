@@ -16,7 +16,7 @@ from napari_sr.imaging.resize import resize
 SEED = 20261126
 #: Levels of flat fields and standard deviations of their noise, in gray levels of 8 bits.
 FLATS = tuple((level, noise) for level in (5, 20, 128, 220, 250) for noise in (2, 5, 10, 20))
-FLAT_SIDE = 192
+FLAT_SIDE = 128
 
 
 @dataclass(frozen=True)

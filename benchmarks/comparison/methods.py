@@ -16,13 +16,13 @@ import torch
 from scipy.ndimage import uniform_filter
 
 import napari_sr as sr
-import napari_sr.imaging.noise as noise_package
 from comparison.classical import restored
 from comparison.conditions import Case
-from comparison.truths import Plane
+from comparison.truths import Plane, code_of_noise
 from napari_sr.evaluation import bicubic, interpolate
 from napari_sr.imaging.noise import measure_noise
 from napari_sr.imaging.resize import Kernel
+from napari_sr.inference import calibration, conditions, image_facts
 
 Settings = dict[str, Any]
 #: The settings of models with inputs for noise and blur, by the names of their rows.
@@ -187,16 +187,16 @@ def noise_plane(case: Case, measured: bool) -> npt.NDArray[np.float64]:
 
 def described(identity: str, settings: Mapping[str, Any]) -> str:
     """Describe a computation by everything that decides its result."""
-    measuring = code_of_noise() if settings.get("noise", "auto") == "auto" else ""
+    measuring = code_of_noise() + code_of_jobs() if settings.get("noise", "auto") == "auto" else ""
     shown = {name: value for name, value in settings.items() if name != "blur" or value}
     return f"{identity} {sorted(shown.items())!r} {measuring}"
 
 
 @cache
-def code_of_noise() -> str:
-    """Return a digest of the code that measures noise."""
-    folder = Path(str(noise_package.__file__)).parent
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()[:16]
+def code_of_jobs() -> str:
+    """Return a digest of the code by which a job uses the measured noise."""
+    files = (Path(str(module.__file__)) for module in (calibration, conditions, image_facts))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
 def digest(model: sr.Model) -> str:

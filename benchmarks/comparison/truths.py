@@ -6,12 +6,14 @@ import hashlib
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+import napari_sr.imaging.noise as noise_package
 from napari_sr.evaluation.folders import image_files
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.files import read_image
@@ -64,6 +66,13 @@ class Truth:
     def dark(self) -> float:
         """The value without light: 0 for 8 bits; the darkest 0.1 % of 16 bits counts as the pedestal of its camera."""
         return 0.0 if self.dtype == np.uint8 else float(np.quantile(self.values, 0.001))
+
+
+@cache
+def code_of_noise() -> str:
+    """Return a digest of the code that measures noise."""
+    folder = Path(str(noise_package.__file__)).parent
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()[:16]
 
 
 def held_out_sets(data: Path, listed: Path) -> list[DataSet]:
@@ -151,7 +160,9 @@ def cut(name: str, plane: Plane, dtype: np.dtype[Any], crops: int, scale: int) -
 
 def truths_of(data_set: DataSet, scale: int, clean: bool, store: Path | None = None) -> list[Truth]:
     """Return the truths of a data set, as they are or made clean; `store` is a folder in which they are kept."""
-    made = f"{[str(p) for p in data_set.paths]} {data_set.crops} {SIDE} {CLEAN} {SIZES}"
+    made = (
+        f"{[str(p) for p in data_set.paths]} {data_set.crops} {SIDE} {CLEAN} {SIZES} {code_of_noise() if clean else ''}"
+    )
     key = hashlib.sha256(made.encode()).hexdigest()[:12]
     path = store / f"truths-{key}-x{scale}-{'clean' if clean else 'as-is'}.npz" if store else None
     if path is not None and path.exists():

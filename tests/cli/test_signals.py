@@ -39,7 +39,10 @@ settings = { scale = 2, in_channels = 1, out_channels = 1, features = 4, growth 
 images = [{ path = "in.tif" }]
 """
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without a signal")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without a signal"),
+    pytest.mark.usefixtures("signals_as_in_a_terminal"),
+]
 
 
 @pytest.fixture

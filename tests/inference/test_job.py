@@ -16,15 +16,14 @@ from napari_sr.inference import Job, upscale
 from napari_sr.settings import JobSettings, Overlap
 from tests.inference.small_models import identity, rrdb
 
+IDENTITY = identity()
+IDENTITY_GRAY = identity(color="gray")
+IDENTITY_RGB = identity(3, "rgb")
+
 
 def drawn(shape: tuple[int, ...]) -> np.ndarray:
     """An image of random values."""
     return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-
-
-IDENTITY = identity()
-IDENTITY_GRAY = identity(color="gray")
-IDENTITY_RGB = identity(3, "rgb")
 
 
 @settings(max_examples=60, deadline=None)
@@ -147,12 +146,29 @@ def test_progress_only_grows_and_ends_full(tiling: Any) -> None:
     assert len(seen) > 6
 
 
-def test_cancel_ends_the_job() -> None:
+def test_progress_counts_the_planes_of_a_channel_that_is_copied() -> None:
+    seen: list[tuple[int, int]] = []
+    image = drawn((3, 2, 8, 8))
+    image[1] = 7
+    job = Job(rrdb(2, 1), JobSettings(batch=1))
+    result = job.run(image, "CZYX", progress=lambda done, total: seen.append((done, total)))
+    assert seen[:3] == [(0, 48), (8, 48), (16, 48)]
+    assert seen == sorted(seen)
+    assert seen[-1] == (48, 48)
+    assert (result.data[1] == 7).all()
+    assert np.array_equal(result.data[[0, 2]], upscale(image[[0, 2]], rrdb(2, 1), "CZYX", batch=1))
+
+
+@pytest.mark.parametrize("alike", [False, True], ids=["through the network", "copied"])
+def test_cancel_ends_the_job(alike: bool) -> None:
     seen: list[int] = []
+    image = drawn((5, 8, 8))
+    if alike:
+        image[:] = 7
     job = Job(rrdb(2, 1), JobSettings(batch=1))
     with pytest.raises(Cancelled):
         job.run(
-            drawn((5, 8, 8)),
+            image,
             "ZYX",
             progress=lambda done, _: seen.append(done),
             cancel=lambda: bool(seen) and seen[-1] >= 16,
@@ -161,7 +177,8 @@ def test_cancel_ends_the_job() -> None:
 
 
 def test_a_report_is_one_line() -> None:
-    report = Job(rrdb(2, 1), JobSettings(device="cpu")).run(np.zeros((8, 8), np.uint8)).report
+    image = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    report = Job(rrdb(2, 1), JobSettings(device="cpu")).run(image).report
     line = report.sentence()
     assert "x2 on cpu in float32, 1 plane" in line
     assert "\n" not in line
@@ -199,6 +216,14 @@ def test_bad_images_are_refused_in_one_sentence(image: np.ndarray, axes: str | N
 def test_unknown_settings_are_refused_in_one_sentence(setting: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         upscale(np.zeros((4, 4), np.uint8), rrdb(2, 1), **setting)
+
+
+@pytest.mark.parametrize("image", [np.full((4, 5), 7, np.uint16), np.full((4, 5), -0.3, np.float32)])
+def test_an_image_of_one_value_is_copied_and_the_report_has_the_value(image: np.ndarray) -> None:
+    result = Job(rrdb(2, 1)).run(image, "YX")
+    assert result.data.dtype == image.dtype
+    assert np.array_equal(result.data, np.full((8, 10), image[0, 0]))
+    assert f"All pixels have the value {image[0, 0]:g}, which was copied" in result.report.sentence()
 
 
 def test_a_model_of_four_channels_is_refused() -> None:

@@ -1,7 +1,7 @@
-"""What an image seems to be: fluorescence, electron microscopy, stained tissue, or a photograph.
+"""The probable kind of an image: fluorescence, electron microscopy, stained tissue, or a photograph.
 
-A few numbers of the histogram and of small squares, compared with those of known images. It is a guess for choosing a
-model to begin with, and "unknown" is one of the answers.
+A few features of the histogram and of small squares are compared with those of known images. The result suggests a
+model to begin with, and may be "unknown".
 """
 
 from __future__ import annotations
@@ -16,40 +16,42 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 KINDS = ("fluorescence", "electron", "color", "photograph")
-"""Kinds that are told apart; "color" is microscopy of stained tissue in transmitted light."""
+"""The kinds; "color" is microscopy of stained tissue in transmitted light."""
 
-# Mean and standard deviation of each feature in images of each kind (benchmarks/noise.py kinds prints them).
+# Means and standard deviations of the features of each kind, from `benchmarks/noise.py DATA --parts kinds`.
 _TYPICAL: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "fluorescence": ((0.07, 2.07, 0.58, -2.06), (0.09, 0.69, 0.29, 0.93)),
     "electron": ((0.57, -0.24, 0.71, -0.42), (0.03, 0.10, 0.07, 0.08)),
     "color": ((0.86, -1.24, 0.35, -1.74), (0.09, 0.53, 0.15, 0.29)),
     "photograph": ((0.42, 0.23, 0.36, -1.10), (0.17, 0.67, 0.18, 0.56)),
 }
-# How often each kind is met as gray 8-bit images and as color images. Gray images of other types are no photographs.
+# Frequencies of the kinds among gray 8-bit images and among color images. Gray images of other data types are not
+# photographs.
 _GRAY = {"fluorescence": 0.45, "electron": 0.45, "photograph": 0.1}
 _COLOR = {"color": 0.5, "photograph": 0.5}
-# Standard deviations are not taken to be smaller: few images of a kind were seen.
+# Smallest standard deviations, since there were few images of some kinds.
 _LEAST_DEVIATIONS = (0.08, 0.4, 0.1, 0.3)
-# A kind is named if it is so probable, and the image so near to the images of the kind (mean squared deviations).
+# Smallest probability of a kind that is named, and largest mean squared deviation of the image from images of the kind.
 _PROBABLE, _NEAR = 0.8, 5.0
-# Colors differ by this fraction of the range on average in a color image; below it, it is gray shown in RGB.
+# Smallest mean difference of the colors, as a fraction of the range; other RGB images are gray.
 _COLORFUL = 0.02
-# One dye shown in a color: the second brightest channel stays below this fraction of the brightest.
+# In an image of one dye, the second brightest channel is below this fraction of the brightest.
 _ONE_DYE = 0.3
-# Longest side that is looked at, and side of the squares, in pixels.
+# Longest side of an image that is not subsampled, and side of the squares, in pixels.
 _MOST, _SQUARE = 1024, 8
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What an image seems to be.
+    """Probable kind of an image.
 
     Parameters
     ----------
     name : str
         One of `KINDS`, or "unknown".
     probabilities : mapping of str to float
-        Of the kinds that its colors allow, given that it is one of them; they add up to 1.
+        Probabilities of the kinds that are possible with its colors, on condition that it is one of them. They add up
+        to 1.
     """
 
     name: str
@@ -57,21 +59,21 @@ class Kind:
 
 
 def kind_of(plane: npt.NDArray[Any]) -> Kind:
-    """Tell what kind of image a plane is from, as far as it shows.
+    """Find the probable kind of the image that a plane belongs to.
 
     Parameters
     ----------
     plane : array of integer or float, shape (Y, X), (Y, X, 3) or (Y, X, 4)
-        In its own values. Colors come last.
+        The plane in its own values, with colors last.
 
     Returns
     -------
     Kind
-        "unknown" for an image of one value, below 32 x 32 pixels, or unlike all that is known.
+        The kind; "unknown" for an image with a single value, below 32 x 32 pixels, or unlike all known images.
     """
     step = max(1, -(-max(plane.shape[:2]) // _MOST))
     values = np.asarray(plane[::step, ::step], np.float64)
-    priors, gray = _colors(values, plane.dtype)
+    priors, gray = colors_of(values, plane.dtype)
     features = features_of(gray)
     if features is None:
         return Kind("unknown", {})
@@ -86,15 +88,16 @@ def compare(
     Parameters
     ----------
     features : array, shape (4,)
-        From `features_of`.
+        Features from `features_of`.
     priors : mapping of str to float
-        How often each kind is met.
+        Frequency of each kind.
     typical : mapping of str to (means, standard deviations)
-        Of the features.
+        Means and standard deviations of the features of each kind.
 
     Returns
     -------
     Kind
+        The kind.
     """
     scores, distances = {}, {}
     for name, prior in priors.items():
@@ -113,17 +116,19 @@ def compare(
 
 
 def features_of(gray: Array) -> Array | None:
-    """Four numbers that differ between kinds of images and do not depend on brightness and contrast.
+    """Compute four numbers that differ between kinds of images and do not depend on brightness and contrast.
 
     Parameters
     ----------
     gray : array of float64, shape (Y, X)
+        The image.
 
     Returns
     -------
     array, shape (4,), or None
-        Where the median lies between the ends; skewness (arsinh); how even the texture is (lowest tenth over median
-        of the squares' standard deviations); how strong it is (logarithm of that median over the image's).
+        Position of the median between the ends of the values; skewness (arsinh); evenness of the texture (lowest tenth
+        over median of the standard deviations of the squares); its strength (logarithm of that median over the standard
+        deviation of the image). None for images that are too small or have a single value.
     """
     finite = gray[np.isfinite(gray)]
     if finite.size < 1024 or min(gray.shape) < 4 * _SQUARE or not finite.min() < finite.max():
@@ -132,7 +137,7 @@ def features_of(gray: Array) -> Array | None:
     low, middle, high = np.quantile(finite, (0.002, 0.5, 0.998))
     deviation = float(gray.std())
     skewness = float(np.mean((gray - gray.mean()) ** 3)) / deviation**3
-    # Noise of single pixels says little about the kind of image.
+    # Noise of single pixels does not depend on the kind of image.
     coarse = _means(gray, 4) if min(gray.shape) > 256 else gray
     height, width = (size // _SQUARE for size in coarse.shape)
     squares = coarse[: height * _SQUARE, : width * _SQUARE].reshape(height, _SQUARE, width, _SQUARE)
@@ -143,8 +148,23 @@ def features_of(gray: Array) -> Array | None:
     return np.array([place, np.arcsinh(skewness), evenness, np.log(median / deviation + 0.02)])
 
 
-def _colors(values: Array, dtype: np.dtype[Any]) -> tuple[Mapping[str, float], Array]:
-    """The kinds that an image's colors allow, and its brightness."""
+def colors_of(values: Array, dtype: np.dtype[Any]) -> tuple[Mapping[str, float], Array]:
+    """Return the frequencies of the kinds that are possible with the colors of an image, and its brightness.
+
+    Parameters
+    ----------
+    values : array of float64, shape (Y, X), (Y, X, 3) or (Y, X, 4)
+        The image.
+    dtype : dtype
+        Its data type before the conversion.
+
+    Returns
+    -------
+    priors : mapping of str to float
+        Frequency of each kind.
+    gray : array of float64, shape (Y, X)
+        Brightness; of an image of one dye, its brightest channel.
+    """
     if values.ndim == 2:
         eight_bits = dtype.kind in "biu" and dtype.itemsize == 1
         return (_GRAY if eight_bits else {name: _GRAY[name] for name in ("fluorescence", "electron")}), values

@@ -1,4 +1,4 @@
-"""Where the spectrum of an image ends, and what was done to it before: blur, interpolation, JPEG."""
+"""Measurement of the sharpness of an image: the end of its spectrum, blur, and signs of enlargement and of JPEG."""
 
 from __future__ import annotations
 
@@ -17,49 +17,51 @@ Array = npt.NDArray[np.float64]
 
 # Side of the squares whose spectra are averaged, and of the smallest ones, in pixels.
 _SQUARE, _LEAST_SQUARE = 128, 32
-# Rings of frequency from 0 to Nyquist.
+# Number of rings of frequency from 0 to the Nyquist frequency.
 _RINGS = 32
-# The spectrum has ended where structure has less than this part of the noise's power in two rings that follow.
+# The spectrum ends where structure has less than this fraction of the power of the noise in two successive rings.
 _VISIBLE = 0.5
-# Noise below this part of the image's variance counts as this much: so far from 1 no spectrum is believed.
+# Smallest power of the noise, as a fraction of the variance of the image. Lower parts of a spectrum are rounding.
 _LEAST_POWER = 1e-9
-# Power of objects without blur falls with this exponent of the frequency: mean, and how much kinds differ.
+# Power of objects without blur falls with an exponent of the frequency: its mean and standard deviation.
 _EXPONENT, _EXPONENTS_DIFFER = 2.5, 0.5
-# How well a power law times a Gaussian describes a ring's power, as a fraction of it.
+# Standard deviation of the power of a ring around a power law times a Gaussian, as a fraction.
 _LIKENESS = 0.15
-# Noise measured is right within this fraction of its variance.
+# Standard error of the measured noise, as a fraction of its variance.
 _NOISE_KNOWN = 0.1
-# The lowest frequency that takes part; below it, illumination and the square's border show.
+# The lowest frequency that is used. Lower ones are affected by illumination and by the border of the square.
 _LOWEST = 0.04
-# Logarithm of the fine coefficients' size beside JPEG's grid over that on it (99 % of other images are below 0.16).
+# Logarithm of the size of fine coefficients beside the grid of JPEG over that on the grid. 99 % of other images are
+# below 0.16.
 _JPEG, _APART = 0.2, 1.05
-# Peak over the median power of the profile of differences (99 % of images as taken are below 20).
+# Peak over median power of the profile of differences. 99 % of unprocessed images are below 20.
 _PERIODIC = 60.0
-# Periods are looked for from 1.3 to 5 pixels.
+# Lowest frequency of a period that is searched, in cycles per pixel: periods are 2 to 5 pixels.
 _SLOWEST = 0.18
-# Parts, and rows and columns of each, that are looked at for JPEG and periods.
+# Largest number of parts, and of rows and columns of each, that are searched for JPEG and for periods.
 _PARTS, _MOST = 4, 512
 _LEAST_SIDE = 64
 
 
 @dataclass(frozen=True)
 class Sharpness:
-    """How sharp one channel of an image is.
+    """Sharpness of one channel of an image.
 
     Parameters
     ----------
     cutoff : float
-        Where structure sinks below the noise, as a fraction of the Nyquist frequency; 1 where it never does.
+        Frequency at which structure becomes weaker than the noise, as a fraction of the Nyquist frequency; 1 if it does
+        not.
     width : float
-        Standard deviation, in pixels, of the Gaussian blur that makes the spectrum of ordinary objects fall as this
-        one does. It is what blur there can be, not what there is: smooth objects look the same.
+        Standard deviation in pixels of the Gaussian blur with which the spectrum of typical objects falls as this one
+        does. The blur may be smaller, since smooth objects have the same spectrum.
     width_error : float
-        Standard error of `width`; infinite if it cannot be told.
+        Standard error of `width`; infinite if it could not be measured.
     upsampled : float
-        Factor by which the image was enlarged before by interpolation; 1 if there is no sign of it. A factor f below
-        2 is given as f / (f - 1), which leaves the same signs; twofold enlargement leaves the fewest.
+        Factor by which the image was enlarged by interpolation; 1 without signs of an enlargement. A factor f below 2
+        is given as f / (f - 1), which has the same signs. A factor of 2 has the weakest signs.
     jpeg : bool
-        Whether blocks of 8 x 8 pixels were compressed, as JPEG does.
+        Whether blocks of 8 x 8 pixels were compressed, as by JPEG.
     """
 
     cutoff: float
@@ -70,24 +72,24 @@ class Sharpness:
 
 
 def measure_sharpness(planes: Sequence[PlaneLike], *, noise: NoiseMeasurement | None = None) -> Sharpness:
-    """Measure how sharp one channel of an image is.
+    """Measure the sharpness of one channel of an image.
 
     Parameters
     ----------
     planes : sequence of array of bool, integer or float, shape (Y, X) or (Y, X, C)
-        Of one channel; numpy, dask or zarr. Parts with NaN or infinite values are left out. At most about a million
-        pixels are read.
+        Planes of one channel: numpy, dask or zarr arrays. Parts with NaN or infinite values are left out. At most about
+        a million pixels are used.
     noise : NoiseMeasurement, optional
-        Of these planes; measured if it isn't given.
+        Noise of these planes; by default it is measured.
 
     Returns
     -------
     Sharpness
-        With a width_error of infinity for an image of one value or below 32 x 32 pixels.
+        The sharpness. `width_error` is infinite for an image with a single value or below 32 x 32 pixels.
 
     Notes
     -----
-    Correlated noise counts as structure, so `cutoff` is too high and `width` too small then.
+    Correlated noise is counted as structure: `cutoff` is then too high and `width` too small.
 
     References
     ----------
@@ -106,51 +108,51 @@ def measure_sharpness(planes: Sequence[PlaneLike], *, noise: NoiseMeasurement | 
     end = _end(frequency, power - floor, floor)
     jpeg = float(np.median([jpeg_blocks(part) for part in parts[:_PARTS]])) > _JPEG
     width, error = _width(frequency, power, floor, end, count)
-    # The empty places of a mosaic have a period of two pixels, too.
+    # An interpolated mosaic has a period of two pixels, too.
     return Sharpness(end, width, error, 1.0 if noise.mosaic else _upsampled(parts[:_PARTS], jpeg), jpeg)
 
 
 def cutoff(planes: Sequence[PlaneLike]) -> float:
-    """Where structure sinks below the noise, as a fraction of the Nyquist frequency.
+    """Measure the frequency at which structure becomes weaker than the noise.
 
     Parameters
     ----------
     planes : sequence of array, shape (Y, X) or (Y, X, C)
-        Of one channel.
+        Planes of one channel.
 
     Returns
     -------
     float
-        Above 0; 1 where the spectrum does not end.
+        The frequency as a fraction of the Nyquist frequency; 1 if structure is not weaker anywhere.
     """
     return measure_sharpness(planes).cutoff
 
 
 def radial_spectrum(parts: Sequence[Array], variances: Sequence[Array]) -> tuple[Array, Array, Array, float]:
-    """Mean power of squares of an image over the radius of frequency.
+    """Compute the mean power of squares of an image in rings of frequency.
 
     Parameters
     ----------
     parts : sequence of array of float64, shape (Y, X)
-        At least 32 x 32 pixels each.
+        Parts of the image, of at least 32 x 32 pixels each.
     variances : sequence of array of float64, shape (Y, X)
-        Of the noise of each pixel.
+        Variance of the noise of each pixel.
 
     Returns
     -------
     frequency : array, shape (rings,)
         Middle of each ring, as a fraction of the Nyquist frequency.
     power : array, shape (rings,)
-        That of white noise is its variance.
+        Mean power of each ring; the power of white noise is its variance.
     count : array, shape (rings,)
-        Independent values in each mean, about.
+        Approximate number of independent values of each mean.
     noise : float
-        Power of the noise, as the squares weight it.
+        Mean power of the noise in the squares.
     """
     total, number, noise = np.zeros(_RINGS), np.zeros(_RINGS), []
     for part, variance in zip(parts, variances, strict=True):
         side = min(_SQUARE, *part.shape)
-        # Steep spectra need a window whose side lobes stay below 1e-9 of the power.
+        # The side lobes of this window are below 1e-9 of the power, as steep spectra need.
         taper = blackmanharris(side)
         window = np.outer(taper, taper)
         window /= np.sqrt(np.mean(window**2))
@@ -171,16 +173,18 @@ def radial_spectrum(parts: Sequence[Array], variances: Sequence[Array]) -> tuple
 
 
 def jpeg_blocks(part: Array) -> float:
-    """How much smaller the fine coefficients of 8 x 8 blocks are on one grid than on the 63 others.
+    """Compare the fine coefficients of blocks of 8 x 8 pixels on one grid with those on the 63 others.
 
     Parameters
     ----------
     part : array of float64, shape (Y, X)
+        Part of an image.
 
     Returns
     -------
     float
-        Logarithm of the ratio; 0 for parts below 64 x 64 pixels.
+        Logarithm of the size of the coefficients on the other grids over that on the grid with the smallest; 0 for
+        parts below 64 x 64 pixels.
     """
     part = part[:_MOST, :_MOST]
     if min(part.shape) < _LEAST_SIDE:
@@ -196,13 +200,13 @@ def jpeg_blocks(part: Array) -> float:
     blocks = size[8 : 8 * down + 8, 8 : 8 * right + 8].reshape(down, 8, right, 8)
     grids: Array = np.quantile(blocks, 0.3, axis=(0, 2)).ravel() + 1e-9 * float(np.ptp(part))
     best = int(np.argmin(grids))
-    # Pixels repeated two or four times are as smooth on the grid half a block away.
+    # Of pixels that were repeated two or four times, the grid half a block away is equal.
     away = 8 * ((best // 8 + 4) % 8) + (best % 8 + 4) % 8
     return float(np.log(np.median(grids) / grids[best])) if grids[away] > _APART * grids[best] else 0.0
 
 
 def _halfway(size: int, side: int) -> list[int]:
-    """Starts of squares that overlap by half."""
+    """Return the starts of squares that overlap by half."""
     count = max(1, -(-2 * size // side) - 1)
     return [round(start) for start in np.linspace(0, size - side, count)]
 
@@ -220,7 +224,7 @@ def _end(frequency: Array, structure: Array, floor: float) -> float:
 
 
 def _width(frequency: Array, power: Array, floor: float, end: float, count: Array) -> tuple[float, float]:
-    """Width and standard error of a Gaussian times a power law, fitted to the logarithm of the power."""
+    """Fit a Gaussian times a power law to the logarithm of the power; return its width and standard error."""
     structure = power - floor
     used = (frequency > _LOWEST) & (frequency < end) & (structure > _NOISE_KNOWN * floor)
     if used.sum() < 3:
@@ -229,7 +233,7 @@ def _width(frequency: Array, power: Array, floor: float, end: float, count: Arra
     error = np.sqrt(
         (power[used] / structure) ** 2 / count[used] + (_NOISE_KNOWN * floor / structure) ** 2 + _LIKENESS**2
     )
-    # log power = a - exponent log f - width^2 (pi f)^2, and the exponent is near what it usually is.
+    # log power = a - exponent log f - width^2 (pi f)^2, with a prior on the exponent.
     rows = np.stack([np.ones(len(ring)), -np.log(ring), -((np.pi * ring) ** 2)], axis=1) / error[:, None]
     rows = np.vstack([rows, [0, 1 / _EXPONENTS_DIFFER, 0]])
     values = np.append(np.log(structure) / error, _EXPONENT / _EXPONENTS_DIFFER)
@@ -241,7 +245,7 @@ def _width(frequency: Array, power: Array, floor: float, end: float, count: Arra
 
 
 def _upsampled(parts: list[Array], jpeg: bool) -> float:
-    """Factor of an earlier enlargement, from the period with which interpolation smooths; 1 if there is none."""
+    """Return the factor of an enlargement from the period of the smoothing by interpolation; 1 if there is none."""
     found = []
     for part in parts:
         if min(part.shape) < _LEAST_SIDE:
@@ -259,7 +263,7 @@ def _upsampled(parts: list[Array], jpeg: bool) -> float:
 
 
 def _period(part: Array, axis: int, order: int, jpeg: bool) -> tuple[float, float]:
-    """Strongest period of differences along an axis: peak over the median power, and frequency."""
+    """Find the strongest period of differences along an axis: its power over the median power, and its frequency."""
     values = np.moveaxis(part[:_MOST, :_MOST], axis, 0)
     change = np.abs(np.diff(values, n=order, axis=0))
     change = np.minimum(change, np.quantile(change, 0.95))

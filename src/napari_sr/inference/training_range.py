@@ -53,8 +53,8 @@ def _about_noise(noise: Sequence[NoiseMeasurement]) -> list[str]:
         )
     elif any(_is_correlated(one) for one in noise):
         sentences.append(
-            "The noise of neighboring pixels is correlated, as after registration, filtering or compression: less of "
-            "it is removed, and it may look like structure."
+            "The noise of neighboring pixels is correlated, as after registration, filtering or compression: it may "
+            "look like structure."
         )
     if any(max(one.row_offsets, one.column_offsets) > _LINES * _deviation(one) > 0 for one in noise):
         sentences.append("There are stripes along rows or columns, which are not removed.")

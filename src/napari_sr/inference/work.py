@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_sr.errors import InputError
+from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex, WritableArray
 from napari_sr.imaging.intensity import IntensityMap, own_range
 from napari_sr.imaging.part import crop
@@ -56,7 +56,8 @@ class Work:
     progress : callable
         Called as ``progress(done, total)`` after every strip or tile.
     cancel : callable
-        Called before every layer of the network; returning True ends the work with `Cancelled`.
+        Called before every layer of the network, and before every plane that is copied; returning True ends the work
+        with `Cancelled`.
 
     Attributes
     ----------
@@ -82,6 +83,7 @@ class Work:
         cancel: Cancel,
     ) -> None:
         self.model, self.settings, self.region, self.progress = model, settings, region, progress
+        self.cancel = cancel
         self.calibration, self.maps, self.values = calibration, calibration.maps, values
         self.card, self.scale = model.card, model.scale
         self.device, self.dtype = device, dtype
@@ -131,18 +133,17 @@ class Work:
         """
         started = time.perf_counter()
         read = crop(image, self.ranges)
-        indices = self._write_constants(image, out)
         unit = max(self.height, self.width)
-        done = 0
-        self.progress(0, unit * max(1, len(indices)))
-        if not indices:
-            self.progress(unit, unit)
+        whole = unit * self.axes.plane_count
+        self.progress(0, whole)
+        indices = self._write_constants(image, out, unit)
+        copied, done = self.axes.plane_count - len(indices), 0
         while done < len(indices):
             # The first plane alone, so that a part of the result is there soon.
             batch = indices[done : done + (1 if done == 0 else self._batch_size())]
 
-            def batch_progress(part: int, total: int, before: int = done, count: int = len(batch)) -> None:
-                self.progress(unit * before + unit * count * part // total, unit * len(indices))
+            def batch_progress(part: int, total: int, before: int = copied + done, count: int = len(batch)) -> None:
+                self.progress(unit * before + unit * count * part // total, whole)
 
             self._compute_batch(image, read, out, batch, batch_progress)
             if self.axes.rgba:
@@ -150,8 +151,9 @@ class Work:
             done += len(batch)
         return time.perf_counter() - started
 
-    def _write_constants(self, image: ImageArray, out: WritableArray) -> list[PlaneIndex]:
+    def _write_constants(self, image: ImageArray, out: WritableArray, unit: int) -> list[PlaneIndex]:
         """Write the planes of channels with a single value, and return the others."""
+        copied = 0
         rows, columns = (
             stop - start for start, stop in (self.region.rows.result_range, self.region.columns.result_range)
         )
@@ -161,11 +163,15 @@ class Work:
             if value is None:
                 others.append(index)
                 continue
+            if self.cancel():
+                raise Cancelled("The work was cancelled; nothing was changed.")
             pixel = np.array(value if self.axes.rgb else value[0], image.dtype)
             plane = np.broadcast_to(pixel, (rows, columns, *pixel.shape))
             self.axes.place(out, self.axes.part(index, slice(None), slice(None), slice(0, 3)), plane)
             if self.axes.rgba:
                 self._resize_opacities(image, out, [index])
+            copied += 1
+            self.progress(unit * copied, unit * self.axes.plane_count)
         return others
 
     def _check_finite(self, values: NDArray[np.float32]) -> None:

@@ -228,7 +228,7 @@ def test_self_ensemble_with_pixel_unshuffle_pads_the_image_first(size: tuple[int
 @pytest.mark.usefixtures("low_strips")
 def test_the_report_contains_the_height_of_the_strips() -> None:
     progress: list[tuple[int, int]] = []
-    image = np.zeros((100, 30), np.uint8)
+    image = np.random.default_rng(1).integers(0, 256, (100, 30), np.uint8)
     job = Job(rrdb(2, 1), JobSettings(memory=10**8))
     report = job.run(image, "YX", progress=lambda done, total: progress.append((done, total))).report
     assert report.tiling == "exact, 16 rows at a time"
@@ -240,7 +240,7 @@ def test_the_report_contains_the_height_of_the_strips() -> None:
 
 
 def test_the_report_contains_the_width_of_the_bands() -> None:
-    image = np.zeros((80, 70), np.uint8)
+    image = np.random.default_rng(2).integers(0, 256, (80, 70), np.uint8)
     report = Job(rrdb(2, 1), JobSettings(memory=1)).run(image, "YX").report
     assert report.tiling == "exact, 1 rows at a time, 16 columns at a time"
 
@@ -325,8 +325,8 @@ def test_strips_are_halved_until_they_fit(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_height_that_did_not_fit_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """From the second plane, or band, on: each attempt costs what had been computed."""
     Short(monkeypatch, lambda n, step, inputs: step.inputs == (0,) and inputs[0].stop - inputs[0].start > 12)
-    job = Job(rrdb(2, 1), JobSettings(batch=1))
-    report = job.run(np.zeros((4, 60, 21), np.uint8), "ZYX").report
+    image = np.random.default_rng(3).integers(0, 256, (4, 60, 21), np.uint8)
+    report = Job(rrdb(2, 1), JobSettings(batch=1)).run(image, "ZYX").report
     assert report.halved == 1
     assert "8 rows at a time" in report.tiling
 
@@ -478,38 +478,45 @@ def test_running_out_of_memory_in_float32_does_not_change_the_result(monkeypatch
     assert np.abs(run.result - smooth.result).max() <= 1e-6 * np.ptp(smooth.result)
 
 
-def ten_times_inside() -> Any:
-    """A network that gives its input back, ten times larger inside, and whose card says that it halves the values."""
+#: The factor inside of `much_larger_inside`: ten times white is within float16, twelve times white is not.
+INSIDE = 96 * 64
+
+
+def much_larger_inside() -> Any:
+    """A network that returns its input, is `INSIDE` times larger inside, and halves the values by its card."""
     settings = {"scale": 2, "kernels": (3, 3, 3), "features": (1, 1), "upsampling": "nearest"}
     network = SRCNN(**settings)
     for parameter in network.parameters():
         nn.init.zeros_(parameter)
-    for conv, weight in ((network.conv1, 10), (network.conv2, 1), (network.conv3, 0.1)):
+    for conv, weight in ((network.conv1, 96), (network.conv2, 64), (network.conv3, 1 / INSIDE)):
         conv.weight.data[0, 0, 1, 1] = weight
     return model_of(network, "SRCNN", settings, color="gray", family="srcnn", output_range=(0.0, 0.5))
 
 
+@pytest.mark.parametrize("intensity", [(0.0, 4000.0), (0.0, 0.5)], ids=["in the network", "around the network"])
 @pytest.mark.usefixtures("low_strips")
-def test_no_nan_is_converted_to_an_integer() -> None:
-    image = np.full((120, 9), 200, np.uint16)
+def test_no_nan_is_converted_to_an_integer(intensity: tuple[float, float]) -> None:
+    image = np.full((120, 9), 200 if intensity[1] > 1 else 2, np.uint16)
     image[60:62] = 50_000
-    # With (0, 1), 50,000 is 500,000 inside the network: beyond float16, not beyond float32.
+    # 50,000 is 12.5 times white, 76,800 in the network: beyond float16, not beyond float32. With (0, 0.5) it is 100,000
+    # times white, and already the input is beyond float16.
     exact, half = (
-        Job(ten_times_inside(), JobSettings(precision=precision, intensity=(0.0, 1.0))).run(image, "YX")
+        Job(much_larger_inside(), JobSettings(precision=precision, intensity=intensity)).run(image, "YX")
         for precision in ("float32", "float16")
     )
     assert half.report.recomputed == 1
     assert np.array_equal(half.data[116:128], exact.data[116:128])
     assert np.abs(half.data.astype(int) - exact.data).max() <= 1
-    assert half.report.clipped == exact.report.clipped == 4 * 9 * 2
+    assert half.report.clipped == exact.report.clipped
+    assert exact.report.clipped == (4 * 9 * 2 if intensity[1] > 1 else 0)
 
 
 @pytest.mark.usefixtures("low_strips")
 def test_clipped_values_near_an_overflow_are_counted_once() -> None:
     image = np.full((120, 9), 40_000, np.uint16)
     image[60:62] = 60_000
-    # With (0, 8), 40,000 is 50,000 inside, within float16, and 60,000 is 75,000. Doubled, all of them leave uint16.
-    result = Job(ten_times_inside(), JobSettings(precision="float16", intensity=(0.0, 8.0))).run(image, "YX")
+    # With (0, 4000), 40,000 is 61,440 inside, within float16, and 60,000 is 92,160. Doubled, all of them leave uint16.
+    result = Job(much_larger_inside(), JobSettings(precision="float16", intensity=(0.0, 4000.0))).run(image, "YX")
     assert result.report.recomputed == 1
     assert (result.data == 65535).all()
     assert result.report.clipped == result.data.size

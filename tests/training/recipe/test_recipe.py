@@ -141,8 +141,6 @@ def test_a_recipe_without_conditions_is_written_as_before():
 FOLDER = Path(__file__).parents[3] / "recipes"
 #: A list of files instead of a recipe.
 HELD_OUT = FOLDER / "held_out.toml"
-#: Recipes of issue 16 whose trainings have not ended; a name leaves the list when its curve is stored.
-NOT_TRAINED_YET = {"srcnn-microscopy-x4"}
 RECIPES = sorted(set(FOLDER.glob("*.toml")) - {HELD_OUT})
 
 
@@ -152,11 +150,7 @@ def test_a_recipe_has_the_name_of_its_file_a_curve_and_a_start_that_another_reci
     assert recipe.name == path.stem
     assert recipe.start is None or recipe.start in {other.stem for other in RECIPES} - {path.stem}
     has_curve = path.stem in {curve.stem for curve in (path.parent / "curves").iterdir()}
-    assert has_curve != (path.stem in NOT_TRAINED_YET)
-
-
-def test_a_recipe_that_was_not_run_yet_has_no_bundled_model():
-    assert not NOT_TRAINED_YET & {entry.name for entry in list_models() if entry.where == "bundled"}
+    assert has_curve
 
 
 def files_in(entry, listed):

@@ -1,7 +1,7 @@
 """Energies of small tiles in bands of frequency, and the energies that structure can have in them.
 
-White noise has the same energy in every band. Structure, seen through optics and pixels, has less of it the finer the
-band. This difference tells one from the other where no part of an image is flat.
+White noise has the same energy in every band. Structure that was imaged by optics and pixels has less energy in finer
+bands. By this difference noise is separated from structure where no part of an image is flat.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from scipy.special import expit
 Array = npt.NDArray[np.float64]
 Values = npt.NDArray[np.floating[Any]]
 
-#: Order of the binomial filters: the k-th takes k differences and 4 - k sums of neighbors, so five pixels.
+#: Order of the binomial filters: filter k has k differences and 4 - k sums of neighbors, over five pixels.
 ORDER = 4
 #: The bands, as the orders of their filters along one axis and the other (both ways are averaged): finest first.
 BANDS = ((4, 4), (3, 4), (3, 3), (2, 4), (1, 4), (0, 4), (2, 3), (2, 2), (1, 3))
-#: A coarse band, the slope over five pixels: it shows structure and hardly overlaps the bands above.
+#: A coarse band, the slope over five pixels, in which there is mostly structure. It hardly overlaps the bands above.
 COARSE = (0, 1)
 #: Side of a tile, in pixels.
 TILE = 8
-#: Independent values of a tile in a band, about: 64 pixels, less what neighbors share.
+#: Approximate number of independent values of a tile in a band, in which neighboring pixels are correlated.
 FREEDOM = 9
-# Structure that is tried: its power falls with an exponent of the frequency, is blurred by a Gaussian (width in
-# pixels), averaged over the pixel's area and sampled, with what folds back.
+# Models of structure: power falls with an exponent of the frequency, is blurred by a Gaussian (width in pixels),
+# averaged over the area of a pixel and sampled, with aliasing.
 _EXPONENTS = (1.5, 2.5, 3.5)
 _BLURS = (0.0, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0)
-# And fine structure of an image that was made smaller by a good interpolation: its exponent, and the width of the
-# roll-off of the amplitude, which is one half at the Nyquist frequency along either axis.
+# Structure of an image that was reduced by an antialiasing interpolation: its exponent, and the width of the roll-off
+# of the amplitude, which is one half at the Nyquist frequency along either axis.
 _SHRUNK_EXPONENT, _ROLL_OFF = 1.0, 0.052
-# Of structure that is nearly white.
+# Exponents of structure that is nearly white.
 _FINEST_EXPONENTS = (0.75, 1.0, 1.25)
 _FREQUENCIES = 64
 
 
 def tile_energies(plane: Values, stride: int) -> dict[tuple[int, int], Array]:
-    """Mean energy of each tile in each band; that of white noise is its variance.
+    """Compute the mean energy of each tile in each band. The energy of white noise is its variance.
 
     Parameters
     ----------
@@ -66,18 +66,19 @@ def tile_energies(plane: Values, stride: int) -> dict[tuple[int, int], Array]:
 
 
 def tile_means(values: npt.NDArray[np.generic], stride: int) -> Array:
-    """Means over tiles of 8 x 8 pixels.
+    """Compute the means over tiles of 8 x 8 pixels.
 
     Parameters
     ----------
     values : array, shape (Y, X)
+        Values of the pixels.
     stride : 4 or 8
-        Distance between tiles; with 4 they overlap.
+        Distance between tiles in pixels; with 4 they overlap.
 
     Returns
     -------
     array of float64, shape (tiles,)
-        Row by row; pixels that fill no tile are left out.
+        Means, row by row. Pixels beyond the last whole tile are left out.
     """
     height, width = (size // stride * stride for size in values.shape)
     blocks = values[:height, :width].reshape(height // stride, stride, width // stride, stride)
@@ -88,24 +89,25 @@ def tile_means(values: npt.NDArray[np.generic], stride: int) -> Array:
 
 
 def centers(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """The part of a plane whose pixels are centers of the filters."""
+    """Return the pixels of a plane that are centers of the filters."""
     half = ORDER // 2
     return values[half : values.shape[0] - half, half : values.shape[1] - half]
 
 
 @cache
 def structure_spectra(*, finest: bool = False) -> Array:
-    """Energies in `BANDS` of the structures that are tried, one a row, the largest of each 1.
+    """Return the energies in `BANDS` of the models of structure. The largest energy of each model is 1.
 
     Parameters
     ----------
     finest : bool
-        Whether structure is among them that is nearly white, as binning without any blur before it makes it. It can
-        hardly be told from noise.
+        Whether to include structure that is nearly white, as in images that were binned without any blur. It can hardly
+        be distinguished from noise.
 
     Returns
     -------
-    array, shape (structures, bands)
+    array of float64, shape (structures, bands)
+        The energies.
     """
     frequency = (np.arange(_FREQUENCIES) - _FREQUENCIES // 2) / _FREQUENCIES
     gains = [np.abs(np.fft.fftshift(np.fft.fft(_binomial(k), _FREQUENCIES))) ** 2 for k in range(ORDER + 1)]
@@ -119,7 +121,7 @@ def structure_spectra(*, finest: bool = False) -> Array:
 
 
 def _folded(power: Callable[[Array, Array], Array], frequency: Array) -> Array:
-    """Power after sampling: what lies beyond the Nyquist frequency folds back."""
+    """Return the power after sampling, with aliasing of the frequencies above the Nyquist frequency."""
     places = [(frequency[:, None] + down, frequency[None] + right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
     return np.asarray(sum(power(*place) for place in places))
 
@@ -138,7 +140,7 @@ def _shrunk(down: Array, right: Array) -> Array:
 
 @cache
 def _binomial(differences: int) -> Array:
-    """Binomial filter of so many differences, of energy 1."""
+    """Return the binomial filter with a number of differences, of energy 1."""
     taps = np.ones(1)
     for number in range(ORDER):
         taps = np.convolve(taps, [1, -1] if number < differences else [1, 1])
@@ -146,7 +148,7 @@ def _binomial(differences: int) -> Array:
 
 
 def _filtered(values: Values, axis: int) -> list[Values]:
-    """All five binomial filters along an axis; each result is four pixels shorter."""
+    """Apply all five binomial filters along an axis; each result is four pixels shorter."""
     before = (slice(None),) * axis + (slice(None, -1),)
     after = (slice(None),) * axis + (slice(1, None),)
     parts: list[Values] = [values]

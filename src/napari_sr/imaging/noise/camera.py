@@ -1,4 +1,4 @@
-"""The noise of a camera: values per photon, and what does not depend on the light."""
+"""The noise of a camera: gain and read noise."""
 
 from __future__ import annotations
 
@@ -16,28 +16,30 @@ _LEAST_ERROR = 1e-3
 
 
 def estimate_noise(planes: list[npt.NDArray[Any]], *, offset: float = 0.0) -> tuple[float, float]:
-    """Estimate gain and read noise: ``variance = gain (mean - offset) + read**2``.
+    """Estimate gain and read noise of a camera: ``variance = gain (mean - offset) + read**2``.
 
     Parameters
     ----------
     planes : list of array, shape (Y, X) or (Y, X, C)
-        Of one camera, in its own values; each color has noise of its own.
-    offset : float
-        The camera's dark level.
+        Planes of one camera, in its own values; each color has noise of its own.
+    offset : float, default 0.0
+        Dark level of the camera, in values.
 
     Returns
     -------
-    gain, read : float
-        Values per photon, and the standard deviation of what does not depend on the light; both 0 or more.
+    gain : float
+        Values per photon, 0 or more.
+    read : float
+        Standard deviation of the noise that does not depend on brightness, in values, 0 or more.
 
     Raises
     ------
     InputError
-        If the planes are too small, or too uniform to see how the noise depends on brightness.
+        If the planes are too small or too uniform for a measurement.
 
     Notes
     -----
-    The line of `measure_noise`, with the nearest gain and read noise that are not negative.
+    The line of `measure_noise` is replaced by the nearest one with a gain and a squared read noise of 0 or more.
     """
     measured = measure_noise(planes, stack=False)
     if not measured.known:
@@ -49,7 +51,7 @@ def estimate_noise(planes: list[npt.NDArray[Any]], *, offset: float = 0.0) -> tu
 
 
 def _not_negative(measured: NoiseMeasurement, offset: float) -> tuple[float, float]:
-    """Gain and squared read noise, 0 or more, nearest to a measurement by its own standard errors."""
+    """Return gain and squared read noise, 0 or more, nearest to a measurement in units of its standard errors."""
     ends = np.array([measured.darkest, measured.brightest])
     if not ends[1] > ends[0]:
         return 0.0, max(0.0, measured.c0 + measured.c1 * ends[0])

@@ -1,4 +1,4 @@
-"""What kind of noise it is: white or correlated, in lines, in single pixels, of a color mosaic."""
+"""The character of the noise: white or correlated, offsets of lines, hot pixels, color mosaics."""
 
 from __future__ import annotations
 
@@ -18,39 +18,40 @@ from napari_sr.imaging.noise.tiles import Scale, Tiles
 Array = npt.NDArray[np.float64]
 
 _FINE, _MIDDLE = BANDS.index((3, 3)), [BANDS.index((2, 2)), BANDS.index((1, 3))]
-# Logarithm of the fine band's energy over a middle band's: white noise is above, correlated noise below.
+# Logarithm of the energy of the fine band over that of a middle band: white noise is above the first, correlated noise
+# below the second.
 _WHITE_ABOVE, _CORRELATED_BELOW = -0.3, -0.65
-# Logarithm of a high over a low quantile of tiles' energies: noise fills all tiles alike, structure does not.
+# Logarithm of a high over a low quantile of the energies of tiles. Noise is similar in all tiles, structure is not.
 _ALIKE, _QUANTILES = 0.66, (0.7, 0.1)
-# Weaker noise than this fraction of the range is not looked at.
+# Smallest standard deviation of noise that is called correlated, as a fraction of the range.
 _LEAST_DEVIATION = 0.003
-# A group shows how alike its tiles are from so many on.
+# Smallest number of tiles of a group whose energies are compared.
 _LEAST_TILES = 24
-# The surroundings' mean takes this much off the variance of white noise, and this much off its correlation.
+# Subtracting the mean of the surroundings reduces the variance of white noise, and its correlation, by this much.
 _TAKEN_OFF = 1 / 81
-# Pixels that are looked at for hot ones and for mosaics.
+# Largest number of pixels that are searched for hot ones and for mosaics.
 _BUDGET = 1 << 18
-# A hot or dead pixel is so many standard deviations, and so many times their range, beyond its neighbors.
+# Distance of a hot or dead pixel from its neighbors, in standard deviations of the noise and in their range.
 _HOT, _ALONE = 6.0, 4.0
 _AROUND = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]])
-# No noise is taken to be weaker than a thousandth of the range here.
+# Smallest variance for that, in squared ranges.
 _LEAST_VARIANCE = 1e-6
-# Second differences beyond so many robust standard deviations are edges.
+# Second differences beyond this number of robust standard deviations are edges.
 _EDGE = 3.0
-# Lines are told from chance by so many standard errors.
+# Offsets of lines are reported from this number of standard errors on.
 _SURE = 4.0
 
 
 @dataclass(frozen=True)
 class Correlation:
-    """How alike noise is in neighboring pixels.
+    """Correlation of the noise of neighboring pixels.
 
     Parameters
     ----------
     verdict : "white", "correlated" or "unclear"
-        "unclear" where no part of the image is flat enough to tell noise from structure.
+        "unclear" where noise and structure cannot be separated.
     right, down : float
-        Correlation with the pixel to the right and the one below, in the flattest part. Structure adds to it.
+        Correlation with the pixel to the right and the pixel below, in the flattest part. Structure adds to it.
     """
 
     verdict: str = "unclear"
@@ -59,16 +60,19 @@ class Correlation:
 
 
 def correlation_of(tiles: Tiles, groups: Groups) -> Correlation:
-    """Correlation of the noise, from the brightness at which tiles are most alike.
+    """Measure the correlation of the noise at the brightness at which tiles are most similar.
 
     Parameters
     ----------
     tiles : Tiles
+        Tiles of the image, or of differences of planes.
     groups : Groups
+        The same tiles in groups.
 
     Returns
     -------
     Correlation
+        The correlation.
     """
     spreads = [_spread(tiles, every, quiet) for every, quiet in zip(groups.members, groups.quiet, strict=True)]
     best = int(np.argmin(spreads))
@@ -89,19 +93,21 @@ def correlation_of(tiles: Tiles, groups: Groups) -> Correlation:
 
 
 def all_variances(tiles: Tiles, groups: Groups, line: Line) -> Array:
-    """Variances at both ends of a line, with all that quiet tiles differ from their surroundings.
+    """Compute the variance of all noise, white and correlated, at both ends of a line.
 
     Parameters
     ----------
     tiles : Tiles
+        Tiles of the image.
     groups : Groups
+        The same tiles in groups.
     line : Line
-        Says where its ends are.
+        The line.
 
     Returns
     -------
-    array, shape (2,)
-        Of correlated noise too; structure adds to it.
+    array of float64, shape (2,)
+        Variances of the differences between quiet tiles and their surroundings. Structure adds to them.
     """
     squares = np.array([tiles.neighbors[quiet, 0].mean() for quiet in groups.quiet]) / (1 - _TAKEN_OFF)
     if not line.brightest > line.darkest:
@@ -122,24 +128,28 @@ def _spread(tiles: Tiles, members: npt.NDArray[np.intp], quiet: npt.NDArray[np.i
 
 
 def line_offsets(parts: Sequence[Window], scale: Scale, axis: int) -> tuple[float, bool]:
-    """Standard deviation of what whole rows (axis 0) or columns (axis 1) have in common, beyond structure.
+    """Measure the standard deviation of offsets of whole rows (axis 0) or columns (axis 1).
 
     Parameters
     ----------
     parts : sequence of Window
+        Parts of the image.
     scale : Scale
+        Center and range of its values.
     axis : 0 or 1
+        Rows or columns.
 
     Returns
     -------
     deviation : float
-        In units of the range.
+        The standard deviation in units of the range.
     sure : bool
-        Whether it is more than chance.
+        Whether it is larger than chance.
 
     Notes
     -----
-    The two halves of each line share its offset, not their noise: the covariance of their second differences.
+    The two halves of each line have the same offset and independent noise. The result is the covariance of their second
+    differences.
     """
     products, powers = [], []
     for part in parts:
@@ -164,18 +174,21 @@ def line_offsets(parts: Sequence[Window], scale: Scale, axis: int) -> tuple[floa
 
 
 def hot_pixels(parts: Sequence[Window], scale: Scale, line: Line) -> float:
-    """Fraction of single pixels far from all around them.
+    """Compute the fraction of hot and dead pixels: single pixels far from all of their neighbors.
 
     Parameters
     ----------
     parts : sequence of Window
+        Parts of the image.
     scale : Scale
+        Center and range of its values.
     line : Line
+        Variance of the noise.
 
     Returns
     -------
     float
-        0 to 1.
+        The fraction, from 0 to 1.
     """
     found = seen = 0
     slope = 0.0
@@ -196,17 +209,20 @@ def hot_pixels(parts: Sequence[Window], scale: Scale, line: Line) -> float:
 
 
 def mosaic(parts: Sequence[Window], scale: Scale) -> float:
-    """How differently the four pixels of 2 x 2 follow their neighbors: above 0.3 a color mosaic was filled in.
+    """Compare the four pixels of squares of 2 x 2 in their distance from their neighbors.
 
     Parameters
     ----------
     parts : sequence of Window
+        Parts of the image.
     scale : Scale
+        Center and range of its values.
 
     Returns
     -------
     float
-        Logarithm of the largest mean distance from the four neighbors' mean, over the smallest.
+        Logarithm of the largest over the smallest mean distance from the mean of the four neighbors. Above 0.3, a color
+        mosaic was interpolated.
     """
     found, seen = [], 0
     for part in parts:
@@ -217,7 +233,7 @@ def mosaic(parts: Sequence[Window], scale: Scale) -> float:
         far = np.abs(unit[1:-1, 1:-1] - cross / 4)
         far = np.minimum(far, np.quantile(far, 0.8))
         means = np.array([far[down::2, right::2].mean() for down in (0, 1) for right in (0, 1)])
-        # Steps of quantization keep the smallest mean from 0; without any distance there is nothing to compare.
+        # The addition avoids ratios of means that are nearly 0.
         means += 0.02 * means.mean() + 1e-9
         found.append(float(np.log(means.max() / means.min())))
         seen += unit.size

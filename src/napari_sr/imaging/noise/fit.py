@@ -1,4 +1,4 @@
-"""A variance that grows linearly with brightness, fitted to the energies of tiles."""
+"""A line of the variance of the noise over brightness, fitted to the energies of tiles."""
 
 from __future__ import annotations
 
@@ -15,32 +15,33 @@ from napari_sr.imaging.noise.tiles import Tiles
 
 Array = npt.NDArray[np.float64]
 
-# Groups of like brightness: so many at most, and so many disjoint tiles in each at least.
+# Largest number of groups of similar brightness, and smallest number of disjoint tiles in each.
 _GROUPS, _LEAST_TILES = 12, 16
-# Of each group, the fraction of tiles with the least coarse structure, and so many of them at least.
+# Fraction of the tiles of a group that are quiet: those with the least coarse structure. Smallest number of them.
 _QUIET, _LEAST_QUIET = 0.4, 8.0
-# How well a mixture of the structures that are tried resembles real structure, as a fraction of a band's energy.
+# Standard deviation of real structure around a mixture of the models, as a fraction of the energy of a band.
 _LIKENESS = 0.04
-# A group counts as much as this sum of squares at most, so that one that follows no line bends none: little where it
-# has more energy than noise of that variance, since texture adds some, and much where it has less.
+# Largest sum of squares of a group, so that a group off the line does not bend it: small where a group has more energy
+# than noise of the variance, since texture adds energy, and large where it has less.
 _MOST_BELOW, _MOST_ABOVE = 12.0, 100.0
-# "All of it is noise" is tried first: a bonus of the sum of squares for a ratio of 1, within this width.
+# Reduction of the sum of squares where all energy is noise (a ratio of 1), and its width. Without it, structure that is
+# nearly white would always explain a part.
 _BONUS, _BONUS_WIDTH = 2.0, 0.06
-# Against slopes that nothing asks for: with N photons in a pixel, slope squared over variance is 1 / N.
+# Penalty on slopes: with N photons in a pixel, slope squared over variance is 1 / N.
 _PHOTONS = 8.0
-# Variances that are tried, as ratios to the energy in the finest band.
+# Candidates of the variance, as ratios to the energy in the finest band.
 _RATIOS = np.concatenate(
     [[0, 0.03, 0.06], np.arange(0.1, 0.85, 0.05), np.arange(0.85, 1.1, 0.03), [1.1, 1.15, 1.2, 1.3, 1.5, 2, 4]]
 )
 _STRUCTURE_UP_TO = 1.5
 _COARSE_GRID, _FINE_GRID = 64, 81
-# Variance of white noise that the fit finds, over the true one (by simulation): weights are never negative, so that
-# chance resembles a little structure.
+# Fitted over true variance of white noise, by simulation. Weights of structure are not negative, so that a part of the
+# noise is fitted as structure.
 _FOUND = 0.975
 # Energies below this are rounding errors of float32, in units of the squared range.
 _ROUNDING = 1e-14
 _TINY = 1e-300
-# Weights closer than this are the same: rounding must not decide which tiles take part.
+# Weights closer than this are equal, so that rounding does not decide which tiles are used.
 _EVEN = 1e-9
 
 
@@ -51,13 +52,13 @@ class Groups:
     Parameters
     ----------
     brightness : array, shape (groups,)
-        Means.
+        Mean brightness.
     energies : array, shape (groups, bands)
         Mean energies.
     tiles : array, shape (groups,)
-        How many disjoint tiles each is worth.
+        Equivalent number of disjoint tiles.
     members, quiet : list of array of int
-        Numbers of all tiles of each group, and of its quiet ones.
+        Indices of all tiles of each group, and of its quiet ones.
     """
 
     brightness: Array
@@ -69,16 +70,16 @@ class Groups:
 
 @dataclass(frozen=True)
 class Line:
-    """Variance at the ends of the brightness that was seen.
+    """Variance at the ends of the range of brightness.
 
     Parameters
     ----------
     darkest, brightest : float
-        Brightness.
+        The ends.
     variances : array, shape (2,)
-        At either end; 0 or more.
+        Variances at the ends, 0 or more.
     covariance : array, shape (2, 2)
-        Of the variances.
+        Covariance of the variances.
     """
 
     darkest: float
@@ -87,7 +88,7 @@ class Line:
     covariance: Array
 
     def at(self, brightness: float) -> tuple[float, float]:
-        """Variance at a brightness, and its standard error."""
+        """Return the variance at a brightness, and its standard error."""
         place = 0.5
         if self.brightest > self.darkest:
             place = (brightness - self.darkest) / (self.brightest - self.darkest)
@@ -96,30 +97,30 @@ class Line:
 
 
 def group_tiles(tiles: Tiles) -> Groups:
-    """Sort tiles into groups of like brightness and take the quiet ones of each.
+    """Sort tiles into groups of similar brightness, and select the quiet tiles of each.
 
     Parameters
     ----------
     tiles : Tiles
-        At least one.
+        The tiles, at least one.
 
     Returns
     -------
     Groups
-        Of an inverted image the same, in reverse order.
+        The groups, from dark to bright.
     """
     count = len(tiles)
     low, high = np.quantile(tiles.brightness, (0.005, 0.995))
     place = (rankdata(tiles.brightness) - 0.5) / count
     if high > low:
-        # Halfway between equal counts and equal steps of brightness: bright tiles are few.
+        # Halfway between equal counts and equal steps of brightness, since there are few bright tiles.
         place = (place + np.clip((tiles.brightness - low) / (high - low), 0, 1)) / 2
     number = int(np.clip(count * tiles.worth / _LEAST_TILES, 1, _GROUPS))
     place = place.clip(0.5 / number, 1 - 0.5 / number)
     found: list[tuple[float, Array, float]] = []
     every, calm = [], []
     for center in (np.arange(number) + 0.5) / number:
-        # Hats instead of steps: a tile on a step belongs to both sides alike.
+        # Triangular weights, so that a tile between two groups belongs to both.
         weight = np.clip(1 - np.abs(place - center) * number, 0, 1)
         members = np.flatnonzero(weight > _EVEN)
         if weight.sum() * tiles.worth < min(2, count * tiles.worth) - _EVEN:
@@ -137,18 +138,18 @@ def group_tiles(tiles: Tiles) -> Groups:
 
 
 def fit_line(evidence: Sequence[Groups]) -> Line:
-    """Variance over brightness that all groups agree on best.
+    """Fit the line of the variance over brightness to groups of tiles.
 
     Parameters
     ----------
     evidence : sequence of Groups
-        Of planes, or of planes and of differences between them.
+        Groups of the planes, of differences between planes, or of both.
 
     Returns
     -------
     Line
-        Its covariance includes chance, and the amount by which the variances would be lower if structure were nearly
-        white.
+        The line. Its covariance includes chance, and the amount by which the variances would be lower if structure
+        were nearly white.
     """
     line, alternative = _fitted(evidence, finest=False), _fitted(evidence, finest=True)
     lower = np.maximum(line.variances - alternative.variances, 0)
@@ -156,23 +157,25 @@ def fit_line(evidence: Sequence[Groups]) -> Line:
 
 
 def _fitted(evidence: Sequence[Groups], *, finest: bool) -> Line:
-    """The line for one family of structures.
+    """Fit the line with one set of models of structure.
 
     Parameters
     ----------
     evidence : sequence of Groups
+        The groups.
     finest : bool
-        Whether structure that is nearly white is in the family.
+        Whether the models include structure that is nearly white.
 
     Returns
     -------
     Line
+        The line.
 
     Notes
     -----
-    For each group and each variance that is tried, what the energies have above it is explained by structure: a
-    mixture of power laws with several blurs, no weight negative. What is left over, squared, says how well that
-    variance fits. The variances at both ends are means over all that fit.
+    For each group and each candidate of the variance, the energies above the variance are fitted by a mixture of the
+    models of structure without negative weights. The sum of the squared residuals is the misfit of the candidate. The
+    variances at both ends are means over all candidates, weighted by their likelihood.
     """
     brightness = np.concatenate([groups.brightness for groups in evidence])
     energies = np.maximum(np.concatenate([groups.energies for groups in evidence]), _ROUNDING)
@@ -198,7 +201,7 @@ def _fitted(evidence: Sequence[Groups], *, finest: bool) -> Line:
 
 
 def _misfits(energies: Array, tiles: float, structure: Array) -> Array:
-    """How badly each variance that is tried fits the energies of one group."""
+    """Return the misfit of each candidate of the variance of one group."""
     spectra = (structure / energies).T
     found = np.empty(len(_RATIOS))
     for number, ratio in enumerate(_RATIOS):
@@ -213,7 +216,7 @@ def _misfits(energies: Array, tiles: float, structure: Array) -> Array:
 
 
 def _likelihood(dark: Array, bright: Array, rise: float, place: Array, finest: Array, misfits: Array) -> Array:
-    """How likely each pair of variances at both ends is."""
+    """Return the likelihood of each pair of variances at both ends."""
     change = bright[None] - dark[:, None]
     if rise > 0:
         total = _PHOTONS * (change / rise) ** 2 / ((bright[None] + dark[:, None]) / 2 + _TINY)
@@ -223,12 +226,12 @@ def _likelihood(dark: Array, bright: Array, rise: float, place: Array, finest: A
         variance = dark[:, None] * (1 - position) + bright[None] * position
         total = total + np.interp(variance / energy, _RATIOS, misfit)
     likely = np.exp(-0.5 * (total - total.min()))
-    # The grids are not even: each point stands for what lies around it.
+    # The grids are not even: each point is weighted by its distance from its neighbors.
     return np.asarray(likely * np.gradient(dark)[:, None] * np.gradient(bright)[None])
 
 
 def _around(values: Array, likely: Array) -> Array:
-    """A finer, even grid over the part of another that is not unlikely."""
+    """Return a finer, even grid over the likely part of a grid."""
     possible = np.flatnonzero(likely > 1e-4 * likely.max())
     low, high = max(0, possible[0] - 1), min(len(values) - 1, possible[-1] + 1)
     return np.linspace(values[low], values[high], _FINE_GRID)

@@ -1,4 +1,4 @@
-"""How strong the noise of an image is, as a function of its brightness."""
+"""Measurement of the noise of an image as a function of its brightness."""
 
 from __future__ import annotations
 
@@ -23,43 +23,43 @@ from napari_sr.imaging.noise.tiles import Scale, scale_of, tiles_of, tiles_of_di
 
 Array = npt.NDArray[np.float64]
 
-# A variance is lower than another if it is so by so many standard errors, and by this fraction.
+# A variance is lower than another if it is lower by this number of standard errors, and by this fraction.
 _SURELY, _MUCH = 3.0, 0.2
 _MOSAIC = 0.3
-# Lines are told where their offsets are above this fraction of the noise of a pixel.
+# Offsets of lines are reported above this fraction of the noise of a pixel.
 _LINES = 0.15
 _UNKNOWN = (float("inf"), 0.0, float("inf"))
 
 
 @dataclass(frozen=True)
 class NoiseMeasurement:
-    """Noise of one channel: variance = max(c0 + c1 x local mean, floor), in the image's own values.
+    """Noise of one channel: variance = max(c0 + c1 x local mean, floor), in the values of the image.
 
     Parameters
     ----------
     c0, c1 : float
-        Of any sign: a camera's dark level makes c0 negative, an inverted image c1.
+        Variance at a mean of 0, and its slope. c0 is negative above a camera's dark level, c1 in inverted images.
     floor : float
-        Variance of rounding: the step of the values squared, over 12; 0 for values without steps.
+        Variance of the rounding: the squared step of the values over 12; 0 for values without steps.
     covariance : (float, float, float)
-        Variance of c0, covariance of c0 and c1, variance of c1; infinite where nothing could be measured.
+        Variance of c0, covariance of c0 and c1, variance of c1. They are infinite if nothing could be measured.
     darkest, brightest : float
-        The local means between which c0 and c1 were measured.
+        Ends of the local means at which c0 and c1 were measured.
     correlation : Correlation
-        Whether neighboring pixels have noise in common.
+        Correlation of the noise of neighboring pixels.
     all_noise : (float, float)
-        c0 and c1 with noise that is correlated, as far as quiet parts show it; structure adds to it.
+        c0 and c1 of white and correlated noise together, in quiet parts of the image. Structure adds to them.
     row_offsets, column_offsets : float
-        Standard deviation of what whole rows or columns have in common; 0 if it isn't more than chance.
+        Standard deviation of offsets of whole rows or columns; 0 if it is not larger than chance.
     at_ends : (float, float)
-        Fractions of all pixels that have the least and the largest value.
+        Fractions of the pixels that have the smallest and the largest value.
     hot : float
-        Fraction of single pixels far from all around them.
+        Fraction of hot and dead pixels: single pixels far from all of their neighbors.
     mosaic : bool
-        Whether a color mosaic was filled in by interpolation.
+        Whether a color mosaic was interpolated.
     planes_share_noise : bool
-        Whether neighboring planes differ by less noise than the planes have, and than distant planes differ by: they
-        were averaged or interpolated.
+        Whether neighboring planes differ by less noise than single planes have, and than distant planes differ by, as
+        after averaging or interpolation of planes.
     """
 
     c0: float
@@ -79,41 +79,63 @@ class NoiseMeasurement:
 
     @property
     def known(self) -> bool:
-        """Whether there was anything to measure: enough pixels, of more than one value."""
+        """Whether the noise could be measured: there are enough pixels, with more than one value."""
         return bool(np.isfinite(self.covariance[0]))
 
     def sigma(self, mean: npt.ArrayLike, *, caution: float = 0.0) -> Array:
-        """Standard deviation of the noise.
+        """Return the standard deviation of the noise.
 
         Parameters
         ----------
-        mean : array of float
-            Local mean, in the image's values.
-        caution : float
-            So many standard errors are taken off the variance: 1 removes less of a texture that may be noise.
+        mean : array-like of float
+            Local means, in the values of the image.
+        caution : float, default 0.0
+            Number of standard errors to subtract, as in `lowered`.
 
         Returns
         -------
         array of float64, same shape
+            The standard deviations, 0 or more.
         """
-        mean = np.asarray(mean, np.float64)
-        variance = self.c0 + self.c1 * mean
-        if caution and self.known:
-            variance = variance - caution * self._error(mean)
+        lowered = self.lowered(caution)
+        variance = lowered.c0 + lowered.c1 * np.asarray(mean, np.float64)
         return np.asarray(np.sqrt(np.maximum(variance, self.floor)))
 
-    def uncertainty(self, mean: npt.ArrayLike) -> Array:
-        """Standard error of `sigma`.
+    def lowered(self, caution: float) -> NoiseMeasurement:
+        """Return the measurement with a number of standard errors subtracted from the variance.
 
         Parameters
         ----------
-        mean : array of float
-            Local mean, in the image's values.
+        caution : float
+            Number of standard errors, 0 or more. Texture as fine as a pixel may be noise: with 1, less of it is
+            removed.
+
+        Returns
+        -------
+        NoiseMeasurement
+            The line through the lowered variances at `darkest` and `brightest`. A variance below the floor is the
+            floor there.
+        """
+        if not caution or not self.known:
+            return self
+        ends = np.array([self.darkest, self.brightest])
+        dark, bright = self.c0 + self.c1 * ends - caution * self._error(ends)
+        rise = self.brightest - self.darkest
+        c1 = float(bright - dark) / rise if rise > 0 else 0.0
+        return replace(self, c0=float(dark) - c1 * self.darkest, c1=c1)
+
+    def uncertainty(self, mean: npt.ArrayLike) -> Array:
+        """Return the standard error of `sigma`.
+
+        Parameters
+        ----------
+        mean : array-like of float
+            Local means, in the values of the image.
 
         Returns
         -------
         array of float64, same shape
-            Infinite where nothing could be measured.
+            The standard errors; infinite if nothing could be measured.
         """
         mean = np.asarray(mean, np.float64)
         if not self.known:
@@ -123,18 +145,19 @@ class NoiseMeasurement:
         return np.asarray(np.sqrt(sigma**2 + error) - sigma)
 
     def scaled(self, gain: float, offset: float = 0.0) -> NoiseMeasurement:
-        """The measurement of the image times `gain` plus `offset`.
+        """Return the measurement of the image times a gain plus an offset.
 
         Parameters
         ----------
         gain : float
-            Negative for an inverted image; not 0.
-        offset : float
-            Added after that.
+            The gain, not 0; negative for an inverted image.
+        offset : float, default 0.0
+            The offset, added after the gain.
 
         Returns
         -------
         NoiseMeasurement
+            The measurement in the new values.
         """
         v00, v01, v11 = self.covariance
         shifted = (v00, v01, v11)
@@ -170,24 +193,24 @@ def measure_noise(planes: Sequence[PlaneLike], *, stack: bool = True) -> NoiseMe
     Parameters
     ----------
     planes : sequence of array of bool, integer or float, shape (Y, X) or (Y, X, C)
-        Of one channel, in its own values: numpy, dask or zarr. NaN and infinite values are left out. Colors are
-        measured together. At most about a million pixels are read, always the same ones.
-    stack : bool
-        Whether neighbors in the sequence show the same field, as in a stack over Z or T: their differences are
-        evidence too.
+        Planes of one channel, in their own values: numpy, dask or zarr arrays. NaN and infinite values are left out.
+        Colors are measured together. At most about a million pixels are used, always the same ones.
+    stack : bool, default True
+        Whether neighbors in the sequence are planes of the same field, as in a stack over Z or T. Their differences are
+        measured, too.
 
     Returns
     -------
     NoiseMeasurement
-        ``known`` is False for an image of one value, without a finite value, or below 12 x 12 pixels.
+        The noise. `known` is False for an image with a single value, without finite values, or below 12 x 12 pixels.
 
     Notes
     -----
-    White noise has the same energy in all bands of frequency; structure has less of it the finer the band. Tiles of
-    8 x 8 pixels, the quieter ones of each brightness, are explained as noise whose variance is linear in brightness
-    plus structure of a family of spectra; differences of neighboring planes likewise. Texture as white as noise,
-    down to single pixels, counts as noise in part: `NoiseMeasurement.uncertainty` shows how much may be either. All
-    of it scales with the image: sigma(a x + b) = abs(a) sigma(x).
+    White noise has the same energy in all bands of frequency; structure has less energy in finer bands. The quieter
+    tiles of 8 x 8 pixels of each brightness are fitted by noise whose variance is linear in brightness, plus structure
+    with one of several spectra. The same is done with differences of neighboring planes. Texture that is nearly white
+    is counted as noise in part; this is included in `NoiseMeasurement.uncertainty`. The measurement scales with the
+    image: sigma(a x + b) = abs(a) sigma(x).
 
     References
     ----------
@@ -212,7 +235,7 @@ def measure_noise(planes: Sequence[PlaneLike], *, stack: bool = True) -> NoiseMe
         lower = _less(near, line)
         shared = lower and _less(near, _distant(parts, scale) or near)
         if not shared:
-            # Texture that looks like noise stays the same from plane to plane.
+            # Differences of planes do not contain texture that is equal in both.
             line = near if lower else fit_line([groups, others])
             correlation = correlation_of(differences, others)
     c0, c1, covariance = _coefficients(line, scale)
@@ -236,13 +259,13 @@ def measure_noise(planes: Sequence[PlaneLike], *, stack: bool = True) -> NoiseMe
 
 
 def _distant(parts: list[Window], scale: Scale) -> Line | None:
-    """Variance in differences of planes a few planes apart."""
+    """Fit the variance of differences of planes a few planes apart."""
     differences = tiles_of_differences(parts, scale, distant=True)
     return fit_line([group_tiles(differences)]) if len(differences) else None
 
 
 def _less(first: Line, second: Line) -> bool:
-    """Whether one variance is surely lower than another."""
+    """Return whether one variance is significantly lower than another."""
     middle = (second.darkest + second.brightest) / 2
     (variance, error), (larger, larger_error) = first.at(middle), second.at(middle)
     return larger - variance > max(_SURELY * float(np.hypot(error, larger_error)), _MUCH * larger)
@@ -261,7 +284,7 @@ def _at_ends(parts: list[Window], scale: Scale) -> tuple[float, float]:
 
 
 def _coefficients(line: Line, scale: Scale) -> tuple[float, float, tuple[float, float, float]]:
-    """From variances at both ends, in units of the range, to c0 and c1 in the image's values."""
+    """Convert variances at both ends, in units of the range, to c0, c1 and their covariance in image values."""
     rise = scale.span * (line.brightest - line.darkest)
     darkest = scale.middle + scale.span * line.darkest
     if rise > 0:

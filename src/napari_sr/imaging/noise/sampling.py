@@ -1,4 +1,4 @@
-"""The parts of a large image that are looked at: the same ones each time, and never more than a few."""
+"""The parts of an image that are read for a measurement: always the same, and few of a large image."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-#: Pixels that are looked at in all.
+#: Largest number of pixels that are used.
 BUDGET = 3 << 18
-# Of a stack, pairs of neighboring planes; else twice as many planes.
+# Largest number of pairs of neighboring planes of a stack; of other sequences, twice as many planes.
 _PAIRS = 3
-# A plane so many planes away shares no noise with the first, even if planes were interpolated.
+# Distance at which planes share no noise, even if planes were interpolated.
 _DISTANCE = 4
-# Side of the windows that sample a plane too large for its part of the budget, in pixels.
+# Side in pixels of the windows of a plane that is too large for its part of the budget.
 _WINDOW = 256
-# A lazy plane up to this many pixels is read at once, since its windows may lie in one chunk.
+# Largest number of pixels of a lazy plane that is read at once, since its windows may lie in one chunk.
 _AT_ONCE = 1 << 24
 
 
@@ -26,10 +26,10 @@ class PlaneLike(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Rows, columns and perhaps colors."""
+        """Rows, columns and, if there are any, colors."""
 
     def __getitem__(self, index: Any, /) -> Any:
-        """A part of it."""
+        """Read a part."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Window:
     Parameters
     ----------
     values : array, shape (Y, X)
-        In the plane's own dtype.
+        Values in the data type of the plane.
     following, distant : array, shape (Y, X), or None
-        The same part of the next plane of a stack, and of one a few planes away.
+        The same part of the next plane of a stack, and of a plane a few planes away.
     """
 
     values: npt.NDArray[Any]
@@ -50,19 +50,19 @@ class Window:
 
 
 def windows(planes: Sequence[PlaneLike], *, stack: bool) -> Iterator[Window]:
-    """Parts of the planes, spread evenly over planes, rows and columns.
+    """Yield parts of the planes, evenly spread over planes, rows and columns.
 
     Parameters
     ----------
     planes : sequence of array, shape (Y, X) or (Y, X, C)
-        Of one channel; each color is a part of its own.
+        Planes of one channel; each color is a part of its own.
     stack : bool
-        Whether neighbors in the sequence show the same field; they are looked at in pairs then.
+        Whether neighbors in the sequence are planes of the same field; they are read in pairs then.
 
     Yields
     ------
     Window
-        At most 512 x 512 pixels.
+        A part of at most 512 x 512 pixels.
     """
     chosen = _chosen(len(planes), stack)
     for number in chosen:
@@ -78,7 +78,7 @@ def windows(planes: Sequence[PlaneLike], *, stack: bool) -> Iterator[Window]:
 
 
 def _others(number: int, count: int) -> tuple[int, int]:
-    """Numbers of the next plane and of one farther away, on whichever side there is one; -1 for none."""
+    """Return the numbers of the next plane and of a plane farther away, on either side; -1 for none."""
     distance = min(_DISTANCE, max(number, count - 1 - number))
     distant = number + distance if number + distance < count else number - distance
     return number + 1, distant if distance > 1 else -1
@@ -104,7 +104,7 @@ def _read(plane: PlaneLike) -> PlaneLike:
 
 
 def _parts(height: int, width: int, budget: int) -> list[tuple[slice, slice]]:
-    """Windows of a plane: all of it if the budget allows, else a grid from border to border."""
+    """Return windows of a plane: all of it if the budget allows, else a grid from border to border."""
     if height * width <= budget:
         rows, columns = -(-height // (2 * _WINDOW)), -(-width // (2 * _WINDOW))
         down, right = -(-height // max(1, rows)), -(-width // max(1, columns))

@@ -1,4 +1,4 @@
-"""Tiles of an image: brightness, energies in bands, and what their pixels share with their neighbors."""
+"""Tiles of an image: brightness, energies in bands, and correlation of neighboring pixels."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from napari_sr.imaging.noise.sampling import Window
 
 Array = npt.NDArray[np.float64]
 
-# Fewer pixels than this have overlapping tiles, half a tile apart.
+# Tiles overlap by half in images with fewer pixels.
 _FEW = 90_000
-# Smaller windows hold no tile and its filters.
+# Smallest side of a window with room for a tile and the filters.
 _LEAST_SIDE = TILE + ORDER
-# Tiles with a larger fraction of pixels at the ends of the values are clipped: they show less noise than there is.
+# Tiles with a larger fraction of pixels at the ends of the values are clipped: their noise is reduced.
 _CLIPPED = 0.03
 # All tiles are taken if fewer than this many, or than this fraction of them, would be left.
 _LEAST_TILES, _LEAST_FRACTION = 32, 0.1
-# Window of the mean that is taken off before neighbors are compared, in pixels.
+# Side in pixels of the window of the mean that is subtracted before neighbors are compared.
 _SURROUND = 9
 # Planes with more equal pixels than this fraction are copies of each other.
 _EQUAL = 0.5
@@ -31,12 +31,12 @@ _EQUAL = 0.5
 
 @dataclass(frozen=True)
 class Scale:
-    """What the values are centered and scaled with, so that all else is free of units.
+    """Center and range of the values, by which they are made free of units.
 
     Parameters
     ----------
     middle, low, high : float
-        Median, least and largest finite value.
+        Median, smallest and largest finite value.
     """
 
     middle: float
@@ -45,11 +45,11 @@ class Scale:
 
     @property
     def span(self) -> float:
-        """Range of the values; above 0."""
+        """The range of the values, above 0."""
         return self.high - self.low
 
     def unit(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Values less the median, over the range; NaN and infinite values become 0."""
+        """Subtract the median and divide by the range; NaN and infinite values become 0."""
         scaled = (values.astype(np.float64) - self.middle) / self.span
         return np.where(np.isfinite(scaled), scaled, 0.0).astype(np.float32)
 
@@ -61,16 +61,16 @@ class Tiles:
     Parameters
     ----------
     brightness : array, shape (tiles,)
-        Mean values.
+        Mean values of the tiles.
     energies : array, shape (tiles, bands)
-        In `BANDS`.
+        Energies in `BANDS`.
     coarse : array, shape (tiles,)
-        Energy in the coarse band.
+        Energies in the coarse band.
     neighbors : array, shape (tiles, 3)
-        Of what differs from the surrounding 9 x 9 pixels: mean square, and mean product with the pixel to the right
-        and the one below.
+        Of the difference from the mean of the surrounding 9 x 9 pixels: mean square, and mean product with the pixel
+        to the right and the pixel below.
     worth : float
-        Disjoint tiles in one tile: 1, or 1/4 where they overlap.
+        Number of disjoint tiles per tile: 1, or 1/4 where they overlap.
     """
 
     brightness: Array
@@ -80,16 +80,22 @@ class Tiles:
     worth: float
 
     def __len__(self) -> int:
-        """How many tiles."""
+        """The number of tiles."""
         return len(self.brightness)
 
 
 def scale_of(parts: Sequence[Window]) -> Scale | None:
-    """Median and ends of the values; None if there is none, or all are one.
+    """Find the median and the ends of the values.
 
     Parameters
     ----------
     parts : sequence of Window
+        Parts of the image.
+
+    Returns
+    -------
+    Scale or None
+        None without finite values, or with a single value.
     """
     finite = [part.values[np.isfinite(part.values)] for part in parts]
     finite = [values for values in finite if values.size]
@@ -102,17 +108,19 @@ def scale_of(parts: Sequence[Window]) -> Scale | None:
 
 
 def tiles_of(parts: Sequence[Window], scale: Scale) -> Tiles:
-    """Tiles of the planes themselves.
+    """Compute the tiles of planes.
 
     Parameters
     ----------
     parts : sequence of Window
+        Parts of the image.
     scale : Scale
+        Center and range of its values.
 
     Returns
     -------
     Tiles
-        Without those that hold NaN or infinite values, or are clipped if there are others. Perhaps none.
+        Tiles without NaN and infinite values. Clipped tiles are left out, unless few others remain. There may be none.
     """
     stride = _stride(parts)
     brightness, energies, neighbors, clipped = [], [], [], []
@@ -136,20 +144,21 @@ def tiles_of(parts: Sequence[Window], scale: Scale) -> Tiles:
 
 
 def tiles_of_differences(parts: Sequence[Window], scale: Scale, *, distant: bool) -> Tiles:
-    """Tiles of the differences of two planes, over the square root of 2; their noise is that of one plane.
+    """Compute the tiles of differences of two planes over the square root of 2, which have the noise of one plane.
 
     Parameters
     ----------
     parts : sequence of Window
-        Those without a second plane, or with a copy of the first, are left out.
+        Parts of the image. Parts without a second plane, or with a copy of the first, are left out.
     scale : Scale
+        Center and range of its values.
     distant : bool
-        Whether the second plane is a few planes away, or the next one.
+        Whether the second plane is a few planes away; else it is the next one.
 
     Returns
     -------
     Tiles
-        Their brightness is the mean of both planes. Perhaps none.
+        The tiles, with the mean brightness of both planes. There may be none.
     """
     stride = _stride(parts)
     brightness, energies, neighbors = [], [], []
@@ -174,7 +183,7 @@ def _stride(parts: Sequence[Window]) -> int:
 
 
 def _without_gaps(finite: npt.NDArray[np.bool_], stride: int) -> npt.NDArray[np.bool_]:
-    """The tiles whose filters see finite values only."""
+    """Return which tiles have only finite values within the reach of the filters."""
     reach = ORDER + 1
     gaps = maximum_filter(~finite, reach) if not finite.all() else ~finite
     return np.asarray(tile_means(centers(gaps), stride) == 0)

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import convolve
 from skimage.restoration import denoise_nl_means
 
-from napari_sr.training.data.noise import SECOND_DIFFERENCES
+from napari_sr.imaging.noise import measure_noise
 
 #: Side of the compared squares, and the largest distance between two of them, in pixels.
 _SQUARE, _DISTANCE = 5, 9
@@ -33,9 +32,9 @@ def without_noise(plane: npt.NDArray[Any], strength: float) -> npt.NDArray[Any]:
 
     Notes
     -----
-    The standard deviation of the noise is estimated from the median of the plane's second differences. One value is
-    used for the whole plane: if the noise depends strongly on brightness, dark parts are smoothed too much and bright
-    parts too little.
+    The standard deviation of the noise is measured by `measure_noise`, at the median of the plane. One value is used
+    for the whole plane: if the noise depends strongly on brightness, dark parts are smoothed too much and bright parts
+    too little.
 
     References
     ----------
@@ -43,9 +42,9 @@ def without_noise(plane: npt.NDArray[Any], strength: float) -> npt.NDArray[Any]:
     J. Darbon et al., "Fast nonlocal filtering applied to electron cryomicroscopy", ISBI 2008.
     """
     values = plane.astype(np.float64)
-    mask = SECOND_DIFFERENCES[..., None] if plane.ndim == 3 else SECOND_DIFFERENCES
-    noise = float(np.median(np.abs(convolve(values, mask, mode="reflect")))) / 0.6745
-    if noise == 0:
+    measured = measure_noise([plane], stack=False)
+    noise = float(measured.sigma(np.median(values)))
+    if not measured.known or noise == 0:
         return plane
     # The fast algorithm shifts the image by a tenth of a pixel; the mean over rotations by 0 and 180 degrees has no
     # shift.

@@ -70,7 +70,7 @@ def noise_of(data: Any, axes: Axes, offset: float) -> tuple[float, float]:
     InputError
         If the noise cannot be estimated.
     """
-    from napari_sr.training.data.noise import estimate_noise
+    from napari_sr.imaging.noise import estimate_noise
 
     indices = list(axes.plane_indices())
     chosen = np.unique(np.linspace(0, len(indices) - 1, min(_MOST_PLANES, len(indices))).round().astype(int))

@@ -14,13 +14,14 @@ from scipy.special import ndtr
 from napari_sr.training.data.conditions.artificial import two_noise_levels
 from napari_sr.training.data.conditions.truths import WHITE
 from napari_sr.training.data.degradation import shrink
-from napari_sr.training.data.noise import SECOND_DIFFERENCES
 from napari_sr.training.data.noise_levels import ROUNDING, NoiseLevel, noise_plane, passed_on
 from napari_sr.training.recipe import BlurConditions, Conditions, NoiseConditions
 from napari_sr.training.recipe.table import PositiveSpread, value_at
 
 Floats = npt.NDArray[np.float32]
 
+# A mask that removes planes and slopes, so that smooth structure gives zero. The squares of its weights add up to 1.
+_SECOND_DIFFERENCES = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6.0
 #: Side of the tiles in which fine texture is measured, the distance of their centers, and the quantile of their
 #: variances that counts as noise.
 _TILE, _STRIDE, _QUANTILE = 6, 3, 0.2
@@ -184,7 +185,10 @@ def draw_camera(noise: NoiseConditions, generator: np.random.Generator, *, alway
 
 
 def texture_variance(clean: Floats) -> float:
-    """Return the variance that a measurement of the noise finds in a patch without noise.
+    """Return a variance that a measurement of the noise may find in a patch without noise.
+
+    It simulates errors of a measurement for the noise plane of a training; images are measured by
+    `napari_sr.imaging.noise`.
 
     Parameters
     ----------
@@ -196,7 +200,7 @@ def texture_variance(clean: Floats) -> float:
     float
         Lower fifth of the variances of second differences in tiles of 6 x 6 pixels.
     """
-    squares = convolve(clean, SECOND_DIFFERENCES.astype(np.float32), mode="nearest") ** 2
+    squares = convolve(clean, _SECOND_DIFFERENCES.astype(np.float32), mode="nearest") ** 2
     inner = slice(_TILE // 2, -(_TILE // 2), _STRIDE)
     tiles = uniform_filter(squares, _TILE)[inner, inner]
     return float(np.quantile(tiles, _QUANTILE)) if tiles.size else 0.0
@@ -254,7 +258,7 @@ def _seen_of_correlated(width: float) -> float:
     impulse = np.zeros((33, 33))
     impulse[16, 16] = 1
     spread = gaussian_filter(impulse, width)
-    return float(np.sqrt((convolve(spread, SECOND_DIFFERENCES) ** 2).sum() / (spread**2).sum()))
+    return float(np.sqrt((convolve(spread, _SECOND_DIFFERENCES) ** 2).sum() / (spread**2).sum()))
 
 
 def _recorded(

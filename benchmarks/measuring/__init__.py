@@ -1,0 +1,1 @@
+"""Accuracy of the measurements of noise, sharpness and kind (`benchmarks/noise.py`)."""

@@ -1,0 +1,108 @@
+"""Correlated noise, lines, single pixels and mosaics are recognized."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import convolve, gaussian_filter, median_filter, shift, uniform_filter
+
+from napari_sr.imaging.noise import measure_noise
+from tests.imaging.noise.synthetic import BRIGHTNESS, noisy, scene
+
+
+def correlated(image, how):
+    white = np.random.default_rng(5).standard_normal(image.shape)
+    if how == "filtered":
+        return gaussian_filter(image + 6 * white, 0.8)
+    if how == "registered":
+        return shift(image + 6 * white, (0.4, 0.6), order=1, mode="nearest")
+    return image + 6 * white
+
+
+@pytest.mark.parametrize(
+    ("how", "verdict"), [("white", "white"), ("filtered", "correlated"), ("registered", "correlated")]
+)
+def test_correlated_noise_is_recognized(how, verdict):
+    measured = measure_noise([correlated(scene(), how)])
+    assert measured.correlation.verdict == verdict
+    assert (measured.correlation.right > 0.2) == (verdict == "correlated")
+    if verdict == "correlated":
+        c0, c1 = measured.all_noise
+        true = np.std(correlated(scene(), how) - scene(), where=scene() < 30)
+        assert np.sqrt(c0 + 25 * c1) == pytest.approx(true, rel=0.35)
+
+
+def jpeg(image, quality):
+    file = io.BytesIO()
+    Image.fromarray(np.clip(np.rint(image), 0, 255).astype(np.uint8)).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file)).astype(np.float64)
+
+
+@pytest.mark.parametrize(
+    "process",
+    [
+        pytest.param(lambda image: gaussian_filter(image, 0.5), id="Gaussian of 0.5 pixels"),
+        pytest.param(lambda image: median_filter(image, 3), id="median of 3 x 3 pixels"),
+        pytest.param(lambda image: uniform_filter(image, 3), id="mean of 3 x 3 pixels"),
+        pytest.param(lambda image: shift(image, (0.5, 0.5), order=3, mode="nearest"), id="registered by splines"),
+        pytest.param(lambda image: shift(image, (0.25, 0.3), order=1, mode="nearest"), id="registered linearly"),
+        pytest.param(lambda image: jpeg(image, 60), id="JPEG"),
+    ],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_of_processed_images_is_not_called_white(process, seed):
+    clean = scene(seed=seed)
+    processed = process(clean + 6 * np.random.default_rng(seed + 9).standard_normal(clean.shape))
+    measured = measure_noise([processed])
+    dark = clean < 30
+    assert measured.correlation.verdict != "white"
+    # The part of the noise that is white is less than all of it; all_noise includes the other part.
+    left = np.std(processed - clean, where=dark)
+    assert measured.sigma(25.0) < 0.35 * left
+    assert np.sqrt(measured.all_noise[0] + 25 * measured.all_noise[1]) == pytest.approx(left, rel=0.35)
+
+
+def test_noise_of_a_maximum_projection_is_that_of_the_projection():
+    clean = scene()
+    planes = [clean + 6 * np.random.default_rng(seed).standard_normal(clean.shape) for seed in range(4)]
+    projected = np.max(planes, axis=0)
+    measured = measure_noise([projected])
+    assert measured.correlation.verdict == "white"
+    assert measured.sigma(25.0) == pytest.approx(np.std(projected - clean, where=clean < 30), rel=0.1)
+
+
+def test_without_noise_the_verdict_is_not_white():
+    assert measure_noise([scene()]).correlation.verdict == "unclear"
+
+
+def test_filled_mosaics_are_recognized():
+    image = noisy(scene(), 0, 5)
+    rows, columns = np.indices(image.shape)
+    kept = (rows + columns) % 2 == 0
+    cross = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]]) / 4
+    filled = np.where(kept, image, convolve(np.where(kept, image, 0), cross, mode="mirror"))
+    assert measure_noise([filled]).mosaic
+    assert not measure_noise([image]).mosaic
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_offsets_of_lines_are_found(axis):
+    image = noisy(scene(), 0, 5)
+    offsets = 3 * np.random.default_rng(9).standard_normal((256, 1))
+    measured = measure_noise([image + (offsets if axis == 0 else offsets.T)])
+    found = (measured.row_offsets, measured.column_offsets)
+    assert found[axis] == pytest.approx(3, rel=0.3)
+    assert found[1 - axis] == 0
+    assert measure_noise([image]).row_offsets == 0
+
+
+def test_hot_pixels_are_counted_and_do_not_matter():
+    image = noisy(scene())
+    expected = measure_noise([image]).sigma(BRIGHTNESS)
+    generator = np.random.default_rng(2)
+    image[generator.integers(0, 256, 60), generator.integers(0, 256, 60)] += 400
+    measured = measure_noise([image])
+    assert measured.hot == pytest.approx(60 / 256**2, rel=0.15)
+    assert measured.sigma(BRIGHTNESS) == pytest.approx(expected, rel=0.1)
+    assert measure_noise([noisy(scene())]).hot == 0
