@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 import napari_sr
 from napari_sr.config import load_config
+from napari_sr.samples import load_sample
 from napari_sr.settings import JobSettings
 from napari_sr.widgets.choices.job_plan import load_last_plan
 from napari_sr.widgets.plugin.commands import upscale_active_layer
@@ -223,4 +224,14 @@ def test_warnings_of_several_layers_name_the_layer(panel_of):
     panel.controls.run_button.native.click()
     assert "“bright”: " in panel.controls.warnings.label.value
     assert "“brighter”: " in panel.controls.warnings.label.value
-    assert "“cells”" not in panel.controls.warnings.label.value
+
+
+def test_the_preview_warns_about_more_blur_than_the_layer_can_have(panel_of, qtbot):
+    _, panel = panel_of(image=load_sample("fluorescence").low)
+    panel.preview_controls.switch.native.click()
+    line = panel.preview_controls.warnings.label
+    for blur, warned in ((1.5, True), (0.2, False)):
+        panel.conditions.blur.sigma.value = blur
+        qtbot.waitUntil(lambda: not panel.preview.busy, timeout=60_000)
+        assert line.native.isVisibleTo(panel.native) == warned
+        assert ("sharper than after a blur of 1.5 pixels" in line.value) == warned

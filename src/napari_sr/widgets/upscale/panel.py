@@ -78,7 +78,7 @@ class UpscalePanel(BasePanel):
         self.settings = SettingsRows(self._changed)
         self.output = OutputChoice(self._changed)
         self.controls = RunControls(napari_viewer, self.run_upscaling, self.cancel_upscaling)
-        self.preview_controls = PreviewControls(self._switch_preview, lambda: self.preview.compare())
+        self.preview_controls = PreviewControls(napari_viewer, self._switch_preview, lambda: self.preview.compare())
         self.runs = PanelRuns(napari_viewer, self._queues, self.controls, self._notify, self._runs_ended)
         self.preview = Preview(
             napari_viewer,
@@ -378,7 +378,8 @@ class UpscalePanel(BasePanel):
         for emitter in self._view_events:
             emitter.disconnect(self._view_changed)
         self._view_events = ()
-        for part in (self.layer_choice, self.part_choice, self.facts, self.suggestion, self.controls.warnings):
+        warnings = (self.controls.warnings, self.preview_controls.warnings)
+        for part in (self.layer_choice, self.part_choice, self.facts, self.suggestion, *warnings):
             part.disconnect()
         self.preview.turn_off()
         self.time.clear()
