@@ -113,7 +113,7 @@ def test_pairs_are_given_by_their_low_resolution_partners(folder):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["none.toml"], "There is no recipe none.toml"),
+        (["none.toml"], 'There is no recipe "none.toml"'),
         (["quick", "pictures"], "give a model to fine-tune"),
         (["tiny.toml", "--data", "elsewhere"], "no file or folder"),
         (["tiny.toml", "--low", "a.png"], "1 partners for 0 images"),

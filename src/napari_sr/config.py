@@ -21,7 +21,7 @@ from platformdirs import user_config_dir
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 from pydantic import ValidationError as _Invalid
 
-from napari_sr.conversion import Memory
+from napari_sr.conversion import Memory, parse_toml
 from napari_sr.errors import InputError
 from napari_sr.imaging.atomic import write_file
 from napari_sr.setting_values import read_setting
@@ -94,7 +94,7 @@ def load_config() -> Config:
     """
     path = config_path()
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = parse_toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Config()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -6,10 +6,14 @@ scalars are accepted wherever a Python number is.
 
 from __future__ import annotations
 
+import errno
 import math
 import operator
+import os
 import re
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from napari_sr.errors import InputError
@@ -206,6 +210,95 @@ def parse_memory(value: Any) -> Memory:
     )
 
 
+def read_path(value: Any, name: str) -> Path:
+    """Convert a value to a path.
+
+    Parameters
+    ----------
+    value : str or Path
+        The path.
+    name : str
+        Name of the value in the error message, such as "folder".
+
+    Returns
+    -------
+    Path
+        The path, which need not exist.
+
+    Raises
+    ------
+    InputError
+        If it is not a path that a system can have.
+    """
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if isinstance(text, str) and text:
+        path = Path(text)
+        try:
+            path.lstat()
+            return path
+        except ValueError:
+            # A null character, or one that no file name can have.
+            pass
+        except OSError as error:
+            if error.errno not in (errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP):
+                return path
+    raise InputError(f"The {name} {shorten(value)} is not a path that this system can have: give another one.")
+
+
+def read_callable(value: Any, name: str) -> Callable[..., Any] | None:
+    """Check that a value can be called.
+
+    Parameters
+    ----------
+    value : callable or None
+        The value.
+    name : str
+        Name of the value in the error message.
+
+    Returns
+    -------
+    callable or None
+        The value.
+
+    Raises
+    ------
+    InputError
+        If it cannot be called.
+    """
+    if value is None or callable(value):
+        return value  # type: ignore[no-any-return]
+    raise InputError(f"The {name} {shorten(value)} cannot be called: give a function, or leave it out.")
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Read TOML.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+
+    Returns
+    -------
+    dict of str to object
+        The content.
+
+    Raises
+    ------
+    tomllib.TOMLDecodeError
+        If the text is not TOML, is nested too deeply, or has a number of too many digits.
+    """
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise tomllib.TOMLDecodeError("its tables or arrays are nested too deeply") from None
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError as error:
+        # Python converts at most 4300 digits to a number.
+        raise tomllib.TOMLDecodeError(str(error).partition(";")[0]) from error
+
+
 def shorten(value: Any) -> str:
     """Write a value for an error message.
 
@@ -222,8 +315,32 @@ def shorten(value: Any) -> str:
     if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
         # numpy writes np.float64(2.5), and users gave 2.5.
         value = value.item()
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:
+        # The class of the value is not ours, and its error would hide that of the caller.
+        text = ""
+    if not text or " at 0x" in text or text.startswith("<class"):
+        return f"<{(value if isinstance(value, type) else type(value)).__name__}>"
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def quote(text: object) -> str:
+    """Write a text for an error message.
+
+    Parameters
+    ----------
+    text : str
+        The text, such as a name that a user gave.
+
+    Returns
+    -------
+    str
+        The text in double quotes on one line, with at most 60 characters; characters that cannot be displayed are
+        escaped.
+    """
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+    return f'"{line}"' if len(line) <= _LONGEST else f'"{line[: _LONGEST - 3]}..."'
 
 
 def _is_bool(value: Any) -> bool:

@@ -6,7 +6,10 @@ it and exits with status 2, and the Python API raises it.
 
 
 class NapariSRError(Exception):
-    """Base class of all errors that napari-sr raises itself."""
+    """Base class of all errors that napari-sr raises itself. The message is one line, also where it quotes others."""
+
+    def __str__(self) -> str:
+        return " ".join(super().__str__().split())
 
 
 class InputError(NapariSRError, ValueError):

@@ -4,8 +4,11 @@
 """
 
 import os
+from types import SimpleNamespace
 
 import hypothesis
+import psutil
+import pytest
 
 hypothesis.settings.register_profile("nightly", max_examples=10_000, deadline=None, derandomize=False, print_blob=True)
 # scripts/fuzz sets the variable.
@@ -16,3 +19,9 @@ hypothesis.settings.register_profile(
     derandomize=False,
     print_blob=True,
 )
+
+
+@pytest.fixture(autouse=True)
+def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let results of hundreds of megabytes be refused: some generated calls have large factors."""
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=2**28, total=2**33))

@@ -46,3 +46,22 @@ def test_of_correlated_noise_less_remains_than_after_interpolation():
         for name, model in (("ours", JOB.model), ("bicubic", load_model("bicubic", scale=2)))
     }
     assert error["ours"] < 0.95 * error["bicubic"]
+
+
+def test_noise_that_may_be_texture_is_lowered_for_the_network_and_given_noise_is_not():
+    generator = np.random.default_rng(0)
+    # Binned without blur, structure is nearly white.
+    fine = 100 + 20 * gaussian_filter(generator.normal(size=(512, 512)), 1.2).reshape(256, 2, 256, 2).mean((1, 3)) / 0.2
+    axes = parse_axes("YX", fine.shape)
+    calibration = JOB.calibrate(fine.astype(np.float32), axes)
+    (measured,) = calibration.noise[None]
+    mapping = calibration.maps[None]
+    gain = (mapping.to[1] - mapping.to[0]) / (mapping.high - mapping.low)
+
+    def level(calibration):
+        ((constant, slope, floor),) = calibration.noise_levels(None, 1.0)
+        return np.sqrt(max(constant + slope * mapping.forward(np.array(100.0)), floor)) / gain
+
+    assert level(calibration) < float(measured.sigma(100.0))
+    given = sr.Job("esrgan-microscopy-x2", sr.JobSettings(device="cpu", noise=(3.0, 0.0)))
+    assert level(given.calibrate(fine.astype(np.float32), axes)) == pytest.approx(3, rel=1e-5)

@@ -47,7 +47,7 @@ def load(path: Path) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sr.load_model("esrgan-fluorescence-x2").network  # noqa: B018 (everything is imported before the first measurement)
+    sr.load_model("srcnn-x2").network  # noqa: B018 (everything is imported before the first measurement)
     for file in sorted(Path(sys.argv[1]).iterdir()):
         sys.stdout.write(json.dumps(load(file)) + "\n")
         sys.stdout.flush()

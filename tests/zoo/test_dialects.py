@@ -193,22 +193,29 @@ def test_srresnet_of_krasserm(draw_network, tmp_path, scale, image, features, bl
 TRUNK_BIASES = re.compile(r"(body\.\d+\.conv[12]|conv_mid)\.bias")
 
 
+@pytest.mark.parametrize(("conv", "chained"), [("conv", False), ("conv_block", False), ("conv_block", True)])
 @draws
 @given(scale=st.sampled_from([2, 4, 8]), image=channels, blocks=st.integers(1, 12), biases=st.booleans())
-def test_srresnet_with_a_trunk(draw_network, tmp_path, scale, image, blocks, biases):
+def test_srresnet_with_a_trunk(draw_network, tmp_path, conv, chained, scale, image, blocks, biases):
+    def up(layer):
+        """The key of an upsampling layer, in a block of its own or numbered in one chain."""
+        if not chained:
+            return rf"upsampling.\1.upsample_block.{layer}.\2"
+        return lambda key: re.sub(r"up\.(\d+)\.\w+\.", lambda m: f"upsampling.{3 * int(m[1]) + layer}.", key)
+
     theirs = renamer(
-        (r"conv_in\.(.*)", r"conv1.0.\1"),
-        (r"prelu_in\.(.*)", r"conv1.1.\1"),
+        (r"conv_in\.(.*)", rf"{conv}1.0.\1"),
+        (r"prelu_in\.(.*)", rf"{conv}1.1.\1"),
         (r"body\.(\d+)\.conv1\.(.*)", r"trunk.\1.rcb.0.\2"),
         (r"body\.(\d+)\.bn1\.(.*)", r"trunk.\1.rcb.1.\2"),
         (r"body\.(\d+)\.prelu\.(.*)", r"trunk.\1.rcb.2.\2"),
         (r"body\.(\d+)\.conv2\.(.*)", r"trunk.\1.rcb.3.\2"),
         (r"body\.(\d+)\.bn2\.(.*)", r"trunk.\1.rcb.4.\2"),
-        (r"conv_mid\.(.*)", r"conv2.0.\1"),
-        (r"bn_mid\.(.*)", r"conv2.1.\1"),
-        (r"up\.(\d+)\.conv\.(.*)", r"upsampling.\1.upsample_block.0.\2"),
-        (r"up\.(\d+)\.prelu\.(.*)", r"upsampling.\1.upsample_block.2.\2"),
-        (r"conv_out\.(.*)", r"conv3.\1"),
+        (r"conv_mid\.(.*)", rf"{conv}2.0.\1"),
+        (r"bn_mid\.(.*)", rf"{conv}2.1.\1"),
+        (r"up\.(\d+)\.conv\.(.*)", up(0)),
+        (r"up\.(\d+)\.prelu\.(.*)", up(2)),
+        (r"conv_out\.(.*)", rf"{conv}3.\1"),
     )
 
     def to_dialect(state):

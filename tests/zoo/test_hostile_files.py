@@ -148,8 +148,8 @@ def torchscript() -> bytes:
 class Sparse:
     """A file that ends far behind its content."""
 
-    def __init__(self, data: bytes, size: int = 40 * 2**30) -> None:
-        self.data, self.size = data, size
+    def __init__(self, data: bytes, size: int = 40 * 2**30, end: bytes = b"") -> None:
+        self.data, self.size, self.end = data, size, end
 
 
 RRDB = "body.0.rdb1.conv1.weight"
@@ -273,6 +273,13 @@ CASES: dict[str, tuple[object, str]] = {
         lambda: archive({f"w/{'x' * 400}{n}": b"" for n in range(12_000)}),
         "more files than weights need",
     ),
+    "contents-short.pth": (
+        lambda: archive({f"w/{n}": b"" for n in range(45_000)}),
+        "more files than weights need",
+    ),
+    "contents-sparse.pth": (lambda: sparse_contents(), "more files than weights need|cut short or damaged"),
+    "offset.pth": (lambda: with_offset(2**32 - 2), "cut short or damaged"),
+    "offset-64.pth": (lambda: with_offset(2**64 - 1), "cut short or damaged"),
     "two-pickles.pth": (lambda: archive({"a/data.pkl": b"", "b/data.pkl": b""}), "zip archive without weights"),
     "script.pt": (torchscript, "is a TorchScript program"),
     "long-pickle.pth": (lambda: archive({"w/data.pkl": b"N0" * (20 * MIB) + b"."}), "MiB beside its weights"),
@@ -393,6 +400,32 @@ def sparse_rrdb() -> Sparse:
     return Sparse(start, len(start) + position)
 
 
+def sparse_contents() -> Sparse:
+    """An archive of 40 GB whose table of contents is a hole, behind a small table that a reader could look at first."""
+    size, end = 40 * 2**30, 56 + 20 + 22
+    contents = size - end - 4
+
+    def record(length: int) -> bytes:
+        return struct.pack("<4sQHHLLQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, length, 4)
+
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, 4, 1)
+    last = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, 2**32 - 1, 2**32 - 1, 0)
+    return Sparse(b"PK\x03\x04" + record(46), size, record(contents) + locator + last)
+
+
+def with_offset(offset: int) -> bytes:
+    """An archive whose pickle begins behind its end."""
+    data = archive({"w/data.pkl": b"N."})
+    place = data.index(b"PK\x01\x02")
+    entry = bytearray(data[place : data.index(b"PK\x05\x06")])
+    extra = struct.pack("<HHQ", 1, 8, offset) if offset >= 2**32 else b""
+    struct.pack_into("<H", entry, 30, len(extra))
+    struct.pack_into("<L", entry, 42, min(offset, 2**32 - 1))
+    contents = bytes(entry) + extra
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(contents), place, 0)
+    return data[:place] + contents + end
+
+
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
@@ -403,6 +436,9 @@ def outcomes(tmp_path_factory):
                 file.write(made.data)
                 # A sparse file of unknown tensors ends where its header says.
                 file.truncate(made.size or len(made.data) + BIG)
+                if made.end:
+                    file.seek(-len(made.end), 2)
+                    file.write(made.end)
             else:
                 file.write(made)
     script = Path(__file__).with_name("load_measured.py")

@@ -11,8 +11,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from napari_sr.zoo import Architecture, write_model
+from napari_sr.errors import CheckpointError
+from napari_sr.zoo import Architecture, Model, load_model, write_model
 from napari_sr.zoo.architectures import build_empty
+from napari_sr.zoo.header import CARD_KEY
 
 MIB = 2**20
 
@@ -87,3 +89,54 @@ def test_loading_takes_at_most_three_times_the_weights(tmp_path, small_card):
         assert line["outcome"] == "model", line["text"]
         assert line["peak"] < 3 * size, f"{line['name']}: {line['peak'] / size:.2f} times the weights"
         assert line["seconds"] < 10
+
+
+#: Changes of a state dict that make it unusable, and the words of the refusal.
+UNUSABLE = {
+    "int8": (lambda t: t.to(torch.int8), r"in a format that cannot be used \(int8\)"),
+    "bool": (lambda t: t.bool(), r"in a format that cannot be used \(bool\)"),
+    "complex": (lambda t: t.to(torch.complex64), r"in a format that cannot be used \(complex64\)"),
+    "no values": (lambda t: t[:0], r"without any values"),
+    "NaN": (lambda t: t * float("nan"), r"NaN or infinite weights"),
+}
+
+
+@pytest.mark.parametrize("kind", ["model file", "safetensors", "zip", "old"])
+@pytest.mark.parametrize("change", UNUSABLE)
+def test_weights_that_cannot_be_used_are_refused_when_the_model_is_loaded(
+    tmp_path, small_card, small_state, kind, change
+):
+    make, words = UNUSABLE[change]
+    state = {key: make(tensor) for key, tensor in small_state().items()}
+    path = tmp_path / ("w.pth" if kind in ("zip", "old") else "w.safetensors")
+    if path.suffix == ".pth":
+        torch.save(state, path, _use_new_zipfile_serialization=kind == "zip")
+    else:
+        save_file(state, path, metadata={CARD_KEY: small_card().to_json()} if kind == "model file" else None)
+    with pytest.raises(CheckpointError, match=words) as caught:
+        load_model(path)
+    assert "\n" not in str(caught.value)
+    assert path.name in str(caught.value)
+
+
+def test_a_network_without_features_is_refused(tmp_path, small_card, small_state):
+    settings = {**small_card().architecture.settings, "features": 0}
+    card = small_card(architecture=Architecture(network="RRDBNet", settings=settings))
+    save_file(small_state(), tmp_path / "w.safetensors", metadata={CARD_KEY: card.to_json()})
+    with pytest.raises(CheckpointError, match=r"features = 0: it has to be between 1 and 8192"):
+        load_model(tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+def test_a_network_that_does_not_fit_into_memory_is_told_as_a_model(
+    tmp_path, small_card, small_state, monkeypatch, error
+):
+    write_model(tmp_path / "w.safetensors", small_card(), {"weights": small_state()})
+    model = load_model(tmp_path / "w.safetensors")
+
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr(Model, "_build", fail)
+    with pytest.raises(CheckpointError, match=r"The model small does not fit into memory: close other programs"):
+        model.network  # noqa: B018

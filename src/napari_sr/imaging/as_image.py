@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_sr.conversion import read_number, shorten
 from napari_sr.errors import InputError
+from napari_sr.imaging.array_like import convert_array, is_masked, is_named
 from napari_sr.imaging.axes import LETTERS, Axes, ImageArray, parse_axes
 from napari_sr.imaging.files import ImageFile, Metadata
 from napari_sr.imaging.pixel_size import PixelSize, checked, in_one_unit, unit_name
@@ -30,8 +29,6 @@ _LETTERS = {
     "y": "Y",
     "x": "X",
 }
-#: Attributes of objects that numpy converts without iterating over them.
-_ARRAY_INTERFACES = ("__array__", "__array_interface__", "__array_struct__")
 #: Largest relative deviation of the steps of coordinates that are evenly spaced.
 _UNEVEN = 1e-3
 
@@ -108,15 +105,15 @@ def as_image(
     """
     missing = isinstance(image, ImageInput) and image.missing
     data = as_array(image)
-    if _is_masked(image):
+    if is_masked(image):
         missing = bool(np.ma.is_masked(image)) if isinstance(image, np.ma.MaskedArray) else True
     parsed = _axes(image, data, axes)
     own_size, own_unit = _own_pixel_size(image, parsed)
     if pixel_size is None:
-        if None not in (unit, own_unit) and unit_name(str(unit)) != own_unit:
+        if unit is not None and own_unit is not None and checked(None, unit)[1] != own_unit:
             raise InputError(f"The image has its pixel size in {own_unit}, not in {unit}: give its pixel size as well.")
         pixel_size, unit = own_size, own_unit or unit
-    size, name = checked(_sizes(pixel_size), None if unit is None else str(unit))
+    size, name = checked(pixel_size, unit)
     return ImageInput(data, parsed, _own_metadata(image, size, name), missing)
 
 
@@ -138,103 +135,7 @@ def as_array(image: Any) -> ImageArray:
     InputError
         If it is not an image of real numbers, or has missing pixels in integers.
     """
-    _refuse_others(image)
-    if isinstance(image, ImageFile | ImageInput) or _is_named(image):
-        image = image.data
-    if not _is_lazy(image):
-        array = _without_mask(image) if isinstance(image, np.ma.MaskedArray) else _converted(image)
-        _check_dtype(array.dtype)
-        return array
-    _check_dtype(np.dtype(image.dtype))
-    lazy: ImageArray = _lazy_without_mask(image) if _is_masked(image) else image
-    return lazy
-
-
-def _refuse_others(image: Any) -> None:
-    """Refuse objects that are often given in place of an image, with a remedy for each."""
-    if image is None:
-        raise InputError("None is not an image: give an array.")
-    if isinstance(image, str | os.PathLike):
-        raise InputError(f'"{image}" is a path, not an image: read it with read_image first.')
-    kind = type(image).__name__
-    if hasattr(image, "affine") and hasattr(image, "translate") and hasattr(image, "data"):
-        raise InputError(f'"{getattr(image, "name", kind)}" is a napari layer: use upscale_layer, or give its data.')
-    if hasattr(image, "to_numpy") and hasattr(image, "columns"):
-        raise InputError(f"A {kind} is a table, not an image: give an array with the axes Y and X.")
-    if hasattr(image, "data_vars"):
-        raise InputError(f"A {kind} has several arrays: give one of them.")
-    if hasattr(image, "__cuda_array_interface__"):
-        raise InputError(f"The {kind} is in the memory of a GPU: copy it to the CPU first.")
-
-
-def _is_named(image: Any) -> bool:
-    """Whether an object is an array with named dimensions and coordinates, such as a DataArray of xarray."""
-    return all(hasattr(image, name) for name in ("dims", "coords", "data", "shape"))
-
-
-def _is_lazy(image: Any) -> bool:
-    """Whether an object is an array of another library that can be indexed like a numpy array."""
-    if isinstance(image, np.ndarray | np.generic):
-        return False
-    if not all(hasattr(image, name) for name in ("shape", "dtype", "__getitem__")):
-        return False
-    try:
-        np.dtype(image.dtype)
-    except TypeError:
-        # A dtype of its own, as in torch.
-        return False
-    return True
-
-
-def _converted(image: Any) -> npt.NDArray[Any]:
-    kind = type(image).__name__
-    # numpy makes an array of any object that can be iterated over, such as the names in a Zarr group.
-    if not isinstance(image, Sequence) and not any(hasattr(image, name) for name in _ARRAY_INTERFACES):
-        raise InputError(f"An object of type {kind} is not an image: give an array of numbers with the axes Y and X.")
-    try:
-        array = np.asarray(image)
-    except (TypeError, ValueError, RuntimeError) as error:
-        if isinstance(image, list | tuple):
-            raise InputError(f"The {kind} is not an image: give numbers, and rows of one length.") from error
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise InputError(f"The {kind} cannot be used as an image ({reason}): give a numpy array.") from error
-    if array.ndim == 0 or (array.dtype.kind not in "buifc" and not isinstance(image, np.ndarray)):
-        raise InputError(f"An object of type {kind} is not an image: give an array of numbers with the axes Y and X.")
-    return array
-
-
-def _check_dtype(dtype: np.dtype[Any]) -> None:
-    if dtype.kind not in "buif":
-        raise InputError(f"The image has the type {dtype}: convert it to integers or floats first.")
-
-
-def _is_masked(image: Any) -> bool:
-    """Whether an object is a masked array of numpy, or a dask array of such arrays."""
-    return isinstance(image, np.ma.MaskedArray) or isinstance(getattr(image, "_meta", None), np.ma.MaskedArray)
-
-
-def _without_mask(image: np.ma.MaskedArray[Any, Any]) -> npt.NDArray[Any]:
-    count = int(np.count_nonzero(np.ma.getmaskarray(image)))
-    if count == 0:
-        return np.asarray(image.data)
-    _check_dtype(image.dtype)
-    if image.dtype.kind != "f":
-        raise InputError(_unfilled(f"{count} missing pixels", image.dtype))
-    return np.asarray(image.filled(np.nan))
-
-
-def _lazy_without_mask(image: Any) -> Any:
-    dtype = np.dtype(image.dtype)
-    if dtype.kind != "f":
-        raise InputError(_unfilled("a mask", dtype))
-    return image.map_blocks(np.ma.filled, np.nan, dtype=dtype, meta=np.empty((0,) * image.ndim, dtype))
-
-
-def _unfilled(problem: str, dtype: np.dtype[Any]) -> str:
-    return (
-        f"The image has {problem}, and {dtype} has no value for missing pixels: fill them with numpy.ma.filled first, "
-        "or convert the image to floats."
-    )
+    return convert_array(image.data if isinstance(image, ImageFile | ImageInput) else image)
 
 
 def _axes(image: Any, data: ImageArray, axes: str | Axes | None) -> Axes:
@@ -258,7 +159,7 @@ def _own_letters(image: Any) -> str | None:
         return image.axes
     if isinstance(image, ImageInput):
         return image.axes.letters
-    if not _is_named(image):
+    if not is_named(image):
         return None
     names = [str(name) for name in image.dims]
     letters = [_LETTERS.get(name.lower(), "") for name in names]
@@ -276,7 +177,7 @@ def _own_pixel_size(image: Any, axes: Axes) -> PixelSize:
     """Return the pixel size and unit that an image states itself."""
     if isinstance(image, ImageFile | ImageInput):
         return dict(image.pixel_size), image.unit
-    if not _is_named(image):
+    if not is_named(image):
         return {}, None
     sizes: dict[str, tuple[float, str | None]] = {}
     for letter, name in zip(axes.letters, image.dims, strict=True):
@@ -313,20 +214,3 @@ def _step(values: npt.NDArray[Any]) -> float | None:
     rounding = np.finfo(values.dtype).eps * np.abs(positions).max() if values.dtype.kind == "f" else 0.0
     even = np.abs(np.diff(positions) - step).max() <= _UNEVEN * abs(step) + 4 * rounding
     return abs(float(step)) if even and step else None
-
-
-def _sizes(pixel_size: Any) -> dict[str, float]:
-    """Check the type of a pixel size; `checked` checks the values."""
-    if pixel_size is None:
-        return {}
-    if not isinstance(pixel_size, Mapping):
-        raise InputError(
-            f"The pixel size {shorten(pixel_size)} is not a mapping: give a size for each axis, "
-            'as in {"Y": 0.1, "X": 0.1}.'
-        )
-    sizes = {}
-    for letter, size in pixel_size.items():
-        if not isinstance(letter, str) or letter.upper() not in tuple(LETTERS):
-            raise InputError(f"The pixel size has the unknown axis {shorten(letter)}: use only T, C, Z, Y and X.")
-        sizes[letter.upper()] = read_number(size, f"pixel size of {letter.upper()}")
-    return sizes

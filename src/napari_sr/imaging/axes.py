@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from napari_sr.conversion import shorten
+from napari_sr.conversion import quote, shorten
 from napari_sr.errors import InputError
 
 LETTERS = "TCZYX"
@@ -292,13 +292,15 @@ def _check(letters: str, shape: tuple[int, ...]) -> None:
     _check_shape(shape)
     for letter in letters:
         if letter not in LETTERS:
-            raise InputError(f'The axes "{letters}" have the unknown letter "{letter}": use only T, C, Z, Y and X.')
+            raise InputError(
+                f"The axes {quote(letters)} have the unknown letter {quote(letter)}: use only T, C, Z, Y and X."
+            )
         if letters.count(letter) > 1:
-            raise InputError(f'The axes "{letters}" have {letter} twice: give each letter to one dimension only.')
+            raise InputError(f"The axes {quote(letters)} have {letter} twice: give each letter to one dimension only.")
     if len(letters) != len(shape):
         raise InputError(
-            f'The axes "{letters}" do not fit an image of {len(shape)} dimensions: give one letter for each.'
+            f"The axes {quote(letters)} do not fit an image of {len(shape)} dimensions: give one letter for each."
         )
     for letter in "YX":
         if letter not in letters:
-            raise InputError(f'The axes "{letters}" have no {letter}: Y and X are required.')
+            raise InputError(f"The axes {quote(letters)} have no {letter}: Y and X are required.")

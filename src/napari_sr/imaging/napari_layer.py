@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_sr.conversion import quote
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, ImageArray, parse_axes
 from napari_sr.imaging.geometry import Vector, linear_part, upscaled_transform
@@ -323,4 +324,4 @@ def _is_rgb(layer: Any) -> bool:
 
 
 def _named(layer: Any) -> str:
-    return f'"{getattr(layer, "name", type(layer).__name__)}"'
+    return quote(getattr(layer, "name", type(layer).__name__))

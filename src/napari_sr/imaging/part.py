@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_sr.conversion import read_whole, shorten
+from napari_sr.conversion import quote, read_whole, shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, ImageArray
 
@@ -67,7 +67,7 @@ class Part:
             )
         for letter in self.at:
             if letter not in ("T", "C", "Z"):
-                raise InputError(f'The axis "{letter}" is none of T, C and Z: give rows and columns for Y and X.')
+                raise InputError(f"The axis {quote(letter)} is none of T, C and Z: give rows and columns for Y and X.")
         positions = {letter: read_whole(position, f"position along {letter}") for letter, position in self.at.items()}
         object.__setattr__(self, "at", positions)
 

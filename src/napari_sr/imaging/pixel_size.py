@@ -10,7 +10,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from napari_sr.conversion import quote, read_number, shorten
 from napari_sr.errors import InputError
+from napari_sr.imaging.axes import LETTERS
 
 PixelSize = tuple[dict[str, float], str | None]
 
@@ -273,13 +275,14 @@ def checked(pixel_size: Mapping[str, float] | None, unit: str | None) -> PixelSi
     InputError
         If a size is not a positive number, or the unit is not a unit of length.
     """
-    sizes = dict(pixel_size or {})
+    sizes = _numbers(pixel_size)
     for letter, size in sizes.items():
         if _positive(size) is None:
             raise InputError(f"The pixel size {size} of {letter} is not a size: give a number more than 0, or none.")
-    name = unit_name(unit)
+    # The units of napari and pint are objects with a name.
+    name = None if unit is None else unit_name(str(unit))
     if unit is not None and name is None:
-        raise InputError(f'The unit "{unit}" is unknown: give one of {", ".join(METERS)} or pixel.')
+        raise InputError(f"The unit {quote(unit)} is unknown: give one of {', '.join(METERS)} or pixel.")
     return sizes, name
 
 
@@ -327,3 +330,20 @@ def _positive(text: Any) -> float | None:
         # Absent, or not a number: in either case the size is not known.
         return None
     return size if math.isfinite(size) and size > 0 else None
+
+
+def _numbers(pixel_size: Any) -> dict[str, float]:
+    """Return a pixel size with axis letters and numbers."""
+    if pixel_size is None:
+        return {}
+    if not isinstance(pixel_size, Mapping):
+        raise InputError(
+            f"The pixel size {shorten(pixel_size)} is not a mapping: give a size for each axis, "
+            'as in {"Y": 0.1, "X": 0.1}.'
+        )
+    sizes = {}
+    for letter, size in pixel_size.items():
+        if not isinstance(letter, str) or letter.upper() not in tuple(LETTERS):
+            raise InputError(f"The pixel size has the unknown axis {shorten(letter)}: use only T, C, Z, Y and X.")
+        sizes[letter.upper()] = read_number(size, f"pixel size of {letter.upper()}")
+    return sizes

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from napari_sr.conversion import read_number
+from napari_sr.conversion import quote, read_number
 from napari_sr.errors import InputError
 from napari_sr.imaging.pixel_size import METERS, unit_name, unit_symbol
 
@@ -92,7 +92,7 @@ def parse_target(target: float | str) -> TargetSize:
         return _checked(TargetSize(float(factor[1])))
     if size is not None and unit_name(size[2]) in METERS:
         return _checked(TargetSize(float(size[1]), unit_name(size[2])))
-    raise InputError(f'The target "{target}" is neither a factor nor a pixel size: give such as 2.5, or 0.05 um.')
+    raise InputError(f"The target {quote(target)} is neither a factor nor a pixel size: give such as 2.5, or 0.05 um.")
 
 
 def _checked(size: TargetSize) -> TargetSize:

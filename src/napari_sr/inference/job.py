@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from napari_sr.config import load_settings
-from napari_sr.conversion import shorten
+from napari_sr.conversion import read_callable, read_path, shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.axes import Axes, ImageArray, WritableArray
@@ -260,11 +260,12 @@ class Job:
         Cancelled
             If `cancel` returned True.
         """
+        progress, cancel = read_callable(progress, "progress"), read_callable(cancel, "cancel")
         read = as_image(image, axes, pixel_size, unit)
         region = self.region(read.axes, part, pixel_size=read.pixel_size, unit=read.unit)
         place = None
         if isinstance(out, str | os.PathLike):
-            out = Path(out)
+            out = read_path(out, "path of the store")
             place = place_of(region, out.name.split(".")[0], read.metadata)
         return self.run_region(
             read.data,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from napari_sr.config import load_settings
-from napari_sr.conversion import Memory
+from napari_sr.conversion import Memory, read_path
 from napari_sr.imaging.as_image import ImageInput
 from napari_sr.imaging.files import Metadata
 from napari_sr.imaging.intensity_spec import IntensitySpec
@@ -85,7 +84,7 @@ def run_layer(
         prepared.region,
         calibration=prepared.calibration,
         contrast_limits=prepared.contrast_limits,
-        out=None if out is None else Path(out),
+        out=None if out is None else read_path(out, "path of the store"),
         place=StorePlace(kwargs["name"], list(kwargs["scale"]), list(kwargs["translate"]), units),
         progress=progress,
         cancel=cancel,

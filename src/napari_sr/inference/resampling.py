@@ -6,6 +6,7 @@ pixels that depend on it. The whole result of the network is never in memory, an
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 from typing import Any
 
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 from napari_sr.errors import InputError
 from napari_sr.inference.compute.memory import free_memory_of_host
 from napari_sr.inference.region import Span
+
+#: Largest number of values of a block that is mapped back to values of the image.
+_BLOCK = 2**22
 
 
 class Resampling:
@@ -26,6 +30,8 @@ class Resampling:
         Number of planes, and channels of each.
     rows, columns : Span
         The axes Y and X.
+    itemsize : int, default 0
+        Bytes of a value of the result, if the result is in memory too.
 
     Attributes
     ----------
@@ -38,10 +44,11 @@ class Resampling:
         If the planes do not fit into memory.
     """
 
-    def __init__(self, planes: int, channels: int, rows: Span, columns: Span) -> None:
+    def __init__(self, planes: int, channels: int, rows: Span, columns: Span, itemsize: int = 0) -> None:
         height, width = (span.result_range[1] - span.result_range[0] for span in (rows, columns))
         shape = (planes, channels, height, width)
-        needed, free = 4 * prod(shape), free_memory_of_host()
+        # The planes, a block that is added, which may be as large as a plane, and the result.
+        needed, free = (4 + itemsize) * prod(shape) + 4 * height * width, free_memory_of_host()
         if needed > free:
             raise InputError(
                 f"Planes of {height} x {width} pixels need {needed / 2**30:.1f} GiB while they are resized, and "
@@ -67,6 +74,21 @@ class Resampling:
             resized = resized if across is None else (across @ resized.T).T
             height, width = resized.shape
             self.result[n, m, above : above + height, before : before + width] += resized
+
+    def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Iterate over blocks of rows of the result, which are small enough to be copied in float64.
+
+        Yields
+        ------
+        top : int
+            First row of the block.
+        block : array of float32, shape (planes, channels, rows, X)
+            The block.
+        """
+        height = self.result.shape[2]
+        step = max(1, _BLOCK * height // self.result.size)
+        for top in range(0, height, step):
+            yield top, self.result[:, :, top : top + step]
 
 
 def _by_column(span: Span) -> Any:

@@ -34,8 +34,9 @@ _MICROSCOPY = {
     "esrgan": {2: "esrgan-microscopy-x2", 4: "esrgan-microscopy-x4"},
     "srcnn": {2: "srcnn-microscopy-x2", 4: "srcnn-microscopy-x4"},
 }
+# The microscopy model x2 is as good on photographs, and better on those that are none.
 _PHOTOGRAPHS = {
-    "esrgan": {4: "esrgan-compact-x4"},
+    "esrgan": {2: "esrgan-microscopy-x2", 4: "esrgan-compact-x4"},
     "srcnn": {2: "srcnn-x2", 3: "srcnn-x3", 4: "srcnn-x4"},
     "srgan": {4: "srgan-compact-x4"},
 }
@@ -156,7 +157,9 @@ def suggest(
     planes = [_middle_plane(data, read.axes, channel) for channel in channels]
     facts = {channel: measure_channel(data, read.axes, channel, 3 if read.axes.rgb else 1) for channel in channels}
     kind = _common_kind([kind_of(plane) for plane in planes])
-    card = _card(kind, any(_is_noisy(one) for noise, _ in facts.values() for one in noise), factor, family)
+    noisy = any(_is_noisy(one) for noise, _ in facts.values() for one in noise)
+    # Gray micrographs of stained tissue resemble photographs.
+    card = _card(kind == "photograph" and read.axes.rgb and not noisy, factor, family)
     settings: dict[str, Any] = {} if card.scale == factor else {"target": factor}
     reasons, warnings = [_about_kind(kind), _about_model(card)], list[str]()
     for channel, (noise, sharpness) in facts.items():
@@ -233,9 +236,9 @@ def _is_noisy(noise: NoiseMeasurement) -> bool:
     return deviation > _NOISY * (noise.brightest - noise.darkest)
 
 
-def _card(kind: str, noisy: bool, factor: float, family: str | None) -> Card:
-    """Return the card of the model for a kind of image."""
-    models = _PHOTOGRAPHS if kind == "photograph" and not noisy else _MICROSCOPY
+def _card(photograph: bool, factor: float, family: str | None) -> Card:
+    """Return the card of the model for a sharp photograph, or for all other images."""
+    models = _PHOTOGRAPHS if photograph else _MICROSCOPY
     choices = [models[family]] if family in models else list(models.values())
     # The smallest factor that suffices, so that no result is enlarged again.
     pairs = [(scale, name) for scales in choices for scale, name in scales.items() if scale >= factor]

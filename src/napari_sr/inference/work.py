@@ -224,7 +224,9 @@ class Work:
                 self.axes.place(out, self.axes.part(index, rows, columns, slice(0, 3)), restored)
 
         rows, columns = self.region.rows, self.region.columns
-        resampling = Resampling(len(batch), 3 if self.axes.rgb else 1, rows, columns) if self.region.resized else None
+        itemsize = np.dtype(image.dtype).itemsize if isinstance(out, np.ndarray) else 0
+        colors = 3 if self.axes.rgb else 1
+        resampling = Resampling(len(batch), colors, rows, columns, itemsize) if self.region.resized else None
         first = (self.scale * self.ranges[self.axes.y][0], self.scale * self.ranges[self.axes.x][0])
 
         def sink(top: int, left: int, part: Tensor) -> None:
@@ -243,7 +245,8 @@ class Work:
         self._set_noise(batch)
         self.runner.run(source, planes, self.height, self.width, sink, progress)
         if resampling is not None:
-            place(0, 0, resampling.result)
+            for top, block in resampling.blocks():
+                place(top, 0, block)
 
     def _reader(self, image: ImageArray, read: ImageArray, index: PlaneIndex) -> _PlaneReader | CutoutReader:
         """Reader of one plane; for RGBA one that spreads the colors to transparent pixels."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from napari_sr.conversion import read_path
 from napari_sr.training.controls import Predicate
 from napari_sr.training.events import EventListener
 from napari_sr.training.recipe import Recipe, load_recipe
@@ -106,8 +107,8 @@ def finetune(
     base = as_model(model)
     chosen = load_recipe(recipe)
     suggested = f"{base.name}-{recipe.name if isinstance(recipe, Recipe) else Path(recipe).stem}"
-    new_name = check_name(name) if name else as_name(suggested)
-    run = Path(folder) if folder is not None else new_run_folder(new_name)
+    new_name = check_name(name) if name is not None else as_name(suggested)
+    run = read_path(folder, "folder") if folder is not None else new_run_folder(new_name)
     training = Training(
         chosen,
         images,

@@ -13,6 +13,7 @@ from typing import Any
 from lightning_fabric import Fabric
 
 from napari_sr.config import load_settings
+from napari_sr.conversion import read_callable, read_path
 from napari_sr.errors import InputError
 from napari_sr.inference.compute.device import choose_device, ieee_float32
 from napari_sr.training.conditioning import covered_conditions
@@ -164,8 +165,8 @@ class Training:
     ) -> None:
         self.recipe = load_recipe(recipe)
         self.device = choose_device(load_settings(device=device).device)
-        self.folder, self.name = Path(folder), check_name(name or self.recipe.name)
-        self._data = None if data is None else Path(data)
+        self.folder, self.name = read_path(folder, "folder"), check_name(self.recipe.name if name is None else name)
+        self._data = None if data is None else read_path(data, "folder of the data")
         self._base = None if model is None else as_model(model)
         if self._base is None and self.recipe.start is not None:
             self._base = load_model(self.recipe.start)
@@ -181,8 +182,8 @@ class Training:
         rgb = any(image.axes.rgb for image in self._images)
         self._generator = make_generator(self.recipe, self._base, rgb)
         self._sizes, self.batch = patch_sizes(self.recipe.patches, self._generator.card)
-        self._on_event = on_event or _ignore_event
-        self._controls = Controls(cancel or never, pause or never)
+        self._on_event = read_callable(on_event, "on_event") or _ignore_event
+        self._controls = Controls(read_callable(cancel, "cancel") or never, read_callable(pause, "pause") or never)
         self._tensorboard = tensorboard
         self._training_set: TrainingSet | None = None
 

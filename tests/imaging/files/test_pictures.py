@@ -250,3 +250,17 @@ def test_a_format_that_is_not_in_the_table_is_refused(tmp_path):
     (tmp_path / "a.eps").write_bytes(stream.getvalue())
     with pytest.raises(InputError, match=r"a\.eps cannot be read as an image"):
         read_image(tmp_path / "a.eps")
+
+
+@pytest.mark.parametrize("kind", [b"IHDR", b"tRNS", b"eXIf", b"IDAT"])
+def test_a_png_with_a_wrong_checksum_is_refused(tmp_path, kind):
+    path = tmp_path / "a.png"
+    exif = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 274, 3, 1, 6, 0, 0)
+    chunks = [(b"tRNS", b"\0\x07"), (b"eXIf", exif)]
+    write_png(path, (8, 4), 8, 0, with_filter(np.arange(32, dtype=np.uint8).reshape(4, 8)), chunks)
+    assert read_image(path).data.shape == (8, 4, 4)
+    content = bytearray(path.read_bytes())
+    content[content.index(kind) + 4 + 3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.png cannot be read as an image \(a checksum of the PNG is wrong"):
+        read_image(path)

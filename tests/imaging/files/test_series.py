@@ -263,3 +263,23 @@ def test_the_log_of_a_file_that_is_read_is_not_lost(tmp_path, caplog):
     write_page(tmp_path / "a.ome.tif", STACK[0], ome_xml(["a.ome.tif", "a.ome.tif"], 0, sizes=(1, 12, 16)))
     np.testing.assert_array_equal(read_image(tmp_path / "a.ome.tif").data, STACK[0])
     assert any("tifffile" in record.name for record in caplog.records)
+
+
+def test_a_file_that_ends_before_its_description_is_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "a.ome.tif", np.zeros((4, 8, 9), np.uint8), ome=True, metadata={"axes": "CYX"})
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as tiff:
+        place = tiff.pages.first.tags[270].valueoffset
+    content = (tmp_path / "a.ome.tif").read_bytes()
+    (tmp_path / "a.ome.tif").write_bytes(content[: place + 20])
+    with pytest.raises(InputError, match=r"ends before the value of its tag ImageDescription, as a truncated file"):
+        read_image(tmp_path / "a.ome.tif")
+
+
+@pytest.mark.parametrize("options", [{"rowsperstrip": 2}, {"tile": (16, 16)}])
+def test_a_size_that_its_strips_do_not_fill_is_refused(tmp_path, options):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.ones((20, 20), np.uint8), photometric="minisblack", compression="zlib", **options)
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        tiff.pages.first.tags["ImageLength"].overwrite(2000)
+    with pytest.raises(InputError, match=r"a\.tif declares \d+ strips or tiles in page 1 and contains \d+, as a dam"):
+        read_image(path)

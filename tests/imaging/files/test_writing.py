@@ -85,3 +85,15 @@ def test_the_error_of_a_file_without_permission_names_the_cause(tmp_path, monkey
     monkeypatch.setattr("pathlib.Path.open", forbidden)
     with pytest.raises(InputError, match=r"a\.png cannot be read \(Permission denied\)"):
         read_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("letters", ["YX", "ZYX", "CYX", "TZYX", "TCZYX"])
+@pytest.mark.parametrize(("height", "width"), [(5, 1), (1, 5), (1, 1)])
+@pytest.mark.parametrize("name", ["a.tif", "a.ome.tif"])
+def test_images_of_one_row_or_column_come_back(tmp_path, letters, height, width, name):
+    shape = (*range(2, len(letters)), height, width)
+    image = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
+    write_image(tmp_path / name, image, letters)
+    found = read_image(tmp_path / name)
+    assert sorted(found.axes) == sorted(letters)
+    np.testing.assert_array_equal(found.data, image.transpose([letters.index(letter) for letter in found.axes]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -31,6 +32,8 @@ _JPEG = 7
 _JPEG2000_START, _JPEG2000_BITS = b"\xff\x4f\xff\x51", 42
 _AVIF_CONFIGURATION, _AVIF_DEEP = b"av1C", 0x40
 _HEAD = 1 << 16
+# Number of bytes of a chunk that are read at a time.
+_CHECKED_BYTES = 1 << 20
 _LARGEST_8_BIT, _LARGEST_16_BIT = 255, 65535
 
 # Modes of Pillow, and the mode to which each is converted before it becomes an array.
@@ -98,6 +101,8 @@ def read_picture(source: Path, start: bytes, series: int | str | None) -> ImageF
     # Pillow would discard the lower 8 of 16 bits of each color without a warning.
     if bits == 16 and start[_PNG_COLOR] != _GRAY:
         raise InputError(f"{source} is a PNG with 16 bits for each color, which cannot be read: save it as TIFF.")
+    if start[:8] == _PNG_START:
+        _check_checksums(source)
     Image.init()
     # The available formats depend on the libraries with which Pillow was built.
     formats = [name for name in FORMATS if name in Image.OPEN]
@@ -190,6 +195,26 @@ def _frame(picture: Image.Image, source: Path, series: int | str | None) -> tupl
         picture.seek(0)
     # The first picture of an MPO is the photograph; the others are a second view or a preview of it.
     return choose_series(shapes, 0 if series is None else series, str(source))
+
+
+def _check_checksums(source: Path) -> None:
+    """Check the checksums of a PNG. Pillow does not check those of the pixels and of some metadata."""
+    with source.open("rb") as stream:
+        stream.seek(len(_PNG_START))
+        kind = b""
+        while kind != b"IEND" and len(start := stream.read(8)) == 8:
+            length, kind = int.from_bytes(start[:4], "big"), start[4:]
+            checksum = zlib.crc32(kind)
+            while length > 0 and (block := stream.read(min(length, _CHECKED_BYTES))):
+                checksum, length = zlib.crc32(block, checksum), length - len(block)
+            if int.from_bytes(stream.read(4), "big") != checksum:
+                kind = b""
+                break
+    if kind != b"IEND":
+        raise InputError(
+            f"The file {source} cannot be read as an image (a checksum of the PNG is wrong, or its end is missing): "
+            "copy it again."
+        )
 
 
 def _check_bits(picture: Image.Image, source: Path) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from napari_sr.conversion import read_path
 from napari_sr.errors import InputError
 from napari_sr.imaging.atomic import restore_interrupted
 from napari_sr.imaging.files.image_file import ImageFile
@@ -61,7 +62,7 @@ def read_image(path: str | os.PathLike[str], *, series: int | str | None = None)
     >>> image.axes, image.pixel_size, image.unit
     ('ZYX', {'Z': 0.3, 'Y': 0.1, 'X': 0.1}, 'micrometer')
     """
-    source = Path(path)
+    source = read_path(path, "image file")
     if source.suffix.lower() == ".zarr":
         restore_interrupted(source)
     if source.is_dir():

@@ -1,10 +1,9 @@
-"""Choice of an image of a file, and checks that it is complete and fits into memory."""
+"""Choice of an image of a file, and checks that its files are there and that it fits into memory."""
 
 from __future__ import annotations
 
 import logging
 import math
-import struct
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,22 +11,12 @@ from operator import index
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 import tifffile
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.files import imagej, ome, orientation
+from napari_sr.imaging.files.descriptions import ome
 
-# Kinds of series in tifffile: pages that are grouped by their shape and data type only.
-_UNNAMED = ("uniform", "generic")
-#: Kinds of series in tifffile without the metadata of a microscope.
-PLAIN = ("shaped", *_UNNAMED)
-
-# Kinds of series in tifffile with None in the list of pages for each missing plane.
-_LISTED = ("ome", "mmstack", "ndtiff")
-# Tags that are equal in all pages of an image: PhotometricInterpretation, Orientation, ColorMap and ExtraSamples.
-_SHARED = (262, orientation.TAG, 320, 338)
 # Largest number of series in a message.
 _SHOWN = 8
 # Largest number of planes. tifffile creates a list of all planes that an OME-XML declares.
@@ -298,80 +287,3 @@ def image_numbers(images: Sequence[ome.OmeImage], series: Sequence[Any]) -> list
         numbers.append(number)
         first = first if number is None else number + 1
     return numbers
-
-
-def check_complete(tiff: tifffile.TiffFile, series: Any, source: Path) -> None:
-    """Check that all planes of a series are in the file and are of the same kind.
-
-    Parameters
-    ----------
-    tiff : tifffile.TiffFile
-        The file.
-    series : tifffile.TiffPageSeries
-        The series.
-    source : Path
-        Path of the file, for messages.
-
-    Raises
-    ------
-    InputError
-        If planes are missing, or the pages of a plain stack are of several kinds.
-    """
-    if series.kind in _LISTED:
-        pages = list(series.pages)
-        missing = sum(page is None for page in pages)
-        if missing:
-            raise InputError(
-                f"The file {source} declares {len(pages)} planes, and {missing} of them are missing: "
-                "save the others as a new file."
-            )
-    description = tiff.imagej_metadata if tiff.is_imagej else None
-    if description is not None:
-        lengths = dict(zip(series.get_axes(False), series.get_shape(False), strict=True))
-        present = math.prod(length for letter, length in lengths.items() if letter not in "YX")
-        declared = imagej.planes_of(description)
-        if present < declared:
-            raise InputError(
-                f"The file {source} declares {declared} planes and contains {present}, as a truncated file does: "
-                "copy it again."
-            )
-    if series.kind in PLAIN:
-        _check_chain(tiff, source)
-    if series.kind in _UNNAMED:
-        _check_alike(series, source)
-
-
-def _check_chain(tiff: tifffile.TiffFile, source: Path) -> None:
-    """Check that the last page does not refer to another page, which is missing."""
-    last, layout, stream = tiff.pages[-1], tiff.tiff, tiff.filehandle
-    if not last.offset:
-        return
-    stream.seek(last.offset)
-    (count,) = struct.unpack(layout.tagnoformat, stream.read(layout.tagnosize))
-    stream.seek(last.offset + layout.tagnosize + count * layout.tagsize)
-    following = stream.read(layout.offsetsize)
-    if len(following) < layout.offsetsize or struct.unpack(layout.offsetformat, following)[0]:
-        raise InputError(
-            f"The file {source} ends after {len(tiff.pages)} pages and refers to another one, "
-            "as a truncated file does: copy it again."
-        )
-
-
-def _check_alike(series: Any, source: Path) -> None:
-    """Check that all pages of a series have the same values of the shared tags."""
-    shared = None
-    for number, page in enumerate(series.pages, start=1):
-        full = page.aspage() if isinstance(page, tifffile.TiffFrame) else page
-        if full is None:
-            continue
-        values = [_comparable(full.tags.valueof(code)) for code in _SHARED]
-        shared = shared or values
-        if values != shared:
-            raise InputError(
-                f"The file {source} has pages that differ in kind, colors or orientation (page {number}): "
-                "save each page as a file of its own."
-            )
-
-
-def _comparable(value: Any) -> Any:
-    return value.tobytes() if isinstance(value, np.ndarray) else value

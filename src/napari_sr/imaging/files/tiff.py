@@ -13,12 +13,12 @@ import tifffile
 from napari_sr.errors import InputError
 from napari_sr.imaging import pixel_size as sizes
 from napari_sr.imaging.axes import parse_axes
-from napari_sr.imaging.files import icc, imagej, makers, meaning, ome, orientation
+from napari_sr.imaging.files import icc, meaning, orientation
+from napari_sr.imaging.files.completeness import PLAIN, check_complete, check_tags
+from napari_sr.imaging.files.descriptions import imagej, makers, ome
 from napari_sr.imaging.files.image_file import ImageFile, Metadata, from_luts
 from napari_sr.imaging.files.pictures import can_decode_page, decode_pages
 from napari_sr.imaging.files.series import (
-    PLAIN,
-    check_complete,
     check_memory,
     choose_series,
     delayed_log,
@@ -72,8 +72,11 @@ def read_tiff(source: Path, series: int | str | None) -> ImageFile:
         If the series is incomplete, does not fit into memory, or has axes or samples of an unknown kind.
     """
     with delayed_log(), open_tiff(source) as tiff:
+        # The description of all images is in the first page.
+        check_tags(tiff.pages.first, source)
         number, others, image = _choose(tiff, source, series)
         plan = _plan(tiff, tiff.series[number], source)
+        check_tags(plan.series.keyframe, source)
         check_complete(tiff, plan.series, source)
         data, letters = _pixels(plan)
         metadata = _metadata(plan, data, letters, image)

@@ -13,12 +13,15 @@ import numpy.typing as npt
 import tifffile
 from PIL import Image
 
+from napari_sr.conversion import quote, read_path, shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging import pixel_size as sizes
+from napari_sr.imaging.array_like import convert_array
 from napari_sr.imaging.atomic import atomic_file
 from napari_sr.imaging.axes import Axes, parse_axes
-from napari_sr.imaging.files import icc, imagej, ome
-from napari_sr.imaging.files.image_file import Metadata
+from napari_sr.imaging.files import icc
+from napari_sr.imaging.files.descriptions import imagej, ome
+from napari_sr.imaging.files.image_file import ImageFile, Metadata
 
 #: Endings of the files that can be written.
 WRITABLE = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".png")
@@ -89,18 +92,22 @@ def write_image(
     >>> sr.read_image("cells-x2.ome.tif").pixel_size
     {'Z': 0.3, 'Y': 0.05, 'X': 0.05}
     """
-    target = Path(path)
-    pixels = np.asarray(data)
+    target = read_path(path, "image file")
+    image: Any = data
+    pixels = np.asarray(convert_array(image.data if isinstance(image, ImageFile) else image))
     letters = axes.letters if isinstance(axes, Axes) else axes
     parsed = parse_axes(letters, pixels.shape)
-    write = _writer(target, pixels, parsed, _checked(metadata or Metadata(), pixel_size, unit, parsed))
+    given = Metadata() if metadata is None else metadata
+    write = _writer(target, pixels, parsed, _checked(given, pixel_size, unit, parsed))
     if not target.parent.is_dir():
         raise InputError(f"There is no folder {target.parent} to write {target.name} in: create it first.")
     _write_atomically(target, write)
 
 
-def _checked(metadata: Metadata, pixel_size: Mapping[str, float] | None, unit: str | None, axes: Axes) -> Metadata:
+def _checked(metadata: Any, pixel_size: Mapping[str, float] | None, unit: str | None, axes: Axes) -> Metadata:
     """Metadata of an image with these axes; pixel size and unit are those of the arguments if they are given."""
+    if not isinstance(metadata, Metadata):
+        raise InputError(f"The metadata {shorten(metadata)} are not of an image: give the result of read_image.")
     if pixel_size is None:
         size, name = sizes.checked(metadata.pixel_size, metadata.unit if unit is None else unit)
     else:
@@ -128,7 +135,7 @@ def _writer(target: Path, data: npt.NDArray[Any], axes: Axes, metadata: Metadata
     """Choose the format by name and data, and check that it can contain the data."""
     ending = next((ending for ending in WRITABLE if target.name.lower().endswith(ending)), None)
     if ending is None:
-        raise InputError(f"The file {target.name} has an unknown ending: use {', '.join(WRITABLE)}.")
+        raise InputError(f"The file {quote(target.name)} has an unknown ending: use {', '.join(WRITABLE)}.")
     if ending == ".png":
         return _png_writer(target, data, axes, metadata)
     if not ending.startswith(".ome") and _fits_imagej(data, axes, metadata.pixel_size):
@@ -169,7 +176,9 @@ def _fits_imagej(data: npt.NDArray[Any], axes: Axes, pixel_size: Mapping[str, fl
     # Resolution tags are fractions of two 32-bit numbers, which are not precise enough outside this range.
     fractions = all(1e-4 <= size <= 1e4 for letter, size in pixel_size.items() if letter in "YX")
     both = ("Y" in pixel_size) == ("X" in pixel_size)
-    return data.dtype.type in dtypes and not axes.rgba and data.nbytes < _IMAGEJ_BYTES and fractions and both
+    # tifffile writes a last axis of length 1 as the samples of a pixel, and its description then declares other axes.
+    wide = axes.shape[axes.x] > 1
+    return wide and data.dtype.type in dtypes and not axes.rgba and data.nbytes < _IMAGEJ_BYTES and fractions and both
 
 
 def _imagej_writer(data: npt.NDArray[Any], axes: Axes, metadata: Metadata) -> Write:

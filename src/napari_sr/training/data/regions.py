@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from skimage.draw import ellipse, polygon
 
+from napari_sr.conversion import shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes
 
@@ -36,6 +37,8 @@ def region_mask(shapes: Any, layer: Any | None, axes: Axes, shape: tuple[int, ..
     InputError
         If the layer holds no closed shape.
     """
+    if not all(hasattr(shapes, name) for name in ("data", "shape_type", "data_to_world")):
+        raise InputError(f"The region {shorten(shapes)} is not a shapes layer: give a napari layer with shapes.")
     height, width = shape[axes.y], shape[axes.x]
     mask = np.zeros((height, width), bool)
     closed = 0

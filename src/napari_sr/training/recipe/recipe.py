@@ -8,13 +8,12 @@ from __future__ import annotations
 import os
 import tomllib
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
-from napari_sr.conversion import shorten
+from napari_sr.conversion import parse_toml, quote, read_path, shorten
 from napari_sr.errors import InputError
 from napari_sr.old_keys import renamed_recipe
 from napari_sr.training.recipe.conditions import Conditions
@@ -245,12 +244,19 @@ class Recipe(RecipeTable):
         >>> sr.Recipe.from_toml("stages = [{ steps = 10, losses = [{ kind = 'mse' }] }]").steps
         10
         """
+        if not isinstance(text, str):
+            raise InputError(f"{source} {shorten(text)} is not a text: give one in TOML.")
         try:
-            return cls.model_validate(renamed_recipe(tomllib.loads(text)))
+            return cls.model_validate(renamed_recipe(parse_toml(text)))
         except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{source} is not valid TOML: {str(error).rstrip('.')}; correct it there.") from error
+            reason = " ".join(str(error).split()).rstrip(".")
+            raise InputError(f"{source} is not valid TOML: {reason}; correct it there.") from error
         except ValidationError as error:
             raise InputError(f"{source} cannot be used: {_first_fault(error)}.") from error
+
+
+#: Largest size of a recipe's file in bytes; lists of thousands of images take less.
+_LARGEST = 2**24
 
 
 def load_recipe(recipe: Recipe | str | os.PathLike[str]) -> Recipe:
@@ -280,12 +286,14 @@ def load_recipe(recipe: Recipe | str | os.PathLike[str]) -> Recipe:
         return recipe
     if not isinstance(recipe, str | os.PathLike):
         raise InputError(f"{shorten(recipe)} is not a recipe: give a TOML file, or one of {', '.join(PRESETS)}.")
-    if recipe in PRESETS:
+    if isinstance(recipe, str) and recipe in PRESETS:
         text = files("napari_sr.training.recipe").joinpath("presets", f"{recipe}.toml").read_text(encoding="utf-8")
         return Recipe.from_toml(text, f"The preset {recipe}")
-    path = Path(recipe)
+    path = read_path(recipe, "recipe")
     if not path.is_file():
-        raise InputError(f"There is no recipe {recipe}: give a TOML file, or one of {', '.join(PRESETS)}.")
+        raise InputError(f"There is no recipe {quote(recipe)}: give a TOML file, or one of {', '.join(PRESETS)}.")
+    if path.stat().st_size > _LARGEST:
+        raise InputError(f"{path.name} is too large for a recipe: give a recipe in TOML.")
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -335,5 +343,5 @@ def _first_fault(error: ValidationError) -> str:
         return f"it has an unknown key {where}"
     if fault["type"] == "missing":
         return f"the key {where} is missing"
-    message = str(fault["msg"]).removeprefix("Value error, ").rstrip(".")
+    message = " ".join(str(fault["msg"]).removeprefix("Value error, ").split()).rstrip(".")
     return f"{where}: {message}" if where else message

@@ -81,8 +81,11 @@ class StoredTensor:
 
     def without_values(self) -> Tensor:
         """Return a tensor of this shape on the meta device, which takes no memory."""
-        floating = self.dtype is None or self.dtype.is_floating_point or self.size > 1
-        return torch.empty(self.shape, dtype=torch.float32 if floating else torch.int64, device="meta")
+        return torch.empty(self.shape, dtype=torch.int64 if self.is_counter() else torch.float32, device="meta")
+
+    def is_counter(self) -> bool:
+        """Whether it is a single whole number, as batch normalization has."""
+        return self.shape == () and self.form.startswith(("int", "uint"))
 
     def fits(self) -> bool:
         """Whether the storage has all of its values, each once."""
@@ -115,8 +118,7 @@ def check_stored(tensors: Mapping[str, StoredTensor], name: str) -> None:
     for key, tensor in tensors.items():
         if tensor.size == 0:
             raise CheckpointError(f"{name} has {key} of shape {tensor.shape}, without any values: get the file again.")
-        whole = tensor.form.startswith(("int", "uint")) and tensor.size == 1
-        if tensor.dtype is None or not (tensor.dtype in FLOATS or whole):
+        if tensor.dtype is None or not (tensor.dtype in FLOATS or tensor.is_counter()):
             raise CheckpointError(
                 f"{name} has {key} in a format that cannot be used ({tensor.form}): save its weights as float32."
             )

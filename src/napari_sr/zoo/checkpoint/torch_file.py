@@ -7,7 +7,7 @@ import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 import torch
 
@@ -21,9 +21,12 @@ from napari_sr.zoo.checkpoint.stored import Storage, StoredTensor, read_bytes
 _LARGEST_PICKLE = 8 * 2**20
 #: Largest table of contents of an archive, in bytes.
 _LARGEST_CONTENTS = 4 * 2**20
+#: Largest number of files in an archive; each tensor of a training has one.
+_MOST_FILES = 40_000
 #: First object of the format before torch 1.6.
 _MAGIC = 0x1950A86A20F9469CFC6C
-_END, _END_64, _LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
+#: Beginning of an entry in the table of contents.
+_ENTRY = b"PK\x01\x02"
 #: Exceptions of zipfile for a damaged archive.
 _DAMAGED_ZIP = (zipfile.BadZipFile, struct.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
 _DTYPES = {
@@ -119,9 +122,7 @@ def _read_archive(file: BinaryIO, path: Path) -> Any:
 
 def _members(file: BinaryIO, path: Path) -> dict[str, zipfile.ZipInfo]:
     """Return the files of an archive by name; their sizes are checked, and nothing is unpacked."""
-    if _size_of_contents(file) > _LARGEST_CONTENTS:
-        raise CheckpointError(f"{path.name} has more files than weights need: get the file again.")
-    with zipfile.ZipFile(file) as archive:
+    with zipfile.ZipFile(cast("IO[bytes]", _Contents(file, path))) as archive:
         infos = archive.infolist()
     members = {info.filename: info for info in infos}
     if len(members) < len(infos):
@@ -135,30 +136,29 @@ def _members(file: BinaryIO, path: Path) -> dict[str, zipfile.ZipInfo]:
     return members
 
 
-def _size_of_contents(file: BinaryIO) -> int:
-    """Return the size of the table of contents, which zipfile reads whole."""
-    size = file.seek(0, 2)
-    file.seek(max(0, size - 2**16 - 22))
-    tail = file.read()
-    place = tail.rfind(_END)
-    if place < 0 or len(tail) < place + 22:
-        raise zipfile.BadZipFile
-    contents = int(struct.unpack_from("<L", tail, place + 12)[0])
-    locator = tail.rfind(_LOCATOR_64, 0, place)
-    if locator >= 0:
-        file.seek(min(int(struct.unpack_from("<Q", tail, locator + 8)[0]), size))
-        record = file.read(56)
-        if record.startswith(_END_64) and len(record) == 56:
-            contents = max(contents if contents != 2**32 - 1 else 0, int(struct.unpack_from("<Q", record, 40)[0]))
-    file.seek(0)
-    return contents
+class _Contents:
+    """A file for zipfile, which reads the whole table of contents at once, of any size that the file gives."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self._file, self._path = file, path
+        self.seek, self.tell = file.seek, file.tell
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(_LARGEST_CONTENTS + 1 if size < 0 else min(size, _LARGEST_CONTENTS + 1))
+        if len(data) > _LARGEST_CONTENTS or data.count(_ENTRY) > _MOST_FILES:
+            raise CheckpointError(f"{self._path.name} has more files than weights need: get the file again.")
+        return data
 
 
 def _member(info: zipfile.ZipInfo, file: BinaryIO, path: Path) -> Storage:
     """Return the place of an unpacked file in the archive."""
-    file.seek(info.header_offset)
+    inside = 0 <= info.header_offset < file.seek(0, 2)
+    file.seek(info.header_offset if inside else 0)
     header = file.read(30)
-    if len(header) < 30 or not header.startswith(b"PK\x03\x04"):
+    if not inside or len(header) < 30 or not header.startswith(b"PK\x03\x04"):
         raise CheckpointError(damaged(path))
     start = info.header_offset + 30 + sum(struct.unpack_from("<HH", header, 26))
     # torch writes a checksum of 0 if it computes none.

@@ -1,0 +1,157 @@
+"""Conversion of array-like objects to arrays of real numbers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_sr.conversion import quote
+from napari_sr.errors import InputError
+from napari_sr.imaging.axes import ImageArray
+
+#: Attributes of objects that numpy converts without iterating over them.
+_ARRAY_INTERFACES = ("__array__", "__array_interface__", "__array_struct__")
+
+
+def convert_array(image: Any) -> ImageArray:
+    """Convert an array-like object to an array of real numbers.
+
+    Parameters
+    ----------
+    image : array-like
+        A numpy array, a dask or zarr array (which stays lazy), an xarray DataArray, or whatever ``numpy.asarray``
+        converts to integers, floats or bools, such as a list or a torch tensor on the CPU. Masked pixels become NaN.
+
+    Returns
+    -------
+    array
+        A numpy array, or the lazy array itself.
+
+    Raises
+    ------
+    InputError
+        If it is not an array of real numbers, or has missing pixels in integers.
+    """
+    _refuse_others(image)
+    if is_named(image):
+        image = image.data
+    if not _is_lazy(image):
+        array = _without_mask(image) if isinstance(image, np.ma.MaskedArray) else _converted(image)
+        _check_dtype(array.dtype)
+        return array
+    _check_dtype(np.dtype(image.dtype))
+    lazy: ImageArray = _lazy_without_mask(image) if is_masked(image) else image
+    return lazy
+
+
+def _refuse_others(image: Any) -> None:
+    """Refuse objects that are often given in place of an image, with a remedy for each."""
+    if image is None:
+        raise InputError("None is not an image: give an array.")
+    if isinstance(image, str | os.PathLike):
+        raise InputError(f"{quote(image)} is a path, not an image: read it with read_image first.")
+    kind = type(image).__name__
+    if hasattr(image, "affine") and hasattr(image, "translate") and hasattr(image, "data"):
+        raise InputError(
+            f"{quote(getattr(image, 'name', kind))} is a napari layer: use upscale_layer, or give its data."
+        )
+    if hasattr(image, "to_numpy") and hasattr(image, "columns"):
+        raise InputError(f"A {kind} is a table, not an image: give an array with the axes Y and X.")
+    if hasattr(image, "data_vars"):
+        raise InputError(f"A {kind} has several arrays: give one of them.")
+    if hasattr(image, "__cuda_array_interface__"):
+        raise InputError(f"The {kind} is in the memory of a GPU: copy it to the CPU first.")
+
+
+def is_named(image: Any) -> bool:
+    """Whether an object is an array with named dimensions and coordinates, such as a DataArray of xarray.
+
+    Parameters
+    ----------
+    image : object
+        The object.
+
+    Returns
+    -------
+    bool
+    """
+    return all(hasattr(image, name) for name in ("dims", "coords", "data", "shape"))
+
+
+def _is_lazy(image: Any) -> bool:
+    """Whether an object is an array of another library that can be indexed like a numpy array."""
+    if isinstance(image, np.ndarray | np.generic):
+        return False
+    if not all(hasattr(image, name) for name in ("shape", "dtype", "__getitem__")):
+        return False
+    try:
+        np.dtype(image.dtype)
+    except TypeError:
+        # A dtype of its own, as in torch.
+        return False
+    return True
+
+
+def _converted(image: Any) -> npt.NDArray[Any]:
+    kind = type(image).__name__
+    # numpy makes an array of any object that can be iterated over, such as the names in a Zarr group.
+    if not isinstance(image, Sequence) and not any(hasattr(image, name) for name in _ARRAY_INTERFACES):
+        raise InputError(f"An object of type {kind} is not an image: give an array of numbers with the axes Y and X.")
+    try:
+        array = np.asarray(image)
+    except (TypeError, ValueError, RuntimeError) as error:
+        if isinstance(image, list | tuple):
+            raise InputError(f"The {kind} is not an image: give numbers, and rows of one length.") from error
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise InputError(f"The {kind} cannot be used as an image ({reason}): give a numpy array.") from error
+    if array.ndim == 0 or (array.dtype.kind not in "buifc" and not isinstance(image, np.ndarray)):
+        raise InputError(f"An object of type {kind} is not an image: give an array of numbers with the axes Y and X.")
+    return array
+
+
+def _check_dtype(dtype: np.dtype[Any]) -> None:
+    if dtype.kind not in "buif":
+        raise InputError(f"The image has the type {dtype}: convert it to integers or floats first.")
+
+
+def is_masked(image: Any) -> bool:
+    """Whether an object is a masked array of numpy, or a dask array of such arrays.
+
+    Parameters
+    ----------
+    image : object
+        The object.
+
+    Returns
+    -------
+    bool
+    """
+    return isinstance(image, np.ma.MaskedArray) or isinstance(getattr(image, "_meta", None), np.ma.MaskedArray)
+
+
+def _without_mask(image: np.ma.MaskedArray[Any, Any]) -> npt.NDArray[Any]:
+    count = int(np.count_nonzero(np.ma.getmaskarray(image)))
+    if count == 0:
+        return np.asarray(image.data)
+    _check_dtype(image.dtype)
+    if image.dtype.kind != "f":
+        raise InputError(_unfilled(f"{count} missing pixels", image.dtype))
+    return np.asarray(image.filled(np.nan))
+
+
+def _lazy_without_mask(image: Any) -> Any:
+    dtype = np.dtype(image.dtype)
+    if dtype.kind != "f":
+        raise InputError(_unfilled("a mask", dtype))
+    return image.map_blocks(np.ma.filled, np.nan, dtype=dtype, meta=np.empty((0,) * image.ndim, dtype))
+
+
+def _unfilled(problem: str, dtype: np.dtype[Any]) -> str:
+    return (
+        f"The image has {problem}, and {dtype} has no value for missing pixels: fill them with numpy.ma.filled first, "
+        "or convert the image to floats."
+    )

@@ -1,0 +1,1 @@
+"""Metadata in the descriptions and tags of TIFF: OME-XML, ImageJ, and makers of electron microscopes."""
