@@ -9,7 +9,7 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QDoubleSpinBox, QSlider, QStyle, QStyleOptionSlider, QWidget
 
 _STEPS_OF_A_PAGE = 5
-_READOUT_EM = 3.5
+_READOUT_EM, _UNIT_EM = 3.5, 1.0
 
 
 def complete_slider(slider: FloatSlider, unit: str = "") -> FloatSlider:
@@ -35,7 +35,7 @@ def complete_slider(slider: FloatSlider, unit: str = "") -> FloatSlider:
     native.installEventFilter(_SliderMouse(slider, native))
     (readout,) = slider.native.findChildren(QDoubleSpinBox)
     # napari's style gives every number box 90 pixels.
-    width = _READOUT_EM + len(unit) / 2
+    width = _READOUT_EM + (_UNIT_EM if unit else 0)
     readout.setStyleSheet(f"min-width: {width}em; max-width: {width}em; padding: 0px;")
     readout.setSuffix(unit)
     # magicgui uses the number only when the box loses the focus. Typed digits still wait for Enter.
