@@ -28,7 +28,7 @@ from napari_sr.imaging.files import write_image
 
 ROOT = Path(__file__).parents[1]
 #: Sides in result pixels of the part that is shown, and of the part of it that is enlarged.
-SHOWN, INSET = 144, 40
+SHOWN, INSET = 128, 32
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ FAILURES = {
     "failure-blur-claimed": Failure(
         "stained",
         "binning",
-        ("blur 0.8, none there", lambda case: {"noise": 0, "blur": 0.8}),
+        ("blur 0.8 claimed", lambda case: {"noise": 0, "blur": 0.8}),
         ("blur 0", lambda case: {"noise": 0}),
     ),
     "failure-correlated": Failure(
-        "BBBC022",
+        "BBBC007",
         "correlated",
         ("noise measured", lambda case: {}),
         ("noise as it was", noise_as_it_was),

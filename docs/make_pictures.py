@@ -99,7 +99,8 @@ def esrgan(scene: Scene) -> None:
 
 def conditions(scene: Scene) -> QImage:
     """The same part of a noisy, blurred image at several positions of the two sliders, which are below each."""
-    panel = scene.open([(noisy_and_blurred(), {"name": "noisy, blurred", "gamma": 0.7}, "image")], ESRGANPanel, "ESRGAN")
+    data = [(noisy_and_blurred(), {"name": "noisy, blurred", "gamma": 0.7}, "image")]
+    panel = scene.open(data, ESRGANPanel, "ESRGAN")
     panel.preview_controls.switch.value = True
     scene.wait(lambda: panel.preview.busy)
     scene.viewer.scene.camera.center, scene.viewer.scene.camera.zoom = (0, 104, 40), 7

@@ -20,7 +20,7 @@ import napari_sr as sr
 from napari_sr.cli import app
 from napari_sr.cli.options import with_settings
 from napari_sr.config import Config, load_config, remember
-from napari_sr.imaging.intensity_spec import SPECS
+from napari_sr.imaging.intensity.spec import SPECS
 from napari_sr.inference import prepare_layer, run_layer
 from napari_sr.setting_values import MISSING
 from napari_sr.settings import PRECISIONS, TILINGS, JobSettings, Overlap, Setting

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from measuring.scenes import read
-from napari_sr.imaging.kind import KINDS, Array, colors_of, compare, features_of
+from napari_sr.imaging.analysis.kind import KINDS, Array, colors_of, compare, features_of
 
 FOLDERS = {
     "nuclei": "fluorescence",

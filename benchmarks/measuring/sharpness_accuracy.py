@@ -12,8 +12,8 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter, zoom
 
 from measuring.scenes import Plane, Scene
+from napari_sr.imaging.analysis.sharpness import measure_sharpness
 from napari_sr.imaging.noise import measure_noise
-from napari_sr.imaging.sharpness import measure_sharpness
 
 #: Standard deviations of the blur in pixels after halving.
 BLURS = (0.0, 0.4, 0.8, 1.2, 2.4)

@@ -11,7 +11,7 @@ from .inference import Suggestion as Suggestion
 from .inference import suggest as suggest
 from .inference import upscale as upscale
 from .inference import upscale_layer as upscale_layer
-from .inference.estimate import estimate as estimate
+from .inference.timing.estimate import estimate as estimate
 from .settings import JobSettings as JobSettings
 from .settings import Overlap as Overlap
 from .training import Recipe as Recipe

@@ -23,6 +23,8 @@ Memory = int | Literal["auto"]
 
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
 _MEMORY = re.compile(r"(\d{1,15}(?:\.\d+)?) ?(?:([KMGT]?)(i?)B)?", re.IGNORECASE)
+#: Largest whole factor, far beyond those of any network.
+_LARGEST_SCALE = 1000
 #: Longest text of a value in an error message.
 _LONGEST = 60
 
@@ -92,6 +94,32 @@ def read_whole(value: Any, name: str, least: int | None = None, alternative: str
         pass
     bound = "" if least is None else f" of {least} or more"
     raise InputError(f"The {name} {shorten(value)} cannot be used: give a whole number{bound}{alternative}.")
+
+
+def read_scale(value: Any, name: str = "factor") -> int:
+    """Convert a value to a whole factor.
+
+    Parameters
+    ----------
+    value : object
+        An int or a numpy integer.
+    name : str, default "factor"
+        Name of the value in the error message.
+
+    Returns
+    -------
+    int
+        The factor.
+
+    Raises
+    ------
+    InputError
+        If it is not a whole number from 1 to 1000.
+    """
+    factor = read_whole(value, name, 1)
+    if factor > _LARGEST_SCALE:
+        raise InputError(f"The {name} {shorten(value)} is too large: give a whole number from 1 to {_LARGEST_SCALE}.")
+    return factor
 
 
 def read_flag(value: Any, name: str) -> bool:

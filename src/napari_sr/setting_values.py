@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from napari_sr.conversion import parse_memory, read_choice, read_device, read_flag, read_number, read_whole, shorten
 from napari_sr.errors import InputError
-from napari_sr.imaging.intensity_spec import parse_intensity
+from napari_sr.imaging.intensity.spec import parse_intensity
 from napari_sr.imaging.target_size import parse_target
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Literal
 
 from napari_sr.conversion import Memory, read_number
-from napari_sr.imaging.intensity_spec import SPECS, IntensitySpec, Percentiles
+from napari_sr.imaging.intensity.spec import SPECS, IntensitySpec, Percentiles
 from napari_sr.setting_values import (
     MISSING,
     PRECISIONS,

@@ -171,3 +171,9 @@ def test_axes_that_do_not_fit_the_image_are_refused_in_one_sentence(letters, sha
 def test_a_factor_of_zero_or_less_is_refused(factor):
     with pytest.raises(InputError, match="more than 0"):
         Axes("YX", (8, 9)).upscaled_shape(factor)
+
+
+@pytest.mark.parametrize("factor", [1e300, 1e9, np.float64(1e12)])
+def test_a_factor_that_makes_more_pixels_than_files_can_have_is_refused(factor):
+    with pytest.raises(InputError, match="pixels in a row"):
+        Axes("YX", (10, 10)).upscaled_shape((factor, 2.0))

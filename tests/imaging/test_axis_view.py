@@ -30,7 +30,7 @@ def views(draw: Callable[[st.SearchStrategy[Any]], Any]) -> tuple[np.ndarray, tu
     return np.arange(np.prod(shape)).reshape(shape), order, index[0] if len(index) == 1 else index
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(views())
 def test_reading_a_view_equals_a_transposed_array(drawn: tuple[np.ndarray, tuple[int, ...], Any]) -> None:
     array, order, index = drawn
@@ -43,7 +43,7 @@ def test_reading_a_view_equals_a_transposed_array(drawn: tuple[np.ndarray, tuple
     assert np.array_equal(values, transposed[index])
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(views(), st.booleans())
 def test_writing_to_a_view_equals_writing_to_a_transposed_array(
     drawn: tuple[np.ndarray, tuple[int, ...], Any], scalar: bool

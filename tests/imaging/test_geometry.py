@@ -81,9 +81,9 @@ def relative_difference(new, old):
     return np.abs(new - old).max() / np.ptp(old, axis=0).max()
 
 
-def test_the_extent_of_a_thousand_random_layers_does_not_move():
+def test_the_extent_of_random_layers_does_not_move():
     worst = 0.0
-    for seed in range(1000):
+    for seed in range(250):
         layer = random_layer(seed)
         result = upscaled(layer, (1, 2, 3, 4, 8)[seed % 5])
         worst = max(worst, relative_difference(world_box(result), world_box(layer)))

@@ -12,7 +12,7 @@ import torch
 from napari.layers import Image, Layer
 
 from napari_sr.imaging.files import write_image
-from napari_sr.imaging.intensity_spec import Percentiles
+from napari_sr.imaging.intensity.spec import Percentiles
 from napari_sr.imaging.part import Part
 from napari_sr.inference import Job, as_script, prepare_layer, run_layer
 from napari_sr.networks import SRCNN, RRDBNet

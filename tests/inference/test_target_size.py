@@ -81,20 +81,21 @@ def test_the_result_of_a_layer_covers_the_same_region(target: Any) -> None:
 
 
 def test_the_name_and_the_report_contain_the_size() -> None:
-    source = Image(np.zeros((20, 30), np.uint8), scale=(0.1, 0.1), units=("micrometer",) * 2, name="cells")
+    image = np.random.default_rng(4).integers(0, 256, (20, 30), np.uint8)
+    source = Image(image, scale=(0.1, 0.1), units=("micrometer",) * 2, name="cells")
     data, kwargs, _ = upscale_layer(source, GRAY, target="0.04 um")
     assert data.shape == (50, 75)
     assert kwargs["name"] == "cells · ESRGAN 0.04 µm"
     assert kwargs["metadata"]["napari_sr"]["factors"] == (2.5, 2.5)
     assert kwargs["metadata"]["napari_sr"]["scale"] == 2
-    report = Job(GRAY, JobSettings(target=2.5)).run(np.zeros((20, 30), np.uint8)).report
+    report = Job(GRAY, JobSettings(target=2.5)).run(image).report
     assert "x2 resized to x2.5 and x2.5 on" in report.sentence()
 
 
 def test_a_target_pixel_size_needs_the_pixel_size_of_the_image() -> None:
     with pytest.raises(InputError, match="own pixel size is not known"):
         upscale_layer(Image(np.zeros((4, 5), np.uint8)), GRAY, target="0.05 um")
-    image = np.zeros((4, 5), np.uint8)
+    image = np.arange(20, dtype=np.uint8).reshape(4, 5)
     assert upscale(image, GRAY, target="50 nm", pixel_size={"Y": 0.1, "X": 0.2}, unit="um").shape == (8, 20)
 
 

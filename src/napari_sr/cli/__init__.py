@@ -1,8 +1,9 @@
 """The command line: `napari-sr upscale | suggest | train | degrade | evaluate | models | demo`.
 
 Modules are imported when a command runs, so that ``napari-sr --help`` is fast. Results are printed to standard output,
-progress and errors to standard error. The exit status is 0, or 2 after an error, or 128 and the number of the signal
-that ended the command (130 for Ctrl-C, 143 for SIGTERM). No incomplete file is left in any case.
+progress and errors to standard error. The exit status is 0, or 2 after an error, or 1 after a failed check, or 128 and
+the number of the signal that ended the command (130 for Ctrl-C, 143 for SIGTERM). No incomplete file is left in any
+case.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from napari_sr import __version__
+from napari_sr.cli.check import check
 from napari_sr.cli.degrading import degrade
 from napari_sr.cli.group import Commands
 from napari_sr.cli.options import (
@@ -127,6 +129,7 @@ def upscale(
 app.command()(suggest)
 app.command()(train)
 app.command()(degrade)
+app.command()(check)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_sr.cli.signals import Ended
+from napari_sr.conversion import read_scale
 from napari_sr.errors import InputError
 from napari_sr.imaging.atomic import clear_abandoned
 
@@ -40,7 +41,7 @@ def degrade(
     from napari_sr.training.data.degradation import describe_degradation, with_noise_times
 
     degradation, factor = _degradation(recipe)
-    factor = scale or factor
+    factor = factor if scale is None else read_scale(scale)
     if factor is None:
         raise InputError(f"The recipe {recipe} has no factor: give --scale.")
     degradation = with_noise_times(degradation, noise_scale)

@@ -56,7 +56,7 @@ class Commands(TyperGroup):
             except OSError as error:
                 sentence = describe_system_error(error)
             except MemoryError:
-                sentence = "There is not enough memory: use a part of the image, fewer planes, or a smaller model."
+                sentence = "There is not enough memory: choose a smaller image or model, or close other programs."
             except KeyboardInterrupt as error:
                 # Cleaning up was perhaps interrupted by a second signal.
                 signals.ignore()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from napari_sr.conversion import read_whole
+from napari_sr.conversion import read_scale
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.resize import KERNELS, Kernel, resize
 
@@ -41,7 +41,7 @@ def interpolate(
     InputError
         If the factor is less than 1, there is no such kernel, or the axes do not describe the image.
     """
-    factor = read_whole(scale, "factor", 1)
+    factor = read_scale(scale)
     parsed = parse_axes(axes, image.shape)
     return resize(image, factor=factor, kernel=kernel, axes=(parsed.y, parsed.x))
 

@@ -19,7 +19,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from napari_sr.conversion import read_choice, read_number, read_whole
+from napari_sr.conversion import read_choice, read_number, read_scale, read_whole
 from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import as_array, as_image
 from napari_sr.imaging.axes import Axes
@@ -194,7 +194,7 @@ def evaluate(
     """
     image = as_image(result, axes)
     a, b, parsed = np.asarray(image.data), np.asarray(as_array(reference)), image.axes
-    scale = read_whole(scale, "factor", 1)
+    scale = read_scale(scale)
     border = scale if border is None else read_whole(border, "border", 0)
     read_choice(channels, "choice of channels", CHANNELS)
     span = _data_range(a, b, data_range)

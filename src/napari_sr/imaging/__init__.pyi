@@ -1,3 +1,7 @@
+from .analysis.kind import Kind as Kind
+from .analysis.kind import kind_of as kind_of
+from .analysis.sharpness import Sharpness as Sharpness
+from .analysis.sharpness import measure_sharpness as measure_sharpness
 from .as_image import ImageInput as ImageInput
 from .as_image import as_array as as_array
 from .as_image import as_image as as_image
@@ -17,10 +21,8 @@ from .geometry import upscaled_transform as upscaled_transform
 from .intensity import IntensityMap as IntensityMap
 from .intensity import check_finite as check_finite
 from .intensity import intensity_maps as intensity_maps
-from .intensity_spec import IntensitySpec as IntensitySpec
-from .intensity_spec import Percentiles as Percentiles
-from .kind import Kind as Kind
-from .kind import kind_of as kind_of
+from .intensity.spec import IntensitySpec as IntensitySpec
+from .intensity.spec import Percentiles as Percentiles
 from .napari_layer import check_layer as check_layer
 from .napari_layer import copy_contrast_range as copy_contrast_range
 from .napari_layer import finest_level as finest_level
@@ -32,7 +34,5 @@ from .noise import measure_noise as measure_noise
 from .part import Part as Part
 from .resize import Kernel as Kernel
 from .resize import resize as resize
-from .sharpness import Sharpness as Sharpness
-from .sharpness import measure_sharpness as measure_sharpness
 from .target_size import TargetSize as TargetSize
 from .target_size import parse_target as parse_target

@@ -15,6 +15,8 @@ from napari_sr.conversion import quote, shorten
 from napari_sr.errors import InputError
 
 LETTERS = "TCZYX"
+#: Largest length of an axis of a result. Image files have 32 bits for it.
+_LONGEST = 2**31 - 1
 PlaneIndex = tuple[int | slice, ...]
 
 
@@ -197,13 +199,18 @@ class Axes:
         Raises
         ------
         InputError
-            If a factor is 0, negative or not finite, or so small that no pixel is left.
+            If a factor is 0, negative or not finite, so small that no pixel is left, or so large that an axis has more
+            than 2,147,483,647 pixels.
         """
         factors = factor if isinstance(factor, tuple) else (factor, factor)
         shape = list(self.shape)
         for axis, value in zip((self.y, self.x), factors, strict=True):
             if not (np.isfinite(value) and value > 0):
                 raise InputError(f"The factor {value} cannot be used: give a number more than 0.")
+            if self.shape[axis] * value > _LONGEST:
+                raise InputError(
+                    f"The factor {value:g} makes more than {_LONGEST} pixels in a row: give a smaller one."
+                )
             shape[axis] = floor(self.shape[axis] * value + 0.5)
             if shape[axis] < 1:
                 raise InputError(f"The factor {value:g} leaves no pixel of {self.shape[axis]}: give a larger factor.")

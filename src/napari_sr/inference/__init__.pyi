@@ -1,9 +1,6 @@
 from .array import upscale as upscale
-from .calibration import Calibration as Calibration
 from .compute.device import available_devices as available_devices
-from .estimate import Estimate as Estimate
-from .estimate import estimate_region as estimate_region
-from .estimate import learn_speed as learn_speed
+from .facts.calibration import Calibration as Calibration
 from .job import Job as Job
 from .job import Result as Result
 from .layer import LayerResult as LayerResult
@@ -14,7 +11,10 @@ from .layer_input import calibrate_layer as calibrate_layer
 from .layer_input import prepare_layer as prepare_layer
 from .report import Report as Report
 from .script import as_script as as_script
-from .speed import known_speed as known_speed
-from .speed import measure_speed as measure_speed
 from .suggest import Suggestion as Suggestion
 from .suggest import suggest as suggest
+from .timing.estimate import Estimate as Estimate
+from .timing.estimate import estimate_region as estimate_region
+from .timing.estimate import learn_speed as learn_speed
+from .timing.speed import known_speed as known_speed
+from .timing.speed import measure_speed as measure_speed

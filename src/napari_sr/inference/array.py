@@ -12,7 +12,7 @@ from napari_sr.config import load_settings
 from napari_sr.conversion import Memory
 from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.axes import WritableArray
-from napari_sr.imaging.intensity_spec import IntensitySpec
+from napari_sr.imaging.intensity.spec import IntensitySpec
 from napari_sr.imaging.part import Part
 from napari_sr.inference.suggest import job_for
 from napari_sr.progress import Cancel, Progress

@@ -21,12 +21,12 @@ from napari_sr.imaging.axes import Axes, ImageArray, WritableArray
 from napari_sr.imaging.missing import FilledImage, MarkedResult
 from napari_sr.imaging.part import Part
 from napari_sr.imaging.target_size import parse_target
-from napari_sr.inference.calibration import Calibration, calibrate, check_region, fill_limit
 from napari_sr.inference.channels import check_channels
+from napari_sr.inference.compute.conditions import check_conditions
 from napari_sr.inference.compute.device import choose_device, choose_precision
 from napari_sr.inference.compute.memory import budget
 from napari_sr.inference.compute.precision import float16_psnr
-from napari_sr.inference.conditions import check_conditions
+from napari_sr.inference.facts.calibration import Calibration, calibrate, check_region, fill_limit
 from napari_sr.inference.output.destination import destination
 from napari_sr.inference.output.ome_zarr import StorePlace
 from napari_sr.inference.region import Region, place_of, region_of

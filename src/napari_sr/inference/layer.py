@@ -10,7 +10,7 @@ from napari_sr.config import load_settings
 from napari_sr.conversion import Memory, read_path
 from napari_sr.imaging.as_image import ImageInput
 from napari_sr.imaging.files import Metadata
-from napari_sr.imaging.intensity_spec import IntensitySpec
+from napari_sr.imaging.intensity.spec import IntensitySpec
 from napari_sr.imaging.napari_layer import LayerData, check_layer, finest_level, layer_axes, layer_pixel_size
 from napari_sr.imaging.part import Part
 from napari_sr.inference.job import Job

@@ -19,7 +19,7 @@ from napari_sr.imaging.napari_layer import (
 )
 from napari_sr.imaging.part import Part
 from napari_sr.imaging.target_size import parse_target
-from napari_sr.inference.calibration import Calibration
+from napari_sr.inference.facts.calibration import Calibration
 from napari_sr.inference.job import Job
 from napari_sr.inference.region import Region
 from napari_sr.progress import Cancel

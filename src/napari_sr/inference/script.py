@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_sr.imaging.axes import Axes
-from napari_sr.imaging.intensity_spec import Percentiles
+from napari_sr.imaging.intensity.spec import Percentiles
 from napari_sr.imaging.part import Part
 from napari_sr.inference.job import Job
 from napari_sr.inference.layer_input import LayerInput

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from napari_sr.conversion import read_number
 from napari_sr.errors import InputError
+from napari_sr.imaging.analysis.kind import Kind, kind_of
 from napari_sr.imaging.as_image import ImageInput, as_image
 from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.intensity import CancellableImage
-from napari_sr.imaging.kind import Kind, kind_of
 from napari_sr.imaging.missing import missing_mask
 from napari_sr.imaging.noise import NoiseMeasurement
 from napari_sr.imaging.target_size import parse_target
-from napari_sr.inference.image_facts import measure_channel
+from napari_sr.inference.facts.channel_facts import measure_channel
+from napari_sr.inference.facts.training_range import unlike_training
 from napari_sr.inference.job import Job
-from napari_sr.inference.training_range import unlike_training
 from napari_sr.progress import Cancel
 from napari_sr.settings import JobSettings
 from napari_sr.zoo.card import Card

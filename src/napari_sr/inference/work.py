@@ -15,13 +15,13 @@ from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex, WritableArray
 from napari_sr.imaging.intensity import IntensityMap, own_range
 from napari_sr.imaging.part import crop
-from napari_sr.inference.calibration import Calibration, RegionValues
 from napari_sr.inference.channels import CarryAdapter, network_for, separate_colors
+from napari_sr.inference.compute.conditions import conditioned
 from napari_sr.inference.compute.device import describe_device
 from napari_sr.inference.compute.memory import free_memory
 from napari_sr.inference.compute.opacity import CutoutReader
 from napari_sr.inference.compute.plane import PlaneRunner
-from napari_sr.inference.conditions import conditioned
+from napari_sr.inference.facts.calibration import Calibration, RegionValues
 from napari_sr.inference.region import Region, resize_opacity
 from napari_sr.inference.report import Report
 from napari_sr.inference.resampling import Resampling

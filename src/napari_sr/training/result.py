@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.intensity_spec import IntensitySpec, Percentiles
+from napari_sr.imaging.intensity.spec import IntensitySpec, Percentiles
 from napari_sr.training.data.conditions.description import describe_conditions
 from napari_sr.training.data.degradation import describe_degradation
 from napari_sr.training.data.training_set import TrainingSet

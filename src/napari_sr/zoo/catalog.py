@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from platformdirs import user_data_dir
 
 from napari_sr.config import load_config
-from napari_sr.conversion import read_whole, shorten
+from napari_sr.conversion import read_scale, shorten
 from napari_sr.errors import CheckpointError, InputError
 from napari_sr.zoo.card import Card, Mixing
 from napari_sr.zoo.checkpoint.suffixes import SUFFIXES, stem_of
@@ -163,7 +163,7 @@ def load_model(
     # torch is imported when a model is loaded, not when models are listed.
     from napari_sr.zoo.loading import interpolation, open_model
 
-    scale = None if scale is None else read_whole(scale, "scale", 1)
+    scale = None if scale is None else read_scale(scale, "scale")
     if isinstance(name_or_path, str) and name_or_path in _INTERPOLATIONS and scale is not None:
         return interpolation(_INTERPOLATIONS[name_or_path], scale)
     path, entry = _find(name_or_path)

@@ -7,7 +7,7 @@ from hypothesis.extra import numpy as hnp
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.intensity import IntensityMap, check_finite, choose_intensity, intensity_maps
-from napari_sr.imaging.intensity_spec import Percentiles
+from napari_sr.imaging.intensity.spec import Percentiles
 
 da = pytest.importorskip("dask.array")
 zarr = pytest.importorskip("zarr")

@@ -12,7 +12,7 @@ from napari_sr.settings import JobSettings, Overlap
 cuts = st.tuples(st.integers(1, 600), st.integers(1, 200), st.integers(0, 40), st.integers(0, 20), st.integers(1, 4))
 
 
-@settings(max_examples=1000)
+@settings(max_examples=250)
 @given(cut=cuts, scale=st.integers(1, 4))
 @example(cut=(15, 10, 0, 3, 4), scale=1)
 @example(cut=(45, 33, 8, 8, 1), scale=2)
@@ -25,7 +25,7 @@ def test_the_weights_of_all_tiles_sum_to_one(cut: tuple[int, int, int, int, int]
     assert np.allclose(total, 1, atol=1e-6)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=250)
 @given(cut=cuts)
 def test_the_overlap_is_discarded_at_inner_ends_only(cut: tuple[int, int, int, int, int]) -> None:
     length, tile, overlap, blend, alignment = cut

@@ -15,6 +15,7 @@ from napari_sr.training.data.degradation import (
     degrade,
     describe_degradation,
     shrink,
+    with_noise_times,
 )
 from napari_sr.training.recipe import Degradation, GaussianBlur, Noise, OpticsBlur
 
@@ -120,3 +121,26 @@ def test_a_degradation_is_described_for_the_card():
         "Gaussian blur of 0.8 to 1.6 high-resolution pixels, mean over pixels (binning), Poisson noise of gain 0.5, "
         "Gaussian noise of 2, dark level 100"
     )
+
+
+@pytest.mark.parametrize("scale", [0, -1, 10**6, 2.5])
+def test_a_factor_that_is_no_whole_number_above_0_is_refused(scale):
+    with pytest.raises(InputError, match="factor"):
+        degrade(np.zeros((8, 8), np.uint8), scale, Degradation())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_image_that_is_not_finite_is_refused(value):
+    with pytest.raises(InputError, match="NaN or infinite"):
+        degrade(np.full((8, 8), value, np.float32), 2, Degradation(noise=Noise(gain=0.5, read=2.0)))
+
+
+@pytest.mark.parametrize("factor", [0, -1, 1e308, float("nan")])
+def test_noise_is_multiplied_by_factors_up_to_a_million_only(factor):
+    with pytest.raises(InputError):
+        with_noise_times(Degradation(noise=Noise(gain=0.5, read=2.0)), factor)
+
+
+def test_more_photons_than_can_be_drawn_keep_their_value():
+    low = degrade(np.full((8, 8), 2**63, np.uint64), 2, Degradation(shrink="binning", noise=Noise(gain=1e-6, read=0)))
+    assert np.all(np.abs(low.astype(np.float64) / 2.0**63 - 1) < 1e-6)

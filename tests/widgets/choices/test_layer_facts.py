@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
-from napari_sr.inference.speed import store_speed
+from napari_sr.inference.timing.speed import store_speed
 from napari_sr.widgets.choices.layer_facts import LayerFacts, known_axes
 from napari_sr.widgets.qt.activity import TimeLeft
 
@@ -139,7 +139,7 @@ def test_a_run_corrects_the_estimate(in_viewer, monkeypatch):
     panel.time.estimate_now()
     assert panel.time.seconds == pytest.approx(64 * 64)
     # However fast this machine is, the run counts as long enough for a measurement.
-    monkeypatch.setattr("napari_sr.inference.estimate.LEAST_SECONDS", 0.0)
+    monkeypatch.setattr("napari_sr.inference.timing.estimate.LEAST_SECONDS", 0.0)
     panel.run_upscaling()
     panel.time.estimate_now()
     assert 0 < panel.time.seconds < 600

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.components import ViewerModel
 from napari.layers import Image, Shapes
@@ -40,6 +40,7 @@ def test_scale_and_translate_are_undone():
     assert (part.rows, part.columns) == ((0, 5), (0, 31))
 
 
+@settings(max_examples=40)
 @given(
     st.floats(-180, 180),
     st.floats(0.2, 5),
@@ -137,6 +138,7 @@ def test_a_layer_out_of_view_is_refused():
         part_of(viewer_of(layer, center=(0, 500.0, 0.0)), layer)
 
 
+@settings(max_examples=40)
 @given(st.integers(1, 60), st.floats(-5, 45), st.floats(-5, 65), st.floats(0.5, 30))
 def test_a_part_is_no_larger_than_requested_and_lies_in_the_view(most, y, x, zoom):
     layer = Image(np.zeros((40, 60)))

@@ -5,7 +5,7 @@ import pytest
 from napari.utils import progress
 
 from napari_sr.config import config_path, load_config
-from napari_sr.imaging.intensity_spec import Percentiles
+from napari_sr.imaging.intensity.spec import Percentiles
 from napari_sr.settings import JobSettings, Overlap
 from napari_sr.widgets.choices.job_plan import JobPlan, load_last_plan, plan_as_scalars, plan_from_scalars
 from napari_sr.widgets.choices.model_loading import ModelRequest

@@ -116,7 +116,7 @@ def test_the_preview_follows_both_sliders_and_names_the_noise(panel_of, qtbot):
 
 
 def test_the_noise_is_measured_once_for_both_sliders(panel_of, qtbot, monkeypatch):
-    from napari_sr.inference import calibration
+    from napari_sr.inference.facts import calibration
 
     measured = []
     measure = calibration.measure_channel

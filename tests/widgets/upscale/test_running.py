@@ -9,6 +9,11 @@ from napari_sr.errors import Cancelled
 from napari_sr.widgets.qt.executor import ThreadExecutor
 
 
+def drawn(side):
+    """An image of values that a network has to process."""
+    return np.random.default_rng(0).integers(0, 200, (side, side), np.uint8)
+
+
 class Gate:
     """Holds a job in the middle of its work until it is opened or the job is cancelled."""
 
@@ -66,7 +71,7 @@ def test_cancel_is_enabled_during_a_run_and_another_run_waits(running, gate, qtb
     assert controls.cancel_button.enabled
     qtbot.waitUntil(lambda: controls.message.value == "Upscaling: 50 %", timeout=5_000)
     assert controls.bar.native.isVisibleTo(panel.native)
-    viewer.add_image(np.zeros((4, 4), np.uint8), name="other")
+    viewer.add_image(drawn(4), name="other")
     assert controls.run_button.text == "Run this too"
     controls.run_button.native.click()
     qtbot.wait(200)
@@ -173,7 +178,7 @@ def test_two_viewers_do_not_mix_their_results(make_napari_viewer_proxy, models, 
     pairs = []
     for name in ("one", "two"):
         viewer = make_napari_viewer_proxy()
-        viewer.add_image(np.zeros((8, 8), np.uint8), name=name)
+        viewer.add_image(drawn(8), name=name)
         panel = SRCNNPanel(viewer)
         viewer.window.add_dock_widget(panel)
         pairs.append((name, viewer, panel))
@@ -190,7 +195,7 @@ def test_runs_of_two_windows_wait_for_one_another(make_napari_viewer_proxy, mode
     panels = []
     for panel_class in (ESRGANPanel, SRCNNPanel):
         viewer = make_napari_viewer_proxy()
-        viewer.add_image(np.zeros((8, 8), np.uint8), name="cells")
+        viewer.add_image(drawn(8), name="cells")
         panel = panel_class(viewer)
         viewer.window.add_dock_widget(panel)
         panels.append((viewer, panel))
@@ -216,7 +221,7 @@ def test_closing_a_window_does_not_stop_the_runs_of_others(make_napari_viewer_pr
     pairs = []
     for name in ("one", "two"):
         viewer = make_napari_viewer_proxy()
-        viewer.add_image(np.zeros((8, 8), np.uint8), name=name)
+        viewer.add_image(drawn(8), name=name)
         panel = SRCNNPanel(viewer)
         viewer.window.add_dock_widget(panel)
         pairs.append((viewer, panel))

@@ -14,8 +14,8 @@ import numpy as np
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.intensity.mapping import IntensityMap, check_real
+from napari_sr.imaging.intensity.spec import SPECS, IntensitySpec, Percentiles
 from napari_sr.imaging.intensity.values import ChannelValues, Number, OrderedValues, read_values
-from napari_sr.imaging.intensity_spec import SPECS, IntensitySpec, Percentiles
 
 #: White of RGB images whose data type has no such range: of 0 to 1, of 8, 10, 12, 14 and 16 bits.
 _WHITES_OF_FLOATS = (1, 255, 4095, 65535)

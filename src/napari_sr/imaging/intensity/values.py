@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_sr.imaging.axes import Axes, ImageArray
-from napari_sr.imaging.intensity_spec import Percentiles
+from napari_sr.imaging.intensity.spec import Percentiles
 from napari_sr.imaging.missing import FILL_FROM, missing_mask
 
 Number = int | float

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
-from napari_sr.conversion import read_whole, shorten
+from napari_sr.conversion import read_number, read_scale, read_whole, shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import as_array
 from napari_sr.imaging.axes import Axes, ImageArray
@@ -24,6 +24,10 @@ from napari_sr.training.recipe import Degradation, GaussianBlur, Noise, OpticsBl
 from napari_sr.training.recipe.table import value_at
 
 Array = npt.NDArray[Any]
+
+
+#: Number of photons above which Poisson noise is not drawn.
+_MOST_PHOTONS = 1e15
 
 
 def shrink(plane: Array, scale: int, method: str) -> Array:
@@ -150,9 +154,14 @@ def add_known_noise(
         gain, read = value_at(noise.gain, fractions[0]), value_at(noise.read, fractions[1])
         offset = value_at(degradation.offset, fractions[2])
         if gain > 0:
-            photons = generator.poisson(np.maximum(values - offset, 0) / gain)
+            with np.errstate(over="ignore"):
+                mean = np.maximum(values - offset, 0) / gain
+            # Larger numbers of photons are beyond numpy's generator, and their noise is below float32's rounding.
+            countable = mean < _MOST_PHOTONS
+            photons = generator.poisson(np.where(countable, mean, 0))
             # Values below the dark level are no light, so they have no Poisson noise.
-            values = np.minimum(values, offset) + (gain * photons).astype(np.float32)
+            noisy = np.minimum(values, offset) + (gain * photons).astype(np.float32)
+            values = np.where(countable, noisy, values)
         if read > 0:
             values = values + read * generator.standard_normal(values.shape, np.float32)
     if np.dtype(dtype).kind in "iu":
@@ -237,13 +246,19 @@ def degrade(
     >>> low.shape, low.dtype
     ((30, 40), dtype('uint16'))
     """
-    values, scale = np.asarray(as_array(plane)), read_whole(scale, "factor", 1)
+    values, scale = np.asarray(as_array(plane)), read_scale(scale)
     if not isinstance(degradation, Degradation):
         raise InputError(f"{shorten(degradation)} is not a degradation: give that of a recipe, or Degradation(...).")
     if values.ndim not in (2, 3):
         raise InputError(
             f"An array of the shape {values.shape} is not a plane: give planes (Y, X) or (Y, X, C) one by one."
         )
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise InputError("The image has NaN or infinite values: replace them before it is degraded.")
+    if min(values.shape[:2]) < scale:
+        sizes = f"{values.shape[0]} x {values.shape[1]}"
+        raise InputError(f"An image of {sizes} pixels cannot be made {scale} times smaller: give a larger one.")
+    seed, stream = read_whole(seed, "seed", 0), read_whole(stream, "number of the plane", 0)
     numeric = with_noise(degradation, [values])
     fraction = 0.5 if seed == 0 else float(np.random.default_rng(seed).random())
     # default_rng([seed, 0]) would be default_rng(seed), from which the blur was drawn; hence + 1.
@@ -251,7 +266,11 @@ def degrade(
     low = blurred_and_shrunk(values, scale, numeric, fraction=fraction, pixel_size=pixel_size)
     if numeric.noise is None:
         return low
-    return add_noise(low, numeric, generator, values.dtype).astype(values.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        noisy = add_noise(low, numeric, generator, values.dtype).astype(values.dtype)
+    if noisy.dtype.kind == "f" and not np.isfinite(noisy).all():
+        raise InputError(f"The noise is too large for values of {noisy.dtype}: give less noise.")
+    return noisy
 
 
 def degrade_image(
@@ -291,6 +310,7 @@ def degrade_image(
     InputError
         If the image is smaller than `scale`, the pixel size is needed and not known, or the noise cannot be estimated.
     """
+    scale = read_scale(scale)
     shape = list(axes.shape)
     for axis in (axes.y, axes.x):
         shape[axis] //= scale
@@ -304,6 +324,10 @@ def degrade_image(
     return low
 
 
+#: Largest factor on the noise, beyond that from values in 0 to 1 to 16 bits.
+_LARGEST_FACTOR = 1e6
+
+
 def with_noise_times(degradation: Degradation, factor: float) -> Degradation:
     """Multiply the noise and the dark level of a degradation, for images with larger values than those of the recipe.
 
@@ -312,7 +336,7 @@ def with_noise_times(degradation: Degradation, factor: float) -> Degradation:
     degradation : Degradation
         The degradation; noise with the value "estimate" stays so.
     factor : float
-        The factor, above 0.
+        The factor, above 0 and at most 1,000,000.
 
     Returns
     -------
@@ -322,10 +346,13 @@ def with_noise_times(degradation: Degradation, factor: float) -> Degradation:
     Raises
     ------
     InputError
-        If the factor is not above 0.
+        If the factor is not above 0 and at most 1,000,000.
     """
-    if not factor > 0:
-        raise InputError(f"Noise cannot be multiplied by {factor:g}: give a factor above 0.")
+    factor = read_number(factor, "factor on the noise")
+    if not 0 < factor <= _LARGEST_FACTOR:
+        raise InputError(
+            f"Noise cannot be multiplied by {factor:g}: give a factor above 0 and at most {_LARGEST_FACTOR:g}."
+        )
     if factor == 1 or degradation.noise is None:
         return degradation
     noise = degradation.noise

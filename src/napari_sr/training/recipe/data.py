@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from napari_sr.imaging.intensity_spec import IntensitySpec
+from napari_sr.imaging.intensity.spec import IntensitySpec
 from napari_sr.training.recipe.table import Fraction, NonNegative, Positive, RecipeTable
 
 

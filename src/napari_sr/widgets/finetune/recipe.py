@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from magicgui.widgets import ComboBox, FloatSpinBox, SpinBox
 
-from napari_sr.imaging.intensity_spec import SPECS
+from napari_sr.imaging.intensity.spec import SPECS
 from napari_sr.training.recipe import Degradation, Recipe, load_recipe
 from napari_sr.widgets.choices.settings.device import DeviceChoice
 from napari_sr.widgets.choices.settings.intensity import format_intensity

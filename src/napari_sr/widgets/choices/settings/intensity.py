@@ -7,7 +7,7 @@ from typing import Any
 
 from magicgui.widgets.bases import Widget
 
-from napari_sr.imaging.intensity_spec import PERCENTILES, IntensitySpec, Percentiles
+from napari_sr.imaging.intensity.spec import PERCENTILES, IntensitySpec, Percentiles
 from napari_sr.widgets.choices.settings.fields import LARGEST_VALUE, named_choices, setting_list, two_numbers
 
 PERCENTILE, BOUNDS = "percentile", "bounds"

@@ -27,17 +27,13 @@ from napari_sr.imaging.noise import NoiseMeasurement
 from napari_sr.imaging.part import Range, crop
 from napari_sr.imaging.sharpness import Sharpness
 from napari_sr.inference.channels import CARRIED, separate_colors
-from napari_sr.inference.image_facts import measure_channel
+from napari_sr.inference.facts.channel_facts import is_correlated, measure_channel
+from napari_sr.inference.facts.training_range import sharper_than_blur, unlike_training
 from napari_sr.inference.region import Region
-from napari_sr.inference.training_range import sharper_than_blur, unlike_training
 from napari_sr.progress import Cancel
 from napari_sr.settings import JobSettings
 from napari_sr.zoo.card import Card
 
-# Correlated noise is told from structure by both: its standard deviation over that of the white noise that its fine
-# differences show, and the correlation with the nearest pixels, which blurred structures exceed. Both were chosen on
-# the images of benchmarks/held_out.py: no image with white noise passes, and most with correlated noise do.
-_MUCH_STRONGER, _NEAREST = 6.5, 0.75
 # Number of standard errors by which the variance of measured noise is lowered for the network, so that fine texture is
 # kept. On validation images with esrgan-microscopy-x2, 1 gains 0.08 dB over 0 on binned fluorescence without noise and
 # costs 0.02 dB on noisy fluorescence. 2 gains 0.04 dB more there, and costs 0.08 dB more with noise.
@@ -366,15 +362,8 @@ def _about_constant(value: tuple[float, ...]) -> str:
 
 def _total_noise(noise: NoiseMeasurement) -> NoiseMeasurement:
     """Return the noise with the part that neighboring pixels share, if it is sure to be noise."""
-    middle = (noise.darkest + noise.brightest) / 2
     c0, c1 = noise.all_noise
-    variance = c0 + c1 * middle
-    sure = (
-        noise.correlation.verdict == "correlated"
-        and variance > _MUCH_STRONGER**2 * float(noise.sigma(middle)) ** 2
-        and (noise.correlation.right + noise.correlation.down) / 2 < _NEAREST
-    )
-    return replace(noise, c0=c0, c1=c1) if sure else noise
+    return replace(noise, c0=c0, c1=c1) if is_correlated(noise) else noise
 
 
 def _given(settings: JobSettings, mapping: IntensityMap) -> NoiseMeasurement:

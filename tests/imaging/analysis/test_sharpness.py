@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import zoom
 
+from napari_sr.imaging.analysis.sharpness import cutoff, jpeg_blocks, measure_sharpness, radial_spectrum
 from napari_sr.imaging.noise import measure_noise
-from napari_sr.imaging.sharpness import cutoff, jpeg_blocks, measure_sharpness, radial_spectrum
 
 
 def field(side=256, blur=0.0, seed=0):

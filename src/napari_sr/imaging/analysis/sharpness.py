@@ -41,6 +41,8 @@ _SLOWEST = 0.18
 # Largest number of parts, and of rows and columns of each, that are searched for JPEG and for periods.
 _PARTS, _MOST = 4, 512
 _LEAST_SIDE = 64
+# Of images without noise and without blocks, 95 % are below this number over the square root of the number of blocks.
+_CHANCE = 3.6
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def measure_sharpness(planes: Sequence[PlaneLike], *, noise: NoiseMeasurement | 
     variance = float(np.mean([part.var() for part in parts]))
     floor = max(weighted, noise.floor, _LEAST_POWER * variance)
     end = _end(frequency, power - floor, floor)
-    jpeg = float(np.median([jpeg_blocks(part) for part in parts[:_PARTS]])) > _JPEG
+    jpeg = float(np.median([jpeg_blocks(part) - _by_chance(part) for part in parts[:_PARTS]])) > _JPEG
     width, error = _width(frequency, power, floor, end, count)
     # An interpolated mosaic has a period of two pixels, too.
     return Sharpness(end, width, error, 1.0 if noise.mosaic else _upsampled(parts[:_PARTS], jpeg), jpeg)
@@ -203,6 +205,12 @@ def jpeg_blocks(part: Array) -> float:
     # Of pixels that were repeated two or four times, the grid half a block away is equal.
     away = 8 * ((best // 8 + 4) % 8) + (best % 8 + 4) % 8
     return float(np.log(np.median(grids) / grids[best])) if grids[away] > _APART * grids[best] else 0.0
+
+
+def _by_chance(part: Array) -> float:
+    """Return the largest result of `jpeg_blocks` that few blocks have by chance."""
+    blocks = [max(1, side // 8 - 2) for side in part.shape]
+    return _CHANCE / float(np.sqrt(np.prod(blocks)))
 
 
 def _halfway(size: int, side: int) -> list[int]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from napari_sr.imaging.analysis.sharpness import Sharpness
 from napari_sr.imaging.noise import NoiseMeasurement
-from napari_sr.imaging.sharpness import Sharpness
+from napari_sr.inference.facts.channel_facts import is_correlated
 from napari_sr.zoo.card import Card
 
 #: Fraction of pixels with the largest value from which an image is overexposed.
 _OVEREXPOSED = 0.01
 #: Fraction of single pixels that are far from their neighbors.
 _HOT = 3e-3
-#: Standard deviation of correlated noise from which it counts, as a fraction of the difference of bright and dark.
+#: Standard deviation of noise from which it counts, as a fraction of the difference of bright and dark.
 _STRONG = 0.02
 #: Offsets of rows or columns, as a fraction of the noise of a pixel.
 _LINES = 0.5
@@ -78,7 +79,7 @@ def _about_noise(noise: Sequence[NoiseMeasurement]) -> list[str]:
         sentences.append(
             "The colors were interpolated from the mosaic of a camera: choose the raw data if there are any."
         )
-    elif any(_is_correlated(one) for one in noise):
+    elif any(is_correlated(one) for one in noise):
         sentences.append(
             "The noise of neighboring pixels is correlated, as after registration, filtering or compression: it may "
             "look like structure."
@@ -95,7 +96,8 @@ def _about_values(noise: Sequence[NoiseMeasurement]) -> list[str]:
     saturated = max(one.at_ends[1] for one in noise)
     if saturated > _OVEREXPOSED:
         sentences.append(f"{saturated:.1%} of the pixels are saturated: there is no structure in them to restore.")
-    hot = max(one.hot for one in noise)
+    # In an image without noise every small spot is far from its neighbors.
+    hot = max(one.hot if _deviation(one) > _STRONG * (one.brightest - one.darkest) else 0.0 for one in noise)
     if hot > _HOT:
         sentences.append(f"{hot:.2%} of the pixels are hot or dead, and stay so.")
     return sentences
@@ -119,13 +121,6 @@ def _about_sharpness(card: Card, sharpness: Sequence[Sharpness]) -> list[str]:
                 f"most {card.conditioning.blur[1]:g}: a larger image shows little more."
             )
     return sentences
-
-
-def _is_correlated(noise: NoiseMeasurement) -> bool:
-    c0, c1 = noise.all_noise
-    variance = c0 + c1 * (noise.darkest + noise.brightest) / 2
-    contrast = noise.brightest - noise.darkest
-    return noise.correlation.verdict == "correlated" and variance > (_STRONG * contrast) ** 2
 
 
 def _deviation(noise: NoiseMeasurement) -> float:

@@ -9,8 +9,8 @@ from scipy.ndimage import gaussian_filter, zoom
 
 import napari_sr as sr
 from napari_sr.imaging.axes import parse_axes
-from napari_sr.inference.image_facts import measure_channel
-from napari_sr.inference.training_range import sharper_than_blur, unlike_training
+from napari_sr.inference.facts.channel_facts import measure_channel
+from napari_sr.inference.facts.training_range import sharper_than_blur, unlike_training
 from napari_sr.samples import load_sample
 from tests.inference.test_suggest import cells
 

@@ -20,7 +20,7 @@ from napari_sr.inference.compute.tiles import axis_tiles
 from napari_sr.inference.formatting import format_bytes, format_seconds
 from napari_sr.inference.job import Job
 from napari_sr.inference.region import Region
-from napari_sr.inference.speed import LEAST_SECONDS, known_speed, measure_speed, store_speed
+from napari_sr.inference.timing.speed import LEAST_SECONDS, known_speed, measure_speed, store_speed
 from napari_sr.settings import Overlap
 from napari_sr.zoo.architectures import build_empty
 from napari_sr.zoo.catalog import as_model
@@ -196,7 +196,7 @@ def learn_speed(job: Job, region: Region, dtype: npt.DTypeLike, seconds: float) 
     dtype : dtype
         Data type of the image.
     seconds : float
-        Duration of the run, in seconds; one below `napari_sr.inference.speed.LEAST_SECONDS` is ignored.
+        Duration of the run, in seconds; one below `napari_sr.inference.timing.speed.LEAST_SECONDS` is ignored.
     """
     if seconds >= LEAST_SECONDS:
         store_speed(job, dtype, region.axes.rgb, seconds / _pixels(job, region))

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from napari_sr.imaging.kind import KINDS, features_of, kind_of
+from napari_sr.imaging.analysis.kind import KINDS, features_of, kind_of
 
 
 def spots(side=384, seed=0):

@@ -7,8 +7,8 @@ from scipy.ndimage import gaussian_filter
 import napari_sr as sr
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.zoo import load_model
+from tests.inference.facts.test_training_range import correlated
 from tests.inference.test_suggest import cells
-from tests.inference.test_training_range import correlated
 
 JOB = sr.Job("esrgan-microscopy-x2", sr.JobSettings(device="cpu"))
 CLEAN = cells((256, 256), gain=0).astype(np.float32)

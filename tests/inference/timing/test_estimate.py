@@ -15,7 +15,7 @@ from napari_sr.imaging.part import Part
 from napari_sr.inference import Job, estimate_region, known_speed, learn_speed, measure_speed
 from napari_sr.inference.formatting import format_bytes, format_seconds
 from napari_sr.inference.region import Region
-from napari_sr.inference.speed import speed_file
+from napari_sr.inference.timing.speed import speed_file
 from napari_sr.networks import RRDBNet
 from napari_sr.settings import JobSettings, Overlap
 from napari_sr.zoo.card import Conditioning

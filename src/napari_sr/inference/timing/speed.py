@@ -15,9 +15,9 @@ from torch import Tensor
 
 from napari_sr.imaging.atomic import write_file
 from napari_sr.inference.channels import network_for, separate_colors
+from napari_sr.inference.compute.conditions import conditioned
 from napari_sr.inference.compute.device import describe_device
 from napari_sr.inference.compute.plane import PlaneRunner
-from napari_sr.inference.conditions import conditioned
 from napari_sr.inference.job import Job
 from napari_sr.networks.conditioning import NoiseLevels
 from napari_sr.progress import Cancel

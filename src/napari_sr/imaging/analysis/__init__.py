@@ -1,0 +1,1 @@
+"""Analysis of images: their kind and their sharpness."""

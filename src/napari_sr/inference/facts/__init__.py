@@ -1,0 +1,1 @@
+"""Facts of a whole image that are measured before its planes are computed."""

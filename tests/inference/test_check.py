@@ -1,0 +1,59 @@
+"""The check of this computer: each line is ok or says what to do, and a failed check does not end the others."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from napari_sr import Cancelled
+from napari_sr.cli import app
+from napari_sr.inference import check as checks
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_SR_MODELS", str(tmp_path / "models"))
+
+
+def test_every_line_is_ok_here_and_nothing_is_left(tmp_path):
+    result = CliRunner().invoke(app, ["check"])
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0, result.stdout
+    assert all(line.startswith("ok  ") for line in lines)
+    for name in ("versions", "memory", "model folder", "image file", "cpu, streamed", "cpu, float16", "cpu, speed"):
+        assert any(f"  {name}" in line for line in lines), name
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_check_gives_the_remedy_and_exit_status_1_and_the_others_go_on(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NAPARI_SR_MODELS", str(tmp_path / "file" / "models"))
+    monkeypatch.setattr(checks, "available_devices", lambda: ())
+    monkeypatch.setitem(checks._AGREEMENT, "float16", 1e9)
+    result = CliRunner().invoke(app, ["check", "--json"])
+    lines = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert [line["name"] for line in lines if not line["ok"]] == ["model folder"]
+    assert "check its permissions" in next(line["text"] for line in lines if not line["ok"])
+
+
+def test_a_number_format_that_is_too_inexact_on_a_device_fails(monkeypatch):
+    image = checks._test_image(16)
+    monkeypatch.setattr(checks, "_result", lambda device, precision="float32": image * (1 + (precision != "float32")))
+    with pytest.raises(checks._Failed, match="use --precision float32"):
+        checks._agreement("cpu", "float16")
+
+
+def test_an_error_of_a_library_is_a_failed_line(monkeypatch):
+    def broken():
+        raise RuntimeError("no kernel\nimage is available")
+
+    monkeypatch.setattr(checks, "_checks", lambda: iter([("first", broken), ("second", lambda: "fine")]))
+    first, second = checks.check_computer()
+    assert first.line() == "FAIL  first: RuntimeError: no kernel image is available"
+    assert second.line() == "ok    second: fine"
+
+
+def test_it_can_be_stopped():
+    with pytest.raises(Cancelled):
+        list(checks.check_computer(cancel=lambda: True))
