@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sr.errors import InputError
+from napari_sr.imaging.analysis.sharpness import Sharpness
 from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.intensity import (
     CancellableImage,
@@ -25,7 +26,6 @@ from napari_sr.imaging.intensity import (
 from napari_sr.imaging.missing import FILL_FROM
 from napari_sr.imaging.noise import NoiseMeasurement
 from napari_sr.imaging.part import Range, crop
-from napari_sr.imaging.sharpness import Sharpness
 from napari_sr.inference.channels import CARRIED, separate_colors
 from napari_sr.inference.facts.channel_facts import is_correlated, measure_channel
 from napari_sr.inference.facts.training_range import sharper_than_blur, unlike_training
