@@ -22,7 +22,6 @@ from comparison.truths import Plane, code_of_noise
 from napari_sr.evaluation import bicubic, interpolate
 from napari_sr.imaging.noise import measure_noise
 from napari_sr.imaging.resize import Kernel
-from napari_sr.inference import calibration, conditions, image_facts
 
 Settings = dict[str, Any]
 #: The settings of models with inputs for noise and blur, by the names of their rows.
@@ -194,8 +193,8 @@ def described(identity: str, settings: Mapping[str, Any]) -> str:
 
 @cache
 def code_of_jobs() -> str:
-    """Return a digest of the code by which a job uses the measured noise."""
-    files = (Path(str(module.__file__)) for module in (calibration, conditions, image_facts))
+    """Return a digest of the code that runs jobs, which decides how the measured noise is used."""
+    files = sorted((Path(str(sr.__file__)).parent / "inference").rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
