@@ -32,6 +32,7 @@ from napari_sr.inference.output.ome_zarr import StorePlace
 from napari_sr.inference.region import Region, place_of, region_of
 from napari_sr.inference.report import Report
 from napari_sr.inference.work import Work
+from napari_sr.networks.torch_state import own_torch_state
 from napari_sr.progress import Cancel, Progress
 from napari_sr.settings import JobSettings
 from napari_sr.zoo.catalog import as_model
@@ -99,6 +100,7 @@ class Job:
         check_channels(self.model.card)
         check_conditions(self.model.card, settings)
 
+    @own_torch_state()
     def where(self, dtype: npt.DTypeLike) -> tuple[torch.device, torch.dtype]:
         """Return the device and the number format of the computation for an image.
 
@@ -164,6 +166,7 @@ class Job:
         factors = None if target is None else target.factors(pixel_size, unit)
         return region_of(axes, self.model.scale, part, factors)
 
+    @own_torch_state()
     def calibrate(
         self,
         image: ImageArray,
@@ -279,6 +282,7 @@ class Job:
             cancel=cancel,
         )
 
+    @own_torch_state()
     def run_region(
         self,
         image: ImageArray,

@@ -16,6 +16,7 @@ from napari_sr.config import load_settings
 from napari_sr.conversion import read_callable, read_path
 from napari_sr.errors import InputError
 from napari_sr.inference.compute.device import choose_device, ieee_float32
+from napari_sr.networks.torch_state import own_torch_state
 from napari_sr.training.conditioning import covered_conditions
 from napari_sr.training.controls import Controls, Predicate, never
 from napari_sr.training.data.conditions.preparation import make_conditioned_set
@@ -145,6 +146,7 @@ class Training:
     (3, True)
     """
 
+    @own_torch_state()
     def __init__(
         self,
         recipe: Recipe | str | os.PathLike[str],
@@ -199,6 +201,7 @@ class Training:
         """End the training after its present step, with a checkpoint and the model so far."""
         self._controls.stop()
 
+    @own_torch_state()
     def prepare(self) -> TrainingSet:
         """Read the images and prepare patches and validation scenes; `run` does this if it was not done before.
 
@@ -256,6 +259,7 @@ class Training:
                     f"{processes * stage.accumulate}."
                 )
 
+    @own_torch_state(gradients=True)
     def run(self, fabric: Fabric | None = None) -> Outcome:
         """Train to the end of the recipe, or until `stop` is called.
 

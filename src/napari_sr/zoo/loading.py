@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_sr.errors import CheckpointError, InputError
+from napari_sr.networks.torch_state import own_torch_state
 from napari_sr.zoo.architectures import build_empty, complete
 from napari_sr.zoo.card import Architecture, Card, Color, Family
 from napari_sr.zoo.checkpoint import WeightFile, open_weights
@@ -30,6 +31,7 @@ _FAMILIES: dict[str, Family] = {
 }
 
 
+@own_torch_state()
 def open_model(
     path: Path,
     *,
@@ -78,6 +80,7 @@ def open_model(
         raise CheckpointError(f"{path.name}: {error}") from error
 
 
+@own_torch_state()
 def open_pair(first: Path, second: Path, *, alpha: float | None = None, scale: int | None = None) -> Model:
     """Load one model from two files, between whose weights alpha interpolates.
 
@@ -223,6 +226,7 @@ def card_of(architecture: Architecture, path: Path, *, notes: str, license: str 
     )
 
 
+@own_torch_state()
 def interpolation(kernel: Kernel, scale: int) -> Model:
     """Return plain interpolation as a model, which has no weights.
 

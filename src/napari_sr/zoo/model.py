@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from napari_sr.errors import InputError
 from napari_sr.imaging.resize import Kernel, check_kernel
 from napari_sr.networks.mixture import ImageMixture
+from napari_sr.networks.torch_state import own_torch_state
 from napari_sr.zoo.architectures import build_with
 from napari_sr.zoo.card import Architecture, Card, Mixing, check_mixing
 from napari_sr.zoo.checkpoint.limits import memory_of
@@ -231,6 +232,7 @@ class Model:
         changed._network, changed._lock = None, Lock()
         return changed
 
+    @own_torch_state()
     def _build(self) -> nn.Module:
         if self._alpha is None:
             return self._ends.network(0)
@@ -252,6 +254,7 @@ class _Ends:
         self._networks: dict[int, nn.Module] = {}
         self._lock = Lock()
 
+    @own_torch_state()
     def network(self, number: int) -> nn.Module:
         with self._lock:
             if number not in self._networks:

@@ -1,0 +1,106 @@
+"""The settings of torch that a caller has made neither change a result nor are changed by a job."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+
+import napari_sr as sr
+
+GRAY = np.random.default_rng(0).integers(0, 256, (24, 20), np.uint8)
+MODELS = ["srcnn-x2", "esrgan-compact-x4"]
+
+
+def upscaled(name):
+    # Loaded again, so that the network is built under the settings too.
+    return sr.upscale(GRAY, sr.load_model(name), device="cpu")
+
+
+@contextmanager
+def default_device():
+    with torch.device("meta"):
+        yield
+
+
+@contextmanager
+def default_dtype():
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@contextmanager
+def deterministic():
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+@contextmanager
+def global_device():
+    torch.set_default_device("meta")
+    try:
+        yield
+    finally:
+        torch.set_default_device(None)
+
+
+STATES = [
+    default_device,
+    global_device,
+    default_dtype,
+    deterministic,
+    torch.no_grad,
+    torch.inference_mode,
+    torch.enable_grad,
+]
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+def test_a_result_does_not_depend_on_the_callers_settings_of_torch(name, state):
+    expected = upscaled(name)
+    with state():
+        result = upscaled(name)
+    np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_global_random_state_is_not_advanced(name):
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    upscaled(name)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_training_neither_uses_nor_advances_the_global_random_state(tmp_path):
+    recipe = sr.Recipe.from_toml("stages = [{ steps = 2, losses = [{ kind = 'l1' }] }]")
+    image = np.random.default_rng(0).integers(0, 256, (96, 96), np.uint8)
+    weights = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        outcome = sr.Training(recipe, image, "srcnn-x2", folder=tmp_path / str(seed), device="cpu").run()
+        assert torch.equal(torch.get_rng_state(), before)
+        weights.append(outcome.model.endpoints["weights"])
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+@pytest.mark.parametrize(
+    "state", [torch.no_grad, torch.inference_mode, default_dtype], ids=lambda state: state.__name__
+)
+def test_a_training_does_not_depend_on_the_callers_settings_of_torch(tmp_path, state):
+    recipe = sr.Recipe.from_toml("stages = [{ steps = 2, losses = [{ kind = 'l1' }] }]")
+    image = np.random.default_rng(0).integers(0, 256, (96, 96), np.uint8)
+    expected = (
+        sr.Training(recipe, image, "srcnn-x2", folder=tmp_path / "a", device="cpu").run().model.endpoints["weights"]
+    )
+    with state():
+        outcome = sr.Training(recipe, image, "srcnn-x2", folder=tmp_path / "b", device="cpu").run()
+    found = outcome.model.endpoints["weights"]
+    assert all(torch.equal(expected[key], found[key]) for key in expected)
