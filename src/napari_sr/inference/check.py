@@ -27,7 +27,7 @@ from napari_sr.imaging.files import read_image, write_image
 from napari_sr.imaging.noise import measure_noise
 from napari_sr.inference.compute.device import available_devices, describe_device
 from napari_sr.inference.job import Job
-from napari_sr.inference.speed import speed_file
+from napari_sr.inference.timing.speed import speed_file
 from napari_sr.progress import Cancel
 from napari_sr.samples import load_sample
 from napari_sr.setting_values import TilingName
