@@ -37,9 +37,9 @@ from napari_sr.zoo.catalog import bundled_folder, load_model, model_folder
 #: Packages whose versions are listed, where they are installed.
 _PACKAGES = ("torch", "numpy", "zarr", "tifffile", "napari", "PyQt6", "PySide6", "imagecodecs")
 #: The model of the self-test.
-_MODEL = "esrgan-compact-x4"
+_MODEL = "esrgan-microscopy-x2"
 #: Side of the image of the self-test, and of that of the speed, in pixels.
-_SIDE, _SPEED_SIDE = 48, 128
+_SIDE, _SPEED_SIDE = 32, 80
 #: Largest difference of streamed and whole results, as a fraction of the range, and least agreement of the number
 #: formats with float32 in decibels. Rounding of correct devices is far within both.
 _DIFFERENCE = 1e-4
