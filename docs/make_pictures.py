@@ -1,8 +1,9 @@
 """Make the pictures of the panels in docs/pictures from real windows.
 
-    scripts/with-display python docs/make_preview.py [--size 1400x900] [--out docs/pictures] [NAME ...]
+    scripts/with-display python docs/make_pictures.py [--size 1400x900] [--out docs/pictures] [NAME ...]
 
-Each picture is a napari window with a sample and a panel after a few actions. Look at every picture before you commit.
+Each picture is a napari window with a sample and a panel after a few actions, or is composed of parts of such a window.
+Look at every picture before you commit.
 """
 
 from __future__ import annotations
@@ -16,17 +17,25 @@ from pathlib import Path
 
 import napari
 import numpy as np
+from magicgui.widgets.bases import Widget
 from napari.layers import Layer
 from napari.settings import get_settings
+from qtpy.QtCore import QRect, Qt
+from qtpy.QtGui import QColor, QImage, QPainter
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QWidget
+from scipy.ndimage import gaussian_filter
 
 from napari_sr.widgets.finetune.panel import FinetunePanel
-from napari_sr.widgets.plugin.sample_data import electron_high, electron_low, fluorescence_low
+from napari_sr.widgets.plugin.sample_data import electron_high, electron_low, fluorescence_high, fluorescence_low
 from napari_sr.widgets.upscale.families import ESRGANPanel, SRCNNPanel, SRGANPanel, show_panel
 from napari_sr.widgets.upscale.panel import UpscalePanel
 
 _DRAWING_MS = 700
-_ELECTRON = "esrgan-electron-x4"
+_LARGE = "esrgan-microscopy-x4"
+# Standard deviation of the blur of the picture of both sliders, in pixels, and space between its parts.
+_BLUR = 1.0
+_GAP = 4
 _FOLDER = Path(__file__).parent / "pictures"
 
 
@@ -44,6 +53,7 @@ class Scene:
         self.wait(lambda: not panel.settings.device.known)
         QTest.qWait(_DRAWING_MS)
         self.viewer.reset_view()
+        self.wait(lambda: panel.suggestion.computation.busy)
         return panel
 
     def finetune(self, data: list, model: str, steps: int) -> FinetunePanel:
@@ -67,9 +77,12 @@ class Scene:
     def summary(self, panel: UpscalePanel) -> None:
         self.wait(lambda: panel.time.seconds is None)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, picture: QImage | None) -> None:
         QTest.qWait(_DRAWING_MS)
-        self.viewer.screenshot(str(path), canvas_only=False, flash=False)
+        if picture is not None:
+            picture.save(str(path))
+        else:
+            self.viewer.screenshot(str(path), canvas_only=False, flash=False)
         self.viewer.close()
 
 
@@ -82,6 +95,61 @@ def esrgan(scene: Scene) -> None:
     scene.viewer.scene.camera.zoom *= 2
     panel.preview_controls.compare.value, panel.preview_controls.against.value = "split", "bicubic"
     scene.wait(lambda: panel.preview.busy)
+
+
+def conditions(scene: Scene) -> QImage:
+    """The same part of a noisy, blurred image at several positions of the two sliders, which are below each."""
+    data = [(noisy_and_blurred(), {"name": "noisy, blurred", "gamma": 0.7}, "image")]
+    panel = scene.open(data, ESRGANPanel, "ESRGAN")
+    panel.preview_controls.switch.value = True
+    scene.wait(lambda: panel.preview.busy)
+    scene.viewer.scene.camera.center, scene.viewer.scene.camera.zoom = (0, 104, 40), 7
+    rows, pictures = panel.conditions, []
+    for blur in (0.0, _BLUR):
+        for denoise in (0.0, 1.0, 2.0):
+            rows.noise.denoise.value, rows.blur.sigma.value = denoise, blur
+            scene.wait(lambda: panel.preview.busy)
+            QTest.qWait(_DRAWING_MS)
+            content = panel.content.native
+            sliders = content.grab(_row(content, rows.noise.denoise) | _row(content, rows.blur.sigma)).toImage()
+            canvas = np.ascontiguousarray(scene.viewer.screenshot(flash=False))
+            height, width = canvas.shape[:2]
+            view = QImage(canvas.tobytes(), width, height, QImage.Format.Format_RGBA8888)
+            side = sliders.width()
+            view = view.copy((width - side) // 2, (height - side) // 2, side, side)
+            pictures.append(_stacked([view, sliders], Qt.Orientation.Vertical))
+    lines = [_stacked(pictures[n : n + 3], Qt.Orientation.Horizontal) for n in (0, 3)]
+    return _stacked(lines, Qt.Orientation.Vertical)
+
+
+def noisy_and_blurred() -> np.ndarray:
+    """Blur the sample of high resolution, bin it, and add the noise of a camera."""
+    high = np.asarray(fluorescence_high()[0][0], np.float64)
+    low = gaussian_filter(high, 2 * _BLUR).reshape(high.shape[0] // 2, 2, high.shape[1] // 2, 2).mean((1, 3))
+    black = low.min()
+    noise = np.random.default_rng(0).normal(size=low.shape) * np.sqrt(15.0**2 + 3.0 * (low - black))
+    return np.clip(np.rint(low + noise), 0, 65535).astype(np.uint16)
+
+
+def _row(content: QWidget, widget: Widget) -> QRect:
+    """The part of a panel that a row takes, with its label."""
+    row = widget.native.parentWidget()
+    return QRect(0, row.mapTo(content, row.rect().topLeft()).y() - 3, content.width(), row.height() + 6)
+
+
+def _stacked(pictures: list[QImage], direction: Qt.Orientation) -> QImage:
+    """Put pictures below each other or side by side."""
+    down = direction == Qt.Orientation.Vertical
+    lengths = [(one.height() if down else one.width()) + _GAP for one in pictures]
+    across = max(one.width() if down else one.height() for one in pictures)
+    whole = QImage(*((across, sum(lengths)) if down else (sum(lengths), across)), QImage.Format.Format_RGB32)
+    whole.fill(QColor("#262930"))
+    painter, place = QPainter(whole), 0
+    for one, length in zip(pictures, lengths, strict=True):
+        painter.drawImage(0 if down else place, place if down else 0, one)
+        place += length
+    painter.end()
+    return whole
 
 
 def srcnn(scene: Scene) -> None:
@@ -103,7 +171,7 @@ def srgan(scene: Scene) -> None:
 def more(scene: Scene) -> None:
     """All rows under "More"."""
     panel = scene.open(electron_low(), ESRGANPanel, "ESRGAN")
-    panel.models.select(_ELECTRON)
+    panel.models.select(_LARGE)
     panel.settings.intensity.kind.value, panel.settings.tiling.kind.value = "percentile", "overlap"
     panel.more.open = True
     scene.summary(panel)
@@ -116,7 +184,7 @@ def stack(scene: Scene) -> None:
     low = electron_low()[0][0]
     planes = np.stack([low, low[::-1], low[:, ::-1]])
     panel = scene.open([(planes, {"name": "stack"}, "image")], ESRGANPanel, "ESRGAN")
-    panel.models.select(_ELECTRON)
+    panel.models.select(_LARGE)
     panel.layer_fold.open = True
     panel.facts.size.value, panel.facts.unit.value, panel.facts.depth.value = 0.1, "micrometer", 0.3
     boxes = [[(1, 2, 2), (1, 2, 5), (1, 5, 5), (1, 5, 2)], [(1, 7, 6), (1, 7, 11), (1, 10, 11), (1, 10, 6)]]
@@ -144,7 +212,7 @@ def light(scene: Scene) -> None:
     """The light theme."""
     scene.viewer.theme = "light"
     panel = scene.open(electron_low(), ESRGANPanel, "ESRGAN")
-    panel.models.select(_ELECTRON)
+    panel.models.select(_LARGE)
     scene.summary(panel)
     panel.preview_controls.switch.value = True
     scene.wait(lambda: panel.preview.busy)
@@ -186,7 +254,8 @@ def finetuned(scene: Scene) -> None:
 
 
 SCENES = {
-    scene.__name__: scene for scene in (esrgan, srcnn, srgan, more, stack, light, finetune, finetuning, finetuned)
+    scene.__name__: scene
+    for scene in (esrgan, conditions, srcnn, srgan, more, stack, light, finetune, finetuning, finetuned)
 }
 
 
@@ -208,8 +277,7 @@ def main() -> None:
                 # A training writes its model into this folder.
                 os.environ["NAPARI_SR_MODELS"] = f"{folder}/models"
             scene = Scene((width, height))
-            SCENES[name](scene)
-            scene.save(arguments.out / f"{name}.png")
+            scene.save(arguments.out / f"{name}.png", SCENES[name](scene))
             print(f"{arguments.out / name}.png", flush=True)
 
 

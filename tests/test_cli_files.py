@@ -177,7 +177,7 @@ def test_degraded_images_cover_the_same_region_as_their_sources(tmp_path):
     folder = tmp_path / "high"
     folder.mkdir()
     write_image(folder / "a.tif", RNG.integers(0, 255, (32, 32), np.uint8), "YX", metadata=WHOLE.of_axes("YX"))
-    arguments = ["degrade", folder, tmp_path / "low", "-m", "srcnn-microscopy-x2"]
+    arguments = ["degrade", folder, tmp_path / "low", "-m", "srcnn-x2"]
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output
     found = read_image(tmp_path / "low" / "a.tif")

@@ -202,6 +202,7 @@ def test_noise_can_be_scaled_to_images_of_more_values(folder):
         (("nowhere", "low", "--model", "tiny.toml"), "no file or folder nowhere"),
         (("pictures", "pictures", "--model", "tiny.toml"), "the images themselves"),
         (("pictures", "low", "--model", "plain.pth"), "has no degradation"),
+        (("pictures", "low", "--model", "esrgan-microscopy-x2"), "that describes your microscope"),
         (("pictures", "low", "--model", "tiny.toml", "--noise-scale", "0"), "above 0"),
         (("pictures", "low", "--model", "tiny.toml", "--scale", "99"), "99 times smaller"),
     ],

@@ -11,6 +11,7 @@ import torch
 from napari_sr.networks import SRCNN, RRDBNet, SRResNet
 from napari_sr.widgets.qt.executor import InPlaceExecutor
 from napari_sr.widgets.upscale.families import ESRGANPanel, SRCNNPanel, SRGANPanel
+from napari_sr.widgets.upscale.panel import UpscalePanel
 from napari_sr.zoo import Architecture, Card, write_model
 from napari_sr.zoo.card import Conditioning
 
@@ -39,6 +40,17 @@ def card(name: str, family: str, network: str, settings: dict[str, Any], **more:
     return Card(
         name=name, family=family, architecture=architecture, scale=settings["scale"], channels=1, color=color, **more
     )
+
+
+@pytest.fixture(autouse=True)
+def suggest(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+    """Sets the function by which panels compute suggestions; without a call they compute none, which is quicker."""
+
+    def use(function: Any) -> None:
+        monkeypatch.setattr(UpscalePanel, "suggest", function)
+
+    use(None)
+    return use
 
 
 @pytest.fixture

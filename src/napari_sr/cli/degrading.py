@@ -83,10 +83,17 @@ def _degradation(name: str) -> tuple[Degradation, int | None]:
     if name.endswith(".toml"):
         recipe = load_recipe(name)
         settings: dict[str, Any] = {} if recipe.network is None else recipe.network.settings
-        return recipe.degradation, settings.get("scale")
-    from napari_sr.zoo import load_model
+        scale = settings.get("scale")
+    else:
+        from napari_sr.zoo import load_model
 
-    card = load_model(name).card
-    if card.recipe is None or card.paired:
-        raise InputError(f"The card of {name} has no degradation that can be computed: give a recipe file instead.")
-    return Recipe.from_toml(card.recipe, f"the recipe on the card of {name}").degradation, card.scale
+        card = load_model(name).card
+        if card.recipe is None or card.paired:
+            raise InputError(f"The card of {name} has no degradation that can be computed: give a recipe file instead.")
+        recipe, scale = Recipe.from_toml(card.recipe, f"the recipe on the card of {name}"), card.scale
+    if recipe.conditions is not None:
+        raise InputError(
+            f"{name} has random conditions in place of one degradation: give a recipe file with a table [degradation] "
+            "that describes your microscope."
+        )
+    return recipe.degradation, scale

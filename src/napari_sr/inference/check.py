@@ -27,7 +27,7 @@ from napari_sr.imaging.files import read_image, write_image
 from napari_sr.imaging.noise import measure_noise
 from napari_sr.inference.compute.device import available_devices, describe_device
 from napari_sr.inference.job import Job
-from napari_sr.inference.speed import speed_file
+from napari_sr.inference.timing.speed import speed_file
 from napari_sr.progress import Cancel
 from napari_sr.samples import load_sample
 from napari_sr.setting_values import TilingName
@@ -37,9 +37,9 @@ from napari_sr.zoo.catalog import bundled_folder, load_model, model_folder
 #: Packages whose versions are listed, where they are installed.
 _PACKAGES = ("torch", "numpy", "zarr", "tifffile", "napari", "PyQt6", "PySide6", "imagecodecs")
 #: The model of the self-test.
-_MODEL = "esrgan-compact-x4"
+_MODEL = "esrgan-microscopy-x2"
 #: Side of the image of the self-test, and of that of the speed, in pixels.
-_SIDE, _SPEED_SIDE = 48, 128
+_SIDE, _SPEED_SIDE = 32, 80
 #: Largest difference of streamed and whole results, as a fraction of the range, and least agreement of the number
 #: formats with float32 in decibels. Rounding of correct devices is far within both.
 _DIFFERENCE = 1e-4

@@ -10,7 +10,8 @@ from scipy.ndimage import gaussian_filter, zoom
 import napari_sr as sr
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.inference.facts.channel_facts import measure_channel
-from napari_sr.inference.facts.training_range import unlike_training
+from napari_sr.inference.facts.training_range import sharper_than_blur, unlike_training
+from napari_sr.samples import load_sample
 from tests.inference.test_suggest import cells
 
 
@@ -73,3 +74,28 @@ def test_the_sentences_are_in_the_report_with_the_number_of_the_channel():
 def test_nothing_is_said_of_an_image_whose_noise_is_given():
     job = sr.Job("esrgan-microscopy-x2", sr.JobSettings(device="cpu", noise=0))
     assert job.run(as_jpeg(cells((128, 128)))).report.warnings == ()
+
+
+@pytest.mark.parametrize("blur", [0.4, 0.8, 1.2, 1.6])
+def test_a_blur_that_the_image_has_is_accepted_and_one_that_it_cannot_have_is_named(blur):
+    fine = cells((512, 512), gain=0).astype(float)
+    image = gaussian_filter(fine, 2 * blur)[::2, ::2] + np.random.default_rng(0).normal(0, 1, (256, 256))
+    _, sharpness = measure_channel(eight_bits(image), parse_axes("YX", image.shape), None, 1)
+    assert sharper_than_blur(blur, sharpness) is None
+    sentence = sharper_than_blur(3 * blur + 1, sharpness)
+    assert sentence is not None
+    assert f"blur of {3 * blur + 1:.2g} pixels" in sentence
+
+
+def test_nothing_is_said_about_blur_without_a_measurement():
+    assert sharper_than_blur(1.6, ()) is None
+    _, sharpness = measure_channel(np.zeros((20, 20), np.uint8), parse_axes("YX", (20, 20)), None, 1)
+    assert sharper_than_blur(1.6, sharpness) is None
+
+
+def test_the_report_warns_about_too_much_blur():
+    image = load_sample("fluorescence").low
+    for blur, warned in ((1.4, True), (0.3, False)):
+        job = sr.Job(sr.load_model("esrgan-microscopy-x2"), sr.JobSettings(blur=blur, device="cpu"))
+        warnings = job.run(image, "YX").report.warnings
+        assert any(f"sharper than after a blur of {blur:g} pixels" in sentence for sentence in warnings) == warned

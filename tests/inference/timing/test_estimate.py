@@ -16,8 +16,10 @@ from napari_sr.inference import Job, estimate_region, known_speed, learn_speed, 
 from napari_sr.inference.formatting import format_bytes, format_seconds
 from napari_sr.inference.region import Region
 from napari_sr.inference.timing.speed import speed_file
+from napari_sr.networks import RRDBNet
 from napari_sr.settings import JobSettings, Overlap
-from tests.inference.small_models import rrdb
+from napari_sr.zoo.card import Conditioning
+from tests.inference.small_models import model_of, rrdb
 
 GRAY = rrdb(2, 1)
 
@@ -70,6 +72,17 @@ def test_a_speed_is_stored_and_ignored_with_another_torch() -> None:
     assert stored["torch"] == torch.__version__
     speed_file().write_text(json.dumps({**stored, "torch": "0.0"}))
     assert known_speed(job, np.uint8) is None
+
+
+@pytest.mark.parametrize("rgb", [False, True])
+def test_the_speed_of_a_model_that_takes_noise_and_blur_is_measured(rgb: bool) -> None:
+    settings = {
+        "features": 8, "growth": 4, "blocks": 1, "scale": 2, "in_channels": 1, "out_channels": 1, "bias": False,
+        "zero_sum": True, "padding": "replicate", "skip": "bicubic", "noise_plane": True, "gate": 8, "first_kernel": 5,
+    }  # fmt: skip
+    taken = Conditioning(noise=(0.0, 3.0), blur=(0.0, 1.6))
+    model = model_of(RRDBNet(**settings), "RRDBNet", settings, color="gray", conditioning=taken)
+    assert measure_speed(Job(model, JobSettings(blur=0.8)), np.uint8, rgb) > 0
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"torch": 3}', "\x00"])

@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from napari.utils.theme import get_theme
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QSlider
+from scipy.ndimage import gaussian_filter
 
 import napari_sr
 from napari_sr.config import load_config
+from napari_sr.samples import load_sample
 from napari_sr.settings import JobSettings
 from napari_sr.widgets.choices.job_plan import load_last_plan
 from napari_sr.widgets.plugin.commands import upscale_active_layer
@@ -113,11 +116,11 @@ def test_the_preview_follows_both_sliders_and_names_the_noise(panel_of, qtbot):
 
 
 def test_the_noise_is_measured_once_for_both_sliders(panel_of, qtbot, monkeypatch):
-    from napari_sr.inference import calibration
+    from napari_sr.inference.facts import calibration
 
     measured = []
-    measure = calibration.measure_noise
-    monkeypatch.setattr(calibration, "measure_noise", lambda *a, **k: measured.append(1) or measure(*a, **k))
+    measure = calibration.measure_channel
+    monkeypatch.setattr(calibration, "measure_channel", lambda *a, **k: measured.append(1) or measure(*a, **k))
     _, panel = panel_of()
     panel.preview_controls.switch.native.click()
     for slider, fraction in ((panel.conditions.noise.denoise, 0.2), (panel.conditions.blur.sigma, 0.6)):
@@ -182,3 +185,53 @@ def test_missing_pixels_are_refused_or_filled(panel_of):
     assert panel.settings.settings().missing == "refuse"
     row.value = "fill"
     assert panel.settings.settings().missing == "fill"
+
+
+def test_warnings_about_the_layer_are_shown_in_their_color_and_are_in_the_metadata(panel_of):
+    image = noisy()
+    image[:12] = 2**16 - 1
+    viewer, panel = panel_of(image=image)
+    panel.controls.run_button.native.click()
+    line = panel.controls.warnings.label
+    assert line.native.isVisibleTo(panel.native)
+    assert "of the pixels are saturated" in line.value
+    assert get_theme(str(viewer.theme)).warning.as_hex() in line.native.styleSheet()
+    assert line.value in viewer.layers[-1].metadata["napari_sr"]["warnings"]
+    assert "saturated" not in panel.controls.message.value
+    panel.models.select("esrgan-one")  # another message
+    assert not line.native.isVisibleTo(panel.native)
+
+
+def test_correlated_noise_is_named_once(panel_of):
+    draw = gaussian_filter(np.random.default_rng(3).normal(0, 1, (96, 96)), 0.8)
+    rows, columns = np.mgrid[:96, :96]
+    image = 400 + 60 * np.sin(rows / 17) * np.cos(columns / 21) + 8 * draw / draw.std()
+    _, panel = panel_of(image=image.astype(np.uint16))
+    panel.controls.run_button.native.click()
+    assert "The noise of neighboring pixels is correlated" in panel.controls.warnings.label.value
+    assert "in common" not in panel.controls.message.value
+
+
+def test_warnings_of_several_layers_name_the_layer(panel_of):
+    bright, image = noisy(), noisy()
+    bright[:12] = 2**16 - 1
+    viewer, panel = panel_of(image=image)
+    viewer.add_image(bright, name="bright")
+    bright[:2, :2] = 0
+    viewer.add_image(bright // 2 + 2**15, name="brighter")
+    viewer.layers.selection = set(viewer.layers)
+    panel.part_choice.kind.value = "selected"
+    panel.controls.run_button.native.click()
+    assert "“bright”: " in panel.controls.warnings.label.value
+    assert "“brighter”: " in panel.controls.warnings.label.value
+
+
+def test_the_preview_warns_about_more_blur_than_the_layer_can_have(panel_of, qtbot):
+    _, panel = panel_of(image=load_sample("fluorescence").low)
+    panel.preview_controls.switch.native.click()
+    line = panel.preview_controls.warnings.label
+    for blur, warned in ((1.5, True), (0.2, False)):
+        panel.conditions.blur.sigma.value = blur
+        qtbot.waitUntil(lambda: not panel.preview.busy, timeout=60_000)
+        assert line.native.isVisibleTo(panel.native) == warned
+        assert ("sharper than after a blur of 1.5 pixels" in line.value) == warned

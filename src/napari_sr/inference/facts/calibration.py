@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sr.errors import InputError
+from napari_sr.imaging.analysis.sharpness import Sharpness
 from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.intensity import (
     CancellableImage,
@@ -27,7 +28,7 @@ from napari_sr.imaging.noise import NoiseMeasurement
 from napari_sr.imaging.part import Range, crop
 from napari_sr.inference.channels import CARRIED, separate_colors
 from napari_sr.inference.facts.channel_facts import is_correlated, measure_channel
-from napari_sr.inference.facts.training_range import unlike_training
+from napari_sr.inference.facts.training_range import sharper_than_blur, unlike_training
 from napari_sr.inference.region import Region
 from napari_sr.progress import Cancel
 from napari_sr.settings import JobSettings
@@ -63,6 +64,8 @@ class Calibration:
     unlike : mapping of (int or None) to tuple of str
         Sentences by channel about properties that the training images of the model did not have; only where the noise
         was measured.
+    sharpness : mapping of (int or None) to tuple of Sharpness
+        Sharpness by channel, of each color; only where the noise was measured.
     """
 
     maps: Mapping[int | None, IntensityMap]
@@ -71,6 +74,7 @@ class Calibration:
     constants: Mapping[int | None, tuple[float, ...]] = field(default_factory=dict)
     warnings: Mapping[int | None, str] = field(default_factory=dict)
     unlike: Mapping[int | None, tuple[str, ...]] = field(default_factory=dict)
+    sharpness: Mapping[int | None, tuple[Sharpness, ...]] = field(default_factory=dict)
 
     def noise_levels(self, channel: int | None, denoise: float) -> list[tuple[float, float, float]]:
         """Return the noise of a channel in the values of the network.
@@ -186,7 +190,8 @@ def calibrate(
         measured = {channel: measure_channel(image, axes, channel, colors) for channel in computed}
         noise = {channel: tuple(map(_total_noise, one)) for channel, (one, _) in measured.items()}
         unlike = {channel: unlike_training(card, *facts) for channel, facts in measured.items()}
-        return replace(calibration, noise=noise, unlike=unlike)
+        sharpness = {channel: one for channel, (_, one) in measured.items()}
+        return replace(calibration, noise=noise, unlike=unlike, sharpness=sharpness)
     noise = {channel: (_given(settings, mapping),) * colors for channel, mapping in computed.items()}
     return replace(calibration, noise=noise)
 
@@ -261,6 +266,8 @@ def check_region(
         if channel in calibration.warnings:
             warnings.append(name + calibration.warnings[channel])
         warnings.extend(name + sentence for sentence in calibration.unlike.get(channel, ()))
+        if (blurred := sharper_than_blur(settings.blur, calibration.sharpness.get(channel, ()))) is not None:
+            warnings.append(name + blurred)
         if channel in calibration.constants:
             warnings.append(name + _about_constant(calibration.constants[channel]))
         elif channel in values and (far := _about_far_values(calibration.maps[channel], values[channel])) is not None:

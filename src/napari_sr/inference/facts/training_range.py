@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from napari_sr.imaging.analysis.sharpness import Sharpness
@@ -19,6 +20,8 @@ _STRONG = 0.02
 _LINES = 0.5
 #: Factor of an earlier enlargement from which it is named.
 _ENLARGED = 2.0
+#: Width by which a given blur may exceed that of the structures, in pixels, and standard errors of the width.
+_BLUR_MARGIN, _BLUR_ERRORS = 0.1, 2.0
 #: Standard errors by which the width of the blur exceeds the range.
 _SURELY = 0.5
 
@@ -44,6 +47,30 @@ def unlike_training(card: Card, noise: Sequence[NoiseMeasurement], sharpness: Se
         return ()
     sentences = [*_about_noise(noise), *_about_values(noise), *_about_sharpness(card, sharpness)]
     return tuple(dict.fromkeys(sentences))
+
+
+def sharper_than_blur(blur: float, sharpness: Sequence[Sharpness]) -> str | None:
+    """Return a sentence if the structures of a channel are too sharp for a blur, which then spoils the result.
+
+    Parameters
+    ----------
+    blur : float
+        The setting `blur`: standard deviation in pixels.
+    sharpness : sequence of Sharpness
+        Sharpness of each color of the channel.
+
+    Returns
+    -------
+    str or None
+        None if the image may have such a blur, or its sharpness is not known.
+    """
+    sharpest = min((one for one in sharpness if one.width_error < math.inf), key=lambda one: one.width, default=None)
+    if sharpest is None or blur <= sharpest.width + _BLUR_MARGIN + _BLUR_ERRORS * sharpest.width_error:
+        return None
+    return (
+        f"The structures are sharper than after a blur of {blur:.2g} pixels: choose at most {sharpest.width:.1f}, as "
+        "blur that is not in the image spoils the result."
+    )
 
 
 def _about_noise(noise: Sequence[NoiseMeasurement]) -> list[str]:

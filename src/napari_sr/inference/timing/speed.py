@@ -15,9 +15,11 @@ from torch import Tensor
 
 from napari_sr.imaging.atomic import write_file
 from napari_sr.inference.channels import network_for, separate_colors
+from napari_sr.inference.compute.conditions import conditioned
 from napari_sr.inference.compute.device import describe_device
 from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.inference.job import Job
+from napari_sr.networks.conditioning import NoiseLevels
 from napari_sr.progress import Cancel
 from napari_sr.settings import Overlap
 
@@ -96,7 +98,9 @@ def measure_speed(job: Job, dtype: npt.DTypeLike, rgb: bool = False, *, cancel: 
     """
     device, number_format = job.where(dtype)
     separate = rgb and separate_colors(job.model.card)
-    network = network_for(job.model.network, job.model.card, 3 if rgb and not separate else 1)
+    # The level of the noise does not change the time.
+    network = conditioned(job.model, job.settings, NoiseLevels())
+    network = network_for(network, job.model.card, 3 if rgb and not separate else 1)
     tiling = (
         "exact" if isinstance(job.settings.tiling, Overlap) or job.settings.tiling == "overlap" else job.settings.tiling
     )

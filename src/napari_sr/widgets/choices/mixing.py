@@ -19,11 +19,10 @@ _ALPHA = (
     "0 is faithful: smooth, and closest to the measured image. 1 is sharper, and part of its detail is invented. "
     "“Mix” sets what is mixed in between."
 )
-_ALPHA_OFF = " This model has one set of weights: choose a second model under “Mix with” to use the slider."
 
 
 class MixingChoice:
-    """Alpha and the second model; the slider is enabled if there are two sets of weights.
+    """Alpha and the second model; the slider is shown if there are two sets of weights.
 
     Parameters
     ----------
@@ -40,14 +39,14 @@ class MixingChoice:
             name="mix_with",
             label="Mix with",
             tooltip=(
-                "A second model of the same network for the sharp end of the slider; "
-                "the model above is the faithful end."
+                "A second model of the same network, for the sharp end of a slider from this one to that; the model "
+                "above is the faithful end."
             ),
             on_choice=self._second_chosen,
             on_file=self.choose_file,
         )
         self.alpha = complete_slider(
-            FloatSlider(name="alpha", label="Sharpness α", min=0.0, max=1.0, step=0.01, value=0.0)
+            FloatSlider(name="alpha", label="Sharpness α", min=0.0, max=1.0, step=0.01, value=0.0, tooltip=_ALPHA)
         )
         self.mix = shrinkable(
             ComboBox(
@@ -148,5 +147,4 @@ class MixingChoice:
         available = any(value == chosen for _, value in choices)
         self.second_choice.offer(choices, chosen if available and not self._is_pair else _NOTHING)
         self.second_choice.widget.enabled = self._model is not None and not self._is_pair
-        self.alpha.enabled = self.mix.visible = self.mixes
-        self.alpha.tooltip = _ALPHA if self.mixes else _ALPHA + _ALPHA_OFF
+        self.alpha.enabled = self.alpha.visible = self.mix.visible = self.mixes

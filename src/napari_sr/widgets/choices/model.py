@@ -38,6 +38,7 @@ class ModelChoice:
         self._on_change, self._on_unread = on_change, on_unread
         self._offers: list[ModelOffer] = []
         self._current: ModelOffer | None = None
+        self._chosen = False
         self.model_choice = FileChoice(
             name="model",
             label="Model",
@@ -88,7 +89,10 @@ class ModelChoice:
         listed = [known.get(offer.source, offer) for offer in catalog_offers(self._family)]
         self._offers = [*listed, *files]
         present = self._find(self._current.source) if self._current is not None else None
-        self._select(present or next((offer for offer in self._offers if offer.usable and offer.known), None))
+        usable = [offer for offer in self._offers if offer.usable and offer.known]
+        # Models for all kinds of microscopy come first.
+        first = next((offer for offer in usable if offer.takes_conditions), usable[0] if usable else None)
+        self._select(present or first)
 
     def select(self, source: str | Path) -> None:
         """Choose a model.
@@ -103,7 +107,23 @@ class ModelChoice:
         ValueError
             If it is not in the list.
         """
+        self._chosen = True
         self.model_choice.select(str(source) if isinstance(source, str) else source)
+
+    def propose(self, source: str | Path) -> None:
+        """Choose a model of the present factor, unless one was chosen by hand or with `select`.
+
+        Parameters
+        ----------
+        source : str or Path
+            Source of a model; nothing is done if it is not in the list, or has another factor.
+        """
+        offer = self._find(source)
+        if self._chosen or offer is None or not offer.usable or not offer.known or offer == self._current:
+            return
+        if self._current is None or offer.scale == (self.scale or self._current.scale):
+            self._select(offer)
+            self._on_change()
 
     def choose_file(self, path: Path) -> None:
         """Choose a weight file; one that was not read yet is given to `on_unread` first.
@@ -113,6 +133,7 @@ class ModelChoice:
         path : Path
             The file.
         """
+        self._chosen = True
         offer = self._find(path) or ModelOffer(path.name, path)
         if offer.known:
             self._select(offer)
@@ -170,6 +191,7 @@ class ModelChoice:
         ]
 
     def _model_chosen(self, source: str | Path) -> None:
+        self._chosen = True
         offer = self._find(source)
         if offer is not None and offer.usable and not offer.known:
             self._on_unread(offer)

@@ -79,6 +79,11 @@ class ModelOffer:
         return self.card is not None and bool(self.card.endpoints)
 
     @property
+    def takes_conditions(self) -> bool:
+        """Whether it takes noise or blur of the image as inputs."""
+        return self.card is not None and self.card.conditioning is not None
+
+    @property
     def name(self) -> str:
         """Name of the model: that of its card, of its file, or of the catalog."""
         if self.card is not None:
@@ -100,6 +105,8 @@ class ModelOffer:
         images = None if self.card.domain is None else _DOMAINS[self.card.domain]
         if self.card.base is not None:
             return f"Fine-tuned from {self.card.base} on {images or 'images of your own'}."
+        if images is None and self.takes_conditions and self.card.training_data:
+            return "Trained on microscopy of all kinds and on photographs. It measures the noise of the layer."
         if images is None:
             return "The training images of this model are not known: check the detail that it adds."
         if self.card.domain != "natural" and self.card.training_noise is False:

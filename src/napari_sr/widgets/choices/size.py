@@ -89,6 +89,21 @@ class SizeChoice:
             return f"{self.pixel.value:g} {self.unit.value}"
         return None
 
+    def show(self, target: float | str | None) -> None:
+        """Show a setting.
+
+        Parameters
+        ----------
+        target : float or str or None
+            The setting `target`: a factor, or a pixel size as `target` returns it.
+        """
+        if isinstance(target, str):
+            size, _, unit = target.partition(" ")
+            self.pixel.value, self.unit.value = float(size), unit
+        elif target is not None:
+            self.factor.value = target
+        self.kind.value = AS_MODEL if target is None else PIXEL if isinstance(target, str) else FACTOR
+
     def _changed(self, value: object) -> None:
         self.factor.visible = value == FACTOR
         self.pixel_row.visible = value == PIXEL

@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSlider, Label
 from magicgui.widgets.bases import Widget
+from napari.viewer import Viewer
 
 from napari_sr.widgets.preview.comparison import Against
 from napari_sr.widgets.qt.rows import rows, show_text, shrinkable, wrapped
 from napari_sr.widgets.qt.sliders import complete_slider
+from napari_sr.widgets.qt.warning_text import WarningText
 
 NOTHING, SPLIT, BLINK = "nothing", "split", "blink"
 
@@ -19,13 +21,15 @@ class PreviewControls(Container[Widget]):
 
     Parameters
     ----------
+    viewer : napari.Viewer
+        The viewer, for the colors of its theme.
     on_switch : callable
         Called with True or False when the preview is switched on or off.
     on_compare : callable
         Called without arguments when the comparison changes.
     """
 
-    def __init__(self, on_switch: Callable[[bool], None], on_compare: Callable[[], None]) -> None:
+    def __init__(self, viewer: Viewer, on_switch: Callable[[bool], None], on_compare: Callable[[], None]) -> None:
         self.switch = CheckBox(
             name="preview",
             text="Preview in the view",
@@ -63,8 +67,10 @@ class PreviewControls(Container[Widget]):
             )
         )
         self.message = wrapped(Label(name="preview_message", tooltip="State of the preview."))
+        self.warnings = WarningText(viewer, "preview_warnings", "Settings and values that may spoil the result.")
+        """The warnings about the preview."""
         self.comparison_rows = rows([self.compare, self.against, self.line])
-        super().__init__(widgets=[self.switch, self.comparison_rows, self.message], labels=False)
+        super().__init__(widgets=[self.switch, self.comparison_rows, self.message, self.warnings.label], labels=False)
         self.margins = (0, 0, 0, 0)
         self.switch.changed.connect(self._switched)
         self.compare.changed.connect(self._compared)
@@ -103,15 +109,18 @@ class PreviewControls(Container[Widget]):
             self.switch.value = on
         self._update()
 
-    def show_message(self, text: str) -> None:
-        """Show a sentence under the switch.
+    def show_message(self, text: str, warnings: str = "") -> None:
+        """Show a sentence and warnings under the switch.
 
         Parameters
         ----------
         text : str
             The sentence; if it is empty, the line is hidden.
+        warnings : str, default ""
+            Sentences for the line below that one.
         """
         show_text(self.message, text)
+        self.warnings.show(warnings)
 
     def _switched(self, on: bool) -> None:
         self._update()

@@ -273,7 +273,7 @@ class Preview:
     def _show(self, image: PreviewImage) -> None:
         assert self._source is not None
         self._shown.show(self._source, self._composed(image), image.kwargs)
-        self._controls.show_message(self._sentence(image))
+        self._controls.show_message(self._sentence(image), " ".join(image.warnings))
 
     def _composed(self, image: PreviewImage) -> Array:
         against = self._controls.counterpart

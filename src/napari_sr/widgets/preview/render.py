@@ -45,6 +45,8 @@ class PreviewImage:
         Time of the computation.
     noise : str
         Sentence about the measured noise; empty if none was measured.
+    warnings : tuple of str
+        Warnings about settings and values; those that do not depend on the settings are with the suggestion.
     counterparts : dict of {"source", "bicubic"} to array
         Images to compare with, as far as they have been made.
     """
@@ -57,6 +59,7 @@ class PreviewImage:
     exact: bool
     seconds: float
     noise: str = ""
+    warnings: tuple[str, ...] = ()
     counterparts: dict[Against, Array] = field(default_factory=dict)
 
     def against(self, kind: Against) -> Array:
@@ -131,12 +134,15 @@ def make_preview_image(
     started = time.perf_counter()
     calibration = prepared.calibration or calibrate_layer(job, prepared, cancel=cancel)
     prepared = replace(prepared, calibration=calibration)
-    data, kwargs, _ = run_layer(job, _with_margin(prepared) if quick else prepared, cancel=cancel).layer_data
+    result = run_layer(job, _with_margin(prepared) if quick else prepared, cancel=cancel)
+    data, kwargs, _ = result.layer_data
     factors = (prepared.region.rows.factor, prepared.region.columns.factor)
     source = region_of(prepared.axes, 1, prepared.part, factors)
     seconds = time.perf_counter() - started
     noise = format_measured_noise(calibration, job.settings, prepared.image.dtype)
-    image = PreviewImage(data, kwargs, prepared, source, calibration, not quick, seconds, noise)
+    unlike = tuple(sentence for sentences in calibration.unlike.values() for sentence in sentences)
+    warnings = tuple(sentence for sentence in result.report.warnings if not sentence.endswith(unlike))
+    image = PreviewImage(data, kwargs, prepared, source, calibration, not quick, seconds, noise, warnings)
     if against is not None:
         image.against(against)
     return image

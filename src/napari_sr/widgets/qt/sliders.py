@@ -9,10 +9,10 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QDoubleSpinBox, QSlider, QStyle, QStyleOptionSlider, QWidget
 
 _STEPS_OF_A_PAGE = 5
-_READOUT_STYLE = "min-width: 3.5em; max-width: 3.5em; padding: 0px;"
+_READOUT_EM, _UNIT_EM = 3.5, 1.0
 
 
-def complete_slider(slider: FloatSlider) -> FloatSlider:
+def complete_slider(slider: FloatSlider, unit: str = "") -> FloatSlider:
     """Make a click move a slider there, a drag go in its steps, and the number beside it narrow and usable.
 
     Parameters
@@ -20,6 +20,8 @@ def complete_slider(slider: FloatSlider) -> FloatSlider:
     slider : FloatSlider
         The slider; it is changed in place. Its step is that of the mouse and of the arrow keys; Page Up and Page Down
         make five.
+    unit : str, default ""
+        Unit behind the number.
 
     Returns
     -------
@@ -33,7 +35,9 @@ def complete_slider(slider: FloatSlider) -> FloatSlider:
     native.installEventFilter(_SliderMouse(slider, native))
     (readout,) = slider.native.findChildren(QDoubleSpinBox)
     # napari's style gives every number box 90 pixels.
-    readout.setStyleSheet(_READOUT_STYLE)
+    width = _READOUT_EM + (_UNIT_EM if unit else 0)
+    readout.setStyleSheet(f"min-width: {width}em; max-width: {width}em; padding: 0px;")
+    readout.setSuffix(unit)
     # magicgui uses the number only when the box loses the focus. Typed digits still wait for Enter.
     readout.setKeyboardTracking(False)
     readout.valueChanged.connect(lambda value: _take_readout(slider, readout))

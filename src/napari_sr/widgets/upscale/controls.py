@@ -6,23 +6,27 @@ from collections.abc import Callable
 
 from magicgui.widgets import Container, Label, ProgressBar, PushButton
 from magicgui.widgets.bases import Widget
+from napari.viewer import Viewer
 
 from napari_sr.widgets.qt.rows import show_text, side_by_side, wrapped
+from napari_sr.widgets.qt.warning_text import WarningText
 
 _RUN = "Run"
 _RUN_TOO = "Run this too"
 
 
 class RunControls(Container[Widget]):
-    """The buttons, the progress bar and the message of a panel.
+    """The buttons, the progress bar, the message and the warnings of a panel.
 
     Parameters
     ----------
+    viewer : napari.Viewer
+        The viewer, for the colors of its theme.
     on_run, on_cancel : callable
         Called without arguments when the button is pressed.
     """
 
-    def __init__(self, on_run: Callable[[], None], on_cancel: Callable[[], None]) -> None:
+    def __init__(self, viewer: Viewer, on_run: Callable[[], None], on_cancel: Callable[[], None]) -> None:
         self.run_button = PushButton(name="run", text=_RUN)
         self.cancel_button = PushButton(
             name="cancel",
@@ -33,8 +37,10 @@ class RunControls(Container[Widget]):
         # The line below the bar has the percentage.
         self.bar.native.setTextVisible(False)
         self.message = wrapped(Label(name="message", tooltip="State of the last run."))
+        self.warnings = WarningText(viewer, "warnings", "Properties of the layer that may spoil the result.")
+        """The warnings of the last run."""
         buttons = side_by_side("buttons", "", [self.run_button, self.cancel_button])
-        super().__init__(widgets=[buttons, self.bar, self.message], labels=False)
+        super().__init__(widgets=[buttons, self.bar, self.message, self.warnings.label], labels=False)
         self.margins = (0, 0, 0, 0)
         self.run_button.changed.connect(lambda: on_run())
         self.cancel_button.changed.connect(lambda: on_cancel())
@@ -87,20 +93,23 @@ class RunControls(Container[Widget]):
             self._set_bar(done, total)
             self.show_message(message)
 
-    def end(self, message: str) -> None:
+    def end(self, message: str, warnings: str = "") -> None:
         """Show how the run ended.
 
         Parameters
         ----------
         message : str
             The line below the buttons.
+        warnings : str, default ""
+            Sentences for the line below that one.
         """
         self._running = False
         self.show_message(message)
+        self.warnings.show(warnings)
         self._update()
 
     def show_message(self, text: str) -> None:
-        """Show a sentence under the buttons.
+        """Show a sentence under the buttons; the warnings of the last run are removed.
 
         Parameters
         ----------
@@ -108,6 +117,7 @@ class RunControls(Container[Widget]):
             The sentence; if it is empty, the line is hidden.
         """
         show_text(self.message, text)
+        self.warnings.show("")
 
     def _set_bar(self, done: int, total: int) -> None:
         self.bar.native.setRange(0, total)

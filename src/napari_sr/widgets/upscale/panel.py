@@ -35,7 +35,8 @@ from napari_sr.widgets.upscale.controls import RunControls
 from napari_sr.widgets.upscale.result_actions import ResultActions
 from napari_sr.widgets.upscale.runs import PanelRuns
 from napari_sr.widgets.upscale.script_text import script_of
-from napari_sr.widgets.upscale.suggestion import Suggest, Suggestion
+from napari_sr.widgets.upscale.suggested_rows import SuggestedRows
+from napari_sr.widgets.upscale.suggestion import Suggest, Suggestion, suggest_model
 from napari_sr.widgets.upscale.suggestion_line import SuggestionLine
 from napari_sr.widgets.upscale.summary import format_summary, result_regions
 from napari_sr.widgets.upscale.time_estimate import TimeEstimate
@@ -61,7 +62,7 @@ class UpscalePanel(BasePanel):
     family: ClassVar[str]
     """Family of the models, as cards name it: "srcnn", "srgan" or "esrgan"."""
 
-    suggest: ClassVar[Suggest | None] = None
+    suggest: ClassVar[Suggest | None] = suggest_model
     """Computes the suggestion for a layer; None for no suggestions."""
 
     def __init__(self, napari_viewer: Viewer, *, executor: Executor | None = None) -> None:
@@ -76,8 +77,8 @@ class UpscalePanel(BasePanel):
         self.conditions = ConditionRows(self._changed)
         self.settings = SettingsRows(self._changed)
         self.output = OutputChoice(self._changed)
-        self.controls = RunControls(self.run_upscaling, self.cancel_upscaling)
-        self.preview_controls = PreviewControls(self._switch_preview, lambda: self.preview.compare())
+        self.controls = RunControls(napari_viewer, self.run_upscaling, self.cancel_upscaling)
+        self.preview_controls = PreviewControls(napari_viewer, self._switch_preview, lambda: self.preview.compare())
         self.runs = PanelRuns(napari_viewer, self._queues, self.controls, self._notify, self._runs_ended)
         self.preview = Preview(
             napari_viewer,
@@ -88,8 +89,15 @@ class UpscalePanel(BasePanel):
             self._notify,
             self._calibrated,
         )
+        self.suggested = SuggestedRows(self.models, self.size, self.settings, self.conditions, self._settings)
         self.suggestion = SuggestionLine(
-            napari_viewer, self._queues.background, type(self).suggest, self.use_suggestion, self._uses
+            napari_viewer,
+            self._queues.background,
+            self.family,
+            type(self).suggest,
+            on_known=self.suggested.begin_with,
+            on_use=self.use_suggestion,
+            is_used=self.suggested.shows,
         )
         self.actions = ResultActions(napari_viewer, self._chosen_layer, self.copy_as_python, self.run_again_on)
         self.time = TimeEstimate(self.loader, self._queues, self._show_summary)
@@ -115,6 +123,8 @@ class UpscalePanel(BasePanel):
         except NapariSRError as error:
             self._report(error)
             return
+        # A model that comes after the run was started would not be that of the result.
+        self.suggested.may_begin = False
         self.runs.start(parts, plan, self.loader)
         try:
             save_last_plan(self.family, plan)
@@ -227,7 +237,7 @@ class UpscalePanel(BasePanel):
             self._show_message(f"The model {suggestion.model} is not on this computer.")
             return
         try:
-            panel.take_suggestion(suggestion)
+            panel.suggested.use(suggestion)
         except NapariSRError as error:
             self._report(error)
 
@@ -235,37 +245,10 @@ class UpscalePanel(BasePanel):
         """Bring the panel of another family to the front, with a layer; None if no family has the model."""
         return None
 
-    def take_suggestion(self, suggestion: Suggestion) -> None:
-        """Show the model and the settings of a suggestion in the rows.
-
-        Parameters
-        ----------
-        suggestion : Suggestion
-            With a model that this panel offers.
-
-        Raises
-        ------
-        InputError
-            If the settings do not fit together.
-        """
-        settings = replace(self._settings(), **suggestion.settings)
-        self.models.select(suggestion.model)
-        self.settings.show(settings)
-        self.conditions.show(settings)
-
-    def _uses(self, suggestion: Suggestion) -> bool:
-        """Return whether the rows show the model and the settings of a suggestion."""
-        model = self.models.model
-        try:
-            settings = self._settings()
-            same = replace(settings, **suggestion.settings) == settings
-        except NapariSRError:
-            return False
-        return same and model is not None and model.source == suggestion.model
-
     # Updates.
 
     def _layer_changed(self) -> None:
+        self.suggested.may_begin = True
         self.facts.show(self.layer_choice.layer)
         self._changed()
 
@@ -395,7 +378,8 @@ class UpscalePanel(BasePanel):
         for emitter in self._view_events:
             emitter.disconnect(self._view_changed)
         self._view_events = ()
-        for part in (self.layer_choice, self.part_choice, self.facts, self.suggestion):
+        warnings = (self.controls.warnings, self.preview_controls.warnings)
+        for part in (self.layer_choice, self.part_choice, self.facts, self.suggestion, *warnings):
             part.disconnect()
         self.preview.turn_off()
         self.time.clear()

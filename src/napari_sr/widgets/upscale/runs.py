@@ -53,6 +53,7 @@ class PanelRuns:
         self._runs: list[Upscaling] = []
         self._started = self._done = self._added = 0
         self._failures: list[str] = []
+        self._warnings: list[tuple[str, str]] = []
         self._time = TimeLeft()
         self.last: tuple[Image, JobPlan] | None = None
         """The last result, and the plan by which it was made; None before the first."""
@@ -77,7 +78,7 @@ class PanelRuns:
         """
         if not self._runs:
             self._started = self._done = self._added = 0
-            self._failures = []
+            self._failures, self._warnings = [], []
             self._time = TimeLeft()
             self._controls.begin("Loading the model…")
         new = [Upscaling(self._viewer, part, plan, loader, self._queues, self) for part in parts]
@@ -134,7 +135,9 @@ class PanelRuns:
             message += f" Exact tiling was not possible, because {report.not_exact_because}; tiling: {report.tiling}."
         if upscaling.noise:
             message += f" {upscaling.noise}"
-        message += "".join(f" {remark}" for remark in report.remarks())
+        if black_and_white := report.black_and_white():
+            message += f" {black_and_white[0].upper()}{black_and_white[1:]}."
+        self._warnings += [(upscaling.name, sentence) for sentence in report.warnings]
         if layer.blending == _ADDITIVE:
             message += " The layers add up where they overlap: hide one of them to compare brightness."
         self.last = layer, upscaling.plan
@@ -176,8 +179,12 @@ class PanelRuns:
             return
         if self._started > 1 and self._failures:
             message = f"{len(self._failures)} of {self._started} runs failed: {self._failures[0]}"
-        self._controls.end(message)
+        self._controls.end(message, self._format_warnings())
         self._on_end()
+
+    def _format_warnings(self) -> str:
+        names = len({name for name, _ in self._warnings}) > 1
+        return " ".join(dict.fromkeys(f"“{name}”: {text}" if names else text for name, text in self._warnings))
 
     def _format_which(self, upscaling: Upscaling) -> str:
         return f" “{upscaling.name}” ({self._done + 1} of {self._started})" if self._started > 1 else ""

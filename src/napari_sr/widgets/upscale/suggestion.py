@@ -13,9 +13,11 @@ from qtpy.QtCore import QTimer
 from napari_sr.errors import NapariSRError
 from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.napari_layer import finest_level, layer_pixel_size
+from napari_sr.imaging.pixel_size import unit_name
 from napari_sr.progress import Cancel
 from napari_sr.widgets.qt.executor import Executor, Run
 from napari_sr.widgets.qt.rows import stop_timer
+from napari_sr.widgets.qt.torch_loading import load_torch
 
 DELAY_MS = 400
 """Time without a change after which a suggestion is computed."""
@@ -36,7 +38,11 @@ class Suggestion(Protocol):
 
     @property
     def reasons(self) -> Sequence[str]:
-        """Reasons for the model and the settings."""
+        """Sentences: the kind of the image, and why the model and the settings were chosen."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Sentences about properties that the training images of the model did not have."""
 
     @property
     def outside(self) -> bool:
@@ -54,7 +60,9 @@ class SuggestionRequest:
     axes : str
         A letter for each dimension.
     scale : int
-        Factor that the user chose.
+        The chosen factor.
+    family : str
+        Family of the panel.
     pixel_size : dict of str to float
         Pixel size by axis letter.
     unit : str or None
@@ -64,12 +72,50 @@ class SuggestionRequest:
     image: ImageArray
     axes: str
     scale: int
+    family: str
     pixel_size: dict[str, float]
     unit: str | None
 
 
 Suggest = Callable[[SuggestionRequest, Cancel], Suggestion]
 """Computes a suggestion, on any thread."""
+
+
+def suggest_model(request: SuggestionRequest, cancel: Cancel) -> Suggestion:
+    """Compute the suggestion of `napari_sr.suggest`, on another thread than the main one.
+
+    Parameters
+    ----------
+    request : SuggestionRequest
+        The layer.
+    cancel : callable
+        Called before each part is read; returning True ends the work with `Cancelled`.
+
+    Returns
+    -------
+    Suggestion
+        A model of the family of the panel, or of another one if it has none for such images.
+
+    Raises
+    ------
+    InputError
+        If the layer cannot be used.
+    """
+    load_torch()
+    # An import at the top would import torch before the panel is drawn.
+    from napari_sr.inference.suggest import suggest
+
+    # Layers may have units of other things than length.
+    known = request.unit is not None and unit_name(request.unit) is not None
+    return suggest(
+        request.image,
+        request.axes,
+        scale=request.scale,
+        family=request.family,
+        pixel_size=request.pixel_size if known else None,
+        unit=request.unit if known else None,
+        cancel=cancel,
+    )
 
 
 class LayerSuggestion:
@@ -79,6 +125,8 @@ class LayerSuggestion:
     ----------
     background : Executor
         Does the work.
+    family : {"srcnn", "srgan", "esrgan"}
+        Family of the panel.
     on_known : callable
         Called with the `Suggestion`, or with None while there is none.
     suggest : callable, optional
@@ -86,9 +134,13 @@ class LayerSuggestion:
     """
 
     def __init__(
-        self, background: Executor, on_known: Callable[[Suggestion | None], None], suggest: Suggest | None
+        self,
+        background: Executor,
+        family: str,
+        on_known: Callable[[Suggestion | None], None],
+        suggest: Suggest | None,
     ) -> None:
-        self._background, self._on_known, self._suggest = background, on_known, suggest
+        self._background, self._family, self._on_known, self._suggest = background, family, on_known, suggest
         self._key: object = None
         self._request: SuggestionRequest | None = None
         self._run: Run[Any] | None = None
@@ -125,7 +177,7 @@ class LayerSuggestion:
         if key == self._key:
             return
         self.clear()
-        self._key, self._request = key, SuggestionRequest(image, axes.letters, scale, sizes, unit)
+        self._key, self._request = key, SuggestionRequest(image, axes.letters, scale, self._family, sizes, unit)
         self._timer.start()
 
     def clear(self) -> None:
@@ -164,5 +216,6 @@ class LayerSuggestion:
     def _failed(self, error: Exception) -> None:
         # A run shows errors of the input; here the line is left out.
         self._run = None
+        self._on_known(None)
         if not isinstance(error, NapariSRError):
             _log.error("There is no suggestion for the layer.", exc_info=error)

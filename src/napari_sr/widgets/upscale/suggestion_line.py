@@ -7,19 +7,22 @@ from collections.abc import Callable
 from magicgui.widgets import Container, Label, PushButton
 from magicgui.widgets.bases import Widget
 from napari.layers import Image
-from napari.utils.theme import get_theme
 from napari.viewer import Viewer
 
 from napari_sr.imaging.axes import Axes
 from napari_sr.widgets.qt.executor import Executor
 from napari_sr.widgets.qt.rows import show_text, wrapped
+from napari_sr.widgets.qt.warning_text import WarningText
 from napari_sr.widgets.upscale.suggestion import LayerSuggestion, Suggest, Suggestion
 
 _ABOUT = "Suggestion for this layer."
+_WORKING = "Looking at the layer…"
+# Warnings that are shown; the tooltip has all.
+_MOST_WARNINGS = 2
 
 
 class SuggestionLine(Container[Widget]):
-    """A sentence with the suggestion, and a button that uses it; hidden while there is none.
+    """The suggestion, its warnings, and a button that uses it; hidden while there is none.
 
     Parameters
     ----------
@@ -27,8 +30,12 @@ class SuggestionLine(Container[Widget]):
         The viewer, for the colors of its theme.
     background : Executor
         Computes suggestions.
+    family : {"srcnn", "srgan", "esrgan"}
+        Family of the panel.
     suggest : callable or None
         Computes a suggestion, on any thread; None if there are none.
+    on_known : callable
+        Called with each new suggestion, or with None when it is discarded.
     on_use : callable
         Called with the suggestion when the button is pressed.
     is_used : callable
@@ -39,24 +46,30 @@ class SuggestionLine(Container[Widget]):
         self,
         viewer: Viewer,
         background: Executor,
+        family: str,
         suggest: Suggest | None,
+        *,
+        on_known: Callable[[Suggestion | None], None],
         on_use: Callable[[Suggestion], None],
         is_used: Callable[[Suggestion], bool],
     ) -> None:
-        self._viewer, self._on_use, self._is_used = viewer, on_use, is_used
+        self._on_known, self._on_use, self._is_used = on_known, on_use, is_used
         self.suggestion: Suggestion | None = None
         """The suggestion that is shown; None if there is none."""
         self.text = wrapped(Label(name="suggestion_text", label="Suggestion", tooltip=_ABOUT))
+        self.warnings = WarningText(viewer, "suggestion_warnings", "")
+        """The line of warnings."""
         self.use_button = PushButton(
             name="use_suggestion", text="Use it", tooltip="Choose this model and these settings."
         )
-        super().__init__(name="suggestion_line", widgets=[self.text, self.use_button], labels=False)
+        super().__init__(
+            name="suggestion_line", widgets=[self.text, self.warnings.label, self.use_button], labels=False
+        )
         self.margins = (0, 0, 0, 0)
-        self.computation = LayerSuggestion(background, self.show_suggestion, suggest)
+        self.computation = LayerSuggestion(background, family, self.show_suggestion, suggest)
         """The computation in the background."""
         self.use_button.changed.connect(self._use)
-        viewer.events.theme.connect(self._color)
-        self.show_suggestion(None)
+        self._show(None)
 
     def request(self, layer: Image | None, axes: Axes | None, scale: int | None) -> None:
         """Request a suggestion, and enable the button if the panel does not show the present one.
@@ -71,35 +84,41 @@ class SuggestionLine(Container[Widget]):
             The chosen factor; None if it is not known.
         """
         self.computation.request(layer, axes, scale)
+        if self.suggestion is None and self.computation.busy:
+            # In the place of the suggestion, so that the rows below move less when it is known.
+            show_text(self.text, _WORKING)
+            self.visible = True
         self._enable()
 
     def show_suggestion(self, suggestion: Suggestion | None) -> None:
-        """Show a suggestion.
+        """Show a suggestion, and call `on_known` with it.
 
         Parameters
         ----------
         suggestion : Suggestion or None
             None hides the line.
         """
-        self.suggestion = suggestion
-        show_text(self.text, "" if suggestion is None else format_suggestion(suggestion))
-        self.visible = self.use_button.visible = suggestion is not None
-        self.text.tooltip = "\n".join([_ABOUT, *(suggestion.reasons if suggestion is not None else ())])
-        self._color()
+        self._show(suggestion)
+        self._on_known(suggestion)
         self._enable()
 
     def disconnect(self) -> None:
         """Disconnect from the viewer, and stop the computation."""
-        self._viewer.events.theme.disconnect(self._color)
+        self.warnings.disconnect()
         self.computation.stop()
 
-    def _color(self, event: object = None) -> None:
-        outside = self.suggestion is not None and self.suggestion.outside
-        warning = get_theme(str(self._viewer.theme)).warning.as_hex()
-        self.text.native.setStyleSheet(f"color: {warning};" if outside else "")
+    def _show(self, suggestion: Suggestion | None) -> None:
+        self.suggestion = suggestion
+        known = suggestion is not None
+        show_text(self.text, "" if suggestion is None else format_suggestion(suggestion))
+        self.warnings.show("" if suggestion is None else format_warnings(suggestion))
+        self.visible = known
+        details = (*suggestion.warnings, *suggestion.reasons) if suggestion is not None else ()
+        self.text.tooltip = self.warnings.label.tooltip = "\n".join([_ABOUT, *details])
+        self._enable()
 
     def _enable(self) -> None:
-        self.use_button.enabled = self.suggestion is not None and not self._is_used(self.suggestion)
+        self.use_button.visible = self.suggestion is not None and not self._is_used(self.suggestion)
 
     def _use(self) -> None:
         if self.suggestion is not None:
@@ -107,7 +126,7 @@ class SuggestionLine(Container[Widget]):
 
 
 def format_suggestion(suggestion: Suggestion) -> str:
-    """Format a suggestion as one sentence.
+    """Format a suggestion in one line; the other reasons are for the tooltip.
 
     Parameters
     ----------
@@ -117,8 +136,24 @@ def format_suggestion(suggestion: Suggestion) -> str:
     Returns
     -------
     str
-        Such as "Suggested: esrgan-microscopy-x2, because the layer is gray and noisy."
+        Such as "Suggested: esrgan-microscopy-x2. The image looks like a fluorescence image."
     """
-    reasons = "; ".join(reason.rstrip(".") for reason in suggestion.reasons)
-    begin = "Unlike the training images. Suggested" if suggestion.outside else "Suggested"
-    return f"{begin}: {suggestion.model}" + (f", because {reasons}." if reasons else ".")
+    return " ".join([f"Suggested: {suggestion.model}.", *suggestion.reasons[:1]])
+
+
+def format_warnings(suggestion: Suggestion) -> str:
+    """Format the first warnings of a suggestion, and the number of the others.
+
+    Parameters
+    ----------
+    suggestion : Suggestion
+        The suggestion.
+
+    Returns
+    -------
+    str
+        One or more sentences; empty if the image is like the training images of the model.
+    """
+    more = len(suggestion.warnings) - _MOST_WARNINGS
+    rest = [f"And {more} more warning{'s' if more > 1 else ''}."] if more > 0 else []
+    return " ".join([*suggestion.warnings[:_MOST_WARNINGS], *rest])

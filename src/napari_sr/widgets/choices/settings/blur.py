@@ -40,7 +40,8 @@ class BlurRows:
                 max=1.0,
                 step=0.05,
                 tooltip=f"{setting.help} {_WARNING}",
-            )
+            ),
+            " px",
         )
         self.world = wrapped(Label(name="blur_world", label="Width", tooltip="The blur in the unit of the layer."))
         self.aperture = _optics_box("blur_aperture", "NA", 0.8, (0.05, 2.0), 0.05, 2, "Numerical aperture of the lens.")

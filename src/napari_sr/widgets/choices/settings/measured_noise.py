@@ -58,7 +58,13 @@ def format_measured_noise(calibration: Calibration, settings: JobSettings, dtype
     unit = " gray levels" if integer else ""
     channels = f" of the {len(known)} channels" if len(calibration.noise) > 1 else ""
     sentence = f"Noise measured: {text}{unit} at medium brightness{channels}."
-    correlated = any(noise.correlation.verdict == "correlated" for noise in known)
+    # Strong correlation is a warning of its own, in `Calibration.unlike`.
+    correlated = any(
+        noise.correlation.verdict == "correlated"
+        for channel, noises in calibration.noise.items()
+        for noise in noises
+        if noise.known and not calibration.unlike.get(channel)
+    )
     return f"{sentence} {_CORRELATED}" if correlated else sentence
 
 

@@ -50,13 +50,14 @@ class NoiseRows:
         self.denoise = complete_slider(
             FloatSlider(
                 name=denoise.name,
-                label=denoise.label,
+                label="Noise to remove",
                 value=denoise.default,
                 min=0.0,
                 max=MOST_DENOISE,
                 step=0.05,
                 tooltip=f"{denoise.help} It has no effect without noise.",
-            )
+            ),
+            " ×",
         )
         self.kind.changed.connect(self._kind_changed)
         for box in (self.in_black, self.gain):

@@ -1,0 +1,11 @@
+from .choice import CancellableImage as CancellableImage
+from .choice import ChannelIntensity as ChannelIntensity
+from .choice import check_finite as check_finite
+from .choice import choose_intensity as choose_intensity
+from .choice import describe_missing as describe_missing
+from .choice import intensity_maps as intensity_maps
+from .choice import own_range as own_range
+from .mapping import IntensityMap as IntensityMap
+from .values import ChannelValues as ChannelValues
+from .values import read_values as read_values
+from .values import single_value as single_value

@@ -1,0 +1,46 @@
+"""A line of text in the color that the theme of a viewer has for warnings."""
+
+from __future__ import annotations
+
+from magicgui.widgets import Label
+from napari.utils.theme import get_theme
+from napari.viewer import Viewer
+
+from napari_sr.widgets.qt.rows import show_text, wrapped
+
+
+class WarningText:
+    """A line of warnings, which is hidden while there are none.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer, for the color of its theme.
+    name, tooltip : str
+        Of the line.
+    """
+
+    def __init__(self, viewer: Viewer, name: str, tooltip: str) -> None:
+        self._viewer = viewer
+        self.label = wrapped(Label(name=name, tooltip=tooltip))
+        viewer.events.theme.connect(self._color)
+        self._color()
+        self.show("")
+
+    def show(self, text: str) -> None:
+        """Show warnings.
+
+        Parameters
+        ----------
+        text : str
+            One or more sentences; if it is empty, the line is hidden.
+        """
+        show_text(self.label, text)
+
+    def disconnect(self) -> None:
+        """Disconnect from the viewer."""
+        self._viewer.events.theme.disconnect(self._color)
+
+    def _color(self, event: object = None) -> None:
+        color = get_theme(str(self._viewer.theme)).warning.as_hex()
+        self.label.native.setStyleSheet(f"color: {color};")

@@ -1,0 +1,96 @@
+"""Model and settings of a suggestion in the rows of a panel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from napari_sr.errors import NapariSRError
+from napari_sr.settings import JobSettings
+from napari_sr.widgets.choices.model import ModelChoice
+from napari_sr.widgets.choices.settings.conditions import ConditionRows
+from napari_sr.widgets.choices.settings.rows import SettingsRows
+from napari_sr.widgets.choices.size import SizeChoice
+from napari_sr.widgets.upscale.suggestion import Suggestion
+
+
+class SuggestedRows:
+    """Shows suggestions in the rows of a panel.
+
+    Parameters
+    ----------
+    models : ModelChoice
+        The rows for the model.
+    size : SizeChoice
+        The rows for the size of the result.
+    settings : SettingsRows
+        The rows under "More".
+    conditions : ConditionRows
+        The rows for noise and blur.
+    present : callable
+        Returns the settings of all rows; raises `InputError` if they do not fit together.
+    """
+
+    def __init__(
+        self,
+        models: ModelChoice,
+        size: SizeChoice,
+        settings: SettingsRows,
+        conditions: ConditionRows,
+        present: Callable[[], JobSettings],
+    ) -> None:
+        self._models, self._size, self._settings, self._conditions = models, size, settings, conditions
+        self._present = present
+        self.may_begin = True
+        """Whether a suggestion may choose the model by itself: not after a run on the chosen layer was started."""
+
+    def use(self, suggestion: Suggestion) -> None:
+        """Show the model and the settings of a suggestion.
+
+        Parameters
+        ----------
+        suggestion : Suggestion
+            With a model that the panel offers.
+
+        Raises
+        ------
+        InputError
+            If the settings do not fit together.
+        """
+        settings = replace(self._present(), **suggestion.settings)
+        self._models.select(suggestion.model)
+        self._size.show(settings.target)
+        self._settings.show(settings)
+        self._conditions.show(settings)
+
+    def begin_with(self, suggestion: Suggestion | None) -> None:
+        """Choose the model of a suggestion, unless the user has chosen one; settings stay as they are.
+
+        Parameters
+        ----------
+        suggestion : Suggestion or None
+            For the chosen layer and factor; with None, nothing is done.
+        """
+        if suggestion is not None and self.may_begin:
+            self._models.propose(suggestion.model)
+
+    def shows(self, suggestion: Suggestion) -> bool:
+        """Return whether the rows show the model and the settings of a suggestion.
+
+        Parameters
+        ----------
+        suggestion : Suggestion
+            Any suggestion.
+
+        Returns
+        -------
+        bool
+            False also while the settings of the rows do not fit together.
+        """
+        model = self._models.model
+        try:
+            settings = self._present()
+            same = replace(settings, **suggestion.settings) == settings
+        except NapariSRError:
+            return False
+        return same and model is not None and model.source == suggestion.model
