@@ -92,7 +92,7 @@ def renamed_recipe_text(text: str) -> str:
     """
     try:
         before = tomllib.loads(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return text
     after = renamed_recipe(before)
     return text if after == before else tomli_w.dumps(after)

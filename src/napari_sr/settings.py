@@ -187,7 +187,7 @@ class JobSettings:
     denoise: float = field(
         default=1.0,
         metadata=_about(
-            "Denoise",
+            "Noise to remove",
             "Fraction of the noise to remove, for models that take it: 0 keeps it, 1 removes it, up to 2 smooths more.",
         ),
     )

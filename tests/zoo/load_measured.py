@@ -47,7 +47,8 @@ def load(path: Path) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sr.load_model("srcnn-x2").network  # noqa: B018 (everything is imported before the first measurement)
+    for name in ("srcnn-x2", "esrgan-microscopy-x2"):
+        sr.load_model(name).network  # noqa: B018 (everything is imported before the first measurement)
     for file in sorted(Path(sys.argv[1]).iterdir()):
         sys.stdout.write(json.dumps(load(file)) + "\n")
         sys.stdout.flush()

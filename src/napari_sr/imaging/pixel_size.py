@@ -12,9 +12,11 @@ from typing import Any
 
 from napari_sr.conversion import quote, read_number, shorten
 from napari_sr.errors import InputError
-from napari_sr.imaging.axes import LETTERS
 
 PixelSize = tuple[dict[str, float], str | None]
+
+# Letters of axes, as in `axes`, whose import would load numpy for the help of the command line.
+_LETTERS = ("T", "C", "Z", "Y", "X")
 
 #: Meters in each unit of length that OME-TIFF and ImageJ name.
 METERS: dict[str, float] = {
@@ -343,7 +345,7 @@ def _numbers(pixel_size: Any) -> dict[str, float]:
         )
     sizes = {}
     for letter, size in pixel_size.items():
-        if not isinstance(letter, str) or letter.upper() not in tuple(LETTERS):
+        if not isinstance(letter, str) or letter.upper() not in _LETTERS:
             raise InputError(f"The pixel size has the unknown axis {shorten(letter)}: use only T, C, Z, Y and X.")
         sizes[letter.upper()] = read_number(size, f"pixel size of {letter.upper()}")
     return sizes
