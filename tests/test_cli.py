@@ -588,3 +588,11 @@ def test_an_ome_zarr_contains_axes_and_sizes(tmp_path, stack):
     assert "exists already" in refusal("upscale", stack, out, "-m", "tiny", "-q")
     napari_sr("upscale", stack, out, "-m", "tiny", "-q", "--overwrite", "--factor", "2")
     assert zarr.open_group(out, mode="r")["0"].shape == (3, 32, 40)
+
+
+def test_a_former_name_of_a_model_is_a_note_without_a_place_in_the_code(tmp_path):
+    write_image(tmp_path / "a.tif", np.random.default_rng(0).integers(0, 255, (8, 9), np.uint8), "YX")
+    command = [sys.executable, "-m", "napari_sr", "upscale", str(tmp_path / "a.tif"), str(tmp_path / "b.tif")]
+    done = subprocess.run([*command, "-m", "srcnn-electron-x2", "-q"], capture_output=True, text=True, check=True)
+    assert done.stderr.startswith("Note: The model srcnn-electron-x2 was replaced by srcnn-microscopy-x2")
+    assert ".py" not in done.stderr

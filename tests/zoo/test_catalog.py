@@ -24,10 +24,10 @@ from napari_sr.zoo import (
     model_folder,
     write_model,
 )
-from napari_sr.zoo.catalog import RENAMED
 from napari_sr.zoo.checkpoint import weight_file
 from napari_sr.zoo.header import CARD_KEY
 from napari_sr.zoo.published import PUBLISHED
+from napari_sr.zoo.renamed import RENAMED
 
 
 @pytest.fixture

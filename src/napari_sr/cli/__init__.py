@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -61,7 +62,13 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line."""
-    app(prog_name="napari-sr")
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+        warnings.showwarning = lambda message, category, *where: (
+            # A notice of ours is a sentence for the user; those of libraries are for developers.
+            typer.echo(f"Note: {message}", err=True) if category is FutureWarning else show(message, category, *where)
+        )
+        app(prog_name="napari-sr")
 
 
 def _print_version(requested: bool) -> None:

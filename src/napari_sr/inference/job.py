@@ -32,9 +32,9 @@ from napari_sr.inference.output.ome_zarr import StorePlace
 from napari_sr.inference.region import Region, place_of, region_of
 from napari_sr.inference.report import Report
 from napari_sr.inference.work import Work
-from napari_sr.networks.torch_state import own_torch_state
 from napari_sr.progress import Cancel, Progress
 from napari_sr.settings import JobSettings
+from napari_sr.torch_state import own_torch_state
 from napari_sr.zoo.catalog import as_model
 from napari_sr.zoo.model import Model
 

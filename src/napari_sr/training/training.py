@@ -16,7 +16,7 @@ from napari_sr.config import load_settings
 from napari_sr.conversion import read_callable, read_path
 from napari_sr.errors import InputError
 from napari_sr.inference.compute.device import choose_device, ieee_float32
-from napari_sr.networks.torch_state import own_torch_state
+from napari_sr.torch_state import own_torch_state
 from napari_sr.training.conditioning import covered_conditions
 from napari_sr.training.controls import Controls, Predicate, never
 from napari_sr.training.data.conditions.preparation import make_conditioned_set

@@ -21,6 +21,7 @@ from napari_sr.zoo.header import read_card
 from napari_sr.zoo.model_list import ModelEntry, ModelList, Origin
 from napari_sr.zoo.names import as_name, shown
 from napari_sr.zoo.published import PUBLISHED, Published, check_hash, find_published
+from napari_sr.zoo.renamed import RENAMED
 
 if TYPE_CHECKING:
     from napari_sr.imaging.resize import Kernel
@@ -30,19 +31,6 @@ if TYPE_CHECKING:
 FOLDER_VARIABLE = "NAPARI_SR_MODELS"
 #: Largest number of characters of a path.
 _LONGEST_PATH = 4096
-
-#: Models in the package that replace former ones, by the former names.
-RENAMED = {
-    "esrgan-electron-x4": "esrgan-microscopy-x4",
-    "esrgan-fluorescence-x2": "esrgan-microscopy-x2",
-    "esrgan-fluorescence-x4": "esrgan-microscopy-x4",
-    "srcnn-electron-x2": "srcnn-microscopy-x2",
-    "srcnn-electron-x4": "srcnn-microscopy-x4",
-    "srcnn-fluorescence-x2": "srcnn-microscopy-x2",
-    "srcnn-fluorescence-x2-clean": "srcnn-microscopy-x2",
-    "srcnn-fluorescence-x4": "srcnn-microscopy-x4",
-    "srcnn-fluorescence-x4-clean": "srcnn-microscopy-x4",
-}
 
 _INTERPOLATIONS: dict[str, Kernel] = {
     "nearest": "nearest",

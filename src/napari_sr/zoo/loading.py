@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_sr.errors import CheckpointError, InputError
-from napari_sr.networks.torch_state import own_torch_state
+from napari_sr.torch_state import own_torch_state
 from napari_sr.zoo.architectures import build_empty, complete
 from napari_sr.zoo.card import Architecture, Card, Color, Family
 from napari_sr.zoo.checkpoint import WeightFile, open_weights

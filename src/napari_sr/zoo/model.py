@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from napari_sr.errors import InputError
 from napari_sr.imaging.resize import Kernel, check_kernel
 from napari_sr.networks.mixture import ImageMixture
-from napari_sr.networks.torch_state import own_torch_state
+from napari_sr.torch_state import own_torch_state
 from napari_sr.zoo.architectures import build_with
 from napari_sr.zoo.card import Architecture, Card, Mixing, check_mixing
 from napari_sr.zoo.checkpoint.limits import memory_of

@@ -163,6 +163,20 @@ def test_pairs_are_matched_and_their_shift_is_shown(finetuning):
     assert open_panels(viewer)[0].layer_choice.layer.name == "low"
 
 
+def test_the_noise_and_the_blur_of_the_training_are_shown_and_the_model_takes_them(finetuning, conditioned):
+    _, panel = finetuning()
+    panel.models.select(conditioned)
+    panel.degradation.blur.sigma.value = panel.degradation.blur.sigma_to.value = 1.0
+    panel.start()
+    notes = panel.controls.notes
+    assert notes.native.isVisibleTo(panel.native)
+    assert "The network was given the noise" in notes.value
+    assert "low-resolution pixels" in notes.value
+    card = next(entry.card for entry in list_models() if entry.name == f"{conditioned}-quick")
+    assert card.conditioning.noise is not None
+    assert card.conditioning.blur is not None
+
+
 @pytest.mark.parametrize(
     ("low", "words"),
     [

@@ -44,6 +44,9 @@ class TrainingControls(Container[Widget]):
         # The line below the bar has the number of steps.
         self.bar.native.setTextVisible(False)
         self.message = wrapped(Label(name="message", tooltip="State of the training."))
+        self.notes = wrapped(
+            Label(name="notes", tooltip="Shift of the pairs, and the noise and the blur that the network is given.")
+        )
         self.measurement = wrapped(
             Label(
                 name="measurement",
@@ -51,12 +54,13 @@ class TrainingControls(Container[Widget]):
             )
         )
         buttons = side_by_side("buttons", "", [self.start_button, self.pause_button, self.stop_button])
-        super().__init__(widgets=[buttons, self.bar, self.message, self.measurement], labels=False)
+        super().__init__(widgets=[buttons, self.bar, self.message, self.notes, self.measurement], labels=False)
         self.margins = (0, 0, 0, 0)
         self.start_button.changed.connect(lambda: on_start())
         self.pause_button.changed.connect(lambda: self._pause_pressed())
         self.stop_button.changed.connect(lambda: on_stop())
         self.show_message("")
+        self.show_notes("")
         self.show_measurement("")
         self._update()
 
@@ -112,6 +116,16 @@ class TrainingControls(Container[Widget]):
             The sentence; if it is empty, the line is hidden.
         """
         show_text(self.message, text)
+
+    def show_notes(self, text: str) -> None:
+        """Show facts about the images of the training.
+
+        Parameters
+        ----------
+        text : str
+            Sentences; if it is empty, the line is hidden.
+        """
+        show_text(self.notes, text)
 
     def show_measurement(self, text: str, warning_color: str | None = None) -> None:
         """Show the last measurement.

@@ -143,7 +143,10 @@ class TrainingProgress:
         elif isinstance(event, Prepared):
             self.controls.show_progress(event.resumed_at, event.steps)
             self.controls.show_message(_format_prepared(event))
-            self._on_pairs(" ".join((*event.notes, *event.warnings)))
+            notes = " ".join((*event.notes, *event.warnings))
+            self._on_pairs(notes)
+            # The images are folded away while the model is trained.
+            self.controls.show_notes(notes)
         elif isinstance(event, Paused):
             self.controls.show_message(f"Paused after step {event.step}.")
         elif isinstance(event, Resumed):
@@ -199,6 +202,7 @@ class TrainingProgress:
         self._stopped, self._latest = None, None
         self.outcome.clear()
         self.controls.show_measurement("")
+        self.controls.show_notes("")
         self.controls.show_progress(0, 0)
         self.controls.set_state("running")
         self.curve_box.visible = True
