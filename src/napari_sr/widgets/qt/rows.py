@@ -108,6 +108,9 @@ class VerticalScrollArea(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidget(content)
+        # Its own hint is for the smallest width, at which the texts have many more lines than in the panel: there would
+        # be a scroll bar although all rows fit.
+        content.setMinimumHeight(1)
         content.installEventFilter(self)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 (Qt's name, as below)
