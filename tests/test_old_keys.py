@@ -81,3 +81,8 @@ def test_text_that_is_not_a_recipe_is_unchanged():
     assert tomllib.loads(renamed_recipe_text("[[stages]]\noptimiser = { rate = 1 }")) == {
         "stages": [{"optimizer": {"learning_rate": 1}}]
     }
+
+
+def test_a_recipe_that_is_nested_too_deeply_is_no_crash():
+    with pytest.raises(ValueError, match="nested too deeply"):
+        renamed_recipe_text("a = " + "[" * 4000 + "]" * 4000)

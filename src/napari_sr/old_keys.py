@@ -89,9 +89,16 @@ def renamed_recipe_text(text: str) -> str:
     -------
     str
         The same text if it has present keys or is not TOML.
+
+    Raises
+    ------
+    ValueError
+        If its tables or arrays are nested too deeply to be read.
     """
     try:
         before = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("its tables or arrays are nested too deeply") from None
     except ValueError:
         return text
     after = renamed_recipe(before)

@@ -83,4 +83,10 @@ def read_run_state(folder: Path) -> dict[str, Any] | None:
         raise InputError(f"{path} is damaged: remove it to train from the start.") from error
     if not isinstance(state, dict) or state.get("format") not in (1, _FORMAT):
         raise InputError(f"{path} is not a checkpoint of a known version: remove it to train from the start.")
-    return renamed_run_state(state) if state["format"] == 1 else state
+    if state["format"] == _FORMAT:
+        return state
+    try:
+        return renamed_run_state(state)
+    except ValueError as error:
+        problem = f"{path} has a recipe that cannot be read ({error})"
+        raise InputError(f"{problem}: remove it to train from the start.") from error
