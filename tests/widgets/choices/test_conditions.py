@@ -230,8 +230,8 @@ def test_values_of_float_layers_have_more_digits(rows):
     assert conditions.values()["noise"] == (0.0123, 0.00021)
 
 
-def measurement(c0, c1=0.0, *, verdict="white", known=True):
-    covariance = (1.0, 0.0, 1.0) if known else (float("inf"), 0.0, float("inf"))
+def measurement(c0, c1=0.0, *, verdict="white", known=True, error=0.0):
+    covariance = (error**2, 0.0, 0.0) if known else (float("inf"), 0.0, float("inf"))
     return NoiseMeasurement(
         c0, c1, covariance=covariance, darkest=100.0, brightest=300.0, correlation=Correlation(verdict)
     )
@@ -288,5 +288,7 @@ def test_measured_noise_as_two_values():
     # variance = deviation² + gain (value - black)
     assert measured_values(measured([measurement(-46.0, 0.5)])) == (2.0, 0.5)
     assert measured_values(measured([measurement(-96.0, 0.5)])) == (0.0, 0.5)
+    # The network is given the variance less its standard error.
+    assert measured_values(measured([measurement(6.0, error=2.0)])) == (2.0, 0.0)
     assert measured_values(measured([measurement(0.0, known=False)])) is None
     assert measured_values(Calibration({None: IntensityMap(0.0, 1.0)})) is None

@@ -76,6 +76,22 @@ class Calibration:
     unlike: Mapping[int | None, tuple[str, ...]] = field(default_factory=dict)
     sharpness: Mapping[int | None, tuple[Sharpness, ...]] = field(default_factory=dict)
 
+    def network_noise(self, channel: int | None) -> tuple[NoiseMeasurement, ...]:
+        """Return the noise of a channel that a network is given, in the values of the image.
+
+        Parameters
+        ----------
+        channel : int or None
+            Number of the channel; None without separate channels.
+
+        Returns
+        -------
+        tuple of NoiseMeasurement
+            One for each color. Measured variances are lowered by their standard error, since texture may be a part of
+            them; noise that the settings state is unchanged.
+        """
+        return tuple(noise.lowered(_CAUTION) for noise in self.noise[channel])
+
     def noise_levels(self, channel: int | None, denoise: float) -> list[tuple[float, float, float]]:
         """Return the noise of a channel in the values of the network.
 
@@ -89,14 +105,13 @@ class Calibration:
         Returns
         -------
         list of (float, float, float)
-            Constant, slope and floor of the variance over the local mean, for each color. Measured variances are
-            lowered by a multiple of their standard error, since texture may be a part of them.
+            Constant, slope and floor of the variance over the local mean, for each color.
         """
         mapping = self.maps[channel]
         gain = (mapping.to[1] - mapping.to[0]) / (mapping.high - mapping.low)
         levels = []
-        for measured in self.noise[channel]:
-            scaled = measured.lowered(_CAUTION).scaled(gain, mapping.to[0] - gain * mapping.low)
+        for noise in self.network_noise(channel):
+            scaled = noise.scaled(gain, mapping.to[0] - gain * mapping.low)
             levels.append((denoise**2 * scaled.c0, denoise**2 * scaled.c1, denoise**2 * scaled.floor))
         return levels
 

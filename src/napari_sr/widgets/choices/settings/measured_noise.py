@@ -69,7 +69,7 @@ def format_measured_noise(calibration: Calibration, settings: JobSettings, dtype
 
 
 def measured_values(calibration: Calibration) -> tuple[float, float] | None:
-    """Return the measured noise as the two values of the setting `noise`.
+    """Return the noise that the network is given as the two values of the setting `noise`.
 
     Parameters
     ----------
@@ -83,8 +83,8 @@ def measured_values(calibration: Calibration) -> tuple[float, float] | None:
         not measured.
     """
     for channel, noises in calibration.noise.items():
-        noise = noises[0]
-        if noise.known:
+        if noises[0].known:
+            noise = calibration.network_noise(channel)[0]
             variance = noise.c0 + noise.c1 * calibration.maps[channel].low
             return float(f"{np.sqrt(max(variance, noise.floor)):.3g}"), float(f"{noise.c1:.3g}")
     return None
