@@ -181,8 +181,8 @@ def more(scene: Scene) -> None:
 
 def stack(scene: Scene) -> None:
     """A stack with an entered pixel size, and rectangles that are upscaled in their places."""
-    low = electron_low()[0][0]
-    planes = np.stack([low, low[::-1], low[:, ::-1]])
+    high = electron_high()[0][0]
+    planes = np.stack([high[place : place + 128, place : place + 128] for place in (0, 128, 256)])
     panel = scene.open([(planes, {"name": "stack"}, "image")], ESRGANPanel, "ESRGAN")
     panel.models.select(_LARGE)
     panel.layer_fold.open = True
