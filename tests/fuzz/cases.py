@@ -11,6 +11,8 @@ from napari_sr.errors import NapariSRError
 
 #: Longest message that still is one sentence to read.
 LONGEST = 600
+#: Cases of each suite in the test command.
+FEW = 300
 
 
 def cases(share: float = 1.0) -> settings:
@@ -20,15 +22,16 @@ def cases(share: float = 1.0) -> settings:
     ----------
     share : float, default 1.0
         Fraction of the suite's cases that belong to this test. The fractions of a file add up to 1, so that a suite has
-        as many cases as the profile says: 100 in the test command, 10,000 with ``--hypothesis-profile=nightly``.
+        as many cases as the profile says: `FEW` in the test command, 10,000 with ``--hypothesis-profile=nightly``.
 
     Returns
     -------
     hypothesis.settings
         A decorator.
     """
+    of_suite = FEW if settings.get_current_profile_name() in ("default", "ci") else settings.default.max_examples
     return settings(
-        max_examples=max(1, round(settings.default.max_examples * share)),
+        max_examples=max(1, round(of_suite * share)),
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
     )

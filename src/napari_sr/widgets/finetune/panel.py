@@ -265,7 +265,7 @@ class FinetunePanel(BasePanel):
         factor = rows([self.models.factor])
         regions = rows([*self.regions.widgets])
         training = rows([self.recipe.preset, self.name_box])
-        more = rows(self.recipe.widgets)
+        more = rows([*self.recipe.widgets, self.computer_check.button])
         images: Container[Widget] = Container(widgets=[self.images, regions], labels=False)
         degradation: Container[Widget] = Container(widgets=[self.degradation, self.degradation_message], labels=False)
         degradation.native.layout().addWidget(self.degradation_preview.widget)

@@ -14,6 +14,7 @@ from qtpy.QtCore import QTimer
 from napari_sr.config import load_settings
 from napari_sr.errors import NapariSRError
 from napari_sr.settings import JobSettings
+from napari_sr.widgets.qt.computer_check import ComputerCheck
 from napari_sr.widgets.qt.errors import NOTHING_CHANGED, notify_error
 from napari_sr.widgets.qt.executor import Executor, Run
 from napari_sr.widgets.qt.queues import WorkQueues, queues_on, shared_queues
@@ -51,6 +52,7 @@ class BasePanel(Container[Widget]):
         self.margins = (0, 0, 0, 0)
         self._viewer = napari_viewer
         self._queues: WorkQueues = shared_queues() if executor is None else queues_on(executor)
+        self.computer_check = ComputerCheck(self._queues.background)
         self._background: list[Run[Any]] = []
         self._completed = self._shut = False
 
@@ -61,6 +63,7 @@ class BasePanel(Container[Widget]):
         self._shut = True
         for run in self._background:
             run.abandon()
+        self.computer_check.close()
         self._disconnect()
 
     # For subclasses to call.

@@ -333,7 +333,7 @@ class UpscalePanel(BasePanel):
         model = rows([self.models.model_choice.widget])
         own = (*self._family_rows(), *self.conditions.widgets)
         size = rows([self.models.factor, *self.size.widgets, *own, *self.part_choice.widgets])
-        more = rows([*self.settings.widgets, *self.output.widgets])
+        more = rows([*self.settings.widgets, *self.output.widgets, self.computer_check.button])
         self.layer_fold = Fold(
             "Pixel size and axes", facts, tooltip="Complete what the layer does not define: pixel size, unit and axes."
         )
