@@ -167,12 +167,6 @@ def test_the_error_of_a_full_disk_names_the_file_and_the_cause(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"in.tif", "models"}
 
 
-def test_the_error_of_a_folder_names_one_of_its_images(tmp_path):
-    write_image(tmp_path / "in.tif", np.zeros((8, 8), np.uint8))
-    result = upscaled(tmp_path, tmp_path / "models" / "out.tif", status=2)
-    assert f"{tmp_path} is a folder with 1 images: give one of them, such as {tmp_path / 'in.tif'}" in result.stderr
-
-
 def test_degraded_images_cover_the_same_region_as_their_sources(tmp_path):
     folder = tmp_path / "high"
     folder.mkdir()

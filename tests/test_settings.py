@@ -47,7 +47,7 @@ def keywords(source: str, function: str) -> set[str | None]:
 
 def functions(settings: Sequence[Setting]) -> Iterator[str]:
     """Signatures and docstrings. The default of a shared setting is that of the settings file."""
-    for function in (sr.upscale, sr.upscale_layer):
+    for function in (sr.upscale, sr.upscale_layer, sr.upscale_files):
         place = f"sr.{function.__name__}"
         parameters = inspect.signature(function).parameters
         passed_on = keywords(inspect.getsource(function), "load_settings")
@@ -191,7 +191,16 @@ def test_a_setting_without_a_surface_is_named_with_each_place(qtbot: Any, shared
     found = faults([*JobSettings.described(), added])
     assert all("sharpness" in fault for fault in found)
     places = {fault.partition(":")[0] for fault in found}
-    own = {"sr.upscale", "sr.upscale_layer", "JobSettings", "command line", "window", "script", "metadata"}
+    own = {
+        "sr.upscale",
+        "sr.upscale_layer",
+        "sr.upscale_files",
+        "JobSettings",
+        "command line",
+        "window",
+        "script",
+        "metadata",
+    }
     assert places == {*own, "test_settings.py", *(("settings file", "napari.yaml") if shared else ())}
 
 

@@ -6,10 +6,13 @@ from .imaging import Part as Part
 from .imaging import Percentiles as Percentiles
 from .imaging import read_image as read_image
 from .imaging import write_image as write_image
+from .inference import FileResult as FileResult
+from .inference import FileResults as FileResults
 from .inference import Job as Job
 from .inference import Suggestion as Suggestion
 from .inference import suggest as suggest
 from .inference import upscale as upscale
+from .inference import upscale_files as upscale_files
 from .inference import upscale_layer as upscale_layer
 from .inference.timing.estimate import estimate as estimate
 from .settings import JobSettings as JobSettings

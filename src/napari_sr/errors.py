@@ -4,6 +4,20 @@ A message is one sentence: the problem, the layer or file, and the remedy. The w
 it and exits with status 2, and the Python API raises it.
 """
 
+from __future__ import annotations
+
+import errno
+
+#: Remedies for errors of the system.
+_REMEDIES = {
+    errno.ENOSPC: "make room, or choose another place",
+    errno.EDQUOT: "make room, or choose another place",
+    errno.EROFS: "choose another place",
+    errno.EACCES: "check its permissions",
+    errno.EPERM: "check its permissions",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+
 
 class NapariSRError(Exception):
     """Base class of all errors that napari-sr raises itself. The message is one line, also where it quotes others."""
@@ -53,3 +67,44 @@ class Cancelled(NapariSRError):
     ...     print("stopped")
     stopped
     """
+
+
+def describe_error(error: BaseException) -> str | None:
+    """Describe an error that a user can cause or remedy: one of napari-sr, of the system, or a lack of memory.
+
+    Parameters
+    ----------
+    error : BaseException
+        The error.
+
+    Returns
+    -------
+    str or None
+        One sentence; None for any other error.
+    """
+    if isinstance(error, NapariSRError):
+        return " ".join(str(error).split())
+    if isinstance(error, OSError):
+        return describe_system_error(error)
+    if isinstance(error, MemoryError):
+        return "There is not enough memory: choose a smaller image or model, or close other programs."
+    return None
+
+
+def describe_system_error(error: OSError) -> str:
+    """Describe an error of the system by file, cause and remedy.
+
+    Parameters
+    ----------
+    error : OSError
+        The error.
+
+    Returns
+    -------
+    str
+        One sentence.
+    """
+    where = f"{error.filename}: " if error.filename else ""
+    cause = " ".join((error.strerror or str(error) or type(error).__name__).split()).rstrip(".")
+    remedy = _REMEDIES.get(error.errno or 0)
+    return f"{where}{cause}{f': {remedy}' if remedy else ''}."

@@ -69,7 +69,10 @@ WORDS = st.one_of(
     ),
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12),
 )
-INPUTS = st.sampled_from([*FILES, *TEXTS, "folder", ".", "/", "missing.tif", "a\nb.tif", "x" * 300 + ".tif", ""])
+# Of "/" all images of the computer would be upscaled.
+INPUTS = st.sampled_from(
+    [*FILES, *TEXTS, "folder", ".", "*.tif", "[", "missing.tif", "a\nb.tif", "x" * 300 + ".tif", ""]
+)
 OUTPUTS = st.sampled_from(
     ["out.tif", "out.ome.tif", "out.png", "out.zarr", "out.ome.zarr", "out.xyz", "folder", "gray.tif", "no/out.tif", ""]
 )
@@ -78,7 +81,7 @@ MODELS = st.sampled_from(
 )
 OPTIONS = {
     "upscale": "alpha scale upsampling mixing axes device precision tiling tile overlap blend memory batch intensity "
-    "noise denoise blur missing factor pixel-size",
+    "noise denoise blur missing factor pixel-size format devices",
     "degrade": "scale noise-scale seed",
     "evaluate": "scale channels border data-range alpha upsampling device tiling memory",
     "train": "device folder name low data",

@@ -1,9 +1,9 @@
 """The command line: `napari-sr upscale | suggest | train | degrade | evaluate | models | demo`.
 
 Modules are imported when a command runs, so that ``napari-sr --help`` is fast. Results are printed to standard output,
-progress and errors to standard error. The exit status is 0, or 2 after an error, or 1 after a failed check, or 128 and
-the number of the signal that ended the command (130 for Ctrl-C, 143 for SIGTERM). No incomplete file is left in any
-case.
+progress and errors to standard error. The exit status is 0, or 2 after an error, or 1 after a failed check or if one of
+several images failed, or 128 and the number of the signal that ended the command (130 for Ctrl-C, 143 for SIGTERM). No
+incomplete file is left in any case.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from napari_sr import __version__
+from napari_sr.cli.bar import Bar
 from napari_sr.cli.check import check
 from napari_sr.cli.degrading import degrade
 from napari_sr.cli.group import Commands
+from napari_sr.cli.one import upscale_one
 from napari_sr.cli.options import (
     KERNELS,
     Alpha,
@@ -34,7 +36,7 @@ from napari_sr.cli.options import (
     Upsampling,
     with_settings,
 )
-from napari_sr.cli.output import check_format, check_place, estimate_text, other_series_text, upscale_to
+from napari_sr.cli.several import is_several, upscale_several
 from napari_sr.cli.signals import signals
 from napari_sr.cli.suggesting import suggest
 from napari_sr.cli.training import train
@@ -89,8 +91,18 @@ def _common(
 @app.command()
 @with_settings()
 def upscale(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="TIFF, OME-TIFF, PNG, JPEG or Zarr.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Result: .ome.tif, .tif, .png, .ome.zarr or .zarr.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IN...", help="TIFF, OME-TIFF, PNG, JPEG or Zarr; or several, folders, or 'plate/**/*.tif'."
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT", help="Result: .ome.tif, .tif, .png, .ome.zarr or .zarr; of several images a folder."
+        ),
+    ],
     model: ModelOption,
     *,
     alpha: Alpha = None,
@@ -99,38 +111,68 @@ def upscale(
     mixing: MixingOption = None,
     axes: Annotated[str | None, typer.Option(help="Axes such as ZYX, where the file does not contain them.")] = None,
     series: SeriesOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print size, memory and time; write nothing.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT when it exists.")] = False,
+    result_format: Annotated[
+        str | None,
+        typer.Option("--format", help="Of several images: format of the results, such as .ome.tif. Default: as IN."),
+    ] = None,
+    devices: Annotated[
+        str | None,
+        typer.Option(help="Of several images: devices that compute at the same time, such as cuda:0,cuda:1."),
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Of several images: write the table as CSV too.")
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print size, memory and time, or the plan for several images; write nothing."),
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT, or files in it.")] = False,
     quiet: Quiet = False,
     given: dict[str, Any],
 ) -> None:
-    """Upscale one image. The result keeps its metadata, with the pixel size divided by the factor.
+    """Upscale an image, or several into a folder. Results keep the metadata, with the pixel size divided by the factor.
 
+    Of several images, finished ones are skipped, and the command continues after an image that cannot be used.
     The defaults of device, precision and memory are those of the settings file, which the window shares.
     """
-    if not dry_run:
-        check_place(source, out, overwrite)
     from napari_sr.config import load_settings
-    from napari_sr.imaging.as_image import as_image
-    from napari_sr.imaging.axes import parse_axes
-    from napari_sr.imaging.files import read_image
-    from napari_sr.inference.suggest import AUTO, job_for
+    from napari_sr.inference.suggest import AUTO
 
-    settings = load_settings(**given)
-    image = read_image(source, series=series)
-    if image.other_series and not quiet:
-        typer.echo(other_series_text(image), err=True)
-    parsed = parse_axes(axes or image.axes, image.data.shape)
-    check_format(out, image, parsed)
-    loaded = AUTO if model == AUTO else _load(model, alpha, scale, upsampling, mixing)
-    job = job_for(loaded, settings, as_image(image, parsed), scale=scale)
-    if dry_run:
-        typer.echo(estimate_text(job, image, parsed))
+    def load() -> Model | str:
+        return AUTO if model == AUTO else _load(model, alpha, scale, upsampling, mixing)
+
+    if is_several(sources):
+        upscale_several(
+            sources,
+            out,
+            load,
+            load_settings(**given),
+            scale=scale,
+            axes=axes,
+            series=series,
+            result_format=result_format,
+            devices=devices,
+            csv=csv,
+            dry_run=dry_run,
+            overwrite=overwrite,
+            quiet=quiet,
+        )
         return
-    with _Bar(quiet, "row") as bar:
-        report = upscale_to(out, job, image, parsed, bar)
-    if not quiet:
-        typer.echo(f"{out}: {report.sentence()}")
+    for option, value in (("--format", result_format), ("--devices", devices), ("--csv", csv)):
+        if value is not None:
+            raise InputError(f"{option} is for several images: leave it out, or give a folder.")
+    upscale_one(
+        Path(sources[0]),
+        out,
+        load,
+        load_settings(**given),
+        scale=scale,
+        axes=axes,
+        series=series,
+        dry_run=dry_run,
+        overwrite=overwrite,
+        quiet=quiet,
+    )
 
 
 app.command()(suggest)
@@ -200,7 +242,7 @@ def evaluate(
     factor = _factor(scale, border, (pairs[0].image, pairs[0].reference) if model else None)
     methods = {name: _method(name, factor, alpha, upsampling, settings) for name in model or []}
     compared = cast("Channels", channels)
-    with _Bar(quiet, "image") as bar:
+    with Bar(quiet, "image") as bar:
         rows = evaluate_files(
             pairs,
             methods or {"": None},
@@ -251,26 +293,6 @@ def demo(
         f"bicubic PSNR {showcase.bicubic.psnr:.2f} dB, SSIM {showcase.bicubic.ssim:.4f} ({showcase.result.protocol})."
     )
     typer.echo("Written:\n" + "\n".join(f"  {path}" for path in showcase.files))
-
-
-class _Bar:
-    """Progress bar on standard error if it is a terminal; called as ``progress(done, total)``."""
-
-    def __init__(self, quiet: bool, unit: str) -> None:
-        from tqdm import tqdm
-
-        # disable=None: no bar if standard error is not a terminal.
-        self._bar = tqdm(unit=unit, leave=False, disable=True if quiet else None, file=sys.stderr)
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.close()
-
-    def __call__(self, done: int, total: int) -> None:
-        self._bar.total = total
-        self._bar.update(done - self._bar.n)
 
 
 def _load(

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from napari_sr.cli.signals import Ended, signals
-from napari_sr.errors import NapariSRError
+from napari_sr.errors import describe_error
 from napari_sr.imaging.atomic import delete_own
 
 FAILED = 2
-#: Remedies for errors of the system.
-_REMEDIES = {
-    errno.ENOSPC: "make room, or choose another place",
-    errno.EDQUOT: "make room, or choose another place",
-    errno.EROFS: "choose another place",
-    errno.EACCES: "check its permissions",
-    errno.EPERM: "check its permissions",
-    errno.ENAMETOOLONG: "choose a shorter name",
-}
 
 
 class Commands(TyperGroup):
@@ -51,12 +41,10 @@ class Commands(TyperGroup):
             except BrokenPipeError:
                 # As in `napari-sr models | head`; typer exits without a message.
                 raise
-            except NapariSRError as error:
-                sentence = " ".join(str(error).split())
-            except OSError as error:
-                sentence = describe_system_error(error)
-            except MemoryError:
-                sentence = "There is not enough memory: choose a smaller image or model, or close other programs."
+            except Exception as error:
+                sentence = describe_error(error)
+                if sentence is None:
+                    raise
             except KeyboardInterrupt as error:
                 # Cleaning up was perhaps interrupted by a second signal.
                 signals.ignore()
@@ -66,22 +54,3 @@ class Commands(TyperGroup):
                 raise typer.Exit(ended.status) from None
             typer.echo(f"napari-sr: {sentence}", err=True)
             raise typer.Exit(FAILED)
-
-
-def describe_system_error(error: OSError) -> str:
-    """Describe an error of the system by file, cause and remedy.
-
-    Parameters
-    ----------
-    error : OSError
-        The error.
-
-    Returns
-    -------
-    str
-        One sentence.
-    """
-    where = f"{error.filename}: " if error.filename else ""
-    cause = " ".join((error.strerror or str(error) or type(error).__name__).split()).rstrip(".")
-    remedy = _REMEDIES.get(error.errno or 0)
-    return f"{where}{cause}{f': {remedy}' if remedy else ''}."

@@ -73,12 +73,12 @@ def atomic_file(path: Path, *, overwrite: bool = True, durable: bool = False) ->
     with _temporary(path) as temporary:
         yield temporary
         if durable:
-            _sync(temporary)
+            sync(temporary)
         if not overwrite and path.exists():
             raise FileExistsError(None, "the file exists already", str(path))
         temporary.replace(path)
         if durable:
-            _sync(path.parent)
+            sync(path.parent)
 
 
 def write_file(path: Path, content: str | bytes, *, overwrite: bool = True, durable: bool = False) -> None:
@@ -352,8 +352,14 @@ def _escaped(name: str) -> str:
     return "".join(f"[{character}]" if character in "*?[" else character for character in name)
 
 
-def _sync(path: Path) -> None:
-    """Flush a file, or the entries of a folder, to the disk."""
+def sync(path: Path) -> None:
+    """Flush a file, or the entries of a folder, to the disk.
+
+    Parameters
+    ----------
+    path : Path
+        An existing file or folder.
+    """
     if os.name == "nt" and path.is_dir():
         # Folders cannot be opened on Windows.
         return

@@ -1,6 +1,9 @@
 from .array import upscale as upscale
 from .compute.device import available_devices as available_devices
 from .facts.calibration import Calibration as Calibration
+from .files.many_files import upscale_files as upscale_files
+from .files.results import FileResult as FileResult
+from .files.results import FileResults as FileResults
 from .job import Job as Job
 from .job import Result as Result
 from .layer import LayerResult as LayerResult

@@ -211,10 +211,41 @@ def job_for(
     """
     if model != AUTO:
         return Job(as_model(model), settings)
+    return Job(load_model(suggested_model(settings, image, scale=scale, cancel=cancel)), settings)
+
+
+def suggested_model(
+    settings: JobSettings, image: ImageInput, *, scale: float | None = None, cancel: Cancel | None = None
+) -> str:
+    """Return the name of the model that "auto" stands for.
+
+    Parameters
+    ----------
+    settings : JobSettings
+        Settings of the job.
+    image : ImageInput
+        The image.
+    scale : float, optional
+        Factor; by default that of the target of the settings, or else 2.
+    cancel : callable, optional
+        Called before each part is read; returning True ends the work with `Cancelled`.
+
+    Returns
+    -------
+    str
+        Name of the model.
+
+    Raises
+    ------
+    InputError
+        If the image, the target or the factor cannot be used.
+    Cancelled
+        If `cancel` returned True.
+    """
     if scale is None and settings.target is not None:
         scale = max(parse_target(settings.target).factors(image.pixel_size, image.unit))
         scale = min(max(scale, _SCALES[0]), _SCALES[-1])
-    return Job(load_model(suggest(image, scale=scale or _SCALES[0], cancel=cancel).model), settings)
+    return suggest(image, scale=scale or _SCALES[0], cancel=cancel).model
 
 
 def _middle_plane(image: ImageArray, axes: Axes, channel: int | None) -> NDArray[Any]:

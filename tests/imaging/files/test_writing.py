@@ -97,3 +97,27 @@ def test_images_of_one_row_or_column_come_back(tmp_path, letters, height, width,
     found = read_image(tmp_path / name)
     assert sorted(found.axes) == sorted(letters)
     np.testing.assert_array_equal(found.data, image.transpose([letters.index(letter) for letter in found.axes]))
+
+
+def test_completed_is_called_with_the_whole_file_before_it_gets_its_name(tmp_path):
+    path, seen = tmp_path / "out.tif", []
+
+    def completed(temporary):
+        seen.append((read_image(temporary).data.shape, path.exists()))
+
+    write_image(path, np.zeros((5, 6), np.uint8), completed=completed)
+    assert seen == [((5, 6), False)]
+    assert path.exists()
+
+
+def test_an_error_of_completed_leaves_the_existing_file(tmp_path):
+    path = tmp_path / "out.tif"
+    path.write_bytes(b"precious")
+
+    def completed(temporary):
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        write_image(path, np.zeros((5, 6), np.uint8), completed=completed)
+    assert path.read_bytes() == b"precious"
+    assert list(tmp_path.iterdir()) == [path]

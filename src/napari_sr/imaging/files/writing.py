@@ -13,7 +13,7 @@ import numpy.typing as npt
 import tifffile
 from PIL import Image
 
-from napari_sr.conversion import quote, read_path, shorten
+from napari_sr.conversion import quote, read_callable, read_path, shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging import pixel_size as sizes
 from napari_sr.imaging.array_like import convert_array
@@ -42,6 +42,7 @@ def write_image(
     unit: str | None = None,
     *,
     metadata: Metadata | None = None,
+    completed: Callable[[Path], None] | None = None,
 ) -> None:
     """Write an image file atomically: completely or not at all.
 
@@ -65,6 +66,9 @@ def write_image(
         Position of the image, names, colors, lookup tables and contrast limits of the channels, time interval and ICC
         profile. The result of `read_image` is a `Metadata`, and its method ``resampled`` returns the metadata of an
         upscaled image.
+    completed : callable, optional
+        Called with the temporary path of the complete file, before it is renamed. After an exception an existing file
+        is unchanged.
 
     Raises
     ------
@@ -93,6 +97,7 @@ def write_image(
     {'Z': 0.3, 'Y': 0.05, 'X': 0.05}
     """
     target = read_path(path, "image file")
+    completed = read_callable(completed, "completed")
     image: Any = data
     pixels = np.asarray(convert_array(image.data if isinstance(image, ImageFile) else image))
     letters = axes.letters if isinstance(axes, Axes) else axes
@@ -101,7 +106,7 @@ def write_image(
     write = _writer(target, pixels, parsed, _checked(given, pixel_size, unit, parsed))
     if not target.parent.is_dir():
         raise InputError(f"There is no folder {target.parent} to write {target.name} in: create it first.")
-    _write_atomically(target, write)
+    _write_atomically(target, write, completed)
 
 
 def _checked(metadata: Any, pixel_size: Mapping[str, float] | None, unit: str | None, axes: Axes) -> Metadata:
@@ -120,10 +125,12 @@ def _checked(metadata: Any, pixel_size: Mapping[str, float] | None, unit: str | 
     return replace(checked, icc_profile=icc.fitting_profile(metadata.icc_profile, color=axes.rgb))
 
 
-def _write_atomically(target: Path, write: Write) -> None:
+def _write_atomically(target: Path, write: Write, completed: Write | None) -> None:
     try:
         with atomic_file(target) as temporary:
             write(temporary)
+            if completed is not None:
+                completed(temporary)
     except OSError as error:
         cause = error.strerror or " ".join(str(error).split()) or type(error).__name__
         raise InputError(

@@ -11,7 +11,7 @@ Next-generation file formats (NGFF) 0.5, https://ngff.openmicroscopy.org/0.5/, s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,6 +95,7 @@ def new_store(
     *,
     overwrite: bool = False,
     cancel: Cancel = lambda: False,
+    completed: Callable[[Path], None] = lambda path: None,
 ) -> Iterator[AxisView]:
     """Write an OME-Zarr store atomically: completely or not at all.
 
@@ -112,6 +113,8 @@ def new_store(
         Whether an existing file or folder is replaced.
     cancel : callable, optional
         Called while the coarser levels are computed; returning True ends the work with `Cancelled`.
+    completed : callable, optional
+        Called with the temporary path of the complete store, before it is renamed.
 
     Yields
     ------
@@ -150,6 +153,7 @@ def new_store(
         while max(levels[-1].shape[-2:]) > CHUNK:
             levels.append(_coarser(group, str(len(levels)), levels[-1], cancel))
         group.attrs.update(_attributes(axes, on_disk, len(levels), place, np.dtype(dtype)))
+        completed(temporary)
 
 
 @contextmanager

@@ -1,0 +1,127 @@
+"""`napari-sr upscale` for one image, and its `--dry-run`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from napari_sr.cli.bar import Bar
+from napari_sr.cli.signals import signals
+
+if TYPE_CHECKING:
+    from napari_sr.imaging.axes import Axes
+    from napari_sr.imaging.files import ImageFile
+    from napari_sr.inference import Job
+    from napari_sr.settings import JobSettings
+    from napari_sr.zoo import Model
+
+
+def upscale_one(
+    source: Path,
+    out: Path,
+    load: Callable[[], Model | str],
+    settings: JobSettings,
+    *,
+    scale: int | None,
+    axes: str | None,
+    series: str | None,
+    dry_run: bool,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Upscale one image, and print the report.
+
+    Parameters
+    ----------
+    source : Path
+        The image.
+    out : Path
+        The result.
+    load : callable
+        Returns the model, or "auto".
+    settings : JobSettings
+        Settings of the job.
+    scale : int or None
+        Factor for "auto".
+    axes : str or None
+        Axes of the image; None for those of the file.
+    series : str or None
+        Image in a file with several.
+    dry_run : bool
+        Whether only the estimate is printed.
+    overwrite : bool
+        Whether an existing result is replaced.
+    quiet : bool
+        Whether neither progress nor report is printed.
+
+    Raises
+    ------
+    InputError
+        If image, settings or output cannot be used.
+    """
+    from napari_sr.imaging.as_image import as_image
+    from napari_sr.imaging.axes import parse_axes
+    from napari_sr.imaging.files import read_image
+    from napari_sr.inference.files.one_file import check_format, check_place, upscale_to
+    from napari_sr.inference.suggest import job_for
+
+    if not dry_run:
+        check_place(source, out, overwrite)
+    image = read_image(source, series=series)
+    if image.other_series and not quiet:
+        typer.echo(other_series_text(image), err=True)
+    parsed = parse_axes(axes or image.axes, image.data.shape)
+    check_format(out, image, parsed)
+    job = job_for(load(), settings, as_image(image, parsed), scale=scale)
+    if dry_run:
+        typer.echo(estimate_text(job, image, parsed))
+        return
+    with Bar(quiet, "row") as bar, signals.deferred():
+        report = upscale_to(out, job, image, parsed, progress=bar, cancel=signals.cancel)
+    if not quiet:
+        typer.echo(f"{out}: {report.sentence()}")
+
+
+def estimate_text(job: Job, image: ImageFile, axes: Axes) -> str:
+    """Return the estimate of a job as text; the speed of this machine is measured if it is not known.
+
+    Parameters
+    ----------
+    job : Job
+        Model and settings.
+    image : ImageFile
+        The input.
+    axes : Axes
+        Axes of the input.
+
+    Returns
+    -------
+    str
+        Size, memory and time.
+    """
+    from napari_sr.inference import estimate_region, known_speed, measure_speed
+
+    if known_speed(job, image.data.dtype, axes.rgb) is None:
+        measure_speed(job, image.data.dtype, axes.rgb)
+    region = job.region(axes, pixel_size=image.pixel_size, unit=image.unit)
+    return estimate_region(job, region, image.data.dtype, pixel_size=image.pixel_size, unit=image.unit).sentence()
+
+
+def other_series_text(image: ImageFile) -> str:
+    """Return a sentence about the images of a file that are not upscaled.
+
+    Parameters
+    ----------
+    image : ImageFile
+        The input.
+
+    Returns
+    -------
+    str
+        The sentence, with number, name and size of each image.
+    """
+    others = ", ".join(image.other_series)
+    return f"{image.path}: series {image.series} is upscaled. Others, for --series: {others}."

@@ -1,0 +1,238 @@
+"""The journal of a folder of results: which files in it are finished, for which input and which job.
+
+The journal is a file of JSON lines. A line is added when a result is complete and still has its temporary name: it has
+size and time of the file, which renaming does not change. So a run that is killed at any moment leaves results that the
+next one recognizes, and a file that anybody else has written or changed is told from them. A line that was cut off by
+the end of the process is ignored. Several processes may write results into one folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal
+
+from napari_sr.errors import InputError
+from napari_sr.imaging.atomic import sync
+from napari_sr.inference.files.inputs import JOURNAL
+from napari_sr.inference.files.one_file import is_store_name
+
+_HEADER = {"journal": "napari-sr", "version": 1}
+#: Metadata of the group of a store, which is written last.
+_OF_STORE = "zarr.json"
+
+#: Whether a result is absent, finished for this input and job, written by an earlier run for others, changed after it
+#: was finished, or written by somebody else.
+Status = Literal["absent", "finished", "outdated", "changed", "foreign"]
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Size and time of a file, which tell whether it was changed.
+
+    Parameters
+    ----------
+    size : int
+        Bytes.
+    modified : int
+        Time of the last modification, in nanoseconds since 1970.
+    """
+
+    size: int
+    modified: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A finished result.
+
+    Parameters
+    ----------
+    output : str
+        The result, relative to the folder, with "/".
+    input : str
+        The image, for readers of the journal. It is not compared, so that folders may be moved.
+    source : Stamp
+        Size and time of the image.
+    job : str
+        Fingerprint of model and settings.
+    result : Stamp
+        Size and time of the result.
+    """
+
+    output: str
+    input: str
+    source: Stamp
+    job: str
+    result: Stamp
+
+
+class Journal:
+    """The journal of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the results, which need not exist.
+
+    Raises
+    ------
+    InputError
+        If a file with the name of the journal is not one, or cannot be read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._path = folder, folder / JOURNAL
+        self._lock = Lock()
+        self._entries: dict[str, list[Entry]] = {}
+        records = _read(self._path)
+        self._begun = _HEADER in records
+        for entry in map(_entry, records):
+            if entry is not None:
+                self._entries.setdefault(entry.output, []).append(entry)
+
+    def status(self, out: Path, source: Path, job: str) -> Status:
+        """Return the status of a result on disk.
+
+        Parameters
+        ----------
+        out : Path
+            The result.
+        source : Path
+            The image.
+        job : str
+            Fingerprint of model and settings.
+
+        Returns
+        -------
+        {"absent", "finished", "outdated", "changed", "foreign"}
+            See `Status`.
+        """
+        if not os.path.lexists(out):
+            return "absent"
+        entries, stamp = self._entries.get(self._key(out), []), stamp_of(out)
+        wanted = stamp_of(source), job
+        for entry in reversed(entries):
+            if entry.result == stamp:
+                return "finished" if (entry.source, entry.job) == wanted else "outdated"
+        if entries and (entries[-1].source, entries[-1].job) == wanted:
+            return "changed"
+        return "foreign"
+
+    def add(self, out: Path, complete: Path, source: Path, stamp: Stamp | None, job: str) -> None:
+        """Add a result that is complete and is renamed next.
+
+        Parameters
+        ----------
+        out : Path
+            The result.
+        complete : Path
+            Its temporary name.
+        source : Path
+            The image.
+        stamp : Stamp or None
+            Size and time of the image before it was read; None if they were not known.
+        job : str
+            Fingerprint of model and settings.
+
+        Raises
+        ------
+        OSError
+            If the journal cannot be written.
+        """
+        # `complete` is a folder if the result is a store, whatever its temporary name.
+        result = _stamp(complete / _OF_STORE if complete.is_dir() else complete)
+        if stamp is None or result is None:
+            return
+        if complete.is_file():
+            # After a power failure, a file whose pixels are lost would be listed as finished.
+            sync(complete)
+        entry = Entry(self._key(out), str(source), stamp, job, result)
+        with self._lock:
+            self._append(asdict(entry))
+            self._entries.setdefault(entry.output, []).append(entry)
+
+    def _key(self, out: Path) -> str:
+        return out.relative_to(self._folder).as_posix()
+
+    def _append(self, record: Mapping[str, Any]) -> None:
+        """Add a line with one write, and flush it to the disk before the result gets its name."""
+        with self._path.open("a+b") as file:
+            start = b""
+            if file.seek(0, os.SEEK_END) > 0:
+                file.seek(-1, os.SEEK_END)
+                # The last line was cut off when its process ended.
+                start = b"" if file.read(1) == b"\n" else b"\n"
+            file.write(start + (b"" if self._begun else _line(_HEADER)) + _line(record))
+            file.flush()
+            os.fsync(file.fileno())
+        self._begun = True
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Return size and time of an image.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or the folder of a Zarr store.
+
+    Returns
+    -------
+    Stamp or None
+        For a store those of its metadata; None if the file cannot be found.
+    """
+    if is_store_name(path) or path.is_dir():
+        names = (_OF_STORE, ".zattrs", ".zgroup", ".zarray")
+        return next((stamp for name in names if (stamp := _stamp(path / name)) is not None), None)
+    return _stamp(path)
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return Stamp(found.st_size, found.st_mtime_ns)
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record).encode() + b"\n"
+
+
+def _read(path: Path) -> list[Any]:
+    """Read the lines of a journal; none if there is no file, or if it was cut off in its first line."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise InputError(f"The journal {path} cannot be read ({error.strerror}): check its permissions.") from error
+    records = [_record(line) for line in content.split(b"\n")]
+    if _HEADER not in records and not _line(_HEADER).startswith(content):
+        raise InputError(f"{path} is not a journal of this version of napari-sr: give another folder for the results.")
+    return records
+
+
+def _record(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _entry(record: Any) -> Entry | None:
+    try:
+        return Entry(
+            str(record["output"]),
+            str(record["input"]),
+            Stamp(int(record["source"]["size"]), int(record["source"]["modified"])),
+            str(record["job"]),
+            Stamp(int(record["result"]["size"]), int(record["result"]["modified"])),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None

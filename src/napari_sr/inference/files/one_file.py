@@ -1,0 +1,181 @@
+"""Upscaling of one image file to another: a TIFF or PNG, or a Zarr store that is written during the computation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from napari_sr.errors import Cancelled, InputError
+from napari_sr.imaging.as_image import as_image
+from napari_sr.imaging.atomic import clear_abandoned, scratch_folder
+from napari_sr.imaging.axes import Axes
+from napari_sr.imaging.files import ImageFile, write_image
+from napari_sr.imaging.files.stores import folder_error
+from napari_sr.inference.job import Job
+from napari_sr.inference.output.ome_zarr import new_store
+from napari_sr.inference.region import place_of
+from napari_sr.inference.report import Report
+from napari_sr.progress import Cancel, Progress
+
+#: Files in the folder of a Zarr store of version 3 or 2.
+_OF_STORES = ("zarr.json", ".zarray", ".zgroup")
+
+
+def check_place(source: Path, out: Path, overwrite: bool) -> None:
+    """Check that the output can be written, before the computation, and delete what killed runs have left beside it.
+
+    Parameters
+    ----------
+    source : Path
+        The input.
+    out : Path
+        The output.
+    overwrite : bool
+        Whether an existing output may be replaced.
+
+    Raises
+    ------
+    InputError
+        If the output is the input itself, a folder, or in a missing folder, or exists and may not be replaced; or if
+        the input is a folder of images.
+    """
+    if source.is_dir() and not _has_store(source):
+        raise folder_error(source)
+    if out.exists() and source.exists() and out.samefile(source):
+        raise InputError(f"{out} is the input itself: give another name.")
+    # A store that is replaced is deleted with all files in it.
+    if out.resolve() in source.resolve().parents or (out.is_dir() and not is_store_name(out)):
+        raise InputError(f"{out} is a folder: give the name of a file in it.")
+    if out.exists() and is_store_name(out) and not _has_store(out):
+        raise InputError(f"{out} exists and is not a Zarr store: give another name.")
+    if out.exists() and not overwrite:
+        raise InputError(f"{out} exists already: give another name, or --overwrite.")
+    if not out.parent.is_dir():
+        raise InputError(f"There is no folder {out.parent} to write {out.name} in: create it first.")
+    clear_abandoned(out.resolve().parent)
+
+
+def check_format(out: Path, image: ImageFile, axes: Axes) -> None:
+    """Check that the format can store the result, by writing one pixel of each plane before the computation.
+
+    Parameters
+    ----------
+    out : Path
+        The output.
+    image : ImageFile
+        The input, whose dtype the result has.
+    axes : Axes
+        Axes of the input.
+
+    Raises
+    ------
+    InputError
+        If the ending is unknown, or the format cannot store such planes or values.
+    """
+    if is_store_name(out):
+        return
+    shape = tuple(1 if letter in "YX" else n for letter, n in zip(axes.letters, axes.shape, strict=True))
+    with scratch_folder() as folder:
+        write_image(folder / out.name, np.zeros(shape, image.data.dtype), axes.letters)
+
+
+def upscale_to(
+    out: Path,
+    job: Job,
+    image: ImageFile,
+    axes: Axes,
+    *,
+    progress: Progress,
+    cancel: Cancel,
+    completed: Callable[[Path], None] = lambda path: None,
+) -> Report:
+    """Upscale an image and write the result atomically, with its metadata. An existing output is replaced.
+
+    Parameters
+    ----------
+    out : Path
+        The output.
+    job : Job
+        Model and settings.
+    image : ImageFile
+        The input.
+    axes : Axes
+        Axes of the input.
+    progress : callable
+        Called as ``progress(done, total)``.
+    cancel : callable
+        Returning True ends the work with `Cancelled`, until the output is renamed.
+    completed : callable, optional
+        Called with the temporary path of the complete output, before it is renamed. After an exception the output is
+        unchanged.
+
+    Returns
+    -------
+    Report
+        The report of the job.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be used, or the output cannot be written.
+    Cancelled
+        If `cancel` returned True; an existing output is unchanged then.
+    """
+
+    def complete(path: Path) -> None:
+        if cancel():
+            raise Cancelled(f"Upscaling to {out} was stopped.")
+        completed(path)
+
+    if is_store_name(out):
+        # Written strip by strip, because it may be larger than memory.
+        return _upscale_to_store(out.resolve(), job, image, axes, progress, cancel, complete)
+    region = job.region(axes, pixel_size=image.pixel_size, unit=image.unit)
+    factors = dict(zip("YX", (region.rows.factor, region.columns.factor), strict=True))
+    result = job.run(image, axes, progress=progress, cancel=cancel)
+    metadata = image.resampled(factors).of_axes(axes.letters)
+    write_image(out, result.data, axes.letters, metadata=metadata, completed=complete)
+    return result.report
+
+
+def is_store_name(out: Path) -> bool:
+    """Whether an output is a Zarr store, by its name.
+
+    Parameters
+    ----------
+    out : Path
+        The output.
+
+    Returns
+    -------
+    bool
+        True for ``.zarr`` and ``.ome.zarr``.
+    """
+    return out.suffix.lower() == ".zarr"
+
+
+def _has_store(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in _OF_STORES)
+
+
+def _upscale_to_store(
+    out: Path,
+    job: Job,
+    image: ImageFile,
+    axes: Axes,
+    progress: Progress,
+    cancel: Cancel,
+    completed: Callable[[Path], None],
+) -> Report:
+    read = as_image(image, axes)
+    region = job.region(read.axes, pixel_size=read.pixel_size, unit=read.unit)
+    # Measured before the store is created, so that an image that is refused leaves no trace.
+    calibration = job.calibrate(read.data, region.axes, cancel=cancel)
+    place, dtype = place_of(region, out.name.split(".")[0], read.metadata), read.data.dtype
+    with new_store(out, region.result_axes, dtype, place, overwrite=True, cancel=cancel, completed=completed) as finest:
+        result = job.run_region(
+            read.data, region, calibration=calibration, out=finest, progress=progress, cancel=cancel
+        )
+    return result.report
