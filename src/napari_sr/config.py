@@ -21,7 +21,7 @@ from platformdirs import user_config_dir
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 from pydantic import ValidationError as _Invalid
 
-from napari_sr.conversion import Memory, parse_toml
+from napari_sr.conversion import Memory, parse_toml, shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging.atomic import write_file
 from napari_sr.setting_values import read_setting
@@ -216,8 +216,8 @@ def _checked(content: Mapping[str, Any], where: str) -> Config:
         if first["type"] == "extra_forbidden":
             known = ", ".join(Config.model_fields)
             raise InputError(f"{where} has the unknown setting {key}: the settings are {known}.") from error
-        value = first["input"]
-        raise InputError(f"{where} has {key} = {value!r}, which cannot be used ({_reason(key, first)}).") from error
+        value = shorten(first["input"])
+        raise InputError(f"{where} has {key} = {value}, which cannot be used ({_reason(key, first)}).") from error
 
 
 def _reason(key: str, error: Any) -> str:

@@ -50,7 +50,8 @@ def read_number(value: Any, name: str) -> float:
         If it is not a finite number.
     """
     try:
-        if _is_bool(value):
+        # numpy casts complex numbers to real ones with a warning.
+        if _is_bool(value) or getattr(getattr(value, "dtype", None), "kind", "") == "c":
             raise TypeError
         number = float(value)
     except (TypeError, ValueError, OverflowError):

@@ -63,8 +63,9 @@ class Overlap:
         least = 2 * self.overlap + 2 * self.blend + 1
         if self.tile < least:
             raise InputError(
-                f"A tile of {self.tile} pixels leaves nothing after an overlap of {self.overlap} on each side and "
-                f"a blend of {self.blend}: choose a tile of at least {least} pixels, or less overlap."
+                f"A tile of {shorten(self.tile)} pixels leaves nothing after an overlap of {shorten(self.overlap)} on "
+                f"each side and a blend of {shorten(self.blend)}: choose a tile of at least {shorten(least)} pixels, "
+                "or less overlap."
             )
 
 

@@ -228,6 +228,8 @@ def changed_states(draw: st.DrawFn, state: State) -> dict[Any, Any]:
             return changed
         key = draw(st.sampled_from(list(changed)))
         tensor = changed[key] if isinstance(changed[key], Tensor) else torch.zeros(2)
+        # An earlier change may have left no dimension or no value, which the functions of `_SHAPES` need.
+        shaped = tensor if tensor.ndim and tensor.numel() else torch.zeros(2)
         match draw(st.sampled_from(("remove", "key", "swap", "dtype", "shape", "value", "object", "extra", "prefix"))):
             case "remove":
                 del changed[key]
@@ -239,7 +241,7 @@ def changed_states(draw: st.DrawFn, state: State) -> dict[Any, Any]:
             case "dtype":
                 changed[key] = tensor.to(draw(st.sampled_from(_DTYPES)))
             case "shape":
-                changed[key] = draw(st.sampled_from(_SHAPES))(tensor)
+                changed[key] = draw(st.sampled_from(_SHAPES))(shaped)
             case "value":
                 changed[key] = torch.full_like(
                     tensor, draw(st.sampled_from(_VALUES)) if tensor.is_floating_point() else 7

@@ -81,6 +81,7 @@ def test_missing_pixels_of_floats_are_refused_as_nan():
         ({"self_ensemble": "yes"}, "neither true nor false"),
         ({"intensity": (1, "many")}, "not a number"),
         ({"target": [2]}, "not a number"),
+        ({"noise": np.complex64(1)}, r"The noise \(1\+0j\) is not a number"),
         ({"memory": 1.5}, "not a budget"),
         ({"device": 3}, "does not exist"),
         ({"axes": ["Z", "Y", "X"]}, "not text"),

@@ -118,6 +118,11 @@ def test_an_unknown_kernel_is_refused(srcnn, pair):
         pair.with_upsampling("nearest")
     with pytest.raises(InputError, match="spline"):
         srcnn.with_upsampling("spline")
+    with pytest.raises(InputError, match="does not exist"):
+        srcnn.with_upsampling(np.array(["bicubic", "nearest"]))
+    with pytest.raises(InputError) as refused:
+        srcnn.with_upsampling("x" * 5000)
+    assert len(str(refused.value)) < 200
 
 
 def test_a_model_can_be_pickled(pair):

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from napari_sr.conversion import read_choice
 from napari_sr.errors import InputError
 
 Kernel = Literal["nearest", "bilinear", "bicubic", "lanczos3"]
@@ -69,8 +70,7 @@ def check_kernel(kernel: str) -> None:
     InputError
         If there is no such kernel.
     """
-    if kernel not in KERNELS:
-        raise InputError(f"There is no interpolation kernel {kernel!r}: choose one of {', '.join(KERNELS)}.")
+    read_choice(kernel, "interpolation kernel", tuple(KERNELS))
 
 
 def symmetric_indices(start: int, stop: int, length: int) -> NDArray[np.intp]:

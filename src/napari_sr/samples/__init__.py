@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from napari_sr.errors import InputError
+from napari_sr.conversion import read_choice
 from napari_sr.imaging.files import ImageFile, read_image
 
 SAMPLES: tuple[str, ...] = ("fluorescence", "electron")
@@ -87,8 +87,7 @@ def load_sample(name: str) -> Sample:
     InputError
         If there is no sample of this name.
     """
-    if name not in SAMPLES:
-        raise InputError(f"There is no sample {name!r}: choose one of {', '.join(SAMPLES)}.")
+    read_choice(name, "sample", SAMPLES)
     low, high = _read(f"{name}-low.tif"), _read(f"{name}-high.tif")
     for image in (low, high):
         image.data.flags.writeable = False

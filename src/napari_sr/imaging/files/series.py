@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import tifffile
 
+from napari_sr.conversion import shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging.files.descriptions import ome
 
@@ -59,7 +60,7 @@ def choose_series(
         named = _number_of(available, series)
         if named is None:
             known = ", ".join(described[:_SHOWN]) + (" and more" if len(described) > _SHOWN else "")
-            raise InputError(f"The file {path} has no series {series!r}: choose one of {known}.")
+            raise InputError(f"The file {path} has no series {shorten(series)}: choose one of {known}.")
         number = named
     return number, tuple(text for n, text in enumerate(described) if n != number)
 

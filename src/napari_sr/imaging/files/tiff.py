@@ -77,6 +77,10 @@ def read_tiff(source: Path, series: int | str | None) -> ImageFile:
         number, others, image = _choose(tiff, source, series)
         plan = _plan(tiff, tiff.series[number], source)
         check_tags(plan.series.keyframe, source)
+        for other in tiff.series:
+            # A page that has lost a tag looks like another kind of image, and is missing in the stack.
+            if other.kind in PLAIN:
+                check_tags(other.keyframe, source)
         check_complete(tiff, plan.series, source)
         data, letters = _pixels(plan)
         metadata = _metadata(plan, data, letters, image)

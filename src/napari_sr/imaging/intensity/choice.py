@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_sr.conversion import shorten
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.intensity.mapping import IntensityMap, check_real
@@ -270,7 +271,9 @@ def _pair(bounds: Any) -> tuple[float, float]:
         low, high = bounds
         return float(low), float(high)
     except (TypeError, ValueError) as error:
-        raise InputError(f"The intensity range {bounds!r} is not a pair of numbers: give (low, high).") from error
+        raise InputError(
+            f"The intensity range {shorten(bounds)} is not a pair of numbers: give (low, high)."
+        ) from error
 
 
 def _by_percentiles(
