@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from napari_sr import InputError, list_models
-from napari_sr.training import PRESETS, Recipe, load_recipe
+from napari_sr.training import PRESETS, Degradation, Noise, Recipe, load_recipe
 
 CONDITIONS = '[[stages]]\nsteps = 3\nlosses = [{ kind = "relative" }]\n[conditions]\nnoise = { gain = 1, read = 1 }\n'
 STAGE = '[[stages]]\nsteps = 3\nlosses = [{ kind = "l1" }]\n'
@@ -17,6 +17,23 @@ STAGE = '[[stages]]\nsteps = 3\nlosses = [{ kind = "l1" }]\n'
 def test_a_preset_is_read_again_from_its_toml(name):
     recipe = load_recipe(name)
     assert Recipe.from_toml(recipe.to_toml()) == recipe
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: Noise(gain=-1), "The Noise cannot be used: gain: Input should be greater than or equal to 0."),
+        (lambda: Noise(gain=1, read=2, shot=3), "The Noise cannot be used: it has an unknown key shot."),
+        (lambda: Degradation(noise={"gain": 1}), "The Degradation cannot be used: the key noise.read is missing."),
+        (lambda: Recipe(name=5), "The Recipe cannot be used: name: Input should be a valid string."),
+        (lambda: Recipe(name="../x"), "The Recipe cannot be used: name:"),
+    ],
+)
+def test_a_table_that_is_made_of_other_values_is_refused_in_one_sentence(make, sentence):
+    with pytest.raises(InputError) as refused:
+        make()
+    assert str(refused.value).startswith(sentence)
+    assert "\n" not in str(refused.value)
 
 
 def test_the_papers_losses_are_in_their_presets():

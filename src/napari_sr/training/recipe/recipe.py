@@ -20,7 +20,7 @@ from napari_sr.training.recipe.conditions import Conditions
 from napari_sr.training.recipe.data import Data, ImageSet
 from napari_sr.training.recipe.degradation import Degradation
 from napari_sr.training.recipe.stage import Network, PatchSettings, Stage, Validation
-from napari_sr.training.recipe.table import RecipeTable
+from napari_sr.training.recipe.table import RecipeTable, first_fault
 from napari_sr.zoo.card import Domain, Family
 from napari_sr.zoo.names import Name
 
@@ -75,8 +75,8 @@ class Recipe(RecipeTable):
 
     Raises
     ------
-    pydantic.ValidationError
-        If a value does not fit. `from_toml` and the functions that take a recipe raise `InputError` instead.
+    InputError
+        If a value does not fit; the message names the key.
 
     Examples
     --------
@@ -252,7 +252,7 @@ class Recipe(RecipeTable):
             reason = " ".join(str(error).split()).rstrip(".")
             raise InputError(f"{source} is not valid TOML: {reason}; correct it there.") from error
         except ValidationError as error:
-            raise InputError(f"{source} cannot be used: {_first_fault(error)}.") from error
+            raise InputError(f"{source} cannot be used: {first_fault(error)}.") from error
 
 
 #: Largest size of a recipe's file in bytes; lists of thousands of images take less.
@@ -329,19 +329,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return value
-
-
-#: Names that pydantic adds to the location of an error in a union; they are no keys of a file.
-_TAGS = {"l1", "mse", "charbonnier", "perceptual", "adversarial", "equivariance", "relative", "gaussian", "optics"}
-
-
-def _first_fault(error: ValidationError) -> str:
-    """Describe the first error of a validation, with the location of the key in the file."""
-    fault = error.errors()[0]
-    where = ".".join(str(part) for part in fault["loc"] if str(part) not in _TAGS and "[" not in str(part))
-    if fault["type"] == "extra_forbidden":
-        return f"it has an unknown key {where}"
-    if fault["type"] == "missing":
-        return f"the key {where} is missing"
-    message = " ".join(str(fault["msg"]).removeprefix("Value error, ").split()).rstrip(".")
-    return f"{where}: {message}" if where else message

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from napari_sr.errors import InputError
+
+if TYPE_CHECKING:
+    # pydantic does not export its metaclass.
+    from pydantic._internal._model_construction import ModelMetaclass as _ModelType
+else:
+    _ModelType = type(BaseModel)
 
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
@@ -17,9 +25,21 @@ PositiveSpread = Positive | tuple[Positive, Positive]
 
 #: Keys of which two numbers are not the ends of a range, so that the second may be smaller.
 _NOT_RANGES = ("betas", "cycle_rates", "cycles", "milestones", "sizes")
+#: Names that pydantic adds to the location of an error in a union; they are no keys of a file.
+_TAGS = {"l1", "mse", "charbonnier", "perceptual", "adversarial", "equivariance", "relative", "gaussian", "optics"}
 
 
-class RecipeTable(BaseModel):
+class _TableType(_ModelType):
+    """Type of the tables: one that is made in Python of values that do not fit is an `InputError`."""
+
+    def __call__(self, *args: Any, **values: Any) -> Any:
+        try:
+            return super().__call__(*args, **values)
+        except ValidationError as error:
+            raise InputError(f"The {self.__name__} cannot be used: {first_fault(error)}.") from error
+
+
+class RecipeTable(BaseModel, metaclass=_TableType):
     """A table of a recipe: immutable, and without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -34,6 +54,29 @@ class RecipeTable(BaseModel):
                 if low > high:
                     raise ValueError(f"the range of {name} goes from {low:g} down to {high:g}: swap the two numbers")
         return self
+
+
+def first_fault(error: ValidationError) -> str:
+    """Describe the first error of a validation.
+
+    Parameters
+    ----------
+    error : pydantic.ValidationError
+        The error.
+
+    Returns
+    -------
+    str
+        Part of a sentence, with the location of the key.
+    """
+    fault = error.errors()[0]
+    where = ".".join(str(part) for part in fault["loc"] if str(part) not in _TAGS and not set("[-") & set(str(part)))
+    if fault["type"] == "extra_forbidden":
+        return f"it has an unknown key {where}"
+    if fault["type"] == "missing":
+        return f"the key {where} is missing"
+    message = " ".join(str(fault["msg"]).removeprefix("Value error, ").split()).rstrip(".")
+    return f"{where}: {message}" if where else message
 
 
 def _numbers(values: tuple[Any, ...]) -> bool:
