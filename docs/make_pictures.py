@@ -26,6 +26,8 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QWidget
 from scipy.ndimage import gaussian_filter
 
+from napari_sr.imaging.files import write_image
+from napari_sr.widgets.files.panel import FilesPanel
 from napari_sr.widgets.finetune.panel import FinetunePanel
 from napari_sr.widgets.plugin.sample_data import electron_high, electron_low, fluorescence_high, fluorescence_low
 from napari_sr.widgets.upscale.families import ESRGANPanel, SRCNNPanel, SRGANPanel, show_panel
@@ -218,6 +220,35 @@ def light(scene: Scene) -> None:
     scene.wait(lambda: panel.preview.busy)
 
 
+def files(scene: Scene) -> None:
+    """A folder of which some images are finished, and one is none."""
+    with tempfile.TemporaryDirectory() as folder:
+        # Relative, so that the picture shows no path of the machine.
+        os.chdir(folder)
+        plate = Path("plate")
+        high = np.asarray(fluorescence_high()[0][0])
+        for number, (row, column) in enumerate(np.ndindex(3, 4)):
+            place = plate / f"{'AB'[number % 2]}{number // 2 + 1}" / "field.tif"
+            place.parent.mkdir(parents=True)
+            write_image(place, high[50 * row : 50 * row + 64, 40 * column : 40 * column + 64], "YX")
+        (plate / "B3" / "broken.tif").write_text("no image")
+        panel = FilesPanel(scene.viewer)
+        scene.viewer.window.add_dock_widget(panel, name="Files and folders")
+        scene.wait(lambda: not panel.settings.device.known)
+        panel.images.choose([plate])
+        scene.wait(lambda: not panel.controls.start_button.enabled)
+        panel.controls.start_button.native.click()
+        scene.wait(lambda: "running" not in [panel.table.results.result(n).state for n in range(9, 13)])
+        panel.controls.stop_button.native.click()
+        scene.wait(lambda: panel.running)
+        for name in ("A2", "B2"):
+            scene.viewer.open(f"plate-upscaled/{name}/field.tif", plugin="napari-sr")
+        scene.viewer.canvas.grid.enabled = True
+        scene.viewer.reset_view()
+        QTest.qWait(_DRAWING_MS)
+        os.chdir(_FOLDER)
+
+
 def finetune(scene: Scene) -> None:
     """A training that is set up: an image, its degradation, and the low-resolution image."""
     panel = scene.finetune(electron_high(), "srcnn-x4", steps=400)
@@ -255,7 +286,7 @@ def finetuned(scene: Scene) -> None:
 
 SCENES = {
     scene.__name__: scene
-    for scene in (esrgan, conditions, srcnn, srgan, more, stack, light, finetune, finetuning, finetuned)
+    for scene in (esrgan, conditions, srcnn, srgan, more, stack, light, files, finetune, finetuning, finetuned)
 }
 
 

@@ -346,6 +346,7 @@ def test_wrong_arguments_are_one_sentence_and_nothing_is_made(plate):
         ({"axes": 3}, "no letters"),
         ({"on_result": 3}, "cannot be called"),
         ({"noise": "loud"}, "noise"),
+        ({"intensity": "contrast"}, "is that of a layer"),
     ):
         with pytest.raises(sr.InputError, match=word):
             upscaled(**options)

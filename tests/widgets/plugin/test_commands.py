@@ -156,3 +156,12 @@ def test_the_command_is_in_the_palette(make_napari_viewer_proxy):
     assert commands["napari-sr.upscale_active_layer"].python_name.endswith(":upscale_active_layer")
     entries = [item.command for item in manifest.contributions.menus["napari-sr/filter"]]
     assert entries[-1] == "napari-sr.upscale_active_layer"
+
+
+def test_the_panel_for_files_is_in_the_file_menu(make_napari_viewer_proxy):
+    from npe2 import PluginManager
+
+    make_napari_viewer_proxy()
+    contributions = PluginManager.instance().get_manifest("napari-sr").contributions
+    assert [item.command for item in contributions.menus["napari/file/io_utilities"]] == ["napari-sr.files_panel"]
+    assert "napari-sr.files_panel" in [widget.command for widget in contributions.widgets]

@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any
 
 from napari_sr import __version__
+from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import ImageInput
 from napari_sr.inference.compute.device import choose_device
 from napari_sr.inference.job import Job
@@ -46,6 +47,10 @@ class FileJobs:
     def __init__(
         self, model: Model | str | os.PathLike[str], settings: JobSettings, *, scale: float | None = None
     ) -> None:
+        if settings.intensity == "contrast":
+            raise InputError(
+                'The intensity "contrast" is that of a layer, and files have none: choose another one, or two values.'
+            )
         self._model = None if model == AUTO else Job(as_model(model), settings).model
         self._settings, self._scale = settings, scale
         self._loaded: dict[str, Model] = {}

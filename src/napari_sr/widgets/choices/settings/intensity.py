@@ -28,13 +28,16 @@ class IntensityRows:
     ----------
     on_change : callable
         Called without arguments when a row changes.
+    of_layers : bool, default True
+        Whether the images are layers, which have contrast limits.
     """
 
-    def __init__(self, on_change: Callable[[], None]) -> None:
+    def __init__(self, on_change: Callable[[], None], *, of_layers: bool = True) -> None:
         self._on_change = on_change
+        names = [choice for choice in named_choices("intensity", _TEXTS) if of_layers or choice[1] != "contrast"]
         self.kind = setting_list(
             "intensity",
-            [*named_choices("intensity", _TEXTS), (_TEXTS[BOUNDS], BOUNDS)],
+            [*names, (_TEXTS[BOUNDS], BOUNDS)],
             "The result has the values of the layer again.",
         )
         self.percentiles = two_numbers("percentiles", "Percentiles", PERCENTILES, (0.0, 100.0), 0.1, "% of the pixels")

@@ -31,10 +31,12 @@ class SettingsRows:
     ----------
     on_change : callable
         Called without arguments when a row changes.
+    of_layers : bool, default True
+        Whether the images are layers, and not files.
     """
 
-    def __init__(self, on_change: Callable[[], None]) -> None:
-        self.intensity = IntensityRows(on_change)
+    def __init__(self, on_change: Callable[[], None], *, of_layers: bool = True) -> None:
+        self.intensity = IntensityRows(on_change, of_layers=of_layers)
         self.device = DeviceChoice(on_change)
         self.precision = setting_list(
             "precision", named_choices("precision", _PRECISION_TEXTS), "16 bit can change gray values slightly."

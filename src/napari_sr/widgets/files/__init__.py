@@ -1,0 +1,1 @@
+"""The panel that upscales files and folders, without opening them as layers."""

@@ -1,0 +1,120 @@
+"""Start and Stop of a run over files, the progress bar, and the line about its state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from magicgui.widgets import Container, Label, ProgressBar, PushButton
+from magicgui.widgets.bases import Widget
+
+from napari_sr.widgets.qt.rows import show_text, side_by_side, wrapped
+
+
+class FilesControls(Container[Widget]):
+    """The buttons, the progress bar and the message.
+
+    Parameters
+    ----------
+    on_start, on_stop : callable
+        Called without arguments when the button is pressed.
+    """
+
+    def __init__(self, on_start: Callable[[], None], on_stop: Callable[[], None]) -> None:
+        self.start_button = PushButton(name="start", text="Start")
+        self.stop_button = PushButton(
+            name="stop", text="Stop", tooltip="Stop now. Finished results stay, and Start continues with the others."
+        )
+        self.bar = ProgressBar(name="bar", min=0, max=1, value=0, tooltip="Progress of all images.")
+        # The line below the bar has the number of images.
+        self.bar.native.setTextVisible(False)
+        self.message = wrapped(Label(name="message", tooltip="State of the run."))
+        buttons = side_by_side("buttons", "", [self.start_button, self.stop_button])
+        super().__init__(widgets=[buttons, self.bar, self.message], labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.start_button.changed.connect(lambda: on_start())
+        self.stop_button.changed.connect(lambda: on_stop())
+        self._running = self._stopping = self._can_start = self._can_continue = False
+        self.show_message("")
+        self._update()
+
+    @property
+    def running(self) -> bool:
+        """Whether a run has not ended."""
+        return self._running
+
+    def set_can_start(self, value: bool) -> None:
+        """Enable or disable the Start button.
+
+        Parameters
+        ----------
+        value : bool
+            Whether there are images and a model.
+        """
+        self._can_start = value
+        self._update()
+
+    def begin(self, message: str) -> None:
+        """Show that a run has begun; its progress is not known yet.
+
+        Parameters
+        ----------
+        message : str
+            The line below the bar.
+        """
+        self._running, self._stopping = True, False
+        self.show_progress(0, 0)
+        self.show_message(message)
+        self._update()
+
+    def stopping(self) -> None:
+        """Show that the run stops as soon as it can."""
+        self._stopping = True
+        self.show_message("Stopping…")
+        self._update()
+
+    def show_progress(self, done: int, total: int) -> None:
+        """Show the progress.
+
+        Parameters
+        ----------
+        done, total : int
+            Pieces of work; 0 of 0 if the progress is not known.
+        """
+        self.bar.native.setRange(0, total)
+        self.bar.native.setValue(done)
+
+    def end(self, message: str, *, can_continue: bool) -> None:
+        """Show how the run ended.
+
+        Parameters
+        ----------
+        message : str
+            The line below the buttons.
+        can_continue : bool
+            Whether images are left for the next run.
+        """
+        self._running, self._can_continue = False, can_continue
+        self.show_message(message)
+        self._update()
+
+    def show_message(self, text: str) -> None:
+        """Show a sentence under the buttons.
+
+        Parameters
+        ----------
+        text : str
+            The sentence; if it is empty, the line is hidden.
+        """
+        show_text(self.message, text)
+
+    def choice_changed(self) -> None:
+        """Show that the next run is another one than the one that was stopped."""
+        self._can_continue = False
+        self._update()
+
+    def _update(self) -> None:
+        self.start_button.enabled = self._can_start and not self._running
+        self.start_button.text = "Continue" if self._can_continue and not self._running else "Start"
+        self.start_button.tooltip = "Upscale all images that are not finished."
+        self.stop_button.enabled = self._running and not self._stopping
+        self.bar.visible = self._running

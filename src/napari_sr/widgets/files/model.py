@@ -1,0 +1,125 @@
+"""Rows for the model of a run over files: the suggested one of each image, or the same for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from magicgui.widgets import ComboBox
+from magicgui.widgets.bases import Widget
+
+from napari_sr.errors import InputError
+from napari_sr.widgets.choices.mixing import MixingChoice
+from napari_sr.widgets.choices.model import ModelChoice
+from napari_sr.widgets.choices.model_loading import ModelRequest
+from napari_sr.widgets.choices.model_offers import ModelOffer
+from napari_sr.widgets.choices.settings.conditions import ConditionRows
+from napari_sr.widgets.qt.rows import shrinkable
+
+SUGGESTED, SAME = "suggested", "same"
+#: Factors for which models are suggested.
+_FACTORS = (("2 ×", 2), ("3 ×", 3), ("4 ×", 4))
+
+
+class FilesModelChoice:
+    """The list of the two kinds, the factor of suggested models, and all rows of the one model for all images.
+
+    Parameters
+    ----------
+    on_change : callable
+        Called without arguments when the choice changes.
+    on_unread : callable
+        Called with the `ModelOffer` of a file that has to be read first, as by `ModelChoice`.
+    """
+
+    def __init__(self, on_change: Callable[[], None], on_unread: Callable[[ModelOffer], None]) -> None:
+        self._on_change = on_change
+        self.kind = shrinkable(
+            ComboBox(
+                name="model_kind",
+                label="Models",
+                choices=[("Suggested for each image", SUGGESTED), ("One for all images", SAME)],
+                tooltip=(
+                    "A model is suggested by the kind of an image and its noise. Results that are to be compared with "
+                    "each other need one model."
+                ),
+            )
+        )
+        self.suggested_factor = shrinkable(
+            ComboBox(
+                name="suggested_factor",
+                label="Factor",
+                choices=list(_FACTORS),
+                value=2,
+                tooltip="Factor in each direction of the suggested models.",
+            )
+        )
+        self.models = ModelChoice(None, self._model_changed, on_unread)
+        self.mixing = MixingChoice(on_change)
+        self.conditions = ConditionRows(on_change)
+        self.kind.changed.connect(self._kind_changed)
+        self.suggested_factor.changed.connect(lambda: on_change())
+
+    @property
+    def suggested(self) -> bool:
+        """Whether a model is suggested for each image."""
+        return bool(self.kind.value == SUGGESTED)
+
+    @property
+    def above(self) -> Sequence[Widget]:
+        """The rows before the line about the model."""
+        return (self.kind, self.models.model_choice.widget)
+
+    @property
+    def below(self) -> Sequence[Widget]:
+        """The rows after it."""
+        return (self.suggested_factor, self.models.factor, *self.mixing.widgets, *self.conditions.widgets)
+
+    @property
+    def scale(self) -> int | None:
+        """Factor of suggested models; None for one model."""
+        return int(self.suggested_factor.value) if self.suggested else None
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is a model."""
+        return self.suggested or (self.models.model is not None and self.models.model.usable)
+
+    def request(self) -> ModelRequest | None:
+        """Return the model for all images.
+
+        Returns
+        -------
+        ModelRequest or None
+            None for the suggested models.
+
+        Raises
+        ------
+        InputError
+            If there is no model that can be used.
+        """
+        if self.suggested:
+            return None
+        model = self.models.model
+        if model is None or not model.usable:
+            raise InputError("There is no model to upscale with: choose one under “Model”.")
+        mixing = self.mixing
+        return ModelRequest(model.source, mixing.second, self.models.scale, mixing.value, mixing=mixing.kind)
+
+    def show(self) -> None:
+        """Show the rows of the present kind, and hide the others; for the end of the layout and for changes."""
+        same = not self.suggested
+        for widget in (self.models.model_choice.widget, self.models.about, self.models.factor):
+            widget.visible = same
+        self.suggested_factor.visible = self.suggested
+        model = self.models.model if same else None
+        self.mixing.model_changed(model, self.models.offers)
+        self.mixing.second_choice.widget.visible = same
+        self.conditions.show_model(None if model is None else model.card)
+
+    def _kind_changed(self) -> None:
+        self.show()
+        self._on_change()
+
+    def _model_changed(self) -> None:
+        self.show()
+        self._on_change()
