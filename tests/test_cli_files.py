@@ -177,3 +177,14 @@ def test_degraded_images_cover_the_same_region_as_their_sources(tmp_path):
     found = read_image(tmp_path / "low" / "a.tif")
     assert found.pixel_size == pytest.approx({"Y": 0.2, "X": 0.2})
     assert found.origin == pytest.approx({"Y": 12.55, "X": -3.95})
+
+
+def test_a_tiff_larger_than_memory_is_upscaled_into_a_store(tmp_path, monkeypatch):
+    data = RNG.integers(0, 4096, (3, 40, 50), np.uint16)
+    tifffile.imwrite(tmp_path / "in.tif", data, photometric="minisblack", tile=(16, 16), compression="zlib")
+    upscaled(tmp_path / "in.tif", tmp_path / "whole.zarr")
+    monkeypatch.setattr("napari_sr.imaging.files.tiff.LARGE", 0)
+    little = type("Memory", (), {"available": 1000})
+    monkeypatch.setattr("napari_sr.imaging.files.series.psutil.virtual_memory", lambda: little)
+    upscaled(tmp_path / "in.tif", tmp_path / "out.zarr", "--memory", "64MiB")
+    assert np.array_equal(read_image(tmp_path / "out.zarr").data[:], read_image(tmp_path / "whole.zarr").data[:])

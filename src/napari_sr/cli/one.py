@@ -70,7 +70,7 @@ def upscale_one(
 
     if not dry_run:
         check_place(source, out, overwrite)
-    image = read_image(source, series=series)
+    image = read_image(source, series=series, lazy=True)
     if image.other_series and not quiet:
         typer.echo(other_series_text(image), err=True)
     parsed = parse_axes(axes or image.axes, image.data.shape)

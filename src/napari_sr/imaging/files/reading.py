@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from napari_sr.conversion import read_path
+from napari_sr.conversion import read_flag, read_path
 from napari_sr.errors import InputError
 from napari_sr.imaging.atomic import restore_interrupted
 from napari_sr.imaging.files.image_file import ImageFile
@@ -18,7 +18,7 @@ from napari_sr.imaging.files.tiff import STARTS, has_known_axes, read_tiff
 _START = 26
 
 
-def read_image(path: str | os.PathLike[str], *, series: int | str | None = None) -> ImageFile:
+def read_image(path: str | os.PathLike[str], *, series: int | str | None = None, lazy: bool = False) -> ImageFile:
     """Read an image. The format is detected from the content of the file, not from its name.
 
     Parameters
@@ -29,6 +29,10 @@ def read_image(path: str | os.PathLike[str], *, series: int | str | None = None)
     series : int or str, optional
         Number, from 0, or name of an image in a file with several. By default the largest one, and the first of several
         of this size; the others are listed in ``other_series`` of the result.
+    lazy : bool, default False
+        Whether the pixels of a TIFF are read where they are indexed, so that the image may be larger than memory. This
+        is done from 64 MiB on, for gray values, channels and RGB(A) that need no conversion; other images are read at
+        once. The file must not be changed meanwhile.
 
     Returns
     -------
@@ -62,7 +66,7 @@ def read_image(path: str | os.PathLike[str], *, series: int | str | None = None)
     >>> image.axes, image.pixel_size, image.unit
     ('ZYX', {'Z': 0.3, 'Y': 0.1, 'X': 0.1}, 'micrometer')
     """
-    source = read_path(path, "image file")
+    source, lazy = read_path(path, "image file"), read_flag(lazy, "lazy")
     if source.suffix.lower() == ".zarr":
         restore_interrupted(source)
     if source.is_dir():
@@ -71,7 +75,7 @@ def read_image(path: str | os.PathLike[str], *, series: int | str | None = None)
         return _read(lambda: read_store(source, series), source)
     if not source.is_file():
         raise InputError(f"There is no image file {source}: check the name and the folder.")
-    return _read(lambda: _read_file(source, series), source)
+    return _read(lambda: _read_file(source, series, lazy), source)
 
 
 def is_readable_tiff(path: str | os.PathLike[str]) -> bool:
@@ -98,10 +102,12 @@ def is_readable_tiff(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def _read_file(source: Path, series: int | str | None) -> ImageFile:
+def _read_file(source: Path, series: int | str | None, lazy: bool) -> ImageFile:
     with source.open("rb") as stream:
         start = stream.read(_START)
-    return read_tiff(source, series) if start[:4] in STARTS else read_picture(source, start, series)
+    if start[:4] not in STARTS:
+        return read_picture(source, start, series)
+    return read_tiff(source, series, describe=(lambda error: _sentence(error, source)) if lazy else None)
 
 
 def _read(read: Callable[[], ImageFile], source: Path) -> ImageFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from napari_sr.imaging.files import icc, meaning, orientation
 from napari_sr.imaging.files.completeness import PLAIN, check_complete, check_tags
 from napari_sr.imaging.files.descriptions import imagej, makers, ome
 from napari_sr.imaging.files.image_file import ImageFile, Metadata, from_luts
+from napari_sr.imaging.files.lazy_tiff import LARGE, LazyTiff
 from napari_sr.imaging.files.pictures import can_decode_page, decode_pages
 from napari_sr.imaging.files.series import (
     check_memory,
@@ -51,7 +53,9 @@ class _Plan:
     by_pillow: bool
 
 
-def read_tiff(source: Path, series: int | str | None) -> ImageFile:
+def read_tiff(
+    source: Path, series: int | str | None, *, describe: Callable[[Exception], str] | None = None
+) -> ImageFile:
     """Read a TIFF.
 
     Parameters
@@ -60,6 +64,9 @@ def read_tiff(source: Path, series: int | str | None) -> ImageFile:
         The file.
     series : int, str or None
         Number or name of a series; None for the largest one.
+    describe : callable, optional
+        Returns the sentence about an exception of the reader, for pixels that are read lazily. By default all pixels
+        are read at once.
 
     Returns
     -------
@@ -82,7 +89,7 @@ def read_tiff(source: Path, series: int | str | None) -> ImageFile:
             if other.kind in PLAIN:
                 check_tags(other.keyframe, source)
         check_complete(tiff, plan.series, source)
-        data, letters = _pixels(plan)
+        data, letters = (describe and _lazy_pixels(plan, number, describe)) or _pixels(plan)
         metadata = _metadata(plan, data, letters, image)
     named = replace(metadata, name=metadata.name or str(plan.series.name))
     return ImageFile(data, letters, source, number, others, **named.fields()).of_axes(letters)
@@ -231,6 +238,38 @@ def _pixels(plan: _Plan) -> tuple[npt.NDArray[Any], str]:
     return data if plan.by_pillow else orientation.upright(data, letters, plan.orientation), letters
 
 
+def _lazy_pixels(plan: _Plan, number: int, describe: Callable[[Exception], str]) -> tuple[LazyTiff, str] | None:
+    """Pixels that are read where they are indexed; None if they are few, or have to be converted."""
+    series, stored, letters = plan.series, plan.stored, plan.letters
+    samples = plan.meaning.kind.samples + (plan.meaning.alpha is not None)
+    plain = plan.meaning.kind in (meaning.KINDS[meaning.BLACK_IS_ZERO], meaning.KINDS[meaning.RGB])
+    if (
+        series.nbytes < LARGE
+        or plan.by_pillow
+        or plan.orientation > 1
+        or not plain
+        or plan.meaning.channels
+        or plan.meaning.alpha == "premultiplied"
+        or (plan.meaning.alpha is not None and not plan.meaning.kind.color)
+        or samples != stored.samples
+        or stored.bits != 8 * stored.dtype.itemsize
+        or not letters.endswith("YXS" if plan.meaning.color else "YX")
+        or (plan.tiff.is_imagej and imagej.is_calibrated(plan.tiff.imagej_metadata or {}, str(plan.source)))
+    ):
+        return None
+    before = letters[: letters.index("Y")]
+    kept = [axis for axis, letter in enumerate(before) if series.shape[axis] > 1]
+    named = _named("".join(before[axis] for axis in kept) + "YX", tuple(series.shape), plan.source, used="")
+    tiff = open_tiff(plan.source)
+    try:
+        # A file of its own, because that of the plan is closed when the metadata are read.
+        data = LazyTiff(tiff, tiff.series[number], len(before), kept, describe)
+    except BaseException:
+        tiff.close()
+        raise
+    return data, parse_axes(named + "C" * plan.meaning.color, data.shape).letters
+
+
 def _arranged(values: npt.NDArray[Any], plan: _Plan) -> tuple[npt.NDArray[Any], str]:
     """Values with the samples on the last axis, and the letters of the other axes."""
     letters = plan.letters
@@ -283,7 +322,7 @@ def _named(letters: str, shape: tuple[int, ...], source: Path, used: str) -> str
     return named
 
 
-def _metadata(plan: _Plan, data: npt.NDArray[Any], letters: str, image: ome.OmeImage | None) -> Metadata:
+def _metadata(plan: _Plan, data: LazyTiff | npt.NDArray[Any], letters: str, image: ome.OmeImage | None) -> Metadata:
     page, tiff = plan.series.keyframe, plan.tiff
     channels = data.shape[letters.index("C")] if "C" in letters and not plan.meaning.color else 1
     resolution = (_density(page, _RESOLUTION_X), _density(page, _RESOLUTION_Y))

@@ -166,7 +166,7 @@ class FilesRun:
     def _read(self, number: int) -> _Read:
         source = self._files[number].source
         stamp = stamp_of(source)
-        return _Read(read_image(source, series=self._series), stamp)
+        return _Read(read_image(source, series=self._series, lazy=True), stamp)
 
     def _fits(self, number: int) -> bool:
         stamp = stamp_of(self._files[number].source)

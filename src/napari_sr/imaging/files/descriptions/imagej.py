@@ -75,6 +75,28 @@ def calibrated(data: npt.NDArray[Any], description: Mapping[str, Any], name: str
     )[..., 0]
 
 
+def is_calibrated(description: Mapping[str, Any], name: str) -> bool:
+    """Whether ImageJ displays other values than the stored ones.
+
+    Parameters
+    ----------
+    description : mapping of str to object
+        Metadata of ImageJ.
+    name : str
+        Path of the file, for messages.
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    InputError
+        If the calibration function is not a straight line.
+    """
+    return _line(description, name) is not None
+
+
 def metadata_of(
     description: Mapping[str, Any],
     resolution: tuple[float, float],
