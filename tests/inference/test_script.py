@@ -17,7 +17,7 @@ from napari_sr.imaging.part import Part
 from napari_sr.inference import Job, as_script, prepare_layer, run_layer
 from napari_sr.networks import SRCNN, RRDBNet
 from napari_sr.settings import JobSettings, Overlap
-from napari_sr.widgets.plugin.reader import read_layers
+from napari_sr.widgets.formats.reader import read_layers
 from napari_sr.zoo import load_model, load_pair
 
 RNG = np.random.default_rng(0)

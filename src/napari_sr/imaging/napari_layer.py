@@ -19,6 +19,8 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 #: Key of a layer's metadata for the channel of the file that it shows: (axis, number).
 CHANNEL_KEY = "napari_sr_channel"
+#: Key of a layer's metadata for the path of its file, where napari has not recorded it.
+PATH_KEY = "napari_sr_path"
 
 # Properties of a napari Image layer that concern its appearance and apply to the result unchanged.
 _APPEARANCE = (
@@ -311,6 +313,9 @@ def _moved_plane(plane: Any, factor: Vector, origin: Vector) -> dict[str, Any]:
 def _copied(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
     copied: dict[str, Any] = {}
     for key, value in (metadata or {}).items():
+        if key in (CHANNEL_KEY, PATH_KEY):
+            # They are of the file of the source, which does not contain the result.
+            continue
         try:
             copied[key] = copy.deepcopy(value)
         except Exception:

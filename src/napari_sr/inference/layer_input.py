@@ -11,6 +11,7 @@ import numpy as np
 from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.napari_layer import (
     CHANNEL_KEY,
+    PATH_KEY,
     check_layer,
     finest_level,
     layer_axes,
@@ -187,8 +188,9 @@ def result_name(job: Job) -> str:
 
 def _source(layer: Any) -> LayerSource:
     """Return the origin of a layer's data, with an absolute path: the current folder may change later."""
-    path = getattr(getattr(layer, "source", None), "path", None)
-    channel = dict(layer.metadata).get(CHANNEL_KEY)
+    metadata = dict(layer.metadata)
+    path = getattr(getattr(layer, "source", None), "path", None) or metadata.get(PATH_KEY)
+    channel = metadata.get(CHANNEL_KEY)
     return LayerSource(
         str(layer.name),
         None if path is None else str(Path(path).absolute()),

@@ -24,7 +24,7 @@ from napari_sr.inference.output import destination as destination_module
 from napari_sr.inference.output import ome_zarr
 from napari_sr.inference.output.destination import destination
 from napari_sr.settings import JobSettings
-from napari_sr.widgets.plugin.reader import get_reader
+from napari_sr.widgets.formats.reader import read_layers, read_store
 from tests.inference.small_models import rrdb
 from tests.inference.test_layer import world_box
 
@@ -250,10 +250,8 @@ def from_python(source: Path, out: Path) -> None:
 
 
 def opened_layer(path: Path) -> Image:
-    """The only layer of a file or store, opened by the reader of the plugin."""
-    read = get_reader(str(path))
-    assert read is not None
-    (layer_data,) = read(str(path))
+    """The only layer of a file or store, as the plugin opens it."""
+    (layer_data,) = read_store(str(path)) if path.is_dir() else read_layers(str(path))
     layer = Layer.create(*layer_data)
     assert isinstance(layer, Image)
     return layer
@@ -417,8 +415,9 @@ def test_a_layer_that_was_moved_is_opened_at_its_position(tmp_path: Path) -> Non
     assert (opened.name, opened.units) == (result.name, result.units)
 
 
-def test_other_folders_are_left_to_other_readers(tmp_path: Path) -> None:
+def test_other_folders_are_refused_in_one_sentence(tmp_path: Path) -> None:
     zarr.create_array(tmp_path / "plain.zarr", data=np.zeros((4, 5), np.uint8))
     (tmp_path / "folder.zarr").mkdir()
-    assert get_reader(str(tmp_path / "plain.zarr")) is None
-    assert get_reader(str(tmp_path / "folder.zarr")) is None
+    for name in ("plain.zarr", "folder.zarr"):
+        with pytest.raises(InputError, match=f"{name} is not a store that napari-sr wrote"):
+            read_store(str(tmp_path / name))

@@ -83,6 +83,41 @@ def test_all_selected_layers_are_done_in_their_order(in_viewer, qtbot):
     assert [layer.name for layer in results(viewer)] == [f"{name} · SRCNN x2" for name in ("cells", "two", "three")]
 
 
+def test_all_selected_layers_twice_takes_the_sources_again_and_leaves_them_selected(in_viewer):
+    viewer, panel = in_viewer("srcnn")
+    viewer.add_image(drawn(8, 8), name="two")
+    viewer.layers.selection = set(viewer.layers)
+    sources = set(viewer.layers)
+    panel.part_choice.kind.value = "selected"
+    run(panel)
+    assert set(viewer.layers.selection) == sources
+    assert panel.summary.value.replace("\N{NO-BREAK SPACE}", " ").startswith("2 runs, the first (“cells”) 12 × 16")
+    viewer.layers.select_all()
+    run(panel)
+    made = ["cells · SRCNN x2", "two · SRCNN x2"]
+    assert [layer.name for layer in results(viewer)] == made + [f"{name} [1]" for name in made]
+    assert [layer.data.shape for layer in results(viewer)] == [(24, 32), (16, 16)] * 2
+
+
+def test_a_result_is_upscaled_only_if_it_is_chosen_by_name(in_viewer, errors):
+    viewer, panel = in_viewer("srcnn")
+    run(panel)
+    result = viewer.layers[1]
+    viewer.layers.selection = {result}
+    panel.part_choice.kind.value = "selected"
+    run(panel)
+    assert "Only results of napari-sr are selected" in errors[0]
+    panel.layer_choice.select(result)
+    run(panel)
+    assert viewer.layers[-1].data.shape == (48, 64)
+    panel.part_choice.kind.value = "whole"
+    del viewer.layers[0]
+    panel.layer_choice.select(result)
+    viewer.layers.remove(result)
+    assert panel.layer_choice.layer is None
+    assert panel.layer_choice.widget.current_choice == "Choose a result"
+
+
 def test_a_run_that_fails_does_not_stop_the_others(in_viewer, errors):
     viewer, panel = in_viewer("srcnn")
     broken = drawn(8, 8).astype(np.float32)

@@ -8,7 +8,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QDoubleSpinBox, QSlider
 
 from napari_sr.widgets.qt.rows import leaf_widgets
-from napari_sr.widgets.qt.sliders import WheelGuard, complete_slider, need_focus_for_wheel
+from napari_sr.widgets.qt.sliders import WheelGuard, complete_slider, need_focus_for_wheel, shown_value
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -79,14 +79,14 @@ def test_a_press_on_the_handle_does_not_change_a_value_between_steps(shown):
     assert not values
 
 
-def test_keys_go_by_a_step_and_by_five(shown):
+def test_keys_go_by_a_step_and_by_a_tenth_of_the_range(shown):
     slider, native, _ = shown
     native.setFocus()
     for key, value in (
         (Qt.Key.Key_Right, 1.05),
         (Qt.Key.Key_Up, 1.1),
         (Qt.Key.Key_Left, 1.05),
-        (Qt.Key.Key_PageUp, 1.3),
+        (Qt.Key.Key_PageUp, 1.25),
         (Qt.Key.Key_PageDown, 1.05),
         (Qt.Key.Key_End, 2.0),
         (Qt.Key.Key_Home, 0.0),
@@ -94,6 +94,21 @@ def test_keys_go_by_a_step_and_by_five(shown):
     ):
         QTest.keyClick(native, key)
         assert slider.value == pytest.approx(value), key
+
+
+def test_a_page_follows_the_range(shown):
+    slider, native, _ = shown
+    slider.max = 1.0
+    native.setFocus()
+    QTest.keyClick(native, Qt.Key.Key_PageDown)
+    assert slider.value == pytest.approx(0.9)
+
+
+def test_the_value_in_effect_is_the_one_that_is_shown(shown):
+    slider, native, _ = shown
+    for value in (0.1234567, 1e-5, 1.999999):
+        slider.value = value
+        assert shown_value(slider) == native.parent().findChild(QDoubleSpinBox).value()
 
 
 def test_a_typed_number_takes_effect_with_enter_and_a_step_at_once(shown):

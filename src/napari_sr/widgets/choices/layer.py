@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from magicgui.widgets import ComboBox
@@ -50,11 +52,29 @@ def is_result(layer: Any) -> bool:
     return _RESULT_KEY in layer.metadata
 
 
+@contextmanager
+def keep_selection(viewer: Viewer) -> Iterator[None]:
+    """Restore the selection of layers afterwards: napari selects each new layer, and panels follow the active layer.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+
+    Yields
+    ------
+    None
+    """
+    selected = set(viewer.layers.selection)
+    yield
+    viewer.layers.selection = {layer for layer in selected if layer in viewer.layers}
+
+
 class LayerChoice:
     """The list of the image layers of a viewer.
 
-    The choice follows the active layer, except if that is a result: a new result becomes the active layer, but the next
-    run should start from the source again.
+    The choice follows the active layer, except if that is a result: the next run should start from the source again.
+    Results are upscaled if they are chosen in the list.
 
     Parameters
     ----------
@@ -107,10 +127,12 @@ class LayerChoice:
         self._viewer.layers.selection.events.active.disconnect(self._follow)
 
     def _choices(self, widget: object) -> list[tuple[str, Any]]:
-        # Results come last: a new list starts with its first entry, which should be a source.
         images = [layer for layer in self._viewer.layers if isinstance(layer, Image) and not is_preview(layer)]
-        images.sort(key=is_result)
-        return [(layer.name, layer) for layer in images] or [("No image is open", NO_LAYER)]
+        choices: list[tuple[str, Any]] = [(layer.name, layer) for layer in sorted(images, key=is_result)]
+        if all(is_result(layer) for layer in images):
+            # A new list starts with its first entry, which must not be a result.
+            choices.insert(0, ("Choose a result" if images else "No image is open", NO_LAYER))
+        return choices
 
     def _refresh(self, event: object = None) -> None:
         self._refresh_with(self.layer)

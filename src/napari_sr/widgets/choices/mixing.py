@@ -11,7 +11,7 @@ from magicgui.widgets.bases import Widget
 from napari_sr.widgets.choices.file import FileChoice
 from napari_sr.widgets.choices.model_offers import ModelOffer
 from napari_sr.widgets.qt.rows import shrinkable
-from napari_sr.widgets.qt.sliders import complete_slider
+from napari_sr.widgets.qt.sliders import complete_slider, shown_value
 from napari_sr.zoo.card import Mixing
 
 _NOTHING = ""
@@ -89,7 +89,7 @@ class MixingChoice:
     @property
     def value(self) -> float | None:
         """Alpha, 0 to 1; None if there is one set of weights."""
-        return float(self.alpha.value) if self.mixes else None
+        return shown_value(self.alpha) if self.mixes else None
 
     def model_changed(self, model: ModelOffer | None, offers: Sequence[ModelOffer]) -> None:
         """Update the rows for another model.

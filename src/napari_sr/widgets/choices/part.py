@@ -14,7 +14,7 @@ from napari.viewer import Viewer
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.part import Part
-from napari_sr.widgets.choices.layer import is_preview
+from napari_sr.widgets.choices.layer import is_preview, is_result
 from napari_sr.widgets.choices.view import current_slice, rectangles, visible_part
 from napari_sr.widgets.qt.rows import refresh_choices, shrinkable
 
@@ -137,7 +137,7 @@ class PartChoice:
         Parameters
         ----------
         layer : napari.layers.Image
-            The chosen layer. It is not used if the selected layers are chosen.
+            The chosen layer. Of the selected layers, results are left out unless they are this one.
 
         Returns
         -------
@@ -151,7 +151,7 @@ class PartChoice:
         """
         kind = self.kind.value
         if kind == SELECTED:
-            return self._selected()
+            return self._selected(layer)
         axes = self._axes_of(layer)
         if kind == SLICE:
             at = current_slice(self._viewer, layer, axes)
@@ -168,12 +168,14 @@ class PartChoice:
         for event in self._events:
             event.disconnect(self._refresh)
 
-    def _selected(self) -> list[LayerPart]:
+    def _selected(self, chosen: Image) -> list[LayerPart]:
         selection = self._viewer.layers.selection
-        layers = [layer for layer in self._viewer.layers if layer in selection and isinstance(layer, Image)]
-        layers = [layer for layer in layers if not is_preview(layer)]
+        images = [layer for layer in self._viewer.layers if layer in selection and isinstance(layer, Image)]
+        images = [layer for layer in images if not is_preview(layer)]
+        layers = [layer for layer in images if layer is chosen or not is_result(layer)]
         if not layers:
-            raise InputError("No image layer is selected: select one or more in the layer list.")
+            which = "Only results of napari-sr are selected" if images else "No image layer is selected"
+            raise InputError(f"{which}: select one or more other image layers in the layer list.")
         return [LayerPart(layer, self._axes_of(layer)) for layer in layers]
 
     def _drawn(self, layer: Image, axes: Axes) -> list[LayerPart]:

@@ -92,6 +92,11 @@ class FinetunePanel(BasePanel):
         """Whether a training has not ended; it may be paused."""
         return self.progress.running
 
+    @property
+    def unfinished(self) -> Sequence[str]:
+        """The training in progress."""
+        return self.progress.unfinished
+
     def start(self) -> None:
         """Begin a training with the present choices, as the Start button does."""
         if self.running:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from magicgui.widgets import Container
@@ -85,6 +85,11 @@ class TrainingProgress:
     def running(self) -> bool:
         """Whether a training has not ended; it may be paused."""
         return self.training is not None
+
+    @property
+    def unfinished(self) -> Sequence[str]:
+        """Description of the training in progress, if there is one: "fine-tuning srcnn-x2"."""
+        return () if self.training is None else (self.training.description,)
 
     def begin(self, plan: FinetunePlan, source: Image) -> None:
         """Begin a new training.

@@ -194,12 +194,17 @@ class Finetuning:
         self._prepared = False
         self._bar: ActivityBar | None = None
         self._run: Run[Trained] = Run(
-            f"fine-tuning {plan.base}",
+            self.description,
             self._work,
             returned=self._returned,
             errored=self._errored,
             cancelled=self._cancelled,
         )
+
+    @property
+    def description(self) -> str:
+        """The model to begin with: "fine-tuning srcnn-x2"."""
+        return f"fine-tuning {self.plan.base}"
 
     @property
     def paused(self) -> bool:
@@ -213,7 +218,7 @@ class Finetuning:
 
     def start(self) -> None:
         """Start the training, or wait in the queue."""
-        self._bar = ActivityBar(f"fine-tuning {self.plan.base}", self.stop)
+        self._bar = ActivityBar(self.description, self.stop)
         self._queue.submit(self._run)
 
     def pause(self) -> None:

@@ -16,8 +16,7 @@ from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 
 from napari_sr.training.events import ValidationCrop
-from napari_sr.widgets.choices.layer import PREVIEW_KEY
-from napari_sr.widgets.preview.layer import keep_selection
+from napari_sr.widgets.choices.layer import PREVIEW_KEY, keep_selection
 from napari_sr.widgets.qt.rows import stop_timer
 
 Floats = npt.NDArray[np.float32]

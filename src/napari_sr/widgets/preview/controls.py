@@ -10,7 +10,7 @@ from napari.viewer import Viewer
 
 from napari_sr.widgets.preview.comparison import Against
 from napari_sr.widgets.qt.rows import rows, show_text, shrinkable, wrapped
-from napari_sr.widgets.qt.sliders import complete_slider
+from napari_sr.widgets.qt.sliders import complete_slider, shown_value
 from napari_sr.widgets.qt.warning_text import WarningText
 
 NOTHING, SPLIT, BLINK = "nothing", "split", "blink"
@@ -85,6 +85,11 @@ class PreviewControls(Container[Widget]):
         """Kind of comparison: "nothing", "split" or "blink"."""
         kind: str = self.compare.value
         return kind
+
+    @property
+    def position(self) -> float:
+        """Position of the line, 0 (all the result) to 1 (all the other image)."""
+        return shown_value(self.line)
 
     @property
     def counterpart(self) -> Against | None:

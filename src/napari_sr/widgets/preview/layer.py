@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
-from napari_sr.widgets.choices.layer import PREVIEW_KEY
+from napari_sr.widgets.choices.layer import PREVIEW_KEY, keep_selection
 from napari_sr.widgets.preview.comparison import Array
 
 SHARED_LOOK = ("contrast_limits", "colormap", "gamma", "interpolation2d")
@@ -84,21 +82,3 @@ class PreviewLayer:
             self._viewer.layers.insert(max(images, default=-1) + 1, layer)
         layer.contrast_limits_range = list(source.contrast_limits_range)
         self.layer = layer
-
-
-@contextmanager
-def keep_selection(viewer: Viewer) -> Iterator[None]:
-    """Restore the selection of layers afterwards: napari selects each new layer, and panels follow the active layer.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        The viewer.
-
-    Yields
-    ------
-    None
-    """
-    selected = set(viewer.layers.selection)
-    yield
-    viewer.layers.selection = {layer for layer in selected if layer in viewer.layers}

@@ -281,7 +281,7 @@ class Preview:
         if other is None:
             return image.data
         if self._controls.kind == SPLIT:
-            return split(other, image.data, float(self._controls.line.value), image.prepared.axes.x)
+            return split(other, image.data, self._controls.position, image.prepared.axes.x)
         return other if self._blinked else image.data
 
     def _sentence(self, image: PreviewImage) -> str:

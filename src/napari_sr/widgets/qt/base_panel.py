@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, ClassVar, TypeVar
+from weakref import WeakSet
 
 from magicgui.widgets import Container
 from magicgui.widgets.bases import Widget
+from napari.utils.notifications import show_warning
 from napari.viewer import Viewer
+from qtpy import compat
 from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QMainWindow
 
 from napari_sr.config import load_settings
 from napari_sr.errors import NapariSRError
 from napari_sr.settings import JobSettings
+from napari_sr.widgets.qt.closing import ask_before_closing, format_work
 from napari_sr.widgets.qt.computer_check import ComputerCheck
+from napari_sr.widgets.qt.docking import join_tabs, main_window_of
 from napari_sr.widgets.qt.errors import NOTHING_CHANGED, notify_error
 from napari_sr.widgets.qt.executor import Executor, Run
 from napari_sr.widgets.qt.queues import WorkQueues, queues_on, shared_queues
@@ -26,6 +32,8 @@ T = TypeVar("T")
 
 # Time in which the panel is drawn before torch is imported, which slows the main thread down.
 _WARM_UP_MS = 200
+
+_open_panels: WeakSet[BasePanel] = WeakSet()
 
 
 class BasePanel(Container[Widget]):
@@ -56,11 +64,17 @@ class BasePanel(Container[Widget]):
         self._background: list[Run[Any]] = []
         self._completed = self._shut = False
 
+    @property
+    def unfinished(self) -> Sequence[str]:
+        """Descriptions of the work that closing the panel ends, such as "upscaling “cells” with srcnn-x2"."""
+        return ()
+
     def shut_down(self) -> None:
         """Stop all work and disconnect from the viewer; called when the panel is closed. A second call does nothing."""
         if self._shut:
             return
         self._shut = True
+        _open_panels.discard(self)
         for run in self._background:
             run.abandon()
         self.computer_check.close()
@@ -82,6 +96,7 @@ class BasePanel(Container[Widget]):
     def _complete(self) -> None:
         """End the construction: connect the closing of the panel, show the defaults, and import torch in a moment."""
         self._completed = True
+        _open_panels.add(self)
         self.native_parent_changed.connect(self._parent_changed)
         self.native.destroyed.connect(self.shut_down)
         try:
@@ -171,6 +186,28 @@ class BasePanel(Container[Widget]):
         return available_devices()
 
     def _parent_changed(self, parent: object) -> None:
+        if self.native.parent() is not None:
+            # napari adds the dock to its window after this.
+            QTimer.singleShot(0, self._docked)
+            return
         # napari removes the panel from its dock when the dock is closed.
-        if self.native.parent() is None:
-            self.shut_down()
+        work = () if self._shut else tuple(self.unfinished)
+        self.shut_down()
+        if work:
+            show_warning(f"Closing the panel has ended {format_work(work)}: {self.unaffected}.")
+
+    def _docked(self) -> None:
+        if self._shut or not compat.isalive(self.native):
+            return
+        window = main_window_of(self.native)
+        if window is not None:
+            ask_before_closing(window, lambda: _unfinished_in(window))
+            join_tabs(self.native, [panel.native for panel in _panels_in(window) if panel is not self])
+
+
+def _panels_in(window: QMainWindow) -> list[BasePanel]:
+    return [panel for panel in _open_panels if main_window_of(panel.native) is window]
+
+
+def _unfinished_in(window: QMainWindow) -> list[str]:
+    return [work for panel in _panels_in(window) for work in panel.unfinished]

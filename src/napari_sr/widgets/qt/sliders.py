@@ -8,7 +8,7 @@ from qtpy.QtCore import QEvent, QObject, QRect, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QDoubleSpinBox, QSlider, QStyle, QStyleOptionSlider, QWidget
 
-_STEPS_OF_A_PAGE = 5
+_PAGES = 10
 _READOUT_EM, _UNIT_EM = 3.5, 1.0
 
 
@@ -19,7 +19,7 @@ def complete_slider(slider: FloatSlider, unit: str = "") -> FloatSlider:
     ----------
     slider : FloatSlider
         The slider; it is changed in place. Its step is that of the mouse and of the arrow keys; Page Up and Page Down
-        make five.
+        go by a tenth of the range.
     unit : str, default ""
         Unit behind the number.
 
@@ -30,7 +30,8 @@ def complete_slider(slider: FloatSlider, unit: str = "") -> FloatSlider:
     """
     native: QSlider = slider.native.findChild(QSlider)
     # magicgui leaves Qt's page of 10 millionths.
-    native.setPageStep(_STEPS_OF_A_PAGE * native.singleStep())
+    native.rangeChanged.connect(lambda least, most: _set_page(native))
+    _set_page(native)
     native.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     native.installEventFilter(_SliderMouse(slider, native))
     (readout,) = slider.native.findChildren(QDoubleSpinBox)
@@ -42,6 +43,24 @@ def complete_slider(slider: FloatSlider, unit: str = "") -> FloatSlider:
     readout.setKeyboardTracking(False)
     readout.valueChanged.connect(lambda value: _take_readout(slider, readout))
     return slider
+
+
+def shown_value(slider: FloatSlider) -> float:
+    """Return the value of a slider as the number beside it shows it.
+
+    Parameters
+    ----------
+    slider : FloatSlider
+        A completed slider.
+
+    Returns
+    -------
+    float
+        With as many decimal places as the number has. The slider itself has an integer for each millionth.
+    """
+    (readout,) = slider.native.findChildren(QDoubleSpinBox)
+    decimals: int = readout.decimals()
+    return round(float(slider.value), decimals)
 
 
 def need_focus_for_wheel(widget: Widget, guard: QObject) -> None:
@@ -126,6 +145,12 @@ class _SliderMouse(QObject):
         style = self._native.style()
         assert style is not None
         return style.subControlRect(QStyle.ComplexControl.CC_Slider, option, part, self._native)
+
+
+def _set_page(native: QSlider) -> None:
+    """Set the page of a slider to a tenth of its range, in whole steps."""
+    step = max(native.singleStep(), 1)
+    native.setPageStep(max(round((native.maximum() - native.minimum()) / (_PAGES * step)), 1) * step)
 
 
 def _center(rect: QRect) -> float:

@@ -26,6 +26,7 @@ from napari_sr.widgets.choices.settings.conditions import ConditionRows
 from napari_sr.widgets.choices.settings.measured_noise import measured_values
 from napari_sr.widgets.choices.settings.rows import SettingsRows
 from napari_sr.widgets.choices.size import SizeChoice
+from napari_sr.widgets.formats.open_button import OpenButton
 from napari_sr.widgets.preview.controls import PreviewControls
 from napari_sr.widgets.preview.preview import Preview
 from napari_sr.widgets.qt.base_panel import BasePanel
@@ -70,6 +71,7 @@ class UpscalePanel(BasePanel):
         self.loader = ModelLoader()
         self.layer_choice = LayerChoice(napari_viewer)
         self.facts = LayerFacts(self._changed)
+        self.open_button = OpenButton(napari_viewer)
         self.summary = wrapped(Label(name="summary", tooltip="Source, result, memory of the result, and time."))
         self.models = ModelChoice(self.family, self._model_changed, self._read_model)
         self.size = SizeChoice(self._changed)
@@ -112,6 +114,11 @@ class UpscalePanel(BasePanel):
     def running(self) -> bool:
         """Whether a run of this panel has not ended."""
         return self.runs.running
+
+    @property
+    def unfinished(self) -> Sequence[str]:
+        """The runs of this panel that have not ended."""
+        return self.runs.unfinished
 
     def run_upscaling(self) -> None:
         """Upscale the chosen parts with the present choices, as the Run button does."""
@@ -329,7 +336,7 @@ class UpscalePanel(BasePanel):
 
     def _lay_out(self) -> None:
         layer = rows([self.layer_choice.widget])
-        facts = rows(self.facts.widgets)
+        facts = rows([*self.facts.widgets, self.open_button])
         model = rows([self.models.model_choice.widget])
         own = (*self._family_rows(), *self.conditions.widgets)
         size = rows([self.models.factor, *self.size.widgets, *own, *self.part_choice.widgets])

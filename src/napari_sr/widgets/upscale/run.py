@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari.layers import Image, Layer
@@ -11,6 +12,7 @@ from napari.viewer import Viewer
 from napari_sr.imaging.napari_layer import copy_contrast_range
 from napari_sr.progress import Cancel, Progress
 from napari_sr.widgets.choices.job_plan import JobPlan
+from napari_sr.widgets.choices.layer import keep_selection
 from napari_sr.widgets.choices.model_loading import ModelLoader
 from napari_sr.widgets.choices.output import store_in
 from napari_sr.widgets.choices.part import LayerPart
@@ -114,6 +116,12 @@ class Upscaling:
         self._stop_reason = "Stopped: nothing was added."
 
     @property
+    def description(self) -> str:
+        """Layer and model, such as "upscaling “cells” with srcnn-x2"."""
+        source = self.plan.request.source
+        return f"upscaling “{self.name}” with {source.stem if isinstance(source, Path) else source}"
+
+    @property
     def ahead(self) -> int:
         """Number of runs that have to end before this one starts."""
         return self._queues.jobs.ahead(self._run) if self._run is not None else 0
@@ -175,7 +183,7 @@ class Upscaling:
             return result
 
         self._run = Run(
-            f"upscaling “{self.name}” with {model.name}",
+            self.description,
             work,
             returned=self._add,
             errored=self._failed,
@@ -187,7 +195,9 @@ class Upscaling:
 
     def _add(self, result: LayerResult) -> None:
         try:
-            added = self._viewer.add_layer(Layer.create(*result.layer_data))
+            # The next run, and the contrast sliders, are for the layers that the user has selected.
+            with keep_selection(self._viewer):
+                added = self._viewer.add_layer(Layer.create(*result.layer_data))
             copy_contrast_range(self.part.layer, added)
         except Exception as error:  # as above
             self._failed(error)

@@ -64,6 +64,11 @@ class PanelRuns:
         """Whether a run has not ended."""
         return bool(self._runs)
 
+    @property
+    def unfinished(self) -> Sequence[str]:
+        """Descriptions of the runs that have not ended, such as "upscaling “cells” with srcnn-x2"."""
+        return [upscaling.description for upscaling in self._runs]
+
     def start(self, parts: Sequence[LayerPart], plan: JobPlan, loader: ModelLoader) -> None:
         """Start a run for each part; they wait for the runs in progress.
 

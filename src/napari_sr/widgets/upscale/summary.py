@@ -89,7 +89,8 @@ def format_summary(
     before, after, memory, time = (_without_breaks(text) for text in (before, after, memory, time))
     if len(parts) == 1:
         return f"{before} → {after}, {memory}{time}"
-    return f"{len(parts)} runs, the first {before} → {after}; {memory} in all{time}"
+    which = f"the first (“{part.layer.name}”)" if len({id(part.layer) for part in parts}) > 1 else "the first"
+    return f"{len(parts)} runs, {which} {before} → {after}; {memory} in all{time}"
 
 
 def result_bytes(part: LayerPart, region: Region) -> int:

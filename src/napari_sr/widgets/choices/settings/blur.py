@@ -11,7 +11,7 @@ from napari_sr.imaging.pixel_size import METERS
 from napari_sr.settings import describe_setting
 from napari_sr.widgets.choices.layer_facts import SYMBOLS
 from napari_sr.widgets.qt.rows import hide_step_buttons, show_text, side_by_side, wrapped
-from napari_sr.widgets.qt.sliders import complete_slider
+from napari_sr.widgets.qt.sliders import complete_slider, shown_value
 
 _WARNING = "A blur that is not in the layer spoils the result: leave it at 0 unless you know it."
 _NANOMETERS_PER_METER = 1e9
@@ -67,8 +67,7 @@ class BlurRows:
     @property
     def value(self) -> float:
         """The value for the setting `blur`, in pixels of the layer."""
-        # The slider has an integer for each millionth.
-        return round(float(self.sigma.value), 3)
+        return shown_value(self.sigma)
 
     def show(self, blur: float) -> None:
         """Show a setting.

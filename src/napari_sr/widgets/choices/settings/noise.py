@@ -10,7 +10,7 @@ from magicgui.widgets.bases import Widget
 from napari_sr.settings import NoiseSpec, describe_setting
 from napari_sr.widgets.choices.settings.fields import LARGEST_VALUE, setting_list
 from napari_sr.widgets.qt.rows import hide_step_buttons, side_by_side
-from napari_sr.widgets.qt.sliders import complete_slider
+from napari_sr.widgets.qt.sliders import complete_slider, shown_value
 
 AUTOMATIC, NONE, VALUES = "auto", "none", "values"
 MOST_DENOISE = 2.0
@@ -80,8 +80,7 @@ class NoiseRows:
     @property
     def fraction(self) -> float:
         """The value for the setting `denoise`."""
-        # The slider has an integer for each millionth.
-        return round(float(self.denoise.value), 3)
+        return shown_value(self.denoise)
 
     def show(self, noise: NoiseSpec, denoise: float) -> None:
         """Show settings.

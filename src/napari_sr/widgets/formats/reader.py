@@ -1,6 +1,6 @@
-"""Opening of TIFF, OME-TIFF and ImageJ TIFF in napari with their metadata, which napari's own reader discards.
+"""Reading of TIFF, OME-TIFF and ImageJ TIFF for napari with their metadata, which napari's own reader discards.
 
-The stores of napari-sr are opened as well, at the position and with the units of their layers.
+The stores of napari-sr are read as well, with the position and the units of their layers.
 """
 
 from __future__ import annotations
@@ -46,14 +46,9 @@ def get_reader(path: str | Sequence[str]) -> Callable[[str], list[LayerData]] | 
     Returns
     -------
     callable or None
-        A function of the path that returns layers. None unless the file is a TIFF with known axes, or a Zarr store of
-        napari-sr.
+        A function of the path that returns layers. None unless the file is a TIFF with known axes.
     """
-    if not isinstance(path, str):
-        return None
-    if Path(path).is_dir():
-        return None if open_store(Path(path)) is None else read_store
-    return read_layers if is_readable_tiff(path) else None
+    return read_layers if isinstance(path, str) and is_readable_tiff(path) else None
 
 
 def read_store(path: str) -> list[LayerData]:
@@ -76,7 +71,7 @@ def read_store(path: str) -> list[LayerData]:
     """
     store = open_store(Path(path))
     if store is None:
-        raise InputError(f"{path} is not a store that napari-sr wrote: open it with another reader.")
+        raise InputError(f"{path} is not a store that napari-sr wrote: open it with File > Open Folder.")
     axes, place = store.axes, store.place
     letters = axes.letters[:-1] if axes.rgb else axes.letters
     several = len(store.levels) > 1
@@ -98,7 +93,8 @@ def read_layers(path: str) -> list[LayerData]:
     Parameters
     ----------
     path : str
-        A TIFF. Of a file with several images the largest is read, and a notification names the others.
+        A TIFF, or another picture that `read_image` reads. Of a file with several images the largest is read, and a
+        notification names the others.
 
     Returns
     -------

@@ -17,7 +17,8 @@ import napari_sr
 from napari_sr.errors import InputError
 from napari_sr.imaging.files import Metadata, read_image, write_image
 from napari_sr.inference import upscale_layer
-from napari_sr.widgets.plugin.reader import get_reader
+from napari_sr.widgets.formats.opening import open_paths
+from napari_sr.widgets.formats.reader import get_reader
 from tests.inference.small_models import rrdb
 
 RNG = np.random.default_rng(0)
@@ -40,7 +41,7 @@ def plugin() -> Iterator[PluginManager]:
 
 
 def opened(path: Path) -> list[Any]:
-    return ViewerModel().open(str(path), plugin="napari-sr")
+    return open_paths(ViewerModel(), [path])
 
 
 def saved(layer: Any, path: Path) -> None:

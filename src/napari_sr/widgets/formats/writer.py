@@ -11,7 +11,7 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.axes import LETTERS, Axes, parse_axes
 from napari_sr.imaging.files import Color, Limits, Lut, Metadata, from_luts, write_image
 from napari_sr.imaging.pixel_size import METERS, in_one_unit, seconds_of, unit_name
-from napari_sr.widgets.plugin.reader import NAME_KEY, PROFILE_KEY
+from napari_sr.widgets.formats.reader import NAME_KEY, PROFILE_KEY
 
 
 def write_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:

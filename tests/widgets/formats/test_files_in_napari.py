@@ -14,8 +14,9 @@ from npe2 import PluginManager, PluginManifest
 import napari_sr
 from napari_sr.errors import InputError
 from napari_sr.imaging.files import read_image, write_image
-from napari_sr.widgets.plugin.reader import get_reader, read_layers
-from napari_sr.widgets.plugin.writer import write_layer
+from napari_sr.widgets.formats.opening import open_paths
+from napari_sr.widgets.formats.reader import get_reader, read_layers
+from napari_sr.widgets.formats.writer import write_layer
 
 RNG = np.random.default_rng(0)
 
@@ -36,7 +37,7 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[PluginManager]:
 
 
 def opened(path: Path) -> list[Any]:
-    return ViewerModel().open(str(path), plugin="napari-sr")
+    return open_paths(ViewerModel(), [path])
 
 
 def units(layer: Any) -> list[str]:

@@ -1,0 +1,1 @@
+"""Image files and results on disk in napari: reader, writer, and opening with pixel size and position."""

@@ -1,0 +1,91 @@
+"""One question that names the unfinished work when the user closes a window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QMessageBox, QPushButton, QWidget
+
+_FILTER = "napari_sr_close_question"
+
+
+class CloseQuestion(QObject):
+    """Asks before a window with unfinished work is closed by its title bar.
+
+    napari would ask twice then: about its list of tasks, and in general.
+
+    Parameters
+    ----------
+    window : QWidget
+        The main window, which owns this object.
+    unfinished : callable
+        Returns descriptions of the work that closing would end, such as "upscaling “cells”".
+    """
+
+    def __init__(self, window: QWidget, unfinished: Callable[[], Sequence[str]]) -> None:
+        super().__init__(window)
+        self.setObjectName(_FILTER)
+        self._window, self._unfinished = window, unfinished
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name)
+        """Ask, and close the window only after a confirmation."""
+        # Calls of `close` from a script or a menu are not spontaneous.
+        if watched is not self._window or not isinstance(event, QCloseEvent) or not event.spontaneous():
+            return False
+        work = self._unfinished()
+        if not work:
+            return False
+        event.ignore()
+        if self._confirmed(work):
+            # Qt ignores a close of a window within its own close event.
+            QTimer.singleShot(0, self._window.close)
+        return True
+
+    def _confirmed(self, work: Sequence[str]) -> bool:
+        box = QMessageBox(self._window)
+        box.setIcon(QMessageBox.Icon.Warning)
+        box.setWindowTitle("Close the window?")
+        box.setText("Close the window while work is in progress?")
+        box.setInformativeText(f"This ends {format_work(work)}.")
+        close, stay = QPushButton("Close"), QPushButton("Keep open")
+        box.addButton(close, QMessageBox.ButtonRole.DestructiveRole)
+        box.addButton(stay, QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(stay)
+        box.setEscapeButton(stay)
+        box.exec()
+        return box.clickedButton() is close
+
+
+def ask_before_closing(window: QWidget, unfinished: Callable[[], Sequence[str]]) -> None:
+    """Ask before a window is closed, once however many panels it has.
+
+    Parameters
+    ----------
+    window : QWidget
+        The main window.
+    unfinished : callable
+        As for `CloseQuestion`; it is used for all panels of the window.
+    """
+    if window.findChild(CloseQuestion, _FILTER) is None:
+        CloseQuestion(window, unfinished)
+
+
+def format_work(work: Sequence[str]) -> str:
+    """Describe unfinished work.
+
+    Parameters
+    ----------
+    work : sequence of str
+        At least one description.
+
+    Returns
+    -------
+    str
+        The first ones, and the number of the others: "upscaling “a”, upscaling “b” and 3 more".
+    """
+    if len(work) <= 2:
+        return " and ".join(work)
+    return f"{work[0]}, {work[1]} and {len(work) - 2} more"
