@@ -1,6 +1,6 @@
 """Make the pictures of the panels in docs/pictures from real windows.
 
-    scripts/with-display python docs/make_pictures.py [--size 1400x900] [--out docs/pictures] [NAME ...]
+    scripts/with-display python docs/make_pictures.py [--size WIDTHxHEIGHT] [--out docs/pictures] [NAME ...]
 
 Each picture is a napari window with a sample and a panel after a few actions, or is composed of parts of such a window.
 Look at every picture before you commit.
@@ -211,12 +211,13 @@ def stack(scene: Scene) -> None:
 
 
 def light(scene: Scene) -> None:
-    """The light theme."""
+    """The light theme, with a split preview."""
     scene.viewer.theme = "light"
     panel = scene.open(electron_low(), ESRGANPanel, "ESRGAN")
     panel.models.select(_LARGE)
     scene.summary(panel)
     panel.preview_controls.switch.value = True
+    panel.preview_controls.compare.value, panel.preview_controls.against.value = "split", "bicubic"
     scene.wait(lambda: panel.preview.busy)
 
 
@@ -284,29 +285,50 @@ def finetuned(scene: Scene) -> None:
     scene.viewer.reset_view()
 
 
+def small(scene: Scene) -> None:
+    """A small window: Run and its message stay in view."""
+    panel = scene.open(electron_low(), SRCNNPanel, "SRCNN")
+    scene.summary(panel)
+    panel.controls.run_button.native.click()
+    scene.wait(lambda: panel.running)
+
+
+def small_light(scene: Scene) -> None:
+    """A small window in the light theme, with a split preview."""
+    scene.viewer.theme = "light"
+    esrgan(scene)
+
+
 SCENES = {
     scene.__name__: scene
-    for scene in (esrgan, conditions, srcnn, srgan, more, stack, light, files, finetune, finetuning, finetuned)
-}
+    for scene in (
+        esrgan, conditions, srcnn, srgan, more, stack, light, small, small_light, files,
+        finetune, finetuning, finetuned,
+    )
+}  # fmt: skip
+_SMALL = "1000x700"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", default="1400x900")
+    parser.add_argument("--size", help=f"by default 1400x900, and {_SMALL} for the pictures of small windows")
     parser.add_argument("--out", type=Path, default=_FOLDER)
     parser.add_argument("names", nargs="*", choices=[*SCENES, []], default=[])
     arguments = parser.parse_args()
-    width, height = (int(part) for part in arguments.size.split("x"))
     arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["NAPARI_SR_CONFIG"], os.environ["NAPARI_SR_CACHE"] = f"{folder}/config.toml", f"{folder}/cache"
+        os.environ["NAPARI_SR_CACHE"] = f"{folder}/cache"
         # The picture must not show a path of the machine on which it was made.
         os.environ["NAPARI_SR_MODELS"] = "my-models"
         get_settings().application.confirm_close_window = False
         for name in arguments.names or SCENES:
+            # A panel shows the choices of the run before.
+            os.environ["NAPARI_SR_CONFIG"] = f"{folder}/{name}.toml"
             if name.startswith("finetun"):
                 # A training writes its model into this folder.
                 os.environ["NAPARI_SR_MODELS"] = f"{folder}/models"
+            size = arguments.size or (_SMALL if name.startswith("small") else "1400x900")
+            width, height = (int(part) for part in size.split("x"))
             scene = Scene((width, height))
             scene.save(arguments.out / f"{name}.png", SCENES[name](scene))
             print(f"{arguments.out / name}.png", flush=True)

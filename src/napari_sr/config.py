@@ -206,6 +206,22 @@ def remember(panel: str, settings: Mapping[str, bool | int | float | str]) -> No
     update_config(last={**load_config().last, panel: dict(settings)})
 
 
+def forget(*panels: str) -> None:
+    """Remove the last settings of panels from the file.
+
+    Parameters
+    ----------
+    *panels : str
+        Names of panels, as for `remember`.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or written.
+    """
+    update_config(last={name: values for name, values in load_config().last.items() if name not in panels})
+
+
 def _checked(content: Mapping[str, Any], where: str) -> Config:
     """Convert the content of a file; `where` begins the message of an error."""
     try:

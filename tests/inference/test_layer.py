@@ -28,7 +28,7 @@ def test_a_z_stack_covers_the_same_region_with_smaller_pixels() -> None:
     assert np.allclose(result.scale, (0.3, 0.025, 0.025))
     assert [str(unit) for unit in result.units] == ["micrometer"] * 3
     assert np.allclose(world_box(result), world_box(source), atol=1e-12)
-    assert result.name == "cells · ESRGAN x4"
+    assert result.name == "cells (ESRGAN x4)"
 
 
 @pytest.mark.parametrize("colors", [3, 4])

@@ -85,7 +85,7 @@ def test_the_name_and_the_report_contain_the_size() -> None:
     source = Image(image, scale=(0.1, 0.1), units=("micrometer",) * 2, name="cells")
     data, kwargs, _ = upscale_layer(source, GRAY, target="0.04 um")
     assert data.shape == (50, 75)
-    assert kwargs["name"] == "cells · ESRGAN 0.04 µm"
+    assert kwargs["name"] == "cells (ESRGAN 0.04 µm)"
     assert kwargs["metadata"]["napari_sr"]["factors"] == (2.5, 2.5)
     assert kwargs["metadata"]["napari_sr"]["scale"] == 2
     report = Job(GRAY, JobSettings(target=2.5)).run(image).report

@@ -24,7 +24,7 @@ def test_the_result_lies_on_the_sample(one_viewer, models):
         low = layer.data_to_world(np.full(2, -0.5)), layer.data_to_world(np.array(layer.data.shape) - 0.5)
         source = sample.data_to_world(np.full(2, -0.5)), sample.data_to_world(np.array(sample.data.shape) - 0.5)
         np.testing.assert_allclose(low, source, atol=1e-9)
-    assert result.name.endswith("ESRGAN x4")
+    assert result.name.endswith("(ESRGAN x4)")
 
 
 def test_a_missing_model_is_refused(one_viewer, models):

@@ -130,7 +130,7 @@ def prepare_layer(
     # An array of the result's shape that needs no memory: the position of the result depends on the shape only.
     shape = np.broadcast_to(np.zeros((), image.dtype), region.shape)
     factors = (region.rows.factor, region.columns.factor)
-    name = f"{layer.name} · {result_name(job)}"
+    name = f"{layer.name} ({result_name(job)})"
     _, kwargs, _ = upscaled_layer(layer, shape, factors, name=name, axes=parsed, origin=region.origin)
     low, high = layer.contrast_limits
     limits = float(low), float(high)
@@ -176,14 +176,13 @@ def result_name(job: Job) -> str:
     Returns
     -------
     str
-        Family of the model, factor or target, and alpha, such as "ESRGAN x4 a=0.80" or "ESRGAN 0.05 µm".
+        Family of the model, and factor or target, such as "ESRGAN x4" or "ESRGAN 0.05 µm". Model and settings are in
+        the metadata of the result.
     """
     model, target = job.model, job.settings.target
     size = f"x{model.scale}" if target is None else str(parse_target(target))
-    images = " of images" if model.mixing == "images" else ""
-    mixed = f" a={model.alpha:.2f}{images}" if model.card.endpoints else ""
     family = model.name if model.card.family == "classic" else model.card.family.upper()
-    return f"{family} {size}{mixed}"
+    return f"{family} {size}"
 
 
 def _source(layer: Any) -> LayerSource:

@@ -125,6 +125,8 @@ class Validated:
         SSIM of bicubic interpolation.
     best : bool
         Whether the PSNR is the best of the stage so far.
+    start_psnr : float or None, default None
+        PSNR of the weights with which the training began, in decibel; None in checkpoints of earlier versions.
     crops : tuple of ValidationCrop, default ()
         Images of up to three scenes.
     """
@@ -136,6 +138,7 @@ class Validated:
     bicubic_psnr: float
     bicubic_ssim: float
     best: bool
+    start_psnr: float | None = None
     crops: tuple[ValidationCrop, ...] = field(default=(), repr=False)
 
     @property

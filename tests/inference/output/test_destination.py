@@ -309,7 +309,7 @@ def test_python_window_and_command_line_write_the_same_store(
             assert other[name].metadata.dimension_names == array.metadata.dimension_names
             assert np.array_equal(other[name][...], array[...])
     names = [store.attrs["ome"]["multiscales"][0]["name"] for store in stores.values()]
-    assert names == ["result", "result · SRCNN x2", "result"]
+    assert names == ["result", "result (SRCNN x2)", "result"]
 
 
 @pytest.mark.parametrize("way", [from_python, from_window, from_command_line])

@@ -21,7 +21,7 @@ def test_choosing_a_factor_chooses_a_model_with_it(in_viewer):
     assert panel.models.model.source == "srcnn-x3"
     assert panel.models.model_choice.value == "srcnn-x3"
     panel.controls.run_button.native.click()
-    assert viewer.layers[-1].name == "cells · SRCNN x3"
+    assert viewer.layers[-1].name == "cells (SRCNN x3)"
     panel.models.select("srcnn-x2")
     assert panel.models.factor.value == 2
 
@@ -99,7 +99,7 @@ def test_a_family_without_a_model_names_a_file_to_open(in_viewer, srgan_file):
     assert texts(panel) == ["No model yet", OPEN_A_FILE]
     panel.models.choose_file(srgan_file)
     panel.controls.run_button.native.click()
-    assert viewer.layers[-1].name == "cells · SRGAN x2"
+    assert viewer.layers[-1].name == "cells (SRGAN x2)"
     assert viewer.layers[-1].data.shape == (24, 32)
 
 

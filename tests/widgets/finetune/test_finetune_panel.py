@@ -154,7 +154,7 @@ def test_pairs_are_matched_and_their_shift_is_shown(finetuning):
     panel.images.kind.value = PAIRS
     row = panel.images.rows[0]
     row.low.value, row.high.value = viewer.layers["low"], viewer.layers["cells"]
-    assert "cells was shifted by (" in panel.images.facts.value
+    assert panel.images.facts.value.startswith("“low” and “cells” fit to 0.0 pixels.")
     assert "too small to estimate" in panel.images.facts.value
     panel.start()
     assert "srcnn-x2-quick" in names()
@@ -306,3 +306,41 @@ def test_a_training_can_begin_with_a_file(finetuning, tmp_path):
     assert panel.models.model.text == "gan.pth"
     panel.start()
     assert any(name.startswith("gan") for name in names())
+
+
+def test_the_length_names_the_steps_that_are_set(finetuning):
+    _, panel = finetuning()
+    assert panel.recipe.preset.current_choice == "Quick (4 steps)"
+    panel.recipe.steps.value = 60
+    assert panel.recipe.preset.current_choice == "Quick (60 steps)"
+    panel.recipe.preset.value = "standard"
+    assert panel.recipe.preset.current_choice == f"Standard ({panel.recipe.steps.value} steps)"
+    assert "Quick (400 steps)" in panel.recipe.preset.native.itemText(0)
+
+
+def test_start_pause_and_stop_are_in_view_whatever_is_scrolled(finetuning, qtbot):
+    viewer, panel = finetuning()
+    window = viewer.__wrapped__.window._qt_window
+    window.resize(1000, 700)
+    window.show()
+    qtbot.waitExposed(window)
+    panel.more.open = True
+    bar = panel.scroll.verticalScrollBar()
+    for place in (bar.minimum(), bar.maximum()):
+        bar.setValue(place)
+        for button in (panel.controls.start_button, panel.controls.pause_button, panel.controls.stop_button):
+            assert not button.native.visibleRegion().isEmpty()
+
+
+def test_the_axis_ends_at_the_present_step(finetuning):
+    _, panel = finetuning()
+    panel.recipe.steps.value = 6
+    seen = []
+    add = panel.progress.curves.add_step
+    panel.progress.curves.add_step = lambda step: (
+        add(step),
+        seen.append((step.step, panel.progress.curves._psnr.getViewBox().viewRange()[0][1])),
+    )
+    panel.start()
+    assert all(end <= max(step, 2) * 1.1 for step, end in seen)
+    assert len(seen) == 6

@@ -100,7 +100,7 @@ def test_the_selection_and_the_chosen_layer_stay(switched_on):
     assert viewer.layers.selection.active == viewer.layers[0]
     assert panel.layer_choice.layer == viewer.layers[0]
     panel.controls.run_button.native.click()
-    assert names(viewer) == ["cells", "cells · preview", "cells · ESRGAN x4"]
+    assert names(viewer) == ["cells", "cells (preview)", "cells (ESRGAN x4)"]
     assert panel.layer_choice.layer == viewer.layers[0]
 
 
@@ -280,7 +280,7 @@ def test_a_preview_that_is_not_possible_is_explained_and_comes_back(switched_on,
     viewer.dims.ndisplay = 2
     look_at(viewer, (20, 30), 20)
     settled(qtbot, panel)
-    assert names(viewer) == ["cells", "cells · preview"]
+    assert names(viewer) == ["cells", "cells (preview)"]
 
 
 def test_an_error_is_shown_and_the_preview_stays_usable(switched_on, qtbot, monkeypatch):
@@ -298,7 +298,7 @@ def test_an_error_is_shown_and_the_preview_stays_usable(switched_on, qtbot, monk
     assert names(viewer) == ["cells"]
     viewer.layers[0].data = image
     settled(qtbot, panel)
-    assert names(viewer) == ["cells", "cells · preview"]
+    assert names(viewer) == ["cells", "cells (preview)"]
 
 
 def test_settings_that_do_not_fit_are_explained_and_the_preview_comes_back(switched_on, qtbot):
@@ -318,10 +318,10 @@ def test_removing_the_source_removes_the_preview(switched_on, qtbot):
     viewer, panel = switched_on()
     viewer.add_image(drawn(30, 30), name="other")
     settled(qtbot, panel)
-    assert "other · preview" in names(viewer)
+    assert "other (preview)" in names(viewer)
     viewer.layers.remove("other")
     settled(qtbot, panel)
-    assert "other · preview" not in names(viewer)
+    assert "other (preview)" not in names(viewer)
     viewer.layers.clear()
     settled(qtbot, panel)
     assert names(viewer) == []
@@ -378,7 +378,7 @@ def test_a_preview_is_made_while_a_job_is_running(in_viewer, qtbot, monkeypatch)
     qtbot.waitUntil(reached.is_set, timeout=30_000)
     panel.preview_controls.switch.native.click()
     settled(qtbot, panel)
-    assert names(viewer) == ["cells", "cells · preview"]
+    assert names(viewer) == ["cells", "cells (preview)"]
     go_on.set()
     qtbot.waitUntil(lambda: not panel.running, timeout=30_000)
-    assert names(viewer) == ["cells", "cells · preview", "cells · ESRGAN x4"]
+    assert names(viewer) == ["cells", "cells (preview)", "cells (ESRGAN x4)"]

@@ -181,9 +181,9 @@ def test_the_width_follows_the_pixel_size_of_the_layer(panel_of):
 def test_missing_pixels_are_refused_or_filled(panel_of):
     _, panel = panel_of()
     row = panel.settings.missing
-    assert [row.native.itemText(n) for n in range(2)] == ["Refuse the layer", "Fill them"]
+    assert row.text == "Missing pixels (NaN): fill, and put back"
     assert panel.settings.settings().missing == "refuse"
-    row.value = "fill"
+    QTest.mouseClick(row.native, Qt.MouseButton.LeftButton, pos=QPoint(8, row.native.height() // 2))
     assert panel.settings.settings().missing == "fill"
 
 

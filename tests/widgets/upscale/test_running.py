@@ -81,7 +81,7 @@ def test_cancel_is_enabled_during_a_run_and_another_run_waits(running, gate, qtb
     assert controls.run_button.text == "Run"
     assert not controls.cancel_button.enabled
     assert not controls.bar.native.isVisibleTo(panel.native)
-    assert names(viewer) == ["cells", "other", "cells · ESRGAN x4", "other · ESRGAN x4"]
+    assert names(viewer) == ["cells", "other", "cells (ESRGAN x4)", "other (ESRGAN x4)"]
     assert controls.message.value.startswith("Done: 2 layers were added, the last one in ")
 
 
@@ -109,7 +109,7 @@ def test_removing_another_layer_does_not_stop_a_run(running, gate, qtbot):
     viewer.layers.remove("other")
     gate.open.set()
     qtbot.waitUntil(lambda: not panel.controls.running, timeout=30_000)
-    assert names(viewer) == ["cells", "cells · ESRGAN x4"]
+    assert names(viewer) == ["cells", "cells (ESRGAN x4)"]
 
 
 def test_a_viewer_closed_during_a_run_stops_it(running, gate, qtbot):
@@ -186,7 +186,7 @@ def test_two_viewers_do_not_mix_their_results(make_napari_viewer_proxy, models, 
         panel.controls.run_button.native.click()
     for name, viewer, panel in pairs:
         qtbot.waitUntil(lambda panel=panel: not panel.controls.running, timeout=30_000)
-        assert names(viewer) == [name, f"{name} · SRCNN x2"]
+        assert names(viewer) == [name, f"{name} (SRCNN x2)"]
 
 
 def test_runs_of_two_windows_wait_for_one_another(make_napari_viewer_proxy, models, gate, qtbot):
@@ -211,8 +211,8 @@ def test_runs_of_two_windows_wait_for_one_another(make_napari_viewer_proxy, mode
     qtbot.waitUntil(lambda: "Waiting" in second.controls.message.value, timeout=30_000)
     gate.open.set()
     qtbot.waitUntil(lambda: not first.running and not second.running, timeout=30_000)
-    assert names(one) == ["cells", "cells · ESRGAN x4"]
-    assert names(two) == ["cells", "cells · SRCNN x2"]
+    assert names(one) == ["cells", "cells (ESRGAN x4)"]
+    assert names(two) == ["cells", "cells (SRCNN x2)"]
 
 
 def test_closing_a_window_does_not_stop_the_runs_of_others(make_napari_viewer_proxy, models, gate, qtbot):
@@ -233,4 +233,4 @@ def test_closing_a_window_does_not_stop_the_runs_of_others(make_napari_viewer_pr
     qtbot.waitUntil(gate.left.is_set, timeout=5_000)
     gate.open.set()
     qtbot.waitUntil(lambda: not second.running, timeout=30_000)
-    assert names(two) == ["two", "two · SRCNN x2"]
+    assert names(two) == ["two", "two (SRCNN x2)"]

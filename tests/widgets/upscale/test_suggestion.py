@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
 from qtpy.QtTest import QTest
 
 from napari_sr.errors import InputError
 from napari_sr.samples import load_sample
+from napari_sr.widgets.qt.contrast import contrast
 from napari_sr.widgets.qt.executor import InPlaceExecutor, ThreadExecutor
 from napari_sr.widgets.upscale.families import PANELS, open_panels
 from napari_sr.widgets.upscale.suggestion import suggest_model
@@ -107,7 +109,7 @@ def test_the_model_of_the_suggestion_is_chosen_at_first(suggesting, conditioned,
     viewer.add_image(np.zeros((9, 9), np.uint8), name="second")
     settled(panel, qtbot)
     assert panel.models.model.source == "esrgan-pair"
-    assert panel.settings.missing.value == "refuse"  # settings are changed by the button only
+    assert not panel.settings.missing.value  # settings are changed by the button only
     assert offered(panel)
 
 
@@ -151,7 +153,11 @@ def test_a_layer_outside_the_training_is_a_warning_in_the_color_of_the_theme(sug
     assert set(sentences) < set(panel.suggestion.warnings.label.tooltip.splitlines())
     for theme in ("dark", "light"):
         viewer.theme = theme
-        assert get_theme(theme).warning.as_hex() in panel.suggestion.warnings.label.native.styleSheet()
+        style = panel.suggestion.warnings.label.native.styleSheet()
+        color = style.partition("color: ")[2].partition(";")[0]
+        assert contrast(color, QColor(get_theme(theme).background.as_hex()).name()) >= 4.5
+        # The theme's own color where it can be read.
+        assert (color == get_theme(theme).warning.as_hex()) == (theme == "dark")
 
 
 def test_use_it_sets_model_and_rows(suggesting, conditioned, qtbot):

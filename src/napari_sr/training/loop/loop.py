@@ -224,6 +224,7 @@ class Loop:
             bicubic_psnr=base.psnr,
             bicubic_ssim=base.ssim,
             best=run.best is None or score.psnr > run.best["figures"]["psnr"],
+            start_psnr=None if self._validator.start is None else self._validator.start.psnr,
             crops=crops,
         )
         run.last = _figures(measured)

@@ -52,12 +52,15 @@ class Validator:
     ----------
     baseline : Score
         The measurement of bicubic interpolation.
+    start : Score or None
+        The first measurement: that of the weights with which the training began.
     """
 
     def __init__(self, scenes: Sequence[Scene], scale: int) -> None:
         self._scenes, self._scale = list(scenes), scale
         self._bicubic = [self._clipped(resize(s.low, factor=scale), s) for s in self._scenes]
         self.baseline = self._score(self._bicubic)
+        self.start: Score | None = None
         self._before: list[npt.NDArray[np.float32]] | None = None
 
     def measure(self, network: nn.Module, device: torch.device) -> tuple[Score, tuple[ValidationCrop, ...]]:
@@ -87,10 +90,11 @@ class Validator:
                     inputs += [noise, torch.tensor([scene.blur], dtype=torch.float32)]
                 result = network(*(part.to(device) for part in inputs))
                 results.append(self._clipped(result[0].float().cpu().numpy(), scene))
+        score = self._score(results)
         if self._before is None:
-            self._before = results
+            self._before, self.start = results, score
         crops = tuple(self._crop(n, results[n]) for n in range(min(_CROPS, len(results))))
-        return self._score(results), crops
+        return score, crops
 
     def _score(self, results: Sequence[npt.NDArray[np.float32]]) -> Score:
         psnrs, ssims = [], []

@@ -116,6 +116,26 @@ class MixingChoice:
                 self.alpha.value = model.card.default_alpha or 0.0
         self._update()
 
+    def show(self, second: str | Path | None, alpha: float | None, kind: Mixing | None) -> None:
+        """Show choices for the present model; a second model that is not in the list is left out.
+
+        Parameters
+        ----------
+        second : str or Path or None
+            The second model.
+        alpha : float or None
+            Alpha, 0 to 1.
+        kind : {"weights", "images"} or None
+            What alpha mixes.
+        """
+        if isinstance(second, Path) and second.is_file() and second not in self._files:
+            self._files.append(second)
+        self._update(second)
+        if alpha is not None and self.mixes:
+            self.alpha.value = alpha
+        if kind is not None:
+            self.mix.value = kind
+
     def choose_file(self, path: Path) -> None:
         """Choose a file as the second model.
 

@@ -29,14 +29,20 @@ class ModelChoice:
         Called without arguments when the model or the factor changes.
     on_unread : callable
         Called with the `ModelOffer` of a file that has to be read first. Call `complete` or `refuse` afterwards.
+    recent : sequence of Path, default ()
+        Weight files that are offered after the models of the catalog.
     """
 
     def __init__(
-        self, family: str | None, on_change: Callable[[], None], on_unread: Callable[[ModelOffer], None]
+        self,
+        family: str | None,
+        on_change: Callable[[], None],
+        on_unread: Callable[[ModelOffer], None],
+        recent: Sequence[Path] = (),
     ) -> None:
         self._family = family
         self._on_change, self._on_unread = on_change, on_unread
-        self._offers: list[ModelOffer] = []
+        self._offers = [ModelOffer(path.name, path) for path in recent]
         self._current: ModelOffer | None = None
         self._chosen = False
         self.model_choice = FileChoice(
@@ -65,6 +71,17 @@ class ModelChoice:
     def scale(self) -> int | None:
         """The chosen factor, if the file of the model does not contain its own; else None."""
         return self.factor.value if self._current is not None and self._current.scale_is_open else None
+
+    @property
+    def chosen_by_hand(self) -> bool:
+        """Whether the model was chosen by hand or with `select`, so that `propose` leaves it."""
+        return self._chosen
+
+    def set_back(self) -> None:
+        """Choose the first model, as in a new panel; `propose` may choose another one."""
+        self._chosen, self._current = False, None
+        self.refresh()
+        self._on_change()
 
     def offers_model(self, source: str | Path) -> bool:
         """Return whether a model can be chosen.

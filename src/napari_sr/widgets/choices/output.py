@@ -59,6 +59,18 @@ class OutputChoice:
         """Folder for OME-Zarr stores; None for results in memory."""
         return Path(str(self.folder.value)) if self.kind.value == DISK else None
 
+    def show(self, store: Path | None) -> None:
+        """Show a destination.
+
+        Parameters
+        ----------
+        store : Path or None
+            Folder for OME-Zarr stores; None for results in memory.
+        """
+        if store is not None:
+            self.folder.value = store
+        self.kind.value = MEMORY if store is None else DISK
+
     def _changed(self, value: str) -> None:
         self.folder.visible = value == DISK
         self._on_change()
@@ -72,7 +84,7 @@ def store_in(folder: Path, name: str) -> Path:
     folder : Path
         The folder of the stores.
     name : str
-        Name of the result, such as "cells · ESRGAN x4".
+        Name of the result, such as "cells (ESRGAN x4)".
 
     Returns
     -------

@@ -65,7 +65,7 @@ class LayerPart:
         Returns
         -------
         LayerInput
-            With the name of the part appended to the name of the result.
+            With the name of the part in that of the result: "cells (ESRGAN x4, Z=3)".
 
         Raises
         ------
@@ -75,7 +75,9 @@ class LayerPart:
         from napari_sr.inference import prepare_layer
 
         prepared = prepare_layer(job, self.layer, self.axes.letters, self.part)
-        name = " · ".join(filter(None, [prepared.kwargs["name"], self.name]))
+        name = prepared.kwargs["name"]
+        if self.name:
+            name = f"{name.removesuffix(')')}, {self.name})"
         return replace(prepared, kwargs={**prepared.kwargs, "name": name})
 
 
@@ -90,10 +92,18 @@ class PartChoice:
         Returns the `Axes` of an image layer.
     on_change : callable
         Called without arguments when the choice changes.
+    on_view : callable
+        Called without arguments when the view or the selection changes, as long as the parts depend on them.
     """
 
-    def __init__(self, viewer: Viewer, axes_of: Callable[[Image], Axes], on_change: Callable[[], None]) -> None:
-        self._viewer, self._axes_of, self._on_change = viewer, axes_of, on_change
+    def __init__(
+        self,
+        viewer: Viewer,
+        axes_of: Callable[[Image], Axes],
+        on_change: Callable[[], None],
+        on_view: Callable[[], None],
+    ) -> None:
+        self._viewer, self._axes_of, self._on_change, self._on_view = viewer, axes_of, on_change, on_view
         self.kind = shrinkable(
             ComboBox(
                 name="where",
@@ -120,6 +130,18 @@ class PartChoice:
         self._events = (events.inserted, events.removed, events.renamed)
         for event in self._events:
             event.connect(self._refresh)
+        camera, dims = viewer.scene.camera.events, viewer.dims.events
+        self._view_events: tuple[Any, ...] = (
+            camera.center,
+            camera.zoom,
+            viewer.canvas.events.size,
+            dims.point,
+            dims.order,
+            dims.ndisplay,
+            viewer.layers.selection.events.changed,
+        )
+        for event in self._view_events:
+            event.connect(self._view_changed)
 
     @property
     def widgets(self) -> Sequence[Widget]:
@@ -167,6 +189,8 @@ class PartChoice:
         """Disconnect from the events of the viewer."""
         for event in self._events:
             event.disconnect(self._refresh)
+        for event in self._view_events:
+            event.disconnect(self._view_changed)
 
     def _selected(self, chosen: Image) -> list[LayerPart]:
         selection = self._viewer.layers.selection
@@ -195,6 +219,10 @@ class PartChoice:
 
     def _refresh(self, event: object = None) -> None:
         refresh_choices(self.shapes, self.shapes.value)
+
+    def _view_changed(self, event: object = None) -> None:
+        if self.follows_window:
+            self._on_view()
 
     def _changed(self, value: object) -> None:
         self.shapes.visible = value == RECTANGLES

@@ -157,6 +157,67 @@ def to_pixels(points: Points, units: Sequence[pint.Unit] | None, layer: Layer) -
     return np.array([layer.world_to_data(point) for point in world], dtype=np.float64)
 
 
+def pixels_on_canvas(viewer: Viewer, layer: Layer, pixels: Points) -> Points:
+    """Return the places of pixels of a layer on the canvas, in a 2-D display.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer of the layer.
+    layer : napari layer
+        One of its layers.
+    pixels : array of float, shape (n, layer.ndim)
+        Whole numbers are the centers of pixels.
+
+    Returns
+    -------
+    array of float, shape (n, 2)
+        X and y on the canvas, from its upper left corner.
+    """
+    world = np.array([layer.data_to_world(point) for point in pixels], dtype=np.float64)
+    units = viewer.layers.extent.units
+    if units is not None:
+        for back in range(1, min(layer.ndim, len(units)) + 1):
+            world[:, -back] *= unit_ratio(tuple(layer.units)[-back], units[-back])
+    offset = viewer.dims.ndim - layer.ndim
+    shown = world[:, [axis - offset for axis in viewer.dims.displayed]]
+    center, zoom, signs, size = _camera(viewer)
+    return ((shown - center) * signs * zoom + size / 2)[:, ::-1]
+
+
+def pixel_under(viewer: Viewer, layer: Layer, x: float, y: float) -> Points:
+    """Return the pixel of a layer under a place on the canvas, in a 2-D display.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer of the layer.
+    layer : napari layer
+        One of its layers.
+    x, y : float
+        On the canvas, from its upper left corner.
+
+    Returns
+    -------
+    array of float, shape (layer.ndim,)
+        Whole numbers are the centers of pixels.
+    """
+    center, zoom, signs, size = _camera(viewer)
+    point = np.asarray(viewer.dims.point, dtype=np.float64)
+    point[list(viewer.dims.displayed)] = (np.array([y, x]) - size / 2) / (signs * zoom) + center
+    pixel: Points = to_pixels(point[np.newaxis], viewer.layers.extent.units, layer)[0]
+    return pixel
+
+
+def _camera(viewer: Viewer) -> tuple[Points, float, Points, Points]:
+    """Return the center of the view (y, x), the zoom, the signs of both directions, and the size (height, width)."""
+    camera = viewer.scene.camera
+    vertical, horizontal = (str(getattr(one, "value", one)) for one in camera.orientation2d)
+    signs = np.array([1.0 if vertical == "down" else -1.0, 1.0 if horizontal == "right" else -1.0])
+    size = np.asarray(viewer.canvas.size, dtype=np.float64)
+    return np.asarray(camera.center, dtype=np.float64)[-2:], float(camera.zoom), signs, size
+
+
 def _corners(viewer: Viewer) -> Points:
     """Return the corners of the canvas in world coordinates."""
     camera = viewer.scene.camera

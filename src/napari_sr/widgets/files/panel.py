@@ -25,12 +25,13 @@ from napari_sr.widgets.files.images import ImagesChoice
 from napari_sr.widgets.files.model import FilesModelChoice
 from napari_sr.widgets.files.run import FilesPlan, FilesUpscaling
 from napari_sr.widgets.files.table import ResultsTable
+from napari_sr.widgets.formats.opening import open_path
 from napari_sr.widgets.qt.activity import TimeLeft
 from napari_sr.widgets.qt.base_panel import BasePanel
 from napari_sr.widgets.qt.executor import Executor, Run
 from napari_sr.widgets.qt.rows import Fold, rows
 
-#: Formats that napari-sr's reader opens; others are opened by napari.
+#: Formats that are opened with their pixel size; others are opened by napari.
 _OWN = (".tif", ".tiff", ".zarr")
 _STRETCH = 100
 
@@ -217,7 +218,10 @@ class FilesPanel(BasePanel):
     def _open(self, path: Path) -> None:
         """Open a result as layers."""
         try:
-            self._viewer.open(str(path), plugin="napari-sr" if path.suffix.lower() in _OWN else "napari")
+            if path.suffix.lower() in _OWN:
+                open_path(self._viewer, path)
+            else:
+                self._viewer.open(str(path), plugin="napari")
         except Exception as error:
             # A reader can raise any exception, and the result may have been changed by others.
             self._report(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import hypot
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from napari_sr.widgets.finetune.layer_snapshot import ImageCopy
 #: Largest number of planes from which the noise is estimated.
 _MOST_PLANES = 8
 _NANOMETER = "nanometer"
+#: Smallest shift that is mentioned, in pixels.
+_NOTICED = 0.5
 #: Largest relative difference of pixel sizes that count as equal.
 _EQUAL = 0.01
 
@@ -34,7 +37,7 @@ def pair_facts(low: ImageCopy, high: ImageCopy, scale: int) -> str:
     Returns
     -------
     str
-        The shift and its uncertainty, and a warning if there is one.
+        The shift that remains in high-resolution pixels, and a warning if there is one.
 
     Raises
     ------
@@ -45,7 +48,12 @@ def pair_facts(low: ImageCopy, high: ImageCopy, scale: int) -> str:
 
     match = training_images([(low, high)], scale, axes=high.letters)[0].match
     assert match is not None
-    return match.sentence() if match.warning is None else f"{match.sentence()} {match.warning}"
+    rest = hypot(*match.residual)
+    sentence = f"“{low.name}” and “{high.name}” fit to {rest:.1f} pixels"
+    moved = hypot(*match.shift)
+    if moved >= _NOTICED:
+        sentence += f", after a shift of {moved:.1f} pixels is corrected"
+    return f"{sentence}." if match.warning is None else f"{sentence}. {match.warning}"
 
 
 def noise_of(data: Any, axes: Axes, offset: float) -> tuple[float, float]:

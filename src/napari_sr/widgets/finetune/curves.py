@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_sr.training.events import StepDone, Validated
+from napari_sr.widgets.qt.contrast import readable
 from napari_sr.widgets.qt.rows import stop_timer
 
 # Losses arrive many times a second; drawing takes time of the main thread.
@@ -23,7 +25,6 @@ _SMOOTH = 0.05
 _MOST_POINTS = 2000
 _COLORS = ("#5aa9e6", "#f6ae2d", "#9bc53d", "#c56bd0", "#7d8597")
 _MODEL_COLOR, _BICUBIC_COLOR = "#5aa9e6", "#e4572e"
-_DOTS = {"symbol": "o", "symbolSize": 5, "symbolBrush": _MODEL_COLOR}
 
 
 class Curves(QWidget):
@@ -38,6 +39,7 @@ class Curves(QWidget):
         self._plots: list[Any] = [pg.PlotWidget(), pg.PlotWidget()]
         self._loss, self._psnr = self._plots
         self._items: dict[str, Any] = {}
+        self._background = "#000000"
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
@@ -77,7 +79,8 @@ class Curves(QWidget):
             values.append(float(value))
         for values in self.losses.values():
             values += [np.nan] * (len(self.steps) - len(values))
-        self._psnr.setXRange(0, step.steps, padding=0.02)
+        # To the present step: the rest of the axis would be empty.
+        self._psnr.setXRange(0, max(step.step, 2), padding=0.02)
         self._draw_soon()
 
     def add_measurement(self, measurement: Validated) -> None:
@@ -100,6 +103,13 @@ class Curves(QWidget):
         background, foreground : str
             Colors of the window's theme, such as "#262930".
         """
+        self._background = background
+        # The next drawing makes the curves again, in colors that can be read on this background.
+        for item in self._items.values():
+            for plot in self._plots:
+                plot.removeItem(item)
+        self._items = {}
+        self.draw()
         for plot in self._plots:
             plot.setBackground(background)
             for side in ("left", "bottom"):
@@ -110,7 +120,8 @@ class Curves(QWidget):
     def draw(self) -> None:
         """Draw the curves now."""
         losses = {name: values for name, values in self.losses.items() if name == "total" or len(self.losses) > 2}
-        colors = dict(zip(losses, cycle(_COLORS), strict=False))
+        colors = dict(zip(losses, (self._readable(color) for color in cycle(_COLORS)), strict=False))
+        model_color, bicubic_color = self._readable(_MODEL_COLOR), self._readable(_BICUBIC_COLOR)
         for name, values in losses.items():
             raw: Any = np.asarray(values)
             self._set(f"{name}, each step", self._loss, self.steps, raw, pg.mkPen(colors[name] + "40", width=1))
@@ -119,13 +130,16 @@ class Curves(QWidget):
             _set_caption(self._loss, colors)
         if self.measured:
             steps = [seen.step for seen in self.measured]
-            dashed = pg.mkPen(_BICUBIC_COLOR, width=2, style=Qt.PenStyle.DashLine)
+            dashed = pg.mkPen(bicubic_color, width=2, style=Qt.PenStyle.DashLine)
             # It is equal for all measurements: a line from the first step on.
             bicubic = [self.measured[0].bicubic_psnr, self.measured[-1].bicubic_psnr]
             self._set("bicubic", self._psnr, [0, max(steps)], np.asarray(bicubic), dashed)
             reached = np.asarray([seen.psnr for seen in self.measured])
-            self._set("model", self._psnr, steps, reached, pg.mkPen(_MODEL_COLOR, width=2), **_DOTS)
-            _set_caption(self._psnr, {"this model": _MODEL_COLOR, "bicubic interpolation": _BICUBIC_COLOR})
+            self._set("model", self._psnr, steps, reached, pg.mkPen(model_color, width=2), **_dots(model_color))
+            _set_caption(self._psnr, {"this model": model_color, "bicubic interpolation": bicubic_color})
+
+    def _readable(self, color: str) -> str:
+        return readable(color, QColor(self._background).name())
 
     def _draw_soon(self) -> None:
         if not self._timer.isActive():
@@ -167,6 +181,10 @@ def smoothed(values: Any) -> Any:
     number = counts[ends] - counts[starts]
     with np.errstate(invalid="ignore"):
         return np.where(number > 0, (sums[ends] - sums[starts]) / np.maximum(number, 1), np.nan)
+
+
+def _dots(color: str) -> dict[str, Any]:
+    return {"symbol": "o", "symbolSize": 5, "symbolBrush": color}
 
 
 def _set_up(plot: Any, title: str) -> None:

@@ -60,10 +60,16 @@ class ImageRow(Container[Widget]):
     ) -> None:
         self._paired = False
         self.low = ComboBox(
-            name="low", choices=choices, tooltip="The low-resolution image, as your microscope usually records it."
+            name="low",
+            label="Low resolution",
+            choices=choices,
+            tooltip="The low-resolution image, as your microscope usually records it.",
         )
         self.high = ComboBox(
-            name="high", choices=choices, tooltip="The high-resolution image, as the model should make it."
+            name="high",
+            label="High resolution",
+            choices=choices,
+            tooltip="The high-resolution image, as the model should make it.",
         )
         self.remove_button = PushButton(name="remove", text="×", tooltip="Remove this row; the layers stay.")
         for combo in (self.low, self.high):
@@ -107,12 +113,17 @@ class ImageTable(Container[Widget]):
         The viewer whose image layers are offered.
     on_change : callable
         Called without arguments when a choice changes.
+    on_row : callable
+        Called with each row that is added to the table.
     """
 
-    def __init__(self, viewer: Viewer, on_change: Callable[[], None]) -> None:
-        self._viewer, self._on_change = viewer, on_change
+    def __init__(
+        self, viewer: Viewer, on_change: Callable[[], None], on_row: Callable[[Container[Widget]], None]
+    ) -> None:
+        self._viewer, self._on_change, self._on_row = viewer, on_change, on_row
         self.kind = ComboBox(
             name="kind",
+            label="Kind of training images",
             choices=[("High-resolution images alone", ALONE), ("Pairs: low and high resolution", PAIRS)],
             tooltip=(
                 "Alone: the low-resolution images are made by the degradation below. "
@@ -162,6 +173,7 @@ class ImageTable(Container[Widget]):
         row = ImageRow(self._choices, self._on_change, self.remove_row)
         self._suggest(row)
         self._rows.append(row)
+        self._on_row(row)
         self._changed()
         return row
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from magicgui.widgets import Container, Label, PushButton
 from magicgui.widgets.bases import Widget
 
+from napari_sr.widgets.choices.card_text import format_card
 from napari_sr.widgets.finetune.run import Trained
 from napari_sr.widgets.qt.rows import Fold, show_text, wrapped
-from napari_sr.zoo.card import Card
 
 if TYPE_CHECKING:
     from napari_sr.training.events import Validated
@@ -76,7 +76,7 @@ def format_outcome(trained: Trained) -> str:
     Returns
     -------
     str
-        Two sentences.
+        Two or three sentences.
     """
     name, outcome = trained.model.name, trained.outcome
     made = f"“{name}” is in the list of models"
@@ -85,22 +85,33 @@ def format_outcome(trained: Trained) -> str:
     reached = list(outcome.reached.values())
     if not reached:
         return f"{made}. The training was stopped before the first measurement: compare the model by eye."
-    return f"{made}. {format_gain(reached[-1])}"
+    return f"{made}. {format_gain(reached[-1], trained.model.card.base)}"
 
 
-def format_gain(measurement: Validated) -> str:
-    """Compare a model with bicubic interpolation.
+def format_gain(measurement: Validated, base: str | None) -> str:
+    """Compare a model with bicubic interpolation, and with the model that the training began with.
 
     Parameters
     ----------
     measurement : Validated
         The last measurement.
+    base : str or None
+        Name of the model that the training began with.
 
     Returns
     -------
     str
-        One sentence.
+        One sentence for each.
     """
+    sentences = [_against_bicubic(measurement)]
+    if base is not None and measurement.start_psnr is not None:
+        gain = measurement.psnr - measurement.start_psnr
+        verdict = f"{abs(gain):.2f} dB {'better' if gain > 0 else 'worse'} than" if abs(gain) >= 0.005 else "as good as"
+        sentences.append(f"It is {verdict} {base}, with which it began ({measurement.start_psnr:.2f} dB).")
+    return " ".join(sentences)
+
+
+def _against_bicubic(measurement: Validated) -> str:
     gain = measurement.psnr - measurement.bicubic_psnr
     if not measurement.better_than_bicubic:
         return (
@@ -111,32 +122,3 @@ def format_gain(measurement: Validated) -> str:
         f"On the validation images it is {gain:.2f} dB better than bicubic interpolation "
         f"({measurement.psnr:.2f} dB against {measurement.bicubic_psnr:.2f} dB)."
     )
-
-
-def format_card(card: Card) -> str:
-    """Return the main entries of a card.
-
-    Parameters
-    ----------
-    card : Card
-        The card.
-
-    Returns
-    -------
-    str
-        One line for each entry; unknown ones are left out.
-    """
-    size = None if card.pixel_size is None else f"{card.pixel_size:.4g} {card.pixel_unit}, of a low-resolution pixel"
-    figures = "; ".join(f"{figure.metric} {figure.value:g} ({figure.dataset})" for figure in card.figures)
-    lines = {
-        "Family": f"{card.family.upper()}, factor {card.scale}",
-        "Domain": card.domain,
-        "Trained on": ", ".join(data.name for data in card.training_data),
-        "Low resolution": "recorded images" if card.paired else card.degradation,
-        "Pixel size": size,
-        "Brightness": card.intensity,
-        "Figures": figures,
-        "License": card.license,
-        "Notes": card.notes,
-    }
-    return "\n".join(f"{name}: {value}" for name, value in lines.items() if value)

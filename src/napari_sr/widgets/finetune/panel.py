@@ -13,6 +13,7 @@ from napari_sr.errors import InputError, NapariSRError
 from napari_sr.imaging.napari_layer import finest_level
 from napari_sr.settings import JobSettings
 from napari_sr.training.recipe import Degradation
+from napari_sr.widgets.choices.card_text import model_help
 from napari_sr.widgets.choices.layer_facts import known_axes
 from napari_sr.widgets.choices.model import ModelChoice
 from napari_sr.widgets.choices.model_loading import ModelLoader, ModelRequest
@@ -28,6 +29,7 @@ from napari_sr.widgets.finetune.regions import RegionChoice
 from napari_sr.widgets.finetune.run import FinetunePlan, Trained
 from napari_sr.widgets.qt.base_panel import BasePanel
 from napari_sr.widgets.qt.executor import Executor, Run
+from napari_sr.widgets.qt.help import with_help
 from napari_sr.widgets.qt.rows import Fold, rows, show_text, wrapped
 from napari_sr.widgets.upscale.families import open_panels, show_panel
 from napari_sr.zoo.names import check_name
@@ -56,7 +58,7 @@ class FinetunePanel(BasePanel):
         self._suggested_name = ""
         self.loader = ModelLoader()
         self.models = ModelChoice(None, self._changed, self._read_model)
-        self.images = ImageTable(napari_viewer, self._changed)
+        self.images = ImageTable(napari_viewer, self._changed, self._complete_controls)
         self.regions = RegionChoice(napari_viewer, self._changed)
         self.degradation = DegradationChoice(self._changed, self.estimate_noise)
         self.degradation_message = wrapped(Label(name="degradation_message"))
@@ -266,7 +268,9 @@ class FinetunePanel(BasePanel):
     # Of the base panel.
 
     def _lay_out(self) -> None:
-        model = rows([self.models.model_choice.widget])
+        tutorial = {"A tutorial…": "tutorials/fine-tune/"}
+        help_button = model_help(self.models, "Fine-tuning", "training/#in-the-window", tutorial)
+        model = rows([with_help(self.models.model_choice.widget, help_button)])
         factor = rows([self.models.factor])
         regions = rows([*self.regions.widgets])
         training = rows([self.recipe.preset, self.name_box])
@@ -292,12 +296,12 @@ class FinetunePanel(BasePanel):
                 self.images_fold,
                 self.degradation_fold,
                 training,
-                self.controls,
                 self.progress.curve_box,
                 self.outcome,
                 self.more,
             ],
             [model, factor, regions, self.degradation.stack, training, more],
+            self.controls,
         )
 
     def _read_model(self, offer: ModelOffer) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from magicgui.widgets import Container
 from magicgui.widgets.bases import Widget
 from napari.layers import Image
-from napari.utils.theme import get_theme
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 
@@ -22,6 +21,7 @@ from napari_sr.widgets.finetune.run import FinetunePlan, Finetuning, Trained
 from napari_sr.widgets.finetune.validation_layers import ValidationLayers
 from napari_sr.widgets.qt.queues import WorkQueues
 from napari_sr.widgets.qt.rows import stop_timer
+from napari_sr.widgets.qt.warning_text import warning_color
 
 # There may be many steps a second, and the message should be readable.
 _MESSAGE_MS = 200
@@ -143,7 +143,7 @@ class TrainingProgress:
         elif isinstance(event, Validated):
             self.curves.add_measurement(event)
             self.validation_layers.show(event.crops)
-            color = None if event.better_than_bicubic else self._warning_color()
+            color = None if event.better_than_bicubic else warning_color(self._viewer)
             self.controls.show_measurement(event.sentence(), color)
         elif isinstance(event, Prepared):
             self.controls.show_progress(event.resumed_at, event.steps)
@@ -236,9 +236,6 @@ class TrainingProgress:
         self.controls.show_progress(step.step, step.steps)
         left = f", {format_seconds(step.seconds_left)} left" if step.step < step.steps else ""
         self.controls.show_message(f"Step {step.step} of {step.steps}{left}.")
-
-    def _warning_color(self) -> str:
-        return str(get_theme(str(self._viewer.theme)).warning.as_hex())
 
 
 def _format_prepared(event: Prepared) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 from magicgui.widgets import ComboBox, FloatSpinBox, SpinBox
@@ -11,7 +11,7 @@ from napari_sr.imaging.intensity.spec import SPECS
 from napari_sr.training.recipe import Degradation, Recipe, load_recipe
 from napari_sr.widgets.choices.settings.device import DeviceChoice
 from napari_sr.widgets.choices.settings.intensity import format_intensity
-from napari_sr.widgets.qt.rows import hide_step_buttons, show_automatic, shrinkable
+from napari_sr.widgets.qt.rows import hide_step_buttons, refresh_choices, show_automatic, shrinkable
 from napari_sr.zoo.card import Domain
 
 _PRESETS = ("quick", "standard", "thorough")
@@ -35,11 +35,20 @@ class RecipeChoice:
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
         self._recipes = {name: load_recipe(name) for name in _PRESETS}
-        self.preset = _preset_list(self._recipes)
+        self._chosen = _PRESETS[0]
         self._add_training()
+        self.preset = shrinkable(
+            ComboBox(
+                name="preset",
+                label="Length",
+                choices=self._lengths,
+                tooltip="Length of the training. Quick shows in minutes whether it helps; stop when it is good.",
+            )
+        )
         self._add_card()
         self.device = DeviceChoice(on_change)
         self.preset.changed.connect(lambda: self._preset_chosen())
+        self.steps.changed.connect(lambda: refresh_choices(self.preset, self.preset.value))
         for widget in self.widgets[:-1]:
             widget.changed.connect(lambda: self._on_change())
         self._preset_chosen()
@@ -137,7 +146,16 @@ class RecipeChoice:
             )
         )
 
+    def _lengths(self, widget: object) -> list[tuple[str, str]]:
+        """List the presets with their steps; the chosen one with those of the box, which may have been changed."""
+        steps = {
+            name: int(self.steps.value) if name == self._chosen else recipe.steps
+            for name, recipe in self._recipes.items()
+        }
+        return [(f"{name.capitalize()} ({count} steps)", name) for name, count in steps.items()]
+
     def _preset_chosen(self) -> None:
+        self._chosen = self.preset.value
         recipe = self._recipes[self.preset.value]
         self.steps.max = _MOST_TIMES * recipe.steps
         for widget, value in (
@@ -149,15 +167,5 @@ class RecipeChoice:
         ):
             with widget.changed.blocked():
                 widget.value = value
+        refresh_choices(self.preset, self._chosen)
         self._on_change()
-
-
-def _preset_list(recipes: Mapping[str, Recipe]) -> ComboBox:
-    return shrinkable(
-        ComboBox(
-            name="preset",
-            label="Length",
-            choices=[(f"{name.capitalize()} ({recipe.steps} steps)", name) for name, recipe in recipes.items()],
-            tooltip="Length of the training. Quick shows in minutes whether it helps; stop when the result is good.",
-        )
-    )

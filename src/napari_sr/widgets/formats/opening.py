@@ -66,19 +66,43 @@ def open_paths(viewer: Viewer, paths: Sequence[str | Path]) -> list[Layer]:
         The new layers.
     """
     added: list[Layer] = []
-    for path in map(Path, paths):
-        read: Callable[[str], list[LayerData]] = read_store if path.is_dir() else read_layers
+    for path in paths:
         try:
-            layers = read(str(path))
+            added += open_path(viewer, path)
         except NapariSRError as error:
             notify_error(error)
-            continue
-        for data, kwargs, kind in layers:
-            metadata = {**kwargs.get("metadata", {}), PATH_KEY: str(path.absolute())}
-            layer = Layer.create(data, {**kwargs, "metadata": metadata}, kind)
-            viewer.add_layer(layer)
-            added.append(layer)
     return added
+
+
+def open_path(viewer: Viewer, path: str | Path) -> list[Layer]:
+    """Open an image file or a result on disk.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer to which the layers are added.
+    path : str or Path
+        A file, or the folder of an OME-Zarr store that napari-sr wrote.
+
+    Returns
+    -------
+    list of napari.layers.Layer
+        The new layers.
+
+    Raises
+    ------
+    InputError
+        If it cannot be opened; nothing is added then.
+    """
+    place = Path(path).absolute()
+    read: Callable[[str], list[LayerData]] = read_store if place.is_dir() else read_layers
+    layers = []
+    for data, kwargs, kind in read(str(path)):
+        metadata = {**kwargs.get("metadata", {}), PATH_KEY: str(place)}
+        layers.append(Layer.create(data, {**kwargs, "metadata": metadata}, kind))
+    for layer in layers:
+        viewer.add_layer(layer)
+    return layers
 
 
 def opens_ome_tiff() -> bool:

@@ -9,6 +9,7 @@ from magicgui.widgets.bases import Widget
 from napari.viewer import Viewer
 
 from napari_sr.widgets.preview.comparison import Against
+from napari_sr.widgets.qt.help import HelpButton, with_help
 from napari_sr.widgets.qt.rows import rows, show_text, shrinkable, wrapped
 from napari_sr.widgets.qt.sliders import complete_slider, shown_value
 from napari_sr.widgets.qt.warning_text import WarningText
@@ -43,8 +44,11 @@ class PreviewControls(Container[Widget]):
             ComboBox(
                 name="compare",
                 label="Compare",
-                choices=[("Only the result", NOTHING), ("Side by side", SPLIT), ("Blinking", BLINK)],
-                tooltip="Show the result alone, or beside another image, or in turns with it.",
+                choices=[("Only the result", NOTHING), ("Split", SPLIT), ("Blink", BLINK)],
+                tooltip=(
+                    "Show the result alone (Alt+1), or another image left of a line that can be dragged (Alt+2), or "
+                    "both in turns (Alt+3)."
+                ),
             )
         )
         self.against = shrinkable(
@@ -52,25 +56,29 @@ class PreviewControls(Container[Widget]):
                 name="against",
                 label="With",
                 choices=[("the source", "source"), ("bicubic", "bicubic")],
-                tooltip="The pixels of the source, or the source enlarged by bicubic interpolation.",
+                tooltip="The pixels of the source, or the source enlarged by bicubic interpolation (Alt+4 changes it).",
             )
         )
         self.line = complete_slider(
             FloatSlider(
                 name="line",
-                label="Line",
+                label="Split",
                 value=0.5,
                 min=0.0,
                 max=1.0,
                 step=0.01,
-                tooltip="Position of the line between the other image (left) and the result (right).",
+                tooltip=(
+                    "Position of the line between the other image (left) and the result (right). Drag the line in the "
+                    "view, or press Alt+Left and Alt+Right."
+                ),
             )
         )
         self.message = wrapped(Label(name="preview_message", tooltip="State of the preview."))
         self.warnings = WarningText(viewer, "preview_warnings", "Settings and values that may spoil the result.")
         """The warnings about the preview."""
         self.comparison_rows = rows([self.compare, self.against, self.line])
-        super().__init__(widgets=[self.switch, self.comparison_rows, self.message, self.warnings.label], labels=False)
+        switch = with_help(self.switch, HelpButton("Preview and comparison", "window/#preview-and-comparison"))
+        super().__init__(widgets=[switch, self.comparison_rows, self.message, self.warnings.label], labels=False)
         self.margins = (0, 0, 0, 0)
         self.switch.changed.connect(self._switched)
         self.compare.changed.connect(self._compared)
@@ -101,6 +109,45 @@ class PreviewControls(Container[Widget]):
     def counterpart_text(self) -> str:
         """Name of the image to compare with."""
         return str(self.against.current_choice)
+
+    def show_comparison(self, kind: str, against: str) -> None:
+        """Show a comparison, in the middle of the image.
+
+        Parameters
+        ----------
+        kind : {"nothing", "split", "blink"}
+            Kind of comparison.
+        against : {"source", "bicubic"}
+            The other image; unknown values are left out, as those of another version.
+        """
+        for widget, value in ((self.compare, kind), (self.against, against)):
+            if value in widget.choices:
+                widget.value = value
+        self.line.value = 0.5
+
+    def show_kind(self, kind: str) -> None:
+        """Choose a kind of comparison, as a key does; the result alone if it is chosen already.
+
+        Parameters
+        ----------
+        kind : {"nothing", "split", "blink"}
+            Kind of comparison.
+        """
+        self.compare.value = NOTHING if kind == self.kind else kind
+
+    def change_counterpart(self) -> None:
+        """Choose the other image to compare with, as a key does."""
+        self.against.value = "bicubic" if self.against.value == "source" else "source"
+
+    def move_line(self, position: float) -> None:
+        """Move the line.
+
+        Parameters
+        ----------
+        position : float
+            New position; it is limited to 0 and 1.
+        """
+        self.line.value = min(max(round(position, 2), 0.0), 1.0)
 
     def set_switch(self, on: bool) -> None:
         """Show the switch on or off, without calling `on_switch`.

@@ -74,7 +74,7 @@ class PreviewLayer:
 
     def _add(self, source: Image, data: Array, kwargs: dict[str, Any]) -> None:
         # With additive blending, preview and source would add up to twice the brightness.
-        look = {**kwargs, "name": f"{source.name} · preview", "blending": "translucent"}
+        look = {**kwargs, "name": f"{source.name} (preview)", "blending": "translucent"}
         layer = Layer.create(data, look, "image")
         with keep_selection(self._viewer):
             # Above all images, but below points and shapes that were drawn on them.

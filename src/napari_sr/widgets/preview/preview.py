@@ -14,6 +14,7 @@ import numpy as np
 from napari.layers import Image
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QWidget
 
 from napari_sr.errors import NapariSRError
 from napari_sr.imaging.part import Part
@@ -26,6 +27,7 @@ from napari_sr.widgets.preview.comparison import Array, split
 from napari_sr.widgets.preview.controls import BLINK, SPLIT, PreviewControls
 from napari_sr.widgets.preview.layer import SHARED_LOOK, PreviewLayer
 from napari_sr.widgets.preview.render import PreviewImage, make_preview_image, needs_margin
+from napari_sr.widgets.preview.split_line import SplitLine
 from napari_sr.widgets.qt.executor import Run
 from napari_sr.widgets.qt.queues import WorkQueues
 from napari_sr.widgets.qt.rows import stop_timer
@@ -64,8 +66,10 @@ class Preview:
         The comparison, and the place for messages.
     notify : callable
         Called with an exception: shows it as a notification and returns its sentence.
-    on_calibrated : callable, optional
+    on_calibrated : callable
         Called with the `Calibration` of the layer for each image.
+    canvas : callable
+        Returns the widget of the canvas, on which the line of the comparison is drawn; or None.
     """
 
     def __init__(
@@ -76,13 +80,15 @@ class Preview:
         queues: WorkQueues,
         controls: PreviewControls,
         notify: Callable[[Exception], str],
-        on_calibrated: Callable[[Calibration], None] = lambda calibration: None,
+        on_calibrated: Callable[[Calibration], None],
+        canvas: Callable[[], QWidget | None],
     ) -> None:
         self._viewer, self._request, self._loader, self._queue = viewer, request, loader, queues.previews
         self._controls, self._notify, self._on_calibrated = controls, notify, on_calibrated
         self.on = False
         """Whether the preview is switched on."""
         self._shown = PreviewLayer(viewer)
+        self.split_line = SplitLine(viewer, controls, canvas)
         self._source: Image | None = None
         self._run: Run[Any] | None = None
         self._key: object = None
@@ -118,6 +124,7 @@ class Preview:
         self.on = True
         for emitter, callback in self._view_events():
             emitter.connect(callback)
+        self.split_line.connect()
         self.make_now()
 
     def turn_off(self) -> None:
@@ -127,6 +134,7 @@ class Preview:
         self.on = False
         for emitter, callback in self._view_events():
             emitter.disconnect(callback)
+        self.split_line.disconnect()
         self._disconnect_source()
         self._stop()
         self._remove()
@@ -273,6 +281,7 @@ class Preview:
     def _show(self, image: PreviewImage) -> None:
         assert self._source is not None
         self._shown.show(self._source, self._composed(image), image.kwargs)
+        self.split_line.show(self._shown.layer, image.prepared.axes.x)
         self._controls.show_message(self._sentence(image), " ".join(image.warnings))
 
     def _composed(self, image: PreviewImage) -> Array:
@@ -303,6 +312,7 @@ class Preview:
     def _remove(self) -> None:
         stop_timer(self._blink)
         self._image, self._key = None, None
+        self.split_line.show(None, 0)
         self._shown.remove()
 
     def _layer_removed(self, event: object = None) -> None:

@@ -10,23 +10,27 @@ from weakref import WeakSet
 from magicgui.widgets import Container
 from magicgui.widgets.bases import Widget
 from napari.utils.notifications import show_warning
+from napari.utils.theme import get_theme
 from napari.viewer import Viewer
 from qtpy import compat
 from qtpy.QtCore import QTimer
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QMainWindow
 
 from napari_sr.config import load_settings
 from napari_sr.errors import NapariSRError
 from napari_sr.settings import JobSettings
-from napari_sr.widgets.qt.closing import ask_before_closing, format_work
+from napari_sr.widgets.qt.accessibility import FocusFrame, name_controls
 from napari_sr.widgets.qt.computer_check import ComputerCheck
-from napari_sr.widgets.qt.docking import join_tabs, main_window_of
+from napari_sr.widgets.qt.contrast import readable
 from napari_sr.widgets.qt.errors import NOTHING_CHANGED, notify_error
 from napari_sr.widgets.qt.executor import Executor, Run
 from napari_sr.widgets.qt.queues import WorkQueues, queues_on, shared_queues
 from napari_sr.widgets.qt.rows import LabelAlignment, VerticalScrollArea, leaf_widgets, set_tab_order
 from napari_sr.widgets.qt.sliders import WheelGuard, need_focus_for_wheel
 from napari_sr.widgets.qt.torch_loading import load_torch
+from napari_sr.widgets.window.closing import ask_before_closing, format_work
+from napari_sr.widgets.window.docking import join_tabs, main_window_of
 
 T = TypeVar("T")
 
@@ -61,6 +65,7 @@ class BasePanel(Container[Widget]):
         self._viewer = napari_viewer
         self._queues: WorkQueues = shared_queues() if executor is None else queues_on(executor)
         self.computer_check = ComputerCheck(self._queues.background)
+        self._wheel_guard = WheelGuard(self.native)
         self._background: list[Run[Any]] = []
         self._completed = self._shut = False
 
@@ -78,20 +83,34 @@ class BasePanel(Container[Widget]):
         for run in self._background:
             run.abandon()
         self.computer_check.close()
+        self._viewer.events.theme.disconnect(self._color_focus)
         self._disconnect()
 
     # For subclasses to call.
 
-    def _set_content(self, widgets: Sequence[Widget], stacks: Sequence[Container[Widget]]) -> None:
-        """Lay out the rows in a scroll area, and align the labels of the given stacks of rows."""
+    def _set_content(
+        self, widgets: Sequence[Widget], stacks: Sequence[Container[Widget]], footer: Container[Widget] | None = None
+    ) -> None:
+        """Lay out the rows in a scroll area, with the footer always in view, and align the labels of stacks of rows."""
         self.content: Container[Widget] = Container(widgets=list(widgets), labels=False)
-        set_tab_order(self.content)
-        guard = WheelGuard(self.native)
-        for widget in leaf_widgets(self.content):
-            need_focus_for_wheel(widget, guard)
+        self.footer: Container[Widget] = Container(widgets=[] if footer is None else [footer], labels=False)
+        self.footer.visible = footer is not None
+        for part in (self.content, self.footer):
+            self._complete_controls(part)
+        self._focus_frames = [FocusFrame(part.native, "") for part in (self.content, self.footer)]
+        self._viewer.events.theme.connect(self._color_focus)
+        self._color_focus()
         self.scroll = VerticalScrollArea(self.content.native)
-        self.native.layout().addWidget(self.scroll)
+        self.native.layout().addWidget(self.scroll, 1)
+        self.native.layout().addWidget(self.footer.native)
+        set_tab_order(self.content, self.footer)
         self._label_alignment = LabelAlignment(self.native, stacks)
+
+    def _complete_controls(self, container: Container[Widget]) -> None:
+        """Prepare controls for the wheel, the keyboard and screen readers; also for rows that are added later."""
+        for widget in leaf_widgets(container):
+            need_focus_for_wheel(widget, self._wheel_guard)
+        name_controls(container)
 
     def _complete(self) -> None:
         """End the construction: connect the closing of the panel, show the defaults, and import torch in a moment."""
@@ -172,6 +191,12 @@ class BasePanel(Container[Widget]):
         raise NotImplementedError
 
     # Of this class alone.
+
+    def _color_focus(self, event: object = None) -> None:
+        theme = get_theme(str(self._viewer.theme))
+        color, background = (QColor(one.as_hex()).name() for one in (theme.current, theme.background))
+        for frame in self._focus_frames:
+            frame.set_color(readable(color, background))
 
     def _warm_up(self) -> None:
         if not self._shut:

@@ -12,6 +12,8 @@ from qtpy import compat
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_sr.widgets.qt.elision import MiddleElision
+
 W = TypeVar("W", bound=Widget)
 
 # Long names of layers and files must not make the panel too wide for the window.
@@ -57,15 +59,15 @@ def side_by_side(name: str, label: str, widgets: Sequence[W]) -> Container[W]:
     return row
 
 
-def set_tab_order(container: Container[Widget]) -> None:
+def set_tab_order(*containers: Container[Widget]) -> None:
     """Make the Tab key go through the rows from top to bottom, whatever the order in which they were created.
 
     Parameters
     ----------
-    container : Container
+    *containers : Container
         Rows, nested to any depth.
     """
-    natives = [widget.native for widget in leaf_widgets(container)]
+    natives = [widget.native for container in containers for widget in leaf_widgets(container)]
     for before, after in pairwise(natives):
         QWidget.setTabOrder(before, after)
 
@@ -171,7 +173,7 @@ class LabelAlignment(QObject):
 
 
 def shrinkable(combo: ComboBox, least: int = _LEAST_CHARACTERS) -> ComboBox:
-    """Allow a list to be narrower than its longest entry.
+    """Allow a list to be narrower than its longest entry; an entry that is too wide is elided in its middle.
 
     Parameters
     ----------
@@ -189,6 +191,7 @@ def shrinkable(combo: ComboBox, least: int = _LEAST_CHARACTERS) -> ComboBox:
     native.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     native.setMinimumContentsLength(least)
     native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    native.installEventFilter(MiddleElision(native))
     return combo
 
 

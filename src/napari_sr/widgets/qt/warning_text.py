@@ -5,7 +5,9 @@ from __future__ import annotations
 from magicgui.widgets import Label
 from napari.utils.theme import get_theme
 from napari.viewer import Viewer
+from qtpy.QtGui import QColor
 
+from napari_sr.widgets.qt.contrast import readable
 from napari_sr.widgets.qt.rows import show_text, wrapped
 
 
@@ -42,5 +44,21 @@ class WarningText:
         self._viewer.events.theme.disconnect(self._color)
 
     def _color(self, event: object = None) -> None:
-        color = get_theme(str(self._viewer.theme)).warning.as_hex()
-        self.label.native.setStyleSheet(f"color: {color};")
+        self.label.native.setStyleSheet(f"color: {warning_color(self._viewer)};")
+
+
+def warning_color(viewer: Viewer) -> str:
+    """Return the color of warnings of a viewer's theme, or a darker one that can be read on its background.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+
+    Returns
+    -------
+    str
+        Color such as "#e3b617".
+    """
+    theme = get_theme(str(viewer.theme))
+    return readable(QColor(theme.warning.as_hex()).name(), QColor(theme.background.as_hex()).name())

@@ -12,6 +12,7 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QDockWidget
 
 from napari_sr.imaging.resize import Kernel
+from napari_sr.widgets.choices.job_plan import JobPlan
 from napari_sr.widgets.choices.mixing import MixingChoice
 from napari_sr.widgets.choices.model_loading import ModelRequest
 from napari_sr.widgets.choices.model_offers import FAMILY_TITLES, ModelOffer, catalog_offers
@@ -57,6 +58,9 @@ class SRCNNPanel(FamilyPanel):
     def _request(self, model: ModelOffer) -> ModelRequest:
         return ModelRequest(model.source, scale=self.models.scale, upsampling=self.kernel.value)
 
+    def _show_plan(self, plan: JobPlan | None) -> None:
+        self.kernel.value = (None if plan is None else plan.request.upsampling) or "bicubic"
+
 
 class MixingPanel(FamilyPanel):
     """A panel with a slider between two sets of weights."""
@@ -67,6 +71,12 @@ class MixingPanel(FamilyPanel):
 
     def _family_model_changed(self) -> None:
         self.mixing.model_changed(self.models.model, self.models.offers)
+
+    def _show_plan(self, plan: JobPlan | None) -> None:
+        if plan is None:
+            self.mixing.show("", None, "weights")
+        else:
+            self.mixing.show(plan.request.second, plan.request.alpha, plan.request.mixing)
 
     def _request(self, model: ModelOffer) -> ModelRequest:
         return ModelRequest(

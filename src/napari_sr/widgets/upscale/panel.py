@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from magicgui.widgets import Label
 from magicgui.widgets.bases import Widget
@@ -14,7 +14,8 @@ from qtpy.QtWidgets import QApplication
 
 from napari_sr.errors import InputError, NapariSRError
 from napari_sr.settings import JobSettings
-from napari_sr.widgets.choices.job_plan import JobPlan, save_last_plan
+from napari_sr.widgets.choices.card_text import model_help
+from napari_sr.widgets.choices.job_plan import JobPlan
 from napari_sr.widgets.choices.layer import LayerChoice
 from napari_sr.widgets.choices.layer_facts import LayerFacts
 from napari_sr.widgets.choices.model import ModelChoice
@@ -31,8 +32,11 @@ from napari_sr.widgets.preview.controls import PreviewControls
 from napari_sr.widgets.preview.preview import Preview
 from napari_sr.widgets.qt.base_panel import BasePanel
 from napari_sr.widgets.qt.executor import Executor
+from napari_sr.widgets.qt.help import HelpButton, with_help
 from napari_sr.widgets.qt.rows import Fold, rows, show_text, wrapped
 from napari_sr.widgets.upscale.controls import RunControls
+from napari_sr.widgets.upscale.remembered import recent_files
+from napari_sr.widgets.upscale.remembered_rows import KeptRows, RememberedRows
 from napari_sr.widgets.upscale.result_actions import ResultActions
 from napari_sr.widgets.upscale.runs import PanelRuns
 from napari_sr.widgets.upscale.script_text import script_of
@@ -41,6 +45,7 @@ from napari_sr.widgets.upscale.suggestion import Suggest, Suggestion, suggest_mo
 from napari_sr.widgets.upscale.suggestion_line import SuggestionLine
 from napari_sr.widgets.upscale.summary import format_summary, result_regions
 from napari_sr.widgets.upscale.time_estimate import TimeEstimate
+from napari_sr.widgets.window.docking import canvas_of
 
 if TYPE_CHECKING:
     from napari_sr.inference import Calibration
@@ -73,9 +78,9 @@ class UpscalePanel(BasePanel):
         self.facts = LayerFacts(self._changed)
         self.open_button = OpenButton(napari_viewer)
         self.summary = wrapped(Label(name="summary", tooltip="Source, result, memory of the result, and time."))
-        self.models = ModelChoice(self.family, self._model_changed, self._read_model)
+        self.models = ModelChoice(self.family, self._model_changed, self._read_model, recent_files(self.family))
         self.size = SizeChoice(self._changed)
-        self.part_choice = PartChoice(napari_viewer, self.facts.axes_of, self._changed)
+        self.part_choice = PartChoice(napari_viewer, self.facts.axes_of, self._changed, self._show_summary)
         self.conditions = ConditionRows(self._changed)
         self.settings = SettingsRows(self._changed)
         self.output = OutputChoice(self._changed)
@@ -90,6 +95,7 @@ class UpscalePanel(BasePanel):
             self.preview_controls,
             self._notify,
             self._calibrated,
+            lambda: canvas_of(self.native),
         )
         self.suggested = SuggestedRows(self.models, self.size, self.settings, self.conditions, self._settings)
         self.suggestion = SuggestionLine(
@@ -101,14 +107,23 @@ class UpscalePanel(BasePanel):
             on_use=self.use_suggestion,
             is_used=self.suggested.shows,
         )
+        choices = self.models, self.size, self.settings, self.conditions, self.output, self.part_choice
+        kept = KeptRows(*choices, self.preview_controls)
+        self.remembered = RememberedRows(
+            self.family,
+            kept,
+            self._show_plan,
+            self._notify,
+            self._layer_changed,
+        )
         self.actions = ResultActions(napari_viewer, self._chosen_layer, self.copy_as_python, self.run_again_on)
         self.time = TimeEstimate(self.loader, self._queues, self._show_summary)
         self._lay_out()
         self.layer_choice.widget.changed.connect(self._layer_changed)
-        self._follow_view()
         self._complete()
         self._layer_changed()
         self._model_changed()
+        self.remembered.begin()
 
     @property
     def running(self) -> bool:
@@ -133,11 +148,7 @@ class UpscalePanel(BasePanel):
         # A model that comes after the run was started would not be that of the result.
         self.suggested.may_begin = False
         self.runs.start(parts, plan, self.loader)
-        try:
-            save_last_plan(self.family, plan)
-        except NapariSRError as error:
-            # The run is not affected, so its message stays in the panel.
-            self._notify(error)
+        self.remembered.keep_run(plan)
 
     def cancel_upscaling(self) -> None:
         """Stop all runs of this panel, as the Cancel button does."""
@@ -227,6 +238,9 @@ class UpscalePanel(BasePanel):
     def _chosen_layer(self) -> Image | None:
         return self.layer_choice.layer
 
+    def _show_plan(self, plan: JobPlan | None) -> None:
+        """Show the rows of the family for the model of a plan, which is chosen; with None, set them back."""
+
     # Suggestions.
 
     def use_suggestion(self, suggestion: Suggestion) -> None:
@@ -303,26 +317,6 @@ class UpscalePanel(BasePanel):
         else:
             self.preview.turn_off()
 
-    def _follow_view(self) -> None:
-        """Update the summary when the view or the selection changes, as long as the chosen part depends on them."""
-        viewer = self._viewer
-        camera, dims = viewer.scene.camera.events, viewer.dims.events
-        self._view_events: tuple[Any, ...] = (
-            camera.center,
-            camera.zoom,
-            viewer.canvas.events.size,
-            dims.point,
-            dims.order,
-            dims.ndisplay,
-            viewer.layers.selection.events.changed,
-        )
-        for emitter in self._view_events:
-            emitter.connect(self._view_changed)
-
-    def _view_changed(self, event: object = None) -> None:
-        if self.part_choice.follows_window:
-            self._show_summary()
-
     def _enable_actions(self) -> None:
         self.actions.set_enabled(copy=self._can_run(), again=self.runs.last is not None)
 
@@ -335,12 +329,16 @@ class UpscalePanel(BasePanel):
     # Of the base panel.
 
     def _lay_out(self) -> None:
-        layer = rows([self.layer_choice.widget])
+        layer = rows([with_help(self.layer_choice.widget, HelpButton("The layer and its size", "window/#summary"))])
         facts = rows([*self.facts.widgets, self.open_button])
-        model = rows([self.models.model_choice.widget])
+        more_help = {"The suggestion…": "window/#the-suggestion", "Noise and blur…": "window/#noise-and-blur"}
+        help_button = model_help(self.models, "Models", "window/#models", more_help)
+        model = rows([with_help(self.models.model_choice.widget, help_button)])
         own = (*self._family_rows(), *self.conditions.widgets)
-        size = rows([self.models.factor, *self.size.widgets, *own, *self.part_choice.widgets])
-        more = rows([*self.settings.widgets, *self.output.widgets, self.computer_check.button])
+        where, *shapes = self.part_choice.widgets
+        part = with_help(where, HelpButton("Region and size", "window/#region-and-size"))
+        size = rows([self.models.factor, *self.size.widgets, *own, part, *shapes])
+        more = rows([*self.settings.widgets, *self.output.widgets, self.remembered.button, self.computer_check.button])
         self.layer_fold = Fold(
             "Pixel size and axes", facts, tooltip="Complete what the layer does not define: pixel size, unit and axes."
         )
@@ -355,18 +353,22 @@ class UpscalePanel(BasePanel):
                 self.suggestion,
                 size,
                 self.preview_controls,
-                self.controls,
                 self.actions,
                 self.more,
             ],
             [layer, facts, model, size, self.preview_controls.comparison_rows, more],
+            self.controls,
         )
 
     def _read_model(self, offer: ModelOffer) -> None:
         """Read a model file in the background, for its family and factor."""
         self._read_model_file(
-            offer.text, lambda: self.loader.inspect(offer, self.family), self.models.complete, self.models.refuse
+            offer.text, lambda: self.loader.inspect(offer, self.family), self._model_read, self.models.refuse
         )
+
+    def _model_read(self, offer: ModelOffer) -> None:
+        self.models.complete(offer)
+        self.remembered.keep_file(offer)
 
     def _show_reading(self, name: str) -> None:
         self.controls.set_can_run(False)
@@ -382,9 +384,6 @@ class UpscalePanel(BasePanel):
         self.settings.device.offer(names)
 
     def _disconnect(self) -> None:
-        for emitter in self._view_events:
-            emitter.disconnect(self._view_changed)
-        self._view_events = ()
         warnings = (self.controls.warnings, self.preview_controls.warnings)
         for part in (self.layer_choice, self.part_choice, self.facts, self.suggestion, *warnings):
             part.disconnect()

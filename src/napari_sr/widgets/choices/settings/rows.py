@@ -21,7 +21,6 @@ _PRECISION_TEXTS = {
     "bfloat16": "16 bit, wide range (bfloat16)",
     "float16": "16 bit, fine steps (float16)",
 }
-_MISSING_TEXTS = {"refuse": "Refuse the layer", "fill": "Fill them"}
 
 
 class SettingsRows:
@@ -50,8 +49,12 @@ class SettingsRows:
             value=ensemble.default,
             tooltip=f"{ensemble.help} It treats all directions alike.",
         )
-        self.missing = setting_list(
-            "missing", named_choices("missing", _MISSING_TEXTS), "Filled pixels are no measurement."
+        missing = describe_setting("missing")
+        self.missing = CheckBox(
+            name=missing.name,
+            text=f"{missing.label} (NaN): fill, and put back",
+            value=missing.default == "fill",
+            tooltip=f"{missing.help} Without it, an image with such pixels is refused.",
         )
         for widget in (self.precision, self.batch, self.self_ensemble, self.missing):
             widget.changed.connect(lambda: on_change())
@@ -60,7 +63,7 @@ class SettingsRows:
     def widgets(self) -> Sequence[Widget]:
         """The rows, in order."""
         device = (self.device.widget, self.precision, self.batch)
-        return (*self.intensity.widgets, self.missing, *device, *self.tiling.widgets, self.self_ensemble)
+        return (*self.intensity.widgets, *device, *self.tiling.widgets, self.self_ensemble, self.missing)
 
     def settings(self, target: float | str | None = None) -> JobSettings:
         """Return the settings that the rows show.
@@ -88,7 +91,7 @@ class SettingsRows:
             self_ensemble=self.self_ensemble.value,
             batch=int(self.batch.value) or "auto",
             intensity=self.intensity.value,
-            missing=self.missing.value,
+            missing="fill" if self.missing.value else "refuse",
             target=target,
         )
 
@@ -105,7 +108,7 @@ class SettingsRows:
         self.self_ensemble.value = settings.self_ensemble
         self.batch.value = 0 if settings.batch == "auto" else settings.batch
         self.intensity.show(settings.intensity)
-        self.missing.value = settings.missing
+        self.missing.value = settings.missing == "fill"
 
     def set_defaults(self, settings: JobSettings) -> None:
         """Show the settings that the settings file shares.

@@ -12,10 +12,10 @@ from qtpy.QtWidgets import QApplication, QDialog, QLabel, QMessageBox, QPushButt
 
 from napari_sr.errors import Cancelled
 from napari_sr.widgets.finetune.panel import FinetunePanel
-from napari_sr.widgets.qt.closing import format_work
-from napari_sr.widgets.qt.docking import dock_of
 from napari_sr.widgets.qt.executor import InPlaceExecutor, ThreadExecutor
 from napari_sr.widgets.upscale.families import SRCNNPanel
+from napari_sr.widgets.window.closing import format_work
+from napari_sr.widgets.window.docking import dock_of
 
 
 class _Message(ctypes.Structure):

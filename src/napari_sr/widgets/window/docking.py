@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 
@@ -38,6 +39,24 @@ def main_window_of(panel: QWidget) -> QMainWindow | None:
     dock = dock_of(panel)
     window = None if dock is None else dock.parent()
     return window if isinstance(window, QMainWindow) else None
+
+
+def canvas_of(panel: QWidget) -> QWidget | None:
+    """Return the canvas of the window in which a panel is docked.
+
+    Parameters
+    ----------
+    panel : QWidget
+        The panel.
+
+    Returns
+    -------
+    QWidget or None
+        None while the panel is not docked.
+    """
+    window = main_window_of(panel)
+    middle = None if window is None else window.centralWidget()
+    return None if middle is None else middle.findChild(QOpenGLWidget)
 
 
 def join_tabs(panel: QWidget, others: list[QWidget]) -> None:

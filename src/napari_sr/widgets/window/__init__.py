@@ -1,0 +1,1 @@
+"""The main window: docks of panels, and its closing."""

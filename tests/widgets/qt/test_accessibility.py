@@ -1,0 +1,165 @@
+"""Every control of every panel: its name for screen readers, its tooltip, the wheel, the keyboard, and the focus."""
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QColor, QFontMetrics, QWheelEvent
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QLabel, QLineEdit, QSlider
+
+from napari_sr.widgets.files.panel import FilesPanel
+from napari_sr.widgets.finetune.images import PAIRS
+from napari_sr.widgets.finetune.panel import FinetunePanel
+from napari_sr.widgets.qt.accessibility import controls_of
+from napari_sr.widgets.qt.contrast import LEAST, contrast, readable
+from napari_sr.widgets.qt.elision import elided
+from napari_sr.widgets.qt.executor import InPlaceExecutor
+from napari_sr.widgets.upscale.families import ESRGANPanel, SRCNNPanel
+
+PANELS = (SRCNNPanel, ESRGANPanel, FinetunePanel, FilesPanel)
+
+
+@pytest.fixture(params=PANELS, ids=lambda panel: panel.__name__)
+def panel(request, make_napari_viewer_proxy, models, qtbot):
+    """A panel in a window, with everything unfolded."""
+    viewer = make_napari_viewer_proxy()
+    viewer.add_image(np.random.default_rng(0).integers(0, 200, (40, 40)).astype(np.uint8), name="cells")
+    panel = request.param(viewer, executor=InPlaceExecutor())
+    viewer.window.add_dock_widget(panel, name="panel")
+    window = viewer.__wrapped__.window._qt_window
+    window.resize(1400, 900)
+    window.show()
+    window.activateWindow()
+    qtbot.waitExposed(window)
+    panel.more.open = True
+    if isinstance(panel, FinetunePanel):
+        panel.images.kind.value = PAIRS
+        panel.images.add()
+    elif not isinstance(panel, FilesPanel):
+        panel.layer_fold.open = True
+    return panel
+
+
+def model_list(panel):
+    """The list of models of a panel; of the files panel the list of the ways to choose one."""
+    return panel.model.kind.native if isinstance(panel, FilesPanel) else panel.models.model_choice.widget.native
+
+
+def described(native):
+    return f"{type(native).__name__} {native.objectName()} {native.accessibleName()!r}"
+
+
+def test_every_control_has_a_name_and_a_tooltip(panel):
+    controls = controls_of(panel.native)
+    assert len(controls) > 20
+    assert not [described(one) for one in controls if len(one.accessibleName().strip()) < 2]
+    assert not [described(one) for one in controls if not one.toolTip()]
+    # The name is the one on show, not that of the field in the code.
+    assert not [described(one) for one in controls if "_" in one.accessibleName()]
+
+
+def test_every_label_of_a_row_is_the_buddy_of_its_control(panel):
+    named = {one.accessibleName() for one in controls_of(panel.native) if not isinstance(one, QAbstractButton)}
+    buddies = {label.text(): label.buddy() for label in panel.native.findChildren(QLabel) if label.buddy() is not None}
+    assert {"Model", "Factor"} <= set(buddies)
+    assert all(text in named or "row" in text or control is not None for text, control in buddies.items())
+    for text in ("Model", "Factor"):
+        assert isinstance(buddies[text], QComboBox)
+        assert buddies[text].accessibleName() == text
+
+
+def test_the_wheel_over_any_control_without_the_focus_changes_nothing(panel):
+    panel.native.window().setFocus()
+    for control in controls_of(panel.native):
+        if not isinstance(control, QAbstractSpinBox | QComboBox | QSlider) or not control.isVisible():
+            continue
+        before = state(control)
+        middle = control.rect().center()
+        event = QWheelEvent(
+            QPointF(middle), QPointF(control.mapToGlobal(middle)), QPoint(0, 0), QPoint(0, -120),
+            Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        control.clearFocus()
+        QApplication.sendEvent(control, event)
+        assert state(control) == before, described(control)
+
+
+def state(control):
+    return control.currentIndex() if isinstance(control, QComboBox) else control.value()
+
+
+def test_the_tab_key_reaches_every_enabled_control_that_is_on_show(panel, qtbot):
+    expected = {
+        one
+        for one in controls_of(panel.native)
+        if one.isVisible() and one.isEnabled() and one.focusPolicy() & Qt.FocusPolicy.TabFocus
+    }
+    inputs = [one for one in controls_of(panel.native) if isinstance(one, QAbstractSpinBox | QComboBox | QLineEdit)]
+    assert all(one.focusPolicy() & Qt.FocusPolicy.TabFocus for one in (*inputs,) if one.isVisible() and one.isEnabled())
+    first = model_list(panel)
+    first.setFocus()
+    qtbot.waitUntil(first.hasFocus)
+    reached = set()
+    for _ in range(3 * len(expected) + 60):
+        focused = QApplication.focusWidget()
+        if focused is None:
+            break
+        reached |= {one for one in expected if one is focused or one.isAncestorOf(focused)}
+        QTest.keyClick(focused, Qt.Key.Key_Tab)
+        if expected <= reached:
+            break
+    assert not [described(one) for one in expected - reached]
+
+
+def test_the_control_with_the_focus_has_a_frame_that_can_be_seen(panel, qtbot):
+    content = panel.content.native
+    native = model_list(panel)
+    panel.native.window().setFocus()
+    native.clearFocus()
+    qtbot.wait(50)
+    corner = native.mapTo(content, QPoint(0, 0))
+    place = native.rect().translated(corner).adjusted(-3, -3, 3, 3)
+    before = content.grab(place).toImage()
+    native.setFocus()
+    qtbot.waitUntil(native.hasFocus)
+    qtbot.wait(50)
+    after = content.grab(place).toImage()
+    changed = [
+        contrast(QColor(before.pixel(x, y)).name(), QColor(after.pixel(x, y)).name())
+        for x in range(after.width())
+        for y in range(4)
+    ]
+    assert sum(ratio > 3 for ratio in changed) > after.width() / 2
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_own_colors_can_be_read_in_both_themes(panel, theme):
+    from napari.utils.theme import get_theme
+
+    viewer = panel._viewer
+    viewer.theme = theme
+    background = QColor(get_theme(theme).background.as_hex()).name()
+    own = [label for label in panel.native.findChildren(QLabel) if label.styleSheet().startswith("color:")]
+    if isinstance(panel, SRCNNPanel | ESRGANPanel):
+        assert len(own) == 3
+    for label in own:
+        assert contrast(label.styleSheet().removeprefix("color:").strip(" ;"), background) >= LEAST
+    assert all(contrast(frame._color, background) >= LEAST for frame in panel._focus_frames)
+
+
+def test_a_color_is_kept_where_it_can_be_read_and_changed_where_it_cannot():
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+    assert readable("#e3b617", "#262930") == "#e3b617"
+    darker = readable("#e3b617", "#efebe9")
+    assert contrast(darker, "#efebe9") >= LEAST
+    assert QColor(darker).hue() == pytest.approx(QColor("#e3b617").hue(), abs=3)
+
+
+def test_a_name_that_is_too_long_is_elided_in_its_middle_and_keeps_the_factor(qapp):
+    metrics = QFontMetrics(qapp.font())
+    name = "a long name of a layer from a microscope (ESRGAN x4)"
+    short = elided(name, metrics, metrics.horizontalAdvance(name) // 2)
+    assert "…" in short
+    assert short.startswith("a long")
+    assert short.endswith("ESRGAN x4)")
