@@ -3,6 +3,7 @@
 import csv
 import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 import napari_sr as sr
 from napari_sr.cli import app
+from napari_sr.cli.signals import signals
 from napari_sr.inference.files.inputs import JOURNAL
 from napari_sr.inference.work import Work
 
@@ -177,6 +179,9 @@ def test_a_signal_keeps_what_is_finished_and_the_same_command_continues(monkeypa
         if len(calls) == 3:
             for _ in range(times):
                 signal.raise_signal(signal.SIGTERM)
+                # The handler runs on the main thread, which another thread would not wait for.
+                while signals.received is None:
+                    time.sleep(0.001)
         compute(work, *given)
 
     with monkeypatch.context() as patch:
