@@ -49,7 +49,7 @@ def test_every_sample_has_a_source_and_a_free_license():
 
 
 def test_an_unknown_sample_is_refused_with_the_names_of_all():
-    with pytest.raises(InputError, match="'plankton': choose one of fluorescence, electron"):
+    with pytest.raises(InputError, match="'plankton' does not exist: give one of fluorescence, electron"):
         load_sample("plankton")
 
 

@@ -139,6 +139,7 @@ def _check_alike(series: Any, source: Path) -> None:
         full = page.aspage() if isinstance(page, tifffile.TiffFrame) else page
         if full is None:
             continue
+        check_tags(full, source)
         values = [_comparable(full.tags.valueof(code)) for code in _SHARED]
         shared = shared or values
         if values != shared:
