@@ -9,16 +9,18 @@ import time
 from dataclasses import replace
 
 import pytest
+from filelock import FileLock
 
 from napari_sr.errors import InputError
 from napari_sr.owner import read_owner, this_process
-from napari_sr.training import Training
+from napari_sr.training import Training, run_lock
 from napari_sr.training.run_lock import NAME, locked_folder
 
 #: Locks a folder, prints a line, and waits.
 HOLD = """
 import sys, time
 from pathlib import Path
+from napari_sr.training import run_lock
 from napari_sr.training.run_lock import locked_folder
 
 with locked_folder(Path(sys.argv[1])):
@@ -61,7 +63,7 @@ def test_the_lock_of_a_killed_process_is_taken_over_and_its_left_overs_are_delet
     holder.wait()
     assert len(list(tmp_path.iterdir())) == 3
     with locked_folder(tmp_path):
-        assert [path.name for path in tmp_path.iterdir()] == [NAME]
+        assert {path.name for path in tmp_path.iterdir()} == {NAME, ".lock.guard"}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -94,25 +96,41 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
 
 def test_of_many_threads_that_find_the_lock_of_a_killed_process_one_takes_it_over(tmp_path):
     gone = replace(this_process(), started=this_process().started - 3600)
+    for _ in range(40):
+        (tmp_path / NAME).write_text(gone.to_json())
+        entered, refused, start, tried = [], [], threading.Barrier(8), threading.Semaphore(0)
+
+        def enter(start=start, tried=tried, entered=entered, refused=refused):
+            start.wait()
+            try:
+                with locked_folder(tmp_path):
+                    entered.append(threading.get_ident())
+                    for _ in range(7):
+                        tried.acquire(timeout=2)
+            except InputError:
+                refused.append(threading.get_ident())
+                tried.release()
+
+        threads = [threading.Thread(target=enter) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (len(entered), len(refused)) == (1, 7)
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_is_not_taken_away_while_another_process_does_so(tmp_path):
+    gone = replace(this_process(), started=this_process().started - 3600)
     (tmp_path / NAME).write_text(gone.to_json())
-    entered, refused, start = [], [], threading.Barrier(8)
-
-    def enter():
-        start.wait()
-        try:
-            with locked_folder(tmp_path):
-                entered.append(threading.get_ident())
-                time.sleep(0.3)
-        except InputError:
-            refused.append(threading.get_ident())
-
-    threads = [threading.Thread(target=enter) for _ in range(8)]
-    for thread in threads:
+    with FileLock(tmp_path / ".lock.guard"):
+        thread = threading.Thread(target=run_lock._take_away, args=(tmp_path / NAME, gone))
         thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(entered) == 1
-    assert len(refused) == 7
+        thread.join(0.3)
+        assert thread.is_alive()
+        (tmp_path / NAME).write_text(this_process().to_json())
+    thread.join()
+    assert read_owner(tmp_path / NAME) == this_process()
 
 
 def test_two_trainings_in_one_folder_are_one_training_and_a_sentence(tmp_path, tiny, textured):

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from filelock import FileLock
+
 from napari_sr.errors import InputError
-from napari_sr.imaging.atomic import OWNER, clear_abandoned, temporary_name
+from napari_sr.imaging.atomic import clear_abandoned
 from napari_sr.owner import Owner, read_owner, this_process
 
 NAME = "lock.json"
 #: Seconds for which a lock without content counts as one that is being written.
 _GRACE = 2.0
+#: File that is locked by the operating system while a stale lock is removed.
+_GUARD = ".lock.guard"
 
 
 @contextmanager
@@ -60,6 +64,10 @@ def locked_folder(folder: Path, fingerprint: str = "") -> Iterator[None]:
         holder = read_owner(path)
         # A lock that was removed by hand may be that of another process by now.
         if holder is not None and (holder.host, holder.pid) == (own.host, own.pid):
+            # The guard goes first: while this lock exists, a process that waits for the guard removes nothing.
+            # Windows deletes no file that another process has open; that process's training deletes it.
+            with suppress(PermissionError):
+                path.with_name(_GUARD).unlink(missing_ok=True)
             path.unlink(missing_ok=True)
 
 
@@ -86,19 +94,11 @@ def _is_stale(path: Path, holder: Owner | None) -> bool:
 
 
 def _take_away(path: Path, holder: Owner | None) -> None:
-    """Remove a stale lock, unless another process has just replaced it by its own."""
-    # If this process is killed now, the next one deletes the record of a process that has ended.
-    aside = temporary_name(path, OWNER)
-    try:
-        if read_owner(path) != holder:
-            return
-        path.rename(aside)
-    except FileNotFoundError:
-        return
-    if read_owner(aside) == holder:
-        aside.unlink()
-    else:
-        aside.rename(path)
+    """Remove a stale lock, unless another process has replaced it by its own."""
+    # Between the comparison and the removal, no other process may take the same lock away and create its own.
+    with FileLock(path.with_name(_GUARD)):
+        if read_owner(path) == holder and _is_stale(path, holder):
+            path.unlink(missing_ok=True)
 
 
 def _refusal(folder: Path, holder: Owner | None) -> str:
