@@ -268,11 +268,31 @@ def parse_axes(letters: str | None, shape: tuple[int, ...]) -> Axes:
     'YXC'
     """
     shape = tuple(int(length) for length in shape)
-    if letters is None:
-        letters = _default_letters(shape)
-    if not isinstance(letters, str):
-        raise InputError(f'The axes {shorten(letters)} are not text: give one letter for each dimension, as in "ZYX".')
-    return Axes(letters.upper(), shape)
+    letters = read_letters(letters)
+    return Axes((_default_letters(shape) if letters is None else letters).upper(), shape)
+
+
+def read_letters(letters: Any) -> str | None:
+    """Check that the axes that a caller gives are text.
+
+    Parameters
+    ----------
+    letters : object
+        The axes.
+
+    Returns
+    -------
+    str or None
+        The axes; None if they were left out.
+
+    Raises
+    ------
+    InputError
+        If they are neither.
+    """
+    if letters is None or isinstance(letters, str):
+        return letters
+    raise InputError(f'The axes {shorten(letters)} are not text: give one letter for each dimension, as in "ZYX".')
 
 
 def _default_letters(shape: tuple[int, ...]) -> str:

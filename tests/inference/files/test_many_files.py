@@ -343,7 +343,7 @@ def test_wrong_arguments_are_one_sentence_and_nothing_is_made(plate):
         ({"devices": "cuda:7"}, "list of names"),
         ({"devices": ["cuda:7"]}, "not on this machine"),
         ({"overwrite": 3}, "neither true nor false"),
-        ({"axes": 3}, "no letters"),
+        ({"axes": 3}, "not text"),
         ({"on_result": 3}, "cannot be called"),
         ({"noise": "loud"}, "noise"),
         ({"intensity": "contrast"}, "is that of a layer"),

@@ -285,13 +285,20 @@ def test_a_run_waits_for_the_runs_before_it(held, plate, results, qtbot, monkeyp
     assert not results.with_name("other").exists()
 
 
-def test_closing_the_panel_stops_the_run_without_an_incomplete_file(held, results, qtbot):
+def test_closing_the_panel_stops_the_run_without_an_incomplete_file_and_says_so(held, results, qtbot, monkeypatch):
+    said = []
+    monkeypatch.setattr("napari_sr.widgets.qt.base_panel.show_warning", said.append)
     viewer, panel, gate = held
     assert gate.reached.acquire(timeout=60)
     jobs = panel._queues.jobs
+    assert panel.unfinished == ("upscaling images into “plate-upscaled”",)
     viewer.window.remove_dock_widget(panel.native)
     qtbot.waitUntil(lambda: not jobs.busy, timeout=30_000)
     assert not [path for path in results.rglob("*") if path.is_file()]
+    assert said == [
+        "Closing the panel has ended upscaling images into “plate-upscaled”: finished results and your images are "
+        "unchanged."
+    ]
 
 
 def test_a_double_click_opens_the_result(opened, plate, results, monkeypatch):

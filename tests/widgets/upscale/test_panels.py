@@ -8,7 +8,7 @@ import napari_sr
 from napari_sr.networks import RRDBNet
 from napari_sr.widgets.qt.executor import InPlaceExecutor
 from napari_sr.widgets.qt.rows import leaf_widgets
-from napari_sr.widgets.upscale.controls import RunControls
+from napari_sr.widgets.qt.work_controls import WorkControls
 
 
 def world_box(layer):
@@ -234,8 +234,8 @@ def test_progress_goes_from_zero_to_all(in_viewer, monkeypatch, tiling):
     _, panel = in_viewer("esrgan", image=drawn(3, 40, 24))
     panel.settings.tiling.kind.value = tiling
     shown = []
-    monkeypatch.setattr(RunControls, "_set_bar", lambda controls, done, total: shown.append((done, total)))
-    monkeypatch.setattr(RunControls, "show_message", lambda controls, text: shown.append(text))
+    monkeypatch.setattr(WorkControls, "show_progress", lambda controls, done, total: shown.append((done, total)))
+    monkeypatch.setattr(WorkControls, "show_message", lambda controls, text: shown.append(text))
     press_run(panel)
     assert shown[:4] == [(0, 0), "Loading the model…", (0, 120), "Upscaling: 0 %"]
     bars = [entry for entry in shown if isinstance(entry, tuple)][1:]

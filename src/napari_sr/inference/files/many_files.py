@@ -10,6 +10,7 @@ from typing import Any, Literal
 from napari_sr.config import load_settings
 from napari_sr.conversion import Memory, read_callable, read_flag, shorten
 from napari_sr.errors import InputError
+from napari_sr.imaging.axes import read_letters
 from napari_sr.imaging.intensity.spec import IntensitySpec
 from napari_sr.inference.compute.device import choose_device
 from napari_sr.inference.files.inputs import plan_files
@@ -170,7 +171,7 @@ def upscale_files(
         files,
         Path(out_folder),
         FileJobs(model, settings),
-        axes=_read_text(axes),
+        axes=read_letters(axes),
         series=series,
         overwrite=read_flag(overwrite, "overwrite"),
         devices=read_devices(devices),
@@ -208,9 +209,3 @@ def read_devices(devices: Any) -> tuple[str, ...]:
     for name in devices:
         choose_device(name)
     return tuple(devices)
-
-
-def _read_text(axes: Any) -> str | None:
-    if axes is None or isinstance(axes, str):
-        return axes
-    raise InputError(f"The axes {shorten(axes)} are no letters: give such as ZYX, or leave them out.")

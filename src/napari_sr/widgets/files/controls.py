@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from magicgui.widgets import Container, Label, ProgressBar, PushButton
-from magicgui.widgets.bases import Widget
+from magicgui.widgets import PushButton
 
-from napari_sr.widgets.qt.rows import show_text, side_by_side, wrapped
+from napari_sr.widgets.qt.work_controls import WorkControls
 
 
-class FilesControls(Container[Widget]):
+class FilesControls(WorkControls):
     """The buttons, the progress bar and the message.
 
     Parameters
@@ -24,13 +23,9 @@ class FilesControls(Container[Widget]):
         self.stop_button = PushButton(
             name="stop", text="Stop", tooltip="Stop now. Finished results stay, and Start continues with the others."
         )
-        self.bar = ProgressBar(name="bar", min=0, max=1, value=0, tooltip="Progress of all images.")
-        # The line below the bar has the number of images.
-        self.bar.native.setTextVisible(False)
-        self.message = wrapped(Label(name="message", tooltip="State of the run."))
-        buttons = side_by_side("buttons", "", [self.start_button, self.stop_button])
-        super().__init__(widgets=[buttons, self.bar, self.message], labels=False)
-        self.margins = (0, 0, 0, 0)
+        super().__init__(
+            [self.start_button, self.stop_button], bar="Progress of all images.", message="State of the run."
+        )
         self.start_button.changed.connect(lambda: on_start())
         self.stop_button.changed.connect(lambda: on_stop())
         self._running = self._stopping = self._can_start = self._can_continue = False
@@ -72,17 +67,6 @@ class FilesControls(Container[Widget]):
         self.show_message("Stopping…")
         self._update()
 
-    def show_progress(self, done: int, total: int) -> None:
-        """Show the progress.
-
-        Parameters
-        ----------
-        done, total : int
-            Pieces of work; 0 of 0 if the progress is not known.
-        """
-        self.bar.native.setRange(0, total)
-        self.bar.native.setValue(done)
-
     def end(self, message: str, *, can_continue: bool) -> None:
         """Show how the run ended.
 
@@ -96,16 +80,6 @@ class FilesControls(Container[Widget]):
         self._running, self._can_continue = False, can_continue
         self.show_message(message)
         self._update()
-
-    def show_message(self, text: str) -> None:
-        """Show a sentence under the buttons.
-
-        Parameters
-        ----------
-        text : str
-            The sentence; if it is empty, the line is hidden.
-        """
-        show_text(self.message, text)
 
     def choice_changed(self) -> None:
         """Show that the next run is another one than the one that was stopped."""

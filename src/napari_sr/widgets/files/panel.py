@@ -79,6 +79,11 @@ class FilesPanel(BasePanel):
         """Whether a run has not ended."""
         return self.controls.running
 
+    @property
+    def unfinished(self) -> Sequence[str]:
+        """Description of the run that has not ended, if there is one."""
+        return (self._run.description,) if self._run is not None and self.running else ()
+
     def start(self) -> None:
         """Upscale all images that are not finished, as the Start button does."""
         if self.running:
@@ -249,10 +254,10 @@ class FilesPanel(BasePanel):
                 self.model.models.about,
                 size,
                 self.more,
-                self.controls,
                 table,
             ],
             [images, results, model, size, more],
+            self.controls,
         )
         layout = self.content.native.layout()
         if isinstance(layout, QVBoxLayout):

@@ -92,11 +92,13 @@ class FilesUpscaling:
 
     def __init__(self, plan: FilesPlan, loader: ModelLoader, queues: WorkQueues, listener: FilesListener) -> None:
         self._plan, self._loader, self._queues, self._listener = plan, loader, queues, listener
+        self.description = f"upscaling images into “{plan.out_folder.name}”"
+        """The run in a sentence, such as "upscaling images into “plate-x2”"."""
         # Filled on the thread of the work, and emptied on the main thread.
         self._events: deque[Callable[[], None]] = deque()
         self._bar: ActivityBar | None = None
         self._run: Run[FileResults] = Run(
-            f"upscaling images into {plan.out_folder.name}",
+            self.description,
             self._work,
             returned=self._returned,
             errored=self._errored,

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from magicgui.widgets import Container, Label, ProgressBar, PushButton
-from magicgui.widgets.bases import Widget
+from magicgui.widgets import Label, PushButton
 
-from napari_sr.widgets.qt.rows import show_text, side_by_side, wrapped
+from napari_sr.widgets.qt.rows import show_text, wrapped
+from napari_sr.widgets.qt.work_controls import WorkControls
 
 ControlsState = Literal["idle", "running", "paused", "stopping", "stopped"]
 """State of the last training; a stopped one can be resumed."""
 
 
-class TrainingControls(Container[Widget]):
+class TrainingControls(WorkControls):
     """The buttons, the progress bar and the messages of a training.
 
     Parameters
@@ -40,10 +40,6 @@ class TrainingControls(Container[Widget]):
         self.stop_button = PushButton(
             name="stop", text="Stop", tooltip="End now, and keep the best model so far under a name of its own."
         )
-        self.bar = ProgressBar(name="bar", min=0, max=1, value=0, tooltip="Progress in steps.")
-        # The line below the bar has the number of steps.
-        self.bar.native.setTextVisible(False)
-        self.message = wrapped(Label(name="message", tooltip="State of the training."))
         self.notes = wrapped(
             Label(name="notes", tooltip="Shift of the pairs, and the noise and the blur that the network is given.")
         )
@@ -53,9 +49,12 @@ class TrainingControls(Container[Widget]):
                 tooltip="Measured on pixels that are not used for training, against bicubic interpolation.",
             )
         )
-        buttons = side_by_side("buttons", "", [self.start_button, self.pause_button, self.stop_button])
-        super().__init__(widgets=[buttons, self.bar, self.message, self.notes, self.measurement], labels=False)
-        self.margins = (0, 0, 0, 0)
+        super().__init__(
+            [self.start_button, self.pause_button, self.stop_button],
+            bar="Progress in steps.",
+            message="State of the training.",
+            below=[self.notes, self.measurement],
+        )
         self.start_button.changed.connect(lambda: on_start())
         self.pause_button.changed.connect(lambda: self._pause_pressed())
         self.stop_button.changed.connect(lambda: on_stop())
@@ -95,27 +94,6 @@ class TrainingControls(Container[Widget]):
         """
         self._can_start = value
         self._update()
-
-    def show_progress(self, done: int, total: int) -> None:
-        """Show the progress.
-
-        Parameters
-        ----------
-        done, total : int
-            Steps. 0 of 0 if the progress is not known.
-        """
-        self.bar.native.setRange(0, total)
-        self.bar.native.setValue(done)
-
-    def show_message(self, text: str) -> None:
-        """Show a sentence under the buttons.
-
-        Parameters
-        ----------
-        text : str
-            The sentence; if it is empty, the line is hidden.
-        """
-        show_text(self.message, text)
 
     def show_notes(self, text: str) -> None:
         """Show facts about the images of the training.

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from magicgui.widgets import Container, Label, ProgressBar, PushButton
-from magicgui.widgets.bases import Widget
+from magicgui.widgets import PushButton
 from napari.viewer import Viewer
 
-from napari_sr.widgets.qt.rows import show_text, side_by_side, wrapped
 from napari_sr.widgets.qt.warning_text import WarningText
+from napari_sr.widgets.qt.work_controls import WorkControls
 
 _RUN = "Run"
 _RUN_TOO = "Run this too"
 
 
-class RunControls(Container[Widget]):
+class RunControls(WorkControls):
     """The buttons, the progress bar, the message and the warnings of a panel.
 
     Parameters
@@ -33,15 +32,14 @@ class RunControls(Container[Widget]):
             text="Cancel",
             tooltip="Stop the runs of this panel. Nothing is added or changed.",
         )
-        self.bar = ProgressBar(name="bar", min=0, max=1, value=0, tooltip="Progress of the run.")
-        # The line below the bar has the percentage.
-        self.bar.native.setTextVisible(False)
-        self.message = wrapped(Label(name="message", tooltip="State of the last run."))
         self.warnings = WarningText(viewer, "warnings", "Properties of the layer that may spoil the result.")
         """The warnings of the last run."""
-        buttons = side_by_side("buttons", "", [self.run_button, self.cancel_button])
-        super().__init__(widgets=[buttons, self.bar, self.message, self.warnings.label], labels=False)
-        self.margins = (0, 0, 0, 0)
+        super().__init__(
+            [self.run_button, self.cancel_button],
+            bar="Progress of the run.",
+            message="State of the last run.",
+            below=[self.warnings.label],
+        )
         self.run_button.changed.connect(lambda: on_run())
         self.cancel_button.changed.connect(lambda: on_cancel())
         self._running = False
@@ -74,23 +72,21 @@ class RunControls(Container[Widget]):
             The line below the bar.
         """
         self._running = True
-        # A bar from 0 to 0 is animated.
-        self._set_bar(0, 0)
-        self.show_message(message)
+        self.show_progress(0, 0, message)
         self._update()
 
-    def show_progress(self, done: int, total: int, message: str) -> None:
+    def show_progress(self, done: int, total: int, message: str = "") -> None:
         """Show the progress of the run; ignored if there is none.
 
         Parameters
         ----------
         done, total : int
             Pieces of work. 0 of 0 if the progress is not known.
-        message : str
+        message : str, default ""
             The line below the bar.
         """
         if self._running:
-            self._set_bar(done, total)
+            super().show_progress(done, total)
             self.show_message(message)
 
     def end(self, message: str, warnings: str = "") -> None:
@@ -116,12 +112,8 @@ class RunControls(Container[Widget]):
         text : str
             The sentence; if it is empty, the line is hidden.
         """
-        show_text(self.message, text)
+        super().show_message(text)
         self.warnings.show("")
-
-    def _set_bar(self, done: int, total: int) -> None:
-        self.bar.native.setRange(0, total)
-        self.bar.native.setValue(done)
 
     def _update(self) -> None:
         self.run_button.enabled = self._can_run

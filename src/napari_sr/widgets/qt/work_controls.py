@@ -1,0 +1,54 @@
+"""Buttons of long work, its progress bar, and the line about its state: the base of the controls of all panels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from magicgui.widgets import Container, Label, ProgressBar, PushButton
+from magicgui.widgets.bases import Widget
+
+from napari_sr.widgets.qt.rows import show_text, side_by_side, wrapped
+
+
+class WorkControls(Container[Widget]):
+    """Buttons in a row, and a progress bar and a message below them.
+
+    Parameters
+    ----------
+    buttons : sequence of PushButton
+        From left to right.
+    bar, message : str
+        Tooltips of the progress bar and of the message.
+    below : sequence of Widget
+        Further lines.
+    """
+
+    def __init__(self, buttons: Sequence[PushButton], *, bar: str, message: str, below: Sequence[Widget] = ()) -> None:
+        self.bar = ProgressBar(name="bar", min=0, max=1, value=0, tooltip=bar)
+        # The line below the bar has the number of pieces or the percentage.
+        self.bar.native.setTextVisible(False)
+        self.message = wrapped(Label(name="message", tooltip=message))
+        row = side_by_side("buttons", "", buttons)
+        super().__init__(widgets=[row, self.bar, self.message, *below], labels=False)
+        self.margins = (0, 0, 0, 0)
+
+    def show_progress(self, done: int, total: int) -> None:
+        """Show the progress.
+
+        Parameters
+        ----------
+        done, total : int
+            Pieces of work; the bar is animated with 0 of 0, for a progress that is not known.
+        """
+        self.bar.native.setRange(0, total)
+        self.bar.native.setValue(done)
+
+    def show_message(self, text: str) -> None:
+        """Show a sentence below the bar.
+
+        Parameters
+        ----------
+        text : str
+            The sentence; if it is empty, the line is hidden.
+        """
+        show_text(self.message, text)
