@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from magicgui.widgets import Container, Label, LineEdit
 from magicgui.widgets.bases import Widget
+from napari.layers import Image
 from napari.utils.theme import get_theme
 from napari.viewer import Viewer
 
@@ -27,6 +29,7 @@ from napari_sr.widgets.finetune.progress import TrainingProgress
 from napari_sr.widgets.finetune.recipe import RecipeChoice
 from napari_sr.widgets.finetune.regions import RegionChoice
 from napari_sr.widgets.finetune.run import FinetunePlan, Trained
+from napari_sr.widgets.finetune.unfinished import UnfinishedOffer, UnfinishedTraining, unfinished_trainings
 from napari_sr.widgets.qt.base_panel import BasePanel
 from napari_sr.widgets.qt.executor import Executor, Run
 from napari_sr.widgets.qt.help import with_help
@@ -83,11 +86,13 @@ class FinetunePanel(BasePanel):
             notify=self._notify,
         )
         self.controls, self.outcome = self.progress.controls, self.progress.outcome
+        self.unfinished_offer = UnfinishedOffer(self.continue_training)
         self._lay_out()
         napari_viewer.events.theme.connect(self._set_colors)
         self._set_colors()
         self._complete()
         self._changed()
+        self._find_unfinished()
 
     @property
     def running(self) -> bool:
@@ -108,8 +113,25 @@ class FinetunePanel(BasePanel):
         except NapariSRError as error:
             self._report(error)
             return
-        self.images_fold.open = self.degradation_fold.open = self.more.open = False
-        self.progress.begin(plan, self.images.examples[0].high)
+        self._begin(plan, self.images.examples[0].high)
+
+    def continue_training(self, training: UnfinishedTraining) -> None:
+        """Continue a training of an earlier session, as the button Continue does.
+
+        Parameters
+        ----------
+        training : UnfinishedTraining
+            The training. The images it was trained on must be open; the present choices are not used.
+        """
+        if self.running:
+            return
+        layers = {str(layer.name): layer for layer in self._viewer.layers}
+        try:
+            plan = training.plan(layers)
+        except NapariSRError as error:
+            self._report(error)
+            return
+        self._begin(plan, layers[plan.pairs[0][1].name], training.folder)
 
     def use(self, trained: Trained) -> None:
         """Open the panel of a new model's family with the model chosen, as the button "Use it now" does.
@@ -173,6 +195,18 @@ class FinetunePanel(BasePanel):
             name=name,
             device=self.recipe.device.value,
         )
+
+    def _begin(self, plan: FinetunePlan, source: Image, folder: Path | None = None) -> None:
+        self.images_fold.open = self.degradation_fold.open = self.more.open = False
+        self.unfinished_offer.visible = False
+        self.progress.begin(plan, source, folder)
+
+    def _find_unfinished(self) -> None:
+        self._in_background("looking for unfinished trainings", _unfinished, self._offer_unfinished)
+
+    def _offer_unfinished(self, trainings: list[UnfinishedTraining]) -> None:
+        if not self.running:
+            self.unfinished_offer.show(trainings)
 
     def _degradation(self) -> Degradation:
         """Return the degradation; raises `InputError` if its blur needs one pixel size and the images have several."""
@@ -253,10 +287,11 @@ class FinetunePanel(BasePanel):
         )
 
     def _training_ended(self) -> None:
-        """List the new model in all panels."""
+        """List the new model in all panels, and offer the training again if it has none."""
         for models in (self.models, *(panel.models for panel in open_panels(self._viewer))):
             models.refresh()
         self._suggest_name()
+        self._find_unfinished()
 
     def _show_degradation_message(self, text: str) -> None:
         show_text(self.degradation_message, text)
@@ -290,6 +325,7 @@ class FinetunePanel(BasePanel):
             box.margins = (0, 0, 0, 0)
         self._set_content(
             [
+                self.unfinished_offer,
                 model,
                 self.models.about,
                 factor,
@@ -328,3 +364,10 @@ class FinetunePanel(BasePanel):
         self.regions.disconnect()
         self.degradation_preview.stop()
         self.progress.abandon()
+
+
+def _unfinished() -> list[UnfinishedTraining]:
+    # An import at the top would import torch before the panel is drawn.
+    from napari_sr.training.finetuning import runs_folder
+
+    return unfinished_trainings(runs_folder())

@@ -18,6 +18,7 @@ from napari_sr.widgets.finetune.controls import ControlsState, TrainingControls
 from napari_sr.widgets.finetune.curves import Curves
 from napari_sr.widgets.finetune.outcome import OutcomeView
 from napari_sr.widgets.finetune.run import FinetunePlan, Finetuning, Trained
+from napari_sr.widgets.finetune.unfinished import forget, write_choices
 from napari_sr.widgets.finetune.validation_layers import ValidationLayers
 from napari_sr.widgets.qt.queues import WorkQueues
 from napari_sr.widgets.qt.rows import stop_timer
@@ -45,7 +46,7 @@ class TrainingProgress:
     on_pairs : callable
         Called with sentences about the shift of the pairs.
     on_end : callable
-        Called without arguments when there is a new model.
+        Called without arguments when a training has ended.
     notify : callable
         Called with an exception: shows it as a notification and returns its sentence.
     """
@@ -91,8 +92,8 @@ class TrainingProgress:
         """Description of the training in progress, if there is one: "fine-tuning srcnn-x2"."""
         return () if self.training is None else (self.training.description,)
 
-    def begin(self, plan: FinetunePlan, source: Image) -> None:
-        """Begin a new training.
+    def begin(self, plan: FinetunePlan, source: Image, folder: Path | None = None) -> None:
+        """Begin a training, or continue one of an earlier session.
 
         Parameters
         ----------
@@ -100,10 +101,12 @@ class TrainingProgress:
             Model, recipe and images.
         source : napari.layers.Image
             The validation scenes are shown to the right of this layer.
+        folder : Path, optional
+            Run folder of the training to continue; by default a new one is made.
         """
         self.curves.clear()
         self.validation_layers.begin(source)
-        self._begin(plan, None)
+        self._begin(plan, folder)
 
     def pause(self) -> None:
         """Pause after this step, as the Pause button does."""
@@ -170,6 +173,7 @@ class TrainingProgress:
         trained : Trained
             The ended training.
         """
+        forget(trained.folder)
         plan = self.training.plan if self.training is not None else None
         done = trained.outcome.finished
         self._stopped = None if done or plan is None else (plan, trained.folder)
@@ -188,11 +192,13 @@ class TrainingProgress:
             Of any type.
         """
         self._end("idle", self._notify(error))
+        self._on_end()
 
     def cancelled(self) -> None:
         """Show that the training was ended without a model."""
         begun = self._latest is not None
         self._end("idle", f"Ended {'early' if begun else 'before the first step'}: there is no new model.")
+        self._on_end()
 
     def abandon(self) -> None:
         """End the training within a step, and show nothing any more: the panel is closed."""
@@ -211,7 +217,14 @@ class TrainingProgress:
         self.controls.show_progress(0, 0)
         self.controls.set_state("running")
         self.curve_box.visible = True
-        training = Finetuning(plan, self._loader, self._queues, self, folder)
+        training = Finetuning(
+            plan,
+            self._loader,
+            self._queues,
+            self,
+            folder,
+            on_folder=lambda folder: write_choices(folder, plan),
+        )
         self.training = training
         self.controls.show_message("Preparing the images…")
         self._queues.trainings.add_listener(self._show_waiting)

@@ -176,6 +176,8 @@ class Finetuning:
         Its methods are called.
     folder : Path, optional
         Run folder of a training to resume. By default a new one is made.
+    on_folder : callable
+        Called on the thread of the training with its run folder, when the folder is locked and before the first step.
     """
 
     def __init__(
@@ -185,8 +187,11 @@ class Finetuning:
         queues: WorkQueues,
         listener: TrainingListener,
         folder: Path | None = None,
+        *,
+        on_folder: Callable[[Path], None],
     ) -> None:
         self.plan, self._loader, self._queue, self._folder = plan, loader, queues.trainings, folder
+        self._on_folder = on_folder
         self._listener: TrainingListener | None = listener
         self._events = EventQueue(self._received)
         self._pause = Flag()
@@ -252,6 +257,12 @@ class Finetuning:
         model = self._loader.load(plan.request)
         images = read_training_images(plan, model.scale)
         folder = self._folder or new_run_folder(plan.name)
+
+        def on_event(event: Event) -> None:
+            if isinstance(event, Prepared):
+                self._on_folder(folder)
+            self._events.post(event)
+
         training = Training(
             plan.recipe,
             images,
@@ -259,7 +270,7 @@ class Finetuning:
             folder=folder,
             name=free_name(plan.name),
             device=plan.device,
-            on_event=self._events.post,
+            on_event=on_event,
             cancel=cancel,
             pause=self._pause.is_set,
         )
