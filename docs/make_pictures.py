@@ -268,20 +268,6 @@ def finetuning(scene: Scene) -> None:
     scene.wait(lambda: not panel.controls.message.value.startswith("Paused after"))
 
 
-def unfinished(scene: Scene) -> None:
-    """A training whose panel was closed, offered by the next panel."""
-    panel = scene.finetune(electron_high(), "srcnn-x4", steps=40)
-    panel.controls.start_button.native.click()
-    scene.wait(lambda: len(panel.progress.curves.measured) < 2)
-    panel.shut_down()
-    scene.viewer.window.remove_dock_widget(panel.native)
-    QTest.qWait(_DRAWING_MS)
-    panel = FinetunePanel(scene.viewer)
-    scene.viewer.window.add_dock_widget(panel, name="Fine-tune")
-    scene.wait(lambda: panel.unfinished_offer.training is None)
-    scene.wait(lambda: panel.degradation_preview.busy)
-
-
 def finetuned(scene: Scene) -> None:
     """A layer that was upscaled by the new model, after "Use it now"."""
     panel = scene.finetune(electron_high(), "srcnn-x4", steps=40)
@@ -317,7 +303,7 @@ SCENES = {
     scene.__name__: scene
     for scene in (
         esrgan, conditions, srcnn, srgan, more, stack, light, small, small_light, files,
-        finetune, finetuning, unfinished, finetuned,
+        finetune, finetuning, finetuned,
     )
 }  # fmt: skip
 _SMALL = "1000x700"
@@ -338,7 +324,7 @@ def main() -> None:
         for name in arguments.names or SCENES:
             # A panel shows the choices of the run before.
             os.environ["NAPARI_SR_CONFIG"] = f"{folder}/{name}.toml"
-            if name.startswith("finetun") or name == "unfinished":
+            if name.startswith("finetun"):
                 # A training writes its model into this folder.
                 os.environ["NAPARI_SR_MODELS"] = f"{folder}/models"
             size = arguments.size or (_SMALL if name.startswith("small") else "1400x900")

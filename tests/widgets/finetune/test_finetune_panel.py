@@ -78,6 +78,16 @@ def test_the_validation_layers_are_beside_the_image_and_not_offered_for_training
     assert [text for text, _ in panel.images._choices(None)] == ["cells"]
 
 
+def test_a_panel_that_is_closed_removes_its_validation_layers_from_the_event_loop(finetuning, qtbot):
+    viewer, panel = finetuning()
+    panel.start()
+    qtbot.waitUntil(lambda: len(viewer.layers) > 1, timeout=10_000)
+    panel.shut_down()
+    # OpenGL can crash when layers are removed while the canvas changes its size.
+    assert len(viewer.layers) > 1
+    qtbot.waitUntil(lambda: [layer.name for layer in viewer.layers] == ["cells"], timeout=10_000)
+
+
 def test_a_validation_layer_that_was_removed_is_not_added_again(finetuning, qtbot):
     viewer, panel = finetuning()
     panel.start()

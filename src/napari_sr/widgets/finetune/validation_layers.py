@@ -24,6 +24,8 @@ KINDS = ("before", "now", "truth")
 _NAMES = {kind: f"validation: {kind}" for kind in KINDS}
 #: Pixels between two scenes, and between two layers.
 _GAP = 8
+#: Milliseconds in which the canvas draws layers that were added, and takes its size after a panel was closed.
+_REMOVAL_MS = 500
 #: Height of the strip with the caption, and of its letters, in pixels.
 _STRIP, _LETTERS = 20, 16
 
@@ -84,12 +86,18 @@ class ValidationLayers:
         self._make({kind: captioned(image, kind, white) for kind, image in images.items()}, limits)
 
     def remove(self) -> None:
-        """Remove the layers; the selection of layers stays as it is."""
+        """Remove the layers soon, when the canvas is drawn; the selection of layers stays as it is."""
         stop_timer(self._timer)
         layers, self.layers = self.layers, {}
         self._waiting.clear()
+        if layers:
+            # OpenGL can crash in glDrawArrays when layers are removed in the turn in which a closed panel changes the
+            # size of the canvas, with a software OpenGL.
+            QTimer.singleShot(_REMOVAL_MS, lambda: self._take_away(list(layers.values())))
+
+    def _take_away(self, layers: Sequence[Image]) -> None:
         with keep_selection(self._viewer):
-            for layer in layers.values():
+            for layer in layers:
                 if layer in self._viewer.layers:
                     self._viewer.layers.remove(layer)
 
