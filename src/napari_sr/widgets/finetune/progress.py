@@ -207,7 +207,7 @@ class TrainingProgress:
         if training is not None:
             self._queues.trainings.remove_listener(self._show_waiting)
             training.abandon()
-        self.validation_layers.remove()
+        self.validation_layers.remove_later()
 
     def _begin(self, plan: FinetunePlan, folder: Path | None) -> None:
         self._stopped, self._latest = None, None

@@ -24,7 +24,7 @@ KINDS = ("before", "now", "truth")
 _NAMES = {kind: f"validation: {kind}" for kind in KINDS}
 #: Pixels between two scenes, and between two layers.
 _GAP = 8
-#: Milliseconds in which the canvas draws layers that were added, and takes its size after a panel was closed.
+#: Milliseconds in which the canvas takes its new size after a panel was closed.
 _REMOVAL_MS = 500
 #: Height of the strip with the caption, and of its letters, in pixels.
 _STRIP, _LETTERS = 20, 16
@@ -86,14 +86,25 @@ class ValidationLayers:
         self._make({kind: captioned(image, kind, white) for kind, image in images.items()}, limits)
 
     def remove(self) -> None:
-        """Remove the layers soon, when the canvas is drawn; the selection of layers stays as it is."""
+        """Remove the layers; the selection of layers stays as it is."""
+        self._take_away(self._forget())
+
+    def remove_later(self) -> None:
+        """Remove the layers from the event loop, because the panel is closed.
+
+        OpenGL can crash in glDrawArrays when layers are removed in the turn in which a closed panel changes the size of
+        the canvas; seen with a software OpenGL.
+        """
+        layers = self._forget()
+        if layers:
+            QTimer.singleShot(_REMOVAL_MS, lambda: self._take_away(layers))
+
+    def _forget(self) -> list[Image]:
+        """Stop the adding of layers, and return those that were made."""
         stop_timer(self._timer)
         layers, self.layers = self.layers, {}
         self._waiting.clear()
-        if layers:
-            # OpenGL can crash in glDrawArrays when layers are removed in the turn in which a closed panel changes the
-            # size of the canvas, with a software OpenGL.
-            QTimer.singleShot(_REMOVAL_MS, lambda: self._take_away(list(layers.values())))
+        return list(layers.values())
 
     def _take_away(self, layers: Sequence[Image]) -> None:
         with keep_selection(self._viewer):
