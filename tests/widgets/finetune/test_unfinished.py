@@ -123,7 +123,7 @@ def test_trainings_that_run_and_choices_that_cannot_be_read_are_not_offered(inte
     assert unfinished_trainings(runs_folder()) == []
     lock.unlink()
     content = json.loads((training.folder / CHOICES).read_text())
-    for change in ({"recipe": "steps = ["}, {"pairs": 3}, {"name": None, "scale": {}, "pairs": [[1]]}):
+    for change in ({"recipe": "steps = ["}, {"pairs": 3}, {"pairs": []}, {"name": None, "scale": {}, "pairs": [[1]]}):
         (training.folder / CHOICES).write_text(json.dumps({**content, **change}))
         assert unfinished_trainings(runs_folder()) == []
     (training.folder / CHOICES).write_text("{")

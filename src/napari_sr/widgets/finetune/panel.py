@@ -206,7 +206,7 @@ class FinetunePanel(BasePanel):
 
     def _offer_unfinished(self, trainings: list[UnfinishedTraining]) -> None:
         if not self.running:
-            self.unfinished_offer.show(trainings)
+            self.unfinished_offer.offer(trainings)
 
     def _degradation(self) -> Degradation:
         """Return the degradation; raises `InputError` if its blur needs one pixel size and the images have several."""

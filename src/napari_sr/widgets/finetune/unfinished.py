@@ -158,7 +158,7 @@ class UnfinishedOffer(Container[Widget]):
         """The training that is offered."""
         return self._trainings[0] if self._trainings else None
 
-    def show(self, trainings: Sequence[UnfinishedTraining]) -> None:  # type: ignore[override]  # of a container
+    def offer(self, trainings: Sequence[UnfinishedTraining]) -> None:
         """Offer the first of some trainings.
 
         Parameters
@@ -179,7 +179,7 @@ class UnfinishedOffer(Container[Widget]):
     def _forget(self) -> None:
         if self.training is not None:
             forget(self.training.folder)
-            self.show(self._trainings[1:])
+            self.offer(self._trainings[1:])
 
 
 def write_choices(folder: Path, plan: FinetunePlan) -> None:
@@ -257,13 +257,16 @@ def _read(path: Path) -> UnfinishedTraining | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         source = Path(content["model"]) if content["is_file"] else str(content["model"])
+        pairs = tuple((None if low is None else str(low), str(high)) for low, high in content["pairs"])
+        if not pairs:
+            return None
         return UnfinishedTraining(
             folder=path.parent,
             name=str(content["name"]),
             base=str(content["base"]),
             request=ModelRequest(source, scale=content["scale"]),
             recipe=Recipe.from_toml(content["recipe"]),
-            pairs=tuple((low, high) for low, high in content["pairs"]),
+            pairs=pairs,
             train_on=content["train_on"],
             validate_on=content["validate_on"],
             device=str(content["device"]),
