@@ -29,6 +29,7 @@ from scipy.ndimage import gaussian_filter
 from napari_sr.imaging.files import write_image
 from napari_sr.widgets.files.panel import FilesPanel
 from napari_sr.widgets.finetune.panel import FinetunePanel
+from napari_sr.widgets.formats.opening import open_path
 from napari_sr.widgets.plugin.sample_data import electron_high, electron_low, fluorescence_high, fluorescence_low
 from napari_sr.widgets.upscale.families import ESRGANPanel, SRCNNPanel, SRGANPanel, show_panel
 from napari_sr.widgets.upscale.panel import UpscalePanel
@@ -243,7 +244,7 @@ def files(scene: Scene) -> None:
         panel.controls.stop_button.native.click()
         scene.wait(lambda: panel.running)
         for name in ("A2", "B2"):
-            scene.viewer.open(f"plate-upscaled/{name}/field.tif", plugin="napari-sr")
+            open_path(scene.viewer, f"plate-upscaled/{name}/field.tif")
         scene.viewer.canvas.grid.enabled = True
         scene.viewer.reset_view()
         QTest.qWait(_DRAWING_MS)
