@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import zarr
-from numpy.typing import NDArray
 
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.atomic import atomic_folder, restore_interrupted
@@ -27,7 +26,7 @@ from napari_sr.imaging.axes import Axes, parse_axes
 from napari_sr.imaging.axis_view import AxisView
 from napari_sr.imaging.files.stores import STORE_KEY
 from napari_sr.imaging.pixel_size import METERS, SECONDS
-from napari_sr.imaging.resize import to_integers
+from napari_sr.imaging.pyramid import halved
 from napari_sr.progress import Cancel
 
 #: Largest side of a chunk along Y and X, in pixels.
@@ -238,16 +237,8 @@ def _coarser(group: Any, name: str, finer: Any, cancel: Cancel) -> Any:
                 rows = slice(top, min(top + 2 * CHUNK, height))
                 columns = slice(left, min(left + 2 * CHUNK, width))
                 halves = slice(top // 2, -(-rows.stop // 2)), slice(left // 2, -(-columns.stop // 2))
-                level[(*plane, *halves)] = _halved(np.asarray(finer[(*plane, rows, columns)]))
+                level[(*plane, *halves)] = halved(np.asarray(finer[(*plane, rows, columns)]))
     return level
-
-
-def _halved(block: NDArray[Any]) -> NDArray[Any]:
-    """Average 2 x 2 pixels of a plane; the last row and column are repeated if their number is odd."""
-    even = np.pad(block, [(0, length % 2) for length in block.shape], mode="edge")
-    pairs = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2)
-    mean: NDArray[np.float64] = pairs.mean(axis=(1, 3), dtype=np.float64)
-    return to_integers(np.rint(mean), block.dtype) if block.dtype.kind in "biu" else mean.astype(block.dtype)
 
 
 def _attributes(axes: Axes, on_disk: Axes, levels: int, place: StorePlace, dtype: np.dtype[Any]) -> dict[str, Any]:
