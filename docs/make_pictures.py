@@ -286,6 +286,21 @@ def finetuned(scene: Scene) -> None:
     scene.viewer.reset_view()
 
 
+def unfinished(scene: Scene) -> None:
+    """The offer to continue a training whose panel was closed."""
+    panel = scene.finetune(electron_high(), "srcnn-x4", steps=40)
+    panel.controls.start_button.native.click()
+    scene.wait(lambda: not panel.progress.curves.measured)
+    scene.viewer.window.remove_dock_widget(panel.native)
+    panel.shut_down()
+    scene.wait(lambda: panel.running)
+    QTest.qWait(_DRAWING_MS)
+    panel = FinetunePanel(scene.viewer)
+    scene.viewer.window.add_dock_widget(panel, name="Fine-tune")
+    scene.viewer.reset_view()
+    scene.wait(lambda: panel.degradation_preview.busy)
+
+
 def small(scene: Scene) -> None:
     """A small window: Run and its message stay in view."""
     panel = scene.open(electron_low(), SRCNNPanel, "SRCNN")
@@ -304,7 +319,7 @@ SCENES = {
     scene.__name__: scene
     for scene in (
         esrgan, conditions, srcnn, srgan, more, stack, light, small, small_light, files,
-        finetune, finetuning, finetuned,
+        finetune, finetuning, finetuned, unfinished,
     )
 }  # fmt: skip
 _SMALL = "1000x700"
@@ -325,7 +340,7 @@ def main() -> None:
         for name in arguments.names or SCENES:
             # A panel shows the choices of the run before.
             os.environ["NAPARI_SR_CONFIG"] = f"{folder}/{name}.toml"
-            if name.startswith("finetun"):
+            if name.startswith("finetun") or name == "unfinished":
                 # A training writes its model into this folder.
                 os.environ["NAPARI_SR_MODELS"] = f"{folder}/models"
             size = arguments.size or (_SMALL if name.startswith("small") else "1400x900")

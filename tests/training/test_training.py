@@ -327,10 +327,22 @@ def test_every_discriminator_works_with_every_adversarial_loss(run, gan, kind, f
     assert {"l1", "adversarial", "total", "discriminator"} == set(training.events.of(StepDone)[0].losses)
 
 
-def test_bfloat16_trains_with_losses_in_float32(run, tiny):
+def test_bfloat16_trains_with_losses_in_float32(run, tiny, monkeypatch):
+    # Also on processors that only emulate it.
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
     training = run(tiny.model_copy(update={"precision": "bfloat16"}))
     assert training.run().finished
     assert all(value.dtype == torch.float32 for value in weights_of(training.run()).values())
+
+
+def test_bfloat16_without_instructions_for_it_trains_in_float32_and_says_so(run, tiny, monkeypatch):
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False, raising=False)
+    training = run(tiny.model_copy(update={"precision": "bfloat16"}))
+    assert training.run().finished
+    (prepared,) = training.events.of(Prepared)
+    assert any("float32 is used instead" in sentence for sentence in prepared.warnings)
+    assert "float32 is used instead" in (training.folder / "train.log").read_text()
 
 
 def test_srcnn_is_trained_without_padding_and_used_with_it(run, tiny):

@@ -6,7 +6,7 @@ import torch
 from napari_sr import InputError
 from napari_sr.networks import SRCNN, RRDBNet
 from napari_sr.training.loop import precision
-from napari_sr.training.loop.precision import choose_training_precision, fabric_for
+from napari_sr.training.loop.precision import choose_training_precision, fabric_for, replaced_precision
 
 CPU = torch.device("cpu")
 
@@ -17,7 +17,24 @@ def test_auto_is_bfloat16_where_it_is_fast(monkeypatch):
         monkeypatch.setattr(precision, "_fast_bfloat16", lambda device, fast=fast: fast)
         assert choose_training_precision("auto", CPU, network) == expected
         assert choose_training_precision("auto", CPU, SRCNN()) == "float32"
-        assert choose_training_precision("bfloat16", CPU, SRCNN()) == "bfloat16"
+
+
+def test_bfloat16_is_replaced_where_the_processor_only_emulates_it(monkeypatch):
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    for supported, expected in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(
+            torch.cpu, "_is_avx512_bf16_supported", lambda supported=supported: supported, raising=False
+        )
+        assert choose_training_precision("bfloat16", CPU, SRCNN()) == expected
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    assert choose_training_precision("bfloat16", CPU, SRCNN()) == "bfloat16"
+
+
+def test_the_replacement_of_bfloat16_is_told_and_that_of_auto_is_not():
+    exact, mixed = fabric_for(CPU, "float32"), fabric_for(CPU, "bfloat16")
+    assert "float32 is used instead" in replaced_precision("bfloat16", exact)[0]
+    assert replaced_precision("bfloat16", mixed) == replaced_precision("auto", exact) == ()
+    assert replaced_precision("float32", exact) == ()
 
 
 def test_float16_on_a_cpu_is_refused():

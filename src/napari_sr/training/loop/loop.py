@@ -25,6 +25,7 @@ from napari_sr.training.events import (
 )
 from napari_sr.training.generator.generator import Generator
 from napari_sr.training.loop.log import Log
+from napari_sr.training.loop.precision import replaced_precision
 from napari_sr.training.loop.progress import Pace
 from napari_sr.training.loop.run_state import read_run_state, write_run_state
 from napari_sr.training.loop.stage import Diverged, StageWork
@@ -122,7 +123,7 @@ class Loop:
                 batch=self._batch,
                 steps=self._recipe.steps,
                 resumed_at=done,
-                warnings=self._training_set.warnings,
+                warnings=(*self._training_set.warnings, *replaced_precision(self._recipe.precision, self._fabric)),
                 notes=self._training_set.notes,
             )
         )

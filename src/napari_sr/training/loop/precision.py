@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from typing import Any, cast
 
 import torch
@@ -22,7 +23,7 @@ def choose_training_precision(name: str, device: torch.device, network: nn.Modul
     ----------
     name : {"auto", "float32", "bfloat16", "float16"}
         Precision of the recipe. "auto" is bfloat16 where the device computes fast in it, and float32 elsewhere and for
-        SRCNN on a CPU.
+        SRCNN on a CPU. "bfloat16" is float32 where the device has no instructions for bfloat16 and only emulates it.
     device : torch.device
         Device that computes.
     network : nn.Module
@@ -44,16 +45,50 @@ def choose_training_precision(name: str, device: torch.device, network: nn.Modul
         return "bfloat16" if _fast_bfloat16(device) and not slow else "float32"
     if name == "float16" and device.type == "cpu":
         raise InputError("Training in float16 needs a GPU: choose bfloat16 or float32 as precision in the recipe.")
+    if name == "bfloat16" and _emulates_bfloat16(device):
+        return "float32"
     return name
+
+
+def replaced_precision(recipe: str, fabric: Fabric) -> tuple[str, ...]:
+    """Describe the replacement of bfloat16 on a device that only emulates it.
+
+    Parameters
+    ----------
+    recipe : {"auto", "float32", "bfloat16", "float16"}
+        Precision of the recipe.
+    fabric : Fabric
+        Fabric of the training.
+
+    Returns
+    -------
+    tuple of str
+        One sentence if the recipe trains in bfloat16 and the fabric computes in float32; otherwise empty.
+    """
+    if recipe == "bfloat16" and str(fabric.strategy.precision.precision) == "32-true":
+        return ("This device has no instructions for bfloat16, in which the recipe trains: float32 is used instead.",)
+    return ()
 
 
 def _fast_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
-        supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-        return bool(supported is not None and supported())
+        return _avx512_bfloat16()
     return False
+
+
+def _emulates_bfloat16(device: torch.device) -> bool:
+    # On x86 processors without its instructions a convolution of 64 channels took 16 times as long as in float32
+    # (docs/training.md). On other architectures the recipe decides.
+    if device.type == "cpu":
+        return platform.machine().lower() in ("x86_64", "amd64") and not _avx512_bfloat16()
+    return device.type == "cuda" and not _fast_bfloat16(device)
+
+
+def _avx512_bfloat16() -> bool:
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(supported is not None and supported())
 
 
 def memory_layout(device: torch.device) -> torch.memory_format:

@@ -58,7 +58,8 @@ class Recipe(RecipeTable):
         convolution is then initialized as an identity.
     precision : {"auto", "float32", "bfloat16", "float16"}, default "auto"
         Number format of the networks; losses and means are computed in float32. "auto" is bfloat16 where the
-        device computes fast in it, and float32 elsewhere and for SRCNN on a CPU.
+        device computes fast in it, and float32 elsewhere and for SRCNN on a CPU. "bfloat16" is float32, with a
+        warning, where the device has no instructions for it.
     data : Data, default Data()
         Training images.
     degradation : Degradation, default Degradation()
