@@ -1,9 +1,9 @@
-"""Measure time and memory of upscaling a TIFF into a Zarr store, read at once and read lazily.
+"""Measure time and memory of upscaling a TIFF into a Zarr store or an OME-TIFF, read at once and read lazily.
 
-    python benchmarks/lazy_tiff.py [--side 8000] [--model bicubic] [--memory 64MiB] [--rows 500]
+    python benchmarks/lazy_tiff.py [--side 8000] [--model bicubic] [--memory 64MiB] [--rows 500] [--out .zarr]
 
 A sample is tiled to a square uint16 image of the given side, without empty areas, and written as TIFF in several
-layouts. Of each, some rows of the middle are upscaled into a store, in a process of its own, read at once and lazily.
+layouts. Of each, some rows of the middle are upscaled to disk, in a process of its own, read at once and lazily.
 Printed are the seconds and the largest resident memory of the process, less that of a process that upscales a small
 image. With --rows 0 the whole image is upscaled.
 """
@@ -63,7 +63,8 @@ def tiled(side: int) -> np.ndarray:
 def measured(path: Path, arguments: argparse.Namespace, how: str) -> tuple[float, float]:
     """Return seconds and peak memory in MiB of a process."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        options = [str(path), f"{folder}/out.zarr", arguments.model, arguments.memory, str(arguments.rows), how]
+        out = f"{folder}/out{arguments.out}"
+        options = [str(path), out, arguments.model, arguments.memory, str(arguments.rows), how]
         run = subprocess.run([sys.executable, "-c", PROGRAM, *options], stdout=subprocess.PIPE, text=True, check=True)
     seconds, peak = map(float, run.stdout.split())
     return seconds, peak
@@ -74,6 +75,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=8000, help="side of the image in pixels")
     parser.add_argument("--rows", type=int, default=500, help="rows that are upscaled; 0 for all")
     parser.add_argument("--model", default="bicubic", help="a model of factor 2, or an interpolation")
+    parser.add_argument("--out", choices=[".zarr", ".ome.tif"], default=".zarr", help="format of the result")
     parser.add_argument("--memory", default="64MiB", help="memory of exact tiling")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -81,7 +83,8 @@ def main() -> None:
         tifffile.imwrite(path, tiled(64), photometric="minisblack")
         base = measured(path, arguments, "eager")[1]
         size = 2 * arguments.side**2 / 2**20
-        print(f"{arguments.side} x {arguments.side} uint16, {size:.0f} MiB; {arguments.model}, {arguments.memory}")
+        print(f"{arguments.side} x {arguments.side} uint16, {size:.0f} MiB, to {arguments.out}")
+        print(f"{arguments.model}, {arguments.memory}")
         print("| layout | at once, s | MiB | lazily, s | MiB |\n|---|---|---|---|---|")
         for layout, options in LAYOUTS.items():
             tifffile.imwrite(path, tiled(arguments.side), **options)

@@ -150,7 +150,8 @@ def test_tiling_is_exact_by_default(stack, tmp_path):
 )
 def test_memory_is_bytes_or_a_number_with_its_unit(text, memory, stack, tmp_path, monkeypatch):
     jobs = []
-    monkeypatch.setattr(Job, "run", lambda job, *arguments, **settings: jobs.append(job) or raising(InputError("."))())
+    refused = raising(InputError("."))
+    monkeypatch.setattr(Job, "run_region", lambda job, *arguments, **settings: jobs.append(job) or refused())
     napari_sr("upscale", stack, tmp_path / "out.tif", "-m", "tiny", "--memory", text, status=2)
     assert [job.settings.memory for job in jobs] == [memory]
 
@@ -365,12 +366,12 @@ def test_file_that_is_not_an_image(tmp_path):
     ("out", "word"), [("out.png", "one plane"), ("out.gif", "ending"), ("no/out.tif", "no folder")]
 )
 def test_format_that_cannot_hold_the_result_is_refused_before_the_work(out, word, stack, tmp_path, monkeypatch):
-    monkeypatch.setattr(Job, "run", raising(AssertionError("the work had begun")))
+    monkeypatch.setattr(Job, "run_region", raising(AssertionError("the work had begun")))
     assert word in refusal("upscale", stack, tmp_path / out, "-m", "tiny")
 
 
 def test_interruption_ends_with_130_and_nothing_written(stack, tmp_path, monkeypatch):
-    monkeypatch.setattr(Job, "run", raising(KeyboardInterrupt))
+    monkeypatch.setattr(Job, "run_region", raising(KeyboardInterrupt))
     before = sorted(tmp_path.iterdir())
     result = napari_sr("upscale", stack, tmp_path / "out.tif", "-m", "tiny", status=130)
     assert result.stderr == "Stopped: no incomplete file is left.\n"
@@ -378,7 +379,7 @@ def test_interruption_ends_with_130_and_nothing_written(stack, tmp_path, monkeyp
 
 
 def test_disk_that_is_full_is_a_sentence(stack, tmp_path, monkeypatch):
-    monkeypatch.setattr(Job, "run", raising(OSError(28, "No space left on device", "disk")))
+    monkeypatch.setattr(Job, "run_region", raising(OSError(28, "No space left on device", "disk")))
     assert "disk: No space left on device: make room" in refusal("upscale", stack, tmp_path / "out.tif", "-m", "tiny")
 
 

@@ -188,3 +188,20 @@ def test_a_tiff_larger_than_memory_is_upscaled_into_a_store(tmp_path, monkeypatc
     monkeypatch.setattr("napari_sr.imaging.files.series.psutil.virtual_memory", lambda: little)
     upscaled(tmp_path / "in.tif", tmp_path / "out.zarr", "--memory", "64MiB")
     assert np.array_equal(read_image(tmp_path / "out.zarr").data[:], read_image(tmp_path / "whole.zarr").data[:])
+
+
+def test_a_tiff_is_upscaled_into_a_tiff_while_neither_fits_into_memory(stack, tmp_path, monkeypatch):
+    upscaled(stack, tmp_path / "whole.ome.tif")
+    monkeypatch.setattr("napari_sr.imaging.files.tiff.LARGE", 0)
+    monkeypatch.setattr("napari_sr.imaging.files.writing.image._AT_ONCE", 0)
+    monkeypatch.setattr("napari_sr.inference.output.image_file.IN_MEMORY", 0)
+    monkeypatch.setattr("napari_sr.imaging.files.writing.tiff.UNTILED", 16)
+    monkeypatch.setattr("napari_sr.imaging.files.writing.tiff.TILE", 16)
+    monkeypatch.setattr("napari_sr.inference.output.destination.free_memory_of_host", lambda: 0)
+    upscaled(stack, tmp_path / "out.ome.tif", "--memory", "64MiB")
+    with tifffile.TiffFile(tmp_path / "out.ome.tif") as file:
+        assert [level.shape[-2:] for level in file.series[0].levels] == [(24, 20), (12, 10)]
+    out, whole = read_image(tmp_path / "out.ome.tif"), read_image(tmp_path / "whole.ome.tif")
+    assert np.array_equal(out.data, whole.data)
+    assert out.fields() == whole.fields()
+    assert {path.name for path in tmp_path.iterdir()} == {"in.ome.tif", "models", "out.ome.tif", "whole.ome.tif"}

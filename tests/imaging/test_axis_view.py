@@ -94,3 +94,22 @@ def test_too_many_indices_are_an_error() -> None:
         view[0, 0, 0]
     assert "shape (3, 2)" in repr(view)
     assert np.asarray(view, dtype=np.uint8).dtype == np.uint8
+
+
+@settings(max_examples=100)
+@given(views(), st.data())
+def test_a_view_with_further_axes_reads_like_an_array_with_them(
+    drawn: tuple[np.ndarray, tuple[int, ...], Any], data: st.DataObject
+) -> None:
+    array, order, _ = drawn
+    place = data.draw(st.integers(0, len(order)))
+    view = AxisView(array, (*order[:place], -1, *order[place:]))
+    expected = np.expand_dims(array.transpose(order), place)
+    index = tuple(data.draw(entries(length)) for length in expected.shape)
+    assert view.shape == expected.shape
+    assert view[index].shape == expected[index].shape
+    assert np.array_equal(view[index], expected[index])
+    with pytest.raises(IndexError):
+        view[(*(0,) * place, 1)]
+    with pytest.raises(TypeError, match="read only"):
+        view[index] = 0

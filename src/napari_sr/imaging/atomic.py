@@ -140,15 +140,21 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """Provide an empty folder in the system's folder for temporary files, and delete it at the end.
+def scratch_folder(beside: Path | None = None) -> Iterator[Path]:
+    """Provide an empty folder for temporary files, and delete it at the end.
+
+    Parameters
+    ----------
+    beside : Path, optional
+        File or folder beside which the folder is made, for temporary files as large as it; by default it is made in the
+        system's folder for temporary files.
 
     Yields
     ------
     Path
         The folder. If the process is killed, the next one deletes it.
     """
-    path = Path(tempfile.gettempdir()) / "napari-sr"
+    path = Path(tempfile.gettempdir()) / "napari-sr" if beside is None else beside
     clear_abandoned(path.parent)
     with _temporary(path) as temporary:
         temporary.mkdir()

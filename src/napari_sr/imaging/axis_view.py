@@ -1,4 +1,4 @@
-"""Lazy views of arrays with their axes in another order."""
+"""Lazy views of arrays with their axes in another order, and with further axes of length 1."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 class AxisView:
     """Lazy view of an array with its axes in another order; indexing reads or writes only the given region.
 
+    With further axes of length 1 it is read only.
+
     Parameters
     ----------
     array : array
         An array with `shape`, `dtype` and basic indexing, such as a zarr array.
     order : sequence of int
-        Axis of the array for each axis of the view.
+        Axis of the array for each axis of the view; -1 for a further one of length 1.
 
     Attributes
     ----------
@@ -33,7 +35,7 @@ class AxisView:
 
     def __init__(self, array: Any, order: Sequence[int]) -> None:
         self.array, self.order = array, tuple(order)
-        self.shape: tuple[int, ...] = tuple(array.shape[axis] for axis in self.order)
+        self.shape: tuple[int, ...] = tuple(1 if axis < 0 else array.shape[axis] for axis in self.order)
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
         self.ndim = len(self.order)
         self.size = int(np.prod(self.shape, dtype=np.int64))
@@ -41,14 +43,20 @@ class AxisView:
     @property
     def chunks(self) -> tuple[int, ...]:
         """Shape of a chunk, in the axis order of the view."""
-        return tuple(self.array.chunks[axis] for axis in self.order)
+        return tuple(1 if axis < 0 else self.array.chunks[axis] for axis in self.order)
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
         entries = self._entries(index)
-        values = np.asarray(self.array[self._array_index(entries)])
-        return values.transpose(self._transposition(entries))
+        values = np.asarray(self.array[self._array_index(entries)]).transpose(self._transposition(entries))
+        sliced = [(axis, entry) for axis, entry in zip(self.order, entries, strict=True) if isinstance(entry, slice)]
+        for position, (axis, entry) in enumerate(sliced):
+            if axis < 0:
+                values = np.expand_dims(values, position)[(*(slice(None),) * position, entry)]
+        return values
 
     def __setitem__(self, index: Any, values: Any) -> None:
+        if min(self.order) < 0:
+            raise TypeError("a view with further axes is read only")
         entries = self._entries(index)
         order = self._transposition(entries)
         shape = tuple(
@@ -81,13 +89,17 @@ class AxisView:
 
     def _array_index(self, entries: list[int | slice]) -> tuple[int | slice, ...]:
         """Put the entries of an index in the axis order of the array."""
-        index: list[int | slice] = [slice(None)] * self.ndim
+        index: list[int | slice] = [slice(None)] * (self.ndim - self.order.count(-1))
         for axis, entry in zip(self.order, entries, strict=True):
-            index[axis] = entry
+            if axis >= 0:
+                index[axis] = entry
+            elif isinstance(entry, int) and entry not in (0, -1):
+                raise IndexError(f"index {entry} is outside an axis of length 1")
         return tuple(index)
 
     def _transposition(self, entries: list[int | slice]) -> list[int]:
         """Transposition from the indexed values of the array to those of the view."""
-        remaining = [axis for axis, entry in zip(self.order, entries, strict=True) if isinstance(entry, slice)]
+        kept = zip(self.order, entries, strict=True)
+        remaining = [axis for axis, entry in kept if isinstance(entry, slice) and axis >= 0]
         ranks = {axis: rank for rank, axis in enumerate(sorted(remaining))}
         return [ranks[axis] for axis in remaining]

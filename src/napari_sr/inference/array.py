@@ -100,8 +100,9 @@ def upscale(
     unit : str, optional
         Unit of `pixel_size`, such as "um".
     out : array, str or Path, optional
-        Destination: an array of the result's shape and dtype (numpy, memory-mapped, zarr), or the path of an OME-Zarr
-        store that does not exist yet (such as "result.ome.zarr"). By default an array in memory.
+        Destination: an array of the result's shape and dtype (numpy, memory-mapped, zarr), or the path of a result that
+        does not exist yet: an OME-Zarr store (such as "result.ome.zarr"), or a TIFF or PNG by its ending (such as
+        "result.ome.tif"). By default an array in memory.
     progress : callable, optional
         Called as ``progress(done, total)`` after every piece of work.
     cancel : callable, optional
@@ -111,7 +112,7 @@ def upscale(
     -------
     array
         The upscaled image, with the dtype and axes of `image`: a numpy array, the array given as `out`, or a lazy view
-        of the finest level of the store.
+        of the file or of the finest level of the store.
 
     Raises
     ------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import torch
 from napari_sr.config import load_settings
 from napari_sr.conversion import read_callable, read_path, shorten
 from napari_sr.errors import InputError
-from napari_sr.imaging.as_image import as_image
+from napari_sr.imaging.as_image import ImageInput, as_image
 from napari_sr.imaging.axes import Axes, ImageArray, WritableArray
 from napari_sr.imaging.missing import FilledImage, MarkedResult
 from napari_sr.imaging.part import Part
@@ -28,8 +28,9 @@ from napari_sr.inference.compute.memory import budget
 from napari_sr.inference.compute.precision import float16_psnr
 from napari_sr.inference.facts.calibration import Calibration, calibrate, check_region, fill_limit
 from napari_sr.inference.output.destination import destination
+from napari_sr.inference.output.image_file import is_image_name, new_image, open_image
 from napari_sr.inference.output.ome_zarr import StorePlace
-from napari_sr.inference.region import Region, place_of, region_of
+from napari_sr.inference.region import Region, metadata_of, place_of, region_of
 from napari_sr.inference.report import Report
 from napari_sr.inference.work import Work
 from napari_sr.progress import Cancel, Progress
@@ -46,7 +47,8 @@ class Result:
     Parameters
     ----------
     data : array
-        The upscaled image: a numpy array, the array given as `out`, or a lazy view of the finest level of a store.
+        The upscaled image: a numpy array, the array given as `out`, or a lazy view of the file or of the finest level
+        of the store that was written.
     report : Report
         Facts of the run.
     levels : list of array, optional
@@ -242,10 +244,10 @@ class Job:
         unit : str, optional
             Unit of `pixel_size`, such as "um".
         out : array, str or Path, optional
-            Destination: an array of the result's shape and dtype (numpy, memory-mapped, zarr), or the path of an
-            OME-Zarr store to write. By default an array in memory.
+            Destination: an array of the result's shape and dtype (numpy, memory-mapped, zarr), or the path of a result
+            to write: a TIFF or PNG by its ending, and otherwise an OME-Zarr store. By default an array in memory.
         overwrite : bool, default False
-            Whether an existing store is replaced.
+            Whether an existing file or store is replaced.
         progress : callable, optional
             Called as ``progress(done, total)`` after every strip or tile.
         cancel : callable, optional
@@ -268,7 +270,9 @@ class Job:
         region = self.region(read.axes, part, pixel_size=read.pixel_size, unit=read.unit)
         place = None
         if isinstance(out, str | os.PathLike):
-            out = read_path(out, "path of the store")
+            out = read_path(out, "path of the result")
+            if is_image_name(out):
+                return self._run_to_image(read, region, out, calibration, contrast_limits, overwrite, progress, cancel)
             place = place_of(region, out.name.split(".")[0], read.metadata)
         return self.run_region(
             read.data,
@@ -281,6 +285,32 @@ class Job:
             progress=progress,
             cancel=cancel,
         )
+
+    def _run_to_image(
+        self,
+        read: ImageInput,
+        region: Region,
+        out: Path,
+        calibration: Calibration | None,
+        contrast_limits: tuple[float, float] | None,
+        overwrite: bool,
+        progress: Progress | None,
+        cancel: Cancel | None,
+    ) -> Result:
+        """Upscale a region of an image into a TIFF or PNG."""
+        axes, dtype, stop = region.result_axes, np.dtype(read.data.dtype), cancel or (lambda: False)
+        metadata = metadata_of(region, read.metadata)
+        with new_image(out, axes, dtype, metadata, overwrite=overwrite, cancel=stop) as pixels:
+            result = self.run_region(
+                read.data,
+                region,
+                calibration=calibration,
+                contrast_limits=contrast_limits,
+                out=pixels,
+                progress=progress,
+                cancel=cancel,
+            )
+        return replace(result, data=open_image(out, axes))
 
     @own_torch_state()
     def run_region(

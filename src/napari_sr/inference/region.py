@@ -7,7 +7,7 @@ that the resizing needs are read as well.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor
 from typing import Any
 
@@ -292,6 +292,36 @@ def place_of(region: Region, name: str, metadata: Metadata) -> StorePlace:
         [known[letter][1] if letter in known else None for letter in letters],
         () if axes.rgb else channel_attributes(metadata.of_channels(count, part)),
     )
+
+
+def metadata_of(region: Region, metadata: Metadata) -> Metadata:
+    """Return the metadata of a result in an image file.
+
+    Parameters
+    ----------
+    region : Region
+        The region of the source.
+    metadata : Metadata
+        Metadata of the source.
+
+    Returns
+    -------
+    Metadata
+        Result and source cover the same region of the world. Axes without a pixel size have no position.
+    """
+    axes = region.axes
+    letters = axes.letters[:-1] if axes.rgb else axes.letters
+    place = place_of(region, "", metadata)
+    size = {letter: step for letter, step in zip(letters, place.scale, strict=True) if letter in metadata.pixel_size}
+    origin = {
+        letter: position
+        for letter, position in zip(letters, place.translate, strict=True)
+        if letter in size and (position or letter in metadata.origin)
+    }
+    count, part = 1, slice(None)
+    if axes.channel is not None:
+        count, part = axes.shape[axes.channel], slice(*region.ranges[axes.channel])
+    return replace(metadata.of_axes(axes.letters).of_channels(count, part), pixel_size=size, origin=origin)
 
 
 def resize_opacity(opacity: NDArray[Any], rows: Any, columns: Any) -> NDArray[Any]:

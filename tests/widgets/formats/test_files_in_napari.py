@@ -154,3 +154,28 @@ def test_mixed_units_are_brought_to_one(tmp_path: Path) -> None:
     image = read_image(tmp_path / "a.ome.tif")
     assert image.unit == "nanometer"
     assert image.pixel_size == pytest.approx({"Z": 300, "Y": 100, "X": 100})
+
+
+def test_a_large_lazy_layer_is_saved_part_by_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("image._AT_ONCE", 0), ("tiff.UNTILED", 64), ("tiff.TILE", 16), ("tiff._BAND", 0)):
+        monkeypatch.setattr(f"napari_sr.imaging.files.writing.{name}", value)
+    data = RNG.integers(0, 4096, (3, 90, 70), np.uint16)
+    largest = 0
+
+    class Lazy:
+        shape, dtype, ndim = data.shape, data.dtype, data.ndim
+
+        def __getitem__(self, index: Any) -> np.ndarray:
+            nonlocal largest
+            largest = max(largest, data[index].size)
+            return data[index]
+
+    layer = Image(Lazy(), scale=(0.3, 0.1, 0.1), units=("um",) * 3, translate=(0, 5, 6), contrast_limits=(0, 4095))
+    largest = 0
+    layer.save(str(tmp_path / "a.ome.tif"), plugin="napari-sr")
+    assert 0 < largest <= 16 * 16
+    image = read_image(tmp_path / "a.ome.tif")
+    assert np.array_equal(image.data, data)
+    assert (image.pixel_size, image.origin) == ({"Z": 0.3, "Y": 0.1, "X": 0.1}, {"Y": 5.0, "X": 6.0})
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
+        assert [level.shape for level in file.series[0].levels] == [(3, 90, 70), (3, 45, 35)]

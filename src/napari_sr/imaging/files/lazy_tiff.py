@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import operator
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from itertools import product
 from math import prod
 from threading import Lock
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tifffile
 import zarr
 
 from napari_sr.errors import InputError
+from napari_sr.imaging.files.lazy_array import Array, Box, LazyArray
 
 #: Size in bytes from which pixels are read lazily. Smaller images are read at once, which is faster.
 LARGE = 1 << 26
 
-Array = npt.NDArray[Any]
 #: Position of a plane, and the first position and the one after the last along each of its axes.
 _Part = tuple[tuple[int, ...], tuple[tuple[int, int], ...]]
 
@@ -29,7 +26,7 @@ _Part = tuple[tuple[int, ...], tuple[tuple[int, int], ...]]
 _KEPT = 1 << 26
 
 
-class LazyTiff:
+class LazyTiff(LazyArray):
     """The pixels of a series, which are read from its file where they are indexed by integers and slices.
 
     Uncompressed pixels that are stored one after another are read by rows. Others are read by their strips or tiles;
@@ -58,13 +55,10 @@ class LazyTiff:
         kept: Sequence[int],
         describe: Callable[[Exception], str],
     ) -> None:
-        shape = tuple(int(length) for length in series.shape)
-        self._before, self._plane, self._kept = shape[:planes], shape[planes:], tuple(kept)
+        stored = tuple(int(length) for length in series.shape)
+        self._before, self._plane, self._kept = stored[:planes], stored[planes:], tuple(kept)
+        super().__init__((*(stored[axis] for axis in self._kept), *self._plane), series.dtype, len(self._kept))
         self._tiff, self._describe = tiff, describe
-        self.shape = (*(shape[axis] for axis in self._kept), *self._plane)
-        self.dtype = np.dtype(series.dtype)
-        self.ndim, self.size = len(self.shape), prod(self.shape)
-        self.nbytes = self.size * self.dtype.itemsize
         self._offset: int | None = series.dataoffset
         self._array: Any = None if self._offset is not None else zarr.open_array(series.aszarr(level=0), mode="r")
         self._decoded: OrderedDict[_Part, Array] = OrderedDict()
@@ -74,28 +68,32 @@ class LazyTiff:
     def __repr__(self) -> str:
         return f"<LazyTiff {self._tiff.filename!r}, shape {self.shape}, {self.dtype}>"
 
-    def __len__(self) -> int:
-        return self.shape[0]
+    def read_part(self, position: tuple[int, ...], box: Box) -> Array:
+        """Read a part of a plane.
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.asarray(self[...], dtype=dtype)
+        Parameters
+        ----------
+        position : tuple of int
+            Position of the plane.
+        box : sequence of (int, int)
+            First position along each axis of the plane, and the one after the last.
 
-    def __getitem__(self, index: Any) -> Array:
-        entries = _completed(index, self.shape)
-        ranges = [range(length)[one] for one, length in zip(entries, self.shape, strict=True) if isinstance(one, slice)]
-        if not all(map(len, ranges)):
-            return np.empty(tuple(map(len, ranges)), self.dtype)
-        boxes = [_box(one, length) for one, length in zip(entries, self.shape, strict=True)]
-        count = len(self._kept)
-        values = np.empty(tuple(high - low for low, high in boxes), self.dtype)
-        for place in product(*(range(high - low) for low, high in boxes[:count])):
-            position = [0] * len(self._before)
-            for axis, n, (low, _) in zip(self._kept, place, boxes[:count], strict=True):
-                position[axis] = low + n
-            values[place] = self._read(tuple(position), boxes[count:])
-        return values[tuple(map(_inside, entries))]
+        Returns
+        -------
+        array
+            The pixels.
 
-    def _read(self, position: tuple[int, ...], box: Sequence[tuple[int, int]]) -> Array:
+        Raises
+        ------
+        InputError
+            If the file is damaged.
+        """
+        stored = [0] * len(self._before)
+        for axis, place in zip(self._kept, position, strict=True):
+            stored[axis] = place
+        return self._read(tuple(stored), box)
+
+    def _read(self, position: tuple[int, ...], box: Box) -> Array:
         """Read a part of a plane."""
         try:
             with self._lock:
@@ -106,7 +104,7 @@ class LazyTiff:
             # A damaged file can raise any exception.
             raise InputError(self._describe(error)) from error
 
-    def _rows(self, position: tuple[int, ...], box: Sequence[tuple[int, int]]) -> Array:
+    def _rows(self, position: tuple[int, ...], box: Box) -> Array:
         """Read the rows of uncompressed pixels."""
         assert self._offset is not None
         (top, bottom), rest = box[0], box[1:]
@@ -120,7 +118,7 @@ class LazyTiff:
         part: Array = values[(slice(None), *(slice(low, high) for low, high in rest))]
         return part
 
-    def _segments(self, position: tuple[int, ...], box: Sequence[tuple[int, int]]) -> Array:
+    def _segments(self, position: tuple[int, ...], box: Box) -> Array:
         """Read whole strips or tiles, or take those that were read last."""
         part = next((known for known in self._decoded if known[0] == position and _contains(known[1], box)), None)
         if part is None:
@@ -140,38 +138,5 @@ class LazyTiff:
         return self._decoded[part][tuple(inside)]
 
 
-def _completed(index: Any, shape: tuple[int, ...]) -> list[int | slice]:
-    """Complete an index to an integer that is not negative, or a slice, for each axis."""
-    entries = list(index) if isinstance(index, tuple) else [index]
-    if Ellipsis in entries:
-        place = entries.index(Ellipsis)
-        entries[place : place + 1] = [slice(None)] * (len(shape) - len(entries) + 1)
-    entries += [slice(None)] * (len(shape) - len(entries))
-    if len(entries) > len(shape):
-        raise IndexError(f"{len(entries)} indices for {len(shape)} axes")
-    # The range of an axis counts negative indices from its end, and refuses those outside.
-    return [
-        one if isinstance(one, slice) else range(length)[operator.index(one)]
-        for one, length in zip(entries, shape, strict=True)
-    ]
-
-
-def _box(entry: int | slice, length: int) -> tuple[int, int]:
-    """First position of an entry, and the one after its last."""
-    if isinstance(entry, int):
-        return entry, entry + 1
-    positions = range(length)[entry]
-    return min(positions[0], positions[-1]), max(positions[0], positions[-1]) + 1
-
-
-def _inside(entry: int | slice) -> int | slice:
-    """Index of an entry in the box that contains it."""
-    if isinstance(entry, int):
-        return 0
-    # The box begins or ends with the first position, whatever the direction.
-    step = 1 if entry.step is None else operator.index(entry.step)
-    return slice(None, None, step)
-
-
-def _contains(outer: Sequence[tuple[int, int]], inner: Sequence[tuple[int, int]]) -> bool:
+def _contains(outer: Box, inner: Box) -> bool:
     return all(a <= low and high <= b for (a, b), (low, high) in zip(outer, inner, strict=True))

@@ -1,4 +1,4 @@
-"""Upscaling of one image file to another: a TIFF or PNG, or a Zarr store that is written during the computation."""
+"""Upscaling of one image file to another. Large TIFFs and Zarr stores are written during the computation."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.files import ImageFile, write_image
 from napari_sr.imaging.files.stores import folder_error
 from napari_sr.inference.job import Job
+from napari_sr.inference.output.image_file import new_image
 from napari_sr.inference.output.ome_zarr import new_store
-from napari_sr.inference.region import place_of
+from napari_sr.inference.region import metadata_of, place_of
 from napari_sr.inference.report import Report
 from napari_sr.progress import Cancel, Progress
 
@@ -132,11 +133,17 @@ def upscale_to(
     if is_store_name(out):
         # Written strip by strip, because it may be larger than memory.
         return _upscale_to_store(out.resolve(), job, image, axes, progress, cancel, complete)
-    region = job.region(axes, pixel_size=image.pixel_size, unit=image.unit)
-    factors = dict(zip("YX", (region.rows.factor, region.columns.factor), strict=True))
-    result = job.run(image, axes, progress=progress, cancel=cancel)
-    metadata = image.resampled(factors).of_axes(axes.letters)
-    write_image(out, result.data, axes.letters, metadata=metadata, completed=complete)
+    read = as_image(image, axes)
+    region = job.region(read.axes, pixel_size=read.pixel_size, unit=read.unit)
+    # Measured before anything is written, so that an image that is refused leaves no trace.
+    calibration = job.calibrate(read.data, region.axes, cancel=cancel)
+    metadata, dtype = metadata_of(region, read.metadata), read.data.dtype
+    with new_image(
+        out, region.result_axes, dtype, metadata, overwrite=True, cancel=cancel, completed=complete
+    ) as pixels:
+        result = job.run_region(
+            read.data, region, calibration=calibration, out=pixels, progress=progress, cancel=cancel
+        )
     return result.report
 
 

@@ -77,6 +77,9 @@ def destination(
         yield Destination(_in_memory(axes.shape, dtype), [])
     elif isinstance(out, str | Path):
         path = Path(out)
+        if path.suffix.lower() in (".tif", ".tiff", ".png"):
+            # Those of images are written by `new_image`; layers have a position that image files do not contain.
+            raise InputError(f"The result of a layer is written to an OME-Zarr store: end the name {path} in .zarr.")
         with new_store(path, axes, dtype, place or StorePlace(), overwrite=overwrite, cancel=cancel) as finest:
             target = Destination(finest, [])
             yield target

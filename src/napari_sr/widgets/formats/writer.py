@@ -22,7 +22,8 @@ def write_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     path : str
         The file, which ends in .ome.tif, .ome.tiff, .tif or .tiff.
     data : array or list of array
-        Data of the layer. Of a multiscale layer the finest level is written.
+        Data of the layer; a large lazy array is written part by part. Of a multiscale layer the finest level is
+        written.
     attributes : dict of str to object
         Attributes of the layer from napari: scale, translate, units, axis_labels, rgb, multiscale, colormap,
         contrast_limits and others.
@@ -43,7 +44,7 @@ def write_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     """
     level = data[0] if attributes.get("multiscale") else data
     axes = _axes(attributes, tuple(level.shape))
-    write_image(path, np.asarray(level), axes, metadata=_metadata(attributes, axes))
+    write_image(path, level, axes, metadata=_metadata(attributes, axes))
     return [path]
 
 

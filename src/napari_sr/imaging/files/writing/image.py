@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tifffile
 from PIL import Image
 
 from napari_sr.conversion import quote, read_callable, read_path, shorten
@@ -18,10 +18,11 @@ from napari_sr.errors import InputError
 from napari_sr.imaging import pixel_size as sizes
 from napari_sr.imaging.array_like import convert_array
 from napari_sr.imaging.atomic import atomic_file
-from napari_sr.imaging.axes import Axes, parse_axes
+from napari_sr.imaging.axes import Axes, ImageArray, parse_axes
 from napari_sr.imaging.files import icc
-from napari_sr.imaging.files.descriptions import imagej, ome
 from napari_sr.imaging.files.image_file import ImageFile, Metadata
+from napari_sr.imaging.files.writing.tiff import Write, imagej_writer, ome_writer
+from napari_sr.progress import Cancel
 
 #: Endings of the files that can be written.
 WRITABLE = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".png")
@@ -30,8 +31,8 @@ _IMAGEJ_DTYPES = (np.uint8, np.uint16, np.float32)
 _OME_DTYPES = (np.bool_, np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.float32, np.float64)
 # Largest data of an ImageJ file, which is a classic TIFF of up to 4 GiB including header and tags.
 _IMAGEJ_BYTES = 2**32 - 2**25
-
-Write = Callable[[Path], None]
+# Largest lazy array in bytes that is computed before it is written.
+_AT_ONCE = 1 << 26
 
 
 def write_image(
@@ -43,6 +44,7 @@ def write_image(
     *,
     metadata: Metadata | None = None,
     completed: Callable[[Path], None] | None = None,
+    cancel: Cancel | None = None,
 ) -> None:
     """Write an image file atomically: completely or not at all.
 
@@ -53,7 +55,8 @@ def write_image(
         contain the data (uint8, uint16, float32; RGB of uint8; below 4 GiB), or else an OME-TIFF; ``.png`` a PNG, which
         contains one plane and no metadata except the ICC profile. An existing file is replaced.
     data : array-like
-        The pixels. A lazy array is computed.
+        The pixels. A lazy array of more than 64 MiB is read part by part while a TIFF is written, and may be larger
+        than memory; a dask array is copied to a temporary file beside `path`, so that each chunk is computed once.
     axes : Axes or str, optional
         A letter of T, C, Z, Y, X for each dimension; a last C of size 3 or 4 is RGB(A). By default those that follow
         from the shape, as for `upscale`. In a TIFF the last axes are Y and X, and in an ImageJ TIFF the axes before
@@ -69,16 +72,25 @@ def write_image(
     completed : callable, optional
         Called with the temporary path of the complete file, before it is renamed. After an exception an existing file
         is unchanged.
+    cancel : callable, optional
+        Called before each tile of a TIFF with tiles, and before each plane of a lazy array; returning True ends the
+        writing with `Cancelled`. An existing file is unchanged then.
 
     Raises
     ------
     InputError
         If the format cannot contain the data, the ending is unknown, the folder is missing, or the file cannot be
         written (no space left, no permission). An existing file is unchanged then.
+    Cancelled
+        If `cancel` returned True.
 
     Notes
     -----
     The file is written under a temporary name in the same folder and then renamed.
+
+    An OME-TIFF with planes of more than 2048 pixels a side is a pyramid: it is stored in tiles of 512 x 512 pixels,
+    with coarser levels that are each the average of 2 x 2 pixels of the one before. It is a BigTIFF if it needs more
+    than 4 GiB. Nothing is compressed.
 
     Examples
     --------
@@ -99,13 +111,15 @@ def write_image(
     target = read_path(path, "image file")
     completed = read_callable(completed, "completed")
     image: Any = data
-    pixels = np.asarray(convert_array(image.data if isinstance(image, ImageFile) else image))
+    stop = read_callable(cancel, "cancel") or (lambda: False)
+    pixels = convert_array(image.data if isinstance(image, ImageFile) else image)
+    if _size_of(pixels) <= _AT_ONCE:
+        pixels = np.asarray(pixels)
     letters = axes.letters if isinstance(axes, Axes) else axes
     parsed = parse_axes(letters, pixels.shape)
     given = Metadata() if metadata is None else metadata
-    write = _writer(target, pixels, parsed, _checked(given, pixel_size, unit, parsed))
-    if not target.parent.is_dir():
-        raise InputError(f"There is no folder {target.parent} to write {target.name} in: create it first.")
+    write = _writer(target, pixels, parsed, _checked(given, pixel_size, unit, parsed), stop)
+    _check_folder(target)
     _write_atomically(target, write, completed)
 
 
@@ -132,13 +146,63 @@ def _write_atomically(target: Path, write: Write, completed: Write | None) -> No
             if completed is not None:
                 completed(temporary)
     except OSError as error:
-        cause = error.strerror or " ".join(str(error).split()) or type(error).__name__
-        raise InputError(
-            f"The file {target} cannot be written ({cause}): choose another place, or free some space."
-        ) from error
+        raise writing_error(target, error) from error
 
 
-def _writer(target: Path, data: npt.NDArray[Any], axes: Axes, metadata: Metadata) -> Write:
+def writing_error(target: Path, error: OSError) -> InputError:
+    """Return the sentence about an error of the system while a file was written.
+
+    Parameters
+    ----------
+    target : Path
+        The file.
+    error : OSError
+        The error.
+
+    Returns
+    -------
+    InputError
+        The sentence, with the cause.
+    """
+    cause = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    return InputError(f"The file {target} cannot be written ({cause}): choose another place, or free some space.")
+
+
+def check_writable(target: Path, axes: Axes, dtype: Any, metadata: Metadata) -> None:
+    """Check that an image can be written to a file, before it is computed.
+
+    Parameters
+    ----------
+    target : Path
+        The file.
+    axes : Axes
+        Axes of the image.
+    dtype : dtype
+        Data type of the image.
+    metadata : Metadata
+        Metadata of the image.
+
+    Raises
+    ------
+    InputError
+        If the ending is unknown, the format cannot contain the data, or the folder is missing.
+    """
+    _check_folder(target)
+    empty = np.broadcast_to(np.zeros((), dtype), axes.shape)
+    _writer(target, empty, axes, _checked(metadata, None, None, axes), lambda: False)
+
+
+def _check_folder(target: Path) -> None:
+    if not target.parent.is_dir():
+        raise InputError(f"There is no folder {target.parent} to write {target.name} in: create it first.")
+
+
+def _size_of(data: ImageArray) -> int:
+    """Size of an array in bytes."""
+    return prod(data.shape) * int(np.dtype(data.dtype).itemsize)
+
+
+def _writer(target: Path, data: ImageArray, axes: Axes, metadata: Metadata, cancel: Cancel) -> Write:
     """Choose the format by name and data, and check that it can contain the data."""
     ending = next((ending for ending in WRITABLE if target.name.lower().endswith(ending)), None)
     if ending is None:
@@ -146,19 +210,20 @@ def _writer(target: Path, data: npt.NDArray[Any], axes: Axes, metadata: Metadata
     if ending == ".png":
         return _png_writer(target, data, axes, metadata)
     if not ending.startswith(".ome") and _fits_imagej(data, axes, metadata.pixel_size):
-        return _imagej_writer(data, axes, metadata)
-    if data.dtype.type not in _OME_DTYPES:
+        return imagej_writer(target, data, axes, metadata, cancel)
+    kind = np.dtype(data.dtype).type
+    if kind not in _OME_DTYPES:
         raise InputError(
             f"{target.name} would be an OME-TIFF, which cannot contain {data.dtype}: convert the data to float32."
         )
-    if axes.rgb and data.dtype.type is np.bool_:
+    if axes.rgb and kind is np.bool_:
         raise InputError(
             f"{target.name} would be a TIFF, which cannot contain colors of bool: convert the data to uint8."
         )
-    return _ome_writer(data, axes, metadata)
+    return ome_writer(target, data, axes, metadata, cancel)
 
 
-def _png_writer(target: Path, data: npt.NDArray[Any], axes: Axes, metadata: Metadata) -> Write:
+def _png_writer(target: Path, data: ImageArray, axes: Axes, metadata: Metadata) -> Write:
     if axes.plane_count != 1:
         raise InputError(
             f"{target.name} would have {axes.plane_count} planes, and a PNG contains one plane: use .tif or .ome.tif."
@@ -170,56 +235,20 @@ def _png_writer(target: Path, data: npt.NDArray[Any], axes: Axes, metadata: Meta
         raise InputError(
             f"{target.name} would be a PNG, which cannot contain {values} of {plane.dtype}: use .tif or .ome.tif."
         )
-    native = np.ascontiguousarray(plane, dtype=plane.dtype.newbyteorder("="))
 
     def write(path: Path) -> None:
+        native = np.ascontiguousarray(plane, dtype=plane.dtype.newbyteorder("="))
         Image.fromarray(native).save(path, format="PNG", icc_profile=metadata.icc_profile)
 
     return write
 
 
-def _fits_imagej(data: npt.NDArray[Any], axes: Axes, pixel_size: Mapping[str, float]) -> bool:
+def _fits_imagej(data: ImageArray, axes: Axes, pixel_size: Mapping[str, float]) -> bool:
     dtypes = (np.uint8,) if axes.rgb else _IMAGEJ_DTYPES
     # Resolution tags are fractions of two 32-bit numbers, which are not precise enough outside this range.
     fractions = all(1e-4 <= size <= 1e4 for letter, size in pixel_size.items() if letter in "YX")
     both = ("Y" in pixel_size) == ("X" in pixel_size)
     # tifffile writes a last axis of length 1 as the samples of a pixel, and its description then declares other axes.
     wide = axes.shape[axes.x] > 1
-    return wide and data.dtype.type in dtypes and not axes.rgba and data.nbytes < _IMAGEJ_BYTES and fractions and both
-
-
-def _imagej_writer(data: npt.NDArray[Any], axes: Axes, metadata: Metadata) -> Write:
-    stored, letters = _reordered(data, axes, "TZCYX")
-    written = imagej.to_imagej(metadata, letters, stored.shape)
-    options: dict[str, Any] = {"photometric": "rgb" if axes.rgb else "minisblack", "iccprofile": metadata.icc_profile}
-    if "X" in metadata.pixel_size:
-        options["resolution"] = (1 / metadata.pixel_size["X"], 1 / metadata.pixel_size["Y"])
-
-    def write(path: Path) -> None:
-        tifffile.imwrite(path, stored, imagej=True, metadata=written, **options)
-
-    return write
-
-
-def _ome_writer(data: npt.NDArray[Any], axes: Axes, metadata: Metadata) -> Write:
-    planes = "".join(letter for letter in axes.letters if letter not in "YX" and not (axes.rgb and letter == "C"))
-    stored, letters = _reordered(data, axes, planes + "YX")
-    written = ome.to_ome(metadata, letters, stored.shape)
-    options: dict[str, Any] = {"photometric": "rgb" if axes.rgb else "minisblack", "iccprofile": metadata.icc_profile}
-    if axes.rgba:
-        options["extrasamples"] = ["unassalpha"]
-
-    def write(path: Path) -> None:
-        tifffile.imwrite(path, stored, ome=True, metadata=written, **options)
-
-    return write
-
-
-def _reordered(data: npt.NDArray[Any], axes: Axes, order: str) -> tuple[npt.NDArray[Any], str]:
-    """Data with the axes in an order of TIFF, and their letters; the colors remain last, as the samples S."""
-    letters = "".join(letter for letter in order if letter in axes.letters and not (axes.rgb and letter == "C"))
-    positions = [axes.letters.index(letter) for letter in letters]
-    if axes.rgb:
-        positions.append(axes.ndim - 1)
-        letters += "S"
-    return np.ascontiguousarray(data.transpose(positions)), letters
+    known = np.dtype(data.dtype).type in dtypes and not axes.rgba
+    return wide and known and _size_of(data) < _IMAGEJ_BYTES and fractions and both
