@@ -5,7 +5,20 @@ import pytest
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QColor, QFontMetrics, QWheelEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QLabel, QLineEdit, QSlider
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QApplication,
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QLabel,
+    QLineEdit,
+    QSlider,
+    QSpinBox,
+    QStyle,
+    QStyleOptionSpinBox,
+)
 
 from napari_sr.widgets.files.panel import FilesPanel
 from napari_sr.widgets.finetune.images import PAIRS
@@ -82,6 +95,72 @@ def test_the_wheel_over_any_control_without_the_focus_changes_nothing(panel):
         control.clearFocus()
         QApplication.sendEvent(control, event)
         assert state(control) == before, described(control)
+
+
+def test_page_keys_step_every_number_and_come_back(panel):
+    stepped = 0
+    for control in numbers(panel):
+        panel.scroll.ensureWidgetVisible(control)
+        for least, key, back in (
+            (control.minimum(), Qt.Key.Key_PageUp, Qt.Key.Key_PageDown),
+            (control.maximum(), Qt.Key.Key_PageDown, Qt.Key.Key_PageUp),
+        ):
+            before = state(control)
+            control.setValue(least)
+            start = state(control)
+            QTest.keyClick(control, key)
+            moved = state(control)
+            assert moved != start, described(control)
+            assert control.minimum() <= moved <= control.maximum(), described(control)
+            QTest.keyClick(control, back)
+            assert state(control) == pytest.approx(start), described(control)
+            control.setValue(before)
+        stepped += 1
+    assert stepped > 1
+
+
+def test_a_click_on_every_arrow_goes_by_one_step(panel):
+    clicked = 0
+    for control in numbers(panel):
+        if isinstance(control, QSlider) or control.buttonSymbols() == QAbstractSpinBox.ButtonSymbols.NoButtons:
+            continue
+        panel.scroll.ensureWidgetVisible(control)
+        option = QStyleOptionSpinBox()
+        control.initStyleOption(option)
+        before = state(control)
+        control.setValue(control.minimum())
+        for arrow, value in (
+            (QStyle.SubControl.SC_SpinBoxUp, control.minimum() + control.singleStep()),
+            (QStyle.SubControl.SC_SpinBoxDown, control.minimum()),
+        ):
+            place = control.style().subControlRect(QStyle.ComplexControl.CC_SpinBox, option, arrow, control)
+            QTest.mouseClick(control, Qt.MouseButton.LeftButton, pos=place.center())
+            assert state(control) == pytest.approx(min(value, control.maximum())), described(control)
+            clicked += 1
+        control.setValue(before)
+    assert clicked > 1
+
+
+def test_a_click_switches_every_check_box_and_back(panel):
+    boxes = [one for one in controls_of(panel.native) if isinstance(one, QCheckBox)]
+    for box in boxes:
+        if not box.isVisible() or not box.isEnabled():
+            continue
+        panel.scroll.ensureWidgetVisible(box)
+        before = box.isChecked()
+        for expected in (not before, before):
+            QTest.mouseClick(box, Qt.MouseButton.LeftButton, pos=QPoint(8, box.height() // 2))
+            assert box.isChecked() == expected, described(box)
+    assert boxes
+
+
+def numbers(panel):
+    """The sliders and number boxes that can be used."""
+    return [
+        one
+        for one in controls_of(panel.native)
+        if isinstance(one, QSlider | QSpinBox | QDoubleSpinBox) and one.isVisible() and one.isEnabled()
+    ]
 
 
 def state(control):
