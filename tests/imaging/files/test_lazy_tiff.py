@@ -216,3 +216,11 @@ def test_the_file_is_closed_with_the_image(tmp_path):
     del lazy
     gc.collect()
     assert handle.closed
+
+
+def test_the_coarser_levels_of_a_pyramid_are_read_lazily(tmp_path):
+    image = read_image(pyramid(tmp_path / "a.tif"), lazy=True)
+    assert [type(level) for level in image.levels] == [LazyTiff]
+    assert np.array_equal(image.levels[0][...], GRAY[::2, ::2])
+    assert read_image(tmp_path / "a.tif").levels == ()
+    assert read_image(written(tmp_path / "b.tif", GRAY), lazy=True).levels == ()

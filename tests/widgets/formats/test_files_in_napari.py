@@ -13,10 +13,14 @@ from npe2 import PluginManager, PluginManifest
 
 import napari_sr
 from napari_sr.errors import InputError
-from napari_sr.imaging.files import read_image, write_image
+from napari_sr.imaging.files import Metadata, read_image, write_image
+from napari_sr.imaging.files.lazy_array import LazyArray
+from napari_sr.imaging.pyramid import halved
+from napari_sr.inference import upscale_layer
 from napari_sr.widgets.formats.opening import open_paths
 from napari_sr.widgets.formats.reader import get_reader, read_layers
 from napari_sr.widgets.formats.writer import write_layer
+from tests.inference.small_models import rrdb
 
 RNG = np.random.default_rng(0)
 
@@ -179,3 +183,36 @@ def test_a_large_lazy_layer_is_saved_part_by_part(tmp_path: Path, monkeypatch: p
     assert (image.pixel_size, image.origin) == ({"Z": 0.3, "Y": 0.1, "X": 0.1}, {"Y": 5.0, "X": 6.0})
     with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
         assert [level.shape for level in file.series[0].levels] == [(3, 90, 70), (3, 45, 35)]
+
+
+def test_a_large_pyramid_is_opened_level_by_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("writing.tiff.UNTILED", 64), ("writing.tiff.TILE", 16), ("tiff.LARGE", 0)):
+        monkeypatch.setattr(f"napari_sr.imaging.files.{name}", value)
+    data = RNG.integers(0, 4096, (2, 3, 90, 70), np.uint16)
+    metadata = Metadata(
+        pixel_size={"Z": 0.3, "Y": 0.1, "X": 0.1}, unit="micrometer", origin={"Y": 5.0}, channels=("DAPI", "GFP")
+    )
+    write_image(tmp_path / "a.ome.tif", data, "CZYX", metadata=metadata)
+    layers = opened(tmp_path / "a.ome.tif")
+    assert [layer.name for layer in layers] == ["a [DAPI]", "a [GFP]"]
+    for layer, channel in zip(layers, data, strict=True):
+        assert layer.multiscale
+        assert [level.shape for level in layer.data] == [(3, 90, 70), (3, 45, 35)]
+        assert np.array_equal(layer.data[0][...], channel)
+        assert np.array_equal(layer.data[1][1], np.stack([halved(plane) for plane in channel])[1])
+        assert tuple(layer.scale) == (0.3, 0.1, 0.1)
+        assert tuple(layer.translate) == (0, 5, 0)
+        # napari's own extent of the finest level: the pixels' outer edges.
+        assert np.allclose(layer.extent.world[:, 1], (5, 13.9))
+    assert isinstance(layers[0].data[0], LazyArray)
+    result = Image.create(*upscale_layer(layers[0], rrdb(2, 1), device="cpu", part=napari_sr.Part(rows=(10, 20))))
+    assert np.allclose(result.translate, (0, 5.975, -0.025))
+
+
+def test_a_large_image_without_levels_is_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_sr.imaging.files.tiff.LARGE", 0)
+    data = RNG.integers(0, 4096, (3, 20, 30), np.uint16)
+    write_image(tmp_path / "a.ome.tif", data, "ZYX")
+    (layer,) = opened(tmp_path / "a.ome.tif")
+    assert not layer.multiscale
+    assert isinstance(layer.data, np.ndarray)

@@ -154,6 +154,8 @@ class ImageFile(Metadata):
         Number of the image in its file, from 0.
     other_series : tuple of str, optional
         The other images of the file, each with its number, name and size, for a message.
+    levels : tuple of array, optional
+        The coarser levels of a TIFF that is a pyramid and is read lazily, for display. Empty otherwise.
     """
 
     data: Any
@@ -161,6 +163,7 @@ class ImageFile(Metadata):
     path: Path = Path()
     series: int = 0
     other_series: tuple[str, ...] = ()
+    levels: tuple[Any, ...] = ()
 
 
 def is_ramp(lut: npt.NDArray[Any]) -> bool:

@@ -74,6 +74,28 @@ class LazyArray(ABC):
         """
 
 
+class PlanesAt(LazyArray):
+    """The planes of an array at one position of an axis, such as those of a channel.
+
+    Parameters
+    ----------
+    source : LazyArray
+        The array.
+    axis : int
+        One of its axes before Y.
+    position : int
+        The position along this axis.
+    """
+
+    def __init__(self, source: LazyArray, axis: int, position: int) -> None:
+        super().__init__(source.shape[:axis] + source.shape[axis + 1 :], source.dtype, source.planes - 1)
+        self._source, self._axis, self._position = source, axis, position
+
+    def read_part(self, position: tuple[int, ...], box: Box) -> Array:
+        """Read a part of a plane; see `LazyArray.read_part`."""
+        return self._source.read_part((*position[: self._axis], self._position, *position[self._axis :]), box)
+
+
 def completed(index: Any, shape: tuple[int, ...]) -> list[int | slice]:
     """Complete an index to an integer that is not negative, or a slice, for each axis.
 

@@ -89,10 +89,13 @@ def read_tiff(
             if other.kind in PLAIN:
                 check_tags(other.keyframe, source)
         check_complete(tiff, plan.series, source)
-        data, letters = (describe and _lazy_pixels(plan, number, describe)) or _pixels(plan)
+        lazy = _lazy_pixels(plan, number, describe) if describe is not None else None
+        pixels, letters = _pixels(plan) if lazy is None else lazy
+        data, *levels = pixels if isinstance(pixels, list) else [pixels]
         metadata = _metadata(plan, data, letters, image)
     named = replace(metadata, name=metadata.name or str(plan.series.name))
-    return ImageFile(data, letters, source, number, others, **named.fields()).of_axes(letters)
+    file = ImageFile(data, letters, source, number, others, tuple(levels), **named.fields())
+    return file.of_axes(letters)
 
 
 def has_known_axes(source: Path) -> bool:
@@ -238,8 +241,8 @@ def _pixels(plan: _Plan) -> tuple[npt.NDArray[Any], str]:
     return data if plan.by_pillow else orientation.upright(data, letters, plan.orientation), letters
 
 
-def _lazy_pixels(plan: _Plan, number: int, describe: Callable[[Exception], str]) -> tuple[LazyTiff, str] | None:
-    """Pixels that are read where they are indexed; None if they are few, or have to be converted."""
+def _lazy_pixels(plan: _Plan, number: int, describe: Callable[[Exception], str]) -> tuple[list[LazyTiff], str] | None:
+    """All levels of pixels that are read where they are indexed; None if they are few, or have to be converted."""
     series, stored, letters = plan.series, plan.stored, plan.letters
     samples = plan.meaning.kind.samples + (plan.meaning.alpha is not None)
     plain = plan.meaning.kind in (meaning.KINDS[meaning.BLACK_IS_ZERO], meaning.KINDS[meaning.RGB])
@@ -260,14 +263,18 @@ def _lazy_pixels(plan: _Plan, number: int, describe: Callable[[Exception], str])
     before = letters[: letters.index("Y")]
     kept = [axis for axis, letter in enumerate(before) if series.shape[axis] > 1]
     named = _named("".join(before[axis] for axis in kept) + "YX", tuple(series.shape), plan.source, used="")
-    tiff = open_tiff(plan.source)
-    try:
+    levels: list[LazyTiff] = []
+    for level in range(len(series.levels)):
+        if series.levels[level].axes != letters or series.levels[level].dtype != series.dtype:
+            break
         # A file of its own, because that of the plan is closed when the metadata are read.
-        data = LazyTiff(tiff, tiff.series[number], len(before), kept, describe)
-    except BaseException:
-        tiff.close()
-        raise
-    return data, parse_axes(named + "C" * plan.meaning.color, data.shape).letters
+        tiff = open_tiff(plan.source)
+        try:
+            levels.append(LazyTiff(tiff, tiff.series[number].levels[level], len(before), kept, describe))
+        except BaseException:
+            tiff.close()
+            raise
+    return levels, parse_axes(named + "C" * plan.meaning.color, levels[0].shape).letters
 
 
 def _arranged(values: npt.NDArray[Any], plan: _Plan) -> tuple[npt.NDArray[Any], str]:

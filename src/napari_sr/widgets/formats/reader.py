@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.files import ImageFile, is_readable_tiff, read_image
+from napari_sr.imaging.files.lazy_array import LazyArray, PlanesAt
 from napari_sr.imaging.napari_layer import CHANNEL_KEY, LayerData
 from napari_sr.inference.output.ome_zarr import open_store
 
@@ -99,14 +100,18 @@ def read_layers(path: str) -> list[LayerData]:
     Returns
     -------
     list of LayerData
-        Layers with scale, position and units, and with the names, colors and contrast limits of the channels.
+        Layers with scale, position and units, and with the names, colors and contrast limits of the channels. A large
+        TIFF that is a pyramid gives multiscale layers, of which napari reads the parts that it displays.
 
     Raises
     ------
     InputError
         If the file is damaged or incomplete, or compressed in a way that needs another package.
     """
-    image = read_image(path)
+    image = read_image(path, lazy=True)
+    if isinstance(image.data, LazyArray) and not image.levels:
+        # Without coarser levels every slice would be read whole again whenever it is displayed.
+        image = read_image(path)
     if image.other_series:
         from napari.utils.notifications import show_info
 
@@ -115,7 +120,7 @@ def read_layers(path: str) -> list[LayerData]:
     name = Path(path).name.rsplit(".tif", 1)[0].removesuffix(".ome")
     rgb = image.axes.endswith("C") and image.data.shape[-1] in (3, 4)
     if "C" not in image.axes or rgb:
-        data, kwargs, kind = _layer(image, image.data, image.axes, name, rgb=rgb)
+        data, kwargs, kind = _layer(image, _levels(image), image.axes, name, rgb=rgb)
         if rgb:
             return [(data, kwargs, kind)]
         return [(data, _with_appearance(kwargs, image, 0), kind)]
@@ -126,7 +131,7 @@ def read_layers(path: str) -> list[LayerData]:
     layers = []
     for channel in range(count):
         label = image.channels[channel] if channel < len(image.channels) else str(channel)
-        data, kwargs, kind = _layer(image, image.data.take(channel, axis), letters, f"{name} [{label}]", rgb=False)
+        data, kwargs, kind = _layer(image, _levels(image, axis, channel), letters, f"{name} [{label}]", rgb=False)
         kwargs |= {"colormap": colors[channel % len(colors)], "blending": "additive"}
         kwargs = _with_appearance(kwargs, image, channel)
         # For a script that reads the pixels of the layer from the file again.
@@ -135,7 +140,18 @@ def read_layers(path: str) -> list[LayerData]:
     return layers
 
 
-def _layer(image: ImageFile, data: Any, axes: str, name: str, *, rgb: bool) -> LayerData:
+def _levels(image: ImageFile, axis: int = 0, channel: int | None = None) -> list[Any]:
+    """All levels of an image, or of one of its channels."""
+    levels = [image.data, *image.levels]
+    if channel is None:
+        return levels
+    # The levels of a pyramid are lazy.
+    if levels[1:]:
+        return [PlanesAt(level, axis, channel) for level in levels]
+    return [image.data.take(channel, axis)]
+
+
+def _layer(image: ImageFile, levels: list[Any], axes: str, name: str, *, rgb: bool) -> LayerData:
     letters = axes[:-1] if rgb else axes
     known = image.unit is not None and image.unit != "pixel"
     scale = [image.pixel_size.get(letter, 1.0) for letter in letters]
@@ -152,7 +168,9 @@ def _layer(image: ImageFile, data: Any, axes: str, name: str, *, rgb: bool) -> L
         "rgb": rgb,
         "metadata": {} if image.icc_profile is None else {PROFILE_KEY: image.icc_profile},
     }
-    return data, kwargs, "image"
+    if len(levels) > 1:
+        return levels, {**kwargs, "multiscale": True}, "image"
+    return levels[0], kwargs, "image"
 
 
 def _with_appearance(kwargs: dict[str, Any], image: ImageFile, channel: int) -> dict[str, Any]:
