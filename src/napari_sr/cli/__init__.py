@@ -21,6 +21,7 @@ import typer
 from napari_sr import __version__
 from napari_sr.cli.bar import Bar
 from napari_sr.cli.check import check
+from napari_sr.cli.cluster import ResourcesOption, SchedulerOption, upscale_at_scheduler
 from napari_sr.cli.degrading import degrade
 from napari_sr.cli.group import Commands
 from napari_sr.cli.one import upscale_one
@@ -119,6 +120,8 @@ def upscale(
         str | None,
         typer.Option(help="Of several images: devices that compute at the same time, such as cuda:0,cuda:1."),
     ] = None,
+    scheduler: SchedulerOption = None,
+    resources: ResourcesOption = None,
     csv: Annotated[
         Path | None, typer.Option("--csv", metavar="FILE", help="Of several images: write the table as CSV too.")
     ] = None,
@@ -141,7 +144,11 @@ def upscale(
     def load() -> Model | str:
         return AUTO if model == AUTO else _load(model, alpha, scale, upsampling, mixing)
 
+    if scheduler is None and resources is not None:
+        raise InputError("--resources are those of workers: give --scheduler too.")
     if is_several(sources):
+        if scheduler is not None:
+            raise InputError("--scheduler is for one large image: give one, or leave it out.")
         upscale_several(
             sources,
             out,
@@ -161,6 +168,22 @@ def upscale(
     for option, value in (("--format", result_format), ("--devices", devices), ("--csv", csv)):
         if value is not None:
             raise InputError(f"{option} is for several images: leave it out, or give a folder.")
+    if scheduler is not None:
+        upscale_at_scheduler(
+            Path(sources[0]),
+            out,
+            load,
+            load_settings(**given),
+            scheduler=scheduler,
+            resources=resources,
+            scale=scale,
+            axes=axes,
+            series=series,
+            dry_run=dry_run,
+            overwrite=overwrite,
+            quiet=quiet,
+        )
+        return
     upscale_one(
         Path(sources[0]),
         out,

@@ -1,4 +1,5 @@
 from .array import upscale as upscale
+from .cluster.upscaling import upscale_on_cluster as upscale_on_cluster
 from .compute.device import available_devices as available_devices
 from .facts.calibration import Calibration as Calibration
 from .files.many_files import upscale_files as upscale_files

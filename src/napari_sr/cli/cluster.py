@@ -1,0 +1,136 @@
+"""`napari-sr upscale --scheduler`: one image on a cluster of dask.distributed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_sr.cli.bar import Bar
+from napari_sr.cli.signals import signals
+from napari_sr.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_sr.settings import JobSettings
+    from napari_sr.zoo import Model
+
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Of one image: compute on the cluster of this dask scheduler, such as tcp://node1:8786, or its file.",
+    ),
+]
+ResourcesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME=AMOUNT", help="With --scheduler: resources that a block occupies on a worker, such as GPU=1."
+    ),
+]
+# Seconds in which a scheduler must answer.
+_TIMEOUT_S = 30
+
+
+def upscale_at_scheduler(
+    source: Path,
+    out: Path,
+    load: Callable[[], Model | str],
+    settings: JobSettings,
+    *,
+    scheduler: str,
+    resources: str | None,
+    scale: int | None,
+    axes: str | None,
+    series: str | None,
+    dry_run: bool,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Upscale one image on a cluster, and print the report.
+
+    Parameters
+    ----------
+    source : Path
+        The image.
+    out : Path
+        The result.
+    load : callable
+        Returns the model, or "auto".
+    settings : JobSettings
+        Settings of the workers.
+    scheduler : str
+        Address of the scheduler, or its file.
+    resources : str or None
+        Resources that a block occupies, such as ``"GPU=1"``.
+    scale : int or None
+        Factor for "auto".
+    axes : str or None
+        Axes of the image; None for those of the file.
+    series : str or None
+        Image in a file with several.
+    dry_run : bool
+        Refused here.
+    overwrite : bool
+        Whether an existing result is replaced.
+    quiet : bool
+        Whether neither progress nor report is printed.
+
+    Raises
+    ------
+    InputError
+        If the scheduler does not answer, or image, settings or output cannot be used.
+    """
+    if dry_run:
+        raise InputError("The time on a cluster is not estimated: leave out --dry-run or --scheduler.")
+    needed = read_resources(resources)
+    from napari_sr.inference.cluster.upscaling import connect, run_file_on_cluster
+
+    with connect(scheduler, _TIMEOUT_S) as client, Bar(quiet, "block") as bar, signals.deferred():
+        report = run_file_on_cluster(
+            source,
+            out,
+            load(),
+            settings,
+            client,
+            axes=axes,
+            series=series,
+            scale=scale,
+            overwrite=overwrite,
+            resources=needed,
+            progress=bar,
+            cancel=signals.cancel,
+        )
+    if not quiet:
+        typer.echo(f"{out}: {report.sentence()}")
+
+
+def read_resources(text: str | None) -> dict[str, float]:
+    """Read resources of workers.
+
+    Parameters
+    ----------
+    text : str or None
+        Such as ``"GPU=1"`` or ``"GPU=1,memory=8e9"``.
+
+    Returns
+    -------
+    dict of str to float
+        Amounts by name; empty for None.
+
+    Raises
+    ------
+    InputError
+        If it is no such text.
+    """
+    resources: dict[str, float] = {}
+    for entry in [] if text is None else text.split(","):
+        name, equals, amount = entry.partition("=")
+        try:
+            resources[name.strip()] = float(amount)
+        except ValueError:
+            equals = ""
+        if not equals or not name.strip():
+            raise InputError(f"The resources {text!r} are no names with amounts: give such as --resources GPU=1.")
+    return resources

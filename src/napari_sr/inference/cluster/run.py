@@ -1,0 +1,215 @@
+"""A run of one image on a cluster: blocks are handed to the workers, and written by them into one store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
+from math import ceil, prod
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+from uuid import uuid4
+
+from distributed import Client, Future, wait
+
+from napari_sr.errors import Cancelled, InputError
+from napari_sr.imaging.as_image import ImageInput
+from napari_sr.imaging.part import Part
+from napari_sr.inference.cluster.blocks import block_shape, blocks_of
+from napari_sr.inference.cluster.worker import ClusterJob, JobOnWorker, upscale_block
+from napari_sr.inference.job import Job
+from napari_sr.inference.output.ome_zarr import new_store
+from napari_sr.inference.region import place_of
+from napari_sr.inference.report import Report
+from napari_sr.inference.work import not_exact_because
+from napari_sr.progress import Cancel, Progress
+from napari_sr.settings import JobSettings
+
+# Blocks that the scheduler holds at a time, for each thread of the workers: enough for none to wait, and few for a
+# scheduler that may have a million to do.
+_AHEAD = 3
+_POLL_S = 0.5
+_AND = " and "
+
+
+def run_on_cluster(
+    job: Job,
+    settings: JobSettings,
+    image: ImageInput,
+    source: Path,
+    series: int | None,
+    out: Path,
+    client: Client,
+    *,
+    overwrite: bool = False,
+    resources: Mapping[str, float] | None = None,
+    progress: Progress,
+    cancel: Cancel,
+) -> Report:
+    """Upscale an image on a cluster into an OME-Zarr store.
+
+    Parameters
+    ----------
+    job : Job
+        The model, and settings of the computations on this machine.
+    settings : JobSettings
+        Settings of the workers.
+    image : ImageInput
+        The image, opened on this machine.
+    source : Path
+        The file or store of the image, under a path that all workers reach.
+    series : int or None
+        Number of the image in its file.
+    out : Path
+        The store, under a path that all workers reach.
+    client : distributed.Client
+        Client of the cluster.
+    overwrite : bool, default False
+        Whether an existing store is replaced.
+    resources : mapping of str to float, optional
+        Resources of a worker that a block occupies, such as ``{"GPU": 1}``.
+    progress : callable
+        Called as ``progress(done, total)`` after every block.
+    cancel : callable
+        Returning True ends the work with `Cancelled`; nothing remains on disk.
+
+    Returns
+    -------
+    Report
+        The report of the whole run.
+
+    Raises
+    ------
+    InputError
+        If the result in blocks would not be that of the whole image, or a worker cannot compute its block.
+    Cancelled
+        If `cancel` returned True.
+    """
+    axes, scale = image.axes, job.model.scale
+    check_exact(job, settings, rgb=axes.rgb)
+    region = job.region(axes)
+    calibration = job.calibrate(image.data, axes, cancel=cancel)
+    place = place_of(region, out.name.split(".")[0], image.metadata)
+    threads = max(1, sum(client.nthreads().values()))
+    begun = perf_counter()
+    with new_store(out, region.result_axes, image.data.dtype, place, overwrite=overwrite, cancel=cancel) as finest:
+        chunk = finest.chunks[axes.y], finest.chunks[axes.x]
+        shape = block_shape(axes, scale, chunk, threads)
+        total = axes.plane_count * prod(
+            ceil(axes.shape[axis] / side) for axis, side in zip((axes.y, axes.x), shape, strict=True)
+        )
+        sent = ClusterJob(job.model, settings, calibration, source, series, axes, finest)
+        whole: Report | None = None
+        with _kept_by_workers(client, sent) as name:
+            blocks = _blocks_done(client, name, blocks_of(axes, shape), _AHEAD * threads, resources, cancel)
+            for done, report in enumerate(blocks, 1):
+                whole = report if whole is None else joined(whole, report)
+                progress(done, total)
+    assert whole is not None
+    seconds = perf_counter() - begun
+    speed = prod(region.shape) / max(seconds, 1e-9)
+    return replace(whole, part=None, planes=axes.plane_count, seconds=seconds, pixels_per_second=speed)
+
+
+def check_exact(job: Job, settings: JobSettings, *, rgb: bool) -> None:
+    """Check that the results of blocks are those of the whole image.
+
+    Parameters
+    ----------
+    job : Job
+        The model.
+    settings : JobSettings
+        The settings.
+    rgb : bool
+        Whether the image is RGB(A).
+
+    Raises
+    ------
+    InputError
+        If tiles overlap, the network cannot be streamed, or the result is resized to a target.
+    """
+    if settings.target is not None:
+        raise InputError(
+            "A cluster computes results of the model's own factor: leave out the target, and resize the result later."
+        )
+    reason = not_exact_because(job.model, settings, rgb=rgb)
+    if reason is not None:
+        raise InputError(
+            f"{job.model.name} cannot be computed in blocks, because {reason}: "
+            "choose the tiling exact, or another model."
+        )
+
+
+def joined(first: Report, second: Report) -> Report:
+    """Combine the reports of two parts of a run.
+
+    Parameters
+    ----------
+    first, second : Report
+        The reports.
+
+    Returns
+    -------
+    Report
+        Counts are added; devices, channels and warnings are those of both.
+    """
+    devices = dict.fromkeys([*first.device.split(_AND), *second.device.split(_AND)])
+    peaks = [report.peak_memory for report in (first, second) if report.peak_memory is not None]
+    return replace(
+        first,
+        device=_AND.join(devices),
+        intensity={**first.intensity, **second.intensity},
+        own_range=first.own_range and second.own_range,
+        strips=first.strips + second.strips,
+        peak_memory=max(peaks, default=None),
+        halved=first.halved + second.halved,
+        clipped=first.clipped + second.clipped,
+        recomputed=first.recomputed + second.recomputed,
+        warnings=tuple(dict.fromkeys((*first.warnings, *second.warnings))),
+    )
+
+
+@contextmanager
+def _kept_by_workers(client: Client, job: ClusterJob) -> Iterator[str]:
+    """Send the job to each worker once, those that join later included, and remove it at the end."""
+    name = f"napari-sr-{uuid4().hex}"
+    client.register_plugin(JobOnWorker(job, name))
+    try:
+        yield name
+    finally:
+        client.unregister_worker_plugin(name)
+
+
+def _blocks_done(
+    client: Client,
+    name: str,
+    parts: Iterator[Part],
+    ahead: int,
+    resources: Mapping[str, float] | None,
+    cancel: Cancel,
+) -> Iterator[Report]:
+    """Compute blocks, some ahead, and yield their reports. A block of a worker that is lost is computed by another."""
+    waiting: set[Future[Any]] = set()
+
+    def submit(count: int) -> None:
+        for part in islice(parts, count):
+            waiting.add(client.submit(upscale_block, name, part, pure=False, resources=dict(resources or {})))
+
+    try:
+        submit(ahead)
+        while waiting:
+            if cancel():
+                raise Cancelled("The work was cancelled; nothing was changed.")
+            try:
+                done = wait(waiting, timeout=_POLL_S, return_when="FIRST_COMPLETED").done
+            except TimeoutError:
+                continue
+            for future in done:
+                waiting.remove(future)
+                report: Report = future.result()
+                submit(1)
+                yield report
+    finally:
+        client.cancel(list(waiting), force=True)

@@ -1,0 +1,290 @@
+"""Upscaling of one large image on a cluster of dask.distributed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from napari_sr.config import load_settings
+from napari_sr.conversion import Memory, quote, read_callable, read_flag, read_path, shorten
+from napari_sr.errors import InputError
+from napari_sr.imaging.as_image import as_image
+from napari_sr.imaging.files import read_image
+from napari_sr.imaging.intensity.spec import IntensitySpec
+from napari_sr.inference.files.one_file import check_place, is_store_name
+from napari_sr.inference.report import Report
+from napari_sr.inference.suggest import job_for
+from napari_sr.progress import Cancel, Progress
+from napari_sr.settings import JobSettings, NoiseSpec, Tiling
+from napari_sr.zoo.model import Model
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+def upscale_on_cluster(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    model: Model | str | os.PathLike[str],
+    client: Client,
+    axes: str | None = None,
+    *,
+    series: int | str | None = None,
+    overwrite: bool = False,
+    resources: Mapping[str, float] | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    tiling: Tiling = "exact",
+    memory: Memory | str | None = None,
+    self_ensemble: bool = False,
+    batch: int | Literal["auto"] = "auto",
+    intensity: IntensitySpec = "auto",
+    noise: NoiseSpec = "auto",
+    denoise: float = 1.0,
+    blur: float = 0.0,
+    missing: str = "refuse",
+    target: float | str | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+) -> Report:
+    """Upscale one image with the workers of a cluster, into an OME-Zarr store.
+
+    Parameters
+    ----------
+    source : str or Path
+        The image, under a path that all workers reach: a Zarr store, or a TIFF that is read where it is indexed.
+    out : str or Path
+        The store to write, under a path that all workers reach.
+    model : Model, str or Path
+        A model, the name of one, the path of a model file or checkpoint, or "auto" for the model that `suggest` names.
+        It is loaded here, and its weights are sent to each worker once.
+    client : distributed.Client
+        Client of the cluster. Each worker computes one block at a time; give it one process for each device.
+    axes : str, optional
+        Axes of the image, as for `upscale`. By default those of the file.
+    series : int or str, optional
+        Image in a file with several, as for `read_image`. By default the largest.
+    overwrite : bool, default False
+        Whether an existing store is replaced.
+    resources : mapping of str to float, optional
+        Resources of a worker that a block occupies, such as ``{"GPU": 1}``, so that only workers with them compute.
+    device : str, optional
+        Device on each worker: auto, cpu, cuda, cuda:1 and so on, or mps. By default "auto", which takes a GPU where
+        there is one.
+    precision : {"auto", "float32", "bfloat16", "float16"}, optional
+        Number format of the computation. By default that of the settings file, or else "auto".
+    tiling : {"exact", "none"}, default "exact"
+        How a block is cut to fit into memory. Overlapping tiles are refused.
+    memory : int or str, optional
+        Memory in bytes that exact tiling may use on the device of a worker; such as 2GiB. By default that of the
+        settings file, or else "auto", which measures the free memory.
+    self_ensemble : bool, default False
+        Average the results of the 8 flips and turns of the image: slightly more faithful, 8 times the work.
+    batch : int or "auto", default "auto"
+        Has no effect: each block is of one plane.
+    intensity : {"auto", "dtype", "percentile"}, Percentiles or (float, float), default "auto"
+        Values of the image that stand for black and white. They are found here for the whole image, before the workers
+        begin; with two values, integers and a model that measures no noise the image is not read here.
+    noise : "auto", 0 or (float, float), default "auto"
+        Noise of the image, for models that take it; "auto" measures it here.
+    denoise : float, default 1.0
+        Fraction of the noise to remove, for models that take it.
+    blur : float, default 0.0
+        Standard deviation of the blur to remove, in pixels, for models that take it; 0 removes none.
+    missing : {"refuse", "fill"}, default "refuse"
+        Pixels without a value (NaN): refuse them, or fill them before upscaling and mark them in the result.
+    target : None
+        A result of another size than the model's own is refused.
+    progress : callable, optional
+        Called as ``progress(done, total)`` after every block.
+    cancel : callable, optional
+        Called while blocks are computed; returning True ends the work with `Cancelled`.
+
+    Returns
+    -------
+    Report
+        The report of the whole run.
+
+    Raises
+    ------
+    InputError
+        If image, settings or store cannot be used, or dask.distributed is not installed. Nothing remains on disk.
+    CheckpointError
+        If the model cannot be loaded.
+    Cancelled
+        If `cancel` returned True; nothing remains on disk.
+
+    Notes
+    -----
+    The image is divided into blocks whose results fill whole chunks of the store, and each is read with a margin of the
+    network's receptive radius, so the result is that of `upscale`. If a worker is lost, its block is computed by
+    another. The coarser levels of the store are computed here at the end.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import zarr
+    >>> from distributed import Client
+    >>> import napari_sr as sr
+    >>> array = zarr.create_array("large.zarr", shape=(64, 48), dtype="uint16", dimension_names="yx")
+    >>> array[:] = np.random.default_rng(0).integers(0, 4096, (64, 48))
+    >>> with Client(processes=False, n_workers=1, dashboard_address=None) as client:
+    ...     report = sr.upscale_on_cluster("large.zarr", "large-x2.zarr", "srcnn-x2", client)
+    >>> sr.read_image("large-x2.zarr").data.shape
+    (128, 96)
+    """
+    settings = load_settings(
+        device=device,
+        precision=precision,
+        tiling=tiling,
+        memory=memory,
+        self_ensemble=self_ensemble,
+        batch=batch,
+        intensity=intensity,
+        noise=noise,
+        denoise=denoise,
+        blur=blur,
+        missing=missing,
+        target=target,
+    )
+    return run_file_on_cluster(
+        read_path(source, "image file"),
+        read_path(out, "path of the store"),
+        model,
+        settings,
+        client,
+        axes=axes,
+        series=series,
+        overwrite=read_flag(overwrite, "overwrite"),
+        resources=resources,
+        progress=read_callable(progress, "progress"),
+        cancel=read_callable(cancel, "cancel"),
+    )
+
+
+def run_file_on_cluster(
+    source: Path,
+    out: Path,
+    model: Model | str | os.PathLike[str],
+    settings: JobSettings,
+    client: Client,
+    *,
+    axes: str | None = None,
+    series: int | str | None = None,
+    scale: float | None = None,
+    overwrite: bool = False,
+    resources: Mapping[str, float] | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+) -> Report:
+    """Upscale an image on a cluster with the settings of an object, as `upscale_on_cluster` does.
+
+    Parameters
+    ----------
+    source, out : Path
+        The image and the store.
+    model : Model, str or Path
+        The model, or "auto".
+    settings : JobSettings
+        Settings of the workers.
+    client : distributed.Client
+        Client of the cluster.
+    axes : str, optional
+        Axes of the image.
+    series : int or str, optional
+        Image in a file with several.
+    scale : float, optional
+        Factor for "auto".
+    overwrite : bool, default False
+        Whether an existing store is replaced.
+    resources : mapping of str to float, optional
+        Resources of a worker that a block occupies.
+    progress, cancel : callable, optional
+        As for `upscale_on_cluster`.
+
+    Returns
+    -------
+    Report
+        The report of the whole run.
+
+    Raises
+    ------
+    InputError
+        If image, settings or store cannot be used, or dask.distributed is not installed.
+    Cancelled
+        If `cancel` returned True.
+    """
+    if not isinstance(client, _distributed().Client) or client.asynchronous:
+        raise InputError(f"The client {shorten(client)} is not one of dask.distributed: give Client(address).")
+    from napari_sr.inference.cluster.run import run_on_cluster
+
+    if not is_store_name(out):
+        raise InputError(f"A cluster writes Zarr stores: give a name that ends in .zarr in place of {out.name}.")
+    if settings.intensity == "contrast":
+        raise InputError(
+            'The intensity "contrast" is that of a layer, and files have none: choose another one, or two values.'
+        )
+    stop = cancel or (lambda: False)
+    check_place(source, out, overwrite)
+    file = read_image(source, series=series, lazy=True)
+    image = as_image(file, axes)
+    # The device of the workers may not be on this machine, which measures the image and computes nothing.
+    job = job_for(model, replace(settings, device="cpu"), image, scale=scale, cancel=stop)
+    return run_on_cluster(
+        job,
+        settings,
+        image,
+        source.resolve(),
+        file.series,
+        out.resolve(),
+        client,
+        overwrite=overwrite,
+        resources=resources,
+        progress=progress or (lambda done, total: None),
+        cancel=stop,
+    )
+
+
+def connect(scheduler: str, timeout: float) -> Client:
+    """Connect to a cluster.
+
+    Parameters
+    ----------
+    scheduler : str
+        Address of the scheduler, or the path of its file.
+    timeout : float
+        Seconds in which it must answer.
+
+    Returns
+    -------
+    distributed.Client
+        The client.
+
+    Raises
+    ------
+    InputError
+        If the scheduler does not answer, or dask.distributed is not installed.
+    """
+    client = _distributed().Client
+    address = {"scheduler_file": scheduler} if Path(scheduler).is_file() else {"address": scheduler}
+    try:
+        connected: Client = client(**address, timeout=timeout)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"The scheduler {quote(scheduler)} does not answer: give its address, such as tcp://node1:8786."
+        ) from error
+    return connected
+
+
+def _distributed() -> Any:
+    """Return the module dask.distributed, which is an extra."""
+    try:
+        return import_module("distributed")
+    except ImportError as error:
+        raise InputError(
+            "A cluster needs dask.distributed, which is not installed: pip install 'napari-sr[cluster]'."
+        ) from error

@@ -1,0 +1,124 @@
+"""The work of one worker of a cluster: blocks of one job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from distributed import Worker, WorkerPlugin, get_worker
+
+from napari_sr.imaging.as_image import ImageInput, as_image
+from napari_sr.imaging.axes import Axes, WritableArray
+from napari_sr.imaging.files import read_image
+from napari_sr.imaging.part import Part
+from napari_sr.inference.facts.calibration import Calibration
+from napari_sr.inference.job import Job
+from napari_sr.inference.report import Report
+from napari_sr.settings import JobSettings
+from napari_sr.zoo.model import Model
+
+# A job changes settings of torch that belong to the process, and a device holds one network at a time.
+_ONE_AT_A_TIME = Lock()
+
+
+@dataclass(frozen=True)
+class ClusterJob:
+    """A job on one image, as it is sent to the workers.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    settings : JobSettings
+        The settings, whose device is chosen on each worker.
+    calibration : Calibration
+        Facts of the whole image.
+    source : Path
+        The image, on storage that all workers reach.
+    series : int or None
+        Number of the image in its file.
+    axes : Axes
+        Axes of the image.
+    result : array
+        The array of the store that is written; it can be pickled, and each process opens it anew.
+    """
+
+    model: Model
+    settings: JobSettings
+    calibration: Calibration
+    source: Path
+    series: int | None
+    axes: Axes
+    result: WritableArray
+
+
+@dataclass
+class JobOnWorker(WorkerPlugin):
+    """A job that is kept by each worker, those that join later included.
+
+    Parameters
+    ----------
+    job : ClusterJob
+        The job.
+    name : str
+        Name of the plugin, of one run.
+    """
+
+    job: ClusterJob
+    name: str
+    _opened: list[tuple[Job, ImageInput]] = field(default_factory=list)
+
+    def setup(self, worker: Worker) -> None:
+        """Do nothing: the image is opened with the first block, whose error reaches the caller."""
+
+    def upscale(self, part: Part) -> Report:
+        """Upscale a block, and write it to the store.
+
+        Parameters
+        ----------
+        part : Part
+            The block.
+
+        Returns
+        -------
+        Report
+            The report of the block.
+
+        Raises
+        ------
+        InputError
+            If the image cannot be read, or the device is not on this machine.
+        """
+        with _ONE_AT_A_TIME:
+            if not self._opened:
+                image = read_image(self.job.source, series=self.job.series, lazy=True)
+                self._opened.append((Job(self.job.model, self.job.settings), as_image(image, self.job.axes)))
+            job, read = self._opened[0]
+            region = job.region(read.axes, part)
+            done = job.run_region(read.data, region, calibration=self.job.calibration)
+        place: list[Any] = [slice(*span) for span in region.ranges]
+        place[read.axes.y], place[read.axes.x] = slice(*region.rows.result_range), slice(*region.columns.result_range)
+        self.job.result[tuple(place)] = done.data
+        return done.report
+
+
+def upscale_block(name: str, part: Part) -> Report:
+    """Upscale a block of the job that this worker keeps; the task of a cluster.
+
+    Parameters
+    ----------
+    name : str
+        Name of the plugin that holds the job.
+    part : Part
+        The block.
+
+    Returns
+    -------
+    Report
+        The report of the block.
+    """
+    plugin: Any = get_worker().plugins[name]
+    report: Report = plugin.upscale(part)
+    return report

@@ -1,0 +1,211 @@
+"""Upscaling on a cluster: the result of one machine, whatever happens to the workers."""
+
+import os
+import signal
+import sys
+
+import numpy as np
+import pytest
+import torch
+import zarr
+from typer.testing import CliRunner
+
+import napari_sr as sr
+from napari_sr.cli import app
+from napari_sr.cli.cluster import read_resources
+from napari_sr.imaging.files import Metadata, write_image
+from napari_sr.inference.cluster.run import joined
+from napari_sr.inference.output.ome_zarr import open_store
+from napari_sr.networks import SRCNN
+
+distributed = pytest.importorskip("distributed")
+
+#: Side of the chunks of results, so that small images have several blocks.
+CHUNK = 64
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two worker processes of one thread each, with a resource."""
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, resources={"GPU": 1}
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def client(cluster):
+    with distributed.Client(cluster) as client:
+        client.wait_for_workers(2)
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    monkeypatch.setattr("napari_sr.inference.output.ome_zarr.CHUNK", CHUNK)
+
+
+@pytest.fixture
+def model(tmp_path):
+    torch.manual_seed(0)
+    torch.save(SRCNN(scale=2, kernels=(5, 3, 3), features=(4, 4)).state_dict(), tmp_path / "tiny.pth")
+    return sr.load_model(tmp_path / "tiny.pth", scale=2)
+
+
+@pytest.fixture
+def stack(tmp_path):
+    """A Z-stack of smooth values in a TIFF, with a pixel size."""
+    rng = np.random.default_rng(0)
+    data = rng.integers(100, 60_000, (3, 90, 110), np.uint16)
+    path = tmp_path / "in.ome.tif"
+    write_image(path, data, "ZYX", metadata=Metadata(pixel_size={"Z": 0.5, "Y": 0.1, "X": 0.1}, unit="micrometer"))
+    return path
+
+
+def test_the_result_is_that_of_one_machine(client, stack, model, tmp_path):
+    steps = []
+    report = sr.upscale_on_cluster(
+        stack, tmp_path / "out.zarr", model, client, progress=lambda done, total: steps.append((done, total))
+    )
+    expected = sr.read_image(stack)
+    sr.Job(model, sr.JobSettings(device="cpu")).run(expected, out=tmp_path / "one.zarr")
+    found, one = open_store(tmp_path / "out.zarr"), open_store(tmp_path / "one.zarr")
+    assert np.abs(np.asarray(found.levels[0]).astype(int) - np.asarray(one.levels[0]).astype(int)).max() <= 1
+    assert [level.shape for level in found.levels] == [level.shape for level in one.levels]
+    assert (found.place.scale, found.place.translate, found.place.units) == (
+        one.place.scale,
+        one.place.translate,
+        one.place.units,
+    )
+    # 3 planes of 2 x 2 blocks, of 64 pixels of the image for 2 x 2 chunks of the result.
+    assert steps == [(done, 12) for done in range(1, 13)]
+    assert (report.planes, report.part) == (3, None)
+
+
+@pytest.mark.parametrize("name", ["srcnn-microscopy-x2", "esrgan-microscopy-x2"])
+def test_models_that_measure_noise_are_given_that_of_the_whole_image(client, name, tmp_path):
+    rng = np.random.default_rng(1)
+    image = rng.poisson(np.linspace(5, 400, 80 * 72).reshape(80, 72)).astype(np.float32)
+    array = zarr.create_array(tmp_path / "in.zarr", shape=image.shape, dtype="float32", dimension_names="yx")
+    array[:] = image
+    sr.upscale_on_cluster(tmp_path / "in.zarr", tmp_path / "out.zarr", name, client)
+    expected = sr.upscale(image, name, device="cpu")
+    np.testing.assert_allclose(sr.read_image(tmp_path / "out.zarr").data, expected, atol=1e-5 * np.ptp(image))
+
+
+def test_the_blocks_of_a_killed_worker_are_computed_by_another(client, stack, model, tmp_path):
+    killed = []
+
+    def kill(done, total):
+        if done == 4:
+            killed.extend(list(client.run(os.getpid).values())[:1])
+            os.kill(killed[0], signal.SIGKILL)
+
+    sr.upscale_on_cluster(stack, tmp_path / "out.zarr", model, client, progress=kill)
+    assert killed
+    expected = sr.upscale(sr.read_image(stack), model, device="cpu")
+    assert np.abs(np.asarray(sr.read_image(tmp_path / "out.zarr").data).astype(int) - expected.astype(int)).max() <= 1
+
+
+def test_a_canceled_run_leaves_nothing_on_disk_and_on_the_workers(client, stack, model, tmp_path):
+    before = set(tmp_path.iterdir())
+    done = []
+    with pytest.raises(sr.Cancelled):
+        sr.upscale_on_cluster(
+            stack,
+            tmp_path / "out.zarr",
+            model,
+            client,
+            progress=lambda *counts: done.append(counts),
+            cancel=lambda: len(done) > 1,
+        )
+    assert set(tmp_path.iterdir()) == before
+    plugins = client.run(lambda dask_worker: [name for name in dask_worker.plugins if name.startswith("napari-sr")])
+    assert not any(plugins.values())
+
+
+def test_an_error_on_a_worker_reaches_the_caller(client, stack, model, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("This machine has a GPU.")
+    with pytest.raises(sr.InputError, match="cuda"):
+        sr.upscale_on_cluster(stack, tmp_path / "out.zarr", model, client, device="cuda")
+    assert not (tmp_path / "out.zarr").exists()
+
+
+def test_a_worker_opens_the_image_and_prepares_the_model_once(stack, model, tmp_path, monkeypatch):
+    from napari_sr.inference.cluster import worker
+
+    opened = []
+    monkeypatch.setattr(worker, "read_image", lambda *args, **kwargs: opened.append(1) or sr.read_image(stack))
+    image = sr.read_image(stack)
+    job = sr.Job(model, sr.JobSettings(device="cpu"))
+    axes = job.region(sr.imaging.axes.parse_axes("ZYX", image.data.shape)).axes
+    out = np.zeros((3, 180, 220), np.uint16)
+    sent = worker.ClusterJob(model, job.settings, job.calibrate(image.data, axes), stack, 0, axes, out)
+    plugin = worker.JobOnWorker(sent, "name")
+    for z in range(3):
+        plugin.upscale(sr.Part(at={"Z": z}))
+    assert opened == [1]
+    np.testing.assert_array_equal(out, job.run(image).data)
+
+
+def test_what_would_differ_from_the_whole_image_is_refused(client, stack, model, tmp_path):
+    for given, words in (
+        ({"target": 3.0}, "leave out the target"),
+        ({"tiling": "overlap"}, "tiles overlap"),
+        ({"intensity": "contrast"}, "is that of a layer"),
+    ):
+        with pytest.raises(sr.InputError, match=words):
+            sr.upscale_on_cluster(stack, tmp_path / "out.zarr", model, client, **given)
+    with pytest.raises(sr.InputError, match=r"ends in \.zarr"):
+        sr.upscale_on_cluster(stack, tmp_path / "out.tif", model, client)
+    with pytest.raises(sr.InputError, match=r"give Client\(address\)"):
+        sr.upscale_on_cluster(stack, tmp_path / "out.zarr", model, "tcp://127.0.0.1:1")
+    assert not (tmp_path / "out.zarr").exists()
+
+
+def test_the_command_line_computes_at_a_scheduler(cluster, stack, model, tmp_path, monkeypatch):
+    call = ["upscale", stack, tmp_path / "out.zarr", "-m", tmp_path / "tiny.pth", "--scale", 2]
+    options = ["--scheduler", cluster.scheduler_address, "--resources", "GPU=1"]
+    result = CliRunner().invoke(app, [str(word) for word in (*call, *options)])
+    assert result.exit_code == 0, result.output
+    assert "3 planes" in result.output
+    assert sr.read_image(tmp_path / "out.zarr").data.shape == (3, 180, 220)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--scheduler", "tcp://127.0.0.1:1"], "does not answer"),
+        (["--resources", "GPU=1"], "give --scheduler too"),
+        (["--scheduler", "tcp://127.0.0.1:1", "--resources", "GPU"], "no names with amounts"),
+        (["--scheduler", "tcp://127.0.0.1:1", "--dry-run"], "leave out --dry-run"),
+    ],
+)
+def test_options_that_cannot_be_used_are_refused(options, words, stack, tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_sr.cli.cluster._TIMEOUT_S", 1)
+    call = ["upscale", str(stack), str(tmp_path / "out.zarr"), "-m", "srcnn-x2", *options]
+    result = CliRunner().invoke(app, call)
+    assert result.exit_code == 2
+    assert words in result.output
+
+
+def test_without_the_extra_the_remedy_is_named(stack, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(sr.InputError, match=r"napari-sr\[cluster\]"):
+        sr.upscale_on_cluster(stack, tmp_path / "out.zarr", "srcnn-x2", object())
+
+
+def test_resources_are_read():
+    assert read_resources("GPU=1, memory=8e9") == {"GPU": 1.0, "memory": 8e9}
+    assert read_resources(None) == {}
+
+
+def test_reports_of_blocks_are_added(model):
+    image = np.random.default_rng(0).integers(0, 255, (2, 16, 16), np.uint8)
+    job = sr.Job(model, sr.JobSettings(device="cpu"))
+    one, other = (job.run(image, "ZYX", part=sr.Part(at={"Z": z})).report for z in (0, 1))
+    both = joined(one, other)
+    assert both.clipped == one.clipped + other.clipped
+    assert both.strips == one.strips + other.strips
+    assert both.device == one.device
