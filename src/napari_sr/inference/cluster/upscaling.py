@@ -73,32 +73,37 @@ def upscale_on_cluster(
     resources : mapping of str to float, optional
         Resources of a worker that a block occupies, such as ``{"GPU": 1}``, so that only workers with them compute.
     device : str, optional
-        Device on each worker: auto, cpu, cuda, cuda:1 and so on, or mps. By default "auto", which takes a GPU where
-        there is one.
+        Device that computes: auto, cpu, cuda, cuda:1 and so on, or mps. By default that of the settings file of this
+        machine, or else "auto", which takes a GPU on each worker that has one.
     precision : {"auto", "float32", "bfloat16", "float16"}, optional
-        Number format of the computation. By default that of the settings file, or else "auto".
+        Number format of the computation; float32 is exact, 16 bit is faster on graphics cards. By default that of the
+        settings file, or else "auto".
     tiling : {"exact", "none"}, default "exact"
-        How a block is cut to fit into memory. Overlapping tiles are refused.
+        How a plane is cut to fit into memory: exact streams its rows, overlap uses tiles, none does not cut. Here it
+        cuts a block; overlapping tiles, which would differ from block to block, are refused.
     memory : int or str, optional
-        Memory in bytes that exact tiling may use on the device of a worker; such as 2GiB. By default that of the
-        settings file, or else "auto", which measures the free memory.
+        Memory in bytes that exact tiling may use on the device, besides image and result; such as 2GiB. By default
+        that of the settings file, or else "auto", which measures the free memory of the worker.
     self_ensemble : bool, default False
         Average the results of the 8 flips and turns of the image: slightly more faithful, 8 times the work.
     batch : int or "auto", default "auto"
-        Has no effect: each block is of one plane.
+        Number of planes of a stack that are computed together; auto, or 1 or more. A block is of one plane, so it has
+        no effect here.
     intensity : {"auto", "dtype", "percentile"}, Percentiles or (float, float), default "auto"
-        Values of the image that stand for black and white. They are found here for the whole image, before the workers
-        begin; with two values, integers and a model that measures no noise the image is not read here.
+        Values of the image that stand for black and white: auto, dtype, percentile, contrast, or two values. They are
+        found here for the whole image, before the workers begin. "contrast" is that of a layer and is refused.
     noise : "auto", 0 or (float, float), default "auto"
-        Noise of the image, for models that take it; "auto" measures it here.
+        Noise of the image, for models that take it: auto measures it, 0 is none, or its standard deviation in black and
+        its gain. It is measured here for the whole image, before the workers begin.
     denoise : float, default 1.0
-        Fraction of the noise to remove, for models that take it.
+        Fraction of the noise to remove, for models that take it: 0 keeps it, 1 removes it, up to 2 smooths more.
     blur : float, default 0.0
         Standard deviation of the blur to remove, in pixels, for models that take it; 0 removes none.
     missing : {"refuse", "fill"}, default "refuse"
         Pixels without a value (NaN): refuse them, or fill them before upscaling and mark them in the result.
-    target : None
-        A result of another size than the model's own is refused.
+    target : float or str, optional
+        Size of the result if not the model's own: a factor such as 2.5, or a pixel size such as 0.05 um. Refused here:
+        resize the result later.
     progress : callable, optional
         Called as ``progress(done, total)`` after every block.
     cancel : callable, optional
