@@ -1,10 +1,17 @@
-"""Measure upscaling of an image that is larger than the memory allowed: from Zarr to Zarr.
+"""Measure images that are larger than memory, and clusters.
 
-    python benchmarks/scale.py [--side 20000] [--model srcnn-x2] [--memory 512MiB] [--folder FOLDER]
+    python benchmarks/scale.py [--parts store workers] [--side 20000] [--folder FOLDER]
 
 A sample is tiled to a square uint16 image of the given side, with photon noise and without empty chunks, and written
-as a Zarr array. The command line upscales it into an OME-Zarr store. Printed are the seconds, the largest resident
-memory of the command and all its child processes together, and the size of the result on disk.
+as a Zarr array.
+
+store
+    The command line upscales the array into an OME-Zarr store. Printed are the seconds, the largest resident memory of
+    the command and all its child processes together, and the size of the result on disk.
+workers
+    An array of --blocks x --blocks blocks is upscaled on a cluster of one and of two worker processes with one thread
+    each, in turn, --runs times. Printed are the medians and their ratio. The time of the workers' start is not part of
+    it.
 """
 
 from __future__ import annotations
@@ -15,15 +22,19 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import psutil
 import zarr
 
+import napari_sr as sr
 from napari_sr.samples import load_sample
 
 _CHUNK = 1024
 _POLL = 0.2
+#: Side of the image of one block with --parts workers, whose result of x2 is one chunk.
+_BLOCK = 512
 
 
 def write_source(path: Path, side: int) -> None:
@@ -69,24 +80,63 @@ def measure(command: list[str]) -> tuple[float, int]:
     return time.perf_counter() - begun, peak
 
 
+def store(folder: Path, side: int, model: str, memory: str) -> None:
+    """Measure the command line from Zarr to Zarr."""
+    source, out = folder / "source.zarr", folder / "result.zarr"
+    write_source(source, side)
+    options = ["--model", model, "--device", "cpu", "--memory", memory, "-q"]
+    seconds, peak = measure([sys.executable, "-m", "napari_sr", "upscale", str(source), str(out), *options])
+    files = [path for path in out.rglob("*") if path.is_file()]
+    print(f"{side} x {side} uint16, {model}, memory {memory}:")
+    print(f"  {seconds:.0f} s, {side**2 / seconds / 1e6:.2f} million pixels of the input a second")
+    print(f"  process tree: {peak / 2**30:.2f} GiB resident at most")
+    print(f"  result: {sum(f.stat().st_size for f in files) / 2**30:.2f} GiB in {len(files)} files", flush=True)
+
+
+def workers(folder: Path, blocks: int, model: str, runs: int) -> None:
+    """Measure one worker and two."""
+    from distributed import Client, LocalCluster
+
+    source = folder / "blocks.zarr"
+    write_source(source, blocks * _BLOCK)
+    seconds: dict[int, list[float]] = {1: [], 2: []}
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as first,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as second,
+        Client(first) as one,
+        Client(second) as two,
+    ):
+        for run in range(runs + 1):
+            for count, client in ((1, one), (2, two)):
+                begun = time.perf_counter()
+                # Intensities are given, so that all work but the coarser levels is that of the workers.
+                sr.upscale_on_cluster(
+                    source, folder / "out.zarr", model, client, intensity=(0, 65535), device="cpu", overwrite=True
+                )
+                # The first run imports torch and prepares the model.
+                if run:
+                    seconds[count].append(time.perf_counter() - begun)
+    print(f"{blocks} x {blocks} blocks of {_BLOCK} x {_BLOCK} pixels, {model}, medians of {runs} (range):")
+    for count, taken in seconds.items():
+        print(f"  {count} worker{'s' * (count > 1)}: {median(taken):.1f} s ({min(taken):.1f} to {max(taken):.1f})")
+    print(f"  ratio: {median(seconds[2]) / median(seconds[1]):.2f}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--side", type=int, default=20000, help="side of the image in pixels")
+    parser.add_argument("--parts", nargs="+", choices=["store", "workers"], default=["store", "workers"])
+    parser.add_argument("--side", type=int, default=20000, help="side of the image for store, in pixels")
+    parser.add_argument("--blocks", type=int, default=6, help="blocks along each axis for workers")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each kind for workers")
     parser.add_argument("--model", default="srcnn-x2")
-    parser.add_argument("--memory", default="512MiB", help="working memory of the command")
+    parser.add_argument("--memory", default="512MiB", help="working memory of the command for store")
     parser.add_argument("--folder", type=Path, help="folder for the stores; by default a temporary one")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        source, out = Path(folder) / "source.zarr", Path(folder) / "result.zarr"
-        write_source(source, arguments.side)
-        options = ["--model", arguments.model, "--device", "cpu", "--memory", arguments.memory, "-q"]
-        seconds, peak = measure([sys.executable, "-m", "napari_sr", "upscale", str(source), str(out), *options])
-        files = [path for path in out.rglob("*") if path.is_file()]
-        pixels = arguments.side**2
-        print(f"{arguments.side} x {arguments.side} uint16, {arguments.model}, memory {arguments.memory}:")
-        print(f"  {seconds:.0f} s, {pixels / seconds / 1e6:.2f} million pixels of the input a second")
-        print(f"  process tree: {peak / 2**30:.2f} GiB resident at most")
-        print(f"  result: {sum(f.stat().st_size for f in files) / 2**30:.2f} GiB in {len(files)} files")
+        if "store" in arguments.parts:
+            store(Path(folder), arguments.side, arguments.model, arguments.memory)
+        if "workers" in arguments.parts:
+            workers(Path(folder), arguments.blocks, arguments.model, arguments.runs)
 
 
 if __name__ == "__main__":
