@@ -104,10 +104,10 @@ def test_a_store_whose_replacement_was_interrupted_is_restored(tmp_path):
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
-        ({"ome": {"plate": {"rows": []}}}, "is a plate or a well of images: give one of its images"),
+        ({"ome": {"plate": {"rows": []}}}, "is a plate or a well of images without an image in it"),
         ({}, "contains no image"),
         ({"ome": {"multiscales": [{"axes": [{"name": "angle"}] * 4, "datasets": [{"path": "0"}]}]}}, "axes ANGLE"),
-        ({"ome": {"multiscales": [{"axes": [], "datasets": [{"path": "7"}]}]}}, "cannot be read as an image"),
+        ({"ome": {"multiscales": [{"axes": [], "datasets": [{"path": "7"}]}]}}, "has no array 7"),
     ],
 )
 def test_a_store_without_an_image_is_refused(tmp_path, attributes, message):

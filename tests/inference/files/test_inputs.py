@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from napari_sr.errors import InputError
 from napari_sr.inference.files.inputs import FORMATS, JOURNAL, has_many_images, plan_files
+from tests.imaging.files.foreign import plate as make_plate
 
 
 @pytest.fixture
@@ -157,3 +158,32 @@ def test_each_image_is_listed_once_and_no_two_without_a_problem_share_a_result(t
     assert [file.source.parent.relative_to(root) for file in found] == [
         file.out.parent.relative_to(root / "out") for file in found
     ]
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_a_plate_gives_its_fields_and_is_mirrored_by_row_and_well(tmp_path, monkeypatch, version):
+    monkeypatch.chdir(tmp_path)
+    make_plate(Path("data/p.ome.zarr"), version)
+    names = ("A/1/0", "A/1/1", "B/12/0", "B/12/1")
+    sources = [f"data/p.ome.zarr/{name}" for name in names]
+    places = [f"out/{name}.ome.zarr" for name in names]
+    assert planned("data/p.ome.zarr") == dict(zip(sources, places, strict=True))
+    assert planned("data/p.ome.zarr/B") == dict(zip(sources[2:], places[2:], strict=True))
+    assert planned("data/p.ome.zarr/B/12") == dict(zip(sources[2:], places[2:], strict=True))
+    assert planned("data/p.ome.zarr/*/*/1") == dict(zip(sources[1::2], places[1::2], strict=True))
+    assert planned("data/p.ome.zarr/A/*") == dict(zip(sources[:2], places[:2], strict=True))
+    assert planned([sources[0], sources[3]]) == {sources[0]: places[0], sources[3]: places[3]}
+    assert set(planned("data/p.ome.zarr", format=".ome.tif").values()) == {f"out/{name}.ome.tif" for name in names}
+    assert planned("data") == {source: f"out/p/{name}.ome.zarr" for source, name in zip(sources, names, strict=True)}
+    assert planned("data/*.zarr/A/1/0") == {sources[0]: "out/p/A/1/0.ome.zarr"}
+    assert list(planned("data/**/0")) == [sources[0], sources[2]]
+    assert has_many_images("data/p.ome.zarr")
+    assert has_many_images("data/p.ome.zarr/A/1")
+    assert not has_many_images(sources[0])
+
+
+def test_the_results_of_a_plate_are_not_written_into_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_plate(Path("p.zarr"))
+    with pytest.raises(InputError, match="is not a folder"):
+        plan_files("p.zarr/A/1", "p.zarr")

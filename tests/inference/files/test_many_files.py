@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from napari_sr.inference.files import run as file_run
 from napari_sr.inference.files.inputs import JOURNAL
 from napari_sr.inference.files.journal import Journal
 from napari_sr.inference.work import Work
+from tests.imaging.files.foreign import plate as make_plate
 from tests.inference.small_models import rrdb
 
 RNG = np.random.default_rng(0)
@@ -480,3 +482,23 @@ sr.upscale_files("plate", "out", "srcnn-x2", device="cpu", format="zarr")
     assert not list(Path("out").rglob(".*"))
     upscaled(out="whole", model="srcnn-x2", format="zarr")
     assert content("out") == content("whole")
+
+
+def test_a_plate_is_upscaled_field_by_field_and_a_missing_well_fails_alone():
+    make_plate(Path("p.zarr"), "0.5", ("A/1", "A/2", "B/1"))
+    shutil.rmtree("p.zarr/A/2")
+    results = upscaled("p.zarr", "out", intensity=(0, 4000))
+    assert [(result.input.as_posix(), result.state) for result in results] == [
+        ("p.zarr/A/1/0", "done"),
+        ("p.zarr/A/1/1", "done"),
+        ("p.zarr/A/2", "failed"),
+        ("p.zarr/B/1/0", "done"),
+        ("p.zarr/B/1/1", "done"),
+    ]
+    assert "A/2" in results[2].reason
+    image, source = sr.read_image("out/B/1/1.ome.zarr"), sr.read_image("p.zarr/B/1/1")
+    assert np.array_equal(image.data[...], sr.upscale(source, MODEL, device="cpu", intensity=(0, 4000)))
+    assert image.pixel_size == pytest.approx({"Z": 0.5, "Y": 0.1, "X": 0.05})
+    assert image.origin == pytest.approx({"Y": 3.95, "X": -3.025})
+    again = upscaled("p.zarr", "out", intensity=(0, 4000))
+    assert [result.state for result in again] == ["skipped", "skipped", "failed", "skipped", "skipped"]

@@ -16,8 +16,10 @@ from qtpy.QtTest import QTest
 
 import napari_sr
 from napari_sr import upscale_layer
+from napari_sr.errors import InputError
 from napari_sr.imaging.files import write_image
-from napari_sr.widgets.formats.opening import open_paths, opens_ome_tiff, set_opens_ome_tiff
+from napari_sr.widgets.formats.opening import open_path, open_paths, opens_ome_tiff, set_opens_ome_tiff
+from tests.imaging.files.foreign import plate
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -157,3 +159,11 @@ def test_a_script_reads_the_file_that_was_opened(calibrated: Path) -> None:
     _, kwargs, _ = upscale_layer(layer, "srcnn-microscopy-x2", device="cpu")
     assert repr(str(calibrated)) in kwargs["metadata"]["napari_sr"]["script"]
     assert "napari_sr_path" not in kwargs["metadata"]
+
+
+def test_a_plate_is_refused_in_a_sentence_that_names_a_field(tmp_path: Path) -> None:
+    path = plate(tmp_path / "p.zarr")
+    viewer = ViewerModel()
+    with pytest.raises(InputError, match=r"is a plate or a well with 4 images: give one of them, such as .*0; .*panel"):
+        open_path(viewer, path)
+    assert len(viewer.layers) == 0

@@ -8,15 +8,17 @@ Next-generation file formats (NGFF) 0.5, https://ngff.openmicroscopy.org/0.5/, s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from napari_sr.errors import InputError
 from napari_sr.imaging import pixel_size as sizes
-from napari_sr.imaging.axes import parse_axes
+from napari_sr.imaging.axes import LETTERS, parse_axes
 from napari_sr.imaging.axis_view import AxisView
+from napari_sr.imaging.files.descriptions import ome
 from napari_sr.imaging.files.image_file import Color, ImageFile, Limits, Metadata
+from napari_sr.imaging.files.plates import is_plate_part, plate_error
 from napari_sr.imaging.files.series import choose_series
 
 #: Key of napari-sr's own attributes in a store: name, axes, pixel size and position.
@@ -128,6 +130,7 @@ class _StoredImage:
     attributes: Mapping[str, Any]
     own: Mapping[str, Any] | None = None
     multiscale: Mapping[str, Any] | None = None
+    known: Metadata = field(default_factory=Metadata)
 
 
 def _plain(array: Any, source: Path) -> ImageFile:
@@ -147,10 +150,10 @@ def _lengths(value: Any) -> dict[str, float]:
 def _images(group: Any, source: Path) -> list[_StoredImage]:
     """All images of a group."""
     attributes = _attributes(group)
-    if "plate" in attributes or "well" in attributes:
-        raise InputError(
-            f"{source} is a plate or a well of images: give one of its images, such as {source / 'A/1/0'}."
-        )
+    if is_plate_part(source):
+        raise plate_error(source)
+    if "image-label" in attributes:
+        raise InputError(f"The store {source} contains labels, which are not intensities: give the image itself.")
     own = attributes.get(STORE_KEY)
     if isinstance(own, Mapping):
         letters = str(own["axes"])
@@ -160,14 +163,38 @@ def _images(group: Any, source: Path) -> list[_StoredImage]:
         return [_StoredImage(array, str(own.get("name") or ""), attributes, own=own)]
     images = []
     for scales in attributes.get("multiscales", []):
-        array = group[str(scales["datasets"][0]["path"])]
+        array = _finest(group, scales, source)
         images.append(_StoredImage(array, str(scales.get("name") or ""), attributes, multiscale=scales))
     if not images:
-        # In the layout of bioformats2raw each image is in a group of its own.
-        names = sorted(group.group_keys(), key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else name))
-        for inner in [group[name] for name in names]:
-            if "multiscales" in _attributes(inner):
-                images += _images(inner, source)
+        images = _series(group, source)
+    return images
+
+
+def _finest(group: Any, scales: Mapping[str, Any], source: Path) -> Any:
+    """The array of the finest level."""
+    levels = scales.get("datasets") or []
+    name = str(levels[0].get("path")) if levels else ""
+    if not levels or name not in group:
+        raise InputError(f"The store {source} has no array {name or 'at all'}, which it declares: copy it again.")
+    return group[name]
+
+
+def _series(group: Any, source: Path) -> list[_StoredImage]:
+    """Images of a group in which each is a group of its own, as in the layout of bioformats2raw."""
+    names = sorted(group.group_keys(), key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else name))
+    described: list[ome.OmeImage] = []
+    if "OME" in names:
+        # The order of the images of the XML, where it is not that of the numbers.
+        names = [str(name) for name in _attributes(group["OME"]).get("series") or names]
+        xml = source / "OME" / "METADATA.ome.xml"
+        described = ome.images_of(xml.read_text(encoding="utf-8")) if xml.is_file() else []
+    images: list[_StoredImage] = []
+    for number, name in enumerate(names):
+        if name not in group or "multiscales" not in _attributes(group[name]):
+            continue
+        known = described[number].metadata if number < len(described) else Metadata()
+        inner = _images(group[name], source / name)
+        images += [replace(image, name=image.name or known.name, known=known) for image in inner]
     return images
 
 
@@ -203,6 +230,7 @@ def _image_file(image: _StoredImage, source: Path, number: int, others: tuple[st
     # The format requires a color and a window of every channel, so "omero" of a result may contain defaults.
     own_channels = None if image.own is None else image.own.get("channels", [])
     names, colors, limits = ((), (), ()) if rgb else _channels(image.attributes, own_channels)
+    names, colors = names or image.known.channels, colors or image.known.colors
     file = ImageFile(
         image.array,
         letters,
@@ -225,9 +253,10 @@ def _multiscale(
     scales: Mapping[str, Any], shape: tuple[int, ...], source: Path
 ) -> tuple[str, list[float], list[float], list[str | None]]:
     """Letters, scale, translation and units of the finest level."""
-    axes = scales.get("axes") or []
-    names = [str(axis["name"] if isinstance(axis, Mapping) else axis).upper() for axis in axes]
-    if len(names) != len(shape) or any(name not in ("T", "C", "Z", "Y", "X") for name in names):
+    # Before OME-Zarr 0.3 all images have five axes without names.
+    axes = scales.get("axes") or (list("tczyx") if len(shape) == 5 else [])
+    names = _axis_names(axes)
+    if len(names) != len(shape) or sorted(set(names)) != sorted(names) or not set(names) <= set(LETTERS):
         raise InputError(
             f"The store {source} has the axes {', '.join(names) or 'without names'}, which are not T, C, Z, Y and X: "
             "save it with such axes."
@@ -245,6 +274,21 @@ def _multiscale(
             shift = [old + float(new) for old, new in zip(shift, step["translation"], strict=True)]
     units = [axis.get("unit") if isinstance(axis, Mapping) else None for axis in axes]
     return parse_axes("".join(names), shape).letters, scale, shift, units
+
+
+def _axis_names(axes: Sequence[Any]) -> list[str]:
+    """Letters of axes by their names; axes with other names by their types, if these are known."""
+    names = [str(axis.get("name") if isinstance(axis, Mapping) else axis).upper() for axis in axes]
+    types = [axis.get("type") if isinstance(axis, Mapping) else None for axis in axes]
+    if set(names) <= set(LETTERS):
+        return names
+    spatial = "ZYX"[-types.count("space") :] if types.count("space") in (2, 3) else ""
+    letters = iter(spatial)
+    known = {"time": "T", "channel": "C"}
+    return [
+        next(letters) if kind == "space" and spatial else known.get(str(kind), name)
+        for name, kind in zip(names, types, strict=True)
+    ]
 
 
 def _channels(

@@ -13,6 +13,7 @@ from typing import Any
 from napari_sr.conversion import quote, read_path, shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging.files import WRITABLE
+from napari_sr.imaging.files.plates import fields_of, is_plate_part, plate_of
 from napari_sr.imaging.files.stores import is_store
 
 #: Endings of the images of a folder; other files in it are left out.
@@ -79,12 +80,13 @@ def has_many_images(text: str | os.PathLike[str]) -> bool:
     Returns
     -------
     bool
-        False for a file, the folder of a Zarr store, and a name that does not exist.
+        True for a plate of OME-Zarr, and a row or well of one. False for a file, the folder of another Zarr store, and
+        a name that does not exist.
     """
     if is_pattern(text):
         return True
     path = Path(text)
-    return path.is_dir() and not is_store(path)
+    return path.is_dir() and (not is_store(path) or is_plate_part(path))
 
 
 def plan_files(inputs: Any, out_folder: str | os.PathLike[str], *, format: str | None = None) -> list[PlannedFile]:
@@ -95,10 +97,12 @@ def plan_files(inputs: Any, out_folder: str | os.PathLike[str], *, format: str |
     inputs : str, Path, or sequence of them
         Files, folders and patterns such as ``"plate/**/*.tif"``. Of a folder, all images in it and in its folders are
         taken, by their endings (`ENDINGS`), but not hidden ones, and not those in linked folders. A Zarr store is one
-        image. Folders of results, which have a journal, are left out below an input.
+        image; of a plate of OME-Zarr, or a row or well of one, all fields are taken. Folders of results, which have a
+        journal, are left out below an input.
     out_folder : str or Path
         Folder of the results. A folder of images is mirrored in it, and so are the folders of a pattern from its first
-        wildcard on. Where it is inside a folder of images, the files in it are no inputs.
+        wildcard on, and the rows and wells of a plate. Where it is inside a folder of images, the files in it are no
+        inputs.
     format : str, optional
         Format of the results: .ome.tif, .tif, .png, .ome.zarr or .zarr. By default that of the input for TIFF, PNG and
         Zarr, OME-TIFF for other microscopy formats, and PNG for other pictures.
@@ -120,7 +124,7 @@ def plan_files(inputs: Any, out_folder: str | os.PathLike[str], *, format: str |
     for text in texts:
         root, paths = _images_of(text, folder)
         for path in paths:
-            place = folder / path.relative_to(root).parent / _result_name(path, ending)
+            place = folder / _mirrored(path, root) / _result_name(path, ending)
             found.setdefault(os.path.normpath(path.absolute()), PlannedFile(path, place))
     return _with_collisions(list(found.values()))
 
@@ -165,12 +169,15 @@ def _images_of(text: str, out_folder: Path) -> tuple[Path, list[Path]]:
     elif path.is_dir() and not is_store(path):
         root, paths = path, list(_walk(path))
     elif path.exists():
-        root, paths = path.parent, [path]
+        root, paths = path if is_plate_part(path) else path.parent, [path]
     else:
         raise InputError(f"There is no file or folder {path}: check the name.")
     inside, outside = root.resolve(), out_folder.resolve()
     if inside == outside or outside in inside.parents:
         raise InputError(f"{out_folder} is the folder of the images themselves: give another folder for the results.")
+    # The places of the fields in the results are those in their plate.
+    root = plate_of(root) or root
+    paths = [field for one in paths for field in (fields_of(one) if is_plate_part(one) else [one])]
     images = [one for one in paths if outside not in one.resolve().parents]
     if not images:
         kind = f"No image matches the pattern {quote(text)}" if pattern else f"The folder {path} has no image in it"
@@ -195,14 +202,20 @@ def _matches(pattern: str, root: Path) -> list[Path]:
     return [
         path
         for path in paths
-        if (path.is_file() or is_store(path))
-        and not any(is_store(folder) or _has_results(folder) for folder in _folders_between(root, path))
+        # The files in a plate are its metadata.
+        if (is_store(path) or (path.is_file() and plate_of(path.parent) is None))
+        and not any(_is_closed(folder) for folder in _folders_between(root, path))
     ]
 
 
 def _folders_between(root: Path, path: Path) -> Iterator[Path]:
     """Return the folders below a root that contain a path."""
     return (root / parent for parent in path.relative_to(root).parents if parent != Path())
+
+
+def _is_closed(folder: Path) -> bool:
+    """Whether a folder is an image or has results, so that nothing in it is an input."""
+    return (is_store(folder) and not is_plate_part(folder)) or _has_results(folder)
 
 
 def _has_results(folder: Path) -> bool:
@@ -224,8 +237,22 @@ def _walk(folder: Path) -> Iterator[Path]:
             yield path
 
 
+def _mirrored(path: Path, root: Path) -> Path:
+    """Return the folder of a result: that of the image below the root, with a plate's name without its ending."""
+    parts = path.relative_to(root).parent.parts
+    plate = plate_of(path)
+    if plate is None or plate == root or root not in plate.parents:
+        return Path(*parts)
+    number = len(plate.relative_to(root).parts) - 1
+    known = next((one for one in (".ome.zarr", ".zarr") if parts[number].lower().endswith(one)), "")
+    return Path(*parts[:number], parts[number][: len(parts[number]) - len(known)], *parts[number + 1 :])
+
+
 def _result_name(source: Path, ending: str | None) -> str:
     name = source.name
+    if plate_of(source) is not None:
+        # Fields have the name of a number.
+        return f"{name}{ending or '.ome.zarr'}"
     known = next((one for one in sorted(_KEPT, key=len, reverse=True) if name.lower().endswith(one)), None)
     stem = name[: -len(known)] if known is not None else source.stem
     if ending is None:

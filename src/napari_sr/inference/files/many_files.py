@@ -55,11 +55,11 @@ def upscale_files(
     inputs : str, Path, or iterable of them
         Files, folders and patterns such as ``"plate/**/*.tif"``. Of a folder, all images in it and in its folders are
         taken, by their endings, but not hidden ones, and not those in linked folders and in folders of results of an
-        earlier call. A Zarr store is one image.
+        earlier call. A Zarr store is one image; of a plate of OME-Zarr, or a row or well of one, all fields are taken.
     out_folder : str or Path
         Folder of the results, which is made if it does not exist. A folder of images is mirrored in it, and so are the
-        folders of a pattern from its first wildcard on. Results have the names of their images. It may be inside a
-        folder of images, and is left out there.
+        folders of a pattern from its first wildcard on, and the rows and wells of a plate. Results have the names of
+        their images. It may be inside a folder of images, and is left out there.
     model : Model, str or Path
         A model, the name of one (see `list_models`), the path of a model file or checkpoint, or "auto" for the model
         that `suggest` names for each image. Each model is loaded once.

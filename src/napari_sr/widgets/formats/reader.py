@@ -14,6 +14,7 @@ import numpy as np
 from napari_sr.errors import InputError
 from napari_sr.imaging.files import ImageFile, is_readable_tiff, read_image
 from napari_sr.imaging.files.lazy_array import LazyArray, PlanesAt
+from napari_sr.imaging.files.plates import is_plate_part, plate_error
 from napari_sr.imaging.napari_layer import CHANNEL_KEY, LayerData
 from napari_sr.inference.output.ome_zarr import open_store
 
@@ -71,6 +72,8 @@ def read_store(path: str) -> list[LayerData]:
         If the folder is not a store of napari-sr.
     """
     store = open_store(Path(path))
+    if is_plate_part(Path(path)):
+        raise plate_error(Path(path))
     if store is None:
         raise InputError(f"{path} is not a store that napari-sr wrote: open it with File > Open Folder.")
     axes, place = store.axes, store.place

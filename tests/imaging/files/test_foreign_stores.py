@@ -1,0 +1,153 @@
+"""OME-Zarr as other programs write it is read with its pixels and metadata, or refused in a sentence."""
+
+import json
+from pathlib import Path
+
+import numcodecs
+import numpy as np
+import pytest
+
+from napari_sr.errors import InputError
+from napari_sr.imaging.files import read_image
+from napari_sr.imaging.files.plates import fields_of, is_plate_part, plate_of
+from tests.imaging.files.foreign import DATA, group, image, multiscale, plate
+
+ARRAYS = {
+    "Zarr 2, blosc": ("0.4", {"compressors": numcodecs.Blosc(cname="lz4", shuffle=2)}, DATA),
+    "Zarr 2, zlib": ("0.4", {"compressors": numcodecs.Zlib()}, DATA),
+    "Zarr 2, not compressed": ("0.4", {"compressors": None}, DATA),
+    "Zarr 2, separator .": ("0.4", {"chunk_key_encoding": {"name": "v2", "separator": "."}}, DATA),
+    "Zarr 2, big-endian, Fortran": ("0.4", {"order": "F"}, DATA.astype(">u2")),
+    "Zarr 2, big-endian floats": ("0.4", {}, DATA.astype(">f4")),
+    "Zarr 3": ("0.5", {}, DATA),
+    "Zarr 3, shards": ("0.5", {"chunks": (1, 1, 5, 5), "shards": (1, 3, 20, 25)}, DATA),
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_every_array_is_read_with_pixel_size_and_position(name, tmp_path):
+    version, options, data = ARRAYS[name]
+    found = read_image(image(tmp_path / "a.zarr", version, data, options))
+    assert np.array_equal(found.data[...], DATA)
+    assert (found.axes, found.unit) == ("CZYX", "micrometer")
+    assert found.pixel_size == pytest.approx({"Z": 0.5, "Y": 0.2, "X": 0.1})
+    assert found.origin == pytest.approx({"Y": 4.0, "X": -3.0})
+
+
+def test_without_units_there_is_no_pixel_size_and_without_translation_no_position(tmp_path):
+    found = read_image(image(tmp_path / "a.zarr", multiscales=[multiscale(units=False)]))
+    assert (found.pixel_size, found.unit, found.origin) == ({}, None, {})
+    found = read_image(image(tmp_path / "b.zarr", multiscales=[multiscale(translation=False)]))
+    assert (found.pixel_size["X"], found.origin) == (0.1, {})
+
+
+def test_axes_as_texts_or_left_out_are_those_of_earlier_versions(tmp_path):
+    found = read_image(image(tmp_path / "a.zarr", multiscales=[multiscale(axes=list("czyx"))]))
+    assert found.axes == "CZYX"
+    described = {"datasets": [{"path": "0"}]}
+    found = read_image(image(tmp_path / "b.zarr", data=DATA[None], multiscales=[described]))
+    assert (found.axes, found.data.shape) == ("TCZYX", (1, *DATA.shape))
+
+
+def test_axes_with_other_names_are_those_of_their_types(tmp_path):
+    axes = [
+        {"name": "channel", "type": "channel"},
+        *({"name": name, "type": "space", "unit": "nanometer"} for name in ("depth", "row", "column")),
+    ]
+    found = read_image(image(tmp_path / "a.zarr", multiscales=[multiscale(axes=axes)]))
+    assert (found.axes, found.unit, found.pixel_size["Z"]) == ("CZYX", "nanometer", 0.5)
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_images_of_bioformats2raw_have_the_names_and_channels_of_the_xml(version, tmp_path):
+    group(tmp_path / "a.zarr", version, **{"bioformats2raw.layout": 3})
+    # The XML names the images in the order of the attribute "series".
+    group(tmp_path / "a.zarr" / "OME", version, series=["1", "0"])
+    image(tmp_path / "a.zarr" / "0", version, DATA[:, :, :10])
+    image(tmp_path / "a.zarr" / "1", version)
+    pixels = '<Pixels SizeX="25" SizeY="20" SizeZ="3" SizeC="2" SizeT="1" Type="uint16">{}</Pixels>'
+    channels = '<Channel Name="DAPI" Color="65535"/><Channel Name="GFP" Color="16711935"/>'
+    xml = f'<Image Name="whole">{pixels.format(channels)}</Image><Image Name="half">{pixels.format("")}</Image>'
+    (tmp_path / "a.zarr" / "OME" / "METADATA.ome.xml").write_text(f"<OME>{xml}</OME>")
+    found = read_image(tmp_path / "a.zarr")
+    assert np.array_equal(found.data[...], DATA)
+    assert (found.name, found.channels) == ("whole", ("DAPI", "GFP"))
+    assert found.colors == ((0, 0, 255), (0, 255, 0))
+    assert found.other_series == ('1 "half" (2 x 3 x 10 x 25)',)
+    assert read_image(tmp_path / "a.zarr", series="half").data.shape == (2, 3, 10, 25)
+    assert read_image(tmp_path / "a.zarr", series="half").channels == ()
+
+
+def test_labels_are_left_out_and_refused_by_themselves(tmp_path):
+    path = image(tmp_path / "a.zarr")
+    group(path / "labels", labels=["nuclei"])
+    image(path / "labels" / "nuclei", **{"image-label": {"version": "0.4"}})
+    assert np.array_equal(read_image(path).data[...], DATA)
+    with pytest.raises(InputError, match="contains labels, which are not intensities"):
+        read_image(path / "labels" / "nuclei")
+
+
+@pytest.mark.parametrize(
+    ("datasets", "message"),
+    [([], "has no array at all, which it declares"), ([{"path": "7"}], "has no array 7, which it declares")],
+)
+def test_an_array_that_is_missing_is_named(datasets, message, tmp_path):
+    with pytest.raises(InputError, match=rf"a\.zarr {message}"):
+        read_image(image(tmp_path / "a.zarr", multiscales=[multiscale(datasets=datasets)]))
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_the_fields_of_a_plate_are_those_that_it_names(version, tmp_path):
+    path = plate(tmp_path / "p.zarr", version)
+    image(path / "C" / "1" / "0", version)
+    fields = [path / name for name in ("A/1/0", "A/1/1", "B/12/0", "B/12/1")]
+    assert fields_of(path) == fields
+    assert fields_of(path / "B") == fields_of(path / "B" / "12") == fields[2:]
+    assert fields_of(path / "C") == []
+    assert [plate_of(one) for one in (path, path / "A", path / "A/1", *fields)] == [path] * 7
+    assert all(is_plate_part(one) for one in (path, path / "A", path / "A/1"))
+    assert not any(is_plate_part(one) for one in (*fields, tmp_path, image(tmp_path / "a.zarr")))
+    assert plate_of(tmp_path / "a.zarr") is None
+    assert np.array_equal(read_image(fields[3]).data[...], DATA + 11)
+
+
+@pytest.mark.parametrize("part", ["", "A", "A/1"])
+def test_a_plate_in_place_of_an_image_is_refused_with_one_of_its_images(part, tmp_path):
+    path = plate(tmp_path / "p.zarr")
+    count = 2 if part else 4
+    with pytest.raises(InputError) as caught:
+        read_image(path / part)
+    assert str(caught.value).startswith(f"{path / part} is a plate or a well with {count} images: give one of them")
+    assert str(path / "A/1/0") in str(caught.value)
+
+
+def test_a_well_without_its_metadata_is_in_the_place_of_its_fields(tmp_path):
+    path = plate(tmp_path / "p.zarr")
+    (path / "A/1/.zattrs").unlink()
+    assert fields_of(path) == [path / "A/1", path / "B/12/0", path / "B/12/1"]
+
+
+@pytest.mark.parametrize("name", ["../a.zarr", "/tmp", "A/../../x", "C:/x", "", "A\\1"])
+def test_a_plate_does_not_name_places_outside_of_it(name, tmp_path):
+    path = plate(tmp_path / "p.zarr")
+    (path / ".zattrs").write_text(json.dumps({"plate": {"wells": [{"path": name}]}}))
+    with pytest.raises(InputError, match="which is not in it"):
+        fields_of(path)
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"plate": []}', '{"plate": {"wells": 3}}', '{"plate": {"wells": [3]}}', "{}"]
+)
+def test_damaged_metadata_of_a_plate_name_no_field(content, tmp_path):
+    path = plate(tmp_path / "p.zarr")
+    (path / ".zattrs").write_text(content)
+    assert fields_of(path) == []
+    with pytest.raises(InputError):
+        read_image(path)
+
+
+def test_a_well_by_itself_has_fields(tmp_path):
+    well = plate(tmp_path / "p.zarr") / "A" / "1"
+    moved = well.rename(tmp_path / "well.zarr")
+    assert is_plate_part(Path(moved))
+    assert fields_of(moved) == [moved / "0", moved / "1"]
