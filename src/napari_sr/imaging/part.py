@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_sr.conversion import quote, read_whole, shorten
 from napari_sr.errors import InputError
@@ -145,6 +146,42 @@ class Cropped:
             else:
                 moved.append(start + int(entry))
         return self._array[tuple(moved)]
+
+
+class LoadedPart:
+    """A part of an array that is in memory, indexed like the whole array.
+
+    Parameters
+    ----------
+    values : array
+        The part.
+    origin : tuple of int
+        Position of its first value in the whole array, along each dimension.
+    shape : tuple of int
+        Shape of the whole array.
+    """
+
+    def __init__(self, values: NDArray[Any], origin: tuple[int, ...], shape: tuple[int, ...]) -> None:
+        self._values, self._origin = values, origin
+        self.shape, self.dtype = shape, values.dtype
+
+    def __getitem__(self, index: Any, /) -> Any:
+        """Return the values at an index of integers and slices with a step of 1, one for each axis.
+
+        Raises
+        ------
+        IndexError
+            If a value is not in memory.
+        """
+        moved: list[int | slice] = []
+        spans = zip(index, self._origin, self._values.shape, self.shape, strict=True)
+        for entry, start, count, length in spans:
+            whole = entry if isinstance(entry, slice) else slice(int(entry), int(entry) + 1)
+            first, last, _ = whole.indices(length)
+            if first < start or last > start + count:
+                raise IndexError(f"The index {index} is outside the loaded part, which starts at {self._origin}.")
+            moved.append(slice(first - start, max(first, last) - start) if isinstance(entry, slice) else first - start)
+        return self._values[tuple(moved)]
 
 
 def crop(array: ImageArray, ranges: tuple[Range, ...]) -> ImageArray:

@@ -13,6 +13,9 @@ from .layer import upscale_layer as upscale_layer
 from .layer_input import LayerInput as LayerInput
 from .layer_input import calibrate_layer as calibrate_layer
 from .layer_input import prepare_layer as prepare_layer
+from .lazy.chunks import HaloCost as HaloCost
+from .lazy.dask_array import halo_cost as halo_cost
+from .lazy.dask_array import upscale_lazy as upscale_lazy
 from .report import Report as Report
 from .script import as_script as as_script
 from .suggest import Suggestion as Suggestion

@@ -1,0 +1,1 @@
+"""Upscaling of dask arrays to dask arrays, chunk by chunk."""
