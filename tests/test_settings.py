@@ -47,7 +47,7 @@ def keywords(source: str, function: str) -> set[str | None]:
 
 def functions(settings: Sequence[Setting]) -> Iterator[str]:
     """Signatures and docstrings. The default of a shared setting is that of the settings file."""
-    for function in (sr.upscale, sr.upscale_layer, sr.upscale_files, sr.upscale_on_cluster):
+    for function in (sr.upscale, sr.upscale_layer, sr.upscale_lazy, sr.upscale_files, sr.upscale_on_cluster):
         place = f"sr.{function.__name__}"
         parameters = inspect.signature(function).parameters
         passed_on = keywords(inspect.getsource(function), "load_settings")
@@ -194,6 +194,7 @@ def test_a_setting_without_a_surface_is_named_with_each_place(qtbot: Any, shared
     own = {
         "sr.upscale",
         "sr.upscale_layer",
+        "sr.upscale_lazy",
         "sr.upscale_files",
         "sr.upscale_on_cluster",
         "JobSettings",

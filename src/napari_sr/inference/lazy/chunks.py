@@ -76,20 +76,22 @@ def reach_of(job: Job, axes: Axes) -> Reach:
     Raises
     ------
     InputError
-        If the result of the job depends on more than a neighborhood of each pixel.
+        If the tiling is overlapping tiles, or exact and the network cannot be streamed.
     """
     if isinstance(job.settings.tiling, Overlap) or job.settings.tiling == "overlap":
         raise InputError(
             "Overlapping tiles depend on the size of the image, and a lazy result has chunks: choose the tiling exact."
         )
     network = network_of(job.model, job.settings, axes, NoiseLevels())
-    try:
-        plan_stream(network)
-    except NotStreamable as reason:
-        raise InputError(
-            f"The model {job.model.name} cannot be computed chunk by chunk, because {reason}: use upscale, with out= "
-            "and the path of a store for a large result."
-        ) from reason
+    if job.settings.tiling == "exact":
+        try:
+            plan_stream(network)
+        except NotStreamable as reason:
+            # `upscale` has overlapping tiles here, which a chunk cannot repeat.
+            raise InputError(
+                f"The model {job.model.name} cannot be streamed for this image, because {reason}: choose the tiling "
+                "none, which computes each chunk in one piece."
+            ) from reason
     # The interpolation of colors has a radius of two pixels, which may be more than that of the network.
     radius = max(2, job.model.receptive_radius, CarryAdapter(network).receptive_radius)
     return Reach(radius, int(network.alignment), REACH if axes.rgba else 0)  # type: ignore[arg-type]

@@ -76,8 +76,9 @@ def upscale_lazy(
         settings file, or else "auto": float32, but float16 on a GPU for 8-bit images where the model's card states
         that it is as good.
     tiling : {"exact", "none"}, default "exact"
-        How a plane is cut to fit into memory: exact streams its rows, overlap uses tiles, none does not cut. Here
-        "overlap" is refused, since its tiles depend on the whole plane.
+        How a plane is cut to fit into memory: exact streams its rows, overlap uses tiles, none does not cut. Here it is
+        a chunk that is cut. "overlap" is refused, since its tiles depend on the whole plane, and so is "exact" for a
+        network that cannot be streamed.
     memory : int or str, optional
         Memory in bytes that exact tiling may use on the device, besides image and result; such as 2GiB. By default
         that of the settings file, or else "auto", which measures the free memory.
