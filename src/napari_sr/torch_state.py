@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from threading import Lock
 
 import torch
+
+#: Held while a job runs on a thread of dask, which runs several tasks at a time: settings of torch belong to the
+#: process, strips are planned for all of the free memory, and a network uses all cores.
+ONE_NETWORK = Lock()
 
 
 @contextmanager

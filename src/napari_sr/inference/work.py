@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex, WritableArray
 from napari_sr.imaging.intensity import IntensityMap, own_range
 from napari_sr.imaging.part import crop
-from napari_sr.inference.channels import CarryAdapter, network_for, separate_colors
-from napari_sr.inference.compute.conditions import conditioned
+from napari_sr.inference.channels import CarryAdapter, separate_colors
 from napari_sr.inference.compute.device import describe_device
 from napari_sr.inference.compute.memory import free_memory
+from napari_sr.inference.compute.network import network_of
 from napari_sr.inference.compute.opacity import CutoutReader
 from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.inference.facts.calibration import Calibration, RegionValues
@@ -27,7 +27,7 @@ from napari_sr.inference.report import Report
 from napari_sr.inference.resampling import Resampling
 from napari_sr.networks.conditioning import NoiseLevels
 from napari_sr.progress import Cancel, Progress
-from napari_sr.settings import JobSettings, Overlap
+from napari_sr.settings import JobSettings
 from napari_sr.zoo.model import Model
 
 #: Pixels of all planes of a batch, with ``batch="auto"``.
@@ -87,10 +87,9 @@ class Work:
         self.calibration, self.maps, self.values = calibration, calibration.maps, values
         self.card, self.scale = model.card, model.scale
         self.device, self.dtype = device, dtype
-        rgb = region.axes.rgb
-        self.separate = rgb and separate_colors(self.card)
+        self.separate = region.axes.rgb and separate_colors(self.card)
         self.noise = NoiseLevels()
-        network = _network(model, settings, self.noise, rgb)
+        network = network_of(model, settings, region.axes, self.noise)
         if values.carried:
             network = CarryAdapter(network)
         self.runner = PlaneRunner(
@@ -337,35 +336,6 @@ class Work:
             pixels_per_second=size / max(seconds, 1e-9),
             warnings=self.values.warnings,
         )
-
-
-def not_exact_because(model: Model, settings: JobSettings, *, rgb: bool) -> str | None:
-    """Return why a part of an image would not be computed as it is in the whole image.
-
-    Parameters
-    ----------
-    model : Model
-        The model.
-    settings : JobSettings
-        The settings.
-    rgb : bool
-        Whether the image is RGB(A).
-
-    Returns
-    -------
-    str or None
-        Such as "tiles overlap"; None where the tiling is exact, or none.
-    """
-    if settings.tiling == "overlap" or isinstance(settings.tiling, Overlap):
-        return "tiles overlap"
-    network = _network(model, settings, NoiseLevels(), rgb)
-    return PlaneRunner(network, torch.device("cpu"), tiling=settings.tiling).not_exact_because
-
-
-def _network(model: Model, settings: JobSettings, noise: NoiseLevels, rgb: bool) -> nn.Module:
-    """Return the network for the planes of an image: of gray values, or of colors that are not separate."""
-    colors = 3 if rgb and not separate_colors(model.card) else 1
-    return network_for(conditioned(model, settings, noise), model.card, colors)
 
 
 class _PlaneReader:

@@ -21,7 +21,7 @@ from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.axes import Axes
 from napari_sr.inference import halo_cost
-from napari_sr.inference.lazy import engine
+from napari_sr.torch_state import ONE_NETWORK
 from tests.inference.small_models import identity, rrdb
 from tests.inference.test_parts import unshuffling
 
@@ -193,7 +193,7 @@ def test_a_failed_chunk_releases_the_network():
     lazy = sr.upscale_lazy(da.from_array(image, chunks=10), GRAY, intensity=(0, 1), device="cpu")
     with pytest.raises(InputError, match="1 NaN"):
         lazy[:4].compute()
-    assert not engine._ONE_AT_A_TIME.locked()
+    assert not ONE_NETWORK.locked()
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_missing_pixels_that_are_found_for_black_and_white_are_refused_at_once()
 
 
 def test_overlapping_tiles_are_refused():
-    with pytest.raises(InputError, match="choose the tiling exact"):
+    with pytest.raises(InputError, match="tiles overlap: choose the tiling exact"):
         sr.upscale_lazy(np.zeros((9, 9)), GRAY, tiling="overlap")
 
 

@@ -16,14 +16,15 @@ from distributed import Client, Future, wait
 
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.as_image import ImageInput
+from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.part import Part
 from napari_sr.inference.cluster.blocks import block_shape, blocks_of
 from napari_sr.inference.cluster.worker import ClusterJob, JobOnWorker, upscale_block
+from napari_sr.inference.compute.network import not_exact_because
 from napari_sr.inference.job import Job
 from napari_sr.inference.output.ome_zarr import new_store
 from napari_sr.inference.region import place_of
 from napari_sr.inference.report import Report
-from napari_sr.inference.work import not_exact_because
 from napari_sr.progress import Cancel, Progress
 from napari_sr.settings import JobSettings
 
@@ -88,7 +89,7 @@ def run_on_cluster(
         If `cancel` returned True.
     """
     axes, scale = image.axes, job.model.scale
-    check_exact(job, settings, rgb=axes.rgb)
+    check_exact(job, settings, axes)
     region = job.region(axes)
     calibration = job.calibrate(image.data, axes, cancel=cancel)
     place = place_of(region, out.name.split(".")[0], image.metadata)
@@ -113,7 +114,7 @@ def run_on_cluster(
     return replace(whole, part=None, planes=axes.plane_count, seconds=seconds, pixels_per_second=speed)
 
 
-def check_exact(job: Job, settings: JobSettings, *, rgb: bool) -> None:
+def check_exact(job: Job, settings: JobSettings, axes: Axes) -> None:
     """Check that the results of blocks are those of the whole image.
 
     Parameters
@@ -122,8 +123,8 @@ def check_exact(job: Job, settings: JobSettings, *, rgb: bool) -> None:
         The model.
     settings : JobSettings
         The settings.
-    rgb : bool
-        Whether the image is RGB(A).
+    axes : Axes
+        Axes of the image.
 
     Raises
     ------
@@ -134,7 +135,7 @@ def check_exact(job: Job, settings: JobSettings, *, rgb: bool) -> None:
         raise InputError(
             "A cluster computes results of the model's own factor: leave out the target, and resize the result later."
         )
-    reason = not_exact_because(job.model, settings, rgb=rgb)
+    reason = not_exact_because(job.model, settings, axes)
     if reason is not None:
         raise InputError(
             f"{job.model.name} cannot be computed in blocks, because {reason}: "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from distributed import Worker, WorkerPlugin, get_worker
@@ -17,10 +16,8 @@ from napari_sr.inference.facts.calibration import Calibration
 from napari_sr.inference.job import Job
 from napari_sr.inference.report import Report
 from napari_sr.settings import JobSettings
+from napari_sr.torch_state import ONE_NETWORK
 from napari_sr.zoo.model import Model
-
-# A job changes settings of torch that belong to the process, and a device holds one network at a time.
-_ONE_AT_A_TIME = Lock()
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ class JobOnWorker(WorkerPlugin):
         InputError
             If the image cannot be read, or the device is not on this machine.
         """
-        with _ONE_AT_A_TIME:
+        with ONE_NETWORK:
             if not self._opened:
                 image = read_image(self.job.source, series=self.job.series, lazy=True)
                 self._opened.append((Job(self.job.model, self.job.settings), as_image(image, self.job.axes)))

@@ -13,13 +13,11 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.part import Range
 from napari_sr.inference.channels import CarryAdapter
+from napari_sr.inference.compute.network import network_of, not_exact_because
 from napari_sr.inference.compute.opacity import REACH
-from napari_sr.inference.compute.streaming.plan import NotStreamable, plan_stream
 from napari_sr.inference.job import Job
 from napari_sr.inference.region import Region, Span
-from napari_sr.inference.work import network_of
 from napari_sr.networks.conditioning import NoiseLevels
-from napari_sr.settings import Overlap
 from napari_sr.torch_state import own_torch_state
 
 #: Cost above which larger chunks are advised: pixels that pass through the network for each pixel of the image.
@@ -78,20 +76,13 @@ def reach_of(job: Job, axes: Axes) -> Reach:
     InputError
         If the tiling is overlapping tiles, or exact and the network cannot be streamed.
     """
-    if isinstance(job.settings.tiling, Overlap) or job.settings.tiling == "overlap":
+    reason = not_exact_because(job.model, job.settings, axes)
+    if reason is not None:
         raise InputError(
-            "Overlapping tiles depend on the size of the image, and a lazy result has chunks: choose the tiling exact."
+            f"Chunks would differ from the whole result of {job.model.name}, because {reason}: choose the tiling "
+            "exact, or none for a network that cannot be streamed."
         )
     network = network_of(job.model, job.settings, axes, NoiseLevels())
-    if job.settings.tiling == "exact":
-        try:
-            plan_stream(network)
-        except NotStreamable as reason:
-            # `upscale` has overlapping tiles here, which a chunk cannot repeat.
-            raise InputError(
-                f"The model {job.model.name} cannot be streamed for this image, because {reason}: choose the tiling "
-                "none, which computes each chunk in one piece."
-            ) from reason
     # The interpolation of colors has a radius of two pixels, which may be more than that of the network.
     radius = max(2, job.model.receptive_radius, CarryAdapter(network).receptive_radius)
     return Reach(radius, int(network.alignment), REACH if axes.rgba else 0)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from uuid import uuid4
 import numpy as np
 
 from napari_sr.config import load_settings
-from napari_sr.conversion import Memory
+from napari_sr.conversion import Memory, read_callable
 from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import ImageInput, as_image
 from napari_sr.imaging.axes import Axes
@@ -154,6 +154,7 @@ def upscale_lazy(
     >>> lazy[:10, 100:160].compute().shape
     (10, 60)
     """
+    cancel = read_callable(cancel, "cancel")
     read = as_image(image, axes, pixel_size, unit)
     settings = load_settings(
         device=device,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,7 @@ from napari_sr.imaging.part import LoadedPart
 from napari_sr.inference.facts.calibration import Calibration
 from napari_sr.inference.job import Job
 from napari_sr.inference.lazy.chunks import Chunk
-
-# One chunk at a time in a process: settings of torch belong to the process, strips are planned for all of the free
-# memory, and a network uses all cores. Chunks of the image are computed before, so that nothing waits inside.
-_ONE_AT_A_TIME = Lock()
+from napari_sr.torch_state import ONE_NETWORK
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +58,8 @@ class ChunkUpscaler:
         """
         loaded = self._loaded(chunk, origins, blocks)
         part = LoadedPart(loaded, tuple(first for first, _ in chunk.read), chunk.region.axes.shape)
-        with _ONE_AT_A_TIME:
+        # The chunks of the image are here, so that nothing waits for another task inside.
+        with ONE_NETWORK:
             result = self.job.run_region(part, chunk.region, calibration=self.calibration).data
         inside = result[tuple(slice(*span) for span in chunk.inside)]
         # A view would keep the pixels around it in memory.
