@@ -86,6 +86,22 @@ def finest_level(layer: Any) -> Any:
     return layer.data[0] if getattr(layer, "multiscale", False) else layer.data
 
 
+def levels_of(layer: Any) -> list[Any]:
+    """Return the pixels of all levels of a layer.
+
+    Parameters
+    ----------
+    layer : napari Image layer
+        The layer.
+
+    Returns
+    -------
+    list of array
+        The finest level first; one array for a layer that is not multiscale.
+    """
+    return list(layer.data) if getattr(layer, "multiscale", False) else [layer.data]
+
+
 def layer_axes(layer: Any, axes: Axes | str | None = None) -> Axes:
     """Return the axes of the finest level of a layer.
 

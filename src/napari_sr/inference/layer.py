@@ -7,14 +7,16 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from napari_sr.config import load_settings
-from napari_sr.conversion import Memory, read_path
+from napari_sr.conversion import Memory, read_flag, read_path
+from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import ImageInput
 from napari_sr.imaging.files import Metadata
 from napari_sr.imaging.intensity.spec import IntensitySpec
-from napari_sr.imaging.napari_layer import LayerData, check_layer, finest_level, layer_axes, layer_pixel_size
+from napari_sr.imaging.napari_layer import LayerData, check_layer, finest_level, layer_axes, layer_pixel_size, levels_of
 from napari_sr.imaging.part import Part
 from napari_sr.inference.job import Job
 from napari_sr.inference.layer_input import LayerInput, prepare_layer
+from napari_sr.inference.lazy.layer import lazy_layer
 from napari_sr.inference.output.ome_zarr import StorePlace
 from napari_sr.inference.report import Report
 from napari_sr.inference.script import as_script, describe_job
@@ -116,6 +118,7 @@ def upscale_layer(
     target: float | str | None = None,
     part: Part | None = None,
     out: str | os.PathLike[str] | None = None,
+    lazy: bool = False,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> LayerData:
@@ -170,6 +173,10 @@ def upscale_layer(
     out : str or Path, optional
         An OME-Zarr store that does not exist yet, for a result that may be larger than memory. The data are then arrays
         on disk: one, or a list of all levels with the finest first.
+    lazy : bool, default False
+        Whether pixels are computed where they are displayed, as by `upscale_lazy`. The data are then a list of a dask
+        array and the levels of the layer, which napari displays where they have pixels enough. `part` and `out` are
+        refused, and `progress` is not called.
     progress : callable, optional
         Called as ``progress(done, total)`` after every piece of work.
     cancel : callable, optional
@@ -226,4 +233,8 @@ def upscale_layer(
         cancel=cancel,
     )
     prepared = prepare_layer(job, layer, axes, part)
+    if read_flag(lazy, "lazy"):
+        if out is not None:
+            raise InputError("A lazy result is computed where it is displayed: leave out the path of the store.")
+        return lazy_layer(job, prepared, levels_of(layer), cancel=cancel)
     return run_layer(job, prepared, out=out, progress=progress, cancel=cancel).layer_data

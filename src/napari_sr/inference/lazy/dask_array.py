@@ -171,11 +171,55 @@ def upscale_lazy(
         target=target,
     )
     _import_dask()
-    job = _lazy_job(job_for(model, settings, read, cancel=cancel), read)
+    return lazy_result(job_for(model, settings, read, cancel=cancel), read, cancel=cancel, stacklevel=3)
+
+
+def lazy_result(
+    job: Job,
+    read: ImageInput,
+    contrast_limits: tuple[float, float] | None = None,
+    *,
+    calibration: Calibration | None = None,
+    cancel: Cancel | None = None,
+    stacklevel: int = 2,
+) -> Array:
+    """Return the result of a job as a dask array.
+
+    Parameters
+    ----------
+    job : Job
+        The job.
+    read : ImageInput
+        The image.
+    contrast_limits : (float, float), optional
+        Contrast limits of the layer, for ``intensity="contrast"``.
+    calibration : Calibration, optional
+        Facts of the whole image; by default they are measured.
+    cancel : callable, optional
+        Called before each plane is read; returning True ends the work with `Cancelled`.
+    stacklevel : int, default 2
+        Of the warning about small chunks: 2 for the caller of this function.
+
+    Returns
+    -------
+    dask.array.Array
+        The result.
+
+    Raises
+    ------
+    InputError
+        If dask is not installed, or image and settings do not fit.
+    Cancelled
+        If `cancel` returned True.
+    """
+    array = _import_dask()
+    job = _lazy_job(job, read)
     reach = reach_of(job, read.axes)
     source, grid, region = _planned(job, read, reach)
-    _warn(grid.cost())
-    calibration = job.calibrate(source, read.axes, cancel=cancel)
+    if (cost := grid.cost()).high:
+        warnings.warn(cost.sentence(), array.PerformanceWarning, stacklevel=stacklevel)
+    if calibration is None:
+        calibration = job.calibrate(source, read.axes, contrast_limits, cancel=cancel)
     if calibration.values:
         # All values are known: what a chunk would refuse is refused here.
         check_region(calibration, job.settings, source, region, reach.radius)
@@ -267,11 +311,6 @@ def _as_dask(data: Any, axes: Axes, reach: Reach) -> Array:
         chunks[-1] = (axes.shape[-1],)
     rechunked: Array = data.rechunk(tuple(chunks))
     return rechunked
-
-
-def _warn(cost: HaloCost) -> None:
-    if cost.high:
-        warnings.warn(cost.sentence(), _import_dask().PerformanceWarning, stacklevel=3)
 
 
 def _array(job: Job, calibration: Calibration, source: Array, grid: ChunkGrid) -> Array:

@@ -1,0 +1,68 @@
+"""Upscaling of a napari layer to a multiscale layer whose finest level is computed where it is displayed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from napari_sr.errors import InputError
+from napari_sr.imaging.as_image import ImageInput
+from napari_sr.imaging.axes import ImageArray
+from napari_sr.imaging.files import Metadata
+from napari_sr.imaging.napari_layer import LayerData
+from napari_sr.inference.job import Job
+from napari_sr.inference.layer_input import LayerInput
+from napari_sr.inference.lazy.dask_array import lazy_result
+from napari_sr.inference.script import as_script, describe_job
+from napari_sr.progress import Cancel
+
+
+def lazy_layer(
+    job: Job, prepared: LayerInput, levels: Sequence[ImageArray], *, cancel: Cancel | None = None
+) -> LayerData:
+    """Return the layer of a lazy result; may be called on any thread.
+
+    Parameters
+    ----------
+    job : Job
+        The job for which the layer was prepared.
+    prepared : LayerInput
+        The whole layer, from `prepare_layer`.
+    levels : sequence of array
+        The levels of the source, the finest first. They are the coarser levels of the result, so that napari computes
+        no pixel of a view in which the source has pixels enough.
+    cancel : callable, optional
+        Called before each plane is read for the calibration; returning True ends the work with `Cancelled`.
+
+    Returns
+    -------
+    (list of array, dict, str)
+        Data, keyword arguments and "image", for ``Layer.create``. ``kwargs["metadata"]["napari_sr"]`` has the model and
+        settings ("job"), the origin of the layer ("source"), and a script that repeats the job ("script").
+
+    Raises
+    ------
+    InputError
+        If dask is not installed, the layer was prepared for a part, or image and settings do not fit.
+    Cancelled
+        If `cancel` returned True.
+    """
+    if not prepared.region.whole:
+        raise InputError("A lazy result is computed where it is displayed: leave out the part.")
+    image = ImageInput(prepared.image, prepared.axes, Metadata(pixel_size=prepared.pixel_size, unit=prepared.unit))
+    finest = lazy_result(
+        job, image, prepared.contrast_limits, calibration=prepared.calibration, cancel=cancel, stacklevel=4
+    )
+    plane = [finest.shape[axis] for axis in (prepared.axes.y, prepared.axes.x)]
+    # The first levels of a result that is smaller than its source would not be coarser.
+    coarser = [
+        level
+        for level in levels
+        if all(level.shape[axis] < n for axis, n in zip((prepared.axes.y, prepared.axes.x), plane, strict=True))
+    ]
+    facts: dict[str, Any] = {"job": describe_job(job), "source": asdict(prepared.source)}
+    facts["script"] = as_script(job, prepared)
+    metadata = {**prepared.kwargs["metadata"], "napari_sr": facts}
+    kwargs = {**prepared.kwargs, "metadata": metadata, "multiscale": bool(coarser)}
+    return [finest, *coarser] if coarser else finest, kwargs, "image"
