@@ -1,13 +1,17 @@
 """Measure images that are larger than memory, and clusters.
 
-    python benchmarks/scale.py [--parts store workers] [--side 20000] [--folder FOLDER]
+    python benchmarks/scale.py [--parts store view workers] [--side 20000] [--height ROWS] [--folder FOLDER]
 
 A sample is tiled to a square uint16 image of the given side, with photon noise and without empty chunks, and written
-as a Zarr array.
+to a Zarr store. With --height it has fewer rows: memory and time of a row do not depend on it.
 
 store
     The command line upscales the array into an OME-Zarr store. Printed are the seconds, the largest resident memory of
     the command and all its child processes together, and the size of the result on disk.
+view
+    The store is opened in a napari window and upscaled lazily. Printed are the seconds from the call to the first
+    picture zoomed out, and from a zoom to one pixel of the result for each pixel of the screen to its picture; the
+    pictures are written to --pictures. Needs a display.
 workers
     An array of --blocks x --blocks blocks is upscaled on a cluster of one and of two worker processes with one thread
     each, in turn, --runs times. Printed are the medians and their ratio. The time of the workers' start is not part of
@@ -26,31 +30,34 @@ from statistics import median
 
 import numpy as np
 import psutil
-import zarr
 
 import napari_sr as sr
+from napari_sr.imaging.axes import parse_axes
+from napari_sr.inference.output.ome_zarr import StorePlace, new_store, open_store
 from napari_sr.samples import load_sample
 
 _CHUNK = 1024
 _POLL = 0.2
+_PARTS = ["store", "view", "workers"]
 #: Side of the image of one block with --parts workers, whose result of x2 is one chunk.
 _BLOCK = 512
 
 
-def write_source(path: Path, side: int) -> None:
+def write_source(path: Path, side: int, count: int | None = None) -> None:
     """Write the image in bands: the sample in rows and columns, each with its own brightness, and photon noise."""
+    total = side if count is None else count
     rng = np.random.default_rng(0)
     low = load_sample("fluorescence").low.astype(np.float32)
     height, width = low.shape
-    array = zarr.create_array(path, shape=(side, side), chunks=(_CHUNK, _CHUNK), dtype="uint16", dimension_names="yx")
-    tiles = -(-side // width)
-    row = np.tile(low, (1, tiles + 1))
-    for top in range(0, side, _CHUNK):
-        rows = np.arange(top, min(top + _CHUNK, side))
-        band = row[rows % height, :side]
-        gains = 0.5 + ((rows // height)[:, None] + np.arange(side)[None, :] // width) % 11 / 10
-        # Photon noise keeps the compression from finding the repetition.
-        array[top : top + len(rows)] = np.minimum(rng.poisson(band * gains), 65535).astype(np.uint16)
+    row = np.tile(low, (1, -(-side // width)))[:, :side]
+    place = StorePlace("large", (0.1, 0.1), (0.0, 0.0), ("micrometer", "micrometer"))
+    with new_store(path, parse_axes("YX", (total, side)), np.uint16, place) as array:
+        for top in range(0, total, _CHUNK):
+            rows = np.arange(top, min(top + _CHUNK, total))
+            gains = 0.5 + ((rows // height)[:, None] + np.arange(side)[None, :] // width) % 11 / 10
+            # Photon noise keeps the compression from finding the repetition.
+            noisy = np.minimum(rng.poisson(row[rows % height] * gains), 65535)
+            array[slice(top, top + len(rows)), slice(0, side)] = noisy.astype(np.uint16)
 
 
 def resident(process: psutil.Process) -> int:
@@ -80,17 +87,47 @@ def measure(command: list[str]) -> tuple[float, int]:
     return time.perf_counter() - begun, peak
 
 
-def store(folder: Path, side: int, model: str, memory: str) -> None:
+def store(source: Path, out: Path, model: str, memory: str) -> None:
     """Measure the command line from Zarr to Zarr."""
-    source, out = folder / "source.zarr", folder / "result.zarr"
-    write_source(source, side)
     options = ["--model", model, "--device", "cpu", "--memory", memory, "-q"]
     seconds, peak = measure([sys.executable, "-m", "napari_sr", "upscale", str(source), str(out), *options])
     files = [path for path in out.rglob("*") if path.is_file()]
-    print(f"{side} x {side} uint16, {model}, memory {memory}:")
-    print(f"  {seconds:.0f} s, {side**2 / seconds / 1e6:.2f} million pixels of the input a second")
+    height, width = sr.read_image(source).data.shape
+    print(f"{height} x {width} uint16, {model}, memory {memory}:")
+    print(f"  {seconds:.0f} s, {height * width / seconds / 1e6:.2f} million pixels of the input a second")
     print(f"  process tree: {peak / 2**30:.2f} GiB resident at most")
     print(f"  result: {sum(f.stat().st_size for f in files) / 2**30:.2f} GiB in {len(files)} files", flush=True)
+
+
+def view(source: Path, model: str, pictures: Path) -> None:
+    """Measure the first views of a lazy result in a window."""
+    import napari
+    from napari.layers import Layer
+    from qtpy.QtTest import QTest
+
+    viewer = napari.Viewer(title="napari-sr")
+    viewer.window.resize(1400, 900)
+    store = open_store(source)
+    assert store is not None
+    layer = viewer.add_image(store.levels, multiscale=True, name="large", scale=store.place.scale, units=("um", "um"))
+    QTest.qWait(1000)
+    begun = time.perf_counter()
+    # Black and white are given: otherwise the whole image is read for them once.
+    result = viewer.add_layer(
+        Layer.create(*sr.upscale_layer(layer, model, lazy=True, intensity=(0, 65535), device="cpu"))
+    )
+    layer.visible = False
+    pictures.mkdir(parents=True, exist_ok=True)
+    viewer.screenshot(str(pictures / "lazy-whole.png"), canvas_only=False, flash=False)
+    print(f"{result.level_shapes[0]} from {model}, zoomed out: {time.perf_counter() - begun:.1f} s", flush=True)
+    begun = time.perf_counter()
+    viewer.camera.center = tuple(np.multiply(result.level_shapes[0], result.scale) / 2)
+    viewer.camera.zoom = 1 / result.scale[-1]
+    while result.data_level != 0 or not result.loaded:
+        QTest.qWait(10)
+    viewer.screenshot(str(pictures / "lazy-one-to-one.png"), canvas_only=False, flash=False)
+    print(f"  one to one: {time.perf_counter() - begun:.1f} s", flush=True)
+    viewer.close()
 
 
 def workers(folder: Path, blocks: int, model: str, runs: int) -> None:
@@ -124,8 +161,10 @@ def workers(folder: Path, blocks: int, model: str, runs: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", nargs="+", choices=["store", "workers"], default=["store", "workers"])
-    parser.add_argument("--side", type=int, default=20000, help="side of the image for store, in pixels")
+    parser.add_argument("--parts", nargs="+", choices=_PARTS, default=_PARTS)
+    parser.add_argument("--side", type=int, default=20000, help="side of the image for store and view, in pixels")
+    parser.add_argument("--height", type=int, help="rows of the image for store and view; by default --side")
+    parser.add_argument("--pictures", type=Path, default=Path("scale-pictures"), help="folder of the pictures of view")
     parser.add_argument("--blocks", type=int, default=6, help="blocks along each axis for workers")
     parser.add_argument("--runs", type=int, default=3, help="runs of each kind for workers")
     parser.add_argument("--model", default="srcnn-x2")
@@ -133,8 +172,13 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="folder for the stores; by default a temporary one")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        source = Path(folder) / "source.zarr"
+        if {"store", "view"} & set(arguments.parts):
+            write_source(source, arguments.side, arguments.height)
         if "store" in arguments.parts:
-            store(Path(folder), arguments.side, arguments.model, arguments.memory)
+            store(source, Path(folder) / "result.zarr", arguments.model, arguments.memory)
+        if "view" in arguments.parts:
+            view(source, arguments.model, arguments.pictures)
         if "workers" in arguments.parts:
             workers(Path(folder), arguments.blocks, arguments.model, arguments.runs)
 
