@@ -46,6 +46,12 @@ def train(
     length: Annotated[float, typer.Option(help="Fraction of the steps of the recipe: 0.01 for a trial.")] = 1.0,
     device: DeviceOption = None,
     devices: Annotated[int, typer.Option(min=1, help="Number of GPUs, or of processes on the CPU.")] = 1,
+    num_nodes: Annotated[
+        int,
+        typer.Option(
+            "--num-nodes", min=1, help="Number of machines, each with --devices; start the command on each by torchrun."
+        ),
+    ] = 1,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write logs for TensorBoard.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -55,7 +61,7 @@ def train(
     folder of `napari-sr models`; other models are not overwritten.
     """
     from napari_sr.training import load_recipe
-    from napari_sr.training.processes import ProcessSettings, train_in_processes
+    from napari_sr.training.processes import ProcessSettings, train_in_processes, train_on_nodes
     from napari_sr.training.result import save_once
     from napari_sr.zoo.names import as_name, check_name
 
@@ -74,7 +80,13 @@ def train(
     )
     bar = Bar(quiet)
     with _resumable(run):
-        if devices > 1:
+        if num_nodes > 1:
+            first = train_on_nodes(settings, devices, num_nodes, bar)
+            if first is None:
+                # The first process of the first machine writes the model.
+                return
+            outcome = first
+        elif devices > 1:
             outcome = train_in_processes(settings, devices, bar)
         else:
             training = settings.training(on_event=bar)

@@ -1,4 +1,4 @@
-"""A training with several processes on one machine, each with its own device."""
+"""A training with several processes, each with its own device: on one machine, or on several."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.mpi import MPIEnvironment
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from napari_sr import errors
@@ -27,6 +30,8 @@ from napari_sr.training.recipe import Recipe
 from napari_sr.training.run_lock import locked_folder
 from napari_sr.training.training import Outcome, Training
 
+#: Programs that start the processes of several machines.
+_ENVIRONMENTS = (TorchElasticEnvironment, SLURMEnvironment, MPIEnvironment)
 #: Seconds in which processes can end by themselves.
 _PATIENCE = 5.0
 #: Last line of the traceback of an error with a sentence.
@@ -134,6 +139,56 @@ def train_in_processes(settings: ProcessSettings, processes: int, on_event: Even
         fabric.launch(_Work(settings, on_event))
     # The processes leave a finished checkpoint, from which this call makes the model without another step.
     return training.run()
+
+
+def train_on_nodes(
+    settings: ProcessSettings, processes: int, nodes: int, on_event: EventListener | None = None
+) -> Outcome | None:
+    """Train with several machines, among whose processes the batch of the recipe is divided.
+
+    This is called by each process of each machine. The processes are started by torchrun, SLURM or MPI, whose
+    environment lightning-fabric reads, or by it alone if ``MASTER_ADDR``, ``MASTER_PORT`` and ``NODE_RANK`` are set.
+
+    Parameters
+    ----------
+    settings : ProcessSettings
+        Arguments of the training. Images and the folder of the run are on storage that all machines reach.
+    processes : int
+        Number of processes of each machine, 1 or more: one for each GPU, or any number on the CPU.
+    nodes : int
+        Number of machines, 2 or more.
+    on_event : callable, optional
+        Called with every event, in the first process.
+
+    Returns
+    -------
+    Outcome or None
+        In the first process the model, and the number of completed steps; None in the others.
+
+    Raises
+    ------
+    InputError
+        If the processes were not started for several machines, there are fewer devices, the batch cannot be divided
+        evenly, another training uses the folder, or `Training` refuses the arguments.
+    CheckpointError
+        If the model cannot be loaded.
+    """
+    if not (any(environment.detect() for environment in _ENVIRONMENTS) or "MASTER_ADDR" in os.environ):
+        raise InputError(
+            "A training on several machines is started on each of them by torchrun or by the batch system: see "
+            "docs/training.md, or leave out --num-nodes."
+        )
+    training = settings.training()
+    device = choose_device(load_settings(device=settings.device).device)
+    _check_devices(device.type, processes)
+    training.check_batch(processes * nodes)
+    fabric = fabric_for(device, training.precision, processes, nodes)
+    fabric.launch()
+    if not fabric.is_global_zero:
+        settings.training().run(fabric)
+        return None
+    with locked_folder(settings.folder):
+        return settings.training(on_event=on_event).run(fabric)
 
 
 class _Work:

@@ -126,7 +126,7 @@ def placed(network: nn.Module, device: torch.device) -> nn.Module:
     return moved
 
 
-def fabric_for(device: torch.device, precision: str, processes: int = 1) -> Fabric:
+def fabric_for(device: torch.device, precision: str, processes: int = 1, nodes: int = 1) -> Fabric:
     """Make the fabric of a training.
 
     Parameters
@@ -138,6 +138,8 @@ def fabric_for(device: torch.device, precision: str, processes: int = 1) -> Fabr
     processes : int, default 1
         Number of processes, one for each device, which `Fabric.launch` starts. They communicate by NCCL on GPUs and by
         gloo elsewhere.
+    nodes : int, default 1
+        Number of machines, each with so many processes. On several the processes are started from outside.
 
     Returns
     -------
@@ -145,11 +147,11 @@ def fabric_for(device: torch.device, precision: str, processes: int = 1) -> Fabr
         A fabric that is not launched yet.
     """
     devices: int | list[int] = processes
-    if device.type == "cuda" and processes == 1:
+    if device.type == "cuda" and processes == nodes == 1:
         devices = [device.index or 0]
     if precision == "float32":
         plugin = Precision()
     else:
         plugin = MixedPrecision(precision=cast("Any", _MIXED[precision]), device=device.type)
-    strategy = "auto" if processes == 1 else "ddp_spawn"
-    return Fabric(accelerator=device.type, devices=devices, strategy=strategy, plugins=[plugin])
+    strategy = "ddp" if nodes > 1 else "auto" if processes == 1 else "ddp_spawn"
+    return Fabric(accelerator=device.type, devices=devices, num_nodes=nodes, strategy=strategy, plugins=[plugin])
