@@ -410,3 +410,87 @@ def test_other_errors_are_not_taken_for_errors_of_the_disk(tmp_path, error):
             temporary.touch()
             raise error
     assert raised.value is error
+
+
+# Unfinished folders that are continued
+
+#: Begins the folder "store" with the fingerprint of the second argument, and ends without cleaning up.
+BEGIN = """
+import os, sys
+from pathlib import Path
+from napari_sr.imaging.atomic import atomic_folder
+
+with atomic_folder(Path(sys.argv[1]) / "store", fingerprint=sys.argv[2]) as store:
+    store.mkdir()
+    (store / "content").write_text("half")
+    os._exit(0)
+"""
+
+
+def begin(folder, fingerprint):
+    subprocess.run([sys.executable, "-c", BEGIN, str(folder), fingerprint], check=True)
+
+
+def test_an_unfinished_folder_with_the_same_fingerprint_is_continued(tmp_path):
+    begin(tmp_path, "a")
+    with atomic_folder(tmp_path / "store", fingerprint="a") as store:
+        assert content(store) == "half"
+        assert read_owner(store.with_suffix(OWNER)) == this_process("a")
+        (store / "content").write_text("whole")
+    assert names(tmp_path) == ["store"]
+    assert content(tmp_path / "store") == "whole"
+
+
+def test_one_with_another_fingerprint_is_deleted_with_a_warning(tmp_path, caplog):
+    begin(tmp_path, "a")
+    with atomic_folder(tmp_path / "store", fingerprint="b") as store:
+        assert names(tmp_path) == [store.with_suffix(OWNER).name]
+        make(store, "new")
+    assert "another image, model or settings" in caplog.text
+    assert names(tmp_path) == ["store"]
+
+
+def test_one_of_a_running_process_is_left_to_it(tmp_path):
+    with atomic_folder(tmp_path / "store", fingerprint="a") as store:
+        make(store, "first")
+        with atomic_folder(tmp_path / "store", fingerprint="a") as other:
+            assert other != store
+            make(other, "second")
+        assert content(store) == "first"
+        (tmp_path / "store" / "content").unlink()
+        (tmp_path / "store").rmdir()
+    assert content(tmp_path / "store") == "first"
+
+
+def test_after_an_error_a_continued_folder_is_deleted(tmp_path):
+    begin(tmp_path, "a")
+    with pytest.raises(ValueError, match="wrong"), atomic_folder(tmp_path / "store", fingerprint="a"):
+        raise ValueError("wrong")
+    assert names(tmp_path) == []
+
+
+def test_of_two_processes_that_continue_a_folder_one_has_it(tmp_path):
+    begin(tmp_path, "a")
+    program = BEGIN.replace("    store.mkdir()\n", "").replace(
+        '    (store / "content").write_text("half")\n',
+        "    print(store.exists(), flush=True)\n    sys.stdin.read()\n",
+    )
+    call = [sys.executable, "-c", program, str(tmp_path), "a"]
+    processes = [subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    try:
+        assert sorted(process.stdout.readline().strip() for process in processes) == ["False", "False", "True"]
+    finally:
+        for process in processes:
+            process.communicate("")
+
+
+def test_a_replacement_that_was_interrupted_is_restored_though_it_could_be_continued(tmp_path):
+    make(tmp_path / "store")
+    new = temporary_name(tmp_path / "store")
+    make(new, "new")
+    record = replace(this_process("a"), pid=2**22 + 1)
+    new.with_suffix(OWNER).write_text(record.to_json())
+    (tmp_path / "store").rename(new.with_suffix(OLD))
+    clear_abandoned(tmp_path)
+    assert names(tmp_path) == ["store"]
+    assert content(tmp_path / "store") == "old"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -21,7 +22,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from filelock import FileLock
+
 from napari_sr.owner import read_owner, this_process
+
+_log = logging.getLogger(__name__)
 
 #: Endings of temporary names: of new content, of an old folder that is replaced, and of the record of the process.
 PART, OLD, OWNER = ".part", ".old", ".owner"
@@ -34,6 +39,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _GRACE = 10.0
 #: Bytes that are written once more after an error that does not name its cause.
 _PROBE = 1 << 16
+#: Age in seconds up to which an unfinished folder that a later run may continue is kept.
+_KEPT = 14 * 24 * 3600.0
 #: Attempts to delete a folder into which another thread still writes, and the seconds between them.
 _ATTEMPTS, _PAUSE = 20, 0.05
 
@@ -107,7 +114,7 @@ def write_file(path: Path, content: str | bytes, *, overwrite: bool = True, dura
 
 
 @contextmanager
-def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def atomic_folder(path: Path, *, overwrite: bool = False, fingerprint: str = "") -> Iterator[Path]:
     """Provide a temporary path for a folder, and rename the folder at the end.
 
     Parameters
@@ -117,11 +124,16 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     overwrite : bool, default False
         Whether an existing folder is replaced: it is renamed, the new folder is renamed to `path`, and then the old
         one is deleted.
+    fingerprint : str, default ""
+        Fingerprint of the work that fills the folder. If a process with the same one was killed, its temporary folder
+        is provided again with what is in it; unfinished folders for `path` with others are deleted. Without a
+        fingerprint the folder cannot be continued.
 
     Yields
     ------
     Path
-        The temporary path, where the folder is to be created. After an error it is deleted, and `path` is unchanged.
+        The temporary path, where the folder is to be created, unless it exists already. After an error it is deleted,
+        and `path` is unchanged.
 
     Raises
     ------
@@ -134,7 +146,8 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     restore_interrupted(path)
     if not overwrite and path.exists():
         raise FileExistsError(None, "the folder exists already", str(path))
-    with _temporary(path) as temporary:
+    unfinished = _take_over(path, fingerprint) if fingerprint else None
+    with _temporary(path, fingerprint, unfinished) as temporary:
         yield temporary
         _swap(temporary, path)
 
@@ -185,8 +198,8 @@ def restore_interrupted(path: Path) -> None:
 def clear_abandoned(folder: Path) -> list[Path]:
     """Delete the temporary files and folders that processes of this computer have left when they ended.
 
-    Files of running processes, of other computers and without a record are kept. Folders whose replacement was
-    interrupted are restored.
+    Files of running processes, of other computers and without a record are kept, and for 14 days folders that a later
+    run may continue. Folders whose replacement was interrupted are restored.
 
     Parameters
     ----------
@@ -243,12 +256,13 @@ def temporary_name(path: Path, ending: str = PART) -> Path:
 
 
 @contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
+def _temporary(path: Path, fingerprint: str = "", unfinished: Path | None = None) -> Iterator[Path]:
     """Provide a temporary path with a record of this process beside it; both are deleted at the end."""
-    temporary = temporary_name(path)
+    temporary = unfinished or temporary_name(path)
     _live.add(temporary)
     try:
-        temporary.with_suffix(OWNER).write_text(this_process().to_json(), encoding="utf-8")
+        if unfinished is None:
+            temporary.with_suffix(OWNER).write_text(this_process(fingerprint).to_json(), encoding="utf-8")
         yield temporary
     except FileExistsError:
         raise
@@ -259,6 +273,34 @@ def _temporary(path: Path) -> Iterator[Path]:
         raise OSError(cause.errno, cause.strerror, str(path)) from error
     finally:
         _discard(temporary)
+
+
+def _take_over(path: Path, fingerprint: str) -> Path | None:
+    """Find the unfinished folder of a killed process with the same fingerprint, and delete those with others."""
+    found: Path | None = None
+    for record in sorted(path.parent.glob(f".{_escaped(_stem(path))}.*{OWNER}")):
+        guard = record.with_suffix(".guard")
+        # Of two processes that start at the same time, one takes the folder over.
+        with FileLock(guard):
+            owner, temporary = read_owner(record), record.with_suffix(PART)
+            if owner is not None and owner.fingerprint and owner.is_gone:
+                if found is None and owner.fingerprint == fingerprint and temporary.is_dir():
+                    # Replaced at once: with half a record nobody could tell that the folder is abandoned.
+                    new = record.with_suffix(f"{OWNER}.new")
+                    new.write_text(this_process(fingerprint).to_json(), encoding="utf-8")
+                    new.replace(record)
+                    found = temporary
+                else:
+                    if owner.fingerprint != fingerprint:
+                        _log.warning(
+                            "An interrupted run to %s had another image, model or settings: it is not continued.", path
+                        )
+                    _delete(temporary)
+                    record.unlink(missing_ok=True)
+        # Windows deletes no file that another process has open.
+        with suppress(PermissionError):
+            guard.unlink(missing_ok=True)
+    return found
 
 
 def _discard(temporary: Path) -> None:
@@ -300,6 +342,10 @@ def _clear(record: Path) -> bool:
             record.unlink(missing_ok=True)
         return False
     if not owner.is_gone:
+        return False
+    resumable = owner.fingerprint and temporary.is_dir() and not record.with_suffix(OLD).exists()
+    if resumable and time.time() - record.stat().st_mtime < _KEPT:
+        # A later run may continue.
         return False
     existed = temporary.exists()
     _delete(temporary)

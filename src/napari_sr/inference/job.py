@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from napari_sr import __version__
 from napari_sr.config import load_settings
 from napari_sr.conversion import read_callable, read_path, shorten
 from napari_sr.errors import InputError
@@ -25,13 +26,16 @@ from napari_sr.inference.channels import check_channels
 from napari_sr.inference.compute.conditions import check_conditions
 from napari_sr.inference.compute.device import choose_device, choose_precision
 from napari_sr.inference.compute.memory import budget
+from napari_sr.inference.compute.network import not_exact_because
 from napari_sr.inference.compute.precision import float16_psnr
 from napari_sr.inference.facts.calibration import Calibration, calibrate, check_region, fill_limit
+from napari_sr.inference.fingerprint import fingerprint, identity_of
 from napari_sr.inference.output.destination import destination
 from napari_sr.inference.output.image_file import is_image_name, new_image, open_image
 from napari_sr.inference.output.ome_zarr import StorePlace
 from napari_sr.inference.region import Region, metadata_of, place_of, region_of
 from napari_sr.inference.report import Report
+from napari_sr.inference.unfinished import unfinished
 from napari_sr.inference.work import Work
 from napari_sr.progress import Cancel, Progress
 from napari_sr.settings import JobSettings
@@ -268,12 +272,13 @@ class Job:
         progress, cancel = read_callable(progress, "progress"), read_callable(cancel, "cancel")
         read = as_image(image, axes, pixel_size, unit)
         region = self.region(read.axes, part, pixel_size=read.pixel_size, unit=read.unit)
-        place = None
+        place = identity = None
         if isinstance(out, str | os.PathLike):
             out = read_path(out, "path of the result")
             if is_image_name(out):
                 return self._run_to_image(read, region, out, calibration, contrast_limits, overwrite, progress, cancel)
             place = place_of(region, out.name.split(".")[0], read.metadata)
+            identity = identity_of(image)
         return self.run_region(
             read.data,
             region,
@@ -282,6 +287,7 @@ class Job:
             out=out,
             place=place,
             overwrite=overwrite,
+            identity=identity,
             progress=progress,
             cancel=cancel,
         )
@@ -323,8 +329,10 @@ class Job:
         out: WritableArray | str | Path | None = None,
         place: StorePlace | None = None,
         overwrite: bool = False,
+        identity: str | None = None,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
+        completed: Callable[[Path], None] = lambda path: None,
     ) -> Result:
         """Upscale a region of an image.
 
@@ -345,10 +353,15 @@ class Job:
             Name, pixel size and position of the result in a store; by default pixels of size 1 without a unit.
         overwrite : bool, default False
             Whether an existing store is replaced.
+        identity : str, optional
+            Text that changes with the pixels of the image, by which a store of a killed process is continued. By
+            default that of `napari_sr.inference.fingerprint.identity_of`; without one no store is continued.
         progress : callable, optional
             Called as ``progress(done, total)`` after every strip or tile.
         cancel : callable, optional
             Called before every layer of the network; returning True ends the job with `Cancelled`.
+        completed : callable, optional
+            Called with the temporary path of a complete store, before it is renamed.
 
         Returns
         -------
@@ -370,14 +383,57 @@ class Job:
         radius = max(2, self.model.receptive_radius)
         values = check_region(calibration, self.settings, image, region, radius, cancel=cancel)
         device, dtype = self.where(image.dtype)
-        source = image
-        with destination(out, region.result_axes, image.dtype, place, overwrite=overwrite, cancel=cancel) as target:
-            result: WritableArray = target.array
-            if values.missing:
-                black = {channel: intensity.low for channel, intensity in calibration.maps.items()}
-                source = FilledImage(image, region.axes, black, fill_limit(self.settings))
-                result = MarkedResult(result, source, region.axes, region.nearest)
-            work = Work(self.model, self.settings, region, calibration, values, device, dtype, progress, cancel)
-            seconds = work.run(source, result)
-            report = work.report(seconds, prod(region.shape), image.dtype)
+        black = {channel: intensity.low for channel, intensity in calibration.maps.items()}
+        filled = FilledImage(image, region.axes, black, fill_limit(self.settings)) if values.missing else None
+        along = None
+        if isinstance(out, str | Path):
+            region = self._streamed(region)
+            along = None if region.resized else region.along
+        with destination(
+            out,
+            region.result_axes,
+            image.dtype,
+            place,
+            overwrite=overwrite,
+            cancel=cancel,
+            completed=completed,
+            fingerprint=self._fingerprint(image, region, identity, calibration) if isinstance(out, str | Path) else "",
+            along=along,
+        ) as target:
+            reports = []
+            rest = unfinished(region, target.array, self.model)
+            for part in rest.parts:
+                result: WritableArray = part.out
+                if filled is not None:
+                    result = MarkedResult(result, filled, region.axes, part.region.nearest)
+                done = rest.progress(part, progress)
+                work = Work(self.model, self.settings, part.region, calibration, values, device, dtype, done, cancel)
+                seconds = work.run(image if filled is None else filled, result)
+                reports.append(work.report(seconds, prod(part.region.shape), image.dtype))
+            report = rest.report(reports)
         return Result(target.array, report, target.levels)
+
+    def _streamed(self, region: Region) -> Region:
+        """Choose the axis along which a region is streamed into a store, for all parts that are left of it."""
+        exact = self.settings.tiling == "exact" and not_exact_because(self.model, self.settings, region.axes) is None
+        return replace(region, along=region.longer if exact else region.axes.y)
+
+    def _fingerprint(self, image: ImageArray, region: Region, identity: str | None, calibration: Calibration) -> str:
+        """Fingerprint of all that decides the pixels of a store; empty if the image has no identity."""
+        identity = identity_of(image) if identity is None else identity
+        if identity is None:
+            return ""
+        return fingerprint(
+            self.model,
+            self.settings,
+            {
+                "version": __version__,
+                "image": identity,
+                "axes": region.axes.letters,
+                "ranges": region.ranges,
+                "result": (region.rows.result_range, region.columns.result_range),
+                "margin": region.margin,
+                "along": region.along,
+                "intensity": repr(sorted(calibration.maps.items(), key=repr)),
+            },
+        )

@@ -136,6 +136,8 @@ class Region:
         The axes Y and X.
     margin : int or None
         Largest number of pixels around the part that are read; None for the receptive radius of the network.
+    along : int or None
+        Axis along which exact tiling streams the planes, Y or X; None for the longer one.
     """
 
     axes: Axes
@@ -143,6 +145,7 @@ class Region:
     rows: Span
     columns: Span
     margin: int | None = None
+    along: int | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -188,6 +191,27 @@ class Region:
     def resized(self) -> bool:
         """Whether the result of the network is resized."""
         return self.rows.resized or self.columns.resized
+
+    @property
+    def longer(self) -> int:
+        """The longer one of the axes Y and X; Y if both are equal."""
+        rows, columns = (stop - start for start, stop in (self.ranges[self.axes.y], self.ranges[self.axes.x]))
+        return self.axes.x if columns > rows else self.axes.y
+
+    def span(self, axis: int) -> Span:
+        """Return one axis of the planes.
+
+        Parameters
+        ----------
+        axis : int
+            The axis Y or X.
+
+        Returns
+        -------
+        Span
+            `rows` or `columns`.
+        """
+        return self.rows if axis == self.axes.y else self.columns
 
     @property
     def first_channel(self) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 # Channels whose black and white are shown in a sentence.
 _CHANNELS = 4
+_AND = " and "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,11 @@ class Report:
         Duration of the computation, in seconds.
     pixels_per_second : float
         Values of the result per second.
+    continued : int, default 0
+        Rows of the result, over all planes, that an interrupted run had finished; columns where the image is wider than
+        high.
+    repeated : int, default 0
+        Rows or columns of the image that were computed again, because the first ones that were left depend on them.
     warnings : tuple of str, default ()
         Sentences about choices that may not fit the image, and pixels that were not passed through the network.
     """
@@ -82,6 +88,8 @@ class Report:
     recomputed: int
     seconds: float
     pixels_per_second: float
+    continued: int = 0
+    repeated: int = 0
     warnings: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -141,6 +149,8 @@ class Report:
         extra = f", {self.clipped} values clipped" if self.clipped else ""
         extra += f", {self.halved} times out of memory" if self.halved else ""
         extra += f", {self.recomputed} parts computed again in float32" if self.recomputed else ""
+        extra += f", {self.continued} lines of an interrupted run continued" if self.continued else ""
+        extra += f", {self.repeated} lines computed again" if self.repeated else ""
         remarks = "".join(f" {remark}" for remark in self.remarks())
         return (
             f"{self.model}{mixed} x{self.scale}{target} on {self.device} in {self.precision}, "
@@ -148,3 +158,32 @@ class Report:
             f"{self.seconds:.1f} s ({self.pixels_per_second / 1e6:.2f} megapixels of result per second){extra}"
             f"{'.' if remarks else ''}{remarks}"
         )
+
+
+def joined(first: Report, second: Report) -> Report:
+    """Combine the reports of two parts of a run.
+
+    Parameters
+    ----------
+    first, second : Report
+        The reports.
+
+    Returns
+    -------
+    Report
+        Counts are added; devices, channels and warnings are those of both.
+    """
+    devices = dict.fromkeys([*first.device.split(_AND), *second.device.split(_AND)])
+    peaks = [report.peak_memory for report in (first, second) if report.peak_memory is not None]
+    return replace(
+        first,
+        device=_AND.join(devices),
+        intensity={**first.intensity, **second.intensity},
+        own_range=first.own_range and second.own_range,
+        strips=first.strips + second.strips,
+        peak_memory=max(peaks, default=None),
+        halved=first.halved + second.halved,
+        clipped=first.clipped + second.clipped,
+        recomputed=first.recomputed + second.recomputed,
+        warnings=tuple(dict.fromkeys((*first.warnings, *second.warnings))),
+    )

@@ -241,7 +241,8 @@ class Work:
 
         planes = len(batch) * (3 if self.separate else 1)
         self._set_noise(batch)
-        self.runner.run(source, planes, self.height, self.width, sink, progress)
+        along_x = None if self.region.along is None else self.region.along == self.axes.x
+        self.runner.run(source, planes, self.height, self.width, sink, progress, along_x=along_x)
         if resampling is not None:
             for top, block in resampling.blocks():
                 place(top, 0, block)

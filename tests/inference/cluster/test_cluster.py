@@ -14,8 +14,8 @@ import napari_sr as sr
 from napari_sr.cli import app
 from napari_sr.cli.cluster import read_resources
 from napari_sr.imaging.files import Metadata, write_image
-from napari_sr.inference.cluster.run import joined
 from napari_sr.inference.output.ome_zarr import open_store
+from napari_sr.inference.report import joined
 from napari_sr.networks import SRCNN
 
 distributed = pytest.importorskip("distributed")

@@ -152,7 +152,7 @@ def test_a_chunk_is_a_part_of_one_plane(
 ) -> None:
     with pytest.raises(ValueError, match="only the chunks"):
         with new_store(tmp_path / "a.zarr", parse_axes(letters, shape), np.uint8, StorePlace()) as finest:
-            assert finest.chunks == chunks
+            assert finest.files == chunks
             raise ValueError("only the chunks")
 
 

@@ -24,7 +24,7 @@ from napari_sr.inference.compute.network import not_exact_because
 from napari_sr.inference.job import Job
 from napari_sr.inference.output.ome_zarr import new_store
 from napari_sr.inference.region import place_of
-from napari_sr.inference.report import Report
+from napari_sr.inference.report import Report, joined
 from napari_sr.progress import Cancel, Progress
 from napari_sr.settings import JobSettings
 
@@ -32,7 +32,6 @@ from napari_sr.settings import JobSettings
 # scheduler that may have a million to do.
 _AHEAD = 3
 _POLL_S = 0.5
-_AND = " and "
 
 
 def run_on_cluster(
@@ -96,12 +95,12 @@ def run_on_cluster(
     threads = max(1, sum(client.nthreads().values()))
     begun = perf_counter()
     with new_store(out, region.result_axes, image.data.dtype, place, overwrite=overwrite, cancel=cancel) as finest:
-        chunk = finest.chunks[axes.y], finest.chunks[axes.x]
+        chunk = finest.files[axes.y], finest.files[axes.x]
         shape = block_shape(axes, scale, chunk, threads)
         total = axes.plane_count * prod(
             ceil(axes.shape[axis] / side) for axis, side in zip((axes.y, axes.x), shape, strict=True)
         )
-        sent = ClusterJob(job.model, settings, calibration, source, series, axes, finest)
+        sent = ClusterJob(job.model, settings, calibration, source, series, axes, finest.array)
         whole: Report | None = None
         with _kept_by_workers(client, sent) as name:
             blocks = _blocks_done(client, name, blocks_of(axes, shape), _AHEAD * threads, resources, cancel)
@@ -141,35 +140,6 @@ def check_exact(job: Job, settings: JobSettings, axes: Axes) -> None:
             f"{job.model.name} cannot be computed in blocks, because {reason}: "
             "choose the tiling exact, or another model."
         )
-
-
-def joined(first: Report, second: Report) -> Report:
-    """Combine the reports of two parts of a run.
-
-    Parameters
-    ----------
-    first, second : Report
-        The reports.
-
-    Returns
-    -------
-    Report
-        Counts are added; devices, channels and warnings are those of both.
-    """
-    devices = dict.fromkeys([*first.device.split(_AND), *second.device.split(_AND)])
-    peaks = [report.peak_memory for report in (first, second) if report.peak_memory is not None]
-    return replace(
-        first,
-        device=_AND.join(devices),
-        intensity={**first.intensity, **second.intensity},
-        own_range=first.own_range and second.own_range,
-        strips=first.strips + second.strips,
-        peak_memory=max(peaks, default=None),
-        halved=first.halved + second.halved,
-        clipped=first.clipped + second.clipped,
-        recomputed=first.recomputed + second.recomputed,
-        warnings=tuple(dict.fromkeys((*first.warnings, *second.warnings))),
-    )
 
 
 @contextmanager

@@ -136,7 +136,15 @@ class ExactStream:
     _transformed: dict[tuple[StreamPlan, Dihedral], StreamPlan] = field(default_factory=dict, init=False)
 
     def run(
-        self, source: BlockSource, batch: int, height: int, width: int, sink: Sink, progress: Callable[[int, int], None]
+        self,
+        source: BlockSource,
+        batch: int,
+        height: int,
+        width: int,
+        sink: Sink,
+        progress: Callable[[int, int], None],
+        *,
+        along_x: bool | None = None,
     ) -> None:
         """Process a batch of planes.
 
@@ -152,14 +160,16 @@ class ExactStream:
             Receives the blocks of the result as they are computed, each pixel once.
         progress : callable
             Called as ``progress(done, total)`` with rows, counted over all bands.
+        along_x : bool, optional
+            Whether columns are streamed instead of rows. By default the ones of which there are more, because the
+            memory in use grows with the length of each.
 
         Raises
         ------
         InputError
             If one row does not fit into the memory of the device.
         """
-        # Rows are streamed along the longer axis, because the memory in use grows with the shorter one.
-        exchange = width > height
+        exchange = width > height if along_x is None else along_x
         rows, columns = (width, height) if exchange else (height, width)
         view = _exchanged_source(source) if exchange else source
         target = _exchanged_sink(sink) if exchange else sink

@@ -98,6 +98,8 @@ class PlaneRunner:
         width: int,
         sink: Sink,
         progress: PieceDone = lambda done, total: None,
+        *,
+        along_x: bool | None = None,
     ) -> None:
         """Apply the network to a batch of planes of one size.
 
@@ -115,6 +117,8 @@ class PlaneRunner:
             pixel once.
         progress : callable, optional
             Called as ``progress(done, total)`` after every block.
+        along_x : bool, optional
+            Whether exact tiling streams columns instead of rows; by default the ones of which there are more.
 
         Raises
         ------
@@ -130,7 +134,7 @@ class PlaneRunner:
                 source, sink = _padded_source(source, height, width), _cropping_sink(sink, s * height, s * width)
                 height, width = (-(-n // self._alignment) * self._alignment for n in (height, width))
             if self._exact is not None:
-                self._run_exact(self._exact, source, batch, height, width, sink, progress)
+                self._run_exact(self._exact, source, batch, height, width, sink, progress, along_x)
             elif self._overlap is not None:
                 self._run_tiles(self._overlap, source, height, width, sink, progress)
             else:
@@ -185,8 +189,9 @@ class PlaneRunner:
         width: int,
         sink: Sink,
         progress: PieceDone,
+        along_x: bool | None,
     ) -> None:
-        exact.run(source, batch, height, width, sink, progress)
+        exact.run(source, batch, height, width, sink, progress, along_x=along_x)
         self.recomputed, self.strips, self.halved = exact.recomputed, exact.strips, exact.halved
 
     def _run_tiles(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from dataclasses import replace
 from threading import Lock
@@ -13,15 +11,13 @@ from napari_sr import __version__
 from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import ImageInput
 from napari_sr.inference.compute.device import choose_device
+from napari_sr.inference.fingerprint import fingerprint
 from napari_sr.inference.job import Job
 from napari_sr.inference.suggest import AUTO, suggested_model
 from napari_sr.progress import Cancel
 from napari_sr.settings import JobSettings
 from napari_sr.zoo.catalog import as_model, load_model
 from napari_sr.zoo.model import Model
-
-#: Settings by which the pixels of a result do not change, but for rounding.
-_WITHOUT_EFFECT = ("device", "memory", "batch")
 
 
 class FileJobs:
@@ -100,24 +96,11 @@ class FileJobs:
             SHA-256 as 64 hexadecimal digits. Device, memory and batch are not part of it. For "auto" the version of
             napari-sr is, whose suggestions may differ from those of another one.
         """
-        settings = {name: value for name, value in self._settings.as_plain().items() if name not in _WITHOUT_EFFECT}
-        model = f"auto {self._scale} {__version__}" if self._model is None else _hash_of(self._model)
-        content = {"model": model, "settings": settings, **others}
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        model = f"auto {self._scale} {__version__}" if self._model is None else self._model
+        return fingerprint(model, self._settings, others)
 
     def _load(self, name: str) -> Model:
         with self._lock:
             if name not in self._loaded:
                 self._loaded[name] = load_model(name)
             return self._loaded[name]
-
-
-def _hash_of(model: Model) -> str:
-    """Return a hash of the weights and of all else that decides the result of a model."""
-    digest = hashlib.sha256(f"{model.card.architecture!r} {model.alpha} {model.mixing}".encode())
-    digest.update(model.card.model_dump_json().encode())
-    for name, weights in sorted(model.endpoints.items()):
-        for key, tensor in sorted(weights.items()):
-            digest.update(f"{name} {key} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()

@@ -13,9 +13,9 @@ from napari_sr.imaging.atomic import clear_abandoned, scratch_folder
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.files import ImageFile, write_image
 from napari_sr.imaging.files.stores import folder_error
+from napari_sr.inference.fingerprint import identity_of
 from napari_sr.inference.job import Job
 from napari_sr.inference.output.image_file import new_image
-from napari_sr.inference.output.ome_zarr import new_store
 from napari_sr.inference.region import metadata_of, place_of
 from napari_sr.inference.report import Report
 from napari_sr.progress import Cancel, Progress
@@ -180,9 +180,16 @@ def _upscale_to_store(
     region = job.region(read.axes, pixel_size=read.pixel_size, unit=read.unit)
     # Measured before the store is created, so that an image that is refused leaves no trace.
     calibration = job.calibrate(read.data, region.axes, cancel=cancel)
-    place, dtype = place_of(region, out.name.split(".")[0], read.metadata), read.data.dtype
-    with new_store(out, region.result_axes, dtype, place, overwrite=True, cancel=cancel, completed=completed) as finest:
-        result = job.run_region(
-            read.data, region, calibration=calibration, out=finest, progress=progress, cancel=cancel
-        )
+    result = job.run_region(
+        read.data,
+        region,
+        calibration=calibration,
+        out=out,
+        place=place_of(region, out.name.split(".")[0], read.metadata),
+        overwrite=True,
+        identity=identity_of(image),
+        progress=progress,
+        cancel=cancel,
+        completed=completed,
+    )
     return result.report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -43,6 +43,9 @@ def destination(
     *,
     overwrite: bool = False,
     cancel: Cancel = lambda: False,
+    completed: Callable[[Path], None] = lambda path: None,
+    fingerprint: str = "",
+    along: int | None = None,
 ) -> Iterator[Destination]:
     """Provide the destination of a result.
 
@@ -60,6 +63,12 @@ def destination(
         Whether an existing store is replaced.
     cancel : callable, optional
         Called while the coarser levels of a store are computed; returning True ends the work with `Cancelled`.
+    completed : callable, optional
+        Called with the temporary path of a complete store, before it is renamed.
+    fingerprint : str, default ""
+        Fingerprint of job and image, by which a store of a killed process is continued.
+    along : int, optional
+        Axis along which the pixels of a store are computed, Y or X; by default Y.
 
     Yields
     ------
@@ -80,7 +89,17 @@ def destination(
         if path.suffix.lower() in (".tif", ".tiff", ".png"):
             # Those of images are written by `new_image`; layers have a position that image files do not contain.
             raise InputError(f"The result of a layer is written to an OME-Zarr store: end the name {path} in .zarr.")
-        with new_store(path, axes, dtype, place or StorePlace(), overwrite=overwrite, cancel=cancel) as finest:
+        with new_store(
+            path,
+            axes,
+            dtype,
+            place or StorePlace(),
+            overwrite=overwrite,
+            cancel=cancel,
+            completed=completed,
+            fingerprint=fingerprint,
+            along=along,
+        ) as finest:
             target = Destination(finest, [])
             yield target
         store = open_store(path)

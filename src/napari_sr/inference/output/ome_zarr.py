@@ -14,6 +14,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +23,22 @@ import numpy as np
 import zarr
 
 from napari_sr.errors import Cancelled, InputError
-from napari_sr.imaging.atomic import atomic_folder, restore_interrupted
+from napari_sr.imaging.atomic import atomic_folder, restore_interrupted, sync
 from napari_sr.imaging.axes import Axes, parse_axes
 from napari_sr.imaging.axis_view import AxisView
 from napari_sr.imaging.files.stores import STORE_KEY
 from napari_sr.imaging.pixel_size import METERS, SECONDS
 from napari_sr.imaging.pyramid import halved
+from napari_sr.inference.output.bands import Bands, FinishedLines
 from napari_sr.progress import Cancel
 
 #: Largest side of a chunk along Y and X, in pixels.
 CHUNK = 1024
+
+#: Number of chunks up to which each is a file of its own, and largest number of chunks in a shard.
+_MOST_FILES, _IN_SHARD = 256, 8
+#: File in an unfinished store that lists its finished rows or columns.
+_FINISHED = "napari-sr-finished.jsonl"
 
 _ORDER = "TCZYX"
 _KINDS = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
@@ -95,7 +103,9 @@ def new_store(
     overwrite: bool = False,
     cancel: Cancel = lambda: False,
     completed: Callable[[Path], None] = lambda path: None,
-) -> Iterator[AxisView]:
+    fingerprint: str = "",
+    along: int | None = None,
+) -> Iterator[Bands]:
     """Write an OME-Zarr store atomically: completely or not at all.
 
     Parameters
@@ -114,10 +124,15 @@ def new_store(
         Called while the coarser levels are computed; returning True ends the work with `Cancelled`.
     completed : callable, optional
         Called with the temporary path of the complete store, before it is renamed.
+    fingerprint : str, default ""
+        Fingerprint of job and image. If a process with the same one was killed while it wrote this store, its finished
+        rows or columns are kept.
+    along : int, optional
+        Axis along which the rows or columns are computed one after the other, Y or X; by default Y.
 
     Yields
     ------
-    AxisView
+    Bands
         The finest level in the axis order of the image, to be filled. On exit the coarser levels are computed from it.
 
     Raises
@@ -141,18 +156,96 @@ def new_store(
     on_disk = Axes(letters, tuple(axes.shape[axes.letters.index(letter)] for letter in letters))
     chunks = tuple(min(n, CHUNK) if a in "YX" else 1 for a, n in zip(letters, on_disk.shape, strict=True))
     order = [letters.index(letter) for letter in axes.letters]
-    with _writing_errors(path), atomic_folder(path, overwrite=overwrite) as temporary:
-        group = zarr.create_group(temporary)
-        names = list(letters.lower())
-        finest = group.create_array(
-            "0", shape=on_disk.shape, chunks=chunks, dtype=np.dtype(dtype), dimension_names=names
+    along = axes.y if along is None else along
+    shards = shards_of(on_disk.shape, chunks, across=letters.index("Y" if along == axes.x else "X"))
+    with _writing_errors(path), atomic_folder(path, overwrite=overwrite, fingerprint=fingerprint) as temporary:
+        group, finest = _open_unfinished(temporary, on_disk.shape, np.dtype(dtype))
+        if finest is None:
+            group = zarr.create_group(temporary, overwrite=True)
+            finest = group.create_array(
+                "0",
+                shape=on_disk.shape,
+                chunks=chunks,
+                shards=shards,
+                dtype=np.dtype(dtype),
+                dimension_names=list(letters.lower()),
+            )
+        record = temporary / _FINISHED
+        bands = Bands(
+            AxisView(finest, order),
+            axes,
+            along,
+            FinishedLines(record) if fingerprint else None,
+            lambda index: _sync_chunks(finest, order, index),
         )
-        yield AxisView(finest, order)
+        yield bands
+        bands.write_rest()
         levels = [finest]
         while max(levels[-1].shape[-2:]) > CHUNK:
-            levels.append(_coarser(group, str(len(levels)), levels[-1], cancel))
+            levels.append(_coarser(group, str(len(levels)), levels[-1], order[along], cancel))
         group.attrs.update(_attributes(axes, on_disk, len(levels), place, np.dtype(dtype)))
+        record.unlink(missing_ok=True)
         completed(temporary)
+
+
+def shards_of(shape: tuple[int, ...], chunks: tuple[int, ...], *, across: int) -> tuple[int, ...] | None:
+    """Choose the shards of an array, files that hold several chunks.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the array.
+    chunks : tuple of int
+        Shape of a chunk.
+    across : int
+        Axis along which chunks are put together: that of the length of the rows or columns that are computed one after
+        the other.
+
+    Returns
+    -------
+    tuple of int or None
+        Up to 8 chunks side by side, for an array of more than 256 chunks; None for a smaller one. A band of shards has
+        no more rows or columns than a band of chunks, and needs no more memory.
+    """
+    counts = [-(-length // chunk) for length, chunk in zip(shape, chunks, strict=True)]
+    if prod(counts) <= _MOST_FILES or counts[across] == 1:
+        return None
+    many = min(_IN_SHARD, counts[across])
+    return tuple(chunk * (many if axis == across else 1) for axis, chunk in enumerate(chunks))
+
+
+def _open_unfinished(folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[Any, Any]:
+    """Open the group and the finest level of an unfinished store; None for what cannot be continued."""
+    if not (folder / _FINISHED).exists():
+        return None, None
+    try:
+        group: Any = zarr.open_group(folder, mode="r+")
+        finest: Any = group["0"]
+    except (OSError, KeyError, ValueError):
+        # The process was killed while it made them.
+        return None, None
+    if (tuple(finest.shape), finest.dtype) != (shape, dtype):
+        return None, None
+    # The group would warn of the record among its arrays.
+    for level in folder.iterdir():
+        if level.is_dir() and level.name != "0":
+            del group[level.name]
+    return group, finest
+
+
+def _sync_chunks(array: Any, order: Sequence[int], index: tuple[Any, ...]) -> None:
+    """Flush the files of a part of a plane to the disk, so that they survive a power failure."""
+    spans = [range(0)] * array.ndim
+    for axis, entry in zip(order, index, strict=True):
+        whole = range(array.shape[axis])
+        spans[axis] = whole[entry] if isinstance(entry, slice) else whole[entry : entry + 1]
+    files = array.shards or array.chunks
+    numbers = [range(span[0] // file, span[-1] // file + 1) for span, file in zip(spans, files, strict=True)]
+    for position in product(*numbers):
+        path = Path(array.store.root, array.path, array.metadata.encode_chunk_key(position))
+        # Chunks of zeros are not written.
+        if path.exists():
+            sync(path)
 
 
 @contextmanager
@@ -222,20 +315,24 @@ def _open_array(path: Path, attributes: Mapping[str, Any]) -> Store:
     return Store([array], axes, place)
 
 
-def _coarser(group: Any, name: str, finer: Any, cancel: Cancel) -> Any:
+def _coarser(group: Any, name: str, finer: Any, along: int, cancel: Cancel) -> Any:
     """Compute the next level: averages of 2 x 2 pixels along the last two axes, block by block."""
     shape = (*finer.shape[:-2], *(-(-n // 2) for n in finer.shape[-2:]))
     chunks = tuple(min(chunk, length) for chunk, length in zip(finer.chunks, shape, strict=True))
-    names = finer.metadata.dimension_names
-    level = group.create_array(name, shape=shape, chunks=chunks, dtype=finer.dtype, dimension_names=names)
+    names, shards = finer.metadata.dimension_names, shards_of(shape, chunks, across=2 * len(shape) - 3 - along)
+    level = group.create_array(
+        name, shape=shape, chunks=chunks, shards=shards, dtype=finer.dtype, dimension_names=names
+    )
     height, width = finer.shape[-2:]
+    # A file is written once.
+    high, wide = (2 * length for length in (shards or chunks)[-2:])
     for plane in np.ndindex(*finer.shape[:-2]):
-        for top in range(0, height, 2 * CHUNK):
-            for left in range(0, width, 2 * CHUNK):
+        for top in range(0, height, high):
+            for left in range(0, width, wide):
                 if cancel():
                     raise Cancelled("The work was cancelled; nothing was changed.")
-                rows = slice(top, min(top + 2 * CHUNK, height))
-                columns = slice(left, min(left + 2 * CHUNK, width))
+                rows = slice(top, min(top + high, height))
+                columns = slice(left, min(left + wide, width))
                 halves = slice(top // 2, -(-rows.stop // 2)), slice(left // 2, -(-columns.stop // 2))
                 level[(*plane, *halves)] = halved(np.asarray(finer[(*plane, rows, columns)]))
     return level

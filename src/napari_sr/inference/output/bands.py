@@ -1,0 +1,309 @@
+"""Writing of a result to a store in bands of whole files, with a record of the finished lines.
+
+Lines are rows, or columns where an image is streamed along X.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_sr.imaging.axes import Axes
+from napari_sr.imaging.axis_view import AxisView
+
+#: Position of a plane along the plane axes.
+Plane = tuple[int, ...]
+
+
+class FinishedLines:
+    """The finished lines of each plane of an unfinished store, in a file of JSON lines.
+
+    It is extended when a band is on disk, so that a process that is killed at any moment leaves a record of no more
+    than what is there.
+
+    Parameters
+    ----------
+    path : Path
+        The file. A line that was cut off by the end of a process is ignored.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lines: dict[Plane, int] = {}
+        if path.exists():
+            for line in path.read_bytes().split(b"\n"):
+                try:
+                    *plane, lines = (int(number) for number in json.loads(line))
+                except (ValueError, TypeError):
+                    continue
+                self._lines[tuple(plane)] = lines
+
+    def __getitem__(self, plane: Plane) -> int:
+        return self._lines.get(plane, 0)
+
+    def __bool__(self) -> bool:
+        return bool(self._lines)
+
+    def add(self, plane: Plane, lines: int) -> None:
+        """Note that the first lines of a plane are on disk.
+
+        Parameters
+        ----------
+        plane : tuple of int
+            Position of the plane along the plane axes.
+        lines : int
+            Number of lines from the first one on.
+        """
+        self._lines[plane] = lines
+        with self._path.open("ab") as file:
+            # After a line that was cut off.
+            file.write(b"\n" + json.dumps([*plane, lines]).encode() + b"\n")
+            file.flush()
+
+
+@dataclass
+class _Collected:
+    """Lines of a plane that were written to it but are not in the store yet.
+
+    Parameters
+    ----------
+    start : int
+        First line that is not in the store.
+    stop : int
+        First line that was not collected.
+    values : int
+        Number of values of the plane that were written, those in the store included.
+    lines : array, optional
+        The lines of one band, of which those from `start` to `stop` are there.
+    """
+
+    start: int
+    stop: int
+    values: int
+    lines: NDArray[Any] | None = None
+
+
+class Bands:
+    """The array of a store, which is written in bands of whole files.
+
+    Lines are rows, or columns where the image is streamed along X. Those that are written one after the other from the
+    first on, over their whole length, are collected until they fill a band, so that each file is written once.
+    Everything else is written at once.
+
+    Parameters
+    ----------
+    array : AxisView
+        The array.
+    axes : Axes
+        Axes of the image that it holds.
+    along : int
+        Axis along which lines follow each other, Y or X.
+    finished : FinishedLines, optional
+        Record of the lines that are in the store already, to which finished ones are added.
+    flush : callable, optional
+        ``flush(index)`` makes a part of the array survive a power failure.
+
+    Attributes
+    ----------
+    array : AxisView
+        The array.
+    shape : tuple of int
+        Shape of the array.
+    dtype : numpy.dtype
+        Data type of the array.
+    along : int
+        Axis along which lines follow each other.
+    """
+
+    def __init__(
+        self,
+        array: AxisView,
+        axes: Axes,
+        along: int,
+        finished: FinishedLines | None = None,
+        flush: Callable[[tuple[Any, ...]], None] = lambda index: None,
+    ) -> None:
+        self.array, self.shape, self.dtype, self.along = array, array.shape, array.dtype, along
+        self._axes, self._finished, self._flush = axes, finished, flush
+        self._across = axes.x if along == axes.y else axes.y
+        self._unit = self.files[along]
+        self._count, self._length = axes.shape[along], axes.shape[self._across]
+        # Values in a line, and the axis of the lines in a part of a plane.
+        self._line = self._length * (axes.shape[-1] if axes.rgb else 1)
+        self._line_axis = int(self._across < along)
+        self._planes: dict[Plane, _Collected] = {}
+
+    @property
+    def files(self) -> tuple[int, ...]:
+        """Shape of the part of the array that is one file, a chunk or a shard, along each axis of the image."""
+        shape = getattr(self.array.array, "shards", None) or self.array.array.chunks
+        return tuple(shape[axis] for axis in self.array.order)
+
+    @property
+    def continued(self) -> bool:
+        """Whether lines of an interrupted run are in the store."""
+        return bool(self._finished)
+
+    def finished_lines(self, plane: Plane) -> int:
+        """Return the number of lines of a plane that are in the store, from the first one on.
+
+        Parameters
+        ----------
+        plane : tuple of int
+            Position of the plane along the plane axes.
+
+        Returns
+        -------
+        int
+            Lines of the result.
+        """
+        return 0 if self._finished is None else self._finished[plane]
+
+    def __setitem__(self, index: Any, values: Any, /) -> None:
+        place = self._place(index)
+        if place is None:
+            self.array[index] = values
+            return
+        plane, lines = place
+        collected = self._planes.get(plane)
+        if collected is None:
+            done = self.finished_lines(plane)
+            collected = self._planes[plane] = _Collected(done, done, done * self._line)
+        collected.values += int(np.prod(np.shape(values), dtype=np.int64))
+        whole = len(range(*index[self._across].indices(self._length))) == self._length
+        # The alpha of a plane, an int among slices, is written at once.
+        if whole and lines.start == collected.stop and not (self._axes.rgba and isinstance(index[-1], int)):
+            self._collect(plane, collected, index, np.asarray(values))
+        else:
+            self.array[index] = values
+        if collected.values == self._count * self._line and plane in self._planes:
+            self._write_collected(collected, self._colors(index))
+            self._done(plane, self._whole(plane), self._count)
+
+    def write_rest(self) -> None:
+        """Write the lines that were collected and fill no band."""
+        for plane, collected in self._planes.items():
+            self._write_collected(collected, self._colors(self._whole(plane)))
+
+    def _place(self, index: Any) -> tuple[Plane, range] | None:
+        """Plane and lines of an index; None if it is not a part of one plane."""
+        axes = self._axes
+        if not isinstance(index, tuple) or len(index) != axes.ndim:
+            return None
+        if not (isinstance(index[axes.y], slice) and isinstance(index[axes.x], slice)):
+            return None
+        plane = tuple(index[axis] for axis in axes.plane_axes)
+        if not all(isinstance(place, int | np.integer) for place in plane):
+            return None
+        return tuple(int(place) for place in plane), range(*index[self.along].indices(self._count))
+
+    def _collect(self, plane: Plane, collected: _Collected, index: tuple[Any, ...], values: NDArray[Any]) -> None:
+        """Collect lines, and write the bands that they fill or that end the plane."""
+        index, first, stop = self._colors(index), collected.stop, collected.stop + values.shape[self._line_axis]
+        while collected.stop < stop:
+            begin = collected.stop
+            if begin == collected.start:
+                # Whole bands need not be copied.
+                end = stop if stop == self._count else stop // self._unit * self._unit
+                if end > begin:
+                    self.array[self._lines(index, begin, end)] = self._part(values, begin - first, end - first)
+                    collected.start = collected.stop = end
+                    self._band_done(plane, index, begin, end)
+                    continue
+            end = min((begin // self._unit + 1) * self._unit, self._count)
+            if collected.lines is None:
+                shape = list(values.shape)
+                shape[self._line_axis] = self._unit
+                collected.lines = np.empty(shape, values.dtype)
+            collected.stop = min(end, stop)
+            part = self._part(values, begin - first, collected.stop - first)
+            self._part(collected.lines, begin - collected.start, collected.stop - collected.start)[...] = part
+            if collected.stop == end:
+                begin = collected.start
+                self._write_collected(collected, index)
+                self._band_done(plane, index, begin, end)
+
+    def _write_collected(self, collected: _Collected, index: tuple[Any, ...]) -> None:
+        """Write the lines that were collected."""
+        if collected.lines is not None and collected.stop > collected.start:
+            lines = self._part(collected.lines, 0, collected.stop - collected.start)
+            self.array[self._lines(index, collected.start, collected.stop)] = lines
+        collected.start = collected.stop
+
+    def _band_done(self, plane: Plane, index: tuple[Any, ...], begin: int, end: int) -> None:
+        # A plane with alpha is complete when its alpha is there.
+        if not self._axes.rgba:
+            self._done(plane, self._lines(index, begin, end), end)
+
+    def _done(self, plane: Plane, index: tuple[Any, ...], lines: int) -> None:
+        if self._finished is not None:
+            self._flush(index)
+            self._finished.add(plane, lines)
+        if lines == self._count:
+            self._planes.pop(plane, None)
+
+    def _lines(self, index: tuple[Any, ...], begin: int, end: int) -> tuple[Any, ...]:
+        entries = list(index)
+        entries[self.along], entries[self._across] = slice(begin, end), slice(None)
+        return tuple(entries)
+
+    def _colors(self, index: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Index of the colors without alpha."""
+        return (*index[:-1], slice(0, 3)) if self._axes.rgb else index
+
+    def _whole(self, plane: Plane) -> tuple[Any, ...]:
+        """Index of a plane."""
+        index: list[Any] = [slice(None)] * self._axes.ndim
+        for axis, place in zip(self._axes.plane_axes, plane, strict=True):
+            index[axis] = place
+        return tuple(index)
+
+    def _part(self, values: NDArray[Any], start: int, stop: int) -> NDArray[Any]:
+        """View of some of the lines in a part of a plane."""
+        return values[start:stop] if self._line_axis == 0 else values[:, start:stop]
+
+
+class Placed:
+    """View of a result in which a region of it has its own coordinates; lines that are finished are not written.
+
+    Parameters
+    ----------
+    out : array
+        The whole result.
+    start : tuple of int
+        Position of the first pixel of the region along each axis of the result; axes of the colors are not moved.
+    axis : int
+        Axis along which lines follow each other.
+    skipped : int, default 0
+        Lines of the region, from its first one on, that are finished.
+    """
+
+    def __init__(self, out: Any, start: tuple[int, ...], axis: int, skipped: int = 0) -> None:
+        self._out, self._start, self._axis, self._skipped = out, start, axis, skipped
+
+    def __setitem__(self, index: Any, values: Any, /) -> None:
+        entries, kept = list(index), values
+        lines = entries[self._axis]
+        first = lines.start or 0
+        cut = max(0, self._skipped - first)
+        if cut:
+            slices = [axis for axis, entry in enumerate(entries) if isinstance(entry, slice)]
+            kept = np.take(values, range(cut, np.shape(values)[slices.index(self._axis)]), slices.index(self._axis))
+            if not kept.size:
+                return
+            entries[self._axis] = slice(first + cut, lines.stop)
+        moved = tuple(_moved(entry, start) for entry, start in zip(entries, self._start, strict=True))
+        self._out[moved] = kept
+
+
+def _moved(entry: Any, start: int) -> Any:
+    if not isinstance(entry, slice):
+        return int(entry) + start
+    stop = None if entry.stop is None else entry.stop + start
+    return slice((entry.start or 0) + start, stop)
