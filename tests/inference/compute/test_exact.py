@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.inference import Job
-from napari_sr.inference import work as work_module
 from napari_sr.inference.compute import memory as memory_module
+from napari_sr.inference.compute import network as network_module
 from napari_sr.inference.compute.exact import ExactStream
 from napari_sr.inference.compute.memory import Cut
 from napari_sr.inference.compute.plane import PlaneRunner
@@ -603,7 +603,7 @@ def test_a_network_that_cannot_be_streamed_uses_tiles_and_the_report_has_the_rea
 ) -> None:
     torch.manual_seed(1)
     network = with_drawn_weights(Unstreamable(middle, back))
-    monkeypatch.setattr(work_module, "network_for", lambda *_: network)
+    monkeypatch.setattr(network_module, "network_for", lambda *_: network)
     image = np.random.default_rng(0).integers(0, 256, (330, 20), np.uint8)
     streamed, tiled = (Job(rrdb(2, 1), JobSettings(tiling=tiling)).run(image, "YX") for tiling in ("exact", "overlap"))
     assert np.array_equal(streamed.data, tiled.data)
