@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import tifffile
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from napari_sr.cli import app
 from napari_sr.cli.signals import Ended, Signals
 from napari_sr.errors import Cancelled
 from napari_sr.imaging import atomic
-from napari_sr.imaging.files import read_image, write_image, writing
+from napari_sr.imaging.files import read_image, write_image
 from napari_sr.inference.work import Work
 from napari_sr.networks import RRDBNet
 from napari_sr.training.controls import Controls
@@ -97,8 +99,8 @@ def test_a_signal_during_the_computation_leaves_nothing(folder, monkeypatch, num
 @pytest.mark.parametrize("ending", [".tif", ".ome.tif", ".png"])
 def test_a_signal_while_the_file_is_written_leaves_nothing(folder, monkeypatch, ending):
     before = everything(folder)
-    original = writing.tifffile.imwrite if ending != ".png" else writing.Image.Image.save
-    place = (writing.tifffile, "imwrite") if ending != ".png" else (writing.Image.Image, "save")
+    place = (tifffile, "imwrite") if ending != ".png" else (Image.Image, "save")
+    original = getattr(*place)
 
     def interrupted(*arguments, **options):
         original(*arguments, **options)
