@@ -134,6 +134,10 @@ def workers(folder: Path, blocks: int, model: str, runs: int) -> None:
     """Measure one worker and two."""
     from distributed import Client, LocalCluster
 
+    from napari_sr.inference.cluster import blocks as sizes
+
+    # The same blocks for one worker and for two.
+    sizes.SIDE = _BLOCK
     source = folder / "blocks.zarr"
     write_source(source, blocks * _BLOCK)
     seconds: dict[int, list[float]] = {1: [], 2: []}
