@@ -121,8 +121,8 @@ def view(source: Path, model: str, pictures: Path) -> None:
     viewer.screenshot(str(pictures / "lazy-whole.png"), canvas_only=False, flash=False)
     print(f"{result.level_shapes[0]} from {model}, zoomed out: {time.perf_counter() - begun:.1f} s", flush=True)
     begun = time.perf_counter()
-    viewer.camera.center = tuple(np.multiply(result.level_shapes[0], result.scale) / 2)
-    viewer.camera.zoom = 1 / result.scale[-1]
+    viewer.scene.camera.center = tuple(np.multiply(result.level_shapes[0], result.scale) / 2)
+    viewer.scene.camera.zoom = 1 / result.scale[-1]
     while result.data_level != 0 or not result.loaded:
         QTest.qWait(10)
     viewer.screenshot(str(pictures / "lazy-one-to-one.png"), canvas_only=False, flash=False)

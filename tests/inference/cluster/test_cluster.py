@@ -82,6 +82,19 @@ def test_the_result_is_that_of_one_machine(client, stack, model, tmp_path):
     assert (report.planes, report.part) == (3, None)
 
 
+def test_no_two_workers_write_to_one_shard(client, stack, model, tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_sr.inference.output.ome_zarr._MOST_FILES", 4)
+    steps = []
+    sr.upscale_on_cluster(
+        stack, tmp_path / "out.zarr", model, client, progress=lambda done, total: steps.append((done, total))
+    )
+    assert zarr.open_array(tmp_path / "out.zarr" / "0", mode="r").shards == (1, CHUNK, 4 * CHUNK)
+    # A block is as wide as the shard: 3 planes of 3 rows of shards.
+    assert steps[-1] == (9, 9)
+    expected = sr.upscale(sr.read_image(stack), model, device="cpu")
+    assert np.abs(np.asarray(sr.read_image(tmp_path / "out.zarr").data).astype(int) - expected.astype(int)).max() <= 1
+
+
 @pytest.mark.parametrize("name", ["srcnn-microscopy-x2", "esrgan-microscopy-x2"])
 def test_models_that_measure_noise_are_given_that_of_the_whole_image(client, name, tmp_path):
     rng = np.random.default_rng(1)

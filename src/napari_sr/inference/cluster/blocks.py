@@ -1,4 +1,4 @@
-"""Division of an image into blocks whose results fill whole chunks of a store."""
+"""Division of an image into blocks whose results fill whole files of a store."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIDE = 2048
 _PER_THREAD = 4
 
 
-def block_shape(axes: Axes, scale: int, chunk: tuple[int, int], threads: int) -> tuple[int, int]:
+def block_shape(axes: Axes, scale: int, file: tuple[int, int], threads: int) -> tuple[int, int]:
     """Choose the size of the blocks.
 
     Parameters
@@ -23,8 +23,8 @@ def block_shape(axes: Axes, scale: int, chunk: tuple[int, int], threads: int) ->
         Axes of the image.
     scale : int
         Factor of the model.
-    chunk : (int, int)
-        Rows and columns of the result that are written at once, those of a chunk or shard.
+    file : (int, int)
+        Rows and columns of the result in one file, a chunk or a shard.
     threads : int
         Threads of all workers, 1 or more.
 
@@ -32,9 +32,9 @@ def block_shape(axes: Axes, scale: int, chunk: tuple[int, int], threads: int) ->
     -------
     (int, int)
         Rows and columns of a block, in pixels of the image: of about `SIDE` pixels, or smaller where there would be
-        too few for the workers. Their results are multiples of `chunk`, so that no two blocks write to one chunk.
+        too few for the workers. Their results are multiples of `file`, so that no two blocks write to one.
     """
-    units = [length // gcd(length, scale) for length in chunk]
+    units = [length // gcd(length, scale) for length in file]
     lengths = [axes.shape[axis] for axis in (axes.y, axes.x)]
     planes = axes.plane_count
     side = SIDE

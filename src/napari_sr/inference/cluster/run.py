@@ -95,8 +95,8 @@ def run_on_cluster(
     threads = max(1, sum(client.nthreads().values()))
     begun = perf_counter()
     with new_store(out, region.result_axes, image.data.dtype, place, overwrite=overwrite, cancel=cancel) as finest:
-        chunk = finest.files[axes.y], finest.files[axes.x]
-        shape = block_shape(axes, scale, chunk, threads)
+        file = finest.files[axes.y], finest.files[axes.x]
+        shape = block_shape(axes, scale, file, threads)
         total = axes.plane_count * prod(
             ceil(axes.shape[axis] / side) for axis, side in zip((axes.y, axes.x), shape, strict=True)
         )

@@ -125,7 +125,7 @@ def upscale_on_cluster(
 
     Notes
     -----
-    The image is divided into blocks whose results fill whole chunks of the store, and each is read with a margin of the
+    The image is divided into blocks whose results fill whole files of the store, and each is read with a margin of the
     network's receptive radius, so the result is that of `upscale`. If a worker is lost, its block is computed by
     another. The coarser levels of the store are computed here at the end.
 

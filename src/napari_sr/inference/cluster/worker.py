@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,6 @@ class JobOnWorker(WorkerPlugin):
 
     job: ClusterJob
     name: str
-    _opened: list[tuple[Job, ImageInput]] = field(default_factory=list)
 
     def setup(self, worker: Worker) -> None:
         """Do nothing: the image is opened with the first block, whose error reaches the caller."""
@@ -89,16 +89,19 @@ class JobOnWorker(WorkerPlugin):
             If the image cannot be read, or the device is not on this machine.
         """
         with ONE_NETWORK:
-            if not self._opened:
-                image = read_image(self.job.source, series=self.job.series, lazy=True)
-                self._opened.append((Job(self.job.model, self.job.settings), as_image(image, self.job.axes)))
-            job, read = self._opened[0]
+            job, read = self._opened
             region = job.region(read.axes, part)
             done = job.run_region(read.data, region, calibration=self.job.calibration)
         place: list[Any] = [slice(*span) for span in region.ranges]
         place[read.axes.y], place[read.axes.x] = slice(*region.rows.result_range), slice(*region.columns.result_range)
         self.job.result[tuple(place)] = done.data
         return done.report
+
+    @cached_property
+    def _opened(self) -> tuple[Job, ImageInput]:
+        """The job with the device of this worker, and the image."""
+        image = read_image(self.job.source, series=self.job.series, lazy=True)
+        return Job(self.job.model, self.job.settings), as_image(image, self.job.axes)
 
 
 def upscale_block(name: str, part: Part) -> Report:
