@@ -1,6 +1,6 @@
 """Measure images that are larger than memory, and clusters.
 
-    python benchmarks/scale.py [--parts store view workers] [--side 20000] [--height ROWS] [--folder FOLDER]
+    python benchmarks/scale.py [--parts store view workers training] [--side 20000] [--height ROWS] [--folder FOLDER]
 
 A sample is tiled to a square uint16 image of the given side, with photon noise and without empty chunks, and written
 to a Zarr store. With --height it has fewer rows: memory and time of a row do not depend on it.
@@ -16,6 +16,9 @@ workers
     An array of --blocks x --blocks blocks is upscaled on a cluster of one and of two worker processes with one thread
     each, in turn, --runs times. Printed are the medians and their ratio. The time of the workers' start is not part of
     it.
+training
+    A few steps of fine-tuning on the array by the command line. Printed are the seconds and the largest resident memory
+    of the process.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ from napari_sr.samples import load_sample
 
 _CHUNK = 1024
 _POLL = 0.2
-_PARTS = ["store", "view", "workers"]
+_PARTS = ["store", "view", "workers", "training"]
 #: Side of the image of one block with --parts workers, whose result of x2 is one chunk.
 _BLOCK = 512
 
@@ -163,11 +166,23 @@ def workers(folder: Path, blocks: int, model: str, runs: int) -> None:
     print(f"  ratio: {median(seconds[2]) / median(seconds[1]):.2f}", flush=True)
 
 
+def training(source: Path, folder: Path, model: str) -> None:
+    """Measure the preparation of a training, with a few steps of it."""
+    options = ["--model", model, "--length", "0.01", "--out", str(folder / "run"), "--models", str(folder / "models")]
+    command = [sys.executable, "-m", "napari_sr", "train", "quick", str(source), *options, "--device", "cpu"]
+    seconds, peak = measure(command)
+    height, width = sr.read_image(source).data.shape
+    print(f"training on {height} x {width} uint16, {model}:")
+    print(f"  {seconds:.0f} s for 4 steps, {peak / 2**30:.2f} GiB resident at most", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=_PARTS, default=_PARTS)
-    parser.add_argument("--side", type=int, default=20000, help="side of the image for store and view, in pixels")
-    parser.add_argument("--height", type=int, help="rows of the image for store and view; by default --side")
+    parser.add_argument(
+        "--side", type=int, default=20000, help="side of the image for all parts but workers, in pixels"
+    )
+    parser.add_argument("--height", type=int, help="rows of that image; by default --side")
     parser.add_argument("--pictures", type=Path, default=Path("scale-pictures"), help="folder of the pictures of view")
     parser.add_argument("--blocks", type=int, default=6, help="blocks along each axis for workers")
     parser.add_argument("--runs", type=int, default=3, help="runs of each kind for workers")
@@ -177,7 +192,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         source = Path(folder) / "source.zarr"
-        if {"store", "view"} & set(arguments.parts):
+        if {"store", "view", "training"} & set(arguments.parts):
             write_source(source, arguments.side, arguments.height)
         if "store" in arguments.parts:
             store(source, Path(folder) / "result.zarr", arguments.model, arguments.memory)
@@ -185,6 +200,8 @@ def main() -> None:
             view(source, arguments.model, arguments.pictures)
         if "workers" in arguments.parts:
             workers(Path(folder), arguments.blocks, arguments.model, arguments.runs)
+        if "training" in arguments.parts:
+            training(source, Path(folder), arguments.model)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from typing import Literal
 
 import numpy as np
 
-_PURPOSES = ("patch", "validation", "blocks")
-Purpose = Literal["patch", "validation", "blocks"]
+_PURPOSES = ("patch", "validation", "blocks", "fields")
+Purpose = Literal["patch", "validation", "blocks", "fields"]
 
 
 def generator_at(seed: int, purpose: Purpose, stage: int = 0, step: int = 0, number: int = 0) -> np.random.Generator:
@@ -26,14 +26,14 @@ def generator_at(seed: int, purpose: Purpose, stage: int = 0, step: int = 0, num
     ----------
     seed : int
         Seed of the recipe, at least 0 and below 2^63.
-    purpose : {"patch", "validation", "blocks"}
+    purpose : {"patch", "validation", "blocks", "fields"}
         Use of the random numbers; different uses have different numbers.
     stage : int, default 0
         Number of the stage, from 0.
     step : int, default 0
         Number of the step in its stage, from 0.
     number : int, default 0
-        Number of the patch in the batch over all processes, or of the validation scene, from 0.
+        Number of the patch in the batch over all processes, of the validation scene, or of the image, from 0.
 
     Returns
     -------

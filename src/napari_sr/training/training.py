@@ -20,6 +20,7 @@ from napari_sr.torch_state import own_torch_state
 from napari_sr.training.conditioning import covered_conditions
 from napari_sr.training.controls import Controls, Predicate, never
 from napari_sr.training.data.conditions.preparation import make_conditioned_set
+from napari_sr.training.data.fields import describe_part, used_part
 from napari_sr.training.data.images import images_in, pixel_size_of, training_images
 from napari_sr.training.data.training_set import TrainingSet, make_training_set
 from napari_sr.training.events import Event, EventListener, Validated
@@ -82,9 +83,9 @@ class Training:
         TOML file.
     images : array, napari layer, path, (low, high) pair, or list of these, optional
         High-resolution images, from which the recipe's degradation computes low-resolution ones; or pairs, each a tuple
-        with the low-resolution image first. Arrays are numpy, dask or zarr arrays. Layers of a pair are matched by
-        their positions in the world. Blocks of the images are kept for validation. By default the files that the recipe
-        names for training and for validation.
+        with the low-resolution image first. Arrays are numpy, dask or zarr arrays, which may be larger than memory.
+        Layers of a pair are matched by their positions in the world. Blocks of the images are kept for validation. By
+        default the files that the recipe names for training and for validation.
     model : Model, str or Path, optional
         A model, the name of one (see `list_models`), or the path of a model file or checkpoint: the model to fine-tune,
         or, if the recipe has a new network, the weights to start with. By default that of the recipe's `start`.
@@ -216,22 +217,31 @@ class Training:
             If an image cannot be used, or no patch is left for training.
         """
         if self._training_set is None:
-            images, held = self._images, self._validation_images
-            scale, sizes = self._generator.card.scale, self._sizes
-            if self.recipe.conditions is not None:
-                self._training_set = make_conditioned_set(images, held, self.recipe, scale=scale, sizes=sizes)
-            else:
-                self._training_set = make_training_set(
-                    images,
-                    held,
-                    self.recipe,
-                    scale=scale,
-                    sizes=sizes,
-                    margin=self._generator.margin,
-                    color=self._generator.color,
-                    conditioned=self._generator.conditioned,
-                )
+            self._training_set = self._prepared()
         return self._training_set
+
+    def _prepared(self) -> TrainingSet:
+        scale, sizes, recipe = self._generator.card.scale, self._sizes, self.recipe
+        images, held = (
+            [used_part(image, scale, recipe, number) for number, image in enumerate(given)]
+            for given in (self._images, self._validation_images)
+        )
+        if recipe.conditions is not None:
+            training_set = make_conditioned_set(images, held, recipe, scale=scale, sizes=sizes)
+        else:
+            training_set = make_training_set(
+                images,
+                held,
+                recipe,
+                scale=scale,
+                sizes=sizes,
+                margin=self._generator.margin,
+                color=self._generator.color,
+                conditioned=self._generator.conditioned,
+            )
+        pairs = zip((*self._images, *self._validation_images), (*images, *held), strict=True)
+        parts = [text for whole, used in pairs if (text := describe_part(whole, used)) is not None]
+        return replace(training_set, notes=(*training_set.notes, *parts))
 
     @property
     def precision(self) -> str:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import zarr
 
 from napari_sr import InputError
 from napari_sr.imaging.files import write_image
@@ -45,6 +46,21 @@ def test_partners_are_found_by_name(tmp_path, textured):
     write_image(tmp_path / "high" / "b.png", high)
     with pytest.raises(InputError, match=r"b\.png has no partner"):
         images_in([ImageSet(path="high", low="low")], tmp_path, 2)
+
+
+def test_stores_are_images_of_a_folder_and_partners(tmp_path, textured):
+    for folder in ("high", "low"):
+        (tmp_path / folder).mkdir()
+    high = textured(120, 120)
+    for name in ("a.ome.zarr", "b.zarr"):
+        zarr.save(tmp_path / "high" / name, high)
+    write_image(tmp_path / "low" / "a.ome.tif", resize(high, (60, 60)), "YX")
+    write_image(tmp_path / "low" / "b.tif", resize(high, (60, 60)))
+    images = images_in([ImageSet(path="high", low="low")], tmp_path, 2)
+    assert [image.name for image in images] == ["a.ome.tif and a.ome.zarr", "b.tif and b.zarr"]
+    assert [image.low.shape for image in images] == [(60, 60)] * 2
+    (alone,) = images_in([ImageSet(path="high/b.zarr", low="low/b.tif")], tmp_path, 2)
+    assert np.array_equal(alone.high[0:120, 0:120], high)
 
 
 def test_the_brightness_of_a_pair_is_fitted(textured):

@@ -32,11 +32,14 @@ class Block:
         Rows, in low-resolution pixels.
     columns : slice
         Columns, in low-resolution pixels.
+    field : int, default 0
+        Number of the field of the image (`TrainingImage.fields`).
     """
 
     image: int
     rows: slice
     columns: slice
+    field: int = 0
 
 
 def cells(height: int, width: int, side: int) -> list[tuple[slice, slice]]:
@@ -63,7 +66,12 @@ def cells(height: int, width: int, side: int) -> list[tuple[slice, slice]]:
 
 
 def choose_blocks(
-    planes: Sequence[npt.NDArray[Any]], regions: Sequence[Mask | None], settings: Validation, empty: float, seed: int
+    planes: Sequence[npt.NDArray[Any]],
+    regions: Sequence[Mask | None],
+    settings: Validation,
+    empty: float,
+    seed: int,
+    spreads: Sequence[float] | None = None,
 ) -> list[Block]:
     """Choose blocks for validation at random from the grids of all images.
 
@@ -81,6 +89,8 @@ def choose_blocks(
         Blocks with a standard deviation below this fraction of their plane's are chosen last.
     seed : int
         Seed of the choice.
+    spreads : sequence of float, optional
+        Standard deviations in place of those of the planes, for planes that are a field of an image.
 
     Returns
     -------
@@ -98,7 +108,7 @@ def choose_blocks(
     for number, (plane, region) in enumerate(zip(planes, regions, strict=True)):
         if has_regions and region is None:
             continue
-        spread = float(plane.std())
+        spread = float(plane.std()) if spreads is None else spreads[number]
         for rows, columns in _cells_in(plane, region, settings.block):
             target = structured if plane[rows, columns].std() >= empty * spread else dull
             target.append(Block(number, rows, columns))
@@ -164,7 +174,9 @@ def trainable_pixels(
     return trainable
 
 
-def permitted_corners(plane: npt.NDArray[Any], trainable: Mask, side: int, empty: float) -> Mask:
+def permitted_corners(
+    plane: npt.NDArray[Any], trainable: Mask, side: int, empty: float, spread: float | None = None
+) -> Mask:
     """Mark the top left corners of the patches that contain trainable pixels only and are not empty.
 
     Parameters
@@ -178,6 +190,8 @@ def permitted_corners(plane: npt.NDArray[Any], trainable: Mask, side: int, empty
     empty : float
         A patch is empty if its standard deviation is below this fraction of the plane's. A constant patch is always
         empty.
+    spread : float, optional
+        Standard deviation in place of that of the plane, for a plane that is a field of an image.
 
     Returns
     -------
@@ -187,7 +201,7 @@ def permitted_corners(plane: npt.NDArray[Any], trainable: Mask, side: int, empty
     if min(plane.shape) < side:
         return np.zeros((max(0, plane.shape[0] - side + 1), max(0, plane.shape[1] - side + 1)), bool)
     corners: Mask = _sums((~trainable).astype(np.float64), side) < 0.5
-    spread = float(plane.std())
+    spread = float(plane.std()) if spread is None else spread
     values = plane.astype(np.float64) - plane.mean()
     count = side * side
     variance = _sums(values**2, side) / count - (_sums(values, side) / count) ** 2

@@ -19,6 +19,7 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.axes import Axes, ImageArray, parse_axes
 from napari_sr.imaging.files import read_image
+from napari_sr.imaging.files.stores import is_store
 from napari_sr.imaging.napari_layer import check_layer, finest_level, layer_axes
 from napari_sr.training.data.pairs import Match, match_arrays, match_layers
 from napari_sr.training.data.regions import region_mask
@@ -26,7 +27,7 @@ from napari_sr.training.recipe import ImageSet
 
 Mask = npt.NDArray[np.bool_]
 #: Endings of image files in a folder of training images.
-_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
+_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".zarr"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +52,10 @@ class TrainingImage:
     unit : str, optional
         Unit of `pixel_size`.
     train_on : array of bool, shape (Y, X) of `high`, optional
-        Region for training, on every plane; by default the whole image.
+        Region for training, on every plane; by default the whole image. With several fields the shape is (fields, Y,
+        X).
     validate_on : array of bool, shape (Y, X) of `high`, optional
-        Region for validation, on every plane.
+        Region for validation, on every plane; with several fields as `train_on`.
     match : Match, optional
         Positions of the two images of a pair.
     group : str, default ""
@@ -64,6 +66,8 @@ class TrainingImage:
         Origin of the image, for the card.
     image_set : ImageSet, optional
         The set of a recipe that the image belongs to.
+    fields : int, default 1
+        Number of the fields of view of a large image that are stacked along T, equally many planes of each.
     """
 
     name: str
@@ -80,6 +84,25 @@ class TrainingImage:
     license: str | None = None
     source: str | None = None
     image_set: ImageSet | None = None
+    fields: int = 1
+
+    def field_of(self, plane: int) -> int:
+        """Return the number of the field that a plane shows.
+
+        Parameters
+        ----------
+        plane : int
+            Number of the plane in stored order.
+
+        Returns
+        -------
+        int
+            The number, from 0.
+        """
+        if self.fields == 1:
+            return 0
+        length = self.axes.shape[self.axes.letters.index("T")]
+        return plane % length // (length // self.fields)
 
 
 def training_images(
@@ -166,7 +189,7 @@ def images_in(sets: Sequence[ImageSet], data: Path | None, scale: int) -> list[T
                 image = _converted(path, 0, scale, None)
             else:
                 partner = root / entry.low
-                low = partner if partner.is_file() else _partner(path, partner)
+                low = partner if _is_image(partner) else _partner(path, partner)
                 image = _converted((low, path), 0, scale, None)
             image = replace(image, group=group, license=entry.license, source=entry.source)
             images.append(replace(image, image_set=entry))
@@ -191,7 +214,7 @@ def training_files(path: Path) -> list[Path]:
     Parameters
     ----------
     path : Path
-        A folder, or an image file.
+        A folder, an image file, or the folder of a Zarr store.
 
     Returns
     -------
@@ -203,22 +226,31 @@ def training_files(path: Path) -> list[Path]:
     InputError
         If there is no such file or folder, or the folder holds no image.
     """
-    if path.is_file():
+    if _is_image(path):
         return [path]
     if not path.is_dir():
         raise InputError(f"There is no file or folder {path} to train on: check the path and the data folder.")
     files = sorted(p for p in path.iterdir() if p.suffix.lower() in _ENDINGS and not p.name.startswith("."))
     if not files:
-        raise InputError(f"The folder {path} holds no TIFF, PNG or JPEG image: choose another.")
+        raise InputError(f"The folder {path} holds no TIFF, PNG, JPEG or Zarr image: choose another.")
     return files
+
+
+def _is_image(path: Path) -> bool:
+    return path.is_file() or (path.is_dir() and is_store(path))
 
 
 def _partner(path: Path, folder: Path) -> Path:
     """Return the file of the same name, without its ending, in a folder."""
     for candidate in training_files(folder):
-        if candidate.stem == path.stem:
+        if _stem(candidate) == _stem(path):
             return candidate
     raise InputError(f"{path.name} has no partner in {folder}: give both images the same name.")
+
+
+def _stem(path: Path) -> str:
+    """Return the name without its ending, of which .ome may be a part."""
+    return path.stem.removesuffix(".ome")
 
 
 def _converted(item: Any, number: int, scale: int, axes: str | None) -> TrainingImage:
@@ -230,7 +262,7 @@ def _converted(item: Any, number: int, scale: int, axes: str | None) -> Training
             raise InputError(f"Image {number} is a tuple of {len(item)}: give a pair as (low, high).")
         return _pair(_converted(item[0], number, scale, axes), _converted(item[1], number, scale, axes), item, scale)
     if isinstance(item, str | os.PathLike):
-        file = read_image(item)
+        file = read_image(item, lazy=True)
         size = file.pixel_size.get("X")
         return TrainingImage(
             name=file.path.name,

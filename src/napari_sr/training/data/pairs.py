@@ -8,6 +8,7 @@ the resampling.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.geometry import linear_part
 from napari_sr.imaging.napari_layer import finest_level
+from napari_sr.imaging.part import Cropped
 from napari_sr.imaging.resize import resize
 
 Box = tuple[slice, slice]
@@ -25,6 +27,9 @@ Box = tuple[slice, slice]
 _UPSAMPLING = 20
 #: Smallest side of the parts whose shifts are compared, in low-resolution pixels.
 _PART = 48
+#: Largest number of pixels of a high-resolution plane that is compared as a whole, and side of the center of larger
+#: ones that is compared, in low-resolution pixels.
+_LARGEST, _CENTER = 2**26, 1024
 #: Uncertainty of a shift above which there is a warning, in high-resolution pixels.
 UNCERTAIN = 0.5
 
@@ -99,11 +104,13 @@ class Match:
         Returns
         -------
         array
-            The common field.
+            The common field: a view of a numpy array, and of another one a view that reads where it is indexed.
         """
-        index: list[slice] = [slice(None)] * axes.ndim
+        index: list[slice] = [slice(0, length) for length in axes.shape]
         index[axes.y], index[axes.x] = self.low_box if scale == 1 else self.high_box
-        return image[tuple(index)]
+        if isinstance(image, np.ndarray):
+            return image[tuple(index)]
+        return Cropped(image, tuple((part.start, part.stop) for part in index))
 
     def shape(self, axes: Axes, scale: int) -> tuple[int, ...]:
         """Return the shape of the common field in an image of the pair.
@@ -224,13 +231,15 @@ def _matched(
 ) -> Match:
     """Match two images, of which the low pixel p starts at the high pixel ``scale p + start`` before the correction."""
     first = np.rint(start).astype(int)
-    planes = _middle(low, low_axes), _middle(high, high_axes)
-    low_box, high_box = _boxes(planes[0].shape, planes[1].shape, first, scale, names)
-    measured, uncertainty = _shift(planes[0][low_box], planes[1][high_box], scale)
+    shapes = _plane_shape(low_axes), _plane_shape(high_axes)
+    low_box, high_box = _boxes(*shapes, first, scale, names)
+    compared = _compared(low_box, high_box, scale)
+    planes = _middle(low, low_axes, compared[0]), _middle(high, high_axes, compared[1])
+    measured, uncertainty = _shift(*planes, scale)
     correction = np.rint(measured).astype(int)
     if correction.any():
         first = first + correction
-        low_box, high_box = _boxes(planes[0].shape, planes[1].shape, first, scale, names)
+        low_box, high_box = _boxes(*shapes, first, scale, names)
     residual = measured - correction
     total = first + residual
     return Match(low_box, high_box, (total[0], total[1]), (residual[0], residual[1]), uncertainty, names)
@@ -251,6 +260,19 @@ def _boxes(
         low_parts.append(slice(start, stop))
         high_parts.append(slice(int(begin) + scale * start, int(begin) + scale * stop))
     return (low_parts[0], low_parts[1]), (high_parts[0], high_parts[1])
+
+
+def _compared(low: Box, high: Box, scale: int) -> tuple[Box, Box]:
+    """Return the part of the common field of which the content is compared: its center in large images."""
+    if prod(part.stop - part.start for part in high) <= _LARGEST:
+        return low, high
+    lows, highs = [], []
+    for small, large in zip(low, high, strict=True):
+        length = min(small.stop - small.start, _CENTER)
+        first = (small.stop - small.start - length) // 2
+        lows.append(slice(small.start + first, small.start + first + length))
+        highs.append(slice(large.start + scale * first, large.start + scale * (first + length)))
+    return (lows[0], lows[1]), (highs[0], highs[1])
 
 
 def _shift(low: npt.NDArray[Any], high: npt.NDArray[Any], scale: int) -> tuple[npt.NDArray[np.float64], float]:
@@ -282,10 +304,14 @@ def _correlated(low: npt.NDArray[Any], small: npt.NDArray[Any]) -> npt.NDArray[n
     return -np.asarray(shift, np.float64)
 
 
-def _middle(image: ImageArray, axes: Axes) -> npt.NDArray[Any]:
-    """Return the middle plane of an image without colors."""
+def _plane_shape(axes: Axes) -> tuple[int, int]:
+    return axes.shape[axes.y], axes.shape[axes.x]
+
+
+def _middle(image: ImageArray, axes: Axes, box: Box) -> npt.NDArray[Any]:
+    """Return a part of the middle plane of an image, without colors."""
     indices = list(axes.plane_indices())
-    plane = axes.plane(image, indices[len(indices) // 2])
+    plane = axes.plane(image, axes.part(indices[len(indices) // 2], *box))
     return plane[..., :3].mean(axis=2) if axes.rgb else plane
 
 

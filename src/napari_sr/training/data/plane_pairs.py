@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.color import STUDIO_SWING, luma
 from napari_sr.imaging.intensity import IntensityMap, check_finite, intensity_maps
 from napari_sr.imaging.resize import resize
@@ -18,6 +17,7 @@ from napari_sr.training.data.blur import blur_sigma
 from napari_sr.training.data.brightness import fit_brightness
 from napari_sr.training.data.degradation import add_known_noise, blurred_and_shrunk, with_noise
 from napari_sr.training.data.denoising import without_noise
+from napari_sr.training.data.fields import planes_of
 from napari_sr.training.data.images import TrainingImage
 from napari_sr.training.data.noise_levels import NoiseLevel, measured_noise, noise_plane, passed_on
 from napari_sr.training.recipe import Data, Degradation
@@ -57,6 +57,8 @@ class PlanePair:
         Blur of each of `lows`, as a standard deviation in low-resolution pixels; () as for `noises`.
     channel : int, optional
         Channel of the image; None for an image without a channel axis.
+    field : int, default 0
+        Number of the field of the image (`TrainingImage.fields`).
     """
 
     image: int
@@ -71,6 +73,7 @@ class PlanePair:
     noises: tuple[NoiseLevel, ...] = ()
     blurs: tuple[float, ...] = ()
     channel: int | None = None
+    field: int = 0
 
     @property
     def gray(self) -> Array:
@@ -252,7 +255,7 @@ def _pairs_of_image(
     fractions = _fractions(numeric)
     noisy = numeric if numeric.noise is not None else None
     plane_pairs = []
-    for channel, plane in planes:
+    for index, (channel, plane) in enumerate(planes):
         clean = without_noise(plane, data.denoise) if data.denoise else plane
         for size in data.sizes:
             source = _at_size(plane, size)
@@ -272,7 +275,17 @@ def _pairs_of_image(
             dtype = np.dtype(plane.dtype)
             plane_pairs += [
                 PlanePair(
-                    number, low_parts, high_part, low_map, high_map, noisy, dtype, size, source_part, channel=channel
+                    number,
+                    low_parts,
+                    high_part,
+                    low_map,
+                    high_map,
+                    noisy,
+                    dtype,
+                    size,
+                    source_part,
+                    channel=channel,
+                    field=image.field_of(index),
                 )
                 for low_parts, high_part, source_part in _colors(lows, high, source, color)
             ]
@@ -320,24 +333,35 @@ def _has_range(degradation: Degradation) -> bool:
 def _paired(number: int, image: TrainingImage, scale: int, data: Data, color: PatchColor) -> list[PlanePair]:
     """Return the planes of a pair."""
     low_axes = type(image.axes)(image.axes.letters, _low_shape(image, scale))
-    low = np.asarray(image.low)
+    assert image.low is not None
+    low = image.low[(slice(None),) * low_axes.ndim]
     check_finite(low, low_axes)
     maps = intensity_maps(data.intensity, low, low_axes, contrast_limits=image.contrast_limits)
     lows = list(planes_of(low, low_axes, data.planes))
     highs = list(planes_of(image.high, image.axes, data.planes))
     plane_pairs = []
     for channel, low_map in maps.items():
-        chosen = [(small, large) for (c, small), (_, large) in zip(lows, highs, strict=True) if c == channel]
+        numbers = [index for index, (c, _) in enumerate(lows) if c == channel]
+        chosen = [(lows[index][1], highs[index][1]) for index in numbers]
         if not chosen:
             continue
         gain, offset = fit_brightness(chosen)
         high_map = IntensityMap(gain * low_map.low + offset, gain * low_map.high + offset)
-        for small, large in chosen:
+        for index, (small, large) in zip(numbers, chosen, strict=True):
             clean = without_noise(large, data.denoise) if data.denoise else large
             dtype = np.dtype(small.dtype)
             plane_pairs += [
                 PlanePair(
-                    number, low_parts, high_part, low_map, high_map, None, dtype, source=source_part, channel=channel
+                    number,
+                    low_parts,
+                    high_part,
+                    low_map,
+                    high_map,
+                    None,
+                    dtype,
+                    source=source_part,
+                    channel=channel,
+                    field=image.field_of(index),
                 )
                 for low_parts, high_part, source_part in _colors((small,), clean, large, color)
             ]
@@ -349,33 +373,6 @@ def _low_shape(image: TrainingImage, scale: int) -> tuple[int, ...]:
     for axis in (image.axes.y, image.axes.x):
         lengths[axis] //= scale
     return tuple(lengths)
-
-
-def planes_of(array: ImageArray, axes: Axes, most: int) -> Iterator[tuple[int | None, Array]]:
-    """Yield planes of an image, evenly spaced.
-
-    Parameters
-    ----------
-    array : array
-        The image: numpy, dask or zarr array.
-    axes : Axes
-        Its axes.
-    most : int
-        Largest number of planes, 1 or more.
-
-    Yields
-    ------
-    channel : int or None
-        Channel of the plane; None for an image without a channel axis.
-    plane : array, shape (Y, X) or (Y, X, 3)
-        The plane, without an alpha channel.
-    """
-    indices = list(axes.plane_indices())
-    if len(indices) > most:
-        indices = [indices[i] for i in np.linspace(0, len(indices) - 1, most).round().astype(int)]
-    for index in indices:
-        plane = np.ascontiguousarray(axes.plane(array, index))
-        yield axes.channel_of(index), plane[..., :3] if axes.rgb else plane
 
 
 def _at_size(plane: Array, size: float) -> Array:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -141,7 +142,8 @@ def make_training_set(
     else:
         scenes = _scenes_of(blocks, images, plane_pairs, recipe, scale, color)
     trainable = [_trainable(images[pair.image], pair, blocks, recipe) for pair in plane_pairs]
-    size, corners = _corners(sizes, margin, trainable, plane_pairs, recipe)
+    spreads = _spreads(images, plane_pairs)
+    size, corners = _corners(sizes, margin, trainable, plane_pairs, recipe, spreads)
     patches = Patches(
         plane_pairs,
         corners,
@@ -178,14 +180,37 @@ def _conditions(images: Sequence[TrainingImage], patches: Patches, conditioned: 
     yield f"The network was given the noise {' and '.join(sources)}, and a blur of {width} low-resolution pixels."
 
 
+def _spreads(images: Sequence[TrainingImage], plane_pairs: Sequence[PlanePair]) -> list[float]:
+    """Return the standard deviation of each plane, or of all fields of a channel together, of which some are empty."""
+    groups: dict[tuple[int, int | None, float, int], list[PlanePair]] = {}
+    keys = []
+    for number, pair in enumerate(plane_pairs):
+        alone = images[pair.image].fields == 1
+        keys.append((pair.image, pair.channel, pair.size, number if alone else -1))
+        groups.setdefault(keys[-1], []).append(pair)
+    spreads = {key: _spread([pair.gray for pair in members]) for key, members in groups.items()}
+    return [spreads[key] for key in keys]
+
+
+def _spread(planes: Sequence[npt.NDArray[Any]]) -> float:
+    if len(planes) == 1:
+        return float(planes[0].std())
+    return float(np.sqrt(np.mean([plane.var() for plane in planes]) + np.var([plane.mean() for plane in planes])))
+
+
 def _corners(
-    sizes: Sequence[int], margin: int, trainable: Sequence[Mask], plane_pairs: Sequence[PlanePair], recipe: Recipe
+    sizes: Sequence[int],
+    margin: int,
+    trainable: Sequence[Mask],
+    plane_pairs: Sequence[PlanePair],
+    recipe: Recipe,
+    spreads: Sequence[float],
 ) -> tuple[int, list[Mask]]:
     """Return the first side of a patch for which the images have room, or else the last, and the corners of patches."""
     for size in sizes:
         corners = [
-            permitted_corners(pair.gray, mask, size + 2 * margin, recipe.patches.empty)
-            for pair, mask in zip(plane_pairs, trainable, strict=True)
+            permitted_corners(pair.gray, mask, size + 2 * margin, recipe.patches.empty, spread)
+            for pair, mask, spread in zip(plane_pairs, trainable, spreads, strict=True)
         ]
         if size == sizes[-1] or sum(int(mask.sum()) for mask in corners) >= _LEAST_POSITIONS:
             return size, corners
@@ -217,17 +242,18 @@ def _scenes_of(
     scale: int,
     color: PatchColor,
 ) -> list[Scene]:
-    """Return one scene for each block, of the middle plane of its image."""
+    """Return one scene for each block, of the middle plane of its field."""
     scenes = []
     for n, block in enumerate(blocks):
-        pair = _middle_plane(plane_pairs, block.image, recipe)
+        pair = _middle_plane(plane_pairs, block.image, block.field, recipe)
         scenes.append(_scene(images[block.image].name, pair, block, scale, color, recipe.seed, n))
     return scenes
 
 
-def _middle_plane(plane_pairs: Sequence[PlanePair], image: int, recipe: Recipe) -> PlanePair:
-    """Return the middle plane of an image at the largest size."""
-    planes = [pair for pair in plane_pairs if pair.image == image and pair.size == max(recipe.data.sizes)]
+def _middle_plane(plane_pairs: Sequence[PlanePair], image: int, field: int, recipe: Recipe) -> PlanePair:
+    """Return the middle plane of a field of an image at the largest size."""
+    largest = max(recipe.data.sizes)
+    planes = [pair for pair in plane_pairs if (pair.image, pair.field, pair.size) == (image, field, largest)]
     return planes[len(planes) // 2]
 
 
@@ -248,12 +274,22 @@ def _check_content(images: Sequence[TrainingImage], plane_pairs: Sequence[PlaneP
 
 def _blocks(images: Sequence[TrainingImage], plane_pairs: Sequence[PlanePair], recipe: Recipe) -> list[Block]:
     """Choose the blocks of the training images that are kept for validation."""
-    planes, regions = [], []
-    for number, image in enumerate(images):
-        planes.append(_middle_plane(plane_pairs, number, recipe).gray)
-        region = image.validate_on
+    fields = [(number, field) for number, image in enumerate(images) for field in range(image.fields)]
+    spreads = _spreads(images, plane_pairs)
+    planes, regions, own = [], [], []
+    for number, field in fields:
+        middle = _middle_plane(plane_pairs, number, field, recipe)
+        planes.append(middle.gray)
+        own.append(next(spread for pair, spread in zip(plane_pairs, spreads, strict=True) if pair is middle))
+        region = _of_field(images[number].validate_on, field)
         regions.append(None if region is None else _shrunk(region, planes[-1].shape))
-    return choose_blocks(planes, regions, recipe.validation, recipe.patches.empty, recipe.seed)
+    blocks = choose_blocks(planes, regions, recipe.validation, recipe.patches.empty, recipe.seed, own)
+    return [replace(block, image=fields[block.image][0], field=fields[block.image][1]) for block in blocks]
+
+
+def _of_field(mask: Mask | None, field: int) -> Mask | None:
+    """Return the part of a mask of an image in a field."""
+    return mask if mask is None or mask.ndim == 2 else mask[field]
 
 
 def _trainable(image: TrainingImage, pair: PlanePair, blocks: Sequence[Block], recipe: Recipe) -> Mask:
@@ -263,9 +299,10 @@ def _trainable(image: TrainingImage, pair: PlanePair, blocks: Sequence[Block], r
     boxes = [
         (_scaled(block.rows, fraction), _scaled(block.columns, fraction))
         for block in blocks
-        if block.image == pair.image
+        if (block.image, block.field) == (pair.image, pair.field)
     ]
-    region, held = (None if mask is None else _shrunk(mask, shape) for mask in (image.train_on, image.validate_on))
+    masks = (_of_field(mask, pair.field) for mask in (image.train_on, image.validate_on))
+    region, held = (None if mask is None else _shrunk(mask, shape) for mask in masks)
     return trainable_pixels(shape, boxes, recipe.validation.gap, region, held)
 
 

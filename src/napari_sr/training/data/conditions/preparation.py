@@ -15,9 +15,9 @@ from napari_sr.training.data.blocks import LEAST_BLOCK, Block, choose_blocks
 from napari_sr.training.data.conditions.patches import ConditionedPatches
 from napari_sr.training.data.conditions.truths import Pool, Truth, TruthSizes, gray_planes, truth_sizes
 from napari_sr.training.data.degradation import shrink
+from napari_sr.training.data.fields import planes_of, separate_fields
 from napari_sr.training.data.fingerprint import add_array, array_hash, stable_repr
 from napari_sr.training.data.images import TrainingImage
-from napari_sr.training.data.plane_pairs import planes_of
 from napari_sr.training.data.training_set import Scene, TrainingSet
 from napari_sr.training.recipe import Conditions, ImageSet, Recipe
 from napari_sr.zoo.card import TrainingData
@@ -68,6 +68,9 @@ def make_conditioned_set(
                 f"{image.name}: a recipe with conditions takes whole high-resolution images, without partners and "
                 "regions: leave those out."
             )
+    images, validation = (
+        [field for image in group for field in separate_fields(image)] for group in (images, validation)
+    )
     size, pools, blocks, truths = _at_first_size(images, recipe, conditions, scale, sizes, held=not validation)
     patches = ConditionedPatches(
         list(pools.values()),
