@@ -108,6 +108,29 @@ def test_the_record_has_whole_bands_only(tmp_path):
     assert finished[()] == CHUNK
 
 
+@given(
+    st.sampled_from(LETTERS),
+    st.sampled_from("YX"),
+    st.lists(st.integers(1, 39), max_size=3, unique=True).map(sorted),
+    st.lists(st.integers(0, 40), max_size=8),
+)
+def test_pieces_of_lines_are_written_once_a_band(letters, along, edges, height_cuts):
+    shape = {"Y": 40, "X": 40, "Z": 2, "C": 3}
+    axes, array, bands = bands_of(letters, tuple(shape[letter] for letter in letters), along=along)
+    image = np.random.default_rng(0).integers(0, 60000, axes.shape, np.uint16)
+    cuts = sorted(height_cuts)
+    for index in axes.plane_indices():
+        array.writes.clear()
+        for left, right in zip((0, *edges), (*edges, 40), strict=True):
+            for first, last in zip((0, *cuts), (*cuts, 40), strict=True):
+                lines, across = slice(first, last), slice(left, right)
+                rows, columns = (lines, across) if along == "Y" else (across, lines)
+                part = axes.part(index, rows, columns)
+                axes.place(bands, part, axes.plane(image, part))
+        assert_whole_bands([write[axes.letters.index(along)] for write in array.writes], 40)
+    np.testing.assert_array_equal(array.values, image)
+
+
 def test_tiles_and_bands_of_columns_are_recorded_when_the_plane_is_complete(tmp_path):
     finished = FinishedLines(tmp_path / "rows")
     _, array, bands = bands_of("YX", (20, 10), finished)

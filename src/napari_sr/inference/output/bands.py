@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.axis_view import AxisView
+from napari_sr.imaging.part import Range
 
 #: Position of a plane along the plane axes.
 Plane = tuple[int, ...]
@@ -69,23 +70,23 @@ class FinishedLines:
 
 @dataclass
 class _Collected:
-    """Lines of a plane that were written to it but are not in the store yet.
+    """Lines of a plane, or pieces of lines, that were written to it but are not in the store yet.
 
     Parameters
     ----------
+    span : (int, int)
+        Range of the pieces along the lines.
     start : int
         First line that is not in the store.
     stop : int
         First line that was not collected.
-    values : int
-        Number of values of the plane that were written, those in the store included.
     lines : array, optional
         The lines of one band, of which those from `start` to `stop` are there.
     """
 
+    span: Range
     start: int
     stop: int
-    values: int
     lines: NDArray[Any] | None = None
 
 
@@ -93,8 +94,9 @@ class Bands:
     """The array of a store, which is written in bands of whole files.
 
     Lines are rows, or columns where the image is streamed along X. Those that are written one after the other from the
-    first on, over their whole length, are collected until they fill a band, so that each file is written once.
-    Everything else is written at once.
+    first on are collected until they fill a band, so that each file is written once. The same is done with pieces of
+    lines, where the memory is too small for whole ones; a file with two pieces is written twice. Everything else is
+    written at once.
 
     Parameters
     ----------
@@ -137,7 +139,9 @@ class Bands:
         # Values in a line, and the axis of the lines in a part of a plane.
         self._line = self._length * (axes.shape[-1] if axes.rgb else 1)
         self._line_axis = int(self._across < along)
-        self._planes: dict[Plane, _Collected] = {}
+        self._collected: dict[tuple[Plane, Range], _Collected] = {}
+        # Number of values of each plane that were written, those in the store included.
+        self._values: dict[Plane, int] = {}
 
     @property
     def files(self) -> tuple[int, ...]:
@@ -170,29 +174,35 @@ class Bands:
         if place is None:
             self.array[index] = values
             return
-        plane, lines = place
-        collected = self._planes.get(plane)
-        if collected is None:
-            done = self.finished_lines(plane)
-            collected = self._planes[plane] = _Collected(done, done, done * self._line)
-        collected.values += int(np.prod(np.shape(values), dtype=np.int64))
-        whole = len(range(*index[self._across].indices(self._length))) == self._length
+        plane, lines, span = place
+        done = self.finished_lines(plane)
+        self._values.setdefault(plane, done * self._line)
+        self._values[plane] += int(np.prod(np.shape(values), dtype=np.int64))
+        if (plane, span) not in self._collected:
+            first = done if span == (0, self._length) else 0
+            self._collected[plane, span] = _Collected(span, first, first)
+        collected = self._collected[plane, span]
         # The alpha of a plane, an int among slices, is written at once.
-        if whole and lines.start == collected.stop and not (self._axes.rgba and isinstance(index[-1], int)):
+        if lines.start == collected.stop and not (self._axes.rgba and isinstance(index[-1], int)):
             self._collect(plane, collected, index, np.asarray(values))
         else:
             self.array[index] = values
-        if collected.values == self._count * self._line and plane in self._planes:
-            self._write_collected(collected, self._colors(index))
+        if self._values.get(plane) == self._count * self._line:
+            self._write_plane(plane)
             self._done(plane, self._whole(plane), self._count)
 
     def write_rest(self) -> None:
         """Write the lines that were collected and fill no band."""
-        for plane, collected in self._planes.items():
-            self._write_collected(collected, self._colors(self._whole(plane)))
+        for plane in self._values:
+            self._write_plane(plane)
 
-    def _place(self, index: Any) -> tuple[Plane, range] | None:
-        """Plane and lines of an index; None if it is not a part of one plane."""
+    def _write_plane(self, plane: Plane) -> None:
+        """Write the lines of a plane that were collected."""
+        for key in [key for key in self._collected if key[0] == plane]:
+            self._write_collected(self._collected.pop(key), self._colors(self._whole(plane)))
+
+    def _place(self, index: Any) -> tuple[Plane, range, Range] | None:
+        """Plane, lines and range along the lines of an index; None if it is not a part of one plane."""
         axes = self._axes
         if not isinstance(index, tuple) or len(index) != axes.ndim:
             return None
@@ -201,7 +211,8 @@ class Bands:
         plane = tuple(index[axis] for axis in axes.plane_axes)
         if not all(isinstance(place, int | np.integer) for place in plane):
             return None
-        return tuple(int(place) for place in plane), range(*index[self.along].indices(self._count))
+        lines, span = range(*index[self.along].indices(self._count)), range(*index[self._across].indices(self._length))
+        return tuple(int(place) for place in plane), lines, (span.start, span.stop)
 
     def _collect(self, plane: Plane, collected: _Collected, index: tuple[Any, ...], values: NDArray[Any]) -> None:
         """Collect lines, and write the bands that they fill or that end the plane."""
@@ -212,9 +223,10 @@ class Bands:
                 # Whole bands need not be copied.
                 end = stop if stop == self._count else stop // self._unit * self._unit
                 if end > begin:
-                    self.array[self._lines(index, begin, end)] = self._part(values, begin - first, end - first)
+                    part = self._part(values, begin - first, end - first)
+                    self.array[self._lines(index, begin, end, collected.span)] = part
                     collected.start = collected.stop = end
-                    self._band_done(plane, index, begin, end)
+                    self._band_done(plane, collected, index, begin)
                     continue
             end = min((begin // self._unit + 1) * self._unit, self._count)
             if collected.lines is None:
@@ -227,30 +239,33 @@ class Bands:
             if collected.stop == end:
                 begin = collected.start
                 self._write_collected(collected, index)
-                self._band_done(plane, index, begin, end)
+                self._band_done(plane, collected, index, begin)
 
     def _write_collected(self, collected: _Collected, index: tuple[Any, ...]) -> None:
         """Write the lines that were collected."""
         if collected.lines is not None and collected.stop > collected.start:
             lines = self._part(collected.lines, 0, collected.stop - collected.start)
-            self.array[self._lines(index, collected.start, collected.stop)] = lines
+            self.array[self._lines(index, collected.start, collected.stop, collected.span)] = lines
         collected.start = collected.stop
+        if collected.stop == self._count:
+            collected.lines = None
 
-    def _band_done(self, plane: Plane, index: tuple[Any, ...], begin: int, end: int) -> None:
-        # A plane with alpha is complete when its alpha is there.
-        if not self._axes.rgba:
-            self._done(plane, self._lines(index, begin, end), end)
+    def _band_done(self, plane: Plane, collected: _Collected, index: tuple[Any, ...], begin: int) -> None:
+        # A plane with alpha is complete when its alpha is there, and lines are when all of their pieces are.
+        if not self._axes.rgba and collected.span == (0, self._length):
+            self._done(plane, self._lines(index, begin, collected.stop, collected.span), collected.stop)
 
     def _done(self, plane: Plane, index: tuple[Any, ...], lines: int) -> None:
         if self._finished is not None:
             self._flush(index)
             self._finished.add(plane, lines)
         if lines == self._count:
-            self._planes.pop(plane, None)
+            self._values.pop(plane, None)
+            self._collected.pop((plane, (0, self._length)), None)
 
-    def _lines(self, index: tuple[Any, ...], begin: int, end: int) -> tuple[Any, ...]:
+    def _lines(self, index: tuple[Any, ...], begin: int, end: int, span: Range) -> tuple[Any, ...]:
         entries = list(index)
-        entries[self.along], entries[self._across] = slice(begin, end), slice(None)
+        entries[self.along], entries[self._across] = slice(begin, end), slice(*span)
         return tuple(entries)
 
     def _colors(self, index: tuple[Any, ...]) -> tuple[Any, ...]:
