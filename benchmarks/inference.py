@@ -31,6 +31,7 @@ from torch.profiler import ProfilerActivity, profile
 import napari_sr as sr
 from napari_sr.inference.compute.memory import cut_plane
 from napari_sr.inference.compute.plane import PlaneRunner
+from napari_sr.inference.compute.prepared import PreparedNetwork
 from napari_sr.inference.compute.streaming.narrow import NarrowConvolution
 from napari_sr.inference.compute.streaming.plan import plan_stream
 from napari_sr.inference.compute.streaming.rows import Rows, gather
@@ -192,7 +193,7 @@ def reset_largest() -> None:
 def memory_case(weights: str, height: int, width: int, budget: int) -> None:
     """Print the peak memory of a stream in this process, less the memory before and that of the result."""
     network = sr.load_model(weights).network
-    runner = PlaneRunner(network, torch.device("cpu"), memory=budget)
+    runner = PlaneRunner(PreparedNetwork(network, torch.device("cpu")), memory=budget)
     rng = np.random.default_rng(0)
     image = torch.from_numpy(rng.random((1, 3, height, width), dtype=np.float32))
     out = np.zeros((3, height * 4, width * 4), np.float32)
@@ -236,7 +237,7 @@ def measure_tensors(network: nn.Module, sizes: list[tuple[int, int]], budget: in
     """Print the peak of the bytes of tensors during a job's stream, from torch's memory profiler."""
     print("\nTensors at most, float32")
     for height, width in sizes:
-        runner = PlaneRunner(network, torch.device("cpu"), memory=budget)
+        runner = PlaneRunner(PreparedNetwork(network, torch.device("cpu")), memory=budget)
         image = torch.rand(1, 3, height, width)
         with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
             runner.run(lambda t, b, le, r, image=image: image[:, :, t:b, le:r], 1, height, width, lambda t, le, p: None)
@@ -363,7 +364,7 @@ def measure_rate(network: nn.Module, device: torch.device, sides: list[int], run
     flops = 2 * multiplications_per_pixel(network)
     dtype = torch.float16
     planar, nhwc = (ready(network, dtype, nhwc=nhwc, device=str(device)) for nhwc in (False, True))
-    runner = PlaneRunner(network, device, dtype)
+    runner = PlaneRunner(PreparedNetwork(network, device), dtype)
     for side in sides:
         image = torch.rand(1, 3, side, side)
         there = image.to(device, dtype)

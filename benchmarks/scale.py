@@ -15,7 +15,8 @@ view
 workers
     An array of --blocks x --blocks blocks is upscaled on a cluster of one and of two worker processes with one thread
     each, in turn, --runs times. Printed are the medians and their ratio. The time of the workers' start is not part of
-    it.
+    it. Then one worker upscales blocks of 32 x 32 pixels, with almost nothing to compute. Printed is the time of one:
+    about what a block costs beside its computation.
 training
     A few steps of fine-tuning on the array by the command line. Printed are the seconds and the largest resident memory
     of the process.
@@ -44,6 +45,8 @@ _POLL = 0.2
 _PARTS = ["store", "view", "workers", "training"]
 #: Side of the image of one block with --parts workers, whose result of x2 is one chunk.
 _BLOCK = 512
+#: Side of the blocks with almost nothing to compute, and their number along each axis.
+_SMALL, _MANY = 32, 8
 
 
 def write_source(path: Path, side: int, count: int | None = None) -> None:
@@ -166,6 +169,40 @@ def workers(folder: Path, blocks: int, model: str, runs: int) -> None:
     print(f"  ratio: {median(seconds[2]) / median(seconds[1]):.2f}", flush=True)
 
 
+def small_blocks(folder: Path, model: str, runs: int) -> None:
+    """Measure blocks with almost nothing to compute."""
+    from distributed import Client, LocalCluster
+
+    from napari_sr.inference.cluster import blocks as sizes
+    from napari_sr.inference.output import ome_zarr
+
+    source = folder / "small.zarr"
+    write_source(source, _MANY * _SMALL)
+    sizes.SIDE, ome_zarr.CHUNK = _SMALL, 2 * _SMALL
+    taken = []
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        for run in range(runs + 1):
+            times: list[float] = []
+            sr.upscale_on_cluster(
+                source,
+                folder / "small-out.zarr",
+                model,
+                client,
+                intensity=(0, 65535),
+                device="cpu",
+                overwrite=True,
+                progress=lambda done, total, times=times: times.append(time.perf_counter()),  # type: ignore[misc]
+            )
+            if run:
+                taken.append((times[-1] - times[0]) / (len(times) - 1))
+    blocks = f"{_MANY} x {_MANY} blocks of {_SMALL} x {_SMALL} pixels"
+    print(f"{blocks}, {model}, one worker, medians of {runs} (range):")
+    print(f"  a block: {median(taken):.3f} s ({min(taken):.3f} to {max(taken):.3f})", flush=True)
+
+
 def training(source: Path, folder: Path, model: str) -> None:
     """Measure the preparation of a training, with a few steps of it."""
     options = ["--model", model, "--length", "0.01", "--out", str(folder / "run"), "--models", str(folder / "models")]
@@ -200,6 +237,7 @@ def main() -> None:
             view(source, arguments.model, arguments.pictures)
         if "workers" in arguments.parts:
             workers(Path(folder), arguments.blocks, arguments.model, arguments.runs)
+            small_blocks(Path(folder), arguments.model, arguments.runs)
         if "training" in arguments.parts:
             training(source, Path(folder), arguments.model)
 

@@ -24,6 +24,7 @@ from napari_sr.inference.channels import (
     separate_colors,
 )
 from napari_sr.inference.compute.plane import PlaneRunner
+from napari_sr.inference.compute.prepared import PreparedNetwork
 from napari_sr.networks import SRCNN, MSRResNet, RRDBNet
 from napari_sr.settings import JobSettings
 from napari_sr.zoo.card import Architecture, Card
@@ -118,7 +119,7 @@ def test_luma_of_colors_streamed_equals_the_whole_image() -> None:
     around: Any = network_for(luma_network(3), card(1, "luma"), 3)
     rgb = plane(3, 90, 40)
     for memory in ("auto", 1):
-        runner = PlaneRunner(around, CPU, memory=memory)  # type: ignore[arg-type]
+        runner = PlaneRunner(PreparedNetwork(around, CPU), memory=memory)  # type: ignore[arg-type]
         assert np.abs(through(runner, rgb) - run(around, rgb)).max() <= 2e-5
         assert runner.tiling.startswith("exact")
 
@@ -134,7 +135,7 @@ def test_the_receptive_radius_includes_the_interpolation_of_chroma() -> None:
     rows = np.flatnonzero(seen.any(1)) // 2
     assert 0 < max(20 - rows.min(), rows.max() - 20) <= around.receptive_radius
     # Bands use this radius.
-    assert np.abs(through(PlaneRunner(around, CPU, memory=1), rgb) - run(around, rgb)).max() <= 2e-5
+    assert np.abs(through(PlaneRunner(PreparedNetwork(around, CPU), memory=1), rgb) - run(around, rgb)).max() <= 2e-5
 
 
 def test_gray_through_a_luma_network_equals_the_same_image_in_color() -> None:
@@ -151,7 +152,9 @@ def test_luma_planes_need_no_adapter() -> None:
 
 def test_gray_through_a_luma_network_streamed_equals_the_whole_image() -> None:
     around, image = network_for(luma_network(), card(1, "luma"), 1), plane(1)
-    assert np.abs(through(PlaneRunner(around, CPU, memory=1), image) - run(around, image)).max() <= 2e-5
+    assert (
+        np.abs(through(PlaneRunner(PreparedNetwork(around, CPU), memory=1), image) - run(around, image)).max() <= 2e-5
+    )
 
 
 # What fits needs nothing
@@ -191,7 +194,7 @@ def test_colors_are_converted_before_values_are_mapped_to_the_range() -> None:
 def test_a_range_adapter_streamed_equals_the_whole_image() -> None:
     around = network_for(luma_network(), card(1, "gray", intensity_range=(-1.0, 1.0), output_range=(-2.0, 3.0)), 1)
     image = plane(1, 80, 30)
-    runner = PlaneRunner(around, CPU)
+    runner = PlaneRunner(PreparedNetwork(around, CPU))
     assert np.abs(through(runner, image) - run(around, image)).max() <= 2e-5
     assert runner.tiling.startswith("exact")
 

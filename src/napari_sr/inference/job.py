@@ -26,7 +26,7 @@ from napari_sr.inference.channels import check_channels
 from napari_sr.inference.compute.conditions import check_conditions
 from napari_sr.inference.compute.device import choose_device, choose_precision
 from napari_sr.inference.compute.memory import budget
-from napari_sr.inference.compute.network import not_exact_because
+from napari_sr.inference.compute.network import JobNetwork, not_exact_because
 from napari_sr.inference.compute.precision import float16_psnr
 from napari_sr.inference.facts.calibration import Calibration, calibrate, check_region, fill_limit
 from napari_sr.inference.fingerprint import fingerprint, identity_of
@@ -330,6 +330,7 @@ class Job:
         place: StorePlace | None = None,
         overwrite: bool = False,
         identity: str | None = None,
+        network: JobNetwork | None = None,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
         completed: Callable[[Path], None] = lambda path: None,
@@ -356,6 +357,9 @@ class Job:
         identity : str, optional
             Text that changes with the pixels of the image, by which a store of a killed process is continued. By
             default that of `napari_sr.inference.fingerprint.identity_of`; without one no store is continued.
+        network : JobNetwork, optional
+            The network of this job, `JobNetwork(job.model, job.settings)`, given to several calls: the first one builds
+            it and copies it to the device. By default each call does.
         progress : callable, optional
             Called as ``progress(done, total)`` after every strip or tile.
         cancel : callable, optional
@@ -372,11 +376,16 @@ class Job:
         ------
         InputError
             If values or settings do not fit, or the result does not fit into memory. Nothing is computed then.
+        ValueError
+            If `network` is that of another job.
         Cancelled
             If `cancel` returned True.
         """
         cancel = cancel or (lambda: False)
         progress = progress or (lambda done, total: None)
+        network = network or JobNetwork(self.model, self.settings)
+        if (network.model, network.settings) != (self.model, self.settings):
+            raise ValueError("The network is that of another job.")
         if calibration is None:
             calibration = self.calibrate(image, region.axes, contrast_limits, cancel=cancel)
         # The interpolation of colors has a radius of two pixels, which may be more than that of the network.
@@ -389,17 +398,21 @@ class Job:
         if isinstance(out, str | Path):
             region = self._streamed(region)
             along = None if region.resized else region.along
-        with destination(
-            out,
-            region.result_axes,
-            image.dtype,
-            place,
-            overwrite=overwrite,
-            cancel=cancel,
-            completed=completed,
-            fingerprint=self._fingerprint(image, region, identity, calibration) if isinstance(out, str | Path) else "",
-            along=along,
-        ) as target:
+        to_store = isinstance(out, str | Path)
+        with (
+            network.for_one_run() as own,
+            destination(
+                out,
+                region.result_axes,
+                image.dtype,
+                place,
+                overwrite=overwrite,
+                cancel=cancel,
+                completed=completed,
+                fingerprint=self._fingerprint(image, region, identity, calibration) if to_store else "",
+                along=along,
+            ) as target,
+        ):
             reports = []
             rest = unfinished(region, target.array, self.model)
             for part in rest.parts:
@@ -407,7 +420,7 @@ class Job:
                 if filled is not None:
                     result = MarkedResult(result, filled, region.axes, part.region.nearest)
                 done = rest.progress(part, progress)
-                work = Work(self.model, self.settings, part.region, calibration, values, device, dtype, done, cancel)
+                work = Work(own, part.region, calibration, values, device, dtype, done, cancel)
                 seconds = work.run(image if filled is None else filled, result)
                 reports.append(work.report(seconds, prod(part.region.shape), image.dtype))
             report = rest.report(reports)

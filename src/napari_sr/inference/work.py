@@ -15,20 +15,17 @@ from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex, WritableArray
 from napari_sr.imaging.intensity import IntensityMap, own_range
 from napari_sr.imaging.part import crop
-from napari_sr.inference.channels import CarryAdapter, separate_colors
+from napari_sr.inference.channels import separate_colors
 from napari_sr.inference.compute.device import describe_device
 from napari_sr.inference.compute.memory import free_memory
-from napari_sr.inference.compute.network import network_of
+from napari_sr.inference.compute.network import JobNetwork
 from napari_sr.inference.compute.opacity import CutoutReader
 from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.inference.facts.calibration import Calibration, RegionValues
 from napari_sr.inference.region import Region, resize_opacity
 from napari_sr.inference.report import Report
 from napari_sr.inference.resampling import Resampling
-from napari_sr.networks.conditioning import NoiseLevels
 from napari_sr.progress import Cancel, Progress
-from napari_sr.settings import JobSettings
-from napari_sr.zoo.model import Model
 
 #: Pixels of all planes of a batch, with ``batch="auto"``.
 BATCH_PIXELS = {"cpu": 128 * 128, "cuda": 1024 * 1024, "mps": 512 * 512}
@@ -39,10 +36,8 @@ class Work:
 
     Parameters
     ----------
-    model : Model
-        The model.
-    settings : JobSettings
-        The settings.
+    network : JobNetwork
+        The network of the job, which no other run uses at the same time.
     region : Region
         The pixels that are read and computed.
     calibration : Calibration
@@ -72,8 +67,7 @@ class Work:
 
     def __init__(
         self,
-        model: Model,
-        settings: JobSettings,
+        network: JobNetwork,
         region: Region,
         calibration: Calibration,
         values: RegionValues,
@@ -82,26 +76,22 @@ class Work:
         progress: Progress,
         cancel: Cancel,
     ) -> None:
-        self.model, self.settings, self.region, self.progress = model, settings, region, progress
-        self.cancel = cancel
+        self.model, self.settings, self.noise = network.model, network.settings, network.noise
+        self.region, self.progress, self.cancel = region, progress, cancel
         self.calibration, self.maps, self.values = calibration, calibration.maps, values
-        self.card, self.scale = model.card, model.scale
+        self.card, self.scale = self.model.card, self.model.scale
         self.device, self.dtype = device, dtype
         self.separate = region.axes.rgb and separate_colors(self.card)
-        self.noise = NoiseLevels()
-        network = network_of(model, settings, region.axes, self.noise)
-        if values.carried:
-            network = CarryAdapter(network)
+        prepared = network.prepared(region.axes, device, carried=values.carried)
         self.runner = PlaneRunner(
-            network,
-            self.device,
+            prepared,
             self.dtype,
-            settings.tiling,
-            memory=settings.memory,
-            self_ensemble=settings.self_ensemble,
+            self.settings.tiling,
+            memory=self.settings.memory,
+            self_ensemble=self.settings.self_ensemble,
             cancel=cancel,
         )
-        self.ranges = region.read(int(network.receptive_radius), int(network.alignment))  # type: ignore[arg-type]
+        self.ranges = region.read(prepared.receptive_radius, prepared.alignment)
         self.axes = Axes(region.axes.letters, tuple(stop - start for start, stop in self.ranges))
         self.height, self.width = self.axes.shape[self.axes.y], self.axes.shape[self.axes.x]
         self.clipped = 0

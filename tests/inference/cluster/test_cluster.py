@@ -147,8 +147,11 @@ def test_an_error_on_a_worker_reaches_the_caller(client, stack, model, tmp_path)
 
 def test_a_worker_opens_the_image_and_prepares_the_model_once(stack, model, tmp_path, monkeypatch):
     from napari_sr.inference.cluster import worker
+    from napari_sr.inference.compute import network
 
-    opened = []
+    opened, built = [], []
+    build = network.network_for
+    monkeypatch.setattr(network, "network_for", lambda *args: built.append(1) or build(*args))
     monkeypatch.setattr(worker, "read_image", lambda *args, **kwargs: opened.append(1) or sr.read_image(stack))
     image = sr.read_image(stack)
     job = sr.Job(model, sr.JobSettings(device="cpu"))
@@ -158,7 +161,7 @@ def test_a_worker_opens_the_image_and_prepares_the_model_once(stack, model, tmp_
     plugin = worker.JobOnWorker(sent, "name")
     for z in range(3):
         plugin.upscale(sr.Part(at={"Z": z}))
-    assert opened == [1]
+    assert (opened, built) == ([1], [1])
     np.testing.assert_array_equal(out, job.run(image).data)
 
 

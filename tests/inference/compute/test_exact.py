@@ -25,6 +25,7 @@ from napari_sr.inference.compute import network as network_module
 from napari_sr.inference.compute.exact import ExactStream
 from napari_sr.inference.compute.memory import Cut
 from napari_sr.inference.compute.plane import PlaneRunner
+from napari_sr.inference.compute.prepared import PreparedNetwork
 from napari_sr.inference.compute.streaming.rows import Rows
 from napari_sr.inference.compute.streaming.step import Step
 from napari_sr.inference.compute.streaming.steps import ConvolveStep
@@ -114,7 +115,7 @@ def low_strips(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rows_are_streamed_along_the_longer_axis_and_equal_the_whole_image(name: str, height: int, width: int) -> None:
     network = small(name)
     planes = planes_for(network, height, width)
-    runner = PlaneRunner(network, CPU)
+    runner = PlaneRunner(PreparedNetwork(network, CPU))
     run = Run(runner, planes)
     assert_near(run.result, at_once(network, planes))
     assert (run.times == 1).all()
@@ -132,7 +133,7 @@ def test_bands_of_columns_equal_the_whole_image(name: str, exchange: bool) -> No
     radius: int = network.receptive_radius  # type: ignore[assignment]
     planes = planes_for(network, radius + 57, radius + 41)
     planes = np.ascontiguousarray(planes.swapaxes(2, 3)) if exchange else planes
-    runner = PlaneRunner(network, CPU, memory=1)
+    runner = PlaneRunner(PreparedNetwork(network, CPU), memory=1)
     run = Run(runner, planes)
     cut = cut_of(runner)
     assert cut.margin >= radius
@@ -152,7 +153,7 @@ def test_with_a_margin_smaller_than_the_radius_the_test_above_fails(monkeypatch:
     """The test above can fail."""
     network = small("srcnn x2")
     planes = planes_for(network, 90, 70)
-    runner = PlaneRunner(network, CPU, memory=1)
+    runner = PlaneRunner(PreparedNetwork(network, CPU), memory=1)
     monkeypatch.setattr("napari_sr.inference.compute.exact.cut_plane", lambda *_, **__: Cut(8, 16, 1, 1))
     assert np.abs(Run(runner, planes).result - at_once(network, planes)).max() > 1e-3
 
@@ -161,7 +162,7 @@ def test_with_a_margin_smaller_than_the_radius_the_test_above_fails(monkeypatch:
 def test_planes_of_a_batch_do_not_mix(memory: Any) -> None:
     network = small("srresnet prelu tanh")
     planes = planes_for(network, 71, 83, batch=3)
-    run = Run(PlaneRunner(network, CPU, memory=memory), planes)
+    run = Run(PlaneRunner(PreparedNetwork(network, CPU), memory=memory), planes)
     assert_near(run.result, at_once(network, planes))
     assert (run.times == 1).all()
 
@@ -170,7 +171,7 @@ def test_planes_of_a_batch_do_not_mix(memory: Any) -> None:
 def test_the_smallest_planes_equal_the_whole_image(size: tuple[int, int]) -> None:
     network = small("rrdbnet x2 unshuffled")
     planes = planes_for(network, *size)
-    assert_near(Run(PlaneRunner(network, CPU), planes).result, at_once(network, planes), 1e-4)
+    assert_near(Run(PlaneRunner(PreparedNetwork(network, CPU)), planes).result, at_once(network, planes), 1e-4)
 
 
 # Self-ensemble
@@ -201,7 +202,7 @@ def eight_by_hand(network: nn.Module, planes: Image) -> Image:
 def test_self_ensemble_is_the_mean_over_eight(name: str, size: tuple[int, int], memory: Any) -> None:
     network = small(name)
     planes = planes_for(network, *size)
-    run = Run(PlaneRunner(network, CPU, memory=memory, self_ensemble=True), planes)
+    run = Run(PlaneRunner(PreparedNetwork(network, CPU), memory=memory, self_ensemble=True), planes)
     expected = eight_by_hand(network, planes)
     assert_near(run.result, expected)
     assert (run.times == 1).all()
@@ -217,7 +218,7 @@ def test_self_ensemble_with_pixel_unshuffle_pads_the_image_first(size: tuple[int
     height, width = size
     filled = np.pad(planes, ((0, 0), (0, 0), (0, height % 2), (0, width % 2)), mode="edge")
     expected = eight_by_hand(network, filled)[..., : 2 * height, : 2 * width]
-    run = Run(PlaneRunner(network, CPU, tiling=tiling, self_ensemble=True), planes)
+    run = Run(PlaneRunner(PreparedNetwork(network, CPU), tiling=tiling, self_ensemble=True), planes)
     assert_near(run.result, expected)
     assert (run.times == 1).all()
 
@@ -248,9 +249,12 @@ def test_the_report_contains_the_width_of_the_bands() -> None:
 @pytest.mark.parametrize(("batch", "ensemble"), [(4, False), (1, True)], ids=["batch", "self-ensemble"])
 def test_the_peak_includes_batch_and_self_ensemble(batch: int, ensemble: bool) -> None:
     network = small("srcnn x2")
-    alone, together = PlaneRunner(network, CPU, memory=10**9), PlaneRunner(network, CPU, memory=10**9)
+    alone, together = (
+        PlaneRunner(PreparedNetwork(network, CPU), memory=10**9),
+        PlaneRunner(PreparedNetwork(network, CPU), memory=10**9),
+    )
     if ensemble:
-        together = PlaneRunner(network, CPU, memory=10**9, self_ensemble=True)
+        together = PlaneRunner(PreparedNetwork(network, CPU), memory=10**9, self_ensemble=True)
     Run(alone, planes_for(network, 40, 30))
     Run(together, planes_for(network, 40, 30, batch))
     assert alone.peak is not None
@@ -296,11 +300,11 @@ def test_running_out_of_memory_at_any_step_does_not_change_the_result(
         monkeypatch.setattr("napari_sr.inference.compute.exact.cut_plane", lambda *_, **__: Cut(16, 16, margin, 1))
     with monkeypatch.context() as patch:
         smooth = Short(patch, lambda n, step, inputs: False)
-        Run(PlaneRunner(network, CPU, memory=memory), planes)
+        Run(PlaneRunner(PreparedNetwork(network, CPU), memory=memory), planes)
     for moment in range(0, smooth.steps, every):
         with monkeypatch.context() as patch:
             short = Short(patch, lambda n, step, inputs, at=moment: n == at)
-            runner = PlaneRunner(network, CPU, memory=memory)
+            runner = PlaneRunner(PreparedNetwork(network, CPU), memory=memory)
             run = Run(runner, planes)
         assert short.failed == runner.halved == 1
         assert (run.times == 1).all()
@@ -313,7 +317,7 @@ def test_strips_are_halved_until_they_fit(monkeypatch: pytest.MonkeyPatch) -> No
     network = small("srcnn x2")
     planes = planes_for(network, 75, 21)
     short = Short(monkeypatch, lambda n, step, inputs: n in (3, 4, 11, 12))
-    runner = PlaneRunner(network, CPU)
+    runner = PlaneRunner(PreparedNetwork(network, CPU))
     run = Run(runner, planes)
     assert short.failed == runner.halved == 4
     assert max(bottom - top for top, bottom, _, _ in run.requested[-5:]) == 1
@@ -338,7 +342,7 @@ def test_a_row_that_does_not_fit_is_an_error_of_one_sentence(monkeypatch: pytest
     with pytest.raises(
         InputError, match=r"The memory of cpu is too small for 21 columns of this model: choose"
     ) as caught:
-        Run(PlaneRunner(network, CPU), planes_for(network, 40, 21))
+        Run(PlaneRunner(PreparedNetwork(network, CPU)), planes_for(network, 40, 21))
     assert "\n" not in str(caught.value)
     assert short.failed == 5  # 16, 8, 4, 2, 1
 
@@ -363,7 +367,7 @@ def test_memory_is_free_before_the_strips_are_halved(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Step, "run", short)
     monkeypatch.setattr(ExactStream, "_free", count)
     network = small("srcnn x2")
-    Run(PlaneRunner(network, CPU), planes_for(network, 75, 21))
+    Run(PlaneRunner(PreparedNetwork(network, CPU)), planes_for(network, 75, 21))
     assert left == [0]
 
 
@@ -395,13 +399,13 @@ def test_only_rows_that_overflowed_are_computed_again(exchange: bool) -> None:
     calm, bright = bright_rows(260, 24, slice(130, 133))
     if exchange:
         calm, bright = (np.ascontiguousarray(plane.swapaxes(2, 3)) for plane in (calm, bright))
-    runner = PlaneRunner(network, CPU, torch.float16)
+    runner = PlaneRunner(PreparedNetwork(network, CPU), torch.float16)
     result, half, exact = (
         run.result.swapaxes(2, 3) if exchange else run.result
         for run in (
             Run(runner, bright),
-            Run(PlaneRunner(network, CPU, torch.float16), calm),
-            Run(PlaneRunner(network, CPU), bright),
+            Run(PlaneRunner(PreparedNetwork(network, CPU), torch.float16), calm),
+            Run(PlaneRunner(PreparedNetwork(network, CPU)), bright),
         )
     )
     assert runner.recomputed == 1
@@ -435,8 +439,8 @@ def test_an_infinity_before_a_bounding_layer_is_computed_again(tiling: Literal["
         half = copy.deepcopy(network).half()(torch.from_numpy(bright).half())
         hidden = copy.deepcopy(network).half().conv1(network.pad(network.upsample(torch.from_numpy(bright))).half())
     assert bool(torch.isfinite(half).all()) and not bool(torch.isfinite(hidden).all())
-    exact = Run(PlaneRunner(network, CPU), bright).result
-    runner = PlaneRunner(network, CPU, torch.float16, tiling)
+    exact = Run(PlaneRunner(PreparedNetwork(network, CPU)), bright).result
+    runner = PlaneRunner(PreparedNetwork(network, CPU), torch.float16, tiling)
     result = Run(runner, bright).result
     assert runner.recomputed == 1
     rows = slice(160 - 2 * network.receptive_radius, 166 + 2 * network.receptive_radius)
@@ -448,8 +452,8 @@ def test_rows_that_overflowed_at_both_ends_and_in_bands_are_computed_again(monke
     network = overflowing()
     _, bright = bright_rows(140, 50, slice(0, 2))
     bright[:, :, -1] = 6e4
-    exact = Run(PlaneRunner(network, CPU), bright).result
-    runner = PlaneRunner(network, CPU, torch.float16, memory=1)
+    exact = Run(PlaneRunner(PreparedNetwork(network, CPU)), bright).result
+    runner = PlaneRunner(PreparedNetwork(network, CPU), torch.float16, memory=1)
     run = Run(runner, bright)
     bands = ceil(50 / cut_of(runner).band)
     assert bands > 1
@@ -463,7 +467,7 @@ def test_rows_that_overflowed_at_both_ends_and_in_bands_are_computed_again(monke
 def test_running_out_of_memory_in_float32_does_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     network = overflowing()
     _, bright = bright_rows(100, 24, slice(50, 53))
-    smooth = Run(PlaneRunner(network, CPU, torch.float16), bright)
+    smooth = Run(PlaneRunner(PreparedNetwork(network, CPU), torch.float16), bright)
     failed = []
 
     def fails(n: int, step: Step, inputs: Sequence[Rows]) -> bool:
@@ -473,7 +477,7 @@ def test_running_out_of_memory_in_float32_does_not_change_the_result(monkeypatch
         return False
 
     Short(monkeypatch, fails)
-    run = Run(PlaneRunner(network, CPU, torch.float16), bright)
+    run = Run(PlaneRunner(PreparedNetwork(network, CPU), torch.float16), bright)
     assert failed
     assert np.abs(run.result - smooth.result).max() <= 1e-6 * np.ptp(smooth.result)
 
@@ -620,6 +624,6 @@ def test_a_network_that_cannot_be_streamed_uses_tiles_and_the_report_has_the_rea
 def test_the_models_network_is_shared_and_not_changed_by_streaming() -> None:
     network = RRDBNet(scale=2, features=8, growth=4, blocks=1, in_channels=1, out_channels=1)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    Run(PlaneRunner(network, CPU, torch.bfloat16, self_ensemble=True), planes_for(network, 20, 31))
+    Run(PlaneRunner(PreparedNetwork(network, CPU), torch.bfloat16, self_ensemble=True), planes_for(network, 20, 31))
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert network.training

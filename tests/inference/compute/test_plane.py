@@ -9,6 +9,7 @@ from torch import nn
 
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.inference.compute.plane import PlaneRunner
+from napari_sr.inference.compute.prepared import PreparedNetwork
 from napari_sr.networks import SRCNN, RRDBNet, SRResNet
 from napari_sr.settings import Overlap
 from tests.inference.small_models import through
@@ -39,8 +40,10 @@ def test_overlap_of_the_receptive_radius_equals_the_whole_image(network: Any) ->
     lively(network)
     radius = network.receptive_radius
     plane = np.random.default_rng(0).random((network.in_channels, 2 * radius + 61, 2 * radius + 46), dtype=np.float32)
-    whole = through(PlaneRunner(network, CPU, tiling="none"), plane)
-    tiles = through(PlaneRunner(network, CPU, tiling=Overlap(tile=2 * radius + 40, overlap=radius, blend=6)), plane)
+    whole = through(PlaneRunner(PreparedNetwork(network, CPU), tiling="none"), plane)
+    tiles = through(
+        PlaneRunner(PreparedNetwork(network, CPU), tiling=Overlap(tile=2 * radius + 40, overlap=radius, blend=6)), plane
+    )
     assert np.abs(tiles - whole).max() <= 2e-5 * np.ptp(whole)
 
 
@@ -48,8 +51,8 @@ def test_less_overlap_than_the_radius_differs() -> None:
     """The test above can fail: with a margin too small the seams show."""
     network = lively(SRCNN(scale=2, features=(8, 8)))
     plane = np.random.default_rng(0).random((1, 60, 50), dtype=np.float32)
-    whole = through(PlaneRunner(network, CPU, tiling="none"), plane)
-    seams = through(PlaneRunner(network, CPU, tiling=Overlap(tile=30, overlap=1, blend=2)), plane)
+    whole = through(PlaneRunner(PreparedNetwork(network, CPU), tiling="none"), plane)
+    seams = through(PlaneRunner(PreparedNetwork(network, CPU), tiling=Overlap(tile=30, overlap=1, blend=2)), plane)
     assert np.abs(seams - whole).max() > 1e-3 * np.ptp(whole)
 
 
@@ -64,13 +67,18 @@ def test_cancel_is_called_before_every_layer(tiling: Any) -> None:
         return calls > 10
 
     with pytest.raises(Cancelled):
-        through(PlaneRunner(network, CPU, tiling=tiling, cancel=cancel), np.zeros((3, 8, 8), np.float32))
+        through(
+            PlaneRunner(PreparedNetwork(network, CPU), tiling=tiling, cancel=cancel), np.zeros((3, 8, 8), np.float32)
+        )
     assert calls == 11
 
 
 def test_the_network_of_the_model_is_not_changed() -> None:
     network = SRCNN(scale=2, features=(4, 4))
-    through(PlaneRunner(network, CPU, torch.bfloat16, cancel=lambda: False), np.zeros((1, 8, 8), np.float32))
+    through(
+        PlaneRunner(PreparedNetwork(network, CPU), torch.bfloat16, cancel=lambda: False),
+        np.zeros((1, 8, 8), np.float32),
+    )
     assert network.conv1.weight.dtype == torch.float32
     assert not network.conv1._forward_pre_hooks
 
@@ -80,18 +88,18 @@ def test_an_overflow_of_half_precision_is_computed_again(tiling: Any) -> None:
     network = lively(SRCNN(scale=2, features=(8, 8)))
     # 70,000 is beyond float16 and within float32.
     plane = np.full((1, 8, 8), 7e4, np.float32)
-    runner = PlaneRunner(network, CPU, torch.float16, tiling)
+    runner = PlaneRunner(PreparedNetwork(network, CPU), torch.float16, tiling)
     out = through(runner, plane)
     assert runner.recomputed == 1
-    assert np.allclose(out, through(PlaneRunner(network, CPU), plane), rtol=1e-5)
+    assert np.allclose(out, through(PlaneRunner(PreparedNetwork(network, CPU)), plane), rtol=1e-5)
 
 
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.bfloat16, 3e-2), (torch.float16, 4e-3)])
 def test_half_precision_is_close_to_float32(dtype: torch.dtype, bound: float) -> None:
     network = lively(RRDBNet(blocks=1, features=8, growth=4))
     plane = np.random.default_rng(0).random((3, 24, 24), dtype=np.float32)
-    exact = through(PlaneRunner(network, CPU), plane)
-    near = through(PlaneRunner(network, CPU, dtype), plane)
+    exact = through(PlaneRunner(PreparedNetwork(network, CPU)), plane)
+    near = through(PlaneRunner(PreparedNetwork(network, CPU), dtype), plane)
     assert 0 < np.abs(near - exact).max() < bound * np.ptp(exact)
 
 
@@ -103,7 +111,7 @@ def test_too_little_memory_is_an_error_of_one_sentence(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(SRCNN, "forward", full)
     with pytest.raises(InputError, match="8 x 9 pixels: choose the tiling exact"):
-        through(PlaneRunner(network, CPU, tiling="none"), np.zeros((1, 8, 9), np.float32))
+        through(PlaneRunner(PreparedNetwork(network, CPU), tiling="none"), np.zeros((1, 8, 9), np.float32))
 
 
 def test_float32_is_ieee_while_a_job_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +125,6 @@ def test_float32_is_ieee_while_a_job_runs(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(SRCNN, "forward", spy)
     before = torch.backends.cudnn.allow_tf32
-    through(PlaneRunner(network, CPU, tiling="none"), np.zeros((1, 8, 8), np.float32))
+    through(PlaneRunner(PreparedNetwork(network, CPU), tiling="none"), np.zeros((1, 8, 8), np.float32))
     assert seen == [(False, False)]
     assert torch.backends.cudnn.allow_tf32 == before

@@ -19,8 +19,9 @@ from scipy.ndimage import gaussian_filter
 import napari_sr as sr
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.as_image import as_image
-from napari_sr.imaging.axes import Axes
+from napari_sr.imaging.axes import Axes, parse_axes
 from napari_sr.inference import halo_cost
+from napari_sr.inference.compute import network as network_module
 from napari_sr.torch_state import ONE_NETWORK
 from tests.inference.small_models import identity, rrdb
 from tests.inference.test_parts import unshuffling
@@ -315,3 +316,24 @@ def test_the_weights_are_one_node_of_the_graph():
     alone = len(pickle.dumps(lazy.dask[f"upscaler-{lazy.name}"]))
     whole = len(pickle.dumps({key: task for key, task in lazy.dask.items() if lazy.name in str(key)}))
     assert whole - alone < alone
+
+
+def test_chunks_share_one_network_and_have_the_bits_of_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[int] = []
+    build = network_module.network_for
+    monkeypatch.setattr(network_module, "network_for", lambda *args: built.append(1) or build(*args))
+    image = picture((48, 40), np.uint16)
+    lazy = sr.upscale_lazy(da.from_array(image, chunks=(24, 20)), GRAY, device="cpu", intensity=(0, 4000))
+    built.clear()
+    found = lazy.compute()
+    assert built == [1]
+    # The lazy result can still be sent to other processes.
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(lazy)).compute(), found)
+    job = sr.Job(GRAY, sr.JobSettings(device="cpu", intensity=(0, 4000)))
+    calibration, axes = job.calibrate(image, parse_axes("YX", image.shape)), parse_axes("YX", image.shape)
+    for rows in ((0, 24), (24, 48)):
+        for columns in ((0, 20), (20, 40)):
+            alone = job.run_region(
+                image, job.region(axes, sr.Part(rows=rows, columns=columns)), calibration=calibration
+            )
+            np.testing.assert_array_equal(found[2 * rows[0] : 2 * rows[1], 2 * columns[0] : 2 * columns[1]], alone.data)

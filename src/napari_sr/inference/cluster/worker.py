@@ -13,6 +13,7 @@ from napari_sr.imaging.as_image import ImageInput, as_image
 from napari_sr.imaging.axes import Axes, WritableArray
 from napari_sr.imaging.files import read_image
 from napari_sr.imaging.part import Part
+from napari_sr.inference.compute.network import JobNetwork
 from napari_sr.inference.facts.calibration import Calibration
 from napari_sr.inference.job import Job
 from napari_sr.inference.report import Report
@@ -89,19 +90,20 @@ class JobOnWorker(WorkerPlugin):
             If the image cannot be read, or the device is not on this machine.
         """
         with ONE_NETWORK:
-            job, read = self._opened
+            job, network, read = self._opened
             region = job.region(read.axes, part)
-            done = job.run_region(read.data, region, calibration=self.job.calibration)
+            done = job.run_region(read.data, region, calibration=self.job.calibration, network=network)
         place: list[Any] = [slice(*span) for span in region.ranges]
         place[read.axes.y], place[read.axes.x] = slice(*region.rows.result_range), slice(*region.columns.result_range)
         self.job.result[tuple(place)] = done.data
         return done.report
 
     @cached_property
-    def _opened(self) -> tuple[Job, ImageInput]:
-        """The job with the device of this worker, and the image."""
+    def _opened(self) -> tuple[Job, JobNetwork, ImageInput]:
+        """The job with the device of this worker, its network for all blocks, and the image."""
         image = read_image(self.job.source, series=self.job.series, lazy=True)
-        return Job(self.job.model, self.job.settings), as_image(image, self.job.axes)
+        job = Job(self.job.model, self.job.settings)
+        return job, JobNetwork(job.model, job.settings), as_image(image, self.job.axes)
 
 
 def upscale_block(name: str, part: Part) -> Report:

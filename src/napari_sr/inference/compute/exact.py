@@ -17,7 +17,7 @@ from torch import Tensor
 from napari_sr.errors import InputError
 from napari_sr.inference.compute.memory import Cut, cut_plane
 from napari_sr.inference.compute.overflow import Interval, OverflowFilter
-from napari_sr.inference.compute.streaming.dihedral import Dihedral, transformed_plan
+from napari_sr.inference.compute.streaming.dihedral import Dihedral
 from napari_sr.inference.compute.streaming.plan import StreamPlan
 from napari_sr.inference.compute.streaming.stream import stream
 
@@ -87,6 +87,8 @@ class ExactStream:
         The steps of the network, on the device and in the number format.
     float32_plan : callable
         Called without arguments; returns the steps in float32, for rows that overflowed in half precision.
+    transformed : callable
+        ``transformed(plan, dihedral)`` returns a plan with flipped or transposed kernels.
     device : torch.device
         Device that computes.
     dtype : torch.dtype
@@ -118,6 +120,7 @@ class ExactStream:
 
     plan: StreamPlan
     float32_plan: Callable[[], StreamPlan]
+    transformed: Callable[[StreamPlan, Dihedral], StreamPlan]
     device: torch.device
     dtype: torch.dtype
     scale: int
@@ -133,7 +136,6 @@ class ExactStream:
     cut: Cut | None = field(default=None, init=False)
     peak: int = field(default=0, init=False)
     highest: int | None = field(default=None, init=False)
-    _transformed: dict[tuple[StreamPlan, Dihedral], StreamPlan] = field(default_factory=dict, init=False)
 
     def run(
         self,
@@ -303,7 +305,7 @@ class ExactStream:
             oriented = replace(dihedral, exchange=dihedral.exchange != band.exchange)
             streams.append(
                 stream(
-                    self._plan(plan, oriented),
+                    self.transformed(plan, oriented),
                     strip_of,
                     rows.stop - rows.start,
                     band.outer_width,
@@ -321,12 +323,6 @@ class ExactStream:
                 if skipped < part.shape[2]:
                     yield from transfer.send(first, part[:, :, skipped:])
             yield from transfer.finish()
-
-    def _plan(self, plan: StreamPlan, dihedral: Dihedral) -> StreamPlan:
-        key = (plan, dihedral)
-        if key not in self._transformed:
-            self._transformed[key] = transformed_plan(plan, dihedral)
-        return self._transformed[key]
 
     def _free(self) -> None:
         gc.collect()

@@ -1,14 +1,19 @@
-"""The network of a job: that of the model with the layers around it."""
+"""The network of a job: that of the model with the layers around it, and its preparation on a device."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
 
 import torch
 from torch import nn
 
 from napari_sr.imaging.axes import Axes
-from napari_sr.inference.channels import network_for, separate_colors
+from napari_sr.inference.channels import CarryAdapter, network_for, separate_colors
 from napari_sr.inference.compute.conditions import conditioned
 from napari_sr.inference.compute.plane import PlaneRunner
+from napari_sr.inference.compute.prepared import PreparedNetwork
 from napari_sr.networks.conditioning import NoiseLevels
 from napari_sr.settings import JobSettings, Overlap
 from napari_sr.zoo.model import Model
@@ -34,8 +39,101 @@ def network_of(model: Model, settings: JobSettings, axes: Axes, noise: NoiseLeve
         A network of one input: gray values, one color, or three colors together. A layer for values far beyond black
         and white is not included.
     """
-    colors = 3 if axes.rgb and not separate_colors(model.card) else 1
-    return network_for(conditioned(model, settings, noise), model.card, colors)
+    return network_for(conditioned(model, settings, noise), model.card, _colors(model, axes))
+
+
+class JobNetwork:
+    """The network of a job, built and copied to the device by the first run and kept for those that follow.
+
+    A small part of an image takes no longer than its computation then. The copies on the device are kept as long as
+    this object. It is pickled without them.
+
+    Parameters
+    ----------
+    model : Model
+        The model of the job.
+    settings : JobSettings
+        The settings of the job.
+
+    Attributes
+    ----------
+    model : Model
+        The model.
+    settings : JobSettings
+        The settings.
+    noise : NoiseLevels
+        Noise of the planes, to be set for each batch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_sr as sr
+    >>> from napari_sr.imaging.axes import parse_axes
+    >>> job = sr.Job("srcnn-x2", sr.JobSettings(device="cpu", intensity=(0, 255)))
+    >>> image = np.zeros((32, 32), np.uint8)
+    >>> axes = parse_axes("YX", image.shape)
+    >>> network = JobNetwork(job.model, job.settings)
+    >>> for top in (0, 16):
+    ...     region = job.region(axes, sr.Part(rows=(top, top + 16)))
+    ...     print(job.run_region(image, region, network=network).data.shape)
+    (32, 64)
+    (32, 64)
+    """
+
+    def __init__(self, model: Model, settings: JobSettings) -> None:
+        self.model, self.settings = model, settings
+        self.noise = NoiseLevels()
+        self._prepared: dict[tuple[int, bool, torch.device], PreparedNetwork] = {}
+        self._in_use = Lock()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return JobNetwork, (self.model, self.settings)
+
+    @contextmanager
+    def for_one_run(self) -> Iterator[JobNetwork]:
+        """Provide the network for a run.
+
+        Yields
+        ------
+        JobNetwork
+            This one; a new one while another run uses this one, so that no run waits for another.
+        """
+        if not self._in_use.acquire(blocking=False):
+            yield JobNetwork(self.model, self.settings)
+            return
+        self.noise.set((0.0,), (0.0,), (0.0,))
+        try:
+            yield self
+        finally:
+            self._in_use.release()
+
+    def prepared(self, axes: Axes, device: torch.device, *, carried: bool) -> PreparedNetwork:
+        """Return the network on a device.
+
+        Parameters
+        ----------
+        axes : Axes
+            Axes of the image.
+        device : torch.device
+            Device that computes.
+        carried : bool
+            Whether values far beyond black and white are carried around the network.
+
+        Returns
+        -------
+        PreparedNetwork
+            The network.
+        """
+        key = (_colors(self.model, axes), carried, device)
+        if key not in self._prepared:
+            network = network_of(self.model, self.settings, axes, self.noise)
+            self._prepared[key] = PreparedNetwork(CarryAdapter(network) if carried else network, device)
+        return self._prepared[key]
+
+
+def _colors(model: Model, axes: Axes) -> int:
+    """Channels of the planes that pass through the network: 3 for colors together, otherwise 1."""
+    return 3 if axes.rgb and not separate_colors(model.card) else 1
 
 
 def not_exact_because(model: Model, settings: JobSettings, axes: Axes) -> str | None:
@@ -58,4 +156,4 @@ def not_exact_because(model: Model, settings: JobSettings, axes: Axes) -> str | 
     if settings.tiling == "overlap" or isinstance(settings.tiling, Overlap):
         return "tiles overlap"
     network = network_of(model, settings, axes, NoiseLevels())
-    return PlaneRunner(network, torch.device("cpu"), tiling=settings.tiling).not_exact_because
+    return PlaneRunner(PreparedNetwork(network, torch.device("cpu")), tiling=settings.tiling).not_exact_because

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +12,9 @@ from napari_sr.errors import Cancelled, InputError
 from napari_sr.inference.compute.device import ieee_float32
 from napari_sr.inference.compute.exact import BlockSource, ExactStream, Sink
 from napari_sr.inference.compute.memory import budget
+from napari_sr.inference.compute.prepared import PreparedNetwork
 from napari_sr.inference.compute.streaming.dihedral import DIHEDRALS, Dihedral
-from napari_sr.inference.compute.streaming.plan import NotStreamable, StreamPlan, plan_stream
-from napari_sr.inference.compute.streaming.step import BOUNDING
+from napari_sr.inference.compute.streaming.plan import NotStreamable
 from napari_sr.inference.compute.tiles import AxisTile, axis_tiles
 from napari_sr.settings import Overlap, Tiling
 
@@ -24,14 +22,12 @@ PieceDone = Callable[[int, int], None]
 
 
 class PlaneRunner:
-    """A network on a device, applied to planes of any size.
+    """A network on a device, applied to planes of any size: the state of one run.
 
     Parameters
     ----------
-    network : nn.Module
-        A network of `napari_sr.networks` in evaluation mode; it is copied, not changed.
-    device : torch.device
-        Device that computes.
+    network : PreparedNetwork
+        The network on its device. No other run may use it at the same time.
     dtype : torch.dtype, default torch.float32
         Number format of the computation: float32, bfloat16 or float16.
     tiling : {"exact", "overlap", "none"} or Overlap, default "exact"
@@ -62,8 +58,7 @@ class PlaneRunner:
 
     def __init__(
         self,
-        network: nn.Module,
-        device: torch.device,
+        network: PreparedNetwork,
         dtype: torch.dtype = torch.float32,
         tiling: Tiling = "exact",
         *,
@@ -71,18 +66,14 @@ class PlaneRunner:
         self_ensemble: bool = False,
         cancel: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._source = network
-        self._ready: dict[torch.dtype, nn.Module] = {}
-        self._plans: dict[torch.dtype, StreamPlan] = {}
-        self._device, self._dtype, self._memory = device, dtype, memory
+        self._network, self._device = network, network.device
+        self._dtype, self._memory = dtype, memory
         self._cancel = cancel
         self._dihedrals = DIHEDRALS if self_ensemble else (Dihedral(),)
-        self._scale: int = network.scale  # type: ignore[assignment]
-        self._alignment: int = network.alignment  # type: ignore[assignment]
+        self._scale, self._alignment = network.scale, network.alignment
         self.recomputed = self.strips = self.halved = 0
         self.not_exact_because: str | None = None
-        self._overflowed = False
-        budget(memory, device)
+        budget(memory, self._device)
         self._overlap: Overlap | None = tiling if isinstance(tiling, Overlap) else None
         self._exact: ExactStream | None = None
         if tiling == "exact":
@@ -127,7 +118,7 @@ class PlaneRunner:
         InputError
             If the device has too little memory for the smallest block.
         """
-        with torch.inference_mode(), ieee_float32():
+        with torch.inference_mode(), ieee_float32(), self._network.checked(self._check_cancel):
             if self._alignment > 1 and len(self._dihedrals) > 1:
                 # Padded to whole groups once, so that all members of the self-ensemble have the same groups.
                 s = self._scale
@@ -161,20 +152,21 @@ class PlaneRunner:
 
     def _stream_or_tiles(self) -> None:
         try:
-            plan = self._plan(self._dtype)
+            plan = self._network.plan(self._dtype)
         except NotStreamable as reason:
             self._overlap = Overlap()
             self.not_exact_because = str(reason)
             return
         self._exact = ExactStream(
             plan=plan,
-            float32_plan=lambda: self._plan(torch.float32),
+            float32_plan=lambda: self._network.plan(torch.float32),
+            transformed=self._network.transformed,
             device=self._device,
             dtype=self._dtype,
             scale=self._scale,
-            radius=int(self._source.receptive_radius),  # type: ignore[arg-type]
+            radius=self._network.receptive_radius,
             alignment=self._alignment,
-            channels=int(self._source.in_channels),  # type: ignore[arg-type]
+            channels=self._network.in_channels,
             dihedrals=self._dihedrals,
             budget=lambda: budget(self._memory, self._device),
             before_step=self._check_cancel,
@@ -231,16 +223,16 @@ class PlaneRunner:
 
     def _piece(self, piece: Tensor) -> Tensor:
         """Compute one block; again in float32 if half precision overflowed."""
-        self._overflowed = False
+        self._network.overflowed = False
         out = self._compute(piece, self._dtype)
-        if self._dtype != torch.float32 and (self._overflowed or not bool(torch.isfinite(out).all())):
+        if self._dtype != torch.float32 and (self._network.overflowed or not bool(torch.isfinite(out).all())):
             self.recomputed += 1
             out = self._compute(piece, torch.float32)
         return out
 
     def _compute(self, piece: Tensor, dtype: torch.dtype) -> Tensor:
         self._check_cancel()
-        network = self._network(dtype)
+        network = self._network.module(dtype)
         try:
             x = piece.to(self._device, dtype)
             total: Tensor | None = None
@@ -259,32 +251,6 @@ class PlaneRunner:
     def _check_cancel(self) -> None:
         if self._cancel():
             raise Cancelled("The work was cancelled; nothing was changed.")
-
-    def _plan(self, dtype: torch.dtype) -> StreamPlan:
-        if dtype not in self._plans:
-            self._plans[dtype] = plan_stream(self._network(dtype))
-        return self._plans[dtype]
-
-    def _network(self, dtype: torch.dtype) -> nn.Module:
-        """Copy the network to the device, once per number format, with a check for cancellation before every layer."""
-        if dtype not in self._ready:
-            ready = copy.deepcopy(self._source).to(self._device, dtype).eval().requires_grad_(False)
-            # The annotations of torch lack this form of `to`.
-            ready = ready.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            for module in ready.modules():
-                if not list(module.children()):
-                    module.register_forward_pre_hook(self._hook)
-                if dtype == torch.float16 and isinstance(module, BOUNDING):
-                    module.register_forward_pre_hook(self._watch)
-            self._ready[dtype] = ready
-        return self._ready[dtype]
-
-    def _watch(self, _module: nn.Module, inputs: Any) -> None:
-        """Note an infinity in the input of a layer whose output is finite."""
-        self._overflowed = self._overflowed or not bool(torch.isfinite(inputs[0]).all())
-
-    def _hook(self, _module: nn.Module, _inputs: Any) -> None:
-        self._check_cancel()
 
 
 def _padded_source(source: BlockSource, height: int, width: int) -> BlockSource:

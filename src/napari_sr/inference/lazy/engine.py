@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_sr.imaging.part import LoadedPart
+from napari_sr.inference.compute.network import JobNetwork
 from napari_sr.inference.facts.calibration import Calibration
 from napari_sr.inference.job import Job
 from napari_sr.inference.lazy.chunks import Chunk
@@ -20,6 +21,8 @@ from napari_sr.torch_state import ONE_NETWORK
 class ChunkUpscaler:
     """All that the chunks of a result have in common; it can be pickled, with the weights of the model.
 
+    The first chunk in a process prepares the network, which is kept as long as this object.
+
     Parameters
     ----------
     job : Job
@@ -28,11 +31,20 @@ class ChunkUpscaler:
         Facts of the whole image.
     dtype : dtype
         Data type of image and result.
+
+    Attributes
+    ----------
+    network : JobNetwork
+        The network of the job.
     """
 
     job: Job
     calibration: Calibration
     dtype: np.dtype[Any]
+    network: JobNetwork = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "network", JobNetwork(self.job.model, self.job.settings))
 
     def compute(self, chunk: Chunk, origins: Sequence[tuple[int, ...]], blocks: Sequence[Any]) -> NDArray[Any]:
         """Compute a chunk of the result.
@@ -60,7 +72,8 @@ class ChunkUpscaler:
         part = LoadedPart(loaded, tuple(first for first, _ in chunk.read), chunk.region.axes.shape)
         # The chunks of the image are here, so that nothing waits for another task inside.
         with ONE_NETWORK:
-            result = self.job.run_region(part, chunk.region, calibration=self.calibration).data
+            done = self.job.run_region(part, chunk.region, calibration=self.calibration, network=self.network)
+        result = done.data
         inside = result[tuple(slice(*span) for span in chunk.inside)]
         # A view would keep the pixels around it in memory.
         return np.ascontiguousarray(inside) if inside.size < result.size else inside

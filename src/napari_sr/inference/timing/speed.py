@@ -18,6 +18,7 @@ from napari_sr.inference.channels import network_for, separate_colors
 from napari_sr.inference.compute.conditions import conditioned
 from napari_sr.inference.compute.device import describe_device
 from napari_sr.inference.compute.plane import PlaneRunner
+from napari_sr.inference.compute.prepared import PreparedNetwork
 from napari_sr.inference.job import Job
 from napari_sr.networks.conditioning import NoiseLevels
 from napari_sr.progress import Cancel
@@ -104,13 +105,13 @@ def measure_speed(job: Job, dtype: npt.DTypeLike, rgb: bool = False, *, cancel: 
     tiling = (
         "exact" if isinstance(job.settings.tiling, Overlap) or job.settings.tiling == "overlap" else job.settings.tiling
     )
-    runner = PlaneRunner(network, device, number_format, tiling, memory=job.settings.memory, cancel=cancel)
-    channels = int(network.in_channels)  # type: ignore[arg-type]
+    prepared = PreparedNetwork(network, device)
+    runner = PlaneRunner(prepared, number_format, tiling, memory=job.settings.memory, cancel=cancel)
     seconds, side = 0.0, SIDES[0]
-    _compute_noise(runner, channels, SIDES[0])
+    _compute_noise(runner, prepared.in_channels, SIDES[0])
     for side in SIDES:
         started = time.perf_counter()
-        _compute_noise(runner, channels, side)
+        _compute_noise(runner, prepared.in_channels, side)
         seconds = time.perf_counter() - started
         if seconds >= LEAST_SECONDS:
             break

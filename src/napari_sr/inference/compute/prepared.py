@@ -1,0 +1,146 @@
+"""A network on a device, prepared once for any number of runs."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from napari_sr.inference.compute.streaming.dihedral import Dihedral, transformed_plan
+from napari_sr.inference.compute.streaming.plan import StreamPlan, plan_stream
+from napari_sr.inference.compute.streaming.step import BOUNDING
+
+
+def _proceed() -> None:
+    """Let a layer be computed."""
+
+
+class PreparedNetwork:
+    """Copies of a network on a device, one for each number format, and the plans of their streams.
+
+    Each is made on first use and kept. All state of a run but `overflowed` is in the `PlaneRunner`, so that several
+    runs can use the network, one at a time.
+
+    Parameters
+    ----------
+    network : nn.Module
+        A network of `napari_sr.networks` in evaluation mode; it is copied, not changed.
+    device : torch.device
+        Device that computes.
+
+    Attributes
+    ----------
+    device : torch.device
+        Device that computes.
+    scale, alignment, receptive_radius, in_channels : int
+        Those of the network.
+    overflowed : bool
+        Set to True when a float16 copy is applied and an input of a layer with a bounded output is not finite.
+    """
+
+    def __init__(self, network: nn.Module, device: torch.device) -> None:
+        self._source, self.device = network, device
+        self.scale = int(network.scale)  # type: ignore[arg-type]
+        self.alignment = int(network.alignment)  # type: ignore[arg-type]
+        self.receptive_radius = int(network.receptive_radius)  # type: ignore[arg-type]
+        self.in_channels = int(network.in_channels)  # type: ignore[arg-type]
+        self.overflowed = False
+        self._before_layer: Callable[[], None] = _proceed
+        self._copies: dict[torch.dtype, nn.Module] = {}
+        self._plans: dict[torch.dtype, StreamPlan] = {}
+        self._transformed: dict[tuple[StreamPlan, Dihedral], StreamPlan] = {}
+
+    @contextmanager
+    def checked(self, before_layer: Callable[[], None]) -> Iterator[None]:
+        """Call a function before every layer, until the end of the context.
+
+        Parameters
+        ----------
+        before_layer : callable
+            Called without arguments; an exception stops the computation.
+        """
+        outer, self._before_layer = self._before_layer, before_layer
+        try:
+            yield
+        finally:
+            self._before_layer = outer
+
+    def module(self, dtype: torch.dtype) -> nn.Module:
+        """Return the copy of the network in a number format.
+
+        Parameters
+        ----------
+        dtype : torch.dtype
+            float32, bfloat16 or float16.
+
+        Returns
+        -------
+        nn.Module
+            The copy on the device.
+        """
+        if dtype not in self._copies:
+            made = copy.deepcopy(self._source).to(self.device, dtype).eval().requires_grad_(False)
+            # The annotations of torch lack this form of `to`.
+            made = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            for layer in made.modules():
+                if not list(layer.children()):
+                    layer.register_forward_pre_hook(self._check)
+                if dtype == torch.float16 and isinstance(layer, BOUNDING):
+                    layer.register_forward_pre_hook(self._watch)
+            self._copies[dtype] = made
+        return self._copies[dtype]
+
+    def plan(self, dtype: torch.dtype) -> StreamPlan:
+        """Return the plan of the stream in a number format.
+
+        Parameters
+        ----------
+        dtype : torch.dtype
+            float32, bfloat16 or float16.
+
+        Returns
+        -------
+        StreamPlan
+            The steps, on the device.
+
+        Raises
+        ------
+        NotStreamable
+            If a layer cannot be streamed.
+        """
+        if dtype not in self._plans:
+            # Tracing calls layers too.
+            with self.checked(_proceed):
+                self._plans[dtype] = plan_stream(self.module(dtype))
+        return self._plans[dtype]
+
+    def transformed(self, plan: StreamPlan, dihedral: Dihedral) -> StreamPlan:
+        """Return a plan with kernels that are flipped or transposed.
+
+        Parameters
+        ----------
+        plan : StreamPlan
+            A plan of this network.
+        dihedral : Dihedral
+            The flips and the transposition.
+
+        Returns
+        -------
+        StreamPlan
+            The steps for an image that is not transformed.
+        """
+        key = (plan, dihedral)
+        if key not in self._transformed:
+            self._transformed[key] = transformed_plan(plan, dihedral)
+        return self._transformed[key]
+
+    def _check(self, _layer: nn.Module, _inputs: Any) -> None:
+        self._before_layer()
+
+    def _watch(self, _layer: nn.Module, inputs: Any) -> None:
+        """Note a value that is not finite in the input of a layer whose output is finite."""
+        self.overflowed = self.overflowed or not bool(torch.isfinite(inputs[0]).all())
