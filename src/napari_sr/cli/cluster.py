@@ -80,22 +80,24 @@ def upscale_at_scheduler(
     Raises
     ------
     InputError
-        If the scheduler does not answer, or image, settings or output cannot be used.
+        If image, settings or output cannot be used, or the scheduler does not answer.
     """
     if dry_run:
         raise InputError("The time on a cluster is not estimated: leave out --dry-run or --scheduler.")
     needed = read_resources(resources)
-    from napari_sr.inference.cluster.upscaling import connect, run_file_on_cluster
+    from napari_sr.inference.cluster.upscaling import connect, open_for_cluster, run_file_on_cluster
+
+    # Before the connection, which may take long.
+    image = open_for_cluster(source, out, settings, series=series, overwrite=overwrite)
 
     with connect(scheduler, _TIMEOUT_S) as client, Bar(quiet, "block") as bar, signals.deferred():
         report = run_file_on_cluster(
-            source,
+            image,
             out,
             load(),
             settings,
             client,
             axes=axes,
-            series=series,
             scale=scale,
             overwrite=overwrite,
             resources=needed,

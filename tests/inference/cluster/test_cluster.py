@@ -14,6 +14,7 @@ import napari_sr as sr
 from napari_sr.cli import app
 from napari_sr.cli.cluster import read_resources
 from napari_sr.imaging.files import Metadata, write_image
+from napari_sr.inference.output import ome_zarr
 from napari_sr.inference.output.ome_zarr import open_store
 from napari_sr.inference.report import joined
 from napari_sr.networks import SRCNN
@@ -93,6 +94,39 @@ def test_no_two_workers_write_to_one_shard(client, stack, model, tmp_path, monke
     assert steps[-1] == (9, 9)
     expected = sr.upscale(sr.read_image(stack), model, device="cpu")
     assert np.abs(np.asarray(sr.read_image(tmp_path / "out.zarr").data).astype(int) - expected.astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("most_files", [256, 4])
+def test_the_workers_compute_the_coarser_levels_with_the_pixels_of_one_machine(
+    client, stack, model, tmp_path, monkeypatch, most_files
+):
+    monkeypatch.setattr(ome_zarr, "_MOST_FILES", most_files)
+    serial = ome_zarr.one_by_one
+    monkeypatch.setattr(ome_zarr, "one_by_one", None)
+    sr.upscale_on_cluster(stack, tmp_path / "out.zarr", model, client)
+    monkeypatch.setattr(ome_zarr, "one_by_one", serial)
+    found = open_store(tmp_path / "out.zarr")
+    with ome_zarr.new_store(tmp_path / "one.zarr", found.axes, np.uint16, found.place) as finest:
+        finest[...] = np.asarray(found.levels[0])
+    one = open_store(tmp_path / "one.zarr")
+    assert [level.shape for level in found.levels] == [(3, 180, 220), (3, 90, 110), (3, 45, 55)]
+    for level, same in zip(found.levels, one.levels, strict=True):
+        assert (level.chunks, level.shards) == (same.chunks, same.shards)
+        np.testing.assert_array_equal(np.asarray(level), np.asarray(same))
+
+
+def test_the_coarser_levels_can_be_canceled(client, stack, model, tmp_path):
+    before, done = set(tmp_path.iterdir()), []
+    with pytest.raises(sr.Cancelled):
+        sr.upscale_on_cluster(
+            stack,
+            tmp_path / "out.zarr",
+            model,
+            client,
+            progress=lambda *counts: done.append(counts),
+            cancel=lambda: done[-1:] == [(12, 12)],
+        )
+    assert set(tmp_path.iterdir()) == before
 
 
 @pytest.mark.parametrize("name", ["srcnn-microscopy-x2", "esrgan-microscopy-x2"])
@@ -204,6 +238,25 @@ def test_options_that_cannot_be_used_are_refused(options, words, stack, tmp_path
     result = CliRunner().invoke(app, call)
     assert result.exit_code == 2
     assert words in result.output
+
+
+@pytest.mark.parametrize(
+    ("source", "out", "words"),
+    [
+        ("missing.tif", "out.zarr", "missing.tif"),
+        ("damaged.tif", "out.zarr", "damaged.tif"),
+        ("in.ome.tif", "out.tif", "ends in .zarr"),
+        ("in.ome.tif", "nowhere/out.zarr", "There is no folder"),
+    ],
+)
+def test_the_input_is_checked_before_the_connection(source, out, words, stack, tmp_path, monkeypatch):
+    connected = []
+    monkeypatch.setattr("napari_sr.inference.cluster.upscaling.connect", lambda *args: connected.append(args))
+    (tmp_path / "damaged.tif").write_bytes(b"II*\0 and no more")
+    call = ["upscale", str(tmp_path / source), str(tmp_path / out), "-m", "srcnn-x2", "--scheduler", "tcp://node1:8786"]
+    result = CliRunner().invoke(app, call)
+    assert (result.exit_code, connected) == (2, [])
+    assert words in " ".join(result.output.split())
 
 
 def test_without_the_extra_the_remedy_is_named(stack, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""A run of one image on a cluster: blocks are handed to the workers, and written by them into one store."""
+"""A run of one image on a cluster: workers compute its blocks, and then the coarser levels, into one store."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ from distributed import Client, Future, wait
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.as_image import ImageInput
 from napari_sr.imaging.axes import Axes
-from napari_sr.imaging.part import Part
 from napari_sr.inference.cluster.blocks import block_shape, blocks_of
 from napari_sr.inference.cluster.worker import ClusterJob, JobOnWorker, upscale_block
 from napari_sr.inference.compute.network import not_exact_because
 from napari_sr.inference.job import Job
+from napari_sr.inference.output.levels import Piece, halve_piece
 from napari_sr.inference.output.ome_zarr import new_store
 from napari_sr.inference.region import place_of
 from napari_sr.inference.report import Report, joined
 from napari_sr.progress import Cancel, Progress
 from napari_sr.settings import JobSettings
 
-# Blocks that the scheduler holds at a time, for each thread of the workers: enough for none to wait, and few for a
+#: A function and its arguments.
+Task = tuple[Any, ...]
+# Tasks that the scheduler holds at a time, for each thread of the workers: enough for none to wait, and few for a
 # scheduler that may have a million to do.
 _AHEAD = 3
 _POLL_S = 0.5
@@ -94,7 +96,16 @@ def run_on_cluster(
     place = place_of(region, out.name.split(".")[0], image.metadata)
     threads = max(1, sum(client.nthreads().values()))
     begun = perf_counter()
-    with new_store(out, region.result_axes, image.data.dtype, place, overwrite=overwrite, cancel=cancel) as finest:
+    ahead = _AHEAD * threads
+
+    def halve(finer: Any, coarser: Any, pieces: Iterator[Piece]) -> None:
+        tasks = ((halve_piece, finer, coarser, piece) for piece in pieces)
+        for _ in _tasks_done(client, tasks, ahead, resources, cancel):
+            pass
+
+    with new_store(
+        out, region.result_axes, image.data.dtype, place, overwrite=overwrite, cancel=cancel, halve=halve
+    ) as finest:
         file = finest.files[axes.y], finest.files[axes.x]
         shape = block_shape(axes, scale, file, threads)
         total = axes.plane_count * prod(
@@ -103,8 +114,8 @@ def run_on_cluster(
         sent = ClusterJob(job.model, settings, calibration, source, series, axes, finest.array)
         whole: Report | None = None
         with _kept_by_workers(client, sent) as name:
-            blocks = _blocks_done(client, name, blocks_of(axes, shape), _AHEAD * threads, resources, cancel)
-            for done, report in enumerate(blocks, 1):
+            tasks = ((upscale_block, name, part) for part in blocks_of(axes, shape))
+            for done, report in enumerate(_tasks_done(client, tasks, ahead, resources, cancel), 1):
                 whole = report if whole is None else joined(whole, report)
                 progress(done, total)
     assert whole is not None
@@ -153,20 +164,19 @@ def _kept_by_workers(client: Client, job: ClusterJob) -> Iterator[str]:
         client.unregister_worker_plugin(name)
 
 
-def _blocks_done(
+def _tasks_done(
     client: Client,
-    name: str,
-    parts: Iterator[Part],
+    tasks: Iterator[Task],
     ahead: int,
     resources: Mapping[str, float] | None,
     cancel: Cancel,
-) -> Iterator[Report]:
-    """Compute blocks, some ahead, and yield their reports. A block of a worker that is lost is computed by another."""
+) -> Iterator[Any]:
+    """Compute tasks, some ahead, and yield their results. A task of a worker that is lost is computed by another."""
     waiting: set[Future[Any]] = set()
 
     def submit(count: int) -> None:
-        for part in islice(parts, count):
-            waiting.add(client.submit(upscale_block, name, part, pure=False, resources=dict(resources or {})))
+        for function, *arguments in islice(tasks, count):
+            waiting.add(client.submit(function, *arguments, pure=False, resources=dict(resources or {})))
 
     try:
         submit(ahead)
@@ -179,8 +189,8 @@ def _blocks_done(
                 continue
             for future in done:
                 waiting.remove(future)
-                report: Report = future.result()
+                result = future.result()
                 submit(1)
-                yield report
+                yield result
     finally:
         client.cancel(list(waiting), force=True)

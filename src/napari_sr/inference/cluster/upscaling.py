@@ -13,7 +13,7 @@ from napari_sr.config import load_settings
 from napari_sr.conversion import Memory, quote, read_callable, read_flag, read_path, shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import as_image
-from napari_sr.imaging.files import read_image
+from napari_sr.imaging.files import ImageFile, read_image
 from napari_sr.imaging.intensity.spec import IntensitySpec
 from napari_sr.inference.files.one_file import check_place, is_store_name
 from napari_sr.inference.report import Report
@@ -117,7 +117,7 @@ def upscale_on_cluster(
     Raises
     ------
     InputError
-        If image, settings or store cannot be used, or dask.distributed is not installed. Nothing remains on disk.
+        If image or settings cannot be used, or dask.distributed is not installed. Nothing remains on disk.
     CheckpointError
         If the model cannot be loaded.
     Cancelled
@@ -127,7 +127,7 @@ def upscale_on_cluster(
     -----
     The image is divided into blocks whose results fill whole files of the store, and each is read with a margin of the
     network's receptive radius, so the result is that of `upscale`. If a worker is lost, its block is computed by
-    another. The coarser levels of the store are computed here at the end.
+    another. The workers compute the coarser levels of the store at the end.
 
     Examples
     --------
@@ -156,30 +156,65 @@ def upscale_on_cluster(
         missing=missing,
         target=target,
     )
+    out, overwrite = read_path(out, "path of the store"), read_flag(overwrite, "overwrite")
     return run_file_on_cluster(
-        read_path(source, "image file"),
-        read_path(out, "path of the store"),
+        open_for_cluster(read_path(source, "image file"), out, settings, series=series, overwrite=overwrite),
+        out,
         model,
         settings,
         client,
         axes=axes,
-        series=series,
-        overwrite=read_flag(overwrite, "overwrite"),
+        overwrite=overwrite,
         resources=resources,
         progress=read_callable(progress, "progress"),
         cancel=read_callable(cancel, "cancel"),
     )
 
 
+def open_for_cluster(
+    source: Path, out: Path, settings: JobSettings, *, series: int | str | None = None, overwrite: bool = False
+) -> ImageFile:
+    """Check all that can be checked without a cluster, and open the image.
+
+    Parameters
+    ----------
+    source, out : Path
+        The image and the store.
+    settings : JobSettings
+        Settings of the workers.
+    series : int or str, optional
+        Image in a file with several.
+    overwrite : bool, default False
+        Whether an existing store is replaced.
+
+    Returns
+    -------
+    ImageFile
+        The image; no pixel is read.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be read, the store cannot be written, or the settings are not those of a file.
+    """
+    if not is_store_name(out):
+        raise InputError(f"A cluster writes Zarr stores: give a name that ends in .zarr in place of {out.name}.")
+    if settings.intensity == "contrast":
+        raise InputError(
+            'The intensity "contrast" is that of a layer, and files have none: choose another one, or two values.'
+        )
+    check_place(source, out, overwrite)
+    return read_image(source, series=series, lazy=True)
+
+
 def run_file_on_cluster(
-    source: Path,
+    file: ImageFile,
     out: Path,
     model: Model | str | os.PathLike[str],
     settings: JobSettings,
     client: Client,
     *,
     axes: str | None = None,
-    series: int | str | None = None,
     scale: float | None = None,
     overwrite: bool = False,
     resources: Mapping[str, float] | None = None,
@@ -190,8 +225,10 @@ def run_file_on_cluster(
 
     Parameters
     ----------
-    source, out : Path
-        The image and the store.
+    file : ImageFile
+        The image, from `open_for_cluster`.
+    out : Path
+        The store.
     model : Model, str or Path
         The model, or "auto".
     settings : JobSettings
@@ -200,8 +237,6 @@ def run_file_on_cluster(
         Client of the cluster.
     axes : str, optional
         Axes of the image.
-    series : int or str, optional
-        Image in a file with several.
     scale : float, optional
         Factor for "auto".
     overwrite : bool, default False
@@ -219,7 +254,7 @@ def run_file_on_cluster(
     Raises
     ------
     InputError
-        If image, settings or store cannot be used, or dask.distributed is not installed.
+        If image or settings cannot be used, or dask.distributed is not installed.
     Cancelled
         If `cancel` returned True.
     """
@@ -227,15 +262,7 @@ def run_file_on_cluster(
         raise InputError(f"The client {shorten(client)} is not one of dask.distributed: give Client(address).")
     from napari_sr.inference.cluster.run import run_on_cluster
 
-    if not is_store_name(out):
-        raise InputError(f"A cluster writes Zarr stores: give a name that ends in .zarr in place of {out.name}.")
-    if settings.intensity == "contrast":
-        raise InputError(
-            'The intensity "contrast" is that of a layer, and files have none: choose another one, or two values.'
-        )
     stop = cancel or (lambda: False)
-    check_place(source, out, overwrite)
-    file = read_image(source, series=series, lazy=True)
     image = as_image(file, axes)
     # The device of the workers may not be on this machine, which measures the image and computes nothing.
     job = job_for(model, replace(settings, device="cpu"), image, scale=scale, cancel=stop)
@@ -243,7 +270,7 @@ def run_file_on_cluster(
         job,
         settings,
         image,
-        source.resolve(),
+        file.path.resolve(),
         file.series,
         out.resolve(),
         client,

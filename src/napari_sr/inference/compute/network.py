@@ -45,8 +45,7 @@ def network_of(model: Model, settings: JobSettings, axes: Axes, noise: NoiseLeve
 class JobNetwork:
     """The network of a job, built and copied to the device by the first run and kept for those that follow.
 
-    A small part of an image takes no longer than its computation then. The copies on the device are kept as long as
-    this object. It is pickled without them.
+    The copies on the device are kept as long as this object. It is pickled without them.
 
     Parameters
     ----------

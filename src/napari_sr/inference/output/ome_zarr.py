@@ -22,14 +22,14 @@ from typing import Any
 import numpy as np
 import zarr
 
-from napari_sr.errors import Cancelled, InputError
+from napari_sr.errors import InputError
 from napari_sr.imaging.atomic import atomic_folder, restore_interrupted, sync
 from napari_sr.imaging.axes import Axes, parse_axes
 from napari_sr.imaging.axis_view import AxisView
 from napari_sr.imaging.files.stores import STORE_KEY
 from napari_sr.imaging.pixel_size import METERS, SECONDS
-from napari_sr.imaging.pyramid import halved
 from napari_sr.inference.output.bands import Bands, FinishedLines
+from napari_sr.inference.output.levels import Halve, one_by_one, pieces_of
 from napari_sr.progress import Cancel
 
 #: Largest side of a chunk along Y and X, in pixels.
@@ -105,6 +105,7 @@ def new_store(
     completed: Callable[[Path], None] = lambda path: None,
     fingerprint: str = "",
     along: int | None = None,
+    halve: Halve | None = None,
 ) -> Iterator[Bands]:
     """Write an OME-Zarr store atomically: completely or not at all.
 
@@ -129,6 +130,9 @@ def new_store(
         rows or columns are kept.
     along : int, optional
         Axis along which the rows or columns are computed one after the other, Y or X; by default Y.
+    halve : callable, optional
+        ``halve(finer, coarser, pieces)`` computes the pieces of a coarser level, with
+        `napari_sr.inference.output.levels.halve_piece`; by default in this process, one after the other.
 
     Yields
     ------
@@ -182,7 +186,7 @@ def new_store(
         bands.write_rest()
         levels = [finest]
         while max(levels[-1].shape[-2:]) > CHUNK:
-            levels.append(_coarser(group, str(len(levels)), levels[-1], order[along], cancel))
+            levels.append(_coarser(group, str(len(levels)), levels[-1], order[along], halve or one_by_one(cancel)))
         group.attrs.update(_attributes(axes, on_disk, len(levels), place, np.dtype(dtype)))
         record.unlink(missing_ok=True)
         completed(temporary)
@@ -315,26 +319,15 @@ def _open_array(path: Path, attributes: Mapping[str, Any]) -> Store:
     return Store([array], axes, place)
 
 
-def _coarser(group: Any, name: str, finer: Any, along: int, cancel: Cancel) -> Any:
-    """Compute the next level: averages of 2 x 2 pixels along the last two axes, block by block."""
+def _coarser(group: Any, name: str, finer: Any, along: int, halve: Halve) -> Any:
+    """Compute the next level: averages of 2 x 2 pixels along the last two axes, piece by piece."""
     shape = (*finer.shape[:-2], *(-(-n // 2) for n in finer.shape[-2:]))
     chunks = tuple(min(chunk, length) for chunk, length in zip(finer.chunks, shape, strict=True))
     names, shards = finer.metadata.dimension_names, shards_of(shape, chunks, across=2 * len(shape) - 3 - along)
     level = group.create_array(
         name, shape=shape, chunks=chunks, shards=shards, dtype=finer.dtype, dimension_names=names
     )
-    height, width = finer.shape[-2:]
-    # A file is written once.
-    high, wide = (2 * length for length in (shards or chunks)[-2:])
-    for plane in np.ndindex(*finer.shape[:-2]):
-        for top in range(0, height, high):
-            for left in range(0, width, wide):
-                if cancel():
-                    raise Cancelled("The work was cancelled; nothing was changed.")
-                rows = slice(top, min(top + high, height))
-                columns = slice(left, min(left + wide, width))
-                halves = slice(top // 2, -(-rows.stop // 2)), slice(left // 2, -(-columns.stop // 2))
-                level[(*plane, *halves)] = halved(np.asarray(finer[(*plane, rows, columns)]))
+    halve(finer, level, pieces_of(finer, level))
     return level
 
 
