@@ -213,6 +213,19 @@ def test_store_is_written_during_the_computation_and_not_from_memory(stack, tmp_
     assert written(tmp_path / "out.zarr")[0].shape == (3, 64, 80)
 
 
+def test_a_store_of_version_0_4_is_written(stack, tmp_path):
+    napari_sr("upscale", stack, tmp_path / "new.zarr", "-m", "tiny", "-q")
+    napari_sr("upscale", stack, tmp_path / "old.zarr", "-m", "tiny", "-q", "--ome-zarr", "0.4")
+    new, old = read_image(tmp_path / "new.zarr"), read_image(tmp_path / "old.zarr")
+    assert old.data.metadata.zarr_format == 2
+    assert np.array_equal(new.data[:], old.data[:])
+    assert (old.axes, old.pixel_size, old.unit) == (new.axes, new.pixel_size, new.unit)
+    out = tmp_path / "out.tif"
+    assert "a version of stores" in refusal("upscale", stack, out, "-m", "tiny", "--ome-zarr", "0.4")
+    assert "give one of 0.5, 0.4" in refusal("upscale", stack, tmp_path / "b.zarr", "-m", "tiny", "--ome-zarr", "0.3")
+    assert not out.exists()
+
+
 def test_store_is_replaced_only_with_overwrite_and_only_by_a_complete_one(stack, tmp_path, monkeypatch):
     out = tmp_path / "out.zarr"
     zarr.create_array(out, shape=(2,), dtype=np.uint8)[:] = 7

@@ -106,7 +106,7 @@ def test_settings_are_converted_once_or_refused(given_values: dict[str, Any]) ->
         {},
         optional={
             name: ANYTHING
-            for name in [*SETTINGS, "part", "pixel_size", "unit", "out", "progress", "cancel"]
+            for name in [*SETTINGS, "part", "pixel_size", "unit", "out", "ome_zarr", "progress", "cancel"]
             if name != "device"
         },
     ).filter(lambda arguments: len(arguments) <= 4 and not any(map(callable, arguments.values())))

@@ -65,7 +65,7 @@ NUMBERS = st.one_of(
 WORDS = st.one_of(
     NUMBERS,
     st.sampled_from(
-        ["auto", "cpu", "cuda:9", "mps", "float16", "bicubic", "exact", "overlap", "percentile:1,99", "fill"]
+        ["auto", "cpu", "cuda:9", "mps", "float16", "bicubic", "exact", "overlap", "percentile:1,99", "fill", "0.4"]
     ),
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12),
 )
@@ -81,7 +81,7 @@ MODELS = st.sampled_from(
 )
 OPTIONS = {
     "upscale": "alpha scale upsampling mixing axes device precision tiling tile overlap blend memory batch intensity "
-    "noise denoise blur missing factor pixel-size format devices",
+    "noise denoise blur missing factor pixel-size format devices ome-zarr",
     "degrade": "scale noise-scale seed",
     "evaluate": "scale channels border data-range alpha upsampling device tiling memory",
     "train": "device folder name low data",

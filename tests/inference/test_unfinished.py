@@ -173,6 +173,19 @@ def test_another_job_or_image_begins_anew(change, model, tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="The system has no SIGKILL.")
+def test_a_store_of_another_version_begins_anew(model, tmp_path):
+    image = np.random.default_rng(0).integers(0, 60_000, (50, 30)).astype(np.uint16)
+    weights = model(2)
+    kill(tmp_path, image, "YX", weights, 2, 2)
+    job = sr.Job(sr.load_model(weights, scale=2), sr.JobSettings(device="cpu", memory="64MiB"))
+    result = job.run(image, "YX", out=tmp_path / "out.zarr", ome_zarr="0.4")
+    assert result.report.continued == 0
+    np.testing.assert_array_equal(np.asarray(result.data), job.run(image, "YX").data)
+    assert (tmp_path / "out.zarr" / ".zattrs").is_file()
+    assert not list((tmp_path / "out.zarr").rglob("zarr.json"))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="The system has no SIGKILL.")
 def test_files_are_continued_by_the_command_of_one_image(model, tmp_path):
     from typer.testing import CliRunner
 

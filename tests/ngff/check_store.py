@@ -1,4 +1,4 @@
-"""Stores are valid by the NGFF 0.5 specification; run by ``tox run -e ngff``, in an environment of its own.
+"""Stores are valid by the specifications NGFF 0.5 and 0.4; run by ``tox run -e ngff``, in an environment of its own.
 
 ome-zarr-models validates the metadata and the arrays. ome-zarr, the reference implementation, opens every store.
 """
@@ -14,6 +14,7 @@ import zarr
 from ome_zarr.io import parse_url
 from ome_zarr.reader import Reader
 from ome_zarr_models.common.omero import Omero
+from ome_zarr_models.v04 import Image as Image04
 from ome_zarr_models.v05 import Image
 from pydantic import ValidationError
 
@@ -37,12 +38,15 @@ LABELS = ["red", "green", "blue", "alpha"]
 COLORS = ["FF0000", "00FF00", "0000FF", "FFFFFF"]
 
 
-def validate(path: Path) -> tuple[Image, Omero | None]:
+def validate(path: Path, version: str = "0.5") -> tuple[Any, Omero | None]:
     """Read a store as ome-zarr-models does, which raises an exception if it is not valid."""
     group = zarr.open_group(path, mode="r")
-    ome = group.attrs.asdict()["ome"]
+    attributes = group.attrs.asdict()
+    ome = attributes["ome"] if version == "0.5" else attributes
     # The model of the image does not include the key "omero".
-    return Image.from_zarr(group), Omero.model_validate(ome["omero"]) if "omero" in ome else None
+    return (Image if version == "0.5" else Image04).from_zarr(group), Omero.model_validate(
+        ome["omero"]
+    ) if "omero" in ome else None
 
 
 @pytest.fixture(params=[1024, 16], ids=["one level", "several levels"])
@@ -51,26 +55,40 @@ def chunk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
     return int(request.param)
 
 
+@pytest.fixture(params=["0.5", "0.4"])
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(params=IMAGES)
-def store(request: pytest.FixtureRequest, chunk: int, tmp_path: Path) -> tuple[Path, str, np.ndarray]:
+def store(request: pytest.FixtureRequest, chunk: int, version: str, tmp_path: Path) -> tuple[Path, str, np.ndarray]:
     """Path of a store, the axes of its image, and the pixels in the axis order of the format."""
     letters, shape = IMAGES[request.param]
     dtype = np.uint8 if letters.endswith("C") else np.uint16
     image = np.random.default_rng(0).integers(0, 256, shape, dtype)
     sizes = {letter: size for letter, size in SIZES.items() if letter in letters}
     result = sr.upscale(
-        image, "srcnn-x2", letters, device="cpu", pixel_size=sizes, unit="um", out=tmp_path / "result.ome.zarr"
+        image,
+        "srcnn-x2",
+        letters,
+        device="cpu",
+        pixel_size=sizes,
+        unit="um",
+        out=tmp_path / "result.ome.zarr",
+        ome_zarr=version,
     )
     on_disk = [letter for letter in "TCZYX" if letter in letters]
     return tmp_path / "result.ome.zarr", letters, np.asarray(result[...]).transpose([letters.index(a) for a in on_disk])
 
 
-def test_ome_zarr_models_validates_metadata_and_arrays(store: tuple[Path, str, np.ndarray], chunk: int) -> None:
+def test_ome_zarr_models_validates_metadata_and_arrays(
+    store: tuple[Path, str, np.ndarray], chunk: int, version: str
+) -> None:
     path, letters, pixels = store
-    image, omero = validate(path)
-    attributes = image.ome_attributes
-    assert attributes.version == "0.5"
+    image, omero = validate(path, version)
+    attributes = image.ome_attributes if version == "0.5" else image.attributes
     (multiscale,) = attributes.multiscales
+    assert (attributes if version == "0.5" else multiscale).version == version
     assert multiscale.name == "result"
     on_disk = [letter for letter in "TCZYX" if letter in letters]
     assert [axis.name for axis in multiscale.axes] == [letter.lower() for letter in on_disk]
@@ -88,11 +106,11 @@ def test_ome_zarr_models_validates_metadata_and_arrays(store: tuple[Path, str, n
         assert [channel.color for channel in omero.channels] == COLORS[: pixels.shape[on_disk.index("C")]]
 
 
-def test_ome_zarr_opens_the_store(store: tuple[Path, str, np.ndarray]) -> None:
+def test_ome_zarr_opens_the_store(store: tuple[Path, str, np.ndarray], version: str) -> None:
     path, letters, pixels = store
     location = parse_url(path)
     assert location is not None
-    assert location.fmt.version == "0.5"
+    assert location.fmt.version == version
     (node,) = Reader(location)()
     assert np.array_equal(node.data[0].compute(), pixels)
     levels = zarr.open_group(path, mode="r")

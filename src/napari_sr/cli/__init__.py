@@ -31,6 +31,7 @@ from napari_sr.cli.options import (
     Json,
     MixingOption,
     ModelOption,
+    OmeZarrOption,
     Quiet,
     Scale,
     SeriesOption,
@@ -130,6 +131,7 @@ def upscale(
         typer.Option("--dry-run", help="Print size, memory and time, or the plan for several images; write nothing."),
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT, or files in it.")] = False,
+    ome_zarr: OmeZarrOption = "0.5",
     quiet: Quiet = False,
     given: dict[str, Any],
 ) -> None:
@@ -162,6 +164,7 @@ def upscale(
             csv=csv,
             dry_run=dry_run,
             overwrite=overwrite,
+            ome_zarr=ome_zarr,
             quiet=quiet,
         )
         return
@@ -181,6 +184,7 @@ def upscale(
             series=series,
             dry_run=dry_run,
             overwrite=overwrite,
+            ome_zarr=ome_zarr,
             quiet=quiet,
         )
         return
@@ -194,6 +198,7 @@ def upscale(
         series=series,
         dry_run=dry_run,
         overwrite=overwrite,
+        ome_zarr=ome_zarr,
         quiet=quiet,
     )
 

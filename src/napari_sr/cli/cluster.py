@@ -46,6 +46,7 @@ def upscale_at_scheduler(
     series: str | None,
     dry_run: bool,
     overwrite: bool,
+    ome_zarr: str,
     quiet: bool,
 ) -> None:
     """Upscale one image on a cluster, and print the report.
@@ -74,6 +75,8 @@ def upscale_at_scheduler(
         Refused here.
     overwrite : bool
         Whether an existing result is replaced.
+    ome_zarr : str
+        Version of OME-Zarr of a store.
     quiet : bool
         Whether neither progress nor report is printed.
 
@@ -100,6 +103,7 @@ def upscale_at_scheduler(
             axes=axes,
             scale=scale,
             overwrite=overwrite,
+            ome_zarr=ome_zarr,
             resources=needed,
             progress=bar,
             cancel=signals.cancel,

@@ -30,6 +30,7 @@ def upscale_one(
     series: str | None,
     dry_run: bool,
     overwrite: bool,
+    ome_zarr: str,
     quiet: bool,
 ) -> None:
     """Upscale one image, and print the report.
@@ -54,6 +55,8 @@ def upscale_one(
         Whether only the estimate is printed.
     overwrite : bool
         Whether an existing result is replaced.
+    ome_zarr : str
+        Version of OME-Zarr of a store.
     quiet : bool
         Whether neither progress nor report is printed.
 
@@ -65,9 +68,11 @@ def upscale_one(
     from napari_sr.imaging.as_image import as_image
     from napari_sr.imaging.axes import parse_axes
     from napari_sr.imaging.files import read_image
-    from napari_sr.inference.files.one_file import check_format, check_place, upscale_to
+    from napari_sr.inference.files.one_file import check_format, check_place, is_store_name, upscale_to
+    from napari_sr.inference.output.store_metadata import read_version
     from napari_sr.inference.suggest import job_for
 
+    version = read_version(ome_zarr, store=is_store_name(out))
     if not dry_run:
         check_place(source, out, overwrite)
     image = read_image(source, series=series, lazy=True)
@@ -80,7 +85,7 @@ def upscale_one(
         typer.echo(estimate_text(job, image, parsed))
         return
     with Bar(quiet, "row") as bar, signals.deferred():
-        report = upscale_to(out, job, image, parsed, progress=bar, cancel=signals.cancel)
+        report = upscale_to(out, job, image, parsed, progress=bar, cancel=signals.cancel, ome_zarr=version)
     if not quiet:
         typer.echo(f"{out}: {report.sentence()}")
 

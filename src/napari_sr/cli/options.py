@@ -38,6 +38,9 @@ SeriesOption = Annotated[
     str | None,
     typer.Option("--series", help="Image in a file with several: its name, or its number from 0. Default: largest."),
 ]
+OmeZarrOption = Annotated[
+    str, typer.Option("--ome-zarr", help="Version of a store: 0.5, or 0.4 for programs that read Zarr 2 only.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no report.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

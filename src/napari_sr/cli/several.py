@@ -58,6 +58,7 @@ def upscale_several(
     csv: Path | None,
     dry_run: bool,
     overwrite: bool,
+    ome_zarr: str,
     quiet: bool,
 ) -> None:
     """Upscale several images, and print their table.
@@ -88,6 +89,8 @@ def upscale_several(
         Whether only the plan is printed.
     overwrite : bool
         Whether other files are replaced.
+    ome_zarr : str
+        Version of OME-Zarr of a store.
     quiet : bool
         Whether neither progress nor table is printed.
 
@@ -112,6 +115,7 @@ def upscale_several(
         axes=axes,
         series=series,
         overwrite=overwrite,
+        ome_zarr=ome_zarr,
         devices=read_devices(devices.split(",")) if devices else (),
     )
     if dry_run:

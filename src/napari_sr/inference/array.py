@@ -41,6 +41,7 @@ def upscale(
     pixel_size: Mapping[str, float] | None = None,
     unit: str | None = None,
     out: WritableArray | str | os.PathLike[str] | None = None,
+    ome_zarr: str = "0.5",
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> NDArray[Any]:
@@ -103,6 +104,8 @@ def upscale(
         Destination: an array of the result's shape and dtype (numpy, memory-mapped, zarr), or the path of a result that
         does not exist yet: an OME-Zarr store (such as "result.ome.zarr"), or a TIFF or PNG by its ending (such as
         "result.ome.tif"). By default an array in memory.
+    ome_zarr : {"0.5", "0.4"}, default "0.5"
+        Version of a store that is written; 0.4 is for programs that read Zarr 2 only. It changes no pixel.
     progress : callable, optional
         Called as ``progress(done, total)`` after every piece of work.
     cancel : callable, optional
@@ -147,5 +150,5 @@ def upscale(
         target=target,
     )
     job = job_for(model, settings, read, cancel=cancel)
-    result: NDArray[Any] = job.run(read, part=part, out=out, progress=progress, cancel=cancel).data
+    result: NDArray[Any] = job.run(read, part=part, out=out, ome_zarr=ome_zarr, progress=progress, cancel=cancel).data
     return result

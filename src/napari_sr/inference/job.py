@@ -32,7 +32,7 @@ from napari_sr.inference.facts.calibration import Calibration, calibrate, check_
 from napari_sr.inference.fingerprint import fingerprint, identity_of
 from napari_sr.inference.output.destination import destination
 from napari_sr.inference.output.image_file import is_image_name, new_image, open_image
-from napari_sr.inference.output.ome_zarr import StorePlace
+from napari_sr.inference.output.store_metadata import StorePlace, read_version
 from napari_sr.inference.region import Region, metadata_of, place_of, region_of
 from napari_sr.inference.report import Report
 from napari_sr.inference.unfinished import unfinished
@@ -222,6 +222,7 @@ class Job:
         unit: str | None = None,
         out: WritableArray | str | os.PathLike[str] | None = None,
         overwrite: bool = False,
+        ome_zarr: str = "0.5",
         progress: Progress | None = None,
         cancel: Cancel | None = None,
     ) -> Result:
@@ -252,6 +253,8 @@ class Job:
             to write: a TIFF or PNG by its ending, and otherwise an OME-Zarr store. By default an array in memory.
         overwrite : bool, default False
             Whether an existing file or store is replaced.
+        ome_zarr : {"0.5", "0.4"}, default "0.5"
+            Version of a store that is written; 0.4 is for programs that read Zarr 2 only. It changes no pixel.
         progress : callable, optional
             Called as ``progress(done, total)`` after every strip or tile.
         cancel : callable, optional
@@ -273,11 +276,12 @@ class Job:
         read = as_image(image, axes, pixel_size, unit)
         region = self.region(read.axes, part, pixel_size=read.pixel_size, unit=read.unit)
         place = identity = None
-        if isinstance(out, str | os.PathLike):
-            out = read_path(out, "path of the result")
+        out = read_path(out, "path of the result") if isinstance(out, str | os.PathLike) else out
+        version = read_version(ome_zarr, store=isinstance(out, Path) and not is_image_name(out))
+        if isinstance(out, Path):
             if is_image_name(out):
                 return self._run_to_image(read, region, out, calibration, contrast_limits, overwrite, progress, cancel)
-            place = place_of(region, out.name.split(".")[0], read.metadata)
+            place = replace(place_of(region, out.name.split(".")[0], read.metadata), version=version)
             identity = identity_of(image)
         return self.run_region(
             read.data,

@@ -17,7 +17,7 @@ from napari_sr.imaging.part import Part
 from napari_sr.inference.job import Job
 from napari_sr.inference.layer_input import LayerInput, prepare_layer
 from napari_sr.inference.lazy.layer import lazy_layer
-from napari_sr.inference.output.ome_zarr import StorePlace
+from napari_sr.inference.output.store_metadata import StorePlace, read_version
 from napari_sr.inference.report import Report
 from napari_sr.inference.script import as_script, describe_job
 from napari_sr.inference.suggest import job_for
@@ -47,6 +47,7 @@ def run_layer(
     prepared: LayerInput,
     *,
     out: str | os.PathLike[str] | None = None,
+    ome_zarr: str = "0.5",
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> LayerResult:
@@ -61,6 +62,8 @@ def run_layer(
     out : str or Path, optional
         An OME-Zarr store that does not exist yet, for a result that may be larger than memory. The data of the result
         are then arrays on disk: one, or a list of all levels with the finest first.
+    ome_zarr : {"0.5", "0.4"}, default "0.5"
+        Version of a store that is written; 0.4 is for programs that read Zarr 2 only. It changes no pixel.
     progress : callable, optional
         Called as ``progress(done, total)`` after every strip or tile.
     cancel : callable, optional
@@ -79,6 +82,7 @@ def run_layer(
     Cancelled
         If `cancel` returned True.
     """
+    version = read_version(ome_zarr, store=out is not None)
     kwargs = prepared.kwargs
     units = [str(unit) for unit in kwargs["units"]]
     result = job.run_region(
@@ -87,7 +91,7 @@ def run_layer(
         calibration=prepared.calibration,
         contrast_limits=prepared.contrast_limits,
         out=None if out is None else read_path(out, "path of the store"),
-        place=StorePlace(kwargs["name"], list(kwargs["scale"]), list(kwargs["translate"]), units),
+        place=StorePlace(kwargs["name"], list(kwargs["scale"]), list(kwargs["translate"]), units, version=version),
         progress=progress,
         cancel=cancel,
     )
@@ -118,6 +122,7 @@ def upscale_layer(
     target: float | str | None = None,
     part: Part | None = None,
     out: str | os.PathLike[str] | None = None,
+    ome_zarr: str = "0.5",
     lazy: bool = False,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
@@ -173,6 +178,8 @@ def upscale_layer(
     out : str or Path, optional
         An OME-Zarr store that does not exist yet, for a result that may be larger than memory. The data are then arrays
         on disk: one, or a list of all levels with the finest first.
+    ome_zarr : {"0.5", "0.4"}, default "0.5"
+        Version of a store that is written; 0.4 is for programs that read Zarr 2 only. It changes no pixel.
     lazy : bool, default False
         Whether pixels are computed where they are displayed, as by `upscale_lazy`. The data are then a list of a dask
         array and the levels of the layer, which napari displays where they have pixels enough. `part` and `out` are
@@ -236,5 +243,6 @@ def upscale_layer(
     if read_flag(lazy, "lazy"):
         if out is not None:
             raise InputError("A lazy result is computed where it is displayed: leave out the path of the store.")
+        read_version(ome_zarr, store=False)
         return lazy_layer(job, prepared, levels_of(layer), cancel=cancel)
-    return run_layer(job, prepared, out=out, progress=progress, cancel=cancel).layer_data
+    return run_layer(job, prepared, out=out, ome_zarr=ome_zarr, progress=progress, cancel=cancel).layer_data

@@ -19,7 +19,7 @@ from napari_sr.imaging.files import Metadata
 from napari_sr.imaging.files.stores import channel_attributes
 from napari_sr.imaging.part import Part, Range
 from napari_sr.imaging.resize import resizing_matrix, round_to
-from napari_sr.inference.output.ome_zarr import StorePlace
+from napari_sr.inference.output.store_metadata import StorePlace
 
 #: Tolerance in pixels, so that a rounding error does not add a pixel.
 _TOLERANCE = 1e-9

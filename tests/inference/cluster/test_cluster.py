@@ -83,6 +83,15 @@ def test_the_result_is_that_of_one_machine(client, stack, model, tmp_path):
     assert (report.planes, report.part) == (3, None)
 
 
+def test_a_store_of_version_0_4_has_the_same_pixels(client, stack, model, tmp_path):
+    sr.upscale_on_cluster(stack, tmp_path / "out.zarr", model, client, ome_zarr="0.4")
+    assert zarr.open_group(tmp_path / "out.zarr", mode="r").metadata.zarr_format == 2
+    expected = sr.upscale(sr.read_image(stack), model, device="cpu")
+    found = sr.read_image(tmp_path / "out.zarr")
+    assert np.abs(np.asarray(found.data).astype(int) - expected.astype(int)).max() <= 1
+    assert found.pixel_size == pytest.approx({"Z": 0.5, "Y": 0.05, "X": 0.05})
+
+
 def test_no_two_workers_write_to_one_shard(client, stack, model, tmp_path, monkeypatch):
     monkeypatch.setattr("napari_sr.inference.output.ome_zarr._MOST_FILES", 4)
     steps = []

@@ -502,3 +502,16 @@ def test_a_plate_is_upscaled_field_by_field_and_a_missing_well_fails_alone():
     assert image.origin == pytest.approx({"Y": 3.95, "X": -3.025})
     again = upscaled("p.zarr", "out", intensity=(0, 4000))
     assert [result.state for result in again] == ["skipped", "skipped", "failed", "skipped", "skipped"]
+
+
+def test_stores_of_another_version_are_other_results(plate):
+    (plate / "bad.tif").unlink()
+    assert states(upscaled(format=".zarr")) == {"a.ome.tif": "done", "b.png": "done", "c.tif": "done"}
+    assert set(states(upscaled(format=".zarr", ome_zarr="0.4")).values()) == {"done"}
+    assert len(list(Path("out").rglob(".zattrs"))) >= 3
+    assert not list(Path("out").rglob("zarr.json"))
+    assert set(states(upscaled(format=".zarr", ome_zarr="0.4")).values()) == {"skipped"}
+    # Of files that are no stores there is one version.
+    assert set(states(upscaled([plate / "w1"], "pictures", format=".tif")).values()) == {"done"}
+    with pytest.raises(sr.InputError, match="a version of stores"):
+        upscaled([plate / "w1"], "pictures", format=".tif", ome_zarr="0.4")

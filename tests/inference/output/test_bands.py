@@ -12,7 +12,8 @@ from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.axis_view import AxisView
 from napari_sr.inference.output import ome_zarr
 from napari_sr.inference.output.bands import Bands, FinishedLines, Placed
-from napari_sr.inference.output.ome_zarr import StorePlace, new_store, shards_of
+from napari_sr.inference.output.ome_zarr import new_store, shards_of
+from napari_sr.inference.output.store_metadata import StorePlace
 
 CHUNK = 8
 

@@ -161,6 +161,31 @@ def test_a_part_and_a_target_are_written_to_a_store(tmp_path: Path) -> None:
     assert np.array_equal(stored[1]["scale"], in_memory[1]["scale"])
 
 
+def test_the_version_of_a_store_is_that_of_the_call(tmp_path: Path) -> None:
+    layer = Image(image(), scale=(0.3, 0.1, 0.1), units=("micrometer",) * 3)
+    upscale(image(), MODEL, "ZYX", out=tmp_path / "array.zarr", ome_zarr="0.4")
+    upscale_layer(layer, MODEL, axes="ZYX", out=tmp_path / "layer.zarr", ome_zarr="0.4")
+    for name in ("array.zarr", "layer.zarr"):
+        assert zarr.open_group(tmp_path / name, mode="r").metadata.zarr_format == 2
+        assert np.array_equal(finest(tmp_path / name), upscale(image(), MODEL, "ZYX"))
+
+
+@pytest.mark.parametrize("out", [None, "result.tif", np.zeros((4, 18, 16), np.uint8)])
+def test_another_version_without_a_store_is_refused(out: Any, tmp_path: Path) -> None:
+    path = tmp_path / out if isinstance(out, str) else out
+    with pytest.raises(InputError, match="version of stores"):
+        upscale(image(), MODEL, "ZYX", out=path, ome_zarr="0.4")
+    with pytest.raises(InputError, match=r"give one of 0\.5, 0\.4"):
+        upscale(image(), MODEL, "ZYX", out=path, ome_zarr="1")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_layer_without_a_store_has_no_version(tmp_path: Path) -> None:
+    for lazy in (False, True):
+        with pytest.raises(InputError, match="version of stores"):
+            upscale_layer(Image(image()), MODEL, axes="ZYX", lazy=lazy, ome_zarr="0.4", intensity="dtype")
+
+
 def test_a_store_appears_when_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "result.zarr"
     existed: list[bool] = []

@@ -1,5 +1,7 @@
 """OME-Zarr stores: attributes, levels, atomic writing, and stores of earlier versions."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.atomic import OLD, temporary_name
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.inference.output import ome_zarr
-from napari_sr.inference.output.ome_zarr import StorePlace, new_store, open_store
+from napari_sr.inference.output.ome_zarr import new_store, open_store
+from napari_sr.inference.output.store_metadata import StorePlace
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "before_renames"
 LENGTHS = {"T": 2, "C": 3, "Z": 4, "Y": 19, "X": 13}
@@ -98,6 +101,64 @@ def test_the_place_has_defaults(tmp_path: Path) -> None:
     store = open_store(tmp_path / "a.zarr")
     assert store is not None
     assert store.place == StorePlace("image", (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (None, None, None))
+
+
+# Version 0.4
+
+
+@pytest.mark.parametrize("letters", ["YX", "XTZCY", "ZTYXC"])
+def test_version_0_4_has_the_same_pixels_and_metadata_in_zarr_2(
+    tmp_path: Path, letters: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ome_zarr, "CHUNK", 8)
+    # In Zarr 3 the chunks of this array are in shards.
+    monkeypatch.setattr(ome_zarr, "_MOST_FILES", 1)
+    image = random_image(letters)
+    ndim = image.ndim - int(parse_axes(letters, image.shape).rgb)
+    place = StorePlace("cells", (0.2,) * ndim, (3.0,) * ndim, (None,) * ndim)
+    write(tmp_path / "new.zarr", image, letters, place)
+    write(tmp_path / "old.zarr", image, letters, replace(place, version="0.4"))
+    assert not list((tmp_path / "old.zarr").rglob("zarr.json"))
+    new, old = (open_store(tmp_path / name) for name in ("new.zarr", "old.zarr"))
+    assert new is not None
+    assert old is not None
+    assert len(new.levels) == len(old.levels) == 3
+    for finer, coarser in zip(new.levels, old.levels, strict=True):
+        assert np.array_equal(finer[...], coarser[...])
+    assert (new.place, new.axes) == (old.place, old.axes)
+    before, after = attributes_of(tmp_path / "old.zarr"), attributes_of(tmp_path / "new.zarr")
+    assert before["napari_sr"] == after["napari_sr"]
+    assert before["multiscales"][0].pop("version") == "0.4"
+    assert before["multiscales"] == after["ome"]["multiscales"]
+    if letters.endswith("C"):
+        assert before["omero"] == {**after["ome"]["omero"], "version": "0.4"}
+
+
+def test_arrays_of_version_0_4_are_read_by_programs_with_zarr_2(tmp_path: Path) -> None:
+    write(tmp_path / "a.zarr", random_image("ZYX"), "ZYX", StorePlace(version="0.4"))
+    assert json.loads((tmp_path / "a.zarr" / ".zgroup").read_text()) == {"zarr_format": 2}
+    metadata = json.loads((tmp_path / "a.zarr" / "0" / ".zarray").read_text())
+    assert (metadata["dimension_separator"], metadata["dtype"], metadata["chunks"]) == ("/", "<u2", [1, 19, 13])
+    # Zstandard came with later readers.
+    assert (metadata["compressor"]["id"], metadata["compressor"]["cname"]) == ("blosc", "lz4")
+    assert sorted(path.relative_to(tmp_path / "a.zarr" / "0").as_posix() for path in chunk_files(tmp_path)) == [
+        f"{z}/0/0" for z in range(4)
+    ]
+
+
+def chunk_files(folder: Path) -> list[Path]:
+    return [path for path in (folder / "a.zarr" / "0").rglob("*") if path.is_file() and path.name[0] != "."]
+
+
+def test_an_unfinished_store_of_another_version_is_not_continued(tmp_path: Path) -> None:
+    for version in ("0.5", "0.4"):
+        group = zarr.create_group(tmp_path / version, zarr_format=StorePlace(version=version).zarr_format)
+        group.create_array("0", shape=(8, 8), dtype=np.uint8)
+        (tmp_path / version / ome_zarr._FINISHED).touch()
+    for version, zarr_format in (("0.5", 3), ("0.4", 2)):
+        for wanted in (3, 2):
+            _, finest = ome_zarr._open_unfinished(tmp_path / version, (8, 8), np.dtype(np.uint8), wanted)
+            assert (finest is not None) == (wanted == zarr_format)
 
 
 # Levels

@@ -7,7 +7,8 @@ import zarr
 from napari_sr import Training
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.resize import resize
-from napari_sr.inference.output.ome_zarr import StorePlace, new_store
+from napari_sr.inference.output.ome_zarr import new_store
+from napari_sr.inference.output.store_metadata import StorePlace
 from napari_sr.training.data import fields
 from napari_sr.training.data.fields import describe_part, separate_fields, used_part
 from napari_sr.training.data.images import training_images

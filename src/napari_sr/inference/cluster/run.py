@@ -46,6 +46,7 @@ def run_on_cluster(
     client: Client,
     *,
     overwrite: bool = False,
+    ome_zarr: str = "0.5",
     resources: Mapping[str, float] | None = None,
     progress: Progress,
     cancel: Cancel,
@@ -70,6 +71,8 @@ def run_on_cluster(
         Client of the cluster.
     overwrite : bool, default False
         Whether an existing store is replaced.
+    ome_zarr : {"0.5", "0.4"}, default "0.5"
+        Version of a store that is written; 0.4 is for programs that read Zarr 2 only. It changes no pixel.
     resources : mapping of str to float, optional
         Resources of a worker that a block occupies, such as ``{"GPU": 1}``.
     progress : callable
@@ -93,7 +96,7 @@ def run_on_cluster(
     check_exact(job, settings, axes)
     region = job.region(axes)
     calibration = job.calibrate(image.data, axes, cancel=cancel)
-    place = place_of(region, out.name.split(".")[0], image.metadata)
+    place = replace(place_of(region, out.name.split(".")[0], image.metadata), version=ome_zarr)
     threads = max(1, sum(client.nthreads().values()))
     begun = perf_counter()
     ahead = _AHEAD * threads

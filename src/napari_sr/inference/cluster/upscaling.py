@@ -16,6 +16,7 @@ from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.files import ImageFile, read_image
 from napari_sr.imaging.intensity.spec import IntensitySpec
 from napari_sr.inference.files.one_file import check_place, is_store_name
+from napari_sr.inference.output.store_metadata import read_version
 from napari_sr.inference.report import Report
 from napari_sr.inference.suggest import job_for
 from napari_sr.progress import Cancel, Progress
@@ -35,6 +36,7 @@ def upscale_on_cluster(
     *,
     series: int | str | None = None,
     overwrite: bool = False,
+    ome_zarr: str = "0.5",
     resources: Mapping[str, float] | None = None,
     device: str | None = None,
     precision: str | None = None,
@@ -70,6 +72,8 @@ def upscale_on_cluster(
         Image in a file with several, as for `read_image`. By default the largest.
     overwrite : bool, default False
         Whether an existing store is replaced.
+    ome_zarr : {"0.5", "0.4"}, default "0.5"
+        Version of a store that is written; 0.4 is for programs that read Zarr 2 only. It changes no pixel.
     resources : mapping of str to float, optional
         Resources of a worker that a block occupies, such as ``{"GPU": 1}``, so that only workers with them compute.
     device : str, optional
@@ -165,6 +169,7 @@ def upscale_on_cluster(
         client,
         axes=axes,
         overwrite=overwrite,
+        ome_zarr=ome_zarr,
         resources=resources,
         progress=read_callable(progress, "progress"),
         cancel=read_callable(cancel, "cancel"),
@@ -217,6 +222,7 @@ def run_file_on_cluster(
     axes: str | None = None,
     scale: float | None = None,
     overwrite: bool = False,
+    ome_zarr: str = "0.5",
     resources: Mapping[str, float] | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
@@ -241,6 +247,8 @@ def run_file_on_cluster(
         Factor for "auto".
     overwrite : bool, default False
         Whether an existing store is replaced.
+    ome_zarr : {"0.5", "0.4"}, default "0.5"
+        Version of a store that is written; 0.4 is for programs that read Zarr 2 only. It changes no pixel.
     resources : mapping of str to float, optional
         Resources of a worker that a block occupies.
     progress, cancel : callable, optional
@@ -275,6 +283,7 @@ def run_file_on_cluster(
         out.resolve(),
         client,
         overwrite=overwrite,
+        ome_zarr=read_version(ome_zarr, store=True),
         resources=resources,
         progress=progress or (lambda done, total: None),
         cancel=stop,

@@ -22,8 +22,8 @@ from napari_sr.inference.files.inputs import JOURNAL
 from napari_sr.inference.files.one_file import is_store_name
 
 _HEADER = {"journal": "napari-sr", "version": 1}
-#: Metadata of the group of a store, which is written last.
-_OF_STORE = "zarr.json"
+#: Files with the metadata of a store of Zarr 3 or 2. The first that is there is written last.
+_OF_STORES = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
 
 #: Whether a result is absent, finished for this input and job, written by an earlier run for others, changed after it
 #: was finished, or written by somebody else.
@@ -144,8 +144,7 @@ class Journal:
         OSError
             If the journal cannot be written.
         """
-        # `complete` is a folder if the result is a store, whatever its temporary name.
-        result = _stamp(complete / _OF_STORE if complete.is_dir() else complete)
+        result = stamp_of(complete)
         if stamp is None or result is None:
             return
         if complete.is_file():
@@ -187,8 +186,7 @@ def stamp_of(path: Path) -> Stamp | None:
         For a store those of its metadata; None if the file cannot be found.
     """
     if is_store_name(path) or path.is_dir():
-        names = (_OF_STORE, ".zattrs", ".zgroup", ".zarray")
-        return next((stamp for name in names if (stamp := _stamp(path / name)) is not None), None)
+        return next((stamp for name in _OF_STORES if (stamp := _stamp(path / name)) is not None), None)
     return _stamp(path)
 
 

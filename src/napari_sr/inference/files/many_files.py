@@ -31,6 +31,7 @@ def upscale_files(
     format: str | None = None,
     series: int | str | None = None,
     overwrite: bool = False,
+    ome_zarr: str = "0.5",
     devices: Sequence[str] | None = None,
     device: str | None = None,
     precision: str | None = None,
@@ -73,6 +74,8 @@ def upscale_files(
     overwrite : bool, default False
         Whether files in `out_folder` are replaced that are not results of an earlier call. Results of an earlier call
         are replaced in any case if image, model or settings have changed, and finished ones never.
+    ome_zarr : {"0.5", "0.4"}, default "0.5"
+        Version of a store that is written; 0.4 is for programs that read Zarr 2 only. It changes no pixel.
     devices : sequence of str, optional
         Devices that compute at the same time, each an image of its own, such as ``["cuda:0", "cuda:1"]``. By default
         the one that is named by `device`.
@@ -175,6 +178,7 @@ def upscale_files(
         series=series,
         overwrite=read_flag(overwrite, "overwrite"),
         devices=read_devices(devices),
+        ome_zarr=ome_zarr,
     )
 
     def changed(number: int, result: FileResult) -> None:

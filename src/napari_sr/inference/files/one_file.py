@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,7 @@ def upscale_to(
     progress: Progress,
     cancel: Cancel,
     completed: Callable[[Path], None] = lambda path: None,
+    ome_zarr: str = "0.5",
 ) -> Report:
     """Upscale an image and write the result atomically, with its metadata. An existing output is replaced.
 
@@ -111,6 +113,8 @@ def upscale_to(
     completed : callable, optional
         Called with the temporary path of the complete output, before it is renamed. After an exception the output is
         unchanged.
+    ome_zarr : {"0.5", "0.4"}, default "0.5"
+        Version of a store that is written; 0.4 is for programs that read Zarr 2 only. It changes no pixel.
 
     Returns
     -------
@@ -132,7 +136,7 @@ def upscale_to(
 
     if is_store_name(out):
         # Written strip by strip, because it may be larger than memory.
-        return _upscale_to_store(out.resolve(), job, image, axes, progress, cancel, complete)
+        return _upscale_to_store(out.resolve(), job, image, axes, progress, cancel, complete, ome_zarr)
     read = as_image(image, axes)
     region = job.region(read.axes, pixel_size=read.pixel_size, unit=read.unit)
     # Measured before anything is written, so that an image that is refused leaves no trace.
@@ -175,6 +179,7 @@ def _upscale_to_store(
     progress: Progress,
     cancel: Cancel,
     completed: Callable[[Path], None],
+    ome_zarr: str,
 ) -> Report:
     read = as_image(image, axes)
     region = job.region(read.axes, pixel_size=read.pixel_size, unit=read.unit)
@@ -185,7 +190,7 @@ def _upscale_to_store(
         region,
         calibration=calibration,
         out=out,
-        place=place_of(region, out.name.split(".")[0], read.metadata),
+        place=replace(place_of(region, out.name.split(".")[0], read.metadata), version=ome_zarr),
         overwrite=True,
         identity=identity_of(image),
         progress=progress,

@@ -20,9 +20,10 @@ from napari_sr.inference.compute.memory import free_memory_of_host
 from napari_sr.inference.files.inputs import PlannedFile
 from napari_sr.inference.files.jobs import FileJobs
 from napari_sr.inference.files.journal import Journal, Stamp, stamp_of
-from napari_sr.inference.files.one_file import check_format, check_place, upscale_to
+from napari_sr.inference.files.one_file import check_format, check_place, is_store_name, upscale_to
 from napari_sr.inference.files.read_ahead import ReadAhead
 from napari_sr.inference.files.results import FileResult, FileResults
+from napari_sr.inference.output.store_metadata import VERSIONS, read_version
 from napari_sr.progress import Cancel, Progress
 from napari_sr.torch_state import own_torch_state
 
@@ -65,11 +66,13 @@ class FilesRun:
         Whether files are replaced that no run has written.
     devices : sequence of str, optional
         Devices that compute at the same time, each an image of its own. By default that of the settings alone.
+    ome_zarr : {"0.5", "0.4"}, default "0.5"
+        Version of a store that is written; 0.4 is for programs that read Zarr 2 only. It changes no pixel.
 
     Raises
     ------
     InputError
-        If the journal of the folder cannot be read.
+        If the journal of the folder cannot be read, or a version of OME-Zarr is given and no result is a store.
     """
 
     def __init__(
@@ -82,12 +85,17 @@ class FilesRun:
         series: int | str | None = None,
         overwrite: bool = False,
         devices: Sequence[str] = (),
+        ome_zarr: str = "0.5",
     ) -> None:
         self._files, self._folder, self._jobs = tuple(files), out_folder, jobs
         self._axes, self._series, self._overwrite = axes, series, overwrite
         self._devices = tuple(devices)
         self._journal = Journal(out_folder)
-        self._fingerprint = jobs.fingerprint(axes=axes, series=series)
+        self._ome_zarr = read_version(ome_zarr, store=any(is_store_name(file.out) for file in self._files))
+        self._fingerprint = self._of_stores = jobs.fingerprint(axes=axes, series=series)
+        if self._ome_zarr != VERSIONS[0]:
+            # A store of another version is another result.
+            self._of_stores = jobs.fingerprint(axes=axes, series=series, ome_zarr=self._ome_zarr)
         self._disk_full = False
 
     def planned(self) -> FileResults:
@@ -149,7 +157,7 @@ class FilesRun:
     def _planned(self, file: PlannedFile) -> FileResult:
         if file.problem:
             return FileResult(file.source, file.out, "failed", file.problem)
-        status = self._journal.status(file.out, file.source, self._fingerprint)
+        status = self._journal.status(file.out, file.source, self._fingerprint_of(file.out))
         if status == "finished":
             return FileResult(file.source, file.out, "skipped", "It is finished.")
         if status == "changed" and not self._overwrite:
@@ -158,6 +166,9 @@ class FilesRun:
         if status == "foreign" and not self._overwrite:
             return FileResult(file.source, file.out, "failed", _foreign(file.out))
         return FileResult(file.source, file.out, "waiting")
+
+    def _fingerprint_of(self, out: Path) -> str:
+        return self._of_stores if is_store_name(out) else self._fingerprint
 
     def _running(self, number: int) -> FileResult:
         file = self._files[number]
@@ -205,13 +216,17 @@ class FilesRun:
         check_format(file.out, image, axes)
         job = self._jobs.job(as_image(image, axes), device, cancel=cancel)
 
+        fingerprint = self._fingerprint_of(file.out)
+
         def complete(path: Path) -> None:
-            if not self._overwrite and self._journal.status(file.out, file.source, self._fingerprint) == "foreign":
+            if not self._overwrite and self._journal.status(file.out, file.source, fingerprint) == "foreign":
                 # Somebody has written it meanwhile.
                 raise InputError(_foreign(file.out))
-            self._journal.add(file.out, path, file.source, stamp, self._fingerprint)
+            self._journal.add(file.out, path, file.source, stamp, fingerprint)
 
-        report = upscale_to(file.out, job, image, axes, progress=progress, cancel=cancel, completed=complete)
+        report = upscale_to(
+            file.out, job, image, axes, progress=progress, cancel=cancel, completed=complete, ome_zarr=self._ome_zarr
+        )
         others = (
             [f"Series {image.series} was upscaled, of {len(image.other_series) + 1}."] if image.other_series else []
         )

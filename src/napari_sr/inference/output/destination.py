@@ -14,7 +14,8 @@ import numpy as np
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, WritableArray
 from napari_sr.inference.compute.memory import free_memory_of_host
-from napari_sr.inference.output.ome_zarr import StorePlace, new_store, open_store
+from napari_sr.inference.output.ome_zarr import new_store, open_store
+from napari_sr.inference.output.store_metadata import StorePlace
 from napari_sr.progress import Cancel
 
 

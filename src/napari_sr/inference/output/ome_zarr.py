@@ -5,7 +5,8 @@ channels. In Python an `AxisView` presents the array in the axis order of the im
 
 References
 ----------
-Next-generation file formats (NGFF) 0.5, https://ngff.openmicroscopy.org/0.5/, sections "multiscales" and "omero".
+Next-generation file formats (NGFF) 0.5, https://ngff.openmicroscopy.org/0.5/, and 0.4,
+https://ngff.openmicroscopy.org/0.4/.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from napari_sr.imaging.atomic import atomic_folder, restore_interrupted, sync
 from napari_sr.imaging.axes import Axes, parse_axes
 from napari_sr.imaging.axis_view import AxisView
 from napari_sr.imaging.files.stores import STORE_KEY
-from napari_sr.imaging.pixel_size import METERS, SECONDS
 from napari_sr.inference.output.bands import Bands, FinishedLines
 from napari_sr.inference.output.levels import Halve, one_by_one, pieces_of
+from napari_sr.inference.output.store_metadata import StorePlace, attributes_of
 from napari_sr.progress import Cancel
 
 #: Largest side of a chunk along Y and X, in pixels.
@@ -41,37 +42,6 @@ _MOST_FILES, _IN_SHARD = 256, 8
 _FINISHED = "napari-sr-finished.jsonl"
 
 _ORDER = "TCZYX"
-_KINDS = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
-_COLORS = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"), ("alpha", "FFFFFF"))
-
-
-@dataclass(frozen=True)
-class StorePlace:
-    """Name, pixel size, position and channels of an image in a store.
-
-    `scale`, `translate` and `units` have one item for each axis except the colors of RGB(A), in the axis order of the
-    image.
-
-    Parameters
-    ----------
-    name : str, default "image"
-        Name of the image.
-    scale : sequence of float, optional
-        Pixel size along each axis; by default 1.
-    translate : sequence of float, optional
-        Position of the center of the first pixel along each axis; by default 0.
-    units : sequence of str or None, optional
-        Unit of each axis; None or "pixel", which is stored as None, for an axis without one. By default none has one.
-    channels : sequence of mapping, optional
-        Label, color and window of each channel, from `napari_sr.imaging.files.stores.channel_attributes`; by default
-        none. `open_store` leaves them out.
-    """
-
-    name: str = "image"
-    scale: Sequence[float] = ()
-    translate: Sequence[float] = ()
-    units: Sequence[str | None] = ()
-    channels: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -118,7 +88,7 @@ def new_store(
     dtype : dtype
         Data type of the image.
     place : StorePlace
-        Name, pixel size and position of the image.
+        Name, pixel size, position and version of the store.
     overwrite : bool, default False
         Whether an existing file or folder is replaced.
     cancel : callable, optional
@@ -161,19 +131,12 @@ def new_store(
     chunks = tuple(min(n, CHUNK) if a in "YX" else 1 for a, n in zip(letters, on_disk.shape, strict=True))
     order = [letters.index(letter) for letter in axes.letters]
     along = axes.y if along is None else along
-    shards = shards_of(on_disk.shape, chunks, across=letters.index("Y" if along == axes.x else "X"))
+    across = letters.index("Y" if along == axes.x else "X")
     with _writing_errors(path), atomic_folder(path, overwrite=overwrite, fingerprint=fingerprint) as temporary:
-        group, finest = _open_unfinished(temporary, on_disk.shape, np.dtype(dtype))
+        group, finest = _open_unfinished(temporary, on_disk.shape, np.dtype(dtype), place.zarr_format)
         if finest is None:
-            group = zarr.create_group(temporary, overwrite=True)
-            finest = group.create_array(
-                "0",
-                shape=on_disk.shape,
-                chunks=chunks,
-                shards=shards,
-                dtype=np.dtype(dtype),
-                dimension_names=list(letters.lower()),
-            )
+            group = zarr.create_group(temporary, overwrite=True, zarr_format=place.zarr_format)
+            finest = _create_level(group, 0, on_disk, chunks, np.dtype(dtype), across)
         record = temporary / _FINISHED
         bands = Bands(
             AxisView(finest, order),
@@ -186,8 +149,8 @@ def new_store(
         bands.write_rest()
         levels = [finest]
         while max(levels[-1].shape[-2:]) > CHUNK:
-            levels.append(_coarser(group, str(len(levels)), levels[-1], order[along], halve or one_by_one(cancel)))
-        group.attrs.update(_attributes(axes, on_disk, len(levels), place, np.dtype(dtype)))
+            levels.append(_coarser(group, levels, on_disk.letters, across, halve or one_by_one(cancel)))
+        group.attrs.update(attributes_of(axes, on_disk, len(levels), place, np.dtype(dtype)))
         record.unlink(missing_ok=True)
         completed(temporary)
 
@@ -218,7 +181,23 @@ def shards_of(shape: tuple[int, ...], chunks: tuple[int, ...], *, across: int) -
     return tuple(chunk * (many if axis == across else 1) for axis, chunk in enumerate(chunks))
 
 
-def _open_unfinished(folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[Any, Any]:
+def _create_level(
+    group: Any, number: int, axes: Axes, chunks: tuple[int, ...], dtype: np.dtype[Any], across: int
+) -> Any:
+    """Create the array of a level."""
+    if group.metadata.zarr_format == 2:
+        # Without shards; compressed as Zarr 2 does by default, since its readers need not have later compressors.
+        options: dict[str, Any] = {
+            "chunk_key_encoding": {"name": "v2", "separator": "/"},
+            "compressors": {"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1},
+        }
+    else:
+        shards = shards_of(axes.shape, chunks, across=across)
+        options = {"shards": shards, "dimension_names": list(axes.letters.lower())}
+    return group.create_array(str(number), shape=axes.shape, chunks=chunks, dtype=dtype, **options)
+
+
+def _open_unfinished(folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any], zarr_format: int) -> tuple[Any, Any]:
     """Open the group and the finest level of an unfinished store; None for what cannot be continued."""
     if not (folder / _FINISHED).exists():
         return None, None
@@ -228,7 +207,7 @@ def _open_unfinished(folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any])
     except (OSError, KeyError, ValueError):
         # The process was killed while it made them.
         return None, None
-    if (tuple(finest.shape), finest.dtype) != (shape, dtype):
+    if (tuple(finest.shape), finest.dtype, finest.metadata.zarr_format) != (shape, dtype, zarr_format):
         return None, None
     # The group would warn of the record among its arrays.
     for level in folder.iterdir():
@@ -280,7 +259,7 @@ def open_store(path: Path) -> Store | None:
     """
     restore_interrupted(path)
     try:
-        attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
+        attributes = _attributes(path)
         own = attributes.get(STORE_KEY)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         # Not a Zarr store, or a damaged one.
@@ -290,6 +269,13 @@ def open_store(path: Path) -> Store | None:
     if {"axes", "pixel_size", "unit"} <= set(attributes):
         return _open_array(path, attributes)
     return None
+
+
+def _attributes(path: Path) -> Any:
+    """Return the attributes of a group or array of Zarr 3 or 2."""
+    if (path / ".zattrs").is_file():
+        return json.loads((path / ".zattrs").read_text(encoding="utf-8"))
+    return json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
 
 
 def _open_group(path: Path, attributes: Mapping[str, Any]) -> Store:
@@ -319,76 +305,11 @@ def _open_array(path: Path, attributes: Mapping[str, Any]) -> Store:
     return Store([array], axes, place)
 
 
-def _coarser(group: Any, name: str, finer: Any, along: int, halve: Halve) -> Any:
+def _coarser(group: Any, levels: Sequence[Any], letters: str, across: int, halve: Halve) -> Any:
     """Compute the next level: averages of 2 x 2 pixels along the last two axes, piece by piece."""
+    finer = levels[-1]
     shape = (*finer.shape[:-2], *(-(-n // 2) for n in finer.shape[-2:]))
     chunks = tuple(min(chunk, length) for chunk, length in zip(finer.chunks, shape, strict=True))
-    names, shards = finer.metadata.dimension_names, shards_of(shape, chunks, across=2 * len(shape) - 3 - along)
-    level = group.create_array(
-        name, shape=shape, chunks=chunks, shards=shards, dtype=finer.dtype, dimension_names=names
-    )
+    level = _create_level(group, len(levels), Axes(letters, shape), chunks, finer.dtype, across)
     halve(finer, level, pieces_of(finer, level))
     return level
-
-
-def _attributes(axes: Axes, on_disk: Axes, levels: int, place: StorePlace, dtype: np.dtype[Any]) -> dict[str, Any]:
-    """Return the attributes of the group of a store."""
-    letters = axes.letters[:-1] if axes.rgb else axes.letters
-    scale = dict(zip(letters, map(float, place.scale or (1.0,) * len(letters)), strict=True))
-    translate = dict(zip(letters, map(float, place.translate or (0.0,) * len(letters)), strict=True))
-    named = (None if unit == "pixel" else unit for unit in place.units or (None,) * len(letters))
-    units = dict(zip(letters, named, strict=True))
-    described: list[dict[str, str]] = []
-    for letter in on_disk.letters:
-        entry = {"name": letter.lower(), "type": _KINDS[letter]}
-        known = SECONDS if letter == "T" else METERS if letter in "ZYX" else {}
-        if units.get(letter) in known:
-            entry["unit"] = str(units[letter])
-        described.append(entry)
-    datasets = []
-    for level in range(levels):
-        factors = {letter: 2.0**level if letter in "YX" else 1.0 for letter in on_disk.letters}
-        scales = [scale.get(letter, 1.0) * factors[letter] for letter in on_disk.letters]
-        # The center of a coarse pixel is between the centers of the fine ones.
-        shifts = [
-            translate.get(letter, 0.0) + scale.get(letter, 1.0) * (factors[letter] - 1) / 2
-            for letter in on_disk.letters
-        ]
-        transforms = [{"type": "scale", "scale": scales}, {"type": "translation", "translation": shifts}]
-        datasets.append({"path": str(level), "coordinateTransformations": transforms})
-    ome: dict[str, Any] = {
-        "version": "0.5",
-        "multiscales": [{"name": place.name, "axes": described, "datasets": datasets}],
-    }
-    if axes.rgb:
-        ome["omero"] = _color_channels(axes.shape[-1], dtype)
-    elif place.channels:
-        # The format requires color and window of every channel.
-        complete = [{"color": "FFFFFF", "window": _window(dtype), **channel} for channel in place.channels]
-        ome["omero"] = {"channels": complete}
-    own = {
-        "name": place.name,
-        "axes": axes.letters,
-        "on_disk": on_disk.letters,
-        "scale": [scale[letter] for letter in letters],
-        "translate": [translate[letter] for letter in letters],
-        "units": [units[letter] for letter in letters],
-    }
-    if place.channels and not axes.rgb:
-        own["channels"] = [dict(channel) for channel in place.channels]
-    return {STORE_KEY: own, "ome": ome}
-
-
-def _color_channels(count: int, dtype: np.dtype[Any]) -> dict[str, Any]:
-    """Return the "omero" metadata of an RGB(A) image; the alpha channel is inactive."""
-    channels = [
-        {"label": label, "color": color, "active": label != "alpha", "window": _window(dtype)}
-        for label, color in _COLORS[:count]
-    ]
-    return {"channels": channels, "rdefs": {"model": "color"}}
-
-
-def _window(dtype: np.dtype[Any]) -> dict[str, float]:
-    """Return the range of a data type as the "window" of a channel; 0 to 1 for floats."""
-    top = float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
-    return {"min": 0.0, "max": top, "start": 0.0, "end": top}
