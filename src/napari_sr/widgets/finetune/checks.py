@@ -15,8 +15,8 @@ from napari_sr.widgets.choices.layer_facts import known_axes
 from napari_sr.widgets.finetune.images import Example
 from napari_sr.widgets.finetune.layer_snapshot import ImageCopy
 
-#: Largest number of planes from which the noise is estimated.
-_MOST_PLANES = 8
+#: Largest number of planes from which the noise is estimated, and largest side of the middle part that is read of each.
+_MOST_PLANES, _MOST_SIDE = 8, 4096
 _NANOMETER = "nanometer"
 #: Smallest shift that is mentioned, in pixels.
 _NOTICED = 0.5
@@ -82,8 +82,14 @@ def noise_of(data: Any, axes: Axes, offset: float) -> tuple[float, float]:
 
     indices = list(axes.plane_indices())
     chosen = np.unique(np.linspace(0, len(indices) - 1, min(_MOST_PLANES, len(indices))).round().astype(int))
-    planes = [np.asarray(axes.plane(data, indices[n])) for n in chosen]
+    rows, columns = (_middle(axes.shape[axis]) for axis in (axes.y, axes.x))
+    planes = [np.asarray(axes.plane(data, axes.part(indices[n], rows, columns))) for n in chosen]
     return estimate_noise([plane[..., :3] if axes.rgb else plane for plane in planes], offset=offset)
+
+
+def _middle(length: int) -> slice:
+    start = max(0, length - _MOST_SIDE) // 2
+    return slice(start, min(length, start + _MOST_SIDE))
 
 
 def pixel_in_nanometers(examples: list[Example]) -> float | None:

@@ -10,7 +10,6 @@ from threading import Event as Flag
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]  # qtpy's way of exporting
 
 from napari_sr.errors import InputError
@@ -31,6 +30,9 @@ if TYPE_CHECKING:
 
 LayerPair = tuple[ImageCopy | None, ImageCopy]
 """The low-resolution image, if there is one, and the high-resolution image."""
+
+#: Number of rows that are read at a time to find content.
+_ROWS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -356,10 +358,16 @@ def read_training_images(plan: FinetunePlan, scale: int) -> list[TrainingImage]:
 
 def _check_content(image: TrainingImage) -> None:
     """Refuse a constant image; without this, the error would be about its intensity range."""
+    height = image.axes.shape[image.axes.y]
     for index in image.axes.plane_indices():
-        plane = np.asarray(image.axes.plane(image.high, index))
-        if plane.size and plane.min() != plane.max():
-            return
+        extremes: list[float] = []
+        # By rows, since a plane may be larger than memory.
+        for top in range(0, height, _ROWS):
+            rows = slice(top, min(top + _ROWS, height))
+            part = image.axes.plane(image.high, image.axes.part(index, rows, slice(None)))
+            extremes += [part.min().item(), part.max().item()]
+            if len(set(extremes)) > 1:
+                return
     raise InputError(f"{image.name} is constant: choose an image with content.")
 
 
