@@ -9,9 +9,10 @@ store
     The command line upscales the array into an OME-Zarr store. Printed are the seconds, the largest resident memory of
     the command and all its child processes together, and the size of the result on disk.
 view
-    The store is opened in a napari window and upscaled lazily. Printed are the seconds from the call to the first
-    picture zoomed out, and from a zoom to one pixel of the result for each pixel of the screen to its picture; the
-    pictures are written to --pictures. Needs a display.
+    The store is opened in a napari window, and a panel upscales it with the output "Only what is displayed". Printed
+    are the seconds from a click on Run to the picture zoomed out; from a zoom to one pixel of the result for each pixel
+    of the screen to the picture with the pixels of the source, and to the one whose pixels are all computed; and the
+    same after a move by 200 pixels. The pictures are written to --pictures. Needs a display.
 workers
     An array of --blocks x --blocks blocks is upscaled on a cluster of one and of two worker processes with one thread
     each, in turn, --runs times. Printed are the medians and their ratio. The time of the workers' start is not part of
@@ -29,6 +30,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -109,31 +112,51 @@ def store(source: Path, out: Path, model: str, memory: str) -> None:
 def view(source: Path, model: str, pictures: Path) -> None:
     """Measure the first views of a lazy result in a window."""
     import napari
-    from napari.layers import Layer
+    from qtpy.QtCore import Qt
     from qtpy.QtTest import QTest
+
+    from napari_sr.widgets.upscale.families import SRCNNPanel
 
     viewer = napari.Viewer(title="napari-sr")
     viewer.window.resize(1400, 900)
     store = open_store(source)
     assert store is not None
     layer = viewer.add_image(store.levels, multiscale=True, name="large", scale=store.place.scale, units=("um", "um"))
-    QTest.qWait(1000)
-    begun = time.perf_counter()
-    # Black and white are given: otherwise the whole image is read for them once.
-    result = viewer.add_layer(
-        Layer.create(*sr.upscale_layer(layer, model, lazy=True, intensity=(0, 65535), device="cpu"))
-    )
-    layer.visible = False
+    layer.contrast_limits = 0, float(np.percentile(store.levels[-1], 99.9))
+    panel = SRCNNPanel(viewer)
+    viewer.window.add_dock_widget(panel, name="SRCNN")
     pictures.mkdir(parents=True, exist_ok=True)
-    viewer.screenshot(str(pictures / "lazy-whole.png"), canvas_only=False, flash=False)
-    print(f"{result.level_shapes[0]} from {model}, zoomed out: {time.perf_counter() - begun:.1f} s", flush=True)
+
+    def save(name: str) -> float:
+        viewer.screenshot(str(pictures / f"{name}.png"), canvas_only=False, flash=False)
+        return time.perf_counter() - begun
+
+    def wait(condition: Callable[[], bool]) -> None:
+        while condition():
+            QTest.qWait(5)
+
+    wait(lambda: not panel.settings.device.known or panel.suggestion.computation.busy)
+    panel.models.select(model)
+    # Black and white are given: otherwise the whole image is read for them once.
+    panel.settings.show(replace(panel.settings.settings(None), intensity=(0, float(np.max(store.levels[-1])))))
+    panel.output.kind.value = "lazy"
+    QTest.qWait(2000)
     begun = time.perf_counter()
-    viewer.scene.camera.center = tuple(np.multiply(result.level_shapes[0], result.scale) / 2)
-    viewer.scene.camera.zoom = 1 / result.scale[-1]
-    while result.data_level != 0 or not result.loaded:
-        QTest.qWait(10)
-    viewer.screenshot(str(pictures / "lazy-one-to-one.png"), canvas_only=False, flash=False)
-    print(f"  one to one: {time.perf_counter() - begun:.1f} s", flush=True)
+    QTest.mouseClick(panel.controls.run_button.native, Qt.MouseButton.LeftButton)
+    wait(lambda: len(viewer.layers) == 1)
+    result = viewer.layers[1]
+    layer.visible = False
+    print(f"{result.level_shapes[0]} from {model}, zoomed out: {save('lazy-whole'):.1f} s", flush=True)
+    lazy = result.data[0].displayed.on_read.__self__
+    center = np.multiply(result.level_shapes[0], result.scale) / 2
+    for name, shift in (("one-to-one", 0), ("moved", 200)):
+        begun = time.perf_counter()
+        viewer.scene.camera.center = (center[0], center[1] + shift * result.scale[-1])
+        viewer.scene.camera.zoom = 1 / result.scale[-1]
+        first = save(f"lazy-{name}-begun")
+        wait(lambda: not lazy.complete)
+        print(f"  {name}: {first:.1f} s with the source, {save(f'lazy-{name}'):.1f} s computed", flush=True)
+        wait(lambda: lazy.busy)
     viewer.close()
 
 

@@ -27,6 +27,7 @@ from qtpy.QtWidgets import QWidget
 from scipy.ndimage import gaussian_filter
 
 from napari_sr.imaging.files import write_image
+from napari_sr.widgets.choices.output import LAZY
 from napari_sr.widgets.files.panel import FilesPanel
 from napari_sr.widgets.finetune.panel import FinetunePanel
 from napari_sr.widgets.formats.opening import open_path
@@ -98,6 +99,25 @@ def esrgan(scene: Scene) -> None:
     scene.viewer.scene.camera.zoom *= 2
     panel.preview_controls.compare.value, panel.preview_controls.against.value = "split", "bicubic"
     scene.wait(lambda: panel.preview.busy)
+
+
+def lazy(scene: Scene) -> QImage:
+    """A lazy result whose view is computed in part."""
+    data, kwargs, kind = fluorescence_low()[0]
+    panel = scene.open([(np.tile(data, (30, 30)), kwargs, kind)], ESRGANPanel, "ESRGAN")
+    panel.models.select(_LARGE)
+    panel.output.kind.value = LAZY
+    panel.run_upscaling()
+    scene.wait(lambda: len(scene.viewer.layers) == 1)
+    result = scene.viewer.layers[1]
+    scene.viewer.layers[0].visible = False
+    scene.viewer.scene.camera.zoom = 1 / result.scale[-1]
+    displayed = result.data[0].displayed
+    scene.wait(lambda: displayed.missing()[0] in (0, displayed.missing()[1]))
+    QTest.qWait(100)
+    picture = np.ascontiguousarray(scene.viewer.screenshot(canvas_only=False, flash=False))
+    height, width, _ = picture.shape
+    return QImage(picture.data, width, height, QImage.Format.Format_RGBA8888).copy()
 
 
 def conditions(scene: Scene) -> QImage:
@@ -319,7 +339,7 @@ SCENES = {
     scene.__name__: scene
     for scene in (
         esrgan, conditions, srcnn, srgan, more, stack, light, small, small_light, files,
-        finetune, finetuning, finetuned, unfinished,
+        finetune, finetuning, finetuned, unfinished, lazy,
     )
 }  # fmt: skip
 _SMALL = "1000x700"

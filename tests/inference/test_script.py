@@ -108,6 +108,22 @@ def test_ten_settings_give_the_same_pixels_and_position_in_a_new_process(weights
         )
 
 
+def test_a_lazy_script_reads_and_writes_in_parts(weights: Path) -> None:
+    layer = layers(weights)["both"]
+    job = Job(load_model("srcnn-x2"), JobSettings(device="cpu"))
+    prepared = prepare_layer(job, layer)
+    expected = run_layer(job, prepared).layer_data[0]
+    script = as_script(job, prepared, lazy=True)
+    assert "lazy=True" in script
+    assert "sr.upscale_lazy(" in script
+    (weights / "lazy.py").write_text(script, encoding="utf-8")
+    subprocess.run([sys.executable, "lazy.py"], cwd=weights, check=True)
+    from napari_sr.imaging import read_image
+
+    (written,) = weights.glob("*-upscaled.ome.tif")
+    assert np.abs(read_image(written).data.astype(int) - expected.astype(int)).max() <= 1
+
+
 def test_a_script_writes_its_result_with_its_pixel_size(weights: Path) -> None:
     layer = layers(weights)["stack"]
     job = Job(load_model("srcnn-x2"), JobSettings(device="cpu"))

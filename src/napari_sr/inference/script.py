@@ -22,7 +22,7 @@ from napari_sr.zoo.model import Model
 _GEOMETRY = ("name", "scale", "translate", "rotate", "shear", "affine", "units", "axis_labels", "rgb")
 
 
-def as_script(job: Job, prepared: LayerInput, *others: LayerInput) -> str:
+def as_script(job: Job, prepared: LayerInput, *others: LayerInput, lazy: bool = False) -> str:
     """Generate a script that repeats a job over a layer, or over several parts of one.
 
     Parameters
@@ -33,6 +33,8 @@ def as_script(job: Job, prepared: LayerInput, *others: LayerInput) -> str:
         The layer, from `prepare_layer`.
     *others : LayerInput
         Other parts of the same layer.
+    lazy : bool, default False
+        Whether the result is one of `upscale_lazy`; not for several parts.
 
     Returns
     -------
@@ -48,15 +50,15 @@ def as_script(job: Job, prepared: LayerInput, *others: LayerInput) -> str:
             "",
             "import napari_sr as sr",
             "",
-            *_image_lines(prepared),
+            *_image_lines(prepared, lazy),
             f"model = {_model(job.model)}",
-            *(_of_several([prepared, *others], arguments) if others else _of_one(prepared, arguments)),
+            *(_of_several([prepared, *others], arguments) if others else _of_one(prepared, arguments, lazy)),
             "",
         ]
     )
 
 
-def _of_one(prepared: LayerInput, arguments: Mapping[str, str]) -> list[str]:
+def _of_one(prepared: LayerInput, arguments: Mapping[str, str], lazy: bool) -> list[str]:
     """Lines that compute and write one result."""
     call = "".join(f"    {name}={text},\n" for name, text in arguments.items())
     shown = "".join(f"    {key}={_literal(value)},\n" for key, value in _geometry(prepared).items())
@@ -64,7 +66,7 @@ def _of_one(prepared: LayerInput, arguments: Mapping[str, str]) -> list[str]:
         [repr(f"{_stem(prepared)}-upscaled.ome.tif"), "result", repr(prepared.axes.letters), *_sizes(prepared)]
     )
     return [
-        f"result = sr.upscale(\n    image,\n    model,\n{call})",
+        f"result = sr.{'upscale_lazy' if lazy else 'upscale'}(\n    image,\n    model,\n{call})",
         "",
         "# Name and position in napari: viewer.add_image(result, **layer)",
         f"layer = dict(\n{shown})",
@@ -146,7 +148,7 @@ def describe_job(job: Job) -> dict[str, Any]:
     }
 
 
-def _image_lines(prepared: LayerInput) -> list[str]:
+def _image_lines(prepared: LayerInput, lazy: bool) -> list[str]:
     """Lines that read the image, or have to be filled in, and check its shape and data type."""
     source, axes = prepared.source, prepared.axes
     dtype = np.dtype(prepared.image.dtype)
@@ -156,9 +158,10 @@ def _image_lines(prepared: LayerInput) -> list[str]:
             f"image = None  # an array of {axes.shape} {dtype}, axes {axes.letters}",
         ]
     else:
-        lines = [f"image = sr.read_image({source.path!r}).data"]
+        lines = [f"image = sr.read_image({source.path!r}{', lazy=True' if lazy else ''}).data"]
         if source.channel is not None:
-            lines += [f"image = image.take({source.channel[1]}, {source.channel[0]})  # the channel of the layer"]
+            axis, number = source.channel
+            lines += [f"image = image[{':, ' * axis}{number}]  # the channel of the layer"]
     message = f"This script is for an array of {axes.shape} {dtype}: put that of the layer {_quoted(source.name)} here."
     return [
         *lines,

@@ -9,7 +9,7 @@ from napari_sr.imaging.intensity.spec import Percentiles
 from napari_sr.settings import JobSettings, Overlap
 from napari_sr.widgets.choices.job_plan import JobPlan, load_last_plan, plan_as_scalars, plan_from_scalars
 from napari_sr.widgets.choices.model_loading import ModelRequest
-from napari_sr.widgets.choices.output import store_in
+from napari_sr.widgets.choices.output import LAZY, store_in
 from napari_sr.widgets.plugin.commands import upscale_active_layer
 from napari_sr.widgets.qt.executor import InPlaceExecutor
 
@@ -54,6 +54,17 @@ def test_the_command_repeats_the_last_run_of_any_panel(in_viewer, notifications)
     assert result.metadata["napari_sr"]["job"]["intensity"] == "dtype"
     assert "other (ESRGAN x4)" in notifications[-1]
     assert load_config().last["recent"] == {"panel": "esrgan"}
+
+
+def test_the_command_repeats_a_run_of_which_only_what_is_displayed_is_computed(in_viewer, notifications):
+    viewer, panel = in_viewer("srcnn")
+    panel.output.kind.value = LAZY
+    panel.controls.run_button.native.click()
+    other = viewer.add_image(np.arange(120, dtype=np.uint8).reshape(10, 12), name="other")
+    viewer.layers.selection.active = other
+    upscale_active_layer(viewer, InPlaceExecutor())
+    assert viewer.layers[-1].data[0].shape == (20, 24)
+    assert notifications[-1].startswith("Added “other (SRCNN x2)”: its pixels are computed where you look")
 
 
 def test_the_command_names_a_missing_run_or_image(in_viewer, notifications):

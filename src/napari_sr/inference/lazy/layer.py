@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from napari_sr.errors import InputError
@@ -12,8 +12,9 @@ from napari_sr.imaging.axes import ImageArray
 from napari_sr.imaging.files import Metadata
 from napari_sr.imaging.napari_layer import LayerData
 from napari_sr.inference.job import Job
-from napari_sr.inference.layer_input import LayerInput
+from napari_sr.inference.layer_input import LayerInput, calibrate_layer
 from napari_sr.inference.lazy.dask_array import lazy_result
+from napari_sr.inference.lazy.displayed import DisplayedResult
 from napari_sr.inference.script import as_script, describe_job
 from napari_sr.progress import Cancel
 
@@ -62,7 +63,40 @@ def lazy_layer(
         if all(level.shape[axis] < n for axis, n in zip((prepared.axes.y, prepared.axes.x), plane, strict=True))
     ]
     facts: dict[str, Any] = {"job": describe_job(job), "source": asdict(prepared.source)}
-    facts["script"] = as_script(job, prepared)
+    facts["script"] = as_script(job, prepared, lazy=True)
     metadata = {**prepared.kwargs["metadata"], "napari_sr": facts}
     kwargs = {**prepared.kwargs, "metadata": metadata, "multiscale": bool(coarser)}
     return [finest, *coarser] if coarser else finest, kwargs, "image"
+
+
+def displayed_layer(
+    job: Job, prepared: LayerInput, levels: Sequence[ImageArray], *, cancel: Cancel | None = None
+) -> LayerData:
+    """Return the layer of a lazy result whose finest level is displayed before it is computed.
+
+    Parameters
+    ----------
+    job, prepared, levels, cancel
+        As for `lazy_layer`.
+
+    Returns
+    -------
+    (list of array or array, dict, str)
+        As from `lazy_layer`. The finest level is a `DisplayedArray`.
+
+    Raises
+    ------
+    InputError, Cancelled
+        As `lazy_layer`.
+    """
+    if prepared.calibration is None:
+        prepared = replace(prepared, calibration=calibrate_layer(job, prepared, cancel=cancel))
+    assert prepared.calibration is not None
+    data, kwargs, kind = lazy_layer(job, prepared, levels, cancel=cancel)
+    # Only here, because dask is an extra.
+    from napari_sr.inference.lazy.displayed_array import DisplayedArray
+
+    displayed = DisplayedResult(job, prepared.calibration, prepared.image, prepared.region)
+    if isinstance(data, list):
+        return [DisplayedArray.of(data[0], displayed), *data[1:]], kwargs, kind
+    return DisplayedArray.of(data, displayed), kwargs, kind

@@ -30,12 +30,15 @@ class JobPlan:
     settings : JobSettings
         The settings.
     store : Path, optional
-        Folder for results as OME-Zarr stores; None for results in memory.
+        Folder for results as OME-Zarr stores; None for other results.
+    lazy : bool, default False
+        Whether pixels are computed where they are displayed, in place of the whole result.
     """
 
     request: ModelRequest
     settings: JobSettings
     store: Path | None = None
+    lazy: bool = False
 
     def job(self, model: Model) -> Job:
         """Return the job.
@@ -84,6 +87,7 @@ def plan_as_scalars(plan: JobPlan) -> dict[str, Scalar]:
         "mixing": request.mixing,
         **plan.settings.as_scalars(),
         "store": None if plan.store is None else str(plan.store),
+        "lazy": plan.lazy or None,
     }
     return {name: value for name, value in values.items() if value is not None}
 
@@ -116,7 +120,7 @@ def plan_from_scalars(values: Mapping[str, Scalar]) -> JobPlan:
         given.get("mixing"),
     )
     store = Path(given["store"]) if "store" in given else None
-    return JobPlan(request, JobSettings.from_scalars(values), store)
+    return JobPlan(request, JobSettings.from_scalars(values), store, bool(given.get("lazy", False)))
 
 
 def save_last_plan(family: str, plan: JobPlan) -> None:

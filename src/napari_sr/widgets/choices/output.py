@@ -1,4 +1,4 @@
-"""Rows for the destination of results: in memory or on disk."""
+"""Rows for the destination of results: in memory, on disk, or computed where they are displayed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, FileEdit
@@ -13,7 +14,7 @@ from magicgui.widgets.bases import Widget
 
 from napari_sr.widgets.qt.rows import shrinkable
 
-MEMORY, DISK = "memory", "disk"
+MEMORY, DISK, LAZY = "memory", "disk", "lazy"
 
 
 class OutputChoice:
@@ -31,10 +32,15 @@ class OutputChoice:
             ComboBox(
                 name="output",
                 label="Output",
-                choices=[("A layer in memory", MEMORY), ("A layer on disk (OME-Zarr)", DISK)],
+                choices=[
+                    ("A layer in memory", MEMORY),
+                    ("A layer on disk (OME-Zarr)", DISK),
+                    ("Only what is displayed", LAZY),
+                ],
                 tooltip=(
                     "In memory: save the layer before you close napari. On disk: the result may be larger than "
-                    "memory, and other programs can open it."
+                    "memory, and other programs can open it. Only what is displayed: a layer at once, whose pixels are "
+                    "computed where you look. Layers of dask arrays begin with this."
                 ),
             )
         )
@@ -46,6 +52,7 @@ class OutputChoice:
             tooltip="Folder for the results, one OME-Zarr store each. Nothing is overwritten.",
             visible=False,
         )
+        self._begun_lazy = False
         self.kind.changed.connect(self._changed)
         self.folder.changed.connect(lambda: self._on_change())
 
@@ -56,22 +63,45 @@ class OutputChoice:
 
     @property
     def store(self) -> Path | None:
-        """Folder for OME-Zarr stores; None for results in memory."""
+        """Folder for OME-Zarr stores; None for other results."""
         return Path(str(self.folder.value)) if self.kind.value == DISK else None
 
-    def show(self, store: Path | None) -> None:
+    @property
+    def lazy(self) -> bool:
+        """Whether pixels are computed where they are displayed."""
+        return bool(self.kind.value == LAZY)
+
+    def show(self, store: Path | None, lazy: bool = False) -> None:
         """Show a destination.
 
         Parameters
         ----------
         store : Path or None
-            Folder for OME-Zarr stores; None for results in memory.
+            Folder for OME-Zarr stores; None for other results.
+        lazy : bool, default False
+            Whether pixels are computed where they are displayed; not with a folder.
         """
         if store is not None:
             self.folder.value = store
-        self.kind.value = MEMORY if store is None else DISK
+        self.kind.value = DISK if store is not None else LAZY if lazy else MEMORY
+
+    def begin_with(self, image: Any) -> None:
+        """Choose the destination for another image, unless it was chosen by hand: a dask array gives a lazy result.
+
+        Parameters
+        ----------
+        image : array or None
+            The finest level of a layer; None without a layer.
+        """
+        lazy = hasattr(image, "__dask_graph__")
+        if lazy and self.kind.value == MEMORY:
+            self.kind.value = LAZY
+            self._begun_lazy = True
+        elif not lazy and self._begun_lazy:
+            self.kind.value = MEMORY
 
     def _changed(self, value: str) -> None:
+        self._begun_lazy = False
         self.folder.visible = value == DISK
         self._on_change()
 

@@ -18,7 +18,7 @@ from napari_sr.widgets.choices.part import LayerPart
 from napari_sr.widgets.qt.errors import notify_error
 from napari_sr.widgets.qt.executor import Executor
 from napari_sr.widgets.qt.queues import queues_on, shared_queues
-from napari_sr.widgets.upscale.run import Upscaling
+from napari_sr.widgets.upscale.run import Upscaling, lazy_sentence
 
 if TYPE_CHECKING:
     from napari_sr.inference import Report
@@ -60,8 +60,11 @@ class _Notifier:
     def progressed(self, upscaling: Upscaling, done: int, total: int) -> None:
         """Do nothing: the bar in the activity dock shows the progress."""
 
-    def finished(self, upscaling: Upscaling, layer: Image, report: Report) -> None:
+    def finished(self, upscaling: Upscaling, layer: Image, report: Report | None) -> None:
         """Notify that the result was added."""
+        if report is None:
+            show_info(lazy_sentence(layer))
+            return
         remarks = [upscaling.noise, *report.remarks()]
         show_info(" ".join([f"Done in {report.seconds:.1f} s: “{layer.name}”.", *filter(None, remarks)]))
 

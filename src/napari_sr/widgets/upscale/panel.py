@@ -13,6 +13,7 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QApplication
 
 from napari_sr.errors import InputError, NapariSRError
+from napari_sr.imaging.napari_layer import finest_level
 from napari_sr.settings import JobSettings
 from napari_sr.widgets.choices.card_text import model_help
 from napari_sr.widgets.choices.job_plan import JobPlan
@@ -38,7 +39,7 @@ from napari_sr.widgets.upscale.controls import RunControls
 from napari_sr.widgets.upscale.remembered import recent_files
 from napari_sr.widgets.upscale.remembered_rows import KeptRows, RememberedRows
 from napari_sr.widgets.upscale.result_actions import ResultActions
-from napari_sr.widgets.upscale.runs import PanelRuns
+from napari_sr.widgets.upscale.runs import PanelRuns, check_output
 from napari_sr.widgets.upscale.script_text import script_of
 from napari_sr.widgets.upscale.suggested_rows import SuggestedRows
 from napari_sr.widgets.upscale.suggestion import Suggest, Suggestion, suggest_model
@@ -142,6 +143,7 @@ class UpscalePanel(BasePanel):
             return
         try:
             plan, parts = self._plan(), self.part_choice.parts(layer)
+            check_output(plan, parts)
         except NapariSRError as error:
             self._report(error)
             return
@@ -219,7 +221,7 @@ class UpscalePanel(BasePanel):
         model = self.models.model
         if model is None or not model.usable:
             raise InputError("There is no model to upscale with: choose one under “Model”.")
-        return JobPlan(self._request(model), self._settings(), self.output.store)
+        return JobPlan(self._request(model), self._settings(), self.output.store, self.output.lazy)
 
     def _settings(self) -> JobSettings:
         """Return the settings of all rows; those that the model does not take have their defaults."""
@@ -270,7 +272,9 @@ class UpscalePanel(BasePanel):
 
     def _layer_changed(self) -> None:
         self.suggested.may_begin = True
-        self.facts.show(self.layer_choice.layer)
+        layer = self.layer_choice.layer
+        self.facts.show(layer)
+        self.output.begin_with(None if layer is None else finest_level(layer))
         self._changed()
 
     def _model_changed(self) -> None:
@@ -304,8 +308,12 @@ class UpscalePanel(BasePanel):
         try:
             parts = self.part_choice.parts(layer)
             regions = result_regions(parts, self.models.scale or model.scale, self.size.target)
-            self.time.request(self._plan(), parts)
-            text = format_summary(parts, regions, self.time.seconds, self.time.device)
+            plan = self._plan()
+            if plan.lazy:
+                self.time.clear()
+            else:
+                self.time.request(plan, parts)
+            text = format_summary(parts, regions, self.time.seconds, self.time.device, lazy=plan.lazy)
         except NapariSRError as error:
             self.time.clear()
             text = str(error)

@@ -120,7 +120,7 @@ class RememberedRows:
                 self._show_plan(plan)
             rows.show_settings(without_image(plan.settings, shared))
             if plan.store is None or plan.store.is_dir():
-                rows.output.show(plan.store)
+                rows.output.show(plan.store, plan.lazy)
         rows.preview.show_comparison(kept.compare or NOTHING, kept.against or _SOURCE)
         for widget in (rows.preview.compare, rows.preview.against):
             widget.changed.connect(lambda: self._write(self._keep_window))

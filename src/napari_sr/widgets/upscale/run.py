@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
-from napari_sr.imaging.napari_layer import copy_contrast_range
+from napari_sr.imaging.napari_layer import LayerData, copy_contrast_range, levels_of
 from napari_sr.progress import Cancel, Progress
 from napari_sr.widgets.choices.job_plan import JobPlan
 from napari_sr.widgets.choices.layer import keep_selection
@@ -20,10 +20,27 @@ from napari_sr.widgets.choices.settings.measured_noise import format_measured_no
 from napari_sr.widgets.qt.activity import ActivityBar
 from napari_sr.widgets.qt.executor import Run
 from napari_sr.widgets.qt.queues import WorkQueues
+from napari_sr.widgets.upscale.lazy_layer import LazyLayer
 
 if TYPE_CHECKING:
-    from napari_sr.inference import LayerResult, Report
+    from napari_sr.inference import Job, LayerInput, LayerResult, Report
     from napari_sr.zoo import Model
+
+
+def lazy_sentence(layer: Image) -> str:
+    """Return a sentence about a new layer whose pixels are computed where they are displayed.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The layer.
+
+    Returns
+    -------
+    str
+        One sentence.
+    """
+    return f"Added “{layer.name}”: its pixels are computed where you look, at full resolution."
 
 
 class UpscalingListener(Protocol):
@@ -40,7 +57,7 @@ class UpscalingListener(Protocol):
             Pieces of work.
         """
 
-    def finished(self, upscaling: Upscaling, layer: Image, report: Report) -> None:
+    def finished(self, upscaling: Upscaling, layer: Image, report: Report | None) -> None:
         """Receive the result, which is in the viewer.
 
         Parameters
@@ -49,8 +66,8 @@ class UpscalingListener(Protocol):
             The run.
         layer : napari.layers.Image
             The result.
-        report : Report
-            How it was made.
+        report : Report or None
+            How it was made; None if its pixels are computed where they are displayed.
         """
 
     def failed(self, upscaling: Upscaling, error: Exception) -> None:
@@ -168,6 +185,9 @@ class Upscaling:
         except Exception as error:  # of any kind: the panel must not stay in its running state
             self._failed(error)
             return
+        if self.plan.lazy:
+            self._prepare_lazy(job, prepared)
+            return
         folder = self.plan.store
         out = None if folder is None else store_in(folder, prepared.kwargs["name"])
 
@@ -192,6 +212,32 @@ class Upscaling:
         )
         self._queue = self._queues.jobs
         self._queue.submit(self._run)
+
+    def _prepare_lazy(self, job: Job, prepared: LayerInput) -> None:
+        """Measure the layer, and add the result without its pixels."""
+        from napari_sr.inference.lazy.layer import displayed_layer
+
+        levels = levels_of(self.part.layer)
+        self._run = Run(
+            self.description,
+            lambda progress, cancel: displayed_layer(job, prepared, levels, cancel=cancel),
+            returned=self._add_lazy,
+            errored=self._failed,
+            cancelled=self._stopped,
+        )
+        self._queue = self._queues.jobs
+        self._queue.submit(self._run)
+
+    def _add_lazy(self, layer_data: LayerData) -> None:
+        try:
+            added = LazyLayer(self._viewer, layer_data, self._queues.previews).layer
+            copy_contrast_range(self.part.layer, added)
+        except Exception as error:  # as below
+            self._failed(error)
+            return
+        listener = self._end()
+        if listener is not None:
+            listener.finished(self, added, None)
 
     def _add(self, result: LayerResult) -> None:
         try:

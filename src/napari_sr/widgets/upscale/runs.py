@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from napari.layers import Image
 from napari.viewer import Viewer
 
+from napari_sr.errors import InputError
 from napari_sr.inference.formatting import format_seconds
 from napari_sr.widgets.choices.job_plan import JobPlan
 from napari_sr.widgets.choices.model_loading import ModelLoader
@@ -15,12 +16,34 @@ from napari_sr.widgets.choices.part import LayerPart
 from napari_sr.widgets.qt.activity import TimeLeft
 from napari_sr.widgets.qt.queues import WorkQueues
 from napari_sr.widgets.upscale.controls import RunControls
-from napari_sr.widgets.upscale.run import Upscaling
+from napari_sr.widgets.upscale.run import Upscaling, lazy_sentence
 
 if TYPE_CHECKING:
     from napari_sr.inference import Report
 
 _ADDITIVE = "additive"
+
+
+def check_output(plan: JobPlan, parts: Sequence[LayerPart]) -> None:
+    """Check that the parts can have the output of a plan.
+
+    Parameters
+    ----------
+    plan : JobPlan
+        Model and settings.
+    parts : sequence of LayerPart
+        The sources.
+
+    Raises
+    ------
+    InputError
+        If pixels are to be computed where they are displayed, for a part of a layer.
+    """
+    if plan.lazy and any(part.part is not None for part in parts):
+        raise InputError(
+            "The output “Only what is displayed” is for whole layers: choose “The whole layer” under Where, or another "
+            "output under More."
+        )
 
 
 class PanelRuns:
@@ -121,7 +144,7 @@ class PanelRuns:
         percent = 100 * done // max(total, 1)
         self._controls.show_progress(done, total, f"Upscaling{self._format_which(upscaling)}: {percent} %{left}")
 
-    def finished(self, upscaling: Upscaling, layer: Image, report: Report) -> None:
+    def finished(self, upscaling: Upscaling, layer: Image, report: Report | None) -> None:
         """Show that a result was added.
 
         Parameters
@@ -130,10 +153,14 @@ class PanelRuns:
             The run.
         layer : napari.layers.Image
             The result.
-        report : Report
-            How it was made.
+        report : Report or None
+            How it was made; None if its pixels are computed where they are displayed.
         """
         self._added += 1
+        self.last = layer, upscaling.plan
+        if report is None:
+            self._end(upscaling, lazy_sentence(layer) + _overlap(layer))
+            return
         begin = "Done in" if self._added == 1 else f"Done: {self._added} layers were added, the last one in"
         message = f"{begin} {report.seconds:.1f} s: “{layer.name}”."
         if report.not_exact_because is not None:
@@ -143,10 +170,7 @@ class PanelRuns:
         if black_and_white := report.black_and_white():
             message += f" {black_and_white[0].upper()}{black_and_white[1:]}."
         self._warnings += [(upscaling.name, sentence) for sentence in report.warnings]
-        if layer.blending == _ADDITIVE:
-            message += " The layers add up where they overlap: hide one of them to compare brightness."
-        self.last = layer, upscaling.plan
-        self._end(upscaling, message)
+        self._end(upscaling, message + _overlap(layer))
 
     def failed(self, upscaling: Upscaling, error: Exception) -> None:
         """Show the error of a run; the others continue.
@@ -199,3 +223,10 @@ class PanelRuns:
         if self._runs and (ahead := self._runs[0].ahead):
             others = "another run" if ahead == 1 else f"{ahead} other runs"
             self._controls.show_progress(0, 0, f"Waiting for {others}…")
+
+
+def _overlap(layer: Image) -> str:
+    """Sentence about layers that add up; empty for others."""
+    if layer.blending != _ADDITIVE:
+        return ""
+    return " The layers add up where they overlap: hide one of them to compare brightness."

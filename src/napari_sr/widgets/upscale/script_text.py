@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_sr.widgets.choices.job_plan import JobPlan
 from napari_sr.widgets.choices.part import LayerPart
+from napari_sr.widgets.upscale.runs import check_output
 
 if TYPE_CHECKING:
     from napari_sr.zoo import Model
@@ -39,6 +40,7 @@ def script_of(plan: JobPlan, model: Model, parts: Sequence[LayerPart]) -> tuple[
     # An import at the top would import torch before the panel is drawn.
     from napari_sr.inference.script import as_script
 
+    check_output(plan, parts)
     of_first = [part for part in parts if part.layer is parts[0].layer]
     job = plan.job(model)
     prepared = [part.prepare(job) for part in of_first]
@@ -46,4 +48,4 @@ def script_of(plan: JobPlan, model: Model, parts: Sequence[LayerPart]) -> tuple[
     if len(of_first) < len(parts):
         which = f" for the first of {len(parts)} layers"
     by_hand = "" if prepared[0].source.path else " The layer is from no file: insert its array where it is marked."
-    return as_script(job, *prepared), f"The script{which} is in the clipboard.{by_hand}"
+    return as_script(job, *prepared, lazy=plan.lazy), f"The script{which} is in the clipboard.{by_hand}"

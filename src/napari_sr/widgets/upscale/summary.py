@@ -14,6 +14,8 @@ from napari_sr.inference.region import Region, region_of
 from napari_sr.widgets.choices.layer_facts import format_dtype, format_pixel_size, format_size
 from napari_sr.widgets.choices.part import LayerPart
 
+_LAZY = "computed where you look"
+
 
 def result_regions(parts: Sequence[LayerPart], scale: int, target: float | str | None) -> list[Region]:
     """Return the regions that a run reads and makes, without reading a pixel.
@@ -48,7 +50,12 @@ def result_regions(parts: Sequence[LayerPart], scale: int, target: float | str |
 
 
 def format_summary(
-    parts: Sequence[LayerPart], regions: Sequence[Region], seconds: float | None, device: str = ""
+    parts: Sequence[LayerPart],
+    regions: Sequence[Region],
+    seconds: float | None,
+    device: str = "",
+    *,
+    lazy: bool = False,
 ) -> str:
     """Format the summary: "2048 × 2048 uint16, 0.1 µm → 8192 × 8192, 0.025 µm, 128 MiB, about 40 s".
 
@@ -62,6 +69,8 @@ def format_summary(
         Time of all runs; None if it is not known.
     device : str, default ""
         Device on which the time was measured, such as "this CPU".
+    lazy : bool, default False
+        Whether pixels are computed where they are displayed, so that memory and time are not those of the whole.
 
     Returns
     -------
@@ -87,10 +96,11 @@ def format_summary(
     time = f", {format_seconds(seconds)}{f' on {device}' if device else ''}" if seconds is not None else ""
     # A line break is allowed between the facts, but not between a number and its unit.
     before, after, memory, time = (_without_breaks(text) for text in (before, after, memory, time))
+    size, total = (_LAZY, _LAZY) if lazy else (f"{memory}{time}", f"{memory} in all{time}")
     if len(parts) == 1:
-        return f"{before} → {after}, {memory}{time}"
+        return f"{before} → {after}, {size}"
     which = f"the first (“{part.layer.name}”)" if len({id(part.layer) for part in parts}) > 1 else "the first"
-    return f"{len(parts)} runs, {which} {before} → {after}; {memory} in all{time}"
+    return f"{len(parts)} runs, {which} {before} → {after}; {total}"
 
 
 def result_bytes(part: LayerPart, region: Region) -> int:
