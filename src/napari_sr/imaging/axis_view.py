@@ -45,6 +45,12 @@ class AxisView:
         """Shape of a chunk, in the axis order of the view."""
         return tuple(1 if axis < 0 else self.array.chunks[axis] for axis in self.order)
 
+    @property
+    def files(self) -> tuple[int, ...]:
+        """Shape of the part that is one file of a store, a chunk or a shard, in the axis order of the view."""
+        shape = getattr(self.array, "shards", None) or self.array.chunks
+        return tuple(1 if axis < 0 else shape[axis] for axis in self.order)
+
     def __getitem__(self, index: Any) -> NDArray[Any]:
         entries = self._entries(index)
         values = np.asarray(self.array[self._array_index(entries)]).transpose(self._transposition(entries))

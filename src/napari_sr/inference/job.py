@@ -413,7 +413,7 @@ class Job:
                 overwrite=overwrite,
                 cancel=cancel,
                 completed=completed,
-                fingerprint=self._fingerprint(image, region, identity, calibration) if to_store else "",
+                fingerprint=self.fingerprint(image, region, identity, calibration) if to_store else "",
                 along=along,
             ) as target,
         ):
@@ -435,8 +435,35 @@ class Job:
         exact = self.settings.tiling == "exact" and not_exact_because(self.model, self.settings, region.axes) is None
         return replace(region, along=region.longer if exact else region.axes.y)
 
-    def _fingerprint(self, image: ImageArray, region: Region, identity: str | None, calibration: Calibration) -> str:
-        """Fingerprint of all that decides the pixels of a store; empty if the image has no identity."""
+    def fingerprint(
+        self,
+        image: ImageArray,
+        region: Region,
+        identity: str | None,
+        calibration: Calibration,
+        **others: str,
+    ) -> str:
+        """Return a hash of all that decides the pixels of a store.
+
+        Parameters
+        ----------
+        image : array
+            The whole image.
+        region : Region
+            The region that is upscaled.
+        identity : str or None
+            Text that changes with the pixels of the image; None for that of
+            `napari_sr.inference.fingerprint.identity_of`.
+        calibration : Calibration
+            Facts of the whole image.
+        **others : str
+            Further facts on which it depends whether a store can be continued.
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits; empty if the image has no identity.
+        """
         identity = identity_of(image) if identity is None else identity
         if identity is None:
             return ""
@@ -452,5 +479,6 @@ class Job:
                 "margin": region.margin,
                 "along": region.along,
                 "intensity": repr(sorted(calibration.maps.items(), key=repr)),
+                **others,
             },
         )

@@ -64,6 +64,10 @@ class Report:
         high.
     repeated : int, default 0
         Rows or columns of the image that were computed again, because the first ones that were left depend on them.
+    blocks : int, default 0
+        Blocks that a cluster computed; 0 on one machine.
+    continued_blocks : int, default 0
+        Blocks that an interrupted run on a cluster had finished, and that were not computed again.
     warnings : tuple of str, default ()
         Sentences about choices that may not fit the image, and pixels that were not passed through the network.
     """
@@ -90,6 +94,8 @@ class Report:
     pixels_per_second: float
     continued: int = 0
     repeated: int = 0
+    blocks: int = 0
+    continued_blocks: int = 0
     warnings: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -151,6 +157,8 @@ class Report:
         extra += f", {self.recomputed} parts computed again in float32" if self.recomputed else ""
         extra += f", {self.continued} lines of an interrupted run continued" if self.continued else ""
         extra += f", {self.repeated} lines computed again" if self.repeated else ""
+        if self.continued_blocks:
+            extra += f", {self.continued_blocks} blocks of an interrupted run continued, {self.blocks} computed"
         remarks = "".join(f" {remark}" for remark in self.remarks())
         return (
             f"{self.model}{mixed} x{self.scale}{target} on {self.device} in {self.precision}, "

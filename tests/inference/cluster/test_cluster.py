@@ -1,7 +1,9 @@
 """Upscaling on a cluster: the result of one machine, whatever happens to the workers."""
 
 import os
+import shutil
 import signal
+import subprocess
 import sys
 
 import numpy as np
@@ -13,7 +15,12 @@ from typer.testing import CliRunner
 import napari_sr as sr
 from napari_sr.cli import app
 from napari_sr.cli.cluster import read_resources
+from napari_sr.imaging.atomic import OWNER, PART
+from napari_sr.imaging.axes import parse_axes
+from napari_sr.imaging.axis_view import AxisView
 from napari_sr.imaging.files import Metadata, write_image
+from napari_sr.inference.cluster.blocks import blocks_of
+from napari_sr.inference.cluster.finished import FinishedBlocks
 from napari_sr.inference.output import ome_zarr
 from napari_sr.inference.output.ome_zarr import open_store
 from napari_sr.inference.report import joined
@@ -23,6 +30,22 @@ distributed = pytest.importorskip("distributed")
 
 #: Side of the chunks of results, so that small images have several blocks.
 CHUNK = 64
+#: Upscales a file on a cluster in a process of its own, which kills itself when so many blocks are finished.
+PROGRAM = """
+import os, signal, sys
+from distributed import Client
+import napari_sr as sr
+from napari_sr.inference.cluster.blocks import blocks_of
+from napari_sr.inference.cluster.finished import FinishedBlocks
+from napari_sr.inference.output import ome_zarr
+ome_zarr.CHUNK = {chunk}
+source, model, out, scheduler, kill_after = sys.argv[1:]
+def kill(done, total):
+    if done == int(kill_after):
+        os.kill(os.getpid(), signal.SIGKILL)
+with Client(scheduler) as client:
+    sr.upscale_on_cluster(source, out, sr.load_model(model, scale=2), client, progress=kill)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +72,10 @@ def small_chunks(monkeypatch):
 @pytest.fixture
 def model(tmp_path):
     torch.manual_seed(0)
-    torch.save(SRCNN(scale=2, kernels=(5, 3, 3), features=(4, 4)).state_dict(), tmp_path / "tiny.pth")
+    network = SRCNN(scale=2, kernels=(5, 3, 3), features=(4, 4))
+    # Gray results: the drawn weights alone give black everywhere.
+    torch.nn.init.constant_(network.conv3.bias, 0.5)
+    torch.save(network.state_dict(), tmp_path / "tiny.pth")
     return sr.load_model(tmp_path / "tiny.pth", scale=2)
 
 
@@ -71,6 +97,7 @@ def test_the_result_is_that_of_one_machine(client, stack, model, tmp_path):
     expected = sr.read_image(stack)
     sr.Job(model, sr.JobSettings(device="cpu")).run(expected, out=tmp_path / "one.zarr")
     found, one = open_store(tmp_path / "out.zarr"), open_store(tmp_path / "one.zarr")
+    assert np.ptp(found.levels[0]) > 1000
     assert np.abs(np.asarray(found.levels[0]).astype(int) - np.asarray(one.levels[0]).astype(int)).max() <= 1
     assert [level.shape for level in found.levels] == [level.shape for level in one.levels]
     assert (found.place.scale, found.place.translate, found.place.units) == (
@@ -180,6 +207,95 @@ def test_a_canceled_run_leaves_nothing_on_disk_and_on_the_workers(client, stack,
     assert not any(plugins.values())
 
 
+def kill_client(cluster, stack, tmp_path, blocks):
+    """Run the program until it is killed, and return the unfinished store."""
+    arguments = [stack, tmp_path / "tiny.pth", tmp_path / "out.zarr", cluster.scheduler_address, blocks]
+    program = [sys.executable, "-c", PROGRAM.format(chunk=CHUNK), *map(str, arguments)]
+    done = subprocess.run(program, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    assert not (tmp_path / "out.zarr").exists()
+    (part,) = tmp_path.glob(f".out.zarr.*{PART}")
+    return part
+
+
+needs_sigkill = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="The system has no SIGKILL.")
+
+
+@needs_sigkill
+@pytest.mark.parametrize("blocks", [5, 12])
+def test_a_run_whose_client_was_killed_is_continued(cluster, client, stack, model, tmp_path, monkeypatch, blocks):
+    part = kill_client(cluster, stack, tmp_path, blocks)
+    # With other workers the blocks would have another size; that of the unfinished store is kept.
+    monkeypatch.setattr("napari_sr.inference.cluster.blocks.SIDE", CHUNK // 2)
+    finished = FinishedBlocks(part / "napari-sr-finished.jsonl")
+    assert (finished.shape, len(finished.numbers)) == ((CHUNK, CHUNK), blocks)
+    # Other values on disk stay, which shows that the finished block was not computed again.
+    number = min(finished.numbers)
+    block = list(blocks_of(parse_axes("ZYX", (3, 90, 110)), finished.shape))[number]
+    place = (block.at["Z"], *(slice(2 * first, 2 * last) for first, last in (block.rows, block.columns)))
+    zarr.open_array(part / "0", mode="r+")[place] = 7
+    steps = []
+    report = sr.upscale_on_cluster(
+        stack, tmp_path / "out.zarr", model, client, progress=lambda *counts: steps.append(counts)
+    )
+    # A run of which only the coarser levels were left computes a block for its report.
+    kept = min(blocks, 11)
+    assert steps == [(done, 12) for done in range(kept + 1, 13)]
+    assert (report.continued_blocks, report.blocks, report.planes) == (kept, 12 - kept, 3)
+    assert f"{kept} blocks of an interrupted run continued, {12 - kept} computed" in report.sentence()
+    monkeypatch.undo()
+    monkeypatch.setattr(ome_zarr, "CHUNK", CHUNK)
+    fresh = sr.upscale_on_cluster(stack, tmp_path / "fresh.zarr", model, client)
+    assert (fresh.continued_blocks, fresh.blocks) == (0, 12)
+    found, expected = (np.asarray(sr.read_image(tmp_path / name).data) for name in ("out.zarr", "fresh.zarr"))
+    assert (found[place] == 7).all()
+    found[place] = expected[place]
+    np.testing.assert_array_equal(found, expected)
+    assert len(open_store(tmp_path / "out.zarr").levels) == len(open_store(tmp_path / "fresh.zarr").levels)
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith((PART, OWNER, ".guard"))]
+    assert not list((tmp_path / "out.zarr").rglob("*finished*"))
+
+
+@needs_sigkill
+@pytest.mark.parametrize("change", ["image", "settings"])
+def test_another_image_or_other_settings_begin_anew(cluster, client, stack, model, tmp_path, change):
+    kill_client(cluster, stack, tmp_path, 5)
+    if change == "image":
+        data = np.asarray(sr.read_image(stack).data)
+        write_image(stack, data[:, ::-1], "ZYX")
+    settings = {"self_ensemble": change == "settings"}
+    report = sr.upscale_on_cluster(stack, tmp_path / "out.zarr", model, client, **settings)
+    assert (report.continued_blocks, report.blocks) == (0, 12)
+    expected = sr.upscale(sr.read_image(stack), model, device="cpu", **settings)
+    assert np.abs(np.asarray(sr.read_image(tmp_path / "out.zarr").data).astype(int) - expected.astype(int)).max() <= 1
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith((PART, OWNER, ".guard"))]
+
+
+def test_a_worker_flushes_the_files_of_its_block_to_the_disk(stack, model, tmp_path, monkeypatch):
+    from napari_sr.inference.cluster import worker
+
+    image = sr.read_image(stack)
+    axes = parse_axes("ZYX", image.data.shape)
+    job = sr.Job(model, sr.JobSettings(device="cpu"))
+    out = zarr.create_array(tmp_path / "flushed.zarr", shape=(3, 180, 220), chunks=(1, 64, 64), dtype="uint16")
+    calibration = job.calibrate(image.data, axes)
+    plugin = worker.JobOnWorker(
+        worker.ClusterJob(model, job.settings, calibration, stack, 0, axes, AxisView(out, (0, 1, 2))), "name"
+    )
+    flushed = []
+    monkeypatch.setattr(ome_zarr, "sync", flushed.append)
+    plugin.upscale(sr.Part(rows=(32, 64), columns=(0, 64), at={"Z": 1}))
+    assert sorted(path.relative_to(tmp_path / "flushed.zarr").as_posix() for path in flushed) == [
+        "c/1/1/0",
+        "c/1/1/1",
+    ]
+    # A worker that is still computing when the store is deleted does not make it again.
+    shutil.rmtree(tmp_path / "flushed.zarr")
+    with pytest.raises(sr.InputError, match="was deleted"):
+        plugin.upscale(sr.Part(rows=(32, 64), columns=(0, 64), at={"Z": 1}))
+    assert not (tmp_path / "flushed.zarr").exists()
+
+
 def test_an_error_on_a_worker_reaches_the_caller(client, stack, model, tmp_path):
     if torch.cuda.is_available():
         pytest.skip("This machine has a GPU.")
@@ -199,13 +315,15 @@ def test_a_worker_opens_the_image_and_prepares_the_model_once(stack, model, tmp_
     image = sr.read_image(stack)
     job = sr.Job(model, sr.JobSettings(device="cpu"))
     axes = job.region(sr.imaging.axes.parse_axes("ZYX", image.data.shape)).axes
-    out = np.zeros((3, 180, 220), np.uint16)
-    sent = worker.ClusterJob(model, job.settings, job.calibrate(image.data, axes), stack, 0, axes, out)
+    out = zarr.create_array(tmp_path / "out.zarr", shape=(3, 180, 220), chunks=(1, 180, 220), dtype="uint16")
+    sent = worker.ClusterJob(
+        model, job.settings, job.calibrate(image.data, axes), stack, 0, axes, AxisView(out, (0, 1, 2))
+    )
     plugin = worker.JobOnWorker(sent, "name")
     for z in range(3):
         plugin.upscale(sr.Part(at={"Z": z}))
     assert (opened, built) == ([1], [1])
-    np.testing.assert_array_equal(out, job.run(image).data)
+    np.testing.assert_array_equal(out[:], job.run(image).data)
 
 
 def test_what_would_differ_from_the_whole_image_is_refused(client, stack, model, tmp_path):

@@ -17,12 +17,15 @@ from distributed import Client, Future, wait
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.as_image import ImageInput
 from napari_sr.imaging.axes import Axes
+from napari_sr.imaging.files import ImageFile
 from napari_sr.inference.cluster.blocks import block_shape, blocks_of
+from napari_sr.inference.cluster.finished import FinishedBlocks
 from napari_sr.inference.cluster.worker import ClusterJob, JobOnWorker, upscale_block
 from napari_sr.inference.compute.network import not_exact_because
+from napari_sr.inference.fingerprint import identity_of
 from napari_sr.inference.job import Job
 from napari_sr.inference.output.levels import Piece, halve_piece
-from napari_sr.inference.output.ome_zarr import new_store
+from napari_sr.inference.output.ome_zarr import unfilled_store
 from napari_sr.inference.region import place_of
 from napari_sr.inference.report import Report, joined
 from napari_sr.progress import Cancel, Progress
@@ -40,8 +43,7 @@ def run_on_cluster(
     job: Job,
     settings: JobSettings,
     image: ImageInput,
-    source: Path,
-    series: int | None,
+    file: ImageFile,
     out: Path,
     client: Client,
     *,
@@ -61,10 +63,8 @@ def run_on_cluster(
         Settings of the workers.
     image : ImageInput
         The image, opened on this machine.
-    source : Path
+    file : ImageFile
         The file or store of the image, under a path that all workers reach.
-    series : int or None
-        Number of the image in its file.
     out : Path
         The store, under a path that all workers reach.
     client : distributed.Client
@@ -83,7 +83,7 @@ def run_on_cluster(
     Returns
     -------
     Report
-        The report of the whole run.
+        The report of the run, without the blocks that an interrupted one had finished.
 
     Raises
     ------
@@ -103,28 +103,53 @@ def run_on_cluster(
 
     def halve(finer: Any, coarser: Any, pieces: Iterator[Piece]) -> None:
         tasks = ((halve_piece, finer, coarser, piece) for piece in pieces)
-        for _ in _tasks_done(client, tasks, ahead, resources, cancel):
+        for _ in _tasks_done(client, enumerate(tasks), ahead, resources, cancel):
             pass
 
-    with new_store(
-        out, region.result_axes, image.data.dtype, place, overwrite=overwrite, cancel=cancel, halve=halve
-    ) as finest:
-        file = finest.files[axes.y], finest.files[axes.x]
-        shape = block_shape(axes, scale, file, threads)
+    fingerprint = job.fingerprint(image.data, region, identity_of(file), calibration, by="blocks")
+    with unfilled_store(
+        out,
+        region.result_axes,
+        image.data.dtype,
+        place,
+        overwrite=overwrite,
+        fingerprint=fingerprint,
+        along=axes.y,
+        halve=halve,
+    ) as store:
+        assert store.record is not None
+        finished = FinishedBlocks(store.record)
+        files = store.array.files
+        shape = finished.shape or block_shape(axes, scale, (files[axes.y], files[axes.x]), threads)
         total = axes.plane_count * prod(
             ceil(axes.shape[axis] / side) for axis, side in zip((axes.y, axes.x), shape, strict=True)
         )
-        sent = ClusterJob(job.model, settings, calibration, source, series, axes, finest.array)
+        # If no block is left, the last one is computed again, so that there is a report.
+        before = finished.numbers - ({total - 1} if len(finished.numbers) == total else set())
+        sent = ClusterJob(job.model, settings, calibration, file.path.resolve(), file.series, axes, store.array)
         whole: Report | None = None
         with _kept_by_workers(client, sent) as name:
-            tasks = ((upscale_block, name, part) for part in blocks_of(axes, shape))
-            for done, report in enumerate(_tasks_done(client, tasks, ahead, resources, cancel), 1):
+            blocks = enumerate(blocks_of(axes, shape))
+            tasks = ((number, (upscale_block, name, part)) for number, part in blocks if number not in before)
+            done = _tasks_done(client, tasks, ahead, resources, cancel)
+            for count, (number, report) in enumerate(done, len(before) + 1):
+                finished.add(shape, number)
                 whole = report if whole is None else joined(whole, report)
-                progress(done, total)
+                progress(count, total)
     assert whole is not None
     seconds = perf_counter() - begun
-    speed = prod(region.shape) / max(seconds, 1e-9)
-    return replace(whole, part=None, planes=axes.plane_count, seconds=seconds, pixels_per_second=speed)
+    computed = total - len(before)
+    # Blocks are of about one size.
+    speed = prod(region.shape) * computed / total / max(seconds, 1e-9)
+    return replace(
+        whole,
+        part=None,
+        planes=axes.plane_count,
+        seconds=seconds,
+        pixels_per_second=speed,
+        blocks=computed,
+        continued_blocks=len(before),
+    )
 
 
 def check_exact(job: Job, settings: JobSettings, axes: Axes) -> None:
@@ -169,17 +194,21 @@ def _kept_by_workers(client: Client, job: ClusterJob) -> Iterator[str]:
 
 def _tasks_done(
     client: Client,
-    tasks: Iterator[Task],
+    tasks: Iterator[tuple[int, Task]],
     ahead: int,
     resources: Mapping[str, float] | None,
     cancel: Cancel,
-) -> Iterator[Any]:
-    """Compute tasks, some ahead, and yield their results. A task of a worker that is lost is computed by another."""
-    waiting: set[Future[Any]] = set()
+) -> Iterator[tuple[int, Any]]:
+    """Compute numbered tasks, some ahead, and yield numbers and results.
+
+    A task of a worker that is lost is computed by another.
+    """
+    waiting: dict[Future[Any], int] = {}
 
     def submit(count: int) -> None:
-        for function, *arguments in islice(tasks, count):
-            waiting.add(client.submit(function, *arguments, pure=False, resources=dict(resources or {})))
+        for number, (function, *arguments) in islice(tasks, count):
+            future = client.submit(function, *arguments, pure=False, resources=dict(resources or {}))
+            waiting[future] = number
 
     try:
         submit(ahead)
@@ -187,13 +216,13 @@ def _tasks_done(
             if cancel():
                 raise Cancelled("The work was cancelled; nothing was changed.")
             try:
-                done = wait(waiting, timeout=_POLL_S, return_when="FIRST_COMPLETED").done
+                done = wait(list(waiting), timeout=_POLL_S, return_when="FIRST_COMPLETED").done
             except TimeoutError:
                 continue
             for future in done:
-                waiting.remove(future)
+                number = waiting.pop(future)
                 result = future.result()
                 submit(1)
-                yield result
+                yield number, result
     finally:
         client.cancel(list(waiting), force=True)

@@ -133,6 +133,9 @@ def upscale_on_cluster(
     network's receptive radius, so the result is that of `upscale`. If a worker is lost, its block is computed by
     another. The workers compute the coarser levels of the store at the end.
 
+    A run that was killed is continued by the same call on the same machine: finished blocks, which are recorded beside
+    the data, are not computed again. The same call means the same image, model and settings that change pixels.
+
     Examples
     --------
     >>> import numpy as np
@@ -278,8 +281,7 @@ def run_file_on_cluster(
         job,
         settings,
         image,
-        file.path.resolve(),
-        file.series,
+        file,
         out.resolve(),
         client,
         overwrite=overwrite,

@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 from distributed import Worker, WorkerPlugin, get_worker
 
+from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import ImageInput, as_image
-from napari_sr.imaging.axes import Axes, WritableArray
+from napari_sr.imaging.axes import Axes
+from napari_sr.imaging.axis_view import AxisView
 from napari_sr.imaging.files import read_image
 from napari_sr.imaging.part import Part
 from napari_sr.inference.compute.network import JobNetwork
 from napari_sr.inference.facts.calibration import Calibration
 from napari_sr.inference.job import Job
+from napari_sr.inference.output.ome_zarr import sync_files
 from napari_sr.inference.report import Report
 from napari_sr.settings import JobSettings
 from napari_sr.torch_state import ONE_NETWORK
@@ -40,8 +44,8 @@ class ClusterJob:
         Number of the image in its file.
     axes : Axes
         Axes of the image.
-    result : array
-        The array of the store that is written; it can be pickled, and each process opens it anew.
+    result : AxisView
+        The finest level of the store that is written; it can be pickled, and each process opens it anew.
     """
 
     model: Model
@@ -50,7 +54,7 @@ class ClusterJob:
     source: Path
     series: int | None
     axes: Axes
-    result: WritableArray
+    result: AxisView
 
 
 @dataclass
@@ -72,7 +76,7 @@ class JobOnWorker(WorkerPlugin):
         """Do nothing: the image is opened with the first block, whose error reaches the caller."""
 
     def upscale(self, part: Part) -> Report:
-        """Upscale a block, and write it to the store.
+        """Upscale a block, and write it to the store and through to the disk.
 
         Parameters
         ----------
@@ -95,8 +99,20 @@ class JobOnWorker(WorkerPlugin):
             done = job.run_region(read.data, region, calibration=self.job.calibration, network=network)
         place: list[Any] = [slice(*span) for span in region.ranges]
         place[read.axes.y], place[read.axes.x] = slice(*region.rows.result_range), slice(*region.columns.result_range)
-        self.job.result[tuple(place)] = done.data
+        self._write(tuple(place), done.data)
         return done.report
+
+    def _write(self, place: tuple[Any, ...], values: Any) -> None:
+        """Write the result of a block, unless the store was deleted: its run was canceled, or killed and begun anew."""
+        folder = Path(self.job.result.array.store.root)
+        if not _is_there(folder):
+            raise InputError(f"The unfinished store {folder} was deleted: its run has ended.")
+        self.job.result[place] = values
+        # Before the block is recorded as finished.
+        sync_files(self.job.result, place)
+        if not _is_there(folder):
+            # Writing has made folders of a store that was deleted meanwhile.
+            rmtree(folder, ignore_errors=True)
 
     @cached_property
     def _opened(self) -> tuple[Job, JobNetwork, ImageInput]:
@@ -104,6 +120,10 @@ class JobOnWorker(WorkerPlugin):
         image = read_image(self.job.source, series=self.job.series, lazy=True)
         job = Job(self.job.model, self.job.settings)
         return job, JobNetwork(job.model, job.settings), as_image(image, self.job.axes)
+
+
+def _is_there(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("zarr.json", ".zgroup"))
 
 
 def upscale_block(name: str, part: Part) -> Report:

@@ -5,7 +5,6 @@ Lines are rows, or columns where an image is streamed along X.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.axis_view import AxisView
 from napari_sr.imaging.part import Range
+from napari_sr.inference.output.record import append_numbers, read_numbers
 
 #: Position of a plane along the plane axes.
 Plane = tuple[int, ...]
@@ -37,13 +37,8 @@ class FinishedLines:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lines: dict[Plane, int] = {}
-        if path.exists():
-            for line in path.read_bytes().split(b"\n"):
-                try:
-                    *plane, lines = (int(number) for number in json.loads(line))
-                except (ValueError, TypeError):
-                    continue
-                self._lines[tuple(plane)] = lines
+        for *plane, lines in read_numbers(path):
+            self._lines[tuple(plane)] = lines
 
     def __getitem__(self, plane: Plane) -> int:
         return self._lines.get(plane, 0)
@@ -62,10 +57,7 @@ class FinishedLines:
             Number of lines from the first one on.
         """
         self._lines[plane] = lines
-        with self._path.open("ab") as file:
-            # After a line that was cut off.
-            file.write(b"\n" + json.dumps([*plane, lines]).encode() + b"\n")
-            file.flush()
+        append_numbers(self._path, (*plane, lines))
 
 
 @dataclass
@@ -146,8 +138,7 @@ class Bands:
     @property
     def files(self) -> tuple[int, ...]:
         """Shape of the part of the array that is one file, a chunk or a shard, along each axis of the image."""
-        shape = getattr(self.array.array, "shards", None) or self.array.array.chunks
-        return tuple(shape[axis] for axis in self.array.order)
+        return self.array.files
 
     @property
     def continued(self) -> bool:

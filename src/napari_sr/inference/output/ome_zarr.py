@@ -38,7 +38,7 @@ CHUNK = 1024
 
 #: Number of chunks up to which each is a file of its own, and largest number of chunks in a shard.
 _MOST_FILES, _IN_SHARD = 256, 8
-#: File in an unfinished store that lists its finished rows or columns.
+#: File in an unfinished store that lists its finished rows, columns or blocks.
 _FINISHED = "napari-sr-finished.jsonl"
 
 _ORDER = "TCZYX"
@@ -63,6 +63,23 @@ class Store:
     place: StorePlace = field(default_factory=StorePlace)
 
 
+@dataclass(frozen=True)
+class NewStore:
+    """The finest level of a store that is written, by any number of processes.
+
+    Parameters
+    ----------
+    array : AxisView
+        The level, in the axis order of the image; it can be pickled.
+    record : Path or None
+        File in which finished parts are recorded, and from which an unfinished store is continued; None for a store
+        that cannot be continued.
+    """
+
+    array: AxisView
+    record: Path | None
+
+
 @contextmanager
 def new_store(
     path: Path,
@@ -75,7 +92,6 @@ def new_store(
     completed: Callable[[Path], None] = lambda path: None,
     fingerprint: str = "",
     along: int | None = None,
-    halve: Halve | None = None,
 ) -> Iterator[Bands]:
     """Write an OME-Zarr store atomically: completely or not at all.
 
@@ -100,9 +116,6 @@ def new_store(
         rows or columns are kept.
     along : int, optional
         Axis along which the rows or columns are computed one after the other, Y or X; by default Y.
-    halve : callable, optional
-        ``halve(finer, coarser, pieces)`` computes the pieces of a coarser level, with
-        `napari_sr.inference.output.levels.halve_piece`; by default in this process, one after the other.
 
     Yields
     ------
@@ -121,6 +134,59 @@ def new_store(
     -----
     Each level is the average of 2 x 2 pixels of the one before, down to planes of at most 1024 pixels a side.
     """
+    along = axes.y if along is None else along
+    with unfilled_store(
+        path,
+        axes,
+        dtype,
+        place,
+        overwrite=overwrite,
+        completed=completed,
+        fingerprint=fingerprint,
+        along=along,
+        halve=one_by_one(cancel),
+    ) as store:
+        finished = None if store.record is None else FinishedLines(store.record)
+        bands = Bands(store.array, axes, along, finished, lambda index: sync_files(store.array, index))
+        yield bands
+        bands.write_rest()
+
+
+@contextmanager
+def unfilled_store(
+    path: Path,
+    axes: Axes,
+    dtype: Any,
+    place: StorePlace,
+    *,
+    overwrite: bool,
+    completed: Callable[[Path], None] = lambda path: None,
+    fingerprint: str,
+    along: int,
+    halve: Halve,
+) -> Iterator[NewStore]:
+    """Write an OME-Zarr store atomically, in parts and with a record that are those of the caller.
+
+    Parameters
+    ----------
+    path, axes, dtype, place, overwrite, completed, fingerprint
+        As for `new_store`.
+    along : int
+        Axis along which the rows or columns are computed one after the other, Y or X.
+    halve : callable
+        ``halve(finer, coarser, pieces)`` computes the pieces of a coarser level, with
+        `napari_sr.inference.output.levels.halve_piece`.
+
+    Yields
+    ------
+    NewStore
+        The finest level, to be filled. On exit the coarser levels are computed from it.
+
+    Raises
+    ------
+    InputError
+        As for `new_store`.
+    """
     if not path.parent.is_dir():
         raise InputError(f"There is no folder {path.parent} to write {path.name} in: create it first.")
     restore_interrupted(path)
@@ -130,7 +196,6 @@ def new_store(
     on_disk = Axes(letters, tuple(axes.shape[axes.letters.index(letter)] for letter in letters))
     chunks = tuple(min(n, CHUNK) if a in "YX" else 1 for a, n in zip(letters, on_disk.shape, strict=True))
     order = [letters.index(letter) for letter in axes.letters]
-    along = axes.y if along is None else along
     across = letters.index("Y" if along == axes.x else "X")
     with _writing_errors(path), atomic_folder(path, overwrite=overwrite, fingerprint=fingerprint) as temporary:
         group, finest = _open_unfinished(temporary, on_disk.shape, np.dtype(dtype), place.zarr_format)
@@ -138,18 +203,10 @@ def new_store(
             group = zarr.create_group(temporary, overwrite=True, zarr_format=place.zarr_format)
             finest = _create_level(group, 0, on_disk, chunks, np.dtype(dtype), across)
         record = temporary / _FINISHED
-        bands = Bands(
-            AxisView(finest, order),
-            axes,
-            along,
-            FinishedLines(record) if fingerprint else None,
-            lambda index: _sync_chunks(finest, order, index),
-        )
-        yield bands
-        bands.write_rest()
+        yield NewStore(AxisView(finest, order), record if fingerprint else None)
         levels = [finest]
         while max(levels[-1].shape[-2:]) > CHUNK:
-            levels.append(_coarser(group, levels, on_disk.letters, across, halve or one_by_one(cancel)))
+            levels.append(_coarser(group, levels, on_disk.letters, across, halve))
         group.attrs.update(attributes_of(axes, on_disk, len(levels), place, np.dtype(dtype)))
         record.unlink(missing_ok=True)
         completed(temporary)
@@ -216,10 +273,19 @@ def _open_unfinished(folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any],
     return group, finest
 
 
-def _sync_chunks(array: Any, order: Sequence[int], index: tuple[Any, ...]) -> None:
-    """Flush the files of a part of a plane to the disk, so that they survive a power failure."""
+def sync_files(view: AxisView, index: tuple[Any, ...]) -> None:
+    """Flush the files of a part of an array to the disk, so that they survive a power failure.
+
+    Parameters
+    ----------
+    view : AxisView
+        View of an array of a store on disk.
+    index : tuple of int and slice
+        Index of the part in the view, with an entry for each axis.
+    """
+    array = view.array
     spans = [range(0)] * array.ndim
-    for axis, entry in zip(order, index, strict=True):
+    for axis, entry in zip(view.order, index, strict=True):
         whole = range(array.shape[axis])
         spans[axis] = whole[entry] if isinstance(entry, slice) else whole[entry : entry + 1]
     files = array.shards or array.chunks
