@@ -16,7 +16,8 @@ view
 workers
     An array of --blocks x --blocks blocks is upscaled on a cluster of one and of two worker processes with one thread
     each, in turn, --runs times. Printed are the medians and their ratio. The time of the workers' start is not part of
-    it. Then one worker upscales blocks of 32 x 32 pixels, with almost nothing to compute. Printed is the time of one:
+    it. Then plain processes, one and two, upscale as many blocks: the ratio of the processor itself. Then one worker
+    upscales blocks of 32 x 32 pixels, with almost nothing to compute. Printed is the time of one:
     about what a block costs beside its computation.
 training
     A few steps of fine-tuning on the array by the command line. Printed are the seconds and the largest resident memory
@@ -122,7 +123,8 @@ def view(source: Path, model: str, pictures: Path) -> None:
     store = open_store(source)
     assert store is not None
     layer = viewer.add_image(store.levels, multiscale=True, name="large", scale=store.place.scale, units=("um", "um"))
-    layer.contrast_limits = 0, float(np.percentile(store.levels[-1], 99.9))
+    white = float(np.percentile(store.levels[0][:_CHUNK, :_CHUNK], 99.9))
+    layer.contrast_limits = 0, white
     panel = SRCNNPanel(viewer)
     viewer.window.add_dock_widget(panel, name="SRCNN")
     pictures.mkdir(parents=True, exist_ok=True)
@@ -138,7 +140,7 @@ def view(source: Path, model: str, pictures: Path) -> None:
     wait(lambda: not panel.settings.device.known or panel.suggestion.computation.busy)
     panel.models.select(model)
     # Black and white are given: otherwise the whole image is read for them once.
-    panel.settings.show(replace(panel.settings.settings(None), intensity=(0, float(np.max(store.levels[-1])))))
+    panel.settings.show(replace(panel.settings.settings(None), intensity=(0, white)))
     panel.output.kind.value = "lazy"
     QTest.qWait(2000)
     begun = time.perf_counter()
@@ -237,6 +239,41 @@ def training(source: Path, folder: Path, model: str) -> None:
     print(f"  {seconds:.0f} s for 4 steps, {peak / 2**30:.2f} GiB resident at most", flush=True)
 
 
+def plain(blocks: int, model: str, runs: int) -> None:
+    """Measure one process and two without a cluster, which upscale the same number of blocks together."""
+    seconds: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(runs):
+        for count in (1, 2):
+            command = [sys.executable, __file__, "--upscale", str(blocks * blocks // count), "--model", model]
+            processes = [
+                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                for _ in range(count)
+            ]
+            for process in processes:
+                assert process.stdout is not None
+                process.stdout.readline()
+            begun = time.perf_counter()
+            for process in processes:
+                process.communicate("\n")
+            seconds[count].append(time.perf_counter() - begun)
+    ratio = median(seconds[2]) / median(seconds[1])
+    print(f"  the same in plain processes: {median(seconds[1]):.1f} s, {median(seconds[2]):.1f} s, ratio {ratio:.2f}")
+
+
+def upscale_blocks(count: int, model: str) -> None:
+    """Upscale blocks on one thread, after a line on standard input."""
+    import torch
+
+    torch.set_num_threads(1)
+    image = np.random.default_rng(0).poisson(200, (_BLOCK + 12, _BLOCK + 12)).astype(np.uint16)
+    job = sr.Job(model, sr.JobSettings(device="cpu", intensity=(0, 65535)))
+    job.run(image[:64, :64], "YX")
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for _ in range(count):
+        job.run(image, "YX")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=_PARTS, default=_PARTS)
@@ -250,7 +287,11 @@ def main() -> None:
     parser.add_argument("--model", default="srcnn-x2")
     parser.add_argument("--memory", default="512MiB", help="working memory of the command for store")
     parser.add_argument("--folder", type=Path, help="folder for the stores; by default a temporary one")
+    parser.add_argument("--upscale", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.upscale:
+        upscale_blocks(arguments.upscale, arguments.model)
+        return
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         source = Path(folder) / "source.zarr"
         if {"store", "view", "training"} & set(arguments.parts):
@@ -261,6 +302,7 @@ def main() -> None:
             view(source, arguments.model, arguments.pictures)
         if "workers" in arguments.parts:
             workers(Path(folder), arguments.blocks, arguments.model, arguments.runs)
+            plain(arguments.blocks, arguments.model, arguments.runs)
             small_blocks(Path(folder), arguments.model, arguments.runs)
         if "training" in arguments.parts:
             training(source, Path(folder), arguments.model)

@@ -95,9 +95,10 @@ class LazyLayer:
 
     @property
     def complete(self) -> bool:
-        """Whether all pixels of the result in the window have been computed."""
+        """Whether the window shows the pixels of the result alone."""
         missing, total = self._result.missing(self._visible())
-        return self._displayed and missing == 0 < total
+        # A piece is displayed when its run ends.
+        return self._displayed and self._run is None and missing == 0 < total
 
     def release(self) -> None:
         """Stop to compute pieces, and let napari read the layer like any other, without placeholders."""
