@@ -85,7 +85,7 @@ def test_a_lazy_layer_tells_how_it_is_made():
     facts = sr.upscale_layer(source(), GRAY, lazy=True, device="cpu")[1]["metadata"]["napari_sr"]
     assert facts["source"]["name"] == "plate"
     assert facts["job"]["device"] == "cpu"
-    assert "sr.upscale(" in facts["script"]
+    assert "sr.upscale_lazy(" in facts["script"]
 
 
 def test_contrast_limits_are_black_and_white():

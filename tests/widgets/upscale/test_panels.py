@@ -221,7 +221,7 @@ def test_the_reason_is_shown_if_exact_tiling_is_not_possible(in_viewer, monkeypa
     def refuse(network):
         raise NotStreamable("its attention looks at the whole image")
 
-    monkeypatch.setattr("napari_sr.inference.compute.plane.plan_stream", refuse)
+    monkeypatch.setattr("napari_sr.inference.compute.prepared.plan_stream", refuse)
     _, panel = in_viewer("esrgan")
     press_run(panel)
     message = panel.controls.message.value

@@ -53,6 +53,7 @@ class ModelLoader:
         self._lock = Lock()
         self._key: object = None
         self._model: Model | None = None
+        self._times: tuple[int | None, ...] = ()
 
     def load(self, request: ModelRequest) -> Model:
         """Load the model of a request; may be called on any thread.
@@ -118,19 +119,22 @@ class ModelLoader:
 
     def _read(self, source: ModelSource, second: ModelSource | None, scale: int | None) -> Model:
         # An import at the top would import torch before the panel is drawn.
-        from napari_sr.zoo import load_model, load_pair
+        from napari_sr.zoo import load_model, load_pair, model_folder
 
         with self._lock:
-            key = (source, second, scale, _modified(source), _modified(second))
-            if self._model is None or key != self._key:
+            key = (source, second, scale, model_folder())
+            # A file that was replaced or deleted is read again, by name too.
+            if self._model is None or key != self._key or _modified(self._model) != self._times:
                 self._model = None
                 self._model = (
                     load_model(source, scale=scale) if second is None else load_pair(source, second, scale=scale)
                 )
-                self._key = key
+                self._key, self._times = key, _modified(self._model)
             return self._model
 
 
-def _modified(source: ModelSource | None) -> int | None:
-    """Return the modification time of a file in nanoseconds; None for a name of the catalog."""
-    return source.stat().st_mtime_ns if isinstance(source, Path) and source.is_file() else None
+def _modified(model: Model) -> tuple[int | None, ...]:
+    """Return the modification times of the files of a model in nanoseconds; None for one that is not there."""
+    sources = model.source if isinstance(model.source, tuple) else (model.source,)
+    files = [None if source is None else Path(source) for source in sources]
+    return tuple(file.stat().st_mtime_ns if file is not None and file.is_file() else None for file in files)
