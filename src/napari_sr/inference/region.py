@@ -105,6 +105,22 @@ class Span:
         first = max(0, first - radius) // alignment * alignment
         return first, min(self.length, -(-(last + radius) // alignment) * alignment)
 
+    def with_result(self, first: int, last: int) -> Span:
+        """Return the span of the source pixels that overlap with some pixels of the result.
+
+        Parameters
+        ----------
+        first, last : int
+            First pixel of the whole result and the one after the last.
+
+        Returns
+        -------
+        Span
+            Its `result_range` has all of the pixels, and at most few others.
+        """
+        source = first * self.length // self.target, -(-last * self.length // self.target)
+        return replace(self, source_range=source)
+
     def opacity(self) -> tuple[Range, Any]:
         """Compute the range of the source to read for an alpha channel, and the weights of its resizing.
 

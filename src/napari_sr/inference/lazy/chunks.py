@@ -250,12 +250,10 @@ def _along_plane(whole: Span, bounds: Sequence[int], reach: Reach) -> list[_Axis
     ends = sorted({(2 * bound * target + length) // (2 * length) for bound in bounds})
     along = []
     for first, last in pairwise(ends):
-        # The pixels of the source that overlap with those of the result.
-        source = first * length // target, -(-last * length // target)
-        span = replace(whole, source_range=source)
+        span = whole.with_result(first, last)
         start, computed = span.result_range[0], span.read(reach.radius, reach.alignment)
         read = max(0, computed[0] - reach.beyond), min(length, computed[1] + reach.beyond)
-        along.append(_AxisChunk((first, last), source, computed, read, (first - start, last - start), span))
+        along.append(_AxisChunk((first, last), span.source_range, computed, read, (first - start, last - start), span))
     return along
 
 

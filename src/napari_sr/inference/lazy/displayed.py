@@ -17,7 +17,7 @@ from napari_sr.imaging.part import Range
 from napari_sr.inference.compute.network import JobNetwork
 from napari_sr.inference.facts.calibration import Calibration
 from napari_sr.inference.job import Job
-from napari_sr.inference.region import Region, Span
+from napari_sr.inference.region import Region
 from napari_sr.progress import Cancel
 
 TILE = 128
@@ -205,8 +205,8 @@ class DisplayedResult:
             If `cancel` returned True.
         """
         axes, region = self._region.axes, self._region
-        rows, row_offset = _source(region.rows, self._pixels(axes.y, piece.rows))
-        columns, column_offset = _source(region.columns, self._pixels(axes.x, piece.columns))
+        rows = region.rows.with_result(*self._pixels(axes.y, piece.rows))
+        columns = region.columns.with_result(*self._pixels(axes.x, piece.columns))
         ranges = list(region.ranges)
         ranges[axes.y], ranges[axes.x] = rows.source_range, columns.source_range
         for axis, position in zip(axes.plane_axes, piece.plane, strict=True):
@@ -216,8 +216,7 @@ class DisplayedResult:
             self._image, part, calibration=self._calibration, network=self._network, cancel=cancel
         )
         plane = self.axes.plane(done.data, self._index((0,) * len(piece.plane)))
-        first_row = self._pixels(axes.y, piece.rows)[0] - row_offset
-        first_column = self._pixels(axes.x, piece.columns)[0] - column_offset
+        first_row, first_column = rows.result_range[0], columns.result_range[0]
         computed = {}
         for tile in piece:
             (top, bottom), (left, right) = self._tile_pixels(tile)
@@ -270,7 +269,7 @@ class DisplayedResult:
     def _of_image(self, plane: tuple[int, ...], rows: Range, columns: Range) -> NDArray[Any]:
         """The pixel of the image that contains the center of each pixel of a part of the result."""
         axes, region = self._region.axes, self._region
-        down, across = _nearest(region.rows, rows), _nearest(region.columns, columns)
+        down, across = region.rows.nearest[slice(*rows)], region.columns.nearest[slice(*columns)]
         index = axes.part(self._index(plane), slice(down[0], down[-1] + 1), slice(across[0], across[-1] + 1))
         block = axes.plane(self._image, index)
         nearest: NDArray[Any] = block[down - down[0]][:, across - across[0]]
@@ -314,18 +313,6 @@ def _grid(pixels: Range) -> range:
 
 def _common(one: Range, other: Range) -> Range:
     return max(one[0], other[0]), min(one[1], other[1])
-
-
-def _source(whole: Span, pixels: Range) -> tuple[Span, int]:
-    """The span of the source for a range of the result, and the pixels that its result has before the range."""
-    first, last = pixels
-    source = first * whole.length // whole.target, -(-last * whole.length // whole.target)
-    span = replace(whole, source_range=source)
-    return span, first - span.result_range[0]
-
-
-def _nearest(whole: Span, pixels: Range) -> NDArray[np.intp]:
-    return (2 * np.arange(*pixels) + 1) * whole.length // (2 * whole.target)
 
 
 def _grown(start: Tile, missing: set[Tile], side: int) -> Piece:
