@@ -254,7 +254,11 @@ def plain(blocks: int, model: str, runs: int) -> None:
                 process.stdout.readline()
             begun = time.perf_counter()
             for process in processes:
-                process.communicate("\n")
+                assert process.stdin is not None
+                process.stdin.write("\n")
+                process.stdin.flush()
+            for process in processes:
+                process.wait()
             seconds[count].append(time.perf_counter() - begun)
     ratio = median(seconds[2]) / median(seconds[1])
     print(f"  the same in plain processes: {median(seconds[1]):.1f} s, {median(seconds[2]):.1f} s, ratio {ratio:.2f}")
