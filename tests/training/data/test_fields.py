@@ -15,6 +15,7 @@ from napari_sr.training.data.images import training_images
 from napari_sr.training.data.training_set import make_training_set
 from napari_sr.training.events import Prepared
 from napari_sr.training.recipe import Recipe
+from tests.counted_array import CountedArray
 
 TEXT = """
 patches = { size = 8, batch = 4 }
@@ -23,22 +24,6 @@ data = { planes = 6 }
 stages = [{ steps = 2, losses = [{ kind = "l1" }] }]
 """
 RECIPE = Recipe.from_toml(TEXT)
-
-
-class Counted:
-    """An array that counts the values that are read."""
-
-    def __init__(self, values):
-        self.values, self.shape, self.dtype, self.ndim = values, values.shape, values.dtype, values.ndim
-        self.read = 0
-
-    def __getitem__(self, index):
-        part = self.values[index]
-        self.read += part.size
-        return part
-
-    def __array__(self, dtype=None, copy=None):
-        return np.asarray(self[...], dtype)
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +42,7 @@ def prepared(images, recipe=RECIPE, scale=2):
 
 
 def test_a_large_plane_is_read_in_fields_of_it_only(textured):
-    array = Counted(textured(640, 640))
+    array = CountedArray(textured(640, 640))
     (used,), training_set = prepared(training_images(array, 2))
     assert used.fields == 6
     assert used.high.shape == (6, 64, 64)
@@ -70,7 +55,7 @@ def test_a_large_plane_is_read_in_fields_of_it_only(textured):
 
 
 def test_an_image_of_many_planes_is_read_in_planes_that_are_evenly_spaced(textured):
-    array = Counted(np.stack([textured(120, 120, seed) for seed in range(60)]))
+    array = CountedArray(np.stack([textured(120, 120, seed) for seed in range(60)]))
     (used,), _ = prepared(training_images(array, 2, axes="ZYX"))
     assert array.read == 6 * 120 * 120
     assert np.array_equal(used.high, array.values[[0, 12, 24, 35, 47, 59]])
@@ -180,7 +165,7 @@ class Shapes:
 
 
 def test_fields_lie_on_the_regions(textured):
-    array = Counted(textured(650, 650))
+    array = CountedArray(textured(650, 650))
     images = training_images(array, 2, train_on=Shapes(601, 11, 640, 60), validate_on=Shapes(300, 500, 345, 545))
     (used,), training_set = prepared(images)
     assert array.read == 2 * 64 * 64
@@ -205,7 +190,7 @@ def test_a_region_is_covered_to_the_edge_of_the_image(textured):
 def test_the_planes_of_a_pair_are_cut_alike(textured):
     high = textured(640, 640)
     low = resize(high, (320, 320))
-    arrays = Counted(low), Counted(high)
+    arrays = CountedArray(low), CountedArray(high)
     images = training_images([arrays], 2)
     registration = arrays[1].read
     used, training_set = prepared(images)
@@ -222,7 +207,7 @@ def test_the_shift_of_a_large_pair_is_measured_in_its_center(textured, monkeypat
     monkeypatch.setattr(pairs, "_LARGEST", 256 * 256)
     monkeypatch.setattr(pairs, "_CENTER", 120)
     whole = textured(648, 648)
-    low, high = resize(whole[:640, :640], (320, 320)), Counted(whole[4:644, 6:646])
+    low, high = resize(whole[:640, :640], (320, 320)), CountedArray(whole[4:644, 6:646])
     (image,) = training_images([(low, high)], 2)
     assert high.read == 240 * 240
     assert image.match.shift == pytest.approx((-4, -6), abs=0.2)

@@ -7,27 +7,12 @@ from napari_sr import InputError
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.training.data.images import training_images
 from napari_sr.widgets.finetune import checks, run
-
-
-class Counted:
-    """An array that counts the values that are read."""
-
-    def __init__(self, values):
-        self.values, self.shape, self.dtype, self.ndim = values, values.shape, values.dtype, values.ndim
-        self.read = 0
-
-    def __getitem__(self, index):
-        part = self.values[index]
-        self.read += part.size
-        return part
-
-    def __array__(self, dtype=None, copy=None):
-        return np.asarray(self[...], dtype)
+from tests.counted_array import CountedArray
 
 
 def test_content_is_found_in_the_first_rows(monkeypatch):
     monkeypatch.setattr(run, "_ROWS", 8)
-    array = Counted(np.random.default_rng(0).integers(0, 99, (80, 40), np.uint16))
+    array = CountedArray(np.random.default_rng(0).integers(0, 99, (80, 40), np.uint16))
     run._check_content(*training_images(array, 2))
     assert array.read == 8 * 40
 
@@ -48,7 +33,7 @@ def test_the_noise_is_estimated_in_the_middle_of_a_large_plane(monkeypatch):
     values = np.random.default_rng(0).poisson(100, (300, 400)).astype(np.uint16)
     whole = checks.noise_of(values, parse_axes("YX", values.shape), 0.0)
     monkeypatch.setattr(checks, "_MOST_SIDE", 200)
-    array = Counted(values)
+    array = CountedArray(values)
     part = checks.noise_of(array, parse_axes("YX", values.shape), 0.0)
     assert array.read == 200 * 200
     assert part == pytest.approx(whole, rel=0.2, abs=1.0)
