@@ -16,9 +16,11 @@ from napari_sr.inference.compute.memory import (
     FRACTION,
     LARGEST_WINDOW,
     LEAST_STRIP,
+    LEAST_STRIP_WIDE,
     MOST_NUMBERS_MPS,
     OVERHEAD,
     STRIPS,
+    WIDE,
     Cut,
     budget,
     cut_plane,
@@ -163,13 +165,15 @@ def test_the_peak_does_not_grow_with_the_height() -> None:
     assert max(peaks) / 1.1 <= low <= max(peaks)
 
 
-def test_bands_are_preferred_to_low_strips() -> None:
-    """Between the whole width in strips of 8 and that in strips of 1 lie bands."""
-    low = cut("srcnn x2", 2**40, highest=LEAST_STRIP)
-    assert (cut("srcnn x2", low.peak).strip, cut("srcnn x2", low.peak).margin) == (LEAST_STRIP, 0)
-    chosen = cut("srcnn x2", low.peak - 1)
-    assert chosen.strip == LEAST_STRIP
-    assert chosen.band < 2000
+@pytest.mark.parametrize(("columns", "least"), [(WIDE - 1, LEAST_STRIP), (WIDE, LEAST_STRIP_WIDE)])
+def test_bands_are_preferred_to_low_strips(columns: int, least: int) -> None:
+    """Between the whole width in the lowest strips that are fast and that in strips of 1 lie bands."""
+    low = cut("srcnn x2", 2**40, columns=columns, highest=least)
+    fitting = cut("srcnn x2", low.peak, columns=columns)
+    assert (fitting.strip, fitting.margin) == (least, 0)
+    chosen = cut("srcnn x2", low.peak - 1, columns=columns)
+    assert chosen.strip == least
+    assert chosen.band < columns
 
 
 @pytest.mark.parametrize("columns", [2000, 100_000, 3_000_000])

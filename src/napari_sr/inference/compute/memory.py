@@ -23,6 +23,12 @@ STRIPS = {"cpu": (320, 128, 64, 32, 16, 8, 4, 2, 1), "cuda": (1024, 512, 256, 12
 #: Height below which a strip is too small to be fast. Bands of columns are preferred to lower strips.
 LEAST_STRIP = 8
 
+#: The same on a CPU for planes of this many columns and more, whose rows are long enough to be fast (measured, see
+#: docs/performance.md). A plane without bands is finished from its first row to its last, so an interrupted job
+#: continues inside it.
+LEAST_STRIP_WIDE = 4
+WIDE = 2000
+
 #: Safety factor over the predicted memory of the rows, for the workspace of kernels and for fragmentation (2.3 was the
 #: largest ratio measured, docs/performance.md), and bytes that are used at any width.
 SAFETY = 2.4
@@ -167,7 +173,8 @@ def cut_plane(
     prediction = _Prediction(plan, channels, rows, radius, item, device.type)
     heights = STRIPS["cpu" if device.type == "cpu" else "cuda"]
     allowed = [s for s in heights if highest is None or s <= highest]
-    least = min(LEAST_STRIP, allowed[0])
+    wide = device.type == "cpu" and columns >= WIDE
+    least = min(LEAST_STRIP_WIDE if wide else LEAST_STRIP, allowed[0])
     if device.type == "cpu":
         window = columns * prediction.window_per_column()
         allowed = [s for s in allowed if s <= least or min(s, rows) * window <= LARGEST_WINDOW]
@@ -175,7 +182,7 @@ def cut_plane(
         if strip >= least and prediction.widest(strip, budget) >= columns:
             return Cut(min(strip, rows), columns, 0, prediction.memory(strip, columns))
     margin = -(-radius // alignment) * alignment
-    strip = next((s for s in allowed if s <= LEAST_STRIP), allowed[-1])
+    strip = next((s for s in allowed if s <= least), allowed[-1])
     narrowest = -(-max(16, margin) // alignment) * alignment
     widest = prediction.widest(strip, budget)
     if widest < narrowest + 2 * margin:
