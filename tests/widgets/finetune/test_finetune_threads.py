@@ -1,6 +1,7 @@
 """A training on its own thread: pause, resume, stop, and windows that are closed meanwhile."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -98,6 +99,19 @@ def test_closing_the_panel_ends_the_training_and_makes_no_model(training, qtbot)
     qtbot.waitUntil(free.is_set, timeout=60_000)
     assert user_models() == before
     assert [layer.name for layer in viewer.layers] == ["cells"]
+
+
+def test_steps_that_were_done_before_the_panel_was_closed_are_not_shown_after_it(training, qtbot):
+    """A timer of their message would find deleted widgets."""
+    _, panel = training
+    progress = panel.progress
+    free, shown = thread_free(panel), len(progress.curves.steps)
+    last = replace(progress._latest, step=progress._latest.step + 1)
+    progress.training._events._events.append(last)
+    panel.shut_down()
+    assert len(progress.curves.steps) == shown
+    assert not progress._message_timer.isActive()
+    qtbot.waitUntil(free.is_set, timeout=60_000)
 
 
 def test_closing_the_viewer_ends_the_training_and_makes_no_model(training, qtbot):

@@ -202,11 +202,11 @@ class TrainingProgress:
 
     def abandon(self) -> None:
         """End the training within a step, and show nothing any more: the panel is closed."""
-        stop_timer(self._message_timer)
         training, self.training = self.training, None
         if training is not None:
             self._queues.trainings.remove_listener(self._show_waiting)
             training.abandon()
+        stop_timer(self._message_timer)
         self.validation_layers.remove_later()
 
     def _begin(self, plan: FinetunePlan, folder: Path | None) -> None:

@@ -17,7 +17,7 @@ from napari_sr.zoo.checkpoint.stored import Storage, StoredTensor
 
 _NAMES = tuple(f"{kind}_conv{layer}" for layer in (1, 2, 3) for kind in ("weights", "biases"))
 #: Largest file, packed and unpacked, in bytes; that of SRCNN has 60 to 500 kB.
-_LARGEST = 16 * 2**20
+_LARGEST = 8 * 2**20
 #: Types of elements in the file.
 _MATRIX, _COMPRESSED = 14, 15
 _TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
