@@ -264,6 +264,20 @@ def measure_width(network: nn.Module) -> None:
         )
 
 
+def measure_strips(runs: int) -> None:
+    """Print times of low strips by the width of the image, for two of the bundled models."""
+    for model, pixels in (("srcnn-x2", 200_000), ("esrgan-compact-x4", 20_000)):
+        network = ready(sr.load_model(model).network, torch.float32)
+        print(f"\nStrips of {model} by width, about {pixels} pixels, float32")
+        for width in (250, 1000, 2000, 4000, 20000):
+            image = torch.rand(1, network.in_channels, max(24, pixels // width), width)
+            x = image.contiguous(memory_format=NHWC)
+            times = in_turn({str(n): lambda n=n, x=x, net=network: streamed(net, x, n) for n in (32, 8, 4, 2)}, runs)
+            of_8 = median(times["8"])
+            ratios = ", ".join(f"{name}: {median(seconds) / of_8:.2f}" for name, seconds in times.items())
+            print(f"  width {width:6d}: 8 rows {of_8:.2f} s; over that, by rows: {ratios}", flush=True)
+
+
 def measure_srcnn(runs: int) -> None:
     """Print the time of SRCNN x2, and those of its bicubic and of its convolutions at the machine's rate."""
     network = SRCNN(scale=2).eval()
@@ -424,7 +438,9 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True, help="an RRDBNet x4 of 23 blocks")
     parser.add_argument("--all-weights", type=Path, nargs="*", default=[], help="more files, for the errors")
     parser.add_argument(
-        "--parts", nargs="+", default=["error", "time", "memory", "tensors", "width", "srcnn", "narrow", "dense", "gpu"]
+        "--parts",
+        nargs="+",
+        default=["error", "time", "memory", "tensors", "width", "strips", "srcnn", "narrow", "dense", "gpu"],
     )
     parser.add_argument("--sizes", nargs="+", default=["256x512", "1024x512"], help="for the times")
     parser.add_argument("--runs", type=int, default=5)
@@ -466,6 +482,8 @@ def main() -> None:
         measure_tensors(network, [size_of(case) for case in arguments.tensors], round(arguments.budget * 2**30))
     if "width" in arguments.parts:
         measure_width(network)
+    if "strips" in arguments.parts:
+        measure_strips(arguments.runs)
     if "srcnn" in arguments.parts:
         measure_srcnn(arguments.runs)
     if "narrow" in arguments.parts:
