@@ -13,6 +13,7 @@ from napari_sr.config import load_config
 from napari_sr.samples import load_sample
 from napari_sr.settings import JobSettings
 from napari_sr.widgets.choices.job_plan import load_last_plan
+from napari_sr.widgets.choices.output import LAZY
 from napari_sr.widgets.plugin.commands import upscale_active_layer
 from napari_sr.widgets.qt.executor import InPlaceExecutor
 
@@ -93,6 +94,15 @@ def test_the_measured_noise_is_shown_after_a_run(panel_of):
     panel.conditions.noise.kind.value = "none"
     panel.controls.run_button.native.click()
     assert "oise" not in panel.controls.message.value
+
+
+def test_the_measured_noise_is_shown_after_a_lazy_run_too(panel_of):
+    _, panel = panel_of()
+    panel.output.kind.value = LAZY
+    panel.controls.run_button.native.click()
+    message = panel.controls.message.value
+    assert message.startswith("Added")
+    assert float(message.partition("Noise measured: ")[2].partition(" gray levels")[0]) == pytest.approx(8, rel=0.25)
 
 
 def test_the_preview_follows_both_sliders_and_names_the_noise(panel_of, qtbot):

@@ -177,7 +177,7 @@ class Upscaling:
         self._end()
 
     def _loaded(self, model: Model) -> None:
-        from napari_sr.inference import calibrate_layer, learn_speed, run_layer
+        from napari_sr.inference import learn_speed, run_layer
 
         try:
             job = self.plan.job(model)
@@ -192,14 +192,9 @@ class Upscaling:
         out = None if folder is None else store_in(folder, prepared.kwargs["name"])
 
         def work(progress: Progress, cancel: Cancel) -> LayerResult:
-            ready = prepared
-            if model.card.conditioning is not None:
-                # Measured here, as `run_layer` would do, for the sentence about the noise.
-                ready = replace(prepared, calibration=calibrate_layer(job, prepared, cancel=cancel))
+            ready = self._measured(job, prepared, cancel)
             result = run_layer(job, ready, out=out, progress=progress, cancel=cancel)
             learn_speed(job, ready.region, ready.image.dtype, result.report.seconds)
-            if ready.calibration is not None:
-                self.noise = format_measured_noise(ready.calibration, job.settings, ready.image.dtype)
             return result
 
         self._run = Run(
@@ -213,14 +208,28 @@ class Upscaling:
         self._queue = self._queues.jobs
         self._queue.submit(self._run)
 
+    def _measured(self, job: Job, prepared: LayerInput, cancel: Cancel) -> LayerInput:
+        """Measure the noise for a model that takes it as `run_layer` would do, and keep a sentence about it."""
+        from napari_sr.inference import calibrate_layer
+
+        if job.model.card.conditioning is None:
+            return prepared
+        calibration = calibrate_layer(job, prepared, cancel=cancel)
+        self.noise = format_measured_noise(calibration, job.settings, prepared.image.dtype)
+        return replace(prepared, calibration=calibration)
+
     def _prepare_lazy(self, job: Job, prepared: LayerInput) -> None:
         """Measure the layer, and add the result without its pixels."""
         from napari_sr.inference.lazy.layer import displayed_layer
 
         levels = levels_of(self.part.layer)
+
+        def work(progress: Progress, cancel: Cancel) -> LayerData:
+            return displayed_layer(job, self._measured(job, prepared, cancel), levels, cancel=cancel)
+
         self._run = Run(
             self.description,
-            lambda progress, cancel: displayed_layer(job, prepared, levels, cancel=cancel),
+            work,
             returned=self._add_lazy,
             errored=self._failed,
             cancelled=self._stopped,
