@@ -170,25 +170,29 @@ def workers(folder: Path, blocks: int, model: str, runs: int) -> None:
 
     # The same blocks for one worker and for two.
     sizes.SIDE = _BLOCK
-    source = folder / "blocks.zarr"
+    source, first = folder / "blocks.zarr", folder / "first.zarr"
     write_source(source, blocks * _BLOCK)
+    write_source(first, 2 * _BLOCK)
     seconds: dict[int, list[float]] = {1: [], 2: []}
-    with (
-        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as first,
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as second,
-        Client(first) as one,
-        Client(second) as two,
-    ):
-        for run in range(runs + 1):
-            for count, client in ((1, one), (2, two)):
+
+    def upscale(path: Path, client: Client) -> None:
+        # Intensities are given, so that all work but the coarser levels is that of the workers.
+        sr.upscale_on_cluster(
+            path, folder / "out.zarr", model, client, intensity=(0, 65535), device="cpu", overwrite=True
+        )
+
+    for _ in range(runs):
+        for count in seconds:
+            # One cluster at a time: idle workers and a second scheduler would use a part of the processors.
+            with (
+                LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as cluster,
+                Client(cluster) as client,
+            ):
+                # The workers import torch and prepare the model.
+                upscale(first, client)
                 begun = time.perf_counter()
-                # Intensities are given, so that all work but the coarser levels is that of the workers.
-                sr.upscale_on_cluster(
-                    source, folder / "out.zarr", model, client, intensity=(0, 65535), device="cpu", overwrite=True
-                )
-                # The first run imports torch and prepares the model.
-                if run:
-                    seconds[count].append(time.perf_counter() - begun)
+                upscale(source, client)
+                seconds[count].append(time.perf_counter() - begun)
     print(f"{blocks} x {blocks} blocks of {_BLOCK} x {_BLOCK} pixels, {model}, medians of {runs} (range):")
     for count, taken in seconds.items():
         print(f"  {count} worker{'s' * (count > 1)}: {median(taken):.1f} s ({min(taken):.1f} to {max(taken):.1f})")
