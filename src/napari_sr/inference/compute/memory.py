@@ -23,8 +23,8 @@ STRIPS = {"cpu": (320, 128, 64, 32, 16, 8, 4, 2, 1), "cuda": (1024, 512, 256, 12
 #: Height below which a strip is too small to be fast. Bands of columns are preferred to lower strips.
 LEAST_STRIP = 8
 
-#: The same on a CPU for planes of this many columns and more, whose rows are long enough to be fast (measured, see
-#: docs/performance.md). A plane without bands is finished from its first row to its last, so an interrupted job
+#: The same on a CPU for planes of this many columns and more, whose lower strips take at most a sixth longer
+#: (docs/performance.md). A plane without bands is finished from its first row to its last, so an interrupted job
 #: continues inside it.
 LEAST_STRIP_WIDE = 4
 WIDE = 2000
