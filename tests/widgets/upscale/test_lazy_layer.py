@@ -106,6 +106,7 @@ def test_with_asynchronous_rendering_the_view_is_computed_too(lazy, qtbot):
     expected = shown.expected
     # napari reads the computed pixels on a thread of its own.
     qtbot.waitUntil(lambda: close_to(shown.seen, expected), timeout=10_000)
+    assert shown.result.missing()[0] == 0
 
 
 def test_the_data_are_exact_for_everyone_else_before_they_are_displayed(lazy):
