@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import gaussian_filter1d
 from scipy.special import expit
 
 Array = npt.NDArray[np.float64]
@@ -37,6 +38,8 @@ _SHRUNK_EXPONENT, _ROLL_OFF = 1.0, 0.052
 # Exponents of structure that is nearly white.
 _FINEST_EXPONENTS = (0.75, 1.0, 1.25)
 _FREQUENCIES = 64
+# Largest width of a filter of noise, in pixels.
+_WIDEST = 1.5
 
 
 def tile_energies(plane: Values, stride: int) -> dict[tuple[int, int], Array]:
@@ -63,6 +66,24 @@ def tile_energies(plane: Values, stride: int) -> dict[tuple[int, int], Array]:
                 energy = tile_means(np.square(values, out=values), stride)
                 energies[band] = energy if band not in energies else (energies[band] + energy) / 2
     return energies
+
+
+def filtered(plane: Values, down: int, right: int) -> Values:
+    """Apply the binomial filters of one band.
+
+    Parameters
+    ----------
+    plane : array of float, shape (Y, X)
+        At least 5 x 5 pixels.
+    down, right : int
+        Orders of the filters along rows and columns, from 0 to 4.
+
+    Returns
+    -------
+    array of the same type, shape (Y - 4, X - 4)
+        The values, whose variance is that of the plane for white noise.
+    """
+    return _filtered(_filtered(plane, axis=0)[down], axis=1)[right]
 
 
 def tile_means(values: npt.NDArray[np.generic], stride: int) -> Array:
@@ -118,6 +139,30 @@ def structure_spectra(*, finest: bool = False) -> Array:
         powers += [_folded(partial(_blurred, exponent, 0.0), frequency) for exponent in _FINEST_EXPONENTS]
     spectra = np.array([responses @ power.ravel() for power in powers])
     return np.asarray(spectra / spectra.max(axis=1, keepdims=True))
+
+
+@cache
+def shared_spectra() -> tuple[Array, Array]:
+    """Return the energies in `BANDS` of noise that neighboring pixels share, of variance 1.
+
+    Returns
+    -------
+    widths : array of float64, shape (widths,)
+        Standard deviations of the Gaussians by which white noise was filtered, in pixels, from 0.
+    energies : array of float64, shape (widths, bands)
+        The energies.
+    """
+    widths = np.arange(0, _WIDEST + 1e-9, 0.05)
+    impulse = np.zeros(_FREQUENCIES)
+    impulse[_FREQUENCIES // 2] = 1
+    responses = [np.abs(np.fft.fft(_binomial(k), _FREQUENCIES)) ** 2 for k in range(ORDER + 1)]
+    energies = []
+    for width in widths:
+        taps = gaussian_filter1d(impulse, width) if width else impulse
+        power = np.abs(np.fft.fft(taps)) ** 2
+        passed = [float(response @ power / power.sum()) for response in responses]
+        energies.append([passed[down] * passed[right] for down, right in BANDS])
+    return widths, np.array(energies)
 
 
 def _folded(power: Callable[[Array, Array], Array], frequency: Array) -> Array:

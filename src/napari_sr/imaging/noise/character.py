@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.ndimage import maximum_filter, minimum_filter
 from scipy.optimize import nnls
 
-from napari_sr.imaging.noise.bands import BANDS
+from napari_sr.imaging.noise.bands import BANDS, shared_spectra
 from napari_sr.imaging.noise.fit import Groups, Line
 from napari_sr.imaging.noise.sampling import Window
 from napari_sr.imaging.noise.tiles import Scale, Tiles
@@ -21,6 +21,15 @@ _FINE, _MIDDLE = BANDS.index((3, 3)), [BANDS.index((2, 2)), BANDS.index((1, 3))]
 # Logarithm of the energy of the fine band over that of a middle band: white noise is above the first, correlated noise
 # below the second.
 _WHITE_ABOVE, _CORRELATED_BELOW = -0.3, -0.65
+# The same of a finer band, below which energies that are distributed as noise are noise: with white noise beside
+# structure the finest bands are alike.
+_FINER, _FALLING_BELOW = BANDS.index((3, 4)), -1.4
+# A band somewhat finer than the first of the middle ones, by which the width of a filter is found: of the filters that
+# were tried, as means and medians of 3 x 3 pixels, all are like a Gaussian there, and not in finer bands.
+_FINER_MIDDLE = BANDS.index((2, 3))
+# Structure that is counted as such noise, as a fraction of its variance in quiet tiles, and smallest fraction of the
+# counted variance that is noise.
+_OF_STRUCTURE, _LEAST_LEFT = 0.4, 0.35
 # Logarithm of a high over a low quantile of the energies of tiles. Noise is similar in all tiles, structure is not.
 _ALIKE, _QUANTILES = 0.66, (0.7, 0.1)
 # Smallest standard deviation of noise that is called correlated, as a fraction of the range.
@@ -52,14 +61,18 @@ class Correlation:
         "unclear" where noise and structure cannot be separated.
     right, down : float
         Correlation with the pixel to the right and the pixel below, in the flattest part. Structure adds to it.
+    gaussian : bool
+        Whether correlated noise is told from structure by its distribution too: middle frequencies are distributed as
+        noise at each brightness, and higher ones are weaker.
     """
 
     verdict: str = "unclear"
     right: float = 0.0
     down: float = 0.0
+    gaussian: bool = False
 
 
-def correlation_of(tiles: Tiles, groups: Groups) -> Correlation:
+def correlation_of(tiles: Tiles, groups: Groups, *, gaussian: bool) -> Correlation:
     """Measure the correlation of the noise at the brightness at which tiles are most similar.
 
     Parameters
@@ -68,6 +81,8 @@ def correlation_of(tiles: Tiles, groups: Groups) -> Correlation:
         Tiles of the image, or of differences of planes.
     groups : Groups
         The same tiles in groups.
+    gaussian : bool
+        Whether middle frequencies are distributed as noise (`is_gaussian`).
 
     Returns
     -------
@@ -79,17 +94,22 @@ def correlation_of(tiles: Tiles, groups: Groups) -> Correlation:
     quiet = groups.quiet[best]
     energies = tiles.energies[quiet].mean(axis=0)
     square, right, down = tiles.neighbors[quiet].mean(axis=0)
-    middle = energies[_MIDDLE[0]]
-    if not square > 0 or not middle > 0:
+    middle = _MIDDLE[0]
+    if not square > 0 or not energies[middle] > 0:
         return Correlation()
-    slope = float(np.log(max(energies[_FINE] / middle, 1e-12)))
-    neighbors = [float(np.clip(product / square + _TAKEN_OFF, -1, 1)) for product in (right, down)]
+    slope = float(np.log(max(energies[_FINE] / energies[middle], 1e-12)))
+    right, down = (float(np.clip(product / square + _TAKEN_OFF, -1, 1)) for product in (right, down))
     if slope > _WHITE_ABOVE:
-        return Correlation("white", *neighbors)
-    seen = square > _LEAST_DEVIATION**2
-    return Correlation(
-        "correlated" if slope < _CORRELATED_BELOW and spreads[best] < _ALIKE and seen else "unclear", *neighbors
-    )
+        return Correlation("white", right, down)
+    energies = tiles.energies[np.concatenate(groups.quiet)].mean(axis=0)
+    falling = float(np.log(max(energies[_FINER] / energies[middle], 1e-12))) < _FALLING_BELOW
+    if (
+        slope < _CORRELATED_BELOW
+        and square > _LEAST_DEVIATION**2
+        and (spreads[best] < _ALIKE or (gaussian and falling))
+    ):
+        return Correlation("correlated", right, down, gaussian and falling)
+    return Correlation("unclear", right, down)
 
 
 def all_variances(tiles: Tiles, groups: Groups, line: Line) -> Array:
@@ -107,9 +127,20 @@ def all_variances(tiles: Tiles, groups: Groups, line: Line) -> Array:
     Returns
     -------
     array of float64, shape (2,)
-        Variances of the differences between quiet tiles and their surroundings. Structure adds to them.
+        The smaller of the variance of the differences between quiet tiles and their surroundings, and of the variance
+        of noise filtered by a Gaussian whose energies in middle bands are those of quiet tiles. Structure adds to both,
+        and more to the first where nothing is flat: by how much more, a part of it is subtracted from the second.
     """
     squares = np.array([tiles.neighbors[quiet, 0].mean() for quiet in groups.quiet]) / (1 - _TAKEN_OFF)
+    energies = np.array([tiles.energies[quiet].mean(axis=0) for quiet in groups.quiet])
+    middle = _MIDDLE[0]
+    finer, coarser = tiles.energies[np.concatenate(groups.quiet)][:, [_FINER_MIDDLE, middle]].mean(axis=0)
+    if finer > 0:
+        widths, spectra = shared_spectra()
+        falls = np.log(spectra[:, middle] / spectra[:, _FINER_MIDDLE])
+        width = np.interp(np.log(max(coarser / finer, 1.0)), falls, widths)
+        filtered = np.minimum(squares, energies[:, middle] / np.interp(width, widths, spectra[:, middle]))
+        squares = np.maximum((filtered - _OF_STRUCTURE * squares) / (1 - _OF_STRUCTURE), _LEAST_LEFT * filtered)
     if not line.brightest > line.darkest:
         return np.full(2, squares.mean())
     place = (groups.brightness - line.darkest) / (line.brightest - line.darkest)

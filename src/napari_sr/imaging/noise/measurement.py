@@ -17,6 +17,7 @@ from napari_sr.imaging.noise.character import (
     mosaic,
 )
 from napari_sr.imaging.noise.fit import Line, fit_line, group_tiles
+from napari_sr.imaging.noise.gaussian import is_gaussian
 from napari_sr.imaging.noise.quantization import quantization_step
 from napari_sr.imaging.noise.sampling import PlaneLike, Window, windows
 from napari_sr.imaging.noise.tiles import Scale, scale_of, tiles_of, tiles_of_differences
@@ -226,7 +227,7 @@ def measure_noise(planes: Sequence[PlaneLike], *, stack: bool = True) -> NoiseMe
         return NoiseMeasurement(0.0, 0.0, floor)
     groups = group_tiles(tiles)
     line = fit_line([groups])
-    correlation = correlation_of(tiles, groups)
+    correlation = correlation_of(tiles, groups, gaussian=is_gaussian(parts, scale))
     shared = False
     differences = tiles_of_differences(parts, scale, distant=False)
     if len(differences):
@@ -237,7 +238,7 @@ def measure_noise(planes: Sequence[PlaneLike], *, stack: bool = True) -> NoiseMe
         if not shared:
             # Differences of planes do not contain texture that is equal in both.
             line = near if lower else fit_line([groups, others])
-            correlation = correlation_of(differences, others)
+            correlation = correlation_of(differences, others, gaussian=is_gaussian(parts, scale, differences=True))
     c0, c1, covariance = _coefficients(line, scale)
     total = replace(line, variances=all_variances(tiles, groups, line))
     return NoiseMeasurement(

@@ -27,8 +27,12 @@ _SECOND_DIFFERENCES = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6.0
 _TILE, _STRIDE, _QUANTILE = 6, 3, 0.2
 #: Range of the fraction of that texture that is counted.
 _COUNTED = (0.3, 1.3)
-#: Correlated noise is measured as the part that second differences show, up to this power of it, at least all of it.
-_SEEN = 1.5
+#: Fraction of the patches with correlated noise whose noise is recognized, and range of the measured over the true
+#: standard deviation then, since structure adds to it.
+_RECOGNIZED, _IN_FULL = 0.5, (0.8, 1.6)
+#: Otherwise a power of the part that second differences show is measured, in this range: finer differences than these
+#: decide.
+_UNRECOGNIZED = (0.5, 2.0)
 #: Fraction of artificial patches with two levels of noise.
 _TWO_LEVELS = 0.3
 
@@ -249,7 +253,9 @@ def _with_noise(
     # All of the noise: filters, color cameras and registrations act on the recorded image.
     width = round(value_at(noise.correlation, generator.random()), 2)
     spread = gaussian_filter(low - clean, width, mode="reflect") / np.float32(np.sqrt(passed_on(width, 1)))
-    return clean + spread, _seen_of_correlated(width) ** min(1.0, float(generator.uniform(0, _SEEN)))
+    if generator.random() < _RECOGNIZED:
+        return clean + spread, value_at(_IN_FULL, generator.random())
+    return clean + spread, _seen_of_correlated(width) ** float(generator.uniform(*_UNRECOGNIZED))
 
 
 @lru_cache
