@@ -121,6 +121,8 @@ def test_denoise_and_blur_do_as_they_say(name):
     noisy = cells((96, 96), gain=4.0, seed=3).astype(np.float64)
     rough = [np.std(np.diff(upscaled(noisy, name, denoise=strength), axis=1)) for strength in (0.0, 1.0, 2.0)]
     assert rough[0] > 1.1 * rough[1] > rough[2]
-    smooth = gaussian_filter(cells((96, 96), gain=0, seed=3).astype(np.float64), 1.4)
-    steep = [np.abs(np.diff(upscaled(smooth, name, noise=0, blur=width), axis=1)).max() for width in (0.0, 0.8, 1.4)]
-    assert steep[0] < steep[1] < steep[2]
+    clean = cells((96, 96), gain=0, seed=3).astype(np.float64)
+    # Of a sharp image, a model may find that the larger width is not there.
+    for image, widths in ((clean, (0.0, 0.8)), (gaussian_filter(clean, 1.4), (0.0, 0.8, 1.4))):
+        steep = [np.abs(np.diff(upscaled(image, name, noise=0, blur=width), axis=1)).max() for width in widths]
+        assert steep == sorted(steep) and len(set(steep)) == len(widths)

@@ -112,7 +112,7 @@ def correlation_of(tiles: Tiles, groups: Groups, *, gaussian: bool) -> Correlati
     return Correlation("unclear", right, down)
 
 
-def all_variances(tiles: Tiles, groups: Groups, line: Line) -> Array:
+def all_variances(tiles: Tiles, groups: Groups, line: Line) -> tuple[Array, Array]:
     """Compute the variance of all noise, white and correlated, at both ends of a line.
 
     Parameters
@@ -126,12 +126,16 @@ def all_variances(tiles: Tiles, groups: Groups, line: Line) -> Array:
 
     Returns
     -------
-    array of float64, shape (2,)
+    seen : array of float64, shape (2,)
         The smaller of the variance of the differences between quiet tiles and their surroundings, and of the variance
         of noise filtered by a Gaussian whose energies in middle bands are those of quiet tiles. Structure adds to both,
-        and more to the first where nothing is flat: by how much more, a part of it is subtracted from the second.
+        and more to the first where nothing is flat.
+    cautious : array of float64, shape (2,)
+        The same less a part of the structure, by how much more it adds to the first. Filters that are unlike a Gaussian
+        lower it too.
     """
     squares = np.array([tiles.neighbors[quiet, 0].mean() for quiet in groups.quiet]) / (1 - _TAKEN_OFF)
+    seen = squares
     energies = np.array([tiles.energies[quiet].mean(axis=0) for quiet in groups.quiet])
     middle = _MIDDLE[0]
     finer, coarser = tiles.energies[np.concatenate(groups.quiet)][:, [_FINER_MIDDLE, middle]].mean(axis=0)
@@ -139,8 +143,13 @@ def all_variances(tiles: Tiles, groups: Groups, line: Line) -> Array:
         widths, spectra = shared_spectra()
         falls = np.log(spectra[:, middle] / spectra[:, _FINER_MIDDLE])
         width = np.interp(np.log(max(coarser / finer, 1.0)), falls, widths)
-        filtered = np.minimum(squares, energies[:, middle] / np.interp(width, widths, spectra[:, middle]))
-        squares = np.maximum((filtered - _OF_STRUCTURE * squares) / (1 - _OF_STRUCTURE), _LEAST_LEFT * filtered)
+        seen = np.minimum(squares, energies[:, middle] / np.interp(width, widths, spectra[:, middle]))
+    cautious = np.maximum((seen - _OF_STRUCTURE * squares) / (1 - _OF_STRUCTURE), _LEAST_LEFT * seen)
+    return _at_ends(seen, groups, line), _at_ends(cautious, groups, line)
+
+
+def _at_ends(squares: Array, groups: Groups, line: Line) -> Array:
+    """Fit variances of groups by a line; return its values at the ends."""
     if not line.brightest > line.darkest:
         return np.full(2, squares.mean())
     place = (groups.brightness - line.darkest) / (line.brightest - line.darkest)

@@ -50,6 +50,8 @@ class NoiseMeasurement:
         Correlation of the noise of neighboring pixels.
     all_noise : (float, float)
         c0 and c1 of white and correlated noise together, in quiet parts of the image. Structure adds to them.
+    cautious_noise : (float, float)
+        The same less a part of the structure, for networks: too little is left where there is none.
     row_offsets, column_offsets : float
         Standard deviation of offsets of whole rows or columns; 0 if it is not larger than chance.
     at_ends : (float, float)
@@ -71,6 +73,7 @@ class NoiseMeasurement:
     brightest: float = 0.0
     correlation: Correlation = field(default_factory=Correlation)
     all_noise: tuple[float, float] = (0.0, 0.0)
+    cautious_noise: tuple[float, float] = (0.0, 0.0)
     row_offsets: float = 0.0
     column_offsets: float = 0.0
     at_ends: tuple[float, float] = (0.0, 0.0)
@@ -173,7 +176,8 @@ class NoiseMeasurement:
             self,
             c0=gain**2 * self.c0 - gain * offset * self.c1,
             c1=gain * self.c1,
-            all_noise=(gain**2 * self.all_noise[0] - gain * offset * self.all_noise[1], gain * self.all_noise[1]),
+            all_noise=_scaled(self.all_noise, gain, offset),
+            cautious_noise=_scaled(self.cautious_noise, gain, offset),
             floor=gain**2 * self.floor,
             covariance=shifted,
             darkest=min(ends),
@@ -240,7 +244,7 @@ def measure_noise(planes: Sequence[PlaneLike], *, stack: bool = True) -> NoiseMe
             line = near if lower else fit_line([groups, others])
             correlation = correlation_of(differences, others, gaussian=is_gaussian(parts, scale, differences=True))
     c0, c1, covariance = _coefficients(line, scale)
-    total = replace(line, variances=all_variances(tiles, groups, line))
+    seen, cautious = all_variances(tiles, groups, line)
     return NoiseMeasurement(
         c0,
         c1,
@@ -249,7 +253,8 @@ def measure_noise(planes: Sequence[PlaneLike], *, stack: bool = True) -> NoiseMe
         darkest=scale.middle + scale.span * line.darkest,
         brightest=scale.middle + scale.span * line.brightest,
         correlation=correlation,
-        all_noise=_coefficients(total, scale)[:2],
+        all_noise=_coefficients(replace(line, variances=seen), scale)[:2],
+        cautious_noise=_coefficients(replace(line, variances=cautious), scale)[:2],
         row_offsets=_offsets(parts, scale, 0, line),
         column_offsets=_offsets(parts, scale, 1, line),
         at_ends=_at_ends(parts, scale),
@@ -257,6 +262,11 @@ def measure_noise(planes: Sequence[PlaneLike], *, stack: bool = True) -> NoiseMe
         mosaic=mosaic(parts, scale) > _MOSAIC,
         planes_share_noise=shared,
     )
+
+
+def _scaled(noise: tuple[float, float], gain: float, offset: float) -> tuple[float, float]:
+    """Return c0 and c1 of an image times a gain plus an offset."""
+    return gain**2 * noise[0] - gain * offset * noise[1], gain * noise[1]
 
 
 def _distant(parts: list[Window], scale: Scale) -> Line | None:

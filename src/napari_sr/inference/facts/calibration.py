@@ -383,7 +383,7 @@ def _caution(noise: NoiseMeasurement) -> float:
 
 def _total_noise(noise: NoiseMeasurement) -> NoiseMeasurement:
     """Return the noise with the part that neighboring pixels share, if it is sure to be noise."""
-    c0, c1 = noise.all_noise
+    c0, c1 = noise.cautious_noise
     return replace(noise, c0=c0, c1=c1) if is_correlated(noise) else noise
 
 

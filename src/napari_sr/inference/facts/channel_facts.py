@@ -66,7 +66,7 @@ def is_correlated(noise: NoiseMeasurement) -> bool:
     if noise.correlation.verdict != "correlated" or noise.correlation.gaussian:
         return noise.correlation.verdict == "correlated"
     middle = (noise.darkest + noise.brightest) / 2
-    c0, c1 = noise.all_noise
+    c0, c1 = noise.cautious_noise
     return (
         c0 + c1 * middle > _MUCH_STRONGER**2 * float(noise.sigma(middle)) ** 2
         and (noise.correlation.right + noise.correlation.down) / 2 < _NEAREST
