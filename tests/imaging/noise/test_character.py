@@ -8,7 +8,7 @@ from PIL import Image
 from scipy.ndimage import convolve, gaussian_filter, median_filter, shift, uniform_filter
 
 from napari_sr.imaging.noise import measure_noise
-from tests.imaging.noise.synthetic import BRIGHTNESS, noisy, scene
+from tests.imaging.noise.synthetic import BRIGHTNESS, noisy, scene, texture
 
 
 def correlated(image, how):
@@ -63,6 +63,21 @@ def test_noise_of_processed_images_is_not_called_white(process, seed):
     assert np.sqrt(measured.all_noise[0] + 25 * measured.all_noise[1]) == pytest.approx(left, rel=0.35)
     cautious = np.sqrt(measured.cautious_noise[0] + 25 * measured.cautious_noise[1])
     assert 0.5 * left < cautious < 1.1 * np.sqrt(measured.all_noise[0] + 25 * measured.all_noise[1])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_less_is_subtracted_for_structure_in_larger_images(seed):
+    shared = gaussian_filter(np.random.default_rng(seed).standard_normal((64, 64)), 0.8)
+    small = 100 + 60 * texture(64, exponent=3.0, blur=2.0, seed=seed) + 4 * shared / shared.std()
+    # The same content, nine times.
+    first, second = measure_noise([small]), measure_noise([np.pad(small, 64, mode="symmetric")])
+
+    def at_middle(line):
+        return line[0] + 100 * line[1]
+
+    assert at_middle(second.all_noise) == pytest.approx(at_middle(first.all_noise), rel=0.3)
+    subtracted = [1 - at_middle(one.cautious_noise) / at_middle(one.all_noise) for one in (first, second)]
+    assert subtracted[0] > 1.2 * subtracted[1] > 0
 
 
 def test_noise_of_a_maximum_projection_is_that_of_the_projection():

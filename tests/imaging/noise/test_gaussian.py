@@ -10,9 +10,9 @@ from napari_sr.imaging.noise.tiles import scale_of
 from tests.imaging.noise.synthetic import noisy, scene
 
 
-def found(image, *others, differences=False):
+def found(image, *others, differences=False, most=0.0):
     parts = [Window(image, *others)]
-    return is_gaussian(parts, scale_of(parts), differences=differences)
+    return is_gaussian(parts, scale_of(parts), differences=differences, most=most)
 
 
 def shared(deviation, width, seed=3):
@@ -27,6 +27,13 @@ def test_noise_in_front_of_structure_is_gaussian_and_structure_alone_is_not(widt
     blurred = gaussian_filter(scene(seed=seed), 1.0)
     assert found(blurred + shared(12, width, seed))
     assert not found(blurred)
+
+
+def test_a_larger_limit_accepts_more_and_a_smaller_one_changes_nothing():
+    blurred = gaussian_filter(scene(), 1.0)
+    assert not found(blurred, most=1.6)
+    assert found(blurred, most=100.0)
+    assert found(blurred + shared(12, 0.7), most=1.0)
 
 
 def test_noise_that_grows_with_brightness_is_gaussian():

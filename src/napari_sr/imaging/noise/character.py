@@ -12,6 +12,7 @@ from scipy.optimize import nnls
 
 from napari_sr.imaging.noise.bands import BANDS, shared_spectra
 from napari_sr.imaging.noise.fit import Groups, Line
+from napari_sr.imaging.noise.gaussian import is_gaussian
 from napari_sr.imaging.noise.sampling import Window
 from napari_sr.imaging.noise.tiles import Scale, Tiles
 
@@ -24,12 +25,17 @@ _WHITE_ABOVE, _CORRELATED_BELOW = -0.3, -0.65
 # The same of a finer band, below which energies that are distributed as noise are noise: with white noise beside
 # structure the finest bands are alike.
 _FINER, _FALLING_BELOW = BANDS.index((3, 4)), -1.4
+# Noise filtered by a Gaussian of 0.7 to 0.9 pixels falls so, while sharp structure falls less, and blurred structure
+# without noise mostly more: there the ratio that tells noise by its distribution may be larger.
+_AS_FILTERED, _MOST_AS_FILTERED = (-3.2, -2.2), 1.615
 # A band somewhat finer than the first of the middle ones, by which the width of a filter is found: of the filters that
 # were tried, as means and medians of 3 x 3 pixels, all are like a Gaussian there, and not in finer bands.
 _FINER_MIDDLE = BANDS.index((2, 3))
 # Structure that is counted as such noise, as a fraction of its variance in quiet tiles, and smallest fraction of the
 # counted variance that is noise.
 _OF_STRUCTURE, _LEAST_LEFT = 0.4, 0.35
+# Numbers of tiles: of few, none are without structure; of many, this fraction of what was subtracted is added again.
+_FEW, _MANY, _ADDED_AGAIN = 50, 225, 0.5
 # Logarithm of a high over a low quantile of the energies of tiles. Noise is similar in all tiles, structure is not.
 _ALIKE, _QUANTILES = 0.66, (0.7, 0.1)
 # Smallest standard deviation of noise that is called correlated, as a fraction of the range.
@@ -72,7 +78,9 @@ class Correlation:
     gaussian: bool = False
 
 
-def correlation_of(tiles: Tiles, groups: Groups, *, gaussian: bool) -> Correlation:
+def correlation_of(
+    tiles: Tiles, groups: Groups, parts: Sequence[Window], scale: Scale, *, differences: bool = False
+) -> Correlation:
     """Measure the correlation of the noise at the brightness at which tiles are most similar.
 
     Parameters
@@ -81,8 +89,12 @@ def correlation_of(tiles: Tiles, groups: Groups, *, gaussian: bool) -> Correlati
         Tiles of the image, or of differences of planes.
     groups : Groups
         The same tiles in groups.
-    gaussian : bool
-        Whether middle frequencies are distributed as noise (`is_gaussian`).
+    parts : sequence of Window
+        Parts of the image, from which the tiles are.
+    scale : Scale
+        Center and range of its values.
+    differences : bool, default False
+        Whether the tiles are those of differences of neighboring planes.
 
     Returns
     -------
@@ -101,15 +113,13 @@ def correlation_of(tiles: Tiles, groups: Groups, *, gaussian: bool) -> Correlati
     right, down = (float(np.clip(product / square + _TAKEN_OFF, -1, 1)) for product in (right, down))
     if slope > _WHITE_ABOVE:
         return Correlation("white", right, down)
+    if slope >= _CORRELATED_BELOW or square <= _LEAST_DEVIATION**2:
+        return Correlation("unclear", right, down)
     energies = tiles.energies[np.concatenate(groups.quiet)].mean(axis=0)
-    falling = float(np.log(max(energies[_FINER] / energies[middle], 1e-12))) < _FALLING_BELOW
-    if (
-        slope < _CORRELATED_BELOW
-        and square > _LEAST_DEVIATION**2
-        and (spreads[best] < _ALIKE or (gaussian and falling))
-    ):
-        return Correlation("correlated", right, down, gaussian and falling)
-    return Correlation("unclear", right, down)
+    fall = float(np.log(max(energies[_FINER] / energies[middle], 1e-12)))
+    most = _MOST_AS_FILTERED if _AS_FILTERED[0] < fall < _AS_FILTERED[1] else 0.0
+    gaussian = fall < _FALLING_BELOW and is_gaussian(parts, scale, differences=differences, most=most)
+    return Correlation("correlated" if gaussian or spreads[best] < _ALIKE else "unclear", right, down, gaussian)
 
 
 def all_variances(tiles: Tiles, groups: Groups, line: Line) -> tuple[Array, Array]:
@@ -131,8 +141,8 @@ def all_variances(tiles: Tiles, groups: Groups, line: Line) -> tuple[Array, Arra
         of noise filtered by a Gaussian whose energies in middle bands are those of quiet tiles. Structure adds to both,
         and more to the first where nothing is flat.
     cautious : array of float64, shape (2,)
-        The same less a part of the structure, by how much more it adds to the first. Filters that are unlike a Gaussian
-        lower it too.
+        The same less a part of the structure, by how much more it adds to the first, and less of it in larger images.
+        Filters that are unlike a Gaussian lower it too.
     """
     squares = np.array([tiles.neighbors[quiet, 0].mean() for quiet in groups.quiet]) / (1 - _TAKEN_OFF)
     seen = squares
@@ -145,6 +155,8 @@ def all_variances(tiles: Tiles, groups: Groups, line: Line) -> tuple[Array, Arra
         width = np.interp(np.log(max(coarser / finer, 1.0)), falls, widths)
         seen = np.minimum(squares, energies[:, middle] / np.interp(width, widths, spectra[:, middle]))
     cautious = np.maximum((seen - _OF_STRUCTURE * squares) / (1 - _OF_STRUCTURE), _LEAST_LEFT * seen)
+    many = np.clip(np.log(len(tiles) * tiles.worth / _FEW) / np.log(_MANY / _FEW), 0, 1)
+    cautious += _ADDED_AGAIN * many * (seen - cautious)
     return _at_ends(seen, groups, line), _at_ends(cautious, groups, line)
 
 

@@ -28,7 +28,7 @@ _BUDGET = 1 << 18
 _MOST, _MOST_OF_FEW = 1.588, 1.6
 
 
-def is_gaussian(parts: Sequence[Window], scale: Scale, *, differences: bool = False) -> bool:
+def is_gaussian(parts: Sequence[Window], scale: Scale, *, differences: bool = False, most: float = 0.0) -> bool:
     """Return whether the middle frequencies of an image are distributed as noise.
 
     Parameters
@@ -39,6 +39,9 @@ def is_gaussian(parts: Sequence[Window], scale: Scale, *, differences: bool = Fa
         Center and range of its values.
     differences : bool, default False
         Whether differences of neighboring planes are compared, in place of planes.
+    most : float, default 0.0
+        Largest ratio of mean square and squared mean magnitude, if it is larger than the usual one: 1.588 plus 1.6 over
+        the square root of the number of pixels.
 
     Returns
     -------
@@ -66,7 +69,7 @@ def is_gaussian(parts: Sequence[Window], scale: Scale, *, differences: bool = Fa
             magnitude = float(np.abs(group).mean(dtype=np.float64))
             if magnitude:
                 ratios.append(float(np.square(group).mean(dtype=np.float64)) / magnitude**2)
-    return bool(ratios and np.mean(ratios) < _MOST + _MOST_OF_FEW / np.sqrt(len(brightness)))
+    return bool(ratios and np.mean(ratios) < max(most, _MOST + _MOST_OF_FEW / np.sqrt(len(brightness))))
 
 
 def _pixels(parts: Sequence[Window], scale: Scale, differences: bool) -> Iterator[tuple[npt.NDArray[np.float32], ...]]:

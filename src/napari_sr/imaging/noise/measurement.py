@@ -17,7 +17,6 @@ from napari_sr.imaging.noise.character import (
     mosaic,
 )
 from napari_sr.imaging.noise.fit import Line, fit_line, group_tiles
-from napari_sr.imaging.noise.gaussian import is_gaussian
 from napari_sr.imaging.noise.quantization import quantization_step
 from napari_sr.imaging.noise.sampling import PlaneLike, Window, windows
 from napari_sr.imaging.noise.tiles import Scale, scale_of, tiles_of, tiles_of_differences
@@ -231,8 +230,8 @@ def measure_noise(planes: Sequence[PlaneLike], *, stack: bool = True) -> NoiseMe
         return NoiseMeasurement(0.0, 0.0, floor)
     groups = group_tiles(tiles)
     line = fit_line([groups])
-    correlation = correlation_of(tiles, groups, gaussian=is_gaussian(parts, scale))
     shared = False
+    compared, members = tiles, groups
     differences = tiles_of_differences(parts, scale, distant=False)
     if len(differences):
         others = group_tiles(differences)
@@ -242,7 +241,8 @@ def measure_noise(planes: Sequence[PlaneLike], *, stack: bool = True) -> NoiseMe
         if not shared:
             # Differences of planes do not contain texture that is equal in both.
             line = near if lower else fit_line([groups, others])
-            correlation = correlation_of(differences, others, gaussian=is_gaussian(parts, scale, differences=True))
+            compared, members = differences, others
+    correlation = correlation_of(compared, members, parts, scale, differences=compared is differences)
     c0, c1, covariance = _coefficients(line, scale)
     seen, cautious = all_variances(tiles, groups, line)
     return NoiseMeasurement(
