@@ -8,6 +8,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter, zoom
 
 import napari_sr as sr
+from napari_sr.imaging.analysis.sharpness import Sharpness
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.inference.facts.channel_facts import measure_channel
 from napari_sr.inference.facts.training_range import sharper_than_blur, unlike_training
@@ -57,6 +58,14 @@ def test_images_with_the_noise_of_a_camera_are_inside(gain, seed):
 )
 def test_other_images_are_outside_and_the_reason_is_named(image, named):
     assert any(named in sentence for sentence in sentences(image))
+
+
+@pytest.mark.parametrize(("width", "named"), [(1.5, False), (1.75, False), (1.85, True), (3.0, True)])
+def test_structures_are_called_too_smooth_from_a_standard_error_beyond_the_range_on(width, named):
+    card = next(entry.card for entry in sr.list_models() if entry.name == "esrgan-microscopy-x2")
+    assert card.conditioning.blur[1] == 1.6
+    (noise,), _ = measure_channel(cells((128, 128)), parse_axes("YX", (128, 128)), None, 1)
+    assert bool(unlike_training(card, (noise,), (Sharpness(0.5, width, 0.2),))) == named
 
 
 def test_models_without_conditions_have_no_known_range():

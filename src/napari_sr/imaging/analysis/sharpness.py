@@ -29,8 +29,9 @@ _EXPONENT, _EXPONENTS_DIFFER = 2.5, 0.5
 _LIKENESS = 0.15
 # Standard error of the measured noise, as a fraction of its variance.
 _NOISE_KNOWN = 0.1
-# The lowest frequency that is used. Lower ones are affected by illumination and by the border of the square.
-_LOWEST = 0.04
+# The lowest frequency that is used. Lower ones are affected by illumination, and by the mean through the width of the
+# window, four periods in a square.
+_LOWEST = 0.06
 # Logarithm of the size of fine coefficients beside the grid of JPEG over that on the grid. 99 % of other images are
 # below 0.16.
 _JPEG, _APART = 0.2, 1.05

@@ -23,7 +23,7 @@ _ENLARGED = 2.0
 #: Width by which a given blur may exceed that of the structures, in pixels, and standard errors of the width.
 _BLUR_MARGIN, _BLUR_ERRORS = 0.1, 2.0
 #: Standard errors by which the width of the blur exceeds the range.
-_SURELY = 0.5
+_SURELY = 1.0
 
 
 def unlike_training(card: Card, noise: Sequence[NoiseMeasurement], sharpness: Sequence[Sharpness]) -> tuple[str, ...]:
