@@ -55,7 +55,7 @@ FAILURES = {
         ("blur 0", lambda case: {"noise": 0}),
     ),
     "failure-correlated": Failure(
-        "BBBC007",
+        "em_8nm_check",
         "correlated",
         ("noise measured", lambda case: {}),
         ("noise as it was", noise_as_it_was),
