@@ -263,7 +263,8 @@ class Work:
         """Set the noise of the planes of a batch, of each of their colors if those are separate planes."""
         if self.calibration.noise:
             channels = [self._channel(index) for index in batch]
-            levels = [self.calibration.noise_levels(channel, self.settings.denoise) for channel in channels]
+            denoise, blur = self.settings.denoise, self.settings.blur
+            levels = [self.calibration.noise_levels(channel, denoise, blur) for channel in channels]
             constant, slope, floor = zip(*(level for plane in levels for level in plane), strict=True)
             self.noise.set(constant, slope, floor)
 

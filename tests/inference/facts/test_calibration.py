@@ -65,3 +65,18 @@ def test_noise_that_may_be_texture_is_lowered_for_the_network_and_given_noise_is
     assert level(calibration) < float(measured.sigma(100.0))
     given = sr.Job("esrgan-microscopy-x2", sr.JobSettings(device="cpu", noise=(3.0, 0.0)))
     assert level(given.calibrate(fine.astype(np.float32), axes)) == pytest.approx(3, rel=1e-5)
+
+
+def test_where_blur_is_removed_correlated_noise_is_given_larger_and_white_noise_is_not():
+    clean = cells((256, 256), gain=0).astype(np.float32)
+    axes = parse_axes("YX", clean.shape)
+    white = np.random.default_rng(0).normal(size=clean.shape)
+
+    def deviations(image):
+        calibration = JOB.calibrate(image.astype(np.float32), axes)
+        return [float(calibration.network_noise(None, blur)[0].sigma(60.0)) for blur in (0.0, 0.2, 0.4, 1.6)]
+
+    none, some, much, most = deviations(clean + 6 * correlated(clean.shape, 0.8))
+    assert none < some < much == most
+    assert most == pytest.approx(1.3**0.5 * none, rel=0.1)
+    assert len(set(deviations(clean + 6 * white))) == 1

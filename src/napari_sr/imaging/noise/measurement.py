@@ -62,6 +62,8 @@ class NoiseMeasurement:
     planes_share_noise : bool
         Whether neighboring planes differ by less noise than single planes have, and than distant planes differ by, as
         after averaging or interpolation of planes.
+    includes_correlated : bool
+        Whether c0 and c1 include noise that neighboring pixels share. A measurement has white noise in them.
     """
 
     c0: float
@@ -79,6 +81,7 @@ class NoiseMeasurement:
     hot: float = 0.0
     mosaic: bool = False
     planes_share_noise: bool = False
+    includes_correlated: bool = False
 
     @property
     def known(self) -> bool:
