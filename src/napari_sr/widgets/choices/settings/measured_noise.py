@@ -69,7 +69,7 @@ def format_measured_noise(calibration: Calibration, settings: JobSettings, dtype
 
 
 def measured_values(calibration: Calibration) -> tuple[float, float] | None:
-    """Return the noise that the network is given as the two values of the setting `noise`.
+    """Return the noise that the network is given without blur to remove, as the two values of the setting `noise`.
 
     Parameters
     ----------
