@@ -159,6 +159,8 @@ def finetuning(text, steps=4):
 
 def test_fine_tuned_on_a_degradation_it_keeps_its_inputs(conditioned, tmp_path):
     base = conditioned[0].model
+    fraction = base.card.conditioning.model_copy(update={"correlated": 0.5})
+    base = sr.Model(base.card.model_copy(update={"conditioning": fraction}), base.endpoints)
     degradation = (
         'degradation = { blur = { kind = "gaussian", sigma = [1.0, 2.4] }, shrink = "binning", '
         "noise = { gain = 2.0, read = 4.0 } }"
@@ -169,6 +171,7 @@ def test_fine_tuned_on_a_degradation_it_keeps_its_inputs(conditioned, tmp_path):
     # The middle of each quarter of the range of the blur, in low-resolution pixels; the ranges are extended.
     assert card.conditioning.blur == (0.0, pytest.approx(1.1, abs=0.1))
     assert card.conditioning.noise[0] == base.card.conditioning.noise[0]
+    assert card.conditioning.correlated == 0.5
     assert "noise of the degradation" in card.notes
     assert "blur of 0.59 to 1.1 low-resolution pixels" in card.notes
     measured = of(events, Validated)[-1]

@@ -91,6 +91,8 @@ def test_unknown_fields_are_none(small_card):
         {"family": "swinir"},
         {"domain": "astronomy"},
         {"colur": "gray"},
+        {"conditioning": {"noise": (0.0, 1.0), "correlated": 1.5}},
+        {"conditioning": {"noise": (0.0, 1.0), "correlated": -0.1}},
         {"training_data": ({"name": "T91", "sha256": "abc"},)},
     ],
 )

@@ -38,7 +38,7 @@ def covered_conditions(generator: Generator, patches: PatchSource) -> Conditioni
         noise = _extended(before.noise, _noise_range(patches))
     if getattr(generator.network, "gate", None) is not None:
         blur = _extended(before.blur, patches.blur_range)
-    return Conditioning(noise=noise, blur=blur)
+    return Conditioning(noise=noise, blur=blur, correlated=before.correlated)
 
 
 def _noise_range(patches: PatchSource) -> tuple[float, float]:

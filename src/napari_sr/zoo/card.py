@@ -111,10 +111,15 @@ class Conditioning(_Record):
     blur : (float, float) or None
         Standard deviation of the Gaussian blur to remove, in pixels of the input, beyond the sharpness of the training
         images; None for a network without a gate.
+    correlated : float, default 1.0
+        Fraction, from 0 to 1, of the variance of noise that neighboring pixels share, beyond its white part, that the
+        network is given where such noise is measured. Small networks may remove more structure than noise if they are
+        given all of it.
     """
 
     noise: tuple[float, float] | None = None
     blur: tuple[float, float] | None = None
+    correlated: Annotated[StrictFloat | StrictInt, Field(ge=0, le=1)] = 1.0
 
     @model_validator(mode="after")
     def _rising(self) -> Self:

@@ -78,5 +78,5 @@ def test_where_blur_is_removed_correlated_noise_is_given_larger_and_white_noise_
 
     none, some, much, most = deviations(clean + 6 * correlated(clean.shape, 0.8))
     assert none < some < much == most
-    assert most == pytest.approx(1.3**0.5 * none, rel=0.1)
+    assert most == pytest.approx((1.3 / 0.9) ** 0.5 * none, rel=0.1)
     assert len(set(deviations(clean + 6 * white))) == 1

@@ -62,8 +62,9 @@ class NoiseMeasurement:
     planes_share_noise : bool
         Whether neighboring planes differ by less noise than single planes have, and than distant planes differ by, as
         after averaging or interpolation of planes.
-    includes_correlated : bool
-        Whether c0 and c1 include noise that neighboring pixels share. A measurement has white noise in them.
+    white_noise : (float, float) or None
+        c0 and c1 of the white noise, where c0 and c1 include noise that neighboring pixels share; None where they do
+        not, as in a measurement.
     """
 
     c0: float
@@ -81,7 +82,7 @@ class NoiseMeasurement:
     hot: float = 0.0
     mosaic: bool = False
     planes_share_noise: bool = False
-    includes_correlated: bool = False
+    white_noise: tuple[float, float] | None = None
 
     @property
     def known(self) -> bool:
@@ -125,7 +126,7 @@ class NoiseMeasurement:
         if not caution or not self.known:
             return self
         ends = np.array([self.darkest, self.brightest])
-        dark, bright = self.c0 + self.c1 * ends - caution * self._error(ends)
+        dark, bright = self.c0 + self.c1 * ends - caution * self.variance_error(ends)
         rise = self.brightest - self.darkest
         c1 = float(bright - dark) / rise if rise > 0 else 0.0
         return replace(self, c0=float(dark) - c1 * self.darkest, c1=c1)
@@ -147,7 +148,7 @@ class NoiseMeasurement:
         if not self.known:
             return np.full(mean.shape, np.inf)
         # For a sigma well above 0 this is error / (2 sigma); it stays finite near 0.
-        sigma, error = self.sigma(mean), self._error(mean)
+        sigma, error = self.sigma(mean), self.variance_error(mean)
         return np.asarray(np.sqrt(sigma**2 + error) - sigma)
 
     def scaled(self, gain: float, offset: float = 0.0) -> NoiseMeasurement:
@@ -180,6 +181,7 @@ class NoiseMeasurement:
             c1=gain * self.c1,
             all_noise=_scaled(self.all_noise, gain, offset),
             cautious_noise=_scaled(self.cautious_noise, gain, offset),
+            white_noise=None if self.white_noise is None else _scaled(self.white_noise, gain, offset),
             floor=gain**2 * self.floor,
             covariance=shifted,
             darkest=min(ends),
@@ -189,7 +191,22 @@ class NoiseMeasurement:
             at_ends=self.at_ends if gain > 0 else self.at_ends[::-1],
         )
 
-    def _error(self, mean: Array) -> Array:
+    def variance_error(self, mean: npt.ArrayLike) -> Array:
+        """Return the standard error of the variance.
+
+        Parameters
+        ----------
+        mean : array-like of float
+            Local means, in the values of the image.
+
+        Returns
+        -------
+        array of float64, same shape
+            The standard errors; infinite if nothing could be measured.
+        """
+        mean = np.asarray(mean, np.float64)
+        if not self.known:
+            return np.full(mean.shape, np.inf)
         v00, v01, v11 = self.covariance
         return np.asarray(np.sqrt(np.maximum(v00 + 2 * v01 * mean + v11 * mean**2, 0)))
 

@@ -27,22 +27,14 @@ from napari_sr.imaging.missing import FILL_FROM
 from napari_sr.imaging.noise import NoiseMeasurement
 from napari_sr.imaging.part import Range, crop
 from napari_sr.inference.channels import CARRIED, separate_colors
-from napari_sr.inference.facts.channel_facts import is_correlated, measure_channel
+from napari_sr.inference.facts.channel_facts import measure_channel
+from napari_sr.inference.facts.given_noise import given_noise, stated_noise, total_noise
 from napari_sr.inference.facts.training_range import sharper_than_blur, unlike_training
 from napari_sr.inference.region import Region
 from napari_sr.progress import Cancel
 from napari_sr.settings import JobSettings
 from napari_sr.zoo.card import Card
 
-# Number of standard errors by which the variance of measured noise is lowered for the network, so that fine texture is
-# kept: fewer where the noise is white. On the images of benchmarks/held_out.py, 0.5 in place of 1 for white noise gains
-# 0.2 dB with heavy noise at x4. On clean electron micrographs, whose texture is nearly white, it costs 0.15 dB at x2; 0
-# would cost 0.2 dB more.
-_CAUTION, _CAUTION_IF_WHITE = 1.0, 0.5
-# Where blur is removed, correlated noise is amplified more than white noise: its variance is given larger by this
-# fraction, in full from this blur in pixels on. On the same images with the blur as it was, stained tissue with
-# correlated noise gains 0.6 dB at x2, and electron micrographs lose 0.1 dB.
-_MORE, _MORE_FROM = 0.3, 0.4
 # Values of the network beyond this magnitude would overflow in sums of float32.
 _LARGEST = 1e37
 
@@ -72,6 +64,9 @@ class Calibration:
         was measured.
     sharpness : mapping of (int or None) to tuple of Sharpness
         Sharpness by channel, of each color; only where the noise was measured.
+    correlated_fraction : float
+        Fraction of the measured noise that neighboring pixels share which the network is given
+        (`Conditioning.correlated`).
     """
 
     maps: Mapping[int | None, IntensityMap]
@@ -81,6 +76,7 @@ class Calibration:
     warnings: Mapping[int | None, str] = field(default_factory=dict)
     unlike: Mapping[int | None, tuple[str, ...]] = field(default_factory=dict)
     sharpness: Mapping[int | None, tuple[Sharpness, ...]] = field(default_factory=dict)
+    correlated_fraction: float = 1.0
 
     def network_noise(self, channel: int | None, blur: float = 0.0) -> tuple[NoiseMeasurement, ...]:
         """Return the noise of a channel that a network is given, in the values of the image.
@@ -90,21 +86,15 @@ class Calibration:
         channel : int or None
             Number of the channel; None without separate channels.
         blur : float, default 0.0
-            Standard deviation in pixels of the blur to remove. With it, the variance of measured noise that neighboring
-            pixels share is larger by up to 30 %.
+            Standard deviation in pixels of the blur to remove. Of measured noise that neighboring pixels share, a
+            larger variance is given with it.
 
         Returns
         -------
         tuple of NoiseMeasurement
-            One for each color. Measured variances are lowered by their standard error, or by half of it where the noise
-            is white, since texture may be a part of them; noise that the settings state is unchanged.
+            One for each color, by `given_noise.given_noise`. Noise that the settings state is unchanged.
         """
-        more = 1 + _MORE * min(1.0, blur / _MORE_FROM)
-        found = []
-        for noise in self.noise[channel]:
-            given = replace(noise, c0=more * noise.c0, c1=more * noise.c1) if noise.includes_correlated else noise
-            found.append(given.lowered(_caution(noise)))
-        return tuple(found)
+        return tuple(given_noise(noise, self.correlated_fraction, blur) for noise in self.noise[channel])
 
     def noise_levels(self, channel: int | None, denoise: float, blur: float = 0.0) -> list[tuple[float, float, float]]:
         """Return the noise of a channel in the values of the network.
@@ -219,11 +209,12 @@ def calibrate(
     computed = {channel: mapping for channel, mapping in calibration.maps.items() if channel not in constants}
     if settings.noise == "auto":
         measured = {channel: measure_channel(image, axes, channel, colors) for channel in computed}
-        noise = {channel: tuple(map(_total_noise, one)) for channel, (one, _) in measured.items()}
+        noise = {channel: tuple(map(total_noise, one)) for channel, (one, _) in measured.items()}
         unlike = {channel: unlike_training(card, *facts) for channel, facts in measured.items()}
         sharpness = {channel: one for channel, (_, one) in measured.items()}
-        return replace(calibration, noise=noise, unlike=unlike, sharpness=sharpness)
-    noise = {channel: (_given(settings, mapping),) * colors for channel, mapping in computed.items()}
+        fraction = card.conditioning.correlated
+        return replace(calibration, noise=noise, unlike=unlike, sharpness=sharpness, correlated_fraction=fraction)
+    noise = {channel: (stated_noise(settings.noise, mapping.low),) * colors for channel, mapping in computed.items()}
     return replace(calibration, noise=noise)
 
 
@@ -389,22 +380,3 @@ def _about_constant(value: tuple[float, ...]) -> str:
         return "All pixels are missing."
     shown = ", ".join(f"{color:g}" for color in value)
     return f"All pixels have the value {shown}, which was copied without the network."
-
-
-def _caution(noise: NoiseMeasurement) -> float:
-    """Return the number of standard errors by which the variance of a noise is lowered."""
-    return _CAUTION_IF_WHITE if noise.correlation.verdict == "white" else _CAUTION
-
-
-def _total_noise(noise: NoiseMeasurement) -> NoiseMeasurement:
-    """Return the noise with the part that neighboring pixels share, if it is sure to be noise."""
-    c0, c1 = noise.cautious_noise
-    return replace(noise, c0=c0, c1=c1, includes_correlated=True) if is_correlated(noise) else noise
-
-
-def _given(settings: JobSettings, mapping: IntensityMap) -> NoiseMeasurement:
-    """Return the noise that the settings state."""
-    if not isinstance(settings.noise, tuple):
-        return NoiseMeasurement(0.0, 0.0)
-    deviation, gain = settings.noise
-    return NoiseMeasurement(deviation**2 - gain * mapping.low, gain)
