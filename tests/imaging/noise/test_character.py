@@ -123,3 +123,17 @@ def test_hot_pixels_are_counted_and_do_not_matter():
     assert measured.hot == pytest.approx(60 / 256**2, rel=0.15)
     assert measured.sigma(BRIGHTNESS) == pytest.approx(expected, rel=0.1)
     assert measure_noise([noisy(scene())]).hot == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_texture_of_uneven_strength_that_fills_an_image_is_not_correlated_noise(seed):
+    rng = np.random.default_rng(seed)
+    grain, slow, strength = (gaussian_filter(rng.normal(size=(256, 256)), width) for width in (0.8, 12, 24))
+    image = 120 + 10 * slow / slow.std()
+    even, uneven = (
+        measure_noise([np.rint(image + 12 * grain / grain.std() * np.exp(depth * strength / strength.std()))])
+        for depth in (0.0, 0.15)
+    )
+    assert even.correlation.verdict == "correlated"
+    # Its distribution alone is that of noise.
+    assert uneven.correlation.verdict == "unclear"

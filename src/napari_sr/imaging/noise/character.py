@@ -24,7 +24,7 @@ _FINE, _MIDDLE = BANDS.index((3, 3)), [BANDS.index((2, 2)), BANDS.index((1, 3))]
 _WHITE_ABOVE, _CORRELATED_BELOW = -0.3, -0.65
 # The same of a finer band, below which energies that are distributed as noise are noise: with white noise beside
 # structure the finest bands are alike.
-_FINER, _FALLING_BELOW = BANDS.index((3, 4)), -1.4
+_FINER, _FALLING_BELOW = BANDS.index((3, 4)), -1.57
 # Noise filtered by a Gaussian of 0.7 to 0.9 pixels falls so, while sharp structure falls less, and blurred structure
 # without noise mostly more: there the ratio that tells noise by its distribution may be larger.
 _AS_FILTERED, _MOST_AS_FILTERED = (-3.2, -2.2), 1.615
@@ -37,7 +37,10 @@ _OF_STRUCTURE, _LEAST_LEFT = 0.4, 0.35
 # Numbers of tiles: of few, none are without structure; of many, this fraction of what was subtracted is added again.
 _FEW, _MANY, _ADDED_AGAIN = 50, 225, 0.5
 # Logarithm of a high over a low quantile of the energies of tiles. Noise is similar in all tiles, structure is not.
-_ALIKE, _QUANTILES = 0.66, (0.7, 0.1)
+_ALIKE, _QUANTILES = 0.56, (0.7, 0.1)
+# Noise that is more than this fraction of the variance of the image makes tiles alike, if there are enough to compare.
+# Else it is texture, as in blurred electron micrographs. Weaker noise leaves tiles with structure in them.
+_STRONG, _ENOUGH_TILES = 0.16, 250
 # Smallest standard deviation of noise that is called correlated, as a fraction of the range.
 _LEAST_DEVIATION = 0.003
 # Smallest number of tiles of a group whose energies are compared.
@@ -79,7 +82,13 @@ class Correlation:
 
 
 def correlation_of(
-    tiles: Tiles, groups: Groups, parts: Sequence[Window], scale: Scale, *, differences: bool = False
+    tiles: Tiles,
+    groups: Groups,
+    parts: Sequence[Window],
+    scale: Scale,
+    *,
+    differences: bool = False,
+    variance: float = 0.0,
 ) -> Correlation:
     """Measure the correlation of the noise at the brightness at which tiles are most similar.
 
@@ -95,6 +104,8 @@ def correlation_of(
         Center and range of its values.
     differences : bool, default False
         Whether the tiles are those of differences of neighboring planes.
+    variance : float, default 0.0
+        Variance of white and correlated noise together, if all of it is noise, in squared ranges.
 
     Returns
     -------
@@ -118,8 +129,10 @@ def correlation_of(
     energies = tiles.energies[np.concatenate(groups.quiet)].mean(axis=0)
     fall = float(np.log(max(energies[_FINER] / energies[middle], 1e-12)))
     most = _MOST_AS_FILTERED if _AS_FILTERED[0] < fall < _AS_FILTERED[1] else 0.0
-    gaussian = fall < _FALLING_BELOW and is_gaussian(parts, scale, differences=differences, most=most)
-    return Correlation("correlated" if gaussian or spreads[best] < _ALIKE else "unclear", right, down, gaussian)
+    alike = spreads[best] < _ALIKE
+    possible = alike or differences or len(tiles) < _ENOUGH_TILES or variance < _STRONG * _variance(parts, scale)
+    gaussian = fall < _FALLING_BELOW and possible and is_gaussian(parts, scale, differences=differences, most=most)
+    return Correlation("correlated" if gaussian or alike else "unclear", right, down, gaussian)
 
 
 def all_variances(tiles: Tiles, groups: Groups, line: Line) -> tuple[Array, Array]:
@@ -177,6 +190,11 @@ def _spread(tiles: Tiles, members: npt.NDArray[np.intp], quiet: npt.NDArray[np.i
         return np.inf
     high, low = np.quantile((tiles.energies[members][:, _MIDDLE] / levels).sum(axis=1), _QUANTILES)
     return float(np.log(high / low)) if low > 0 else np.inf
+
+
+def _variance(parts: Sequence[Window], scale: Scale) -> float:
+    """Return the variance of all values of an image, in squared ranges."""
+    return float(np.concatenate([scale.unit(part.values).ravel() for part in parts]).var(dtype=np.float64))
 
 
 def line_offsets(parts: Sequence[Window], scale: Scale, axis: int) -> tuple[float, bool]:

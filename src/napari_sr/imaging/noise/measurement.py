@@ -262,9 +262,11 @@ def measure_noise(planes: Sequence[PlaneLike], *, stack: bool = True) -> NoiseMe
             # Differences of planes do not contain texture that is equal in both.
             line = near if lower else fit_line([groups, others])
             compared, members = differences, others
-    correlation = correlation_of(compared, members, parts, scale, differences=compared is differences)
-    c0, c1, covariance = _coefficients(line, scale)
     seen, cautious = all_variances(tiles, groups, line)
+    correlation = correlation_of(
+        compared, members, parts, scale, differences=compared is differences, variance=float(cautious.mean())
+    )
+    c0, c1, covariance = _coefficients(line, scale)
     return NoiseMeasurement(
         c0,
         c1,
