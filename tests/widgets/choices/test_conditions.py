@@ -288,8 +288,9 @@ def test_measured_noise_as_two_values():
     # variance = deviation² + gain (value - black)
     assert measured_values(measured([measurement(-46.0, 0.5)])) == (2.0, 0.5)
     assert measured_values(measured([measurement(-96.0, 0.5)])) == (0.0, 0.5)
-    # The network is given the variance less its standard error, or half of it if the noise is white.
+    # The network is given the variance less its standard error, or all of it if the noise is white and strong.
     assert measured_values(measured([measurement(6.0, verdict="unclear", error=2.0)])) == (2.0, 0.0)
-    assert measured_values(measured([measurement(6.0, error=4.0)])) == (2.0, 0.0)
+    assert measured_values(measured([measurement(6.0, error=2.0)])) == (2.0, 0.0)
+    assert measured_values(measured([measurement(400.0, error=8.0)])) == (20.0, 0.0)
     assert measured_values(measured([measurement(0.0, known=False)])) is None
     assert measured_values(Calibration({None: IntensityMap(0.0, 1.0)})) is None
