@@ -34,7 +34,7 @@ def main() -> None:
     for column, run in enumerate(arguments.runs):
         rows = read_curves(run / CURVES)
         draw(window.addPlot(row=0, col=column, title=run.name), rows, ("psnr", "bicubic_psnr"), "PSNR, dB", log=False)
-        others = {"step", "stage", "learning_rate", "psnr", "ssim", "bicubic_psnr", "bicubic_ssim", "total"}
+        others = {"step", "stage", "learning_rate", "psnr", "ssim", "bicubic_psnr", "bicubic_ssim", "lattice", "total"}
         losses = [name for name in rows[0] if name not in others]
         values = [float(row[name]) for row in rows for name in losses if row[name]]
         # A logarithmic axis has no labels if its range is small.

@@ -454,6 +454,22 @@ def test_evaluate_csv_and_json_hold_the_same(pairs):
     ]
 
 
+def test_evaluate_states_the_lattice_of_images_that_are_large_enough(tmp_path):
+    rng = np.random.default_rng(0)
+    high = rng.integers(0, 255, (80, 90), np.uint8)
+    woven = high.copy()
+    woven[::2, ::2] = np.clip(woven[::2, ::2].astype(int) + 60, 0, 255)
+    for name, image in (("high.png", high), ("woven.png", woven)):
+        write_image(tmp_path / name, image)
+    arguments = ("evaluate", tmp_path / "woven.png", tmp_path / "high.png", "--scale", 2)
+    expected = evaluate(woven, high, scale=2)
+    (record,) = json.loads(napari_sr(*arguments, "--json").stdout)
+    assert (record["lattice"], record["reference_lattice"]) == (expected.lattice, expected.reference_lattice)
+    assert record["lattice"] > 2 * record["reference_lattice"]
+    line = next(line for line in napari_sr(*arguments).stdout.splitlines() if line.startswith("Lattice"))
+    assert f"results {expected.lattice:.2f}, references {expected.reference_lattice:.2f}." in line
+
+
 def test_evaluate_upscales_with_models_and_their_settings(pairs):
     low, high = pairs
     arguments = (

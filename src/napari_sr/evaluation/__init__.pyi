@@ -12,6 +12,7 @@ from .folders import FilePair as FilePair
 from .folders import evaluate_files as evaluate_files
 from .folders import pair_files as pair_files
 from .folders import scale_of_sizes as scale_of_sizes
+from .lattice import lattice as lattice
 from .showcase import Showcase as Showcase
 from .showcase import write_showcase as write_showcase
 from .side_by_side import Panel as Panel

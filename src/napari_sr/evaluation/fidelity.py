@@ -1,4 +1,4 @@
-"""PSNR and SSIM of a result against a reference, with the protocol of each figure.
+"""PSNR, SSIM and lattice of a result against a reference, with the protocol of each figure.
 
 The channels, the border and the data range change PSNR by several decibels, so figures can only be compared with the
 same protocol. `evaluate` returns the protocol with the figures, and reproduces those of the papers with its defaults.
@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from napari_sr.conversion import read_choice, read_number, read_scale, read_whole
 from napari_sr.errors import InputError
+from napari_sr.evaluation.lattice import lattice, tile_side
 from napari_sr.imaging.as_image import as_array, as_image
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.color import luma
@@ -53,6 +54,9 @@ class Fidelity:
         Number of pixels left out on each side along Y and X.
     cut : (int, int)
         Number of rows and columns that were cropped from the bottom and the right of the reference.
+    lattice, reference_lattice : float or None, default None
+        Lattice of the result and of the reference (`napari_sr.evaluation.lattice`), 1 without one; the means over the
+        planes. None for a factor of 1, and for images smaller than its tiles.
     """
 
     psnr: float
@@ -61,6 +65,8 @@ class Fidelity:
     data_range: float
     border: int
     cut: tuple[int, int]
+    lattice: float | None = None
+    reference_lattice: float | None = None
 
 
 def psnr(result: npt.ArrayLike, reference: npt.ArrayLike, *, data_range: float, border: int = 0) -> float:
@@ -171,7 +177,7 @@ def evaluate(
     Returns
     -------
     Fidelity
-        PSNR over all pixels of all planes, SSIM as the mean over the planes, and the protocol.
+        PSNR over all pixels of all planes, SSIM and lattice as means over the planes, and the protocol.
 
     Raises
     ------
@@ -203,10 +209,14 @@ def evaluate(
     if cut != (0, 0):
         notes.append("reference cut at the bottom and right to the result's size")
     squares, similarities = [], []
+    lattices: list[tuple[float, float]] = []
     for plane, reference_plane in _planes(a, b, parsed, channels, span):
         first, second = _comparable(plane, reference_plane, span, border)
         squares.append(float(np.mean((first - second) ** 2)))
         similarities.append(ssim(first, second, data_range=span))
+        if scale > 1 and min(first.shape[:2]) >= tile_side(scale):
+            lattices.append((_lattice(first, scale, span), _lattice(second, scale, span)))
+    found, expected = np.mean(lattices, axis=0).tolist() if lattices else (None, None)
     return Fidelity(
         psnr=_decibel(float(np.mean(squares)), span),
         ssim=float(np.mean(similarities)),
@@ -214,7 +224,14 @@ def evaluate(
         data_range=span,
         border=border,
         cut=cut,
+        lattice=found,
+        reference_lattice=expected,
     )
+
+
+def _lattice(plane: npt.NDArray[np.float64], scale: int, span: float) -> float:
+    """Return the lattice of a plane; of one with several channels, of their mean."""
+    return lattice(plane.mean(-1) if plane.ndim == 3 else plane, scale=scale, data_range=span)
 
 
 def _decibel(mean_square: float, data_range: float) -> float:

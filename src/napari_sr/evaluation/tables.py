@@ -13,9 +13,12 @@ from typing import Any
 from napari_sr.evaluation.folders import FileFidelity
 from napari_sr.text_table import as_columns
 
+#: Figures of a comparison that CSV and JSON contain.
+_FIGURES = ("psnr", "ssim", "lattice", "reference_lattice", "protocol")
+
 
 def fidelity_table(rows: Sequence[FileFidelity]) -> str:
-    """Return a table with a line for each image and the mean, two columns for each method, and the protocols.
+    """Return a table with a line for each image and the mean, two columns for each method, lattices and protocols.
 
     Parameters
     ----------
@@ -38,11 +41,11 @@ def fidelity_table(rows: Sequence[FileFidelity]) -> str:
     for method in methods:
         fidelities = [fidelity[name, method] for name in images]
         means += [f"{fmean(f.psnr for f in fidelities):.2f}", f"{fmean(f.ssim for f in fidelities):.4f}"]
-    return "\n".join([as_columns([*table, means], numbers_from=1), *_protocols(rows)])
+    return "\n".join([as_columns([*table, means], numbers_from=1), *_lattices(rows, methods), *_protocols(rows)])
 
 
 def fidelity_csv(rows: Sequence[FileFidelity]) -> str:
-    """Return CSV with the columns image, method, psnr, ssim and protocol.
+    """Return CSV with the columns image, method, psnr, ssim, lattice, reference_lattice and protocol.
 
     Parameters
     ----------
@@ -56,13 +59,13 @@ def fidelity_csv(rows: Sequence[FileFidelity]) -> str:
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", "method", "psnr", "ssim", "protocol"])
-    writer.writerows([r.name, r.method, r.fidelity.psnr, r.fidelity.ssim, r.fidelity.protocol] for r in rows)
+    writer.writerow(["image", "method", *_FIGURES])
+    writer.writerows([r.name, r.method, *(getattr(r.fidelity, name) for name in _FIGURES)] for r in rows)
     return text.getvalue().rstrip("\n")
 
 
 def fidelity_json(rows: Sequence[FileFidelity]) -> str:
-    """Return JSON, a list of objects with the keys image, method, psnr, ssim and protocol.
+    """Return JSON, a list of objects with the keys image, method, psnr, ssim, lattice, reference_lattice and protocol.
 
     Parameters
     ----------
@@ -78,14 +81,24 @@ def fidelity_json(rows: Sequence[FileFidelity]) -> str:
 
 
 def _record(row: FileFidelity) -> dict[str, Any]:
-    psnr = row.fidelity.psnr
-    return {
-        "image": row.name,
-        "method": row.method,
-        "psnr": psnr if isfinite(psnr) else None,
-        "ssim": row.fidelity.ssim,
-        "protocol": row.fidelity.protocol,
-    }
+    figures = {name: getattr(row.fidelity, name) for name in _FIGURES}
+    if not isfinite(row.fidelity.psnr):
+        figures["psnr"] = None
+    return {"image": row.name, "method": row.method, **figures}
+
+
+def _lattices(rows: Sequence[FileFidelity], methods: Sequence[str]) -> list[str]:
+    """Return a line with the mean lattice of each method and of the references, for images large enough."""
+    measured = [row for row in rows if row.fidelity.lattice is not None]
+    if not measured:
+        return []
+    means = [
+        f"{method or 'results'} {fmean(row.fidelity.lattice or 0 for row in measured if row.method == method):.2f}"
+        for method in methods
+        if any(row.method == method for row in measured)
+    ]
+    truth = fmean(row.fidelity.reference_lattice or 0 for row in measured)
+    return [f"Lattice of the factor (1: none): {', '.join(means)}, references {truth:.2f}."]
 
 
 def _protocols(rows: Sequence[FileFidelity]) -> list[str]:

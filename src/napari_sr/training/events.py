@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 CropImage = npt.NDArray[np.float32]
+#: Lattice from which on the sentence of a measurement states it. Without one it varies up to about 1.2.
+_MUCH_LATTICE = 1.5
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,9 @@ class Validated:
         Whether the PSNR is the best of the stage so far.
     start_psnr : float or None, default None
         PSNR of the weights with which the training began, in decibel; None in checkpoints of earlier versions.
+    lattice : float or None, default None
+        Lattice of the results (`napari_sr.evaluation.lattice`), 1 without one; None if the scenes are too small, and in
+        checkpoints of earlier versions.
     crops : tuple of ValidationCrop, default ()
         Images of up to three scenes.
     """
@@ -139,6 +144,7 @@ class Validated:
     bicubic_ssim: float
     best: bool
     start_psnr: float | None = None
+    lattice: float | None = None
     crops: tuple[ValidationCrop, ...] = field(default=(), repr=False)
 
     @property
@@ -152,12 +158,15 @@ class Validated:
         Returns
         -------
         str
-            PSNR and SSIM beside those of bicubic interpolation, with a remark if the PSNR is not above the latter.
+            PSNR and SSIM beside those of bicubic interpolation, with a remark if the PSNR is not above the latter, and
+            one if the results have a lattice.
         """
         verdict = "" if self.better_than_bicubic else "; it is worse than bicubic interpolation so far"
+        woven = self.lattice is not None and self.lattice > _MUCH_LATTICE
+        grid = f"; it has a lattice of {self.lattice:.2f}, 1 is none" if woven else ""
         return (
             f"PSNR {self.psnr:.2f} dB, SSIM {self.ssim:.4f}; bicubic {self.bicubic_psnr:.2f} dB, "
-            f"{self.bicubic_ssim:.4f}{verdict}."
+            f"{self.bicubic_ssim:.4f}{verdict}{grid}."
         )
 
 

@@ -100,3 +100,20 @@ def test_a_network_that_takes_noise_and_blur_is_given_those_of_the_scene(scene):
     assert np.array_equal(plane[0].numpy(), noise)
     assert blur.tolist() == pytest.approx([0.8])
     assert score.psnr == 100
+
+
+def test_the_lattice_of_the_results_is_measured_without_the_border(scene):
+    validator = Validator([scene], 2)
+    woven = scene.high.copy()
+    woven[:, ::2, ::2] += 0.1
+    plain, with_lattice = (validator.measure(Fixed(image), CPU)[0].lattice for image in (scene.high, woven))
+    assert with_lattice > 3 * plain
+    spoiled = woven.copy()
+    spoiled[:, :2], spoiled[..., -2:] = 0, 1
+    assert validator.measure(Fixed(spoiled), CPU)[0].lattice == pytest.approx(with_lattice)
+
+
+def test_scenes_smaller_than_a_tile_have_no_lattice(textured):
+    high = (textured(30, 60) / 255).astype(np.float32)[None]
+    small = Scene("small", resize(high, (15, 30)), high, (0.0, 1.0))
+    assert Validator([small], 2).measure(Fixed(high), CPU)[0].lattice is None

@@ -26,7 +26,7 @@ from napari_sr.training.recipe import Recipe
 
 CURVES, TEXT = "curves.csv", "train.log"
 _FIRST = ("step", "stage", "learning_rate")
-_LAST = ("psnr", "ssim", "bicubic_psnr", "bicubic_ssim")
+_LAST = ("psnr", "ssim", "bicubic_psnr", "bicubic_ssim", "lattice")
 #: Largest number of steps in a row of the curves.
 _MOST_STEPS = 50
 
@@ -100,8 +100,8 @@ class Log:
         if isinstance(event, StepDone):
             self._step(event)
         elif isinstance(event, Validated):
-            figures = dict(zip(_LAST, (event.psnr, event.ssim, event.bicubic_psnr, event.bicubic_ssim), strict=True))
-            self._write_row(event.step, event.stage, figures)
+            figures = {name: getattr(event, name) for name in _LAST}
+            self._write_row(event.step, event.stage, {k: v for k, v in figures.items() if v is not None})
             best = " (the best so far)" if event.best else ""
             self._write(f"step {event.step}, {event.stage}: {event.sentence()}{best}")
         elif isinstance(event, Prepared):

@@ -226,6 +226,7 @@ class Loop:
             bicubic_ssim=base.ssim,
             best=run.best is None or score.psnr > run.best["figures"]["psnr"],
             start_psnr=None if self._validator.start is None else self._validator.start.psnr,
+            lattice=score.lattice,
             crops=crops,
         )
         run.last = _figures(measured)

@@ -1,9 +1,10 @@
-"""PSNR and SSIM during a training, beside those of bicubic interpolation on the same pixels."""
+"""PSNR, SSIM and lattice during a training, beside those of bicubic interpolation on the same pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from napari_sr.evaluation.fidelity import psnr, ssim
+from napari_sr.evaluation.lattice import lattice, tile_side
 from napari_sr.imaging.color import luma
 from napari_sr.imaging.resize import resize
 from napari_sr.training.data.training_set import Scene
@@ -32,10 +34,13 @@ class Score:
         PSNR in decibel.
     ssim : float
         SSIM, up to 1.
+    lattice : float or None
+        Lattice of the results (`napari_sr.evaluation.lattice`), 1 without one; None if no scene is large enough.
     """
 
     psnr: float
     ssim: float
+    lattice: float | None
 
 
 class Validator:
@@ -97,12 +102,17 @@ class Validator:
         return score, crops
 
     def _score(self, results: Sequence[npt.NDArray[np.float32]]) -> Score:
-        psnrs, ssims = [], []
+        psnrs, ssims, lattices = [], [], []
+        least = tile_side(self._scale) + 2 * self._scale if self._scale > 1 else inf
         for scene, result in zip(self._scenes, results, strict=True):
             image, truth = _gray(result), _gray(scene.high)
             psnrs.append(min(_HIGHEST_PSNR, psnr(image, truth, data_range=1.0, border=self._scale)))
             ssims.append(ssim(image, truth, data_range=1.0, border=self._scale))
-        return Score(float(np.mean(psnrs)), float(np.mean(ssims)))
+            if min(image.shape) >= least:
+                inner = image[self._scale : -self._scale, self._scale : -self._scale]
+                lattices.append(lattice(inner, scale=self._scale, data_range=1.0))
+        found = float(np.mean(lattices)) if lattices else None
+        return Score(float(np.mean(psnrs)), float(np.mean(ssims)), found)
 
     def _clipped(self, result: npt.NDArray[np.float32], scene: Scene) -> npt.NDArray[np.float32]:
         """Clip a result to the range of the scene's dtype; values that are not finite become finite."""

@@ -1,4 +1,7 @@
-"""Curves of a training: the losses, and the PSNR on the validation scenes with that of bicubic interpolation."""
+"""Curves of a training: the losses, the PSNR on the validation scenes with that of bicubic interpolation, the lattice.
+
+The lattice is shown for trainings with a discriminator, since those weave it into images.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,15 @@ _SMOOTH = 0.05
 #: More points than a plot has pixels are thinned out.
 _MOST_POINTS = 2000
 _COLORS = ("#5aa9e6", "#f6ae2d", "#9bc53d", "#c56bd0", "#7d8597")
+_LATTICE_TIP = (
+    "A pattern that repeats with the factor, as upsampling can leave it: its strength beside that of other fine "
+    "detail. 1 is none."
+)
 _MODEL_COLOR, _BICUBIC_COLOR = "#5aa9e6", "#e4572e"
 
 
 class Curves(QWidget):
-    """Two plots over the steps, one above the other."""
+    """Plots over the steps, one above the other."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,19 +43,22 @@ class Curves(QWidget):
         """Values of each loss, one for each step."""
         self.steps: list[int] = []
         self.measured: list[Validated] = []
-        self._plots: list[Any] = [pg.PlotWidget(), pg.PlotWidget()]
-        self._loss, self._psnr = self._plots
+        self._plots: list[Any] = [pg.PlotWidget(), pg.PlotWidget(), pg.PlotWidget()]
+        self._loss, self._lattice, self._psnr = self._plots
         self._items: dict[str, Any] = {}
         self._background = "#000000"
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        for plot, title in zip(self._plots, ("loss", "PSNR (dB)"), strict=True):
+        for plot, title in zip(self._plots, ("loss", "lattice", "PSNR (dB)"), strict=True):
             _set_up(plot, title)
             layout.addWidget(plot)
-        self._loss.getPlotItem().hideAxis("bottom")
         self._psnr.setLabel("bottom", "step")
-        self._loss.setXLink(self._psnr)
+        for plot in (self._loss, self._lattice):
+            plot.getPlotItem().hideAxis("bottom")
+            plot.setXLink(self._psnr)
+        self._lattice.setToolTip(_LATTICE_TIP)
+        self._lattice.hide()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_DRAWING_MS)
@@ -62,6 +72,7 @@ class Curves(QWidget):
             plot.clear()
             plot.setTitle(None)
         self._items = {}
+        self._lattice.hide()
 
     def add_step(self, step: StepDone) -> None:
         """Add the losses of a step, and draw them in a moment.
@@ -137,6 +148,19 @@ class Curves(QWidget):
             reached = np.asarray([seen.psnr for seen in self.measured])
             self._set("model", self._psnr, steps, reached, pg.mkPen(model_color, width=2), **_dots(model_color))
             _set_caption(self._psnr, {"this model": model_color, "bicubic interpolation": bicubic_color})
+        self._draw_lattice(model_color, bicubic_color)
+
+    def _draw_lattice(self, model_color: str, none_color: str) -> None:
+        seen = [(m.step, m.lattice) for m in self.measured if m.lattice is not None]
+        shown = bool(seen) and "discriminator" in self.losses
+        self._lattice.setVisible(shown)
+        if shown:
+            steps, values = zip(*seen, strict=True)
+            dashed = pg.mkPen(none_color, width=2, style=Qt.PenStyle.DashLine)
+            self._set("no lattice", self._lattice, [0, max(steps)], [1.0, 1.0], dashed)
+            pen = pg.mkPen(model_color, width=2)
+            self._set("lattice", self._lattice, steps, values, pen, **_dots(model_color))
+            _set_caption(self._lattice, {"this model": model_color, "no lattice": none_color})
 
     def _readable(self, color: str) -> str:
         return readable(color, QColor(self._background).name())
