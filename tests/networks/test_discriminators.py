@@ -67,3 +67,23 @@ def test_spectral_norm_sets_the_largest_singular_value_to_one():
     for layer in [*network.down, *network.up]:
         values = torch.linalg.svdvals(layer.weight.detach().flatten(1))
         assert values[0].item() == pytest.approx(1, rel=2e-2)
+
+
+@pytest.mark.parametrize(
+    ("network", "count"),
+    [
+        (SRGANDiscriminator(channels=1, patch=32, features=2), 8),
+        (ESRGANDiscriminator(channels=1, patch=32, features=2), 10),
+        (UNetDiscriminator(channels=1, features=2), 7),
+    ],
+    ids=["srgan", "esrgan", "unet"],
+)
+def test_features_are_those_behind_the_output(network, count):
+    image = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    network.eval()
+    logits, features = network.logits_and_features(image)
+    torch.testing.assert_close(logits, network(image))
+    assert len(features) == count
+    for feature in features:
+        (gradient,) = torch.autograd.grad(logits.sum(), feature, retain_graph=True)
+        assert gradient.abs().sum() > 0

@@ -200,9 +200,15 @@ GAN = (
 name = "gan"
 endpoint = "gan"
 steps = 3
-losses = [{ kind = "relative" }, { kind = "adversarial", weight = 0.1 }, { kind = "equivariance", blurred = 1.0 }]
+losses = [
+    { kind = "relative" },
+    { kind = "adversarial", weight = 0.1 },
+    { kind = "equivariance", blurred = 1.0 },
+    { kind = "matching" },
+]
+shift = 7
 optimizer = { learning_rate = 1e-3, weight_decay = 0.1 }
-discriminator = { kind = "unet", features = 4 }
+discriminator = { kind = "unet", features = 4, conditional = true }
 ema = 0.5
 """
 )

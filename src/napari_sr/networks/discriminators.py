@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
@@ -21,7 +23,48 @@ def _side_after(side: int, kernel: int, count: int) -> int:
     return side
 
 
-class SRGANDiscriminator(nn.Module):
+class Discriminator(nn.Module, ABC):
+    """A network whose output is the larger, the more likely an image is true."""
+
+    @abstractmethod
+    def logits_and_features(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Compute the output, before any sigmoid, and the features of the inner layers.
+
+        Parameters
+        ----------
+        x : Tensor, shape (N, C, Y, X)
+            Images.
+
+        Returns
+        -------
+        logits : Tensor
+            The output.
+        features : list of Tensor
+            Features of each layer after its activation.
+        """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, Y, X) to the output, before any sigmoid."""
+        return self.logits_and_features(x)[0]
+
+
+class PatchDiscriminator(Discriminator):
+    """A discriminator of convolutions, followed by fully connected layers, for patches of one size."""
+
+    features: nn.Sequential
+    classifier: nn.Sequential
+
+    def logits_and_features(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Map (N, channels, patch, patch) to the logits (N, 1), and return the features after each activation."""
+        features = []
+        for layer in self.features:
+            x = layer(x)
+            if isinstance(layer, nn.LeakyReLU):
+                features.append(x)
+        return self.classifier(x.flatten(1)), features
+
+
+class SRGANDiscriminator(PatchDiscriminator):
     """The discriminator of SRGAN, for patches of one size.
 
     Parameters
@@ -57,13 +100,8 @@ class SRGANDiscriminator(nn.Module):
         self.features = nn.Sequential(*layers)
         self.classifier = _classifier(before, _side_after(patch, 3, 4), 1024)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, channels, patch, patch) to the logits (N, 1); the larger, the more likely the image is true."""
-        out: Tensor = self.classifier(self.features(x).flatten(1))
-        return out
 
-
-class ESRGANDiscriminator(nn.Module):
+class ESRGANDiscriminator(PatchDiscriminator):
     """The VGG-style discriminator of ESRGAN, for patches of one size.
 
     Parameters
@@ -101,13 +139,8 @@ class ESRGANDiscriminator(nn.Module):
         self.features = nn.Sequential(*layers)
         self.classifier = _classifier(before, _side_after(patch, 4, 5), 100)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, channels, patch, patch) to the logits (N, 1); the larger, the more likely the image is true."""
-        out: Tensor = self.classifier(self.features(x).flatten(1))
-        return out
 
-
-class UNetDiscriminator(nn.Module):
+class UNetDiscriminator(Discriminator):
     """A U-Net with spectral normalization that classifies every pixel.
 
     Parameters
@@ -137,15 +170,16 @@ class UNetDiscriminator(nn.Module):
         self.after = nn.Sequential(conv(n, n), nn.LeakyReLU(0.2), conv(n, n), nn.LeakyReLU(0.2))
         self.last = nn.Conv2d(n, 1, 3, padding=1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, channels, H, W), H and W at least 8, to the logits of every pixel, (N, 1, H, W)."""
+    def logits_and_features(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Map (N, channels, H, W), H and W at least 8, to the logits of every pixel, (N, 1, H, W), and the features."""
         levels = [functional.leaky_relu(self.first(x), 0.2)]
         for down in self.down:
             levels.append(functional.leaky_relu(down(levels[-1]), 0.2))
+        features = list(levels)
         deep = levels.pop()
         for up in self.up:
             skip = levels.pop()
             deep = functional.interpolate(deep, size=skip.shape[-2:], mode="bilinear", align_corners=False)
             deep = functional.leaky_relu(up(deep), 0.2) + skip
-        out: Tensor = self.last(self.after(deep))
-        return out
+            features.append(deep)
+        return self.last(self.after(deep)), features

@@ -15,8 +15,8 @@ from typing import Literal
 
 import numpy as np
 
-_PURPOSES = ("patch", "validation", "blocks", "fields")
-Purpose = Literal["patch", "validation", "blocks", "fields"]
+_PURPOSES = ("patch", "validation", "blocks", "fields", "shift")
+Purpose = Literal["patch", "validation", "blocks", "fields", "shift"]
 
 
 def generator_at(seed: int, purpose: Purpose, stage: int = 0, step: int = 0, number: int = 0) -> np.random.Generator:
@@ -26,7 +26,7 @@ def generator_at(seed: int, purpose: Purpose, stage: int = 0, step: int = 0, num
     ----------
     seed : int
         Seed of the recipe, at least 0 and below 2^63.
-    purpose : {"patch", "validation", "blocks", "fields"}
+    purpose : {"patch", "validation", "blocks", "fields", "shift"}
         Use of the random numbers; different uses have different numbers.
     stage : int, default 0
         Number of the stage, from 0.

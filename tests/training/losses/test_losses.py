@@ -83,3 +83,26 @@ def test_the_mean_over_one_process_is_the_number_itself():
     value = torch.tensor(3.0, requires_grad=True)
     losses.mean_over_processes(value).backward()
     assert value.grad.item() == 1
+
+
+def test_the_periodic_loss_is_what_repeats_with_the_factor_in_the_difference():
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.rand(2, 3, 24, 24, generator=generator)
+    pattern = torch.tensor([[0.3, -0.1, -0.2], [0.0, 0.1, -0.1], [0.0, 0.0, 0.0]])
+    woven = truth + pattern.repeat(8, 8)
+    assert losses.periodic(woven, truth, 3).item() == pytest.approx((pattern**2).mean().item(), rel=1e-4)
+    # Neither brightness, nor smooth differences, nor another period count.
+    assert losses.periodic(truth + 0.2, truth, 3).item() == pytest.approx(0, abs=1e-9)
+    smooth = 0.1 * torch.linspace(0, 1, 24).view(1, 1, 24, 1)
+    assert losses.periodic(truth + smooth, truth, 3).item() < 2e-5
+    other = truth + 0.2 * torch.tensor([1.0, -1.0]).repeat(12)
+    assert losses.periodic(other, truth, 3).item() < 0.03 * 0.2**2
+
+
+def test_the_sign_of_a_pattern_may_change_over_the_image():
+    truth = torch.zeros(1, 1, 32, 32)
+    pattern = 0.1 * torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(16, 16)
+    pattern[:, 16:] *= -1
+    assert losses.periodic(truth + pattern, truth, 2).item() == pytest.approx(0.01, rel=1e-4)
+    # Small patches are averaged whole.
+    assert losses.periodic(truth[..., :4, :4] + pattern[:4, :4], truth[..., :4, :4], 2).item() == pytest.approx(0.01)

@@ -64,6 +64,7 @@ def test_the_papers_losses_are_in_their_presets():
         ("seed = ", "not valid TOML"),
         (f'{STAGE}endpoint = "psnr"', "two stages"),
         (f'{STAGE}discriminator = {{ kind = "unet" }}', "a discriminator needs an adversarial loss"),
+        ('[[stages]]\nsteps = 3\nlosses = [{ kind = "matching" }]', "the loss matching needs an adversarial one"),
         (f'{STAGE}schedule = {{ kind = "cosine", cycles = [1, 1] }}', "cycles add up to 2, and there are 3 steps"),
         ('[[stages]]\nsteps = 0\nlosses = [{ kind = "l1" }]', "no stage has any steps"),
         ('[[stages]]\nsteps = 3\nlosses = [{ kind = "equivariance", blurred = -1 }]', r"stages\.0\.losses\.0\.blurred"),

@@ -7,13 +7,18 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from napari_sr.errors import InputError
-from napari_sr.networks.discriminators import ESRGANDiscriminator, SRGANDiscriminator, UNetDiscriminator
+from napari_sr.networks.discriminators import (
+    Discriminator,
+    ESRGANDiscriminator,
+    SRGANDiscriminator,
+    UNetDiscriminator,
+)
 from napari_sr.training import recipe
 
 
 def make_discriminator(
     settings: recipe.Discriminator, channels: int, patch: int, seed: int, fabric: Fabric
-) -> nn.Module:
+) -> Discriminator:
     """Make a discriminator for patches of one size.
 
     Parameters
@@ -21,9 +26,9 @@ def make_discriminator(
     settings : recipe.Discriminator
         Kind and size of the discriminator.
     channels : int
-        Number of channels of the patches.
+        Number of channels of its input.
     patch : int
-        Side of a high-resolution patch in pixels.
+        Side of its input in pixels.
     seed : int
         Seed of the recipe, from which the initial weights follow.
     fabric : Fabric
@@ -31,7 +36,7 @@ def make_discriminator(
 
     Returns
     -------
-    nn.Module
+    Discriminator
         The discriminator, on the CPU.
 
     Raises
@@ -39,7 +44,7 @@ def make_discriminator(
     InputError
         If the patch is too small for the discriminator, or batch normalization cannot be synchronized on this device.
     """
-    network: nn.Module
+    network: Discriminator
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed + 1)
         try:

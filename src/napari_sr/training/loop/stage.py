@@ -11,15 +11,18 @@ import torch.distributed as dist
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from napari_sr.networks.discriminators import Discriminator
 from napari_sr.training import recipe
 from napari_sr.training.data.patches import Batch
 from napari_sr.training.generator.generator import Generator
 from napari_sr.training.loop.discriminator import make_discriminator
+from napari_sr.training.loop.discriminator_inputs import input_channels
 from napari_sr.training.loop.optimization import average_gradients, first_convolution, make_optimizer
 from napari_sr.training.loop.precision import memory_layout, placed
 from napari_sr.training.loop.schedule import cycle_at, learning_rate_fraction
 from napari_sr.training.loop.stage_losses import StageLosses
 from napari_sr.training.loop.whitening import measure_whitening, whiten_steps
+from napari_sr.training.randomness import generator_at
 
 #: Called as ``draw(part, parts)``; returns the patches of this process in a part of the batch.
 Draw = Callable[[int, int], Batch]
@@ -69,7 +72,7 @@ class StageWork:
         examples: Iterable[Batch] = (),
         on_phase: PhaseListener = lambda phase: None,
     ) -> None:
-        self._fabric, self._stage, self._on_phase = fabric, stage, on_phase
+        self._fabric, self._stage, self._on_phase, self._seed = fabric, stage, on_phase, seed
         device = fabric.device
         self._layout = memory_layout(device)
         self._network = placed(generator.network, device)
@@ -86,13 +89,17 @@ class StageWork:
         self._trained: list[tuple[nn.Module, torch.optim.Optimizer, Any]] = [
             (self._network, self._optimizer, fabric.setup_optimizers(self._optimizer))
         ]
-        self._discriminator: nn.Module | None = None
+        self._discriminator: Discriminator | None = None
         if stage.discriminator is not None:
-            made = make_discriminator(stage.discriminator, generator.colors, patch, seed, fabric)
-            self._discriminator = placed(made, device).train()
+            channels = input_channels(
+                generator.colors, conditional=stage.discriminator.conditional, conditioned=generator.conditioned
+            )
+            made = make_discriminator(stage.discriminator, channels, patch - stage.shift, seed, fabric)
+            placed(made, device).train()
+            self._discriminator = made
             self._discriminator_optimizer = make_optimizer(made, stage.discriminator.optimizer, fabric)
             wrapped = fabric.setup_optimizers(self._discriminator_optimizer)
-            self._trained.append((self._discriminator, self._discriminator_optimizer, wrapped))
+            self._trained.append((made, self._discriminator_optimizer, wrapped))
         self._losses = StageLosses(
             stage, self._forward, self._discriminator, fabric, patch=patch, scale=generator.card.scale
         )
@@ -137,7 +144,7 @@ class StageWork:
         for part in range(parts):
             batch = draw(part, parts).to(self._fabric.device, self._layout)
             self._on_phase("data")
-            for name, value in self._backward(batch, parts).items():
+            for name, value in self._backward(batch, parts, self._offset(step, part)).items():
                 sums[name] = sums.get(name, 0) + value.detach() / parts
         losses = self._mean_over_processes(sums)
         if not all(isfinite(value) for value in losses.values()):
@@ -145,19 +152,24 @@ class StageWork:
         self._update(step, learning_rate_factor)
         return losses
 
-    def _backward(self, batch: Batch, parts: int) -> dict[str, Tensor]:
+    def _offset(self, step: int, part: int) -> tuple[int, int]:
+        """Draw the shift of the images for the losses."""
+        top, left = generator_at(self._seed, "shift", step=step, number=part).integers(0, self._stage.shift + 1, 2)
+        return int(top), int(left)
+
+    def _backward(self, batch: Batch, parts: int, offset: tuple[int, int]) -> dict[str, Tensor]:
         """Compute losses and gradients of a part of the batch."""
         with self._fabric.autocast():
             result = self._forward(*batch.inputs)
         result = result.float()
         self._on_phase("forward")
         with self._losses.frozen_discriminator():
-            values = self._losses.generator(batch, result)
+            values = self._losses.generator(batch, result, offset)
             self._on_phase("losses")
             self._fabric.backward(values["total"] / parts)
         self._on_phase("backward")
         if self._discriminator is not None:
-            values["discriminator"] = self._losses.discriminator(batch.high, result.detach())
+            values["discriminator"] = self._losses.discriminator(batch, result.detach(), offset)
             self._fabric.backward(values["discriminator"] / parts)
             self._on_phase("discriminator")
         return values

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal, NamedTuple
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.nn import functional
 
 from napari_sr.errors import InputError
+from napari_sr.networks.discriminators import Discriminator
 from napari_sr.networks.upsample import Upsample
 from napari_sr.training import recipe
 from napari_sr.training.data.patches import Batch
 from napari_sr.training.generator.patch_networks import deviation_of
+from napari_sr.training.loop.discriminator_inputs import beside_inputs, cut_shifted, in_patch_contrast
 from napari_sr.training.loop.precision import placed
 from napari_sr.training.losses import functions
 from napari_sr.training.losses.perceptual import FeatureDistance
 from napari_sr.training.losses.relative import relative_error, shift_of_mean
+
+#: Smallest mean of the features of a layer by which their distance is divided.
+_LEAST_FEATURE = 1e-6
 
 
 class StageLosses:
@@ -29,7 +36,7 @@ class StageLosses:
         The stage of the recipe.
     forward : nn.Module
         The generator as it processes patches; called again for equivariance losses.
-    discriminator : nn.Module or None
+    discriminator : Discriminator or None
         The discriminator of an adversarial loss.
     fabric : Fabric
         Device and precision.
@@ -41,14 +48,14 @@ class StageLosses:
     Raises
     ------
     InputError
-        If the weights of a perceptual loss cannot be loaded, or the patch is too small for a binned loss.
+        If the weights of a perceptual loss cannot be loaded, or the patch is too small for a binned loss or the shift.
     """
 
     def __init__(
         self,
         stage: recipe.Stage,
         forward: nn.Module,
-        discriminator: nn.Module | None,
+        discriminator: Discriminator | None,
         fabric: Fabric,
         *,
         patch: int,
@@ -57,11 +64,17 @@ class StageLosses:
         self._stage, self._fabric = stage, fabric
         self._forward, self._discriminator = forward, discriminator
         for loss in stage.losses:
-            if isinstance(loss, recipe.PixelLoss) and loss.binned > patch:
+            if isinstance(loss, recipe.PixelLoss | recipe.RelativeLoss) and loss.binned > patch:
                 raise InputError(
                     f"High-resolution patches of {patch} pixels are too small to be binned by {loss.binned}: choose "
                     "larger patches, or a smaller binned in the stage's losses."
                 )
+        if stage.shift > patch // 2:
+            raise InputError(
+                f"High-resolution patches of {patch} pixels are too small to be shifted by {stage.shift}: choose "
+                "larger patches, or a smaller shift of the stage."
+            )
+        self._scale = scale
         self._interpolation = Upsample(scale, "bicubic").to(fabric.device)
         self._perceptual = {
             n: placed(FeatureDistance(loss), fabric.device)
@@ -69,7 +82,7 @@ class StageLosses:
             if isinstance(loss, recipe.PerceptualLoss)
         }
 
-    def generator(self, batch: Batch, result: Tensor) -> dict[str, Tensor]:
+    def generator(self, batch: Batch, result: Tensor, offset: tuple[int, int] = (0, 0)) -> dict[str, Tensor]:
         """Compute the losses of the generator.
 
         Parameters
@@ -78,6 +91,9 @@ class StageLosses:
             The patches.
         result : Tensor, float32, shape (N, C, scale Y, scale X)
             Results of the generator.
+        offset : (int, int), default (0, 0)
+            Rows and columns, 0 to the shift of the stage, that are cut off at the upper left for the perceptual losses
+            and the discriminator.
 
         Returns
         -------
@@ -86,33 +102,39 @@ class StageLosses:
         """
         values: dict[str, Tensor] = {}
         total = torch.zeros((), device=result.device)
-        high = batch.high
+        high, shift = batch.high, self._stage.shift
+        opinions = self._opinions(batch, result, offset) if self._discriminator is not None else None
         for n, loss in enumerate(self._stage.losses):
             if isinstance(loss, recipe.PixelLoss):
                 value = _pixel_loss(loss, result, high)
             elif isinstance(loss, recipe.PerceptualLoss):
                 with self._fabric.autocast():
-                    value = self._perceptual[n](result, high)
+                    value = self._perceptual[n](cut_shifted(result, offset, shift), cut_shifted(high, offset, shift))
             elif isinstance(loss, recipe.EquivarianceLoss):
                 value = self._equivariance(loss, batch, result)
+            elif isinstance(loss, recipe.PeriodicLoss):
+                value = functions.periodic(result, high, self._scale)
             elif isinstance(loss, recipe.RelativeLoss):
                 value = self._relative(loss, batch, result)
             else:
-                value = self._adversarial(loss, result, high)
+                assert opinions is not None
+                value = opinions.matching() if isinstance(loss, recipe.MatchingLoss) else opinions.loss(loss.form)
             values[self._stage.loss_names[n]] = value
             total = total + loss.weight * value.float()
         values["total"] = total
         return values
 
-    def discriminator(self, high: Tensor, result: Tensor) -> Tensor:
+    def discriminator(self, batch: Batch, result: Tensor, offset: tuple[int, int] = (0, 0)) -> Tensor:
         """Compute the loss of the discriminator.
 
         Parameters
         ----------
-        high : Tensor, shape (N, C, Y, X)
-            High-resolution patches.
+        batch : Batch
+            The patches.
         result : Tensor, shape (N, C, Y, X)
             Results of the generator, detached from it.
+        offset : (int, int), default (0, 0)
+            As in `generator`.
 
         Returns
         -------
@@ -126,7 +148,9 @@ class StageLosses:
             "relativistic": functions.relativistic_discriminator,
             "least_squares": functions.least_squares_discriminator,
         }[adversarial.form]
-        return function(self._logits(high), self._logits(result))
+        real, _ = self._discriminated(batch.high, batch, offset)
+        fake, _ = self._discriminated(result, batch, offset)
+        return function(real, fake)
 
     @contextmanager
     def frozen_discriminator(self) -> Iterator[None]:
@@ -158,34 +182,61 @@ class StageLosses:
             rotated = self._forward(*rotated_inputs)
         return functions.mse(functions.rotated_180(rotated.float()), result.float())
 
-    def _relative(self, loss: recipe.RelativeLoss, batch: Batch, result: Tensor) -> Tensor:
+    def _interpolated(self, batch: Batch, result: Tensor) -> Tensor:
+        """Interpolate the low-resolution patches, without the margin that some networks consume."""
         with torch.no_grad():
-            interpolated, deviation = self._interpolation(batch.low), deviation_of(batch.low)
-            # Without the margin that some networks consume.
+            interpolated: Tensor = self._interpolation(batch.low)
             cut = (interpolated.shape[-1] - result.shape[-1]) // 2
-            interpolated = interpolated[..., cut : cut + result.shape[-2], cut : cut + result.shape[-1]]
-        value = relative_error(result, batch.high, interpolated, deviation, floor=loss.floor, absolute=loss.absolute)
+            return interpolated[..., cut : cut + result.shape[-2], cut : cut + result.shape[-1]]
+
+    def _relative(self, loss: recipe.RelativeLoss, batch: Batch, result: Tensor) -> Tensor:
+        interpolated, deviation = self._interpolated(batch, result), deviation_of(batch.low)
+        own, truth, baseline = (functions.binned(image, loss.binned) for image in (result, batch.high, interpolated))
+        value = relative_error(own, truth, baseline, deviation, floor=loss.floor, absolute=loss.absolute)
         if loss.flat and batch.noise is not None and batch.artificial is not None:
             shift = shift_of_mean(result, interpolated, batch.noise, deviation)
             value = value + loss.flat * batch.artificial * shift
         return value.mean()
 
-    def _adversarial(self, loss: recipe.AdversarialLoss, result: Tensor, high: Tensor) -> Tensor:
-        fake = self._logits(result)
-        if loss.form == "standard":
-            return functions.standard_generator(fake)
-        if loss.form == "least_squares":
-            return functions.least_squares_generator(fake)
+    def _opinions(self, batch: Batch, result: Tensor, offset: tuple[int, int]) -> _Opinions:
+        fake, features = self._discriminated(result, batch, offset)
         with torch.no_grad():
-            real = self._logits(high)
-        return functions.relativistic_generator(real, fake)
+            real, expected = self._discriminated(batch.high, batch, offset)
+        return _Opinions(fake, features, real, expected)
 
-    def _logits(self, image: Tensor) -> Tensor:
-        """Return the discriminator's output for images, before any sigmoid."""
+    def _discriminated(self, image: Tensor, batch: Batch, offset: tuple[int, int]) -> tuple[Tensor, list[Tensor]]:
+        """Return the discriminator's output for images, before any sigmoid, and its features."""
         assert self._discriminator is not None
+        assert self._stage.discriminator is not None
+        shown = in_patch_contrast(image, batch)
+        if self._stage.discriminator.conditional:
+            shown = beside_inputs(shown, in_patch_contrast(self._interpolated(batch, image), batch), batch)
         with self._fabric.autocast():
-            out: Tensor = self._discriminator(image)
-        return out.float()
+            logits, features = self._discriminator.logits_and_features(cut_shifted(shown, offset, self._stage.shift))
+        return logits.float(), features
+
+
+class _Opinions(NamedTuple):
+    """Outputs and features of the discriminator for results and truths."""
+
+    fake: Tensor
+    features: list[Tensor]
+    real: Tensor
+    expected: list[Tensor]
+
+    def loss(self, form: Literal["standard", "relativistic", "least_squares"]) -> Tensor:
+        if form == "standard":
+            return functions.standard_generator(self.fake)
+        if form == "least_squares":
+            return functions.least_squares_generator(self.fake)
+        return functions.relativistic_generator(self.real, self.fake)
+
+    def matching(self) -> Tensor:
+        distances = [
+            functional.l1_loss(feature.float(), true.float()) / true.float().abs().mean().clamp_min(_LEAST_FEATURE)
+            for feature, true in zip(self.features, self.expected, strict=True)
+        ]
+        return torch.stack(distances).mean()
 
 
 def _pixel_loss(loss: recipe.PixelLoss, result: Tensor, high: Tensor) -> Tensor:

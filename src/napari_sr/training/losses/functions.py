@@ -12,6 +12,9 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn import functional
 
+#: Side, in low-resolution pixels, of the squares over which a periodic pattern is averaged.
+_PERIODIC_MEAN = 4
+
 
 def l1(result: Tensor, truth: Tensor) -> Tensor:
     """Return the mean absolute difference.
@@ -97,6 +100,30 @@ def binned(image: Tensor, size: int) -> Tensor:
         The means; rows and columns beyond a multiple of `size` are left out.
     """
     return functional.avg_pool2d(image, size)
+
+
+def periodic(result: Tensor, truth: Tensor, scale: int) -> Tensor:
+    """Return the mean squared part of the difference between result and truth that repeats with the factor.
+
+    Parameters
+    ----------
+    result, truth : Tensor, shape (N, C, scale Y, scale X)
+        Images.
+    scale : int
+        The factor: the period in pixels.
+
+    Returns
+    -------
+    Tensor, scalar
+        The loss: the variance, over the `scale` x `scale` positions in a low-resolution pixel, of the means over the
+        same position in 4 x 4 low-resolution pixels.
+    """
+    n, channels, height, width = truth.shape
+    positions = functional.pixel_unshuffle(result - truth, scale)
+    size = min(_PERIODIC_MEAN, height // scale, width // scale)
+    means = functional.avg_pool2d(positions, size)
+    means = means.reshape(n, channels, scale**2, *means.shape[2:])
+    return ((means - means.mean(2, keepdim=True)) ** 2).mean()
 
 
 def rotated_180(image: Tensor) -> Tensor:

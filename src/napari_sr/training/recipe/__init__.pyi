@@ -11,7 +11,9 @@ from .degradation import OpticsBlur as OpticsBlur
 from .losses import AdversarialLoss as AdversarialLoss
 from .losses import EquivarianceLoss as EquivarianceLoss
 from .losses import Loss as Loss
+from .losses import MatchingLoss as MatchingLoss
 from .losses import PerceptualLoss as PerceptualLoss
+from .losses import PeriodicLoss as PeriodicLoss
 from .losses import PixelLoss as PixelLoss
 from .losses import RelativeLoss as RelativeLoss
 from .optimizer import Discriminator as Discriminator

@@ -105,6 +105,48 @@ class AdversarialLoss(RecipeTable):
     form: Literal["standard", "relativistic", "least_squares"] = "relativistic"
 
 
+class MatchingLoss(RecipeTable):
+    """Mean absolute difference of result and truth in the features of the discriminator (feature matching).
+
+    The stage needs an `AdversarialLoss`. The mean is over the features of all layers, each divided by the mean absolute
+    value of the truth's features in that layer.
+
+    Parameters
+    ----------
+    kind : {"matching"}
+        Kind of the loss.
+    weight : float, default 1.0
+        Factor of the loss in the sum of the stage's losses, above 0.
+
+    References
+    ----------
+    T.-C. Wang et al., "High-resolution image synthesis and semantic manipulation with conditional GANs",
+    arXiv:1711.11585, equation 4.
+    """
+
+    kind: Literal["matching"]
+    weight: Positive = 1.0
+
+
+class PeriodicLoss(RecipeTable):
+    """Mean squared part of the difference between result and truth that repeats with the factor: its lattice.
+
+    A low-resolution pixel has `scale` x `scale` positions in the result. The loss compares, for each position, the mean
+    over the same position in 4 x 4 low-resolution pixels with that over all positions. It is about 0 for a difference
+    without a pattern that repeats with the factor, and does not penalize other detail.
+
+    Parameters
+    ----------
+    kind : {"periodic"}
+        Kind of the loss.
+    weight : float, default 1.0
+        Factor of the loss in the sum of the stage's losses, above 0.
+    """
+
+    kind: Literal["periodic"]
+    weight: Positive = 1.0
+
+
 class EquivarianceLoss(RecipeTable):
     """Mean squared difference between f(x) and rot180(f(rot180(x))), where f is the network and x a patch.
 
@@ -154,6 +196,10 @@ class RelativeLoss(RecipeTable):
         Weight of the squared error of the patch at unit variance, 0 or more.
     flat : float, default 0.0
         Weight of the shift of the mean of artificial patches, 0 or more.
+    binned : int, default 1
+        Side, in high-resolution pixels, of the squares whose means are compared; 1 or more. With the factor of the
+        network, the loss keeps brightness and positions of the low-resolution image and leaves finer detail to the
+        other losses.
     """
 
     kind: Literal["relative"]
@@ -161,8 +207,10 @@ class RelativeLoss(RecipeTable):
     floor: Positive = 0.25
     absolute: NonNegative = 0.0
     flat: NonNegative = 0.0
+    binned: int = Field(default=1, ge=1)
 
 
 Loss = Annotated[
-    PixelLoss | PerceptualLoss | AdversarialLoss | EquivarianceLoss | RelativeLoss, Field(discriminator="kind")
+    PixelLoss | PerceptualLoss | AdversarialLoss | MatchingLoss | PeriodicLoss | EquivarianceLoss | RelativeLoss,
+    Field(discriminator="kind"),
 ]

@@ -102,6 +102,9 @@ class Discriminator(RecipeTable):
         Discriminator of the SRGAN or ESRGAN paper, or Real-ESRGAN's U-Net with spectral normalization.
     features : int, default 64
         Number of features of the first layer, 1 or more; 64 in the papers.
+    conditional : bool, default False
+        Show the discriminator the bicubic interpolation of the low-resolution patch beside the image, and the noise
+        and the blur of a network that takes them, so that it can compare the image with them.
     synchronize : bool, default False
         Normalize batches over all processes, which needs NVIDIA GPUs. By default each process normalizes its own part
         of the batch.
@@ -111,11 +114,12 @@ class Discriminator(RecipeTable):
     References
     ----------
     Ledig et al., arXiv:1609.04802, figure 4; Wang et al., arXiv:1809.00219; X. Wang et al., "Real-ESRGAN",
-    arXiv:2107.10833.
+    arXiv:2107.10833; conditional: P. Isola et al., arXiv:1611.07004, equation 1.
     """
 
     kind: Literal["srgan", "esrgan", "unet"] = "esrgan"
     features: int = Field(default=64, ge=1)
+    conditional: bool = False
     synchronize: bool = False
     optimizer: Optimizer = Optimizer()
 

@@ -60,14 +60,20 @@ class Stage(RecipeTable):
     steps : int
         Number of steps, 0 or more. A stage of 0 steps stores the weights at its start, such as those of `Recipe.start`,
         as one of the endpoints.
-    losses : tuple of PixelLoss, PerceptualLoss, AdversarialLoss, EquivarianceLoss or RelativeLoss
-        Losses, at least one, of which at most one is adversarial; their weighted sum is minimized.
+    losses : tuple of losses
+        `PixelLoss`, `RelativeLoss`, `PerceptualLoss`, `AdversarialLoss`, `MatchingLoss`, `PeriodicLoss` and
+        `EquivarianceLoss`: at least one, of which at most one is adversarial. Their weighted sum is minimized.
     optimizer : Optimizer, default Optimizer()
         Optimizer of the generator.
     schedule : Schedule, default Schedule()
         Schedule of the learning rates.
     discriminator : Discriminator, optional
         Discriminator of the adversarial loss; required with such a loss, and not allowed without.
+    shift : int, default 0
+        Largest number of high-resolution pixels, 0 or more, by which result and truth are both moved before the
+        perceptual losses and the discriminator: as many are cut off, a random part of them at the upper left. Layers
+        with strides compute their features on a grid; without shifts the grid is the same in every patch, and a
+        generator that is trained by them repeats it in its results.
     ema : float, default 0.0
         Decay of the exponential moving average of the weights, at least 0 and below 1; 0 uses the weights themselves.
     clip : float, optional
@@ -91,6 +97,7 @@ class Stage(RecipeTable):
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     discriminator: Discriminator | None = None
+    shift: int = Field(default=0, ge=0)
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     clip: Positive | None = None
     accumulate: int = Field(default=1, ge=1)
@@ -103,6 +110,8 @@ class Stage(RecipeTable):
         adversarial = sum(loss.kind == "adversarial" for loss in self.losses)
         if adversarial > 1:
             raise ValueError(f"a stage has at most one adversarial loss, not {adversarial}: leave the others out")
+        if not adversarial and any(loss.kind == "matching" for loss in self.losses):
+            raise ValueError("the loss matching needs an adversarial one: add it to the losses, or leave it out")
         if adversarial and self.discriminator is None:
             raise ValueError("an adversarial loss needs a discriminator: add the key discriminator to the stage")
         if self.discriminator is not None and not adversarial:
