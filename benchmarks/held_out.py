@@ -134,7 +134,7 @@ def methods_of(arguments: argparse.Namespace) -> dict[str, Method]:
     if hasattr(sr, "suggest"):
         methods["auto"] = automatic(arguments.scale)
     for name in [entry.name for entry in entries] if arguments.models is None else arguments.models:
-        methods |= model_rows(sr.load_model(name))
+        methods |= model_rows(sr.load_model(name, scale=arguments.scale))
     if arguments.prototype:
         methods |= prototype_rows(*arguments.prototype)
     selected = arguments.rows or [""]
@@ -149,7 +149,11 @@ def arguments_of() -> argparse.Namespace:
     parser.add_argument(
         "--kind", choices=("fluorescence", "electron", "stained"), default="fluorescence", help="of further folders"
     )
-    parser.add_argument("--models", nargs="*", help="names or files; by default every bundled model of the factor")
+    parser.add_argument(
+        "--models",
+        nargs="*",
+        help="names or files, wiener or richardson-lucy too; by default every bundled model of the factor",
+    )
     parser.add_argument("--scale", type=int, default=2, help="factor")
     parser.add_argument(
         "--prototype", type=Path, nargs=2, metavar=("CODE", "WEIGHTS"), help="a network outside the package, x2"

@@ -32,6 +32,8 @@ VARIANTS: dict[str, Callable[[Case, float], Settings]] = {
     "noise and blur as they were": lambda case, limit: {**noise_as_it_was(case), "blur": min(case.blur, limit)},
 }
 ONLY_CLEAN = "noise said to be none"
+#: Those that differ in the blur alone.
+BLURS = ("noise measured, blur 0", "noise measured, blur as it was")
 
 
 @dataclass(frozen=True)
@@ -102,11 +104,15 @@ def model_rows(model: sr.Model) -> dict[str, Method]:
     def method(name: str) -> Method:
         def call(case: Case) -> Call:
             settings = VARIANTS[name](case, limit)
+            if conditioning.noise is None:
+                settings = {key: value for key, value in settings.items() if key == "blur"}
             return Call(described(identity, settings), lambda: upscaled(case, model, settings))
 
         return Method(call, only_clean=name == ONLY_CLEAN)
 
-    return {f"{model.name}, {name}": method(name) for name in VARIANTS}
+    # A model without an input for noise has no settings but the blur.
+    names = [name for name in VARIANTS if conditioning.noise is not None or name in BLURS]
+    return {f"{model.name}, {name}": method(name) for name in names}
 
 
 def automatic(scale: int) -> Method:

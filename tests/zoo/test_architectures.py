@@ -17,6 +17,8 @@ SMALL = {
     "SRVGGNetCompact": {"scale": 2, "features": 4, "convs": 2},
     "SqueezeNetFeatures": {},
     "Interpolation": {"scale": 2, "kernel": "lanczos3"},
+    "Wiener": {"scale": 3, "channels": 1},
+    "RichardsonLucy": {"scale": 2, "channels": 1, "iterations": 4},
 }
 
 

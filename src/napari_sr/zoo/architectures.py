@@ -13,7 +13,17 @@ from torch import Tensor, nn
 
 from napari_sr.conversion import shorten
 from napari_sr.errors import CheckpointError
-from napari_sr.networks import SRCNN, Interpolation, MSRResNet, RRDBNet, SqueezeNetFeatures, SRResNet, SRVGGNetCompact
+from napari_sr.networks import (
+    SRCNN,
+    Interpolation,
+    MSRResNet,
+    RichardsonLucy,
+    RRDBNet,
+    SqueezeNetFeatures,
+    SRResNet,
+    SRVGGNetCompact,
+    Wiener,
+)
 from napari_sr.zoo.card import Architecture
 from napari_sr.zoo.checkpoint.limits import memory_of
 from napari_sr.zoo.names import shown
@@ -21,7 +31,17 @@ from napari_sr.zoo.names import shown
 #: Networks for the `architecture` of a card, by class name.
 NETWORKS: dict[str, type[nn.Module]] = {
     network.__name__: network
-    for network in (SRCNN, SRResNet, MSRResNet, RRDBNet, SRVGGNetCompact, SqueezeNetFeatures, Interpolation)
+    for network in (
+        SRCNN,
+        SRResNet,
+        MSRResNet,
+        RRDBNet,
+        SRVGGNetCompact,
+        SqueezeNetFeatures,
+        Interpolation,
+        Wiener,
+        RichardsonLucy,
+    )
 }
 
 

@@ -26,6 +26,7 @@ from napari_sr.zoo.names import Name, shown
 Setting = StrictBool | StrictInt | StrictFloat | StrictStr | tuple[StrictInt, ...]
 
 Family = Literal["srcnn", "srgan", "esrgan", "classic"]
+Classic = Literal["nearest", "bilinear", "bicubic", "lanczos3", "wiener", "richardson-lucy"]
 Color = Literal["luma", "rgb", "gray"]
 Domain = Literal["natural", "fluorescence", "electron"]
 #: What alpha mixes: the weights of two networks, or their results.

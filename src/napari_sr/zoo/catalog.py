@@ -17,6 +17,7 @@ from napari_sr.conversion import read_scale, shorten
 from napari_sr.errors import CheckpointError, InputError
 from napari_sr.zoo.card import Card, Mixing
 from napari_sr.zoo.checkpoint.suffixes import SUFFIXES, stem_of
+from napari_sr.zoo.classic import CLASSICS
 from napari_sr.zoo.header import read_card
 from napari_sr.zoo.model_list import ModelEntry, ModelList, Origin
 from napari_sr.zoo.names import as_name, shown
@@ -31,13 +32,6 @@ if TYPE_CHECKING:
 FOLDER_VARIABLE = "NAPARI_SR_MODELS"
 #: Largest number of characters of a path.
 _LONGEST_PATH = 4096
-
-_INTERPOLATIONS: dict[str, Kernel] = {
-    "nearest": "nearest",
-    "bilinear": "bilinear",
-    "bicubic": "bicubic",
-    "lanczos3": "lanczos3",
-}
 
 
 class _NamedFile(NamedTuple):
@@ -118,7 +112,8 @@ def load_model(
     ----------
     name_or_path : str or Path
         A name from `list_models`, the path of a model file or of a checkpoint in a known dialect; or, with a scale, the
-        name of an interpolation: nearest, bilinear, bicubic or lanczos3.
+        name of a method that is not trained: the interpolations nearest, bilinear, bicubic and lanczos3, or wiener or
+        richardson-lucy, which remove blur before a bicubic interpolation.
     alpha : float, optional
         Position between the two weight sets of a model that has two, from 0 to 1. By default that of its card.
     mixing : {"weights", "images"}, optional
@@ -149,11 +144,13 @@ def load_model(
     Model('srcnn-x2', SRCNN x2)
     """
     # torch is imported when a model is loaded, not when models are listed.
-    from napari_sr.zoo.loading import interpolation, open_model
+    from napari_sr.zoo.loading import classic, open_model
 
     scale = None if scale is None else read_scale(scale, "scale")
-    if isinstance(name_or_path, str) and name_or_path in _INTERPOLATIONS and scale is not None:
-        return interpolation(_INTERPOLATIONS[name_or_path], scale)
+    if isinstance(name_or_path, str) and scale is not None:
+        for name in CLASSICS:
+            if name == name_or_path:
+                return classic(name, scale)
     path, entry = _find(name_or_path)
     card = None if entry is None else entry.card
     if entry is not None and card is not None and scale not in (None, card.scale):

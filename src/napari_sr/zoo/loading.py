@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from napari_sr.errors import CheckpointError, InputError
 from napari_sr.torch_state import own_torch_state
 from napari_sr.zoo.architectures import build_empty, complete
-from napari_sr.zoo.card import Architecture, Card, Color, Family
+from napari_sr.zoo.card import Architecture, Card, Classic, Color, Family
 from napari_sr.zoo.checkpoint import WeightFile, open_weights
 from napari_sr.zoo.checkpoint.suffixes import stem_of
 from napari_sr.zoo.checkpoint.weight_sets import WeightSet
+from napari_sr.zoo.classic import classic_card
 from napari_sr.zoo.dialects import detect_architecture
 from napari_sr.zoo.header import read_card
 from napari_sr.zoo.mixing import check_same
 from napari_sr.zoo.model import Model
 from napari_sr.zoo.modelfile import WEIGHTS, read_endpoints
 from napari_sr.zoo.names import as_name, shown
-
-if TYPE_CHECKING:
-    from napari_sr.imaging.resize import Kernel
 
 _FAMILIES: dict[str, Family] = {
     "SRCNN": "srcnn",
@@ -227,13 +224,13 @@ def card_of(architecture: Architecture, path: Path, *, notes: str, license: str 
 
 
 @own_torch_state()
-def interpolation(kernel: Kernel, scale: int) -> Model:
-    """Return plain interpolation as a model, which has no weights.
+def classic(name: Classic, scale: int) -> Model:
+    """Return a method that is not trained as a model, which has no weights.
 
     Parameters
     ----------
-    kernel : {"nearest", "bilinear", "bicubic", "lanczos3"}
-        Interpolation kernel; also the name of the model.
+    name : {"nearest", "bilinear", "bicubic", "lanczos3", "wiener", "richardson-lucy"}
+        Interpolation kernel or deconvolution; also the name of the model.
     scale : int
         Factor along Y and X, 1 or more.
 
@@ -241,15 +238,4 @@ def interpolation(kernel: Kernel, scale: int) -> Model:
     -------
     Model
     """
-    architecture = Architecture(network="Interpolation", settings={"scale": scale, "kernel": kernel})
-    card = Card(
-        name=kernel,
-        family="classic",
-        architecture=architecture,
-        scale=scale,
-        channels=1,
-        color="gray",
-        notes="Interpolation: it adds nothing and removes no noise.",
-        for_quantification=True,
-    )
-    return Model(card, {WEIGHTS: {}}, source=kernel)
+    return Model(classic_card(name, scale), {WEIGHTS: {}}, source=name)

@@ -4,7 +4,7 @@ import pytest
 
 from napari_sr.networks import RRDBNet
 from napari_sr.widgets.choices.file import OPEN_A_FILE
-from napari_sr.widgets.choices.model_offers import ModelOffer, catalog_offers, likely_factor
+from napari_sr.widgets.choices.model_offers import ModelOffer, catalog_offers, classic_offers, likely_factor
 from napari_sr.zoo.catalog import list_models
 from napari_sr.zoo.modelfile import write_model
 from napari_sr.zoo.published import PUBLISHED
@@ -96,7 +96,7 @@ def test_a_family_without_a_model_names_a_file_to_open(in_viewer, srgan_file):
     assert "SRGAN" in panel.models.about.value
     assert ".pth" in panel.models.about.value
     assert not panel.controls.run_button.enabled
-    assert texts(panel) == ["No model yet", OPEN_A_FILE]
+    assert texts(panel) == ["No model yet", *(offer.text for offer in classic_offers()), OPEN_A_FILE]
     panel.models.choose_file(srgan_file)
     panel.controls.run_button.native.click()
     assert viewer.layers[-1].name == "cells (SRGAN x2)"

@@ -116,9 +116,10 @@ def _about_sharpness(card: Card, sharpness: Sequence[Sharpness]) -> list[str]:
     elif card.conditioning is not None and card.conditioning.blur is not None:
         widest = max(one.width - _SURELY * one.width_error for one in sharpness)
         if widest > card.conditioning.blur[1]:
+            limit = "the model removes" if card.family == "classic" else "the model was trained on"
             sentences.append(
-                f"The structures are as smooth as after a blur of {widest:.1f} pixels, and the model was trained on at "
-                f"most {card.conditioning.blur[1]:g}: a larger image shows little more."
+                f"The structures are as smooth as after a blur of {widest:.1f} pixels, and {limit} at most "
+                f"{card.conditioning.blur[1]:g}: a larger image shows little more."
             )
     return sentences
 

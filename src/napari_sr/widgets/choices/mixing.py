@@ -106,6 +106,7 @@ class MixingChoice:
             offer
             for offer in offers
             if model is not None
+            and not (model.is_classic or offer.is_classic)
             and offer.usable
             and offer.source != model.source
             and not offer.is_pair
@@ -167,4 +168,5 @@ class MixingChoice:
         available = any(value == chosen for _, value in choices)
         self.second_choice.offer(choices, chosen if available and not self._is_pair else _NOTHING)
         self.second_choice.widget.enabled = self._model is not None and not self._is_pair
+        self.second_choice.widget.visible = self._model is None or not self._model.is_classic
         self.alpha.enabled = self.alpha.visible = self.mix.visible = self.mixes

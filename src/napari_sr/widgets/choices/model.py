@@ -9,7 +9,13 @@ from typing import Any
 from magicgui.widgets import ComboBox, Label
 
 from napari_sr.widgets.choices.file import FileChoice
-from napari_sr.widgets.choices.model_offers import OPEN_FACTORS, ModelOffer, catalog_offers, empty_family_remedy
+from napari_sr.widgets.choices.model_offers import (
+    OPEN_FACTORS,
+    ModelOffer,
+    catalog_offers,
+    classic_offers,
+    empty_family_remedy,
+)
 from napari_sr.widgets.qt.rows import refresh_choices, show_text, shrinkable, wrapped
 
 _NO_MODEL = ""
@@ -31,6 +37,8 @@ class ModelChoice:
         Called with the `ModelOffer` of a file that has to be read first. Call `complete` or `refuse` afterwards.
     recent : sequence of Path, default ()
         Weight files that are offered after the models of the catalog.
+    classics : bool, default True
+        Whether methods that are not trained are offered behind the models that can be used.
     """
 
     def __init__(
@@ -39,8 +47,10 @@ class ModelChoice:
         on_change: Callable[[], None],
         on_unread: Callable[[ModelOffer], None],
         recent: Sequence[Path] = (),
+        *,
+        classics: bool = True,
     ) -> None:
-        self._family = family
+        self._family, self._classics = family, classics
         self._on_change, self._on_unread = on_change, on_unread
         self._offers = [ModelOffer(path.name, path) for path in recent]
         self._current: ModelOffer | None = None
@@ -104,11 +114,14 @@ class ModelChoice:
         files = [offer for offer in self._offers if isinstance(offer.source, Path)]
         known = {offer.source: offer for offer in self._offers if offer.known}
         listed = [known.get(offer.source, offer) for offer in catalog_offers(self._family)]
-        self._offers = [*listed, *files]
+        # Behind the models that can be used, and before those that are to be downloaded.
+        classics = classic_offers() if self._classics else ()
+        usable, others = ([offer for offer in listed if offer.usable is wanted] for wanted in (True, False))
+        self._offers = [*usable, *classics, *others, *files]
         present = self._find(self._current.source) if self._current is not None else None
-        usable = [offer for offer in self._offers if offer.usable and offer.known]
+        ready = [offer for offer in self._offers if offer.usable and offer.known and not offer.is_classic]
         # Models for all kinds of microscopy come first.
-        first = next((offer for offer in usable if offer.takes_conditions), usable[0] if usable else None)
+        first = next((offer for offer in ready if offer.takes_conditions), ready[0] if ready else None)
         self._select(present or first)
 
     def select(self, source: str | Path) -> None:
@@ -180,7 +193,8 @@ class ModelChoice:
         self._current = offer
         choices: list[tuple[str, Any]] = [(text, offer.source) for text, offer in _with_unique_texts(self._offers)]
         if offer is None:
-            choices.insert(0, ("No model chosen" if self._offers else "No model yet", _NO_MODEL))
+            some = any(not other.is_classic for other in self._offers)
+            choices.insert(0, ("No model chosen" if some else "No model yet", _NO_MODEL))
         self.model_choice.offer(choices, offer.source if offer is not None else _NO_MODEL)
         show_text(self.about, offer.about() if offer is not None else empty_family_remedy(self._family))
         self._show_factor()
@@ -191,7 +205,7 @@ class ModelChoice:
         self.factor.enabled = len(self._factors()) > 1
         self.factor.tooltip = (
             "This file does not contain its factor: choose the one that it was trained for."
-            if offer is not None and offer.scale_is_open
+            if offer is not None and offer.scale_is_open and not offer.is_classic
             else "Factor in each direction. Another factor chooses another model."
         )
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_sr.zoo.card import Card
+from napari_sr.zoo.card import Card, Classic
 from napari_sr.zoo.catalog import list_models, model_folder
+from napari_sr.zoo.classic import classic_card
 from napari_sr.zoo.model_list import ModelEntry
 from napari_sr.zoo.published import find_published
 
@@ -28,7 +29,20 @@ _DOMAINS = {
 }
 
 OPEN_FACTORS = (2, 3, 4)
-"""Factors that are offered for a weight file that does not contain its own."""
+"""Factors that are offered for a weight file that does not contain its own, and for methods without training."""
+
+_CLASSICS: dict[Classic, tuple[str, str]] = {
+    "bicubic": ("Bicubic interpolation", "Interpolation without a network: it adds nothing and removes no noise."),
+    "lanczos3": ("Lanczos interpolation", "Interpolation without a network: it adds nothing and removes no noise."),
+    "wiener": (
+        "Wiener filter",
+        "A classical restoration without training: it removes noise and the blur that is set, and interpolates.",
+    ),
+    "richardson-lucy": (
+        "Richardson-Lucy",
+        "A classical restoration without training: it removes the blur that is set, amplifies noise, and interpolates.",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +60,8 @@ class ModelOffer:
     scale : int, optional
         Factor; None if it is not known.
     scale_is_open : bool, default False
-        Whether the file does not contain its factor, so that the user chooses it.
+        Whether the file does not contain its factor, or the method exists for every factor, so that the user chooses
+        it.
     remedy : str, default ""
         Why the model cannot be used, and what to do; empty if it can be used.
     """
@@ -84,6 +99,11 @@ class ModelOffer:
         return self.card is not None and self.card.conditioning is not None
 
     @property
+    def is_classic(self) -> bool:
+        """Whether it is a method that is not trained."""
+        return self.card is not None and self.card.family == "classic"
+
+    @property
     def name(self) -> str:
         """Name of the model: that of its card, of its file, or of the catalog."""
         if self.card is not None:
@@ -102,6 +122,8 @@ class ModelOffer:
             return self.remedy
         if self.card is None:
             return ""
+        if self.is_classic:
+            return next(about for name, (_, about) in _CLASSICS.items() if name == self.source)
         images = None if self.card.domain is None else _DOMAINS[self.card.domain]
         if self.card.base is not None:
             return f"Fine-tuned from {self.card.base} on {images or 'images of your own'}."
@@ -132,6 +154,20 @@ def catalog_offers(family: str | None, entries: Iterable[ModelEntry] | None = No
     """
     chosen = [_offer(entry) for entry in (list_models() if entries is None else entries) if _may_be(entry, family)]
     return sorted(chosen, key=lambda offer: not offer.usable)
+
+
+def classic_offers() -> list[ModelOffer]:
+    """Return the methods that are not trained, which every panel offers behind its models.
+
+    Returns
+    -------
+    list of ModelOffer
+        One for each method; the user chooses the factor.
+    """
+    return [
+        ModelOffer(text, name, card=classic_card(name, OPEN_FACTORS[0]), scale=OPEN_FACTORS[0], scale_is_open=True)
+        for name, (text, _) in _CLASSICS.items()
+    ]
 
 
 def likely_factor(name: str) -> int:

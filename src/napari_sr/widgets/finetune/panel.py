@@ -60,7 +60,7 @@ class FinetunePanel(BasePanel):
         self._pair_check: Run[str] | None = None
         self._suggested_name = ""
         self.loader = ModelLoader()
-        self.models = ModelChoice(None, self._changed, self._read_model)
+        self.models = ModelChoice(None, self._changed, self._read_model, classics=False)
         self.images = ImageTable(napari_viewer, self._changed, self._complete_controls)
         self.regions = RegionChoice(napari_viewer, self._changed)
         self.degradation = DegradationChoice(self._changed, self.estimate_noise)

@@ -56,7 +56,13 @@ class SRCNNPanel(FamilyPanel):
         return (self.kernel,)
 
     def _request(self, model: ModelOffer) -> ModelRequest:
-        return ModelRequest(model.source, scale=self.models.scale, upsampling=self.kernel.value)
+        # Methods without a network interpolate by themselves.
+        kernel = None if model.is_classic else self.kernel.value
+        return ModelRequest(model.source, scale=self.models.scale, upsampling=kernel)
+
+    def _family_model_changed(self) -> None:
+        model = self.models.model
+        self.kernel.visible = model is None or not model.is_classic
 
     def _show_plan(self, plan: JobPlan | None) -> None:
         self.kernel.value = (None if plan is None else plan.request.upsampling) or "bicubic"

@@ -340,7 +340,8 @@ class _Planner:
         if node.op == "call_module":
             module = self.modules[str(node.target)]
             return NotStreamable(f"the layer {node.target} ({module}) cannot be streamed")
-        return NotStreamable(f"the operation {node} ({node.target}) cannot be streamed")
+        name = getattr(node.target, "__name__", node.target)
+        return NotStreamable(f"the operation {node} ({name}) cannot be streamed")
 
 
 def _late(steps: list[Step]) -> tuple[Step, ...]:
