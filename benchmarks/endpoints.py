@@ -1,130 +1,213 @@
-"""Measure the results of a pair for several alphas: PSNR, fine detail, brightness, spectrum and deep features.
+"""Measure the results of a pair for several alphas: PSNR, fine detail, spectrum, deep features, lattice and position.
 
     python benchmarks/endpoints.py MODEL --low natural/Set5/LR_bicubic/X4 --high natural/Set5/HR \
         [--features-from weights/squeezenet1_1_caffe_bgr.pth] [--picture alpha.png]
+    python benchmarks/endpoints.py MODEL --held-out DATA [--features-from ...] [--picture alpha.png]
+
+The second form is for models with inputs for noise and blur. It measures the images that no model was trained on
+(recipes/held_out.toml) under three conditions of benchmarks/held_out.py: bicubic (no noise), matched, and clean blur,
+with the measured noise and the blur as it was. Truths are made clean first, since an adversarial network imitates
+their noise otherwise.
 
 - Fine detail: power of luminance above half the Nyquist frequency, as a fraction of the truth's. 1 is as sharp as the
-  truth; a network trained for PSNR is far below.
+  truth; a network trained for PSNR is far below. The geometric mean, and the smallest and the largest image.
 - Spectrum error: mean over rings of frequency, from a quarter of Nyquist up, of |log10(power / power of the truth)|.
-- Features: mean absolute difference from the truth in deep layers of SqueezeNet (fire8 and fire9), which are not among
-  those of the bundled recipes' losses.
+- Features: squared distance from the truth in unit-normalized features of SqueezeNet 1.1, summed over conv1 and the
+  fire modules (LPIPS without its learned weights). Where SqueezeNet is in the loss of a recipe, it is no independent
+  measure.
+- Lattice: the largest lattice of an image (`napari_sr.evaluation.lattice`) over that of its truth, or over 1 where
+  that is larger.
+- Moved: the largest displacement of a result from its truth, in result pixels, by phase correlation.
 - Brightness: mean of the result less that of the truth, in gray levels of 255.
 
 An electron micrograph contains noise, which no network can predict and which would dominate all figures. With
 --denoise, results are compared with the denoised truth (`napari_sr.training.data.denoising`). The low-resolution images
 are still computed from the truth as it is.
 
-The picture shows a part of each of the first three images: bicubic interpolation, five alphas, and the truth as it is.
+The picture shows a part of three images: bicubic interpolation, five alphas, and the truth as it is.
 
 The last lines state for how many images the second endpoint is nearer to the truth than the first, by spectrum and by
-features.
+features, and whether every measure changes in one direction with alpha.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from scipy.ndimage import uniform_filter
+from comparison.conditions import CONDITIONS, Case, degraded
+from comparison.methods import upscaled
+from comparison.sharpness import Image, busiest, feature_distance, measures
+from comparison.truths import held_out_sets, truths_of
 
 import napari_sr as sr
-from napari_sr.evaluation import Panel, bicubic, evaluate, side_by_side
+from napari_sr.evaluation import Panel, bicubic, psnr, side_by_side
 from napari_sr.evaluation.folders import image_files
-from napari_sr.imaging.color import gray, luma
+from napari_sr.imaging.color import gray
 from napari_sr.imaging.files import read_image, write_image
 from napari_sr.training import recipe
 from napari_sr.training.data.degradation import degrade
 from napari_sr.training.data.denoising import without_noise
-from napari_sr.training.losses.perceptual import FeatureDistance
 
-Image = npt.NDArray[np.generic]
-#: Layers of SqueezeNet whose features are compared, with their weights.
-FEATURE_LAYERS = {"fire8": 1.0, "fire9": 1.0}
+LISTED = Path(__file__).parents[1] / "recipes" / "held_out.toml"
+#: Conditions of the held-out images.
+SHOWN_CONDITIONS = ("bicubic", "matched", "clean blur")
 #: Side of the part that the picture shows, in pixels.
 _SHOWN = 192
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
+#: Measures by which the endpoints are compared: the smaller, the nearer to the truth.
+_NEARER = ("spectrum error", "features")
 
 
-def spectrum(image: Image) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the power of luminance, with a window against the border, and the frequencies in cycles per pixel."""
-    y = luma(image / 255.0) if image.ndim == 3 else image / 255.0
-    window = np.outer(np.hanning(y.shape[0]), np.hanning(y.shape[1]))
-    power = np.abs(np.fft.fft2((y - y.mean()) * window)) ** 2
-    return power, np.hypot(np.fft.fftfreq(y.shape[0])[:, None], np.fft.fftfreq(y.shape[1])[None, :])
+@dataclass(frozen=True)
+class Pair:
+    """A low-resolution image with its truth, both from 0 to 255, and a case of the held-out images."""
+
+    low: Image
+    truth: Image
+    shown: Image
+    case: Case | None = None
 
 
-def fine_power(image: Image) -> float:
-    """Return the power above half the Nyquist frequency."""
-    power, radius = spectrum(image)
-    return float(power[(radius > 0.25) & (radius <= 0.5)].sum())
+@dataclass
+class Group:
+    """Pairs that share a table, with every measure of every result by alpha; None is bicubic interpolation."""
+
+    name: str
+    pairs: Sequence[Pair]
+    rows: dict[float | None, dict[str, list[float]]] = field(default_factory=dict)
+    results: dict[str, list[Image]] = field(default_factory=dict)
 
 
-def spectrum_error(image: Image, truth: Image) -> float:
-    """Return the mean distance of the radial power spectra in decades, from a quarter of Nyquist up."""
-    (power, radius), (expected, _) = spectrum(image), spectrum(truth)
-    rings = np.linspace(0.125, 0.5, 25)
-    inside = [(radius > low) & (radius <= high) for low, high in pairwise(rings)]
-    return float(np.mean([abs(np.log10(power[ring].mean() / expected[ring].mean())) for ring in inside]))
-
-
-def feature_distance(weights: Path) -> Callable[[Image, Image], float]:
-    """Return a function for the distance of two images in layers of SqueezeNet that are not in the recipes' losses."""
-    settings = recipe.PerceptualLoss(
-        kind="perceptual", network="squeezenet", layers=FEATURE_LAYERS, weights=str(weights), distance="l1"
-    )
-    network = FeatureDistance(settings)
-
-    def distance(image: Image, truth: Image) -> float:
-        batches = [
-            torch.from_numpy(np.atleast_3d(i / np.float32(255)).transpose(2, 0, 1)[None].copy()) for i in (image, truth)
-        ]
-        with torch.inference_mode():
-            return float(network(*batches))
-
-    return distance
-
-
-def pairs_of(arguments: argparse.Namespace, model: sr.Model) -> list[tuple[Image, Image]]:
+def photographs(arguments: argparse.Namespace, model: sr.Model) -> Group:
     """Read low- and high-resolution images; without a folder of the former, compute them by the model's degradation."""
     paths = image_files(arguments.high)
+    highs = [read_image(path).data for path in paths]
     if arguments.low is not None:
         files = list(arguments.low.glob("*"))
-        lows = [next(file for file in files if file.stem.startswith(path.stem)) for path in paths]
-        return [(read_image(low).data, read_image(high).data) for low, high in zip(lows, paths, strict=True)]
-    degradation = recipe.Recipe.from_toml(model.card.recipe or "").degradation
-    highs = [read_image(path).data for path in paths]
-    return [(degrade(high, model.scale, degradation, seed=number), high) for number, high in enumerate(highs, start=1)]
+        lows = [read_image(next(f for f in files if f.stem.startswith(path.stem))).data for path in paths]
+    else:
+        degradation = recipe.Recipe.from_toml(model.card.recipe or "").degradation
+        lows = [degrade(high, model.scale, degradation, seed=number) for number, high in enumerate(highs, start=1)]
+    pairs = []
+    for low, high in zip(lows, highs, strict=True):
+        truth = high if arguments.denoise is None else without_noise(high, arguments.denoise)
+        inside = tuple(slice(0, n * model.scale) for n in low.shape[:2])
+        pairs.append(Pair(low, truth[inside], high[inside]))
+    return Group(arguments.high.name, pairs)
 
 
-def busiest(image: Image, side: int) -> tuple[int, int, int]:
-    """Return top, left and side of the square with the largest variance."""
-    values = image.astype(float)
-    spread = uniform_filter(values**2, side) - uniform_filter(values, side) ** 2
-    half = side // 2
-    inner = spread[half : spread.shape[0] - half + 1, half : spread.shape[1] - half + 1]
-    top, left = np.unravel_index(np.argmax(inner), inner.shape)
-    return int(min(top, image.shape[0] - side)), int(min(left, image.shape[1] - side)), side
+def held_out(data: Path, scale: int) -> Iterator[Group]:
+    """Yield the held-out images, made clean, under each condition."""
+    for data_set in held_out_sets(data, LISTED):
+        truths = truths_of(data_set, scale, clean=True)
+        for place, condition in enumerate(CONDITIONS):
+            if condition.name in SHOWN_CONDITIONS:
+                cases = [degraded(truth, condition, scale, 1000 * place + n) for n, truth in enumerate(truths)]
+                pairs = [pair_of(case) for case in cases]
+                yield Group(f"{data_set.name}, {condition.name}", pairs)
 
 
-def drawn(columns: dict[str, list[Image]]) -> Image:
-    """Draw a row for each image: a part from its middle by every method, in one gray scale."""
+def pair_of(case: Case) -> Pair:
+    """Return the images of a case in gray levels."""
+    truth = in_gray_levels(case.truth.values, case)
+    return Pair(in_gray_levels(case.low, case), truth, truth, case)
+
+
+def in_gray_levels(image: Image, case: Case) -> Image:
+    """Scale values of a case so that the truth, without its extreme 0.1 %, fills 0 to 255."""
+    return (image.astype(np.float64) - np.quantile(case.truth.values, 0.001)) / case.truth.peak * 255
+
+
+def result_of(pair: Pair, model: sr.Model) -> Image:
+    """Upscale a pair; one with a case by the measured noise and the blur as it was."""
+    if pair.case is None:
+        return np.asarray(sr.upscale(pair.low, model))
+    conditioning = model.card.conditioning
+    limit = conditioning.blur[1] if conditioning is not None and conditioning.blur is not None else 0.0
+    settings: Mapping[str, Any] = {"noise": "auto", "blur": min(pair.case.blur, limit)}
+    return in_gray_levels(upscaled(pair.case, model, settings), pair.case)
+
+
+def measure(group: Group, model: sr.Model, found: Mapping[str, Any]) -> None:
+    """Fill the rows and results of a group."""
+    for alpha in (None, *ALPHAS):
+        mixed = None if alpha is None else model.with_alpha(alpha)
+        rows: dict[str, list[float]] = {name: [] for name in ("PSNR", *found)}
+        for pair in group.pairs:
+            result = bicubic(pair.low, model.scale) if mixed is None else result_of(pair, mixed)
+            group.results.setdefault("bicubic" if alpha is None else f"alpha {alpha:g}", []).append(result)
+            rows["PSNR"].append(measured_psnr(result, pair.truth, model.scale))
+            for name, function in found.items():
+                rows[name].append(function(result, pair.truth))
+        group.rows[alpha] = rows
+    group.results["truth"] = [pair.shown for pair in group.pairs]
+
+
+def measured_psnr(result: Image, truth: Image, scale: int) -> float:
+    """Return the PSNR of luminance; of held-out images the peak is the truth's span."""
+    if result.ndim == 3:
+        return sr.evaluate(result, truth, scale=scale).psnr
+    return psnr(result, truth, data_range=255.0, border=scale)
+
+
+def table(group: Group) -> Iterator[str]:
+    """Yield the lines of the table of a group."""
+    names = list(group.rows[None])
+    yield f"\n**{group.name}** ({len(group.pairs)})\n"
+    yield "| alpha | " + " | ".join(names) + " |"
+    yield "|---" * (1 + len(names)) + "|"
+    for alpha, rows in group.rows.items():
+        yield f"| {'bicubic' if alpha is None else alpha} | " + " | ".join(cell(n, rows[n]) for n in names) + " |"
+
+
+def cell(name: str, values: Sequence[float]) -> str:
+    """Return a cell: means, and the worst image where it counts."""
+    if name == "fine detail":
+        return f"{np.exp(np.mean(np.log(values))):.2f} ({min(values):.2f} to {max(values):.2f})"
+    if name in ("lattice", "moved"):
+        return f"{max(values):.2f}"
+    if name == "brightness":
+        return f"{max(values, key=abs):+.2f}"
+    return f"{np.mean(values):.2f}" if name == "PSNR" else f"{np.mean(values):.3f}"
+
+
+def summary(groups: Sequence[Group]) -> Iterator[str]:
+    """Yield how often the second endpoint is nearer, how much detail it has, and whether measures follow alpha."""
+    yield ""
+    count = sum(len(group.pairs) for group in groups)
+    for name in (n for n in _NEARER if n in groups[0].rows[0.0]):
+        nearer = sum(b < a for g in groups for a, b in zip(g.rows[0.0][name], g.rows[1.0][name], strict=True))
+        yield f"{name}: alpha 1 is nearer to the truth than alpha 0 on {nearer} of {count}"
+    sharp = [value for group in groups for value in group.rows[1.0]["fine detail"]]
+    yield f"fine detail: 0.6 to 1.1 of the truth's at alpha 1 on {sum(0.6 <= v <= 1.1 for v in sharp)} of {count}"
+    yield f"lattice at alpha 1: at most {max(max(group.rows[1.0]['lattice']) for group in groups):.2f}"
+    for name in (n for n in ("PSNR", "fine detail", *_NEARER) if n in groups[0].rows[0.0]):
+        in_order = 0
+        for group in groups:
+            steps = np.diff([np.mean(group.rows[alpha][name]) for alpha in ALPHAS])
+            in_order += bool(np.all(steps >= 0) or np.all(steps <= 0))
+        yield f"{name}: changes in one direction with alpha in {in_order} of {len(groups)} tables"
+
+
+def drawn(results: Mapping[str, Sequence[Image]]) -> Image:
+    """Draw a row for each of up to three images: a part from its middle by every method, in one gray scale."""
     rows = []
-    for number in range(min(3, len(columns["truth"]))):
+    for number in range(min(3, len(results["truth"]))):
         images = {}
-        for label, results in columns.items():
-            result = results[number]
-            image = result if result.ndim == 2 else gray(result / 255.0) * 255
+        for label, group in results.items():
+            image = group[number] if group[number].ndim == 2 else gray(group[number] / 255.0) * 255
             top, left = (max(0, (n - _SHOWN) // 2) for n in image.shape)
-            images[label] = image[top : top + _SHOWN, left : left + _SHOWN]
-        contrast = tuple(np.quantile(images["truth"], (0.01, 0.998)))
+            images[label] = np.asarray(image[top : top + _SHOWN, left : left + _SHOWN])
+        low, high = np.quantile(images["truth"], (0.01, 0.998))
         side = min(64, *images["truth"].shape)
         panels = [Panel(label, image) for label, image in images.items()]
-        rows.append(side_by_side(panels, contrast=contrast, inset=busiest(images["truth"], side), zoom=_SHOWN // side))
+        inset = busiest(images["truth"], side)
+        rows.append(side_by_side(panels, contrast=(float(low), float(high)), inset=inset, zoom=_SHOWN // side))
     width = max(row.shape[1] for row in rows)
     return np.concatenate(
         [np.pad(row, ((0, 8), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
@@ -135,48 +218,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model")
     parser.add_argument("--low", type=Path, help="by default computed by the degradation on the model's card")
-    parser.add_argument("--high", type=Path, required=True)
+    parser.add_argument("--high", type=Path)
+    parser.add_argument("--held-out", type=Path, help="folder of the data, for models with inputs for noise and blur")
     parser.add_argument("--features-from", type=Path, help="file of the weights of SqueezeNet 1.1")
     parser.add_argument("--denoise", type=float, help="strength, as data.denoise of a recipe")
-    parser.add_argument("--picture", type=Path, help="a PNG of the first three images")
+    parser.add_argument("--picture", type=Path, help="a PNG of three images")
     arguments = parser.parse_args()
+    if (arguments.high is None) == (arguments.held_out is None):
+        parser.error("give either --high or --held-out")
     model = sr.load_model(arguments.model)
-    pairs = pairs_of(arguments, model)
-    distances: dict[str, Callable[[Image, Image], float]] = {"spectrum error": spectrum_error}
-    if arguments.features_from is not None:
-        distances["features"] = feature_distance(arguments.features_from)
-    print(f"{model.name}: means of {len(pairs)} images")
-    print("| alpha | PSNR | fine detail, of the truth's | brightness | " + " | ".join(distances) + " |")
-    print("|---" * (4 + len(distances)) + "|")
-    by_alpha: dict[float, dict[str, list[float]]] = {}
-    columns: dict[str, list[Image]] = {}
-    truths = [high if arguments.denoise is None else without_noise(high, arguments.denoise) for _, high in pairs]
-    for alpha in (None, *ALPHAS):
-        mixed = None if alpha is None else model.with_alpha(alpha)
-        rows: dict[str, list[float]] = {name: [] for name in ("psnr", "fine", "shift", *distances)}
-        label = "bicubic" if alpha is None else f"alpha {alpha:g}"
-        for (low, _), high in zip(pairs, truths, strict=True):
-            result = bicubic(low, model.scale) if mixed is None else sr.upscale(low, mixed)
-            truth = high[: result.shape[0], : result.shape[1]]
-            columns.setdefault(label, []).append(result)
-            rows["psnr"].append(evaluate(result, truth, scale=model.scale).psnr)
-            rows["fine"].append(fine_power(result) / fine_power(truth))
-            rows["shift"].append(float(result.mean() - truth.mean()))
-            for name, distance in distances.items():
-                rows[name].append(distance(result, truth))
-        means = {name: np.mean(values) for name, values in rows.items()}
-        line = f"| {'bicubic' if alpha is None else alpha} | {means['psnr']:.2f} | {means['fine']:.2f} "
-        print(
-            line + f"| {means['shift']:+.2f} | " + " | ".join(f"{means[j]:.3f}" for j in distances) + " |", flush=True
-        )
-        if alpha is not None:
-            by_alpha[alpha] = rows
-    columns["truth"] = [high for _, high in pairs]
+    features = None if arguments.features_from is None else feature_distance(arguments.features_from)
+    found = measures(features, model.scale)
+    print(f"{model.name}: means of images; the worst image of lattice, moved and brightness")
+    groups = []
+    many = [photographs(arguments, model)] if arguments.held_out is None else held_out(arguments.held_out, model.scale)
+    for group in many:
+        measure(group, model, found)
+        print("\n".join(table(group)), flush=True)
+        groups.append(group)
+    print("\n".join(summary(groups)))
     if arguments.picture is not None:
-        write_image(arguments.picture, drawn(columns), "YXC")
-    for name in distances:
-        nearer = sum(b < a for a, b in zip(by_alpha[0.0][name], by_alpha[1.0][name], strict=True))
-        print(f"{name}: alpha 1 is nearer to the truth than alpha 0 on {nearer} of {len(pairs)}")
+        write_image(arguments.picture, drawn(shown_results(groups)), "YXC")
+
+
+def shown_results(groups: Sequence[Group]) -> Mapping[str, Sequence[Image]]:
+    """Return the results of the picture: all of one group, or the first image of each matched one."""
+    matched = [group for group in groups if group.name.endswith(", matched")]
+    if not matched:
+        return groups[0].results
+    return {label: [group.results[label][0] for group in matched] for label in matched[0].results}
 
 
 if __name__ == "__main__":

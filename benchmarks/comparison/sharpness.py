@@ -1,0 +1,122 @@
+"""Measures of fine detail: power, spectrum, deep features, lattice and displacement of a result against its truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.ndimage import uniform_filter
+from skimage.registration import phase_cross_correlation
+
+from napari_sr.evaluation import lattice
+from napari_sr.imaging.color import luma
+from napari_sr.training.losses.feature_weights import load_features
+
+Image = npt.NDArray[Any]
+Features = Callable[[Image, Image], float]
+#: Power of rounding to 8 bits: less detail is not seen.
+_ROUNDING = 1 / 12
+#: Mean of blue, green and red with which the Caffe weights of SqueezeNet were trained, and torchvision's normalization.
+_CAFFE = (104.0, 117.0, 123.0)
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+#: Upsampling of the phase correlation: displacements are measured to 0.01 pixels.
+_FINE = 100
+
+
+def gray_levels(image: Image) -> npt.NDArray[np.float64]:
+    """Return the luma of a color image, or a gray one itself, both from 0 to 255."""
+    return np.asarray(luma(image / 255.0) * 255 if image.ndim == 3 else image, np.float64)
+
+
+def spectrum(image: Image) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the power, with a window against the border, and the frequencies in cycles per pixel."""
+    y = gray_levels(image)
+    window = np.outer(np.hanning(y.shape[0]), np.hanning(y.shape[1]))
+    power = np.abs(np.fft.fft2((y - y.mean()) * window)) ** 2 / (window**2).sum() + _ROUNDING
+    return power, np.hypot(np.fft.fftfreq(y.shape[0])[:, None], np.fft.fftfreq(y.shape[1])[None, :])
+
+
+def fine_power(image: Image) -> float:
+    """Return the power above half the Nyquist frequency."""
+    power, radius = spectrum(image)
+    return float(power[(radius > 0.25) & (radius <= 0.5)].sum())
+
+
+def spectrum_error(image: Image, truth: Image) -> float:
+    """Return the mean distance of the radial power spectra in decades, from a quarter of Nyquist up."""
+    (power, radius), (expected, _) = spectrum(image), spectrum(truth)
+    rings = np.linspace(0.125, 0.5, 13)
+    inside = [(radius > low) & (radius <= high) for low, high in pairwise(rings)]
+    return float(np.mean([abs(np.log10(power[ring].mean() / expected[ring].mean())) for ring in inside]))
+
+
+def relative_lattice(image: Image, truth: Image, scale: int) -> float:
+    """Return the lattice of an image over the larger of its truth's and that of white noise."""
+    found, expected = (lattice(gray_levels(i), scale=scale, data_range=255) for i in (image, truth))
+    return found / max(1.0, expected)
+
+
+def displacement(image: Image, truth: Image) -> float:
+    """Return the length of the displacement of an image against its truth, in pixels."""
+    shift, _, _ = phase_cross_correlation(gray_levels(truth), gray_levels(image), upsample_factor=_FINE)
+    return float(np.hypot(*shift))
+
+
+def feature_distance(weights: Path) -> Features:
+    """Return the distance of two images in unit-normalized features of SqueezeNet.
+
+    References
+    ----------
+    R. Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric", arXiv:1801.03924,
+    equation 1, with all weights 1.
+    """
+    network, caffe = load_features("squeezenet", str(weights))
+
+    def features(image: Image) -> list[torch.Tensor]:
+        values = np.repeat(image[..., None], 3, -1) if image.ndim == 2 else image
+        x = torch.from_numpy(np.clip(values, 0, 255).astype(np.float32).transpose(2, 0, 1)[None].copy())
+        if caffe:
+            x = x.flip(1) - torch.tensor(_CAFFE).view(1, 3, 1, 1)
+        else:
+            mean, deviation = (torch.tensor(part).view(1, 3, 1, 1) for part in _IMAGENET)
+            x = (x / 255 - mean) / deviation
+        found = []
+        with torch.inference_mode():
+            for position, layer in enumerate(network.features):
+                x = layer(x)
+                if position == 1 or type(layer).__name__ == "Fire":
+                    found.append(x / (x.norm(dim=1, keepdim=True) + 1e-8))
+        return found
+
+    def distance(image: Image, truth: Image) -> float:
+        pairs = zip(features(image), features(truth), strict=True)
+        return float(sum(((a - b) ** 2).sum(1).mean() for a, b in pairs))
+
+    return distance
+
+
+def measures(features: Features | None, scale: int) -> Mapping[str, Callable[[Image, Image], float]]:
+    """Return the measures of a result against its truth, by the names of their columns."""
+    found: dict[str, Callable[[Image, Image], float]] = {
+        "fine detail": lambda image, truth: fine_power(image) / fine_power(truth),
+        "spectrum error": spectrum_error,
+        "lattice": lambda image, truth: relative_lattice(image, truth, scale),
+        "moved": displacement,
+        "brightness": lambda image, truth: float(image.mean() - truth.mean()),
+    }
+    return found if features is None else {**found, "features": features}
+
+
+def busiest(image: Image, side: int) -> tuple[int, int, int]:
+    """Return top, left and side of the square with the largest variance."""
+    values = image.astype(float)
+    spread = uniform_filter(values**2, side) - uniform_filter(values, side) ** 2
+    half = side // 2
+    inner = spread[half : spread.shape[0] - half + 1, half : spread.shape[1] - half + 1]
+    top, left = np.unravel_index(np.argmax(inner), inner.shape)
+    return int(min(top, image.shape[0] - side)), int(min(left, image.shape[1] - side)), side
