@@ -15,15 +15,13 @@ from skimage.registration import phase_cross_correlation
 
 from napari_sr.evaluation import lattice
 from napari_sr.imaging.color import luma
-from napari_sr.training.losses.feature_weights import load_features
+from napari_sr.training import recipe
+from napari_sr.training.losses.perceptual import FeatureDistance
 
 Image = npt.NDArray[Any]
 Features = Callable[[Image, Image], float]
 #: Power of rounding to 8 bits: less detail is not seen.
 _ROUNDING = 1 / 12
-#: Mean of blue, green and red with which the Caffe weights of SqueezeNet were trained, and torchvision's normalization.
-_CAFFE = (104.0, 117.0, 123.0)
-_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 #: Upsampling of the phase correlation: displacements are measured to 0.01 pixels.
 _FINE = 100
 
@@ -75,23 +73,17 @@ def feature_distance(weights: Path) -> Features:
     R. Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric", arXiv:1801.03924,
     equation 1, with all weights 1.
     """
-    network, caffe = load_features("squeezenet", str(weights))
+    layers = dict.fromkeys(("conv1", *(f"fire{number}" for number in range(2, 10))), 1.0)
+    settings = recipe.PerceptualLoss(
+        kind="perceptual", network="squeezenet", layers=layers, activation="after", weights=str(weights)
+    )
+    network = FeatureDistance(settings)
 
     def features(image: Image) -> list[torch.Tensor]:
-        values = np.repeat(image[..., None], 3, -1) if image.ndim == 2 else image
-        x = torch.from_numpy(np.clip(values, 0, 255).astype(np.float32).transpose(2, 0, 1)[None].copy())
-        if caffe:
-            x = x.flip(1) - torch.tensor(_CAFFE).view(1, 3, 1, 1)
-        else:
-            mean, deviation = (torch.tensor(part).view(1, 3, 1, 1) for part in _IMAGENET)
-            x = (x / 255 - mean) / deviation
-        found = []
+        values = np.atleast_3d(np.clip(image / 255, 0, 1).astype(np.float32)).transpose(2, 0, 1)
         with torch.inference_mode():
-            for position, layer in enumerate(network.features):
-                x = layer(x)
-                if position == 1 or type(layer).__name__ == "Fire":
-                    found.append(x / (x.norm(dim=1, keepdim=True) + 1e-8))
-        return found
+            found = network.features(torch.from_numpy(values[None].copy()))
+        return [x / (x.norm(dim=1, keepdim=True) + 1e-8) for x in found.values()]
 
     def distance(image: Image, truth: Image) -> float:
         pairs = zip(features(image), features(truth), strict=True)
