@@ -126,3 +126,20 @@ def test_a_binned_relative_loss_leaves_finer_detail_alone():
     losses = losses_of(unet(), recipe)
     assert losses.generator(batch, batch.high + checks)["relative"].item() == pytest.approx(0, abs=1e-6)
     assert losses.generator(batch, batch.high + 0.2)["relative"].item() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("losses", "passes"),
+    [
+        ('{ kind = "adversarial", form = "standard" }', 1),
+        ('{ kind = "adversarial", form = "least_squares" }', 1),
+        ('{ kind = "adversarial", form = "relativistic" }', 2),
+        ('{ kind = "adversarial", form = "standard" }, { kind = "matching" }', 2),
+    ],
+)
+def test_truths_pass_the_discriminator_only_where_a_loss_compares_with_them(losses, passes):
+    batch, discriminator, seen = batch_of(), unet(), []
+    compute = discriminator.logits_and_features
+    discriminator.logits_and_features = lambda x: seen.append(x) or compute(x)
+    losses_of(discriminator, losses).generator(batch, torch.rand(batch.high.shape))
+    assert len(seen) == passes

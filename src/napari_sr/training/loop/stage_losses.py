@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
@@ -103,7 +103,7 @@ class StageLosses:
         values: dict[str, Tensor] = {}
         total = torch.zeros((), device=result.device)
         high, shift = batch.high, self._stage.shift
-        opinions = self._opinions(batch, result, offset) if self._discriminator is not None else None
+        outputs = self._outputs(batch, result, offset) if self._discriminator is not None else None
         for n, loss in enumerate(self._stage.losses):
             if isinstance(loss, recipe.PixelLoss):
                 value = _pixel_loss(loss, result, high)
@@ -117,8 +117,8 @@ class StageLosses:
             elif isinstance(loss, recipe.RelativeLoss):
                 value = self._relative(loss, batch, result)
             else:
-                assert opinions is not None
-                value = opinions.matching() if isinstance(loss, recipe.MatchingLoss) else opinions.loss(loss.form)
+                assert outputs is not None
+                value = outputs.matching() if isinstance(loss, recipe.MatchingLoss) else outputs.loss(loss.form)
             values[self._stage.loss_names[n]] = value
             total = total + loss.weight * value.float()
         values["total"] = total
@@ -198,11 +198,20 @@ class StageLosses:
             value = value + loss.flat * batch.artificial * shift
         return value.mean()
 
-    def _opinions(self, batch: Batch, result: Tensor, offset: tuple[int, int]) -> _Opinions:
+    def _outputs(self, batch: Batch, result: Tensor, offset: tuple[int, int]) -> _Outputs:
         fake, features = self._discriminated(result, batch, offset)
+        if not self._compares_with_truth:
+            return _Outputs(fake, features)
         with torch.no_grad():
             real, expected = self._discriminated(batch.high, batch, offset)
-        return _Opinions(fake, features, real, expected)
+        return _Outputs(fake, features, real, expected)
+
+    @property
+    def _compares_with_truth(self) -> bool:
+        """Whether a loss of the generator needs the discriminator's output for the truth."""
+        adversarial = self._stage.adversarial
+        relativistic = adversarial is not None and adversarial.form == "relativistic"
+        return relativistic or any(isinstance(loss, recipe.MatchingLoss) for loss in self._stage.losses)
 
     def _discriminated(self, image: Tensor, batch: Batch, offset: tuple[int, int]) -> tuple[Tensor, list[Tensor]]:
         """Return the discriminator's output for images, before any sigmoid, and its features."""
@@ -216,19 +225,20 @@ class StageLosses:
         return logits.float(), features
 
 
-class _Opinions(NamedTuple):
-    """Outputs and features of the discriminator for results and truths."""
+class _Outputs(NamedTuple):
+    """Outputs and features of the discriminator for results, and for truths where a loss compares both."""
 
     fake: Tensor
     features: list[Tensor]
-    real: Tensor
-    expected: list[Tensor]
+    real: Tensor | None = None
+    expected: Sequence[Tensor] = ()
 
     def loss(self, form: Literal["standard", "relativistic", "least_squares"]) -> Tensor:
         if form == "standard":
             return functions.standard_generator(self.fake)
         if form == "least_squares":
             return functions.least_squares_generator(self.fake)
+        assert self.real is not None
         return functions.relativistic_generator(self.real, self.fake)
 
     def matching(self) -> Tensor:
