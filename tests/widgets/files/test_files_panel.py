@@ -185,6 +185,20 @@ def test_one_model_for_all_images_has_the_rows_of_its_panel(opened, plate, resul
     assert np.array_equal(sr.read_image(results / "a.tif").data, alone)
 
 
+def test_a_method_without_training_runs_on_all_images_with_its_own_rows(opened, plate, results):
+    _, panel = opened(plate)
+    panel.model.kind.value = "same"
+    panel.model.models.select("wiener")
+    assert {"model", "factor", "noise", "denoise", "blur"} <= shown(panel)
+    assert "mix_with" not in shown(panel)
+    panel.model.models.factor.value = 3
+    panel.model.conditions.blur.sigma.value = 0.7
+    click(panel.controls.start_button)
+    assert states(panel)["a.tif"] == "done"
+    alone = sr.upscale(sr.read_image(plate / "a.tif"), sr.load_model("wiener", scale=3), device="cpu", blur=0.7)
+    assert np.array_equal(sr.read_image(results / "a.tif").data, alone)
+
+
 def test_the_contrast_of_a_layer_is_not_offered(opened):
     _, panel = opened()
     assert "contrast" not in panel.settings.intensity.kind.choices

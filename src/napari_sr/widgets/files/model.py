@@ -113,7 +113,7 @@ class FilesModelChoice:
         self.suggested_factor.visible = self.suggested
         model = self.models.model if same else None
         self.mixing.model_changed(model, self.models.offers)
-        self.mixing.second_choice.widget.visible = same
+        self.mixing.second_choice.widget.visible = same and not (model is not None and model.is_classic)
         self.conditions.show_model(None if model is None else model.card)
 
     def _kind_changed(self) -> None:
