@@ -41,7 +41,7 @@ def fidelity_table(rows: Sequence[FileFidelity]) -> str:
     for method in methods:
         fidelities = [fidelity[name, method] for name in images]
         means += [f"{fmean(f.psnr for f in fidelities):.2f}", f"{fmean(f.ssim for f in fidelities):.4f}"]
-    return "\n".join([as_columns([*table, means], numbers_from=1), *_lattices(rows, methods), *_protocols(rows)])
+    return "\n".join([as_columns([*table, means], numbers_from=1), *_lattices(rows), *_protocols(rows)])
 
 
 def fidelity_csv(rows: Sequence[FileFidelity]) -> str:
@@ -87,18 +87,18 @@ def _record(row: FileFidelity) -> dict[str, Any]:
     return {"image": row.name, "method": row.method, **figures}
 
 
-def _lattices(rows: Sequence[FileFidelity], methods: Sequence[str]) -> list[str]:
+def _lattices(rows: Sequence[FileFidelity]) -> list[str]:
     """Return a line with the mean lattice of each method and of the references, for images large enough."""
-    measured = [row for row in rows if row.fidelity.lattice is not None]
-    if not measured:
+    found: dict[str, list[float]] = {}
+    expected = []
+    for row in rows:
+        if row.fidelity.lattice is not None and row.fidelity.reference_lattice is not None:
+            found.setdefault(row.method or "results", []).append(row.fidelity.lattice)
+            expected.append(row.fidelity.reference_lattice)
+    if not expected:
         return []
-    means = [
-        f"{method or 'results'} {fmean(row.fidelity.lattice or 0 for row in measured if row.method == method):.2f}"
-        for method in methods
-        if any(row.method == method for row in measured)
-    ]
-    truth = fmean(row.fidelity.reference_lattice or 0 for row in measured)
-    return [f"Lattice of the factor (1: none): {', '.join(means)}, references {truth:.2f}."]
+    means = (f"{method} {fmean(values):.2f}" for method, values in found.items())
+    return [f"Lattice of the factor (1: none): {', '.join(means)}, references {fmean(expected):.2f}."]
 
 
 def _protocols(rows: Sequence[FileFidelity]) -> list[str]:

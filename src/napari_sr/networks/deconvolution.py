@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from copy import deepcopy
 from math import ceil
 from typing import Self
@@ -28,7 +29,7 @@ _MOST_ITERATIONS = 100
 _TRUNCATE = 3.5
 
 
-class Deconvolution(nn.Module):
+class Deconvolution(nn.Module, ABC):
     """A network without weights that removes a Gaussian blur, which is set by `folded`, and interpolates.
 
     Parameters
@@ -79,9 +80,9 @@ class Deconvolution(nn.Module):
         ]
         self.receptive_radius = receptive_radius(reach)
 
+    @abstractmethod
     def _reach(self) -> int:
         """Return the radius of the deconvolution in pixels."""
-        raise NotImplementedError
 
 
 class Wiener(Deconvolution):
