@@ -2,7 +2,7 @@
 
 Explicit settings take precedence over it. The file is optional and may be edited by hand::
 
-    device = "cuda"
+    device = "mps"
     precision = "float32"
     memory = "4GiB"
     model_folder = "/data/models"

@@ -21,7 +21,8 @@ from napari_sr.errors import InputError
 #: A budget in bytes, or "auto" for one that is measured.
 Memory = int | Literal["auto"]
 
-_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
+#: "auto", "cpu", or a kind of accelerator, which may have a number. Only torch has the list of kinds.
+_DEVICE = re.compile(r"(?!(auto|cpu):)[a-z]{2,20}(:\d{1,3})?")
 _MEMORY = re.compile(r"(\d{1,15}(?:\.\d+)?) ?(?:([KMGT]?)(i?)B)?", re.IGNORECASE)
 #: Largest whole factor, far beyond those of any network.
 _LARGEST_SCALE = 1000
@@ -181,12 +182,12 @@ def read_device(value: Any) -> str:
     Parameters
     ----------
     value : str or torch.device
-        "auto", "cpu", "mps", "cuda" or "cuda:N", in capital or small letters.
+        "auto", "cpu", or a kind of accelerator with or without a number, in capital or small letters.
 
     Returns
     -------
     str
-        In small letters. Whether the device is on this machine is not checked.
+        In small letters. Whether there is such a kind, and such a device on this machine, is not checked.
 
     Raises
     ------
@@ -195,7 +196,7 @@ def read_device(value: Any) -> str:
     """
     text = str(value).strip().lower() if isinstance(value, str) or type(value).__name__ == "device" else ""
     if _DEVICE.fullmatch(text) is None:
-        raise InputError(f"The device {shorten(value)} does not exist: give auto, cpu, cuda, cuda:1 or mps.")
+        raise InputError(f"The device {shorten(value)} does not exist: give auto, cpu, or one of available_devices().")
     return text
 
 

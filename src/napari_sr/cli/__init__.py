@@ -119,7 +119,7 @@ def upscale(
     ] = None,
     devices: Annotated[
         str | None,
-        typer.Option(help="Of several images: devices that compute at the same time, such as cuda:0,cuda:1."),
+        typer.Option(help="Of several images: devices that compute at the same time, such as cpu,vulkan."),
     ] = None,
     scheduler: SchedulerOption = None,
     resources: ResourcesOption = None,

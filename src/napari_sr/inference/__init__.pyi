@@ -1,6 +1,8 @@
 from .array import upscale as upscale
 from .cluster.upscaling import upscale_on_cluster as upscale_on_cluster
+from .compute.device import DeviceList as DeviceList
 from .compute.device import available_devices as available_devices
+from .compute.device import list_devices as list_devices
 from .facts.calibration import Calibration as Calibration
 from .files.many_files import upscale_files as upscale_files
 from .files.results import FileResult as FileResult

@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_sr.accelerators import free_memory
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex, WritableArray
 from napari_sr.imaging.intensity import IntensityMap, own_range
 from napari_sr.imaging.part import crop
 from napari_sr.inference.channels import separate_colors
 from napari_sr.inference.compute.device import describe_device
-from napari_sr.inference.compute.memory import free_memory
 from napari_sr.inference.compute.network import JobNetwork
 from napari_sr.inference.compute.opacity import CutoutReader
 from napari_sr.inference.compute.plane import PlaneRunner
@@ -27,8 +27,8 @@ from napari_sr.inference.report import Report
 from napari_sr.inference.resampling import Resampling
 from napari_sr.progress import Cancel, Progress
 
-#: Pixels of all planes of a batch, with ``batch="auto"``.
-BATCH_PIXELS = {"cpu": 128 * 128, "cuda": 1024 * 1024, "mps": 512 * 512}
+#: Pixels of all planes of a batch on a CPU and on an accelerator, with ``batch="auto"``.
+BATCH_PIXELS, BATCH_PIXELS_OF_ACCELERATORS = 128 * 128, 1024 * 1024
 
 
 class Work:
@@ -180,7 +180,7 @@ class Work:
         """Number of planes of a batch: several small ones, or a single one that is large enough for the device."""
         if self.settings.batch != "auto":
             return self.settings.batch
-        pixels = BATCH_PIXELS.get(self.device.type, BATCH_PIXELS["cpu"])
+        pixels = BATCH_PIXELS if self.device.type == "cpu" else BATCH_PIXELS_OF_ACCELERATORS
         return max(1, min(32, pixels // (self.height * self.width)))
 
     def _compute_batch(

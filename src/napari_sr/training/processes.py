@@ -20,6 +20,7 @@ from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from napari_sr import errors
+from napari_sr.accelerators import device_count
 from napari_sr.config import load_settings
 from napari_sr.errors import InputError, NapariSRError
 from napari_sr.imaging.atomic import clear_abandoned
@@ -55,7 +56,7 @@ class ProcessSettings:
     name : str, optional
         Name of the new model; by default that of the recipe.
     device : str, optional
-        Device that computes: auto, cpu, cuda, cuda:1 and so on, or mps; by default that of the settings file.
+        Device that computes, one of `available_devices`; by default that of the settings file.
     tensorboard : bool, default False
         Also write a log for TensorBoard.
     """
@@ -238,9 +239,7 @@ def _ended_with_this_call(folder: Path) -> Iterator[None]:
 
 
 def _check_devices(kind: str, processes: int) -> None:
-    import torch
-
-    available = torch.cuda.device_count() if kind == "cuda" else 1
+    available = 1 if kind == "cpu" else device_count(kind)
     if kind != "cpu" and processes > available:
         raise InputError(
             f"This machine has {available} {'device' if available == 1 else 'devices'} of the kind {kind}, not "

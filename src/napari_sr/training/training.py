@@ -12,10 +12,11 @@ from typing import Any
 
 from lightning_fabric import Fabric
 
+from napari_sr.accelerators import ieee_float32
 from napari_sr.config import load_settings
 from napari_sr.conversion import read_callable, read_path
 from napari_sr.errors import InputError
-from napari_sr.inference.compute.device import choose_device, ieee_float32
+from napari_sr.inference.compute.device import choose_device
 from napari_sr.torch_state import own_torch_state
 from napari_sr.training.conditioning import covered_conditions
 from napari_sr.training.controls import Controls, Predicate, never
@@ -103,7 +104,7 @@ class Training:
     validate_on : napari Shapes layer, optional
         Rectangles, ellipses and polygons that are kept for validation instead of blocks of the images.
     device : str, optional
-        Device that computes: auto, cpu, cuda, cuda:1 and so on, or mps. By default that of the settings file, or else
+        Device that computes, one of `available_devices`. By default that of the settings file, or else
         "auto", which takes a GPU where there is one.
     on_event : callable, optional
         Called with every event of `napari_sr.training.events`, on the thread of the training.

@@ -103,7 +103,7 @@ def cut_of(runner: PlaneRunner) -> Cut:
 @pytest.fixture
 def low_strips(monkeypatch: pytest.MonkeyPatch) -> None:
     """Strips of 16 rows at most, so that a small image has several."""
-    monkeypatch.setitem(memory_module.STRIPS, "cpu", (16, 8, 4, 2, 1))
+    monkeypatch.setattr(memory_module, "STRIPS", (16, 8, 4, 2, 1))
 
 
 # The whole image's result

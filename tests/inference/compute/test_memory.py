@@ -10,26 +10,24 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_sr.accelerators import KINDS, MOST_NUMBERS, free_memory, memory_fraction
 from napari_sr.errors import InputError
 from napari_sr.inference.compute import memory as memory_module
 from napari_sr.inference.compute.memory import (
-    FRACTION,
     LARGEST_WINDOW,
     LEAST_STRIP,
     LEAST_STRIP_WIDE,
-    MOST_NUMBERS_MPS,
     OVERHEAD,
     STRIPS,
     WIDE,
     Cut,
     budget,
     cut_plane,
-    free_memory,
 )
 from napari_sr.inference.compute.streaming.plan import StreamPlan, plan_stream
 from tests.inference.compute.streaming.drawn import small
 
-CPU, METAL = torch.device("cpu"), torch.device("mps")
+CPU = torch.device("cpu")
 NAMES = ["srcnn x2", "srresnet x4", "rrdbnet x2 unshuffled"]
 
 
@@ -70,9 +68,10 @@ def test_a_number_of_bytes_is_the_budget() -> None:
 
 
 def test_auto_is_a_fraction_of_the_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory_module, "free_memory_of_host", lambda: 1000)
-    assert budget("auto", CPU) == int(1000 * FRACTION["cpu"])
-    assert 0 < FRACTION["cpu"] < 1
+    monkeypatch.setattr(memory_module, "free_memory", lambda device: 1000)
+    for device in (CPU, *map(torch.device, KINDS)):
+        assert budget("auto", device) == int(1000 * memory_fraction(device))
+        assert 0 < memory_fraction(device) < 1
 
 
 def test_the_free_memory_of_the_host_is_plausible() -> None:
@@ -85,7 +84,7 @@ def test_the_free_memory_of_the_host_is_plausible() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_with_enough_memory_strips_are_the_highest_and_as_wide_as_the_image(name: str) -> None:
     chosen = cut(name, 2**40, columns=100)
-    assert (chosen.strip, chosen.band, chosen.margin) == (STRIPS["cpu"][0], 100, 0)
+    assert (chosen.strip, chosen.band, chosen.margin) == (STRIPS[0], 100, 0)
 
 
 @pytest.mark.parametrize("columns", [500, 2000, 8000, 32000])
@@ -96,7 +95,7 @@ def test_windows_of_strips_stay_below_the_limit(name: str, columns: int) -> None
     counts = plan.channels(network.in_channels)
     window = 4 * columns * max(sum(counts[tensor] for tensor in step.inputs) for step in plan.steps)
     assert chosen.strip <= LEAST_STRIP or chosen.strip * window <= LARGEST_WINDOW
-    higher = [strip for strip in STRIPS["cpu"] if strip > chosen.strip]
+    higher = [strip for strip in STRIPS if strip > chosen.strip]
     assert all(strip * window > LARGEST_WINDOW for strip in higher)
 
 
@@ -176,15 +175,18 @@ def test_bands_are_preferred_to_low_strips(columns: int, least: int) -> None:
     assert chosen.band < columns
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("planes", [1, 5])
 @pytest.mark.parametrize("columns", [2000, 100_000, 3_000_000])
-def test_metals_limit_on_numbers_in_one_tensor_is_respected(columns: int) -> None:
+def test_the_limit_of_accelerators_on_numbers_in_one_tensor_is_respected(kind: str, planes: int, columns: int) -> None:
     plan, network = planned("srresnet x4")
-    chosen = cut("srresnet x4", 2**60, rows=columns, columns=columns, device=METAL)
+    device = torch.device(kind)
+    chosen = cut("srresnet x4", 2**60, rows=columns, columns=columns, device=device, planes=planes)
     width = min(columns, chosen.band + 2 * chosen.margin)
     largest = max(
         count * float(rate) ** 2 for count, rate in zip(plan.channels(network.in_channels), plan.rates, strict=True)
     )
     # A tensor of a strip with its window.
-    assert largest * width * (chosen.strip + 2) <= MOST_NUMBERS_MPS
+    assert planes * largest * width * (chosen.strip + 2) <= MOST_NUMBERS
     if columns == 2000:
         assert chosen.margin == 0

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from napari_sr.accelerators import EXPERIMENTAL_KINDS, KINDS, device_count, hardware_name, label, unavailable
 from napari_sr.errors import InputError
+from napari_sr.inference.compute.verdicts import is_trusted
 from napari_sr.settings import PRECISIONS
 
 
@@ -20,16 +21,53 @@ def available_devices() -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        "auto" and "cpu", then "cuda" (and "cuda:0", "cuda:1" and so on if there are several) and "mps" where available.
+        "auto" and "cpu", then the kinds of accelerators that are there (`napari_sr.accelerators.KINDS`), each followed
+        by its devices (such as "vulkan:0" and "vulkan:1") if there are several.
     """
     names = ["auto", "cpu"]
-    if torch.cuda.is_available():
-        names.append("cuda")
-        if torch.cuda.device_count() > 1:
-            names += [f"cuda:{n}" for n in range(torch.cuda.device_count())]
-    if torch.backends.mps.is_available():
-        names.append("mps")
+    for kind in KINDS:
+        count = device_count(kind)
+        names += [kind] if count == 1 else [kind, *(f"{kind}:{n}" for n in range(count))] if count else []
     return tuple(names)
+
+
+class DeviceList(NamedTuple):
+    """The devices of this machine for a window.
+
+    Parameters
+    ----------
+    labels : dict of str to str
+        Their names in the window, by those that `choose_device` accepts.
+    remark : str
+        A sentence on the device that "auto" takes, or on the reason why there is no accelerator.
+    """
+
+    labels: dict[str, str]
+    remark: str
+
+
+def list_devices() -> DeviceList:
+    """List the devices of this machine for a window.
+
+    Returns
+    -------
+    DeviceList
+        Their names, and a sentence.
+    """
+    labels = {"auto": "Automatic", "cpu": "Processor (CPU)"}
+    for name in available_devices()[2:]:
+        kind, _, number = name.partition(":")
+        labels[name] = f"{label(kind)} {number}".rstrip()
+    best = _best_device()
+    if best.type != "cpu":
+        return DeviceList(labels, f"Automatic uses {describe_device(best)}.")
+    reasons = {kind: unavailable(kind) for kind in KINDS}
+    if not all(reasons.values()):
+        return DeviceList(
+            labels,
+            "Automatic uses the processor, unless napari-sr check finds the graphics card right and faster.",
+        )
+    return DeviceList(labels, f"Automatic uses the processor. Vulkan cannot be used, since {reasons['vulkan']}.")
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -38,7 +76,9 @@ def choose_device(name: str = "auto") -> torch.device:
     Parameters
     ----------
     name : str, default "auto"
-        "auto" (a GPU where there is one), "cpu", "cuda", "cuda:0" and so on, or "mps".
+        "auto", "cpu", a kind of accelerator, or one of several devices of a kind, such as "vulkan:1". "auto" is the
+        first kind that is there, and the CPU if there is none. Of experimental kinds it takes a device only if
+        ``napari-sr check`` has found it right and faster than the CPU.
 
     Returns
     -------
@@ -50,12 +90,25 @@ def choose_device(name: str = "auto") -> torch.device:
     InputError
         If the name is unknown or the device is not on this machine.
     """
-    available = available_devices()
     if name == "auto":
-        return torch.device(next((n for n in ("cuda", "mps") if n in available), "cpu"))
-    if name in available or (name == "cuda:0" and "cuda" in available):
-        return torch.device(name)
-    raise InputError(f"The device {name!r} is not on this machine: choose one of {', '.join(available)}.")
+        return _best_device()
+    kind, _, number = name.partition(":")
+    if kind == "cpu" and not number:
+        return torch.device("cpu")
+    if kind in KINDS:
+        reason = unavailable(kind)
+        if reason is not None:
+            raise InputError(f"The device {name!r} cannot be used here, since {reason}; choose cpu or auto.")
+        if not number or int(number) < device_count(kind):
+            return torch.device(name)
+    raise InputError(f"The device {name!r} is not on this machine: choose one of {', '.join(available_devices())}.")
+
+
+def _best_device() -> torch.device:
+    for kind in KINDS:
+        if kind not in EXPERIMENTAL_KINDS and device_count(kind):
+            return torch.device(kind)
+    return next((torch.device(kind) for kind in sorted(EXPERIMENTAL_KINDS) if is_trusted(kind)), torch.device("cpu"))
 
 
 #: Least PSNR against float32, in decibel, with which precision "auto" uses half precision.
@@ -112,28 +165,7 @@ def describe_device(device: torch.device) -> str:
     Returns
     -------
     str
-        Such as "cpu" or "cuda (NVIDIA RTX A4000)".
+        Such as "cpu" or "vulkan (Intel(R) Iris(R) Xe Graphics)".
     """
-    if device.type == "cuda":
-        return f"{device} ({torch.cuda.get_device_name(device)})"
-    return str(device)
-
-
-@contextmanager
-def ieee_float32() -> Iterator[None]:
-    """Disable TF32 in cuDNN and cuBLAS within the context, so that float32 is not rounded to 10 bits of fraction.
-
-    Yields
-    ------
-    None
-        Nothing; the earlier settings are restored on exit.
-    """
-    matmul = torch.backends.cuda.matmul.allow_tf32
-    cudnn = torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = matmul
-        torch.backends.cudnn.allow_tf32 = cudnn
+    name = None if device.type == "cpu" else hardware_name(device)
+    return str(device) if name is None else f"{device} ({name})"

@@ -14,12 +14,14 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from napari_sr.accelerators import is_out_of_memory, memory_layout, release_memory
 from napari_sr.errors import InputError
 from napari_sr.inference.compute.memory import Cut, cut_plane
 from napari_sr.inference.compute.overflow import Interval, OverflowFilter
 from napari_sr.inference.compute.streaming.dihedral import Dihedral
 from napari_sr.inference.compute.streaming.plan import StreamPlan
 from napari_sr.inference.compute.streaming.stream import stream
+from napari_sr.inference.compute.transfer import Transfer
 
 #: ``source(top, bottom, left, right)`` returns a block of the image, (N, C, bottom - top, right - left), float32 on the
 #: CPU.
@@ -206,6 +208,7 @@ class ExactStream:
             budget=self.budget() // (batch * len(self.dihedrals)),
             device=self.device,
             highest=self.highest,
+            planes=batch,
         )
         self.peak = max(self.peak, self.cut.peak * batch * len(self.dihedrals))
         return self.cut
@@ -257,7 +260,9 @@ class ExactStream:
                     yield row, inside
                     if done >= interval.stop:
                         return
-            except torch.OutOfMemoryError:
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
                 out_of_memory = True
             # Outside of the except clause: the traceback refers to the tensors of the stream.
             if out_of_memory:
@@ -298,7 +303,7 @@ class ExactStream:
 
         def strip_of(start: int, stop: int) -> Tensor:
             part = band.source(rows.start + start, rows.start + stop, band.outer_left, band.outer_right)
-            return part.to(self.device, dtype).contiguous(memory_format=torch.channels_last)
+            return part.to(self.device, dtype).contiguous(memory_format=memory_layout(self.device))
 
         streams = []
         for dihedral in self.dihedrals:
@@ -315,7 +320,7 @@ class ExactStream:
                 )
             )
         row = rows.start * self.scale
-        transfer = _Transfer(self.device)
+        transfer = Transfer(self.device)
         with closing(_averaged(streams)) as parts:
             for part in parts:
                 skipped = min(part.shape[2], max(0, begin - row))
@@ -326,42 +331,7 @@ class ExactStream:
 
     def _free(self) -> None:
         gc.collect()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        elif self.device.type == "mps":
-            torch.mps.empty_cache()
-
-
-class _Transfer:
-    """Copies rows of the result to the CPU; on CUDA each strip while the next one is computed."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._cuda = device.type == "cuda"
-        self._side = torch.cuda.Stream(device) if self._cuda else None
-        self._pending: tuple[int, Tensor, torch.cuda.Event] | None = None
-
-    def send(self, row: int, part: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Start to copy a strip, and yield the one that was copied before."""
-        if self._side is None:
-            yield row, part.float().cpu()
-            return
-        host = torch.empty(part.shape, dtype=torch.float32, pin_memory=True)
-        arrived = torch.cuda.Event()
-        self._side.wait_stream(torch.cuda.current_stream(part.device))
-        with torch.cuda.stream(self._side):
-            host.copy_(part, non_blocking=True)
-            part.record_stream(self._side)
-            arrived.record(self._side)
-        yield from self.finish()
-        self._pending = (row, host, arrived)
-
-    def finish(self) -> Iterator[tuple[int, Tensor]]:
-        """Yield the strip that is still being copied."""
-        if self._pending is not None:
-            row, host, arrived = self._pending
-            self._pending = None
-            arrived.synchronize()
-            yield row, host
+        release_memory(self.device)
 
 
 def _averaged(streams: list[Iterator[Tensor]]) -> Generator[Tensor]:

@@ -5,20 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-import psutil
 import torch
 
+from napari_sr.accelerators import MOST_NUMBERS, free_memory, memory_fraction
 from napari_sr.errors import InputError
 from napari_sr.inference.compute.streaming.memory_model import peak_per_column
 from napari_sr.inference.compute.streaming.plan import StreamPlan
 
-#: Fraction of the free memory that a job may use; the rest is for the image, the result and other programs.
-FRACTION = {"cpu": 0.5, "cuda": 0.8, "mps": 0.6}
-
 #: Heights of strips, in rows. The highest one that fits is used, and an image of fewer rows is a single strip. On a
 #: CPU all heights from 32 rows on were measured to be about equally fast (docs/performance.md); the heights for a GPU
 #: are not measured.
-STRIPS = {"cpu": (320, 128, 64, 32, 16, 8, 4, 2, 1), "cuda": (1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1)}
+STRIPS = (320, 128, 64, 32, 16, 8, 4, 2, 1)
+STRIPS_OF_ACCELERATORS = (1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
 
 #: Height below which a strip is too small to be fast. Bands of columns are preferred to lower strips.
 LEAST_STRIP = 8
@@ -37,9 +35,6 @@ OVERHEAD = {"cpu": 48 * 2**20}
 #: Largest input window of a step on a CPU, in bytes. Blocks of about this size and more are requested from the system
 #: page by page each time by the C library (from 32 MiB on), and higher strips were measured to be no faster.
 LARGEST_WINDOW = 32 * 2**20
-
-#: Largest number of elements of a tensor that Metal accepts.
-MOST_NUMBERS_MPS = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -65,28 +60,6 @@ class Cut:
     peak: int
 
 
-def free_memory(device: torch.device) -> int:
-    """Return the free memory of a device.
-
-    Parameters
-    ----------
-    device : torch.device
-        The device.
-
-    Returns
-    -------
-    int
-        Bytes.
-    """
-    if device.type == "cuda":
-        # Memory that torch has reserved and does not use is available too.
-        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return int(torch.cuda.mem_get_info(device)[0] + cached)
-    if device.type == "mps":
-        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
-    return free_memory_of_host()
-
-
 def free_memory_of_host() -> int:
     """Return the free main memory.
 
@@ -95,7 +68,7 @@ def free_memory_of_host() -> int:
     int
         Bytes.
     """
-    return int(psutil.virtual_memory().available)
+    return free_memory(torch.device("cpu"))
 
 
 def budget(memory: object, device: torch.device) -> int:
@@ -119,7 +92,7 @@ def budget(memory: object, device: torch.device) -> int:
         If `memory` is neither "auto" nor a positive number of bytes.
     """
     if memory == "auto":
-        return int(free_memory(device) * FRACTION.get(device.type, 0.5))
+        return int(free_memory(device) * memory_fraction(device))
     if isinstance(memory, bool) or not isinstance(memory, int) or memory <= 0:
         raise InputError(f'The memory {memory!r} is not valid: give a number of bytes, 1 or more, or "auto".')
     return memory
@@ -137,6 +110,7 @@ def cut_plane(
     budget: int,
     device: torch.device,
     highest: int | None = None,
+    planes: int = 1,
 ) -> Cut:
     """Choose the height of strips, and the width of bands where the whole width does not fit.
 
@@ -153,11 +127,13 @@ def cut_plane(
     item : int
         Bytes of a number.
     budget : int
-        Bytes that may be used.
+        Bytes that may be used for each plane.
     device : torch.device
-        Device that computes; Metal limits the size of a tensor.
+        Device that computes; accelerators limit the size of a tensor.
     highest : int, optional
         Largest height of a strip, after a device ran out of memory.
+    planes : int, default 1
+        Planes that are computed at the same time.
 
     Returns
     -------
@@ -170,8 +146,8 @@ def cut_plane(
     A band of b columns costs (b + 2 radius) / b times the work of the whole width, so bands are as wide as the
     budget allows.
     """
-    prediction = _Prediction(plan, channels, rows, radius, item, device.type)
-    heights = STRIPS["cpu" if device.type == "cpu" else "cuda"]
+    prediction = _Prediction(plan, channels, rows, radius, item, device.type, planes)
+    heights = STRIPS if device.type == "cpu" else STRIPS_OF_ACCELERATORS
     allowed = [s for s in heights if highest is None or s <= highest]
     wide = device.type == "cpu" and columns >= WIDE
     least = min(LEAST_STRIP_WIDE if wide else LEAST_STRIP, allowed[0])
@@ -206,6 +182,7 @@ class _Prediction:
     radius: int
     item: int
     device_type: str
+    planes: int
 
     @property
     def overhead(self) -> int:
@@ -222,11 +199,19 @@ class _Prediction:
         widest = int(available / (SAFETY * self.item * self._numbers_per_column(strip)))
         # The division may round down where the multiplication does not.
         widest += self.memory(strip, widest + 1) <= budget
-        if self.device_type == "mps":
-            counts = self.plan.channels(self.channels)
-            largest = max(c * float(rate) ** 2 for c, rate in zip(counts, self.plan.rates, strict=True))
-            widest = min(widest, int(MOST_NUMBERS_MPS / (largest * (strip + 2 * self.radius))))
+        if self.device_type != "cpu":
+            widest = min(widest, int(MOST_NUMBERS / (self._largest_channels() * (strip + 2 * self.radius))))
         return widest
+
+    def _largest_channels(self) -> float:
+        """Channels of the largest tensor or window for each row and column of the image, over all planes of a batch."""
+        rates, counts = self.plan.rates, self.plan.channels(self.channels)
+        tensors = [count * float(rate) ** 2 for count, rate in zip(counts, rates, strict=True)]
+        windows = [
+            sum(counts[tensor] for tensor in step.inputs) * max(float(rates[tensor]) for tensor in step.inputs) ** 2
+            for step in self.plan.steps
+        ]
+        return self.planes * max(*tensors, *windows)
 
     def window_per_column(self) -> int:
         """Bytes of one row and column of the largest input window of a step."""

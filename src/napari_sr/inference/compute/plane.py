@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from napari_sr.accelerators import ieee_float32, is_out_of_memory, memory_layout
 from napari_sr.conversion import Memory
 from napari_sr.errors import Cancelled, InputError
-from napari_sr.inference.compute.device import ieee_float32
 from napari_sr.inference.compute.exact import BlockSource, ExactStream, Sink
 from napari_sr.inference.compute.memory import budget
 from napari_sr.inference.compute.prepared import PreparedNetwork
@@ -234,14 +234,16 @@ class PlaneRunner:
         self._check_cancel()
         network = self._network.module(dtype)
         try:
-            x = piece.to(self._device, dtype)
+            x, layout = piece.to(self._device, dtype), memory_layout(self._device)
             total: Tensor | None = None
             for dihedral in self._dihedrals:
-                out = dihedral.undo(network(dihedral.apply(x).contiguous(memory_format=torch.channels_last))).float()
+                out = dihedral.undo(network(dihedral.apply(x).contiguous(memory_format=layout))).float()
                 total = out if total is None else total + out
             assert total is not None
             return (total / len(self._dihedrals)).cpu()
-        except torch.OutOfMemoryError as error:
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             remedy = "a smaller tile" if self._overlap else "the tiling exact"
             raise InputError(
                 f"The memory of {self._device} is too small for a block of {piece.shape[2]} x {piece.shape[3]} pixels: "

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from napari_sr.inference.compute.device import ieee_float32
+from napari_sr.accelerators import ieee_float32
 from napari_sr.samples import SAMPLES, load_sample
 from napari_sr.zoo.card import Card
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from napari_sr.accelerators import memory_layout
 from napari_sr.inference.compute.streaming.dihedral import Dihedral, transformed_plan
 from napari_sr.inference.compute.streaming.plan import StreamPlan, plan_stream
 from napari_sr.inference.compute.streaming.step import BOUNDING
@@ -85,7 +86,7 @@ class PreparedNetwork:
         if dtype not in self._copies:
             made = copy.deepcopy(self._source).to(self.device, dtype).eval().requires_grad_(False)
             # The annotations of torch lack this form of `to`.
-            made = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            made = made.to(memory_format=memory_layout(self.device))  # type: ignore[call-overload]
             for layer in made.modules():
                 if not list(layer.children()):
                     layer.register_forward_pre_hook(self._check)

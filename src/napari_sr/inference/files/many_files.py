@@ -77,10 +77,10 @@ def upscale_files(
     ome_zarr : {"0.5", "0.4"}, default "0.5"
         Version of a store that is written; 0.4 is for programs that read Zarr 2 only. It changes no pixel.
     devices : sequence of str, optional
-        Devices that compute at the same time, each an image of its own, such as ``["cuda:0", "cuda:1"]``. By default
+        Devices that compute at the same time, each an image of its own, such as ``["xpu:0", "xpu:1"]``. By default
         the one that is named by `device`.
     device : str, optional
-        Device that computes: auto, cpu, cuda, cuda:1 and so on, or mps. By default that of the settings file, or else
+        Device that computes, one of `available_devices`. By default that of the settings file, or else
         "auto", which takes a GPU where there is one.
     precision : {"auto", "float32", "bfloat16", "float16"}, optional
         Number format of the computation; float32 is exact, 16 bit is faster on graphics cards. By default that of the
@@ -209,7 +209,7 @@ def read_devices(devices: Any) -> tuple[str, ...]:
     if devices is None:
         return ()
     if isinstance(devices, str) or not isinstance(devices, Sequence) or not all(isinstance(d, str) for d in devices):
-        raise InputError(f'The devices {shorten(devices)} are no list of names: give such as ["cuda:0", "cuda:1"].')
+        raise InputError(f'The devices {shorten(devices)} are no list of names: give such as ["cpu", "vulkan"].')
     for name in devices:
         choose_device(name)
     return tuple(devices)

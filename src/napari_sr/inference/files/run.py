@@ -11,11 +11,11 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import NamedTuple
 
+from napari_sr.accelerators import ieee_float32
 from napari_sr.errors import Cancelled, InputError, describe_error
 from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.files import ImageFile, read_image
-from napari_sr.inference.compute.device import ieee_float32
 from napari_sr.inference.compute.memory import free_memory_of_host
 from napari_sr.inference.files.inputs import PlannedFile
 from napari_sr.inference.files.jobs import FileJobs

@@ -26,8 +26,6 @@ from napari_sr.zoo.architectures import build_empty
 from napari_sr.zoo.catalog import as_model
 from napari_sr.zoo.model import Model
 
-_DEVICES = {"cpu": "this CPU", "cuda": "this GPU", "mps": "this GPU"}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
@@ -50,7 +48,7 @@ class Estimate:
     seconds : float or None
         Duration of the computation, in seconds; None if the speed has not been measured yet.
     device : str
-        Type of the device: "cpu", "cuda" or "mps".
+        Type of the device, such as "cpu".
     """
 
     source: Axes
@@ -74,7 +72,8 @@ class Estimate:
         before = [f"{_format_shape(self.source)} {self.dtype}", *_format_size(self.pixel_size, self.unit)]
         after = [_format_shape(self.result), *_format_size(self.result_pixel_size, self.unit), format_bytes(self.bytes)]
         if self.seconds is not None:
-            after.append(f"{format_seconds(self.seconds)} on {_DEVICES.get(self.device, self.device)}")
+            computer = "CPU" if self.device == "cpu" else "GPU"
+            after.append(f"{format_seconds(self.seconds)} on this {computer}")
         return f"{', '.join(before)} -> {', '.join(after)}"
 
 

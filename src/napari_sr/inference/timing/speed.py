@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy.typing as npt
 import torch
-from platformdirs import user_cache_dir
 from torch import Tensor
 
 from napari_sr.imaging.atomic import write_file
@@ -19,12 +18,11 @@ from napari_sr.inference.compute.conditions import conditioned
 from napari_sr.inference.compute.device import describe_device
 from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.inference.compute.prepared import PreparedNetwork
+from napari_sr.inference.compute.verdicts import cache_folder
 from napari_sr.inference.job import Job
 from napari_sr.networks.conditioning import NoiseLevels
 from napari_sr.progress import Cancel
 from napari_sr.settings import Overlap
-
-FOLDER_VARIABLE = "NAPARI_SR_CACHE"
 
 #: Least duration of a run, in seconds, from which a speed is computed.
 LEAST_SECONDS = 0.25
@@ -41,9 +39,7 @@ def speed_file() -> Path:
         A file in the cache folder of the user, or in the folder that the environment variable NAPARI_SR_CACHE names. It
         may not exist yet.
     """
-    chosen = os.environ.get(FOLDER_VARIABLE)
-    folder = Path(chosen).expanduser() if chosen else Path(user_cache_dir("napari-sr", appauthor=False))
-    return folder / "speeds.json"
+    return cache_folder() / "speeds.json"
 
 
 def known_speed(job: Job, dtype: npt.DTypeLike, rgb: bool = False) -> float | None:

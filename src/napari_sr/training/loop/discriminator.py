@@ -6,6 +6,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from napari_sr.accelerators import synchronizes_batch_norm
 from napari_sr.errors import InputError
 from napari_sr.networks.discriminators import (
     Discriminator,
@@ -60,9 +61,9 @@ def make_discriminator(
                 "choose larger patches, or the kind unet."
             ) from error
     if settings.synchronize and fabric.world_size > 1:
-        if fabric.device.type != "cuda":
+        if not synchronizes_batch_norm(fabric.device):
             raise InputError(
-                "Batch normalization can be synchronized on NVIDIA GPUs only: leave synchronize out of the "
+                "Batch normalization can be synchronized on NVIDIA and AMD GPUs only: leave synchronize out of the "
                 "discriminator in the recipe."
             )
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)

@@ -7,6 +7,7 @@ import torch.distributed as dist
 from lightning_fabric import Fabric
 from torch import nn
 
+from napari_sr.accelerators import has_fused_optimizers
 from napari_sr.errors import InputError
 from napari_sr.networks.conditioning import BlurGate
 from napari_sr.training import recipe
@@ -47,7 +48,9 @@ def make_optimizer(network: nn.Module, settings: recipe.Optimizer, fabric: Fabri
     if settings.kind == "sgd":
         return torch.optim.SGD(groups, momentum=settings.momentum, weight_decay=settings.weight_decay)
     # The fused kernel is faster, but the gradient scaler of float16 cannot clip gradients with it.
-    fused = fabric.device.type in ("cpu", "cuda") and getattr(fabric.strategy.precision, "scaler", None) is None
+    scaled = getattr(fabric.strategy.precision, "scaler", None) is not None
+    # None leaves the choice to torch, which updates all weights in a few kernels; False would update one after another.
+    fused = True if has_fused_optimizers(fabric.device) and not scaled else None
     return torch.optim.Adam(groups, betas=settings.betas, weight_decay=settings.weight_decay, fused=fused)
 
 

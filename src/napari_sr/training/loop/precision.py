@@ -7,11 +7,15 @@ from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.accelerators import ACCELERATOR_REGISTRY
+from lightning_fabric.accelerators.accelerator import Accelerator
 from lightning_fabric.plugins.precision import MixedPrecision, Precision
 from torch import nn
 
+from napari_sr.accelerators import emulates_bfloat16, fast_bfloat16, memory_layout
 from napari_sr.errors import InputError
 from napari_sr.networks.srcnn import SRCNN
+from napari_sr.training.loop.other_accelerators import OtherAccelerator
 
 _MIXED = {"bfloat16": "bf16-mixed", "float16": "16-mixed"}
 
@@ -71,11 +75,7 @@ def replaced_precision(recipe: str, fabric: Fabric) -> tuple[str, ...]:
 
 
 def _fast_bfloat16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type == "cpu":
-        return _avx512_bfloat16()
-    return False
+    return _avx512_bfloat16() if device.type == "cpu" else fast_bfloat16(device)
 
 
 def _emulates_bfloat16(device: torch.device) -> bool:
@@ -83,28 +83,12 @@ def _emulates_bfloat16(device: torch.device) -> bool:
     # (docs/training.md). On other architectures the recipe decides.
     if device.type == "cpu":
         return platform.machine().lower() in ("x86_64", "amd64") and not _avx512_bfloat16()
-    return device.type == "cuda" and not _fast_bfloat16(device)
+    return emulates_bfloat16(device)
 
 
 def _avx512_bfloat16() -> bool:
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(supported is not None and supported())
-
-
-def memory_layout(device: torch.device) -> torch.memory_format:
-    """Return the memory layout of images and weights that is fastest on a device.
-
-    Parameters
-    ----------
-    device : torch.device
-        Device that computes.
-
-    Returns
-    -------
-    torch.memory_format
-        Channels last, for mixed precision and the kernels of CPUs; contiguous on MPS.
-    """
-    return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
 def placed(network: nn.Module, device: torch.device) -> nn.Module:
@@ -145,13 +129,25 @@ def fabric_for(device: torch.device, precision: str, processes: int = 1, nodes: 
     -------
     Fabric
         A fabric that is not launched yet.
+
+    Raises
+    ------
+    InputError
+        If there are several processes on a kind of accelerator whose processes cannot communicate.
     """
     devices: int | list[int] = processes
-    if device.type == "cuda" and processes == nodes == 1:
+    accelerator: str | Accelerator = device.type
+    if device.type != "cpu" and processes == nodes == 1:
         devices = [device.index or 0]
+    if device.type not in ACCELERATOR_REGISTRY:
+        if processes * nodes > 1:
+            raise InputError(
+                f"Several processes cannot train on {device.type}: leave out their number, or choose another device."
+            )
+        accelerator = OtherAccelerator(device)
     if precision == "float32":
         plugin = Precision()
     else:
         plugin = MixedPrecision(precision=cast("Any", _MIXED[precision]), device=device.type)
     strategy = "ddp" if nodes > 1 else "auto" if processes == 1 else "ddp_spawn"
-    return Fabric(accelerator=device.type, devices=devices, num_nodes=nodes, strategy=strategy, plugins=[plugin])
+    return Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=strategy, plugins=[plugin])

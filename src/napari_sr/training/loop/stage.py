@@ -11,6 +11,7 @@ import torch.distributed as dist
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from napari_sr.accelerators import memory_layout
 from napari_sr.networks.discriminators import Discriminator
 from napari_sr.training import recipe
 from napari_sr.training.data.patches import Batch
@@ -18,7 +19,7 @@ from napari_sr.training.generator.generator import Generator
 from napari_sr.training.loop.discriminator import make_discriminator
 from napari_sr.training.loop.discriminator_inputs import input_channels
 from napari_sr.training.loop.optimization import average_gradients, first_convolution, make_optimizer
-from napari_sr.training.loop.precision import memory_layout, placed
+from napari_sr.training.loop.precision import placed
 from napari_sr.training.loop.schedule import cycle_at, learning_rate_fraction
 from napari_sr.training.loop.stage_losses import StageLosses
 from napari_sr.training.loop.whitening import measure_whitening, whiten_steps

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from magicgui.widgets import CheckBox, Container
 from magicgui.widgets.bases import Widget
@@ -30,6 +31,9 @@ from napari_sr.widgets.qt.activity import TimeLeft
 from napari_sr.widgets.qt.base_panel import BasePanel
 from napari_sr.widgets.qt.executor import Executor, Run
 from napari_sr.widgets.qt.rows import Fold, rows
+
+if TYPE_CHECKING:
+    from napari_sr.inference import DeviceList
 
 #: Formats that are opened with their pixel size; others are opened by napari.
 _OWN = (".tif", ".tiff", ".zarr")
@@ -278,8 +282,8 @@ class FilesPanel(BasePanel):
     def _set_defaults(self, settings: JobSettings) -> None:
         self.settings.set_defaults(settings)
 
-    def _offer_devices(self, names: Sequence[str]) -> None:
-        self.settings.device.offer(names)
+    def _offer_devices(self, devices: DeviceList) -> None:
+        self.settings.device.offer(devices)
 
     def _disconnect(self) -> None:
         self.table.disconnect_viewer()

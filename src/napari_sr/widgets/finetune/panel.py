@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from magicgui.widgets import Container, Label, LineEdit
 from magicgui.widgets.bases import Widget
@@ -36,6 +37,9 @@ from napari_sr.widgets.qt.help import with_help
 from napari_sr.widgets.qt.rows import Fold, rows, show_text, wrapped
 from napari_sr.widgets.upscale.families import open_panels, show_panel
 from napari_sr.zoo.names import check_name
+
+if TYPE_CHECKING:
+    from napari_sr.inference import DeviceList
 
 _NO_IMAGE = "Open an image with the resolution that the model should reach."
 
@@ -355,8 +359,8 @@ class FinetunePanel(BasePanel):
     def _set_defaults(self, settings: JobSettings) -> None:
         self.recipe.device.set_default(settings.device)
 
-    def _offer_devices(self, names: Sequence[str]) -> None:
-        self.recipe.device.offer(names)
+    def _offer_devices(self, devices: DeviceList) -> None:
+        self.recipe.device.offer(devices)
 
     def _disconnect(self) -> None:
         self._viewer.events.theme.disconnect(self._set_colors)

@@ -62,7 +62,7 @@ def _changed(event: Any) -> None:
 
 
 def _as_config(page: Any) -> dict[str, object]:
-    # The page offers no card numbers: it shows "cuda:1" of the file as "cuda", which must not overwrite the file.
+    # The page offers no card numbers: it shows "vulkan:1" of the file as "vulkan", which must not overwrite the file.
     device, of_file = page.device, load_config().device
     return {
         "device": of_file if of_file.partition(":")[0] == device else device,

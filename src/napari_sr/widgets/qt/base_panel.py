@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from weakref import WeakSet
 
 from magicgui.widgets import Container
@@ -31,6 +31,9 @@ from napari_sr.widgets.qt.sliders import WheelGuard, need_focus_for_wheel
 from napari_sr.widgets.qt.torch_loading import load_torch
 from napari_sr.widgets.window.closing import ask_before_closing, format_work
 from napari_sr.widgets.window.docking import join_tabs, main_window_of
+
+if TYPE_CHECKING:
+    from napari_sr.inference import DeviceList
 
 T = TypeVar("T")
 
@@ -182,7 +185,7 @@ class BasePanel(Container[Widget]):
         """Show the settings that the settings file shares."""
         raise NotImplementedError
 
-    def _offer_devices(self, names: Sequence[str]) -> None:
+    def _offer_devices(self, devices: DeviceList) -> None:
         """List the devices of this computer."""
         raise NotImplementedError
 
@@ -202,13 +205,13 @@ class BasePanel(Container[Widget]):
         if not self._shut:
             self._in_background("looking for devices", self._find_devices, self._offer_devices)
 
-    def _find_devices(self) -> tuple[str, ...]:
+    def _find_devices(self) -> DeviceList:
         load_torch()
-        from napari_sr.inference import available_devices
+        from napari_sr.inference import list_devices
 
         for module in self._preloaded:
             import_module(module)
-        return available_devices()
+        return list_devices()
 
     def _parent_changed(self, parent: object) -> None:
         if self.native.parent() is not None:

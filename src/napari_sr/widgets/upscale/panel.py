@@ -49,7 +49,7 @@ from napari_sr.widgets.upscale.time_estimate import TimeEstimate
 from napari_sr.widgets.window.docking import canvas_of
 
 if TYPE_CHECKING:
-    from napari_sr.inference import Calibration
+    from napari_sr.inference import Calibration, DeviceList
     from napari_sr.zoo import Model
 
 _NO_LAYER = "Open or select an image layer: labels, points and shapes cannot be upscaled."
@@ -388,8 +388,8 @@ class UpscalePanel(BasePanel):
     def _set_defaults(self, settings: JobSettings) -> None:
         self.settings.set_defaults(settings)
 
-    def _offer_devices(self, names: Sequence[str]) -> None:
-        self.settings.device.offer(names)
+    def _offer_devices(self, devices: DeviceList) -> None:
+        self.settings.device.offer(devices)
 
     def _disconnect(self) -> None:
         warnings = (self.controls.warnings, self.preview_controls.warnings)

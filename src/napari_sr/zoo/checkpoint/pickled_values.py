@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -154,9 +155,10 @@ def _is_known(module: str, name: str) -> bool:
         return True
     if module == "torch._utils":
         return name.startswith("_rebuild_")
-    if module in ("torch", "torch.cuda", "torch.storage"):
-        return name.endswith("Storage") or (module == "torch" and (name == "Size" or name in _DTYPES))
-    return False
+    if module == "torch" and (name == "Size" or name in _DTYPES):
+        return True
+    # Values that were on an accelerator are in the storages of its module.
+    return re.fullmatch(r"torch(\.[a-z]+)?", module) is not None and name.endswith("Storage")
 
 
 _KNOWN = {

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from napari_sr.accelerators import memory_layout
 from napari_sr.imaging.resize import symmetric_indices
 from napari_sr.inference.compute.streaming.rows import Rows, Workspace, gather
 
@@ -106,5 +107,5 @@ def bordered(
     first, last = border_reads(low, high, rows, mode)
     window = gather(parts, first, last)
     return window.index_select(2, fold(low, high, rows, mode).to(window.device) - first).contiguous(
-        memory_format=torch.channels_last
+        memory_format=memory_layout(window.device)
     )

@@ -18,6 +18,7 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
+from napari_sr.accelerators import memory_layout
 from napari_sr.inference.compute.streaming.plan import StreamPlan
 from napari_sr.inference.compute.streaming.scaling import CropStep, ShuffleStep, UnshuffleStep
 from napari_sr.inference.compute.streaming.step import Step
@@ -189,7 +190,7 @@ def _permuted(module: nn.Conv2d, order: tuple[int, ...]) -> nn.Conv2d:
 
 
 def _with_weights(module: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
-    weight = weight.contiguous(memory_format=torch.channels_last)
+    weight = weight.contiguous(memory_format=memory_layout(weight.device))
     module.weight = nn.Parameter(weight, requires_grad=False)
     module.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
     return module

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from weakref import WeakKeyDictionary
 
+import torch
 from torch import Tensor
 
 from napari_sr.inference.compute.streaming.plan import StreamPlan
@@ -25,6 +26,7 @@ class _ShapeOnly:
     """A tensor (N, C, H, W) that has a shape but no memory."""
 
     shape: tuple[int, int, int, int]
+    device: ClassVar[torch.device] = torch.device("cpu")
 
     def __getitem__(self, index: tuple[slice, slice, slice]) -> _ShapeOnly:
         n, channels, rows, width = self.shape

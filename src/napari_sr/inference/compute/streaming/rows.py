@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from napari_sr.accelerators import memory_layout
+
 
 class Rows:
     """The rows of one tensor of the network that are in memory.
@@ -78,7 +80,7 @@ class Rows:
         if self._tail is not None and count <= capacity:
             return self._tail[:, :, :count].copy_(rows)
         self.held += count - capacity
-        self._tail = rows.clone(memory_format=torch.channels_last)
+        self._tail = rows.clone(memory_format=memory_layout(rows.device))
         return self._tail
 
     def pieces(self, start: int, stop: int) -> Iterator[tuple[int, Tensor]]:
@@ -173,7 +175,7 @@ def gather(
     left, width = beside or 0, first.shape[3]
     shape = (first.shape[0], sum(channels), above + stop - start + below, width + 2 * left)
     if workspace is None:
-        out = torch.empty(shape, dtype=first.dtype, device=first.device, memory_format=torch.channels_last)
+        out = torch.empty(shape, dtype=first.dtype, device=first.device, memory_format=memory_layout(first.device))
     else:
         out = workspace.take(shape, first)
     if beside is None:

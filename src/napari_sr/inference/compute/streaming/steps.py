@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_sr.accelerators import memory_layout
 from napari_sr.inference.compute.streaming.border import bordered
 from napari_sr.inference.compute.streaming.narrow import NarrowConvolution
 from napari_sr.inference.compute.streaming.rows import Rows, Workspace, gather
@@ -167,7 +168,9 @@ class SumStep(Step):
         example = pieces[0][1]
         channels = max(example.shape[1], next(second.pieces(start, stop))[1].shape[1])
         shape = (example.shape[0], channels, stop - start, example.shape[3])
-        out = torch.empty(shape, dtype=example.dtype, device=example.device, memory_format=torch.channels_last)
+        out = torch.empty(
+            shape, dtype=example.dtype, device=example.device, memory_format=memory_layout(example.device)
+        )
         a, b = self.factors
         for row, left in pieces:
             for below, right in second.pieces(row, row + left.shape[2]):
@@ -194,7 +197,8 @@ class PointwiseStep(Step):
 
     def compute(self, inputs: Sequence[Rows], start: int, stop: int, rows: int) -> Tensor:
         """Copy the rows, because the layers may write into them."""
-        return gather(inputs, start, stop).clone(memory_format=torch.channels_last)
+        window = gather(inputs, start, stop)
+        return window.clone(memory_format=memory_layout(window.device))
 
 
 def add_scaled(x: Tensor, y: Tensor, factor: float, out: Tensor) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from napari_sr.widgets.choices.settings.fields import setting_list
 
-_TEXTS = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "Graphics card", "mps": "Apple graphics"}
+if TYPE_CHECKING:
+    from napari_sr.inference import DeviceList
+
+#: The devices of every computer.
+_LABELS = {"auto": "Automatic", "cpu": "Processor (CPU)"}
 
 
 class DeviceChoice:
@@ -24,7 +29,7 @@ class DeviceChoice:
         """Whether the devices of this computer are listed."""
         self.widget = setting_list(
             "device",
-            [(format_device(name), name) for name in ("auto", "cpu")],
+            _as_choices(_LABELS),
             "Automatic uses a graphics card if there is one.",
         )
         self.widget.changed.connect(lambda: on_change())
@@ -35,19 +40,21 @@ class DeviceChoice:
         value: str = self.widget.value
         return value
 
-    def offer(self, names: Sequence[str]) -> None:
+    def offer(self, devices: DeviceList) -> None:
         """List the devices of this computer.
 
         Parameters
         ----------
-        names : sequence of str
-            From `napari_sr.inference.available_devices`. The choice stays if it is among them.
+        devices : DeviceList
+            From `napari_sr.inference.list_devices`. The choice stays if it is among them.
         """
+        labels = devices.labels
         self.known = True
         chosen = self._default if self.value == "auto" else self.value
         with self.widget.changed.blocked():
-            self.widget.choices = [(format_device(name), name) for name in names]
-            self.widget.value = chosen if chosen in names else names[0]
+            self.widget.choices = _as_choices(labels)
+            self.widget.value = chosen if chosen in labels else "auto"
+        self.widget.tooltip = devices.remark
 
     def set_default(self, name: str) -> None:
         """Choose a device; one that is not listed yet is chosen by `offer`.
@@ -62,19 +69,5 @@ class DeviceChoice:
             self.widget.value = name
 
 
-def format_device(name: str) -> str:
-    """Return the name of a device for the window.
-
-    Parameters
-    ----------
-    name : str
-        As the setting `device`: "cuda:1".
-
-    Returns
-    -------
-    str
-        "Graphics card 1".
-    """
-    kind, _, number = name.partition(":")
-    text = _TEXTS.get(kind, kind)
-    return f"{text} {number}" if number else text
+def _as_choices(labels: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(label, name) for name, label in labels.items()]

@@ -1,0 +1,387 @@
+"""Accelerators: the devices beside the CPU that compute. All that differs between their kinds is in this file.
+
+A kind has the name that torch uses: "cuda" (NVIDIA, and AMD with ROCm), "mps" (Apple), "xpu" (Intel) and "vulkan" (any
+graphics card with a driver for Vulkan, by the package torchvulkan, which is experimental).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from threading import Lock
+from typing import Any
+
+import psutil
+import torch
+
+#: Kinds of accelerators; "auto" takes the first one that is there.
+KINDS = ("cuda", "mps", "xpu", "vulkan")
+#: Kinds that "auto" takes only after a check has found them right and faster than the CPU on this machine.
+EXPERIMENTAL_KINDS = frozenset({"vulkan"})
+#: Largest number of elements of a tensor: Metal accepts no more, and kernels of the others compute 32-bit positions.
+MOST_NUMBERS = 2**31 - 1
+
+#: Names of the kinds in the window.
+_LABELS = {"cuda": "Graphics card", "mps": "Apple graphics", "xpu": "Intel graphics", "vulkan": "Vulkan graphics"}
+#: Fraction of the free memory that a job may use; the rest is for other programs, on "mps" for the whole computer.
+_MEMORY_FRACTION = {"cuda": 0.8, "mps": 0.6}
+#: Beginnings of the names of Vulkan devices that are computed by the CPU.
+_SOFTWARE = ("llvmpipe", "SwiftShader", "softpipe", "Microsoft Basic Render")
+#: Messages of the errors for too little memory that have no type of their own: those of Metal's allocator, of cuDNN,
+#: cuBLAS, pinned memory, the CPU's allocator, and Vulkan.
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|OUT_OF_(HOST|DEVICE)_MEMORY|STATUS_ALLOC_FAILED|can't allocate memory|not enough memory"
+    r"|cudaErrorMemoryAllocation",
+    re.IGNORECASE,
+)
+
+
+def unavailable(kind: str) -> str | None:
+    """Return the reason why no device of a kind can be used.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+
+    Returns
+    -------
+    str or None
+        A clause such as "no driver for Vulkan was found"; None if there is a device.
+    """
+    reason = _load_backend(kind)
+    if reason is not None:
+        return reason
+    module = torch.get_device_module(kind)
+    try:
+        if module.is_available() and module.device_count() > 0:
+            return None
+    except RuntimeError as error:
+        return f"its driver failed ({_sentence(error)})"
+    if kind == "vulkan":
+        return "no driver for Vulkan 1.3 was found: install that of the graphics card (on Debian, mesa-vulkan-drivers)"
+    return f"this installation of torch finds no {kind} device"
+
+
+@cache
+def _load_backend(kind: str) -> str | None:
+    """Import the package that adds a kind to torch; return the reason if that fails."""
+    if kind != "vulkan":
+        return None
+    try:
+        import_module("torchvulkan")
+    except ModuleNotFoundError as error:
+        if error.name == "torchvulkan":
+            return "the package torchvulkan is not installed (pip install torchvulkan)"
+        return f"the package torchvulkan cannot be loaded ({_sentence(error)})"
+    except Exception as error:
+        # An experimental package built for another torch or system fails in many ways, none of which may end the work.
+        return f"the package torchvulkan cannot be loaded ({_sentence(error)})"
+    return None
+
+
+def _sentence(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def device_count(kind: str) -> int:
+    """Return the number of devices of a kind.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+
+    Returns
+    -------
+    int
+        The number; 0 if the kind cannot be used.
+    """
+    return 0 if unavailable(kind) is not None else int(torch.get_device_module(kind).device_count())
+
+
+def hardware_name(device: torch.device) -> str | None:
+    """Return the name that the driver gives a device.
+
+    Parameters
+    ----------
+    device : torch.device
+        An accelerator.
+
+    Returns
+    -------
+    str or None
+        Such as "NVIDIA RTX A4000"; None where drivers give none.
+    """
+    name = getattr(torch.get_device_module(device.type), "get_device_name", None)
+    return None if name is None else str(name(device))
+
+
+def driver_version(device: torch.device) -> str:
+    """Return the versions on which the results of a device depend.
+
+    Parameters
+    ----------
+    device : torch.device
+        An accelerator.
+
+    Returns
+    -------
+    str
+        That of torch, and those of the driver where it gives them.
+    """
+    properties = getattr(torch.get_device_module(device.type), "get_device_properties", None)
+    found = None if properties is None else properties(device)
+    versions = [getattr(found, name, None) for name in ("driver_version", "api_version")]
+    package = getattr(torch.get_device_module(device.type), "__version__", None)
+    return ", ".join(str(v) for v in (torch.__version__, package, *versions) if v is not None)
+
+
+def is_software(device: torch.device) -> bool:
+    """Whether a device is the CPU under another name.
+
+    Parameters
+    ----------
+    device : torch.device
+        An accelerator.
+
+    Returns
+    -------
+    bool
+        True for Vulkan without a graphics card.
+    """
+    return device.type == "vulkan" and (hardware_name(device) or "").startswith(_SOFTWARE)
+
+
+def label(kind: str) -> str:
+    """Return the name of a kind for the window.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+
+    Returns
+    -------
+    str
+        Such as "Graphics card".
+    """
+    return _LABELS[kind]
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the free memory of a device.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device.
+
+    Returns
+    -------
+    int
+        Bytes. Memory that torch has reserved and does not use counts as free.
+    """
+    if device.type == "cpu":
+        return int(psutil.virtual_memory().available)
+    module = torch.get_device_module(device.type)
+    if device.type == "mps":
+        return int(module.recommended_max_memory() - module.current_allocated_memory())
+    return int(module.mem_get_info(device)[0] + module.memory_reserved(device) - module.memory_allocated(device))
+
+
+def memory_fraction(device: torch.device) -> float:
+    """Return the fraction of the free memory that a job may use.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+    """
+    return _MEMORY_FRACTION.get(device.type, 0.5)
+
+
+def release_memory(device: torch.device) -> None:
+    """Give memory that torch has reserved on an accelerator, and does not use, back to the driver.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device; nothing is done for a CPU.
+    """
+    if device.type != "cpu":
+        torch.get_device_module(device.type).empty_cache()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error states that a device, or the computer, has too little memory.
+
+    Parameters
+    ----------
+    error : BaseException
+        An error of torch.
+
+    Returns
+    -------
+    bool
+        True for ``torch.OutOfMemoryError`` and MemoryError, and for errors of drivers and libraries that are plain
+        RuntimeErrors with such a message.
+    """
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(str(error)) is not None
+
+
+def has_streams(device: torch.device) -> bool:
+    """Whether results can be copied to the CPU while the device goes on.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device.
+
+    Returns
+    -------
+    bool
+        True where torch has streams beside the one of the computation.
+    """
+    return device.type in ("cuda", "xpu")
+
+
+def memory_layout(device: torch.device) -> torch.memory_format:
+    """Return the memory layout of images and weights that is fastest on a device.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device.
+
+    Returns
+    -------
+    torch.memory_format
+        Channels last on CPUs and for mixed precision on CUDA and XPU. Contiguous on MPS and Vulkan, whose convolutions
+        rearrange images that are channels last.
+    """
+    return torch.contiguous_format if device.type in ("mps", "vulkan") else torch.channels_last
+
+
+def fast_bfloat16(device: torch.device) -> bool:
+    """Whether an accelerator has instructions for bfloat16.
+
+    Parameters
+    ----------
+    device : torch.device
+        An accelerator.
+
+    Returns
+    -------
+    bool
+        False on MPS and Vulkan, where it is not faster than float32 or is emulated.
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "xpu" and bool(torch.xpu.is_bf16_supported())
+
+
+def emulates_bfloat16(device: torch.device) -> bool:
+    """Whether an accelerator computes bfloat16 by slower means.
+
+    Parameters
+    ----------
+    device : torch.device
+        An accelerator.
+
+    Returns
+    -------
+    bool
+        True where a training in float32 is faster; False on MPS, where it is not known.
+    """
+    return device.type != "mps" and not fast_bfloat16(device)
+
+
+def has_fused_optimizers(device: torch.device) -> bool:
+    """Whether torch updates all weights in one kernel on a device.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device.
+
+    Returns
+    -------
+    bool
+        True on CPUs and CUDA.
+    """
+    return device.type in ("cpu", "cuda")
+
+
+def synchronizes_batch_norm(device: torch.device) -> bool:
+    """Whether batch normalization can use the statistics of all processes on a device.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device.
+
+    Returns
+    -------
+    bool
+        True on CUDA.
+    """
+    return device.type == "cuda"
+
+
+_ieee_lock = Lock()
+_ieee_users = 0
+_ieee_earlier: list[tuple[Any, str]] = []
+_ieee_earlier_matmul = "highest"
+
+
+@contextmanager
+def ieee_float32() -> Iterator[None]:
+    """Compute products of float32 with all bits within the context, not rounded to those of TF32 or bfloat16.
+
+    The settings belong to the process. The first context of several that overlap changes them, and the last one
+    restores the earlier ones.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
+    global _ieee_users, _ieee_earlier, _ieee_earlier_matmul
+    with _ieee_lock:
+        if _ieee_users == 0:
+            # The annotations of torch lack these names.
+            backends: Any = torch.backends
+            settings = (
+                backends.cuda.matmul,
+                backends.cudnn.conv,
+                backends.cudnn.rnn,
+                backends.mkldnn.matmul,
+                backends.mkldnn.conv,
+            )
+            # `allow_tf32` cannot be read once a program has used `fp32_precision`; this can, and both are restored.
+            _ieee_earlier_matmul = torch.get_float32_matmul_precision()
+            _ieee_earlier = [(setting, setting.fp32_precision) for setting in settings]
+            torch.set_float32_matmul_precision("highest")
+            for setting in settings:
+                setting.fp32_precision = "ieee"
+        _ieee_users += 1
+    try:
+        yield
+    finally:
+        with _ieee_lock:
+            _ieee_users -= 1
+            if _ieee_users == 0:
+                torch.set_float32_matmul_precision(_ieee_earlier_matmul)
+                for setting, precision in _ieee_earlier:
+                    setting.fp32_precision = precision

@@ -1,0 +1,110 @@
+"""Results of the check of experimental accelerators on this machine, stored in the cache folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from platformdirs import user_cache_dir
+
+from napari_sr.accelerators import device_count, driver_version, hardware_name, is_software
+from napari_sr.imaging.atomic import write_file
+
+FOLDER_VARIABLE = "NAPARI_SR_CACHE"
+
+#: Largest difference of an accelerator's results from the CPU's, as a fraction of the range, with which it is right.
+LARGEST_DIFFERENCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Result of the check of an accelerator.
+
+    Parameters
+    ----------
+    difference : float
+        Largest difference of its results from those of the CPU, as a fraction of the range.
+    speed : float
+        Its speed divided by that of the CPU.
+    """
+
+    difference: float
+    speed: float
+
+    @property
+    def good(self) -> bool:
+        """Whether the accelerator is right and faster than the CPU."""
+        return self.difference <= LARGEST_DIFFERENCE and self.speed > 1.0
+
+
+def cache_folder() -> Path:
+    """Return the folder of files that can be made again.
+
+    Returns
+    -------
+    Path
+        The cache folder of the user, or the folder that the environment variable NAPARI_SR_CACHE names. It may not
+        exist yet.
+    """
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    return Path(chosen).expanduser() if chosen else Path(user_cache_dir("napari-sr", appauthor=False))
+
+
+def is_trusted(kind: str) -> bool:
+    """Whether the first device of an experimental kind was found right and faster than the CPU.
+
+    Parameters
+    ----------
+    kind : str
+        One of `napari_sr.accelerators.EXPERIMENTAL_KINDS`.
+
+    Returns
+    -------
+    bool
+        False if it was not checked, or with another driver or torch, or if the CPU computes it. The package of the kind
+        is imported only if there is a result for it.
+    """
+    good = {key for key, verdict in _read().items() if verdict.good and key.startswith(f"{kind}: ")}
+    if not good or not device_count(kind):
+        return False
+    device = torch.device(kind, 0)
+    return not is_software(device) and _key(device) in good
+
+
+def store_verdict(device: torch.device, verdict: Verdict) -> None:
+    """Store the result of a check; ignored if the cache folder cannot be written.
+
+    Parameters
+    ----------
+    device : torch.device
+        The accelerator.
+    verdict : Verdict
+        The result.
+    """
+    verdicts = {**_read(), _key(device): verdict}
+    try:
+        _file().parent.mkdir(parents=True, exist_ok=True)
+        write_file(_file(), json.dumps({key: asdict(value) for key, value in verdicts.items()}, indent=1))
+    except OSError:
+        # Without a cache the accelerator is used only where it is chosen by name.
+        return
+
+
+def _key(device: torch.device) -> str:
+    return f"{device.type}: {hardware_name(device)}, {driver_version(device)}"
+
+
+def _file() -> Path:
+    return cache_folder() / "accelerators.json"
+
+
+def _read() -> dict[str, Verdict]:
+    try:
+        content = json.loads(_file().read_text(encoding="utf-8"))
+        return {str(key): Verdict(float(value["difference"]), float(value["speed"])) for key, value in content.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # A missing or damaged cache: the accelerator counts as not checked.
+        return {}
