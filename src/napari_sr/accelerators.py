@@ -7,25 +7,23 @@ graphics card with a driver for Vulkan, by the package torchvulkan, which is exp
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 import torch
 
-#: Kinds of accelerators; "auto" takes the first one that is there.
-KINDS = ("cuda", "mps", "xpu", "vulkan")
+_Value = TypeVar("_Value")
+
 #: Kinds that "auto" takes only after a check has found them right and faster than the CPU on this machine.
 EXPERIMENTAL_KINDS = frozenset({"vulkan"})
 #: Largest number of elements of a tensor: Metal accepts no more, and kernels of the others compute 32-bit positions.
 MOST_NUMBERS = 2**31 - 1
 
-#: Names of the kinds in the window.
-_LABELS = {"cuda": "Graphics card", "mps": "Apple graphics", "xpu": "Intel graphics", "vulkan": "Vulkan graphics"}
 #: Fraction of the free memory that a job may use; the rest is for other programs, on "mps" for the whole computer.
 _MEMORY_FRACTION = {"cuda": 0.8, "mps": 0.6}
 #: Beginnings of the names of Vulkan devices that are computed by the CPU.
@@ -45,7 +43,7 @@ def unavailable(kind: str) -> str | None:
     Parameters
     ----------
     kind : str
-        One of `KINDS`.
+        One of `napari_sr.device_names.KINDS`.
 
     Returns
     -------
@@ -93,7 +91,7 @@ def device_count(kind: str) -> int:
     Parameters
     ----------
     kind : str
-        One of `KINDS`.
+        One of `napari_sr.device_names.KINDS`.
 
     Returns
     -------
@@ -154,22 +152,6 @@ def is_software(device: torch.device) -> bool:
         True for Vulkan without a graphics card.
     """
     return device.type == "vulkan" and (hardware_name(device) or "").startswith(_SOFTWARE)
-
-
-def label(kind: str) -> str:
-    """Return the name of a kind for the window.
-
-    Parameters
-    ----------
-    kind : str
-        One of `KINDS`.
-
-    Returns
-    -------
-    str
-        Such as "Graphics card".
-    """
-    return _LABELS[kind]
 
 
 def free_memory(device: torch.device) -> int:
@@ -339,10 +321,67 @@ def synchronizes_batch_norm(device: torch.device) -> bool:
     return device.type == "cuda"
 
 
-_ieee_lock = Lock()
-_ieee_users = 0
-_ieee_earlier: list[tuple[Any, str]] = []
-_ieee_earlier_matmul = "highest"
+class _FloatSettings:
+    """The settings of torch for products of float32, which belong to the process."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._users = 0
+        self._restore: Callable[[], None] | None = None
+
+    def enter(self) -> None:
+        """Change the settings, if no other context has."""
+        with self._lock:
+            if self._users == 0:
+                self._restore = self._change()
+            self._users += 1
+
+    def leave(self) -> None:
+        """Restore the settings, if no other context remains."""
+        with self._lock:
+            self._users -= 1
+            if self._users == 0 and self._restore is not None:
+                self._restore()
+
+    def _change(self) -> Callable[[], None]:
+        # The annotations of torch lack these names.
+        backends: Any = torch.backends
+        settings = (
+            backends.cuda.matmul,
+            backends.cudnn.conv,
+            backends.cudnn.rnn,
+            backends.mkldnn.matmul,
+            backends.mkldnn.conv,
+        )
+        earlier = [setting.fp32_precision for setting in settings]
+        # Set beside the newer settings, so that programs which read these two find them in agreement.
+        matmul = _unless_refused(torch.get_float32_matmul_precision)
+        cudnn = _unless_refused(lambda: backends.cudnn.allow_tf32)
+        torch.set_float32_matmul_precision("highest")
+        backends.cudnn.allow_tf32 = False
+        for setting in settings:
+            setting.fp32_precision = "ieee"
+
+        def restore() -> None:
+            if matmul is not None:
+                torch.set_float32_matmul_precision(matmul)
+            if cudnn is not None:
+                backends.cudnn.allow_tf32 = cudnn
+            for setting, precision in zip(settings, earlier, strict=True):
+                setting.fp32_precision = precision
+
+        return restore
+
+
+def _unless_refused(read: Callable[[], _Value]) -> _Value | None:
+    """Read an older setting; None if the newer ones contradict it, since torch refuses to read it then."""
+    try:
+        return read()
+    except RuntimeError:
+        return None
+
+
+_float_settings = _FloatSettings()
 
 
 @contextmanager
@@ -357,31 +396,8 @@ def ieee_float32() -> Iterator[None]:
     None
         Nothing.
     """
-    global _ieee_users, _ieee_earlier, _ieee_earlier_matmul
-    with _ieee_lock:
-        if _ieee_users == 0:
-            # The annotations of torch lack these names.
-            backends: Any = torch.backends
-            settings = (
-                backends.cuda.matmul,
-                backends.cudnn.conv,
-                backends.cudnn.rnn,
-                backends.mkldnn.matmul,
-                backends.mkldnn.conv,
-            )
-            # `allow_tf32` cannot be read once a program has used `fp32_precision`; this can, and both are restored.
-            _ieee_earlier_matmul = torch.get_float32_matmul_precision()
-            _ieee_earlier = [(setting, setting.fp32_precision) for setting in settings]
-            torch.set_float32_matmul_precision("highest")
-            for setting in settings:
-                setting.fp32_precision = "ieee"
-        _ieee_users += 1
+    _float_settings.enter()
     try:
         yield
     finally:
-        with _ieee_lock:
-            _ieee_users -= 1
-            if _ieee_users == 0:
-                torch.set_float32_matmul_precision(_ieee_earlier_matmul)
-                for setting, precision in _ieee_earlier:
-                    setting.fp32_precision = precision
+        _float_settings.leave()

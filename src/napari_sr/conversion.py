@@ -16,13 +16,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from napari_sr.device_names import KINDS
 from napari_sr.errors import InputError
 
 #: A budget in bytes, or "auto" for one that is measured.
 Memory = int | Literal["auto"]
 
-#: "auto", "cpu", or a kind of accelerator, which may have a number. Only torch has the list of kinds.
-_DEVICE = re.compile(r"(?!(auto|cpu):)[a-z]{2,20}(:\d{1,3})?")
+_DEVICE = re.compile(rf"auto|cpu|({'|'.join(KINDS)})(:\d{{1,3}})?")
 _MEMORY = re.compile(r"(\d{1,15}(?:\.\d+)?) ?(?:([KMGT]?)(i?)B)?", re.IGNORECASE)
 #: Largest whole factor, far beyond those of any network.
 _LARGEST_SCALE = 1000
@@ -187,7 +187,7 @@ def read_device(value: Any) -> str:
     Returns
     -------
     str
-        In small letters. Whether there is such a kind, and such a device on this machine, is not checked.
+        In small letters. Whether the device is on this machine is not checked.
 
     Raises
     ------
@@ -196,7 +196,9 @@ def read_device(value: Any) -> str:
     """
     text = str(value).strip().lower() if isinstance(value, str) or type(value).__name__ == "device" else ""
     if _DEVICE.fullmatch(text) is None:
-        raise InputError(f"The device {shorten(value)} does not exist: give auto, cpu, or one of available_devices().")
+        raise InputError(
+            f"The device {shorten(value)} does not exist: give auto, cpu, {', '.join(KINDS)}, or such as {KINDS[0]}:1."
+        )
     return text
 
 

@@ -83,8 +83,8 @@ class JobSettings:
     Parameters
     ----------
     device : str, default "auto"
-        Device that computes: auto, cpu, or an accelerator (`available_devices`). "auto" takes one where there is
-        one.
+        Device that computes: auto, cpu or one listed by napari-sr check. "auto" takes a graphics card
+        where there is one.
     precision : {"auto", "float32", "bfloat16", "float16"}, default "auto"
         Number format of the computation; float32 is exact, 16 bit is faster on graphics cards. "auto" is float32, but
         float16 on a GPU for 8-bit images where the model's card states that it is as good.
@@ -131,9 +131,7 @@ class JobSettings:
 
     device: str = field(
         default="auto",
-        metadata=_about(
-            "Device", "Device that computes: auto, cpu, or a graphics card as napari-sr check names it.", shared=True
-        ),
+        metadata=_about("Device", "Device that computes: auto, cpu or one listed by napari-sr check.", shared=True),
     )
     precision: str = field(
         default="auto",

@@ -60,7 +60,7 @@ def upscale(
         counts as separate channels. By default those of the file, or the dimensions of the DataArray if they are t, c,
         z, y and x; or else (Y, X), (Z, Y, X), (C, Z, Y, X), (T, C, Z, Y, X), or RGB(A) where the last axis is 3 or 4.
     device : str, optional
-        Device that computes, one of `available_devices`. By default that of the settings file, or else
+        Device that computes: auto, cpu or one listed by napari-sr check. By default that of the settings file, or else
         "auto", which takes a GPU where there is one.
     precision : {"auto", "float32", "bfloat16", "float16"}, optional
         Number format of the computation; float32 is exact, 16 bit is faster on graphics cards. By default that of the

@@ -140,7 +140,7 @@ def upscale_layer(
         A letter of T, C, Z, Y, X for each dimension of the layer's data; by default the last two are Y and X, or the
         two before the colors of RGB(A).
     device : str, optional
-        Device that computes, one of `available_devices`. By default that of the settings file, or else
+        Device that computes: auto, cpu or one listed by napari-sr check. By default that of the settings file, or else
         "auto", which takes a GPU where there is one.
     precision : {"auto", "float32", "bfloat16", "float16"}, optional
         Number format of the computation; float32 is exact, 16 bit is faster on graphics cards. By default that of the

@@ -67,7 +67,7 @@ def finetune(
     validate_on : napari Shapes layer, optional
         Rectangles, ellipses and polygons that are kept for validation instead of blocks of the images.
     device : str, optional
-        Device that computes, one of `available_devices`. By default that of the settings file, or else
+        Device that computes: auto, cpu or one listed by napari-sr check. By default that of the settings file, or else
         "auto", which takes a GPU where there is one.
     folder : str or Path, optional
         Folder of the run, with its recipe, curves, log and checkpoint; a run that is in it continues. By default a new

@@ -56,7 +56,7 @@ class ProcessSettings:
     name : str, optional
         Name of the new model; by default that of the recipe.
     device : str, optional
-        Device that computes, one of `available_devices`; by default that of the settings file.
+        Device that computes: auto, cpu or one listed by napari-sr check; by default that of the settings file.
     tensorboard : bool, default False
         Also write a log for TensorBoard.
     """

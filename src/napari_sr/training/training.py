@@ -104,7 +104,7 @@ class Training:
     validate_on : napari Shapes layer, optional
         Rectangles, ellipses and polygons that are kept for validation instead of blocks of the images.
     device : str, optional
-        Device that computes, one of `available_devices`. By default that of the settings file, or else
+        Device that computes: auto, cpu or one listed by napari-sr check. By default that of the settings file, or else
         "auto", which takes a GPU where there is one.
     on_event : callable, optional
         Called with every event of `napari_sr.training.events`, on the thread of the training.

@@ -10,7 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_sr.accelerators import KINDS, MOST_NUMBERS, free_memory, memory_fraction
+from napari_sr.accelerators import MOST_NUMBERS, free_memory, memory_fraction
+from napari_sr.device_names import KINDS
 from napari_sr.errors import InputError
 from napari_sr.inference.compute import memory as memory_module
 from napari_sr.inference.compute.memory import (

@@ -77,7 +77,7 @@ def upscale_on_cluster(
     resources : mapping of str to float, optional
         Resources of a worker that a block occupies, such as ``{"GPU": 1}``, so that only workers with them compute.
     device : str, optional
-        Device that computes, one of `available_devices`. By default that of the settings file of this
+        Device that computes: auto, cpu or one listed by napari-sr check. By default that of the settings file of this
         machine, or else "auto", which takes a GPU on each worker that has one.
     precision : {"auto", "float32", "bfloat16", "float16"}, optional
         Number format of the computation; float32 is exact, 16 bit is faster on graphics cards. By default that of the

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from napari_sr.accelerators import EXPERIMENTAL_KINDS, KINDS, device_count, hardware_name, label, unavailable
+from napari_sr.accelerators import EXPERIMENTAL_KINDS, device_count, hardware_name, unavailable
+from napari_sr.device_names import KINDS, LABELS
 from napari_sr.errors import InputError
 from napari_sr.inference.compute.verdicts import is_trusted
 from napari_sr.settings import PRECISIONS
@@ -21,7 +22,7 @@ def available_devices() -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        "auto" and "cpu", then the kinds of accelerators that are there (`napari_sr.accelerators.KINDS`), each followed
+        "auto" and "cpu", then the kinds of accelerators that are there (`napari_sr.device_names.KINDS`), each followed
         by its devices (such as "vulkan:0" and "vulkan:1") if there are several.
     """
     names = ["auto", "cpu"]
@@ -57,7 +58,7 @@ def list_devices() -> DeviceList:
     labels = {"auto": "Automatic", "cpu": "Processor (CPU)"}
     for name in available_devices()[2:]:
         kind, _, number = name.partition(":")
-        labels[name] = f"{label(kind)} {number}".rstrip()
+        labels[name] = f"{LABELS[kind]} {number}".rstrip()
     best = _best_device()
     if best.type != "cpu":
         return DeviceList(labels, f"Automatic uses {describe_device(best)}.")

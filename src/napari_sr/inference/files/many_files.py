@@ -80,7 +80,7 @@ def upscale_files(
         Devices that compute at the same time, each an image of its own, such as ``["xpu:0", "xpu:1"]``. By default
         the one that is named by `device`.
     device : str, optional
-        Device that computes, one of `available_devices`. By default that of the settings file, or else
+        Device that computes: auto, cpu or one listed by napari-sr check. By default that of the settings file, or else
         "auto", which takes a GPU where there is one.
     precision : {"auto", "float32", "bfloat16", "float16"}, optional
         Number format of the computation; float32 is exact, 16 bit is faster on graphics cards. By default that of the

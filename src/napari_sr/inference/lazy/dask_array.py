@@ -69,7 +69,7 @@ def upscale_lazy(
         A letter of T, C, Z, Y, X for each dimension, in any order; a last C of size 3 or 4 is RGB(A), any other C
         counts as separate channels. By default as for `upscale`.
     device : str, optional
-        Device that computes, one of `available_devices`. By default that of the settings file, or else
+        Device that computes: auto, cpu or one listed by napari-sr check. By default that of the settings file, or else
         "auto", which takes a GPU where there is one.
     precision : {"auto", "float32", "bfloat16", "float16"}, optional
         Number format of the computation; float32 is exact, 16 bit is faster on graphics cards. By default that of the
