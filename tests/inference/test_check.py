@@ -57,3 +57,46 @@ def test_an_error_of_a_library_is_a_failed_line(monkeypatch):
 def test_it_can_be_stopped():
     with pytest.raises(Cancelled):
         list(checks.check_computer(cancel=lambda: True))
+
+
+@pytest.fixture
+def one_vulkan_card(monkeypatch, tmp_path):
+    """A graphics card for Vulkan that computes as the CPU does, in half the time."""
+    found = {"difference": 0.0, "stored": None}
+    image = checks._test_image(16)
+    monkeypatch.setattr(checks, "available_devices", lambda: ("auto", "cpu", "vulkan"))
+    monkeypatch.setattr(checks, "is_software", lambda device: False)
+    monkeypatch.setattr(checks, "_result", lambda device, *_, **__: image + found["difference"] * (device == "vulkan"))
+    monkeypatch.setattr(checks, "_seconds", lambda device: 1.0 if device == "vulkan" else 2.0)
+    monkeypatch.setattr(checks, "_device", lambda device: device)
+    monkeypatch.setattr(checks, "store_verdict", lambda device, verdict: found.update(stored=(device, verdict)))
+    return found
+
+
+def test_an_experimental_card_is_compared_with_the_cpu_and_the_result_is_stored(one_vulkan_card):
+    lines = {check.name: check for check in checks.check_computer()}
+    assert lines["vulkan, against the CPU"].ok
+    assert lines["vulkan, against the CPU"].text.endswith("2 times as fast; auto uses it")
+    assert one_vulkan_card["stored"] == (checks.torch.device("vulkan", 0), checks.Verdict(0.0, 2.0))
+
+
+def test_an_experimental_card_with_other_results_fails(one_vulkan_card):
+    one_vulkan_card["difference"] = 0.01
+    lines = {check.name: check for check in checks.check_computer()}
+    assert not lines["vulkan, against the CPU"].ok
+    assert "auto does not use this device" in lines["vulkan, against the CPU"].text
+
+
+def test_vulkan_by_software_is_named_and_not_timed(one_vulkan_card, monkeypatch):
+    monkeypatch.setattr(checks, "is_software", lambda device: device.type == "vulkan")
+    names = [check.name for check in checks.check_computer()]
+    assert "vulkan" in names
+    assert not any(name.startswith("vulkan,") for name in names)
+    assert one_vulkan_card["stored"] is None
+
+
+def test_kinds_that_cannot_be_used_are_listed_with_the_reason(monkeypatch):
+    monkeypatch.setattr(checks, "available_devices", lambda: ())
+    monkeypatch.setattr(checks, "unavailable", lambda kind: "no driver was found" if kind == "xpu" else None)
+    lines = [check.line() for check in checks.check_computer()]
+    assert lines[-1] == "ok    xpu: not used, since no driver was found"

@@ -21,11 +21,14 @@ import psutil
 import torch
 from numpy.typing import NDArray
 
+from napari_sr.accelerators import EXPERIMENTAL_KINDS, is_software, unavailable
 from napari_sr.config import config_path, load_config
+from napari_sr.device_names import KINDS
 from napari_sr.errors import Cancelled
 from napari_sr.imaging.files import read_image, write_image
 from napari_sr.imaging.noise import measure_noise
 from napari_sr.inference.compute.device import available_devices, describe_device
+from napari_sr.inference.compute.verdicts import LARGEST_DIFFERENCE, Verdict, store_verdict
 from napari_sr.inference.job import Job
 from napari_sr.inference.timing.speed import speed_file
 from napari_sr.progress import Cancel
@@ -129,14 +132,42 @@ def _checks() -> Iterator[tuple[str, Callable[[], str]]]:
         if device == "auto":
             continue
         yield device, partial(_device, device)
+        if is_software(torch.device(device)):
+            # Slower than the CPU itself, and of use to programmers only.
+            continue
         yield f"{device}, streamed against whole", partial(_streamed, device)
         for precision in _AGREEMENT:
             yield f"{device}, {precision} against float32", partial(_agreement, device, precision)
         yield f"{device}, speed", partial(_speed, device)
+        if torch.device(device).type in EXPERIMENTAL_KINDS:
+            yield f"{device}, against the CPU", partial(_against_cpu, device)
+    for kind in KINDS:
+        reason = unavailable(kind)
+        if reason is not None:
+            yield kind, partial(_absent, reason)
 
 
 def _device(device: str) -> str:
-    return describe_device(torch.device(device))
+    described = describe_device(torch.device(device))
+    if is_software(torch.device(device)):
+        return f"{described}, which the CPU computes; auto never uses it"
+    return described
+
+
+def _absent(reason: str) -> str:
+    return f"not used, since {reason}"
+
+
+def _against_cpu(device: str) -> str:
+    """Compare an experimental device with the CPU, and store the result for the device "auto"."""
+    difference = float(np.abs(_result(device) - _result("cpu")).max())
+    speed = _seconds("cpu") / _seconds(device)
+    verdict = Verdict(difference, speed)
+    store_verdict(torch.device(torch.device(device).type, torch.device(device).index or 0), verdict)
+    if not difference <= LARGEST_DIFFERENCE:
+        raise _Failed(f"the results differ by {difference:.2g} of the range; auto does not use this device")
+    consequence = "auto uses it" if verdict.good else "auto uses the CPU"
+    return f"the results differ by at most {difference:.1g} of the range, {speed:.2g} times as fast; {consequence}"
 
 
 def _versions() -> str:
@@ -260,10 +291,16 @@ def _agreement(device: str, precision: str) -> str:
 
 
 def _speed(device: str) -> str:
+    pixels = (load_model(_MODEL).scale * _SPEED_SIDE) ** 2
+    rate = pixels / _seconds(device) / 1e6
+    return f"{rate:.2g} megapixels of the result per second ({_MODEL}, float32)"
+
+
+def _seconds(device: str) -> float:
+    """Time the network on an image, after a first run that is not counted."""
     job = Job(load_model(_MODEL), JobSettings(device=device, precision="float32", intensity=(0.0, 1.0)))
     image = _test_image(_SPEED_SIDE)
     job.run(image[:32, :32], "YX")
     started = time.perf_counter()
-    result = job.run(image, "YX").data
-    seconds = time.perf_counter() - started
-    return f"{result.size / seconds / 1e6:.2g} megapixels of the result per second ({_MODEL}, float32)"
+    job.run(image, "YX")
+    return time.perf_counter() - started

@@ -317,6 +317,7 @@ class ExactStream:
                     strip,
                     self.before_step,
                     on_overflow and report,
+                    whole_strips=self.device.type != "cpu",
                 )
             )
         row = rows.start * self.scale

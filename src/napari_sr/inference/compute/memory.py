@@ -219,4 +219,12 @@ class _Prediction:
         return self.item * max(sum(counts[tensor] for tensor in step.inputs) for step in self.plan.steps)
 
     def _numbers_per_column(self, strip: int) -> float:
-        return peak_per_column(self.plan, self.channels, self.rows, min(strip, self.rows), self.radius)
+        numbers = peak_per_column(self.plan, self.channels, self.rows, min(strip, self.rows), self.radius)
+        if self.device_type != "cpu":
+            # Accelerators hold the whole result of a strip, once in parts and once joined.
+            channels, rate = (
+                self.plan.channels(self.channels)[self.plan.output],
+                float(self.plan.rates[self.plan.output]),
+            )
+            numbers += 2 * channels * rate**2 * min(strip, self.rows)
+        return numbers

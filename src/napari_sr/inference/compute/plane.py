@@ -223,9 +223,9 @@ class PlaneRunner:
 
     def _piece(self, piece: Tensor) -> Tensor:
         """Compute one block; again in float32 if half precision overflowed."""
-        self._network.overflowed = False
+        self._network.take_overflow()
         out = self._compute(piece, self._dtype)
-        if self._dtype != torch.float32 and (self._network.overflowed or not bool(torch.isfinite(out).all())):
+        if self._dtype != torch.float32 and (self._network.take_overflow() or not bool(torch.isfinite(out).all())):
             self.recomputed += 1
             out = self._compute(piece, torch.float32)
         return out

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from napari_sr.accelerators import memory_layout
 from napari_sr.inference.compute.streaming.dihedral import Dihedral, transformed_plan
@@ -23,7 +23,7 @@ def _proceed() -> None:
 class PreparedNetwork:
     """Copies of a network on a device, one for each number format, and the plans of their streams.
 
-    Each is made on first use and kept. All state of a run but `overflowed` is in the `PlaneRunner`, so that several
+    Each is made on first use and kept. All state of a run but its overflows is in the `PlaneRunner`, so that several
     runs can use the network, one at a time.
 
     Parameters
@@ -39,8 +39,6 @@ class PreparedNetwork:
         Device that computes.
     scale, alignment, receptive_radius, in_channels : int
         Those of the network.
-    overflowed : bool
-        Set to True when a float16 copy is applied and an input of a layer with a bounded output is not finite.
     """
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
@@ -49,7 +47,8 @@ class PreparedNetwork:
         self.alignment = int(network.alignment)  # type: ignore[arg-type]
         self.receptive_radius = int(network.receptive_radius)  # type: ignore[arg-type]
         self.in_channels = int(network.in_channels)  # type: ignore[arg-type]
-        self.overflowed = False
+        #: Whether inputs of layers with a bounded output were finite, on the device.
+        self._finite: list[Tensor] = []
         self._before_layer: Callable[[], None] = _proceed
         self._copies: dict[torch.dtype, nn.Module] = {}
         self._plans: dict[torch.dtype, StreamPlan] = {}
@@ -139,9 +138,21 @@ class PreparedNetwork:
             self._transformed[key] = transformed_plan(plan, dihedral)
         return self._transformed[key]
 
+    def take_overflow(self) -> bool:
+        """Return whether half precision has overflowed since the last call.
+
+        Returns
+        -------
+        bool
+            True if a float16 copy was applied and an input of a layer with a bounded output was not finite.
+        """
+        finite, self._finite = self._finite, []
+        # One reading for all layers, since the CPU waits for the device meanwhile.
+        return bool(finite) and not bool(torch.stack(finite).all())
+
     def _check(self, _layer: nn.Module, _inputs: Any) -> None:
         self._before_layer()
 
     def _watch(self, _layer: nn.Module, inputs: Any) -> None:
-        """Note a value that is not finite in the input of a layer whose output is finite."""
-        self.overflowed = self.overflowed or not bool(torch.isfinite(inputs[0]).all())
+        """Note whether all values are finite in the input of a layer whose output is finite."""
+        self._finite.append(torch.isfinite(inputs[0]).all())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -46,6 +47,27 @@ def fold(start: int, stop: int, length: int, mode: str) -> Tensor:
         indices = indices.abs()
         return torch.where(indices < length, indices, 2 * (length - 1) - indices)
     raise ValueError(f"The border rule {mode!r} is unknown.")
+
+
+@lru_cache(maxsize=32)
+def fold_on(device: torch.device, start: int, stop: int, length: int, mode: str) -> Tensor:
+    """Return the indices of `fold` on a device, those of the last calls without copying them again.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device.
+    start, stop, length : int
+        As for `fold`.
+    mode : {"replicate", "reflect", "symmetric"}
+        As for `fold`.
+
+    Returns
+    -------
+    Tensor of int64, shape (stop - start,)
+        Indices from 0 to ``length - 1``, which must not be changed.
+    """
+    return fold(start, stop, length, mode).to(device)
 
 
 def border_reads(low: int, high: int, rows: int, mode: str) -> tuple[int, int]:
@@ -106,6 +128,6 @@ def bordered(
         return gather(parts, first, last, max(-low, 0), max(high - rows, 0), workspace)
     first, last = border_reads(low, high, rows, mode)
     window = gather(parts, first, last)
-    return window.index_select(2, fold(low, high, rows, mode).to(window.device) - first).contiguous(
+    return window.index_select(2, fold_on(window.device, low, high, rows, mode) - first).contiguous(
         memory_format=memory_layout(window.device)
     )

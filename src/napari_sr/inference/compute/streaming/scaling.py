@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_sr.accelerators import memory_layout
-from napari_sr.inference.compute.streaming.border import bordered, fold
+from napari_sr.inference.compute.streaming.border import bordered, fold_on
 from napari_sr.inference.compute.streaming.rows import Rows, Workspace, gather
 from napari_sr.inference.compute.streaming.step import Step, reorder_channels
 from napari_sr.networks.upsample import Upsample
@@ -62,7 +62,7 @@ class UpsampleStep(Step):
             out = functional.interpolate(window, scale_factor=float(factor), mode="bilinear", align_corners=False)
             first += reach * factor
         else:
-            columns = fold(-reach, window.shape[3] + reach, window.shape[3], "symmetric").to(window.device)
+            columns = fold_on(window.device, -reach, window.shape[3] + reach, window.shape[3], "symmetric")
             out = self.module.interpolate_padded(window.index_select(3, columns))
         # A view would hold the memory of the rows that are cut off.
         return out[:, :, first : first + stop - start].clone(memory_format=memory_layout(out.device))

@@ -37,6 +37,7 @@ def stream(
     strip: int,
     before_step: Callable[[], None] = lambda: None,
     on_overflow: Callable[[int, int], None] | None = None,
+    whole_strips: bool = False,
 ) -> Iterator[Tensor]:
     """Apply a network to an image, strip by strip.
 
@@ -56,14 +57,18 @@ def stream(
     on_overflow : callable, optional
         ``on_overflow(start, stop)`` is called with the range of rows of the result where an activation is infinite
         before a layer whose output is finite. Rows within one receptive radius are affected. By default no check is
-        made.
+        made. It is called before the rows of the result that were computed after the activation are yielded.
+    whole_strips : bool, default False
+        Whether all rows that a strip of the image adds to the result are yielded together. On an accelerator the CPU
+        then waits once for each strip; on a CPU smaller parts need less memory.
 
     Yields
     ------
     Tensor, shape (N, C', rows of the result, scale columns)
         The result, from the top.
     """
-    yield from Stream(plan, source, rows, columns, strip, before_step, on_overflow).run()
+    parts = Stream(plan, source, rows, columns, strip, before_step, on_overflow)
+    yield from parts.strips() if whole_strips else parts.run()
 
 
 class Stream:
@@ -98,6 +103,8 @@ class Stream:
     ) -> None:
         self.source, self.rows = source, rows
         self.before_step, self.on_overflow = before_step, on_overflow
+        #: Whether activations are finite, on the device, and the rows of the result above each.
+        self.checks: list[tuple[Tensor, int, int]] = []
         self.strip = max(1, strip)
         workspace = Workspace()
         self.steps = [step.for_image(rows, columns, workspace) for step in plan.steps]
@@ -127,14 +134,49 @@ class Stream:
         Tensor, shape (N, C', rows of the result, scale columns)
             From the top.
         """
-        result = self.tensors[self.output]
-        while result.stop < self.totals[self.output]:
-            self._feed()
-            for step in self.low_steps:
-                self._advance(step)
+        while self._unfinished:
+            for part in self._strip():
+                self._report_overflows()
+                yield part
+                # Its memory is free while the next part is computed.
+                del part
+
+    def strips(self) -> Iterator[Tensor]:
+        """Iterate over the rows of the result, those of a strip of the image together.
+
+        Yields
+        ------
+        Tensor, shape (N, C', rows of the result, scale columns)
+            From the top.
+        """
+        while self._unfinished:
+            parts = list(self._strip())
+            self._report_overflows()
+            if parts:
+                yield parts[0] if len(parts) == 1 else torch.cat(parts, 2)
+
+    @property
+    def _unfinished(self) -> bool:
+        return self.tensors[self.output].stop < self.totals[self.output]
+
+    def _strip(self) -> Iterator[Tensor]:
+        """Read the next strip of the image, and yield the rows of the result that it adds."""
+        self._feed()
+        for step in self.low_steps:
+            self._advance(step)
+        yield from self._new_rows()
+        while self._advance_upsampled():
             yield from self._new_rows()
-            while self._advance_upsampled():
-                yield from self._new_rows()
+
+    def _report_overflows(self) -> None:
+        """Read the checks, all at once, since the CPU waits for the device meanwhile."""
+        checks, self.checks = self.checks, []
+        if not checks or self.on_overflow is None:
+            return
+        finite = torch.stack([check for check, _, _ in checks]).tolist()
+        for whole, (_, start, stop) in zip(finite, checks, strict=True):
+            if not whole:
+                self.on_overflow(start, stop)
 
     def _advance_upsampled(self) -> bool:
         """Pass one piece through all upsampled layers; return whether there was any."""
@@ -176,11 +218,10 @@ class Stream:
     def _compute(self, step: Step, inputs: list[Rows], start: int, stop: int, rows: int) -> Tensor:
         if self.on_overflow is None:
             return step.run(inputs, start, stop, rows)
-        report = self.on_overflow
+        affected = self._rows_of_result(step.output, start, stop)
 
         def watch(activation: Tensor) -> None:
-            if not bool(torch.isfinite(activation).all()):
-                report(*self._rows_of_result(step.output, start, stop))
+            self.checks.append((torch.isfinite(activation).all(), *affected))
 
         return step.run(inputs, start, stop, rows, watch)
 
