@@ -23,8 +23,8 @@ def one_vulkan_card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str
     for module in (verdicts, devices):
         monkeypatch.setattr(module, "device_count", lambda kind: int(kind == "vulkan"))
         monkeypatch.setattr(module, "hardware_name", lambda device: facts["name"])
+        monkeypatch.setattr(module, "is_software", lambda device: facts["name"].startswith("llvmpipe"))
     monkeypatch.setattr(devices, "unavailable", lambda kind: None if kind == "vulkan" else f"there is no {kind}")
-    monkeypatch.setattr(verdicts, "is_software", lambda device: facts["name"].startswith("llvmpipe"))
     monkeypatch.setattr(verdicts, "driver_version", lambda device: facts["driver"])
     return facts
 
@@ -68,6 +68,7 @@ def test_software_is_never_taken_by_auto(one_vulkan_card: dict[str, str]) -> Non
     one_vulkan_card["name"] = "llvmpipe (LLVM 15.0.6, 256 bits)"
     store_verdict(CARD, Verdict(2e-6, 3.1))
     assert choose_device("auto") == torch.device("cpu")
+    assert "which also computes Vulkan here" in list_devices().remark
 
 
 @pytest.mark.parametrize(
@@ -85,3 +86,11 @@ def test_a_cache_folder_that_cannot_be_written_is_no_error(tmp_path: Path) -> No
     (tmp_path / "cache").write_text("a file in the place of the folder")
     store_verdict(CARD, Verdict(2e-6, 3.1))
     assert not is_trusted("vulkan")
+
+
+def test_without_any_accelerator_the_reason_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "device_count", lambda kind: 0)
+    monkeypatch.setattr(devices, "unavailable", lambda kind: "no driver for Vulkan was found")
+    listed = list_devices()
+    assert set(listed.labels) == {"auto", "cpu"}
+    assert "Vulkan cannot be used, since no driver for Vulkan was found" in listed.remark

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from napari_sr.accelerators import EXPERIMENTAL_KINDS, device_count, hardware_name, unavailable
+from napari_sr.accelerators import EXPERIMENTAL_KINDS, device_count, hardware_name, is_software, unavailable
 from napari_sr.device_names import KINDS, LABELS
 from napari_sr.errors import InputError
 from napari_sr.inference.compute.verdicts import is_trusted
@@ -63,12 +63,14 @@ def list_devices() -> DeviceList:
     if best.type != "cpu":
         return DeviceList(labels, f"Automatic uses {describe_device(best)}.")
     reasons = {kind: unavailable(kind) for kind in KINDS}
-    if not all(reasons.values()):
-        return DeviceList(
-            labels,
-            "Automatic uses the processor, unless napari-sr check finds the graphics card right and faster.",
-        )
-    return DeviceList(labels, f"Automatic uses the processor. Vulkan cannot be used, since {reasons['vulkan']}.")
+    usable = [kind for kind, reason in reasons.items() if reason is None]
+    if not usable:
+        return DeviceList(labels, f"Automatic uses the processor. Vulkan cannot be used, since {reasons['vulkan']}.")
+    if all(is_software(torch.device(kind)) for kind in usable):
+        return DeviceList(labels, "Automatic uses the processor, which also computes Vulkan here, more slowly.")
+    return DeviceList(
+        labels, "Automatic uses the processor, unless napari-sr check finds the graphics card right and faster."
+    )
 
 
 def choose_device(name: str = "auto") -> torch.device:

@@ -1,0 +1,34 @@
+"""A run in the window on another device than the CPU, chosen in its list."""
+
+import numpy as np
+import pytest
+
+from napari_sr.accelerators import unavailable
+from napari_sr.widgets.qt.executor import ThreadExecutor
+from tests.widgets.conftest import cells
+
+reason = unavailable("vulkan")
+pytestmark = pytest.mark.skipif(reason is not None, reason=f"Vulkan cannot be used: {reason}")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_run_on_vulkan_adds_the_layer_of_the_cpu(in_viewer, qtbot, dtype):
+    viewer, panel = in_viewer("srcnn", executor=ThreadExecutor(), image=cells(12, 16, dtype=dtype))
+    device = panel.settings.device
+    qtbot.waitUntil(lambda: device.known, timeout=30_000)
+    # "auto" may choose float16 for 8 bits on a graphics card.
+    panel.settings.precision.value = "float32"
+    native = device.widget.native
+    assert "Vulkan graphics" in [native.itemText(n) for n in range(native.count())]
+    assert "Automatic uses" in device.widget.tooltip
+    for number, name in enumerate(("cpu", "vulkan"), start=2):
+        device.widget.value = name
+        panel.controls.run_button.native.click()
+        qtbot.waitUntil(lambda number=number: len(viewer.layers) == number, timeout=60_000)
+        qtbot.waitUntil(lambda: not panel.controls.running, timeout=5_000)
+    of_cpu, of_vulkan = (np.asarray(layer.data) for layer in list(viewer.layers)[1:])
+    assert of_cpu.dtype == of_vulkan.dtype == dtype
+    if dtype is np.float32:
+        assert np.abs(of_cpu - of_vulkan).max() <= 1e-4 * np.ptp(of_cpu)
+    else:
+        assert np.array_equal(of_cpu, of_vulkan)
