@@ -110,6 +110,45 @@ def placed(network: nn.Module, device: torch.device) -> nn.Module:
     return moved
 
 
+class StepPrecision(MixedPrecision):
+    """Mixed precision for steps with several optimizers, whose gradients of float16 have one scale.
+
+    Fabric's own updates the scale after each optimizer, so that the gradients of the next one, computed with the scale
+    before, would be divided by another number.
+
+    Parameters
+    ----------
+    precision : {"bf16-mixed", "16-mixed"}
+        Number format as Fabric names it.
+    device : str
+        Kind of the device.
+    scaler : torch.amp.GradScaler, optional
+        Scale of the gradients of float16; by default a new one.
+    """
+
+    def optimizer_step(self, optimizer: Any, **kwargs: Any) -> Any:
+        """Take the step of an optimizer; one whose gradients overflowed is left out.
+
+        Parameters
+        ----------
+        optimizer : Optimizer
+            The optimizer.
+        **kwargs
+            Arguments of its `step`.
+
+        Returns
+        -------
+        object
+            The result of its `step`.
+        """
+        return optimizer.step(**kwargs) if self.scaler is None else self.scaler.step(optimizer, **kwargs)
+
+    def end_step(self) -> None:
+        """Update the scale of float16, after the steps of all optimizers."""
+        if self.scaler is not None:
+            self.scaler.update()
+
+
 def fabric_for(device: torch.device, precision: str, processes: int = 1, nodes: int = 1) -> Fabric:
     """Make the fabric of a training.
 
@@ -148,6 +187,6 @@ def fabric_for(device: torch.device, precision: str, processes: int = 1, nodes: 
     if precision == "float32":
         plugin = Precision()
     else:
-        plugin = MixedPrecision(precision=cast("Any", _MIXED[precision]), device=device.type)
+        plugin = StepPrecision(precision=cast("Any", _MIXED[precision]), device=device.type)
     strategy = "ddp" if nodes > 1 else "auto" if processes == 1 else "ddp_spawn"
     return Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=strategy, plugins=[plugin])
