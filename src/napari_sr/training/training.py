@@ -27,6 +27,7 @@ from napari_sr.training.data.training_set import TrainingSet, make_training_set
 from napari_sr.training.events import Event, EventListener, Validated
 from napari_sr.training.generator.generator import make_generator, patch_sizes
 from napari_sr.training.loop.loop import Loop
+from napari_sr.training.loop.other_accelerators import load_accelerators
 from napari_sr.training.loop.precision import choose_training_precision, fabric_for
 from napari_sr.training.loop.stage_run import ONLY, TrainedWeights
 from napari_sr.training.recipe import Recipe, load_recipe
@@ -168,6 +169,7 @@ class Training:
         tensorboard: bool = False,
     ) -> None:
         self.recipe = load_recipe(recipe)
+        load_accelerators()
         self.device = choose_device(load_settings(device=device).device)
         self.folder, self.name = read_path(folder, "folder"), check_name(self.recipe.name if name is None else name)
         self._data = None if data is None else read_path(data, "folder of the data")

@@ -10,12 +10,14 @@ from lightning_fabric import Fabric
 from lightning_fabric.accelerators import ACCELERATOR_REGISTRY
 from lightning_fabric.accelerators.accelerator import Accelerator
 from lightning_fabric.plugins.precision import MixedPrecision, Precision
+from lightning_fabric.strategies.single_device import SingleDeviceStrategy
+from lightning_fabric.strategies.strategy import Strategy
 from torch import nn
 
 from napari_sr.accelerators import emulates_bfloat16, fast_bfloat16, memory_layout
 from napari_sr.errors import InputError
 from napari_sr.networks.srcnn import SRCNN
-from napari_sr.training.loop.other_accelerators import OtherAccelerator
+from napari_sr.training.loop.other_accelerators import OtherAccelerator, check_gradients
 
 _MIXED = {"bfloat16": "bf16-mixed", "float16": "16-mixed"}
 
@@ -172,10 +174,12 @@ def fabric_for(device: torch.device, precision: str, processes: int = 1, nodes: 
     Raises
     ------
     InputError
-        If there are several processes on a kind of accelerator whose processes cannot communicate.
+        If there are several processes on a kind of accelerator whose processes cannot communicate, or a device that
+        Fabric does not have cannot compute gradients in this process.
     """
     devices: int | list[int] = processes
     accelerator: str | Accelerator = device.type
+    strategy: str | Strategy = "ddp" if nodes > 1 else "auto" if processes == 1 else "ddp_spawn"
     if device.type != "cpu" and processes == nodes == 1:
         devices = [device.index or 0]
     if device.type not in ACCELERATOR_REGISTRY:
@@ -183,10 +187,12 @@ def fabric_for(device: torch.device, precision: str, processes: int = 1, nodes: 
             raise InputError(
                 f"Several processes cannot train on {device.type}: leave out their number, or choose another device."
             )
+        check_gradients(device)
         accelerator = OtherAccelerator(device)
+        # Fabric would compute on the CPU: it chooses the device of "auto" by its own kinds.
+        strategy = SingleDeviceStrategy(torch.device(device.type, device.index or 0))
     if precision == "float32":
         plugin = Precision()
     else:
         plugin = StepPrecision(precision=cast("Any", _MIXED[precision]), device=device.type)
-    strategy = "ddp" if nodes > 1 else "auto" if processes == 1 else "ddp_spawn"
     return Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=strategy, plugins=[plugin])
