@@ -30,6 +30,7 @@ from napari_sr.training.loop.loop import Loop
 from napari_sr.training.loop.other_accelerators import load_accelerators
 from napari_sr.training.loop.precision import choose_training_precision, fabric_for
 from napari_sr.training.loop.stage_run import ONLY, TrainedWeights
+from napari_sr.training.memory import sentence_for_too_little_memory
 from napari_sr.training.recipe import Recipe, load_recipe
 from napari_sr.training.result import make_model
 from napari_sr.training.run_lock import locked_folder
@@ -290,7 +291,7 @@ class Training:
         ------
         InputError
             If an image cannot be used, the folder holds another training or is used by one that runs, a loss is not a
-            number a second time, or a checkpoint cannot be written.
+            number a second time, a checkpoint cannot be written, or there is too little memory.
         Cancelled
             If `cancel` returned True; the last checkpoint is kept.
         """
@@ -316,7 +317,13 @@ class Training:
         )
         # Several processes train for one that has the lock.
         lock = locked_folder(self.folder, training_set.fingerprint) if alone else nullcontext()
-        with lock, ieee_float32():
+        size = training_set.patches.size
+        too_little_memory = sentence_for_too_little_memory(
+            f"There is too little memory to train on {fabric.device} with {self.batch} patches of {size} x {size} "
+            "low-resolution pixels in a step: choose smaller patches, a smaller batch or a larger accumulate in the "
+            "recipe, or another device."
+        )
+        with lock, ieee_float32(), too_little_memory:
             step = loop.run()
         return self._outcome(training_set, loop.trained, step)
 
