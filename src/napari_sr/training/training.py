@@ -29,6 +29,7 @@ from napari_sr.training.generator.generator import make_generator, patch_sizes
 from napari_sr.training.loop.loop import Loop
 from napari_sr.training.loop.other_accelerators import load_accelerators
 from napari_sr.training.loop.precision import choose_training_precision, fabric_for
+from napari_sr.training.loop.run_state import begun_precision
 from napari_sr.training.loop.stage_run import ONLY, TrainedWeights
 from napari_sr.training.memory import sentence_for_too_little_memory
 from napari_sr.training.recipe import Recipe, load_recipe
@@ -249,8 +250,9 @@ class Training:
 
     @property
     def precision(self) -> str:
-        """Number format of the networks: "float32", "bfloat16" or "float16"."""
-        return choose_training_precision(self.recipe.precision, self.device, self._generator.network)
+        """Number format of the networks: "float32", "bfloat16" or "float16". A run that continues keeps its own."""
+        network, begun = self._generator.network, begun_precision(self.folder)
+        return choose_training_precision(self.recipe.precision, self.device, network, begun)
 
     def check_batch(self, processes: int) -> None:
         """Check that the batch can be divided evenly among processes.

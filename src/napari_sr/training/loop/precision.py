@@ -19,10 +19,11 @@ from napari_sr.errors import InputError
 from napari_sr.networks.srcnn import SRCNN
 from napari_sr.training.loop.other_accelerators import OtherAccelerator, check_gradients
 
-_MIXED = {"bfloat16": "bf16-mixed", "float16": "16-mixed"}
+#: Number formats as Fabric names them.
+_FABRIC_NAMES = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 
 
-def choose_training_precision(name: str, device: torch.device, network: nn.Module) -> str:
+def choose_training_precision(name: str, device: torch.device, network: nn.Module, begun: str | None = None) -> str:
     """Resolve "auto" to a number format, and check that the device can train in it.
 
     Parameters
@@ -34,6 +35,9 @@ def choose_training_precision(name: str, device: torch.device, network: nn.Modul
         Device that computes.
     network : nn.Module
         Network that is trained.
+    begun : str, optional
+        Number format until the checkpoint from which the training continues, from `begun_precision`. "auto" and
+        "bfloat16" keep it, also on a device on which they would be another one, unless the device emulates it.
 
     Returns
     -------
@@ -45,6 +49,11 @@ def choose_training_precision(name: str, device: torch.device, network: nn.Modul
     InputError
         If float16 is requested on a CPU.
     """
+    if name in ("auto", "bfloat16"):
+        if begun == _FABRIC_NAMES["float32"]:
+            return "float32"
+        if begun == _FABRIC_NAMES["bfloat16"]:
+            return "float32" if _emulates_bfloat16(device) else "bfloat16"
     if name == "auto":
         # SRCNN's large kernels on one channel are slower in bfloat16 on a CPU (docs/training.md).
         slow = isinstance(network, SRCNN) and device.type == "cpu"
@@ -56,7 +65,7 @@ def choose_training_precision(name: str, device: torch.device, network: nn.Modul
     return name
 
 
-def replaced_precision(recipe: str, fabric: Fabric) -> tuple[str, ...]:
+def replaced_precision(recipe: str, fabric: Fabric, begun: str | None = None) -> tuple[str, ...]:
     """Describe the replacement of bfloat16 on a device that only emulates it.
 
     Parameters
@@ -65,13 +74,22 @@ def replaced_precision(recipe: str, fabric: Fabric) -> tuple[str, ...]:
         Precision of the recipe.
     fabric : Fabric
         Fabric of the training.
+    begun : str, optional
+        Number format until the checkpoint from which the training continues, from `begun_precision`.
 
     Returns
     -------
     tuple of str
-        One sentence if the recipe trains in bfloat16 and the fabric computes in float32; otherwise empty.
+        One sentence if the recipe trains in bfloat16, or the training began in it, and the fabric computes in float32;
+        otherwise empty.
     """
-    if recipe == "bfloat16" and str(fabric.strategy.precision.precision) == "32-true":
+    if str(fabric.strategy.precision.precision) != _FABRIC_NAMES["float32"]:
+        return ()
+    if begun == _FABRIC_NAMES["bfloat16"]:
+        return ("This device has no instructions for bfloat16, in which the training began: it continues in float32.",)
+    if recipe == "bfloat16" and begun is not None:
+        return ("This training of a recipe in bfloat16 began in float32, in which it continues.",)
+    if recipe == "bfloat16":
         return ("This device has no instructions for bfloat16, in which the recipe trains: float32 is used instead.",)
     return ()
 
@@ -194,5 +212,5 @@ def fabric_for(device: torch.device, precision: str, processes: int = 1, nodes: 
     if precision == "float32":
         plugin = Precision()
     else:
-        plugin = StepPrecision(precision=cast("Any", _MIXED[precision]), device=device.type)
+        plugin = StepPrecision(precision=cast("Any", _FABRIC_NAMES[precision]), device=device.type)
     return Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=strategy, plugins=[plugin])
