@@ -19,7 +19,7 @@ from napari_sr.training.events import (
     StepDone,
     Validated,
 )
-from napari_sr.training.loop import stage_losses
+from napari_sr.training.loop import precision, stage_losses
 from napari_sr.training.loop.log import read_curves
 from napari_sr.training.recipe import EquivarianceLoss, Network, Optimizer, PixelLoss, Stage
 from napari_sr.zoo import read_model
@@ -135,6 +135,31 @@ def test_stopped_and_resumed_it_ends_with_the_bits_of_an_uninterrupted_run(run, 
     assert outcome.finished
     assert same(whole, outcome)
     assert read_curves(tmp_path / "whole" / "curves.csv") == read_curves(tmp_path / "part" / "curves.csv")
+
+
+def test_continued_on_a_device_of_another_number_format_it_keeps_its_own(run, tiny, monkeypatch):
+    recipe = tiny.model_copy(update={"precision": "auto"})
+    stop = lambda e: isinstance(e, StepDone) and e.step == 3 and training.stop()  # noqa: E731
+    monkeypatch.setattr(precision, "_fast_bfloat16", lambda device: False)
+    whole = run(recipe, "whole").run()
+    training = run(recipe, "slow first", on_event=stop)
+    training.run()
+    monkeypatch.setattr(precision, "_fast_bfloat16", lambda device: True)
+    again = run(recipe, "slow first")
+    assert again.precision == "float32"
+    assert same(whole, again.run())
+    assert run(recipe, "fast first").precision == "bfloat16"
+    training = run(recipe, "fast first", on_event=stop)
+    training.run()
+    monkeypatch.setattr(precision, "_fast_bfloat16", lambda device: False)
+    monkeypatch.setattr(precision, "_emulates_bfloat16", lambda device: False)
+    assert run(recipe, "fast first").precision == "bfloat16"
+    # On a device that emulates bfloat16 it takes many times as long.
+    monkeypatch.setattr(precision, "_emulates_bfloat16", lambda device: True)
+    again = run(recipe, "fast first")
+    assert again.precision == "float32"
+    assert again.run().finished
+    assert "it continues in float32" in " ".join(again.events.of(Prepared)[0].warnings)
 
 
 def test_a_stopped_training_returns_the_model_so_far(run, gan):

@@ -27,8 +27,11 @@ from napari_sr.training.data.training_set import TrainingSet, make_training_set
 from napari_sr.training.events import Event, EventListener, Validated
 from napari_sr.training.generator.generator import make_generator, patch_sizes
 from napari_sr.training.loop.loop import Loop
+from napari_sr.training.loop.other_accelerators import load_accelerators
 from napari_sr.training.loop.precision import choose_training_precision, fabric_for
+from napari_sr.training.loop.run_state import begun_precision
 from napari_sr.training.loop.stage_run import ONLY, TrainedWeights
+from napari_sr.training.memory import sentence_for_too_little_memory
 from napari_sr.training.recipe import Recipe, load_recipe
 from napari_sr.training.result import make_model
 from napari_sr.training.run_lock import locked_folder
@@ -168,6 +171,7 @@ class Training:
         tensorboard: bool = False,
     ) -> None:
         self.recipe = load_recipe(recipe)
+        load_accelerators()
         self.device = choose_device(load_settings(device=device).device)
         self.folder, self.name = read_path(folder, "folder"), check_name(self.recipe.name if name is None else name)
         self._data = None if data is None else read_path(data, "folder of the data")
@@ -246,8 +250,9 @@ class Training:
 
     @property
     def precision(self) -> str:
-        """Number format of the networks: "float32", "bfloat16" or "float16"."""
-        return choose_training_precision(self.recipe.precision, self.device, self._generator.network)
+        """Number format of the networks: "float32", "bfloat16" or "float16". A run that continues keeps its own."""
+        network, begun = self._generator.network, begun_precision(self.folder)
+        return choose_training_precision(self.recipe.precision, self.device, network, begun)
 
     def check_batch(self, processes: int) -> None:
         """Check that the batch can be divided evenly among processes.
@@ -288,7 +293,7 @@ class Training:
         ------
         InputError
             If an image cannot be used, the folder holds another training or is used by one that runs, a loss is not a
-            number a second time, or a checkpoint cannot be written.
+            number a second time, a checkpoint cannot be written, or there is too little memory.
         Cancelled
             If `cancel` returned True; the last checkpoint is kept.
         """
@@ -314,7 +319,13 @@ class Training:
         )
         # Several processes train for one that has the lock.
         lock = locked_folder(self.folder, training_set.fingerprint) if alone else nullcontext()
-        with lock, ieee_float32():
+        size = training_set.patches.size
+        too_little_memory = sentence_for_too_little_memory(
+            f"There is too little memory to train on {fabric.device} with {self.batch} patches of {size} x {size} "
+            "low-resolution pixels in a step: choose smaller patches, a smaller batch or a larger accumulate in the "
+            "recipe, or another device."
+        )
+        with lock, ieee_float32(), too_little_memory:
             step = loop.run()
         return self._outcome(training_set, loop.trained, step)
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_sr import InputError
 from napari_sr.training.data.images import training_images
-from napari_sr.training.data.patches import Patches, PatchOrientation
+from napari_sr.training.data.patches import Batch, Patches, PatchOrientation
 from napari_sr.training.data.plane_pairs import make_plane_pairs
 from napari_sr.training.randomness import generator_at
 from napari_sr.training.recipe import Recipe
@@ -95,3 +96,15 @@ def test_generators_of_different_positions_differ():
     drawn = [generator_at(1, "patch", *position).random(4).tolist() for position in positions]
     drawn += [generator_at(1, "validation").random(4).tolist(), generator_at(2, "patch").random(4).tolist()]
     assert len({tuple(numbers) for numbers in drawn}) == len(drawn)
+
+
+def test_a_batch_is_on_its_device_before_it_is_used(monkeypatch):
+    # The patches are not in pinned memory: a copy that is not waited for could read them after they are freed.
+    copies, to = [], torch.Tensor.to
+    monkeypatch.setattr(torch.Tensor, "to", lambda self, *a, **k: copies.append((a, k)) or to(self, *a, **k))
+    low, high = torch.rand(2, 1, 4, 4), torch.rand(2, 1, 8, 8)
+    batch = Batch(low, high, torch.rand(2, 1, 4, 4), torch.rand(2)).to(torch.device("meta"), torch.channels_last)
+    assert batch.low.is_contiguous(memory_format=torch.channels_last)
+    assert all(value.device.type == "meta" for value in (batch.low, batch.high, batch.noise, batch.blur))
+    assert len(copies) == 4
+    assert all(arguments == (torch.device("meta"),) and not settings for arguments, settings in copies)

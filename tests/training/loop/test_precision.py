@@ -35,6 +35,22 @@ def test_the_replacement_of_bfloat16_is_told_and_that_of_auto_is_not():
     assert "float32 is used instead" in replaced_precision("bfloat16", exact)[0]
     assert replaced_precision("bfloat16", mixed) == replaced_precision("auto", exact) == ()
     assert replaced_precision("float32", exact) == ()
+    assert "in which the training began: it continues in float32" in replaced_precision("auto", exact, "bf16-mixed")[0]
+    assert "began in float32, in which it continues" in replaced_precision("bfloat16", exact, "32-true")[0]
+    assert replaced_precision("auto", mixed, "bf16-mixed") == replaced_precision("auto", exact, "32-true") == ()
+
+
+def test_a_run_that_continues_keeps_its_number_format_unless_it_would_be_emulated(monkeypatch):
+    emulated = [False]
+    monkeypatch.setattr(precision, "_emulates_bfloat16", lambda device: emulated[0])
+    for fast in (False, True):
+        monkeypatch.setattr(precision, "_fast_bfloat16", lambda device, fast=fast: fast)
+        for name in ("auto", "bfloat16"):
+            assert choose_training_precision(name, CPU, SRCNN(), "32-true") == "float32"
+            assert choose_training_precision(name, CPU, SRCNN(), "bf16-mixed") == "bfloat16"
+        assert choose_training_precision("float32", CPU, SRCNN(), "bf16-mixed") == "float32"
+    emulated[0] = True
+    assert choose_training_precision("auto", CPU, SRCNN(), "bf16-mixed") == "float32"
 
 
 def test_float16_on_a_cpu_is_refused():

@@ -130,6 +130,22 @@ def test_a_resumed_run_has_the_basis_of_its_checkpoint(tmp_path, textured, monke
     assert all(torch.equal(value, again[key]) for key, value in straight.items())
 
 
+def test_mean_and_basis_are_copied_to_the_device_once():
+    layer = nn.Conv2d(1, 4, 3, device="meta")
+    optimizer = torch.optim.SGD([{"params": list(layer.parameters())}], 1e-2)
+    whiten_steps(optimizer, layer, Whitening(torch.zeros(9), torch.eye(9)))
+
+    def step():
+        for parameter in layer.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        optimizer.step()
+        return [optimizer.param_groups[0][key] for key in ("mean", "basis")]
+
+    first = step()
+    assert all(value.device.type == "meta" for value in first)
+    assert all(value is before for value, before in zip(step(), first, strict=True))
+
+
 def test_only_the_generators_optimizer_is_whitened():
     with pytest.raises(InputError, match="whiten is for the generator's optimizer"):
         Recipe.from_toml(

@@ -89,9 +89,7 @@ class Batch:
             The patches on the device.
         """
         values = {
-            name: value.to(device, non_blocking=True).contiguous(
-                memory_format=layout if value.ndim == 4 else torch.contiguous_format
-            )
+            name: value.to(device).contiguous(memory_format=layout if value.ndim == 4 else torch.contiguous_format)
             for name, value in vars(self).items()
             if value is not None
         }

@@ -123,7 +123,12 @@ class Loop:
                 batch=self._batch,
                 steps=self._recipe.steps,
                 resumed_at=done,
-                warnings=(*self._training_set.warnings, *replaced_precision(self._recipe.precision, self._fabric)),
+                warnings=(
+                    *self._training_set.warnings,
+                    *replaced_precision(
+                        self._recipe.precision, self._fabric, None if state is None else state["identity"]["precision"]
+                    ),
+                ),
                 notes=self._training_set.notes,
             )
         )
@@ -238,11 +243,7 @@ class Loop:
 
     def _identity(self) -> RunState:
         """Return what a checkpoint must have in common with this run."""
-        return {
-            "recipe": self._recipe_text,
-            "images": self._training_set.fingerprint,
-            "precision": str(self._fabric.strategy.precision.precision),
-        }
+        return {"recipe": self._recipe_text, "images": self._training_set.fingerprint}
 
     def _begin(self) -> RunState | None:
         """Make the folder of the run, or read the checkpoint in it."""
@@ -270,7 +271,8 @@ class Loop:
         if self._fabric.is_global_zero:
             assert self._log is not None
             state = {
-                "identity": self._identity(),
+                # The recipe's number format can be another one on another device, on which the training continues.
+                "identity": {**self._identity(), "precision": str(self._fabric.strategy.precision.precision)},
                 "stage": run.number,
                 "step": run.step,
                 "done": run.done,

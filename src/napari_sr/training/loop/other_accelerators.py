@@ -7,11 +7,47 @@ from typing import Any
 import torch
 from lightning_fabric.accelerators.accelerator import Accelerator
 
-from napari_sr.accelerators import device_count, release_memory
+from napari_sr.accelerators import KINDS, release_memory, unavailable
+from napari_sr.errors import InputError
+
+
+def load_accelerators() -> None:
+    """Load the packages that add kinds of accelerators to torch, where they are installed.
+
+    The first computation of gradients in a process starts a thread for each device that torch knows. Devices that are
+    added later cannot compute gradients.
+    """
+    for kind in KINDS:
+        unavailable(kind)
+
+
+def check_gradients(device: torch.device) -> None:
+    """Check that a device computes gradients in this process.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device.
+
+    Raises
+    ------
+    InputError
+        If it does not.
+    """
+    try:
+        torch.ones(2, device=device, requires_grad=True).sum().backward()
+    except RuntimeError as error:
+        raise InputError(
+            f"The device {device} cannot train in this process, in which torch has computed gradients before it was "
+            f"added to torch: start Python or napari again, or choose another device ({error})."
+        ) from error
 
 
 class OtherAccelerator(Accelerator):
-    """A kind of accelerator for Fabric, for trainings with one process.
+    """An accelerator for Fabric, for trainings with one process.
+
+    Fabric calls the static methods by the class, so that they do not know the device: `choose_device` has checked it,
+    and Fabric's strategy computes on it.
 
     Parameters
     ----------
@@ -20,7 +56,7 @@ class OtherAccelerator(Accelerator):
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._device = torch.device(device.type, device.index or 0)
+        self._device = device
 
     def setup_device(self, device: torch.device) -> None:
         """Make the device the current one of its kind.
@@ -30,19 +66,20 @@ class OtherAccelerator(Accelerator):
         device : torch.device
             The device.
         """
-        torch.accelerator.set_device_index(device.index or 0)
+        torch.get_device_module(device.type).set_device(device.index or 0)
 
     def teardown(self) -> None:
         """Release the memory that is not used any more."""
         release_memory(self._device)
 
-    def parse_devices(self, devices: Any) -> Any:  # type: ignore[override]
+    @staticmethod
+    def parse_devices(devices: Any) -> Any:
         """Return the devices as they were given.
 
         Parameters
         ----------
         devices : object
-            Numbers of devices.
+            The devices that Fabric was given.
 
         Returns
         -------
@@ -51,47 +88,51 @@ class OtherAccelerator(Accelerator):
         """
         return devices
 
-    def get_parallel_devices(self, devices: Any) -> list[torch.device]:  # type: ignore[override]
-        """Return the device.
+    @staticmethod
+    def get_parallel_devices(devices: Any) -> Any:
+        """Return the devices as they were given.
 
         Parameters
         ----------
         devices : object
-            Ignored: the device was chosen before.
+            Result of `parse_devices`.
 
         Returns
         -------
-        list of torch.device
-            The one device.
+        object
+            The same.
         """
-        return [self._device]
+        return devices
 
-    def auto_device_count(self) -> int:  # type: ignore[override]
-        """Return the number of devices of the kind.
+    @staticmethod
+    def auto_device_count() -> int:
+        """Return the number of devices that are used.
 
         Returns
         -------
         int
-            The number.
+            1.
         """
-        return device_count(self._device.type)
+        return 1
 
-    def is_available(self) -> bool:  # type: ignore[override]
+    @staticmethod
+    def is_available() -> bool:
         """Whether the device can be used.
 
         Returns
         -------
         bool
-            True, unless it was lost since it was chosen.
+            True: it was checked when it was chosen.
         """
-        return device_count(self._device.type) > (self._device.index or 0)
+        return True
 
-    def name(self) -> str:  # type: ignore[override]
-        """Return the kind.
+    @staticmethod
+    def name() -> str:
+        """Return a name for Fabric's messages.
 
         Returns
         -------
         str
-            As torch names it.
+            "other".
         """
-        return self._device.type
+        return "other"

@@ -10,17 +10,20 @@ from lightning_fabric import Fabric
 from lightning_fabric.accelerators import ACCELERATOR_REGISTRY
 from lightning_fabric.accelerators.accelerator import Accelerator
 from lightning_fabric.plugins.precision import MixedPrecision, Precision
+from lightning_fabric.strategies.single_device import SingleDeviceStrategy
+from lightning_fabric.strategies.strategy import Strategy
 from torch import nn
 
 from napari_sr.accelerators import emulates_bfloat16, fast_bfloat16, memory_layout
 from napari_sr.errors import InputError
 from napari_sr.networks.srcnn import SRCNN
-from napari_sr.training.loop.other_accelerators import OtherAccelerator
+from napari_sr.training.loop.other_accelerators import OtherAccelerator, check_gradients
 
-_MIXED = {"bfloat16": "bf16-mixed", "float16": "16-mixed"}
+#: Number formats as Fabric names them.
+_FABRIC_NAMES = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 
 
-def choose_training_precision(name: str, device: torch.device, network: nn.Module) -> str:
+def choose_training_precision(name: str, device: torch.device, network: nn.Module, begun: str | None = None) -> str:
     """Resolve "auto" to a number format, and check that the device can train in it.
 
     Parameters
@@ -32,6 +35,9 @@ def choose_training_precision(name: str, device: torch.device, network: nn.Modul
         Device that computes.
     network : nn.Module
         Network that is trained.
+    begun : str, optional
+        Number format until the checkpoint from which the training continues, from `begun_precision`. "auto" and
+        "bfloat16" keep it, also on a device on which they would be another one, unless the device emulates it.
 
     Returns
     -------
@@ -43,6 +49,11 @@ def choose_training_precision(name: str, device: torch.device, network: nn.Modul
     InputError
         If float16 is requested on a CPU.
     """
+    if name in ("auto", "bfloat16"):
+        if begun == _FABRIC_NAMES["float32"]:
+            return "float32"
+        if begun == _FABRIC_NAMES["bfloat16"]:
+            return "float32" if _emulates_bfloat16(device) else "bfloat16"
     if name == "auto":
         # SRCNN's large kernels on one channel are slower in bfloat16 on a CPU (docs/training.md).
         slow = isinstance(network, SRCNN) and device.type == "cpu"
@@ -54,7 +65,7 @@ def choose_training_precision(name: str, device: torch.device, network: nn.Modul
     return name
 
 
-def replaced_precision(recipe: str, fabric: Fabric) -> tuple[str, ...]:
+def replaced_precision(recipe: str, fabric: Fabric, begun: str | None = None) -> tuple[str, ...]:
     """Describe the replacement of bfloat16 on a device that only emulates it.
 
     Parameters
@@ -63,13 +74,22 @@ def replaced_precision(recipe: str, fabric: Fabric) -> tuple[str, ...]:
         Precision of the recipe.
     fabric : Fabric
         Fabric of the training.
+    begun : str, optional
+        Number format until the checkpoint from which the training continues, from `begun_precision`.
 
     Returns
     -------
     tuple of str
-        One sentence if the recipe trains in bfloat16 and the fabric computes in float32; otherwise empty.
+        One sentence if the recipe trains in bfloat16, or the training began in it, and the fabric computes in float32;
+        otherwise empty.
     """
-    if recipe == "bfloat16" and str(fabric.strategy.precision.precision) == "32-true":
+    if str(fabric.strategy.precision.precision) != _FABRIC_NAMES["float32"]:
+        return ()
+    if begun == _FABRIC_NAMES["bfloat16"]:
+        return ("This device has no instructions for bfloat16, in which the training began: it continues in float32.",)
+    if recipe == "bfloat16" and begun is not None:
+        return ("This training of a recipe in bfloat16 began in float32, in which it continues.",)
+    if recipe == "bfloat16":
         return ("This device has no instructions for bfloat16, in which the recipe trains: float32 is used instead.",)
     return ()
 
@@ -110,6 +130,45 @@ def placed(network: nn.Module, device: torch.device) -> nn.Module:
     return moved
 
 
+class StepPrecision(MixedPrecision):
+    """Mixed precision for steps with several optimizers, whose gradients of float16 have one scale.
+
+    Fabric's own updates the scale after each optimizer, so that the gradients of the next one, computed with the scale
+    before, would be divided by another number.
+
+    Parameters
+    ----------
+    precision : {"bf16-mixed", "16-mixed"}
+        Number format as Fabric names it.
+    device : str
+        Kind of the device.
+    scaler : torch.amp.GradScaler, optional
+        Scale of the gradients of float16; by default a new one.
+    """
+
+    def optimizer_step(self, optimizer: Any, **kwargs: Any) -> Any:
+        """Take the step of an optimizer; one whose gradients overflowed is left out.
+
+        Parameters
+        ----------
+        optimizer : Optimizer
+            The optimizer.
+        **kwargs
+            Arguments of its `step`.
+
+        Returns
+        -------
+        object
+            The result of its `step`.
+        """
+        return optimizer.step(**kwargs) if self.scaler is None else self.scaler.step(optimizer, **kwargs)
+
+    def end_step(self) -> None:
+        """Update the scale of float16, after the steps of all optimizers."""
+        if self.scaler is not None:
+            self.scaler.update()
+
+
 def fabric_for(device: torch.device, precision: str, processes: int = 1, nodes: int = 1) -> Fabric:
     """Make the fabric of a training.
 
@@ -133,10 +192,12 @@ def fabric_for(device: torch.device, precision: str, processes: int = 1, nodes: 
     Raises
     ------
     InputError
-        If there are several processes on a kind of accelerator whose processes cannot communicate.
+        If there are several processes on a kind of accelerator whose processes cannot communicate, or a device that
+        Fabric does not have cannot compute gradients in this process.
     """
     devices: int | list[int] = processes
     accelerator: str | Accelerator = device.type
+    strategy: str | Strategy = "ddp" if nodes > 1 else "auto" if processes == 1 else "ddp_spawn"
     if device.type != "cpu" and processes == nodes == 1:
         devices = [device.index or 0]
     if device.type not in ACCELERATOR_REGISTRY:
@@ -144,10 +205,12 @@ def fabric_for(device: torch.device, precision: str, processes: int = 1, nodes: 
             raise InputError(
                 f"Several processes cannot train on {device.type}: leave out their number, or choose another device."
             )
+        check_gradients(device)
         accelerator = OtherAccelerator(device)
+        # Fabric would compute on the CPU: it chooses the device of "auto" by its own kinds.
+        strategy = SingleDeviceStrategy(torch.device(device.type, device.index or 0))
     if precision == "float32":
         plugin = Precision()
     else:
-        plugin = MixedPrecision(precision=cast("Any", _MIXED[precision]), device=device.type)
-    strategy = "ddp" if nodes > 1 else "auto" if processes == 1 else "ddp_spawn"
+        plugin = StepPrecision(precision=cast("Any", _FABRIC_NAMES[precision]), device=device.type)
     return Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=strategy, plugins=[plugin])

@@ -55,13 +55,15 @@ def write_run_state(folder: Path, state: dict[str, Any]) -> Path:
     return path
 
 
-def read_run_state(folder: Path) -> dict[str, Any] | None:
+def read_run_state(folder: Path, *, mapped: bool = False) -> dict[str, Any] | None:
     """Read the checkpoint of a training.
 
     Parameters
     ----------
     folder : Path
         Folder of the run.
+    mapped : bool, default False
+        Read tensors when they are used. Meanwhile another checkpoint cannot be written on Windows.
 
     Returns
     -------
@@ -77,7 +79,7 @@ def read_run_state(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     # The exception depends on where the file is damaged.
     except Exception as error:
         raise InputError(f"{path} is damaged: remove it to train from the start.") from error
@@ -90,3 +92,25 @@ def read_run_state(folder: Path) -> dict[str, Any] | None:
     except ValueError as error:
         problem = f"{path} has a recipe that cannot be read ({error})"
         raise InputError(f"{problem}: remove it to train from the start.") from error
+
+
+def begun_precision(folder: Path) -> str | None:
+    """Return the number format in which the run in a folder was computed until its checkpoint.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the run.
+
+    Returns
+    -------
+    str or None
+        As Fabric names it, such as "bf16-mixed"; None if there is no checkpoint.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or is not a checkpoint of a known version.
+    """
+    state = read_run_state(folder, mapped=True)
+    return None if state is None else str(state["identity"]["precision"])

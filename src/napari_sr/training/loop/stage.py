@@ -19,7 +19,7 @@ from napari_sr.training.generator.generator import Generator
 from napari_sr.training.loop.discriminator import make_discriminator
 from napari_sr.training.loop.discriminator_inputs import input_channels
 from napari_sr.training.loop.optimization import average_gradients, first_convolution, make_optimizer
-from napari_sr.training.loop.precision import placed
+from napari_sr.training.loop.precision import StepPrecision, placed
 from napari_sr.training.loop.schedule import cycle_at, learning_rate_fraction
 from napari_sr.training.loop.stage_losses import StageLosses
 from napari_sr.training.loop.whitening import measure_whitening, whiten_steps
@@ -185,6 +185,9 @@ class StageWork:
             for group in optimizer.param_groups:
                 group["lr"] = group["full_learning_rate"] * fraction
             wrapped.step()
+        precision = self._fabric.strategy.precision
+        if isinstance(precision, StepPrecision):
+            precision.end_step()
         if self._average is not None:
             self._update_average(step)
         self._on_phase("optimizer")

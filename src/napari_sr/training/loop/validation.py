@@ -17,6 +17,7 @@ from napari_sr.imaging.color import luma
 from napari_sr.imaging.resize import resize
 from napari_sr.training.data.training_set import Scene
 from napari_sr.training.events import CropImage, ValidationCrop
+from napari_sr.training.memory import sentence_for_too_little_memory
 
 #: PSNR of identical images, in decibel; infinity would make the mean infinite.
 _HIGHEST_PSNR = 100.0
@@ -85,6 +86,11 @@ class Validator:
             The measurement.
         crops : tuple of ValidationCrop
             Parts of up to three scenes. The results of the first call are their `before`.
+
+        Raises
+        ------
+        InputError
+            If the device has too little memory for a whole scene.
         """
         results = []
         with torch.inference_mode():
@@ -93,8 +99,13 @@ class Validator:
                 if scene.noise is not None:
                     noise = torch.from_numpy(np.ascontiguousarray(scene.noise))[None]
                     inputs += [noise, torch.tensor([scene.blur], dtype=torch.float32)]
-                result = network(*(part.to(device) for part in inputs))
-                results.append(self._clipped(result[0].float().cpu().numpy(), scene))
+                height, width = scene.low.shape[1:]
+                with sentence_for_too_little_memory(
+                    f"There is too little memory on {device} to process {height} x {width} pixels of {scene.name} for "
+                    "the validation: choose smaller images, regions or blocks for the validation, or another device."
+                ):
+                    result = network(*(part.to(device) for part in inputs))[0].float().cpu().numpy()
+                results.append(self._clipped(result, scene))
         score = self._score(results)
         if self._before is None:
             self._before, self.start = results, score

@@ -135,9 +135,12 @@ def whiten_steps(optimizer: torch.optim.Optimizer, layer: nn.Conv2d, whitening: 
     before: list[Tensor] = []
 
     def present() -> tuple[Tensor, Tensor]:
-        # From the optimizer instead of `whitening`, since a state that was loaded meanwhile has its own.
+        # From the optimizer instead of `whitening`, since a state that was loaded meanwhile has its own. Both come from
+        # the CPU, and stay on the device from the first step on.
         group = optimizer.param_groups[0]
-        return group["mean"].to(weight.device), group["basis"].to(weight.device)
+        for key in ("mean", "basis"):
+            group[key] = group[key].to(weight.device)
+        return group["mean"], group["basis"]
 
     def transform_gradient(*_: Any) -> None:
         mean, basis = present()
