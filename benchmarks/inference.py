@@ -6,6 +6,10 @@ Common tiles are those of Real-ESRGAN: 256 pixels, 10 of padding, NCHW, float32,
 medians, with their range; the cases alternate, so that a change of the machine's speed affects all of them. Memory is
 the largest resident size of a separate process, less its size before and that of the result. It is measured with the
 default C library, which keeps freed pieces for later, and with glibc set to return them.
+
+The part launches counts the operations of a job on an accelerator, and the times that the CPU waits for it:
+
+    python benchmarks/inference.py --weights srcnn-x2 --parts launches --device vulkan --sides 64
 """
 
 from __future__ import annotations
@@ -25,10 +29,13 @@ from statistics import median
 
 import numpy as np
 import torch
+from measuring.launches import Launches
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 import napari_sr as sr
+from napari_sr.accelerators import is_out_of_memory
+from napari_sr.inference.compute.device import choose_device, describe_device
 from napari_sr.inference.compute.memory import cut_plane
 from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.inference.compute.prepared import PreparedNetwork
@@ -373,7 +380,7 @@ def measure_dense(runs: int) -> None:
 
 def measure_rate(network: nn.Module, device: torch.device, sides: list[int], runs: int) -> None:
     """Print TFLOP/s of a job's stream in float16, of the plain module in both layouts, and of common tiles."""
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+    where = processor() if device.type == "cpu" else describe_device(device)
     print(f"\n{where}, float16; host to host for the stream, device to device for the others")
     flops = 2 * multiplications_per_pixel(network)
     dtype = torch.float16
@@ -395,7 +402,9 @@ def measure_rate(network: nn.Module, device: torch.device, sides: list[int], run
         for name, case in cases.items():
             try:
                 seconds = median(in_turn({name: synchronized(case, device)}, runs)[name])
-            except torch.OutOfMemoryError:
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
                 print(f"  {side} x {side} {name:22s} does not fit the device's memory", flush=True)
                 continue
             rate = flops * side**2 / seconds / 1e12
@@ -403,13 +412,42 @@ def measure_rate(network: nn.Module, device: torch.device, sides: list[int], run
             print(f"  {side} x {side} {name:22s} {seconds:8.3f} s {rate:8.3f} TFLOP/s ({fractions})", flush=True)
 
 
+def count_launches(network: nn.Module, device: torch.device, sides: list[int]) -> None:
+    """Print launches, waits and uploads of a job's stream, for each strip and each megapixel of the image."""
+    print(f"\n{describe_device(device)}, launches of a job's stream")
+    channels = network.in_channels
+    for dtype in (torch.float32, torch.float16):
+        runner = PlaneRunner(PreparedNetwork(network, device), dtype)
+        for side in sides:
+            image = torch.rand(1, channels, side, side)
+            strips = 0
+
+            def source(top: int, bottom: int, left: int, right: int, image: torch.Tensor = image) -> torch.Tensor:
+                nonlocal strips
+                strips += 1
+                return image[:, :, top:bottom, left:right]
+
+            runner.run(source, 1, side, side, lambda t, le, p: None)
+            strips = 0
+            with Launches(device) as found:
+                runner.run(source, 1, side, side, lambda t, le, p: None)
+            kernels, waits = found.kernels.total(), found.waits.total()
+            name = str(dtype).removeprefix("torch.")
+            print(
+                f"  {side} x {side} {name:8s} {strips} strips: for each {kernels / strips:.0f} launches, "
+                f"{waits / strips:.2g} waits, {found.uploads / strips:.2g} uploads; "
+                f"{kernels / side**2 * 1e6:.0f} launches and {waits / side**2 * 1e6:.0f} waits a megapixel",
+                flush=True,
+            )
+
+
 def synchronized(case: Callable[[], object], device: torch.device) -> Callable[[], None]:
     """Return a case that waits until the device has completed it."""
 
     def run() -> None:
         case()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        if device.type != "cpu":
+            torch.accelerator.synchronize(device)
 
     return run
 
@@ -440,7 +478,19 @@ def main() -> None:
     parser.add_argument(
         "--parts",
         nargs="+",
-        default=["error", "time", "memory", "tensors", "width", "strips", "srcnn", "narrow", "dense", "gpu"],
+        default=[
+            "error",
+            "time",
+            "memory",
+            "tensors",
+            "width",
+            "strips",
+            "srcnn",
+            "narrow",
+            "dense",
+            "gpu",
+            "launches",
+        ],
     )
     parser.add_argument("--sizes", nargs="+", default=["256x512", "1024x512"], help="for the times")
     parser.add_argument("--runs", type=int, default=5)
@@ -453,8 +503,8 @@ def main() -> None:
         "--tensors", nargs="+", default=["512x16", "2048x16", "8192x16"], help="for the part tensors; narrow ones"
     )
     parser.add_argument("--budget", type=float, default=3.0, help="GiB, for the part memory")
-    parser.add_argument("--device", help="for the part gpu; by default the first CUDA device")
-    parser.add_argument("--sides", type=int, nargs="+", default=[1024, 4096], help="for the part gpu")
+    parser.add_argument("--device", default="auto", help="for the parts gpu and launches")
+    parser.add_argument("--sides", type=int, nargs="+", default=[1024, 4096], help="for the parts gpu and launches")
     parser.add_argument("--case", type=int, nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.case:
@@ -490,12 +540,15 @@ def main() -> None:
         measure_narrow(arguments.runs)
     if "dense" in arguments.parts:
         measure_dense(arguments.runs)
+    device = choose_device(arguments.device)
+    if device.type == "cpu":
+        if {"gpu", "launches"} & set(arguments.parts):
+            print("\nGPU: none that is chosen by itself on this machine; name one with --device")
+        return
     if "gpu" in arguments.parts:
-        if arguments.device is None and not torch.cuda.is_available():
-            print("\nGPU: none on this machine")
-        else:
-            device = torch.device(arguments.device or "cuda")
-            measure_rate(network, device, arguments.sides, arguments.runs)
+        measure_rate(network, device, arguments.sides, arguments.runs)
+    if "launches" in arguments.parts:
+        count_launches(network, device, arguments.sides)
 
 
 if __name__ == "__main__":

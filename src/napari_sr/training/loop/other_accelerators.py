@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from lightning_fabric.accelerators.accelerator import Accelerator
 
-from napari_sr.accelerators import KINDS, release_memory, unavailable
+from napari_sr.accelerators import release_memory, unavailable
+from napari_sr.device_names import KINDS
 from napari_sr.errors import InputError
 
 
