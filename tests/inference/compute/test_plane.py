@@ -128,3 +128,14 @@ def test_float32_is_ieee_while_a_job_runs(monkeypatch: pytest.MonkeyPatch) -> No
     through(PlaneRunner(PreparedNetwork(network, CPU), tiling="none"), np.zeros((1, 8, 8), np.float32))
     assert seen == [(False, False)]
     assert torch.backends.cudnn.allow_tf32 == before
+
+
+@pytest.mark.parametrize("message", ["MPS backend out of memory", "CUDA error: out of memory"])
+def test_too_little_memory_for_the_weights_is_one_sentence(monkeypatch: pytest.MonkeyPatch, message: str) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError(message)
+
+    prepared = PreparedNetwork(SRCNN(scale=2, features=(4, 4)), CPU)
+    monkeypatch.setattr(torch.nn.Module, "to", full)
+    with pytest.raises(InputError, match="too small for the weights of this model"):
+        prepared.module(torch.float32)

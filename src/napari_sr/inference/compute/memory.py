@@ -13,10 +13,10 @@ from napari_sr.inference.compute.streaming.memory_model import peak_per_column
 from napari_sr.inference.compute.streaming.plan import StreamPlan
 
 #: Heights of strips, in rows. The highest one that fits is used, and an image of fewer rows is a single strip. On a
-#: CPU all heights from 32 rows on were measured to be about equally fast (docs/performance.md); the heights for a GPU
-#: are not measured.
+#: CPU all heights from 32 rows on were measured to be about equally fast (docs/performance.md). On an accelerator each
+#: strip is a number of launches and a wait, so the highest ones there are whole planes.
 STRIPS = (320, 128, 64, 32, 16, 8, 4, 2, 1)
-STRIPS_OF_ACCELERATORS = (1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
+STRIPS_OF_ACCELERATORS = (4096, 2048, 1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
 
 #: Height below which a strip is too small to be fast. Bands of columns are preferred to lower strips.
 LEAST_STRIP = 8
