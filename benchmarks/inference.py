@@ -447,7 +447,7 @@ def synchronized(case: Callable[[], object], device: torch.device) -> Callable[[
     def run() -> None:
         case()
         if device.type != "cpu":
-            torch.accelerator.synchronize(device)
+            torch.get_device_module(device.type).synchronize()
 
     return run
 

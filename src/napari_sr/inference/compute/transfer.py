@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,8 +21,10 @@ class Transfer:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._side = torch.Stream(device) if has_streams(device) else None
-        self._pending: tuple[int, Tensor, torch.Event] | None = None
+        # By the module of the kind: torch.accelerator knows one kind only, the last that was added to torch.
+        self._module: Any = torch.get_device_module(device.type)
+        self._side = self._module.Stream(device) if has_streams(device) else None
+        self._pending: tuple[int, Tensor, Any] | None = None
 
     def send(self, row: int, part: Tensor) -> Iterator[tuple[int, Tensor]]:
         """Start to copy a strip, and yield the one that was copied before.
@@ -42,9 +45,9 @@ class Transfer:
             yield row, part.float().cpu()
             return
         host = torch.empty(part.shape, dtype=torch.float32, pin_memory=True)
-        arrived = torch.Event(part.device)
-        self._side.wait_stream(torch.accelerator.current_stream(part.device))
-        with self._side:
+        arrived = self._module.Event()
+        self._side.wait_stream(self._module.current_stream(part.device))
+        with self._module.stream(self._side):
             host.copy_(part, non_blocking=True)
             part.record_stream(self._side)
             arrived.record(self._side)
