@@ -7,6 +7,7 @@ are tiny.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -212,3 +213,23 @@ def test_the_cpu_waits_once_for_each_strip(monkeypatch: pytest.MonkeyPatch) -> N
     runner.run(lambda top, bottom, *_: plane[:, :, top:bottom], 1, 64, 12, lambda *_: None)
     assert len(waits) <= 64 // 8
     assert sum(waits) == 128
+
+
+def test_lazy_results() -> None:
+    found, expected = (
+        np.asarray(sr.upscale_lazy(image(20, 12), rrdb(channels=1), device=device, intensity=(0, 1)))
+        for device in ("vulkan", "cpu")
+    )
+    assert_same(found, expected)
+
+
+def test_files_on_two_devices_at_the_same_time(tmp_path: Path) -> None:
+    for n in range(4):
+        sr.write_image(tmp_path / f"cells{n}.tif", image(10 + n, 12, dtype="uint16"), "YX")
+    paths = sorted(tmp_path.glob("*.tif"))
+    for name, devices in (("both", ["cpu", "vulkan"]), ("one", ["cpu"])):
+        sr.upscale_files(paths, tmp_path / name, rrdb(channels=1), devices=devices, precision="float32")
+    results = sorted((tmp_path / "both").glob("*.tif"))
+    assert len(results) == 4
+    for path in results:
+        assert np.array_equal(sr.read_image(path).data, sr.read_image(tmp_path / "one" / path.name).data)
