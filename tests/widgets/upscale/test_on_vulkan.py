@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from napari_sr.accelerators import unavailable
+from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.widgets.qt.executor import ThreadExecutor
 from tests.widgets.conftest import cells
 
@@ -32,3 +33,29 @@ def test_a_run_on_vulkan_adds_the_layer_of_the_cpu(in_viewer, qtbot, dtype):
         assert np.abs(of_cpu - of_vulkan).max() <= 1e-4 * np.ptp(of_cpu)
     else:
         assert np.array_equal(of_cpu, of_vulkan)
+
+
+def test_a_preview_on_vulkan_is_that_of_the_cpu(in_viewer, qtbot, monkeypatch):
+    used, run = [], PlaneRunner.run
+
+    def watched(self, *arguments, **more):
+        used.append(self._device.type)
+        return run(self, *arguments, **more)
+
+    monkeypatch.setattr(PlaneRunner, "run", watched)
+    viewer, panel = in_viewer("srcnn", executor=ThreadExecutor(), image=cells(12, 16))
+    device = panel.settings.device
+    qtbot.waitUntil(lambda: device.known, timeout=30_000)
+    panel.settings.precision.value = "float32"
+    shown, computed = {}, {}
+    for name in ("cpu", "vulkan"):
+        used.clear()
+        device.widget.value = name
+        if name == "cpu":
+            panel.preview_controls.switch.native.click()
+        qtbot.waitUntil(lambda: bool(used) and not panel.preview.busy and len(viewer.layers) == 2, timeout=60_000)
+        computed[name] = set(used)
+        shown[name] = np.array(viewer.layers[1].data)
+    assert computed == {"cpu": {"cpu"}, "vulkan": {"vulkan"}}
+    assert shown["cpu"].size > 0
+    assert np.array_equal(shown["cpu"], shown["vulkan"])
