@@ -177,6 +177,18 @@ def test_bands_are_preferred_to_low_strips(columns: int, least: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_plane_that_fits_an_accelerator_is_a_single_piece(kind: str, name: str) -> None:
+    device = torch.device(kind)
+    chosen = cut(name, 2**40, rows=300, columns=200, device=device)
+    assert (chosen.strip, chosen.band, chosen.pieces) == (300, 200, False)
+    # With a little less memory strips are processed in pieces, and so they are after a lack of memory.
+    assert cut(name, chosen.peak - 1, rows=300, columns=200, device=device).pieces
+    assert cut(name, 2**40, rows=300, columns=200, device=device, highest=64).pieces
+    assert cut(name, 2**40, rows=300, columns=200).pieces
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("planes", [1, 5])
 @pytest.mark.parametrize("columns", [2000, 100_000, 3_000_000])
 def test_the_limit_of_accelerators_on_numbers_in_one_tensor_is_respected(kind: str, planes: int, columns: int) -> None:

@@ -282,7 +282,7 @@ class ExactStream:
         self.halved += 1
         self.highest = strip // 2
         assert self.cut is not None
-        self.cut = replace(self.cut, strip=self.highest)
+        self.cut = replace(self.cut, strip=self.highest, pieces=True)
         return self.highest
 
     def _rows(
@@ -305,6 +305,7 @@ class ExactStream:
             part = band.source(rows.start + start, rows.start + stop, band.outer_left, band.outer_right)
             return part.to(self.device, dtype).contiguous(memory_format=memory_layout(self.device))
 
+        assert self.cut is not None
         streams = []
         for dihedral in self.dihedrals:
             oriented = replace(dihedral, exchange=dihedral.exchange != band.exchange)
@@ -318,6 +319,7 @@ class ExactStream:
                     self.before_step,
                     on_overflow and report,
                     whole_strips=self.device.type != "cpu",
+                    pieces=self.cut.pieces or strip != self.cut.strip,
                 )
             )
         row = rows.start * self.scale

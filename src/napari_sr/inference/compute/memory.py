@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import torch
@@ -52,12 +52,15 @@ class Cut:
         fits.
     peak : int
         Predicted memory, in bytes.
+    pieces : bool, default True
+        Whether strips are processed in pieces after upsampling.
     """
 
     strip: int
     band: int
     margin: int
     peak: int
+    pieces: bool = True
 
 
 def free_memory_of_host() -> int:
@@ -138,8 +141,9 @@ def cut_plane(
     Returns
     -------
     Cut
-        The highest strip that fits with the whole width, or else bands with exact margins. If nothing fits, the
-        smallest cut: the prediction has a safety factor, so it may still work.
+        On an accelerator the whole plane in one piece, if it fits; or the highest strip that fits with the whole width,
+        or else bands with exact margins. If nothing fits, the smallest cut: the prediction has a safety factor, so it
+        may still work.
 
     Notes
     -----
@@ -147,6 +151,10 @@ def cut_plane(
     budget allows.
     """
     prediction = _Prediction(plan, channels, rows, radius, item, device.type, planes)
+    if device.type != "cpu" and highest is None:
+        at_once = replace(prediction, pieces=False)
+        if at_once.widest(rows, budget) >= columns:
+            return Cut(rows, columns, 0, at_once.memory(rows, columns), pieces=False)
     heights = STRIPS if device.type == "cpu" else STRIPS_OF_ACCELERATORS
     allowed = [s for s in heights if highest is None or s <= highest]
     wide = device.type == "cpu" and columns >= WIDE
@@ -183,6 +191,7 @@ class _Prediction:
     item: int
     device_type: str
     planes: int
+    pieces: bool = True
 
     @property
     def overhead(self) -> int:
@@ -219,12 +228,13 @@ class _Prediction:
         return self.item * max(sum(counts[tensor] for tensor in step.inputs) for step in self.plan.steps)
 
     def _numbers_per_column(self, strip: int) -> float:
-        numbers = peak_per_column(self.plan, self.channels, self.rows, min(strip, self.rows), self.radius)
+        rows = min(strip, self.rows)
+        numbers = peak_per_column(self.plan, self.channels, self.rows, rows, self.radius, pieces=self.pieces)
         if self.device_type != "cpu":
             # Accelerators hold the whole result of a strip, once in parts and once joined.
             channels, rate = (
                 self.plan.channels(self.channels)[self.plan.output],
                 float(self.plan.rates[self.plan.output]),
             )
-            numbers += 2 * channels * rate**2 * min(strip, self.rows)
+            numbers += 2 * channels * rate**2 * rows
         return numbers

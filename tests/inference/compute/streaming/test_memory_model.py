@@ -41,11 +41,11 @@ class Ledger(TorchDispatchMode):
         return out
 
 
-def real_peak(plan: StreamPlan, channels: int, rows: int, strip: int) -> float:
+def real_peak(plan: StreamPlan, channels: int, rows: int, strip: int, **how: bool) -> float:
     """Numbers per column that a real stream holds at most, beyond its weights."""
     with torch.inference_mode(), Ledger() as ledger:
         source = lambda a, b: torch.rand(1, channels, b - a, COLUMNS)  # noqa: E731
-        for part in stream(plan, source, rows, COLUMNS, strip):
+        for part in stream(plan, source, rows, COLUMNS, strip, **how):
             del part
     return ledger.peak / COLUMNS
 
@@ -62,6 +62,15 @@ def test_a_real_stream_uses_the_predicted_memory_or_a_little_less(name: str, str
     rows = 3 * radius + 7 * strip
     ratio = peak_per_column(plan, channels, rows, strip, radius) / real_peak(plan, channels, rows, strip)
     assert 1.0 <= ratio <= 1.6
+
+
+@pytest.mark.parametrize("rows", [24, 90])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_plane_in_one_piece_uses_the_predicted_memory_or_half_of_it(name: str, rows: int) -> None:
+    plan, channels, radius = plan_of(name)
+    real = real_peak(plan, channels, rows, rows, whole_strips=True, pieces=False)
+    # The workspace and the held rows are not at their largest at the same time.
+    assert 1.0 <= peak_per_column(plan, channels, rows, rows, radius, pieces=False) / real <= 2.2
 
 
 @pytest.mark.parametrize("name", ["srcnn x2", "srresnet x4", "rrdbnet x2 unshuffled"])

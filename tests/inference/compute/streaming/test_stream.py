@@ -113,6 +113,22 @@ def test_our_networks_streamed_equal_the_whole_image(name: str, size: tuple[int,
     assert_same(streamed(network, image, strip), whole(network, image))
 
 
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(("size", "strip"), [((13, 11), 1), ((29, 7), 5), ((29, 7), 29), ((7, 2), 50)], ids=str)
+@pytest.mark.parametrize("pieces", [False, True])
+def test_strips_can_be_yielded_whole_and_computed_in_one_piece(
+    name: str, size: tuple[int, int], strip: int, pieces: bool
+) -> None:
+    network = small(name).double()
+    image = image_for(network, *size)
+    with torch.inference_mode():
+        plan = plan_stream(network)
+        parts = list(stream(plan, lambda a, b: image[:, :, a:b], *size, strip, whole_strips=True, pieces=pieces))
+    assert_same(torch.cat(parts, 2), whole(network, image))
+    if strip >= size[0] and not pieces:
+        assert len(parts) == 1
+
+
 def test_several_images_are_streamed_together() -> None:
     network = small("rrdbnet x2 unshuffled").double()
     images = torch.rand(3, network.in_channels, 15, 9, dtype=torch.float64)

@@ -16,9 +16,9 @@ from napari_sr.inference.compute.streaming.step import Step
 from napari_sr.inference.compute.streaming.steps import ConvolveStep
 from napari_sr.inference.compute.streaming.stream import Stream
 
-#: Peaks that were predicted, for each plan by channels, rows and strip. A plan holds the weights of its network, so
-#: the entry does not keep it alive.
-_PEAKS: WeakKeyDictionary[StreamPlan, dict[tuple[int, int, int], float]] = WeakKeyDictionary()
+#: Peaks that were predicted, for each plan by channels, rows, strip and pieces. A plan holds the weights of its
+#: network, so the entry does not keep it alive.
+_PEAKS: WeakKeyDictionary[StreamPlan, dict[tuple[int, int, int, bool], float]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class _ShapeOnly:
 class _ShapeStream(Stream):
     """A stream of shapes one column wide, which counts the numbers in memory."""
 
-    def __init__(self, plan: StreamPlan, channels: int, rows: int, strip: int) -> None:
-        super().__init__(plan, _shapes_only(channels), rows, 1, strip, lambda: None)
+    def __init__(self, plan: StreamPlan, channels: int, rows: int, strip: int, pieces: bool) -> None:
+        super().__init__(plan, _shapes_only(channels), rows, 1, strip, lambda: None, pieces=pieces)
         self.sizes = [count * float(rate) for count, rate in zip(plan.channels(channels), plan.rates, strict=True)]
         self.held = 0.0
         self.most_without_workspace = 0.0
@@ -87,7 +87,9 @@ def _shapes_only(channels: int) -> Any:
     return lambda start, stop: _ShapeOnly((1, channels, stop - start, 1))
 
 
-def peak_per_column(plan: StreamPlan, channels: int, rows: int, strip: int, radius: int) -> float:
+def peak_per_column(
+    plan: StreamPlan, channels: int, rows: int, strip: int, radius: int, *, pieces: bool = True
+) -> float:
     """Predict the largest count of numbers that a stream has in memory, per column of the image.
 
     Parameters
@@ -102,6 +104,8 @@ def peak_per_column(plan: StreamPlan, channels: int, rows: int, strip: int, radi
         Rows of the image that are read at a time.
     radius : int
         Receptive radius of the network, in pixels: beyond that many rows the memory no longer grows.
+    pieces : bool, default True
+        Whether a strip is processed in pieces after upsampling.
 
     Returns
     -------
@@ -109,7 +113,7 @@ def peak_per_column(plan: StreamPlan, channels: int, rows: int, strip: int, radi
         Numbers per column. The memory in bytes is this times the columns, the images of a batch and the bytes of a
         number.
     """
-    key = (channels, min(rows, 2 * radius + 6 * strip), strip)
+    key = (channels, min(rows, 2 * radius + 6 * strip), strip, pieces)
     peaks = _PEAKS.setdefault(plan, {})
     if key not in peaks:
         shapes = _ShapeStream(plan, *key)

@@ -9,7 +9,8 @@ As no step computes more than the height of a strip at a time, the last rows als
 the memory in use is the same from the first row to the last.
 
 After upsampling by r, a strip has r * r times as many pixels. It is processed there in r * r pieces, each of which
-passes through all upsampled layers before the next one, so that no piece has more pixels than the strip had before.
+passes through all upsampled layers before the next one, so that no piece has more pixels than the strip had before. On
+an accelerator whose memory holds the whole strip, it is a single piece, since each piece costs as many launches.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from math import ceil, floor
+from sys import maxsize
 
 import torch
 from torch import Tensor
@@ -38,6 +40,7 @@ def stream(
     before_step: Callable[[], None] = lambda: None,
     on_overflow: Callable[[int, int], None] | None = None,
     whole_strips: bool = False,
+    pieces: bool = True,
 ) -> Iterator[Tensor]:
     """Apply a network to an image, strip by strip.
 
@@ -61,13 +64,15 @@ def stream(
     whole_strips : bool, default False
         Whether all rows that a strip of the image adds to the result are yielded together. On an accelerator the CPU
         then waits once for each strip; on a CPU smaller parts need less memory.
+    pieces : bool, default True
+        Whether a strip is processed in pieces after upsampling, which needs less memory. The result is the same.
 
     Yields
     ------
     Tensor, shape (N, C', rows of the result, scale columns)
         The result, from the top.
     """
-    parts = Stream(plan, source, rows, columns, strip, before_step, on_overflow)
+    parts = Stream(plan, source, rows, columns, strip, before_step, on_overflow, pieces=pieces)
     yield from parts.strips() if whole_strips else parts.run()
 
 
@@ -83,6 +88,8 @@ class Stream:
     rows, columns, strip : int
         Size of the image, and rows that are read at a time.
     before_step, on_overflow : callable
+        As for `stream`.
+    pieces : bool, default True
         As for `stream`.
 
     Raises
@@ -100,6 +107,8 @@ class Stream:
         strip: int,
         before_step: Callable[[], None],
         on_overflow: Callable[[int, int], None] | None = None,
+        *,
+        pieces: bool = True,
     ) -> None:
         self.source, self.rows = source, rows
         self.before_step, self.on_overflow = before_step, on_overflow
@@ -112,7 +121,8 @@ class Stream:
         #: Rows of the result that have been yielded.
         self.yielded = 0
         self.tensors = [Rows() for _ in plan.rates]
-        self.limits = [_most_rows(self.strip, rate) for rate in plan.rates]
+        # Without pieces all rows that are there, also those that a border adds to a strip.
+        self.limits = [_most_rows(self.strip, rate) if pieces else maxsize for rate in plan.rates]
         self.leaders = {step.output: _leaders(step, plan) for step in plan.steps}
         self.low_steps = [step for step in self.steps if plan.rates[step.output] <= 1]
         self.upsampled_steps = [step for step in self.steps if plan.rates[step.output] > 1]
