@@ -101,7 +101,7 @@ def choose_device(name: str = "auto") -> torch.device:
     if kind in KINDS:
         reason = unavailable(kind)
         if reason is not None:
-            raise InputError(f"The device {name!r} cannot be used here, since {reason}; choose cpu or auto.")
+            raise InputError(f"The device {name!r} is not on this machine, since {reason}; choose cpu or auto.")
         if not number or int(number) < device_count(kind):
             return torch.device(name)
     raise InputError(f"The device {name!r} is not on this machine: choose one of {', '.join(available_devices())}.")
