@@ -58,6 +58,32 @@ def test_losses_equal_those_computed_by_hand(settings, expected):
     assert loss(**settings)(BRIGHT, DARK).item() == pytest.approx(expected)
 
 
+class TwoFeatures(Tiny):
+    """One convolution with two features of each pixel: the mean of the colors, and twice that of the first color."""
+
+    def __init__(self):
+        super().__init__()
+        layer = nn.Conv2d(3, 2, 1)
+        with torch.no_grad():
+            layer.weight.copy_(torch.tensor([[1 / 3, 1 / 3, 1 / 3], [2.0, 0.0, 0.0]]).view(2, 3, 1, 1))
+            layer.bias.zero_()
+        self.places, self.features = {"conv1_1": 0}, nn.Sequential(layer, nn.ReLU())
+
+
+def test_normalized_features_do_not_depend_on_the_strength_of_a_structure():
+    settings = PerceptualLoss(kind="perceptual", layers={"conv1_1": 1.0}, distance="mse", rescale=2.0, normalized=True)
+    distance = FeatureDistance(settings, TwoFeatures(), caffe=False)
+    distance.mean.zero_()
+    distance.deviation.fill_(1.0)
+    assert distance(BRIGHT, DARK).item() == pytest.approx(0, abs=1e-9)
+    lengths = distance.features(BRIGHT)[0].norm(dim=1)
+    assert torch.allclose(lengths, torch.full_like(lengths, 2.0))
+    # (1, 2) and (1, 6), both of length 1, have this mean squared difference over their two features.
+    red = torch.tensor([0.9, 0.0, 0.0]).view(1, 3, 1, 1).expand(1, 3, 2, 2)
+    cosine = (1 * 1 + 2 * 6) / (5 * 37) ** 0.5
+    assert distance(BRIGHT, red).item() == pytest.approx(4 * (2 - 2 * cosine) / 2, rel=1e-5)
+
+
 def test_gray_images_have_three_equal_colors():
     value = loss(layers={"conv1_1": 1.0})(BRIGHT[:, :1], DARK[:, :1])
     assert value.item() == pytest.approx(0.5)

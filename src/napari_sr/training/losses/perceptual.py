@@ -38,7 +38,7 @@ class FeatureDistance(nn.Module):
     References
     ----------
     J. Johnson et al., arXiv:1603.08155, equation 2; Ledig et al., arXiv:1609.04802, equation 5 (after the activation);
-    Wang et al., arXiv:1809.00219, section 3.3 (before it).
+    Wang et al., arXiv:1809.00219, section 3.3 (before it); Zhang et al., arXiv:1801.03924, equation 1 (normalized).
     """
 
     mean: Tensor
@@ -115,7 +115,8 @@ class FeatureDistance(nn.Module):
         Returns
         -------
         dict of int to Tensor
-            Features times `rescale`, by the position of their layer in the network.
+            Features times `rescale`, by the position of their layer in the network; of length 1 over the channels
+            before that if `normalized`.
         """
         x = image.expand(-1, 3, -1, -1) if image.shape[1] == 1 else image
         if self._caffe:
@@ -125,7 +126,9 @@ class FeatureDistance(nn.Module):
         for position, layer in enumerate(self.layers):
             x = layer(x)
             if position in self._weights:
-                features[position] = x * self.settings.rescale
+                features[position] = (functional.normalize(x, dim=1) if self.settings.normalized else x) * (
+                    self.settings.rescale
+                )
         return features
 
 
