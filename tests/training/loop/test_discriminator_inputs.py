@@ -148,6 +148,14 @@ def test_a_perceptual_loss_sees_patches_of_a_conditioned_network_in_the_contrast
     assert shown_to_features[0].std().item() == pytest.approx(0.225, abs=0.02)
 
 
+def test_a_relative_perceptual_loss_of_bicubic_interpolation_is_one(shown_to_features):
+    batch = batch_of()
+    relative = PERCEPTUAL.replace('kind = "perceptual"', 'kind = "perceptual", relative = true, rescale = 10.0')
+    interpolated = Upsample(SCALE, "bicubic")(batch.low)
+    assert losses_of(unet(), relative).generator(batch, interpolated)["perceptual"].item() == pytest.approx(1, abs=0.1)
+    assert losses_of(unet(), relative).generator(batch, batch.high)["perceptual"].item() == 0
+
+
 def test_a_perceptual_loss_sees_patches_of_other_networks_as_they_are(shown_to_features):
     batch = batch_of(conditioned=False)
     losses_of(unet(), PERCEPTUAL).generator(batch, torch.rand(batch.high.shape))

@@ -84,6 +84,21 @@ def test_normalized_features_do_not_depend_on_the_strength_of_a_structure():
     assert distance(BRIGHT, red).item() == pytest.approx(4 * (2 - 2 * cosine) / 2, rel=1e-5)
 
 
+def test_a_distance_is_divided_by_that_of_a_baseline_image_by_image():
+    distance = loss(layers={"conv1_1": 1.0}, distance="mse")
+    truth = torch.cat((BRIGHT, BRIGHT))
+    result, baseline = (
+        truth - torch.tensor([0.1, 0.3]).view(2, 1, 1, 1),
+        truth - torch.tensor([0.2, 0.5]).view(2, 1, 1, 1),
+    )
+    baseline.requires_grad_()
+    value = distance(result, truth, baseline)
+    assert value.item() == pytest.approx((0.01 / (0.04 + 3e-4) + 0.09 / (0.25 + 3e-4)) / 2, rel=1e-4)
+    assert not value.requires_grad
+    # A baseline that is the truth itself is no division by 0.
+    assert distance(truth, truth, truth).item() == 0
+
+
 def test_gray_images_have_three_equal_colors():
     value = loss(layers={"conv1_1": 1.0})(BRIGHT[:, :1], DARK[:, :1])
     assert value.item() == pytest.approx(0.5)

@@ -104,15 +104,13 @@ class StageLosses:
         """
         values: dict[str, Tensor] = {}
         total = torch.zeros((), device=result.device)
-        high, shift = batch.high, self._stage.shift
+        high = batch.high
         outputs = self._outputs(batch, result, offset) if self._discriminator is not None else None
         for n, loss in enumerate(self._stage.losses):
             if isinstance(loss, recipe.PixelLoss):
                 value = _pixel_loss(loss, result, high)
             elif isinstance(loss, recipe.PerceptualLoss):
-                shown = (cut_shifted(self._photographic(image, batch), offset, shift) for image in (result, high))
-                with self._fabric.autocast():
-                    value = self._perceptual[n](*shown)
+                value = self._perceived(n, loss, batch, result, offset)
             elif isinstance(loss, recipe.EquivarianceLoss):
                 value = self._equivariance(loss, batch, result)
             elif isinstance(loss, recipe.PeriodicLoss):
@@ -208,6 +206,18 @@ class StageLosses:
         with torch.no_grad():
             real, expected = self._discriminated(batch.high, batch, offset)
         return _Outputs(fake, features, real, expected)
+
+    def _perceived(
+        self, number: int, loss: recipe.PerceptualLoss, batch: Batch, result: Tensor, offset: tuple[int, int]
+    ) -> Tensor:
+        """Return a perceptual loss."""
+        images = [result, batch.high]
+        if loss.relative:
+            images.append(self._interpolated(batch, result))
+        shown = (cut_shifted(self._photographic(image, batch), offset, self._stage.shift) for image in images)
+        with self._fabric.autocast():
+            value: Tensor = self._perceptual[number](*shown)
+        return value
 
     @staticmethod
     def _photographic(image: Tensor, batch: Batch) -> Tensor:

@@ -59,6 +59,9 @@ class PerceptualLoss(RecipeTable):
     normalized : bool, default False
         Whether the features of each pixel are divided by their length over the channels first (Zhang et al., equation
         1, without its trained weights), so that faint structures count as much as strong ones.
+    relative : bool, default False
+        Whether the distance of each patch is divided by that of its bicubic interpolation, so that patches with little
+        noise count as much as those with much noise, as in `RelativeLoss`.
     weights : str, optional
         File of the network's weights; required for VGG16 and SqueezeNet. By default torchvision's file of VGG19 is
         taken from torch's cache, or downloaded into it.
@@ -78,6 +81,7 @@ class PerceptualLoss(RecipeTable):
     distance: Literal["l1", "mse"] = "l1"
     rescale: Positive = 1.0
     normalized: bool = False
+    relative: bool = False
     weights: str | None = None
 
     @model_validator(mode="after")
