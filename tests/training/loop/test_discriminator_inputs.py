@@ -1,4 +1,7 @@
-"""A discriminator is shown images on a moving grid, in the contrast of their patch, beside the generator's inputs."""
+"""Discriminators are shown images on a moving grid, in the contrast of their patch, beside the generator's inputs.
+
+Perceptual losses are shown them in the contrast of photographs.
+"""
 
 import numpy as np
 import pytest
@@ -7,10 +10,12 @@ from lightning_fabric import Fabric
 
 from napari_sr.errors import InputError
 from napari_sr.networks.discriminators import UNetDiscriminator
+from napari_sr.networks.squeezenet import SqueezeNetFeatures
 from napari_sr.networks.upsample import Upsample
 from napari_sr.training.data.patches import Batch
 from napari_sr.training.loop.discriminator_inputs import beside_inputs, cut_shifted, in_patch_contrast, input_channels
 from napari_sr.training.loop.stage_losses import StageLosses
+from napari_sr.training.losses import perceptual
 from napari_sr.training.recipe import Recipe
 
 SIDE, SCALE = 16, 2
@@ -111,6 +116,50 @@ def test_a_conditional_discriminator_judges_by_the_input():
     assert beside.discriminator(batch, result) != beside.discriminator(mixed, result)
     scaled = Batch(batch.low, batch.high, other.noise, other.blur)
     assert alone.discriminator(batch, result) == alone.discriminator(scaled, result)
+
+
+PERCEPTUAL = (
+    '{ kind = "adversarial" }, { kind = "perceptual", network = "squeezenet", '
+    'layers = { conv1 = 1.0, fire2 = 1.0 }, weights = "random.pth" }'
+)
+
+
+@pytest.fixture
+def shown_to_features(monkeypatch):
+    """The images that a perceptual loss passes to its network, which has random weights."""
+    torch.manual_seed(1)
+    network, seen = SqueezeNetFeatures(), []
+    monkeypatch.setattr(perceptual, "load_features", lambda name, file: (network, False))
+    compute = perceptual.FeatureDistance.features
+    monkeypatch.setattr(
+        perceptual.FeatureDistance, "features", lambda self, image: seen.append(image) or compute(self, image)
+    )
+    return seen
+
+
+def test_a_perceptual_loss_sees_patches_of_a_conditioned_network_in_the_contrast_of_photographs(shown_to_features):
+    values = []
+    for gain, offset in ((1.0, 0.0), (0.2, 0.4)):
+        batch = batch_of(gain=gain, offset=offset)
+        values.append(losses_of(unet(), PERCEPTUAL).generator(batch, batch.high.flip(-1))["perceptual"].item())
+    assert values[0] > 0
+    assert values[1] == pytest.approx(values[0], rel=1e-3)
+    assert shown_to_features[0].mean().item() == pytest.approx(0.45, abs=0.02)
+    assert shown_to_features[0].std().item() == pytest.approx(0.225, abs=0.02)
+
+
+def test_a_relative_perceptual_loss_of_bicubic_interpolation_is_one(shown_to_features):
+    batch = batch_of()
+    relative = PERCEPTUAL.replace('kind = "perceptual"', 'kind = "perceptual", relative = true, rescale = 10.0')
+    interpolated = Upsample(SCALE, "bicubic")(batch.low)
+    assert losses_of(unet(), relative).generator(batch, interpolated)["perceptual"].item() == pytest.approx(1, abs=0.1)
+    assert losses_of(unet(), relative).generator(batch, batch.high)["perceptual"].item() == 0
+
+
+def test_a_perceptual_loss_sees_patches_of_other_networks_as_they_are(shown_to_features):
+    batch = batch_of(conditioned=False)
+    losses_of(unet(), PERCEPTUAL).generator(batch, torch.rand(batch.high.shape))
+    assert torch.equal(shown_to_features[0], batch.high)
 
 
 def test_a_shift_of_more_than_half_a_patch_is_refused():

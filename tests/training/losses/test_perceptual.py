@@ -58,6 +58,47 @@ def test_losses_equal_those_computed_by_hand(settings, expected):
     assert loss(**settings)(BRIGHT, DARK).item() == pytest.approx(expected)
 
 
+class TwoFeatures(Tiny):
+    """One convolution with two features of each pixel: the mean of the colors, and twice that of the first color."""
+
+    def __init__(self):
+        super().__init__()
+        layer = nn.Conv2d(3, 2, 1)
+        with torch.no_grad():
+            layer.weight.copy_(torch.tensor([[1 / 3, 1 / 3, 1 / 3], [2.0, 0.0, 0.0]]).view(2, 3, 1, 1))
+            layer.bias.zero_()
+        self.places, self.features = {"conv1_1": 0}, nn.Sequential(layer, nn.ReLU())
+
+
+def test_normalized_features_do_not_depend_on_the_strength_of_a_structure():
+    settings = PerceptualLoss(kind="perceptual", layers={"conv1_1": 1.0}, distance="mse", rescale=2.0, normalized=True)
+    distance = FeatureDistance(settings, TwoFeatures(), caffe=False)
+    distance.mean.zero_()
+    distance.deviation.fill_(1.0)
+    assert distance(BRIGHT, DARK).item() == pytest.approx(0, abs=1e-9)
+    lengths = distance.features(BRIGHT)[0].norm(dim=1)
+    assert torch.allclose(lengths, torch.full_like(lengths, 2.0))
+    # (1, 2) and (1, 6), both of length 1, have this mean squared difference over their two features.
+    red = torch.tensor([0.9, 0.0, 0.0]).view(1, 3, 1, 1).expand(1, 3, 2, 2)
+    cosine = (1 * 1 + 2 * 6) / (5 * 37) ** 0.5
+    assert distance(BRIGHT, red).item() == pytest.approx(4 * (2 - 2 * cosine) / 2, rel=1e-5)
+
+
+def test_a_distance_is_divided_by_that_of_a_baseline_image_by_image():
+    distance = loss(layers={"conv1_1": 1.0}, distance="mse")
+    truth = torch.cat((BRIGHT, BRIGHT))
+    result, baseline = (
+        truth - torch.tensor([0.1, 0.3]).view(2, 1, 1, 1),
+        truth - torch.tensor([0.2, 0.5]).view(2, 1, 1, 1),
+    )
+    baseline.requires_grad_()
+    value = distance(result, truth, baseline)
+    assert value.item() == pytest.approx((0.01 / (0.04 + 3e-4) + 0.09 / (0.25 + 3e-4)) / 2, rel=1e-4)
+    assert not value.requires_grad
+    # A baseline that is the truth itself is no division by 0.
+    assert distance(truth, truth, truth).item() == 0
+
+
 def test_gray_images_have_three_equal_colors():
     value = loss(layers={"conv1_1": 1.0})(BRIGHT[:, :1], DARK[:, :1])
     assert value.item() == pytest.approx(0.5)

@@ -25,6 +25,8 @@ from napari_sr.training.losses.relative import relative_error, shift_of_mean
 
 #: Smallest mean of the features of a layer by which their distance is divided.
 _LEAST_FEATURE = 1e-6
+#: Mean and standard deviation of photographs, black at 0 and white at 1 (those of ImageNet, over the colors).
+_PHOTOGRAPH_MEAN, _PHOTOGRAPH_DEVIATION = 0.45, 0.225
 
 
 class StageLosses:
@@ -102,14 +104,13 @@ class StageLosses:
         """
         values: dict[str, Tensor] = {}
         total = torch.zeros((), device=result.device)
-        high, shift = batch.high, self._stage.shift
+        high = batch.high
         outputs = self._outputs(batch, result, offset) if self._discriminator is not None else None
         for n, loss in enumerate(self._stage.losses):
             if isinstance(loss, recipe.PixelLoss):
                 value = _pixel_loss(loss, result, high)
             elif isinstance(loss, recipe.PerceptualLoss):
-                with self._fabric.autocast():
-                    value = self._perceptual[n](cut_shifted(result, offset, shift), cut_shifted(high, offset, shift))
+                value = self._perceived(n, loss, batch, result, offset)
             elif isinstance(loss, recipe.EquivarianceLoss):
                 value = self._equivariance(loss, batch, result)
             elif isinstance(loss, recipe.PeriodicLoss):
@@ -205,6 +206,25 @@ class StageLosses:
         with torch.no_grad():
             real, expected = self._discriminated(batch.high, batch, offset)
         return _Outputs(fake, features, real, expected)
+
+    def _perceived(
+        self, number: int, loss: recipe.PerceptualLoss, batch: Batch, result: Tensor, offset: tuple[int, int]
+    ) -> Tensor:
+        """Return a perceptual loss."""
+        images = [result, batch.high]
+        if loss.relative:
+            images.append(self._interpolated(batch, result))
+        shown = (cut_shifted(self._photographic(image, batch), offset, self._stage.shift) for image in images)
+        with self._fabric.autocast():
+            value: Tensor = self._perceptual[number](*shown)
+        return value
+
+    @staticmethod
+    def _photographic(image: Tensor, batch: Batch) -> Tensor:
+        """Scale images of a conditioned network to the mean and contrast of photographs, patch by patch."""
+        if batch.noise is None:
+            return image
+        return _PHOTOGRAPH_MEAN + _PHOTOGRAPH_DEVIATION * in_patch_contrast(image, batch)
 
     @property
     def _compares_with_truth(self) -> bool:

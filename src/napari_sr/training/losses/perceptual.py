@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,6 +18,8 @@ from napari_sr.training.losses.feature_weights import load_features
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 #: Mean of blue, green, red in 0..255, with which Caffe's weights were trained.
 _CAFFE_MEAN = (104.0, 117.0, 123.0)
+#: Distance, at a `rescale` of 1, that is added to that of a baseline before dividing by it.
+_LEAST_DISTANCE = 3e-4
 
 
 class FeatureDistance(nn.Module):
@@ -38,7 +42,7 @@ class FeatureDistance(nn.Module):
     References
     ----------
     J. Johnson et al., arXiv:1603.08155, equation 2; Ledig et al., arXiv:1609.04802, equation 5 (after the activation);
-    Wang et al., arXiv:1809.00219, section 3.3 (before it).
+    Wang et al., arXiv:1809.00219, section 3.3 (before it); Zhang et al., arXiv:1801.03924, equation 1 (normalized).
     """
 
     mean: Tensor
@@ -81,7 +85,7 @@ class FeatureDistance(nn.Module):
         """
         return super().train(False)
 
-    def forward(self, result: Tensor, truth: Tensor) -> Tensor:
+    def forward(self, result: Tensor, truth: Tensor, baseline: Tensor | None = None) -> Tensor:
         """Compute the distance.
 
         Parameters
@@ -90,6 +94,9 @@ class FeatureDistance(nn.Module):
             Results, black at 0 and white at 1.
         truth : Tensor, same shape
             Truth; no gradient runs through it.
+        baseline : Tensor, optional
+            Other images of the same shape, by whose distance that of each result is divided; no gradient runs through
+            them.
 
         Returns
         -------
@@ -98,10 +105,17 @@ class FeatureDistance(nn.Module):
         """
         with torch.no_grad():
             expected = self.features(truth)
-        compare = functional.l1_loss if self.settings.distance == "l1" else functional.mse_loss
-        total = torch.zeros((), device=result.device)
+            least = _LEAST_DISTANCE * self.settings.rescale**2
+            divisor = 1.0 if baseline is None else self._distances(baseline, expected) + least
+        return (self._distances(result, expected) / divisor).mean()
+
+    def _distances(self, result: Tensor, expected: Mapping[int, Tensor]) -> Tensor:
+        """Compute the distance of each image from features."""
+        total = torch.zeros(len(result), device=result.device)
         for position, features in self.features(result).items():
-            total = total + self._weights[position] * compare(features.float(), expected[position].float())
+            difference = features.float() - expected[position].float()
+            size = difference.abs() if self.settings.distance == "l1" else difference**2
+            total = total + self._weights[position] * size.mean((1, 2, 3))
         return total
 
     def features(self, image: Tensor) -> dict[int, Tensor]:
@@ -115,7 +129,8 @@ class FeatureDistance(nn.Module):
         Returns
         -------
         dict of int to Tensor
-            Features times `rescale`, by the position of their layer in the network.
+            Features times `rescale`, by the position of their layer in the network; of length 1 over the channels
+            before that if `normalized`.
         """
         x = image.expand(-1, 3, -1, -1) if image.shape[1] == 1 else image
         if self._caffe:
@@ -125,7 +140,9 @@ class FeatureDistance(nn.Module):
         for position, layer in enumerate(self.layers):
             x = layer(x)
             if position in self._weights:
-                features[position] = x * self.settings.rescale
+                features[position] = (functional.normalize(x, dim=1) if self.settings.normalized else x) * (
+                    self.settings.rescale
+                )
         return features
 
 

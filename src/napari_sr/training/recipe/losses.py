@@ -56,6 +56,12 @@ class PerceptualLoss(RecipeTable):
         Mean absolute or mean squared difference of the features.
     rescale : float, default 1.0
         Factor of the features, above 0; SRGAN's is 1 / 12.75.
+    normalized : bool, default False
+        Whether the features of each pixel are divided by their length over the channels first (Zhang et al., equation
+        1, without its trained weights), so that faint structures count as much as strong ones.
+    relative : bool, default False
+        Whether the distance of each patch is divided by that of its bicubic interpolation, so that patches with little
+        noise count as much as those with much noise, as in `RelativeLoss`.
     weights : str, optional
         File of the network's weights; required for VGG16 and SqueezeNet. By default torchvision's file of VGG19 is
         taken from torch's cache, or downloaded into it.
@@ -63,7 +69,8 @@ class PerceptualLoss(RecipeTable):
     References
     ----------
     J. Johnson et al., arXiv:1603.08155, equation 2; Ledig et al., arXiv:1609.04802, equation 5; Wang et al.,
-    arXiv:1809.00219, section 3.3.
+    arXiv:1809.00219, section 3.3; R. Zhang et al., "The unreasonable effectiveness of deep features as a perceptual
+    metric", arXiv:1801.03924.
     """
 
     kind: Literal["perceptual"]
@@ -73,6 +80,8 @@ class PerceptualLoss(RecipeTable):
     activation: Literal["before", "after"] = "before"
     distance: Literal["l1", "mse"] = "l1"
     rescale: Positive = 1.0
+    normalized: bool = False
+    relative: bool = False
     weights: str | None = None
 
     @model_validator(mode="after")
