@@ -6,13 +6,16 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_sr.errors import Cancelled, InputError
+from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.resize import resize
 from napari_sr.inference import Job, upscale
+from napari_sr.inference.compute.network import JobNetwork
 from napari_sr.settings import JobSettings, Overlap
 from tests.inference.small_models import identity, rrdb
 
@@ -229,3 +232,16 @@ def test_an_image_of_one_value_is_copied_and_the_report_has_the_value(image: np.
 def test_a_model_of_four_channels_is_refused() -> None:
     with pytest.raises(InputError, match="4 channels"):
         Job(rrdb(2, 4))
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_job_gives_the_memory_of_its_device_back_unless_its_network_is_used_again(
+    monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    released: list[torch.device] = []
+    monkeypatch.setattr("napari_sr.inference.job.release_memory", released.append)
+    job = Job("srcnn-x2", JobSettings(device="cpu", intensity=(0, 1)))
+    image = np.random.default_rng(0).random((9, 8), np.float32)
+    region = job.region(parse_axes("YX", image.shape))
+    job.run_region(image, region, network=JobNetwork(job.model, job.settings) if shared else None)
+    assert released == ([] if shared else [torch.device("cpu")])

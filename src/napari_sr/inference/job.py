@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from napari_sr import __version__
+from napari_sr.accelerators import release_memory
 from napari_sr.config import load_settings
 from napari_sr.conversion import read_callable, read_path, shorten
 from napari_sr.errors import InputError
@@ -387,6 +389,10 @@ class Job:
         """
         cancel = cancel or (lambda: False)
         progress = progress or (lambda done, total: None)
+        afterwards = ExitStack()
+        if network is None:
+            # Other programs, and the window, need the memory that torch keeps for later jobs.
+            afterwards.callback(release_memory, self.where(image.dtype)[0])
         network = network or JobNetwork(self.model, self.settings)
         if (network.model, network.settings) != (self.model, self.settings):
             raise ValueError("The network is that of another job.")
@@ -404,6 +410,7 @@ class Job:
             along = None if region.resized else region.along
         to_store = isinstance(out, str | Path)
         with (
+            afterwards,
             network.for_one_run() as own,
             destination(
                 out,

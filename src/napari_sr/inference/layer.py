@@ -14,6 +14,7 @@ from napari_sr.imaging.files import Metadata
 from napari_sr.imaging.intensity.spec import IntensitySpec
 from napari_sr.imaging.napari_layer import LayerData, check_layer, finest_level, layer_axes, layer_pixel_size, levels_of
 from napari_sr.imaging.part import Part
+from napari_sr.inference.compute.network import JobNetwork
 from napari_sr.inference.job import Job
 from napari_sr.inference.layer_input import LayerInput, prepare_layer
 from napari_sr.inference.lazy.layer import lazy_layer
@@ -48,6 +49,7 @@ def run_layer(
     *,
     out: str | os.PathLike[str] | None = None,
     ome_zarr: str = "0.5",
+    network: JobNetwork | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> LayerResult:
@@ -64,6 +66,9 @@ def run_layer(
         are then arrays on disk: one, or a list of all levels with the finest first.
     ome_zarr : {"0.5", "0.4"}, default "0.5"
         Version of a store that is written; 0.4 is for programs that read Zarr 2 only. It changes no pixel.
+    network : JobNetwork, optional
+        The network of the job, given to several calls: the first one builds it and copies it to the device. By default
+        each call does.
     progress : callable, optional
         Called as ``progress(done, total)`` after every strip or tile.
     cancel : callable, optional
@@ -92,6 +97,7 @@ def run_layer(
         contrast_limits=prepared.contrast_limits,
         out=None if out is None else read_path(out, "path of the store"),
         place=StorePlace(kwargs["name"], list(kwargs["scale"]), list(kwargs["translate"]), units, version=version),
+        network=network,
         progress=progress,
         cancel=cancel,
     )

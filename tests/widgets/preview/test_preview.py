@@ -5,6 +5,7 @@ import pytest
 
 import napari_sr
 from napari_sr.errors import Cancelled
+from napari_sr.inference.compute.prepared import PreparedNetwork
 from napari_sr.widgets.choices.layer import is_preview
 from napari_sr.widgets.qt.executor import ThreadExecutor
 
@@ -178,14 +179,14 @@ def test_a_change_stops_the_computation_in_progress(in_viewer, qtbot, monkeypatc
     started, stopped = threading.Event(), threading.Event()
     from napari_sr.widgets.preview import preview as module
 
-    def slowly(job, prepared, quick, against, cancel):
+    def slowly(job, network, prepared, quick, against, cancel):
         if job.model.alpha == 0.1:
             started.set()
             while not cancel():
                 pass
             stopped.set()
             raise Cancelled("stopped")
-        return make(job, prepared, quick, against, cancel)
+        return make(job, network, prepared, quick, against, cancel)
 
     make = module.make_preview_image
     monkeypatch.setattr(module, "make_preview_image", slowly)
@@ -338,7 +339,7 @@ def test_closing_the_viewer_stops_the_preview(in_viewer, qtbot, monkeypatch):
 
     started, stopped = threading.Event(), threading.Event()
 
-    def slowly(job, prepared, quick, against, cancel):
+    def slowly(job, network, prepared, quick, against, cancel):
         started.set()
         while not cancel():
             pass
@@ -361,9 +362,9 @@ def test_a_preview_is_made_while_a_job_is_running(in_viewer, qtbot, monkeypatch)
 
     reached, go_on = threading.Event(), threading.Event()
 
-    def hold(job, prepared, *, out=None, progress=None, cancel=None):
+    def hold(job, prepared, *, out=None, network=None, progress=None, cancel=None):
         if progress is None:  # the preview's
-            return run(job, prepared, progress=progress, cancel=cancel)
+            return run(job, prepared, network=network, progress=progress, cancel=cancel)
         reached.set()
         while not go_on.wait(0.01):
             if cancel():
@@ -382,3 +383,22 @@ def test_a_preview_is_made_while_a_job_is_running(in_viewer, qtbot, monkeypatch)
     go_on.set()
     qtbot.waitUntil(lambda: not panel.running, timeout=30_000)
     assert names(viewer) == ["cells", "cells (preview)", "cells (ESRGAN x4)"]
+
+
+def test_moving_the_view_prepares_no_network_again(switched_on, qtbot, monkeypatch):
+    made = []
+
+    def counted(network, device):
+        made.append(network)
+        return PreparedNetwork(network, device)
+
+    # That of jobs; the line under the layer measures the speed with another one.
+    monkeypatch.setattr("napari_sr.inference.compute.network.PreparedNetwork", counted)
+    viewer, panel = switched_on()
+    assert made
+    made.clear()
+    before = previews(viewer)[0].data.copy()
+    look_at(viewer, (15, 25), 20)
+    qtbot.waitUntil(lambda: not np.array_equal(previews(viewer)[0].data, before), timeout=30_000)
+    settled(qtbot, panel)
+    assert not made

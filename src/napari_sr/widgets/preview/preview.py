@@ -34,6 +34,7 @@ from napari_sr.widgets.qt.rows import stop_timer
 
 if TYPE_CHECKING:
     from napari_sr.inference import Calibration
+    from napari_sr.inference.compute.network import JobNetwork
     from napari_sr.zoo import Model
 
 DELAY_MS = 150
@@ -94,6 +95,7 @@ class Preview:
         self._key: object = None
         self._image: PreviewImage | None = None
         self._calibration: tuple[object, Calibration] | None = None
+        self._network: JobNetwork | None = None
         self._side = _SIDE
         self._cropped = False
         self._failed_key: object = None
@@ -138,7 +140,7 @@ class Preview:
         self._disconnect_source()
         self._stop()
         self._remove()
-        self._calibration = self._failed_key = None
+        self._calibration = self._failed_key = self._network = None
         self._controls.show_message("")
 
     def changed(self, event: object = None) -> None:
@@ -193,6 +195,7 @@ class Preview:
     ) -> None:
         """Make the quick image, and then the exact one if it is different."""
         from napari_sr.inference import prepare_layer
+        from napari_sr.inference.compute.network import JobNetwork
 
         layer, axes = layer_part.layer, layer_part.axes
         try:
@@ -203,6 +206,11 @@ class Preview:
             known = self._calibration
             calibration = known[1] if known is not None and known[0] == facts else None
             prepared = prepare_layer(job, layer, axes.letters, part, calibration)
+            # Kept while model and settings are the same, as when the view moves.
+            network = self._network
+            if network is None or (network.model, network.settings) != (job.model, job.settings):
+                network = JobNetwork(job.model, job.settings)
+            self._network = network
         except Exception as error:  # of any kind: the panel shows it and stays usable
             self._failed(error, key)
             return
@@ -224,7 +232,7 @@ class Preview:
                 self._submit("making the preview", lambda cancel: make(False, cancel), take, key)
 
         def make(quickly: bool, cancel: Cancel) -> PreviewImage:
-            return make_preview_image(job, prepared, quickly and needs_margin(job, prepared), against, cancel)
+            return make_preview_image(job, network, prepared, quickly and needs_margin(job, prepared), against, cancel)
 
         self._submit("making the preview", lambda cancel: make(True, cancel), take_quick, key)
 

@@ -17,6 +17,7 @@ from napari_sr.widgets.preview.comparison import Against, Array, counterpart
 
 if TYPE_CHECKING:
     from napari_sr.inference import Calibration, Job, LayerInput
+    from napari_sr.inference.compute.network import JobNetwork
     from napari_sr.inference.region import Region
 
 QUICK_MARGIN = 8
@@ -101,7 +102,7 @@ def needs_margin(job: Job, prepared: LayerInput) -> bool:
 
 
 def make_preview_image(
-    job: Job, prepared: LayerInput, quick: bool, against: Against | None, cancel: Cancel
+    job: Job, network: JobNetwork, prepared: LayerInput, quick: bool, against: Against | None, cancel: Cancel
 ) -> PreviewImage:
     """Upscale a part of a layer; may be called on any thread.
 
@@ -109,6 +110,8 @@ def make_preview_image(
     ----------
     job : Job
         The job.
+    network : JobNetwork
+        Its network, which is built and copied to the device on first use.
     prepared : LayerInput
         From `prepare_layer`, with a part.
     quick : bool
@@ -134,7 +137,7 @@ def make_preview_image(
     started = time.perf_counter()
     calibration = prepared.calibration or calibrate_layer(job, prepared, cancel=cancel)
     prepared = replace(prepared, calibration=calibration)
-    result = run_layer(job, _with_margin(prepared) if quick else prepared, cancel=cancel)
+    result = run_layer(job, _with_margin(prepared) if quick else prepared, network=network, cancel=cancel)
     data, kwargs, _ = result.layer_data
     factors = (prepared.region.rows.factor, prepared.region.columns.factor)
     source = region_of(prepared.axes, 1, prepared.part, factors)
