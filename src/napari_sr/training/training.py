@@ -17,6 +17,7 @@ from napari_sr.config import load_settings
 from napari_sr.conversion import read_callable, read_path
 from napari_sr.errors import InputError
 from napari_sr.inference.compute.device import choose_device
+from napari_sr.inference.compute.too_little_memory import sentence_for_too_little_memory
 from napari_sr.torch_state import own_torch_state
 from napari_sr.training.conditioning import covered_conditions
 from napari_sr.training.controls import Controls, Predicate, never
@@ -31,7 +32,6 @@ from napari_sr.training.loop.other_accelerators import load_accelerators
 from napari_sr.training.loop.precision import choose_training_precision, fabric_for
 from napari_sr.training.loop.run_state import begun_precision
 from napari_sr.training.loop.stage_run import ONLY, TrainedWeights
-from napari_sr.training.memory import sentence_for_too_little_memory
 from napari_sr.training.recipe import Recipe, load_recipe
 from napari_sr.training.result import make_model
 from napari_sr.training.run_lock import locked_folder

@@ -232,9 +232,7 @@ class _Prediction:
         numbers = peak_per_column(self.plan, self.channels, self.rows, rows, self.radius, pieces=self.pieces)
         if self.device_type != "cpu":
             # Accelerators hold the whole result of a strip, once in parts and once joined.
-            channels, rate = (
-                self.plan.channels(self.channels)[self.plan.output],
-                float(self.plan.rates[self.plan.output]),
-            )
-            numbers += 2 * channels * rate**2 * rows
+            output = self.plan.output
+            result = self.plan.channels(self.channels)[output] * float(self.plan.rates[output]) ** 2
+            numbers += 2 * result * rows
         return numbers

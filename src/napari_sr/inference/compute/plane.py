@@ -7,15 +7,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from napari_sr.accelerators import ieee_float32, is_out_of_memory, memory_layout
+from napari_sr.accelerators import ieee_float32, memory_layout
 from napari_sr.conversion import Memory
-from napari_sr.errors import Cancelled, InputError
+from napari_sr.errors import Cancelled
 from napari_sr.inference.compute.exact import BlockSource, ExactStream, Sink
 from napari_sr.inference.compute.memory import budget
 from napari_sr.inference.compute.prepared import PreparedNetwork
 from napari_sr.inference.compute.streaming.dihedral import DIHEDRALS, Dihedral
 from napari_sr.inference.compute.streaming.plan import NotStreamable
 from napari_sr.inference.compute.tiles import AxisTile, axis_tiles
+from napari_sr.inference.compute.too_little_memory import sentence_for_too_little_memory
 from napari_sr.settings import Overlap, Tiling
 
 PieceDone = Callable[[int, int], None]
@@ -233,22 +234,19 @@ class PlaneRunner:
     def _compute(self, piece: Tensor, dtype: torch.dtype) -> Tensor:
         self._check_cancel()
         network = self._network.module(dtype)
-        try:
-            x, layout = piece.to(self._device, dtype), memory_layout(self._device)
+        remedy = "a smaller tile" if self._overlap else "the tiling exact"
+        layout = memory_layout(self._device)
+        with sentence_for_too_little_memory(
+            f"The memory of {self._device} is too small for a block of {piece.shape[2]} x {piece.shape[3]} pixels: "
+            f"choose {remedy}, or another device."
+        ):
+            x = piece.to(self._device, dtype)
             total: Tensor | None = None
             for dihedral in self._dihedrals:
                 out = dihedral.undo(network(dihedral.apply(x).contiguous(memory_format=layout))).float()
                 total = out if total is None else total + out
             assert total is not None
             return (total / len(self._dihedrals)).cpu()
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            remedy = "a smaller tile" if self._overlap else "the tiling exact"
-            raise InputError(
-                f"The memory of {self._device} is too small for a block of {piece.shape[2]} x {piece.shape[3]} pixels: "
-                f"choose {remedy}, or another device."
-            ) from error
 
     def _check_cancel(self) -> None:
         if self._cancel():

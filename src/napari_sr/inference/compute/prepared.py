@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from napari_sr.accelerators import is_out_of_memory, memory_layout
-from napari_sr.errors import InputError
+from napari_sr.accelerators import memory_layout
 from napari_sr.inference.compute.streaming.dihedral import Dihedral, transformed_plan
 from napari_sr.inference.compute.streaming.plan import StreamPlan, plan_stream
 from napari_sr.inference.compute.streaming.step import BOUNDING
+from napari_sr.inference.compute.too_little_memory import sentence_for_too_little_memory
 
 
 def _proceed() -> None:
@@ -99,17 +99,13 @@ class PreparedNetwork:
         return self._copies[dtype]
 
     def _copied(self, dtype: torch.dtype) -> nn.Module:
-        try:
+        with sentence_for_too_little_memory(
+            f"The memory of {self.device} is too small for the weights of this model: close other programs that use "
+            "it, or choose another device."
+        ):
             made = copy.deepcopy(self._source).to(self.device, dtype).eval().requires_grad_(False)
             # The annotations of torch lack this form of `to`.
             return made.to(memory_format=memory_layout(self.device))  # type: ignore[call-overload, no-any-return]
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise InputError(
-                f"The memory of {self.device} is too small for the weights of this model: close other programs that "
-                "use it, or choose another device."
-            ) from error
 
     def plan(self, dtype: torch.dtype) -> StreamPlan:
         """Return the plan of the stream in a number format.

@@ -15,9 +15,9 @@ from napari_sr.evaluation.fidelity import psnr, ssim
 from napari_sr.evaluation.lattice import lattice, tile_side
 from napari_sr.imaging.color import luma
 from napari_sr.imaging.resize import resize
+from napari_sr.inference.compute.too_little_memory import sentence_for_too_little_memory
 from napari_sr.training.data.training_set import Scene
 from napari_sr.training.events import CropImage, ValidationCrop
-from napari_sr.training.memory import sentence_for_too_little_memory
 
 #: PSNR of identical images, in decibel; infinity would make the mean infinite.
 _HIGHEST_PSNR = 100.0
