@@ -238,8 +238,8 @@ def has_streams(device: torch.device) -> bool:
     return device.type in ("cuda", "xpu")
 
 
-def memory_layout(device: torch.device) -> torch.memory_format:
-    """Return the memory layout of images and weights that is fastest on a device.
+def training_layout(device: torch.device) -> torch.memory_format:
+    """Return the memory layout of images and weights in a training on a device.
 
     Parameters
     ----------
@@ -249,10 +249,57 @@ def memory_layout(device: torch.device) -> torch.memory_format:
     Returns
     -------
     torch.memory_format
-        Channels last on CPUs and for mixed precision on CUDA and XPU. Contiguous on MPS and Vulkan, whose convolutions
+        Channels last, which tensor cores and the kernels of CPUs read. Contiguous on MPS and Vulkan, whose convolutions
         rearrange images that are channels last.
     """
     return torch.contiguous_format if device.type in ("mps", "vulkan") else torch.channels_last
+
+
+#: Layouts that were measured to be the fastest, by kind, number of the device and number format.
+_measured_layouts: dict[tuple[str, int, torch.dtype], torch.memory_format] = {}
+
+
+def memory_layout(device: torch.device, dtype: torch.dtype) -> torch.memory_format:
+    """Return the memory layout of images and weights that is fastest for inference on a device.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device.
+    dtype : torch.dtype
+        Number format of the computation.
+
+    Returns
+    -------
+    torch.memory_format
+        The layout given to `set_memory_layout`. Otherwise that of trainings; for float32 on CUDA contiguous, since
+        tensor cores have no part in its products (`ieee_float32`).
+    """
+    usual = training_layout(device)
+    if device.type == "cuda" and dtype == torch.float32:
+        usual = torch.contiguous_format
+    return _measured_layouts.get((device.type, device.index or 0, dtype), usual)
+
+
+def set_memory_layout(device: torch.device, dtype: torch.dtype, layout: torch.memory_format | None) -> None:
+    """Set the memory layout that was measured to be the fastest on an accelerator, for the whole process.
+
+    Tensors that exist keep theirs. Every mixture of layouts has the same results, to rounding.
+
+    Parameters
+    ----------
+    device : torch.device
+        The accelerator.
+    dtype : torch.dtype
+        Number format.
+    layout : torch.memory_format, optional
+        Channels last or contiguous; None for the usual one of the kind.
+    """
+    key = (device.type, device.index or 0, dtype)
+    if layout is None:
+        _measured_layouts.pop(key, None)
+    else:
+        _measured_layouts[key] = layout
 
 
 def fast_bfloat16(device: torch.device) -> bool:

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from napari_sr import Cancelled
 from napari_sr.cli import app
 from napari_sr.inference import check as checks
+from napari_sr.inference.compute.tunings import Tuning
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +69,9 @@ def one_vulkan_card(monkeypatch, tmp_path):
     monkeypatch.setattr(checks, "is_software", lambda device: False)
     monkeypatch.setattr(checks, "_result", lambda device, *_, **__: image + found["difference"] * (device == "vulkan"))
     monkeypatch.setattr(checks, "_seconds", lambda device: 1.0 if device == "vulkan" else 2.0)
+    tuning = Tuning({"float32": "channels last"}, whole_planes=False)
+    monkeypatch.setattr(checks, "measure_tuning", lambda network, device: tuning)
+    monkeypatch.setattr(checks, "store_tuning", lambda device, tuning: found.update(tuning=(device, tuning)))
     monkeypatch.setattr(checks, "_device", lambda device: device)
     monkeypatch.setattr(checks, "store_verdict", lambda device, verdict: found.update(stored=(device, verdict)))
     return found
@@ -78,6 +82,15 @@ def test_an_experimental_card_is_compared_with_the_cpu_and_the_result_is_stored(
     assert lines["vulkan, against the CPU"].ok
     assert lines["vulkan, against the CPU"].text.endswith("2 times as fast; auto uses it")
     assert one_vulkan_card["stored"] == (checks.torch.device("vulkan", 0), checks.Verdict(0.0, 2.0))
+
+
+def test_the_fastest_way_of_a_card_is_measured_and_stored(one_vulkan_card):
+    lines = {check.name: check for check in checks.check_computer()}
+    assert lines["vulkan, fastest way"].text == "channels last memory for float32, planes in strips"
+    assert "cpu, fastest way" not in lines
+    device, tuning = one_vulkan_card["tuning"]
+    assert device == checks.torch.device("vulkan", 0)
+    assert tuning == Tuning({"float32": "channels last"}, whole_planes=False)
 
 
 def test_an_experimental_card_with_other_results_fails(one_vulkan_card):

@@ -14,15 +14,20 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 import napari_sr as sr
-from napari_sr import Cancelled
+from napari_sr import Cancelled, accelerators
 from napari_sr.accelerators import unavailable
+from napari_sr.inference.batch_result import BatchResult
 from napari_sr.inference.compute import memory as memory_module
+from napari_sr.inference.compute import prepared as prepared_module
 from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.inference.compute.prepared import PreparedNetwork
 from napari_sr.inference.compute.streaming.rows import Rows
 from napari_sr.inference.compute.streaming.step import Step
+from napari_sr.inference.compute.tunings import Tuning
 from napari_sr.networks import SRCNN, RRDBNet, SRResNet
 from napari_sr.zoo.card import Conditioning
 from tests.inference.compute.streaming.drawn import with_drawn_weights
@@ -199,20 +204,64 @@ def test_a_network_with_inputs_for_noise_and_blur() -> None:
     assert_same(found, expected)
 
 
-def test_the_cpu_waits_once_for_each_strip(monkeypatch: pytest.MonkeyPatch) -> None:
+class Waits(TorchDispatchMode):
+    """Counts the times that the CPU reads a value of the device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        sources = [x for x in tree_leaves((args, kwargs or {})) if isinstance(x, Tensor)]
+        results = [x for x in tree_leaves(result) if isinstance(x, Tensor)]
+        there = any(x.device.type == "vulkan" for x in sources)
+        self.count += there and (not results or any(x.device.type == "cpu" for x in results))
+        return result
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
+def test_the_cpu_waits_once_for_each_strip(dtype: torch.dtype) -> None:
     network = drawn("SRCNN")
-    plane, waits = torch.from_numpy(image(1, 1, 64, 12)), []
-    copied = Tensor.cpu
+    plane, sizes = torch.from_numpy(image(1, 1, 64, 12)), []
+    runner = PlaneRunner(PreparedNetwork(network, VULKAN), dtype)
+    # The weights are copied before.
+    for counted in (False, True):
+        sizes.clear()
+        with Waits() as waits:
+            runner.run(
+                lambda top, bottom, *_: plane[:, :, top:bottom],
+                1,
+                64,
+                12,
+                lambda top, left, part: sizes.append(part.shape[2]),
+            )
+        if counted:
+            assert waits.count == len(sizes) <= 64 // 8
+            assert sum(sizes) == 128
 
-    def counted(self: Tensor) -> Tensor:
-        waits.append(self.shape[2])
-        return copied(self)
 
-    monkeypatch.setattr(Tensor, "cpu", counted)
-    runner = PlaneRunner(PreparedNetwork(network, VULKAN))
-    runner.run(lambda top, bottom, *_: plane[:, :, top:bottom], 1, 64, 12, lambda *_: None)
-    assert len(waits) <= 64 // 8
-    assert sum(waits) == 128
+def test_a_tuning_changes_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = drawn("RRDBNet")
+    expected, _ = computed(network, torch.device("cpu"))
+    monkeypatch.setattr(accelerators, "_measured_layouts", {})
+    monkeypatch.setattr(memory_module, "STRIPS_OF_ACCELERATORS", (4096, 8))
+    tuning = Tuning({"float32": "channels last"}, whole_planes=False)
+    monkeypatch.setattr(prepared_module, "tuning_of", lambda device: tuning)
+    found, _ = computed(network, VULKAN)
+    assert accelerators.memory_layout(VULKAN, torch.float32) == torch.channels_last
+    assert_same(found, expected)
+    monkeypatch.setattr(prepared_module, "tuning_of", lambda device: Tuning())
+    assert_same(computed(network, VULKAN)[0], expected)
+
+
+def test_an_error_of_the_writing_ends_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(BatchResult, "_place", full)
+    with pytest.raises(OSError, match="disk full"):
+        sr.upscale(image(40, 12), rrdb(channels=1), device="vulkan")
 
 
 def test_lazy_results() -> None:

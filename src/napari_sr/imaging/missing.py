@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -88,9 +89,15 @@ class FilledImage:
         self.dtype: np.dtype[Any] = np.dtype(image.dtype)
         self._planes: OrderedDict[tuple[int, ...], tuple[NDArray[Any], NDArray[np.bool_]]] = OrderedDict()
         self._complete: set[tuple[int, ...]] = set()
+        #: Pixels are read in one thread, and marked as missing in the result in another.
+        self._lock = Lock()
 
     def __getitem__(self, index: Any, /) -> NDArray[Any]:
         """Return part of one plane: `index` has an int for each plane axis and slices for Y, X and the colors."""
+        with self._lock:
+            return self._part(index)
+
+    def _part(self, index: Any) -> NDArray[Any]:
         axes = self._axes
         position = tuple(int(index[axis]) for axis in axes.plane_axes)
         if position not in self._planes:
@@ -119,12 +126,13 @@ class FilledImage:
         array of bool, shape (Y, X), or (Y, X, C) for RGB(A), or None
             In the stored order of Y and X; the three colors are equal. None for a plane without missing pixels.
         """
-        if position not in self._complete:
-            missing = self._plane(position)[1]
-            if missing.any():
-                return missing
-            self._complete.add(position)
-            del self._planes[position]
+        with self._lock:
+            if position not in self._complete:
+                missing = self._plane(position)[1]
+                if missing.any():
+                    return missing
+                self._complete.add(position)
+                del self._planes[position]
         return None
 
     def _plane(self, position: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[np.bool_]]:

@@ -27,10 +27,14 @@ from napari_sr.device_names import KINDS
 from napari_sr.errors import Cancelled
 from napari_sr.imaging.files import read_image, write_image
 from napari_sr.imaging.noise import measure_noise
+from napari_sr.inference.compute.conditions import conditioned
 from napari_sr.inference.compute.device import available_devices, describe_device
+from napari_sr.inference.compute.tunings import store_tuning
 from napari_sr.inference.compute.verdicts import LARGEST_DIFFERENCE, Verdict, store_verdict
 from napari_sr.inference.job import Job
 from napari_sr.inference.timing.speed import speed_file
+from napari_sr.inference.timing.tuning import measure_tuning
+from napari_sr.networks.conditioning import NoiseLevels
 from napari_sr.progress import Cancel
 from napari_sr.samples import load_sample
 from napari_sr.setting_values import TilingName
@@ -138,6 +142,8 @@ def _checks() -> Iterator[tuple[str, Callable[[], str]]]:
         yield f"{device}, streamed against whole", partial(_streamed, device)
         for precision in _AGREEMENT:
             yield f"{device}, {precision} against float32", partial(_agreement, device, precision)
+        if device != "cpu":
+            yield f"{device}, fastest way", partial(_tuning, device)
         yield f"{device}, speed", partial(_speed, device)
         if torch.device(device).type in EXPERIMENTAL_KINDS:
             yield f"{device}, against the CPU", partial(_against_cpu, device)
@@ -168,6 +174,16 @@ def _against_cpu(device: str) -> str:
         raise _Failed(f"the results differ by {difference:.2g} of the range; auto does not use this device")
     consequence = "auto uses it" if verdict.good else "auto uses the CPU"
     return f"the results differ by at most {difference:.1g} of the range, {speed:.2g} times as fast; {consequence}"
+
+
+def _tuning(device: str) -> str:
+    """Measure how a device computes fastest, and store it for the jobs that follow."""
+    model = load_model(_MODEL)
+    where = torch.device(torch.device(device).type, torch.device(device).index or 0)
+    tuning = measure_tuning(conditioned(model, JobSettings(), NoiseLevels()), where)
+    store_tuning(where, tuning)
+    layouts = [f"{layout} memory for {name}" for name, layout in sorted(tuning.layouts.items())]
+    return ", ".join([*layouts, "planes in one piece" if tuning.whole_planes else "planes in strips"])
 
 
 def _versions() -> str:

@@ -16,6 +16,7 @@ from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex, WritableArray
 from napari_sr.imaging.intensity import IntensityMap, own_range
 from napari_sr.imaging.part import crop
+from napari_sr.inference.batch_result import BatchResult
 from napari_sr.inference.channels import separate_colors
 from napari_sr.inference.compute.device import describe_device
 from napari_sr.inference.compute.network import JobNetwork
@@ -24,7 +25,7 @@ from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.inference.facts.calibration import Calibration, RegionValues
 from napari_sr.inference.region import Region, resize_opacity
 from napari_sr.inference.report import Report
-from napari_sr.inference.resampling import Resampling
+from napari_sr.inference.writing import Writing
 from napari_sr.progress import Cancel, Progress
 
 #: Pixels of all planes of a batch on a CPU and on an accelerator, with ``batch="auto"``.
@@ -53,11 +54,6 @@ class Work:
     cancel : callable
         Called before every layer of the network, and before every plane that is copied; returning True ends the work
         with `Cancelled`.
-
-    Attributes
-    ----------
-    clipped : int
-        Values of the result that were outside the range of the data type and were clipped.
 
     Raises
     ------
@@ -94,7 +90,7 @@ class Work:
         self.ranges = region.read(prepared.receptive_radius, prepared.alignment)
         self.axes = Axes(region.axes.letters, tuple(stop - start for start, stop in self.ranges))
         self.height, self.width = self.axes.shape[self.axes.y], self.axes.shape[self.axes.x]
-        self.clipped = 0
+        self._clipped = 0
 
     def run(self, image: ImageArray, out: WritableArray) -> float:
         """Compute all planes.
@@ -124,22 +120,23 @@ class Work:
         unit = max(self.height, self.width)
         whole = unit * self.axes.plane_count
         self.progress(0, whole)
-        indices = self._write_constants(image, out, unit)
-        copied, done = self.axes.plane_count - len(indices), 0
-        while done < len(indices):
-            # The first plane alone, so that a part of the result is there soon.
-            batch = indices[done : done + (1 if done == 0 else self._batch_size())]
+        with Writing(beside=self.device.type != "cpu") as writing:
+            indices = self._write_constants(image, out, unit, writing)
+            copied, done = self.axes.plane_count - len(indices), 0
+            while done < len(indices):
+                # The first plane alone, so that a part of the result is there soon.
+                batch = indices[done : done + (1 if done == 0 else self._batch_size())]
 
-            def batch_progress(part: int, total: int, before: int = copied + done, count: int = len(batch)) -> None:
-                self.progress(unit * before + unit * count * part // total, whole)
+                def batch_progress(part: int, total: int, before: int = copied + done, count: int = len(batch)) -> None:
+                    self.progress(unit * before + unit * count * part // total, whole)
 
-            self._compute_batch(image, read, out, batch, batch_progress)
-            if self.axes.rgba:
-                self._resize_opacities(image, out, batch)
-            done += len(batch)
+                self._compute_batch(image, read, out, batch, batch_progress, writing)
+                if self.axes.rgba:
+                    self._resize_opacities(image, out, batch, writing)
+                done += len(batch)
         return time.perf_counter() - started
 
-    def _write_constants(self, image: ImageArray, out: WritableArray, unit: int) -> list[PlaneIndex]:
+    def _write_constants(self, image: ImageArray, out: WritableArray, unit: int, writing: Writing) -> list[PlaneIndex]:
         """Write the planes of channels with a single value, and return the others."""
         copied = 0
         rows, columns = (
@@ -155,9 +152,9 @@ class Work:
                 raise Cancelled("The work was cancelled; nothing was changed.")
             pixel = np.array(value if self.axes.rgb else value[0], image.dtype)
             plane = np.broadcast_to(pixel, (rows, columns, *pixel.shape))
-            self.axes.place(out, self.axes.part(index, slice(None), slice(None), slice(0, 3)), plane)
+            writing.add(self.axes.place, out, self.axes.part(index, slice(None), slice(None), slice(0, 3)), plane)
             if self.axes.rgba:
-                self._resize_opacities(image, out, [index])
+                self._resize_opacities(image, out, [index], writing)
             copied += 1
             self.progress(unit * copied, unit * self.axes.plane_count)
         return others
@@ -190,6 +187,7 @@ class Work:
         out: WritableArray,
         batch: list[PlaneIndex],
         progress: Callable[[int, int], None],
+        writing: Writing,
     ) -> None:
         """Upscale planes together, and write them in the data type of the image; `read` is the part that is read."""
         readers = [self._reader(image, read, index) for index in batch]
@@ -203,39 +201,32 @@ class Work:
             stacked = np.concatenate([part[:, None] for part in parts]) if self.separate else np.stack(parts)
             return torch.from_numpy(np.ascontiguousarray(stacked))
 
-        def place(top: int, left: int, values: NDArray[np.float32]) -> None:
-            rows, columns = slice(top, top + values.shape[2]), slice(left, left + values.shape[3])
-            for index, intensity, plane in zip(batch, maps, values, strict=True):
-                restored, clipped = intensity.inverse(plane, image.dtype)
-                self.clipped += clipped
-                restored = np.moveaxis(restored, 0, -1) if self.axes.rgb else restored[0]
-                self.axes.place(out, self.axes.part(index, rows, columns, slice(0, 3)), restored)
-
-        rows, columns = self.region.rows, self.region.columns
-        itemsize = np.dtype(image.dtype).itemsize if isinstance(out, np.ndarray) else 0
-        colors = 3 if self.axes.rgb else 1
-        resampling = Resampling(len(batch), colors, rows, columns, itemsize) if self.region.resized else None
         first = (self.scale * self.ranges[self.axes.y][0], self.scale * self.ranges[self.axes.x][0])
+        result = BatchResult(
+            out,
+            np.dtype(image.dtype),
+            self.axes,
+            batch,
+            maps,
+            self.region,
+            first=first,
+            separate=self.separate,
+            check=self._check_finite,
+        )
 
-        def sink(top: int, left: int, part: Tensor) -> None:
-            values = part.numpy()
-            self._check_finite(values)
-            if self.separate:
-                values = values.reshape(len(batch), 3, *values.shape[2:])
-            # Without the margin around the part.
-            above, inner_rows = _within(first[0] + top, values.shape[2], rows.network_range)
-            before, inner_columns = _within(first[1] + left, values.shape[3], columns.network_range)
-            values = values[:, :, inner_rows, inner_columns]
-            if values.size:
-                (place if resampling is None else resampling.add)(above, before, values)
+        def write(top: int, left: int, part: Tensor) -> None:
+            writing.add(result.add, top, left, part)
 
         planes = len(batch) * (3 if self.separate else 1)
         self._set_noise(batch)
         along_x = None if self.region.along is None else self.region.along == self.axes.x
-        self.runner.run(source, planes, self.height, self.width, sink, progress, along_x=along_x)
-        if resampling is not None:
-            for top, block in resampling.blocks():
-                place(top, 0, block)
+        self.runner.run(source, planes, self.height, self.width, write, progress, along_x=along_x)
+
+        def finish() -> None:
+            result.finish()
+            self._clipped += result.clipped
+
+        writing.add(finish)
 
     def _reader(self, image: ImageArray, read: ImageArray, index: PlaneIndex) -> _PlaneReader | CutoutReader:
         """Reader of one plane; for RGBA one that spreads the colors to transparent pixels."""
@@ -268,14 +259,18 @@ class Work:
             constant, slope, floor = zip(*(level for plane in levels for level in plane), strict=True)
             self.noise.set(constant, slope, floor)
 
-    def _resize_opacities(self, image: ImageArray, out: WritableArray, batch: list[PlaneIndex]) -> None:
+    def _resize_opacities(
+        self, image: ImageArray, out: WritableArray, batch: list[PlaneIndex], writing: Writing
+    ) -> None:
         """Resize the alpha channel of RGBA planes."""
         whole = slice(None)
         axes, region = self.region.axes, self.region
         (rows, down), (columns, across) = region.rows.opacity(), region.columns.opacity()
         for index in batch:
             opacity = axes.plane(image, axes.part(self._in_image(index), slice(*rows), slice(*columns), 3))
-            self.axes.place(out, self.axes.part(index, whole, whole, 3), resize_opacity(opacity, down, across))
+            writing.add(
+                self.axes.place, out, self.axes.part(index, whole, whole, 3), resize_opacity(opacity, down, across)
+            )
 
     def _channel(self, index: PlaneIndex) -> int | None:
         """Number of the channel of a plane in the whole image; None without separate channels."""
@@ -322,7 +317,7 @@ class Work:
             strips=self.runner.strips,
             peak_memory=self.runner.peak,
             halved=self.runner.halved,
-            clipped=self.clipped,
+            clipped=self._clipped,
             recomputed=self.runner.recomputed,
             seconds=seconds,
             pixels_per_second=size / max(seconds, 1e-9),
@@ -350,9 +345,3 @@ def _is_small(axes: Axes, image: ImageArray) -> bool:
     """Whether a plane is small compared with the free memory."""
     pixels = axes.shape[axes.y] * axes.shape[axes.x] * (axes.shape[-1] if axes.rgb else 1)
     return bool(pixels * np.dtype(image.dtype).itemsize < free_memory(torch.device("cpu")) // 8)
-
-
-def _within(start: int, count: int, limits: tuple[int, int]) -> tuple[int, slice]:
-    """Intersect `count` pixels from `start` on with a range: its position in the range, and its slice of the pixels."""
-    first, last = max(start, limits[0]), min(start + count, limits[1])
-    return first - limits[0], slice(first - start, max(last, first) - start)

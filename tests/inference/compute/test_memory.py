@@ -15,6 +15,7 @@ from napari_sr.device_names import KINDS
 from napari_sr.errors import InputError
 from napari_sr.inference.compute import memory as memory_module
 from napari_sr.inference.compute.memory import (
+    HELD_STRIPS,
     LARGEST_WINDOW,
     LEAST_STRIP,
     LEAST_STRIP_WIDE,
@@ -203,3 +204,23 @@ def test_the_limit_of_accelerators_on_numbers_in_one_tensor_is_respected(kind: s
     assert planes * largest * width * (chosen.strip + 2) <= MOST_NUMBERS
     if columns == 2000:
         assert chosen.margin == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_results_of_accelerators_fit_into_half_of_the_main_memory_while_they_are_written(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, scale = torch.device("mps"), planned(name)[1].scale
+    plane = HELD_STRIPS * 4 * planned(name)[1].out_channels * scale**2 * 600 * 400
+    monkeypatch.setattr(memory_module, "free_memory_of_host", lambda: 2 * plane)
+    assert (chosen := cut(name, 2**50, 600, 400, device)).strip == 600
+    assert not chosen.pieces
+    monkeypatch.setattr(memory_module, "free_memory_of_host", lambda: plane)
+    assert cut(name, 2**50, 600, 400, device).strip == 256
+    monkeypatch.setattr(memory_module, "free_memory_of_host", lambda: 0)
+    assert cut(name, 2**50, 600, 400, device).strip == 1
+
+
+def test_a_plane_of_an_accelerator_is_cut_into_strips_where_that_is_faster() -> None:
+    whole, strips = (cut(NAMES[0], 2**40, 3000, 100, torch.device("mps"), whole=way) for way in (True, False))
+    assert (whole.strip, whole.pieces, strips.strip, strips.pieces) == (3000, False, 3000, True)

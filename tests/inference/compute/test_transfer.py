@@ -1,4 +1,4 @@
-"""Strips are brought back in order, and none is read before it has arrived."""
+"""Strips are brought back in order with their checks, and none is read before it has arrived."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from napari_sr.inference.compute import transfer as transfer_module
-from napari_sr.inference.compute.transfer import Transfer
+from napari_sr.inference.compute.transfer import Arrived, Transfer, upload
 
 CPU = torch.device("cpu")
 
@@ -22,15 +22,16 @@ def strips(count: int) -> Iterator[tuple[int, Tensor]]:
         yield 4 * n, torch.full((1, 1, 4, 3), float(n), dtype=torch.float16)
 
 
-def sent(transfer: Transfer, count: int) -> list[tuple[int, Tensor]]:
-    received = [pair for row, part in strips(count) for pair in transfer.send(row, part)]
+def sent(transfer: Transfer[int], count: int) -> list[Arrived[int]]:
+    received = [arrived for row, part in strips(count) for arrived in transfer.send(row, part)]
     return [*received, *transfer.finish()]
 
 
 def test_without_streams_each_strip_is_copied_at_once() -> None:
-    transfer = Transfer(CPU)
-    ((row, part),) = transfer.send(8, torch.ones(1, 1, 4, 3, dtype=torch.float16))
-    assert (row, part.dtype) == (8, torch.float32)
+    transfer = Transfer[int](CPU)
+    checks = [torch.tensor(True), torch.tensor(False)]
+    ((row, part, finite),) = transfer.send(8, torch.ones(1, 1, 4, 3, dtype=torch.float16), checks)
+    assert (row, part.dtype, finite) == (8, torch.float32, [True, False])
     assert not list(transfer.finish())
 
 
@@ -79,24 +80,41 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_with_streams_a_strip_is_yielded_after_the_next_one_is_sent(log: list[str]) -> None:
-    transfer = Transfer(CPU)
+    transfer = Transfer[int](CPU)
     first, second = list(strips(2))
     assert not list(transfer.send(*first))
     assert "copy 0 arrived" not in log
-    ((row, part),) = transfer.send(*second)
-    assert (row, float(part.mean())) == (0, 0.0)
+    ((row, part, finite),) = transfer.send(*second, [torch.tensor(False)])
+    assert (row, float(part.mean()), finite) == (0, 0.0, [])
     assert log == [
         *["side waits for main", "on side", "kept for side", "copy 0 recorded", "off side"],
-        *["side waits for main", "on side", "kept for side", "copy 1 recorded", "off side"],
+        *["side waits for main", "on side", "kept for side", "kept for side", "copy 1 recorded", "off side"],
         "copy 0 arrived",
     ]
-    ((row, part),) = transfer.finish()
-    assert (row, float(part.mean()), part.dtype) == (4, 1.0, torch.float32)
+    ((row, part, finite),) = transfer.finish()
+    assert (row, float(part.mean()), part.dtype, finite) == (4, 1.0, torch.float32, [False])
     assert log[-1] == "copy 1 arrived"
 
 
 @pytest.mark.usefixtures("log")
 def test_all_strips_arrive_in_order() -> None:
-    received = sent(Transfer(CPU), 5)
-    assert [row for row, _ in received] == [0, 4, 8, 12, 16]
-    assert [float(part.mean()) for _, part in received] == [0.0, 1.0, 2.0, 3.0, 4.0]
+    received = sent(Transfer[int](CPU), 5)
+    assert [arrived.key for arrived in received] == [0, 4, 8, 12, 16]
+    assert [float(arrived.part.mean()) for arrived in received] == [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+def test_with_streams_images_are_copied_from_pinned_memory_without_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+    to = Tensor.to
+
+    def copied(part: Tensor, *how: Any, **more: Any) -> Tensor:
+        calls.append(more.get("non_blocking", how[0]))
+        return to(part, *how)
+
+    monkeypatch.setattr(transfer_module, "has_streams", lambda device: True)
+    monkeypatch.setattr(Tensor, "pin_memory", lambda part: calls.append("pinned") or part)
+    monkeypatch.setattr(Tensor, "to", copied)
+    found = upload(torch.ones(1, 1, 2, 2), CPU, torch.float16)
+    assert found.dtype == torch.float16
+    # In the number format of the device, which may need half of the transfer.
+    assert calls == [torch.float16, "pinned", True]

@@ -20,8 +20,8 @@ from napari_sr.inference.compute.memory import Cut, cut_plane
 from napari_sr.inference.compute.overflow import Interval, OverflowFilter
 from napari_sr.inference.compute.streaming.dihedral import Dihedral
 from napari_sr.inference.compute.streaming.plan import StreamPlan
-from napari_sr.inference.compute.streaming.stream import stream
-from napari_sr.inference.compute.transfer import Transfer
+from napari_sr.inference.compute.streaming.stream import Check, stream
+from napari_sr.inference.compute.transfer import Arrived, Transfer, upload
 
 #: ``source(top, bottom, left, right)`` returns a block of the image, (N, C, bottom - top, right - left), float32 on the
 #: CPU.
@@ -99,6 +99,8 @@ class ExactStream:
         Factor, receptive radius, alignment and input channels of the network.
     dihedrals : tuple of Dihedral
         Flips and transpositions over which the result is averaged; one for no self-ensemble.
+    whole_planes : bool
+        Whether a plane that fits into the memory of an accelerator is computed in one piece.
     budget : callable
         Called without arguments before a plane is cut; returns the bytes that may be used.
     before_step : callable
@@ -130,6 +132,7 @@ class ExactStream:
     alignment: int
     channels: int
     dihedrals: tuple[Dihedral, ...]
+    whole_planes: bool
     budget: Callable[[], int]
     before_step: Callable[[], None]
     recomputed: int = field(default=0, init=False)
@@ -209,6 +212,7 @@ class ExactStream:
             device=self.device,
             highest=self.highest,
             planes=batch,
+            whole=self.whole_planes,
         )
         self.peak = max(self.peak, self.cut.peak * batch * len(self.dihedrals))
         return self.cut
@@ -297,15 +301,13 @@ class ExactStream:
     ) -> Iterator[tuple[int, Tensor]]:
         """Yield rows of the result from `begin` on as (first row, rows), streaming the given rows of the image."""
 
-        def report(first: int, last: int) -> None:
-            assert on_overflow is not None
-            on_overflow(first + rows.start * self.scale, last + rows.start * self.scale)
-
         def strip_of(start: int, stop: int) -> Tensor:
             part = band.source(rows.start + start, rows.start + stop, band.outer_left, band.outer_right)
-            return part.to(self.device, dtype).contiguous(memory_format=memory_layout(self.device))
+            return upload(part, self.device, dtype).contiguous(memory_format=memory_layout(self.device, dtype))
 
         assert self.cut is not None
+        above = rows.start * self.scale
+        checks: list[Check] | None = None if on_overflow is None else []
         streams = []
         for dihedral in self.dihedrals:
             oriented = replace(dihedral, exchange=dihedral.exchange != band.exchange)
@@ -317,20 +319,32 @@ class ExactStream:
                     band.outer_width,
                     strip,
                     self.before_step,
-                    on_overflow and report,
+                    checks,
                     whole_strips=self.device.type != "cpu",
                     pieces=self.cut.pieces or strip != self.cut.strip,
                 )
             )
-        row = rows.start * self.scale
-        transfer = Transfer(self.device)
+        transfer: Transfer[tuple[int, list[Check]]] = Transfer(self.device)
+
+        def arrived(parts: Iterator[Arrived[tuple[int, list[Check]]]]) -> Iterator[tuple[int, Tensor]]:
+            for (first, found), part, finite in parts:
+                for check, whole in zip(found, finite, strict=True):
+                    if not whole and on_overflow is not None:
+                        on_overflow(check.start + above, check.stop + above)
+                yield first, part
+
+        row = above
         with closing(_averaged(streams)) as parts:
             for part in parts:
                 skipped = min(part.shape[2], max(0, begin - row))
                 first, row = row + skipped, row + part.shape[2]
                 if skipped < part.shape[2]:
-                    yield from transfer.send(first, part[:, :, skipped:])
-            yield from transfer.finish()
+                    found = list(checks or ())
+                    if checks is not None:
+                        checks.clear()
+                    sent = transfer.send((first, found), part[:, :, skipped:], [check.finite for check in found])
+                    yield from arrived(sent)
+            yield from arrived(transfer.finish())
 
     def _free(self) -> None:
         gc.collect()

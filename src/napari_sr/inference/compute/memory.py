@@ -18,6 +18,10 @@ from napari_sr.inference.compute.streaming.plan import StreamPlan
 STRIPS = (320, 128, 64, 32, 16, 8, 4, 2, 1)
 STRIPS_OF_ACCELERATORS = (4096, 2048, 1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
 
+#: Copies of a strip of an accelerator's result in the main memory: two that arrive, two that are being written, and one
+#: in the data type of the image.
+HELD_STRIPS = 5
+
 #: Height below which a strip is too small to be fast. Bands of columns are preferred to lower strips.
 LEAST_STRIP = 8
 
@@ -31,6 +35,9 @@ WIDE = 2000
 #: largest ratio measured, docs/performance.md), and bytes that are used at any width.
 SAFETY = 2.4
 OVERHEAD = {"cpu": 48 * 2**20}
+
+#: Bytes of a number of a result on the CPU.
+_FLOAT32 = 4
 
 #: Largest input window of a step on a CPU, in bytes. Blocks of about this size and more are requested from the system
 #: page by page each time by the C library (from 32 MiB on), and higher strips were measured to be no faster.
@@ -114,6 +121,7 @@ def cut_plane(
     device: torch.device,
     highest: int | None = None,
     planes: int = 1,
+    whole: bool = True,
 ) -> Cut:
     """Choose the height of strips, and the width of bands where the whole width does not fit.
 
@@ -137,6 +145,8 @@ def cut_plane(
         Largest height of a strip, after a device ran out of memory.
     planes : int, default 1
         Planes that are computed at the same time.
+    whole : bool, default True
+        Whether a plane that fits into the memory of an accelerator is a single piece.
 
     Returns
     -------
@@ -151,11 +161,15 @@ def cut_plane(
     budget allows.
     """
     prediction = _Prediction(plan, channels, rows, radius, item, device.type, planes)
-    if device.type != "cpu" and highest is None:
+    heights: tuple[int, ...] = STRIPS
+    if device.type != "cpu":
+        most = _rows_in_main_memory(plan, channels, columns * planes)
+        heights = tuple(s for s in STRIPS_OF_ACCELERATORS if s <= most) or STRIPS_OF_ACCELERATORS[-1:]
+        whole = whole and rows <= most
+    if device.type != "cpu" and highest is None and whole:
         at_once = replace(prediction, pieces=False)
         if at_once.widest(rows, budget) >= columns:
             return Cut(rows, columns, 0, at_once.memory(rows, columns), pieces=False)
-    heights = STRIPS if device.type == "cpu" else STRIPS_OF_ACCELERATORS
     allowed = [s for s in heights if highest is None or s <= highest]
     wide = device.type == "cpu" and columns >= WIDE
     least = min(LEAST_STRIP_WIDE if wide else LEAST_STRIP, allowed[0])
@@ -178,6 +192,12 @@ def cut_plane(
         return Cut(min(strip, rows), columns, 0, prediction.memory(strip, columns))
     band = max(narrowest, (widest - 2 * margin) // alignment * alignment)
     return Cut(strip, min(band, columns), margin, prediction.memory(strip, min(columns, band + 2 * margin)))
+
+
+def _rows_in_main_memory(plan: StreamPlan, channels: int, columns: int) -> int:
+    """Rows of the image whose results, while they are brought back and written, fit into half of the main memory."""
+    result = plan.channels(channels)[plan.output] * float(plan.rates[plan.output]) ** 2
+    return int(free_memory_of_host() / 2 / (HELD_STRIPS * _FLOAT32 * result * columns))
 
 
 @dataclass(frozen=True)

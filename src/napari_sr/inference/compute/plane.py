@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from napari_sr.inference.compute.streaming.dihedral import DIHEDRALS, Dihedral
 from napari_sr.inference.compute.streaming.plan import NotStreamable
 from napari_sr.inference.compute.tiles import AxisTile, axis_tiles
 from napari_sr.inference.compute.too_little_memory import sentence_for_too_little_memory
+from napari_sr.inference.compute.transfer import Arrived, Transfer, upload
 from napari_sr.settings import Overlap, Tiling
 
 PieceDone = Callable[[int, int], None]
@@ -130,7 +132,8 @@ class PlaneRunner:
             elif self._overlap is not None:
                 self._run_tiles(self._overlap, source, height, width, sink, progress)
             else:
-                sink(0, 0, self._piece(source(0, height, 0, width)))
+                for part in self._computed([source(0, height, 0, width)]):
+                    sink(0, 0, part)
                 progress(1, 1)
 
     @property
@@ -169,6 +172,7 @@ class PlaneRunner:
             alignment=self._alignment,
             channels=self._network.in_channels,
             dihedrals=self._dihedrals,
+            whole_planes=self._network.whole_planes,
             budget=lambda: budget(self._memory, self._device),
             before_step=self._check_cancel,
         )
@@ -193,11 +197,12 @@ class PlaneRunner:
         """Compute one row of tiles after the other; the seam of two rows is held until both are there."""
         s = self._scale
         rows, columns = (axis_tiles(n, overlap, self._alignment) for n in (height, width))
+        tiles = self._computed(source(r.start, r.stop, c.start, c.stop) for r in rows for c in columns)
         shared: Tensor | None = None
         for n, row in enumerate(rows):
             band: Tensor | None = None
             for m, column in enumerate(columns):
-                part = self._tile(source, row, column)
+                part = self._weighted(next(tiles), row, column)
                 if band is None:
                     band = part.new_zeros((*part.shape[:2], s * (row.keep_stop - row.keep_start), s * width))
                 band[..., s * column.keep_start : s * column.keep_stop] += part
@@ -209,10 +214,9 @@ class PlaneRunner:
             sink(s * row.keep_start, 0, band[:, :, :done])
             shared = band[:, :, done:]
 
-    def _tile(self, source: BlockSource, row: AxisTile, column: AxisTile) -> Tensor:
-        """Compute a tile, cut off its margins, and multiply it by its weights."""
+    def _weighted(self, tile: Tensor, row: AxisTile, column: AxisTile) -> Tensor:
+        """Cut the margins off a tile, and multiply it by its weights."""
         s = self._scale
-        tile = self._piece(source(row.start, row.stop, column.start, column.stop))
         inner = tile[
             :,
             :,
@@ -222,31 +226,43 @@ class PlaneRunner:
         down, across = (torch.from_numpy(axis.weights(s)) for axis in (row, column))
         return inner * down[:, None] * across[None, :]
 
-    def _piece(self, piece: Tensor) -> Tensor:
-        """Compute one block; again in float32 if half precision overflowed."""
-        self._network.take_overflow()
-        out = self._compute(piece, self._dtype)
-        if self._dtype != torch.float32 and (self._network.take_overflow() or not bool(torch.isfinite(out).all())):
-            self.recomputed += 1
-            out = self._compute(piece, torch.float32)
-        return out
+    def _computed(self, blocks: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Compute blocks in order; again in float32 where half precision overflowed."""
+        transfer: Transfer[Tensor] = Transfer(self._device)
+        for block in blocks:
+            with self._sentence(block):
+                arrived = list(transfer.send(block, *self._compute(block, self._dtype)))
+            yield from map(self._finished, arrived)
+        yield from map(self._finished, transfer.finish())
 
-    def _compute(self, piece: Tensor, dtype: torch.dtype) -> Tensor:
+    def _finished(self, arrived: Arrived[Tensor]) -> Tensor:
+        block, part, finite = arrived
+        if self._dtype != torch.float32 and not (all(finite) and bool(torch.isfinite(part).all())):
+            self.recomputed += 1
+            with self._sentence(block):
+                part = self._compute(block, torch.float32)[0].cpu()
+        return part
+
+    def _sentence(self, block: Tensor) -> AbstractContextManager[None]:
+        remedy = "a smaller tile" if self._overlap else "the tiling exact"
+        return sentence_for_too_little_memory(
+            f"The memory of {self._device} is too small for a block of {block.shape[2]} x {block.shape[3]} pixels: "
+            f"choose {remedy}, or another device."
+        )
+
+    def _compute(self, block: Tensor, dtype: torch.dtype) -> tuple[Tensor, list[Tensor]]:
+        """Compute a block on the device; return the result and the checks for overflow."""
         self._check_cancel()
         network = self._network.module(dtype)
-        remedy = "a smaller tile" if self._overlap else "the tiling exact"
-        layout = memory_layout(self._device)
-        with sentence_for_too_little_memory(
-            f"The memory of {self._device} is too small for a block of {piece.shape[2]} x {piece.shape[3]} pixels: "
-            f"choose {remedy}, or another device."
-        ):
-            x = piece.to(self._device, dtype)
-            total: Tensor | None = None
-            for dihedral in self._dihedrals:
-                out = dihedral.undo(network(dihedral.apply(x).contiguous(memory_format=layout))).float()
-                total = out if total is None else total + out
-            assert total is not None
-            return (total / len(self._dihedrals)).cpu()
+        layout = memory_layout(self._device, dtype)
+        self._network.take_checks()
+        x = upload(block, self._device, dtype)
+        total: Tensor | None = None
+        for dihedral in self._dihedrals:
+            out = dihedral.undo(network(dihedral.apply(x).contiguous(memory_format=layout))).float()
+            total = out if total is None else total + out
+        assert total is not None
+        return total / len(self._dihedrals), self._network.take_checks()
 
     def _check_cancel(self) -> None:
         if self._cancel():

@@ -15,6 +15,7 @@ from napari_sr.inference.compute.streaming.dihedral import Dihedral, transformed
 from napari_sr.inference.compute.streaming.plan import StreamPlan, plan_stream
 from napari_sr.inference.compute.streaming.step import BOUNDING
 from napari_sr.inference.compute.too_little_memory import sentence_for_too_little_memory
+from napari_sr.inference.compute.tunings import Tuning, tuning_of
 
 
 def _proceed() -> None:
@@ -33,17 +34,24 @@ class PreparedNetwork:
         A network of `napari_sr.networks` in evaluation mode; it is copied, not changed.
     device : torch.device
         Device that computes.
+    tuning : Tuning, optional
+        How the device computes fastest; by default as it was measured.
 
     Attributes
     ----------
     device : torch.device
         Device that computes.
+    whole_planes : bool
+        Whether planes that fit into the memory of an accelerator are computed in one piece.
     scale, alignment, receptive_radius, in_channels : int
         Those of the network.
     """
 
-    def __init__(self, network: nn.Module, device: torch.device) -> None:
+    def __init__(self, network: nn.Module, device: torch.device, *, tuning: Tuning | None = None) -> None:
         self._source, self.device = network, device
+        tuning = tuning_of(device) if tuning is None else tuning
+        self.whole_planes = tuning.whole_planes
+        tuning.use_layouts(device)
         self.scale = int(network.scale)  # type: ignore[arg-type]
         self.alignment = int(network.alignment)  # type: ignore[arg-type]
         self.receptive_radius = int(network.receptive_radius)  # type: ignore[arg-type]
@@ -105,7 +113,7 @@ class PreparedNetwork:
         ):
             made = copy.deepcopy(self._source).to(self.device, dtype).eval().requires_grad_(False)
             # The annotations of torch lack this form of `to`.
-            return made.to(memory_format=memory_layout(self.device))  # type: ignore[call-overload, no-any-return]
+            return made.to(memory_format=memory_layout(self.device, dtype))  # type: ignore[call-overload, no-any-return]
 
     def plan(self, dtype: torch.dtype) -> StreamPlan:
         """Return the plan of the stream in a number format.
@@ -151,17 +159,16 @@ class PreparedNetwork:
             self._transformed[key] = transformed_plan(plan, dihedral)
         return self._transformed[key]
 
-    def take_overflow(self) -> bool:
-        """Return whether half precision has overflowed since the last call.
+    def take_checks(self) -> list[Tensor]:
+        """Return the checks of the float16 copy since the last call.
 
         Returns
         -------
-        bool
-            True if a float16 copy was applied and an input of a layer with a bounded output was not finite.
+        list of Tensor
+            On the device, for each input of a layer with a bounded output whether all of its values were finite.
         """
         finite, self._finite = self._finite, []
-        # One reading for all layers, since the CPU waits for the device meanwhile.
-        return bool(finite) and not bool(torch.stack(finite).all())
+        return finite
 
     def _check(self, _layer: nn.Module, _inputs: Any) -> None:
         self._before_layer()

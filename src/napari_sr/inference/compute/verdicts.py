@@ -71,7 +71,7 @@ def is_trusted(kind: str) -> bool:
     if not good or not device_count(kind):
         return False
     device = torch.device(kind, 0)
-    return not is_software(device) and _key(device) in good
+    return not is_software(device) and device_key(device) in good
 
 
 def store_verdict(device: torch.device, verdict: Verdict) -> None:
@@ -84,7 +84,7 @@ def store_verdict(device: torch.device, verdict: Verdict) -> None:
     verdict : Verdict
         The result.
     """
-    verdicts = {**_read(), _key(device): verdict}
+    verdicts = {**_read(), device_key(device): verdict}
     try:
         _file().parent.mkdir(parents=True, exist_ok=True)
         write_file(_file(), json.dumps({key: asdict(value) for key, value in verdicts.items()}, indent=1))
@@ -93,7 +93,19 @@ def store_verdict(device: torch.device, verdict: Verdict) -> None:
         return
 
 
-def _key(device: torch.device) -> str:
+def device_key(device: torch.device) -> str:
+    """Return the key of an accelerator in the files of the cache folder.
+
+    Parameters
+    ----------
+    device : torch.device
+        The accelerator.
+
+    Returns
+    -------
+    str
+        Its kind, name and driver, so that it is measured anew with a new driver or torch.
+    """
     return f"{device.type}: {hardware_name(device)}, {driver_version(device)}"
 
 

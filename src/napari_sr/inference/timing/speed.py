@@ -104,10 +104,10 @@ def measure_speed(job: Job, dtype: npt.DTypeLike, rgb: bool = False, *, cancel: 
     prepared = PreparedNetwork(network, device)
     runner = PlaneRunner(prepared, number_format, tiling, memory=job.settings.memory, cancel=cancel)
     seconds, side = 0.0, SIDES[0]
-    _compute_noise(runner, prepared.in_channels, SIDES[0])
+    compute_noise(runner, prepared.in_channels, SIDES[0])
     for side in SIDES:
         started = time.perf_counter()
-        _compute_noise(runner, prepared.in_channels, side)
+        compute_noise(runner, prepared.in_channels, side)
         seconds = time.perf_counter() - started
         if seconds >= LEAST_SECONDS:
             break
@@ -116,7 +116,18 @@ def measure_speed(job: Job, dtype: npt.DTypeLike, rgb: bool = False, *, cancel: 
     return speed
 
 
-def _compute_noise(runner: PlaneRunner, channels: int, side: int) -> None:
+def compute_noise(runner: PlaneRunner, channels: int, side: int) -> None:
+    """Compute a square plane of noise.
+
+    Parameters
+    ----------
+    runner : PlaneRunner
+        A network on its device.
+    channels : int
+        Channels of its input.
+    side : int
+        Side of the plane, in pixels.
+    """
     image = torch.rand(1, channels, side, side)
 
     def source(top: int, bottom: int, left: int, right: int) -> Tensor:

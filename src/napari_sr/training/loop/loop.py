@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import torch.distributed as dist
@@ -10,7 +11,6 @@ from lightning_fabric import Fabric
 
 from napari_sr.errors import InputError
 from napari_sr.training.controls import Controls
-from napari_sr.training.data.patches import Batch
 from napari_sr.training.data.training_set import TrainingSet
 from napari_sr.training.events import (
     CheckpointWritten,
@@ -24,6 +24,7 @@ from napari_sr.training.events import (
     Validated,
 )
 from napari_sr.training.generator.generator import Generator
+from napari_sr.training.loop.drawing import Drawing
 from napari_sr.training.loop.log import Log
 from napari_sr.training.loop.precision import replaced_precision
 from napari_sr.training.loop.progress import Pace
@@ -134,13 +135,20 @@ class Loop:
         )
         self._pace = Pace(done, self._recipe.steps)
         first = 0 if state is None else int(state["stage"])
-        for number in range(first, len(self._recipe.stages)):
-            done = self._run_stage(number, state if number == first else None)
-            if self._controls.stopped and done < self._recipe.steps:
-                break
+        with Drawing(
+            self._training_set.patches,
+            self._batch,
+            processes=self._fabric.world_size,
+            rank=self._fabric.global_rank,
+            ahead=self._fabric.device.type != "cpu",
+        ) as drawing:
+            for number in range(first, len(self._recipe.stages)):
+                done = self._run_stage(number, state if number == first else None, drawing)
+                if self._controls.stopped and done < self._recipe.steps:
+                    break
         return done
 
-    def _run_stage(self, number: int, state: RunState | None) -> int:
+    def _run_stage(self, number: int, state: RunState | None, drawing: Drawing) -> int:
         stage = self._recipe.stages[number]
         work = StageWork(
             self._fabric,
@@ -164,7 +172,7 @@ class Loop:
                 self.trained.take(run)
                 return run.done
             try:
-                losses = work.step(run.step, self._drawer(number, run.step), run.learning_rate_factor)
+                losses = work.step(run.step, partial(drawing.part, number, run.step), run.learning_rate_factor)
             except Diverged:
                 self._go_back(run)
                 continue
@@ -195,17 +203,6 @@ class Loop:
                 dist.broadcast(value, 0)
         if run.number == len(self._recipe.stages) - 1:
             self._save(run)
-
-    def _drawer(self, stage: int, step: int) -> Callable[[int, int], Batch]:
-        """Return a function that draws the patches of this process: every n-th of the batch, for n processes."""
-        processes = self._fabric.world_size
-        own = range(self._fabric.global_rank, self._batch, processes)
-
-        def draw(part: int, parts: int) -> Batch:
-            # A part of the batch has the same patches for any number of processes.
-            return self._training_set.patches.batch(stage, step, [n for n in own if n * parts // self._batch == part])
-
-        return draw
 
     # Validation, in the first process only
 

@@ -14,7 +14,7 @@ from lightning_fabric.strategies.single_device import SingleDeviceStrategy
 from lightning_fabric.strategies.strategy import Strategy
 from torch import nn
 
-from napari_sr.accelerators import emulates_bfloat16, fast_bfloat16, memory_layout
+from napari_sr.accelerators import emulates_bfloat16, fast_bfloat16, training_layout
 from napari_sr.errors import InputError
 from napari_sr.networks.srcnn import SRCNN
 from napari_sr.training.loop.other_accelerators import OtherAccelerator, check_gradients
@@ -126,7 +126,7 @@ def placed(network: nn.Module, device: torch.device) -> nn.Module:
     nn.Module
         The same network.
     """
-    moved: nn.Module = network.to(device).to(memory_format=memory_layout(device))  # type: ignore[call-overload]
+    moved: nn.Module = network.to(device).to(memory_format=training_layout(device))  # type: ignore[call-overload]
     return moved
 
 

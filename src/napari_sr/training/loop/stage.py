@@ -11,7 +11,7 @@ import torch.distributed as dist
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from napari_sr.accelerators import memory_layout
+from napari_sr.accelerators import training_layout
 from napari_sr.networks.discriminators import Discriminator
 from napari_sr.training import recipe
 from napari_sr.training.data.patches import Batch
@@ -75,7 +75,7 @@ class StageWork:
     ) -> None:
         self._fabric, self._stage, self._on_phase, self._seed = fabric, stage, on_phase, seed
         device = fabric.device
-        self._layout = memory_layout(device)
+        self._layout = training_layout(device)
         self._network = placed(generator.network, device)
         self._forward = generator.for_patches().to(device)
         self._forward.train()

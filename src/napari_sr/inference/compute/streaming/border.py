@@ -129,5 +129,5 @@ def bordered(
     first, last = border_reads(low, high, rows, mode)
     window = gather(parts, first, last)
     return window.index_select(2, fold_on(window.device, low, high, rows, mode) - first).contiguous(
-        memory_format=memory_layout(window.device)
+        memory_format=memory_layout(window.device, window.dtype)
     )

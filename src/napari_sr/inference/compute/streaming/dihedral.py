@@ -190,7 +190,7 @@ def _permuted(module: nn.Conv2d, order: tuple[int, ...]) -> nn.Conv2d:
 
 
 def _with_weights(module: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
-    weight = weight.contiguous(memory_format=memory_layout(weight.device))
+    weight = weight.contiguous(memory_format=memory_layout(weight.device, weight.dtype))
     module.weight = nn.Parameter(weight, requires_grad=False)
     module.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
     return module

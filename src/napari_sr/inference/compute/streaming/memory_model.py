@@ -27,6 +27,7 @@ class _ShapeOnly:
 
     shape: tuple[int, int, int, int]
     device: ClassVar[torch.device] = torch.device("cpu")
+    dtype: ClassVar[torch.dtype] = torch.float32
 
     def __getitem__(self, index: tuple[slice, slice, slice]) -> _ShapeOnly:
         n, channels, rows, width = self.shape

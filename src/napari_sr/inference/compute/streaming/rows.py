@@ -80,7 +80,7 @@ class Rows:
         if self._tail is not None and count <= capacity:
             return self._tail[:, :, :count].copy_(rows)
         self.held += count - capacity
-        self._tail = rows.clone(memory_format=memory_layout(rows.device))
+        self._tail = rows.clone(memory_format=memory_layout(rows.device, rows.dtype))
         return self._tail
 
     def pieces(self, start: int, stop: int) -> Iterator[tuple[int, Tensor]]:
@@ -127,13 +127,15 @@ class Workspace:
         Returns
         -------
         Tensor
-            Channels last.
+            In the layout of the device.
         """
         n, channels, rows, columns = shape
         count = n * channels * rows * columns
         if self._memory is None or self._memory.numel() < count:
             self._memory = None
             self._memory = example.new_empty(count)
+        if memory_layout(example.device, example.dtype) == torch.contiguous_format:
+            return self._memory[:count].view(shape)
         return self._memory[:count].view(n, rows, columns, channels).permute(0, 3, 1, 2)
 
 
@@ -175,7 +177,9 @@ def gather(
     left, width = beside or 0, first.shape[3]
     shape = (first.shape[0], sum(channels), above + stop - start + below, width + 2 * left)
     if workspace is None:
-        out = torch.empty(shape, dtype=first.dtype, device=first.device, memory_format=memory_layout(first.device))
+        out = torch.empty(
+            shape, dtype=first.dtype, device=first.device, memory_format=memory_layout(first.device, first.dtype)
+        )
     else:
         out = workspace.take(shape, first)
     if beside is None:

@@ -65,7 +65,7 @@ class UpsampleStep(Step):
             columns = fold_on(window.device, -reach, window.shape[3] + reach, window.shape[3], "symmetric")
             out = self.module.interpolate_padded(window.index_select(3, columns))
         # A view would hold the memory of the rows that are cut off.
-        return out[:, :, first : first + stop - start].clone(memory_format=memory_layout(out.device))
+        return out[:, :, first : first + stop - start].clone(memory_format=memory_layout(out.device, out.dtype))
 
 
 @dataclass(kw_only=True)
@@ -106,7 +106,7 @@ class ShuffleStep(Step):
         low, high = self.needs(start, stop, rows)
         out = functional.pixel_shuffle(reorder_channels(gather(inputs, low, high), self.order), self.factor)
         first = start - low * self.factor
-        return out[:, :, first : first + stop - start].contiguous(memory_format=memory_layout(out.device))
+        return out[:, :, first : first + stop - start].contiguous(memory_format=memory_layout(out.device, out.dtype))
 
 
 @dataclass(kw_only=True)
@@ -160,7 +160,7 @@ class UnshuffleStep(Step):
             left = self.before[1]
             window = functional.pad(window, (left, added - left, 0, 0), mode="replicate")
         out = reorder_channels(functional.pixel_unshuffle(window, self.factor), self.order)
-        return out.contiguous(memory_format=memory_layout(out.device))
+        return out.contiguous(memory_format=memory_layout(out.device, out.dtype))
 
 
 @dataclass(kw_only=True)
@@ -210,7 +210,7 @@ class CropStep(Step):
         """Cut off the columns of the padding."""
         left = self.before[1] * self.scale
         window = gather(inputs, *self.needs(start, stop, rows))[..., left : left + self.image[1] * self.scale]
-        return window.clone(memory_format=memory_layout(window.device))
+        return window.clone(memory_format=memory_layout(window.device, window.dtype))
 
 
 def _padding_before(rows: int, columns: int, group: int, flipped: tuple[bool, bool]) -> tuple[int, int]:

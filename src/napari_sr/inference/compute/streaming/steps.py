@@ -169,7 +169,10 @@ class SumStep(Step):
         channels = max(example.shape[1], next(second.pieces(start, stop))[1].shape[1])
         shape = (example.shape[0], channels, stop - start, example.shape[3])
         out = torch.empty(
-            shape, dtype=example.dtype, device=example.device, memory_format=memory_layout(example.device)
+            shape,
+            dtype=example.dtype,
+            device=example.device,
+            memory_format=memory_layout(example.device, example.dtype),
         )
         a, b = self.factors
         for row, left in pieces:
@@ -198,7 +201,7 @@ class PointwiseStep(Step):
     def compute(self, inputs: Sequence[Rows], start: int, stop: int, rows: int) -> Tensor:
         """Copy the rows, because the layers may write into them."""
         window = gather(inputs, start, stop)
-        return window.clone(memory_format=memory_layout(window.device))
+        return window.clone(memory_format=memory_layout(window.device, window.dtype))
 
 
 def add_scaled(x: Tensor, y: Tensor, factor: float, out: Tensor) -> None:

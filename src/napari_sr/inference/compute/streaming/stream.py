@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from math import ceil, floor
 from sys import maxsize
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -31,6 +32,23 @@ from napari_sr.inference.compute.streaming.step import Step
 RowSource = Callable[[int, int], Tensor]
 
 
+class Check(NamedTuple):
+    """Whether an activation is finite before a layer whose output is finite.
+
+    Parameters
+    ----------
+    finite : Tensor
+        One bool, on the device.
+    start, stop : int
+        Rows of the result above the activation; may lie outside the result. Rows within one receptive radius of them
+        depend on it.
+    """
+
+    finite: Tensor
+    start: int
+    stop: int
+
+
 def stream(
     plan: StreamPlan,
     source: RowSource,
@@ -38,7 +56,7 @@ def stream(
     columns: int,
     strip: int,
     before_step: Callable[[], None] = lambda: None,
-    on_overflow: Callable[[int, int], None] | None = None,
+    checks: list[Check] | None = None,
     whole_strips: bool = False,
     pieces: bool = True,
 ) -> Iterator[Tensor]:
@@ -57,10 +75,9 @@ def stream(
         Rows of the image that are read at a time, 1 or more. The result does not depend on it.
     before_step : callable, optional
         Called without arguments before every step; an exception stops the stream.
-    on_overflow : callable, optional
-        ``on_overflow(start, stop)`` is called with the range of rows of the result where an activation is infinite
-        before a layer whose output is finite. Rows within one receptive radius are affected. By default no check is
-        made. It is called before the rows of the result that were computed after the activation are yielded.
+    checks : list of Check, optional
+        To which the checks of activations are added, before the rows of the result that were computed after them are
+        yielded. By default no check is made.
     whole_strips : bool, default False
         Whether all rows that a strip of the image adds to the result are yielded together. On an accelerator the CPU
         then waits once for each strip; on a CPU smaller parts need less memory.
@@ -72,7 +89,7 @@ def stream(
     Tensor, shape (N, C', rows of the result, scale columns)
         The result, from the top.
     """
-    parts = Stream(plan, source, rows, columns, strip, before_step, on_overflow, pieces=pieces)
+    parts = Stream(plan, source, rows, columns, strip, before_step, checks, pieces=pieces)
     yield from parts.strips() if whole_strips else parts.run()
 
 
@@ -87,7 +104,9 @@ class Stream:
         As for `stream`.
     rows, columns, strip : int
         Size of the image, and rows that are read at a time.
-    before_step, on_overflow : callable
+    before_step : callable
+        As for `stream`.
+    checks : list of Check, optional
         As for `stream`.
     pieces : bool, default True
         As for `stream`.
@@ -106,14 +125,12 @@ class Stream:
         columns: int,
         strip: int,
         before_step: Callable[[], None],
-        on_overflow: Callable[[int, int], None] | None = None,
+        checks: list[Check] | None = None,
         *,
         pieces: bool = True,
     ) -> None:
         self.source, self.rows = source, rows
-        self.before_step, self.on_overflow = before_step, on_overflow
-        #: Whether activations are finite, on the device, and the rows of the result above each.
-        self.checks: list[tuple[Tensor, int, int]] = []
+        self.before_step, self.checks = before_step, checks
         self.strip = max(1, strip)
         workspace = Workspace()
         self.steps = [step.for_image(rows, columns, workspace) for step in plan.steps]
@@ -146,7 +163,6 @@ class Stream:
         """
         while self._unfinished:
             for part in self._strip():
-                self._report_overflows()
                 yield part
                 # Its memory is free while the next part is computed.
                 del part
@@ -161,7 +177,6 @@ class Stream:
         """
         while self._unfinished:
             parts = list(self._strip())
-            self._report_overflows()
             if parts:
                 yield parts[0] if len(parts) == 1 else torch.cat(parts, 2)
 
@@ -177,16 +192,6 @@ class Stream:
         yield from self._new_rows()
         while self._advance_upsampled():
             yield from self._new_rows()
-
-    def _report_overflows(self) -> None:
-        """Read the checks, all at once, since the CPU waits for the device meanwhile."""
-        checks, self.checks = self.checks, []
-        if not checks or self.on_overflow is None:
-            return
-        finite = torch.stack([check for check, _, _ in checks]).tolist()
-        for whole, (_, start, stop) in zip(finite, checks, strict=True):
-            if not whole:
-                self.on_overflow(start, stop)
 
     def _advance_upsampled(self) -> bool:
         """Pass one piece through all upsampled layers; return whether there was any."""
@@ -226,12 +231,13 @@ class Stream:
         return True
 
     def _compute(self, step: Step, inputs: list[Rows], start: int, stop: int, rows: int) -> Tensor:
-        if self.on_overflow is None:
+        checks = self.checks
+        if checks is None:
             return step.run(inputs, start, stop, rows)
         affected = self._rows_of_result(step.output, start, stop)
 
         def watch(activation: Tensor) -> None:
-            self.checks.append((torch.isfinite(activation).all(), *affected))
+            checks.append(Check(torch.isfinite(activation).all(), *affected))
 
         return step.run(inputs, start, stop, rows, watch)
 

@@ -1,0 +1,103 @@
+"""The ways of computing that were measured to be the fastest on each accelerator, stored in the cache folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from napari_sr.accelerators import set_memory_layout
+from napari_sr.imaging.atomic import write_file
+from napari_sr.inference.compute.verdicts import cache_folder, device_key
+
+#: Memory layouts, by their names in the file.
+LAYOUTS = {"channels last": torch.channels_last, "contiguous": torch.contiguous_format}
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How an accelerator computes fastest.
+
+    Parameters
+    ----------
+    layouts : dict of str to str, optional
+        Name of a memory layout (`LAYOUTS`) by number format, "float32" or "float16"; by default the usual ones of the
+        kind.
+    whole_planes : bool, default True
+        Whether planes that fit into the memory are computed in one piece.
+    """
+
+    layouts: dict[str, str] = field(default_factory=dict)
+    whole_planes: bool = True
+
+    def use_layouts(self, device: torch.device) -> None:
+        """Use the layouts on a device.
+
+        Parameters
+        ----------
+        device : torch.device
+            The accelerator.
+        """
+        for name in ("float32", "float16", "bfloat16"):
+            # Both half precisions are computed by the same units.
+            layout = self.layouts.get("float16" if name == "bfloat16" else name)
+            set_memory_layout(device, getattr(torch, name), None if layout is None else LAYOUTS[layout])
+
+
+def tuning_of(device: torch.device) -> Tuning:
+    """Return how a device computes fastest.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device.
+
+    Returns
+    -------
+    Tuning
+        As measured with this driver and torch, or the usual way.
+    """
+    # The driver is asked for its version only where something was stored.
+    stored = {} if device.type == "cpu" else _read()
+    return stored.get(device_key(device), Tuning()) if stored else Tuning()
+
+
+def store_tuning(device: torch.device, tuning: Tuning) -> None:
+    """Store how a device computes fastest; ignored if the cache folder cannot be written.
+
+    Parameters
+    ----------
+    device : torch.device
+        The accelerator.
+    tuning : Tuning
+        As measured.
+    """
+    tunings = {**_read(), device_key(device): tuning}
+    content = {key: {"layouts": each.layouts, "whole planes": each.whole_planes} for key, each in tunings.items()}
+    try:
+        _file().parent.mkdir(parents=True, exist_ok=True)
+        write_file(_file(), json.dumps(content, indent=1))
+    except OSError:
+        # Without a cache the device computes in the usual way.
+        return
+
+
+def _file() -> Path:
+    return cache_folder() / "tunings.json"
+
+
+def _read() -> dict[str, Tuning]:
+    try:
+        content = json.loads(_file().read_text(encoding="utf-8"))
+        return {
+            str(key): Tuning(
+                {str(name): layout for name, layout in value["layouts"].items() if layout in LAYOUTS},
+                bool(value["whole planes"]),
+            )
+            for key, value in content.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # A missing or damaged cache: the usual way.
+        return {}
