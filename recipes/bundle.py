@@ -85,7 +85,6 @@ def bundle(model: sr.Model, path: Path, data: Path) -> Card:
     """Write a model in float16, with the figures of the file itself for each endpoint."""
     write_model(path, model.card, model.endpoints, dtype=torch.float16, overwrite=True)
     stored = sr.load_model(str(path))
-    recipe = sr.Recipe.from_toml(model.card.recipe or "", "the recipe on the card")
     ends = [(stored, "")]
     if stored.card.endpoints:
         _, second = stored.card.endpoints
@@ -99,6 +98,7 @@ def bundle(model: sr.Model, path: Path, data: Path) -> Card:
         elif end.card.domain == "natural":
             measured = natural(end, data)
         else:
+            recipe = sr.Recipe.from_toml(model.card.recipe or "", "the recipe on the card")
             measured = microscopy(end, data, recipe.degradation)
         figures += [figure.model_copy(update={"dataset": figure.dataset + suffix}) for figure in measured]
         for name, value in measure_precision(applied(end), end.card).items():

@@ -89,6 +89,13 @@ def test_what_is_not_a_model_is_refused(recipe, textured):
         sr.finetune(3, textured(), recipe)
 
 
+@pytest.mark.parametrize("name", ["bicubic", "wiener", "sparse-coding-x2"])
+def test_methods_without_a_network_are_refused(name, recipe, textured):
+    model = sr.load_model(name, scale=2)
+    with pytest.raises(InputError, match=f"{name} is a method without a network and cannot be fine-tuned"):
+        sr.finetune(model, textured(), recipe, save=False)
+
+
 def test_images_are_array_likes_and_paths(small_model, recipe, textured, tmp_path):
     sr.write_image(tmp_path / "cells.tif", textured())
     from_path, from_list = (

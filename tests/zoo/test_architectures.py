@@ -10,6 +10,7 @@ from napari_sr.zoo.architectures import NETWORKS, build, build_with
 from napari_sr.zoo.card import Architecture
 
 SMALL = {
+    "AnchoredRegression": {"scale": 3, "atoms": 5, "features": 3},
     "SRCNN": {"scale": 3, "channels": 1, "kernels": (9, 1, 5), "features": (4, 3), "upsampling": "lanczos3"},
     "SRResNet": {"scale": 2, "features": 4, "blocks": 2},
     "MSRResNet": {"scale": 3, "features": 4, "blocks": 2},

@@ -181,7 +181,9 @@ def result_name(job: Job) -> str:
     """
     model, target = job.model, job.settings.target
     size = f"x{model.scale}" if target is None else str(parse_target(target))
-    family = model.name if model.card.family == "classic" else model.card.family.upper()
+    family = model.card.family.upper()
+    if model.card.family == "classic":
+        family = model.name.removesuffix(f"-x{model.scale}")
     return f"{family} {size}"
 
 

@@ -1,5 +1,6 @@
 """The networks of the papers as torch modules."""
 
+from napari_sr.networks.anchored import AnchoredRegression
 from napari_sr.networks.deconvolution import RichardsonLucy, Wiener
 from napari_sr.networks.msrresnet import MSRResNet
 from napari_sr.networks.rrdbnet import RRDBNet
@@ -11,6 +12,7 @@ from napari_sr.networks.upsample import Interpolation
 
 __all__ = [
     "SRCNN",
+    "AnchoredRegression",
     "Interpolation",
     "MSRResNet",
     "RRDBNet",

@@ -15,6 +15,7 @@ from napari_sr.conversion import shorten
 from napari_sr.errors import CheckpointError
 from napari_sr.networks import (
     SRCNN,
+    AnchoredRegression,
     Interpolation,
     MSRResNet,
     RichardsonLucy,
@@ -38,6 +39,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
         RRDBNet,
         SRVGGNetCompact,
         SqueezeNetFeatures,
+        AnchoredRegression,
         Interpolation,
         Wiener,
         RichardsonLucy,

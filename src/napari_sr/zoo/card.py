@@ -139,8 +139,8 @@ class Card(_Record):
     name : str
         Name of the model, which is also that of its file (`napari_sr.zoo.names`).
     family : {"srcnn", "srgan", "esrgan", "classic"}
-        The paper that the model follows, or "classic" for a method that is not trained; it determines the panel that
-        lists the model.
+        The paper that the model follows, or "classic" for a method without a network, which every panel lists; it
+        determines the panel that lists the model.
     architecture : Architecture
         Network and its constructor arguments.
     scale : int

@@ -14,7 +14,7 @@ from napari_sr.networks.squeezenet import SqueezeNetFeatures
 from napari_sr.networks.vgg import VGGFeatures
 from napari_sr.samples import load_sample
 from napari_sr.training.losses import feature_weights
-from napari_sr.training.losses.feature_weights import VGG19_FILE, load_features, vgg19_file
+from napari_sr.training.losses.feature_weights import ADDRESS, TORCHVISION, load_features, torchvision_file
 from napari_sr.training.losses.perceptual import FeatureDistance
 from napari_sr.training.recipe import PerceptualLoss
 
@@ -216,7 +216,9 @@ def test_weights_in_the_cache_are_loaded(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     (tmp_path / "checkpoints").mkdir()
     state = VGGFeatures().state_dict()
-    torch.save({**state, "classifier.0.weight": torch.zeros(3, 3)}, tmp_path / "checkpoints" / VGG19_FILE)
+    torch.save(
+        {**state, "classifier.0.weight": torch.zeros(3, 3)}, tmp_path / "checkpoints" / TORCHVISION["vgg19"].file
+    )
     network, caffe = load_features("vgg19", None)
     assert not caffe
     assert torch.equal(network.features[34].weight, state["features.34.weight"])
@@ -234,25 +236,31 @@ def test_weights_with_other_keys_are_loaded_in_their_order(tmp_path, monkeypatch
         load_features("vgg19", tmp_path / "minc.pth")
 
 
-def test_without_file_and_network_the_message_names_the_folder_for_the_file(tmp_path, monkeypatch):
+@pytest.mark.parametrize("network", TORCHVISION)
+def test_without_file_and_connection_the_message_names_the_folder_for_the_file(network, tmp_path, monkeypatch):
     def offline(*arguments, **settings):
         raise URLError("Network is unreachable")
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
-    with pytest.raises(InputError, match=rf"{VGG19_FILE}.*Network is unreachable.*{tmp_path.name}"):
-        vgg19_file()
+    with pytest.raises(InputError, match=rf"{TORCHVISION[network].file}.*Network is unreachable.*{tmp_path.name}"):
+        load_features(network, None)
     assert not list((tmp_path / "checkpoints").iterdir())
 
 
-def test_the_download_is_checked_by_its_hash(tmp_path, monkeypatch):
+@pytest.mark.parametrize("network", TORCHVISION)
+def test_the_download_is_checked_by_its_complete_hash(network, tmp_path, monkeypatch):
     requests = []
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(
         torch.hub, "download_url_to_file", lambda url, path, hash_prefix, progress: requests.append((url, hash_prefix))
     )
-    vgg19_file()
-    assert requests == [(feature_weights.VGG19_URL, "dcbb9e9d")]
+    published = TORCHVISION[network]
+    assert torchvision_file(network) == tmp_path / "checkpoints" / published.file
+    assert requests == [(ADDRESS + published.file, published.sha256)]
+    assert len(published.sha256) == 64
+    # torchvision's names end with the first digits of the hash.
+    assert published.file.endswith(f"-{published.sha256[:8]}.pth")
 
 
 def test_a_missing_file_or_one_with_other_weights_is_refused(tmp_path):

@@ -109,8 +109,8 @@ def make_generator(recipe: Recipe, model: Model | None, rgb: bool) -> Generator:
     Raises
     ------
     InputError
-        If there is neither a network nor a model, the model is not of the recipe's family, or the weights to start with
-        are those of another network.
+        If there is neither a network nor a model, the model has no network or is not of the recipe's family, or the
+        weights to start with are those of another network.
     """
     if model is None and recipe.start is not None:
         model = load_model(recipe.start)
@@ -124,6 +124,8 @@ def make_generator(recipe: Recipe, model: Model | None, rgb: bool) -> Generator:
                 f"The recipe {recipe.name} is for models of the family {recipe.family}, and {model.name} is of "
                 f"{model.card.family}: choose another model or recipe."
             )
+        if model.card.family == "classic":
+            raise InputError(f"{model.name} is a method without a network and cannot be fine-tuned: choose a network.")
         network, card = deepcopy(model.network).requires_grad_(True), model.card
     else:
         card = _new_card(recipe, rgb)

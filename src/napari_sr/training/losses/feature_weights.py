@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 from urllib.error import URLError
 
 import torch
@@ -16,16 +17,39 @@ from napari_sr.networks.vgg import VGGFeatures
 from napari_sr.zoo.checkpoint import read_checkpoint
 from napari_sr.zoo.dialects import detect_architecture
 
-#: torchvision's file; its name ends with the start of its SHA-256.
-VGG19_FILE = "vgg19-dcbb9e9d.pth"
-VGG19_URL = f"https://download.pytorch.org/models/{VGG19_FILE}"
-_VGG19_HASH = "dcbb9e9d"
+ADDRESS = "https://download.pytorch.org/models/"
+
+
+class Published(NamedTuple):
+    """A file of weights that is downloaded.
+
+    Parameters
+    ----------
+    file : str
+        Its name, at `ADDRESS` and in torch's cache.
+    sha256 : str
+        Its SHA-256, 64 hexadecimal digits.
+    megabytes : int
+        Its size.
+    """
+
+    file: str
+    sha256: str
+    megabytes: int
+
+
+#: torchvision's weights of each network, trained on ImageNet.
+TORCHVISION = {
+    "vgg19": Published("vgg19-dcbb9e9d.pth", "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44", 575),
+    "vgg16": Published("vgg16-397923af.pth", "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0", 553),
+    "squeezenet": Published(
+        "squeezenet1_1-b8a52dc0.pth", "b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b", 5
+    ),
+}
 #: Whether published weights were trained in Caffe, by the first digits of the SHA-256 of their files. torchvision's
 #: names end with these digits, and so do those of the Caffe weights that were converted to torchvision's keys.
 _PUBLISHED = {
-    _VGG19_HASH: False,  # torchvision: vgg19-dcbb9e9d.pth
-    "397923af": False,  # torchvision: vgg16-397923af.pth
-    "b8a52dc0": False,  # torchvision: squeezenet1_1-b8a52dc0.pth
+    **{published.sha256[:8]: False for published in TORCHVISION.values()},
     "f364aa15": False,  # torchvision: squeezenet1_1-f364aa15.pth
     "d01eb7cb": True,  # J. Johnson: vgg19-d01eb7cb.pth
     "00b39a1b": True,  # J. Johnson: vgg16-00b39a1b.pth
@@ -35,8 +59,13 @@ _PUBLISHED = {
 _CAFFE_KERNELS = "088e118678847ef1b6d3a8a578bcfccd7a47be521ac3686fdd55a01190c20cff"
 
 
-def vgg19_file() -> Path:
-    """Return torchvision's weights of VGG19 in torch's cache, downloading them (575 MB) if they are not in it.
+def torchvision_file(network: str) -> Path:
+    """Return torchvision's weights of a network in torch's cache, downloading them if they are not in it.
+
+    Parameters
+    ----------
+    network : {"vgg19", "vgg16", "squeezenet"}
+        The network.
 
     Returns
     -------
@@ -49,18 +78,21 @@ def vgg19_file() -> Path:
         If the file is not in the cache and cannot be downloaded.
     """
     folder = Path(torch.hub.get_dir()) / "checkpoints"
-    path = folder / VGG19_FILE
+    published = TORCHVISION[network]
+    path = folder / published.file
     if path.is_file():
         return path
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # torch downloads to a temporary name, checks the hash and renames the file.
-        torch.hub.download_url_to_file(VGG19_URL, str(path), hash_prefix=_VGG19_HASH, progress=False)
+        torch.hub.download_url_to_file(
+            f"{ADDRESS}{published.file}", str(path), hash_prefix=published.sha256, progress=False
+        )
     except (URLError, OSError, RuntimeError) as error:
         reason = str(getattr(error, "reason", error)).rstrip(".")
         raise InputError(
-            f"The perceptual loss needs {VGG19_FILE}, which could not be downloaded ({reason}): put it into {folder}, "
-            "or add the key weights with another file to the loss."
+            f"The perceptual loss needs {published.file} ({published.megabytes} MB), which could not be downloaded "
+            f"({reason}): put it into {folder}, or add the key weights with another file to the loss."
         ) from error
     return path
 
@@ -73,7 +105,7 @@ def load_features(network: str, weights: str | Path | None) -> tuple[VGGFeatures
     network : {"vgg19", "vgg16", "squeezenet"}
         The network.
     weights : str or Path, optional
-        File of its weights; required for VGG16 and SqueezeNet.
+        File of its weights; by default torchvision's, which is downloaded.
 
     Returns
     -------
@@ -89,13 +121,7 @@ def load_features(network: str, weights: str | Path | None) -> tuple[VGGFeatures
         the weights of a SqueezeNet were trained.
     """
     default = weights is None
-    if weights is None:
-        if network != "vgg19":
-            raise InputError(
-                f"The weights of {network} are not downloaded: add the key weights with their file to the loss."
-            )
-        weights = vgg19_file()
-    path = Path(weights)
+    path = torchvision_file(network) if weights is None else Path(weights)
     if not path.is_file():
         raise InputError(f"There is no file {path} with the weights of {network}: correct the key weights of the loss.")
     try:

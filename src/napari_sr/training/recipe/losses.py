@@ -46,7 +46,7 @@ class PerceptualLoss(RecipeTable):
     weight : float, default 1.0
         Factor of the loss in the sum of the stage's losses, above 0.
     network : {"vgg19", "vgg16", "squeezenet"}, default "vgg19"
-        Network of the features: VGG19 trained on ImageNet, VGG16 trained on materials (MINC), or SqueezeNet 1.1.
+        Network of the features: VGG19, VGG16 or SqueezeNet 1.1, trained on ImageNet; VGG16 also on materials (MINC).
     layers : dict of str to float, default {"conv5_4": 1.0}
         Weights of the layers, above 0, by their names: "conv1_1" to "conv5_4" for VGG19, "conv1_1" to "conv5_3" for
         VGG16, "conv1" and "fire2" to "fire9" for SqueezeNet.
@@ -63,8 +63,8 @@ class PerceptualLoss(RecipeTable):
         Whether the distance of each patch is divided by that of its bicubic interpolation, so that patches with little
         noise count as much as those with much noise, as in `RelativeLoss`.
     weights : str, optional
-        File of the network's weights; required for VGG16 and SqueezeNet. By default torchvision's file of VGG19 is
-        taken from torch's cache, or downloaded into it.
+        File of the network's weights. By default torchvision's file is taken from torch's cache, or downloaded into
+        it.
 
     References
     ----------

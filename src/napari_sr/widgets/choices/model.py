@@ -38,7 +38,7 @@ class ModelChoice:
     recent : sequence of Path, default ()
         Weight files that are offered after the models of the catalog.
     classics : bool, default True
-        Whether methods that are not trained are offered behind the models that can be used.
+        Whether methods without a network are offered behind the models that can be used.
     """
 
     def __init__(
@@ -215,8 +215,7 @@ class ModelChoice:
             return [("–", 0)]
         if offer.scale_is_open:
             return [(f"{factor} ×", factor) for factor in sorted({*OPEN_FACTORS, offer.scale or OPEN_FACTORS[0]})]
-        fixed = [other for other in self._offers if other.usable and other.known and not other.scale_is_open]
-        scales = {other.scale for other in fixed} | {offer.scale}
+        scales = {other.scale for other in self._of_another_factor(offer)} | {offer.scale}
         return [(f"{factor} ×", factor) for factor in sorted(scale for scale in scales if scale is not None)] or [
             ("–", 0)
         ]
@@ -235,11 +234,15 @@ class ModelChoice:
         if offer is None:
             return
         if not offer.scale_is_open and factor != offer.scale:
-            usable = [other for other in self._offers if other.usable and other.known and not other.scale_is_open]
-            fitting = [other for other in usable if other.scale == factor]
+            fitting = [other for other in self._of_another_factor(offer) if other.scale == factor]
             # A model for the same kind of images, if there is one.
             self._select(min(fitting, key=lambda other: other.domain != offer.domain, default=offer))
         self._on_change()
+
+    def _of_another_factor(self, offer: ModelOffer) -> list[ModelOffer]:
+        """Models that may take the place of one when another factor is chosen: networks, or methods without one."""
+        usable = [other for other in self._offers if other.usable and other.known and not other.scale_is_open]
+        return [other for other in usable if other.is_classic == offer.is_classic]
 
     def _find(self, source: str | Path) -> ModelOffer | None:
         return next((offer for offer in self._offers if offer.source == source), None)

@@ -100,7 +100,7 @@ class ModelOffer:
 
     @property
     def is_classic(self) -> bool:
-        """Whether it is a method that is not trained."""
+        """Whether it is a method without a network: an interpolation, a deconvolution or sparse coding."""
         return self.card is not None and self.card.family == "classic"
 
     @property
@@ -123,7 +123,7 @@ class ModelOffer:
         if self.card is None:
             return ""
         if self.is_classic:
-            return next(about for name, (_, about) in _CLASSICS.items() if name == self.source)
+            return next((about for name, (_, about) in _CLASSICS.items() if name == self.source), self.card.notes)
         images = None if self.card.domain is None else _DOMAINS[self.card.domain]
         if self.card.base is not None:
             return f"Fine-tuned from {self.card.base} on {images or 'images of your own'}."
@@ -142,8 +142,8 @@ def catalog_offers(family: str | None, entries: Iterable[ModelEntry] | None = No
     Parameters
     ----------
     family : {"srcnn", "srgan", "esrgan"} or None
-        Family of the panel; None for all families. Weight files without a card in the user's folder are offered for
-        every family.
+        Family of the panel; None for all of them. Weight files without a card in the user's folder are offered for
+        every family. For "classic" the models of methods without a network.
     entries : iterable of ModelEntry, optional
         The catalog. By default that of `list_models`.
 
@@ -157,17 +157,18 @@ def catalog_offers(family: str | None, entries: Iterable[ModelEntry] | None = No
 
 
 def classic_offers() -> list[ModelOffer]:
-    """Return the methods that are not trained, which every panel offers behind its models.
+    """Return the methods without a network, which every panel offers behind its models.
 
     Returns
     -------
     list of ModelOffer
-        One for each method; the user chooses the factor.
+        One for each method that is not trained, of which the user chooses the factor; then the models of the others.
     """
-    return [
+    untrained = [
         ModelOffer(text, name, card=classic_card(name, OPEN_FACTORS[0]), scale=OPEN_FACTORS[0], scale_is_open=True)
         for name, (text, _) in _CLASSICS.items()
     ]
+    return [*untrained, *(offer for offer in catalog_offers("classic") if offer.usable)]
 
 
 def likely_factor(name: str) -> int:
@@ -210,10 +211,12 @@ def empty_family_remedy(family: str | None) -> str:
 
 def _may_be(entry: ModelEntry, family: str | None) -> bool:
     """Return whether an entry of the catalog can be of a family, as far as it is known."""
+    if entry.card is not None:
+        return entry.card.family == family or (family is None and entry.card.family != "classic")
     if family is None:
         return True
-    if entry.card is not None:
-        return entry.card.family == family
+    if family == "classic":
+        return False
     published = find_published(entry.name) if entry.where == "published" else None
     return published is None or published.family == family
 
