@@ -22,8 +22,9 @@ _LINES = 0.5
 _ENLARGED = 2.0
 #: Width by which a given blur may exceed that of the structures, in pixels, and standard errors of the width.
 _BLUR_MARGIN, _BLUR_ERRORS = 0.1, 2.0
-#: Standard errors by which the width of the blur exceeds the range.
-_SURELY = 1.0
+#: Standard deviation of the blur in pixels from which a larger image shows little more unless the blur is removed, and
+#: standard errors by which it is exceeded. Such a blur leaves 4 % of the contrast at half of the Nyquist frequency.
+_SMOOTH, _SURELY = 1.6, 1.0
 
 
 def unlike_training(card: Card, noise: Sequence[NoiseMeasurement], sharpness: Sequence[Sharpness]) -> tuple[str, ...]:
@@ -115,11 +116,10 @@ def _about_sharpness(card: Card, sharpness: Sequence[Sharpness]) -> list[str]:
         )
     elif card.conditioning is not None and card.conditioning.blur is not None:
         widest = max(one.width - _SURELY * one.width_error for one in sharpness)
-        if widest > card.conditioning.blur[1]:
-            limit = "the model removes" if card.family == "classic" else "the model was trained on"
+        if widest > _SMOOTH:
             sentences.append(
-                f"The structures are as smooth as after a blur of {widest:.1f} pixels, and {limit} at most "
-                f"{card.conditioning.blur[1]:g}: a larger image shows little more."
+                f"The structures are as smooth as after a blur of {widest:.1f} pixels: a larger image shows little "
+                f"more, unless there is such a blur and it is removed (at most {card.conditioning.blur[1]:g})."
             )
     return sentences
 
