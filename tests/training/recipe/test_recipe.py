@@ -195,4 +195,9 @@ def test_nothing_that_is_held_out_is_trained_on(path):
 
 
 def test_every_bundled_model_has_a_recipe():
-    assert {entry.name for entry in list_models() if entry.where == "bundled"} <= {path.stem for path in RECIPES}
+    bundled = {entry.name: entry.card.family for entry in list_models() if entry.where == "bundled"}
+    fitted = {name for name, family in bundled.items() if family == "classic"}
+    assert bundled.keys() - fitted <= {path.stem for path in RECIPES}
+    # Sparse coding is fitted by a script of its own.
+    assert fitted == {f"sparse-coding-x{scale}" for scale in (2, 3, 4)}
+    assert (RECIPES[0].parent / "sparse_coding.py").is_file()
