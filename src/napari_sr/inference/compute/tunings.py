@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from napari_sr.accelerators import set_memory_layout
-from napari_sr.imaging.atomic import write_file
-from napari_sr.inference.compute.verdicts import cache_folder, device_key
+from napari_sr.inference.compute.cache import cache_folder, write_cache
+from napari_sr.inference.compute.verdicts import device_key
 
 #: Memory layouts, by their names in the file.
 LAYOUTS = {"channels last": torch.channels_last, "contiguous": torch.contiguous_format}
@@ -76,12 +76,7 @@ def store_tuning(device: torch.device, tuning: Tuning) -> None:
     """
     tunings = {**_read(), device_key(device): tuning}
     content = {key: {"layouts": each.layouts, "whole planes": each.whole_planes} for key, each in tunings.items()}
-    try:
-        _file().parent.mkdir(parents=True, exist_ok=True)
-        write_file(_file(), json.dumps(content, indent=1))
-    except OSError:
-        # Without a cache the device computes in the usual way.
-        return
+    write_cache(_file(), content)
 
 
 def _file() -> Path:

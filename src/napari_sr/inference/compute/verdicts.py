@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from platformdirs import user_cache_dir
 
 from napari_sr.accelerators import device_count, driver_version, hardware_name, is_software
-from napari_sr.imaging.atomic import write_file
-
-FOLDER_VARIABLE = "NAPARI_SR_CACHE"
+from napari_sr.inference.compute.cache import cache_folder, write_cache
 
 #: Largest difference of an accelerator's results from the CPU's, as a fraction of the range, with which it is right.
 LARGEST_DIFFERENCE = 1e-4
@@ -38,19 +34,6 @@ class Verdict:
     def good(self) -> bool:
         """Whether the accelerator is right and faster than the CPU."""
         return self.difference <= LARGEST_DIFFERENCE and self.speed > 1.0
-
-
-def cache_folder() -> Path:
-    """Return the folder of files that can be made again.
-
-    Returns
-    -------
-    Path
-        The cache folder of the user, or the folder that the environment variable NAPARI_SR_CACHE names. It may not
-        exist yet.
-    """
-    chosen = os.environ.get(FOLDER_VARIABLE)
-    return Path(chosen).expanduser() if chosen else Path(user_cache_dir("napari-sr", appauthor=False))
 
 
 def is_trusted(kind: str) -> bool:
@@ -85,12 +68,7 @@ def store_verdict(device: torch.device, verdict: Verdict) -> None:
         The result.
     """
     verdicts = {**_read(), device_key(device): verdict}
-    try:
-        _file().parent.mkdir(parents=True, exist_ok=True)
-        write_file(_file(), json.dumps({key: asdict(value) for key, value in verdicts.items()}, indent=1))
-    except OSError:
-        # Without a cache the accelerator is used only where it is chosen by name.
-        return
+    write_cache(_file(), {key: asdict(value) for key, value in verdicts.items()})
 
 
 def device_key(device: torch.device) -> str:

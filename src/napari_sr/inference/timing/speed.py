@@ -12,13 +12,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from napari_sr.imaging.atomic import write_file
 from napari_sr.inference.channels import network_for, separate_colors
+from napari_sr.inference.compute.cache import cache_folder, write_cache
 from napari_sr.inference.compute.conditions import conditioned
 from napari_sr.inference.compute.device import describe_device
 from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.inference.compute.prepared import PreparedNetwork
-from napari_sr.inference.compute.verdicts import cache_folder
 from napari_sr.inference.job import Job
 from napari_sr.networks.conditioning import NoiseLevels
 from napari_sr.progress import Cancel
@@ -185,11 +184,5 @@ def store_speed(job: Job, dtype: npt.DTypeLike, rgb: bool, speed: float) -> None
     speed : float
         Seconds for each pixel of a plane.
     """
-    key, path = _key(job, dtype, rgb), speed_file()
-    content = json.dumps({"torch": torch.__version__, "speeds": {**_read(), key: speed}}, indent=1)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, content)
-    except OSError:
-        # Without a cache the speed is measured each time.
-        return
+    speeds = {**_read(), _key(job, dtype, rgb): speed}
+    write_cache(speed_file(), {"torch": torch.__version__, "speeds": speeds})
