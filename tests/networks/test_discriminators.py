@@ -4,7 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from napari_sr.networks.discriminators import ESRGANDiscriminator, SRGANDiscriminator, UNetDiscriminator
+from napari_sr.networks.discriminators import (
+    ESRGANDiscriminator,
+    ProjectedDiscriminator,
+    SRGANDiscriminator,
+    UNetDiscriminator,
+)
 
 
 def convolutions(network):
@@ -69,14 +74,74 @@ def test_spectral_norm_sets_the_largest_singular_value_to_one():
         assert values[0].item() == pytest.approx(1, rel=2e-2)
 
 
+class Frozen(nn.Module):
+    """Two layers of features of one-channel images, of a half and a quarter of their size."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = nn.Conv2d(1, 3, 3, 2, 1), nn.Conv2d(3, 5, 3, 2, 1)
+
+    def forward(self, x):
+        first = self.first(x)
+        return {"first": first, "second": self.second(first)}
+
+
+def projected(**settings):
+    return ProjectedDiscriminator(Frozen(), {"first": 3, "second": 5}, colors=1, features=2, **settings)
+
+
+def test_a_projected_discriminator_classifies_every_position_of_every_layer():
+    assert projected()(torch.rand(2, 1, 32, 24)).shape == (2, 2, 16, 12)
+
+
+def test_weights_of_the_frozen_network_are_not_those_of_the_discriminator_but_move_with_it():
+    network = projected()
+    frozen = network._frozen[0]
+    before = {key: value.clone() for key, value in frozen.state_dict().items()}
+    assert all(key.startswith("heads.") for key in network.state_dict())
+    assert not {id(p) for p in network.parameters()} & {id(p) for p in frozen.parameters()}
+    network.requires_grad_(False).double()
+    assert all(p.requires_grad and p.dtype == torch.float64 for p in frozen.parameters())
+    assert network(torch.rand(1, 1, 16, 16, dtype=torch.float64)).dtype == torch.float64
+    for key, value in frozen.state_dict().items():
+        torch.testing.assert_close(value.float(), before[key])
+
+
+def test_a_conditional_projected_discriminator_compares_with_the_interpolated_image_and_the_planes():
+    network = projected(conditional=True, planes=2).eval()
+    x = torch.rand(2, 4, 32, 32, generator=torch.Generator().manual_seed(0))
+    logits = network(x)
+    assert logits.shape == (2, 2, 16, 16)
+    for channel in range(4):
+        changed = x.clone()
+        changed[0, channel] += torch.rand(32, 32, generator=torch.Generator().manual_seed(1))
+        other = network(changed)
+        assert (other[0] - logits[0]).abs().max() > 1e-4
+        torch.testing.assert_close(other[1], logits[1])
+
+
+def test_a_layer_with_strong_features_does_not_count_more():
+    network = projected().eval()
+    x = torch.rand(1, 1, 16, 16)
+    before = network(x)
+    with torch.no_grad():
+        # The features of both layers are 100 times as strong.
+        network._frozen[0].second.bias.mul_(100)
+        for p in network._frozen[0].first.parameters():
+            p.mul_(100)
+    torch.testing.assert_close(network(x), before)
+
+
 @pytest.mark.parametrize(
     ("network", "count"),
     [
         (SRGANDiscriminator(channels=1, patch=32, features=2), 8),
         (ESRGANDiscriminator(channels=1, patch=32, features=2), 10),
         (UNetDiscriminator(channels=1, features=2), 7),
+        (projected(), 4),
     ],
-    ids=["srgan", "esrgan", "unet"],
+    ids=["srgan", "esrgan", "unet", "projected"],
 )
 def test_features_are_those_behind_the_output(network, count):
     image = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0)).requires_grad_()

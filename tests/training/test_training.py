@@ -1,5 +1,6 @@
 """A training from images to a model: it learns, can be paused, stopped and resumed, and overwrites nothing."""
 
+import hashlib
 import threading
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 import napari_sr as sr
 from napari_sr import Cancelled, InputError
 from napari_sr.imaging import atomic
+from napari_sr.networks.squeezenet import SqueezeNetFeatures
 from napari_sr.training import Training, save_model
 from napari_sr.training.events import (
     CheckpointWritten,
@@ -21,6 +23,7 @@ from napari_sr.training.events import (
 )
 from napari_sr.training.loop import precision, stage_losses
 from napari_sr.training.loop.log import read_curves
+from napari_sr.training.losses import feature_weights
 from napari_sr.training.recipe import EquivarianceLoss, Network, Optimizer, PixelLoss, Stage
 from napari_sr.zoo import read_model
 
@@ -350,6 +353,37 @@ def test_every_discriminator_works_with_every_adversarial_loss(run, gan, kind, f
     training.run()
     assert all(np.isfinite(value) for event in training.events.of(StepDone) for value in event.losses.values())
     assert {"l1", "adversarial", "total", "discriminator"} == set(training.events.of(StepDone)[0].losses)
+
+
+def test_a_projected_discriminator_with_a_gradient_penalty_is_trained_from_a_file_in_the_data_folder(
+    run, gan, tmp_path, monkeypatch
+):
+    torch.manual_seed(0)
+    features = SqueezeNetFeatures()
+    kernels = hashlib.sha256(features.state_dict()["features.0.weight"].half().numpy().tobytes()).hexdigest()
+    monkeypatch.setattr(feature_weights, "_CAFFE_KERNELS", kernels)
+    (tmp_path / "data" / "weights").mkdir(parents=True)
+    torch.save(features.state_dict(), tmp_path / "data" / "weights" / "frozen.pth")
+    discriminator = gan.stages[1].discriminator.model_copy(
+        update={
+            "kind": "projected",
+            "network": "squeezenet",
+            "layers": ("conv1", "fire2"),
+            "weights": "weights/frozen.pth",
+            "gradient_penalty": 0.1,
+        }
+    )
+    stage = gan.stages[1].model_copy(update={"discriminator": discriminator, "endpoint": None, "steps": 3})
+    recipe = gan.model_copy(update={"stages": (stage,)})
+    whole = run(recipe, data=tmp_path / "data").run()
+    part = run(
+        recipe,
+        "part",
+        data=tmp_path / "data",
+        on_event=lambda e: isinstance(e, StepDone) and e.step == 2 and part.stop(),
+    )
+    assert not part.run().finished
+    assert same(whole, run(recipe, "part", data=tmp_path / "data").run())
 
 
 def test_bfloat16_trains_with_losses_in_float32(run, tiny, monkeypatch):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
@@ -183,3 +186,87 @@ class UNetDiscriminator(Discriminator):
             deep = functional.leaky_relu(up(deep), 0.2) + skip
             features.append(deep)
         return self.last(self.after(deep)), features
+
+
+class ProjectedDiscriminator(Discriminator):
+    """Small networks with spectral normalization on features of a network that is trained already and stays as it is.
+
+    Parameters
+    ----------
+    frozen : nn.Module
+        Maps images to their features by the names of layers. It moves to devices with this module, but is not a part
+        of it: its weights are neither among the parameters nor in the state.
+    layers : mapping of str to int
+        Number of channels of each layer.
+    colors : int, default 3
+        Number of channels of the images.
+    conditional : bool, default False
+        Whether as many further channels of the input are an interpolated image, whose features are shown beside those
+        of the first.
+    planes : int, default 0
+        Number of channels of the input after the images; their local means are shown beside the features.
+    features : int, default 64
+        Number of features of each small network.
+
+    Notes
+    -----
+    Features are divided by their root mean square over channels and pixels of the image, so that all layers count
+    alike. The logits of layers with fewer pixels are repeated up to the size of the largest one.
+
+    References
+    ----------
+    A. Sauer, K. Chitta, J. Mueller, A. Geiger, "Projected GANs converge faster", arXiv:2111.01007, equation 2, without
+    the random projections of section 3.2; T. Miyato et al., arXiv:1802.05957 (spectral normalization).
+    """
+
+    def __init__(
+        self,
+        frozen: nn.Module,
+        layers: Mapping[str, int],
+        *,
+        colors: int = 3,
+        conditional: bool = False,
+        planes: int = 0,
+        features: int = 64,
+    ) -> None:
+        super().__init__()
+        self._frozen = (frozen,)  # in a tuple, which torch does not search for modules
+        self._colors, self._images = colors, 1 + conditional
+        self.heads = nn.ModuleDict(
+            {
+                name: nn.ModuleList(
+                    [
+                        spectral_norm(nn.Conv2d(self._images * channels + planes, features, 1)),
+                        spectral_norm(nn.Conv2d(features, features, 3, padding=1)),
+                        nn.Conv2d(features, 1, 3, padding=1),
+                    ]
+                )
+                for name, channels in layers.items()
+            }
+        )
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], *args: Any, **kwargs: Any) -> Self:
+        self._frozen[0]._apply(fn)
+        moved: Self = super()._apply(fn, *args, **kwargs)
+        return moved
+
+    def logits_and_features(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Map (N, images and planes, H, W) to a logit for each layer and position, (N, layers, h, w), and features."""
+        images = x[:, : self._images * self._colors]
+        stacked = torch.cat(images.split(self._colors, 1))
+        planes = x[:, self._images * self._colors :]
+        found, features, logits = self._frozen[0](stacked), [], []
+        for name, head in self.heads.items():
+            assert isinstance(head, nn.ModuleList)
+            first, second, last = head
+            level = found[name]
+            level = level / level.float().square().mean((1, 2, 3), keepdim=True).add(1e-8).sqrt().to(level.dtype)
+            shown = list(level.chunk(self._images))
+            if planes.shape[1]:
+                shown.append(functional.adaptive_avg_pool2d(planes, level.shape[-2:]))
+            for convolution in (first, second):
+                shown = [functional.leaky_relu(convolution(torch.cat(shown, 1)), 0.2)]
+                features += shown
+            logits.append(last(shown[0]))
+        size = logits[0].shape[-2:]
+        return torch.cat([functional.interpolate(logit, size=size) for logit in logits], 1), features

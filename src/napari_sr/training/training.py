@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lightning_fabric import Fabric
 
@@ -33,6 +33,7 @@ from napari_sr.training.loop.precision import choose_training_precision, fabric_
 from napari_sr.training.loop.run_state import begun_precision
 from napari_sr.training.loop.stage_run import ONLY, TrainedWeights
 from napari_sr.training.recipe import Recipe, load_recipe
+from napari_sr.training.recipe.table import RecipeTable
 from napari_sr.training.result import make_model
 from napari_sr.training.run_lock import locked_folder
 from napari_sr.zoo.architectures import build_empty
@@ -40,6 +41,8 @@ from napari_sr.zoo.card import Architecture
 from napari_sr.zoo.catalog import as_model, load_model
 from napari_sr.zoo.model import Model
 from napari_sr.zoo.names import check_name
+
+_Table = TypeVar("_Table")
 
 
 @dataclass(frozen=True)
@@ -364,16 +367,24 @@ def _scale(recipe: Recipe, model: Model | None) -> int:
 
 
 def _with_files(recipe: Recipe, data: Path | None) -> Recipe:
-    """Return the recipe with paths in the data folder for the weights of its perceptual losses, if they are there."""
+    """Return the recipe with paths in the data folder for the weights of trained networks, if they are there."""
     if data is None:
         return recipe
-    stages = []
-    for stage in recipe.stages:
-        losses = []
-        for loss in stage.losses:
-            file = getattr(loss, "weights", None)
-            if file is not None and not Path(file).is_file() and (data / file).is_file():
-                loss = loss.model_copy(update={"weights": str(data / file)})
-            losses.append(loss)
-        stages.append(stage.model_copy(update={"losses": tuple(losses)}))
+    stages = [
+        stage.model_copy(
+            update={
+                "losses": tuple(_with_file(loss, data) for loss in stage.losses),
+                "discriminator": _with_file(stage.discriminator, data),
+            }
+        )
+        for stage in recipe.stages
+    ]
     return recipe.model_copy(update={"stages": tuple(stages)})
+
+
+def _with_file(table: _Table, data: Path) -> _Table:
+    """Return a table of a recipe with the path of its weights in the data folder, if they are there."""
+    file = getattr(table, "weights", None)
+    if not isinstance(table, RecipeTable) or file is None or Path(file).is_file() or not (data / file).is_file():
+        return table
+    return table.model_copy(update={"weights": str(data / file)})

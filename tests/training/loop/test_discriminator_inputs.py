@@ -15,7 +15,7 @@ from napari_sr.networks.upsample import Upsample
 from napari_sr.training.data.patches import Batch
 from napari_sr.training.loop.discriminator_inputs import beside_inputs, cut_shifted, in_patch_contrast, input_channels
 from napari_sr.training.loop.stage_losses import StageLosses
-from napari_sr.training.losses import perceptual
+from napari_sr.training.losses import frozen_features, perceptual
 from napari_sr.training.recipe import Recipe
 
 SIDE, SCALE = 16, 2
@@ -29,14 +29,14 @@ def batch_of(seed=0, *, conditioned=True, gain=1.0, offset=0.0):
     return Batch(low, high, gain * noise, blur) if conditioned else Batch(low, high)
 
 
-def losses_of(discriminator, losses, *, shift=0, conditional=False):
+def losses_of(discriminator, losses, *, shift=0, conditional=False, more=""):
     recipe = Recipe.from_toml(
         f"""
 [[stages]]
 steps = 1
 shift = {shift}
 losses = [{losses}]
-discriminator = {{ kind = "unet", features = 2, conditional = {str(conditional).lower()} }}
+discriminator = {{ kind = "unet", features = 2, conditional = {str(conditional).lower()}{more} }}
 """
     )
     fabric = Fabric(accelerator="cpu", devices=1)
@@ -118,6 +118,24 @@ def test_a_conditional_discriminator_judges_by_the_input():
     assert alone.discriminator(batch, result) == alone.discriminator(scaled, result)
 
 
+@pytest.mark.parametrize("conditional", [False, True])
+def test_a_gradient_penalty_is_that_of_the_true_images_as_they_are_shown(conditional):
+    batch, result, shown = batch_of(), torch.rand(3, 1, 32, 32), []
+    discriminator = unet(4 if conditional else 1)
+    plain, penalized = (
+        losses_of(discriminator, '{ kind = "adversarial" }', shift=3, conditional=conditional, more=more)
+        for more in ("", ", gradient_penalty = 2e6")
+    )
+    discriminator.register_forward_pre_hook(lambda module, inputs: shown.append(inputs[0]))
+    extra = penalized.discriminator(batch, result, (1, 2)) - plain.discriminator(batch, result, (1, 2))
+    true = shown[0].detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(discriminator(true).mean((1, 2, 3)).sum(), true)
+    by_hand = 1e6 * gradient[:, :1].square().sum((1, 2, 3)).mean()
+    assert by_hand > 0
+    assert extra.item() == pytest.approx(by_hand.item(), rel=1e-3)
+    torch.testing.assert_close(true[:, :1], cut_shifted(in_patch_contrast(batch.high, batch), (1, 2), 3))
+
+
 PERCEPTUAL = (
     '{ kind = "adversarial" }, { kind = "perceptual", network = "squeezenet", '
     'layers = { conv1 = 1.0, fire2 = 1.0 }, weights = "random.pth" }'
@@ -129,7 +147,7 @@ def shown_to_features(monkeypatch):
     """The images that a perceptual loss passes to its network, which has random weights."""
     torch.manual_seed(1)
     network, seen = SqueezeNetFeatures(), []
-    monkeypatch.setattr(perceptual, "load_features", lambda name, file: (network, False))
+    monkeypatch.setattr(frozen_features, "load_features", lambda name, file: (network, False))
     compute = perceptual.FeatureDistance.features
     monkeypatch.setattr(
         perceptual.FeatureDistance, "features", lambda self, image: seen.append(image) or compute(self, image)

@@ -106,3 +106,16 @@ def test_the_sign_of_a_pattern_may_change_over_the_image():
     assert losses.periodic(truth + pattern, truth, 2).item() == pytest.approx(0.01, rel=1e-4)
     # Small patches are averaged whole.
     assert losses.periodic(truth[..., :4, :4] + pattern[:4, :4], truth[..., :4, :4], 2).item() == pytest.approx(0.01)
+
+
+def test_the_gradient_penalty_of_a_linear_output_is_half_the_squared_length_of_its_weights():
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.rand(1, 3, 4, 5, generator=generator, requires_grad=True)
+    images = torch.rand(6, 3, 4, 5, generator=generator).requires_grad_()
+    # The output has two positions, of which one is always 0.
+    output = torch.stack([(weight * images).sum((1, 2, 3)), torch.zeros(6)], 1)
+    value = losses.half_squared_gradient(output, images, 2)
+    assert value.item() == pytest.approx(0.5 * (weight[:, :2] / 2).square().sum().item(), rel=1e-5)
+    (gradient,) = torch.autograd.grad(value, weight)
+    torch.testing.assert_close(gradient[:, :2], weight[:, :2].detach() / 4)
+    assert not gradient[:, 2].any()

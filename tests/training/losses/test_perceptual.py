@@ -34,8 +34,8 @@ class Tiny(VGGFeatures):
 
 def loss(**settings):
     distance = FeatureDistance(PerceptualLoss(kind="perceptual", **settings), Tiny(), caffe=False)
-    distance.mean.zero_()
-    distance.deviation.fill_(1.0)
+    distance.network.mean.zero_()
+    distance.network.deviation.fill_(1.0)
     return distance
 
 
@@ -73,10 +73,10 @@ class TwoFeatures(Tiny):
 def test_normalized_features_do_not_depend_on_the_strength_of_a_structure():
     settings = PerceptualLoss(kind="perceptual", layers={"conv1_1": 1.0}, distance="mse", rescale=2.0, normalized=True)
     distance = FeatureDistance(settings, TwoFeatures(), caffe=False)
-    distance.mean.zero_()
-    distance.deviation.fill_(1.0)
+    distance.network.mean.zero_()
+    distance.network.deviation.fill_(1.0)
     assert distance(BRIGHT, DARK).item() == pytest.approx(0, abs=1e-9)
-    lengths = distance.features(BRIGHT)[0].norm(dim=1)
+    lengths = distance.features(BRIGHT)["conv1_1"].norm(dim=1)
     assert torch.allclose(lengths, torch.full_like(lengths, 2.0))
     # (1, 2) and (1, 6), both of length 1, have this mean squared difference over their two features.
     red = torch.tensor([0.9, 0.0, 0.0]).view(1, 3, 1, 1).expand(1, 3, 2, 2)
@@ -108,9 +108,9 @@ def test_input_is_normalized_as_the_weights_were_trained():
     imagenet = FeatureDistance(PerceptualLoss(kind="perceptual", layers={"conv1_1": 1.0}), Tiny(), caffe=False)
     gray = torch.full((1, 3, 1, 1), 0.5)
     expected = sum((0.5 - m) / d for m, d in zip((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), strict=True)) / 3
-    assert imagenet.features(gray)[0].item() == pytest.approx(expected)
+    assert imagenet.features(gray)["conv1_1"].item() == pytest.approx(expected)
     caffe = FeatureDistance(PerceptualLoss(kind="perceptual", layers={"conv1_1": 1.0}), Tiny(), caffe=True)
-    assert caffe.features(gray)[0].item() == pytest.approx(127.5 - (104 + 117 + 123) / 3)
+    assert caffe.features(gray)["conv1_1"].item() == pytest.approx(127.5 - (104 + 117 + 123) / 3)
 
 
 def test_gradients_run_to_the_image_and_not_to_the_weights():
@@ -118,7 +118,7 @@ def test_gradients_run_to_the_image_and_not_to_the_weights():
     image = BRIGHT.clone().requires_grad_()
     distance.train()(image, DARK).backward()
     assert image.grad.abs().sum() > 0
-    assert not distance.training
+    assert not distance.network.training
     assert all(not p.requires_grad for p in distance.parameters())
 
 

@@ -17,7 +17,6 @@ from napari_sr.training import recipe
 from napari_sr.training.data.patches import Batch
 from napari_sr.training.generator.generator import Generator
 from napari_sr.training.loop.discriminator import make_discriminator
-from napari_sr.training.loop.discriminator_inputs import input_channels
 from napari_sr.training.loop.optimization import average_gradients, first_convolution, make_optimizer
 from napari_sr.training.loop.precision import StepPrecision, placed
 from napari_sr.training.loop.schedule import cycle_at, learning_rate_fraction
@@ -92,10 +91,14 @@ class StageWork:
         ]
         self._discriminator: Discriminator | None = None
         if stage.discriminator is not None:
-            channels = input_channels(
-                generator.colors, conditional=stage.discriminator.conditional, conditioned=generator.conditioned
+            made = make_discriminator(
+                stage.discriminator,
+                generator.colors,
+                patch - stage.shift,
+                seed,
+                fabric,
+                conditioned=generator.conditioned,
             )
-            made = make_discriminator(stage.discriminator, channels, patch - stage.shift, seed, fabric)
             placed(made, device).train()
             self._discriminator = made
             self._discriminator_optimizer = make_optimizer(made, stage.discriminator.optimizer, fabric)

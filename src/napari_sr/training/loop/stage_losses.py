@@ -149,9 +149,18 @@ class StageLosses:
             "relativistic": functions.relativistic_discriminator,
             "least_squares": functions.least_squares_discriminator,
         }[adversarial.form]
-        real, _ = self._discriminated(batch.high, batch, offset)
-        fake, _ = self._discriminated(result, batch, offset)
-        return function(real, fake)
+        assert self._stage.discriminator is not None
+        assert self._discriminator is not None
+        penalty = self._stage.discriminator.gradient_penalty
+        shown = self._shown(batch.high, batch, offset)
+        if penalty:
+            # In float32, since half precision is too coarse for the gradient of a gradient.
+            real = self._discriminator(shown.requires_grad_())
+        else:
+            real, _ = self._classified(shown)
+        fake, _ = self._classified(self._shown(result, batch, offset))
+        value = function(real, fake)
+        return value + penalty * functions.half_squared_gradient(real, shown, batch.high.shape[1]) if penalty else value
 
     @contextmanager
     def frozen_discriminator(self) -> Iterator[None]:
@@ -200,11 +209,11 @@ class StageLosses:
         return value.mean()
 
     def _outputs(self, batch: Batch, result: Tensor, offset: tuple[int, int]) -> _Outputs:
-        fake, features = self._discriminated(result, batch, offset)
+        fake, features = self._classified(self._shown(result, batch, offset))
         if not self._compares_with_truth:
             return _Outputs(fake, features)
         with torch.no_grad():
-            real, expected = self._discriminated(batch.high, batch, offset)
+            real, expected = self._classified(self._shown(batch.high, batch, offset))
         return _Outputs(fake, features, real, expected)
 
     def _perceived(
@@ -233,15 +242,21 @@ class StageLosses:
         relativistic = adversarial is not None and adversarial.form == "relativistic"
         return relativistic or any(isinstance(loss, recipe.MatchingLoss) for loss in self._stage.losses)
 
-    def _discriminated(self, image: Tensor, batch: Batch, offset: tuple[int, int]) -> tuple[Tensor, list[Tensor]]:
-        """Return the discriminator's output for images, before any sigmoid, and its features."""
-        assert self._discriminator is not None
+    def _shown(self, image: Tensor, batch: Batch, offset: tuple[int, int]) -> Tensor:
+        """Return images as the discriminator is shown them."""
         assert self._stage.discriminator is not None
-        shown = in_patch_contrast(image, batch)
+        # The features of a projected discriminator are those of a network that was trained on photographs.
+        scaled = self._photographic if self._stage.discriminator.kind == "projected" else in_patch_contrast
+        shown = scaled(image, batch)
         if self._stage.discriminator.conditional:
-            shown = beside_inputs(shown, in_patch_contrast(self._interpolated(batch, image), batch), batch)
+            shown = beside_inputs(shown, scaled(self._interpolated(batch, image), batch), batch)
+        return cut_shifted(shown, offset, self._stage.shift)
+
+    def _classified(self, shown: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return the discriminator's output for images from `_shown`, before any sigmoid, and its features."""
+        assert self._discriminator is not None
         with self._fabric.autocast():
-            logits, features = self._discriminator.logits_and_features(cut_shifted(shown, offset, self._stage.shift))
+            logits, features = self._discriminator.logits_and_features(shown)
         return logits.float(), features
 
 

@@ -347,3 +347,29 @@ def mean_over_processes(value: Tensor) -> Tensor:
         return value
     result: Tensor = _SumOverProcesses.apply(value) / dist.get_world_size()
     return result
+
+
+def half_squared_gradient(output: Tensor, images: Tensor, colors: int) -> Tensor:
+    """Return half the squared length of the gradient of a discriminator's output with respect to true images (R1).
+
+    Parameters
+    ----------
+    output : Tensor, shape (N, ...)
+        Output of the discriminator, whose mean over all but the first axis is differentiated.
+    images : Tensor, shape (N, C, Y, X)
+        Its input, which requires a gradient.
+    colors : int
+        Number of channels of the input that are the image; the others are not counted.
+
+    Returns
+    -------
+    Tensor, scalar
+        The mean over the images, with a gradient of its own.
+
+    References
+    ----------
+    L. Mescheder, A. Geiger, S. Nowozin, arXiv:1801.04406, equation 9, without its factor gamma.
+    """
+    total = output.float().flatten(1).mean(1).sum()
+    (gradient,) = torch.autograd.grad(total, images, create_graph=True)
+    return 0.5 * gradient[:, :colors].float().square().sum((1, 2, 3)).mean()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from napari_sr.training.recipe.table import NonNegative, Positive, RecipeTable
 
@@ -83,12 +83,6 @@ class PerceptualLoss(RecipeTable):
     normalized: bool = False
     relative: bool = False
     weights: str | None = None
-
-    @model_validator(mode="after")
-    def _files(self) -> Self:
-        if self.network != "vgg19" and self.weights is None:
-            raise ValueError(f"the weights of {self.network} have to be given as a file: add the key weights")
-        return self
 
 
 class AdversarialLoss(RecipeTable):

@@ -98,10 +98,23 @@ class Discriminator(RecipeTable):
 
     Parameters
     ----------
-    kind : {"srgan", "esrgan", "unet"}, default "esrgan"
-        Discriminator of the SRGAN or ESRGAN paper, or Real-ESRGAN's U-Net with spectral normalization.
+    kind : {"srgan", "esrgan", "unet", "projected"}, default "esrgan"
+        Discriminator of the SRGAN or ESRGAN paper, Real-ESRGAN's U-Net with spectral normalization, or small networks
+        with spectral normalization on the features of `network`, which is trained already and stays as it is.
     features : int, default 64
         Number of features of the first layer, 1 or more; 64 in the papers.
+    network : {"vgg19", "vgg16", "squeezenet"}, default "vgg19"
+        Network of "projected", as for `PerceptualLoss`.
+    layers : tuple of str, default ()
+        Layers of `network`, whose features are classified one by one, before their activation; at least one for
+        "projected", none otherwise.
+    weights : str, optional
+        File of the weights of `network`, as for `PerceptualLoss`.
+    gradient_penalty : float, default 0.0
+        Factor, 0 or more, of half the squared length of the gradient of the output (the mean over its positions) with
+        respect to true images, which is added to the loss of the discriminator (R1). The images are those that the
+        discriminator sees: black at 0 and white at 1, or in the contrast of their patch for a network that takes the
+        noise.
     conditional : bool, default False
         Show the discriminator the bicubic interpolation of the low-resolution patch beside the image, and the noise
         and the blur of a network that takes them, so that it can compare the image with them.
@@ -114,11 +127,17 @@ class Discriminator(RecipeTable):
     References
     ----------
     Ledig et al., arXiv:1609.04802, figure 4; Wang et al., arXiv:1809.00219; X. Wang et al., "Real-ESRGAN",
-    arXiv:2107.10833; conditional: P. Isola et al., arXiv:1611.07004, equation 1.
+    arXiv:2107.10833; projected: A. Sauer et al., "Projected GANs converge faster", arXiv:2111.01007, equation 2;
+    conditional: P. Isola et al., arXiv:1611.07004, equation 1; gradient penalty: L. Mescheder et al., "Which training
+    methods for GANs do actually converge?", arXiv:1801.04406, equation 9.
     """
 
-    kind: Literal["srgan", "esrgan", "unet"] = "esrgan"
+    kind: Literal["srgan", "esrgan", "unet", "projected"] = "esrgan"
     features: int = Field(default=64, ge=1)
+    network: Literal["vgg19", "vgg16", "squeezenet"] = "vgg19"
+    layers: tuple[str, ...] = ()
+    weights: str | None = None
+    gradient_penalty: NonNegative = 0.0
     conditional: bool = False
     synchronize: bool = False
     optimizer: Optimizer = Optimizer()
@@ -127,4 +146,13 @@ class Discriminator(RecipeTable):
     def _not_whitened(self) -> Self:
         if self.optimizer.whiten:
             raise ValueError("whiten is for the generator's optimizer: leave it out of the discriminator's")
+        return self
+
+    @model_validator(mode="after")
+    def _layers_of_projected(self) -> Self:
+        if (self.kind == "projected") != bool(self.layers):
+            raise ValueError(
+                "the kind projected needs the key layers, and the others have none: "
+                f"{'leave layers out' if self.layers else 'name layers of the network'}"
+            )
         return self
