@@ -28,7 +28,7 @@ from napari_sr.inference.channels import check_channels
 from napari_sr.inference.compute.conditions import check_conditions
 from napari_sr.inference.compute.device import choose_device, choose_precision
 from napari_sr.inference.compute.memory import budget
-from napari_sr.inference.compute.network import JobNetwork, not_exact_because
+from napari_sr.inference.compute.network import JobNetwork, is_streamed
 from napari_sr.inference.compute.precision import float16_psnr
 from napari_sr.inference.facts.calibration import Calibration, calibrate, check_region, fill_limit
 from napari_sr.inference.fingerprint import fingerprint, identity_of
@@ -439,8 +439,8 @@ class Job:
 
     def _streamed(self, region: Region) -> Region:
         """Choose the axis along which a region is streamed into a store, for all parts that are left of it."""
-        exact = self.settings.tiling == "exact" and not_exact_because(self.model, self.settings, region.axes) is None
-        return replace(region, along=region.longer if exact else region.axes.y)
+        streamed = is_streamed(self.model, self.settings, region.axes)
+        return replace(region, along=region.longer if streamed else region.axes.y)
 
     def fingerprint(
         self,

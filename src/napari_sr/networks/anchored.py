@@ -50,6 +50,9 @@ class AnchoredRegression(nn.Module):
     with repeated border pixels.
     """
 
+    #: A pixel of the result depends on the pixels within `receptive_radius` alone, in any block that has them.
+    is_local = True
+
     def __init__(self, *, scale: int = 3, atoms: int = 256, features: int = 24) -> None:
         super().__init__()
         self.scale = scale

@@ -41,6 +41,8 @@ class Deconvolution(nn.Module, ABC):
     """
 
     noise_plane = False
+    #: A pixel of the result depends on the pixels within `receptive_radius` alone, in any block that has them.
+    is_local = True
 
     def __init__(self, *, scale: int = 2, channels: int = 1) -> None:
         if channels != 1:

@@ -11,6 +11,8 @@ from napari_sr.errors import Cancelled, InputError
 from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.inference.compute.prepared import PreparedNetwork
 from napari_sr.networks import SRCNN, RRDBNet, SRResNet
+from napari_sr.networks.anchored import AnchoredRegression
+from napari_sr.networks.deconvolution import RichardsonLucy
 from napari_sr.settings import Overlap
 from tests.inference.small_models import through
 
@@ -54,6 +56,26 @@ def test_less_overlap_than_the_radius_differs() -> None:
     whole = through(PlaneRunner(PreparedNetwork(network, CPU), tiling="none"), plane)
     seams = through(PlaneRunner(PreparedNetwork(network, CPU), tiling=Overlap(tile=30, overlap=1, blend=2)), plane)
     assert np.abs(seams - whole).max() > 1e-3 * np.ptp(whole)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [AnchoredRegression(scale=2, atoms=8, features=6), RichardsonLucy(scale=2).folded(0.7)],
+    ids=["sparse coding", "Richardson-Lucy"],
+)
+@pytest.mark.parametrize("self_ensemble", [False, True])
+def test_exact_tiles_of_a_network_that_is_not_streamed_equal_the_whole_image(network: Any, self_ensemble: bool) -> None:
+    torch.manual_seed(5)
+    plane = np.random.default_rng(0).random((1, 530, 41), dtype=np.float32)
+    runner, whole = (
+        PlaneRunner(PreparedNetwork(network, CPU), tiling=tiling, self_ensemble=self_ensemble)
+        for tiling in ("exact", "none")
+    )
+    expected, tiles = through(whole, plane), through(runner, plane)
+    assert not runner.is_streamed
+    assert runner.not_exact_because is None
+    assert runner.tiling.startswith("exact, tiles of ")
+    assert np.abs(tiles - expected).max() <= 2e-5 * np.ptp(expected)
 
 
 @pytest.mark.parametrize("tiling", ["exact", "none"])

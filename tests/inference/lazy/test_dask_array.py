@@ -98,10 +98,8 @@ def test_chunks_of_the_bundled_models_end_where_the_margin_ends(name, dtype):
     # Longer than chunk and margin together, so that no chunk is computed from the whole image.
     length = model.receptive_radius + 40
     image = picture((9, length), dtype)
-    # Sparse coding is not streamed.
-    given = {"tiling": "none" if model.card.family == "classic" else "exact", "device": "cpu"}
-    lazy = sr.upscale_lazy(da.from_array(image, chunks=((4, 5), (10, length - 10))), name, **given)
-    assert_equal(lazy, sr.upscale(image, name, **given))
+    lazy = sr.upscale_lazy(da.from_array(image, chunks=((4, 5), (10, length - 10))), name, device="cpu")
+    assert_equal(lazy, sr.upscale(image, name, device="cpu"))
     assert not lazy.dask[f"upscaler-{lazy.name}"].calibration.constants
 
 
@@ -110,6 +108,15 @@ def test_color_images_and_bundled_models(name):
     image = picture((12, sr.load_model(name).receptive_radius + 30, 3), "u1", "YXC")
     lazy = da.from_array(image, chunks=((12,), (9, image.shape[1] - 9), (1, 2)))
     assert_equal(sr.upscale_lazy(lazy, name, device="cpu"), sr.upscale(image, name, device="cpu"))
+
+
+@pytest.mark.parametrize(("name", "settings"), [("wiener", {"noise": (0.02, 0.0)}), ("richardson-lucy", {})])
+def test_chunks_of_deconvolutions_end_where_their_blur_ends(name, settings):
+    model = sr.load_model(name, scale=2)
+    image = picture((9, 300), "f4")
+    given: dict[str, Any] = settings | {"blur": 1.0, "device": "cpu"}
+    lazy = sr.upscale_lazy(da.from_array(image, chunks=((4, 5), (140, 160))), model, **given)
+    assert_equal(lazy, sr.upscale(image, model, **given))
 
 
 def test_one_chunk_reads_its_neighborhood_alone():

@@ -154,5 +154,29 @@ def not_exact_because(model: Model, settings: JobSettings, axes: Axes) -> str | 
     """
     if settings.tiling == "overlap" or isinstance(settings.tiling, Overlap):
         return "tiles overlap"
+    return _runner(model, settings, axes).not_exact_because
+
+
+def is_streamed(model: Model, settings: JobSettings, axes: Axes) -> bool:
+    """Return whether planes of an image are streamed, by rows or by columns.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    settings : JobSettings
+        The settings.
+    axes : Axes
+        Axes of the image.
+
+    Returns
+    -------
+    bool
+        False for tiles, and for planes that are computed in one piece.
+    """
+    return _runner(model, settings, axes).is_streamed
+
+
+def _runner(model: Model, settings: JobSettings, axes: Axes) -> PlaneRunner:
     network = network_of(model, settings, axes, NoiseLevels())
-    return PlaneRunner(PreparedNetwork(network, torch.device("cpu")), tiling=settings.tiling).not_exact_because
+    return PlaneRunner(PreparedNetwork(network, torch.device("cpu")), tiling=settings.tiling)

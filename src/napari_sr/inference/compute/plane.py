@@ -45,7 +45,8 @@ class PlaneRunner:
     Attributes
     ----------
     not_exact_because : str or None
-        Why overlapping tiles are used although exact tiling was requested; None where that is not so.
+        Why the tiles do not give the result of the whole plane although exact tiling was requested; None where that is
+        not so.
     recomputed : int
         Ranges of rows, or tiles, that were computed again in float32 because half precision overflowed.
     strips : int
@@ -79,6 +80,8 @@ class PlaneRunner:
         budget(memory, self._device)
         self._overlap: Overlap | None = tiling if isinstance(tiling, Overlap) else None
         self._exact: ExactStream | None = None
+        #: Whether the tiles give the result of the whole plane, with a network that is local and not streamed.
+        self._exact_tiles = False
         if tiling == "exact":
             self._stream_or_tiles()
         elif tiling == "overlap":
@@ -137,6 +140,11 @@ class PlaneRunner:
                 progress(1, 1)
 
     @property
+    def is_streamed(self) -> bool:
+        """Whether rows, or columns, are streamed through the network."""
+        return self._exact is not None
+
+    @property
     def tiling(self) -> str:
         """Description of the tiling in use, such as "exact, 64 rows at a time"."""
         if self._exact is not None:
@@ -146,7 +154,8 @@ class PlaneRunner:
             bands = f", {cut.band} columns at a time" if cut.margin else ""
             return f"exact, {cut.strip} rows at a time{bands}"
         if self._overlap is not None:
-            return f"tiles of {self._overlap.tile} pixels with {self._overlap.overlap} of overlap"
+            tiles = f"tiles of {self._overlap.tile} pixels with {self._overlap.overlap} of overlap"
+            return f"exact, {tiles}" if self._exact_tiles else tiles
         return "each plane whole"
 
     @property
@@ -158,8 +167,13 @@ class PlaneRunner:
         try:
             plan = self._network.plan(self._dtype)
         except NotStreamable as reason:
-            self._overlap = Overlap()
-            self.not_exact_because = str(reason)
+            if self._network.is_local:
+                self._exact_tiles = True
+                margin = max(Overlap().overlap, self._network.receptive_radius)
+                self._overlap = Overlap(tile=max(Overlap().tile, 4 * margin), overlap=margin)
+            else:
+                self._overlap = Overlap()
+                self.not_exact_because = str(reason)
             return
         self._exact = ExactStream(
             plan=plan,

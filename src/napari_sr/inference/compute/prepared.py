@@ -43,6 +43,9 @@ class PreparedNetwork:
         Device that computes.
     whole_planes : bool
         Whether planes that fit into the memory of an accelerator are computed in one piece.
+    is_local : bool
+        Whether a pixel of the result depends on the pixels within the receptive radius alone, in any block that has
+        them, although the network may not be streamable.
     scale, alignment, receptive_radius, in_channels : int
         Those of the network.
     """
@@ -56,6 +59,7 @@ class PreparedNetwork:
         self.alignment = int(network.alignment)  # type: ignore[arg-type]
         self.receptive_radius = int(network.receptive_radius)  # type: ignore[arg-type]
         self.in_channels = int(network.in_channels)  # type: ignore[arg-type]
+        self.is_local = any(getattr(module, "is_local", False) for module in network.modules())
         #: Whether inputs of layers with a bounded output were finite, on the device.
         self._finite: list[Tensor] = []
         self._before_layer: Callable[[], None] = _proceed
