@@ -176,6 +176,21 @@ def test_models_that_measure_noise_are_given_that_of_the_whole_image(client, nam
     np.testing.assert_allclose(sr.read_image(tmp_path / "out.zarr").data, expected, atol=1e-5 * np.ptp(image))
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("sparse-coding-x2", {}), ("wiener", {"noise": (2.0, 0.0), "blur": 1.0}), ("richardson-lucy", {"blur": 1.0})],
+)
+def test_blocks_of_methods_that_are_not_streamed_are_those_of_the_whole_image(client, name, settings, tmp_path):
+    rows, columns = np.mgrid[:300, :72]
+    image = (200 + 80 * np.sin(rows / 3) * np.cos(columns / 4)).astype(np.float32)
+    array = zarr.create_array(tmp_path / "in.zarr", shape=image.shape, dtype="float32", dimension_names="yx")
+    array[:] = image
+    model = sr.load_model(name, scale=2)
+    sr.upscale_on_cluster(tmp_path / "in.zarr", tmp_path / "out.zarr", model, client, **settings)
+    expected = sr.upscale(image, model, device="cpu", **settings)
+    np.testing.assert_allclose(sr.read_image(tmp_path / "out.zarr").data, expected, atol=1e-4 * np.ptp(image))
+
+
 def test_the_blocks_of_a_killed_worker_are_computed_by_another(client, stack, model, tmp_path):
     killed = []
 

@@ -74,7 +74,7 @@ def reach_of(job: Job, axes: Axes) -> Reach:
     Raises
     ------
     InputError
-        If the tiling is overlapping tiles, or exact and the network cannot be streamed.
+        If the tiling is overlapping tiles, or exact and not possible for the network.
     """
     reason = not_exact_because(job.model, job.settings, axes)
     if reason is not None:

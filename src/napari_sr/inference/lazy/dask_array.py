@@ -78,7 +78,7 @@ def upscale_lazy(
     tiling : {"exact", "none"}, default "exact"
         How a plane is cut to fit into memory: exact streams its rows, overlap uses tiles, none does not cut. Here it is
         a chunk that is cut. "overlap" is refused, since its tiles depend on the whole plane, and so is "exact" for a
-        network that cannot be streamed.
+        network that cannot be streamed, other than the classical methods and sparse coding.
     memory : int or str, optional
         Memory in bytes that exact tiling may use on the device, besides image and result; such as 2GiB. By default
         that of the settings file, or else "auto", which measures the free memory.
