@@ -59,6 +59,16 @@ def test_a_photograph_gets_its_model_unless_it_is_noisy():
     assert sr.suggest(np.clip(noisy, 0, 255).astype(np.uint8)).model == "esrgan-microscopy-x2"
 
 
+def test_the_first_reason_explains_a_microscopy_model_for_a_photograph():
+    photograph = data.astronaut()
+    noisy = np.clip(photograph + np.random.default_rng(0).normal(0, 25, photograph.shape), 0, 255).astype(np.uint8)
+    assert sr.suggest(photograph).reasons[0] == "The image looks like a photograph."
+    assert "photograph with noise" in sr.suggest(noisy).reasons[0]
+    gray = sr.suggest(photograph[..., 1])
+    assert gray.kind == "photograph"
+    assert "gray micrograph" in gray.reasons[0]
+
+
 def test_missing_pixels_are_filled():
     image = cells().astype(np.float32)
     image[40:50, 30:60] = np.nan

@@ -161,7 +161,7 @@ def suggest(
     # Gray micrographs of stained tissue resemble photographs.
     card = _card(kind == "photograph" and read.axes.rgb and not noisy, factor, family)
     settings: dict[str, Any] = {} if card.scale == factor else {"target": factor}
-    reasons, warnings = [_about_kind(kind), _about_model(card)], list[str]()
+    reasons, warnings = [_about_kind(kind, read.axes.rgb, noisy), _about_model(card)], list[str]()
     for channel, (noise, sharpness) in facts.items():
         prefix = "" if channel is None else f"Channel {channel}: "
         reasons.append(prefix + _about_noise(noise))
@@ -279,9 +279,14 @@ def _card(photograph: bool, factor: float, family: str | None) -> Card:
     return card
 
 
-def _about_kind(kind: str) -> str:
+def _about_kind(kind: str, rgb: bool, noisy: bool) -> str:
     if kind == "unknown":
         return "The image is unlike the kinds of images that are told apart: a model for all microscopy was chosen."
+    # Sentences that explain why a photograph gets a model for microscopy.
+    if kind == "photograph" and not rgb:
+        return "The image looks like a photograph or a gray micrograph of stained tissue."
+    if kind == "photograph" and noisy:
+        return "The image looks like a photograph with noise, which the models for photographs do not remove."
     return f"The image looks like {_ABOUT[kind]}."
 
 
