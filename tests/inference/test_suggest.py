@@ -62,7 +62,8 @@ def test_a_photograph_gets_its_model_unless_it_is_noisy():
 def test_the_first_reason_explains_a_microscopy_model_for_a_photograph():
     photograph = data.astronaut()
     noisy = np.clip(photograph + np.random.default_rng(0).normal(0, 25, photograph.shape), 0, 255).astype(np.uint8)
-    assert sr.suggest(photograph).reasons[0] == "The image looks like a photograph."
+    assert sr.suggest(photograph, scale=4).reasons[0] == "The image looks like a photograph."
+    assert "trained on photographs, too" in sr.suggest(photograph, scale=2).reasons[0]
     assert "photograph with noise" in sr.suggest(noisy).reasons[0]
     gray = sr.suggest(photograph[..., 1])
     assert gray.kind == "photograph"

@@ -161,7 +161,7 @@ def suggest(
     # Gray micrographs of stained tissue resemble photographs.
     card = _card(kind == "photograph" and read.axes.rgb and not noisy, factor, family)
     settings: dict[str, Any] = {} if card.scale == factor else {"target": factor}
-    reasons, warnings = [_about_kind(kind, read.axes.rgb, noisy), _about_model(card)], list[str]()
+    reasons, warnings = [_about_kind(kind, card, read.axes.rgb, noisy), _about_model(card)], list[str]()
     for channel, (noise, sharpness) in facts.items():
         prefix = "" if channel is None else f"Channel {channel}: "
         reasons.append(prefix + _about_noise(noise))
@@ -279,14 +279,16 @@ def _card(photograph: bool, factor: float, family: str | None) -> Card:
     return card
 
 
-def _about_kind(kind: str, rgb: bool, noisy: bool) -> str:
+def _about_kind(kind: str, card: Card, rgb: bool, noisy: bool) -> str:
     if kind == "unknown":
         return "The image is unlike the kinds of images that are told apart: a model for all microscopy was chosen."
-    # Sentences that explain why a photograph gets a model for microscopy.
-    if kind == "photograph" and not rgb:
-        return "The image looks like a photograph or a gray micrograph of stained tissue."
-    if kind == "photograph" and noisy:
-        return "The image looks like a photograph with noise, which the models for photographs do not remove."
+    if kind == "photograph" and card.conditioning is not None:
+        # A model for microscopy, whose name alone would contradict the kind.
+        if not rgb:
+            return "The image looks like a photograph or a gray micrograph of stained tissue."
+        if noisy:
+            return "The image looks like a photograph with noise, which the models for photographs do not remove."
+        return "The image looks like a photograph, and this model was trained on photographs, too."
     return f"The image looks like {_ABOUT[kind]}."
 
 
