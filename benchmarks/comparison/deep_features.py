@@ -1,4 +1,4 @@
-"""Distances in the features of networks for classification: LPIPS without its learned weights.
+"""Distances in the features of trained networks: LPIPS without its learned weights.
 
 References
 ----------
