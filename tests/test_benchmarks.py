@@ -37,7 +37,7 @@ def displacement():
 
 
 def structures(shift=(0.0, 0.0), blur=0.0, side=128):
-    """Smooth structures from 0 to 255, displaced without interpolation, since they are a function of position."""
+    """Smooth structures, displaced without interpolation, since they are a function of position."""
     y, x = np.meshgrid(np.arange(side) - shift[0], np.arange(side) - shift[1], indexing="ij")
     places = np.random.default_rng(0).uniform(0, side, (60, 2))
     variance = 2.0**2 + blur**2
