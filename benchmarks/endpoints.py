@@ -1,7 +1,8 @@
 """Measure the results of a pair for several alphas: PSNR, fine detail, spectrum, deep features, lattice and position.
 
-    python benchmarks/endpoints.py MODEL --low natural/Set5/LR_bicubic/X4 --high natural/Set5/HR \
-        [--squeezenet weights/squeezenet1_1_caffe_bgr.pth] [--pp-ocr] [--efficientnet] [--picture alpha.png]
+    python benchmarks/endpoints.py MODEL --high natural/Set14/HR natural/BSD100/HR \
+        [--low natural/Set14/LR_bicubic/X4 ...] [--squeezenet weights/squeezenet1_1_caffe_bgr.pth] [--pp-ocr] \
+        [--efficientnet] [--picture alpha.png]
     python benchmarks/endpoints.py MODEL --held-out DATA [--squeezenet ...] [--pp-ocr] [--efficientnet] \
         [--picture alpha.png]
 
@@ -87,22 +88,29 @@ class Group:
     results: dict[str, list[Image]] = field(default_factory=dict)
 
 
-def photographs(arguments: argparse.Namespace, model: sr.Model) -> Group:
+def photographs(high_folder: Path, low_folder: Path | None, model: sr.Model, denoise: float | None = None) -> Group:
     """Read low- and high-resolution images; without a folder of the former, compute them by the model's degradation."""
-    paths = image_files(arguments.high)
+    paths = image_files(high_folder)
     highs = [read_image(path).data for path in paths]
-    if arguments.low is not None:
-        files = list(arguments.low.glob("*"))
+    if low_folder is not None:
+        files = list(low_folder.glob("*"))
         lows = [read_image(next(f for f in files if f.stem.startswith(path.stem))).data for path in paths]
     else:
         degradation = recipe.Recipe.from_toml(model.card.recipe or "").degradation
         lows = [degrade(high, model.scale, degradation, seed=number) for number, high in enumerate(highs, start=1)]
     pairs = []
     for low, high in zip(lows, highs, strict=True):
-        truth = high if arguments.denoise is None else without_noise(high, arguments.denoise)
+        truth = high if denoise is None else without_noise(high, denoise)
         inside = tuple(slice(0, n * model.scale) for n in low.shape[:2])
         pairs.append(Pair(low, truth[inside], high[inside]))
-    return Group(arguments.high.name, pairs)
+    return Group("/".join(high_folder.resolve().parts[-2:]), pairs)
+
+
+def photographs_of(arguments: argparse.Namespace, model: sr.Model) -> Iterator[Group]:
+    """Yield a group for each folder."""
+    lows = arguments.low or [None] * len(arguments.high)
+    for high, low in zip(arguments.high, lows, strict=True):
+        yield photographs(high, low, model, arguments.denoise)
 
 
 def held_out(data: Path, scale: int) -> Iterator[Group]:
@@ -189,7 +197,11 @@ def summary(groups: Sequence[Group]) -> Iterator[str]:
         yield f"{name}: alpha 1 is nearer to the truth than alpha 0 on {nearer} of {count}"
     sharp = [value for group in groups for value in group.rows[1.0]["fine detail"]]
     yield f"fine detail: 0.6 to 1.1 of the truth's at alpha 1 on {sum(0.6 <= v <= 1.1 for v in sharp)} of {count}"
-    yield f"lattice at alpha 1: at most {max(max(group.rows[1.0]['lattice']) for group in groups):.2f}"
+    yield f"fine detail at alpha 1: geometric mean {np.exp(np.mean(np.log(sharp))):.2f}"
+    for name in ("lattice", "moved"):
+        yield f"{name} at alpha 1: at most {max(max(group.rows[1.0][name]) for group in groups):.2f}"
+    for label, alpha in (("bicubic", None), ("alpha 1", 1.0)):
+        yield f"PSNR of {label}: {np.mean([value for group in groups for value in group.rows[alpha]['PSNR']]):.2f}"
     for name in (n for n in ("PSNR", "fine detail", *_NEARER) if n in groups[0].rows[0.0]):
         in_order = 0
         for group in groups:
@@ -221,8 +233,10 @@ def drawn(results: Mapping[str, Sequence[Image]]) -> Image:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model")
-    parser.add_argument("--low", type=Path, help="by default computed by the degradation on the model's card")
-    parser.add_argument("--high", type=Path)
+    parser.add_argument("--high", type=Path, nargs="+", help="folders of high-resolution images")
+    parser.add_argument(
+        "--low", type=Path, nargs="+", help="one for each of --high; by default computed by the degradation on the card"
+    )
     parser.add_argument("--held-out", type=Path, help="folder of the data, for models with inputs for noise and blur")
     parser.add_argument("--squeezenet", type=Path, help="measure by this file of the weights of SqueezeNet 1.1")
     parser.add_argument("--pp-ocr", action="store_true", help="measure by PP-OCRv4")
@@ -232,6 +246,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if (arguments.high is None) == (arguments.held_out is None):
         parser.error("give either --high or --held-out")
+    if arguments.low is not None and len(arguments.low) != len(arguments.high or ()):
+        parser.error("give as many folders to --low as to --high")
     model = sr.load_model(arguments.model)
     features: dict[str, Measure] = {}
     if arguments.squeezenet is not None:
@@ -243,7 +259,7 @@ def main() -> None:
     found = measures(features, model.scale)
     print(f"{model.name}: means of images; the worst image of lattice, moved and brightness")
     groups = []
-    many = [photographs(arguments, model)] if arguments.held_out is None else held_out(arguments.held_out, model.scale)
+    many = held_out(arguments.held_out, model.scale) if arguments.high is None else photographs_of(arguments, model)
     for group in many:
         measure(group, model, found)
         print("\n".join(table(group)), flush=True)
