@@ -183,6 +183,19 @@ def test_two_stages_become_the_endpoints_of_a_pair(run, gan, tmp_path):
     assert card.endpoints == ("psnr", "gan")
 
 
+def test_a_stage_between_the_endpoints_of_a_pair_passes_its_weights_on(run, gan):
+    psnr, adversarial = gan.stages
+    between = adversarial.model_copy(update={"name": "between", "endpoint": None, "steps": 2})
+    # A stage of no steps ends with the weights that it started from.
+    last = adversarial.model_copy(update={"steps": 0})
+    outcome = run(gan.model_copy(update={"stages": (psnr, between, last)})).run()
+    two = run(gan.model_copy(update={"stages": (psnr, last)}), "two").run()
+    assert set(outcome.model.endpoints) == {"psnr", "gan"}
+    for name, equal in (("psnr", True), ("gan", False)):
+        one, other = outcome.model.endpoints[name], two.model.endpoints[name]
+        assert all(torch.equal(one[key], other[key]) for key in one) == equal
+
+
 def test_pause_from_another_thread_waits_between_steps(run, tiny):
     resumed, paused = threading.Event(), threading.Event()
 
