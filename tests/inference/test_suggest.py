@@ -1,5 +1,7 @@
 """A model and settings are suggested from the kind, noise and sharpness of an image."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -49,6 +51,14 @@ def test_the_family_is_that_of_the_caller_where_it_has_a_model():
 def test_each_channel_is_named():
     suggestion = sr.suggest(np.stack([cells(), cells(seed=1, gain=3)]), "CYX")
     assert [reason.split(":")[0] for reason in suggestion.reasons[2:]] == ["Channel 0", "Channel 1"]
+
+
+def test_the_strength_of_noise_that_neighboring_pixels_share_is_that_which_is_removed():
+    shared = gaussian_filter(np.random.default_rng(0).normal(size=(256, 256)), 0.8)
+    suggestion = sr.suggest(cells((256, 256), gain=0) + 6 * shared / shared.std())
+    assert suggestion.outside
+    stated = re.search(r"standard deviation of ([\d.]+) in dark", suggestion.reasons[-1])
+    assert float(stated[1]) == pytest.approx(6, rel=0.2)
 
 
 def test_a_photograph_gets_its_model_unless_it_is_noisy():

@@ -21,6 +21,7 @@ from napari_sr.imaging.missing import missing_mask
 from napari_sr.imaging.noise import NoiseMeasurement
 from napari_sr.imaging.target_size import parse_target
 from napari_sr.inference.facts.channel_facts import measure_channel
+from napari_sr.inference.facts.given_noise import total_noise
 from napari_sr.inference.facts.training_range import unlike_training
 from napari_sr.inference.job import Job
 from napari_sr.progress import Cancel
@@ -164,7 +165,7 @@ def suggest(
     reasons, warnings = [_about_kind(kind, card, read.axes.rgb, noisy), _about_model(card)], list[str]()
     for channel, (noise, sharpness) in facts.items():
         prefix = "" if channel is None else f"Channel {channel}: "
-        reasons.append(prefix + _about_noise(noise))
+        reasons.append(prefix + _about_noise([total_noise(one) for one in noise]))
         warnings.extend(prefix + sentence for sentence in unlike_training(card, noise, sharpness))
     if read.missing or any(missing_mask(plane).any() for plane in planes):
         settings["missing"] = "fill"
