@@ -288,7 +288,10 @@ def _about_kind(kind: str, card: Card, rgb: bool, noisy: bool) -> str:
         if not rgb:
             return "The image looks like a photograph or a gray micrograph of stained tissue."
         if noisy:
-            return "The image looks like a photograph with noise, which the models for photographs do not remove."
+            return (
+                "The image looks like a photograph with noise, which the models for photographs do not remove. If it "
+                "is fine texture, choose one of those."
+            )
         return "The image looks like a photograph, and this model was trained on photographs, too."
     return f"The image looks like {_ABOUT[kind]}."
 
