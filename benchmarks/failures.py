@@ -141,6 +141,8 @@ def main() -> None:
         sets.append(DataSet(FURTHER, "electron", (arguments.further,), 4))
     possible = [name for name, one in FAILURES.items() if arguments.further or one.data_set != FURTHER]
     for name in arguments.names or possible:
+        if name not in possible:
+            parser.error(f"{name} is none of {', '.join(possible)}")
         draw(FAILURES[name], model, sets, arguments.cache, arguments.out / f"{name}.png")
 
 
