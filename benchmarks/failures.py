@@ -1,18 +1,16 @@
 """Draw the pictures of what the microscopy models get wrong, for docs/models.md.
 
-    python benchmarks/failures.py DATA [--model esrgan-microscopy-x2] [--further FOLDER] [--out docs/pictures]
-        [--cache FOLDER] [NAME ...]
+    python benchmarks/failures.py DATA [--model esrgan-microscopy-x2] [--out docs/pictures] [--cache FOLDER] [NAME ...]
 
 Each picture shows one image of benchmarks/held_out.py, the one on which the settings lose most against bicubic
 interpolation: the low-resolution image, bicubic interpolation, the model with the settings in question, the model with
-better ones, and the truth. Printed are the gains over bicubic interpolation in decibels. "failure-network" is drawn
-from the images of the further folder.
+better ones, and the truth. Printed are the gains over bicubic interpolation in decibels.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ import torch
 from comparison.conditions import CONDITIONS, Case, cases_of
 from comparison.methods import noise_as_it_was, upscaled
 from comparison.scores import bicubic_score, score
-from comparison.truths import DataSet, Plane, held_out_sets
+from comparison.truths import Plane, held_out_sets
 
 import napari_sr as sr
 from napari_sr.evaluation import Panel, bicubic, interpolate, side_by_side
@@ -31,8 +29,6 @@ from napari_sr.imaging.files import write_image
 ROOT = Path(__file__).parents[1]
 #: Sides in result pixels of the part that is shown, and of the part of it that is enlarged.
 SHOWN, INSET = 128, 32
-#: Name of the data set of the further folder.
-FURTHER = "further"
 
 
 @dataclass(frozen=True)
@@ -70,12 +66,6 @@ FAILURES = {
         ("blur 0", lambda case: {}),
         ("blur as it was", lambda case: {"blur": min(case.blur, 1.6)}),
     ),
-    "failure-network": Failure(
-        FURTHER,
-        "bicubic",
-        ("noise measured", lambda case: {}),
-        ("noise none", lambda case: {"noise": 0}),
-    ),
 }
 
 
@@ -97,9 +87,9 @@ def part_with_most(truth: Plane, side: int) -> tuple[int, int]:
     return max(places, key=lambda place: float(truth[place[0] : place[0] + side, place[1] : place[1] + side].std()))
 
 
-def draw(failure: Failure, model: sr.Model, sets: Sequence[DataSet], store: Path | None, path: Path) -> None:
+def draw(failure: Failure, model: sr.Model, data: Path, listed: Path, store: Path | None, path: Path) -> None:
     """Write the picture of a failure, and print its figures."""
-    data_set = next(one for one in sets if failure.data_set in one.name)
+    data_set = next(one for one in held_out_sets(data, listed) if failure.data_set in one.name)
     condition = next(one for one in CONDITIONS if one.name == failure.condition)
     (wrong, wrong_settings), (right, right_settings) = failure.wrong, failure.right
     case, lost = worst(cases_of(data_set, condition, model.scale, store), model, wrong_settings)
@@ -125,8 +115,7 @@ def draw(failure: Failure, model: sr.Model, sets: Sequence[DataSet], store: Path
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path, help="folder that holds micro/ and train/")
-    parser.add_argument("names", nargs="*", help=f"by default all of {', '.join(FAILURES)} that can be drawn")
-    parser.add_argument("--further", type=Path, help="folder of further images")
+    parser.add_argument("names", nargs="*", help=f"by default all of {', '.join(FAILURES)}")
     parser.add_argument("--model", default="esrgan-microscopy-x2", help="name or file")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures")
     parser.add_argument("--list", type=Path, default=ROOT / "recipes" / "held_out.toml")
@@ -136,14 +125,9 @@ def main() -> None:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     model = sr.load_model(arguments.model)
-    sets = held_out_sets(arguments.data, arguments.list)
-    if arguments.further:
-        sets.append(DataSet(FURTHER, "electron", (arguments.further,), 4))
-    possible = [name for name, one in FAILURES.items() if arguments.further or one.data_set != FURTHER]
-    for name in arguments.names or possible:
-        if name not in possible:
-            parser.error(f"{name} is none of {', '.join(possible)}")
-        draw(FAILURES[name], model, sets, arguments.cache, arguments.out / f"{name}.png")
+    for name in arguments.names or FAILURES:
+        path = arguments.out / f"{name}.png"
+        draw(FAILURES[name], model, arguments.data, arguments.list, arguments.cache, path)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
+from scipy.spatial import KDTree
 
 BRIGHTNESS = np.array([20.0, 60.0, 120.0, 200.0])
 
@@ -29,3 +30,22 @@ def texture(side=256, exponent=2.5, blur=0.6, seed=0):
     spectrum = np.fft.fft2(np.random.default_rng(seed).standard_normal((side, side))) * amplitude
     field = np.fft.ifft2(spectrum).real
     return (field - field.mean()) / field.std()
+
+
+def even_texture(kind, period, side=128, blur=0.0, seed=0):
+    """Structure that fills an image, drawn in black and white with finer pixels; values from 0 to 1."""
+    finer = 3
+    full, length = finer * side, finer * period
+    generator = np.random.default_rng(seed)
+    if kind == "labyrinth":
+        frequency = np.hypot(np.fft.fftfreq(full)[:, None], np.fft.rfftfreq(full))
+        ring = np.exp(-(((frequency * length - 1) * 3) ** 2))
+        drawn = np.fft.irfft2(np.fft.rfft2(generator.standard_normal((full, full))) * ring, (full, full)) > 0
+    else:
+        places = np.arange(-length, full + 2 * length, length)
+        grid = np.stack(np.meshgrid(places, places), axis=-1).reshape(-1, 2)
+        centers = grid + generator.normal(0, length / 4, grid.shape)
+        nearest, second = KDTree(centers).query(np.stack(np.mgrid[:full, :full], axis=-1), k=2)[0].transpose(2, 0, 1)
+        drawn = second - nearest < 0.3 * length if kind == "walls" else nearest < length / 3
+    reduced = drawn.reshape(side, finer, side, finer).mean((1, 3))
+    return gaussian_filter(reduced, blur) if blur else reduced

@@ -8,7 +8,8 @@ from PIL import Image
 from scipy.ndimage import convolve, gaussian_filter, median_filter, shift, uniform_filter
 
 from napari_sr.imaging.noise import measure_noise
-from tests.imaging.noise.synthetic import BRIGHTNESS, noisy, scene, texture
+from napari_sr.inference.facts.given_noise import total_noise
+from tests.imaging.noise.synthetic import BRIGHTNESS, even_texture, noisy, scene, texture
 
 
 def correlated(image, how):
@@ -137,3 +138,31 @@ def test_texture_of_uneven_strength_that_fills_an_image_is_not_correlated_noise(
     assert even.correlation.verdict == "correlated"
     # Its distribution alone is that of noise.
     assert uneven.correlation.verdict == "unclear"
+
+
+@pytest.mark.parametrize("kind", ["walls", "granules", "labyrinth"])
+@pytest.mark.parametrize("blur", [0.0, 0.5, 0.8])
+def test_even_texture_is_not_given_as_correlated_noise(kind, blur):
+    measured = measure_noise([np.rint(40 + 150 * even_texture(kind, 5.0, blur=blur)).astype(np.uint8)])
+    assert measured.correlation.verdict != "correlated"
+    assert total_noise(measured) == measured
+
+
+def test_correlated_noise_of_a_stack_is_recognized_in_front_of_texture():
+    image = 40 + 150 * even_texture("walls", 5.0, blur=0.5)
+    white = np.random.default_rng(8).standard_normal((4, *image.shape))
+    planes = [image + 30 * gaussian_filter(one, 0.8) for one in white]
+    assert measure_noise(planes[:1]).correlation.verdict != "correlated"
+    assert measure_noise(planes).correlation.verdict == "correlated"
+
+
+@pytest.mark.parametrize("period", [5.5, 7.0])
+@pytest.mark.parametrize("fraction", [0.7, 1.0])
+def test_spots_on_a_regular_grid_are_not_given_as_correlated_noise(period, fraction):
+    """As atoms in an electron micrograph, of a crystal or of a particle."""
+    rows, columns = np.mgrid[:128, :128] / period
+    spots = np.exp(-4 * (np.sin(np.pi * rows) ** 2 + np.sin(np.pi * (columns + 0.5 * np.round(rows))) ** 2))
+    inside = np.abs(rows - rows.mean()) + np.abs(columns - columns.mean()) < fraction * 2 * rows.mean()
+    heights = 0.3 + 0.7 * np.exp(-(((columns - columns.mean()) / 4) ** 2))
+    image = np.rint(3 + 15000 * heights * spots * inside).astype(np.uint16)
+    assert total_noise(measure_noise([image])).white_noise is None

@@ -1,13 +1,13 @@
-"""Noise is told from structure by its distribution, whether neighboring pixels share it or not."""
+"""Noise is told from structure and texture by its distribution, whether neighboring pixels share it or not."""
 
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from napari_sr.imaging.noise.gaussian import is_gaussian
+from napari_sr.imaging.noise.gaussian import is_gaussian, typical_ratio
 from napari_sr.imaging.noise.sampling import Window
 from napari_sr.imaging.noise.tiles import scale_of
-from tests.imaging.noise.synthetic import noisy, scene
+from tests.imaging.noise.synthetic import even_texture, noisy, scene
 
 
 def found(image, *others, differences=False, most=0.0):
@@ -15,8 +15,14 @@ def found(image, *others, differences=False, most=0.0):
     return is_gaussian(parts, scale_of(parts), differences=differences, most=most)
 
 
-def shared(deviation, width, seed=3):
-    white = np.random.default_rng(seed).standard_normal((256, 256))
+def is_texture(image):
+    parts = [Window(image)]
+    ratio, least = typical_ratio(parts, scale_of(parts))
+    return ratio < least
+
+
+def shared(deviation, width, seed=3, side=256):
+    white = np.random.default_rng(seed).standard_normal((side, side))
     filtered = gaussian_filter(white, width)
     return deviation * filtered / filtered.std()
 
@@ -67,3 +73,56 @@ def test_too_few_pixels_are_not_judged(shape):
 
 def test_without_a_next_plane_there_are_no_differences():
     assert not found(np.random.default_rng(0).standard_normal((64, 64)), differences=True)
+
+
+KINDS = ["walls", "granules", "labyrinth"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("period", [4.0, 6.0])
+@pytest.mark.parametrize("blur", [0.0, 0.6])
+@pytest.mark.parametrize("uneven", [False, True])
+def test_structure_that_fills_an_image_is_texture(kind, period, blur, uneven):
+    image = even_texture(kind, period, blur=blur)
+    if uneven:
+        rows, columns = np.mgrid[:128, :128] / 128 - 0.5
+        image = image * np.exp(-4 * (rows**2 + columns**2))
+    assert is_texture(np.rint(40 + 150 * image))
+    assert is_texture(np.rint(190 - 150 * image))
+
+
+@pytest.mark.parametrize("width", [0.0, 0.5, 0.7, 1.0, 1.3])
+@pytest.mark.parametrize("side", [32, 64, 128, 256])
+def test_noise_is_no_texture(width, side):
+    noise = [shared(12, width, seed, side) for seed in range(20)]
+    # Chance: about one in a hundred of the smallest.
+    assert sum(is_texture(np.rint(120 + one)) for one in noise) <= 1
+    structure = scene(side)
+    assert sum(is_texture(np.rint(structure + one)) for one in noise) <= 1
+
+
+def test_sparse_structure_is_no_texture():
+    assert not is_texture(scene())
+    assert not is_texture(noisy(scene()))
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(1e-3, 0.0), (-7.0, 1e4), (200.0, -3.0)])
+def test_gain_and_offset_do_not_change_which_image_is_texture(gain, offset):
+    for image in (even_texture("walls", 5.0, blur=0.5), shared(1.0, 0.7)):
+        assert is_texture(gain * image + offset) == is_texture(image)
+
+
+def test_texture_is_found_beside_missing_pixels_and_not_in_constant_blocks():
+    image = even_texture("walls", 5.0, blur=0.5)
+    image[40:60, 30:100] = np.nan
+    image[100, 100] = np.inf
+    image[:32] = 0.5
+    assert is_texture(image)
+
+
+def test_images_without_whole_blocks_are_no_texture():
+    for shape in ((12, 12), (15, 200)):
+        assert not is_texture(even_texture("walls", 4.0)[: shape[0], : shape[1]])
+    missing = even_texture("walls", 4.0)
+    missing[::8, ::8] = np.nan
+    assert not is_texture(missing)
