@@ -28,7 +28,7 @@ _BUDGET = 1 << 18
 # held-out images of benchmarks/held_out.py at x2, images without noise have 1.62 to 2, and noise has 1.56 to 1.63.
 _MOST, _MOST_OF_FEW = 1.588, 1.6
 # Width and reach in pixels of the Gaussian that is subtracted to find texture, and side of the blocks of which the
-# ratios are averaged. In larger blocks, uneven illumination makes texture less even.
+# ratios are compared. In larger blocks, uneven illumination makes texture less even.
 _COARSER, _REACH, _BLOCK = 2.0, 8, 16
 # Smallest standard deviation of a block that is not constant, as a fraction of the range.
 _LEAST_DEVIATION = 1e-6
