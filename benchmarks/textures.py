@@ -4,10 +4,10 @@
 
 Six textures are drawn with finer pixels, of which the truths are means: cells side by side, a foam, a labyrinth,
 granules and fibers in black and white, and a grid of round spots as of atoms. Their periods are in pixels of the
-low-resolution image. They are lit evenly or from the
-center, and made smaller under the conditions of `held_out.py`. Printed is the gain of the model and the default
-settings over bicubic interpolation in decibels (mean, worst, and the number of images above 0), of the same with
-`noise=0` where there is no noise, and the number of images in which noise that neighboring pixels share was found.
+low-resolution image. They are lit evenly or from the center, and made smaller under the conditions of `held_out.py`.
+Printed is the gain of the model with the default settings over bicubic interpolation in decibels (mean, worst, and the
+number of images above 0), of the same with `noise=0` where there is no noise, and the number of images in which noise
+that neighboring pixels share was found.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Plane = npt.NDArray[np.float64]
 
 #: Pixels along an axis that a pixel of a truth is the mean of.
 FINER = 3
-#: Gray levels of both parts of a texture.
+#: Gray levels of a texture, between which all of its values lie.
 DARK, BRIGHT = 40.0, 190.0
 SEED = 20261129
 

@@ -75,10 +75,7 @@ def test_without_a_next_plane_there_are_no_differences():
     assert not found(np.random.default_rng(0).standard_normal((64, 64)), differences=True)
 
 
-KINDS = ["walls", "granules", "labyrinth"]
-
-
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["walls", "granules", "labyrinth"])
 @pytest.mark.parametrize("period", [4.0, 6.0])
 @pytest.mark.parametrize("blur", [0.0, 0.6])
 @pytest.mark.parametrize("uneven", [False, True])
