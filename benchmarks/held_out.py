@@ -32,7 +32,7 @@ from pathlib import Path
 
 import torch
 from comparison.classical import chosen_settings
-from comparison.conditions import CONDITIONS, FLATS, Case, Condition, cases_of, flat_case
+from comparison.conditions import CONDITIONS, FLATS, FURTHER, Case, Condition, cases_of, flat_case
 from comparison.methods import VARIANTS, Method, automatic, classical, interpolation, model_rows, prototype_rows
 from comparison.scores import Gains, KeptScores, gains_of
 from comparison.truths import DataSet, held_out_sets, training_sets
@@ -159,7 +159,12 @@ def arguments_of() -> argparse.Namespace:
         "--prototype", type=Path, nargs=2, metavar=("CODE", "WEIGHTS"), help="a network outside the package, x2"
     )
     parser.add_argument("--sets", nargs="+", default=[""], help="parts of the names of data sets")
-    parser.add_argument("--conditions", nargs="+", choices=[c.name for c in CONDITIONS], help="by default all")
+    parser.add_argument(
+        "--conditions",
+        nargs="+",
+        choices=[c.name for c in (*CONDITIONS, *FURTHER)],
+        help=f"by default all but {' and '.join(c.name for c in FURTHER)}",
+    )
     parser.add_argument(
         "--rows", nargs="+", help=f"parts of the names of rows: auto, a model, or {', '.join(VARIANTS)}"
     )
@@ -180,7 +185,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     if arguments.cache:
         arguments.cache.mkdir(parents=True, exist_ok=True)
-    conditions = [c for c in CONDITIONS if not arguments.conditions or c.name in arguments.conditions]
+    wanted = arguments.conditions or [c.name for c in CONDITIONS]
+    conditions = [c for c in (*CONDITIONS, *FURTHER) if c.name in wanted]
     sets = [s for s in held_out_sets(arguments.data, arguments.list) if any(part in s.name for part in arguments.sets)]
     sets += [DataSet(folder.name, arguments.kind, (folder,), 4) for folder in arguments.folders]
     comparison = Comparison(methods_of(arguments), conditions, arguments.scale, arguments.cache)

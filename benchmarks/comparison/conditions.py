@@ -21,14 +21,17 @@ FLAT_SIDE = 128
 
 @dataclass(frozen=True)
 class Condition:
-    """Blur in result pixels, gain and read noise in gray levels of 255; ranges are drawn from evenly."""
+    """Blur in result pixels, gain and read noise in gray levels of 255; ranges are drawn from evenly.
+
+    `correlation` is the width in pixels, along columns and rows, of the Gaussian by which the noise is filtered.
+    """
 
     name: str
     blur: tuple[float, float] = (0.0, 0.0)
     gain: tuple[float, float] = (0.0, 0.0)
     read: tuple[float, float] = (0.0, 0.0)
     reduction: str = "binning"
-    correlation: float = 0.0
+    correlation: tuple[float, float] = (0.0, 0.0)
 
     @property
     def clean(self) -> bool:
@@ -37,7 +40,8 @@ class Condition:
 
     def __str__(self) -> str:
         noise = "no noise, truths made clean" if self.clean else f"gain {_range(self.gain)}, read {_range(self.read)}"
-        spread = f", all noise filtered by a Gaussian of {self.correlation:g} pixels" if self.correlation else ""
+        widths = " x ".join(f"{width:g}" for width in dict.fromkeys(self.correlation))
+        spread = f", all noise filtered by a Gaussian of {widths} pixels" if any(self.correlation) else ""
         return f"{self.name}: blur of {_range(self.blur)} result pixels, {self.reduction}, {noise}{spread}"
 
 
@@ -51,8 +55,14 @@ CONDITIONS = (
     Condition("binning"),
     Condition("bicubic", reduction="bicubic"),
     Condition("heavy blur", (2.4, 4.8), (0.1, 2.0), (0.2, 3.0)),
-    Condition("correlated", (0.8, 1.6), (0.1, 2.0), (0.2, 3.0), correlation=0.7),
+    Condition("correlated", (0.8, 1.6), (0.1, 2.0), (0.2, 3.0), correlation=(0.7, 0.7)),
     Condition("clean blur", (0.6, 1.6)),
+)
+#: Conditions that are measured by their names only: noise that neighboring pixels share weakly, or along rows, as in a
+#: scanning microscope.
+FURTHER = (
+    Condition("weakly correlated", (0.8, 1.6), (0.1, 2.0), (0.2, 3.0), correlation=(0.5, 0.5)),
+    Condition("along rows", (0.8, 1.6), (0.1, 2.0), (0.2, 3.0), correlation=(0.0, 0.7)),
 )
 
 
@@ -100,14 +110,14 @@ def degraded(truth: Truth, condition: Condition, scale: int, seed: int) -> Case:
         noisy = np.minimum(low, truth.dark) + gain * rng.poisson(np.maximum(low - truth.dark, 0) / gain)
     if read:
         noisy = noisy + read * rng.standard_normal(low.shape)
-    if condition.correlation:
+    if any(condition.correlation):
         noisy = low + correlated(noisy - low, condition.correlation)
     ends = np.iinfo(truth.dtype)
     counts = np.clip(np.rint(noisy), ends.min, ends.max).astype(truth.dtype)
     return Case(truth, counts, sigma / scale, read**2 - gain * truth.dark, gain, scale)
 
 
-def correlated(noise: npt.NDArray[np.float64], sigma: float) -> npt.NDArray[np.float64]:
+def correlated(noise: npt.NDArray[np.float64], sigma: tuple[float, float]) -> npt.NDArray[np.float64]:
     """Filter white noise by a Gaussian, with its variance restored."""
     impulse = np.zeros((33, 33))
     impulse[16, 16] = 1
@@ -119,7 +129,7 @@ def correlated(noise: npt.NDArray[np.float64], sigma: float) -> npt.NDArray[np.f
 def cases_of(data_set: DataSet, condition: Condition, scale: int, store: Path | None = None) -> list[Case]:
     """Return all images of a data set under a condition."""
     # Seeds belong to the place in the list of all conditions, whichever of them are run.
-    place = [known.name for known in CONDITIONS].index(condition.name)
+    place = [known.name for known in (*CONDITIONS, *FURTHER)].index(condition.name)
     truths = truths_of(data_set, scale, condition.clean, store)
     return [degraded(truth, condition, scale, 1000 * place + number) for number, truth in enumerate(truths)]
 

@@ -1,9 +1,9 @@
-"""Correlated noise counts as noise only if it is much stronger than the white noise beside it."""
+"""Correlated noise counts if it is much stronger than the white noise beside it, or told by fine frequencies."""
 
 import pytest
 
 from napari_sr.imaging.noise import NoiseMeasurement
-from napari_sr.imaging.noise.character import Correlation
+from napari_sr.imaging.noise.correlation import Correlation
 from napari_sr.inference.facts.channel_facts import is_correlated
 
 
@@ -32,3 +32,8 @@ def test_correlated_noise_counts_by_its_strength_and_its_distribution(verdict, g
     )
     assert is_correlated(noise) is counts
     assert is_correlated(noise.scaled(257.0, 40.0)) is counts
+
+
+def test_noise_that_is_told_by_fine_frequencies_too_counts_at_any_strength():
+    noise = NoiseMeasurement(4.0, 0.0, cautious_noise=(5.0, 0.0), correlation=Correlation("correlated", fine=True))
+    assert is_correlated(noise)

@@ -29,6 +29,15 @@ def test_a_fraction_of_correlated_noise_lies_between_the_white_part_and_all_of_i
     assert part == pytest.approx(0.55 * none + 0.45 * full, rel=1e-6)
 
 
+def test_noise_that_is_shared_weakly_is_given_in_full_and_more():
+    """It is sure to be noise, and networks remove less of it than of white noise of that strength."""
+    weak = CLEAN + 6 * correlated(CLEAN.shape, 0.5)
+    total = total_noise(measure_noise([weak]))
+    assert total.correlation.fine
+    assert variance(given_noise(total, 1.0, 0.0)) == pytest.approx(1.3 * variance(total), rel=0.1)
+    assert variance(given_noise(total, 1.0, 0.8)) == variance(given_noise(total, 1.0, 0.0))
+
+
 def test_strong_white_noise_is_given_in_full_and_weak_noise_that_may_be_texture_with_caution():
     white = np.random.default_rng(0).normal(size=CLEAN.shape)
     strong, weak = (measure_noise([CLEAN + sigma * white]) for sigma in (20.0, 0.7))

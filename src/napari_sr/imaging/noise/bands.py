@@ -22,6 +22,8 @@ Values = npt.NDArray[np.floating[Any]]
 ORDER = 4
 #: The bands, as the orders of their filters along one axis and the other (both ways are averaged): finest first.
 BANDS = ((4, 4), (3, 4), (3, 3), (2, 4), (1, 4), (0, 4), (2, 3), (2, 2), (1, 3))
+#: A fine band in both of its directions: its energies differ where pixels share noise along one axis.
+DIRECTED = ((2, 4), (4, 2))
 #: A coarse band, the slope over five pixels, in which there is mostly structure. It hardly overlaps the bands above.
 COARSE = (0, 1)
 #: Side of a tile, in pixels.
@@ -42,7 +44,7 @@ _FREQUENCIES = 64
 _WIDEST = 1.5
 
 
-def tile_energies(plane: Values, stride: int) -> dict[tuple[int, int], Array]:
+def tile_energies(plane: Values, stride: int) -> tuple[dict[tuple[int, int], Array], Array]:
     """Compute the mean energy of each tile in each band. The energy of white noise is its variance.
 
     Parameters
@@ -54,10 +56,13 @@ def tile_energies(plane: Values, stride: int) -> dict[tuple[int, int], Array]:
 
     Returns
     -------
-    dict of array of float64, shape (tiles,)
-        For each of `BANDS` and for `COARSE`.
+    energies : dict of array of float64, shape (tiles,)
+        For each of `BANDS` and for `COARSE`, the mean of both directions.
+    directed : array of float64, shape (tiles, 2)
+        For each of `DIRECTED`.
     """
     energies: dict[tuple[int, int], Array] = {}
+    directed: dict[tuple[int, int], Array] = {}
     wanted = {*BANDS, COARSE}
     for down, rows in enumerate(_filtered(plane, axis=0)):
         for right, values in enumerate(_filtered(rows, axis=1)):
@@ -65,7 +70,8 @@ def tile_energies(plane: Values, stride: int) -> dict[tuple[int, int], Array]:
             if band in wanted:
                 energy = tile_means(np.square(values, out=values), stride)
                 energies[band] = energy if band not in energies else (energies[band] + energy) / 2
-    return energies
+                directed[down, right] = energy
+    return energies, np.stack([directed[band] for band in DIRECTED], axis=1)
 
 
 def filtered(plane: Values, down: int, right: int) -> Values:

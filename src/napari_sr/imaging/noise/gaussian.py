@@ -15,8 +15,9 @@ from napari_sr.imaging.noise.tiles import Scale
 
 Array = npt.NDArray[np.float64]
 
-# The bands that are compared, of middle frequencies: correlated noise has energy there.
-_BANDS = ((2, 2), (1, 3), (3, 1))
+# The bands that are compared, of middle frequencies: correlated noise has energy there. Of fine frequencies, in which
+# there is less structure: noise that neighboring pixels share weakly has energy there, too.
+_BANDS, _FINE_BANDS = ((2, 2), (1, 3), (3, 1)), ((3, 3), (2, 4), (4, 2))
 # Groups of pixels of similar brightness, and smallest number of pixels of a group.
 _GROUPS, _LEAST_PIXELS = 16, 420
 # Width in pixels of the Gaussian by which the brightness of a pixel is found.
@@ -43,8 +44,10 @@ _TYPICAL, _NOISE, _BELOW, _BELOW_OF_FEW = 0.6, 1.573, 0.05, 3.3
 _LESS_SKEWED, _OF_SKEWNESS, _ABOVE_TWO_VALUES = 0.25, 0.12, 0.2
 
 
-def is_gaussian(parts: Sequence[Window], scale: Scale, *, differences: bool = False, most: float = 0.0) -> bool:
-    """Return whether the middle frequencies of an image are distributed as noise.
+def is_gaussian(
+    parts: Sequence[Window], scale: Scale, *, differences: bool = False, most: float = 0.0, fine: bool = False
+) -> bool:
+    """Return whether the middle or fine frequencies of an image are distributed as noise.
 
     Parameters
     ----------
@@ -57,6 +60,8 @@ def is_gaussian(parts: Sequence[Window], scale: Scale, *, differences: bool = Fa
     most : float, default 0.0
         Largest ratio of mean square and squared mean magnitude, if it is larger than the usual one: 1.588 plus 1.6 over
         the square root of the number of pixels.
+    fine : bool, default False
+        Whether fine frequencies are compared, in place of middle ones.
 
     Returns
     -------
@@ -69,7 +74,8 @@ def is_gaussian(parts: Sequence[Window], scale: Scale, *, differences: bool = Fa
     R. C. Geary, "The ratio of the mean deviation to the standard deviation as a test of normality", Biometrika 27,
     1935 (the square root of the inverse of the ratio).
     """
-    found = list(_pixels(parts, scale, differences))
+    bands = _FINE_BANDS if fine else _BANDS
+    found = list(_pixels(parts, scale, differences, bands))
     if not found:
         return False
     brightness = np.concatenate([one[0] for one in found])
@@ -78,7 +84,7 @@ def is_gaussian(parts: Sequence[Window], scale: Scale, *, differences: bool = Fa
         return False
     order = np.argsort(brightness, kind="stable")
     ratios = []
-    for band in range(1, 1 + len(_BANDS)):
+    for band in range(1, 1 + len(bands)):
         values = np.concatenate([one[band] for one in found])[order]
         for group in np.array_split(values, groups):
             magnitude = float(np.abs(group).mean(dtype=np.float64))
@@ -145,7 +151,9 @@ def _blocks(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return cut.swapaxes(1, 2).reshape(rows * columns, _BLOCK**2)
 
 
-def _pixels(parts: Sequence[Window], scale: Scale, differences: bool) -> Iterator[tuple[npt.NDArray[np.float32], ...]]:
+def _pixels(
+    parts: Sequence[Window], scale: Scale, differences: bool, bands: Sequence[tuple[int, int]]
+) -> Iterator[tuple[npt.NDArray[np.float32], ...]]:
     """Yield the brightness of pixels, and their values in each band."""
     seen = 0
     for part in parts:
@@ -159,5 +167,5 @@ def _pixels(parts: Sequence[Window], scale: Scale, differences: bool) -> Iterato
             whole &= np.isfinite(part.following)
         kept = centers(~maximum_filter(~whole, ORDER + 1))
         around = centers(gaussian_filter(brightness, _AROUND))
-        yield (around[kept], *(filtered(unit, down, right)[kept] for down, right in _BANDS))
+        yield (around[kept], *(filtered(unit, down, right)[kept] for down, right in bands))
         seen += int(kept.sum())

@@ -8,14 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from napari_sr.imaging.noise.character import (
-    Correlation,
-    all_variances,
-    correlation_of,
-    hot_pixels,
-    line_offsets,
-    mosaic,
-)
+from napari_sr.imaging.noise.character import hot_pixels, line_offsets, mosaic
+from napari_sr.imaging.noise.correlation import Correlation, all_variances, correlation_of
 from napari_sr.imaging.noise.fit import Line, fit_line, group_tiles
 from napari_sr.imaging.noise.quantization import quantization_step
 from napari_sr.imaging.noise.sampling import PlaneLike, Window, windows

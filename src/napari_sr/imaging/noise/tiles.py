@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import maximum_filter, uniform_filter
 
-from napari_sr.imaging.noise.bands import BANDS, COARSE, ORDER, TILE, centers, tile_energies, tile_means
+from napari_sr.imaging.noise.bands import BANDS, COARSE, DIRECTED, ORDER, TILE, centers, tile_energies, tile_means
 from napari_sr.imaging.noise.sampling import Window
 
 Array = npt.NDArray[np.float64]
@@ -69,6 +69,8 @@ class Tiles:
     neighbors : array, shape (tiles, 3)
         Of the difference from the mean of the surrounding 9 x 9 pixels: mean square, and mean product with the pixel
         to the right and the pixel below.
+    directed : array, shape (tiles, 2)
+        Energies in `DIRECTED`.
     worth : float
         Number of disjoint tiles per tile: 1, or 1/4 where they overlap.
     """
@@ -77,6 +79,7 @@ class Tiles:
     energies: Array
     coarse: Array
     neighbors: Array
+    directed: Array
     worth: float
 
     def __len__(self) -> int:
@@ -140,7 +143,14 @@ def tiles_of(parts: Sequence[Window], scale: Scale) -> Tiles:
     if free.sum() < max(_LEAST_TILES, _LEAST_FRACTION * len(free)):
         free[:] = True
     tiles = _joined(brightness, energies, neighbors, stride)
-    return Tiles(tiles.brightness[free], tiles.energies[free], tiles.coarse[free], tiles.neighbors[free], tiles.worth)
+    return Tiles(
+        tiles.brightness[free],
+        tiles.energies[free],
+        tiles.coarse[free],
+        tiles.neighbors[free],
+        tiles.directed[free],
+        tiles.worth,
+    )
 
 
 def tiles_of_differences(parts: Sequence[Window], scale: Scale, *, distant: bool) -> Tiles:
@@ -190,8 +200,8 @@ def _without_gaps(finite: npt.NDArray[np.bool_], stride: int) -> npt.NDArray[np.
 
 
 def _energies(unit: npt.NDArray[np.float32], stride: int) -> Array:
-    found = tile_energies(unit, stride)
-    return np.stack([found[band] for band in (*BANDS, COARSE)], axis=1)
+    found, directed = tile_energies(unit, stride)
+    return np.concatenate([np.stack([found[band] for band in (*BANDS, COARSE)], axis=1), directed], axis=1)
 
 
 def _neighbors(unit: npt.NDArray[np.float32], stride: int) -> Array:
@@ -201,12 +211,13 @@ def _neighbors(unit: npt.NDArray[np.float32], stride: int) -> Array:
 
 
 def _joined(brightness: list[Array], energies: list[Array], neighbors: list[Array], stride: int) -> Tiles:
-    width = len(BANDS) + 1
-    rows = np.concatenate([np.zeros((0, width)), *energies])
+    bands = len(BANDS)
+    rows = np.concatenate([np.zeros((0, bands + 1 + len(DIRECTED))), *energies])
     return Tiles(
         np.concatenate([np.zeros(0), *brightness]),
-        rows[:, :-1],
-        rows[:, -1],
+        rows[:, :bands],
+        rows[:, bands],
         np.concatenate([np.zeros((0, 3)), *neighbors]),
+        rows[:, bands + 1 :],
         (stride / TILE) ** 2,
     )

@@ -65,6 +65,9 @@ def is_correlated(noise: NoiseMeasurement) -> bool:
     correlation = noise.correlation
     if correlation.verdict != "correlated":
         return False
+    # Fine frequencies that are distributed as noise, too, need no other evidence.
+    if correlation.fine:
+        return True
     middle = (noise.darkest + noise.brightest) / 2
     c0, c1 = noise.cautious_noise
     times = _STRONGER if correlation.gaussian else _MUCH_STRONGER

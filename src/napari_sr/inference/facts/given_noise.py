@@ -58,7 +58,7 @@ def given_noise(noise: NoiseMeasurement, correlated: float, blur: float) -> Nois
     """
     given = noise
     if noise.white_noise is not None:
-        factor = _LESS + (_MORE - _LESS) * min(1.0, blur / _MORE_FROM)
+        factor = _MORE if noise.correlation.fine else _LESS + (_MORE - _LESS) * min(1.0, blur / _MORE_FROM)
         c0, c1 = (
             factor * (correlated * total + (1 - correlated) * white)
             for total, white in zip((noise.c0, noise.c1), noise.white_noise, strict=True)
