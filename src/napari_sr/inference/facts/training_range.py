@@ -82,8 +82,9 @@ def _about_noise(noise: Sequence[NoiseMeasurement]) -> list[str]:
         )
     elif any(is_correlated(one) for one in noise):
         sentences.append(
-            "The noise of neighboring pixels is correlated, as after registration, filtering or compression, or there "
-            "is fine, even texture, which looks like it: if structure disappears, remove less noise."
+            "The noise of neighboring pixels is correlated, as in scanning microscopes and after registration, "
+            "filtering or compression, or there is fine, even texture, which looks like it: if structure disappears, "
+            "remove less noise."
         )
     if any(max(one.row_offsets, one.column_offsets) > _LINES * _deviation(one) > 0 for one in noise):
         sentences.append("There are stripes along rows or columns, which are not removed.")
