@@ -28,8 +28,8 @@ _FINER, _FALLING_BELOW = BANDS.index((3, 4)), -1.57
 # along one axis, differs there by more than this logarithm plus a number of standard errors; white noise does not, nor
 # white noise beside structure.
 _FINEST, _DIFFERENT, _ERRORS = BANDS.index((4, 4)), 0.1, 2.5
-# The energy of noise falls more steeply the finer the band. That of texture beside white noise falls less steeply: this
-# many times as much from the middle to the fine band as from there to the finest.
+# The energy of noise falls more steeply the finer the band, that of texture beside white noise less steeply. From the
+# middle to the fine band, noise falls at most this many times as much as from there to the finest.
 _OF_FINER = 1.5
 # Noise filtered by a Gaussian of 0.7 to 0.9 pixels falls so, while sharp structure falls less, and blurred structure
 # without noise mostly more: there the ratio that tells noise by its distribution may be larger.
@@ -142,13 +142,9 @@ def correlation_of(
         fall = _fall(energies[_FINER], energies[middle])
         most = _MOST_AS_FILTERED if _AS_FILTERED[0] < fall < _AS_FILTERED[1] else 0.0
         gaussian = fall < _FALLING_BELOW and is_gaussian(parts, scale, differences=differences, most=most)
-    # Each tile is in two groups.
-    different = _DIFFERENT + _ERRORS * np.sqrt(2 / (FREEDOM * tiles.worth * len(everywhere) / 2) * 2)
-    finest = _fall(energies[_FINEST], energies[_FINE])
-    falls = finest < min(-different, _fall(energies[_FINE], energies[middle]) / _OF_FINER)
-    falls = falls and (share < _STRONG_OF_FEW if few else similar)
-    one_axis = abs(_fall(*tiles.directed[everywhere].mean(axis=0))) > different
-    fine = share < _MOST_OF_IMAGE and (one_axis or (falls and not gaussian))
+    falls, one_axis = _unlike_white(tiles, everywhere)
+    falls = falls and not gaussian and (share < _STRONG_OF_FEW if few else similar)
+    fine = (falls or one_axis) and share < _MOST_OF_IMAGE
     fine = fine and all(
         is_gaussian(parts, scale, differences=differences, most=_MOST_AS_FILTERED, fine=one) for one in (True, False)
     )
@@ -160,6 +156,17 @@ def correlation_of(
     if not (gaussian or fine or alike):
         return Correlation(verdict, right, down)
     return Correlation("correlated", right, down, gaussian or fine, fine)
+
+
+def _unlike_white(tiles: Tiles, quiet: npt.NDArray[np.intp]) -> tuple[bool, bool]:
+    """Return whether energy falls towards the finest band as that of noise, and whether it differs between the axes."""
+    energies = tiles.energies[quiet].mean(axis=0)
+    # Of the logarithm of a ratio of two energies. Each tile is in two groups.
+    error = np.sqrt(8 / (FREEDOM * tiles.worth * len(quiet)))
+    least = _DIFFERENT + _ERRORS * error
+    before, finest = _fall(energies[_FINE], energies[_MIDDLE[0]]), _fall(energies[_FINEST], energies[_FINE])
+    along, across = tiles.directed[quiet].mean(axis=0)
+    return finest < min(-least, before / _OF_FINER), abs(_fall(along, across)) > least
 
 
 def _fall(energy: float, other: float) -> float:
