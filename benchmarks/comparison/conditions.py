@@ -117,7 +117,7 @@ def degraded(truth: Truth, condition: Condition, scale: int, seed: int) -> Case:
     return Case(truth, counts, sigma / scale, read**2 - gain * truth.dark, gain, scale)
 
 
-def correlated(noise: npt.NDArray[np.float64], sigma: tuple[float, float]) -> npt.NDArray[np.float64]:
+def correlated(noise: npt.NDArray[np.float64], sigma: float | tuple[float, float]) -> npt.NDArray[np.float64]:
     """Filter white noise by a Gaussian, with its variance restored."""
     impulse = np.zeros((33, 33))
     impulse[16, 16] = 1

@@ -47,9 +47,11 @@ _ALIKE, _QUANTILES = 0.56, (0.7, 0.1)
 # Noise that is more than this fraction of the variance of the image makes tiles alike, if there are enough to compare.
 # Else it is texture, as in blurred electron micrographs. Weaker noise leaves tiles with structure in them.
 _STRONG, _ENOUGH_TILES = 0.16, 250
-# Largest fraction for weakly shared noise: fine texture that fills an image has more, as of spots on a grid or foam. In
-# fewer tiles, as of 64 x 64 pixels, texture of strongly reduced electron micrographs has more than the second number.
-_MOST_OF_IMAGE, _STRONG_OF_FEW = 2 / 3, 0.3
+# Largest fraction for weakly shared noise: fine texture that fills an image has more, as of spots on a grid or foam.
+# Texture of strongly reduced electron micrographs beside white noise can have more than the second number. Above that,
+# noise that falls in the finest bands is not told in few tiles, as of 64 x 64 pixels. In more tiles it is, where the
+# ratio of `typical_ratio` exceeds its smallest value by the last number; that of noise does by 0.05.
+_MOST_OF_IMAGE, _MUCH_OF_IMAGE, _SURE_BY = 2 / 3, 0.3, 0.04
 # Smallest number of tiles, those of 40 x 40 pixels, by which noise and texture are told apart.
 _LEAST_TOLD = 64
 # Largest ratio of `typical_ratio` of noise that is recognized by alike tiles only; on the held-out images it is 1.54 to
@@ -143,7 +145,7 @@ def correlation_of(
         most = _MOST_AS_FILTERED if _AS_FILTERED[0] < fall < _AS_FILTERED[1] else 0.0
         gaussian = fall < _FALLING_BELOW and is_gaussian(parts, scale, differences=differences, most=most)
     falls, one_axis = _unlike_white(tiles, everywhere)
-    falls = falls and not gaussian and (share < _STRONG_OF_FEW if few else similar)
+    falls = falls and not gaussian and (share < _MUCH_OF_IMAGE if few else similar)
     fine = (falls or one_axis) and share < _MOST_OF_IMAGE
     fine = fine and all(
         is_gaussian(parts, scale, differences=differences, most=_MOST_AS_FILTERED, fine=one) for one in (True, False)
@@ -151,11 +153,12 @@ def correlation_of(
     alike = alike and slope < _CORRELATED_BELOW
     if (gaussian or fine or alike) and not differences:
         ratio, least = typical_ratio(parts, scale)
+        fine = fine and (one_axis or share < _MUCH_OF_IMAGE or ratio > least + _SURE_BY)
         if ratio < least or (ratio > _MOST_ALIKE and not gaussian and not fine):
             return Correlation("unclear", right, down)
-    if not (gaussian or fine or alike):
-        return Correlation(verdict, right, down)
-    return Correlation("correlated", right, down, gaussian or fine, fine)
+    if gaussian or fine or alike:
+        return Correlation("correlated", right, down, gaussian or fine, fine)
+    return Correlation(verdict, right, down)
 
 
 def _unlike_white(tiles: Tiles, quiet: npt.NDArray[np.intp]) -> tuple[bool, bool]:
