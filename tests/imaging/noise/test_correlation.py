@@ -162,7 +162,7 @@ def test_noise_that_is_shared_weakly_or_along_one_axis_is_recognized(share, seed
     noise = share(np.random.default_rng(seed + 20).standard_normal(clean.shape))
     measured = measure_noise([clean + 6 * noise / noise.std()])
     assert measured.correlation.verdict == "correlated"
-    assert measured.correlation.fine
+    assert measured.correlation.fine is True
     assert total_noise(measured).sigma(25.0) == pytest.approx(6, rel=0.25)
 
 

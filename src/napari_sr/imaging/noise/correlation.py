@@ -165,7 +165,7 @@ def _unlike_white(tiles: Tiles, quiet: npt.NDArray[np.intp]) -> tuple[bool, bool
     """Return whether energy falls towards the finest band as that of noise, and whether it differs between the axes."""
     energies = tiles.energies[quiet].mean(axis=0)
     # Of the logarithm of a ratio of two energies. Each tile is in two groups.
-    error = np.sqrt(8 / (FREEDOM * tiles.worth * len(quiet)))
+    error = float(np.sqrt(8 / (FREEDOM * tiles.worth * len(quiet))))
     least = _DIFFERENT + _ERRORS * error
     before, finest = _fall(energies[_FINE], energies[_MIDDLE[0]]), _fall(energies[_FINEST], energies[_FINE])
     along, across = tiles.directed[quiet].mean(axis=0)
