@@ -230,6 +230,28 @@ def test_both_endpoints_have_one_gate(tmp_path):
         torch.testing.assert_close(mixed.state_dict()[key], psnr[key])
 
 
+def test_a_stage_with_a_reference_continues_bit_for_bit(tmp_path):
+    text = GAN.replace("patches = { size = 12", "patches = { size = 16").replace("every = 30", "every = 2")
+    text = text.replace('name = "gan"\n', 'name = "gan"\nreference = "psnr"\n')
+    recipe = Recipe.from_toml(text.replace("weight = 0.1 }", "weight = 0.1, evenness = 0.1, noise = 0.3 }"))
+    whole, _ = trained(recipe, tmp_path / "whole")
+
+    def stop(event, training):
+        if isinstance(event, StepDone) and event.step == 5:
+            training.stop()
+
+    trained(recipe, tmp_path / "run", on_event=stop)
+    again, events = trained(recipe, tmp_path / "run")
+    assert of(events, Prepared)[0].resumed_at == 5
+    for name, weights in whole.model.endpoints.items():
+        assert all(torch.equal(value, again.model.endpoints[name][key]) for key, value in weights.items())
+    # The losses are those of the reference, not of bicubic interpolation.
+    without, _ = trained(Recipe.from_toml(text.replace('reference = "psnr"\n', "")), tmp_path / "without")
+    assert not torch.equal(
+        without.model.endpoints["gan"]["conv_last.weight"], whole.model.endpoints["gan"]["conv_last.weight"]
+    )
+
+
 def test_a_whitened_residual_srcnn_learns(tmp_path):
     network = (
         'name = "SRCNN"\nsettings = { scale = 2, channels = 1, kernels = [5, 3, 3], features = [8, 4], bias = false, '

@@ -72,6 +72,12 @@ def test_the_papers_losses_are_in_their_presets():
         (f'{STAGE}discriminator = {{ kind = "unet", layers = ["conv1_1"] }}', "leave layers out"),
         ('[[stages]]\nsteps = 3\nlosses = [{ kind = "relative", floor = 0 }]', r"stages\.0\.losses\.0\.floor"),
         (f'{STAGE}schedule = {{ kind = "constant", final = 0.1 }}', "no final rate"),
+        (f'{STAGE}reference = "psnr"', "not the endpoint of an earlier stage"),
+        (
+            '[[stages]]\nsteps = 3\nlosses = [{ kind = "adversarial", evenness = 0.1 }]\n'
+            'discriminator = { kind = "unet" }',
+            "evenness needs the errors of an endpoint",
+        ),
         (f"{STAGE}[conditions]\nhalo = 3", r"key conditions\.noise is missing"),
         (f"{STAGE}[conditions.noise]\ngain = [0, 1]\nread = 1", r"conditions\.noise\.gain"),
         (f"{STAGE}[conditions.noise]\ngain = [2, 1]\nread = 1", "range of gain goes from 2 down to 1"),

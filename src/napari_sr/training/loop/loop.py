@@ -150,12 +150,15 @@ class Loop:
 
     def _run_stage(self, number: int, state: RunState | None, drawing: Drawing) -> int:
         stage = self._recipe.stages[number]
+        if state is not None:
+            self._take_trained(state)
         work = StageWork(
             self._fabric,
             self._generator,
             stage,
             patch=self._size * self._generator.card.scale,
             seed=self._recipe.seed,
+            reference=None if stage.reference is None else self.trained.weights[stage.reference],
             examples=(self._training_set.patches.batch(number, step, range(self._batch)) for step in range(_EXAMPLES)),
             on_phase=self._controls.check,
         )
@@ -289,6 +292,10 @@ class Loop:
         run.work.restore(state["work"])
         run.step, run.learning_rate_factor = int(state["step"]), float(state["learning_rate_factor"])
         run.best, run.last = state["best"], state["last"]
+        self._take_trained(state)
+
+    def _take_trained(self, state: RunState) -> None:
+        """Take over the weights of the stages that had ended at a checkpoint."""
         self.trained = TrainedWeights(
             dict(state["kept"]), {name: Validated(**figures) for name, figures in state["reached"].items()}
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
+from dataclasses import replace
 from math import isfinite
 from typing import Any
 
@@ -49,6 +51,8 @@ class StageWork:
         Side of a high-resolution patch in pixels.
     seed : int
         Seed of the recipe, from which the initial weights of a discriminator follow.
+    reference : mapping of str to Tensor, optional
+        Weights of the generator's network that are the stage's reference; by default it has none.
     examples : iterable of Batch, default ()
         Batches of patches, the same in all processes, by which the whitening of the first layer is measured. They are
         not read if it is not whitened.
@@ -69,6 +73,7 @@ class StageWork:
         *,
         patch: int,
         seed: int,
+        reference: Mapping[str, Tensor] | None = None,
         examples: Iterable[Batch] = (),
         on_phase: PhaseListener = lambda phase: None,
     ) -> None:
@@ -105,7 +110,13 @@ class StageWork:
             wrapped = fabric.setup_optimizers(self._discriminator_optimizer)
             self._trained.append((made, self._discriminator_optimizer, wrapped))
         self._losses = StageLosses(
-            stage, self._forward, self._discriminator, fabric, patch=patch, scale=generator.card.scale
+            stage,
+            self._forward,
+            self._discriminator,
+            fabric,
+            patch=patch,
+            scale=generator.card.scale,
+            reference=None if reference is None else frozen_for_patches(generator, reference).to(device),
         )
         self._average = {k: v.detach().clone() for k, v in self._network.state_dict().items()} if stage.ema else None
 
@@ -291,6 +302,26 @@ def freeze_gate(network: nn.Module, *, frozen: bool) -> None:
     gate = getattr(network, "gate", None)
     if isinstance(gate, nn.Module):
         gate.requires_grad_(not frozen)
+
+
+def frozen_for_patches(generator: Generator, weights: Mapping[str, Tensor]) -> nn.Module:
+    """Return a copy of a generator with other weights, which are not trained, for patches.
+
+    Parameters
+    ----------
+    generator : Generator
+        The generator, which is not changed.
+    weights : mapping of str to Tensor
+        A state dict of its network.
+
+    Returns
+    -------
+    nn.Module
+        A module for the inputs of a batch, in evaluation mode.
+    """
+    network = deepcopy(generator.network).requires_grad_(False)
+    network.load_state_dict(weights)
+    return replace(generator, network=network).for_patches().eval()
 
 
 def keep_statistics(network: nn.Module) -> None:

@@ -46,6 +46,9 @@ class StageLosses:
         Side of a high-resolution patch in pixels.
     scale : int
         Factor of the generator.
+    reference : nn.Module, optional
+        The generator with the weights of the stage's reference, as it processes patches. By default the stage has no
+        reference, and losses are relative to bicubic interpolation.
 
     Raises
     ------
@@ -62,9 +65,10 @@ class StageLosses:
         *,
         patch: int,
         scale: int,
+        reference: nn.Module | None = None,
     ) -> None:
         self._stage, self._fabric = stage, fabric
-        self._forward, self._discriminator = forward, discriminator
+        self._forward, self._discriminator, self._reference = forward, discriminator, reference
         for loss in stage.losses:
             if isinstance(loss, recipe.PixelLoss | recipe.RelativeLoss) and loss.binned > patch:
                 raise InputError(
@@ -105,18 +109,19 @@ class StageLosses:
         values: dict[str, Tensor] = {}
         total = torch.zeros((), device=result.device)
         high = batch.high
-        outputs = self._outputs(batch, result, offset) if self._discriminator is not None else None
+        baseline = self._baseline(batch, result) if self._needs_baseline else None
+        outputs = self._outputs(batch, result, offset, baseline) if self._discriminator is not None else None
         for n, loss in enumerate(self._stage.losses):
             if isinstance(loss, recipe.PixelLoss):
                 value = _pixel_loss(loss, result, high)
             elif isinstance(loss, recipe.PerceptualLoss):
-                value = self._perceived(n, loss, batch, result, offset)
+                value = self._perceived(n, loss, batch, result, offset, baseline)
             elif isinstance(loss, recipe.EquivarianceLoss):
                 value = self._equivariance(loss, batch, result)
             elif isinstance(loss, recipe.PeriodicLoss):
                 value = functions.periodic(result, high, self._scale)
             elif isinstance(loss, recipe.RelativeLoss):
-                value = self._relative(loss, batch, result)
+                value = self._relative(loss, batch, result, baseline)
             else:
                 assert outputs is not None
                 value = outputs.matching() if isinstance(loss, recipe.MatchingLoss) else outputs.loss(loss.form)
@@ -199,16 +204,38 @@ class StageLosses:
             cut = (interpolated.shape[-1] - result.shape[-1]) // 2
             return interpolated[..., cut : cut + result.shape[-2], cut : cut + result.shape[-1]]
 
-    def _relative(self, loss: recipe.RelativeLoss, batch: Batch, result: Tensor) -> Tensor:
-        interpolated, deviation = self._interpolated(batch, result), deviation_of(batch.low)
-        own, truth, baseline = (functions.binned(image, loss.binned) for image in (result, batch.high, interpolated))
-        value = relative_error(own, truth, baseline, deviation, floor=loss.floor, absolute=loss.absolute)
+    @property
+    def _needs_baseline(self) -> bool:
+        """Whether a loss is relative to the errors of other results, or weighted by them."""
+        adversarial = self._stage.adversarial
+        return (adversarial is not None and adversarial.evenness > 0) or any(
+            isinstance(loss, recipe.RelativeLoss) or (isinstance(loss, recipe.PerceptualLoss) and loss.relative)
+            for loss in self._stage.losses
+        )
+
+    def _baseline(self, batch: Batch, result: Tensor) -> Tensor:
+        """Return the results to which losses are relative: of the reference, or of bicubic interpolation."""
+        if self._reference is None:
+            return self._interpolated(batch, result)
+        with torch.no_grad(), self._fabric.autocast():
+            found: Tensor = self._reference(*batch.inputs)
+        return found.float()
+
+    def _relative(self, loss: recipe.RelativeLoss, batch: Batch, result: Tensor, baseline: Tensor | None) -> Tensor:
+        assert baseline is not None
+        deviation = deviation_of(batch.low)
+        own, truth, other = (functions.binned(image, loss.binned) for image in (result, batch.high, baseline))
+        value = relative_error(own, truth, other, deviation, floor=loss.floor, absolute=loss.absolute)
         if loss.flat and batch.noise is not None and batch.artificial is not None:
-            shift = shift_of_mean(result, interpolated, batch.noise, deviation)
+            shift = shift_of_mean(result, self._interpolated(batch, result), batch.noise, deviation)
             value = value + loss.flat * batch.artificial * shift
         return value.mean()
 
-    def _outputs(self, batch: Batch, result: Tensor, offset: tuple[int, int]) -> _Outputs:
+    def _outputs(self, batch: Batch, result: Tensor, offset: tuple[int, int], baseline: Tensor | None) -> _Outputs:
+        adversarial = self._stage.adversarial
+        if adversarial is not None and adversarial.evenness:
+            assert baseline is not None
+            result = with_scaled_gradient(result, _weights_of_patches(adversarial, batch, baseline))
         fake, features = self._classified(self._shown(result, batch, offset))
         if not self._compares_with_truth:
             return _Outputs(fake, features)
@@ -217,12 +244,19 @@ class StageLosses:
         return _Outputs(fake, features, real, expected)
 
     def _perceived(
-        self, number: int, loss: recipe.PerceptualLoss, batch: Batch, result: Tensor, offset: tuple[int, int]
+        self,
+        number: int,
+        loss: recipe.PerceptualLoss,
+        batch: Batch,
+        result: Tensor,
+        offset: tuple[int, int],
+        baseline: Tensor | None,
     ) -> Tensor:
         """Return a perceptual loss."""
         images = [result, batch.high]
         if loss.relative:
-            images.append(self._interpolated(batch, result))
+            assert baseline is not None
+            images.append(baseline)
         shown = (cut_shifted(self._photographic(image, batch), offset, self._stage.shift) for image in images)
         with self._fabric.autocast():
             value: Tensor = self._perceptual[number](*shown)
@@ -282,6 +316,35 @@ class _Outputs(NamedTuple):
             for feature, true in zip(self.features, self.expected, strict=True)
         ]
         return torch.stack(distances).mean()
+
+
+def with_scaled_gradient(x: Tensor, factors: Tensor) -> Tensor:
+    """Return the same values, with gradients that are multiplied by factors on their way back.
+
+    Parameters
+    ----------
+    x : Tensor, shape (N, C, Y, X)
+        The values.
+    factors : Tensor, shape (N,)
+        Factor of the gradient of each image.
+
+    Returns
+    -------
+    Tensor, same shape
+        The values, to rounding.
+    """
+    factors = factors.view(-1, 1, 1, 1)
+    return x * factors + (x * (1 - factors)).detach()
+
+
+def _weights_of_patches(loss: recipe.AdversarialLoss, batch: Batch, baseline: Tensor) -> Tensor:
+    """Return the factors of the gradients of an adversarial loss with `evenness`, one for each patch."""
+    deviation = deviation_of(batch.low).flatten()
+    error = ((baseline - batch.high) ** 2).mean((1, 2, 3)).sqrt() / deviation
+    factors = 1 / (error + loss.evenness)
+    if loss.noise is not None and batch.noise is not None:
+        factors = factors / (1 + (batch.noise.mean((1, 2, 3)) / deviation / loss.noise) ** 2)
+    return factors
 
 
 def _pixel_loss(loss: recipe.PixelLoss, result: Tensor, high: Tensor) -> Tensor:

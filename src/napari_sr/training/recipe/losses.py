@@ -60,8 +60,9 @@ class PerceptualLoss(RecipeTable):
         Whether the features of each pixel are divided by their length over the channels first (Zhang et al., equation
         1, without its trained weights), so that faint structures count as much as strong ones.
     relative : bool, default False
-        Whether the distance of each patch is divided by that of its bicubic interpolation, so that patches with little
-        noise count as much as those with much noise, as in `RelativeLoss`.
+        Whether the distance of each patch is divided by that of its bicubic interpolation, or of the result of
+        `Stage.reference`, so that patches with little noise count as much as those with much noise, as in
+        `RelativeLoss`.
     weights : str, optional
         File of the network's weights. By default torchvision's file is taken from torch's cache, or downloaded into
         it.
@@ -96,6 +97,15 @@ class AdversarialLoss(RecipeTable):
         Factor of the loss in the sum of the stage's losses, above 0.
     form : {"standard", "relativistic", "least_squares"}, default "relativistic"
         Standard (SRGAN), relativistic average (ESRGAN) or least squares.
+    evenness : float, default 0.0
+        If above 0, the gradient of each patch is divided by ``error + evenness``, where the error is the root mean
+        square error of the result of `Stage.reference`, divided by the standard deviation of the low-resolution patch.
+        Detail is then added in proportion to that which can be restored: less where noise hides most of it, and more
+        where little is missing. 0 leaves the gradients as they are; the smaller, the more they differ.
+    noise : float, optional
+        With `evenness`, the gradient of each patch is also divided by ``1 + (s / noise)**2``, with the mean standard
+        deviation s of its noise, divided by the standard deviation of the low-resolution patch; above 0. For networks
+        that take noise as an input.
 
     References
     ----------
@@ -106,6 +116,8 @@ class AdversarialLoss(RecipeTable):
     kind: Literal["adversarial"]
     weight: Positive = 1.0
     form: Literal["standard", "relativistic", "least_squares"] = "relativistic"
+    evenness: NonNegative = 0.0
+    noise: Positive | None = None
 
 
 class MatchingLoss(RecipeTable):
@@ -178,7 +190,8 @@ class RelativeLoss(RecipeTable):
     """Squared error of each patch, divided by that of bicubic interpolation on the same patch.
 
     Patches with little noise then count as much as those with much noise, and a loss below 1 means less error than
-    bicubic interpolation. It is the mean over the patches of
+    bicubic interpolation. With `Stage.reference`, the results of an endpoint take its place. It is the mean over the
+    patches of
 
     ``error / (bicubic + (floor / 255)**2) + absolute error / variance + flat shift**2 / noise**2``
 

@@ -120,6 +120,12 @@ class Recipe(RecipeTable):
             raise ValueError("a pair has two endpoints: give two stages an endpoint, of different names, or none")
         if names and self.stages[-1].endpoint is None:
             raise ValueError("the last stage has no endpoint: give it one, or leave out those of the others")
+        for number, stage in enumerate(self.stages):
+            earlier = [before.endpoint for before in self.stages[:number]]
+            if stage.reference is not None and stage.reference not in earlier:
+                raise ValueError(
+                    f'the reference "{stage.reference}" is not the endpoint of an earlier stage: give the name of one'
+                )
         if self.network is not None and self.family is None:
             raise ValueError("a new network needs a family: add the key family")
         if not self.steps:

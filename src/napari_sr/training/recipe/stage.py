@@ -74,6 +74,11 @@ class Stage(RecipeTable):
         perceptual losses and the discriminator: as many are cut off, a random part of them at the upper left. Layers
         with strides compute their features on a grid; without shifts the grid is the same in every patch, and a
         generator that is trained by them repeats it in its results.
+    reference : str, optional
+        Name of the endpoint of an earlier stage. Its results take the place of bicubic interpolation in relative
+        losses, and are needed for the `evenness` of an adversarial loss. Losses relative to bicubic interpolation leave
+        an adversarial loss much room where there is noise, by which the error of interpolation is large; the error of
+        an endpoint that was trained for PSNR is what cannot be restored.
     ema : float, default 0.0
         Decay of the exponential moving average of the weights, at least 0 and below 1; 0 uses the weights themselves.
     clip : float, optional
@@ -98,6 +103,7 @@ class Stage(RecipeTable):
     schedule: Schedule = Schedule()
     discriminator: Discriminator | None = None
     shift: int = Field(default=0, ge=0)
+    reference: Name | None = None
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     clip: Positive | None = None
     accumulate: int = Field(default=1, ge=1)
@@ -116,6 +122,8 @@ class Stage(RecipeTable):
             raise ValueError("an adversarial loss needs a discriminator: add the key discriminator to the stage")
         if self.discriminator is not None and not adversarial:
             raise ValueError("a discriminator needs an adversarial loss: add one to the losses, or leave it out")
+        if self.adversarial is not None and self.adversarial.evenness and self.reference is None:
+            raise ValueError("evenness needs the errors of an endpoint: add the key reference, or leave evenness out")
         if self.schedule.cycles and sum(self.schedule.cycles) != self.steps:
             raise ValueError(
                 f"the cycles add up to {sum(self.schedule.cycles)}, and there are {self.steps} steps: make both equal"
