@@ -28,10 +28,11 @@ An electron micrograph contains noise, which no network can predict and which wo
 --denoise, results are compared with the denoised truth (`napari_sr.training.data.denoising`). The low-resolution images
 are still computed from the truth as it is.
 
-The picture shows a part of three images: bicubic interpolation, five alphas, and the truth as it is.
+The picture shows a part of three images: bicubic interpolation, five alphas, and the truth as it is. Of the held-out
+images, these are the first of three sets after a blur without noise.
 
-The last lines state for how many images the second endpoint is nearer to the truth than the first, by spectrum and by
-features, and whether every measure changes in one direction with alpha.
+The last table is that of all images together. The last lines state for how many images the second endpoint is nearer
+to the truth than the first, by spectrum and by features, and whether every measure changes in one direction with alpha.
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ from napari_sr.training.data.denoising import without_noise
 LISTED = Path(__file__).parents[1] / "recipes" / "held_out.toml"
 #: Conditions of the held-out images.
 SHOWN_CONDITIONS = ("bicubic", "matched", "clean blur")
+#: Data sets of the held-out images that the picture shows.
+_SHOWN_SETS = ("BBBC007", "em_8nm_check", "stained tissue")
 #: Side of the part that the picture shows, in pixels.
 _SHOWN = 192
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -210,6 +213,15 @@ def summary(groups: Sequence[Group]) -> Iterator[str]:
         yield f"{name}: changes in one direction with alpha in {in_order} of {len(groups)} tables"
 
 
+def together(groups: Sequence[Group]) -> Group:
+    """Return all pairs as one group, with their measures."""
+    rows = {
+        alpha: {name: [value for group in groups for value in group.rows[alpha][name]] for name in found}
+        for alpha, found in groups[0].rows.items()
+    }
+    return Group("all", [pair for group in groups for pair in group.pairs], rows)
+
+
 def drawn(results: Mapping[str, Sequence[Image]]) -> Image:
     """Draw a row for each of up to three images: a part from its middle by every method, in one gray scale."""
     rows = []
@@ -264,17 +276,19 @@ def main() -> None:
         measure(group, model, found)
         print("\n".join(table(group)), flush=True)
         groups.append(group)
+    if len(groups) > 1:
+        print("\n".join(table(together(groups))))
     print("\n".join(summary(groups)))
     if arguments.picture is not None:
         write_image(arguments.picture, drawn(shown_results(groups)), "YXC")
 
 
 def shown_results(groups: Sequence[Group]) -> Mapping[str, Sequence[Image]]:
-    """Return the results of the picture: all of one group, or the first image of each matched one."""
-    matched = [group for group in groups if group.name.endswith(", matched")]
-    if not matched:
+    """Return the results of the picture: all of one group, or the first image of some groups of held-out images."""
+    chosen = [g for g in groups if g.name.startswith(_SHOWN_SETS) and g.name.endswith(", clean blur")]
+    if not chosen:
         return groups[0].results
-    return {label: [group.results[label][0] for group in matched] for label in matched[0].results}
+    return {label: [group.results[label][0] for group in chosen] for label in chosen[0].results}
 
 
 if __name__ == "__main__":
