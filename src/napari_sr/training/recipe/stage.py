@@ -124,6 +124,8 @@ class Stage(RecipeTable):
             raise ValueError("a discriminator needs an adversarial loss: add one to the losses, or leave it out")
         if self.adversarial is not None and self.adversarial.evenness and self.reference is None:
             raise ValueError("evenness needs the errors of an endpoint: add the key reference, or leave evenness out")
+        if self.adversarial is not None and self.adversarial.noise and not self.adversarial.evenness:
+            raise ValueError("the noise of an adversarial loss goes with evenness: add evenness, or leave noise out")
         if self.schedule.cycles and sum(self.schedule.cycles) != self.steps:
             raise ValueError(
                 f"the cycles add up to {sum(self.schedule.cycles)}, and there are {self.steps} steps: make both equal"
