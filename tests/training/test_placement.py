@@ -27,7 +27,12 @@ settings = { scale = 2, in_channels = 1, out_channels = 1, features = 4, growth 
 name = "psnr"
 endpoint = "psnr"
 steps = 2
-losses = [{ kind = "charbonnier" }, { kind = "equivariance" }, { kind = "periodic", weight = 0.1 }]
+losses = [
+    { kind = "charbonnier" },
+    { kind = "equivariance" },
+    { kind = "periodic", weight = 0.1 },
+    { kind = "pattern" },
+]
 optimizer = { learning_rate = 1e-3, whiten = true }
 ema = 0.9
 

@@ -24,7 +24,7 @@ from napari_sr.training.events import (
 from napari_sr.training.loop import precision, stage_losses
 from napari_sr.training.loop.log import read_curves
 from napari_sr.training.losses import feature_weights
-from napari_sr.training.recipe import EquivarianceLoss, Network, Optimizer, PixelLoss, Stage
+from napari_sr.training.recipe import EquivarianceLoss, Network, Optimizer, PatternLoss, PixelLoss, Stage
 from napari_sr.zoo import read_model
 
 
@@ -470,6 +470,22 @@ def test_an_equivariance_loss_makes_a_network_equivariant_to_a_rotation_by_180_d
     losses = [event.losses["equivariance"] for event in training.events.of(StepDone)]
     assert losses[0] > 0
     assert np.mean(losses[-3:]) < 0.2 * losses[0]
+
+
+def test_a_pattern_loss_makes_the_directions_of_fine_detail_more_like_those_of_the_truth(run, tiny):
+    optimizer = tiny.stages[0].optimizer.model_copy(update={"learning_rate": 1e-3})
+    only = Stage(steps=60, losses=(PatternLoss(kind="pattern"),), optimizer=optimizer)
+    training = run(tiny.model_copy(update={"stages": (only,)}))
+    training.run()
+    losses = [event.losses["pattern"] for event in training.events.of(StepDone)]
+    assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
+
+
+def test_a_pattern_loss_on_patches_smaller_than_its_tiles_is_refused(run, tiny):
+    only = Stage(steps=2, losses=(PatternLoss(kind="pattern"),))
+    small = tiny.model_copy(update={"stages": (only,), "patches": tiny.patches.model_copy(update={"size": 7})})
+    with pytest.raises(InputError, match="patches of 14 pixels are too small for a pattern loss"):
+        run(small).run()
 
 
 def test_a_loss_binned_over_more_than_a_patch_is_refused(run, tiny):

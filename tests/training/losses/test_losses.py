@@ -99,6 +99,37 @@ def test_the_periodic_loss_is_what_repeats_with_the_factor_in_the_difference():
     assert losses.periodic(other, truth, 3).item() < 0.03 * 0.2**2
 
 
+def _dots(side: int, period: float) -> torch.Tensor:
+    """Return a pattern of dots with values from -1 to 1, shape (1, 1, side, side)."""
+    wave = torch.cos(2 * torch.pi * torch.arange(side) / period)
+    return (wave[:, None] * wave[None, :])[None, None]
+
+
+def test_the_pattern_loss_is_large_for_rows_of_dots_and_not_for_more_or_less_detail():
+    generator = torch.Generator().manual_seed(0)
+    truth = 0.5 + 0.1 * torch.randn(1, 1, 96, 96, generator=generator)
+    assert losses.pattern(truth, truth).item() == 0
+    # As much detail in other places, and a third or three times of it, without a pattern.
+    for amount in (0.03, 0.1, 0.3):
+        other = 0.5 + amount * torch.randn(1, 1, 96, 96, generator=generator)
+        assert losses.pattern(other, truth).item() < 0.01
+    # Dots of any period, with a quarter of the variance of the truth's detail, and with all of it.
+    for period in (2.5, 3.0, 3.3, 4.0):
+        assert losses.pattern(truth + 0.1 * _dots(96, period), truth).item() > 0.08
+        assert losses.pattern(truth + 0.2 * _dots(96, period), truth).item() > 0.3
+    # Smooth images have only the power of rounding.
+    smooth = torch.full((1, 1, 96, 96), 0.5)
+    assert losses.pattern(smooth + 1e-5 * _dots(96, 3), smooth).item() < 1e-3
+
+
+def test_the_gradient_of_the_pattern_loss_removes_dots():
+    truth = 0.5 + 0.1 * torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    dots = _dots(64, 3)
+    amount = torch.tensor(0.1, requires_grad=True)
+    losses.pattern(truth + amount * dots, truth).backward()
+    assert amount.grad.item() > 0
+
+
 def test_the_sign_of_a_pattern_may_change_over_the_image():
     truth = torch.zeros(1, 1, 32, 32)
     pattern = 0.1 * torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(16, 16)

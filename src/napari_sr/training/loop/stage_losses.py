@@ -75,6 +75,11 @@ class StageLosses:
                     f"High-resolution patches of {patch} pixels are too small to be binned by {loss.binned}: choose "
                     "larger patches, or a smaller binned in the stage's losses."
                 )
+            if isinstance(loss, recipe.PatternLoss) and patch < functions.POWER_TILE:
+                raise InputError(
+                    f"High-resolution patches of {patch} pixels are too small for a pattern loss: choose patches that "
+                    f"are at least {functions.POWER_TILE} pixels wide at high resolution."
+                )
         if stage.shift > patch // 2:
             raise InputError(
                 f"High-resolution patches of {patch} pixels are too small to be shifted by {stage.shift}: choose "
@@ -120,6 +125,8 @@ class StageLosses:
                 value = self._equivariance(loss, batch, result)
             elif isinstance(loss, recipe.PeriodicLoss):
                 value = functions.periodic(result, high, self._scale)
+            elif isinstance(loss, recipe.PatternLoss):
+                value = functions.pattern(result, high)
             elif isinstance(loss, recipe.RelativeLoss):
                 value = self._relative(loss, batch, result, baseline)
             else:

@@ -14,6 +14,10 @@ from torch.nn import functional
 
 #: Side, in low-resolution pixels, of the squares over which a periodic pattern is averaged.
 _PERIODIC_MEAN = 4
+#: Side in pixels of the tiles in which power spectra are measured: the smallest image.
+POWER_TILE = 16
+#: Power of rounding to 8 bits, for values from 0 to 1.
+_ROUNDING = (1 / 255) ** 2 / 12
 
 
 def l1(result: Tensor, truth: Tensor) -> Tensor:
@@ -124,6 +128,54 @@ def periodic(result: Tensor, truth: Tensor, scale: int) -> Tensor:
     means = functional.avg_pool2d(positions, size)
     means = means.reshape(n, channels, scale**2, *means.shape[2:])
     return ((means - means.mean(2, keepdim=True)) ** 2).mean()
+
+
+def pattern(result: Tensor, truth: Tensor) -> Tensor:
+    """Return how much the fine detail of images is concentrated on other frequencies than that of their truths.
+
+    Parameters
+    ----------
+    result, truth : Tensor, float32, shape (N, C, Y, X)
+        Images with values from 0 to 1, of at least 16 x 16 pixels.
+
+    Returns
+    -------
+    Tensor, scalar
+        The loss: the variance of log(power of result / power of truth) over the frequencies at one distance from 0,
+        as the mean over the distances of 1/4 cycle per pixel and more. It is 0 if the powers are proportional at each
+        distance, whatever their ratio.
+
+    Notes
+    -----
+    The power is Welch's, from tiles of 16 x 16 pixels at half their distance with a Hann window, and the mean over
+    rotations by 90 degrees and reflections, since a pattern of an upsampling layer has these symmetries. The power of
+    rounding to 8 bits is added to it.
+    """
+    ratio = torch.log(_symmetric(_power(result)) / _symmetric(_power(truth)))
+    frequencies = torch.fft.fftfreq(POWER_TILE, device=result.device)
+    distances = (torch.hypot(frequencies[:, None], frequencies[None, :]) * POWER_TILE).round()
+    rings = [distances == distance for distance in range(POWER_TILE // 4, int(distances.max()) + 1)]
+    return torch.stack([ratio[:, ring].var(1, correction=0).mean() for ring in rings]).mean()
+
+
+def _power(image: Tensor) -> Tensor:
+    """Return the power of tiles, shape (N, 16, 16), as the mean over the tiles and channels (Welch)."""
+    n = len(image)
+    window = torch.hann_window(POWER_TILE, device=image.device)
+    taper = window[:, None] * window[None, :]
+    tiles = functional.unfold(image.float().flatten(0, 1)[:, None], POWER_TILE, stride=POWER_TILE // 2)
+    tiles = tiles.reshape(n, -1, POWER_TILE, POWER_TILE, tiles.shape[-1]).movedim(-1, 2)
+    level = (tiles * taper).sum((-2, -1), keepdim=True) / taper.sum()
+    spectra = torch.fft.fft2((tiles - level) * taper)
+    power: Tensor = (spectra.abs() ** 2).mean((1, 2)) / (taper**2).sum()
+    return power + _ROUNDING
+
+
+def _symmetric(power: Tensor) -> Tensor:
+    """Return the mean of a power over rotations by 90 degrees and reflections."""
+    for axis in (-2, -1):
+        power = (power + power.flip(axis).roll(1, axis)) / 2
+    return (power + power.transpose(-2, -1)) / 2
 
 
 def rotated_180(image: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from .losses import AdversarialLoss as AdversarialLoss
 from .losses import EquivarianceLoss as EquivarianceLoss
 from .losses import Loss as Loss
 from .losses import MatchingLoss as MatchingLoss
+from .losses import PatternLoss as PatternLoss
 from .losses import PerceptualLoss as PerceptualLoss
 from .losses import PeriodicLoss as PeriodicLoss
 from .losses import PixelLoss as PixelLoss

@@ -162,6 +162,26 @@ class PeriodicLoss(RecipeTable):
     weight: Positive = 1.0
 
 
+class PatternLoss(RecipeTable):
+    """Differences between result and truth in the directions of fine detail: its regular patterns.
+
+    Networks with few layers after their upsampling steps concentrate the detail that an adversarial loss rewards on few
+    frequencies, which is seen as rows of dots. The loss is the variance of log(power of result / power of truth) over
+    the frequencies at one distance from 0, as the mean over the distances of 1/4 cycle per pixel and more. It is 0 if
+    the powers are proportional at each distance, so that it rewards neither more nor less detail.
+
+    Parameters
+    ----------
+    kind : {"pattern"}
+        Kind of the loss.
+    weight : float, default 1.0
+        Factor of the loss in the sum of the stage's losses, above 0.
+    """
+
+    kind: Literal["pattern"]
+    weight: Positive = 1.0
+
+
 class EquivarianceLoss(RecipeTable):
     """Mean squared difference between f(x) and rot180(f(rot180(x))), where f is the network and x a patch.
 
@@ -227,6 +247,13 @@ class RelativeLoss(RecipeTable):
 
 
 Loss = Annotated[
-    PixelLoss | PerceptualLoss | AdversarialLoss | MatchingLoss | PeriodicLoss | EquivarianceLoss | RelativeLoss,
+    PixelLoss
+    | PerceptualLoss
+    | AdversarialLoss
+    | MatchingLoss
+    | PeriodicLoss
+    | PatternLoss
+    | EquivarianceLoss
+    | RelativeLoss,
     Field(discriminator="kind"),
 ]

@@ -61,8 +61,8 @@ class Stage(RecipeTable):
         Number of steps, 0 or more. A stage of 0 steps stores the weights at its start, such as those of `Recipe.start`,
         as one of the endpoints.
     losses : tuple of losses
-        `PixelLoss`, `RelativeLoss`, `PerceptualLoss`, `AdversarialLoss`, `MatchingLoss`, `PeriodicLoss` and
-        `EquivarianceLoss`: at least one, of which at most one is adversarial. Their weighted sum is minimized.
+        `PixelLoss`, `RelativeLoss`, `PerceptualLoss`, `AdversarialLoss`, `MatchingLoss`, `PeriodicLoss`, `PatternLoss`
+        and `EquivarianceLoss`: at least one, of which at most one is adversarial. Their weighted sum is minimized.
     optimizer : Optimizer, default Optimizer()
         Optimizer of the generator.
     schedule : Schedule, default Schedule()
