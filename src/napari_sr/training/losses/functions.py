@@ -16,6 +16,8 @@ from torch.nn import functional
 _PERIODIC_MEAN = 4
 #: Side in pixels of the tiles in which power spectra are measured: the smallest image.
 POWER_TILE = 16
+#: Power that counts in `pattern`, as a part of the mean power of the fine detail of the truth.
+_LEAST_POWER = 0.1
 #: Power of rounding to 8 bits, for values from 0 to 1.
 _ROUNDING = (1 / 255) ** 2 / 12
 
@@ -149,11 +151,14 @@ def pattern(result: Tensor, truth: Tensor) -> Tensor:
     -----
     The power is Welch's, from tiles of 16 x 16 pixels at half their distance with a Hann window, and the mean over
     rotations by 90 degrees and reflections, since a pattern of an upsampling layer has these symmetries. The power of
-    rounding to 8 bits is added to it.
+    rounding to 8 bits is added to it, and a tenth of the mean power of the truth at these frequencies.
     """
-    ratio = torch.log(_symmetric(_power(result)) / _symmetric(_power(truth)))
     frequencies = torch.fft.fftfreq(POWER_TILE, device=result.device)
     distances = (torch.hypot(frequencies[:, None], frequencies[None, :]) * POWER_TILE).round()
+    power, expected = (_symmetric(_power(image)) for image in (result, truth))
+    # Without it, frequencies at which the truth has hardly any power would be filled with noise.
+    floor = _LEAST_POWER * expected[:, distances >= POWER_TILE // 4].mean(1)[:, None, None]
+    ratio = torch.log((power + floor) / (expected + floor))
     rings = [distances == distance for distance in range(POWER_TILE // 4, int(distances.max()) + 1)]
     return torch.stack([ratio[:, ring].var(1, correction=0).mean() for ring in rings]).mean()
 
