@@ -122,6 +122,14 @@ def test_the_pattern_loss_is_large_for_rows_of_dots_and_not_for_more_or_less_det
     assert losses.pattern(smooth + 1e-5 * _dots(96, 3), smooth).item() < 1e-3
 
 
+def test_the_pattern_loss_gives_little_weight_to_frequencies_at_which_the_truth_has_hardly_any_power():
+    noise = torch.randn(96, 96, generator=torch.Generator().manual_seed(0))
+    truth = 0.5 + 0.1 * torch.from_numpy(ndimage.gaussian_filter(noise.numpy(), 1.0))[None, None]
+    # These dots have several times the power of the truth at their frequency, and a thousandth of its variance.
+    assert losses.pattern(truth + 0.002 * _dots(96, 2.2), truth).item() < 0.03
+    assert losses.pattern(truth + 0.03 * _dots(96, 2.2), truth).item() > 0.3
+
+
 def test_the_gradient_of_the_pattern_loss_removes_dots():
     truth = 0.5 + 0.1 * torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     dots = _dots(64, 3)

@@ -144,8 +144,8 @@ def pattern(result: Tensor, truth: Tensor) -> Tensor:
     -------
     Tensor, scalar
         The loss: the variance of log(power of result / power of truth) over the frequencies at one distance from 0,
-        as the mean over the distances of 1/4 cycle per pixel and more. It is 0 if the powers are proportional at each
-        distance, whatever their ratio.
+        as the mean over the distances of 1/4 cycle per pixel and more. It is about 0 if the powers are proportional at
+        each distance, whatever their ratio.
 
     Notes
     -----
@@ -156,7 +156,7 @@ def pattern(result: Tensor, truth: Tensor) -> Tensor:
     frequencies = torch.fft.fftfreq(POWER_TILE, device=result.device)
     distances = (torch.hypot(frequencies[:, None], frequencies[None, :]) * POWER_TILE).round()
     power, expected = (_symmetric(_power(image)) for image in (result, truth))
-    # Without it, frequencies at which the truth has hardly any power would be filled with noise.
+    # Without the floor, frequencies at which the truth has hardly any power would be filled with noise.
     floor = _LEAST_POWER * expected[:, distances >= POWER_TILE // 4].mean(1)[:, None, None]
     ratio = torch.log((power + floor) / (expected + floor))
     rings = [distances == distance for distance in range(POWER_TILE // 4, int(distances.max()) + 1)]

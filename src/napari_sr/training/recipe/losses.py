@@ -167,8 +167,9 @@ class PatternLoss(RecipeTable):
 
     Networks with few layers after their upsampling steps concentrate the detail that an adversarial loss rewards on few
     frequencies, which is seen as rows of dots. The loss is the variance of log(power of result / power of truth) over
-    the frequencies at one distance from 0, as the mean over the distances of 1/4 cycle per pixel and more. It is 0 if
-    the powers are proportional at each distance, so that it rewards neither more nor less detail.
+    the frequencies at one distance from 0, as the mean over the distances of 1/4 cycle per pixel and more. It is about
+    0 if the powers are proportional at each distance, so that it rewards neither more nor less detail. Frequencies at
+    which the truth has less than a tenth of its mean power there have little weight.
 
     Parameters
     ----------
