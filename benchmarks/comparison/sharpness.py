@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import gaussian_filter, uniform_filter
 
 from napari_sr.evaluation import lattice
+from napari_sr.evaluation.lattice import tile_power
 from napari_sr.imaging.color import luma
 
 Image = npt.NDArray[Any]
@@ -66,11 +66,7 @@ def pattern(image: Image) -> float:
     Welch's, from tiles of 32 pixels, and the mean over rotations by 90 degrees and reflections: those of the pattern of
     an upsampling layer, and not of structures, each of which has a direction of its own.
     """
-    window = np.hanning(_TILE + 1)[:_TILE]
-    taper = np.outer(window, window)
-    tiles = sliding_window_view(gray_levels(image), (_TILE, _TILE))[:: _TILE // 2, :: _TILE // 2]
-    level = (tiles * taper).sum((-2, -1), keepdims=True) / taper.sum()
-    power = (np.abs(np.fft.fft2((tiles - level) * taper)) ** 2).mean((0, 1)) / (taper**2).sum() + _ROUNDING
+    power = tile_power(gray_levels(image), _TILE) + _ROUNDING
     for axis in (0, 1):
         power = (power + np.roll(np.flip(power, axis), 1, axis)) / 2
     power = (power + power.T) / 2

@@ -79,7 +79,7 @@ def lattice(image: npt.ArrayLike, *, scale: int, data_range: float) -> float:
             f"A lattice is measured on tiles of {side} pixels, and the image has {plane.shape[0]} x {plane.shape[1]}: "
             "give a larger one."
         )
-    power = _power(plane, side) + (data_range / _LEVELS) ** 2 / 12
+    power = tile_power(plane, side) + (data_range / _LEVELS) ** 2 / 12
     ratios = []
     for i, j in product(range(scale), repeat=2):
         if (i, j) != (0, 0):
@@ -105,8 +105,21 @@ def tile_side(scale: int) -> int:
     return -(-_TILE // (2 * scale)) * 2 * scale
 
 
-def _power(plane: npt.NDArray[np.float64], side: int) -> npt.NDArray[np.float64]:
-    """Return the mean power of tiles, scaled so that white noise has its variance at each frequency."""
+def tile_power(plane: npt.NDArray[np.float64], side: int) -> npt.NDArray[np.float64]:
+    """Return the power of a plane as the mean over tiles, half a tile apart, with a Hann window (Welch).
+
+    Parameters
+    ----------
+    plane : array, shape (Y, X)
+        Finite values; at least one tile.
+    side : int
+        Side of a tile in pixels, even.
+
+    Returns
+    -------
+    array, shape (side, side)
+        The power, scaled so that white noise has its variance at each frequency; frequency 0 is first.
+    """
     window = np.hanning(side + 1)[:side]
     taper = np.outer(window, window)
     tiles = sliding_window_view(plane, (side, side))[:: side // 2, :: side // 2]
