@@ -462,22 +462,22 @@ def test_a_binned_loss_compares_means_of_squares(run, tiny):
         assert 0 < event.losses["mse_2"] < event.losses["mse"]
 
 
-def test_an_equivariance_loss_makes_a_network_equivariant_to_a_rotation_by_180_degrees(run, tiny):
+def _minimized(run, tiny, loss, steps):
+    """Return the values of a loss in the steps of a training that has no other loss."""
     optimizer = tiny.stages[0].optimizer.model_copy(update={"learning_rate": 1e-3})
-    only = Stage(steps=30, losses=(EquivarianceLoss(kind="equivariance"),), optimizer=optimizer)
-    training = run(tiny.model_copy(update={"stages": (only,)}))
+    training = run(tiny.model_copy(update={"stages": (Stage(steps=steps, losses=(loss,), optimizer=optimizer),)}))
     training.run()
-    losses = [event.losses["equivariance"] for event in training.events.of(StepDone)]
+    return [event.losses[loss.kind] for event in training.events.of(StepDone)]
+
+
+def test_an_equivariance_loss_makes_a_network_equivariant_to_a_rotation_by_180_degrees(run, tiny):
+    losses = _minimized(run, tiny, EquivarianceLoss(kind="equivariance"), steps=30)
     assert losses[0] > 0
     assert np.mean(losses[-3:]) < 0.2 * losses[0]
 
 
 def test_a_pattern_loss_makes_the_directions_of_fine_detail_more_like_those_of_the_truth(run, tiny):
-    optimizer = tiny.stages[0].optimizer.model_copy(update={"learning_rate": 1e-3})
-    only = Stage(steps=60, losses=(PatternLoss(kind="pattern"),), optimizer=optimizer)
-    training = run(tiny.model_copy(update={"stages": (only,)}))
-    training.run()
-    losses = [event.losses["pattern"] for event in training.events.of(StepDone)]
+    losses = _minimized(run, tiny, PatternLoss(kind="pattern"), steps=60)
     assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
 
 
