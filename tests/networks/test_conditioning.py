@@ -22,6 +22,9 @@ SMALL = {
     "srcnn": lambda scale, **changes: SRCNN(
         **{"scale": scale, "kernels": (5, 3, 3), "features": (8, 6)} | FREE | {"residual": True} | changes
     ),
+    "deeper srcnn": lambda scale, **changes: SRCNN(
+        **{"scale": scale, "kernels": (5, 3, 1, 3), "features": (8, 6, 4)} | FREE | {"residual": True} | changes
+    ),
 }
 
 

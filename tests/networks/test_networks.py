@@ -12,6 +12,7 @@ SMALL: dict[str, Callable[[], nn.Module]] = {
     "srcnn 9-1-5": lambda: SRCNN(kernels=(9, 1, 5), features=(6, 4)),
     "srcnn 9-3-5": lambda: SRCNN(kernels=(9, 3, 5), features=(6, 4)),
     "srcnn 9-5-5": lambda: SRCNN(kernels=(9, 5, 5), features=(6, 4)),
+    "srcnn 9-3-3-1-5": lambda: SRCNN(kernels=(9, 3, 3, 1, 5), features=(6, 5, 4, 3)),
     "srcnn x2": lambda: SRCNN(scale=2, features=(6, 4)),
     "srcnn x3 rgb": lambda: SRCNN(scale=3, channels=3, features=(6, 4)),
     "srcnn x4 lanczos": lambda: SRCNN(scale=4, features=(6, 4), upsampling="lanczos3"),
@@ -108,10 +109,11 @@ def test_srresnet_has_about_one_and_a_half_million_weights_as_in_the_paper() -> 
         (SRCNN(kernels=(9, 1, 5)), 6),
         (SRCNN(kernels=(9, 3, 5)), 7),
         (SRCNN(kernels=(9, 5, 5)), 8),
+        (SRCNN(kernels=(9, 3, 3, 5), features=(64, 32, 16)), 8),
         (RRDBNet(), 349),
         (RRDBNet(blocks=6), 94),
     ],
-    ids=["9-1-5", "9-3-5", "9-5-5", "23 blocks", "6 blocks"],
+    ids=["9-1-5", "9-3-5", "9-5-5", "9-3-3-5", "23 blocks", "6 blocks"],
 )
 def test_the_receptive_radius_is_that_of_the_papers_layers(network: nn.Module, radius: int) -> None:
     assert network.receptive_radius == radius
@@ -152,17 +154,24 @@ def test_squeezenet_gives_512_features_at_a_sixteenth() -> None:
     assert SqueezeNetFeatures()(torch.rand(1, 3, 128, 128)).shape == (1, 512, 7, 7)
 
 
+@pytest.mark.parametrize("kernels", [(9,), (9, 5), (9, 4, 5), (9, 5, 5), (9, 3, 3, 5)])
+def test_srcnn_has_odd_kernels_and_features_for_all_but_the_last(kernels):
+    with pytest.raises(ValueError, match="three or more odd kernel sizes"):
+        SRCNN(kernels=kernels, features=(8,))
+
+
+@pytest.mark.parametrize(("kernels", "features"), [((9, 5, 5), (8, 6)), ((9, 3, 1, 5), (8, 6, 5))])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_srcnn_that_starts_as_interpolation_copies_every_channel(channels):
+def test_srcnn_that_starts_as_interpolation_copies_every_channel(channels, kernels, features):
     torch.manual_seed(0)
-    network = SRCNN(scale=3, channels=channels, features=(8, 6))
+    network = SRCNN(scale=3, channels=channels, kernels=kernels, features=features)
     network.init_as_interpolation()
     x = torch.rand(1, channels, 12, 10)
     with torch.no_grad():
         interpolated = network.upsample(x).clamp_min(0)
         # Near it, but not equal: the other features have some weight.
         assert 0 < (network(x) - interpolated).abs().mean() < 0.1
-        network.conv3.weight[:, channels:] = 0
+        network.convolutions[-1].weight[:, channels:] = 0
         torch.testing.assert_close(network(x), interpolated)
 
 

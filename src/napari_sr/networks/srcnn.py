@@ -1,4 +1,4 @@
-"""SRCNN: interpolation to the target size, then three convolutions."""
+"""SRCNN: interpolation to the target size, then three or more convolutions."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ class SRCNN(nn.Module):
         Factor of the interpolation; 1 for images that are interpolated already.
     channels : int, default 1
         1 for luminance (the paper's default), 3 for RGB.
-    kernels : sequence of three odd ints, default (9, 5, 5)
-        Kernel sizes f1, f2, f3: 9-1-5, 9-3-5 or 9-5-5 in the paper.
-    features : sequence of two ints, default (64, 32)
-        Number of features n1, n2; 64 and 32 in the paper.
+    kernels : sequence of three or more odd ints, default (9, 5, 5)
+        Kernel sizes, one for each convolution: f1, f2, f3 are 9-1-5, 9-3-5 or 9-5-5 in the paper. All between the first
+        and the last are convolutions of the nonlinear mapping; the paper's deeper networks have two or three of them.
+    features : sequence of ints, default (64, 32)
+        Number of features of each convolution but the last: n1, n2 are 64 and 32 in the paper.
     upsampling : {"nearest", "bilinear", "bicubic", "lanczos3"}, default "bicubic"
         Interpolation before the first convolution; bicubic in the paper.
     bias : bool, default True
@@ -42,12 +43,13 @@ class SRCNN(nn.Module):
     noise_plane : bool, default False
         Whether a second input is the standard deviation of the noise of each pixel; it is interpolated like the image.
     gate : int, default 0
-        Number of hidden units of a `BlurGate`, which multiplies the outputs of all three convolutions; 0 for no gate.
+        Number of hidden units of a `BlurGate`, which multiplies the outputs of all convolutions; 0 for no gate.
 
     Raises
     ------
     ValueError
-        If there are not three odd kernel sizes and two numbers of features, or a gate is combined with biases.
+        If there are fewer than three kernel sizes, an even one, or not one number of features less; or if a gate is
+        combined with biases.
 
     Notes
     -----
@@ -58,7 +60,7 @@ class SRCNN(nn.Module):
     References
     ----------
     C. Dong, C. C. Loy, K. He, X. Tang, "Image Super-Resolution Using Deep Convolutional Networks", arXiv:1501.00092,
-    section 3.1 (the three layers) and 4.3 (kernel sizes).
+    section 3.1 (the three layers), 4.3.2 (kernel sizes) and 4.3.3 (more layers).
     """
 
     def __init__(
@@ -76,8 +78,8 @@ class SRCNN(nn.Module):
         gate: int = 0,
     ) -> None:
         super().__init__()
-        if len(kernels) != 3 or len(features) != 2 or any(k % 2 == 0 for k in kernels):
-            raise ValueError("SRCNN has three odd kernel sizes and two numbers of features.")
+        if len(kernels) < 3 or len(features) != len(kernels) - 1 or any(k % 2 == 0 for k in kernels):
+            raise ValueError("SRCNN has three or more odd kernel sizes, and a number of features for all but the last.")
         if gate and bias:
             raise ValueError("A gate is for convolutions without biases: set bias to False.")
         self.scale = scale
@@ -89,21 +91,40 @@ class SRCNN(nn.Module):
         self.receptive_radius = receptive_radius((UpsamplingReach(scale, upsampling), ConvolutionReach(radius)))
         self.upsample = Upsample(scale, upsampling)
         self.pad = nn.ReplicationPad2d(radius)
-        self.conv1 = nn.Conv2d(channels + noise_plane, features[0], kernels[0], bias=bias)
-        self.conv2 = nn.Conv2d(features[0], features[1], kernels[1], bias=bias)
-        self.conv3 = nn.Conv2d(features[1], channels, kernels[2], bias=bias)
+        widths = [channels + noise_plane, *features, channels]
+        for number, (size, inputs, outputs) in enumerate(zip(kernels, widths, widths[1:], strict=False), 1):
+            self.add_module(f"conv{number}", nn.Conv2d(inputs, outputs, size, bias=bias))
         self.relu = nn.ReLU()
-        self.gate = BlurGate(gate, sum(layer.out_channels for layer in self._gated())) if gate else None
+        self.gate = BlurGate(gate, sum(layer.out_channels for layer in self.convolutions)) if gate else None
 
-    def _gated(self) -> list[nn.Conv2d]:
-        return [self.conv1, self.conv2, self.conv3]
+    @property
+    def convolutions(self) -> list[nn.Conv2d]:
+        """The convolutions ``conv1``, ``conv2`` and so on, from the first to the last."""
+        return [layer for layer in self.children() if isinstance(layer, nn.Conv2d)]
 
-    def _gates(self, blur: Tensor | None) -> list[Tensor | None]:
+    def gates(self, blur: Tensor | None) -> list[Tensor | None]:
+        """Return the factors by which the outputs of the convolutions are multiplied.
+
+        Parameters
+        ----------
+        blur : Tensor, shape (N,), or None
+            Standard deviation of the blur to remove in each image, in its pixels; required with `gate`.
+
+        Returns
+        -------
+        list of Tensor, shape (N, features, 1, 1), or of None
+            One for each convolution; None without a gate.
+
+        Raises
+        ------
+        ValueError
+            If the network has a gate and the blur is missing.
+        """
         if self.gate is None:
-            return [None, None, None]
+            return [None] * len(self.convolutions)
         if blur is None:
             raise ValueError("A network with a gate needs the blur: give it, or use `folded`.")
-        return list(self.gate.factors(blur, [layer.out_channels for layer in self._gated()]))
+        return list(self.gate.factors(blur, [layer.out_channels for layer in self.convolutions]))
 
     @torch.no_grad()
     def init_as_interpolation(self) -> None:
@@ -120,12 +141,13 @@ class SRCNN(nn.Module):
         """
         if self.residual:
             raise ValueError("A residual SRCNN starts as an interpolation already.")
-        if min(self.conv1.out_channels, self.conv2.out_channels) < self.in_channels:
+        *before, last = self.convolutions
+        if min(layer.out_channels for layer in before) < self.in_channels:
             raise ValueError("To start as an interpolation, SRCNN needs a feature for each channel.")
-        self.conv1.weight -= self.conv1.weight.mean((2, 3), keepdim=True)
-        init_identity(self.conv1, self.in_channels)
-        init_identity(self.conv2, self.in_channels)
-        init_mostly_identity(self.conv3, self.in_channels)
+        before[0].weight -= before[0].weight.mean((2, 3), keepdim=True)
+        for layer in before:
+            init_identity(layer, self.in_channels)
+        init_mostly_identity(last, self.in_channels)
 
     @torch.no_grad()
     def folded(self, blur: float = 0.0) -> SRCNN:
@@ -143,11 +165,12 @@ class SRCNN(nn.Module):
         """
         plain = deepcopy(self).eval().requires_grad_(False)
         if self.zero_sum:
-            plain.conv1.weight.copy_(zero_sum(self.conv1.weight, self.in_channels))
+            first = plain.convolutions[0]
+            first.weight.copy_(zero_sum(first.weight, self.in_channels))
             plain.zero_sum = False
         if self.gate is not None:
-            factors = plain._gates(torch.tensor([blur]))
-            fold(plain._gated(), [factor for factor in factors if factor is not None])
+            factors = plain.gates(torch.tensor([blur]))
+            fold(plain.convolutions, [factor for factor in factors if factor is not None])
             plain.gate = None
         return plain
 
@@ -168,19 +191,38 @@ class SRCNN(nn.Module):
         Tensor, shape (N, channels, scale H, scale W)
             The upscaled images.
         """
-        gates = self._gates(blur)
         large = self.upsample(x)
         read = large
         if self.noise_plane:
             assert noise is not None
             read = torch.cat((large, self.upsample(noise)), 1)
-        deep = self.relu(gated(self._first(self.pad(read)), gates[0]))
-        deep = self.relu(gated(self.conv2(deep), gates[1]))
-        out: Tensor = gated(self.conv3(deep), gates[2])
+        out = self.mapped(self._first(self.pad(read)), blur)
         return out + large if self.residual else out
 
+    def mapped(self, first: Tensor, blur: Tensor | None) -> Tensor:
+        """Map the output of the first convolution to that of the last.
+
+        Parameters
+        ----------
+        first : Tensor, shape (N, features, Y, X)
+            Output of the first convolution, without activation.
+        blur : Tensor, shape (N,), or None
+            Standard deviation of the blur to remove in each image, in its pixels; required with `gate`.
+
+        Returns
+        -------
+        Tensor, shape (N, channels, Y - border, X - border)
+            Output of the last convolution.
+        """
+        gates = self.gates(blur)
+        out = gated(first, gates[0])
+        for layer, factors in zip(self.convolutions[1:], gates[1:], strict=True):
+            out = gated(layer(self.relu(out)), factors)
+        return out
+
     def _first(self, x: Tensor) -> Tensor:
+        layer = self.convolutions[0]
         if not self.zero_sum:
-            out: Tensor = self.conv1(x)
+            out: Tensor = layer(x)
             return out
-        return functional.conv2d(x, zero_sum(self.conv1.weight, self.in_channels), self.conv1.bias)
+        return functional.conv2d(x, zero_sum(layer.weight, self.in_channels), layer.bias)

@@ -12,11 +12,11 @@ from napari_sr.zoo import Architecture, Card
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
-@pytest.mark.parametrize("kernels", [(9, 1, 5), (9, 5, 5), (3, 1, 3)])
+@pytest.mark.parametrize("kernels", [(9, 1, 5), (9, 5, 5), (3, 1, 3), (5, 3, 1, 3)])
 @pytest.mark.parametrize("upsampling", ["bicubic", "bilinear", "nearest"])
 def test_unpadded_srcnn_equals_the_whole_image(scale, kernels, upsampling):
     torch.manual_seed(0)
-    network = SRCNN(scale=scale, kernels=kernels, features=(4, 3), upsampling=upsampling)
+    network = SRCNN(scale=scale, kernels=kernels, features=(4, 3, 2)[: len(kernels) - 1], upsampling=upsampling)
     unpadded = Unpadded(network)
     image = torch.rand(1, 1, 40, 44)
     whole = network(image)

@@ -21,7 +21,8 @@ RRDB = {**SMALL, **RIGHT, "padding": "replicate", "skip": "bicubic", "first_kern
 def built(kind, scale, **settings):
     torch.manual_seed(0)
     if kind == "SRCNN":
-        network = SRCNN(scale=scale, features=(6, 4), kernels=(5, 3, 3), **{**RIGHT, "residual": True, **settings})
+        small = {"features": (6, 4), "kernels": (5, 3, 3), **RIGHT, "residual": True}
+        network = SRCNN(scale=scale, **{**small, **settings})
     else:
         network = RRDBNet(scale=scale, **{**RRDB, **settings})
     network.gate[2].weight.data.mul_(10)
@@ -39,6 +40,7 @@ VARIANTS = [
     ("RRDBNet", {"padding": "zeros", "skip": "none", "zero_sum": False}),
     ("RRDBNet", {"noise_plane": False, "first_kernel": 3, "skip": "bilinear"}),
     ("SRCNN", {}),
+    ("SRCNN", {"features": (6, 5, 4), "kernels": (5, 3, 1, 3)}),
     ("SRCNN", {"noise_plane": False, "zero_sum": False, "residual": False}),
 ]
 
@@ -70,7 +72,7 @@ def test_gradients_are_those_of_the_network(kind):
 @pytest.mark.parametrize("kind", ["SRCNN", "RRDBNet"])
 def test_in_bfloat16_the_interpolation_keeps_the_precision_of_the_image(kind):
     network = built(kind, 2)
-    last = network.conv3 if kind == "SRCNN" else network.conv_last
+    last = network.convolutions[-1] if kind == "SRCNN" else network.conv_last
     last.weight.data.zero_()
     patched = (PatchSRCNN if kind == "SRCNN" else PatchRRDBNet)(network)
     x, noise, blur = inputs()

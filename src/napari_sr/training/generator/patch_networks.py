@@ -79,8 +79,7 @@ class Unpadded(nn.Module):
         cut = self.scale * (self.margin - self.reach) - self.radius
         if cut:
             large = large[..., cut:-cut, cut:-cut]
-        out: Tensor = net.conv3(net.relu(net.conv2(net.relu(net.conv1(large)))))
-        return out
+        return net.mapped(net.convolutions[0](large), None)
 
 
 class FirstConvolution(nn.Module):
@@ -208,7 +207,7 @@ class PatchSRCNN(nn.Module):
     def __init__(self, network: SRCNN) -> None:
         super().__init__()
         self.network = network
-        self.first = FirstConvolution(network.conv1, network.in_channels, network.zero_sum)
+        self.first = FirstConvolution(network.convolutions[0], network.in_channels, network.zero_sum)
 
     def forward(self, x: Tensor, noise: Tensor | None = None, blur: Tensor | None = None) -> Tensor:
         """Upscale patches as the network does.
@@ -228,13 +227,10 @@ class PatchSRCNN(nn.Module):
             The results.
         """
         net = self.network
-        gates = net._gates(blur)
         with torch.autocast(x.device.type, enabled=False):
             large = net.upsample(x if noise is None or not net.noise_plane else torch.cat((x, noise), 1))
             padded = net.pad(large)
-        deep = net.relu(gated(self.first(padded), gates[0]))
-        deep = net.relu(gated(net.conv2(deep), gates[1]))
-        out = gated(net.conv3(deep), gates[2])
+        out = net.mapped(self.first(padded), blur)
         return out + large[:, : net.in_channels] if net.residual else out
 
 

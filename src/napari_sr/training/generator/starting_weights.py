@@ -122,7 +122,7 @@ def _init_as_interpolation(network: nn.Module, name: str) -> None:
 def _last_of_residual(network: nn.Module) -> nn.Conv2d | None:
     """Return the last convolution of a network that adds its output to an interpolation of the image."""
     if isinstance(network, SRCNN) and network.residual:
-        return network.conv3
+        return network.convolutions[-1]
     if isinstance(network, RRDBNet) and network.skip is not None:
         return network.conv_last
     return None

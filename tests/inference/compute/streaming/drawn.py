@@ -28,6 +28,7 @@ def with_noise(network: nn.Module) -> nn.Module:
 SMALL: dict[str, Callable[[], nn.Module]] = {
     "srcnn 9-1-5": lambda: SRCNN(kernels=(9, 1, 5), features=(6, 4)),
     "srcnn 9-5-5": lambda: SRCNN(kernels=(9, 5, 5), features=(6, 4)),
+    "srcnn 9-3-3-5": lambda: SRCNN(kernels=(9, 3, 3, 5), features=(6, 5, 4)),
     "srcnn x2": lambda: SRCNN(scale=2, features=(6, 4)),
     "srcnn x3 rgb": lambda: SRCNN(scale=3, channels=3, features=(6, 4)),
     "srcnn x4 lanczos": lambda: SRCNN(scale=4, features=(6, 4), upsampling="lanczos3"),
