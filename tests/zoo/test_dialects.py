@@ -265,11 +265,11 @@ def test_msrresnet(draw_network, tmp_path, dialect, scale, image, features, bloc
 @given(
     scale=st.integers(1, 4),
     image=channels,
-    kernels=st.sampled_from([(9, 1, 5), (9, 3, 5), (9, 5, 5)]),
-    features=st.tuples(small, small),
+    kernels=st.sampled_from([(9, 1, 5), (9, 3, 5), (9, 5, 5), (9, 3, 3, 5), (9, 3, 1, 3, 5)]),
+    features=st.tuples(small, small, small, small),
 )
 def test_srcnn(draw_network, tmp_path, scale, image, kernels, features):
-    sizes = {"scale": scale, "channels": image, "kernels": kernels, "features": features}
+    sizes = {"scale": scale, "channels": image, "kernels": kernels, "features": features[: len(kernels) - 1]}
     tensors = assert_loads_correctly(draw_network, tmp_path, "SRCNN", sizes, identity, scale=scale)
     with pytest.raises(CheckpointError, match="give the scale"):
         detect_architecture(tensors)

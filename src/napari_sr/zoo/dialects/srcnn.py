@@ -1,4 +1,4 @@
-"""Dialect of SRCNN: ``conv1``, ``conv2``, ``conv3``, also for the MATLAB file."""
+"""Dialect of SRCNN: ``conv1``, ``conv2``, ``conv3`` and further layers, also for the MATLAB file."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from torch import Tensor
 
 from napari_sr.errors import CheckpointError
 from napari_sr.zoo.card import Architecture
-from napari_sr.zoo.dialects.dialect import Dialect, shape_of
+from napari_sr.zoo.dialects.dialect import Dialect, count, shape_of
 
 
 def _read(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
-    shapes = [shape_of(tensors, f"conv{layer}.weight") for layer in (1, 2, 3)]
+    layers = count(tensors, r"conv(\d+)\.weight", first=1)
+    shapes = [shape_of(tensors, f"conv{layer}.weight") for layer in range(1, layers + 1)]
     if scale is None:
         raise CheckpointError("SRCNN weights do not contain their factor: give the scale for which they were trained.")
     if scale < 1:
@@ -24,7 +25,7 @@ def _read(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architectur
             "scale": scale,
             "channels": shapes[0][1],
             "kernels": kernels,
-            "features": (shapes[0][0], shapes[1][0]),
+            "features": tuple(shape[0] for shape in shapes[:-1]),
             "upsampling": "bicubic",
         },
     )
