@@ -43,6 +43,9 @@ def test_partners_are_found_by_name(tmp_path, textured):
     (image,) = images_in([ImageSet(path="high", low="low")], tmp_path, 2)
     assert image.low.shape == (60, 60)
     assert image.match.shift == pytest.approx((0, 0), abs=0.2)
+    # Both files have one name, so that a message names their folders.
+    assert image.name == "low/a.png and high/a.png"
+    assert image.match.sentence().startswith("high/a.png was shifted by")
     write_image(tmp_path / "high" / "b.png", high)
     with pytest.raises(InputError, match=r"b\.png has no partner"):
         images_in([ImageSet(path="high", low="low")], tmp_path, 2)

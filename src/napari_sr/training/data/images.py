@@ -184,13 +184,10 @@ def images_in(sets: Sequence[ImageSet], data: Path | None, scale: int) -> list[T
     images = []
     for entry in sets:
         group = entry.name or entry.path
-        for path in _without_excluded(training_files(root / entry.path), entry):
-            if entry.low is None:
-                image = _converted(path, 0, scale, None)
-            else:
-                partner = root / entry.low
-                low = partner if _is_image(partner) else _partner(path, partner)
-                image = _converted((low, path), 0, scale, None)
+        paths = _without_excluded(training_files(root / entry.path), entry)
+        items = paths if entry.low is None else _with_partners(paths, root / entry.low)
+        for item in items:
+            image = _converted(item, 0, scale, None)
             image = replace(image, group=group, license=entry.license, source=entry.source)
             images.append(replace(image, image_set=entry))
     return images
@@ -240,12 +237,17 @@ def _is_image(path: Path) -> bool:
     return path.is_file() or (path.is_dir() and is_store(path))
 
 
-def _partner(path: Path, folder: Path) -> Path:
-    """Return the file of the same name, without its ending, in a folder."""
-    for candidate in training_files(folder):
-        if _stem(candidate) == _stem(path):
-            return candidate
-    raise InputError(f"{path.name} has no partner in {folder}: give both images the same name.")
+def _with_partners(paths: Sequence[Path], low: Path) -> list[tuple[Path, Path]]:
+    """Return each file with its low-resolution partner: `low`, or the file of the same name in that folder."""
+    if _is_image(low):
+        return [(low, path) for path in paths]
+    partners: dict[str, Path] = {}
+    for candidate in training_files(low):
+        partners.setdefault(_stem(candidate), candidate)
+    for path in paths:
+        if _stem(path) not in partners:
+            raise InputError(f"{path.name} has no partner in {low}: give both images the same name.")
+    return [(partners[_stem(path)], path) for path in paths]
 
 
 def _stem(path: Path) -> str:
@@ -309,16 +311,24 @@ def _pair(low: TrainingImage, high: TrainingImage, items: tuple[Any, Any], scale
     if _is_layer(items[0]) and _is_layer(items[1]):
         match = match_layers(items[0], items[1], low.axes, high.axes, scale)
     else:
-        match = match_arrays(low.high, high.high, low.axes, high.axes, (low.name, high.name), scale)
+        match = match_arrays(low.high, high.high, low.axes, high.axes, _names(low, high, items), scale)
     return replace(
         high,
-        name=f"{low.name} and {high.name}",
+        name=" and ".join(match.names),
         high=match.cut(high.high, high.axes, scale),
         axes=parse_axes(high.axes.letters, match.shape(high.axes, scale)),
         low=match.cut(low.high, low.axes, 1),
         contrast_limits=low.contrast_limits,
         match=match,
     )
+
+
+def _names(low: TrainingImage, high: TrainingImage, items: tuple[Any, Any]) -> tuple[str, str]:
+    """Return the names of a pair, with the folders of two files of one name."""
+    if low.name == high.name and all(isinstance(item, str | os.PathLike) for item in items):
+        first, second = (Path(item).absolute() for item in items)
+        return f"{first.parent.name}/{low.name}", f"{second.parent.name}/{high.name}"
+    return low.name, high.name
 
 
 def _mask(shapes: Any, item: Any, image: TrainingImage) -> Mask:

@@ -81,12 +81,15 @@ class Match:
         Returns
         -------
         str
-            The shift before the correction, the residual and the uncertainty.
+            The shift before the correction, the residual and the uncertainty if it is known.
         """
+        # Adding zero turns the -0.0 that rounding leaves into 0.0.
+        shift, residual = ([round(length, 2) + 0.0 for length in pair] for pair in (self.shift, self.residual))
+        uncertainty = f", uncertain by {self.uncertainty:.2f}" if np.isfinite(self.uncertainty) else ""
         return (
-            f"{self.names[1]} was shifted by ({self.shift[0]:+.2f}, {self.shift[1]:+.2f}) high-resolution pixels "
-            f"(Y, X) against {self.names[0]}; after a correction by whole pixels ({self.residual[0]:+.2f}, "
-            f"{self.residual[1]:+.2f}) remain, uncertain by {self.uncertainty:.2f}."
+            f"{self.names[1]} was shifted by ({shift[0]:+.2f}, {shift[1]:+.2f}) high-resolution pixels (Y, X) against "
+            f"{self.names[0]}; after a correction by whole pixels ({residual[0]:+.2f}, {residual[1]:+.2f}) remain"
+            f"{uncertainty}."
         )
 
     def cut(self, image: ImageArray, axes: Axes, scale: int) -> Any:

@@ -15,6 +15,7 @@ from napari_sr.imaging.resize import resize
 from napari_sr.training.data.blocks import Block, Mask, choose_blocks, permitted_corners, trainable_pixels
 from napari_sr.training.data.fingerprint import add_array, array_hash, stable_repr
 from napari_sr.training.data.images import TrainingImage
+from napari_sr.training.data.match_summary import match_notes, match_warnings
 from napari_sr.training.data.patches import Patches, PatchSource
 from napari_sr.training.data.plane_pairs import PatchColor, PlanePair, make_plane_pairs
 from napari_sr.training.randomness import generator_at
@@ -157,15 +158,14 @@ def make_training_set(
         conditioned=conditioned,
     )
     matches = [image.match for image in images if image.match is not None]
-    warnings = tuple(match.warning for match in matches if match.warning is not None)
     return TrainingSet(
         patches=patches,
         scenes=tuple(scenes),
         degradation=numeric,
         described=_described(images, plane_pairs, max(recipe.data.sizes)),
         fingerprint=_fingerprint(plane_pairs, corners, scenes),
-        warnings=warnings,
-        notes=(*(match.sentence() for match in matches), *_conditions(images, patches, conditioned)),
+        warnings=match_warnings(matches),
+        notes=(*match_notes(matches), *_conditions(images, patches, conditioned)),
     )
 
 
