@@ -1,4 +1,4 @@
-"""Make the weights of an SRResNet x4 that M. Krasser trained in Keras, the teacher of photographs' recipes.
+"""Make the weights of an SRResNet x4 that M. Krasser trained in Keras, the teacher of `esrgan-compact-x4`.
 
     pip install h5py
     python recipes/srresnet_krasserm.py --data DATA
