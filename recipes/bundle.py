@@ -6,7 +6,8 @@
 The weights are stored in float16. The file itself is then measured through the public calls on the benchmarks in DATA,
 and the figures are added to the card, with the deviation of half precision from float32 on the package's samples. Of a
 pair, both endpoints are measured. Models that take noise and blur as inputs keep the figures of their training's
-validation; benchmarks/held_out.py measures them on other images.
+validation; benchmarks/held_out.py measures them on other images. A recipe ``NAME-sharp`` gives the pair ``NAME``, which
+takes the place of the file with its first endpoint.
 """
 
 from __future__ import annotations
@@ -122,11 +123,15 @@ def main() -> None:
     recipe = sr.Recipe.from_toml(arguments.recipe.read_text(), arguments.recipe.name)
     training = sr.Training(recipe, folder=arguments.run or Path("runs") / recipe.name, data=arguments.data)
     arguments.out.mkdir(exist_ok=True)
-    path = arguments.out / f"{recipe.name}.safetensors"
+    # The recipe of a second endpoint starts with the weights of the first, and its model is the pair of both.
+    name = recipe.name.removesuffix("-sharp")
+    path = arguments.out / f"{name}.safetensors"
     model = training.run().model
-    if model.card.conditioning is not None and recipe.name in CORRELATED:
-        conditioning = model.card.conditioning.model_copy(update={"correlated": CORRELATED[recipe.name]})
-        model = sr.Model(model.card.model_copy(update={"conditioning": conditioning}), model.endpoints)
+    card = model.card.model_copy(update={"name": name})
+    if card.conditioning is not None and name in CORRELATED:
+        conditioning = card.conditioning.model_copy(update={"correlated": CORRELATED[name]})
+        card = card.model_copy(update={"conditioning": conditioning})
+    model = sr.Model(card, model.endpoints)
     card = bundle(model, path, arguments.data)
     reached = (f"{figure.dataset} {figure.metric} {figure.value}" for figure in card.figures)
     print(f"{path.name}, {path.stat().st_size / 1e6:.2f} MB", *reached, sep="\n  ")

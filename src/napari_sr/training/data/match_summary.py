@@ -67,8 +67,8 @@ def _grouped(doubtful: Sequence[Match], total: int) -> Iterator[str]:
         )
     if small:
         yield (
-            f"{len(small)} of {total} pairs are too small to estimate the uncertainty of their shift: compare them by "
-            f"eye, such as {_named(small)}."
+            f"Too small to estimate the uncertainty of the shift are {len(small)} of {total} pairs: compare them by "
+            f"eye ({_named(small)})."
         )
 
 
