@@ -34,6 +34,16 @@ def test_the_printed_command_upscales_the_image(file, monkeypatch):
     assert read_image(command[3]).data.shape == (180, 192)
 
 
+def test_the_command_of_a_name_with_dots_and_a_dash_works(file, monkeypatch):
+    monkeypatch.chdir(file.parent)
+    file.rename("-cells 0.5um.png")
+    text = run("suggest", "--", "-cells 0.5um.png")
+    command = shlex.split(text.splitlines()[-1].removeprefix("Use it: "))
+    assert command[3] == "./-cells 0.5um-upscaled.ome.tif"
+    run(*command[1:])
+    assert read_image(command[3]).data.shape == (120, 128)
+
+
 def test_json_has_everything(file):
     found = json.loads(run("suggest", file, "--json"))
     assert found["model"] == "esrgan-microscopy-x2"

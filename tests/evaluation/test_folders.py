@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from napari_sr import upscale
 from napari_sr.errors import InputError
 from napari_sr.evaluation import bicubic, evaluate, evaluate_files, pair_files, scale_of_sizes
 from napari_sr.imaging.files import ImageFile, read_image, write_image
@@ -72,10 +73,22 @@ def test_missing_mixed_and_empty_are_refused(folders):
     file = put(high, "a.png")
     with pytest.raises(InputError, match="no file or folder"):
         pair_files(low / "nowhere", high)
-    with pytest.raises(InputError, match="two files or two folders"):
+    with pytest.raises(InputError, match="two images or two folders"):
         pair_files(low, file)
-    with pytest.raises(InputError, match="has no image file"):
+    with pytest.raises(InputError, match="has no image"):
         pair_files(low, high)
+
+
+def test_stores_are_compared_like_files(folders):
+    low, high = folders
+    rng = np.random.default_rng(0)
+    result, truth = rng.integers(0, 255, (16, 18), np.uint8), rng.integers(0, 255, (16, 18), np.uint8)
+    upscaled = upscale(result, "srcnn-x2", device="cpu", out=low / "a.1.ome.zarr")
+    write_image(high / "a.1.tif", np.kron(truth, np.ones((2, 2), np.uint8)))
+    expected = evaluate(np.asarray(upscaled), read_image(high / "a.1.tif").data, scale=2)
+    for pairs in (pair_files(low, high), pair_files(low / "a.1.ome.zarr", high / "a.1.tif")):
+        assert names(pairs) == [("a.1", "a.1.ome.zarr", "a.1.tif")]
+        assert evaluate_files(pairs, {"": None}, scale=2)[0].fidelity == expected
 
 
 @pytest.mark.parametrize(

@@ -252,6 +252,7 @@ def lifetime_tiff(path):
         (lambda path: path.write_text("not an image"), "cannot be read"),
         (lambda path: path.write_bytes(b""), "cannot be read"),
         (lambda path: path.write_bytes(b"II*\0"), "cannot be read"),
+        (lambda path: path.write_bytes(b"II*\0\x08\0\0\0"), "it is damaged or incomplete"),
         (lambda path: path.write_bytes(b"II*\0\x08\0\0\0\0\0\0\0\0\0"), "contains no image"),
         (truncated_tiff, "cannot be read"),
         (truncated_png, "cannot be read"),

@@ -85,7 +85,9 @@ def upscale_one(
         typer.echo(estimate_text(job, image, parsed))
         return
     with Bar(quiet, "row") as bar, signals.deferred():
-        report = upscale_to(out, job, image, parsed, progress=bar, cancel=signals.cancel, ome_zarr=version)
+        report = upscale_to(
+            out, job, image, parsed, overwrite=overwrite, progress=bar, cancel=signals.cancel, ome_zarr=version
+        )
     if not quiet:
         typer.echo(f"{out}: {report.sentence()}")
 

@@ -42,7 +42,11 @@ def suggest(
 
 def _command(source: Path, axes: str | None, suggestion: Suggestion) -> str:
     """Return the command that upscales the image as suggested."""
-    words = ["napari-sr", "upscale", str(source), f"{source.name.split('.')[0]}-upscaled.ome.tif"]
+    from napari_sr.imaging.files import stem_of
+
+    # A name that begins with a dash would be read as an option.
+    names = (str(source), f"{stem_of(source)}-upscaled.ome.tif")
+    words = ["napari-sr", "upscale", *(f"./{name}" if name.startswith("-") else name for name in names)]
     words += ["--model", suggestion.model] + (["--axes", axes] if axes else [])
     options = {"target": "--factor"}
     for name, value in suggestion.settings.items():

@@ -14,10 +14,8 @@ import numpy.typing as npt
 from napari_sr.errors import InputError
 from napari_sr.evaluation.fidelity import Channels, Fidelity, evaluate
 from napari_sr.imaging.axes import parse_axes
-from napari_sr.imaging.files import ImageFile, read_image
+from napari_sr.imaging.files import ENDINGS, ImageFile, find_images, is_image, read_image, stem_of
 
-#: Endings of image files; other files of a folder, such as a list of sources, are ignored.
-ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
 _NAMED = 5
 
 Upscale = Callable[[ImageFile], npt.NDArray[Any]]
@@ -82,10 +80,10 @@ def pair_files(images: Path, reference: Path, *, scale: int | None = None) -> li
     for path in (images, reference):
         if not path.exists():
             raise InputError(f"There is no file or folder {path}: check the name.")
-    if images.is_dir() != reference.is_dir():
-        raise InputError(f"{images} and {reference} are a file and a folder: give two files or two folders.")
-    if not images.is_dir():
-        return [FilePair(reference.stem, images, reference)]
+    if is_image(images) != is_image(reference):
+        raise InputError(f"{images} and {reference} are an image and a folder: give two images or two folders.")
+    if is_image(images):
+        return [FilePair(stem_of(reference), images, reference)]
     references = _by_stem(reference)
     matched: dict[str, Path] = {}
     unmatched: list[str] = []
@@ -219,21 +217,19 @@ def image_files(path: Path) -> list[Path]:
     """
     if not path.exists():
         raise InputError(f"There is no file or folder {path}: check the name.")
-    return list(_by_stem(path).values()) if path.is_dir() else [path]
+    return [path] if is_image(path) else list(_by_stem(path).values())
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
     """Return the image files of a folder by their names without endings."""
     files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if not path.name.lower().endswith(ENDINGS) or path.name.startswith(".") or not path.is_file():
-            continue
-        stem = path.stem.removesuffix(".ome")
+    for path in find_images(folder):
+        stem = stem_of(path)
         if stem in files:
             raise InputError(f"{files[stem].name} and {path.name} in {folder} have the same name: keep one of them.")
         files[stem] = path
     if not files:
-        raise InputError(f"The folder {folder} has no image file: give one with {', '.join(ENDINGS)} files.")
+        raise InputError(f"The folder {folder} has no image: give one with {', '.join(ENDINGS)} files.")
     return files
 
 

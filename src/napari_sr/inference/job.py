@@ -21,6 +21,7 @@ from napari_sr.conversion import read_callable, read_path, shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import ImageInput, as_image
 from napari_sr.imaging.axes import Axes, ImageArray, WritableArray
+from napari_sr.imaging.files import stem_of
 from napari_sr.imaging.missing import FilledImage, MarkedResult
 from napari_sr.imaging.part import Part
 from napari_sr.imaging.target_size import parse_target
@@ -283,7 +284,7 @@ class Job:
         if isinstance(out, Path):
             if is_image_name(out):
                 return self._run_to_image(read, region, out, calibration, contrast_limits, overwrite, progress, cancel)
-            place = replace(place_of(region, out.name.split(".")[0], read.metadata), version=version)
+            place = replace(place_of(region, stem_of(out), read.metadata), version=version)
             identity = identity_of(image)
         return self.run_region(
             read.data,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_sr.imaging.axes import Axes
+from napari_sr.imaging.files import stem_of
 from napari_sr.imaging.intensity.spec import Percentiles
 from napari_sr.imaging.part import Part
 from napari_sr.inference.job import Job
@@ -111,7 +112,7 @@ def _geometry(prepared: LayerInput) -> dict[str, Any]:
 
 def _stem(prepared: LayerInput) -> str:
     path = prepared.source.path
-    return Path(path).name.split(".")[0] if path else "result"
+    return stem_of(Path(path)) if path else "result"
 
 
 def _sizes(prepared: LayerInput) -> list[str]:

@@ -185,6 +185,21 @@ def test_a_file_that_somebody_writes_meanwhile_is_not_replaced(plate, monkeypatc
     assert not [path for path in Path("out/w1").iterdir() if path.name.startswith(".")]
 
 
+def test_a_result_that_another_run_writes_meanwhile_is_no_file_of_somebody_else(plate, monkeypatch):
+    compute, others = Work._compute_batch, []
+
+    def slow(work, *given):
+        if not others:
+            others.append(None)
+            others[0] = upscaled("plate/w1/c.tif", "out/w1")
+        compute(work, *given)
+
+    monkeypatch.setattr(Work, "_compute_batch", slow)
+    results = upscaled("plate/w1/c.tif", "out/w1")
+    assert [run.summary() for run in (results, *others)] == ["1 done", "1 done"]
+    assert upscaled("plate/w1/c.tif", "out/w1").summary() == "1 skipped"
+
+
 def test_a_result_that_was_changed_is_kept_unless_files_may_be_replaced(plate, monkeypatch):
     upscaled()
     before = content("out")
@@ -221,7 +236,7 @@ def test_images_with_one_result_name_fail_and_the_others_do_not(plate):
 
 def test_auto_chooses_a_model_for_each_image_and_loads_each_once(plate, monkeypatch):
     names, loads = iter(["one", "two", "one"]), []
-    monkeypatch.setattr(file_jobs, "suggested_model", lambda *given, **options: next(names))
+    monkeypatch.setattr(file_jobs, "suggested_settings", lambda settings, *given, **options: (next(names), settings))
     monkeypatch.setattr(file_jobs, "load_model", lambda name: loads.append(name) or rrdb(2, 1, label=name))
     results = upscaled(model="auto")
     assert sorted(loads) == ["one", "two"]

@@ -123,7 +123,9 @@ def _read(read: Callable[[], ImageFile], source: Path) -> ImageFile:
 
 
 def _sentence(error: Exception, source: Path) -> str:
-    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    reason = " ".join(str(error).split()).rstrip(".")
+    # Of damaged files some exceptions have no text, or only a number.
+    reason = reason if any(map(str.isalpha, reason)) else "it is damaged or incomplete"
     if isinstance(error, OSError) and error.strerror:
         return f"The file {source} cannot be read ({error.strerror}): check it and its permissions."
     if "imagecodecs" in reason:

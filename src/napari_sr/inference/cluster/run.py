@@ -17,7 +17,7 @@ from distributed import Client, Future, wait
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.as_image import ImageInput
 from napari_sr.imaging.axes import Axes
-from napari_sr.imaging.files import ImageFile
+from napari_sr.imaging.files import ImageFile, stem_of
 from napari_sr.inference.cluster.blocks import block_shape, blocks_of
 from napari_sr.inference.cluster.finished import FinishedBlocks
 from napari_sr.inference.cluster.worker import ClusterJob, JobOnWorker, upscale_block
@@ -96,7 +96,7 @@ def run_on_cluster(
     check_exact(job, settings, axes)
     region = job.region(axes)
     calibration = job.calibrate(image.data, axes, cancel=cancel)
-    place = replace(place_of(region, out.name.split(".")[0], image.metadata), version=ome_zarr)
+    place = replace(place_of(region, stem_of(out), image.metadata), version=ome_zarr)
     threads = max(1, sum(client.nthreads().values()))
     begun = perf_counter()
     ahead = _AHEAD * threads

@@ -12,15 +12,10 @@ from typing import Any
 
 from napari_sr.conversion import quote, read_path, shorten
 from napari_sr.errors import InputError
-from napari_sr.imaging.files import WRITABLE
+from napari_sr.imaging.files import ENDINGS, WRITABLE
 from napari_sr.imaging.files.plates import fields_of, is_plate_part, plate_of
 from napari_sr.imaging.files.stores import is_store
 
-#: Endings of the images of a folder; other files in it are left out.
-ENDINGS = (
-    *(".tif", ".tiff", ".btf", ".lsm", ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"),
-    *(".jp2", ".ppm", ".pgm", ".tga", ".avif", ".zarr"),
-)
 #: Name of the journal in a folder of results.
 JOURNAL = "napari-sr-journal.jsonl"
 #: Formats of results, by the endings of their files.

@@ -88,12 +88,24 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self._folder, self._path = folder, folder / JOURNAL
         self._lock = Lock()
-        self._entries: dict[str, list[Entry]] = {}
-        records = _read(self._path)
-        self._begun = _HEADER in records
-        for entry in map(_entry, records):
-            if entry is not None:
-                self._entries.setdefault(entry.output, []).append(entry)
+        self.read()
+
+    def read(self) -> None:
+        """Read the file, to which other runs may have added results since it was read.
+
+        Raises
+        ------
+        InputError
+            If a file with the name of the journal is not one, or cannot be read.
+        """
+        with self._lock:
+            records = _read(self._path)
+            self._begun = _HEADER in records
+            entries: dict[str, list[Entry]] = {}
+            for entry in map(_entry, records):
+                if entry is not None:
+                    entries.setdefault(entry.output, []).append(entry)
+            self._entries = entries
 
     def status(self, out: Path, source: Path, job: str) -> Status:
         """Return the status of a result on disk.

@@ -12,7 +12,7 @@ from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.atomic import clear_abandoned, scratch_folder
 from napari_sr.imaging.axes import Axes
-from napari_sr.imaging.files import ImageFile, write_image
+from napari_sr.imaging.files import ImageFile, stem_of, write_image
 from napari_sr.imaging.files.stores import folder_error
 from napari_sr.inference.fingerprint import identity_of
 from napari_sr.inference.job import Job
@@ -89,12 +89,13 @@ def upscale_to(
     image: ImageFile,
     axes: Axes,
     *,
+    overwrite: bool,
     progress: Progress,
     cancel: Cancel,
     completed: Callable[[Path], None] = lambda path: None,
     ome_zarr: str = "0.5",
 ) -> Report:
-    """Upscale an image and write the result atomically, with its metadata. An existing output is replaced.
+    """Upscale an image and write the result atomically, with its metadata.
 
     Parameters
     ----------
@@ -106,6 +107,8 @@ def upscale_to(
         The input.
     axes : Axes
         Axes of the input.
+    overwrite : bool
+        Whether an existing output is replaced, also one that is written by another program during the computation.
     progress : callable
         Called as ``progress(done, total)``.
     cancel : callable
@@ -124,7 +127,7 @@ def upscale_to(
     Raises
     ------
     InputError
-        If the image cannot be used, or the output cannot be written.
+        If the image cannot be used, or the output cannot be written, or exists and may not be replaced.
     Cancelled
         If `cancel` returned True; an existing output is unchanged then.
     """
@@ -136,14 +139,14 @@ def upscale_to(
 
     if is_store_name(out):
         # Written strip by strip, because it may be larger than memory.
-        return _upscale_to_store(out.resolve(), job, image, axes, progress, cancel, complete, ome_zarr)
+        return _upscale_to_store(out.resolve(), job, image, axes, overwrite, progress, cancel, complete, ome_zarr)
     read = as_image(image, axes)
     region = job.region(read.axes, pixel_size=read.pixel_size, unit=read.unit)
     # Measured before anything is written, so that an image that is refused leaves no trace.
     calibration = job.calibrate(read.data, region.axes, cancel=cancel)
     metadata, dtype = metadata_of(region, read.metadata), read.data.dtype
     with new_image(
-        out, region.result_axes, dtype, metadata, overwrite=True, cancel=cancel, completed=complete
+        out, region.result_axes, dtype, metadata, overwrite=overwrite, cancel=cancel, completed=complete
     ) as pixels:
         result = job.run_region(
             read.data, region, calibration=calibration, out=pixels, progress=progress, cancel=cancel
@@ -176,6 +179,7 @@ def _upscale_to_store(
     job: Job,
     image: ImageFile,
     axes: Axes,
+    overwrite: bool,
     progress: Progress,
     cancel: Cancel,
     completed: Callable[[Path], None],
@@ -190,8 +194,8 @@ def _upscale_to_store(
         region,
         calibration=calibration,
         out=out,
-        place=replace(place_of(region, out.name.split(".")[0], read.metadata), version=ome_zarr),
-        overwrite=True,
+        place=replace(place_of(region, stem_of(out), read.metadata), version=ome_zarr),
+        overwrite=overwrite,
         identity=identity_of(image),
         progress=progress,
         cancel=cancel,

@@ -204,6 +204,12 @@ class FilesRun:
             return FileResult(file.source, file.out, "failed", sentence, time.perf_counter() - started)
         return FileResult(file.source, file.out, "done", reason, time.perf_counter() - started, model)
 
+    def _is_foreign(self, file: PlannedFile, fingerprint: str) -> bool:
+        """Whether an output was written neither by this run nor by another one with the same journal."""
+        if self._journal.status(file.out, file.source, fingerprint) == "foreign":
+            self._journal.read()
+        return self._journal.status(file.out, file.source, fingerprint) == "foreign"
+
     def _write(
         self, file: PlannedFile, read: _Read, device: str | None, progress: Progress, cancel: Cancel
     ) -> tuple[str, str]:
@@ -219,13 +225,21 @@ class FilesRun:
         fingerprint = self._fingerprint_of(file.out)
 
         def complete(path: Path) -> None:
-            if not self._overwrite and self._journal.status(file.out, file.source, fingerprint) == "foreign":
+            if not self._overwrite and self._is_foreign(file, fingerprint):
                 # Somebody has written it meanwhile.
                 raise InputError(_foreign(file.out))
             self._journal.add(file.out, path, file.source, stamp, fingerprint)
 
         report = upscale_to(
-            file.out, job, image, axes, progress=progress, cancel=cancel, completed=complete, ome_zarr=self._ome_zarr
+            file.out,
+            job,
+            image,
+            axes,
+            overwrite=True,
+            progress=progress,
+            cancel=cancel,
+            completed=complete,
+            ome_zarr=self._ome_zarr,
         )
         others = (
             [f"Series {image.series} was upscaled, of {len(image.other_series) + 1}."] if image.other_series else []

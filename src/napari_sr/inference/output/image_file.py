@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from napari_sr.errors import InputError
 from napari_sr.imaging.atomic import scratch_folder
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.axis_view import AxisView
@@ -18,6 +17,7 @@ from napari_sr.imaging.files import WRITABLE, Metadata, read_image, write_image
 from napari_sr.imaging.files.writing import check_writable, writing_error
 from napari_sr.imaging.files.writing.disk_array import disk_array
 from napari_sr.inference.output.destination import destination
+from napari_sr.inference.output.existing import check_new
 from napari_sr.progress import Cancel
 
 #: Largest result in bytes that is kept in memory until it is written to a TIFF.
@@ -85,19 +85,25 @@ def new_image(
         If `cancel` returned True.
     """
     check_writable(path, axes, dtype, metadata)
-    if path.exists() and not overwrite:
-        raise InputError(f"{path} exists already: choose another name, or delete it first.")
+    check_new(path, overwrite)
+
+    def complete(temporary: Path) -> None:
+        # Another program may have written it during the computation.
+        check_new(path, overwrite)
+        if completed is not None:
+            completed(temporary)
+
     if prod(axes.shape) * np.dtype(dtype).itemsize <= IN_MEMORY or path.suffix.lower() == ".png":
         with destination(None, axes, dtype) as target:
             yield target.array
-        write_image(path, target.array, axes.letters, metadata=metadata, completed=completed, cancel=cancel)
+        write_image(path, target.array, axes.letters, metadata=metadata, completed=complete, cancel=cancel)
         return
     try:
         with scratch_folder(path) as folder:
             array, view = disk_array(folder / "pixels", axes, dtype)
             with array:
                 yield view
-                write_image(path, view, axes.letters, metadata=metadata, completed=completed, cancel=cancel)
+                write_image(path, view, axes.letters, metadata=metadata, completed=complete, cancel=cancel)
     except OSError as error:
         # Other errors are those of the input, which is read meanwhile.
         if error.filename != str(path):

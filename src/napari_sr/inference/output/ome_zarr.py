@@ -27,8 +27,10 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.atomic import atomic_folder, restore_interrupted, sync
 from napari_sr.imaging.axes import Axes, parse_axes
 from napari_sr.imaging.axis_view import AxisView
+from napari_sr.imaging.files import stem_of
 from napari_sr.imaging.files.stores import STORE_KEY
 from napari_sr.inference.output.bands import Bands, FinishedLines
+from napari_sr.inference.output.existing import check_new
 from napari_sr.inference.output.levels import Halve, one_by_one, pieces_of
 from napari_sr.inference.output.store_metadata import StorePlace, attributes_of
 from napari_sr.progress import Cancel
@@ -190,8 +192,7 @@ def unfilled_store(
     if not path.parent.is_dir():
         raise InputError(f"There is no folder {path.parent} to write {path.name} in: create it first.")
     restore_interrupted(path)
-    if path.exists() and not overwrite:
-        raise InputError(f"{path} exists already: choose another name, or delete it first.")
+    check_new(path, overwrite)
     letters = "".join(letter for letter in _ORDER if letter in axes.letters)
     on_disk = Axes(letters, tuple(axes.shape[axes.letters.index(letter)] for letter in letters))
     chunks = tuple(min(n, CHUNK) if a in "YX" else 1 for a, n in zip(letters, on_disk.shape, strict=True))
@@ -209,6 +210,8 @@ def unfilled_store(
             levels.append(_coarser(group, levels, on_disk.letters, across, halve))
         group.attrs.update(attributes_of(axes, on_disk, len(levels), place, np.dtype(dtype)))
         record.unlink(missing_ok=True)
+        # Another program may have written it during the computation.
+        check_new(path, overwrite)
         completed(temporary)
 
 
@@ -363,7 +366,7 @@ def _open_array(path: Path, attributes: Mapping[str, Any]) -> Store:
     letters = axes.letters[:-1] if axes.rgb else axes.letters
     sizes, unit = dict(attributes["pixel_size"]), attributes["unit"]
     place = StorePlace(
-        path.name.split(".")[0],
+        stem_of(path),
         tuple(float(sizes.get(letter, 1.0)) for letter in letters),
         (0.0,) * len(letters),
         tuple(unit if letter in sizes else None for letter in letters),

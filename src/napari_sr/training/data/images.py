@@ -18,8 +18,7 @@ import numpy.typing as npt
 from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.axes import Axes, ImageArray, parse_axes
-from napari_sr.imaging.files import read_image
-from napari_sr.imaging.files.stores import is_store
+from napari_sr.imaging.files import find_images, is_image, read_image, stem_of
 from napari_sr.imaging.napari_layer import check_layer, finest_level, layer_axes
 from napari_sr.training.data.pairs import Match, match_arrays, match_layers
 from napari_sr.training.data.regions import region_mask
@@ -27,7 +26,6 @@ from napari_sr.training.recipe import ImageSet
 
 Mask = npt.NDArray[np.bool_]
 #: Endings of image files in a folder of training images.
-_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".zarr"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,46 +221,38 @@ def training_files(path: Path) -> list[Path]:
     InputError
         If there is no such file or folder, or the folder holds no image.
     """
-    if _is_image(path):
+    if is_image(path):
         return [path]
     if not path.is_dir():
         raise InputError(f"There is no file or folder {path} to train on: check the path and the data folder.")
-    files = sorted(p for p in path.iterdir() if p.suffix.lower() in _ENDINGS and not p.name.startswith("."))
+    files = find_images(path)
     if not files:
-        raise InputError(f"The folder {path} holds no TIFF, PNG, JPEG or Zarr image: choose another.")
+        raise InputError(f"The folder {path} holds no image: choose another.")
     return files
-
-
-def _is_image(path: Path) -> bool:
-    return path.is_file() or (path.is_dir() and is_store(path))
 
 
 def _with_partners(paths: Sequence[Path], low: Path) -> list[tuple[Path, Path]]:
     """Return each file with its low-resolution partner: `low`, or the file of the same name in that folder."""
-    if _is_image(low):
+    if is_image(low):
         return [(low, path) for path in paths]
     partners: dict[str, Path] = {}
     for candidate in training_files(low):
-        partners.setdefault(_stem(candidate), candidate)
+        partners.setdefault(stem_of(candidate), candidate)
     for path in paths:
-        if _stem(path) not in partners:
+        if stem_of(path) not in partners:
             raise InputError(f"{path.name} has no partner in {low}: give both images the same name.")
-    return [(partners[_stem(path)], path) for path in paths]
+    return [(partners[stem_of(path)], path) for path in paths]
 
 
-def _stem(path: Path) -> str:
-    """Return the name without its ending, of which .ome may be a part."""
-    return path.stem.removesuffix(".ome")
-
-
-def _converted(item: Any, number: int, scale: int, axes: str | None) -> TrainingImage:
-    """Convert an image of a caller; `number` names an array in messages."""
+def _converted(item: Any, number: int, scale: int, axes: str | None, *, kind: str = "image") -> TrainingImage:
+    """Convert an image of a caller; `kind` and `number` name an array in messages."""
     if isinstance(item, TrainingImage):
         return item
     if isinstance(item, tuple):
         if len(item) != 2:
             raise InputError(f"Image {number} is a tuple of {len(item)}: give a pair as (low, high).")
-        return _pair(_converted(item[0], number, scale, axes), _converted(item[1], number, scale, axes), item, scale)
+        low = _converted(item[0], number, scale, axes, kind="low-resolution image")
+        return _pair(low, _converted(item[1], number, scale, axes), item, scale)
     if isinstance(item, str | os.PathLike):
         file = read_image(item, lazy=True)
         size = file.pixel_size.get("X")
@@ -278,7 +268,7 @@ def _converted(item: Any, number: int, scale: int, axes: str | None) -> Training
     image = as_image(item, axes)
     size = image.pixel_size.get("X")
     return TrainingImage(
-        name=f"image {number}",
+        name=f"{kind} {number}",
         high=image.data,
         axes=image.axes,
         pixel_size=size,

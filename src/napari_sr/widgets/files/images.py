@@ -10,7 +10,7 @@ from magicgui.widgets import ComboBox, Container, FileEdit, Label, PushButton
 from magicgui.widgets.bases import Widget
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_sr.inference.files.inputs import ENDINGS
+from napari_sr.imaging.files import ENDINGS
 from napari_sr.widgets.qt.rows import shrinkable, side_by_side, wrapped
 
 _FORMATS = (

@@ -1,0 +1,63 @@
+"""Names of image files: the endings of those that are read, and names without their endings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari_sr.imaging.files.stores import is_store
+
+#: Endings of the images of a folder; other files in it are left out.
+ENDINGS = (
+    *(".tif", ".tiff", ".btf", ".lsm", ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"),
+    *(".jp2", ".ppm", ".pgm", ".tga", ".avif", ".zarr"),
+)
+
+
+def find_images(folder: Path) -> list[Path]:
+    """Return the image files and Zarr stores of a folder by their endings, sorted, without hidden ones.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder; those in it are not searched.
+
+    Returns
+    -------
+    list of Path
+        The images.
+    """
+    named = (p for p in folder.iterdir() if p.name.lower().endswith(ENDINGS) and not p.name.startswith("."))
+    return sorted(path for path in named if is_image(path))
+
+
+def is_image(path: Path) -> bool:
+    """Whether a path is that of a file or a Zarr store, and not of another folder.
+
+    Parameters
+    ----------
+    path : Path
+        The path.
+
+    Returns
+    -------
+    bool
+        True for both.
+    """
+    return path.is_file() or (path.is_dir() and is_store(path))
+
+
+def stem_of(path: Path) -> str:
+    """Return the name of an image file or store without its ending, of which ``.ome`` may be a part.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder.
+
+    Returns
+    -------
+    str
+        The name: ``exp.1`` of ``exp.1.ome.tif``, ``exp.1.tif`` and ``exp.1.ome.zarr``.
+    """
+    stem = path.stem
+    return stem[: -len(".ome")] if stem.lower().endswith(".ome") else stem
