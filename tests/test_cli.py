@@ -22,6 +22,7 @@ from napari_sr.errors import InputError
 from napari_sr.evaluation import bicubic, evaluate
 from napari_sr.imaging.files import read_image, write_image
 from napari_sr.inference import Job
+from napari_sr.inference.work import Work
 from napari_sr.networks import SRCNN, RRDBNet
 from napari_sr.settings import TILINGS, JobSettings, Overlap
 from napari_sr.zoo import load_model
@@ -279,6 +280,35 @@ def test_existing_file_is_replaced_only_with_overwrite(stack, tmp_path):
     assert out.read_bytes() == b"precious"
     napari_sr("upscale", stack, out, "-m", "tiny", "--overwrite", "-q")
     assert read_image(out).data.shape == (3, 64, 80)
+
+
+@pytest.mark.parametrize("name", ["out.tif", "out.zarr"])
+def test_what_another_program_writes_meanwhile_is_replaced_only_with_overwrite(stack, tmp_path, monkeypatch, name):
+    out = tmp_path / name
+    run = Work.run
+
+    def run_while_another_writes(self, *given, **options):
+        if name.endswith(".zarr"):
+            out.mkdir(exist_ok=True)
+            (out / "zarr.json").write_text("precious")
+        else:
+            out.write_text("precious")
+        return run(self, *given, **options)
+
+    monkeypatch.setattr(Work, "run", run_while_another_writes)
+    assert "exists already" in refusal("upscale", stack, out, "-m", "tiny")
+    assert (out / "zarr.json" if out.is_dir() else out).read_text() == "precious"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted({"models", name, stack.name})
+    napari_sr("upscale", stack, out, "-m", "tiny", "--overwrite", "-q")
+    result = written(out)[0] if out.is_dir() else read_image(out).data
+    assert result.shape == (3, 64, 80)
+
+
+@pytest.mark.parametrize("option", [("--alpha", 0.5), ("--mixing", "images"), ("--upsampling", "bilinear")])
+def test_options_of_a_named_model_are_refused_with_auto(stack, tmp_path, option):
+    assert f"{option[0]} is for a model that is chosen by name" in refusal(
+        "upscale", stack, tmp_path / "out.tif", "-m", "auto", *option
+    )
 
 
 def test_input_is_never_replaced(stack):

@@ -100,6 +100,18 @@ def test_a_factor_without_a_model_is_refused(scale):
         sr.suggest(cells(), scale=scale)
 
 
+def test_a_family_that_does_not_exist_is_refused():
+    with pytest.raises(sr.InputError, match="The family 'esragn' does not exist: give one of esrgan, srcnn, srgan"):
+        sr.suggest(cells(), family="esragn")
+
+
+def test_a_family_without_a_model_for_the_image_is_said():
+    suggestion = sr.suggest(cells(), family="srgan")
+    assert suggestion.model == "esrgan-microscopy-x2"
+    assert "No model of the family srgan was trained on such images." in suggestion.reasons
+    assert not any("No model" in reason for reason in sr.suggest(cells(), family="srcnn").reasons)
+
+
 def test_cancel_ends_the_measurement():
     with pytest.raises(sr.Cancelled):
         sr.suggest(cells(), cancel=lambda: True)
@@ -117,6 +129,23 @@ def test_auto_is_the_suggested_model():
 def test_auto_follows_the_size_of_the_result(target, model):
     settings = sr.JobSettings(device="cpu", target=target)
     assert job_for("auto", settings, as_image(cells())).model.name == model
+
+
+def test_auto_has_the_settings_of_the_suggestion():
+    holed = cells((32, 36)).astype(np.float32)
+    holed[10:12, 20:23] = np.nan
+    job = job_for("auto", sr.JobSettings(device="cpu", denoise=0.5), as_image(holed), scale=3)
+    suggestion = sr.suggest(holed, scale=3)
+    assert suggestion.settings == {"target": 3, "missing": "fill"}
+    assert job.settings == sr.JobSettings(device="cpu", denoise=0.5, **suggestion.settings)
+    np.testing.assert_array_equal(
+        sr.upscale(holed, "auto", device="cpu"), sr.upscale(holed, "esrgan-microscopy-x2", device="cpu", missing="fill")
+    )
+
+
+def test_auto_keeps_settings_that_are_given():
+    job = job_for("auto", sr.JobSettings(device="cpu", target=7), as_image(cells()), scale=3)
+    assert job.settings.target == 7
 
 
 def test_auto_follows_a_pixel_size():

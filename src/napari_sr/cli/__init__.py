@@ -143,6 +143,15 @@ def upscale(
     from napari_sr.config import load_settings
     from napari_sr.inference.suggest import AUTO
 
+    if model == AUTO:
+        named = {"--alpha": alpha, "--mixing": mixing, "--upsampling": upsampling}
+        for option, given_value in named.items():
+            if given_value is not None:
+                raise InputError(
+                    f"{option} is for a model that is chosen by name: give one in place of auto, such as that of "
+                    "napari-sr suggest."
+                )
+
     def load() -> Model | str:
         return AUTO if model == AUTO else _load(model, alpha, scale, upsampling, mixing)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sr.conversion import read_number
+from napari_sr.conversion import read_choice, read_number
 from napari_sr.errors import InputError
 from napari_sr.imaging.analysis.kind import Kind, kind_of
 from napari_sr.imaging.as_image import ImageInput, as_image
@@ -29,6 +29,7 @@ from napari_sr.settings import JobSettings
 from napari_sr.zoo.card import Card
 from napari_sr.zoo.catalog import as_model, list_models, load_model
 from napari_sr.zoo.model import Model
+from napari_sr.zoo.names import AUTO as AUTO
 
 #: Models by family and factor, the best family first. Other factors are made from the result of the next larger one.
 _MICROSCOPY = {
@@ -41,14 +42,14 @@ _PHOTOGRAPHS = {
     "srcnn": {2: "srcnn-x2", 3: "srcnn-x3", 4: "srcnn-x4"},
     "srgan": {4: "srgan-compact-x4"},
 }
+#: Families of models among which one is suggested.
+FAMILIES = tuple(_PHOTOGRAPHS)
 _ABOUT = {
     "fluorescence": "a fluorescence image",
     "electron": "an electron micrograph",
     "color": "a color image of stained tissue",
     "photograph": "a photograph",
 }
-#: In place of the name of a model: the suggested one.
-AUTO = "auto"
 # Longest side of a plane that is read to find its kind.
 _SIDE = 2048
 # Standard deviation of the noise, as a fraction of the difference of bright and dark, above which models for sharp
@@ -134,7 +135,7 @@ def suggest(
     Raises
     ------
     InputError
-        If the image or the factor cannot be used.
+        If the image or the factor cannot be used, or there is no such family.
     Cancelled
         If `cancel` returned True.
 
@@ -151,6 +152,8 @@ def suggest(
     """
     read = as_image(image, axes, pixel_size, unit)
     factor = read_number(scale, "scale")
+    if family is not None:
+        read_choice(family, "family", FAMILIES)
     if not 1 < factor <= 4:
         raise InputError(f"The scale {factor:g} has no model: give a factor above 1, of at most 4.")
     data = CancellableImage(read.data, cancel) if cancel is not None else read.data
@@ -160,9 +163,13 @@ def suggest(
     kind = _common_kind([kind_of(plane) for plane in planes])
     noisy = any(_is_noisy(one) for noise, _ in facts.values() for one in noise)
     # Gray micrographs of stained tissue resemble photographs.
-    card = _card(kind == "photograph" and read.axes.rgb and not noisy, factor, family)
+    photograph = kind == "photograph" and read.axes.rgb and not noisy
+    card = _card(photograph, factor, family)
     settings: dict[str, Any] = {} if card.scale == factor else {"target": factor}
-    reasons, warnings = [_about_kind(kind, card, read.axes.rgb, noisy), _about_model(card)], list[str]()
+    reasons, warnings = [_about_kind(kind, card, read.axes.rgb, noisy)], list[str]()
+    if family not in (None, card.family):
+        reasons.append(f"No model of the family {family} was trained on such images.")
+    reasons.append(_about_model(card))
     for channel, (noise, sharpness) in facts.items():
         prefix = "" if channel is None else f"Channel {channel}: "
         reasons.append(prefix + _about_noise([total_noise(one) for one in noise]))
@@ -181,12 +188,12 @@ def job_for(
     scale: float | None = None,
     cancel: Cancel | None = None,
 ) -> Job:
-    """Return the job of a model for an image, or of the suggested model.
+    """Return the job of a model for an image, or the suggested one.
 
     Parameters
     ----------
     model : Model, str or Path
-        A model, the name of one, the path of a file, or "auto" for the suggested one.
+        A model, the name of one, the path of a file, or "auto" for the suggested one with the suggested settings.
     settings : JobSettings
         Settings of the job.
     image : ImageInput
@@ -212,13 +219,14 @@ def job_for(
     """
     if model != AUTO:
         return Job(as_model(model), settings)
-    return Job(load_model(suggested_model(settings, image, scale=scale, cancel=cancel)), settings)
+    name, settings = suggested_settings(settings, image, scale=scale, cancel=cancel)
+    return Job(load_model(name), settings)
 
 
-def suggested_model(
+def suggested_settings(
     settings: JobSettings, image: ImageInput, *, scale: float | None = None, cancel: Cancel | None = None
-) -> str:
-    """Return the name of the model that "auto" stands for.
+) -> tuple[str, JobSettings]:
+    """Return the name of the model that "auto" stands for, and the settings with those of the suggestion.
 
     Parameters
     ----------
@@ -233,8 +241,10 @@ def suggested_model(
 
     Returns
     -------
-    str
+    name : str
         Name of the model.
+    settings : JobSettings
+        The given settings; those that have their defaults are replaced by those of the suggestion.
 
     Raises
     ------
@@ -246,7 +256,12 @@ def suggested_model(
     if scale is None and settings.target is not None:
         scale = max(parse_target(settings.target).factors(image.pixel_size, image.unit))
         scale = min(max(scale, _SCALES[0]), _SCALES[-1])
-    return suggest(image, scale=scale or _SCALES[0], cancel=cancel).model
+    suggestion = suggest(image, scale=scale or _SCALES[0], cancel=cancel)
+    defaults = JobSettings()
+    suggested = {
+        key: value for key, value in suggestion.settings.items() if getattr(settings, key) == getattr(defaults, key)
+    }
+    return suggestion.model, replace(settings, **suggested)
 
 
 def _middle_plane(image: ImageArray, axes: Axes, channel: int | None) -> NDArray[Any]:

@@ -12,6 +12,8 @@ from napari_sr.errors import InputError
 
 #: Largest number of characters, and of bytes in UTF-8: file systems allow 255 bytes, of which endings take some.
 LONGEST, LARGEST = 120, 200
+#: In place of the name of a model: the suggested one.
+AUTO = "auto"
 #: Characters beside letters and digits.
 _OTHERS = " -_.,()[]+=&'#%@!"
 #: Device names of Windows, which are no file names there, with any ending.

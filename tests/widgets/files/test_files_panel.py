@@ -20,7 +20,7 @@ RNG = np.random.default_rng(0)
 @pytest.fixture(autouse=True)
 def suggested(monkeypatch):
     """The model that is suggested for each image; the bundled ones are hidden in these tests."""
-    monkeypatch.setattr(file_jobs, "suggested_model", lambda *given, **options: "esrgan-one")
+    monkeypatch.setattr(file_jobs, "suggested_settings", lambda settings, *given, **options: ("esrgan-one", settings))
 
 
 @pytest.fixture

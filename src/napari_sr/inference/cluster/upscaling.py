@@ -279,7 +279,7 @@ def run_file_on_cluster(
     job = job_for(model, replace(settings, device="cpu"), image, scale=scale, cancel=stop)
     return run_on_cluster(
         job,
-        settings,
+        replace(job.settings, device=settings.device),
         image,
         file,
         out.resolve(),

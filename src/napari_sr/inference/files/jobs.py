@@ -13,7 +13,7 @@ from napari_sr.imaging.as_image import ImageInput
 from napari_sr.inference.compute.device import choose_device
 from napari_sr.inference.fingerprint import fingerprint
 from napari_sr.inference.job import Job
-from napari_sr.inference.suggest import AUTO, suggested_model
+from napari_sr.inference.suggest import AUTO, suggested_settings
 from napari_sr.progress import Cancel
 from napari_sr.settings import JobSettings
 from napari_sr.zoo.catalog import as_model, load_model
@@ -80,7 +80,8 @@ class FileJobs:
         settings = self._settings if device is None else replace(self._settings, device=device)
         if self._model is not None:
             return Job(self._model, settings)
-        return Job(self._load(suggested_model(settings, image, scale=self._scale, cancel=cancel)), settings)
+        name, settings = suggested_settings(settings, image, scale=self._scale, cancel=cancel)
+        return Job(self._load(name), settings)
 
     def fingerprint(self, **others: Any) -> str:
         """Return a hash of model and settings, which tells whether a result has to be computed again.
