@@ -132,3 +132,13 @@ def test_a_saved_model_is_loaded_by_its_name(small_model, model_folder):
     assert (second.name, other.name) == ("small-2", "small-2.safetensors")
     assert sr.load_model("small-2").card.name == "small-2"
     assert saved.source == path
+
+
+@pytest.mark.parametrize("name", ["srcnn-x2", "esrgan-electron-x4", "RRDB_ESRGAN_x4", "bicubic", "auto"])
+def test_a_saved_model_never_has_a_name_by_which_another_is_found(small_model, model_folder, tmp_path, name):
+    card = small_model.card.model_copy(update={"name": name})
+    model = sr.Model(card, small_model.endpoints)
+    saved, path = save_model(model)
+    assert (saved.name, path) == (f"{name}-2", model_folder / f"{name}-2.safetensors")
+    assert sr.load_model(saved.name).source == path
+    assert save_model(model, folder=tmp_path / "elsewhere")[0].name == name

@@ -8,10 +8,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+import napari_sr as sr
 from napari_sr.errors import CheckpointError, InputError
 from napari_sr.zoo import (
     Architecture,
@@ -24,6 +26,7 @@ from napari_sr.zoo import (
     model_folder,
     write_model,
 )
+from napari_sr.zoo.card import Conditioning
 from napari_sr.zoo.checkpoint import weight_file
 from napari_sr.zoo.header import CARD_KEY
 from napari_sr.zoo.published import PUBLISHED
@@ -389,6 +392,41 @@ def test_two_files_of_one_name_have_two_names(tmp_path, small_state):
     torch.save(small_state(1), tmp_path / "x4.pth")
     torch.save(small_state(2), tmp_path / "gan" / "x4.pth")
     assert load_pair(tmp_path / "x4.pth", tmp_path / "gan" / "x4.pth").card.endpoints == ("x4", "x4 (2)")
+
+
+def test_a_pair_of_conditioned_models_takes_the_conditions_that_both_were_trained_for(folder):
+    model = load_model("srcnn-microscopy-x2")
+    cells, dim = (0.0, 0.4), (0.1, 0.9)
+    for name, noise, change in (("cells", cells, 0.0), ("dim", dim, 0.01)):
+        conditioning = model.card.conditioning.model_copy(update={"noise": noise})
+        card = model.card.model_copy(update={"name": name, "conditioning": conditioning})
+        weights = {key: value + change for key, value in model.endpoints["weights"].items()}
+        write_model(folder / f"{name}.safetensors", card, {"weights": weights})
+    pair = load_pair("cells", "dim", alpha=0.0)
+    assert pair.card.conditioning.noise == (0.1, 0.4)
+    assert pair.card.conditioning.correlated == model.card.conditioning.correlated
+    assert (pair.card.domain, pair.card.training_noise) == (model.card.domain, model.card.training_noise)
+    image = np.random.default_rng(0).normal(100, 10, (20, 24)).astype(np.float32)
+    results = [sr.upscale(image, one, device="cpu") for one in (pair, "cells", pair.with_alpha(1), "dim")]
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-5)
+    np.testing.assert_allclose(results[2], results[3], rtol=1e-5)
+    assert np.abs(results[0] - results[2]).max() > 0.1
+
+
+def test_models_for_other_conditions_are_not_mixed(folder):
+    model = load_model("srcnn-microscopy-x2")
+    other = Conditioning(noise=(5.0, 9.0), blur=model.card.conditioning.blur)
+    for name, conditioning in (("low", model.card.conditioning), ("high", other), ("unknown", None)):
+        card = model.card.model_copy(update={"name": name, "conditioning": conditioning})
+        write_model(folder / f"{name}.safetensors", card, model.endpoints)
+    for second in ("high", "unknown"):
+        with pytest.raises(CheckpointError, match="trained for other noise or another blur"):
+            load_pair("low", second)
+
+
+def test_a_method_without_a_network_needs_a_scale():
+    with pytest.raises(InputError, match="bicubic is not trained and has no factor of its own: give a scale"):
+        load_model("bicubic")
 
 
 def test_a_pair_that_does_not_fit_is_refused(tmp_path, folder, srcnn, small_card, small_state):

@@ -16,7 +16,7 @@ from napari_sr.training.data.training_set import TrainingSet
 from napari_sr.training.events import Validated
 from napari_sr.training.recipe import Recipe
 from napari_sr.zoo.card import Card, Conditioning, Figure, TrainingData
-from napari_sr.zoo.catalog import model_folder
+from napari_sr.zoo.catalog import model_folder, reserved_names
 from napari_sr.zoo.model import Model
 from napari_sr.zoo.modelfile import WEIGHTS, read_model, write_model
 from napari_sr.zoo.names import check_name, numbered
@@ -168,7 +168,8 @@ def save_model(model: Model, *, folder: Path | None = None, dtype: torch.dtype =
     Parameters
     ----------
     model : Model
-        The model. Its name is that of the file; if the name is taken, "-2", "-3" and so on is added.
+        The model. Its name is that of the file; if a file has it, "-2", "-3" and so on is added, and in the user's
+        folder also if a model of the package has it.
     folder : Path, optional
         Another folder, which is made if it does not exist; by default the user's folder of models.
     dtype : torch.dtype, default torch.float32
@@ -197,13 +198,14 @@ def save_model(model: Model, *, folder: Path | None = None, dtype: torch.dtype =
     'srcnn-x2.safetensors'
     """
     target = folder or model_folder()
+    reserved = reserved_names() if target == model_folder() else frozenset()
     try:
         target.mkdir(parents=True, exist_ok=True)
         number = 1
         while True:
             name = numbered(check_name(model.name), number)
             path = target / f"{name}.safetensors"
-            if not path.exists():
+            if name not in reserved and not path.exists():
                 break
             number += 1
         card = model.card.model_copy(update={"name": name})

@@ -130,6 +130,32 @@ class Conditioning(_Record):
                 raise ValueError(f"a range of conditions rises from 0 or more, not from {bounds[0]:g} to {bounds[1]:g}")
         return self
 
+    def overlap(self, other: Conditioning) -> Conditioning:
+        """Return the conditions that the trainings of two networks both covered.
+
+        Parameters
+        ----------
+        other : Conditioning
+            Conditions of the other network.
+
+        Returns
+        -------
+        Conditioning
+            The conditions, for a network whose weights are mixed from both.
+
+        Raises
+        ------
+        ValueError
+            If the networks take different conditions, or no condition was covered by both.
+        """
+        bounds: dict[str, tuple[float, float] | None] = {}
+        for name in ("noise", "blur"):
+            one, two = getattr(self, name), getattr(other, name)
+            if (one is None) != (two is None):
+                raise ValueError(f"only one of the networks takes the {name}")
+            bounds[name] = None if one is None else (max(one[0], two[0]), min(one[1], two[1]))
+        return Conditioning(**bounds, correlated=min(self.correlated, other.correlated))
+
 
 class Card(_Record):
     """The metadata of a model, complete enough to load it without another file.

@@ -20,7 +20,7 @@ from napari_sr.zoo.checkpoint.suffixes import SUFFIXES, stem_of
 from napari_sr.zoo.classic import CLASSICS
 from napari_sr.zoo.header import read_card
 from napari_sr.zoo.model_list import ModelEntry, ModelList, Origin
-from napari_sr.zoo.names import as_name, shown
+from napari_sr.zoo.names import AUTO, as_name, shown
 from napari_sr.zoo.published import PUBLISHED, Published, check_hash, find_published
 from napari_sr.zoo.renamed import RENAMED
 
@@ -96,6 +96,20 @@ def list_models() -> ModelList:
     folder = model_folder()
     bundled = sorted(map(_entry, _bundled_files()), key=_distance_from_microscopy)
     return ModelList([*bundled, *map(_entry, _user_files(folder)), *_published_entries(folder)])
+
+
+def reserved_names() -> frozenset[str]:
+    """Return the names that no model of the user can have, since others are found by them.
+
+    Returns
+    -------
+    frozenset of str
+        Names of the models in the package and their former ones, of published models, of the methods without a network,
+        and "auto".
+    """
+    bundled = (file.name for file in _bundled_files())
+    published = (entry.name for entry in PUBLISHED)
+    return frozenset((*bundled, *RENAMED, *published, *CLASSICS, AUTO))
 
 
 def load_model(
@@ -275,6 +289,8 @@ def _find(name_or_path: str | os.PathLike[str]) -> tuple[Path, ModelEntry | None
                 return _usable(_entry(file))
     if path.suffix.lower() in SUFFIXES or _exists(path) or len(path.parts) > 1:
         return path, None
+    if name_or_path in CLASSICS:
+        raise InputError(f"{name_or_path} is not trained and has no factor of its own: give a scale, such as 2.")
     names = [file.name for file in available] + [entry.name for entry in _published_entries(folder)]
     near = get_close_matches(name_or_path, names, n=3, cutoff=0.4)
     remedy = f"did you mean {' or '.join(near)}?" if near else "list_models() and napari-sr models list the names."

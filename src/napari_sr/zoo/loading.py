@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from napari_sr.errors import CheckpointError, InputError
 from napari_sr.torch_state import own_torch_state
 from napari_sr.zoo.architectures import build_empty, complete
-from napari_sr.zoo.card import Architecture, Card, Classic, Color, Family
+from napari_sr.zoo.card import Architecture, Card, Classic, Color, Conditioning, Family
 from napari_sr.zoo.checkpoint import WeightFile, open_weights
 from napari_sr.zoo.checkpoint.suffixes import stem_of
 from napari_sr.zoo.checkpoint.weight_sets import WeightSet
@@ -19,6 +20,8 @@ from napari_sr.zoo.model import Model
 from napari_sr.zoo.modelfile import WEIGHTS, read_endpoints
 from napari_sr.zoo.names import as_name, shown
 
+#: Keys of a card that belong together.
+_PIXEL_SIZE = ("pixel_size", "pixel_unit")
 _FAMILIES: dict[str, Family] = {
     "SRCNN": "srcnn",
     "SRResNet": "srgan",
@@ -131,14 +134,40 @@ def open_pair(first: Path, second: Path, *, alpha: float | None = None, scale: i
         scale=cards[0].scale,
         channels=cards[0].channels,
         color=cards[0].color,
-        domain=cards[0].domain if cards[0].domain == cards[1].domain else None,
         intensity_range=cards[0].intensity_range,
         output_range=cards[0].output_range,
-        license=cards[0].license if cards[0].license == cards[1].license else None,
+        conditioning=_common_conditioning(cards, f"{first.name} and {second.name}"),
         endpoints=names,
         notes=f"Mixed from two files. {cards[0].notes} {cards[1].notes}".strip(),
+        **_common_facts(cards),
     )
     return Model(card, dict(zip(names, weights, strict=True)), alpha, source=(first, second))
+
+
+def _common_conditioning(cards: list[Card], files: str) -> Conditioning | None:
+    """Return the conditions that both trainings covered, for the mixture of two networks."""
+    one, two = (card.conditioning for card in cards)
+    if one is None and two is None:
+        return None
+    try:
+        if one is None or two is None:
+            raise ValueError("only one of the cards has conditions")
+        return one.overlap(two)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{files} cannot be mixed, because they were trained for other noise or another blur: choose two files "
+            "with the same conditions."
+        ) from error
+
+
+def _common_facts(cards: list[Card]) -> dict[str, Any]:
+    """Return the facts about the trainings that the cards of two models have in common."""
+    facts: dict[str, Any] = {}
+    for names in (("domain",), ("license",), ("intensity",), ("degradation",), ("training_noise",), _PIXEL_SIZE):
+        values = [[getattr(card, name) for name in names] for card in cards]
+        if values[0] == values[1]:
+            facts |= dict(zip(names, values[0], strict=True))
+    return facts
 
 
 def _open_checkpoint(path: Path, alpha: float | None, scale: int | None, license: str | None) -> Model:
