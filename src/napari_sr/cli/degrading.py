@@ -67,11 +67,14 @@ def _degrade_file(source: Path, target: Path, factor: int, degradation: Degradat
     """Write the low-resolution version of an image."""
     from napari_sr.imaging.axes import parse_axes
     from napari_sr.imaging.files import read_image, write_image
+    from napari_sr.training.data.blur import check_wavelength
     from napari_sr.training.data.degradation import degrade_image
 
     image = read_image(source)
     axes = parse_axes(image.axes, image.data.shape)
-    size = image.pixel_size.get("Y")
+    # Along X, as in a training.
+    size = image.pixel_size.get("X")
+    check_wavelength(degradation.blur, image.unit)
     low = degrade_image(image.data, axes, factor, degradation, seed=seed, pixel_size=size)
     write_image(target, low, axes.letters, metadata=image.resampled({"Y": 1 / factor, "X": 1 / factor}))
 

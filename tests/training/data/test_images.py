@@ -1,5 +1,7 @@
 """Images of callers: arrays, files, layers, pairs and regions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import zarr
@@ -10,7 +12,7 @@ from napari_sr.imaging.resize import resize
 from napari_sr.training.data.images import images_in, pixel_size_of, training_images
 from napari_sr.training.data.plane_pairs import make_plane_pairs
 from napari_sr.training.data.training_set import make_training_set
-from napari_sr.training.recipe import ImageSet, Recipe
+from napari_sr.training.recipe import Data, Degradation, ImageSet, OpticsBlur, Recipe
 
 
 def test_files_have_names_and_pixel_sizes(tmp_path):
@@ -49,6 +51,32 @@ def test_partners_are_found_by_name(tmp_path, textured):
     write_image(tmp_path / "high" / "b.png", high)
     with pytest.raises(InputError, match=r"b\.png has no partner"):
         images_in([ImageSet(path="high", low="low")], tmp_path, 2)
+
+
+def test_images_of_a_pair_in_the_wrong_order_are_named(textured):
+    high = textured(64, 64)
+    with pytest.raises(
+        InputError,
+        match=r"image 1 has 32 x 32 pixels and low-resolution image 1 64 x 64.*: give the low-resolution image first",
+    ):
+        training_images([(high, resize(high.astype(np.float32), (32, 32)))], 2)
+
+
+def test_a_blur_by_the_optics_needs_a_wavelength_in_the_unit_of_the_image(textured):
+    blur = OpticsBlur(kind="optics", numerical_aperture=1.4, wavelength=0.52)
+    image = replace(training_images([textured(64, 64)], 2)[0], pixel_size=100.0, unit="nanometer")
+    with pytest.raises(InputError, match=r"0\.52 nanometer is not that of light: give it in nanometer"):
+        make_plane_pairs([image], 2, Data(), Degradation(blur=blur), "gray")
+    pairs = [
+        make_plane_pairs([replace(image, **size)], 2, Data(), Degradation(blur=one), "gray")[0][0]
+        for one, size in (
+            (blur, {"pixel_size": 0.1, "unit": "micrometer"}),
+            (blur.model_copy(update={"wavelength": 520.0}), {}),
+            (blur.model_copy(update={"pixel_size": 0.1}), {}),
+        )
+    ]
+    for pair in pairs[1:]:
+        np.testing.assert_allclose(pair.lows[0], pairs[0].lows[0], rtol=1e-6)
 
 
 def test_stores_are_images_of_a_folder_and_partners(tmp_path, textured):

@@ -94,7 +94,7 @@ def test_layers_that_do_not_belong_together_are_refused(low, high, sentence):
 
 def test_arrays_whose_ratio_is_not_the_factor_are_refused():
     low, high = np.random.default_rng(0).random((64, 64)), np.zeros((128, 190))
-    with pytest.raises(InputError, match="upscales by 2"):
+    with pytest.raises(InputError, match="upscales by 2: give images of one field"):
         match_arrays(low, high, parse_axes(None, low.shape), parse_axes(None, high.shape), ("low", "high"), 2)
 
 

@@ -175,7 +175,8 @@ def intensity_maps(
             if values is None or values.constant is None:
                 raise InputError(f"{where} has no finite value: choose another one, or replace its missing values.")
             raise InputError(
-                f"{where} has the single value {values.constant[0]:g}: give the intensity as a pair (low, high)."
+                f"{where} has the single value {values.constant[0]:g}: choose another one, or give the intensity as a "
+                "pair (low, high)."
             )
         maps[channel] = intensity.map
     return maps

@@ -5,8 +5,12 @@ from __future__ import annotations
 from math import pi, sqrt
 
 from napari_sr.errors import InputError
+from napari_sr.imaging.pixel_size import METERS
 from napari_sr.training.recipe import GaussianBlur, OpticsBlur
 from napari_sr.training.recipe.table import value_at
+
+#: Shortest and longest wavelength of light, in meters.
+_SHORTEST, _LONGEST = 1e-7, 1e-5
 
 
 def optical_sigma(numerical_aperture: float, wavelength: float, pixel_size: float) -> float:
@@ -32,6 +36,30 @@ def optical_sigma(numerical_aperture: float, wavelength: float, pixel_size: floa
     models", Applied Optics 46(10), 2007: paraxial wide-field model, ``sqrt(2) / (k NA)`` with ``k = 2 pi / lambda``.
     """
     return sqrt(2) * wavelength / (2 * pi * numerical_aperture) / pixel_size
+
+
+def check_wavelength(blur: GaussianBlur | OpticsBlur | None, unit: str | None) -> None:
+    """Check that the wavelength of a blur is that of light in the unit of an image's pixel size.
+
+    Parameters
+    ----------
+    blur : GaussianBlur, OpticsBlur or None
+        The blur of a recipe.
+    unit : str or None
+        Unit of the pixel size of the image; None if it is not known.
+
+    Raises
+    ------
+    InputError
+        If the blur has no pixel size of its own, and its wavelength is shorter than 0.1 or longer than 10 micrometers.
+    """
+    if not isinstance(blur, OpticsBlur) or blur.pixel_size is not None or unit not in METERS:
+        return
+    if not _SHORTEST <= blur.wavelength * METERS[unit] <= _LONGEST:
+        raise InputError(
+            f"The wavelength has the unit of the image's pixel size, and {blur.wavelength:g} {unit} is not that of "
+            f"light: give it in {unit}, or give pixel_size in the recipe."
+        )
 
 
 def blur_sigma(blur: GaussianBlur | OpticsBlur | None, fraction: float = 0.5, pixel_size: float | None = None) -> float:

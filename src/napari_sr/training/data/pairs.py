@@ -216,9 +216,11 @@ def match_arrays(
     lows = np.array([low_axes.shape[low_axes.y], low_axes.shape[low_axes.x]])
     highs = np.array([high_axes.shape[high_axes.y], high_axes.shape[high_axes.x]])
     if np.any(highs < lows * scale) or np.any(highs >= (lows + 1) * scale):
+        swapped = np.all(lows >= highs * scale) and np.all(lows < (highs + 1) * scale)
+        remedy = "give the low-resolution image first" if swapped else "give images of one field, or another model"
         raise InputError(
             f"{names[1]} has {highs[0]} x {highs[1]} pixels and {names[0]} {lows[0]} x {lows[1]}, and the model "
-            f"upscales by {scale}: give images of one field, or a model for their factor."
+            f"upscales by {scale}: {remedy}."
         )
     return _matched(low, high, low_axes, high_axes, names, scale, np.zeros(2))
 

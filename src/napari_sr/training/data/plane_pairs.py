@@ -13,7 +13,7 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.color import STUDIO_SWING, luma
 from napari_sr.imaging.intensity import IntensityMap, check_finite, intensity_maps
 from napari_sr.imaging.resize import resize
-from napari_sr.training.data.blur import blur_sigma
+from napari_sr.training.data.blur import blur_sigma, check_wavelength
 from napari_sr.training.data.brightness import fit_brightness
 from napari_sr.training.data.degradation import add_known_noise, blurred_and_shrunk, with_noise
 from napari_sr.training.data.denoising import without_noise
@@ -249,6 +249,7 @@ def _pairs_of_image(
     check_finite(image.high, image.axes)
     if image.low is not None:
         return _paired(number, image, scale, data, color), degradation
+    check_wavelength(degradation.blur, image.unit)
     maps = intensity_maps(data.intensity, image.high, image.axes, contrast_limits=image.contrast_limits)
     planes = list(planes_of(image.high, image.axes, data.planes))
     numeric = with_noise(degradation, [plane for _, plane in planes])

@@ -34,7 +34,8 @@ class OpticsBlur(RecipeTable):
     numerical_aperture : float
         Numerical aperture of the objective, above 0.
     wavelength : float
-        Wavelength of the emitted light, above 0, in the unit of the pixel size.
+        Wavelength of the emitted light, above 0, in the unit of the pixel size. Of images whose unit is known, one that
+        is not that of light is refused.
     pixel_size : float, optional
         Size of a high-resolution pixel in the specimen, above 0; by default that of the image.
 
