@@ -90,6 +90,20 @@ def test_the_pixel_size_of_the_layer_is_shown_and_followed(facts):
     assert not facts.size.enabled
 
 
+def test_other_data_and_another_affine_transform_of_the_layer_are_followed(facts):
+    layer = Image(drawn(12, 16), scale=(0.2, 0.2), units=("um", "um"))
+    facts.show(layer)
+    layer.affine = np.diag([3, 3, 1])
+    assert facts.size.value == pytest.approx(0.6)
+    facts.axes.value = "XY"
+    layer.data = drawn(3, 12, 16)
+    assert facts.axes.value == "ZYX"
+    assert facts.depth.enabled
+    layer.axis_labels = ("t", "y", "x")
+    assert facts.axes.value == "TYX"
+    assert len(facts.changes) == 4
+
+
 def test_pixels_that_are_not_square_keep_their_shape(facts):
     layer = Image(drawn(12, 16), scale=(0.4, 0.2), units=("um", "um"))
     facts.show(layer)
@@ -106,6 +120,18 @@ def test_the_summary_has_source_and_result(in_viewer):
     assert summary(panel) == "512 × 256 uint16, 0.1 µm → 256 × 128, 0.2 µm, 64 KiB"
     panel.facts.unit.value = "pixel"
     assert "pixel size is not known" in summary(panel)
+
+
+def test_the_summary_follows_the_data_and_the_position_of_the_layer(in_viewer):
+    viewer, panel = in_viewer("esrgan", image=drawn(12, 16), scale=(0.1, 0.1), units=("um", "um"))
+    source = viewer.layers[0]
+    source.data = drawn(10, 8)
+    assert summary(panel).startswith("10 × 8 uint16, 0.1 µm")
+    source.affine = np.diag([3, 3, 1])
+    assert summary(panel).startswith("10 × 8 uint16, 0.3 µm")
+    panel.part_choice.kind.value = "view"
+    source.translate = (900, 900)
+    assert "out of view" in summary(panel)
 
 
 def test_the_summary_of_colors_stacks_and_parts(in_viewer):

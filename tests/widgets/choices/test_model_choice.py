@@ -45,6 +45,15 @@ def test_another_factor_chooses_a_model_for_the_same_kind_of_images(in_viewer, m
     assert panel.models.model.text == "cells-x4"
 
 
+def test_a_first_model_of_the_family_is_chosen_when_the_catalog_is_read_again(in_viewer, models, srgan_file):
+    _, panel = in_viewer("srgan")
+    assert not panel.controls.run_button.enabled
+    (models / "small-srgan.safetensors").write_bytes(srgan_file.read_bytes())
+    panel.refresh_models()
+    assert panel.models.model.source == "small-srgan"
+    assert panel.controls.run_button.enabled
+
+
 def test_the_user_chooses_the_factor_of_a_file_without_one(in_viewer, tmp_path):
     viewer, panel = in_viewer("srcnn")
     panel.models.choose_file(tmp_path / "bare-srcnn.pth")

@@ -16,6 +16,10 @@ def run(panel):
     panel.controls.run_button.native.click()
 
 
+def shown(panel):
+    return panel.summary.value.replace("\N{NO-BREAK SPACE}", " ")
+
+
 def results(viewer):
     return [layer for layer in viewer.layers if is_result(layer)]
 
@@ -71,6 +75,32 @@ def test_each_rectangle_becomes_a_layer_in_its_place(in_viewer, qtbot, executor)
     assert [first.name[-13:], second.name[-13:]] == [" rectangle 1)", " rectangle 2)"]
     np.testing.assert_allclose(first.data_to_world((-0.5, -0.5)), (3.5, 5.5))
     assert panel.controls.message.value.startswith("Done: 2 layers were added, the last one in ")
+
+
+def test_the_summary_follows_the_drawn_rectangles(in_viewer):
+    viewer, panel = in_viewer("esrgan", image=drawn(40, 60))
+    panel.part_choice.kind.value = "rectangles"
+    assert "There is no shapes layer" in panel.summary.value
+    viewer.add_shapes(name="marks")
+    marks = viewer.layers["marks"]
+    assert "“marks” has no rectangle" in panel.summary.value
+    marks.add_rectangles(np.array([(4, 6), (4, 15), (11, 15), (11, 6)]))
+    assert shown(panel).startswith("8 × 10 uint16")
+    marks.add_rectangles(np.array([(20, 30), (20, 39), (29, 39), (29, 30)]))
+    assert shown(panel).startswith("2 runs")
+    marks.selected_data = {1}
+    marks.remove_selected()
+    assert shown(panel).startswith("8 × 10 uint16")
+    marks.scale = (2, 1)
+    assert shown(panel).startswith("15 × 10 uint16")
+    viewer.layers["cells"].scale = (2, 1)
+    assert shown(panel).startswith("8 × 10 uint16")
+    viewer.layers.remove(marks)
+    assert "There is no shapes layer" in panel.summary.value
+    panel.part_choice.kind.value = "whole"
+    panel.controls.show_message("Done")
+    viewer.add_shapes([[(4, 6), (4, 15), (11, 15), (11, 6)]], shape_type="rectangle")
+    assert panel.controls.message.value == "Done", "rectangles do not matter for the whole layer"
 
 
 def test_all_selected_layers_are_done_in_their_order(in_viewer, qtbot):
@@ -164,6 +194,25 @@ def test_run_again_repeats_the_last_run_on_other_layers(in_viewer):
     panel.actions.menu.aboutToShow.emit()
     (nothing,) = panel.actions.menu.actions()
     assert not nothing.isEnabled()
+
+
+def test_run_again_leaves_out_layers_that_cannot_be_upscaled_and_names_the_reason(in_viewer, errors):
+    viewer, panel = in_viewer("esrgan")
+    source = viewer.layers[0]
+    viewer.add_image(drawn(2, 2, 2, 2, 8, 8), name="six axes")
+    viewer.add_image(drawn(8, 8), name="other")
+    viewer.layers.selection.active = source
+    run(panel)
+    panel.actions.menu.aboutToShow.emit()
+    entries = {action.text(): action for action in panel.actions.menu.actions()}
+    entries["six axes"].trigger()
+    assert panel.controls.message.value == errors[0]
+    assert "six axes" in errors[0]
+    assert not panel.running
+    entries["All of them"].trigger()
+    assert [layer.name for layer in results(viewer)] == ["cells (ESRGAN x4)", "other (ESRGAN x4)"]
+    assert panel.controls.message.value == f"1 of 2 runs failed: {errors[1]}"
+    assert not panel.running
 
 
 def test_the_script_gives_the_pixels_of_the_result(in_viewer, tmp_path):

@@ -1,5 +1,8 @@
 """From layers to a new model in the window, without threads."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -7,10 +10,11 @@ import torch
 from napari_sr import list_models
 from napari_sr.training.events import ValidationCrop
 from napari_sr.training.recipe import GaussianBlur, OpticsBlur
+from napari_sr.widgets.files.panel import FilesPanel
 from napari_sr.widgets.finetune.images import PAIRS
 from napari_sr.widgets.finetune.panel import FinetunePanel
 from napari_sr.widgets.qt.executor import InPlaceExecutor
-from napari_sr.widgets.upscale.families import open_panels
+from napari_sr.widgets.upscale.families import ESRGANPanel, SRCNNPanel, open_panels
 from napari_sr.zoo import read_model
 
 
@@ -156,6 +160,24 @@ def test_use_it_now_opens_the_panel_of_its_family_with_the_model_chosen(finetuni
     assert open_panels(viewer) == [other]
 
 
+def test_a_new_model_is_listed_in_all_panels_of_all_windows(finetuning, make_napari_viewer_proxy):
+    viewer, panel = finetuning()
+    other = make_napari_viewer_proxy()
+    panels = [
+        FilesPanel(viewer, executor=InPlaceExecutor()),
+        FinetunePanel(other, executor=InPlaceExecutor()),
+        SRCNNPanel(other, executor=InPlaceExecutor()),
+        ESRGANPanel(other, executor=InPlaceExecutor()),
+    ]
+    for window, another in zip((viewer, other, other, other), panels, strict=True):
+        window.window.add_dock_widget(another, name=type(another).__name__)
+    panel.start()
+    files, finetune, srcnn, esrgan = panels
+    offered = [one.offers_model("srcnn-x2-quick") for one in (files.model.models, finetune.models, srcnn.models)]
+    assert offered == [True, True, True]
+    assert not esrgan.models.offers_model("srcnn-x2-quick")
+
+
 def test_pairs_are_matched_and_their_shift_is_shown(finetuning):
     viewer, panel = finetuning(scale=(1.0, 1.0))
     image = viewer.layers["cells"].data.astype(np.float64)
@@ -171,6 +193,51 @@ def test_pairs_are_matched_and_their_shift_is_shown(finetuning):
     assert "Low resolution: recorded images" in panel.outcome.card.value
     panel.outcome.use_button.native.click()
     assert open_panels(viewer)[0].layer_choice.layer.name == "low"
+
+
+def test_the_check_of_a_pair_follows_its_layers_until_they_are_removed(finetuning):
+    viewer, panel = finetuning(scale=(1.0, 1.0), units=("um", "um"))
+    image = viewer.layers["cells"].data.astype(np.float64)
+    pixels = image.reshape(48, 2, 48, 2).mean(axis=(1, 3)).astype(np.uint16)
+    viewer.add_image(pixels, name="low", scale=(2.0, 2.0), translate=(0.5, 0.5), units=("um", "um"))
+    low = viewer.layers["low"]
+    panel.images.kind.value = PAIRS
+    row = panel.images.rows[0]
+    row.low.value, row.high.value = low, viewer.layers["cells"]
+    fits = panel.images.facts.value
+    assert "fit to 0.0 pixels" in fits
+    for name, value, words in (
+        ("translate", (900.0, 0.0), "overlap"),
+        ("rotate", 20, "rotated or sheared against each other"),
+        ("scale", (3.0, 3.0), "the model upscales by 2"),
+        ("units", ("nm", "nm"), "the model upscales by 2"),
+    ):
+        before = getattr(low, name)
+        setattr(low, name, value)
+        assert words in panel.images.facts.value
+        setattr(low, name, before)
+        assert panel.images.facts.value == fits
+    low.data = np.zeros_like(pixels)
+    assert panel.images.facts.value != fits
+    viewer.layers.remove(low)
+    facts = panel.images.facts.value
+    low.scale = (7.0, 7.0)
+    assert panel.images.facts.value == facts
+    viewer.layers.clear()
+    remains = weakref.ref(low)
+    del low
+    gc.collect()
+    assert remains() is None
+
+
+def test_the_blur_by_the_optics_has_the_present_pixel_size(finetuning):
+    viewer, panel = finetuning(scale=(0.1, 0.1), units=("um", "um"))
+    panel.degradation.blur.kind.value = "optics"
+    viewer.layers["cells"].scale = (0.02, 0.02)
+    assert panel.degradation.blur.pixel.value == pytest.approx(20)
+    assert panel._plan().recipe.degradation.blur.pixel_size == pytest.approx(20)
+    viewer.layers["cells"].units = ("nm", "nm")
+    assert panel._plan().recipe.degradation.blur.pixel_size == pytest.approx(0.02)
 
 
 def test_the_noise_and_the_blur_of_the_training_are_shown_and_the_model_takes_them(finetuning, conditioned):

@@ -84,6 +84,33 @@ def test_it_lies_on_a_rotated_layer_and_on_the_slice_of_a_stack(switched_on, qtb
     assert np.abs(preview.data[0].astype(int) - whole(viewer, axes="ZYX")[3, rows, columns]).max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rotate", 30),
+        ("shear", [0.4]),
+        ("affine", [[1, 0, 3], [0, 2, 2], [0, 0, 1]]),
+        ("units", ("um", "um")),
+        ("scale", (0.5, 1)),
+        ("translate", (-6, 4)),
+    ],
+)
+def test_it_stays_on_a_layer_that_is_moved(switched_on, qtbot, name, value):
+    viewer, panel = switched_on()
+    source, (preview,) = viewer.layers[0], previews(viewer)
+    setattr(source, name, value)
+    settled(qtbot, panel)
+    assert previews(viewer) == [preview]
+    assert preview.units == source.units
+    first, last = (
+        source.world_to_data(preview.data_to_world(corner))
+        for corner in ((-0.5, -0.5), np.array(preview.data.shape) - 0.5)
+    )
+    np.testing.assert_allclose((last - first) * 4, preview.data.shape)
+    rows, columns = beneath(preview, source)
+    assert np.abs(preview.data.astype(int) - whole(viewer)[rows, columns]).max() <= 1
+
+
 def test_multiscale_and_color_layers_have_one_too(switched_on):
     for more in (
         {"image": [drawn(40, 60), drawn(20, 30)], "multiscale": True},

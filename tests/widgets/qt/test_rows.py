@@ -1,13 +1,14 @@
 """Layout of the rows of a panel."""
 
-from magicgui.widgets import Container, Label
+from magicgui.widgets import Container
 
-from napari_sr.widgets.qt.rows import VerticalScrollArea, wrapped
+from napari_sr.widgets.qt.rows import VerticalScrollArea
+from napari_sr.widgets.qt.wrapped_text import WrappedText
 
 
 def test_there_is_no_scroll_bar_while_all_rows_fit(qtbot):
     """A text that is short at the panel's width would be high at the smallest width."""
-    texts = [wrapped(Label(value="Noise measured: 3.9 gray levels at medium brightness. " * 8)) for _ in range(4)]
+    texts = [WrappedText(value="Noise measured: 3.9 gray levels at medium brightness. " * 8) for _ in range(4)]
     boxes = [Container(widgets=[Container(widgets=[text], labels=False)], labels=False) for text in texts]
     content = Container(widgets=boxes, labels=False)
     area = VerticalScrollArea(content.native)

@@ -73,6 +73,52 @@ def test_choices_reach_the_job_and_the_pixels_are_those_of_the_python_call(panel
     np.testing.assert_array_equal(viewer.layers[-1].data, expected)
 
 
+def test_two_values_of_the_noise_and_the_blur_are_those_of_one_layer(panel_of):
+    viewer, panel = panel_of()
+    first, conditions = viewer.layers[0], panel.conditions
+    conditions.noise.kind.value = "values"
+    conditions.noise.in_black.value, conditions.noise.gain.value = 6.0, 0.01
+    conditions.noise.denoise.value, conditions.blur.sigma.value = 0.7, 0.8
+    chosen = {"noise": (6.0, 0.01), "denoise": 0.7, "blur": 0.8}
+    first.scale, first.data = (0.5, 0.5), noisy() + 1
+    assert conditions.values() == chosen, "the same layer, with other pixels"
+    viewer.add_image(noisy(np.float32) / 2**16, name="other")
+    assert conditions.values() == {"noise": "auto", "denoise": 0.7, "blur": 0.0}
+    viewer.layers.selection.active = first
+    assert conditions.values() == {"noise": "auto", "denoise": 0.7, "blur": 0.0}
+    conditions.noise.kind.value = "none"
+    viewer.layers.selection.active = viewer.layers["other"]
+    assert conditions.values()["noise"] == 0, "no noise is no property of one layer"
+
+
+def test_the_noise_of_another_layer_is_offered_after_values_were_entered(panel_of, qtbot):
+    viewer, panel = panel_of()
+    noise = panel.conditions.noise
+    noise.kind.value = "values"
+    noise.in_black.value = 20.0
+    viewer.add_image(noisy(np.float32) / 2**16, name="other")
+    noise.kind.value = "values"
+    assert noise.noise == (0.0, 0.0)
+    noise.kind.value = "auto"
+    panel.preview_controls.switch.native.click()
+    qtbot.waitUntil(lambda: not panel.preview.busy, timeout=60_000)
+    noise.kind.value = "values"
+    assert noise.in_black.value == pytest.approx(8 / 2**16, rel=0.3)
+
+
+def test_run_again_measures_the_noise_of_other_layers(panel_of):
+    viewer, panel = panel_of()
+    viewer.add_image(noisy(np.float32) / 2**16, name="other")
+    viewer.layers.selection.active = viewer.layers[0]
+    panel.conditions.noise.kind.value = "values"
+    panel.conditions.noise.in_black.value, panel.conditions.blur.sigma.value = 20.0, 0.8
+    panel.controls.run_button.native.click()
+    panel.actions.menu.aboutToShow.emit()
+    panel.actions.menu.actions()[0].trigger()
+    assert viewer.layers[-1].name == "other (ESRGAN x2)"
+    assert (job_of(viewer)["noise"], job_of(viewer)["blur"]) == ("auto", 0.8)
+
+
 def test_choices_are_not_passed_to_models_that_do_not_take_them(panel_of):
     viewer, panel = panel_of()
     panel.conditions.noise.kind.value = "none"

@@ -1,11 +1,16 @@
 """A run from a panel: the place of the result, the messages of errors, and that nothing else changes."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
 
 import napari_sr
+from napari_sr.inference import Job
 from napari_sr.networks import RRDBNet
+from napari_sr.widgets.choices.output import LAZY, MEMORY
 from napari_sr.widgets.qt.executor import InPlaceExecutor
 from napari_sr.widgets.qt.rows import leaf_widgets
 from napari_sr.widgets.qt.work_controls import WorkControls
@@ -63,6 +68,59 @@ def test_units_and_name_are_carried_over(in_viewer):
     assert [str(unit) for unit in result.units] == ["micrometer", "micrometer"]
     assert result.name == "cells (SRCNN x2)"
     assert result.contrast_limits_range == source.contrast_limits_range
+
+
+@pytest.fixture
+def during_the_run(monkeypatch):
+    """Calls a function while a run computes."""
+
+    def call(function):
+        def calibrate(job, *arguments, **more):
+            function()
+            return measure(job, *arguments, **more)
+
+        measure = Job.calibrate
+        monkeypatch.setattr(Job, "calibrate", calibrate)
+
+    return call
+
+
+@pytest.mark.parametrize("output", [MEMORY, LAZY])
+def test_the_result_lies_on_its_source_as_it_is_when_the_run_ends(in_viewer, during_the_run, output):
+    viewer, panel = in_viewer("srcnn", translate=(10, 20))
+    source = viewer.layers[0]
+
+    def change():
+        panel.facts.size.value, panel.facts.unit.value = 0.1, "micrometer"
+        source.rotate, source.affine = 30, [[1, 0, 3], [0, 1, 2], [0, 0, 1]]
+
+    panel.output.kind.value = output
+    during_the_run(change)
+    press_run(panel)
+    np.testing.assert_allclose(viewer.layers[1].scale, (0.05, 0.05))
+    assert_coincide(viewer.layers[1], source)
+
+
+def test_the_result_of_a_part_lies_on_it_when_the_layer_was_moved_meanwhile(in_viewer, during_the_run):
+    viewer, panel = in_viewer("srcnn")
+    source = viewer.layers[0]
+    viewer.add_shapes([[(4, 6), (4, 11), (9, 11), (9, 6)]], shape_type="rectangle")
+    panel.part_choice.kind.value = "rectangles"
+    during_the_run(lambda: setattr(source, "translate", (30, 40)))
+    press_run(panel)
+    np.testing.assert_allclose(viewer.layers[-1].data_to_world((-0.5, -0.5)), source.data_to_world((3.5, 5.5)))
+
+
+def test_the_result_stays_in_the_place_of_pixels_that_were_replaced_by_others_meanwhile(in_viewer, during_the_run):
+    viewer, panel = in_viewer("srcnn", translate=(10, 20))
+    source = viewer.layers[0]
+
+    def change():
+        source.data, source.translate = drawn(7, 9), (0, 0)
+
+    during_the_run(change)
+    press_run(panel)
+    np.testing.assert_allclose(viewer.layers[1].data_to_world((-0.5, -0.5)), (9.5, 19.5))
 
 
 def test_the_pixels_are_those_of_the_python_call(in_viewer):
@@ -340,6 +398,18 @@ def test_the_result_can_be_run_again_and_panels_stay_on_the_source(in_viewer):
     assert panel.layer_choice.layer == viewer.layers[0]
     press_run(panel)
     assert len(viewer.layers) == 3
+
+
+def test_a_removed_result_leaves_the_memory(in_viewer):
+    viewer, panel = in_viewer("esrgan")
+    press_run(panel)
+    result = viewer.layers[1]
+    remains = weakref.ref(result), weakref.ref(result.data)
+    viewer.layers.remove(result)
+    del result
+    gc.collect()
+    assert [remain() for remain in remains] == [None, None]
+    assert panel.actions.again_button.enabled
 
 
 def test_the_panel_follows_the_active_layer(in_viewer):

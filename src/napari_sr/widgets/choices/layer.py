@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from magicgui.widgets import ComboBox
-from napari.layers import Image
+from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
 from napari_sr.widgets.qt.rows import refresh_choices, shrinkable
@@ -18,6 +18,9 @@ NO_LAYER = ""
 _RESULT_KEY = "napari_sr"
 PREVIEW_KEY = "napari_sr_preview"
 """Key in the metadata of a preview layer."""
+
+POSITION = ("units", "scale", "translate", "rotate", "shear", "affine")
+"""Attributes that place a layer in the world; napari has an event of each name."""
 
 
 def is_preview(layer: Any) -> bool:
@@ -68,6 +71,35 @@ def keep_selection(viewer: Viewer) -> Iterator[None]:
     selected = set(viewer.layers.selection)
     yield
     viewer.layers.selection = {layer for layer in selected if layer in viewer.layers}
+
+
+class LayerEvents:
+    """Calls a method when the data, the axis labels or the position of a layer change.
+
+    Parameters
+    ----------
+    callback : callable
+        Called with an event of napari.
+    """
+
+    def __init__(self, callback: Callable[..., None]) -> None:
+        self._callback = callback
+        self._emitters: tuple[Any, ...] = ()
+
+    def follow(self, layers: Iterable[Layer]) -> None:
+        """Follow layers, and no others any more.
+
+        Parameters
+        ----------
+        layers : iterable of napari layer
+            Each may occur several times.
+        """
+        for emitter in self._emitters:
+            emitter.disconnect(self._callback)
+        names = ("data", "axis_labels", *POSITION)
+        self._emitters = tuple(getattr(layer.events, name) for layer in set(layers) for name in names)
+        for emitter in self._emitters:
+            emitter.connect(self._callback)
 
 
 class LayerChoice:

@@ -14,6 +14,7 @@ from napari.layers import Image
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import LETTERS, Axes
 from napari_sr.imaging.napari_layer import finest_level, layer_axes, layer_pixel_size
+from napari_sr.widgets.choices.layer import LayerEvents
 from napari_sr.widgets.qt.rows import hide_step_buttons, refresh_choices, shrinkable, side_by_side
 
 UNKNOWN = "pixel"
@@ -38,6 +39,7 @@ class LayerFacts:
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
         self._layer: Image | None = None
+        self._layer_events = LayerEvents(self._layer_edited)
         self._chosen: WeakKeyDictionary[Image, str] = WeakKeyDictionary()
         self.axes = shrinkable(
             ComboBox(
@@ -100,7 +102,11 @@ class LayerFacts:
         InputError
             If the layer has too few or too many dimensions.
         """
-        return known_axes(layer, self._chosen.get(layer))
+        letters = self._chosen.get(layer)
+        if letters is not None and len(letters) != finest_level(layer).ndim:
+            # They were chosen for other data, which have been replaced.
+            letters = None
+        return known_axes(layer, letters)
 
     def show(self, layer: Image | None) -> None:
         """Show the axes and the pixel size of a layer, and follow its changes.
@@ -110,20 +116,14 @@ class LayerFacts:
         layer : napari.layers.Image or None
             The chosen layer; None if no image is open.
         """
-        if layer is not self._layer:
-            self.disconnect()
-            if layer is not None:
-                for name in ("scale", "units"):
-                    getattr(layer.events, name).connect(self._layer_edited)
-            self._layer = layer
+        self._layer = layer
+        self._layer_events.follow([] if layer is None else [layer])
         self._refresh()
 
     def disconnect(self) -> None:
         """Disconnect from the events of the layer."""
-        layer, self._layer = self._layer, None
-        if layer is not None:
-            for name in ("scale", "units"):
-                getattr(layer.events, name).disconnect(self._layer_edited)
+        self._layer = None
+        self._layer_events.follow([])
 
     def _layer_edited(self, event: object = None) -> None:
         self._refresh()
@@ -170,7 +170,8 @@ class LayerFacts:
         if "Z" in sizes:
             z = axes.letters.index("Z")
             ratio[z], units[z] = float(self.depth.value) / sizes["Z"], self.unit.value
-        with layer.events.scale.blocker(self._layer_edited), layer.events.units.blocker(self._layer_edited):
+        events, edited = layer.events, self._layer_edited
+        with events.scale.blocker(edited), events.translate.blocker(edited), events.units.blocker(edited):
             # The translation is in the same unit as the scale.
             layer.scale, layer.translate = np.asarray(layer.scale) * ratio, np.asarray(layer.translate) * ratio
             layer.units = tuple(units)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import ComboBox, Label
+from magicgui.widgets import ComboBox
 
 from napari_sr.widgets.choices.file import FileChoice
 from napari_sr.widgets.choices.model_offers import (
@@ -16,7 +16,8 @@ from napari_sr.widgets.choices.model_offers import (
     classic_offers,
     empty_family_remedy,
 )
-from napari_sr.widgets.qt.rows import refresh_choices, show_text, shrinkable, wrapped
+from napari_sr.widgets.qt.rows import refresh_choices, show_text, shrinkable
+from napari_sr.widgets.qt.wrapped_text import WrappedText
 
 _NO_MODEL = ""
 
@@ -63,9 +64,9 @@ class ModelChoice:
             on_file=self.choose_file,
         )
         self.factor = shrinkable(ComboBox(name="factor", label="Factor", choices=self._factors))
-        self.about = wrapped(Label(name="about", tooltip="About the model."))
+        self.about = WrappedText(name="about", tooltip="About the model.")
         self.factor.changed.connect(self._factor_chosen)
-        self.refresh()
+        self._read_catalog()
 
     @property
     def offers(self) -> Sequence[ModelOffer]:
@@ -90,7 +91,7 @@ class ModelChoice:
     def set_back(self) -> None:
         """Choose the first model, as in a new panel; `propose` may choose another one."""
         self._chosen, self._current = False, None
-        self.refresh()
+        self._read_catalog()
         self._on_change()
 
     def offers_model(self, source: str | Path) -> bool:
@@ -110,19 +111,11 @@ class ModelChoice:
         return offer is not None and offer.usable
 
     def refresh(self) -> None:
-        """Read the catalog again. The choice and the files that were opened stay."""
-        files = [offer for offer in self._offers if isinstance(offer.source, Path)]
-        known = {offer.source: offer for offer in self._offers if offer.known}
-        listed = [known.get(offer.source, offer) for offer in catalog_offers(self._family)]
-        # Behind the models that can be used, and before those that are to be downloaded.
-        classics = classic_offers() if self._classics else ()
-        usable, others = ([offer for offer in listed if offer.usable is wanted] for wanted in (True, False))
-        self._offers = [*usable, *classics, *others, *files]
-        present = self._find(self._current.source) if self._current is not None else None
-        ready = [offer for offer in self._offers if offer.usable and offer.known and not offer.is_classic]
-        # Models for all kinds of microscopy come first.
-        first = next((offer for offer in ready if offer.takes_conditions), ready[0] if ready else None)
-        self._select(present or first)
+        """Read the catalog again. The choice stays, if the model is still there, and the files that were opened."""
+        before = self._current
+        self._read_catalog()
+        if self._current != before:
+            self._on_change()
 
     def select(self, source: str | Path) -> None:
         """Choose a model.
@@ -188,6 +181,20 @@ class ModelChoice:
     def refuse(self) -> None:
         """Select the present model again after a file could not be used."""
         self._select(self._current)
+
+    def _read_catalog(self) -> None:
+        files = [offer for offer in self._offers if isinstance(offer.source, Path)]
+        known = {offer.source: offer for offer in self._offers if offer.known}
+        listed = [known.get(offer.source, offer) for offer in catalog_offers(self._family)]
+        # Behind the models that can be used, and before those that are to be downloaded.
+        classics = classic_offers() if self._classics else ()
+        usable, others = ([offer for offer in listed if offer.usable is wanted] for wanted in (True, False))
+        self._offers = [*usable, *classics, *others, *files]
+        present = self._find(self._current.source) if self._current is not None else None
+        ready = [offer for offer in self._offers if offer.usable and offer.known and not offer.is_classic]
+        # Models for all kinds of microscopy come first.
+        first = next((offer for offer in ready if offer.takes_conditions), ready[0] if ready else None)
+        self._select(present or first)
 
     def _select(self, offer: ModelOffer | None) -> None:
         self._current = offer

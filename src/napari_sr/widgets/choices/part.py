@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from magicgui.widgets import ComboBox
 from magicgui.widgets.bases import Widget
 from napari.layers import Image, Shapes
@@ -13,14 +14,16 @@ from napari.viewer import Viewer
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes
+from napari_sr.imaging.napari_layer import finest_level, upscaled_layer
 from napari_sr.imaging.part import Part
-from napari_sr.widgets.choices.layer import is_preview, is_result
+from napari_sr.widgets.choices.layer import POSITION, LayerEvents, is_preview, is_result
 from napari_sr.widgets.choices.view import current_slice, rectangles, visible_part
 from napari_sr.widgets.qt.rows import refresh_choices, shrinkable
 
 if TYPE_CHECKING:
     from napari_sr.inference import Job
     from napari_sr.inference.layer_input import LayerInput
+    from napari_sr.inference.region import Region
 
 WHOLE, SELECTED, SLICE, VIEW, RECTANGLES = "whole", "selected", "slice", "view", "rectangles"
 _TEXTS = {
@@ -80,6 +83,28 @@ class LayerPart:
             name = f"{name.removesuffix(')')}, {self.name})"
         return replace(prepared, kwargs={**prepared.kwargs, "name": name})
 
+    def placed(self, kwargs: dict[str, Any], region: Region) -> dict[str, Any]:
+        """Move a result to where the layer lies now; it may have been moved, or given a pixel size, since `prepare`.
+
+        Parameters
+        ----------
+        kwargs : dict
+            Arguments of ``napari.layers.Image`` for the result.
+        region : Region
+            The pixels of the layer that were computed.
+
+        Returns
+        -------
+        dict
+            `kwargs` as they are if the data of the layer have been replaced by those of another shape.
+        """
+        if tuple(finest_level(self.layer).shape) != self.axes.shape:
+            return kwargs
+        pixels = np.broadcast_to(np.zeros(()), region.shape)
+        factors = (region.rows.factor, region.columns.factor)
+        _, now, _ = upscaled_layer(self.layer, pixels, factors, axes=self.axes, origin=region.origin)
+        return {**kwargs, **{name: now[name] for name in POSITION}}
+
 
 class PartChoice:
     """The list of parts, and the list of shapes layers that hold rectangles.
@@ -93,7 +118,8 @@ class PartChoice:
     on_change : callable
         Called without arguments when the choice changes.
     on_view : callable
-        Called without arguments when the view or the selection changes, as long as the parts depend on them.
+        Called without arguments when the view, the selection or the drawn rectangles change, as long as the parts
+        depend on them.
     """
 
     def __init__(
@@ -125,7 +151,9 @@ class PartChoice:
             )
         )
         self.kind.changed.connect(self._changed)
-        self.shapes.changed.connect(lambda: self._on_change())
+        self.shapes.changed.connect(self._shapes_changed)
+        self._drawn_in = LayerEvents(self._drawing_changed)
+        self._follow_shapes()
         events = viewer.layers.events
         self._events = (events.inserted, events.removed, events.renamed)
         for event in self._events:
@@ -191,6 +219,7 @@ class PartChoice:
             event.disconnect(self._refresh)
         for event in self._view_events:
             event.disconnect(self._view_changed)
+        self._drawn_in.follow([])
 
     def _selected(self, chosen: Image) -> list[LayerPart]:
         selection = self._viewer.layers.selection
@@ -218,7 +247,22 @@ class PartChoice:
         return shapes or [("There is no shapes layer", _NONE)]
 
     def _refresh(self, event: object = None) -> None:
-        refresh_choices(self.shapes, self.shapes.value)
+        before = self.shapes.value
+        refresh_choices(self.shapes, before)
+        if self.shapes.value != before:
+            self._follow_shapes()
+            self._drawing_changed()
+
+    def _follow_shapes(self) -> None:
+        self._drawn_in.follow([self.shapes.value] if isinstance(self.shapes.value, Shapes) else [])
+
+    def _shapes_changed(self) -> None:
+        self._follow_shapes()
+        self._on_change()
+
+    def _drawing_changed(self, event: object = None) -> None:
+        if self.kind.value == RECTANGLES:
+            self._on_view()
 
     def _view_changed(self, event: object = None) -> None:
         if self.follows_window:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from magicgui.types import FileDialogMode
-from magicgui.widgets import ComboBox, Container, FileEdit, Label, PushButton
+from magicgui.widgets import ComboBox, Container, FileEdit, PushButton
 from magicgui.widgets.bases import Widget
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_sr.imaging.files import ENDINGS
-from napari_sr.widgets.qt.rows import shrinkable, side_by_side, wrapped
+from napari_sr.widgets.qt.rows import shrinkable, side_by_side
+from napari_sr.widgets.qt.wrapped_text import WrappedText
 
 _FORMATS = (
     ("As the image", ""),
@@ -81,7 +82,7 @@ class ImagesChoice:
         )
         self.files_button = PushButton(name="choose_files", text="Files…", tooltip="One image or several of a folder.")
         self.buttons: Container[Widget] = side_by_side("images", "Images", [self.folder_button, self.files_button])
-        self.chosen = wrapped(Label(name="chosen", value=_NONE, tooltip="The images that will be upscaled."))
+        self.chosen = WrappedText(name="chosen", value=_NONE, tooltip="The images that will be upscaled.")
         self.out_folder = FileEdit(
             name="out_folder",
             label="Results",

@@ -88,6 +88,10 @@ class FilesPanel(BasePanel):
         """Description of the run that has not ended, if there is one."""
         return (self._run.description,) if self._run is not None and self.running else ()
 
+    def refresh_models(self) -> None:
+        """Read the catalog of models again."""
+        self.model.models.refresh()
+
     def start(self) -> None:
         """Upscale all images that are not finished, as the Start button does."""
         if self.running:

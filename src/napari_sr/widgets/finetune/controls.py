@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from magicgui.widgets import Label, PushButton
+from magicgui.widgets import PushButton
 
-from napari_sr.widgets.qt.rows import show_text, wrapped
+from napari_sr.widgets.qt.rows import show_text
 from napari_sr.widgets.qt.work_controls import WorkControls
+from napari_sr.widgets.qt.wrapped_text import WrappedText
 
 ControlsState = Literal["idle", "running", "paused", "stopping", "stopped"]
 """State of the last training; a stopped one can be resumed."""
@@ -40,14 +41,12 @@ class TrainingControls(WorkControls):
         self.stop_button = PushButton(
             name="stop", text="Stop", tooltip="End now, and keep the best model so far under a name of its own."
         )
-        self.notes = wrapped(
-            Label(name="notes", tooltip="Shift of the pairs, and the noise and the blur that the network is given.")
+        self.notes = WrappedText(
+            name="notes", tooltip="Shift of the pairs, and the noise and the blur that the network is given."
         )
-        self.measurement = wrapped(
-            Label(
-                name="measurement",
-                tooltip="Measured on pixels that are not used for training, against bicubic interpolation.",
-            )
+        self.measurement = WrappedText(
+            name="measurement",
+            tooltip="Measured on pixels that are not used for training, against bicubic interpolation.",
         )
         super().__init__(
             [self.start_button, self.pause_button, self.stop_button],

@@ -13,8 +13,9 @@ from napari.layers import Image
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QSizePolicy
 
-from napari_sr.widgets.choices.layer import is_preview, is_result
-from napari_sr.widgets.qt.rows import refresh_choices, show_text, shrinkable, side_by_side, wrapped
+from napari_sr.widgets.choices.layer import LayerEvents, is_preview, is_result
+from napari_sr.widgets.qt.rows import refresh_choices, show_text, shrinkable, side_by_side
+from napari_sr.widgets.qt.wrapped_text import WrappedText
 
 ALONE, PAIRS = "alone", "pairs"
 _NOTHING = ""
@@ -112,7 +113,7 @@ class ImageTable(Container[Widget]):
     viewer : napari.Viewer
         The viewer whose image layers are offered.
     on_change : callable
-        Called without arguments when a choice changes.
+        Called without arguments when a choice or a chosen layer changes.
     on_row : callable
         Called with each row that is added to the table.
     """
@@ -121,6 +122,7 @@ class ImageTable(Container[Widget]):
         self, viewer: Viewer, on_change: Callable[[], None], on_row: Callable[[Container[Widget]], None]
     ) -> None:
         self._viewer, self._on_change, self._on_row = viewer, on_change, on_row
+        self._layer_events = LayerEvents(self._layer_edited)
         self.kind = ComboBox(
             name="kind",
             label="Kind of training images",
@@ -135,7 +137,7 @@ class ImageTable(Container[Widget]):
         self._rows: Container[Widget] = Container(labels=False)
         self._rows.margins = (0, 0, 0, 0)
         self.add_button = PushButton(name="add", text="Add an image", tooltip="Add a row to the table.")
-        self.facts = wrapped(Label(name="facts", tooltip="Shift between the images of a pair."))
+        self.facts = WrappedText(name="facts", tooltip="Shift between the images of a pair.")
         super().__init__(widgets=[self.kind, self._titles, self._rows, self.add_button, self.facts], labels=False)
         self.margins = (0, 0, 0, 0)
         self.kind.changed.connect(lambda: self._changed())
@@ -170,7 +172,7 @@ class ImageTable(Container[Widget]):
         ImageRow
             The new row.
         """
-        row = ImageRow(self._choices, self._on_change, self.remove_row)
+        row = ImageRow(self._choices, self._chosen, self.remove_row)
         self._suggest(row)
         self._rows.append(row)
         self._on_row(row)
@@ -205,6 +207,7 @@ class ImageTable(Container[Widget]):
         """Disconnect from the events of the viewer."""
         for event in self._events:
             event.disconnect(self._refresh)
+        self._layer_events.follow([])
 
     def _changed(self) -> None:
         rows = self.rows
@@ -212,6 +215,14 @@ class ImageTable(Container[Widget]):
             row.arrange(self.paired, removable=len(rows) > 1)
         self._titles.visible = self.paired
         self.add_button.text = "Add a pair" if self.paired else "Add an image"
+        self._chosen()
+
+    def _chosen(self) -> None:
+        layers = [layer for example in self.examples for layer in (example.low, example.high)]
+        self._layer_events.follow([layer for layer in layers if layer is not None])
+        self._on_change()
+
+    def _layer_edited(self, event: object = None) -> None:
         self._on_change()
 
     def _images(self) -> list[Image]:
@@ -231,7 +242,7 @@ class ImageTable(Container[Widget]):
             if not any(isinstance(value, Image) for value in values):
                 self._suggest(row)
         if self.examples != before:
-            self._on_change()
+            self._chosen()
 
     def _suggest(self, row: ImageRow) -> None:
         """Choose layers for a row: the active one, or the first that no row has. The coarser of two is the low one."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from magicgui.widgets import Container, Label, PushButton
+from magicgui.widgets import Container, PushButton
 from magicgui.widgets.bases import Widget
 
 from napari_sr.widgets.choices.card_text import format_card
 from napari_sr.widgets.finetune.run import Trained
-from napari_sr.widgets.qt.rows import Fold, show_text, wrapped
+from napari_sr.widgets.qt.rows import Fold, show_text
+from napari_sr.widgets.qt.wrapped_text import WrappedText
 
 if TYPE_CHECKING:
     from napari_sr.training.events import Validated
@@ -28,11 +29,11 @@ class OutcomeView(Container[Widget]):
     def __init__(self, on_use: Callable[[Trained], None]) -> None:
         self.trained: Trained | None = None
         """The last training that ended with a model."""
-        self.title = wrapped(Label(name="title", tooltip="The new model is listed in every panel of its family."))
+        self.title = WrappedText(name="title", tooltip="The new model is listed in every panel of its family.")
         self.use_button = PushButton(
             name="use", text="Use it now", tooltip="Open the panel of its family with the new model chosen."
         )
-        self.card = wrapped(Label(name="card", tooltip="Card of the model, from its file."))
+        self.card = WrappedText(name="card", tooltip="Card of the model, from its file.")
         body: Container[Widget] = Container(widgets=[self.card], labels=False)
         self.fold = Fold("Its card", body, tooltip="How the model was made, and its figures.")
         super().__init__(widgets=[self.title, self.use_button, self.fold], labels=False)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from magicgui.widgets import Container, Label, LineEdit
+from magicgui.widgets import Container, LineEdit
 from magicgui.widgets.bases import Widget
 from napari.layers import Image
 from napari.utils.theme import get_theme
@@ -31,11 +31,12 @@ from napari_sr.widgets.finetune.recipe import RecipeChoice
 from napari_sr.widgets.finetune.regions import RegionChoice
 from napari_sr.widgets.finetune.run import FinetunePlan, Trained
 from napari_sr.widgets.finetune.unfinished import UnfinishedOffer, UnfinishedTraining, unfinished_trainings
-from napari_sr.widgets.qt.base_panel import BasePanel
+from napari_sr.widgets.qt.base_panel import BasePanel, refresh_all_models
 from napari_sr.widgets.qt.executor import Executor, Run
 from napari_sr.widgets.qt.help import with_help
-from napari_sr.widgets.qt.rows import Fold, rows, show_text, wrapped
-from napari_sr.widgets.upscale.families import open_panels, show_panel
+from napari_sr.widgets.qt.rows import Fold, rows, show_text
+from napari_sr.widgets.qt.wrapped_text import WrappedText
+from napari_sr.widgets.upscale.families import show_panel
 from napari_sr.zoo.names import check_name
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class FinetunePanel(BasePanel):
         self.images = ImageTable(napari_viewer, self._changed, self._complete_controls)
         self.regions = RegionChoice(napari_viewer, self._changed)
         self.degradation = DegradationChoice(self._changed, self.estimate_noise)
-        self.degradation_message = wrapped(Label(name="degradation_message"))
+        self.degradation_message = WrappedText(name="degradation_message")
         self.degradation_preview = DegradationPreview(
             napari_viewer,
             self._degradation_request,
@@ -171,6 +172,10 @@ class FinetunePanel(BasePanel):
             lambda noise: self.degradation.noise.set_noise(*noise),
         )
 
+    def refresh_models(self) -> None:
+        """Read the catalog of models again."""
+        self.models.refresh()
+
     # Choices.
 
     def _plan(self) -> FinetunePlan:
@@ -214,10 +219,10 @@ class FinetunePanel(BasePanel):
 
     def _degradation(self) -> Degradation:
         """Return the degradation; raises `InputError` if its blur needs one pixel size and the images have several."""
-        degradation = self.degradation.degradation()
-        if self.degradation.blur.kind.value == OPTICS:
-            pixel_in_nanometers(self.images.examples)
-        return degradation
+        blur = self.degradation.blur
+        if blur.kind.value == OPTICS:
+            blur.set_known_pixel_size(pixel_in_nanometers(self.images.examples))
+        return self.degradation.degradation()
 
     def _degradation_request(self) -> DegradationRequest | None:
         examples, scale = self.images.examples, self._scale()
@@ -292,8 +297,7 @@ class FinetunePanel(BasePanel):
 
     def _training_ended(self) -> None:
         """List the new model in all panels, and offer the training again if it has none."""
-        for models in (self.models, *(panel.models for panel in open_panels(self._viewer))):
-            models.refresh()
+        refresh_all_models()
         self._suggest_name()
         self._find_unfinished()
 

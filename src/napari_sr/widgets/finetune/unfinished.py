@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import Container, Label, PushButton
+from magicgui.widgets import Container, PushButton
 from magicgui.widgets.bases import Widget
 from napari.layers import Image, Layer, Shapes
 
@@ -24,7 +24,8 @@ from napari_sr.training.recipe import Recipe
 from napari_sr.widgets.choices.model_loading import ModelRequest
 from napari_sr.widgets.finetune.layer_snapshot import copy_image, copy_shapes
 from napari_sr.widgets.finetune.run import FinetunePlan
-from napari_sr.widgets.qt.rows import show_text, side_by_side, wrapped
+from napari_sr.widgets.qt.rows import show_text, side_by_side
+from napari_sr.widgets.qt.wrapped_text import WrappedText
 
 #: File of a run folder with the choices of the panel.
 CHOICES = "choices.json"
@@ -139,7 +140,7 @@ class UnfinishedOffer(Container[Widget]):
     def __init__(self, on_continue: Callable[[UnfinishedTraining], None]) -> None:
         self._trainings: list[UnfinishedTraining] = []
         self._on_continue = on_continue
-        self.text = wrapped(Label(name="unfinished", tooltip="A training that ended before it had a model."))
+        self.text = WrappedText(name="unfinished", tooltip="A training that ended before it had a model.")
         self.continue_button = PushButton(
             name="continue", text="Continue", tooltip="Continue from the last checkpoint, on the same images."
         )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from magicgui.widgets import CheckBox, ComboBox, Container, FloatSlider, Label
+from magicgui.widgets import CheckBox, ComboBox, Container, FloatSlider
 from magicgui.widgets.bases import Widget
 from napari.viewer import Viewer
 
 from napari_sr.widgets.preview.comparison import Against
 from napari_sr.widgets.qt.help import HelpButton, with_help
-from napari_sr.widgets.qt.rows import rows, show_text, shrinkable, wrapped
+from napari_sr.widgets.qt.rows import rows, show_text, shrinkable
 from napari_sr.widgets.qt.sliders import complete_slider, shown_value
 from napari_sr.widgets.qt.warning_text import WarningText
+from napari_sr.widgets.qt.wrapped_text import WrappedText
 
 NOTHING, SPLIT, BLINK = "nothing", "split", "blink"
 
@@ -73,7 +74,7 @@ class PreviewControls(Container[Widget]):
                 ),
             )
         )
-        self.message = wrapped(Label(name="preview_message", tooltip="State of the preview."))
+        self.message = WrappedText(name="preview_message", tooltip="State of the preview.")
         self.warnings = WarningText(viewer, "preview_warnings", "Settings and values that may spoil the result.")
         """The warnings about the preview."""
         self.comparison_rows = rows([self.compare, self.against, self.line])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
-from napari_sr.widgets.choices.layer import PREVIEW_KEY, keep_selection
+from napari_sr.widgets.choices.layer import POSITION, PREVIEW_KEY, keep_selection
 from napari_sr.widgets.preview.comparison import Array
 
 SHARED_LOOK = ("contrast_limits", "colormap", "gamma", "interpolation2d")
@@ -50,7 +51,10 @@ class PreviewLayer:
             self._add(source, data, {**kwargs, "metadata": metadata})
             return
         self.layer.data = data
-        self.layer.scale, self.layer.translate = kwargs["scale"], kwargs["translate"]
+        for name in POSITION:
+            # Each assignment draws the layer again, and a line that is dragged changes the data alone.
+            if not np.array_equal(getattr(self.layer, name), kwargs[name]):
+                setattr(self.layer, name, kwargs[name])
         self.layer.metadata = metadata
 
     def share_look(self, source: Image) -> None:

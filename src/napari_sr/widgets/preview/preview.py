@@ -20,6 +20,7 @@ from napari_sr.errors import NapariSRError
 from napari_sr.imaging.part import Part
 from napari_sr.progress import Cancel
 from napari_sr.widgets.choices.job_plan import JobPlan
+from napari_sr.widgets.choices.layer import LayerEvents
 from napari_sr.widgets.choices.model_loading import ModelLoader
 from napari_sr.widgets.choices.part import LayerPart
 from napari_sr.widgets.choices.view import visible_part
@@ -46,8 +47,6 @@ _BLINK_MS = 700
 _SIDE = 256
 _LEAST_SIDE, _LARGEST_SIDE = 64, 1024
 _TOO_SLOW, _TOO_FAST = 2.5, 0.4
-# Events of the source after which the preview has other pixels or another position.
-_SOURCE_EVENTS = ("data", "scale", "translate", "rotate", "shear", "affine", "units")
 
 
 class Preview:
@@ -91,6 +90,7 @@ class Preview:
         self._shown = PreviewLayer(viewer)
         self.split_line = SplitLine(viewer, controls, canvas)
         self._source: Image | None = None
+        self._source_events = LayerEvents(self._source_changed)
         self._run: Run[Any] | None = None
         self._key: object = None
         self._image: PreviewImage | None = None
@@ -339,16 +339,14 @@ class Preview:
         self._disconnect_source()
         self._remove()
         self._source = layer
-        for name in _SOURCE_EVENTS:
-            getattr(layer.events, name).connect(self._source_changed)
+        self._source_events.follow([layer])
         for name in SHARED_LOOK:
             getattr(layer.events, name).connect(self._look_changed)
 
     def _disconnect_source(self) -> None:
         layer, self._source = self._source, None
+        self._source_events.follow([])
         if layer is not None:
-            for name in _SOURCE_EVENTS:
-                getattr(layer.events, name).disconnect(self._source_changed)
             for name in SHARED_LOOK:
                 getattr(layer.events, name).disconnect(self._look_changed)
 

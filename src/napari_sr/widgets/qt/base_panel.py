@@ -169,6 +169,10 @@ class BasePanel(Container[Widget]):
 
     # For subclasses to define.
 
+    def refresh_models(self) -> None:
+        """Read the catalog of models again."""
+        raise NotImplementedError
+
     def _changed(self) -> None:
         """Update the panel after a choice has changed."""
         raise NotImplementedError
@@ -231,6 +235,12 @@ class BasePanel(Container[Widget]):
         if window is not None:
             ask_before_closing(window, lambda: _unfinished_in(window))
             join_tabs(self.native, [panel.native for panel in _panels_in(window) if panel is not self])
+
+
+def refresh_all_models() -> None:
+    """Read the catalog of models again in the panels of all windows, which offer the models of one folder."""
+    for panel in tuple(_open_panels):
+        panel.refresh_models()
 
 
 def _panels_in(window: QMainWindow) -> list[BasePanel]:

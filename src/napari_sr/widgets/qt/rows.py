@@ -260,27 +260,6 @@ def show_automatic(box: FloatSpinBox, decimals: int) -> FloatSpinBox:
     return box
 
 
-def wrapped(label: Label) -> Label:
-    """Make a text wrap, selectable with the mouse, and no larger than it needs to be.
-
-    Parameters
-    ----------
-    label : Label
-        The text; it is changed in place.
-
-    Returns
-    -------
-    Label
-        `label`.
-    """
-    native: QLabel = label.native
-    native.setWordWrap(True)
-    native.setTextFormat(Qt.TextFormat.PlainText)
-    native.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-    return label
-
-
 def stop_timer(timer: QTimer) -> None:
     """Stop a timer, unless Qt has deleted it already, as it does when the application ends.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from magicgui.widgets import Label
 from napari.utils.theme import get_theme
 from napari.viewer import Viewer
 from qtpy.QtGui import QColor
 
 from napari_sr.widgets.qt.contrast import readable
-from napari_sr.widgets.qt.rows import show_text, wrapped
+from napari_sr.widgets.qt.rows import show_text
+from napari_sr.widgets.qt.wrapped_text import WrappedText
 
 
 class WarningText:
@@ -24,7 +24,7 @@ class WarningText:
 
     def __init__(self, viewer: Viewer, name: str, tooltip: str) -> None:
         self._viewer = viewer
-        self.label = wrapped(Label(name=name, tooltip=tooltip))
+        self.label = WrappedText(name=name, tooltip=tooltip)
         viewer.events.theme.connect(self._color)
         self._color()
         self.show("")

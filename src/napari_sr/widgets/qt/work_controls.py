@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from magicgui.widgets import Container, Label, ProgressBar, PushButton
+from magicgui.widgets import Container, ProgressBar, PushButton
 from magicgui.widgets.bases import Widget
 
-from napari_sr.widgets.qt.rows import show_text, side_by_side, wrapped
+from napari_sr.widgets.qt.rows import show_text, side_by_side
+from napari_sr.widgets.qt.wrapped_text import WrappedText
 
 
 class WorkControls(Container[Widget]):
@@ -27,7 +28,7 @@ class WorkControls(Container[Widget]):
         self.bar = ProgressBar(name="bar", min=0, max=1, value=0, tooltip=bar)
         # The line below the bar has the number of pieces or the percentage.
         self.bar.native.setTextVisible(False)
-        self.message = wrapped(Label(name="message", tooltip=message))
+        self.message = WrappedText(name="message", tooltip=message)
         row = side_by_side("buttons", "", buttons)
         super().__init__(widgets=[row, self.bar, self.message, *below], labels=False)
         self.margins = (0, 0, 0, 0)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from magicgui.widgets import Label
 from magicgui.widgets.bases import Widget
 from napari.layers import Image
 from napari.viewer import Viewer
@@ -34,7 +33,8 @@ from napari_sr.widgets.preview.preview import Preview
 from napari_sr.widgets.qt.base_panel import BasePanel
 from napari_sr.widgets.qt.executor import Executor
 from napari_sr.widgets.qt.help import HelpButton, with_help
-from napari_sr.widgets.qt.rows import Fold, rows, show_text, wrapped
+from napari_sr.widgets.qt.rows import Fold, rows, show_text
+from napari_sr.widgets.qt.wrapped_text import WrappedText
 from napari_sr.widgets.upscale.controls import RunControls
 from napari_sr.widgets.upscale.remembered import recent_files
 from napari_sr.widgets.upscale.remembered_rows import KeptRows, RememberedRows
@@ -78,7 +78,7 @@ class UpscalePanel(BasePanel):
         self.layer_choice = LayerChoice(napari_viewer)
         self.facts = LayerFacts(self._changed)
         self.open_button = OpenButton(napari_viewer)
-        self.summary = wrapped(Label(name="summary", tooltip="Source, result, memory of the result, and time."))
+        self.summary = WrappedText(name="summary", tooltip="Source, result, memory of the result, and time.")
         self.models = ModelChoice(self.family, self._model_changed, self._read_model, recent_files(self.family))
         self.size = SizeChoice(self._changed)
         self.part_choice = PartChoice(napari_viewer, self.facts.axes_of, self._changed, self._show_summary)
@@ -136,6 +136,10 @@ class UpscalePanel(BasePanel):
         """The runs of this panel that have not ended."""
         return self.runs.unfinished
 
+    def refresh_models(self) -> None:
+        """Read the catalog of models again."""
+        self.models.refresh()
+
     def run_upscaling(self) -> None:
         """Upscale the chosen parts with the present choices, as the Run button does."""
         layer = self.layer_choice.layer
@@ -158,16 +162,26 @@ class UpscalePanel(BasePanel):
             self.runs.cancel()
 
     def run_again_on(self, layers: Sequence[Image]) -> None:
-        """Repeat the last run, with its settings, on other layers.
+        """Repeat the last run, with its settings, on other layers; in place of two values, their noise is measured.
 
         Parameters
         ----------
         layers : sequence of napari.layers.Image
             Layers of the viewer.
         """
-        if self.runs.last is not None:
-            plan = self.runs.last[1]
-            self.runs.start([LayerPart(layer, self.facts.axes_of(layer)) for layer in layers], plan, self.loader)
+        plan = self.runs.last_plan
+        if plan is None:
+            return
+        if isinstance(plan.settings.noise, tuple):
+            # Two values belong to the layer of the last run.
+            plan = replace(plan, settings=replace(plan.settings, noise=JobSettings().noise))
+        parts, refused = [], []
+        for layer in layers:
+            try:
+                parts.append(LayerPart(layer, self.facts.axes_of(layer)))
+            except NapariSRError as error:
+                refused.append(error)
+        self.runs.start(parts, plan, self.loader, refused)
 
     def copy_as_python(self) -> None:
         """Copy a script that does the same as Run, as the button does."""
@@ -179,7 +193,7 @@ class UpscalePanel(BasePanel):
         except NapariSRError as error:
             self._report(error)
             return
-        self.actions.set_enabled(copy=False, again=self.runs.last is not None)
+        self.actions.set_enabled(copy=False, again=self.runs.last_plan is not None)
         self._in_background(
             "loading the model for the script",
             lambda: self.loader.load(plan.request),
@@ -274,6 +288,7 @@ class UpscalePanel(BasePanel):
         self.suggested.may_begin = True
         layer = self.layer_choice.layer
         self.facts.show(layer)
+        self.conditions.begin_layer()
         self.output.begin_with(None if layer is None else finest_level(layer))
         self._changed()
 
@@ -326,7 +341,7 @@ class UpscalePanel(BasePanel):
             self.preview.turn_off()
 
     def _enable_actions(self) -> None:
-        self.actions.set_enabled(copy=self._can_run(), again=self.runs.last is not None)
+        self.actions.set_enabled(copy=self._can_run(), again=self.runs.last_plan is not None)
 
     def _runs_ended(self) -> None:
         self._enable_actions()

@@ -44,7 +44,12 @@ class ResultActions(Container[Widget]):
             tooltip="Copy a script that gives the same pixels to the clipboard.",
         )
         self.again_button = PushButton(
-            name="again", text="Run again on", tooltip="Repeat the last run, with its settings, on other layers."
+            name="again",
+            text="Run again on",
+            tooltip=(
+                "Repeat the last run, with its settings, on other layers. "
+                "In place of two values, the noise of each layer is measured."
+            ),
         )
         super().__init__(widgets=[self.copy_button, self.again_button], layout="horizontal", labels=False)
         self.margins = (0, 0, 0, 0)

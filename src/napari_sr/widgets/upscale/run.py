@@ -24,6 +24,7 @@ from napari_sr.widgets.upscale.lazy_layer import LazyLayer
 
 if TYPE_CHECKING:
     from napari_sr.inference import Job, LayerInput, LayerResult, Report
+    from napari_sr.inference.region import Region
     from napari_sr.zoo import Model
 
 
@@ -200,7 +201,7 @@ class Upscaling:
         self._run = Run(
             self.description,
             work,
-            returned=self._add,
+            returned=lambda result: self._add(result, prepared.region),
             errored=self._failed,
             cancelled=self._stopped,
             progressed=self._progressed,
@@ -230,16 +231,16 @@ class Upscaling:
         self._run = Run(
             self.description,
             work,
-            returned=self._add_lazy,
+            returned=lambda layer_data: self._add_lazy(layer_data, prepared.region),
             errored=self._failed,
             cancelled=self._stopped,
         )
         self._queue = self._queues.jobs
         self._queue.submit(self._run)
 
-    def _add_lazy(self, layer_data: LayerData) -> None:
+    def _add_lazy(self, layer_data: LayerData, region: Region) -> None:
         try:
-            added = LazyLayer(self._viewer, layer_data, self._queues.previews).layer
+            added = LazyLayer(self._viewer, self._placed(layer_data, region), self._queues.previews).layer
             copy_contrast_range(self.part.layer, added)
         except Exception as error:  # as below
             self._failed(error)
@@ -248,11 +249,11 @@ class Upscaling:
         if listener is not None:
             listener.finished(self, added, None)
 
-    def _add(self, result: LayerResult) -> None:
+    def _add(self, result: LayerResult, region: Region) -> None:
         try:
             # The next run, and the contrast sliders, are for the layers that the user has selected.
             with keep_selection(self._viewer):
-                added = self._viewer.add_layer(Layer.create(*result.layer_data))
+                added = self._viewer.add_layer(Layer.create(*self._placed(result.layer_data, region)))
             copy_contrast_range(self.part.layer, added)
         except Exception as error:  # as above
             self._failed(error)
@@ -260,6 +261,10 @@ class Upscaling:
         listener = self._end()
         if listener is not None:
             listener.finished(self, added, result.report)
+
+    def _placed(self, layer_data: LayerData, region: Region) -> LayerData:
+        data, kwargs, kind = layer_data
+        return data, self.part.placed(kwargs, region), kind
 
     def _progressed(self, done: int, total: int) -> None:
         if self._bar is not None:

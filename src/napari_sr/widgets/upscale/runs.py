@@ -78,8 +78,8 @@ class PanelRuns:
         self._failures: list[str] = []
         self._warnings: list[tuple[str, str]] = []
         self._time = TimeLeft()
-        self.last: tuple[Image, JobPlan] | None = None
-        """The last result, and the plan by which it was made; None before the first."""
+        self.last_plan: JobPlan | None = None
+        """The plan of the last result; None before the first."""
         queues.jobs.add_listener(self._show_waiting)
 
     @property
@@ -92,7 +92,9 @@ class PanelRuns:
         """Descriptions of the runs that have not ended, such as "upscaling “cells” with srcnn-x2"."""
         return [upscaling.description for upscaling in self._runs]
 
-    def start(self, parts: Sequence[LayerPart], plan: JobPlan, loader: ModelLoader) -> None:
+    def start(
+        self, parts: Sequence[LayerPart], plan: JobPlan, loader: ModelLoader, refused: Sequence[Exception] = ()
+    ) -> None:
         """Start a run for each part; they wait for the runs in progress.
 
         Parameters
@@ -103,6 +105,8 @@ class PanelRuns:
             Model and settings.
         loader : ModelLoader
             Loads the model.
+        refused : sequence of Exception, default ()
+            Why other layers cannot be upscaled; each counts as a run that failed.
         """
         if not self._runs:
             self._started = self._done = self._added = 0
@@ -110,10 +114,14 @@ class PanelRuns:
             self._time = TimeLeft()
             self._controls.begin("Loading the model…")
         new = [Upscaling(self._viewer, part, plan, loader, self._queues, self) for part in parts]
-        self._started += len(new)
+        self._started += len(new) + len(refused)
+        self._done += len(refused)
+        self._failures += [self._notify(error) for error in refused]
         self._runs += new
         for upscaling in new:
             upscaling.start()
+        if not new and not self._runs:
+            self._show_end(self._failures[-1])
 
     def cancel(self) -> None:
         """Stop all runs."""
@@ -157,7 +165,7 @@ class PanelRuns:
             How it was made; None if its pixels are computed where they are displayed.
         """
         self._added += 1
-        self.last = layer, upscaling.plan
+        self.last_plan = upscaling.plan
         noise = f" {upscaling.noise}" if upscaling.noise else ""
         if report is None:
             self._end(upscaling, lazy_sentence(layer) + noise + _overlap(layer))
@@ -204,8 +212,10 @@ class PanelRuns:
         self._runs.remove(upscaling)
         self._done += 1
         self._time = TimeLeft()
-        if self._runs:
-            return
+        if not self._runs:
+            self._show_end(message)
+
+    def _show_end(self, message: str) -> None:
         if self._started > 1 and self._failures:
             message = f"{len(self._failures)} of {self._started} runs failed: {self._failures[0]}"
         self._controls.end(message, self._format_warnings())

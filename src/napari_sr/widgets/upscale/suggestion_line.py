@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from magicgui.widgets import Container, Label, PushButton
+from magicgui.widgets import Container, PushButton
 from magicgui.widgets.bases import Widget
 from napari.layers import Image
 from napari.viewer import Viewer
 
 from napari_sr.imaging.axes import Axes
 from napari_sr.widgets.qt.executor import Executor
-from napari_sr.widgets.qt.rows import show_text, wrapped
+from napari_sr.widgets.qt.rows import show_text
 from napari_sr.widgets.qt.warning_text import WarningText
+from napari_sr.widgets.qt.wrapped_text import WrappedText
 from napari_sr.widgets.upscale.suggestion import LayerSuggestion, Suggest, Suggestion
 
 _ABOUT = "Suggestion for this layer."
@@ -56,7 +57,7 @@ class SuggestionLine(Container[Widget]):
         self._on_known, self._on_use, self._is_used = on_known, on_use, is_used
         self.suggestion: Suggestion | None = None
         """The suggestion that is shown; None if there is none."""
-        self.text = wrapped(Label(name="suggestion_text", label="Suggestion", tooltip=_ABOUT))
+        self.text = WrappedText(name="suggestion_text", label="Suggestion", tooltip=_ABOUT)
         self.warnings = WarningText(viewer, "suggestion_warnings", "")
         """The line of warnings."""
         self.use_button = PushButton(

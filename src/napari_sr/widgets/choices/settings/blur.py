@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from magicgui.widgets import Container, FloatSlider, FloatSpinBox, Label, PushButton
+from magicgui.widgets import Container, FloatSlider, FloatSpinBox, PushButton
 from magicgui.widgets.bases import Widget
 
 from napari_sr.imaging.pixel_size import METERS
 from napari_sr.settings import describe_setting
 from napari_sr.widgets.choices.layer_facts import SYMBOLS
-from napari_sr.widgets.qt.rows import hide_step_buttons, show_text, side_by_side, wrapped
+from napari_sr.widgets.qt.rows import hide_step_buttons, show_text, side_by_side
 from napari_sr.widgets.qt.sliders import complete_slider, shown_value
+from napari_sr.widgets.qt.wrapped_text import WrappedText
 
 _WARNING = "A blur that is not in the layer spoils the result: leave it at 0 unless you know it."
 _NANOMETERS_PER_METER = 1e9
@@ -43,7 +44,7 @@ class BlurRows:
             ),
             " px",
         )
-        self.world = wrapped(Label(name="blur_world", label="Width", tooltip="The blur in the unit of the layer."))
+        self.world = WrappedText(name="blur_world", label="Width", tooltip="The blur in the unit of the layer.")
         self.aperture = _optics_box("blur_aperture", "NA", 0.8, (0.05, 2.0), 0.05, 2, "Numerical aperture of the lens.")
         self.aperture.native.setPrefix("NA ")
         self.wavelength = _optics_box(

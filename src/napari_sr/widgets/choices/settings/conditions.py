@@ -68,6 +68,11 @@ class ConditionRows:
         if self.takes_blur:
             self.blur.show(settings.blur)
 
+    def begin_layer(self) -> None:
+        """Set back what is known of one layer alone, for another one: two values of the noise, and the blur."""
+        self.noise.forget_values()
+        self.blur.show(JobSettings().blur)
+
     def show_model(self, card: Card | None) -> None:
         """Show the rows of the conditions that a model takes; their values stay for the next model that takes them.
 

@@ -97,6 +97,14 @@ class NoiseRows:
         self.kind.value = VALUES if isinstance(noise, tuple) else AUTOMATIC if noise == "auto" else NONE
         self.denoise.value = denoise
 
+    def forget_values(self) -> None:
+        """Return from two values, which are those of one layer, to the measured noise."""
+        if self.kind.value == VALUES:
+            self.kind.value = AUTOMATIC
+        with self.in_black.changed.blocked(), self.gain.changed.blocked():
+            self.in_black.value = self.gain.value = 0.0
+        self._entered = False
+
     def show_measured(self, in_black: float, gain: float) -> None:
         """Show measured noise in the two boxes, for the time when the user chooses them; not after they were changed.
 
