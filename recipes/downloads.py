@@ -1,4 +1,4 @@
-"""Download packages of the index that contain published weights, for the scripts that convert these."""
+"""Download packages with published weights or photographs, for the scripts of the recipes."""
 
 from __future__ import annotations
 
