@@ -51,7 +51,8 @@ PHOTOGRAPHS = (
     (
         "p/plasma-workspace-wallpapers/plasma-workspace-wallpapers_5.27.5-2_all.deb",
         "32cd18b71c8c938a18b3b351f217c02ac590e323caa3cf322fbb875ce8892f8b",
-        r"/(Autumn|BytheWater|ColdRipple|ColorfulCups|EveningGlow|FallenLeaf|Grey|Kite|OneStandsOut|Path|summer_1am)"
+        r"/(Autumn|BytheWater|ColdRipple|ColorfulCups|EveningGlow|FallenLeaf|Kite|OneStandsOut|Path|summer_1am"
+        r"|Grey)"  # codespell:ignore
         r"/contents/images/2560x1600\..*",
     ),
 )
