@@ -138,6 +138,16 @@ def test_a_folder_is_replaced_only_with_overwrite(tmp_path):
     assert names(tmp_path) == ["folder"]
 
 
+def test_a_folder_that_is_made_meanwhile_is_replaced_only_with_overwrite(tmp_path):
+    path = tmp_path / "folder"
+    with pytest.raises(FileExistsError, match="exists already"):
+        with atomic_folder(path) as temporary:
+            make(temporary, "new")
+            make(path)
+    assert content(path) == "old"
+    assert names(tmp_path) == ["folder"]
+
+
 def test_after_an_error_the_old_folder_is_unchanged(tmp_path):
     path = make(tmp_path / "folder")
     with pytest.raises(KeyboardInterrupt):

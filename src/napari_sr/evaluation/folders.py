@@ -75,7 +75,7 @@ def pair_files(images: Path, reference: Path, *, scale: int | None = None) -> li
     Raises
     ------
     InputError
-        If a file or folder is missing, one is a file and the other a folder, or a name has no counterpart or several.
+        If a file or folder is missing, one is an image and the other a folder, or a name has no counterpart or several.
     """
     for path in (images, reference):
         if not path.exists():

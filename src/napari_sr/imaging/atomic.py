@@ -149,6 +149,8 @@ def atomic_folder(path: Path, *, overwrite: bool = False, fingerprint: str = "")
     unfinished = _take_over(path, fingerprint) if fingerprint else None
     with _temporary(path, fingerprint, unfinished) as temporary:
         yield temporary
+        if not overwrite and path.exists():
+            raise FileExistsError(None, "the folder exists already", str(path))
         _swap(temporary, path)
 
 

@@ -188,7 +188,7 @@ def job_for(
     scale: float | None = None,
     cancel: Cancel | None = None,
 ) -> Job:
-    """Return the job of a model for an image, or the suggested one.
+    """Return the job of a model for an image, or that of the suggestion.
 
     Parameters
     ----------

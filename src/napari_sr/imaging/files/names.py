@@ -1,9 +1,10 @@
-"""Names of image files: the endings of those that are read, and names without their endings."""
+"""Images by the names of their files: those in a folder, and names without their endings."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from napari_sr.errors import InputError
 from napari_sr.imaging.files.stores import is_store
 
 #: Endings of the images of a folder; other files in it are left out.
@@ -44,6 +45,25 @@ def is_image(path: Path) -> bool:
         True for both.
     """
     return path.is_file() or (path.is_dir() and is_store(path))
+
+
+def folder_error(path: Path) -> InputError:
+    """Return the error for a folder that is not an image.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+
+    Returns
+    -------
+    InputError
+        The error, which names an image in the folder if there is one.
+    """
+    images = find_images(path)
+    if not images:
+        return InputError(f"{path} is a folder without an image in it: give the path of an image file.")
+    return InputError(f"{path} is a folder with {len(images)} images: give one of them, such as {images[0]}.")
 
 
 def stem_of(path: Path) -> str:

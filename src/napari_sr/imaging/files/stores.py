@@ -25,7 +25,6 @@ from napari_sr.imaging.files.series import choose_series
 STORE_KEY = "napari_sr"
 
 _MARKS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
-_ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 
 
 def is_store(path: Path) -> bool:
@@ -42,25 +41,6 @@ def is_store(path: Path) -> bool:
         True if it contains a file with metadata of Zarr 2 or 3.
     """
     return any((path / mark).is_file() for mark in _MARKS)
-
-
-def folder_error(path: Path) -> InputError:
-    """Return the error for a folder that is not an image.
-
-    Parameters
-    ----------
-    path : Path
-        The folder.
-
-    Returns
-    -------
-    InputError
-        The error, which names an image in the folder if there is one.
-    """
-    images = sorted(entry.name for entry in path.iterdir() if entry.name.lower().endswith(_ENDINGS))
-    if not images:
-        return InputError(f"{path} is a folder without an image in it: give the path of an image file.")
-    return InputError(f"{path} is a folder with {len(images)} images: give one of them, such as {path / images[0]}.")
 
 
 def read_store(source: Path, series: int | str | None) -> ImageFile:

@@ -13,7 +13,7 @@ from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.atomic import clear_abandoned, scratch_folder
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.files import ImageFile, stem_of, write_image
-from napari_sr.imaging.files.stores import folder_error
+from napari_sr.imaging.files.names import folder_error
 from napari_sr.inference.fingerprint import identity_of
 from napari_sr.inference.job import Job
 from napari_sr.inference.output.image_file import new_image

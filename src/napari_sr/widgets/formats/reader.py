@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.files import ImageFile, is_readable_tiff, read_image
+from napari_sr.imaging.files import ImageFile, is_readable_tiff, read_image, stem_of
 from napari_sr.imaging.files.lazy_array import LazyArray, PlanesAt
 from napari_sr.imaging.files.plates import is_plate_part, plate_error
 from napari_sr.imaging.napari_layer import CHANNEL_KEY, LayerData
@@ -120,7 +120,7 @@ def read_layers(path: str) -> list[LayerData]:
 
         others = ", ".join(image.other_series)
         show_info(f"{Path(path).name}: series {image.series} is opened. The file has others: {others}.")
-    name = Path(path).name.rsplit(".tif", 1)[0].removesuffix(".ome")
+    name = stem_of(Path(path))
     rgb = image.axes.endswith("C") and image.data.shape[-1] in (3, 4)
     if "C" not in image.axes or rgb:
         data, kwargs, kind = _layer(image, _levels(image), image.axes, name, rgb=rgb)
