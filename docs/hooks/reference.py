@@ -18,6 +18,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
+from written_types import written_types
 
 SOURCE = Path(__file__).parents[2] / "src"
 
@@ -147,12 +148,7 @@ def _documented(model: griffe.Class) -> tuple[str, dict[str, tuple[str | None, s
     text, parameters = "", {}
     if model.docstring is None:
         return text, parameters
-    # Types as they are written: griffe reads only a part of such as ``{"exact", "none"} or Overlap``.
-    types = {
-        name: re.sub(r", (optional|default\b.*)$", "", line[2])
-        for line in re.finditer(r"^(\w+(?:, \w+)*) : (.+)$", model.docstring.value, re.MULTILINE)
-        for name in line[1].split(", ")
-    }
+    types = written_types(model.docstring.value)
     # Fields are no parameters of a signature that griffe could see, so that it need not warn of them.
     for section in model.docstring.parse("numpy", warnings=False):
         if section.kind is griffe.DocstringSectionKind.text:
@@ -166,7 +162,7 @@ def _documented(model: griffe.Class) -> tuple[str, dict[str, tuple[str | None, s
 def _type(documented: str | None, annotation: Any) -> str:
     """Type of a key: as the docstring has it, or else as the annotation has it, without limits and names of ours."""
     if documented is not None:
-        return re.sub(r"[{}]", "", documented)
+        return documented
     text = str(annotation)
     if isinstance(annotation, griffe.Expr):
         for name in annotation.iterate(flat=True):
