@@ -14,6 +14,7 @@ from napari_sr.widgets.choices.output import LAZY, MEMORY
 from napari_sr.widgets.qt.executor import InPlaceExecutor
 from napari_sr.widgets.qt.rows import leaf_widgets
 from napari_sr.widgets.qt.work_controls import WorkControls
+from napari_sr.zoo.modelfile import write_model
 
 
 def world_box(layer):
@@ -187,6 +188,31 @@ def test_a_pair_has_its_own_second_weights(in_viewer, tmp_path):
     assert panel.mixing.alpha.enabled
     assert not panel.mixing.second_choice.widget.enabled
     assert panel.mixing.second is None
+
+
+def test_new_models_are_offered_to_mix_with_when_the_catalog_is_read_again(in_viewer, models):
+    _, panel = in_viewer("esrgan")
+    panel.models.select("esrgan-one")
+    template = next(entry for entry in napari_sr.list_models() if entry.name == "esrgan-one").card
+    network = RRDBNet(**template.architecture.settings)
+    file = models / "tuned.safetensors"
+    write_model(file, template.model_copy(update={"name": "tuned"}), {"weights": network.state_dict()})
+    panel.refresh_models()
+    panel.mixing.second_choice.select("tuned")
+    panel.mixing.alpha.value = 0.4
+    panel.refresh_models()
+    assert (panel.mixing.second, panel.mixing.value) == ("tuned", 0.4)
+    file.unlink()
+    panel.refresh_models()
+    assert (panel.mixing.second, panel.mixing.value) == (None, None)
+
+
+def test_alpha_of_a_pair_stays_when_the_catalog_is_read_again(in_viewer):
+    _, panel = in_viewer("esrgan")
+    panel.models.select("esrgan-pair")
+    panel.mixing.alpha.value = 0.8
+    panel.refresh_models()
+    assert panel.mixing.value == 0.8
 
 
 def test_settings_reach_the_job(in_viewer):

@@ -102,20 +102,25 @@ class MixingChoice:
             All models in the list; those of the same factor are offered as second model.
         """
         self._model = model
-        self._offers = [
-            offer
-            for offer in offers
-            if model is not None
-            and not (model.is_classic or offer.is_classic)
-            and offer.usable
-            and offer.source != model.source
-            and not offer.is_pair
-            and offer.scale in (model.scale, None)
-        ]
+        self._offers = self._second_models(offers)
         if model is not None and model.card is not None and model.is_pair:
             with self.alpha.changed.blocked():
                 self.alpha.value = model.card.default_alpha or 0.0
         self._update()
+
+    def offers_changed(self, offers: Sequence[ModelOffer]) -> None:
+        """Offer the models of a list that was read again. The choices stay, if the second model is still there.
+
+        Parameters
+        ----------
+        offers : sequence of ModelOffer
+            All models in the list.
+        """
+        before = self.second
+        self._offers = self._second_models(offers)
+        self._update()
+        if self.second != before:
+            self._on_change()
 
     def show(self, second: str | Path | None, alpha: float | None, kind: Mixing | None) -> None:
         """Show choices for the present model; a second model that is not in the list is left out.
@@ -153,6 +158,13 @@ class MixingChoice:
     @property
     def _is_pair(self) -> bool:
         return self._model is not None and self._model.is_pair
+
+    def _second_models(self, offers: Sequence[ModelOffer]) -> list[ModelOffer]:
+        model = self._model
+        if model is None or model.is_classic:
+            return []
+        usable = [offer for offer in offers if offer.usable and not (offer.is_classic or offer.is_pair)]
+        return [offer for offer in usable if offer.source != model.source and offer.scale in (model.scale, None)]
 
     def _second_chosen(self, value: object) -> None:
         self._update()

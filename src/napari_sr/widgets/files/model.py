@@ -116,6 +116,12 @@ class FilesModelChoice:
         self.mixing.second_choice.widget.visible = same and not (model is not None and model.is_classic)
         self.conditions.show_model(None if model is None else model.card)
 
+    def refresh(self) -> None:
+        """Read the catalog of models again."""
+        self.models.refresh()
+        if not self.suggested:
+            self.mixing.offers_changed(self.models.offers)
+
     def _kind_changed(self) -> None:
         self.show()
         self._on_change()

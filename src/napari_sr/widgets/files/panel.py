@@ -90,7 +90,7 @@ class FilesPanel(BasePanel):
 
     def refresh_models(self) -> None:
         """Read the catalog of models again."""
-        self.model.models.refresh()
+        self.model.refresh()
 
     def start(self) -> None:
         """Upscale all images that are not finished, as the Start button does."""

@@ -78,6 +78,11 @@ class MixingPanel(FamilyPanel):
     def _family_model_changed(self) -> None:
         self.mixing.model_changed(self.models.model, self.models.offers)
 
+    def refresh_models(self) -> None:
+        """Read the catalog of models again."""
+        super().refresh_models()
+        self.mixing.offers_changed(self.models.offers)
+
     def _show_plan(self, plan: JobPlan | None) -> None:
         if plan is None:
             self.mixing.show("", None, "weights")
