@@ -78,7 +78,11 @@ def upscale_one(
     image = read_image(source, series=series, lazy=True)
     if image.other_series and not quiet:
         typer.echo(other_series_text(image), err=True)
-    parsed = parse_axes(axes or image.axes, image.data.shape)
+    if axes:
+        image = image.in_axes(axes)
+    elif image.remark and not quiet:
+        typer.echo(f"{image.path}: {image.remark}", err=True)
+    parsed = parse_axes(image.axes, image.data.shape)
     check_format(out, image, parsed)
     job = job_for(load(), settings, as_image(image, parsed), scale=scale)
     if dry_run:

@@ -103,6 +103,8 @@ def as_image(
     >>> as_image([[1, 2, 3], [4, 5, 6]]).axes
     Axes(letters='YX', shape=(2, 3))
     """
+    if isinstance(image, ImageFile) and axes is not None:
+        image = image.in_axes(axes.letters if isinstance(axes, Axes) else axes)
     missing = isinstance(image, ImageInput) and image.missing
     data = as_array(image)
     if is_masked(image):

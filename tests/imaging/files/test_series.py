@@ -309,3 +309,44 @@ def test_a_size_that_its_strips_do_not_fill_is_refused(tmp_path, options):
         tiff.pages.first.tags["ImageLength"].overwrite(2000)
     with pytest.raises(InputError, match=r"a\.tif declares \d+ strips or tiles in page 1 and contains \d+, as a dam"):
         read_image(path)
+
+
+# Colors that are stored plane by plane
+
+
+@pytest.mark.parametrize(
+    ("shape", "letters", "moved"),
+    [
+        ((3, 12, 16), "ZYX", None),
+        ((3, 12, 16), "CYX", None),
+        ((5, 3, 12, 16), "TCYX", None),
+        ((3, 12, 16), "YXC", (0, -1)),
+        ((3, 12, 16), "XYC", (0, -1)),
+    ],
+)
+def test_planes_that_are_declared_to_be_colors_are_a_stack_by_the_axes_that_are_given(tmp_path, shape, letters, moved):
+    pixels = np.random.default_rng(0).integers(0, 4000, shape, np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", planarconfig="separate", metadata=None)
+    read = read_image(tmp_path / "a.tif")
+    assert read.axes.endswith("YXC")
+    given = read.in_axes(letters)
+    np.testing.assert_array_equal(given.data, pixels if moved is None else np.moveaxis(pixels, *moved))
+    assert given.axes == letters
+    assert given.in_axes(letters) is given
+
+
+def test_an_image_of_planes_of_colors_names_the_axes_of_a_stack(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", STACK, photometric="rgb", planarconfig="separate")
+    tifffile.imwrite(tmp_path / "b.tif", np.moveaxis(STACK, 0, -1), photometric="rgb")
+    assert read_image(tmp_path / "a.tif").remark.endswith("give the axes ZYX or CYX.")
+    assert read_image(tmp_path / "b.tif").remark == ""
+
+
+@pytest.mark.parametrize("letters", ["CYX", "ZYX"])
+def test_colors_do_not_become_rows_or_columns_by_the_axes_that_are_given(tmp_path, letters):
+    tifffile.imwrite(tmp_path / "a.tif", np.moveaxis(STACK, 0, -1), photometric="rgb")
+    with pytest.raises(
+        InputError, match=rf"a\.tif is in color and was read as YXC, .* the axes {letters} would make X"
+    ):
+        read_image(tmp_path / "a.tif").in_axes(letters)
+    assert read_image(tmp_path / "a.tif").in_axes("YXZ").data.shape == (12, 16, 3)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -249,6 +250,19 @@ def test_auto_takes_the_suggested_model(plate):
     image = sr.read_image("plate/w1/c.tif")
     assert results[0].model == sr.suggest(image).model
     assert np.array_equal(sr.read_image("out/c.tif").data, sr.upscale(image, "auto", device="cpu"))
+
+
+def test_axes_that_are_given_make_a_stack_of_planes_that_are_declared_to_be_colors():
+    Path("stacks").mkdir()
+    stack = RNG.integers(0, 4096, (3, 9, 8), np.uint16)
+    tifffile.imwrite("stacks/a.tif", stack, photometric="rgb", planarconfig="separate")
+    [result] = upscaled("stacks", axes="ZYX", format=".ome.tif")
+    assert sr.read_image(result.output).axes == "ZYX"
+    np.testing.assert_array_equal(sr.read_image(result.output).data, sr.upscale(stack, MODEL, "ZYX", device="cpu"))
+    color = sr.load_model("bicubic", scale=2)
+    [result] = upscaled("stacks", "color", color, format=".ome.tif")
+    assert sr.read_image(result.output).axes == "YXC"
+    assert "give the axes ZYX or CYX" in result.reason
 
 
 def test_a_run_on_two_devices_gives_the_results_of_one_in_the_same_order(plate):

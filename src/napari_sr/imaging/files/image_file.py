@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from napari_sr.errors import InputError
+from napari_sr.imaging.axes import parse_axes
+
 Color = tuple[int, int, int]
 Lut = npt.NDArray[np.uint8]
 Limits = tuple[float, float]
@@ -156,6 +159,8 @@ class ImageFile(Metadata):
         The other images of the file, each with its number, name and size, for a message.
     levels : tuple of array, optional
         The coarser levels of a TIFF that is a pyramid and is read lazily, for display. Empty otherwise.
+    planar : int, optional
+        Axis of the colors in the file, if they are stored plane by plane: such a file may hold a stack or channels.
     """
 
     data: Any
@@ -164,6 +169,56 @@ class ImageFile(Metadata):
     series: int = 0
     other_series: tuple[str, ...] = ()
     levels: tuple[Any, ...] = ()
+    planar: int | None = None
+
+    @property
+    def remark(self) -> str:
+        """One sentence about planes that may be no colors, with the axes to give instead; mostly empty."""
+        if self.planar is None:
+            return ""
+        before, after = self.axes[: self.planar], self.axes[self.planar : -1]
+        others = " or ".join(f"{before}{letter}{after}" for letter in "ZC" if letter not in before)
+        return (
+            f"It was read as RGB, since the file declares its {self.data.shape[-1]} planes to be colors. If they are "
+            f"slices or channels, give the axes {others}."
+        )
+
+    def in_axes(self, letters: str) -> ImageFile:
+        """Return the image with other axes than those that were read.
+
+        Parameters
+        ----------
+        letters : str
+            A letter of T, C, Z, Y, X for each dimension. With a last C, or where the file is not planar, the
+            dimensions are those of `data`; else those in the file.
+
+        Returns
+        -------
+        ImageFile
+            The same pixels, in the order of the file if the planes of its colors are a stack or channels.
+
+        Raises
+        ------
+        InputError
+            If the letters do not fit, or make rows or columns of the colors.
+        """
+        if letters == self.axes:
+            return self
+        read = parse_axes(self.axes, tuple(self.data.shape))
+        if not read.rgb:
+            return replace(self, axes=parse_axes(letters, tuple(self.data.shape)).letters)
+        data, colors = self.data, self.data.ndim - 1
+        if self.planar is not None and not letters.upper().endswith("C"):
+            data, colors = np.moveaxis(data, -1, self.planar), self.planar
+        named = parse_axes(letters, tuple(data.shape))
+        if named.letters[colors] in "YX":
+            raise InputError(
+                f"The image {self.path} is in color and was read as {self.axes}, with {data.shape[-1]} values for each "
+                f"pixel: the axes {letters} would make {named.letters[colors]} of them. Give axes that end in C."
+            )
+        # A profile describes colors.
+        profile = self.icc_profile if named.rgb else None
+        return replace(self, data=data, axes=named.letters, planar=None, icc_profile=profile)
 
 
 def is_ramp(lut: npt.NDArray[Any]) -> bool:

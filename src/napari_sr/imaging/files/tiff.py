@@ -94,7 +94,7 @@ def read_tiff(
         data, *levels = pixels if isinstance(pixels, list) else [pixels]
         metadata = _metadata(plan, data, letters, image)
     named = replace(metadata, name=metadata.name or str(plan.series.name))
-    file = ImageFile(data, letters, source, number, others, tuple(levels), **named.fields())
+    file = ImageFile(data, letters, source, number, others, tuple(levels), _planar(plan), **named.fields())
     return file.of_axes(letters)
 
 
@@ -275,6 +275,18 @@ def _lazy_pixels(plan: _Plan, number: int, describe: Callable[[Exception], str])
             tiff.close()
             raise
     return levels, parse_axes(named + "C" * plan.meaning.color, levels[0].shape).letters
+
+
+def _planar(plan: _Plan) -> int | None:
+    """Axis of colors that are stored plane by plane and are read as they are; None for others."""
+    if not plan.meaning.color or plan.by_pillow or plan.meaning.kind is not meaning.KINDS[meaning.RGB]:
+        return None
+    axes = zip(plan.letters, plan.series.shape, strict=True)
+    letters = [letter for letter, length in axes if length > 1 or letter in "YXS"]
+    place = letters.index("S")
+    # Of premultiplied and undefined samples others remain than the file has.
+    straight = plan.meaning.alpha != "premultiplied" and plan.stored.samples == 3 + (plan.meaning.alpha is not None)
+    return place if straight and place < len(letters) - 1 else None
 
 
 def _arranged(values: npt.NDArray[Any], plan: _Plan) -> tuple[npt.NDArray[Any], str]:

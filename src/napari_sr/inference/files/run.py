@@ -215,7 +215,8 @@ class FilesRun:
     ) -> tuple[str, str]:
         """Upscale an image, and return the name of the model and the remarks."""
         image, stamp = read
-        axes = parse_axes(self._axes or image.axes, image.data.shape)
+        image = image.in_axes(self._axes) if self._axes else image
+        axes = parse_axes(image.axes, image.data.shape)
         _make_folder(file.out.parent)
         # `planned` has found that the output may be replaced.
         check_place(file.source, file.out, overwrite=True)
@@ -244,7 +245,7 @@ class FilesRun:
         others = (
             [f"Series {image.series} was upscaled, of {len(image.other_series) + 1}."] if image.other_series else []
         )
-        return report.model, " ".join([*others, *report.warnings])
+        return report.model, " ".join([*others, *([image.remark] if image.remark else []), *report.warnings])
 
 
 class _Board:
