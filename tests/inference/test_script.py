@@ -162,6 +162,22 @@ def test_several_parts_are_one_script(weights: Path) -> None:
         assert written.pixel_size == pytest.approx({letter: own[letter] for letter in written.pixel_size})
 
 
+@pytest.mark.parametrize("changed", ["layer", "file"])
+def test_a_script_stops_if_layer_and_file_have_other_pixels(weights: Path, changed: str) -> None:
+    layer = layers(weights)["colors"]
+    if changed == "layer":
+        layer.data = np.where(layer.data > 100, 0, layer.data)
+    script = weights / "script.py"
+    job = Job(load_model(str(weights / "tiny0.pth")), JobSettings(device="cpu"))
+    script.write_text(as_script(job, prepare_layer(job, layer)), encoding="utf-8")
+    if changed == "file":
+        write_image(weights / "colors.tif", RNG.integers(0, 256, (12, 13, 3), np.uint8), "YXC")
+    done = subprocess.run([sys.executable, script], cwd=weights, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "colors.tif has not the pixels of the layer" in done.stderr
+    assert not list(weights.glob("*upscaled*"))
+
+
 def test_a_layer_without_a_file_has_a_line_to_fill_in(weights: Path) -> None:
     job = Job(load_model("srcnn-x2"))
     layer = Image(RNG.integers(0, 256, (8, 9), np.uint8), name='a "name"\nof two lines')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from napari_sr.settings import Overlap
 from napari_sr.zoo.catalog import bundled_folder
 from napari_sr.zoo.model import Model
 
+#: Size in bytes up to which the pixels of an image are checked.
+_CHECKED = 2**28
 #: Keyword arguments of a layer that determine its position.
 _GEOMETRY = ("name", "scale", "translate", "rotate", "shear", "affine", "units", "axis_labels", "rgb")
 
@@ -44,14 +47,16 @@ def as_script(job: Job, prepared: LayerInput, *others: LayerInput, lazy: bool = 
         arguments with which napari shows them at their position; or `results` and `layers`, lists for several parts.
         For a layer without a file one line must be filled in.
     """
-    arguments = _arguments(job, prepared)
+    arguments, checksum = _arguments(job, prepared), _checksum(prepared)
     return "\n".join(
         [
             f'"""{_line(prepared.source.name)}: {_line(job.model.name)}, computed with napari-sr."""',
             "",
+            *([] if checksum is None else ["import zlib", "", "import numpy as np", ""]),
             "import napari_sr as sr",
             "",
             *_image_lines(prepared, lazy),
+            *([] if checksum is None else _checksum_lines(prepared, checksum)),
             f"model = {_model(job.model)}",
             *(_of_several([prepared, *others], arguments) if others else _of_one(prepared, arguments, lazy)),
             "",
@@ -167,6 +172,24 @@ def _image_lines(prepared: LayerInput, lazy: bool) -> list[str]:
     return [
         *lines,
         f"if getattr(image, 'shape', None) != {axes.shape} or image.dtype != {str(dtype)!r}:",
+        f"    raise SystemExit({message!r})",
+    ]
+
+
+def _checksum(prepared: LayerInput) -> int | None:
+    """Checksum of the pixels of an image from a file; None if they are many or lazy."""
+    image = prepared.image
+    if prepared.source.path is None or not isinstance(image, np.ndarray) or image.nbytes > _CHECKED:
+        return None
+    return zlib.crc32(np.ascontiguousarray(image))
+
+
+def _checksum_lines(prepared: LayerInput, checksum: int) -> list[str]:
+    """Lines that stop the script if the layer or the file was changed after the layer was opened."""
+    source = prepared.source
+    message = f"{source.path} has not the pixels of the layer {_quoted(source.name)}: put those of the layer here."
+    return [
+        f"if zlib.crc32(np.ascontiguousarray(image)) != {checksum}:",
         f"    raise SystemExit({message!r})",
     ]
 

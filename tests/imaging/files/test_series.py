@@ -345,8 +345,6 @@ def test_an_image_of_planes_of_colors_names_the_axes_of_a_stack(tmp_path):
 @pytest.mark.parametrize("letters", ["CYX", "ZYX"])
 def test_colors_do_not_become_rows_or_columns_by_the_axes_that_are_given(tmp_path, letters):
     tifffile.imwrite(tmp_path / "a.tif", np.moveaxis(STACK, 0, -1), photometric="rgb")
-    with pytest.raises(
-        InputError, match=rf"a\.tif is in color and was read as YXC, .* the axes {letters} would make X"
-    ):
+    with pytest.raises(InputError, match=rf"a\.tif is in color and was read as YXC, .* {letters} would make X"):
         read_image(tmp_path / "a.tif").in_axes(letters)
     assert read_image(tmp_path / "a.tif").in_axes("YXZ").data.shape == (12, 16, 3)
