@@ -181,7 +181,7 @@ def _checksum(prepared: LayerInput) -> int | None:
     image = prepared.image
     if prepared.source.path is None or not isinstance(image, np.ndarray) or image.nbytes > _CHECKED:
         return None
-    return zlib.crc32(np.ascontiguousarray(image))
+    return zlib.crc32(np.ascontiguousarray(image).data)
 
 
 def _checksum_lines(prepared: LayerInput, checksum: int) -> list[str]:
