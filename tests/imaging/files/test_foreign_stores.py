@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numcodecs
 import numpy as np
 import pytest
+import zarr
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.files import read_image
@@ -47,6 +49,60 @@ def test_axes_as_texts_or_left_out_are_those_of_earlier_versions(tmp_path):
     described = {"datasets": [{"path": "0"}]}
     found = read_image(image(tmp_path / "b.zarr", data=DATA[None], multiscales=[described]))
     assert (found.axes, found.data.shape) == ("TCZYX", (1, *DATA.shape))
+
+
+@pytest.mark.parametrize(("version", "known"), [("0.1", True), ("0.2", True), ("0.3", False), ("0.4", False)])
+def test_axes_that_are_left_out_are_those_of_versions_0_1_and_0_2_only(version, known, tmp_path):
+    path = image(tmp_path / "a.zarr", data=DATA[None], multiscales=[{"version": version, "datasets": [{"path": "0"}]}])
+    if known:
+        assert read_image(path).axes == "TCZYX"
+    else:
+        with pytest.raises(InputError, match=r"a\.zarr has the axes without names"):
+            read_image(path)
+
+
+def coordinate_systems(letters: str) -> dict[str, Any]:
+    """The description of an image in OME-Zarr 0.6, as ngff-zarr 0.50 writes it."""
+    kinds = {"t": "time", "c": "channel"}
+    axes = [{"name": letter, "type": kinds.get(letter, "space")} for letter in letters]
+    steps = [
+        {"type": "scale", "scale": [0.5] * len(letters)},
+        {"type": "translation", "translation": [3.0] * len(letters)},
+    ]
+    ends = {"input": {"path": "0"}, "output": {"name": "intrinsic"}}
+    transformations = [{**ends, "name": "0_to_intrinsic", "type": "sequence", "transformations": steps}]
+    return {
+        "coordinateSystems": [{"name": "intrinsic", "axes": axes}],
+        "datasets": [{"path": "0", "coordinateTransformations": transformations}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("version", "described", "named"),
+    [
+        ("0.6", coordinate_systems("tzyxc"), "OME-Zarr 0.6, which is not read"),
+        ("0.6.dev1", coordinate_systems("tzyxc"), r"OME-Zarr 0\.6\.dev1, which is not read"),
+        ("0.6", multiscale(axes=list("tczyx")), "OME-Zarr 0.6, which is not read"),
+        ("1", multiscale(axes=list("tczyx")), "OME-Zarr 1, which is not read"),
+        ("latest", multiscale(axes=list("tczyx")), "OME-Zarr latest, which is not read"),
+        (None, coordinate_systems("tzyxc"), "OME-Zarr without a version with coordinate systems"),
+        ("0.5", coordinate_systems("tzyxc"), r"OME-Zarr 0\.5 with coordinate systems"),
+    ],
+)
+def test_a_version_that_is_not_known_is_refused_by_name(version, described, named, tmp_path):
+    path = tmp_path / "a.zarr"
+    made = zarr.create_group(path)
+    made.create_array("0", data=np.zeros((2, 4, 5, 6, 3), np.uint16))
+    made.attrs["ome"] = {"version": version, "multiscales": [described]}
+    with pytest.raises(InputError, match=rf"a\.zarr is {named}.*: save it as OME-Zarr 0\.4 or 0\.5\.$") as caught:
+        read_image(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("version", ["0.3", "0.5-dev", "0.5.2"])
+def test_variants_of_the_known_versions_are_read(version, tmp_path):
+    found = read_image(image(tmp_path / "a.zarr", multiscales=[multiscale(version=version)]))
+    assert (found.axes, found.pixel_size["X"]) == ("CZYX", 0.1)
 
 
 def test_axes_with_other_names_are_those_of_their_types(tmp_path):

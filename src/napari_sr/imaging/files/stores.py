@@ -14,9 +14,9 @@ from typing import Any
 
 from napari_sr.errors import InputError
 from napari_sr.imaging import pixel_size as sizes
-from napari_sr.imaging.axes import LETTERS, parse_axes
+from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.axis_view import AxisView
-from napari_sr.imaging.files.descriptions import ome
+from napari_sr.imaging.files.descriptions import multiscales, ome
 from napari_sr.imaging.files.image_file import Color, ImageFile, Limits, Metadata
 from napari_sr.imaging.files.plates import is_plate_part, plate_error
 from napari_sr.imaging.files.series import choose_series
@@ -110,6 +110,7 @@ class _StoredImage:
     attributes: Mapping[str, Any]
     own: Mapping[str, Any] | None = None
     multiscale: Mapping[str, Any] | None = None
+    version: str = ""
     known: Metadata = field(default_factory=Metadata)
 
 
@@ -143,8 +144,11 @@ def _images(group: Any, source: Path) -> list[_StoredImage]:
         return [_StoredImage(array, str(own.get("name") or ""), attributes, own=own)]
     images = []
     for scales in attributes.get("multiscales", []):
+        version = multiscales.version_of(group.attrs, scales)
+        multiscales.check_layout(scales, version, source)
         array = _finest(group, scales, source)
-        images.append(_StoredImage(array, str(scales.get("name") or ""), attributes, multiscale=scales))
+        name = str(scales.get("name") or "")
+        images.append(_StoredImage(array, name, attributes, multiscale=scales, version=version))
     if not images:
         images = _series(group, source)
     return images
@@ -188,24 +192,24 @@ def _image_file(image: _StoredImage, source: Path, number: int, others: tuple[st
     shape = tuple(image.array.shape)
     if image.own is not None:
         letters = parse_axes(str(image.own["axes"]), shape).letters
-        scale, shift, units = image.own["scale"], image.own["translate"], image.own["units"]
+        values = zip(image.own["scale"], image.own["translate"], image.own["units"], strict=True)
+        # The colors of RGB(A) have no entry.
+        steps = dict(zip(letters, (multiscales.Step(*one) for one in values), strict=False))
     else:
-        letters, scale, shift, units = _multiscale(image.multiscale or {}, shape, source)
-    # The colors of RGB(A) have no entry.
-    stated = dict(zip(letters, zip(scale, shift, units, strict=True), strict=False))
+        letters, steps = multiscales.read_steps(image.multiscale or {}, image.version, shape, source)
     size: dict[str, tuple[float, str | None]] = {}
     interval = None
-    for letter, (step, _, unit) in stated.items():
-        if letter in "ZYX" and sizes.unit_name(unit) not in (None, "pixel"):
-            size[letter] = (float(step), sizes.unit_name(unit))
-        elif letter == "T" and (seconds := sizes.seconds_of(unit)) is not None:
-            interval = float(step) * seconds
+    for letter, step in steps.items():
+        if letter in "ZYX" and sizes.unit_name(step.unit) not in (None, "pixel"):
+            size[letter] = (float(step.size), sizes.unit_name(step.unit))
+        elif letter == "T" and (seconds := sizes.seconds_of(step.unit)) is not None:
+            interval = float(step.size) * seconds
     pixel_size, unit = sizes.in_one_unit(size)
     origin = {}
     for letter in pixel_size:
         factor = sizes.ratio(size[letter][1], unit)
-        if factor is not None and stated[letter][1]:
-            origin[letter] = float(stated[letter][1]) * factor
+        if factor is not None and steps[letter].start:
+            origin[letter] = float(steps[letter].start) * factor
     rgb = parse_axes(letters, shape).rgb
     # The format requires a color and a window of every channel, so "omero" of a result may contain defaults.
     own_channels = None if image.own is None else image.own.get("channels", [])
@@ -227,48 +231,6 @@ def _image_file(image: _StoredImage, source: Path, number: int, others: tuple[st
         name=image.name,
     )
     return file.of_channels(shape[letters.index("C")] if "C" in letters else 1)
-
-
-def _multiscale(
-    scales: Mapping[str, Any], shape: tuple[int, ...], source: Path
-) -> tuple[str, list[float], list[float], list[str | None]]:
-    """Letters, scale, translation and units of the finest level."""
-    # Before OME-Zarr 0.3 all images have five axes without names.
-    axes = scales.get("axes") or (list("tczyx") if len(shape) == 5 else [])
-    names = _axis_names(axes)
-    if len(names) != len(shape) or sorted(set(names)) != sorted(names) or not set(names) <= set(LETTERS):
-        raise InputError(
-            f"The store {source} has the axes {', '.join(names) or 'without names'}, which are not T, C, Z, Y and X: "
-            "save it with such axes."
-        )
-    scale, shift = [1.0] * len(names), [0.0] * len(names)
-    # The transformations of the level are applied first, and then those of all levels.
-    for step in (
-        *scales["datasets"][0].get("coordinateTransformations", ()),
-        *scales.get("coordinateTransformations", ()),
-    ):
-        if step.get("type") == "scale" and "scale" in step:
-            scale = [old * float(new) for old, new in zip(scale, step["scale"], strict=True)]
-            shift = [old * float(new) for old, new in zip(shift, step["scale"], strict=True)]
-        elif step.get("type") == "translation" and "translation" in step:
-            shift = [old + float(new) for old, new in zip(shift, step["translation"], strict=True)]
-    units = [axis.get("unit") if isinstance(axis, Mapping) else None for axis in axes]
-    return parse_axes("".join(names), shape).letters, scale, shift, units
-
-
-def _axis_names(axes: Sequence[Any]) -> list[str]:
-    """Letters of axes by their names; axes with other names by their types, if these are known."""
-    names = [str(axis.get("name") if isinstance(axis, Mapping) else axis).upper() for axis in axes]
-    types = [axis.get("type") if isinstance(axis, Mapping) else None for axis in axes]
-    if set(names) <= set(LETTERS):
-        return names
-    spatial = "ZYX"[-types.count("space") :] if types.count("space") in (2, 3) else ""
-    letters = iter(spatial)
-    known = {"time": "T", "channel": "C"}
-    return [
-        next(letters) if kind == "space" and spatial else known.get(str(kind), name)
-        for name, kind in zip(names, types, strict=True)
-    ]
 
 
 def _channels(

@@ -1,1 +1,1 @@
-"""Metadata in the descriptions and tags of TIFF: OME-XML, ImageJ, and makers of electron microscopes."""
+"""Metadata in files: descriptions and tags of TIFF (OME-XML, ImageJ, electron microscopes), attributes of OME-Zarr."""
