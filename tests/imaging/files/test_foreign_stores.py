@@ -1,6 +1,7 @@
 """OME-Zarr as other programs write it is read with its pixels and metadata, or refused in a sentence."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import zarr
 
+import napari_sr as sr
 from napari_sr.errors import InputError
 from napari_sr.imaging.files import read_image
 from napari_sr.imaging.files.plates import fields_of, is_plate_part, plate_of
@@ -41,6 +43,54 @@ def test_without_units_there_is_no_pixel_size_and_without_translation_no_positio
     assert (found.pixel_size, found.unit, found.origin) == ({}, None, {})
     found = read_image(image(tmp_path / "b.zarr", multiscales=[multiscale(translation=False)]))
     assert (found.pixel_size["X"], found.origin) == (0.1, {})
+
+
+def placed(scale: list[float], translation: list[float]) -> dict[str, Any]:
+    """The description of an image with the axes c, z, y and x in micrometers."""
+    steps = [{"type": "scale", "scale": scale}, {"type": "translation", "translation": translation}]
+    return multiscale(datasets=[{"path": "0", "coordinateTransformations": steps}])
+
+
+@pytest.mark.parametrize("step", [0.0, math.nan, math.inf, -math.inf])
+def test_a_scale_that_is_no_size_is_left_out_with_its_position(step, tmp_path):
+    described = placed([1.0, step, 0.2, 0.1], [0.0, 7.0, 4.0, -3.0])
+    found = read_image(image(tmp_path / "a.zarr", multiscales=[described]))
+    assert (found.pixel_size, found.unit) == ({"Y": 0.2, "X": 0.1}, "micrometer")
+    assert found.origin == {"Y": 4.0, "X": -3.0}
+
+
+def test_a_mirrored_axis_has_a_pixel_size_and_no_position(tmp_path):
+    described = placed([1.0, -0.3, 0.2, 0.1], [0.0, 7.0, 4.0, -3.0])
+    found = read_image(image(tmp_path / "a.zarr", multiscales=[described]))
+    assert found.pixel_size == {"Z": 0.3, "Y": 0.2, "X": 0.1}
+    assert found.origin == {"Y": 4.0, "X": -3.0}
+
+
+@pytest.mark.parametrize("start", [math.nan, math.inf])
+def test_a_position_that_is_no_number_is_left_out(start, tmp_path):
+    described = placed([1.0, 0.3, 0.2, 0.1], [0.0, start, 4.0, -3.0])
+    found = read_image(image(tmp_path / "a.zarr", multiscales=[described]))
+    assert found.pixel_size == {"Z": 0.3, "Y": 0.2, "X": 0.1}
+    assert found.origin == {"Y": 4.0, "X": -3.0}
+
+
+@pytest.mark.parametrize("step", [0.0, -2.0, math.nan])
+def test_a_time_interval_is_more_than_0(step, tmp_path):
+    axes = [{"name": "t", "type": "time", "unit": "second"}, *list("zyx")]
+    described = {**placed([step, 0.3, 0.2, 0.1], [0.0] * 4), "axes": axes}
+    assert read_image(image(tmp_path / "a.zarr", multiscales=[described])).time_interval is None
+
+
+@pytest.mark.parametrize("ending", [".ome.zarr", ".ome.tif"])
+@pytest.mark.parametrize("step", [-0.3, 0.0, math.nan])
+def test_an_image_without_a_usable_step_is_upscaled(step, ending, tmp_path):
+    described = placed([1.0, step, 0.2, 0.1], [0.0, 7.0, 4.0, math.nan])
+    found = read_image(image(tmp_path / "a.zarr", multiscales=[described]))
+    sr.upscale(found, sr.load_model("bilinear", scale=2), device="cpu", out=tmp_path / f"b{ending}")
+    result = read_image(tmp_path / f"b{ending}")
+    sizes = {"Y": 0.1, "X": 0.05} if not step < 0 else {"Z": 0.3, "Y": 0.1, "X": 0.05}
+    assert result.pixel_size == pytest.approx(sizes)
+    assert result.origin == pytest.approx({"Y": 3.95, "X": -0.025})
 
 
 def test_axes_as_texts_or_left_out_are_those_of_earlier_versions(tmp_path):

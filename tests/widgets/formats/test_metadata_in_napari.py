@@ -16,7 +16,7 @@ from PIL import ImageCms
 import napari_sr
 from napari_sr.errors import InputError
 from napari_sr.imaging.files import Metadata, read_image, write_image
-from napari_sr.inference import upscale_layer
+from napari_sr.inference import upscale, upscale_layer
 from napari_sr.widgets.formats.opening import open_paths
 from napari_sr.widgets.formats.reader import get_reader
 from tests.inference.small_models import rrdb
@@ -125,6 +125,31 @@ def test_a_rotated_layer_is_saved_without_a_position(tmp_path: Path, pose: dict[
     source = Image(np.zeros((8, 9), np.uint8), translate=(5, 6), units=("micrometer",) * 2, **pose)
     saved(source, tmp_path / "a.ome.tif")
     assert read_image(tmp_path / "a.ome.tif").origin == {}
+
+
+@pytest.mark.parametrize("ending", [".ome.tif", ".tif"])
+def test_a_mirrored_axis_is_saved_with_its_pixel_size_and_without_a_position(tmp_path: Path, ending: str) -> None:
+    source = Image(np.zeros((8, 9), np.uint8), scale=(-0.5, 0.25), translate=(5, 6), units=("micrometer",) * 2)
+    saved(source, tmp_path / f"a{ending}")
+    found = read_image(tmp_path / f"a{ending}")
+    assert (found.pixel_size, found.unit) == (pytest.approx({"Y": 0.5, "X": 0.25}), "micrometer")
+    assert found.origin.get("Y", 0.0) == 0.0
+    assert found.origin["X"] == pytest.approx(6)
+
+
+@pytest.mark.parametrize("scale", [(-0.5, 0.5), (-0.5, -0.25)])
+def test_a_mirrored_result_on_disk_is_opened_in_its_place_and_upscaled_again(tmp_path: Path, scale: Any) -> None:
+    source = Image(RNG.integers(0, 256, (16, 20), np.uint8), scale=scale, translate=(5, 6), units=("um",) * 2)
+    upscale_layer(source, rrdb(2), device="cpu", out=tmp_path / "a.ome.zarr")
+    (layer,) = opened(tmp_path / "a.ome.zarr")
+    np.testing.assert_allclose(layer.scale, np.array(scale) / 2)
+    for edge, place in ((-0.5, -0.5), ((15.5, 19.5), (31.5, 39.5))):
+        np.testing.assert_allclose(
+            layer.data_to_world(place * np.ones(2)), source.data_to_world(edge * np.ones(2)), rtol=1e-6
+        )
+    again = upscale(read_image(tmp_path / "a.ome.zarr"), rrdb(2), device="cpu", out=tmp_path / "b.ome.zarr")
+    assert again.shape == (64, 80)
+    assert read_image(tmp_path / "b.ome.zarr").pixel_size == {"Y": abs(scale[0]) / 4, "X": abs(scale[1]) / 4}
 
 
 def test_gray_is_saved_as_no_color_and_a_lookup_table_is_kept(tmp_path: Path) -> None:

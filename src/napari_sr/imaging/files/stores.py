@@ -7,6 +7,7 @@ Next-generation file formats (NGFF) 0.5, https://ngff.openmicroscopy.org/0.5/, s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -197,19 +198,7 @@ def _image_file(image: _StoredImage, source: Path, number: int, others: tuple[st
         steps = dict(zip(letters, (multiscales.Step(*one) for one in values), strict=False))
     else:
         letters, steps = multiscales.read_steps(image.multiscale or {}, image.version, shape, source)
-    size: dict[str, tuple[float, str | None]] = {}
-    interval = None
-    for letter, step in steps.items():
-        if letter in "ZYX" and sizes.unit_name(step.unit) not in (None, "pixel"):
-            size[letter] = (float(step.size), sizes.unit_name(step.unit))
-        elif letter == "T" and (seconds := sizes.seconds_of(step.unit)) is not None:
-            interval = float(step.size) * seconds
-    pixel_size, unit = sizes.in_one_unit(size)
-    origin = {}
-    for letter in pixel_size:
-        factor = sizes.ratio(size[letter][1], unit)
-        if factor is not None and steps[letter].start:
-            origin[letter] = float(steps[letter].start) * factor
+    pixel_size, unit, origin = _sizes(steps)
     rgb = parse_axes(letters, shape).rgb
     # The format requires a color and a window of every channel, so "omero" of a result may contain defaults.
     own_channels = None if image.own is None else image.own.get("channels", [])
@@ -227,10 +216,37 @@ def _image_file(image: _StoredImage, source: Path, number: int, others: tuple[st
         channels=names,
         colors=colors,
         limits=limits,
-        time_interval=interval,
+        time_interval=_interval(steps.get("T")),
         name=image.name,
     )
     return file.of_channels(shape[letters.index("C")] if "C" in letters else 1)
+
+
+def _sizes(steps: Mapping[str, multiscales.Step]) -> tuple[dict[str, float], str | None, dict[str, float]]:
+    """Pixel size along Z, Y and X, its unit, and the position of the first pixel."""
+    spatial = {letter: step for letter, step in steps.items() if letter in "ZYX" and _is_size(step.size)}
+    stated = {letter: (abs(float(step.size)), sizes.unit_name(step.unit)) for letter, step in spatial.items()}
+    stated = {letter: size for letter, size in stated.items() if size[1] not in (None, "pixel")}
+    pixel_size, unit = sizes.in_one_unit(stated)
+    origin = {}
+    for letter in pixel_size:
+        factor, start = sizes.ratio(stated[letter][1], unit), float(spatial[letter].start)
+        # Along a mirrored axis positions decrease, which a pixel size and an origin cannot tell.
+        if factor is not None and start and math.isfinite(start) and spatial[letter].size > 0:
+            origin[letter] = start * factor
+    return pixel_size, unit, origin
+
+
+def _interval(step: multiscales.Step | None) -> float | None:
+    """Time between two time points in seconds."""
+    seconds = None if step is None else sizes.seconds_of(step.unit)
+    if step is None or seconds is None or not _is_size(step.size) or step.size < 0:
+        return None
+    return float(step.size) * seconds
+
+
+def _is_size(step: float) -> bool:
+    return math.isfinite(step) and step != 0
 
 
 def _channels(

@@ -40,7 +40,8 @@ def write_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
 
     Notes
     -----
-    A TIFF cannot contain rotate, shear and affine. A layer with one of them is written without a position.
+    A TIFF cannot contain rotate, shear and affine. A layer with one of them is written without a position. A mirrored
+    axis, whose scale is negative, is written with the size of its pixels and without a position.
     """
     level = data[0] if attributes.get("multiscale") else data
     axes = _axes(attributes, tuple(level.shape))
@@ -75,7 +76,7 @@ def _metadata(attributes: dict[str, Any], axes: Axes) -> Metadata:
     scale = (1.0,) * count if scale is None else scale
     stated = dict(zip(letters, zip((float(size) for size in scale), units, strict=False), strict=False))
     lengths = {letter: size for letter, size in stated.items() if letter in "ZYX" and size[1] in METERS}
-    pixel_size, unit = in_one_unit(lengths)
+    pixel_size, unit = in_one_unit({letter: (abs(size), own) for letter, (size, own) in lengths.items()})
     step, time_unit = stated.get("T", (0.0, ""))
     seconds = seconds_of(time_unit)
     colors, luts = ((), ()) if axes.rgb else _colors(attributes.get("colormap"))
@@ -108,11 +109,11 @@ def _origin(
     if shift is None or not _is_straight(attributes, len(letters)):
         return {}
     moved = dict(zip(letters, (float(position) for position in shift), strict=False))
-    # The position is converted with the same ratio as the pixel size.
+    # The position is converted with the same ratio as the pixel size. Along a mirrored axis positions decrease.
     return {
         letter: moved[letter] * (size / lengths[letter][0])
         for letter, size in pixel_size.items()
-        if moved.get(letter) and lengths[letter][0]
+        if moved.get(letter) and lengths[letter][0] > 0
     }
 
 
