@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.files import Metadata
-from napari_sr.imaging.files.stores import channel_attributes
+from napari_sr.imaging.files.descriptions.omero import channel_attributes
 from napari_sr.imaging.part import Part, Range
 from napari_sr.imaging.resize import resizing_matrix, round_to
 from napari_sr.inference.output.store_metadata import StorePlace

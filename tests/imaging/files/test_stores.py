@@ -82,7 +82,14 @@ def test_a_result_of_ours_keeps_its_colors_whatever_their_order_on_disk(tmp_path
     spatial = letters[:-1]
     own = {"name": "a", "axes": letters, "on_disk": "C" + spatial, "scale": [0.5] * len(spatial)}
     own |= {"translate": [1.0] * len(spatial), "units": ["micrometer"] * len(spatial)}
-    group.attrs.update({"napari_sr": own, "ome": {"version": "0.5", "multiscales": [multiscales()], "omero": OMERO}})
+    described = {"axes": [{"name": letter, "type": "space", "unit": "micrometer"} for letter in spatial.lower()]}
+    described["axes"].insert(0, {"name": "c", "type": "channel"})
+    steps = [
+        {"type": "scale", "scale": [1.0] + [0.5] * len(spatial)},
+        {"type": "translation", "translation": [0.0] + [1.0] * len(spatial)},
+    ]
+    described["datasets"] = [{"path": "0", "coordinateTransformations": steps}]
+    group.attrs.update({"napari_sr": own, "ome": {"version": "0.5", "multiscales": [described], "omero": OMERO}})
     found = read_image(tmp_path / "a.ome.zarr")
     assert (found.axes, found.data.shape, found.data.dtype) == (letters, image.shape, np.uint8)
     np.testing.assert_array_equal(found.data, image)

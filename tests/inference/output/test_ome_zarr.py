@@ -1,7 +1,10 @@
 """OME-Zarr stores: attributes, levels, atomic writing, and stores of earlier versions."""
 
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,8 @@ import zarr
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.atomic import OLD, temporary_name
 from napari_sr.imaging.axes import parse_axes
+from napari_sr.imaging.files import read_image
+from napari_sr.imaging.pixel_size import ratio
 from napari_sr.inference.output import ome_zarr
 from napari_sr.inference.output.ome_zarr import new_store, open_store
 from napari_sr.inference.output.store_metadata import StorePlace
@@ -278,6 +283,228 @@ def test_opening_restores_a_store_whose_replacement_was_interrupted(tmp_path: Pa
     assert store is not None
     assert store.levels[0][0, 0] == 7
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.zarr"]
+
+
+# Reading, also after other programs have changed them
+
+PLACE = StorePlace("cells", (0.3, 0.1, 0.1), (1.0, 2.0, 3.0), ("micrometer",) * 3)
+
+
+def change(path: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
+    """Change the attributes of OME-Zarr as another program does, which copies all others."""
+    group = zarr.open_group(path, mode="r+")
+    attributes = group.attrs.asdict()
+    edit(attributes.get("ome", attributes))
+    group.attrs.update(attributes)
+
+
+def steps_of(ome: dict[str, Any]) -> Any:
+    return [step[step["type"]] for step in ome["multiscales"][0]["datasets"][0]["coordinateTransformations"]]
+
+
+@pytest.mark.parametrize("version", ["0.5", "0.4"])
+@pytest.mark.parametrize(
+    "letters", ["YX", "XY", "ZYX", "ZXY", "CYX", "YCX", "YXC", "ZYXC", "TZYXC", "XTY", "XTZCY", "TCZYX"]
+)
+def test_what_is_written_is_read(tmp_path: Path, letters: str, version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ome_zarr, "CHUNK", 8)
+    image = random_image(letters, np.uint8)
+    axes = parse_axes(letters, image.shape)
+    own = letters[:-1] if axes.rgb else letters
+    rng = np.random.default_rng(len(letters))
+    for units, signs in product((["micrometer"] * 3, ["nanometer", "millimeter", "micrometer"]), (1.0, -1.0)):
+        unit: dict[str, str | None] = {"C": None, "T": "millisecond", **dict(zip("ZYX", units, strict=True))}
+        scale = {letter: float(rng.uniform(0.1, 3)) * (signs if letter == "Y" else 1.0) for letter in own}
+        start = {letter: float(rng.uniform(-9, 9)) for letter in own}
+        channels = [
+            {"label": "a", "window": {"start": 3.0, "end": 9.0, "min": 3.0, "max": 9.0}},
+            {},
+            {"color": "FFFFFF"},
+        ]
+        place = StorePlace(
+            "cells",
+            tuple(scale.values()),
+            tuple(start.values()),
+            tuple(unit[letter] for letter in own),
+            channels if "C" in own else (),
+            version,
+        )
+        write(tmp_path / "a.zarr", image, letters, place, overwrite=True)
+        store = open_store(tmp_path / "a.zarr")
+        assert store is not None
+        assert (store.axes, len(store.levels)) == (axes, 3)
+        assert store.place == replace(place, channels=(), version="0.5")
+        assert np.array_equal(store.levels[0][...], image)
+        found = read_image(tmp_path / "a.zarr")
+        assert (found.axes, found.name) == (letters, "cells")
+        assert np.array_equal(found.data[...], image)
+        ratios = {letter: ratio(unit[letter], found.unit) for letter in "ZYX"}
+        spatial = [letter for letter in own if letter in "ZYX"]
+        assert found.unit == unit["X"]
+        assert found.pixel_size == pytest.approx({x: abs(scale[x]) * (ratios[x] or 0.0) for x in spatial})
+        there = [letter for letter in spatial if scale[letter] > 0]
+        assert found.origin == pytest.approx({x: start[x] * (ratios[x] or 0.0) for x in there})
+        assert found.time_interval == (pytest.approx(scale["T"] / 1000) if "T" in letters else None)
+        assert found.channels == ()
+        assert found.colors == ((None, None, (255, 255, 255)) if "C" in own else ())
+        assert found.limits == (((3.0, 9.0), None, None) if "C" in own else ())
+
+
+@pytest.mark.parametrize("version", ["0.5", "0.4"])
+@pytest.mark.parametrize("letters", ["ZYX", "XZY", "ZYXC"])
+def test_a_corrected_pixel_size_unit_and_name_are_read(tmp_path: Path, letters: str, version: str) -> None:
+    spatial = letters.removesuffix("C")
+    values = dict(zip("ZYX", zip(PLACE.scale, PLACE.translate, strict=True), strict=True))
+    scale, shift = zip(*(values[letter] for letter in spatial), strict=True)
+    image = random_image(letters)
+    write(tmp_path / "a.zarr", image, letters, StorePlace("cells", scale, shift, (None,) * 3, version=version))
+
+    def correct(ome: dict[str, Any]) -> None:
+        steps_of(ome)[0][-2:] = [0.325, 0.5]
+        steps_of(ome)[1][-1] = 7.0
+        for axis in ome["multiscales"][0]["axes"][-3:]:
+            axis["unit"] = "nanometer"
+        ome["multiscales"][0]["name"] = "better"
+
+    change(tmp_path / "a.zarr", correct)
+    found, store = read_image(tmp_path / "a.zarr"), open_store(tmp_path / "a.zarr")
+    assert store is not None
+    assert (found.axes, found.name, store.place.name) == (letters, "better", "better")
+    assert (found.pixel_size, found.unit) == ({"Z": 0.3, "Y": 0.325, "X": 0.5}, "nanometer")
+    assert found.origin == {"Z": 1.0, "Y": 2.0, "X": 7.0}
+    assert np.array_equal(found.data[...], image)
+    sizes = {"Z": 0.3, "Y": 0.325, "X": 0.5}
+    assert dict(zip(spatial, store.place.scale, strict=True)) == sizes
+    assert dict(zip(spatial, store.place.translate, strict=True)) == {"Z": 1.0, "Y": 2.0, "X": 7.0}
+    assert store.place.units == ("nanometer",) * 3
+
+
+def test_a_unit_that_was_removed_is_not_read(tmp_path: Path) -> None:
+    write(tmp_path / "a.zarr", random_image("ZYX"), "ZYX", PLACE)
+    change(tmp_path / "a.zarr", lambda ome: [axis.pop("unit") for axis in ome["multiscales"][0]["axes"]])
+    assert read_image(tmp_path / "a.zarr").unit is None
+
+
+def test_a_unit_that_ome_zarr_cannot_contain_is_that_of_the_layer(tmp_path: Path) -> None:
+    place = replace(PLACE, units=("micrometer", "parsec", None))
+    write(tmp_path / "a.zarr", random_image("ZYX"), "ZYX", place)
+    store = open_store(tmp_path / "a.zarr")
+    assert store is not None
+    assert store.place == place
+
+
+def test_a_crop_by_another_program_is_read_in_its_place(tmp_path: Path) -> None:
+    image = random_image("ZYXC")
+    write(tmp_path / "a.zarr", image, "ZYXC", PLACE)
+    group = zarr.open_group(tmp_path / "a.zarr", mode="r")
+    crop = zarr.create_group(tmp_path / "b.zarr", attributes=group.attrs.asdict())
+    crop.create_array("0", data=group["0"][:, :, 5:, 3:])
+    change(tmp_path / "b.zarr", lambda ome: steps_of(ome)[1].__setitem__(slice(-2, None), [2.5, 3.3]))
+    found = read_image(tmp_path / "b.zarr")
+    assert found.axes == "ZYXC"
+    assert np.array_equal(found.data[...], image[:, 5:, 3:])
+    assert found.origin == {"Z": 1.0, "Y": 2.5, "X": 3.3}
+
+
+def test_an_image_without_an_axis_of_the_result_is_read_as_it_is_described(tmp_path: Path) -> None:
+    image = random_image("ZYXC")
+    write(tmp_path / "a.zarr", image, "ZYXC", PLACE)
+    group = zarr.open_group(tmp_path / "a.zarr", mode="r")
+    plane = zarr.create_group(tmp_path / "b.zarr", attributes=group.attrs.asdict())
+    plane.create_array("0", data=group["0"][:, 2])
+
+    def without_z(ome: dict[str, Any]) -> None:
+        del ome["multiscales"][0]["axes"][1]
+        for values in steps_of(ome):
+            del values[1]
+
+    change(tmp_path / "b.zarr", without_z)
+    found = read_image(tmp_path / "b.zarr")
+    assert found.axes == "CYX"
+    assert np.array_equal(found.data[...], np.moveaxis(image[2], -1, 0))
+    assert (found.pixel_size, found.origin) == ({"Y": 0.1, "X": 0.1}, {"Y": 2.0, "X": 3.0})
+    assert open_store(tmp_path / "b.zarr") is None
+
+
+@pytest.mark.parametrize("version", ["0.5", "0.4"])
+def test_levels_are_found_by_their_paths(tmp_path: Path, version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ome_zarr, "CHUNK", 8)
+    image = random_image("YXC")
+    write(tmp_path / "a.zarr", image, "YXC", StorePlace(version=version))
+    for level in range(3):
+        (tmp_path / "a.zarr" / str(level)).rename(tmp_path / "a.zarr" / f"s{level}")
+
+    def rename(ome: dict[str, Any]) -> None:
+        for level, described in enumerate(ome["multiscales"][0]["datasets"]):
+            described["path"] = f"s{level}"
+
+    change(tmp_path / "a.zarr", rename)
+    store = open_store(tmp_path / "a.zarr")
+    assert store is not None
+    assert [level.shape for level in store.levels] == [(19, 13, 3), (10, 7, 3), (5, 4, 3)]
+    assert np.array_equal(store.levels[0][...], image)
+    assert np.array_equal(read_image(tmp_path / "a.zarr").data[...], image)
+
+
+def test_a_store_without_its_finest_level_is_refused_and_one_without_a_coarse_level_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ome_zarr, "CHUNK", 8)
+    write(tmp_path / "a.zarr", random_image("YX"), "YX")
+    shutil.rmtree(tmp_path / "a.zarr" / "1")
+    store = open_store(tmp_path / "a.zarr")
+    assert store is not None
+    assert [level.shape for level in store.levels] == [(19, 13), (5, 4)]
+    shutil.rmtree(tmp_path / "a.zarr" / "0")
+    for read in (open_store, read_image):
+        with pytest.raises(InputError, match=r"a\.zarr has no array 0, which it declares: copy it again"):
+            read(tmp_path / "a.zarr")
+
+
+@pytest.mark.parametrize("letters", ["ZYX", "XCY", "ZYXC"])
+def test_a_store_without_the_attributes_of_ome_zarr_is_read_by_those_of_napari_sr(tmp_path: Path, letters: str) -> None:
+    image = random_image(letters)
+    ndim = image.ndim - int(parse_axes(letters, image.shape).rgb)
+    place = StorePlace("cells", (0.2,) * ndim, (3.0,) * ndim, ("micrometer",) * ndim)
+    write(tmp_path / "a.zarr", image, letters, place)
+    group = zarr.open_group(tmp_path / "a.zarr", mode="r+")
+    del group.attrs["ome"]
+    store, found = open_store(tmp_path / "a.zarr"), read_image(tmp_path / "a.zarr")
+    assert store is not None
+    assert store.place == place
+    assert np.array_equal(found.data[...], image)
+    assert set(found.pixel_size.values()) == {0.2}
+    assert set(found.origin.values()) == {3.0}
+
+
+def test_corrected_channels_are_read_and_defaults_are_not(tmp_path: Path) -> None:
+    channels = [{"label": "a", "color": "FF0000"}, {"label": "b"}, {"label": "c", "color": "FFFFFF"}]
+    place = StorePlace("cells", channels=channels)
+    write(tmp_path / "a.zarr", random_image("CYX"), "CYX", place)
+    found = read_image(tmp_path / "a.zarr")
+    assert (found.channels, found.limits) == (("a", "b", "c"), ())
+    assert found.colors == ((255, 0, 0), None, (255, 255, 255))
+
+    def correct(ome: dict[str, Any]) -> None:
+        red, gray, _ = ome["omero"]["channels"]
+        red |= {"label": "A", "color": "00FF00"}
+        gray["window"] = {"min": 0, "max": 65535, "start": 5, "end": 50}
+
+    change(tmp_path / "a.zarr", correct)
+    found = read_image(tmp_path / "a.zarr")
+    assert found.channels == ("A", "b", "c")
+    assert found.colors == ((0, 255, 0), None, (255, 255, 255))
+    assert found.limits == (None, (5.0, 50.0), None)
+    change(tmp_path / "a.zarr", lambda ome: ome["omero"].pop("channels"))
+    assert read_image(tmp_path / "a.zarr").channels == ("a", "b", "c")
+
+
+def test_a_result_that_was_converted_to_an_unknown_version_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "a.zarr", random_image("YX"), "YX")
+    change(tmp_path / "a.zarr", lambda ome: ome.update(version="0.6"))
+    for read in (open_store, read_image):
+        with pytest.raises(InputError, match=r"a\.zarr is OME-Zarr 0\.6, which is not read"):
+            read(tmp_path / "a.zarr")
 
 
 # Stores of earlier versions

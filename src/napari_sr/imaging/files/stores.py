@@ -17,12 +17,12 @@ from napari_sr.errors import InputError
 from napari_sr.imaging import pixel_size as sizes
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.axis_view import AxisView
-from napari_sr.imaging.files.descriptions import multiscales, ome
-from napari_sr.imaging.files.image_file import Color, ImageFile, Limits, Metadata
+from napari_sr.imaging.files.descriptions import multiscales, ome, omero
+from napari_sr.imaging.files.image_file import ImageFile, Metadata
 from napari_sr.imaging.files.plates import is_plate_part, plate_error
 from napari_sr.imaging.files.series import choose_series
 
-#: Key of napari-sr's own attributes in a store: name, axes, pixel size and position.
+#: Key of napari-sr's own attributes in a store: axes in the order of the image, and a copy of what OME-Zarr contains.
 STORE_KEY = "napari_sr"
 
 _MARKS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
@@ -75,31 +75,87 @@ def read_store(source: Path, series: int | str | None) -> ImageFile:
     return _image_file(images[number], source, number, others)
 
 
-def channel_attributes(metadata: Metadata) -> list[dict[str, Any]]:
-    """Return names, colors and contrast limits of the channels with the keys of the attribute "omero" of OME-Zarr.
+@dataclass(frozen=True)
+class OwnImage:
+    """The image of a store that napari-sr wrote.
 
     Parameters
     ----------
-    metadata : Metadata
-        Metadata of the image.
+    levels : list of array
+        The arrays of all levels in the axis order of the image, the finest first.
+    letters : str
+        Letters of the axes.
+    name : str
+        Name of the image.
+    steps : dict of str to Step
+        Pixel size and position by letter; that of the colors of RGB(A) may be missing.
+    """
+
+    levels: list[Any]
+    letters: str
+    name: str
+    steps: dict[str, multiscales.Step]
+
+
+def own_image(group: Any, source: Path) -> OwnImage | None:
+    """Open the image of a store that napari-sr wrote, without reading its pixels.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        The store.
+    source : Path
+        Its path, for messages.
 
     Returns
     -------
-    list of dict
-        Label, color and window of each channel, as far as they are known; empty if none is.
+    OwnImage or None
+        The image; None if another program wrote it, or has removed or added axes.
+
+    Raises
+    ------
+    InputError
+        If the finest level is missing, or the store was converted to a version of OME-Zarr that is not read.
+
+    Notes
+    -----
+    Axis order and RGB(A) are those of napari-sr's own attributes, because OME-Zarr cannot contain them. All else is
+    taken from the attributes of OME-Zarr, which users and other programs correct.
     """
-    count = max(len(metadata.channels), len(metadata.colors), len(metadata.limits))
-    channels: list[dict[str, Any]] = [{} for _ in range(count)]
-    for number, name in enumerate(metadata.channels):
-        channels[number]["label"] = name
-    for number, color in enumerate(metadata.colors):
-        if color is not None:
-            channels[number]["color"] = bytes(color).hex().upper()
-    for number, limits in enumerate(metadata.limits):
-        if limits is not None:
-            low, high = limits
-            channels[number]["window"] = {"start": low, "end": high, "min": low, "max": high}
-    return channels if any(channels) else []
+    attributes = _attributes(group)
+    own = attributes.get(STORE_KEY)
+    if not isinstance(own, Mapping):
+        return None
+    letters, name = str(own["axes"]), str(own.get("name") or "")
+    values = zip(own["scale"], own["translate"], own["units"], strict=True)
+    # The colors of RGB(A) have no entry.
+    steps = {letter: multiscales.Step(*one) for letter, one in zip(letters, values, strict=False)}
+    scales = next(iter(attributes.get("multiscales") or ()), None)
+    if scales is None:
+        # Stores without the key "on_disk" have the axis order of the image.
+        on_disk = str(own.get("on_disk", letters))
+        arrays = [group[key] for key in sorted(group.array_keys(), key=int)]
+    else:
+        version = multiscales.version_of(group.attrs, scales)
+        multiscales.check_layout(scales, version, source)
+        finest = _finest(group, scales, source)
+        on_disk, described = multiscales.read_steps(scales, version, tuple(finest.shape), source)
+        if sorted(on_disk) != sorted(letters):
+            return None
+        steps = {letter: _with_unit(described[letter], letter, steps.get(letter)) for letter in letters}
+        name = str(scales.get("name") or name)
+        coarser = [str(level.get("path")) for level in scales["datasets"][1:]]
+        arrays = [finest, *(group[path] for path in coarser if path in group)]
+    order = [on_disk.index(letter) for letter in letters]
+    levels = [array if order == sorted(order) else AxisView(array, order) for array in arrays]
+    return OwnImage(levels, letters, name, steps) if levels else None
+
+
+def _with_unit(step: multiscales.Step, letter: str, own: multiscales.Step | None) -> multiscales.Step:
+    """The step with the unit of napari-sr's own attributes if OME-Zarr cannot contain it."""
+    known = sizes.SECONDS if letter == "T" else sizes.METERS if letter in "ZYX" else {}
+    unit = None if own is None or own.unit in known else own.unit
+    return replace(step, unit=step.unit or unit)
 
 
 @dataclass(frozen=True)
@@ -109,7 +165,7 @@ class _StoredImage:
     array: Any
     name: str
     attributes: Mapping[str, Any]
-    own: Mapping[str, Any] | None = None
+    own: OwnImage | None = None
     multiscale: Mapping[str, Any] | None = None
     version: str = ""
     known: Metadata = field(default_factory=Metadata)
@@ -136,13 +192,9 @@ def _images(group: Any, source: Path) -> list[_StoredImage]:
         raise plate_error(source)
     if "image-label" in attributes:
         raise InputError(f"The store {source} contains labels, which are not intensities: give the image itself.")
-    own = attributes.get(STORE_KEY)
-    if isinstance(own, Mapping):
-        letters = str(own["axes"])
-        # Stores without the key "on_disk" have the axis order of the image.
-        order = [str(own.get("on_disk", letters)).index(letter) for letter in letters]
-        array = group["0"] if order == sorted(order) else AxisView(group["0"], order)
-        return [_StoredImage(array, str(own.get("name") or ""), attributes, own=own)]
+    own = own_image(group, source)
+    if own is not None:
+        return [_StoredImage(own.levels[0], own.name, attributes, own=own)]
     images = []
     for scales in attributes.get("multiscales", []):
         version = multiscales.version_of(group.attrs, scales)
@@ -192,17 +244,12 @@ def _attributes(group: Any) -> dict[str, Any]:
 def _image_file(image: _StoredImage, source: Path, number: int, others: tuple[str, ...]) -> ImageFile:
     shape = tuple(image.array.shape)
     if image.own is not None:
-        letters = parse_axes(str(image.own["axes"]), shape).letters
-        values = zip(image.own["scale"], image.own["translate"], image.own["units"], strict=True)
-        # The colors of RGB(A) have no entry.
-        steps = dict(zip(letters, (multiscales.Step(*one) for one in values), strict=False))
+        letters, steps = parse_axes(image.own.letters, shape).letters, image.own.steps
     else:
         letters, steps = multiscales.read_steps(image.multiscale or {}, image.version, shape, source)
     pixel_size, unit, origin = _sizes(steps)
     rgb = parse_axes(letters, shape).rgb
-    # The format requires a color and a window of every channel, so "omero" of a result may contain defaults.
-    own_channels = None if image.own is None else image.own.get("channels", [])
-    names, colors, limits = ((), (), ()) if rgb else _channels(image.attributes, own_channels)
+    names, colors, limits = ((), (), ()) if rgb else omero.read_channels(_channels(image))
     names, colors = names or image.known.channels, colors or image.known.colors
     file = ImageFile(
         image.array,
@@ -249,35 +296,11 @@ def _is_size(step: float) -> bool:
     return math.isfinite(step) and step != 0
 
 
-def _channels(
-    attributes: Mapping[str, Any], own: Sequence[Mapping[str, Any]] | None
-) -> tuple[tuple[str, ...], tuple[Color | None, ...], tuple[Limits | None, ...]]:
-    """Names, colors and contrast limits in own entries or in "omero"; a field that no channel has is empty."""
-    omero = attributes.get("omero")
-    channels = own if own is not None else omero.get("channels", []) if isinstance(omero, Mapping) else []
-    names = tuple(str(channel["label"]) for channel in channels if channel.get("label"))
-    colors = tuple(_color(channel.get("color")) for channel in channels)
-    limits = tuple(_window(channel.get("window")) for channel in channels)
-    return (
-        names if len(names) == len(channels) else (),
-        colors if any(color is not None for color in colors) else (),
-        limits if any(pair is not None for pair in limits) else (),
-    )
-
-
-def _color(text: Any) -> Color | None:
-    if not isinstance(text, str) or len(text.lstrip("#")) != 6:
-        return None
-    try:
-        red, green, blue = bytes.fromhex(text.lstrip("#"))
-    except ValueError:
-        # Not a hexadecimal number: the color is not known.
-        return None
-    return (red, green, blue) if red or green or blue else None
-
-
-def _window(value: Any) -> Limits | None:
-    low, high = (value.get("start"), value.get("end")) if isinstance(value, Mapping) else (None, None)
-    if not isinstance(low, int | float) or not isinstance(high, int | float) or not low < high:
-        return None
-    return float(low), float(high)
+def _channels(image: _StoredImage) -> Sequence[Mapping[str, Any]]:
+    """The channels of an image. Those of a result may have defaults that are none of its metadata."""
+    described = image.attributes.get("omero")
+    channels = described.get("channels") if isinstance(described, Mapping) else None
+    if image.own is None:
+        return channels or []
+    own = image.attributes[STORE_KEY].get("channels", [])
+    return own if channels is None else omero.without_defaults(channels, own, image.array.dtype)

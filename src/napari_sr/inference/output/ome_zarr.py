@@ -28,7 +28,7 @@ from napari_sr.imaging.atomic import atomic_folder, restore_interrupted, sync
 from napari_sr.imaging.axes import Axes, parse_axes
 from napari_sr.imaging.axis_view import AxisView
 from napari_sr.imaging.files import stem_of
-from napari_sr.imaging.files.stores import STORE_KEY
+from napari_sr.imaging.files.stores import STORE_KEY, own_image
 from napari_sr.inference.output.bands import Bands, FinishedLines
 from napari_sr.inference.output.existing import check_new
 from napari_sr.inference.output.levels import Halve, one_by_one, pieces_of
@@ -324,7 +324,13 @@ def open_store(path: Path) -> Store | None:
     Returns
     -------
     Store or None
-        The store; None if the folder was not written by napari-sr.
+        The store; None if the folder was not written by napari-sr, or its axes were changed by another program.
+
+    Raises
+    ------
+    InputError
+        If the finest level of a store of napari-sr is missing, or it was converted to a version of OME-Zarr that is not
+        read.
     """
     restore_interrupted(path)
     try:
@@ -333,8 +339,8 @@ def open_store(path: Path) -> Store | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         # Not a Zarr store, or a damaged one.
         return None
-    if isinstance(own, Mapping) and (path / "0").is_dir():
-        return _open_group(path, attributes)
+    if isinstance(own, Mapping):
+        return _open_group(path)
     if {"axes", "pixel_size", "unit"} <= set(attributes):
         return _open_array(path, attributes)
     return None
@@ -347,16 +353,19 @@ def _attributes(path: Path) -> Any:
     return json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
 
 
-def _open_group(path: Path, attributes: Mapping[str, Any]) -> Store:
-    group: Any = zarr.open_group(path, mode="r")
-    own, letters = attributes[STORE_KEY], str(attributes[STORE_KEY]["axes"])
-    arrays = [group[name] for name in sorted(group.array_keys(), key=int)]
-    # Stores without this key have the axis order of the image on disk.
-    on_disk = str(own.get("on_disk", letters))
-    order = [on_disk.index(letter) for letter in letters]
-    levels = [array if order == sorted(order) else AxisView(array, order) for array in arrays]
-    place = StorePlace(str(own["name"]), tuple(own["scale"]), tuple(own["translate"]), tuple(own["units"]))
-    return Store(levels, parse_axes(letters, tuple(levels[0].shape)), place)
+def _open_group(path: Path) -> Store | None:
+    image = own_image(zarr.open_group(path, mode="r"), path)
+    if image is None:
+        return None
+    axes = parse_axes(image.letters, tuple(image.levels[0].shape))
+    steps = [image.steps[letter] for letter in (axes.letters[:-1] if axes.rgb else axes.letters)]
+    place = StorePlace(
+        image.name,
+        tuple(float(step.size) for step in steps),
+        tuple(float(step.start) for step in steps),
+        tuple(step.unit for step in steps),
+    )
+    return Store(image.levels, axes, place)
 
 
 def _open_array(path: Path, attributes: Mapping[str, Any]) -> Store:

@@ -18,6 +18,7 @@ import numpy as np
 from napari_sr.conversion import read_choice
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes
+from napari_sr.imaging.files.descriptions.omero import window_of, with_defaults
 from napari_sr.imaging.files.stores import STORE_KEY
 from napari_sr.imaging.pixel_size import METERS, SECONDS
 
@@ -46,8 +47,8 @@ class StorePlace:
     units : sequence of str or None, optional
         Unit of each axis; None or "pixel", which is stored as None, for an axis without one. By default none has one.
     channels : sequence of mapping, optional
-        Label, color and window of each channel, from `napari_sr.imaging.files.stores.channel_attributes`; by default
-        none. `open_store` leaves them out.
+        Label, color and window of each channel, from `channel_attributes` in
+        `napari_sr.imaging.files.descriptions.omero`; by default none. `open_store` leaves them out.
     version : {"0.5", "0.4"}, default "0.5"
         Version of OME-Zarr: 0.5 is in Zarr 3, and 0.4 in Zarr 2.
     """
@@ -142,8 +143,7 @@ def attributes_of(axes: Axes, on_disk: Axes, levels: int, place: StorePlace, dty
         ome["omero"] = _color_channels(axes.shape[-1], dtype)
     elif place.channels:
         # The format requires color and window of every channel.
-        complete = [{"color": "FFFFFF", "window": _window(dtype), **channel} for channel in place.channels]
-        ome["omero"] = {"channels": complete}
+        ome["omero"] = {"channels": with_defaults(place.channels, dtype)}
     own = {
         "name": place.name,
         "axes": axes.letters,
@@ -164,13 +164,7 @@ def attributes_of(axes: Axes, on_disk: Axes, levels: int, place: StorePlace, dty
 def _color_channels(count: int, dtype: np.dtype[Any]) -> dict[str, Any]:
     """Return the "omero" metadata of an RGB(A) image; the alpha channel is inactive."""
     channels = [
-        {"label": label, "color": color, "active": label != "alpha", "window": _window(dtype)}
+        {"label": label, "color": color, "active": label != "alpha", "window": window_of(dtype)}
         for label, color in _COLORS[:count]
     ]
     return {"channels": channels, "rdefs": {"model": "color"}}
-
-
-def _window(dtype: np.dtype[Any]) -> dict[str, float]:
-    """Return the range of a data type as the "window" of a channel; 0 to 1 for floats."""
-    top = float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
-    return {"min": 0.0, "max": top, "start": 0.0, "end": top}
