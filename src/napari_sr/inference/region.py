@@ -331,6 +331,7 @@ def place_of(region: Region, name: str, metadata: Metadata) -> StorePlace:
         ],
         [known[letter][1] if letter in known else None for letter in letters],
         () if axes.rgb else channel_attributes(metadata.of_channels(count, part)),
+        unitless="" if metadata.unit is not None else "".join(letter for letter in "ZYX" if letter in known),
     )
 
 

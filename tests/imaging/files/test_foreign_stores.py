@@ -38,11 +38,60 @@ def test_every_array_is_read_with_pixel_size_and_position(name, tmp_path):
     assert found.origin == pytest.approx({"Y": 4.0, "X": -3.0})
 
 
-def test_without_units_there_is_no_pixel_size_and_without_translation_no_position(tmp_path):
+def test_without_units_pixel_size_and_position_have_no_unit(tmp_path):
     found = read_image(image(tmp_path / "a.zarr", multiscales=[multiscale(units=False)]))
+    assert (found.pixel_size, found.unit) == ({"Z": 0.5, "Y": 0.2, "X": 0.1}, None)
+    assert found.origin == {"Y": 4.0, "X": -3.0}
+
+
+@pytest.mark.parametrize("unit", ["yard", "pixel", "", None])
+def test_a_unit_that_is_not_known_is_none(unit, tmp_path):
+    axes = [{"name": "c", "type": "channel"}, *({"name": x, "type": "space", "unit": unit} for x in "zyx")]
+    found = read_image(image(tmp_path / "a.zarr", multiscales=[multiscale(axes=axes)]))
+    assert (found.pixel_size, found.unit) == ({"Z": 0.5, "Y": 0.2, "X": 0.1}, None)
+
+
+def test_axes_without_a_unit_have_no_pixel_size_beside_axes_with_one(tmp_path):
+    axes = [{"name": "c"}, {"name": "z"}, {"name": "y", "unit": "nanometer"}, {"name": "x", "unit": "nanometer"}]
+    found = read_image(image(tmp_path / "a.zarr", multiscales=[multiscale(axes=axes)]))
+    assert (found.pixel_size, found.unit) == ({"Y": 0.2, "X": 0.1}, "nanometer")
+
+
+@pytest.mark.parametrize("steps", [[1, 1, 1, 1], [2, 1, -1, 1], [7, math.nan, 1, 1]])
+def test_a_scale_of_1_without_a_unit_is_no_pixel_size(steps, tmp_path):
+    described = {**placed(steps, [0.0, 0.0, 4.0, -3.0]), "axes": list("czyx")}
+    found = read_image(image(tmp_path / "a.zarr", multiscales=[described]))
     assert (found.pixel_size, found.unit, found.origin) == ({}, None, {})
+
+
+def test_without_translation_there_is_no_position(tmp_path):
     found = read_image(image(tmp_path / "b.zarr", multiscales=[multiscale(translation=False)]))
     assert (found.pixel_size["X"], found.origin) == (0.1, {})
+
+
+@pytest.mark.parametrize("ending", [".ome.zarr", ".ome.tif"])
+@pytest.mark.parametrize("scale", [[1.0, 0.3, 0.1, 0.2], [1.0, 1.0, 2.0, 2.0]])
+def test_a_pixel_size_without_a_unit_is_that_of_every_further_result(scale, ending, tmp_path):
+    described = {**placed(scale, [0.0, 1.0, 2.0, 3.0]), "axes": list("czyx")}
+    model, source = sr.load_model("bilinear", scale=2), image(tmp_path / "0.zarr", multiscales=[described])
+    _, z, y, x = scale
+    for number, factor in enumerate((2, 4), start=1):
+        (done,) = sr.upscale_files(source, tmp_path / str(number), model, device="cpu", format=ending)
+        source = done.output
+        found = read_image(source)
+        assert found.pixel_size == pytest.approx({"Z": z, "Y": y / factor, "X": x / factor})
+        # The outer edges stay where they are.
+        start = {"Z": 1.0, "Y": 2.0 - y / 2 + y / factor / 2, "X": 3.0 - x / 2 + x / factor / 2}
+        assert found.origin == pytest.approx(start)
+        assert found.unit == (None if ending == ".ome.zarr" else "pixel")
+
+
+def test_a_size_of_the_result_in_a_unit_needs_the_unit_of_the_image(tmp_path):
+    found = read_image(image(tmp_path / "a.zarr", multiscales=[multiscale(units=False)]))
+    model = sr.load_model("bilinear", scale=2)
+    with pytest.raises(InputError, match="its own pixel size is not known: set its pixel size, or give a factor"):
+        sr.upscale(found, model, target="0.05 um", device="cpu")
+    assert sr.upscale(found, model, unit="um", target="0.05 um", device="cpu").shape == (2, 3, 80, 50)
 
 
 def placed(scale: list[float], translation: list[float]) -> dict[str, Any]:

@@ -385,6 +385,22 @@ def test_a_unit_that_was_removed_is_not_read(tmp_path: Path) -> None:
     assert read_image(tmp_path / "a.zarr").unit is None
 
 
+def test_the_scale_of_a_result_without_pixel_size_is_relative_until_it_is_corrected(tmp_path: Path) -> None:
+    write(tmp_path / "a.zarr", random_image("ZYX"), "ZYX", StorePlace("a", (1.0, 0.5, 0.5), (0.0, -0.25, -0.25)))
+    found = read_image(tmp_path / "a.zarr")
+    assert (found.pixel_size, found.unit, found.origin) == ({}, None, {})
+    change(tmp_path / "a.zarr", lambda ome: steps_of(ome)[0].__setitem__(slice(-2, None), [0.325, 0.325]))
+    found = read_image(tmp_path / "a.zarr")
+    assert (found.pixel_size, found.unit) == ({"Y": 0.325, "X": 0.325}, None)
+
+
+def test_a_pixel_size_without_a_unit_is_told_from_a_relative_scale(tmp_path: Path) -> None:
+    place = StorePlace("a", (1.0, 1.0, 1.0), (0.0, 0.5, 0.25), unitless="YX")
+    write(tmp_path / "a.zarr", random_image("ZYX"), "ZYX", place)
+    found = read_image(tmp_path / "a.zarr")
+    assert (found.pixel_size, found.unit, found.origin) == ({"Y": 1.0, "X": 1.0}, None, {"Y": 0.5, "X": 0.25})
+
+
 def test_a_unit_that_ome_zarr_cannot_contain_is_that_of_the_layer(tmp_path: Path) -> None:
     place = replace(PLACE, units=("micrometer", "parsec", None))
     write(tmp_path / "a.zarr", random_image("ZYX"), "ZYX", place)

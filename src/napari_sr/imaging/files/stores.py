@@ -89,12 +89,16 @@ class OwnImage:
         Name of the image.
     steps : dict of str to Step
         Pixel size and position by letter; that of the colors of RGB(A) may be missing.
+    unitless : str
+        Letters of the axes whose scale is a pixel size without a unit. Along other axes without a unit it is relative
+        to the pixels of the source.
     """
 
     levels: list[Any]
     letters: str
     name: str
     steps: dict[str, multiscales.Step]
+    unitless: str
 
 
 def own_image(group: Any, source: Path) -> OwnImage | None:
@@ -129,7 +133,8 @@ def own_image(group: Any, source: Path) -> OwnImage | None:
     letters, name = str(own["axes"]), str(own.get("name") or "")
     values = zip(own["scale"], own["translate"], own["units"], strict=True)
     # The colors of RGB(A) have no entry.
-    steps = {letter: multiscales.Step(*one) for letter, one in zip(letters, values, strict=False)}
+    copied = {letter: multiscales.Step(*one) for letter, one in zip(letters, values, strict=False)}
+    steps, unitless = copied, str(own.get("unitless", ""))
     scales = next(iter(attributes.get("multiscales") or ()), None)
     if scales is None:
         # Stores without the key "on_disk" have the axis order of the image.
@@ -142,13 +147,15 @@ def own_image(group: Any, source: Path) -> OwnImage | None:
         on_disk, described = multiscales.read_steps(scales, version, tuple(finest.shape), source)
         if sorted(on_disk) != sorted(letters):
             return None
-        steps = {letter: _with_unit(described[letter], letter, steps.get(letter)) for letter in letters}
+        steps = {letter: _with_unit(described[letter], letter, copied.get(letter)) for letter in letters}
+        # A corrected scale is a size.
+        unitless += "".join(letter for letter, step in copied.items() if step.size != steps[letter].size)
         name = str(scales.get("name") or name)
         coarser = [str(level.get("path")) for level in scales["datasets"][1:]]
         arrays = [finest, *(group[path] for path in coarser if path in group)]
     order = [on_disk.index(letter) for letter in letters]
     levels = [array if order == sorted(order) else AxisView(array, order) for array in arrays]
-    return OwnImage(levels, letters, name, steps) if levels else None
+    return OwnImage(levels, letters, name, steps, unitless) if levels else None
 
 
 def _with_unit(step: multiscales.Step, letter: str, own: multiscales.Step | None) -> multiscales.Step:
@@ -247,7 +254,7 @@ def _image_file(image: _StoredImage, source: Path, number: int, others: tuple[st
         letters, steps = parse_axes(image.own.letters, shape).letters, image.own.steps
     else:
         letters, steps = multiscales.read_steps(image.multiscale or {}, image.version, shape, source)
-    pixel_size, unit, origin = _sizes(steps)
+    pixel_size, unit, origin = _sizes(steps, None if image.own is None else image.own.unitless)
     rgb = parse_axes(letters, shape).rgb
     names, colors, limits = ((), (), ()) if rgb else omero.read_channels(_channels(image))
     names, colors = names or image.known.channels, colors or image.known.colors
@@ -269,11 +276,21 @@ def _image_file(image: _StoredImage, source: Path, number: int, others: tuple[st
     return file.of_channels(shape[letters.index("C")] if "C" in letters else 1)
 
 
-def _sizes(steps: Mapping[str, multiscales.Step]) -> tuple[dict[str, float], str | None, dict[str, float]]:
-    """Pixel size along Z, Y and X, its unit, and the position of the first pixel."""
+def _sizes(
+    steps: Mapping[str, multiscales.Step], unitless: str | None
+) -> tuple[dict[str, float], str | None, dict[str, float]]:
+    """Pixel size along Z, Y and X, its unit, and the position of the first pixel.
+
+    `unitless` are the axes whose scale is a size if there is no unit; None if that is not known.
+    """
     spatial = {letter: step for letter, step in steps.items() if letter in "ZYX" and _is_size(step.size)}
-    stated = {letter: (abs(float(step.size)), sizes.unit_name(step.unit)) for letter, step in spatial.items()}
-    stated = {letter: size for letter, size in stated.items() if size[1] not in (None, "pixel")}
+    named = {letter: (abs(float(step.size)), sizes.unit_name(step.unit)) for letter, step in spatial.items()}
+    stated = {letter: size for letter, size in named.items() if size[1] not in (None, "pixel")}
+    if not stated:
+        if unitless is None:
+            # A scale of 1 is written where the size is not known.
+            unitless = "ZYX" if any(size != 1 for size, _ in named.values()) else ""
+        stated = {letter: (size, None) for letter, (size, _) in named.items() if letter in unitless}
     pixel_size, unit = sizes.in_one_unit(stated)
     origin = {}
     for letter in pixel_size:

@@ -51,6 +51,9 @@ class StorePlace:
         `napari_sr.imaging.files.descriptions.omero`; by default none. `open_store` leaves them out.
     version : {"0.5", "0.4"}, default "0.5"
         Version of OME-Zarr: 0.5 is in Zarr 3, and 0.4 in Zarr 2.
+    unitless : str, default ""
+        Letters of the axes whose scale is a pixel size without a unit. Along other axes without a unit the scale is
+        relative to the pixels of the source. `open_store` leaves them out.
     """
 
     name: str = "image"
@@ -59,6 +62,7 @@ class StorePlace:
     units: Sequence[str | None] = ()
     channels: Sequence[Mapping[str, Any]] = ()
     version: str = VERSIONS[0]
+    unitless: str = ""
 
     @property
     def zarr_format(self) -> Literal[2, 3]:
@@ -152,6 +156,8 @@ def attributes_of(axes: Axes, on_disk: Axes, levels: int, place: StorePlace, dty
         "translate": [translate[letter] for letter in letters],
         "units": [units[letter] for letter in letters],
     }
+    if place.unitless:
+        own["unitless"] = place.unitless
     if place.channels and not axes.rgb:
         own["channels"] = [dict(channel) for channel in place.channels]
     if place.version == "0.4":
