@@ -78,6 +78,11 @@ def test_below_the_dark_level_there_are_no_photons():
     assert np.array_equal(add_noise(values, degradation, np.random.default_rng(0), np.float32), values)
 
 
+def test_binning_of_float16_does_not_overflow():
+    plane = np.full((8, 8), 40_000, np.float16)
+    assert np.array_equal(shrink(plane, 4, "binning"), np.full((2, 2), 40_000, np.float16))
+
+
 @pytest.mark.parametrize(("gain", "read"), [(2.0, 5.0), (0.5, 20.0), (8.0, 3.0), (0.0, 8.0)])
 def test_noise_that_was_added_is_estimated(gain, read):
     rows, columns = np.mgrid[:512, :512]

@@ -42,6 +42,23 @@ class Block:
     field: int = 0
 
 
+def deviation(values: npt.NDArray[Any]) -> float:
+    """Return the standard deviation of a plane or of a part of one.
+
+    Parameters
+    ----------
+    values : array
+        The values, finite.
+
+    Returns
+    -------
+    float
+        The standard deviation, computed in float64: squares of values above 255 overflow in float16, and those of
+        values above 1.8e19 in float32.
+    """
+    return float(values.std(dtype=np.float64))
+
+
 def cells(height: int, width: int, side: int) -> list[tuple[slice, slice]]:
     """Divide a plane into a grid of blocks.
 
@@ -108,9 +125,9 @@ def choose_blocks(
     for number, (plane, region) in enumerate(zip(planes, regions, strict=True)):
         if has_regions and region is None:
             continue
-        spread = float(plane.std()) if spreads is None else spreads[number]
+        spread = deviation(plane) if spreads is None else spreads[number]
         for rows, columns in _cells_in(plane, region, settings.block):
-            target = structured if plane[rows, columns].std() >= empty * spread else dull
+            target = structured if deviation(plane[rows, columns]) >= empty * spread else dull
             target.append(Block(number, rows, columns))
     total = len(structured) + len(dull)
     if not total:
@@ -201,8 +218,8 @@ def permitted_corners(
     if min(plane.shape) < side:
         return np.zeros((max(0, plane.shape[0] - side + 1), max(0, plane.shape[1] - side + 1)), bool)
     corners: Mask = _sums((~trainable).astype(np.float64), side) < 0.5
-    spread = float(plane.std()) if spread is None else spread
-    values = plane.astype(np.float64) - plane.mean()
+    spread = deviation(plane) if spread is None else spread
+    values = plane.astype(np.float64) - plane.mean(dtype=np.float64)
     count = side * side
     variance = _sums(values**2, side) / count - (_sums(values, side) / count) ** 2
     # The floor excludes constant patches, whose variance is not exactly zero because the sums are rounded.

@@ -24,8 +24,6 @@ from napari_sr.training.recipe import Degradation, GaussianBlur, Noise, OpticsBl
 from napari_sr.training.recipe.table import value_at
 
 Array = npt.NDArray[Any]
-
-
 #: Number of photons above which Poisson noise is not drawn.
 _MOST_PHOTONS = 1e15
 
@@ -52,7 +50,8 @@ def shrink(plane: Array, scale: int, method: str) -> Array:
     if method == "bicubic":
         return resize(whole, (height, width), axes=(0, 1))
     blocks = whole.reshape(height, scale, width, scale, *plane.shape[2:])
-    dtype = plane.dtype if plane.dtype.kind == "f" else np.dtype(np.float64)
+    # In float16 the sums would overflow.
+    dtype = np.float32 if plane.dtype == np.float32 else np.float64
     return round_to(blocks.mean(axis=(1, 3), dtype=dtype), plane.dtype)
 
 

@@ -12,7 +12,14 @@ import numpy.typing as npt
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.resize import resize
-from napari_sr.training.data.blocks import Block, Mask, choose_blocks, permitted_corners, trainable_pixels
+from napari_sr.training.data.blocks import (
+    Block,
+    Mask,
+    choose_blocks,
+    deviation,
+    permitted_corners,
+    trainable_pixels,
+)
 from napari_sr.training.data.fingerprint import add_array, array_hash, stable_repr
 from napari_sr.training.data.images import TrainingImage
 from napari_sr.training.data.match_summary import match_notes, match_warnings
@@ -194,8 +201,9 @@ def _spreads(images: Sequence[TrainingImage], plane_pairs: Sequence[PlanePair]) 
 
 def _spread(planes: Sequence[npt.NDArray[Any]]) -> float:
     if len(planes) == 1:
-        return float(planes[0].std())
-    return float(np.sqrt(np.mean([plane.var() for plane in planes]) + np.var([plane.mean() for plane in planes])))
+        return deviation(planes[0])
+    variances, means = [deviation(plane) ** 2 for plane in planes], [plane.mean(dtype=np.float64) for plane in planes]
+    return float(np.sqrt(np.mean(variances) + np.var(means)))
 
 
 def _corners(
@@ -261,7 +269,7 @@ def _check_content(images: Sequence[TrainingImage], plane_pairs: Sequence[PlaneP
     """Refuse constant images, and images that are all smaller than a patch."""
     for number, image in enumerate(images):
         planes = [pair for pair in plane_pairs if pair.image == number]
-        if not any(float(pair.gray.std()) > 0 for pair in planes):
+        if not any(deviation(pair.gray) > 0 for pair in planes):
             raise InputError(f"{image.name} is constant: give an image with structures.")
     if max(min(pair.gray.shape) for pair in plane_pairs) < side:
         shapes = ((images[pair.image], pair.gray.shape) for pair in plane_pairs)

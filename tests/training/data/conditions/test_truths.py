@@ -62,6 +62,12 @@ def test_colors_are_the_strongest_one_or_all_with_their_luminance():
     assert gray_planes(strongest, "separate") == [strongest]
 
 
+def test_the_strongest_color_of_float16_is_found_where_squares_overflow():
+    plane = 30 * np.random.default_rng(0).integers(0, 50, (16, 16, 3)).astype(np.float16)
+    plane[..., 1] *= 4
+    assert np.array_equal(gray_planes(plane, "strongest")[0], plane[..., 1])
+
+
 def noisy_waves(side, deviation):
     rows, columns = np.mgrid[:side, :side]
     waves = 128 + 90 * np.sin(rows / 20) * np.cos(columns / 23)

@@ -191,7 +191,7 @@ def gray_planes(plane: npt.NDArray[Any], colors: Literal["strongest", "separate"
     if plane.ndim == 2:
         return [plane]
     if colors == "strongest":
-        return [plane[..., int(np.argmax(plane.reshape(-1, 3).std(0)))]]
+        return [plane[..., int(np.argmax(plane.reshape(-1, 3).std(0, dtype=np.float64)))]]
     luminance = plane.astype(np.float32) @ np.asarray(GRAY_WEIGHTS, np.float32)
     return [*(plane[..., channel] for channel in range(3)), luminance]
 
