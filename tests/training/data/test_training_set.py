@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from napari_sr.training.data.images import training_images
+from napari_sr.training.data.plane_pairs import PlanePair
 from napari_sr.training.data.training_set import make_training_set
 from napari_sr.training.recipe import Recipe
 
@@ -28,3 +29,53 @@ def test_floats_whose_squares_overflow_are_trained_on_as_others_are(textured, dt
     given, usual = prepared([image]), prepared([image.astype(np.float64)])
     assert len(given.patches) == len(usual.patches)
     np.testing.assert_allclose(given.scenes[0].high, usual.scenes[0].high, atol=1e-6)
+
+
+def texture_at(textured, *positions, count=5):
+    """Return a stack that shows something on some planes and is black on the others."""
+    stack = np.zeros((count, 96, 96), np.uint8)
+    for number in positions:
+        stack[number] = textured(seed=number)
+    return stack
+
+
+@pytest.mark.parametrize("blank", ["colors", "stack"])
+def test_a_blank_plane_is_not_used_for_validation(textured, blank):
+    gray = textured()
+    if blank == "colors":
+        image = np.dstack([gray * 0, gray * 0, gray])
+    else:
+        image = texture_at(textured, 1, 3)
+    training_set = prepared([image])
+    assert all(scene.high.std() > 0.05 for scene in training_set.scenes)
+
+
+def test_blank_planes_of_validation_images_are_left_out(textured):
+    training_set = prepared([textured()], validation=[texture_at(textured, 1, 3)])
+    assert len(training_set.scenes) == 2
+    assert all(scene.high.std() > 0.05 for scene in training_set.scenes)
+
+
+def test_images_of_several_sizes_are_mixed_with_pairs(textured):
+    high = textured(seed=1)
+    recipe = RECIPE.model_copy(update={"data": RECIPE.data.model_copy(update={"sizes": (0.5,)})})
+    training_set = prepared([textured(192, 192), (high[::2, ::2].copy(), high)], recipe)
+    assert {data.name for data in training_set.described} == {"image 1", "low-resolution image 2 and image 2"}
+
+
+def test_preparation_looks_at_each_plane_a_fixed_number_of_times(textured, monkeypatch):
+    images = [textured(32, 32, seed) for seed in range(40)]
+    looks = 0
+
+    def counted(pair, name):
+        nonlocal looks
+        looks += name in ("image", "size")
+        return object.__getattribute__(pair, name)
+
+    monkeypatch.setattr(PlanePair, "__getattribute__", counted)
+    numbers = []
+    for count in (10, 40):
+        looks = 0
+        prepared(images[:count])
+        numbers.append(looks)
+    assert numbers[1] <= 6 * numbers[0]

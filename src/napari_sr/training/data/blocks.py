@@ -18,6 +18,9 @@ from napari_sr.training.recipe import Validation
 Mask = npt.NDArray[np.bool_]
 #: The smallest side of a block, in low-resolution pixels: the window of SSIM has to fit.
 LEAST_BLOCK = 16
+#: Smallest fraction of a plane's standard deviation that a part has that is not empty. It excludes constant patches,
+#: whose variance is not exactly zero because sums are rounded.
+_LEAST = 1e-4
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,27 @@ def deviation(values: npt.NDArray[Any]) -> float:
         values above 1.8e19 in float32.
     """
     return float(values.std(dtype=np.float64))
+
+
+def is_empty(values: npt.NDArray[Any], empty: float, spread: float) -> bool:
+    """Whether a part of a plane shows nothing.
+
+    Parameters
+    ----------
+    values : array
+        The part.
+    empty : float
+        A part is empty if its standard deviation is below this fraction of the plane's. A constant part is always
+        empty.
+    spread : float
+        Standard deviation of the plane.
+
+    Returns
+    -------
+    bool
+        True for an empty part.
+    """
+    return deviation(values) <= max(empty, _LEAST) * spread
 
 
 def cells(height: int, width: int, side: int) -> list[tuple[slice, slice]]:
@@ -103,7 +127,7 @@ def choose_blocks(
     settings : Validation
         Size, fraction and largest number of the blocks.
     empty : float
-        Blocks with a standard deviation below this fraction of their plane's are chosen last.
+        Blocks that are empty by this fraction (`is_empty`) are chosen last.
     seed : int
         Seed of the choice.
     spreads : sequence of float, optional
@@ -127,7 +151,7 @@ def choose_blocks(
             continue
         spread = deviation(plane) if spreads is None else spreads[number]
         for rows, columns in _cells_in(plane, region, settings.block):
-            target = structured if deviation(plane[rows, columns]) >= empty * spread else dull
+            target = dull if is_empty(plane[rows, columns], empty, spread) else structured
             target.append(Block(number, rows, columns))
     total = len(structured) + len(dull)
     if not total:
@@ -222,8 +246,7 @@ def permitted_corners(
     values = plane.astype(np.float64) - plane.mean(dtype=np.float64)
     count = side * side
     variance = _sums(values**2, side) / count - (_sums(values, side) / count) ** 2
-    # The floor excludes constant patches, whose variance is not exactly zero because the sums are rounded.
-    corners &= variance > max(empty, 1e-4) ** 2 * spread**2
+    corners &= variance > max(empty, _LEAST) ** 2 * spread**2
     return corners
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,7 @@ from napari_sr.training.data.blocks import (
     trainable_pixels,
 )
 from napari_sr.training.data.fingerprint import add_array, array_hash, stable_repr
+from napari_sr.training.data.image_planes import ImagePlanes, planes_by_image
 from napari_sr.training.data.images import TrainingImage
 from napari_sr.training.data.match_summary import match_notes, match_warnings
 from napari_sr.training.data.patches import Patches, PatchSource
@@ -143,14 +143,15 @@ def make_training_set(
     plane_pairs, numeric = make_plane_pairs(
         images, scale, recipe.data, recipe.degradation, color, conditioned=conditioned
     )
-    _check_content(images, plane_pairs, min(sizes) + 2 * margin)
-    blocks = [] if validation else _blocks(images, plane_pairs, recipe)
+    grouped = planes_by_image(images, plane_pairs)
+    _check_content(grouped, plane_pairs, min(sizes) + 2 * margin)
+    blocks = [] if validation else _blocks(grouped, recipe)
     if validation:
         scenes = _whole_scenes(validation, recipe, numeric, scale, color, conditioned)
     else:
-        scenes = _scenes_of(blocks, images, plane_pairs, recipe, scale, color)
-    trainable = [_trainable(images[pair.image], pair, blocks, recipe) for pair in plane_pairs]
-    spreads = _spreads(images, plane_pairs)
+        scenes = _scenes_of(blocks, grouped, recipe, scale, color)
+    trainable = [_trainable(grouped[pair.image], pair, blocks, recipe) for pair in plane_pairs]
+    spreads = [spread for image in grouped for spread in image.spreads]
     size, corners = _corners(sizes, margin, trainable, plane_pairs, recipe, spreads)
     patches = Patches(
         plane_pairs,
@@ -169,7 +170,7 @@ def make_training_set(
         patches=patches,
         scenes=tuple(scenes),
         degradation=numeric,
-        described=_described(images, plane_pairs, max(recipe.data.sizes)),
+        described=_described(grouped),
         fingerprint=_fingerprint(plane_pairs, corners, scenes),
         warnings=match_warnings(matches),
         notes=(*match_notes(matches), *_conditions(images, patches, conditioned)),
@@ -185,25 +186,6 @@ def _conditions(images: Sequence[TrainingImage], patches: Patches, conditioned: 
     low, high = patches.blur_range
     width = f"{low:.2g}" if low == high else f"{low:.2g} to {high:.2g}"
     yield f"The network was given the noise {' and '.join(sources)}, and a blur of {width} low-resolution pixels."
-
-
-def _spreads(images: Sequence[TrainingImage], plane_pairs: Sequence[PlanePair]) -> list[float]:
-    """Return the standard deviation of each plane, or of all fields of a channel together, of which some are empty."""
-    groups: dict[tuple[int, int | None, float, int], list[PlanePair]] = {}
-    keys = []
-    for number, pair in enumerate(plane_pairs):
-        alone = images[pair.image].fields == 1
-        keys.append((pair.image, pair.channel, pair.size, number if alone else -1))
-        groups.setdefault(keys[-1], []).append(pair)
-    spreads = {key: _spread([pair.gray for pair in members]) for key, members in groups.items()}
-    return [spreads[key] for key in keys]
-
-
-def _spread(planes: Sequence[npt.NDArray[Any]]) -> float:
-    if len(planes) == 1:
-        return deviation(planes[0])
-    variances, means = [deviation(plane) ** 2 for plane in planes], [plane.mean(dtype=np.float64) for plane in planes]
-    return float(np.sqrt(np.mean(variances) + np.var(means)))
 
 
 def _corners(
@@ -236,62 +218,51 @@ def _whole_scenes(
     """Return one scene for each plane of whole images."""
     data = recipe.data.model_copy(update={"sizes": (1.0,)})
     whole, _ = make_plane_pairs(validation, scale, data, degradation, color, conditioned=conditioned)
+    # A constant plane would measure nothing.
+    structured = [pair for pair in whole if deviation(pair.gray) > 0] or whole
     return [
         _scene(validation[pair.image].name, pair, None, scale, color, recipe.seed, n)
-        for n, pair in enumerate(whole[: recipe.validation.most])
+        for n, pair in enumerate(structured[: recipe.validation.most])
     ]
 
 
 def _scenes_of(
-    blocks: Sequence[Block],
-    images: Sequence[TrainingImage],
-    plane_pairs: Sequence[PlanePair],
-    recipe: Recipe,
-    scale: int,
-    color: PatchColor,
+    blocks: Sequence[Block], grouped: Sequence[ImagePlanes], recipe: Recipe, scale: int, color: PatchColor
 ) -> list[Scene]:
-    """Return one scene for each block, of the middle plane of its field."""
+    """Return one scene for each block, of a plane of its field that shows something in it."""
     scenes = []
     for n, block in enumerate(blocks):
-        pair = _middle_plane(plane_pairs, block.image, block.field, recipe)
-        scenes.append(_scene(images[block.image].name, pair, block, scale, color, recipe.seed, n))
+        image = grouped[block.image]
+        pair, _ = image.middle(block.field, recipe.patches.empty, (block.rows, block.columns))
+        scenes.append(_scene(image.image.name, pair, block, scale, color, recipe.seed, n))
     return scenes
 
 
-def _middle_plane(plane_pairs: Sequence[PlanePair], image: int, field: int, recipe: Recipe) -> PlanePair:
-    """Return the middle plane of a field of an image at the largest size."""
-    largest = max(recipe.data.sizes)
-    planes = [pair for pair in plane_pairs if (pair.image, pair.field, pair.size) == (image, field, largest)]
-    return planes[len(planes) // 2]
-
-
-def _check_content(images: Sequence[TrainingImage], plane_pairs: Sequence[PlanePair], side: int) -> None:
+def _check_content(grouped: Sequence[ImagePlanes], plane_pairs: Sequence[PlanePair], side: int) -> None:
     """Refuse constant images, and images that are all smaller than a patch."""
-    for number, image in enumerate(images):
-        planes = [pair for pair in plane_pairs if pair.image == number]
-        if not any(deviation(pair.gray) > 0 for pair in planes):
-            raise InputError(f"{image.name} is constant: give an image with structures.")
+    for image in grouped:
+        if not any(deviation(pair.gray) > 0 for pair in image.pairs):
+            raise InputError(f"{image.image.name} is constant: give an image with structures.")
     if max(min(pair.gray.shape) for pair in plane_pairs) < side:
-        shapes = ((images[pair.image], pair.gray.shape) for pair in plane_pairs)
-        image, shape = max(shapes, key=lambda entry: min(entry[1]))
+        shapes = ((grouped[pair.image].image, pair.gray.shape) for pair in plane_pairs)
+        largest, shape = max(shapes, key=lambda entry: min(entry[1]))
         raise InputError(
-            f"{image.name} has {shape[0]} x {shape[1]} pixels at low resolution, less than a patch of {side} x {side}: "
-            "give a larger image, or choose a smaller patch size."
+            f"{largest.name} has {shape[0]} x {shape[1]} pixels at low resolution, less than a patch of {side} x "
+            f"{side}: give a larger image, or choose a smaller patch size."
         )
 
 
-def _blocks(images: Sequence[TrainingImage], plane_pairs: Sequence[PlanePair], recipe: Recipe) -> list[Block]:
+def _blocks(grouped: Sequence[ImagePlanes], recipe: Recipe) -> list[Block]:
     """Choose the blocks of the training images that are kept for validation."""
-    fields = [(number, field) for number, image in enumerate(images) for field in range(image.fields)]
-    spreads = _spreads(images, plane_pairs)
-    planes, regions, own = [], [], []
+    fields = [(number, field) for number, image in enumerate(grouped) for field in range(image.image.fields)]
+    planes, regions, spreads = [], [], []
     for number, field in fields:
-        middle = _middle_plane(plane_pairs, number, field, recipe)
+        middle, spread = grouped[number].middle(field, recipe.patches.empty)
         planes.append(middle.gray)
-        own.append(next(spread for pair, spread in zip(plane_pairs, spreads, strict=True) if pair is middle))
-        region = _of_field(images[number].validate_on, field)
+        spreads.append(spread)
+        region = _of_field(grouped[number].image.validate_on, field)
         regions.append(None if region is None else _shrunk(region, planes[-1].shape))
-    blocks = choose_blocks(planes, regions, recipe.validation, recipe.patches.empty, recipe.seed, own)
+    blocks = choose_blocks(planes, regions, recipe.validation, recipe.patches.empty, recipe.seed, spreads)
     return [replace(block, image=fields[block.image][0], field=fields[block.image][1]) for block in blocks]
 
 
@@ -300,10 +271,10 @@ def _of_field(mask: Mask | None, field: int) -> Mask | None:
     return mask if mask is None or mask.ndim == 2 else mask[field]
 
 
-def _trainable(image: TrainingImage, pair: PlanePair, blocks: Sequence[Block], recipe: Recipe) -> Mask:
+def _trainable(planes: ImagePlanes, pair: PlanePair, blocks: Sequence[Block], recipe: Recipe) -> Mask:
     """Mark the pixels of a plane that patches may contain; blocks and regions are scaled to the size of the plane."""
-    shape = (pair.gray.shape[0], pair.gray.shape[1])
-    fraction = pair.size / max(recipe.data.sizes)
+    image, shape = planes.image, (pair.gray.shape[0], pair.gray.shape[1])
+    fraction = pair.size / planes.largest
     boxes = [
         (_scaled(block.rows, fraction), _scaled(block.columns, fraction))
         for block in blocks
@@ -353,22 +324,20 @@ def _scene(
     return Scene(name, low, pair.high_part(large[0], large[1], color), limits, noise, blur)
 
 
-def _described(
-    images: Sequence[TrainingImage], plane_pairs: Sequence[PlanePair], largest: float
-) -> tuple[TrainingData, ...]:
+def _described(grouped: Sequence[ImagePlanes]) -> tuple[TrainingData, ...]:
     """Describe each set of images, with the hash of its pixels before denoising."""
-    groups: dict[str, list[int]] = {}
-    for number, image in enumerate(images):
-        groups.setdefault(image.group or image.name, []).append(number)
+    groups: dict[str, list[ImagePlanes]] = {}
+    for image in grouped:
+        groups.setdefault(image.image.group or image.image.name, []).append(image)
     described = []
     for name, members in groups.items():
         planes = (
             pair.high if pair.source is None else pair.source
-            for number in members
-            for pair in plane_pairs
-            if pair.image == number and pair.size == largest
+            for image in members
+            for pair in image.pairs
+            if pair.size == image.largest
         )
-        first = images[members[0]]
+        first = members[0].image
         described.append(TrainingData(name=name, license=first.license, sha256=array_hash(planes), source=first.source))
     return tuple(described)
 
