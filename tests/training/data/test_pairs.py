@@ -114,3 +114,20 @@ def test_brightness_is_fitted_by_a_line_despite_noise(field):
         fit_brightness([(low, -field)])
     with pytest.raises(InputError, match="constant"):
         fit_brightness([(np.ones((16, 16)), field)])
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_pair_with_missing_values_is_refused_by_the_name_of_the_image(field, which, value):
+    planes = [resize(field, (240, 240)), field.copy()]
+    planes[which][3, 4:6] = value
+    axes = [parse_axes(None, plane.shape) for plane in planes]
+    with pytest.raises(InputError, match=rf"^{('low', 'high')[which]}: The image has 2 (NaN|infinite) values"):
+        match_arrays(*planes, *axes, ("low", "high"), 2)
+
+
+def test_black_and_white_images_are_matched(field):
+    low, high = resize(field, (240, 240)) > 127, np.roll(field, (2, -4), axis=(0, 1)) > 127
+    match = match_arrays(low, high, parse_axes(None, low.shape), parse_axes(None, high.shape), ("low", "high"), 2)
+    assert match.shift == pytest.approx((2, -4), abs=0.3)
+    assert np.isfinite(match.uncertainty)

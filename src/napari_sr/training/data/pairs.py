@@ -18,6 +18,7 @@ from skimage.registration import phase_cross_correlation
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.geometry import linear_part
+from napari_sr.imaging.intensity import check_finite
 from napari_sr.imaging.napari_layer import finest_level
 from napari_sr.imaging.part import Cropped
 from napari_sr.imaging.resize import resize
@@ -239,7 +240,7 @@ def _matched(
     shapes = _plane_shape(low_axes), _plane_shape(high_axes)
     low_box, high_box = _boxes(*shapes, first, scale, names)
     compared = _compared(low_box, high_box, scale)
-    planes = _middle(low, low_axes, compared[0]), _middle(high, high_axes, compared[1])
+    planes = _middle(low, low_axes, compared[0], names[0]), _middle(high, high_axes, compared[1], names[1])
     measured, uncertainty = _shift(*planes, scale)
     correction = np.rint(measured).astype(int)
     if correction.any():
@@ -280,9 +281,11 @@ def _compared(low: Box, high: Box, scale: int) -> tuple[Box, Box]:
     return (lows[0], lows[1]), (highs[0], highs[1])
 
 
-def _shift(low: npt.NDArray[Any], high: npt.NDArray[Any], scale: int) -> tuple[npt.NDArray[np.float64], float]:
+def _shift(
+    low: npt.NDArray[np.float64], high: npt.NDArray[np.float64], scale: int
+) -> tuple[npt.NDArray[np.float64], float]:
     """Measure the shift of the high plane against the low one and its uncertainty, in high-resolution pixels."""
-    small = resize(high.astype(np.float64), low.shape[:2], axes=(0, 1))
+    small = resize(high, low.shape[:2], axes=(0, 1))
     whole = scale * _correlated(low, small)
     rows, columns = (min(3, n // _PART) for n in low.shape[:2])
     if rows * columns < 2:
@@ -299,11 +302,11 @@ def _shift(low: npt.NDArray[Any], high: npt.NDArray[Any], scale: int) -> tuple[n
     return whole, float(1.4826 * deviations.max())
 
 
-def _correlated(low: npt.NDArray[Any], small: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def _correlated(low: npt.NDArray[np.float64], small: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Measure the shift of the second plane against the first by cross-correlation, in pixels."""
     # The window suppresses the borders, since the correlation assumes periodic images.
     window = np.outer(np.hanning(low.shape[0] + 2)[1:-1], np.hanning(low.shape[1] + 2)[1:-1])
-    parts = [(part - part.mean()) * window for part in (low.astype(np.float64), small)]
+    parts = [(part - part.mean()) * window for part in (low, small)]
     shift, _, _ = phase_cross_correlation(parts[0], parts[1], upsample_factor=_UPSAMPLING, normalization=None)
     # skimage returns the shift that registers the second image with the first, which is the opposite.
     return -np.asarray(shift, np.float64)
@@ -313,10 +316,16 @@ def _plane_shape(axes: Axes) -> tuple[int, int]:
     return axes.shape[axes.y], axes.shape[axes.x]
 
 
-def _middle(image: ImageArray, axes: Axes, box: Box) -> npt.NDArray[Any]:
-    """Return a part of the middle plane of an image, without colors."""
+def _middle(image: ImageArray, axes: Axes, box: Box, name: str) -> npt.NDArray[np.float64]:
+    """Return a part of the middle plane of an image, without colors, as numbers that can be subtracted."""
     indices = list(axes.plane_indices())
-    plane = axes.plane(image, axes.part(indices[len(indices) // 2], *box))
+    plane = axes.plane(image, axes.part(indices[len(indices) // 2], *box)).astype(np.float64)
+    if not np.isfinite(plane).all():
+        # The whole image is read, so that the sentence has the number of all missing values.
+        try:
+            check_finite(image, axes)
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from error
     return plane[..., :3].mean(axis=2) if axes.rgb else plane
 
 
