@@ -53,6 +53,32 @@ def test_partners_are_found_by_name(tmp_path, textured):
         images_in([ImageSet(path="high", low="low")], tmp_path, 2)
 
 
+def test_one_file_is_not_the_partner_of_a_folder_of_images(tmp_path, textured):
+    (tmp_path / "high").mkdir()
+    for name in ("a", "b"):
+        write_image(tmp_path / "high" / f"{name}.png", textured(64, 64))
+    write_image(tmp_path / "a.png", textured(32, 32))
+    with pytest.raises(InputError, match=r"a\.png cannot be the partner of 2 images: give a folder of partners"):
+        images_in([ImageSet(path="high", low="a.png")], tmp_path, 2)
+    assert len(images_in([ImageSet(path="high", low="a.png", exclude=("b.png",))], tmp_path, 2)) == 1
+
+
+@pytest.mark.parametrize("folder", ["low", "high"])
+def test_two_files_of_one_name_in_a_folder_of_pairs_are_refused(tmp_path, textured, folder):
+    for name, side in (("low", 32), ("high", 64)):
+        (tmp_path / name).mkdir()
+        write_image(tmp_path / name / "a.png", textured(side, side))
+        if name == folder:
+            write_image(tmp_path / name / "a.tif", textured(side, side))
+    with pytest.raises(InputError, match=r"a\.png and a\.tif in .* have the same name: keep one of them"):
+        images_in([ImageSet(path="high", low="low")], tmp_path, 2)
+    # Files that are the partners of no image may have any names.
+    write_image(tmp_path / "high" / "b.png", textured(64, 64))
+    write_image(tmp_path / "low" / "b.png", textured(32, 32))
+    (image,) = images_in([ImageSet(path="high/b.png", low="low")], tmp_path, 2)
+    assert image.name == "low/b.png and high/b.png"
+
+
 def test_images_of_a_pair_in_the_wrong_order_are_named(textured):
     high = textured(64, 64)
     with pytest.raises(

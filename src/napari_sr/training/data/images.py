@@ -25,7 +25,6 @@ from napari_sr.training.data.regions import region_mask
 from napari_sr.training.recipe import ImageSet
 
 Mask = npt.NDArray[np.bool_]
-#: Endings of image files in a folder of training images.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,14 +233,26 @@ def training_files(path: Path) -> list[Path]:
 def _with_partners(paths: Sequence[Path], low: Path) -> list[tuple[Path, Path]]:
     """Return each file with its low-resolution partner: `low`, or the file of the same name in that folder."""
     if is_image(low):
+        if len(paths) > 1:
+            raise InputError(f"{low.name} cannot be the partner of {len(paths)} images: give a folder of partners.")
         return [(low, path) for path in paths]
-    partners: dict[str, Path] = {}
-    for candidate in training_files(low):
-        partners.setdefault(stem_of(candidate), candidate)
-    for path in paths:
-        if stem_of(path) not in partners:
+    highs = _by_stem(paths)
+    candidates = training_files(low)
+    partners = _by_stem([candidate for candidate in candidates if stem_of(candidate) in highs])
+    for stem, path in highs.items():
+        if stem not in partners:
             raise InputError(f"{path.name} has no partner in {low}: give both images the same name.")
-    return [(partners[stem_of(path)], path) for path in paths]
+    return [(partners[stem], path) for stem, path in highs.items()]
+
+
+def _by_stem(paths: Sequence[Path]) -> dict[str, Path]:
+    """Return files of a folder by their names without endings, which have to differ."""
+    files: dict[str, Path] = {}
+    for path in paths:
+        other = files.setdefault(stem_of(path), path)
+        if other is not path:
+            raise InputError(f"{other.name} and {path.name} in {path.parent} have the same name: keep one of them.")
+    return files
 
 
 def _converted(item: Any, number: int, scale: int, axes: str | None, *, kind: str = "image") -> TrainingImage:
