@@ -107,8 +107,15 @@ def test_noise_that_is_estimated_is_that_of_the_plane():
 def test_a_plane_is_an_array_like_of_two_or_three_axes():
     plane = np.random.default_rng(0).integers(0, 256, (12, 16))
     assert np.array_equal(degrade(plane.tolist(), 2, Degradation()), degrade(plane, 2, Degradation()))
+    for channels in (3, 4):
+        colors = np.dstack([plane] * channels)
+        assert np.array_equal(degrade(colors, 2, Degradation())[..., 0], degrade(plane, 2, Degradation()))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 12, 16), (6, 12, 16), (12, 16, 2), (16,)])
+def test_a_stack_is_refused_and_not_taken_for_colors(shape):
     with pytest.raises(InputError, match="one by one"):
-        degrade(np.zeros((2, 3, 12, 16)), 2, Degradation())
+        degrade(np.zeros(shape), 2, Degradation())
 
 
 def test_planes_without_measurable_noise_are_refused_where_it_is_to_be_estimated():
@@ -149,3 +156,22 @@ def test_noise_is_multiplied_by_factors_up_to_a_million_only(factor):
 def test_more_photons_than_can_be_drawn_keep_their_value():
     low = degrade(np.full((8, 8), 2**63, np.uint64), 2, Degradation(shrink="binning", noise=Noise(gain=1e-6, read=0)))
     assert np.all(np.abs(low.astype(np.float64) / 2.0**63 - 1) < 1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint32, np.int64, np.uint64])
+def test_saturated_integers_stay_so_with_noise(dtype):
+    ends = np.iinfo(dtype)
+    plane = np.full((8, 8), ends.max, dtype)
+    plane[:4] = ends.min
+    low = degrade(plane, 2, Degradation(shrink="binning", noise=Noise(gain=0.0, read=1e-3)))
+    assert low.tolist() == [[ends.min] * 4] * 2 + [[ends.max] * 4] * 2
+
+
+def test_bools_are_0_and_1_with_noise():
+    plane = np.zeros((64, 64), bool)
+    plane[:32] = True
+    low = degrade(plane, 2, Degradation(shrink="binning", noise=Noise(gain=0.0, read=0.1)))
+    assert low.dtype == bool
+    assert np.array_equal(low, plane[::2, ::2])
+    noisy = add_noise(np.zeros(1000), Degradation(noise=Noise(gain=0.0, read=2.0)), np.random.default_rng(0), bool)
+    assert set(noisy) == {0.0, 1.0}

@@ -26,6 +26,8 @@ from napari_sr.training.recipe.table import value_at
 Array = npt.NDArray[Any]
 #: Number of photons above which Poisson noise is not drawn.
 _MOST_PHOTONS = 1e15
+#: Largest factor on the noise, beyond that from values in 0 to 1 to 16 bits.
+_LARGEST_FACTOR = 1e6
 
 
 def shrink(plane: Array, scale: int, method: str) -> Array:
@@ -109,7 +111,7 @@ def add_noise(
     generator : numpy.random.Generator
         Draws the positions in the ranges of gain, read noise and offset, then the noise.
     dtype : dtype
-        Data type of the camera: values of an integer type are rounded and clipped to its range.
+        Data type of the camera: values of an integer type are rounded and clipped to its range, and bools to 0 and 1.
 
     Returns
     -------
@@ -133,7 +135,7 @@ def add_known_noise(
     generator : numpy.random.Generator
         Draws the positions in the ranges of gain, read noise and offset, then the noise.
     dtype : dtype
-        Data type of the camera: values of an integer type are rounded and clipped to its range.
+        Data type of the camera: values of an integer type are rounded and clipped to its range, and bools to 0 and 1.
 
     Returns
     -------
@@ -163,9 +165,9 @@ def add_known_noise(
             values = np.where(countable, noisy, values)
         if read > 0:
             values = values + read * generator.standard_normal(values.shape, np.float32)
-    if np.dtype(dtype).kind in "iu":
-        limits = np.iinfo(np.dtype(dtype))
-        values = np.clip(np.rint(values), limits.min, limits.max)
+    if np.dtype(dtype).kind in "biu":
+        ends = (0, 1) if np.dtype(dtype).kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        values = np.clip(np.rint(values), *ends)
         rounding = ROUNDING
     level = NoiseLevel(read**2 - gain * offset + rounding, gain, read**2 + rounding)
     return values.astype(np.float32, copy=False), level
@@ -211,7 +213,7 @@ def degrade(
 
     Parameters
     ----------
-    plane : array-like, shape (Y, X) or (Y, X, C)
+    plane : array-like, shape (Y, X), (Y, X, 3) or (Y, X, 4)
         High-resolution plane, in its own values. Rows and columns beyond a multiple of `scale` are cut off.
     scale : int
         Factor in Y and X, 1 or more.
@@ -248,9 +250,10 @@ def degrade(
     values, scale = np.asarray(as_array(plane)), read_scale(scale)
     if not isinstance(degradation, Degradation):
         raise InputError(f"{shorten(degradation)} is not a degradation: give that of a recipe, or Degradation(...).")
-    if values.ndim not in (2, 3):
+    if values.ndim != 2 and not (values.ndim == 3 and values.shape[2] in (3, 4)):
         raise InputError(
-            f"An array of the shape {values.shape} is not a plane: give planes (Y, X) or (Y, X, C) one by one."
+            f"An array of the shape {values.shape} is not a plane: give planes (Y, X), or (Y, X, 3) and (Y, X, 4) for "
+            "colors, one by one."
         )
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise InputError("The image has NaN or infinite values: replace them before it is degraded.")
@@ -266,7 +269,9 @@ def degrade(
     if numeric.noise is None:
         return low
     with np.errstate(over="ignore", invalid="ignore"):
-        noisy = add_noise(low, numeric, generator, values.dtype).astype(values.dtype)
+        noisy = add_noise(low, numeric, generator, values.dtype)
+        # The largest integers are no float32, so that a cast of the next larger one would wrap around.
+        noisy = noisy.astype(values.dtype) if values.dtype.kind == "f" else round_to(noisy, values.dtype)
     if noisy.dtype.kind == "f" and not np.isfinite(noisy).all():
         raise InputError(f"The noise is too large for values of {noisy.dtype}: give less noise.")
     return noisy
@@ -321,10 +326,6 @@ def degrade_image(
         plane = axes.plane(data, index)
         axes.place(low, index, degrade(plane, scale, degradation, seed=seed, stream=number, pixel_size=pixel_size))
     return low
-
-
-#: Largest factor on the noise, beyond that from values in 0 to 1 to 16 bits.
-_LARGEST_FACTOR = 1e6
 
 
 def with_noise_times(degradation: Degradation, factor: float) -> Degradation:
