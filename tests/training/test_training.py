@@ -10,6 +10,7 @@ import torch
 import napari_sr as sr
 from napari_sr import Cancelled, InputError
 from napari_sr.imaging import atomic
+from napari_sr.imaging.files import write_image
 from napari_sr.networks.squeezenet import SqueezeNetFeatures
 from napari_sr.training import Training, save_model
 from napari_sr.training.events import (
@@ -24,7 +25,7 @@ from napari_sr.training.events import (
 from napari_sr.training.loop import precision, stage_losses
 from napari_sr.training.loop.log import read_curves
 from napari_sr.training.losses import feature_weights
-from napari_sr.training.recipe import EquivarianceLoss, Network, Optimizer, PatternLoss, PixelLoss, Stage
+from napari_sr.training.recipe import EquivarianceLoss, ImageSet, Network, Optimizer, PatternLoss, PixelLoss, Stage
 from napari_sr.zoo import read_model
 
 
@@ -301,6 +302,25 @@ def test_a_finished_run_returns_its_model_again_without_a_step(run, tiny):
     again = run(tiny)
     assert same(whole, again.run())
     assert again.events.of(StepDone) == []
+
+
+def test_validation_images_of_a_recipe_that_is_given_other_images_are_named_as_unused(run, tiny, textured, tmp_path):
+    for name, seed in (("train", 1), ("held", 2)):
+        write_image(tmp_path / f"{name}.png", textured(seed=seed))
+    sets = {name: (ImageSet(path=str(tmp_path / f"{name}.png")),) for name in ("train", "held")}
+    recipe = tiny.model_copy(
+        update={
+            "data": tiny.data.model_copy(update={"images": sets["train"]}),
+            "validation": tiny.validation.model_copy(update={"images": sets["held"]}),
+        }
+    )
+    sentence = "its images for validation are not used either"
+    given = run(recipe).prepare()
+    assert [sentence in note for note in given.notes] == [True]
+    assert {scene.name for scene in given.scenes} == {"image 1"}
+    own = Training(recipe, folder=tmp_path / "own", device="cpu").prepare()
+    assert {scene.name for scene in own.scenes} == {"held.png"}
+    assert not any(sentence in note for note in own.notes)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,8 @@ def finetune(
     images : array, napari layer, path, (low, high) pair, or list of these
         High-resolution images, from which the recipe's degradation computes low-resolution ones; or pairs, each a tuple
         with the low-resolution image first. Arrays are numpy, dask or zarr arrays, which may be larger than memory.
-        Layers of a pair are matched by their positions in the world. Blocks of the images are kept for validation.
+        Layers of a pair are matched by their positions in the world. Blocks of the images are kept for validation, also
+        if the recipe names images for it.
     recipe : Recipe, str or Path, default "quick"
         A recipe, "quick" (400 steps), "standard" (3000) or "thorough" (20000), or the path of a TOML file.
     name : str, optional

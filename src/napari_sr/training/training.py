@@ -43,6 +43,11 @@ from napari_sr.zoo.model import Model
 from napari_sr.zoo.names import check_name
 
 _Table = TypeVar("_Table")
+#: The note of a training with other images than those of its recipe.
+_OWN_VALIDATION = (
+    "Images were given in place of those of the recipe, so that its images for validation are not used either: parts "
+    "of the given images are kept for validation."
+)
 
 
 @dataclass(frozen=True)
@@ -91,8 +96,8 @@ class Training:
     images : array, napari layer, path, (low, high) pair, or list of these, optional
         High-resolution images, from which the recipe's degradation computes low-resolution ones; or pairs, each a tuple
         with the low-resolution image first. Arrays are numpy, dask or zarr arrays, which may be larger than memory.
-        Layers of a pair are matched by their positions in the world. Blocks of the images are kept for validation. By
-        default the files that the recipe names for training and for validation.
+        Layers of a pair are matched by their positions in the world. Blocks of the images are kept for validation, also
+        if the recipe names images for it. By default the files that the recipe names for training and for validation.
     model : Model, str or Path, optional
         A model, the name of one (see `list_models`), or the path of a model file or checkpoint: the model to fine-tune,
         or, if the recipe has a new network, the weights to start with. By default that of the recipe's `start`.
@@ -249,6 +254,8 @@ class Training:
             )
         pairs = zip((*self._images, *self._validation_images), (*images, *held), strict=True)
         parts = [text for whole, used in pairs if (text := describe_part(whole, used)) is not None]
+        if recipe.validation.images and not self._validation_images:
+            parts.append(_OWN_VALIDATION)
         return replace(training_set, notes=(*training_set.notes, *parts))
 
     @property
