@@ -79,3 +79,12 @@ def test_preparation_looks_at_each_plane_a_fixed_number_of_times(textured, monke
         prepared(images[:count])
         numbers.append(looks)
     assert numbers[1] <= 6 * numbers[0]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_images_for_training_and_validation_are_named_in_a_warning(textured, count):
+    images = [np.stack([textured(seed=seed), np.zeros((96, 96), np.uint8)]) for seed in range(3)]
+    held = [image.copy() for image in images[:count]] + [np.stack([textured(seed=9), np.zeros((96, 96), np.uint8)])]
+    warnings = prepared(images, validation=held).warnings
+    expected = ["", "image 1 is used", "image 1 and another image are used", "image 1 and 2 other images are used"]
+    assert [warning.startswith(expected[count]) for warning in warnings] == [True] * min(count, 1)

@@ -1,4 +1,4 @@
-"""Hashes of training images: for a model's card, and for the comparison of a checkpoint with a run."""
+"""Hashes of training images: for a model's card, for the comparison of a checkpoint with a run, and of images."""
 
 from __future__ import annotations
 
@@ -40,6 +40,43 @@ def array_hash(arrays: Iterable[npt.NDArray[Any]]) -> str:
     for array in arrays:
         add_array(digest, array)
     return digest.hexdigest()
+
+
+def shared_planes(
+    training: Iterable[npt.NDArray[Any]], validation: Iterable[tuple[str, npt.NDArray[Any]]]
+) -> tuple[str, ...]:
+    """Return a warning if images are used for training and for validation.
+
+    Parameters
+    ----------
+    training : iterable of array
+        High-resolution planes for training.
+    validation : iterable of (str, array)
+        Names of images, and their high-resolution planes for validation.
+
+    Returns
+    -------
+    tuple of str
+        A sentence that names the first image of which a plane is used for both; () if there is none. Constant planes
+        do not count.
+    """
+    held: dict[str, str] = {}
+    shapes = set()
+    for name, plane in validation:
+        # Blank planes of different images are equal, too.
+        if plane.min() < plane.max():
+            held.setdefault(array_hash([plane]), name)
+            shapes.add(plane.shape)
+    used = {array_hash([plane]) for plane in training if plane.shape in shapes}
+    names = list(dict.fromkeys(name for key, name in held.items() if key in used))
+    if not names:
+        return ()
+    others = {1: "", 2: " and another image"}.get(len(names), f" and {len(names) - 1} other images")
+    verb = "is" if len(names) == 1 else "are"
+    return (
+        f"{names[0]}{others} {verb} used for training and for validation, so that the figures are not those of unseen "
+        "images: name others for validation.",
+    )
 
 
 def add_array(digest: hashlib._Hash, array: npt.NDArray[Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from napari_sr.training.data.blocks import (
     permitted_corners,
     trainable_pixels,
 )
-from napari_sr.training.data.fingerprint import add_array, array_hash, stable_repr
+from napari_sr.training.data.fingerprint import add_array, array_hash, shared_planes, stable_repr
 from napari_sr.training.data.image_planes import ImagePlanes, planes_by_image
 from napari_sr.training.data.images import TrainingImage
 from napari_sr.training.data.match_summary import match_notes, match_warnings
@@ -145,9 +146,12 @@ def make_training_set(
     )
     grouped = planes_by_image(images, plane_pairs)
     _check_content(grouped, plane_pairs, min(sizes) + 2 * margin)
+    held = _whole_planes(validation, recipe, numeric, scale, color, conditioned) if validation else []
     blocks = [] if validation else _blocks(grouped, recipe)
     if validation:
-        scenes = _whole_scenes(validation, recipe, numeric, scale, color, conditioned)
+        scenes = [
+            _scene(validation[pair.image].name, pair, None, scale, color, recipe.seed, n) for n, pair in enumerate(held)
+        ]
     else:
         scenes = _scenes_of(blocks, grouped, recipe, scale, color)
     trainable = [_trainable(grouped[pair.image], pair, blocks, recipe) for pair in plane_pairs]
@@ -172,7 +176,13 @@ def make_training_set(
         degradation=numeric,
         described=_described(grouped),
         fingerprint=_fingerprint(plane_pairs, corners, scenes),
-        warnings=match_warnings(matches),
+        warnings=(
+            *match_warnings(matches),
+            *shared_planes(
+                (_unfiltered(pair) for pair in plane_pairs if pair.size == 1),
+                ((validation[pair.image].name, _unfiltered(pair)) for pair in held),
+            ),
+        ),
         notes=(*match_notes(matches), *_conditions(images, patches, conditioned)),
     )
 
@@ -207,23 +217,20 @@ def _corners(
     raise ValueError("There are no sizes to choose from.")
 
 
-def _whole_scenes(
+def _whole_planes(
     validation: Sequence[TrainingImage],
     recipe: Recipe,
     degradation: Degradation,
     scale: int,
     color: PatchColor,
     conditioned: bool,
-) -> list[Scene]:
-    """Return one scene for each plane of whole images."""
+) -> list[PlanePair]:
+    """Return the planes of whole images that are used for validation."""
     data = recipe.data.model_copy(update={"sizes": (1.0,)})
     whole, _ = make_plane_pairs(validation, scale, data, degradation, color, conditioned=conditioned)
     # A constant plane would measure nothing.
     structured = [pair for pair in whole if deviation(pair.gray) > 0] or whole
-    return [
-        _scene(validation[pair.image].name, pair, None, scale, color, recipe.seed, n)
-        for n, pair in enumerate(structured[: recipe.validation.most])
-    ]
+    return structured[: recipe.validation.most]
 
 
 def _scenes_of(
@@ -324,6 +331,11 @@ def _scene(
     return Scene(name, low, pair.high_part(large[0], large[1], color), limits, noise, blur)
 
 
+def _unfiltered(pair: PlanePair) -> npt.NDArray[Any]:
+    """Return a high-resolution plane before denoising."""
+    return pair.high if pair.source is None else pair.source
+
+
 def _described(grouped: Sequence[ImagePlanes]) -> tuple[TrainingData, ...]:
     """Describe each set of images, with the hash of its pixels before denoising."""
     groups: dict[str, list[ImagePlanes]] = {}
@@ -331,12 +343,7 @@ def _described(grouped: Sequence[ImagePlanes]) -> tuple[TrainingData, ...]:
         groups.setdefault(image.image.group or image.image.name, []).append(image)
     described = []
     for name, members in groups.items():
-        planes = (
-            pair.high if pair.source is None else pair.source
-            for image in members
-            for pair in image.pairs
-            if pair.size == image.largest
-        )
+        planes = (_unfiltered(pair) for image in members for pair in image.pairs if pair.size == image.largest)
         first = members[0].image
         described.append(TrainingData(name=name, license=first.license, sha256=array_hash(planes), source=first.source))
     return tuple(described)

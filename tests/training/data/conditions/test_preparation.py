@@ -54,6 +54,13 @@ def test_whole_images_are_used_for_validation_if_there_are_any(textured):
     assert not training_set.patches.pools[0].planes[0][0].kept
 
 
+def test_an_image_for_training_and_validation_is_named_in_a_warning(textured):
+    images = training_images([textured(), textured(seed=1)], 2)
+    (warning,) = prepared(images, validation=images[1:]).warnings
+    assert warning.startswith("image 2 is used for training and for validation")
+    assert prepared(images, validation=training_images([textured(seed=2)], 2)).warnings == ()
+
+
 def test_the_fingerprint_is_that_of_images_and_scenes(textured):
     def fingerprint(image, recipe=None):
         return prepared(training_images([image], 2), recipe).fingerprint

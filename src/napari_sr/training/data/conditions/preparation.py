@@ -16,7 +16,7 @@ from napari_sr.training.data.conditions.patches import ConditionedPatches
 from napari_sr.training.data.conditions.truths import Pool, Truth, TruthSizes, gray_planes, truth_sizes
 from napari_sr.training.data.degradation import shrink
 from napari_sr.training.data.fields import planes_of, separate_fields
-from napari_sr.training.data.fingerprint import add_array, array_hash, stable_repr
+from napari_sr.training.data.fingerprint import add_array, array_hash, shared_planes, stable_repr
 from napari_sr.training.data.images import TrainingImage
 from napari_sr.training.data.training_set import Scene, TrainingSet
 from napari_sr.training.recipe import Conditions, ImageSet, Recipe
@@ -91,7 +91,7 @@ def make_conditioned_set(
         degradation=recipe.degradation,
         described=_described(images, recipe),
         fingerprint=_fingerprint(patches, scenes),
-        warnings=tuple(_without_room(images, pools)),
+        warnings=(*_without_room(images, pools), *_shared(images, validation, recipe)),
         notes=(),
     )
 
@@ -172,6 +172,16 @@ def _without_room(images: Sequence[TrainingImage], pools: Mapping[str, Pool]) ->
     """Yield sentences on the sets that no patch is drawn from."""
     for name in dict.fromkeys(image.group or image.name for image in images if _set_of(image) not in pools):
         yield f"No patch is drawn from {name}, since no image of it shows something on a patch."
+
+
+def _shared(images: Sequence[TrainingImage], validation: Sequence[TrainingImage], recipe: Recipe) -> tuple[str, ...]:
+    """Return a warning if images are used for training and for validation."""
+    if not validation:
+        return ()
+    return shared_planes(
+        (plane for image in images for plane in _planes(image, recipe)),
+        ((image.name, plane) for image in validation for plane in _planes(image, recipe)),
+    )
 
 
 # Validation
