@@ -208,7 +208,7 @@ class ImageFile(Metadata):
         if not read.rgb:
             return replace(self, axes=parse_axes(letters, tuple(self.data.shape)).letters)
         data, colors = self.data, self.data.ndim - 1
-        if self.planar is not None and not letters.upper().endswith("C"):
+        if self.planar is not None and not str(letters).upper().endswith("C"):
             data, colors = np.moveaxis(data, -1, self.planar), self.planar
         named = parse_axes(letters, tuple(data.shape))
         if named.letters[colors] in "YX":

@@ -167,7 +167,8 @@ class Validation(RecipeTable):
     most : int, default 16
         Largest number of blocks, or of planes of `images`; 1 or more.
     images : tuple of ImageSet, default ()
-        Images in files that are used for validation instead of blocks of the training images.
+        Images in files that are used for validation instead of blocks of the training images. They are not used if
+        the training is given other images than those of the recipe.
     """
 
     every: int = Field(default=500, ge=1)
