@@ -62,6 +62,14 @@ def test_the_result_has_the_metadata_of_the_source(stack, tmp_path, name):
     assert (found.channels, found.colors, found.limits) == (WHOLE.channels, WHOLE.colors, WHOLE.limits)
 
 
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+def test_integers_of_64_bits_are_written_to_a_store(tmp_path, dtype):
+    data = RNG.integers(0, 2**40, (12, 10)).astype(dtype)
+    tifffile.imwrite(tmp_path / "in.tif", data)
+    upscaled(tmp_path / "in.tif", tmp_path / "out.ome.zarr")
+    assert read_image(tmp_path / "out.ome.zarr").data.dtype == dtype
+
+
 def test_a_result_has_a_position_even_if_its_source_has_none(tmp_path):
     data = RNG.integers(0, 255, (12, 10), np.uint8)
     write_image(tmp_path / "in.tif", data, "YX", {"Y": 0.1, "X": 0.2}, "micrometer")

@@ -186,6 +186,28 @@ def test_a_layer_without_a_store_has_no_version(tmp_path: Path) -> None:
             upscale_layer(Image(image()), MODEL, axes="ZYX", lazy=lazy, ome_zarr="0.4", intensity="dtype")
 
 
+@pytest.mark.parametrize("dtype", [np.longlong, np.ulonglong, np.intc, np.int_])
+def test_a_store_contains_every_type_of_integers(dtype: Any, tmp_path: Path) -> None:
+    pixels = image().astype(dtype)
+    stored = upscale(pixels, MODEL, "ZYX", out=tmp_path / "result.zarr")
+    assert stored.dtype == np.dtype(dtype)
+    assert np.array_equal(stored[:], upscale(pixels, MODEL, "ZYX"))
+
+
+@pytest.mark.skipif(np.dtype(np.longdouble).itemsize == 8, reason="long doubles are doubles on this system")
+def test_values_that_a_store_cannot_contain_are_refused_before_the_computation(tmp_path: Path) -> None:
+    progress: list[Any] = []
+    with pytest.raises(InputError, match=r"result\.zarr would be a Zarr store, which cannot contain float\d+: convert"):
+        upscale(
+            image().astype(np.longdouble),
+            MODEL,
+            "ZYX",
+            out=tmp_path / "result.zarr",
+            progress=lambda *done: progress.append(done),
+        )
+    assert (progress, list(tmp_path.iterdir())) == ([], [])
+
+
 def test_a_store_appears_when_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "result.zarr"
     existed: list[bool] = []

@@ -32,7 +32,7 @@ from napari_sr.imaging.files.stores import STORE_KEY, own_image
 from napari_sr.inference.output.bands import Bands, FinishedLines
 from napari_sr.inference.output.existing import check_new
 from napari_sr.inference.output.levels import Halve, one_by_one, pieces_of
-from napari_sr.inference.output.store_metadata import StorePlace, attributes_of
+from napari_sr.inference.output.store_metadata import StorePlace, attributes_of, store_dtype
 from napari_sr.progress import Cancel
 
 #: Largest side of a chunk along Y and X, in pixels.
@@ -127,8 +127,8 @@ def new_store(
     Raises
     ------
     InputError
-        If the store exists and `overwrite` is False, its folder does not exist, or it cannot be written, for example
-        because the disk is full.
+        If the store exists and `overwrite` is False, its folder does not exist, Zarr does not have the data type, or it
+        cannot be written, for example because the disk is full.
     Cancelled
         If `cancel` returned True; nothing remains on disk then.
 
@@ -191,6 +191,7 @@ def unfilled_store(
     """
     if not path.parent.is_dir():
         raise InputError(f"There is no folder {path.parent} to write {path.name} in: create it first.")
+    dtype = store_dtype(path, dtype)
     restore_interrupted(path)
     check_new(path, overwrite)
     letters = "".join(letter for letter in _ORDER if letter in axes.letters)
@@ -199,16 +200,16 @@ def unfilled_store(
     order = [letters.index(letter) for letter in axes.letters]
     across = letters.index("Y" if along == axes.x else "X")
     with _writing_errors(path), atomic_folder(path, overwrite=overwrite, fingerprint=fingerprint) as temporary:
-        group, finest = _open_unfinished(temporary, on_disk.shape, np.dtype(dtype), place.zarr_format)
+        group, finest = _open_unfinished(temporary, on_disk.shape, dtype, place.zarr_format)
         if finest is None:
             group = zarr.create_group(temporary, overwrite=True, zarr_format=place.zarr_format)
-            finest = _create_level(group, 0, on_disk, chunks, np.dtype(dtype), across)
+            finest = _create_level(group, 0, on_disk, chunks, dtype, across)
         record = temporary / _FINISHED
         yield NewStore(AxisView(finest, order), record if fingerprint else None)
         levels = [finest]
         while max(levels[-1].shape[-2:]) > CHUNK:
             levels.append(_coarser(group, levels, on_disk.letters, across, halve))
-        group.attrs.update(attributes_of(axes, on_disk, len(levels), place, np.dtype(dtype)))
+        group.attrs.update(attributes_of(axes, on_disk, len(levels), place, dtype))
         record.unlink(missing_ok=True)
         # Another program may have written it during the computation.
         check_new(path, overwrite)

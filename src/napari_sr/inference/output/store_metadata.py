@@ -1,4 +1,4 @@
-"""Attributes of the stores of results: those of OME-Zarr, and those of napari-sr.
+"""Attributes of the stores of results, those of OME-Zarr and those of napari-sr, and data types of their arrays.
 
 References
 ----------
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +25,9 @@ from napari_sr.imaging.pixel_size import METERS, SECONDS
 
 #: Versions of OME-Zarr that are written; the first is the default.
 VERSIONS = ("0.5", "0.4")
+
+#: Kinds of the data types that Zarr has, and largest size of one of them in bytes.
+_DTYPE_KINDS, _DTYPE_SIZE = "buif", 8
 
 _KINDS = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
 _COLORS = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"), ("alpha", "FFFFFF"))
@@ -96,6 +100,35 @@ def read_version(version: Any, *, store: bool) -> str:
             f"OME-Zarr {chosen} is a version of stores: give the result a name that ends in .zarr, or leave it out."
         )
     return chosen
+
+
+def store_dtype(path: Path, dtype: Any) -> np.dtype[Any]:
+    """Return the data type of the arrays of a store.
+
+    Parameters
+    ----------
+    path : Path
+        Path of the store, for messages.
+    dtype : dtype
+        Data type of the image.
+
+    Returns
+    -------
+    dtype
+        The data type of this kind, size and byte order by which numpy names it.
+
+    Raises
+    ------
+    InputError
+        If Zarr does not have it.
+    """
+    given: np.dtype[Any] = np.dtype(dtype)
+    if given.kind not in _DTYPE_KINDS or given.itemsize > _DTYPE_SIZE:
+        raise InputError(
+            f"{path.name} would be a Zarr store, which cannot contain {given}: convert the data to float64."
+        )
+    # Where numpy has two types of one size, such as "l" and "q", Zarr accepts one of them only.
+    return np.dtype(given.str)
 
 
 def attributes_of(axes: Axes, on_disk: Axes, levels: int, place: StorePlace, dtype: np.dtype[Any]) -> dict[str, Any]:
