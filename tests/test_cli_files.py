@@ -70,6 +70,13 @@ def test_integers_of_64_bits_are_written_to_a_store(tmp_path, dtype):
     assert read_image(tmp_path / "out.ome.zarr").data.dtype == dtype
 
 
+def test_an_unknown_ending_is_refused_with_all_that_are_known(stack, tmp_path):
+    result = upscaled(stack, tmp_path / "out.jpg", status=2)
+    assert '"out.jpg" has an unknown ending: use .ome.tif' in result.output
+    assert ".zarr." in result.output.replace("\n", "")
+    assert not (tmp_path / "out.jpg").exists()
+
+
 def test_a_result_has_a_position_even_if_its_source_has_none(tmp_path):
     data = RNG.integers(0, 255, (12, 10), np.uint8)
     write_image(tmp_path / "in.tif", data, "YX", {"Y": 0.1, "X": 0.2}, "micrometer")

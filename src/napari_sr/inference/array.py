@@ -120,7 +120,8 @@ def upscale(
     Raises
     ------
     InputError
-        If image, axes or settings do not fit, or the result does not fit into memory. Nothing is computed then.
+        If image, axes or settings do not fit, `out` has an unknown ending, or the result does not fit into memory.
+        Nothing is computed then.
     CheckpointError
         If the model cannot be loaded.
     Cancelled

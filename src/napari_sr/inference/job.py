@@ -35,6 +35,7 @@ from napari_sr.inference.facts.calibration import Calibration, calibrate, check_
 from napari_sr.inference.fingerprint import fingerprint, identity_of
 from napari_sr.inference.output.destination import destination
 from napari_sr.inference.output.image_file import is_image_name, new_image, open_image
+from napari_sr.inference.output.names import check_name
 from napari_sr.inference.output.store_metadata import StorePlace, read_version
 from napari_sr.inference.region import Region, metadata_of, place_of, region_of
 from napari_sr.inference.report import Report
@@ -253,7 +254,7 @@ class Job:
             Unit of `pixel_size`, such as "um".
         out : array, str or Path, optional
             Destination: an array of the result's shape and dtype (numpy, memory-mapped, zarr), or the path of a result
-            to write: a TIFF or PNG by its ending, and otherwise an OME-Zarr store. By default an array in memory.
+            to write: an OME-Zarr store, a TIFF or a PNG by its ending. By default an array in memory.
         overwrite : bool, default False
             Whether an existing file or store is replaced.
         ome_zarr : {"0.5", "0.4"}, default "0.5"
@@ -271,7 +272,8 @@ class Job:
         Raises
         ------
         InputError
-            If axes, values or settings do not fit, or the result does not fit into memory. Nothing is computed then.
+            If axes, values or settings do not fit, `out` has another ending, or the result does not fit into memory.
+            Nothing is computed then.
         Cancelled
             If `cancel` returned True.
         """
@@ -279,7 +281,9 @@ class Job:
         read = as_image(image, axes, pixel_size, unit)
         region = self.region(read.axes, part, pixel_size=read.pixel_size, unit=read.unit)
         place = identity = None
-        out = read_path(out, "path of the result") if isinstance(out, str | os.PathLike) else out
+        if isinstance(out, str | os.PathLike):
+            out = read_path(out, "path of the result")
+            check_name(out)
         version = read_version(ome_zarr, store=isinstance(out, Path) and not is_image_name(out))
         if isinstance(out, Path):
             if is_image_name(out):

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_sr.errors import InputError
-from napari_sr.inference.files.inputs import FORMATS, JOURNAL, has_many_images, plan_files
+from napari_sr.inference.files.inputs import JOURNAL, has_many_images, plan_files
+from napari_sr.inference.output.names import FORMATS
 from tests.imaging.files.foreign import plate as make_plate
 
 

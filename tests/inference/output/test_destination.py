@@ -217,6 +217,22 @@ def test_a_store_appears_when_it_is_complete(tmp_path: Path) -> None:
     assert path.exists()
 
 
+@pytest.mark.parametrize("name", ["plate.jpg", "noext", "plate.zarr.bak", "plate.tif.gz"])
+@pytest.mark.parametrize("exists", [True, False], ids=["a file", "no file"])
+def test_a_result_with_an_unknown_ending_is_refused_before_the_computation(
+    name: str, exists: bool, tmp_path: Path
+) -> None:
+    path, layer, progress = tmp_path / name, Image(image()), []
+    if exists:
+        path.write_text("precious")
+    with pytest.raises(InputError, match=rf'"{name}" has an unknown ending: use \.ome\.tif, .*, \.png, .*, \.zarr\.$'):
+        upscale(image(), MODEL, "ZYX", out=path, progress=lambda *done: progress.append(done))
+    with pytest.raises(InputError, match=r"of a layer is written to an OME-Zarr store: end the name .* in \.zarr\.$"):
+        upscale_layer(layer, MODEL, axes="ZYX", out=path, progress=lambda *done: progress.append(done))
+    assert progress == []
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["precious"] * exists
+
+
 class Stop(BaseException):
     """Not an Exception, as KeyboardInterrupt."""
 

@@ -12,14 +12,13 @@ from typing import Any
 
 from napari_sr.conversion import quote, read_path, shorten
 from napari_sr.errors import InputError
-from napari_sr.imaging.files import ENDINGS, WRITABLE
+from napari_sr.imaging.files import ENDINGS
 from napari_sr.imaging.files.plates import fields_of, is_plate_part, plate_of
 from napari_sr.imaging.files.stores import is_store
+from napari_sr.inference.output.names import FORMATS
 
 #: Name of the journal in a folder of results.
 JOURNAL = "napari-sr-journal.jsonl"
-#: Formats of results, by the endings of their files.
-FORMATS = (*WRITABLE, ".ome.zarr", ".zarr")
 
 #: Endings of images whose results have the same format.
 _KEPT = FORMATS

@@ -17,6 +17,7 @@ from napari_sr.imaging.files.names import folder_error
 from napari_sr.inference.fingerprint import identity_of
 from napari_sr.inference.job import Job
 from napari_sr.inference.output.image_file import new_image
+from napari_sr.inference.output.names import check_name
 from napari_sr.inference.region import metadata_of, place_of
 from napari_sr.inference.report import Report
 from napari_sr.progress import Cancel, Progress
@@ -78,6 +79,7 @@ def check_format(out: Path, image: ImageFile, axes: Axes) -> None:
     """
     if is_store_name(out):
         return
+    check_name(out)
     shape = tuple(1 if letter in "YX" else n for letter, n in zip(axes.letters, axes.shape, strict=True))
     with scratch_folder() as folder:
         write_image(folder / out.name, np.zeros(shape, image.data.dtype), axes.letters)

@@ -79,7 +79,8 @@ def destination(
     Raises
     ------
     InputError
-        If the result does not fit into memory, the array does not fit the result, or the store exists already.
+        If the result does not fit into memory, the array does not fit the result, or the store exists already or has
+        another ending than .zarr.
     Cancelled
         If `cancel` returned True.
     """
@@ -87,7 +88,7 @@ def destination(
         yield Destination(_in_memory(axes.shape, dtype), [])
     elif isinstance(out, str | Path):
         path = Path(out)
-        if path.suffix.lower() in (".tif", ".tiff", ".png"):
+        if not path.name.lower().endswith(".zarr"):
             # Those of images are written by `new_image`; layers have a position that image files do not contain.
             raise InputError(f"The result of a layer is written to an OME-Zarr store: end the name {path} in .zarr.")
         with new_store(
