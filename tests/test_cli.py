@@ -26,6 +26,7 @@ from napari_sr.inference.work import Work
 from napari_sr.networks import SRCNN, RRDBNet
 from napari_sr.settings import TILINGS, JobSettings, Overlap
 from napari_sr.zoo import load_model
+from tests.imaging.files.made import in_several_files
 
 MODULE = "from napari_sr.cli import main; main()"
 
@@ -316,6 +317,14 @@ def test_input_is_never_replaced(stack):
     assert "is a folder" in refusal("upscale", stack, stack.parent, "-m", "tiny", "--overwrite")
     assert "is the input itself" in refusal("upscale", stack, stack, "-m", "tiny", "--overwrite")
     assert stack.read_bytes() == before
+
+
+def test_the_other_files_of_the_image_are_never_replaced(tmp_path):
+    one, other, _ = in_several_files(tmp_path, np.zeros((3, 12, 16), np.uint16))
+    before = other.read_bytes()
+    for options in ((), ("--overwrite",)):
+        assert "z1.ome.tif has a part of the image of" in refusal("upscale", one, other, "-m", "tiny", *options)
+    assert other.read_bytes() == before
 
 
 def bad_text(folder):

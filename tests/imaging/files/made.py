@@ -1,4 +1,4 @@
-"""Small files for the tests that neither tifffile nor Pillow would write."""
+"""Small files for the tests that neither tifffile nor Pillow would write by themselves."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import tifffile
 
 _FORMATS = {1: "B", 2: "B", 3: "H", 4: "I"}
 
@@ -86,3 +87,31 @@ def ramp_of(shape: tuple[int, ...], dtype: str) -> np.ndarray:
     """Values over the whole range of an unsigned type."""
     most = np.iinfo(dtype).max
     return np.linspace(0, most, int(np.prod(shape))).astype(dtype).reshape(shape)
+
+
+def ome_xml(files: Sequence[str], own: int, *, sizes: Sequence[int] = (3, 12, 16), kind: str = "uint16") -> str:
+    """OME-XML of a Z-stack with a plane in each file."""
+    blocks = "".join(
+        f'<TiffData FirstZ="{z}" IFD="0" PlaneCount="1"><UUID FileName="{name}">urn:uuid:{z:08d}</UUID></TiffData>'
+        for z, name in enumerate(files)
+    )
+    return (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+        f'UUID="urn:uuid:{own:08d}"><Image ID="Image:0" Name="stack"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" '
+        f'Type="{kind}" SizeX="{sizes[2]}" SizeY="{sizes[1]}" SizeZ="{sizes[0]}" SizeC="1" SizeT="1" '
+        f'PhysicalSizeX="0.25" PhysicalSizeXUnit="µm"><Channel ID="C:0" SamplesPerPixel="1" Name="GFP"/>{blocks}'
+        "</Pixels></Image></OME>"
+    )
+
+
+def write_page(path: Path, plane: np.ndarray, xml: str) -> None:
+    """Write a plane with an OME-XML."""
+    tifffile.imwrite(path, plane, photometric="minisblack", metadata=None, description=xml.encode())
+
+
+def in_several_files(folder: Path, stack: np.ndarray) -> list[Path]:
+    """Write each plane of a stack of uint16 to a file of its own, all with the OME-XML of the whole image."""
+    names = [f"z{n}.ome.tif" for n in range(len(stack))]
+    for z, name in enumerate(names):
+        write_page(folder / name, stack[z], ome_xml(names, z, sizes=stack.shape))
+    return [folder / name for name in names]

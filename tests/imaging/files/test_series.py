@@ -9,6 +9,8 @@ from PIL import Image
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.files import is_readable_tiff, read_image, write_image
+from napari_sr.imaging.files.series import partner_files
+from tests.imaging.files.made import in_several_files, ome_xml, write_page
 
 SMALL = np.full((6, 8), 7, np.uint8)
 STACK = np.random.default_rng(0).integers(0, 4000, (3, 12, 16), np.uint16)
@@ -79,34 +81,8 @@ def test_a_picture_has_one_series(tmp_path):
 # Images in several files
 
 
-def ome_xml(files, own, *, sizes=(3, 12, 16), kind="uint16"):
-    """OME-XML of a Z-stack with a plane in each file."""
-    blocks = "".join(
-        f'<TiffData FirstZ="{z}" IFD="0" PlaneCount="1"><UUID FileName="{name}">urn:uuid:{z:08d}</UUID></TiffData>'
-        for z, name in enumerate(files)
-    )
-    return (
-        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
-        f'UUID="urn:uuid:{own:08d}"><Image ID="Image:0" Name="stack"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" '
-        f'Type="{kind}" SizeX="{sizes[2]}" SizeY="{sizes[1]}" SizeZ="{sizes[0]}" SizeC="1" SizeT="1" '
-        f'PhysicalSizeX="0.25" PhysicalSizeXUnit="µm"><Channel ID="C:0" SamplesPerPixel="1" Name="GFP"/>{blocks}'
-        "</Pixels></Image></OME>"
-    )
-
-
-def write_page(path, plane, xml):
-    tifffile.imwrite(path, plane, photometric="minisblack", metadata=None, description=xml.encode())
-
-
-def in_several_files(folder):
-    names = [f"z{n}.ome.tif" for n in range(3)]
-    for z, name in enumerate(names):
-        write_page(folder / name, STACK[z], ome_xml(names, z))
-    return [folder / name for name in names]
-
-
 def test_an_image_in_several_files_is_read_from_any_of_them(tmp_path):
-    for path in in_several_files(tmp_path):
+    for path in in_several_files(tmp_path, STACK):
         found = read_image(path)
         np.testing.assert_array_equal(found.data, STACK)
         assert (found.pixel_size, found.channels) == ({"X": 0.25}, ("GFP",))
@@ -114,7 +90,7 @@ def test_an_image_in_several_files_is_read_from_any_of_them(tmp_path):
 
 @pytest.mark.parametrize("missing", [[1], [2], [1, 2], [0, 2]])
 def test_a_missing_partner_is_named(tmp_path, missing):
-    paths = in_several_files(tmp_path)
+    paths = in_several_files(tmp_path, STACK)
     for number in missing:
         paths[number].unlink()
     left = next(path for number, path in enumerate(paths) if number not in missing)
@@ -124,7 +100,7 @@ def test_a_missing_partner_is_named(tmp_path, missing):
 
 
 def test_a_missing_partner_of_another_series_does_not_matter(tmp_path):
-    paths = in_several_files(tmp_path)
+    paths = in_several_files(tmp_path, STACK)
     one = ome_xml(["z0.ome.tif"], 0, sizes=(1, 12, 16))
     image = one[one.index("<Image") : one.index("</OME>")].replace('Name="stack"', 'Name="one"')
     both = ome_xml([path.name for path in paths], 0)
@@ -167,7 +143,7 @@ def test_a_count_of_planes_that_no_file_holds_is_refused_before_a_list_of_them_i
 
 
 def binary_only(folder):
-    paths = in_several_files(folder)
+    paths = in_several_files(folder, STACK)
     xml = (
         '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:00000001">'
         '<BinaryOnly MetadataFile="all.companion.ome" UUID="urn:uuid:99"/></OME>'
@@ -190,6 +166,26 @@ def test_a_missing_companion_file_is_named(tmp_path):
         InputError, match=r"z1\.ome\.tif contains only the pixels.* in all\.companion\.ome, which is missing"
     ):
         read_image(paths[1])
+
+
+def test_the_other_files_of_an_image_are_found_from_each_of_them(tmp_path):
+    paths = in_several_files(tmp_path, STACK)
+    for path in paths:
+        assert partner_files(path) == [other.name for other in paths if other != path]
+    companion = tmp_path / "all.companion.ome"
+    binary_only(tmp_path)
+    companion.write_text(ome_xml([path.name for path in paths], 99), encoding="utf-8")
+    assert partner_files(paths[1]) == [companion.name, paths[0].name, paths[2].name]
+
+
+def test_a_file_that_is_no_part_of_an_image_has_no_other_files(tmp_path):
+    for path in (tmp_path / "one.ome.tif", tmp_path / "plain.tif", tmp_path / "a.png"):
+        write_image(path, SMALL)
+        assert partner_files(path) == []
+    (tmp_path / "damaged.ome.tif").write_bytes((tmp_path / "one.ome.tif").read_bytes()[:50])
+    binary_only(tmp_path)
+    for path in (tmp_path / "damaged.ome.tif", tmp_path / "missing.tif", tmp_path, tmp_path / "z1.ome.tif"):
+        assert partner_files(path) == []
 
 
 # Files that were cut off
@@ -274,7 +270,7 @@ def test_a_folder_is_refused_with_one_of_its_images(tmp_path):
 
 @pytest.mark.parametrize("name", ["z0.ome.tif", "cut.tif"])
 def test_a_refusal_is_not_accompanied_by_the_log_of_tifffile(tmp_path, caplog, name):
-    in_several_files(tmp_path)[1].unlink()
+    in_several_files(tmp_path, STACK)[1].unlink()
     with tifffile.TiffWriter(tmp_path / "cut.tif") as tiff:
         for page in STACK:
             tiff.write(page, photometric="minisblack", metadata=None, contiguous=False)

@@ -211,6 +211,36 @@ def _companion_xml(path: Path) -> str:
         return str(main.ome_metadata or "")
 
 
+def partner_files(source: Path) -> list[str]:
+    """Return the other files of a multi-file OME-TIFF: those with planes of its images, and that with their metadata.
+
+    Parameters
+    ----------
+    source : Path
+        A file of the image.
+
+    Returns
+    -------
+    list of str
+        Paths of those that exist, relative to the folder of `source`; none for any other file, and for one that cannot
+        be read.
+    """
+    try:
+        with delayed_log(), tifffile.TiffFile(source) as tiff:
+            xml = str(tiff.ome_metadata or "")
+        if not xml:
+            return []
+        main = ome.metadata_file(xml)
+        if main is not None:
+            xml = _companion_xml(source.parent / main)
+        names = [*([main] if main is not None else []), *(file for image in ome.images_of(xml) for file in image.files)]
+        paths = {name: source.parent / name for name in names}
+        return [name for name, path in paths.items() if path.is_file() and not path.samefile(source)]
+    except Exception:
+        # Of any kind for a damaged file, which reading it describes.
+        return []
+
+
 def missing_partners(source: Path, images: Sequence[ome.OmeImage]) -> dict[int, str]:
     """Return the first missing file of each image of a multi-file OME-TIFF.
 

@@ -14,6 +14,7 @@ from napari_sr.imaging.atomic import clear_abandoned, scratch_folder
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.files import ImageFile, stem_of, write_image
 from napari_sr.imaging.files.names import folder_error
+from napari_sr.imaging.files.series import partner_files
 from napari_sr.inference.fingerprint import identity_of
 from napari_sr.inference.job import Job
 from napari_sr.inference.output.image_file import new_image
@@ -41,13 +42,15 @@ def check_place(source: Path, out: Path, overwrite: bool) -> None:
     Raises
     ------
     InputError
-        If the output is the input itself, a folder, or in a missing folder, or exists and may not be replaced; or if
-        the input is a folder of images.
+        If the output is the input itself or another file of its image, a folder, or in a missing folder, or exists and
+        may not be replaced; or if the input is a folder of images.
     """
     if source.is_dir() and not _has_store(source):
         raise folder_error(source)
     if out.exists() and source.exists() and out.samefile(source):
         raise InputError(f"{out} is the input itself: give another name.")
+    if out.exists() and any(out.samefile(source.parent / name) for name in partner_files(source)):
+        raise InputError(f"{out} has a part of the image of {source}: give another name.")
     # A store that is replaced is deleted with all files in it.
     if out.resolve() in source.resolve().parents or (out.is_dir() and not is_store_name(out)):
         raise InputError(f"{out} is a folder: give the name of a file in it.")
