@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_sr.imaging.files import ImageFile
+from napari_sr.inference.stamp import stamp_of_file, stamps_in
 from napari_sr.settings import JobSettings
 from napari_sr.zoo.model import Model
 
@@ -53,17 +54,20 @@ def identity_of(image: Any) -> str | None:
     -------
     str or None
         A hash of the pixels of an array in memory; of path, size and time of the file of a lazy `ImageFile`, or of all
-        files of a store or a zarr array on disk. None for other lazy arrays, which would be read as a whole.
+        files of a store or a zarr array on disk. None for other lazy arrays, which would be read as a whole, and where
+        not all files can be listed.
     """
     data = image.data if isinstance(image, ImageFile) else image
     if isinstance(data, np.ndarray):
         return _of_pixels(data)
-    if isinstance(image, ImageFile):
-        return f"{_of_files(image.path)} {image.series}"
     root = getattr(getattr(data, "store", None), "root", None)
-    if isinstance(root, Path):
-        return f"{_of_files(root)} {data.path}"
-    return None
+    try:
+        if isinstance(image, ImageFile):
+            return f"{_of_files(image.path)} {image.series}"
+        return f"{_of_files(root)} {data.path}" if isinstance(root, Path) else None
+    except OSError:
+        # A folder that cannot be listed.
+        return None
 
 
 def _of_pixels(image: np.ndarray[Any, Any]) -> str:
@@ -77,11 +81,9 @@ def _of_pixels(image: np.ndarray[Any, Any]) -> str:
 def _of_files(path: Path) -> str:
     """Return a hash of size and time of a file, or of all files in a folder."""
     digest = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape"))
-    files = [path] if path.is_file() else [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
-    for file in sorted(files):
-        found = file.stat()
-        line = f"{file.relative_to(path)} {found.st_size} {found.st_mtime_ns}\n"
-        digest.update(line.encode("utf-8", "surrogateescape"))
+    stamps = [(".", stamp_of_file(path))] if path.is_file() else sorted(stamps_in(path), key=itemgetter(0))
+    for name, stamp in stamps:
+        digest.update(f"{name} {stamp}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 

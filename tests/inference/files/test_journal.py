@@ -7,7 +7,8 @@ import pytest
 
 from napari_sr.errors import InputError
 from napari_sr.inference.files.inputs import JOURNAL
-from napari_sr.inference.files.journal import Journal, stamp_of
+from napari_sr.inference.files.journal import Journal
+from napari_sr.inference.stamp import stamp_of_image
 
 
 @pytest.fixture
@@ -23,11 +24,11 @@ def folder(tmp_path):
     return tmp_path / "out"
 
 
-def finish(journal, out, source, job="job", content=b"result", *, rename=True):
+def finish(journal, out, source, job="job", content=b"result", *, rename=True, partners=()):
     """Write a result as a run does: it is added to the journal before it gets its name."""
     temporary = out.with_name(f".{out.name}.part")
     temporary.write_bytes(content)
-    journal.add(out, temporary, source, stamp_of(source), job)
+    journal.add(out, temporary, source, stamp_of_image(source, partners), job, partners)
     if rename:
         temporary.replace(out)
 
@@ -48,6 +49,72 @@ def test_a_result_is_finished_for_its_image_and_its_job_only(folder, source):
     assert Journal(folder).status(out, source, "job") == "outdated"
     out.unlink()
     assert Journal(folder).status(out, source, "job") == "absent"
+
+
+def store_at(path):
+    """The files of a store of Zarr 3 with two chunks."""
+    (path / "0" / "c").mkdir(parents=True)
+    for name in ("zarr.json", "0/zarr.json", "0/c/0", "0/c/1"):
+        (path / name).write_bytes(b"content")
+    return path
+
+
+@pytest.mark.parametrize("change", ["rewritten", "older", "added", "deleted"])
+def test_a_result_is_outdated_when_any_file_of_a_store_has_changed(folder, tmp_path, change):
+    source, out = store_at(tmp_path / "in.zarr"), folder / "in.tif"
+    finish(Journal(folder), out, source)
+    assert Journal(folder).status(out, source, "job") == "finished"
+    chunk = source / "0" / "c" / "0"
+    if change == "deleted":
+        chunk.unlink()
+    elif change == "added":
+        (source / "0" / "c" / "2").write_bytes(b"content")
+    else:
+        touch(chunk, 10 if change == "rewritten" else -10)
+    assert Journal(folder).status(out, source, "job") == "outdated"
+
+
+def test_a_file_of_the_file_manager_does_not_change_a_store(folder, tmp_path):
+    source, out = store_at(tmp_path / "in.zarr"), folder / "in.tif"
+    finish(Journal(folder), out, source)
+    (source / "0" / ".DS_Store").write_bytes(b"icons")
+    assert Journal(folder).status(out, source, "job") == "finished"
+    (source / ".zattrs").write_text("{}")
+    assert Journal(folder).status(out, source, "job") == "outdated"
+
+
+def test_a_result_of_a_store_that_an_earlier_version_finished_is_outdated(folder, tmp_path):
+    source, out = store_at(tmp_path / "in.zarr"), folder / "in.tif"
+    finish(Journal(folder), out, source)
+    path = folder / JOURNAL
+    header, line = map(json.loads, path.read_text().splitlines())
+    found = (source / "zarr.json").stat()
+    line["source"] = {"size": found.st_size, "modified": found.st_mtime_ns}
+    del line["partners"]
+    path.write_text(json.dumps(header) + "\n" + json.dumps(line) + "\n")
+    assert Journal(folder).status(out, source, "job") == "outdated"
+
+
+def test_a_result_is_outdated_when_another_file_of_its_image_has_changed_or_is_missing(folder, source):
+    partner, out = source.with_name("b.tif"), folder / "in.tif"
+    partner.write_bytes(b"other pixels")
+    finish(Journal(folder), out, source, partners=("b.tif",))
+    assert Journal(folder).status(out, source, "job") == "finished"
+    touch(partner)
+    assert Journal(folder).status(out, source, "job") == "outdated"
+    partner.unlink()
+    assert Journal(folder).status(out, source, "job") == "outdated"
+
+
+def test_a_store_that_cannot_be_listed_is_outdated(folder, tmp_path, monkeypatch):
+    source, out = store_at(tmp_path / "in.zarr"), folder / "in.tif"
+    finish(Journal(folder), out, source)
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert Journal(folder).status(out, source, "job") == "outdated"
 
 
 def test_a_file_that_no_run_has_written_is_foreign(folder, source):

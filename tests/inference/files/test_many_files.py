@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ from napari_sr.inference.files.inputs import JOURNAL
 from napari_sr.inference.files.journal import Journal
 from napari_sr.inference.work import Work
 from tests.imaging.files.foreign import plate as make_plate
+from tests.imaging.files.made import in_several_files
 from tests.inference.small_models import rrdb
 
 RNG = np.random.default_rng(0)
@@ -114,6 +116,24 @@ def test_a_second_run_computes_nothing(plate, monkeypatch):
     again = upscaled()
     assert (calls, again.summary(), content("out")) == ([], "3 skipped, 1 failed", before)
     assert {result.reason for result in again if result.state == "skipped"} == {"It is finished."}
+
+
+def test_an_image_is_computed_again_after_any_of_its_files_has_changed():
+    Path("plate").mkdir()
+    stack = RNG.integers(0, 4096, (2, 9, 8), np.uint16)
+    in_several_files(Path("plate"), stack)
+    group = zarr.create_group("plate/store.zarr")
+    pixels = group.create_array("0", data=stack, chunks=(1, 9, 8))
+    group.attrs["ome"] = {"multiscales": [{"axes": [{"name": a} for a in "zyx"], "datasets": [{"path": "0"}]}]}
+    names = ("z0.ome.tif", "z1.ome.tif", "store.zarr")
+    assert states(upscaled()) == dict.fromkeys(names, "done")
+    assert states(upscaled()) == dict.fromkeys(names, "skipped")
+    pixels[1] = 7
+    assert states(upscaled()) == {"z0.ome.tif": "skipped", "z1.ome.tif": "skipped", "store.zarr": "done"}
+    assert np.array_equal(sr.read_image("out/store.zarr").data[:], sr.upscale(pixels[:], MODEL, device="cpu"))
+    touch("plate/z1.ome.tif")
+    assert states(upscaled()) == {"z0.ome.tif": "done", "z1.ome.tif": "done", "store.zarr": "skipped"}
+    assert states(upscaled()) == dict.fromkeys(names, "skipped")
 
 
 def test_device_memory_and_batch_are_no_reason_to_compute_again(plate, monkeypatch):

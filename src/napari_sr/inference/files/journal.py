@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
@@ -20,6 +20,7 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.atomic import sync
 from napari_sr.inference.files.inputs import JOURNAL
 from napari_sr.inference.files.one_file import is_store_name
+from napari_sr.inference.stamp import Stamp, stamp_of_file, stamp_of_image
 
 _HEADER = {"journal": "napari-sr", "version": 1}
 #: Files with the metadata of a store of Zarr 3 or 2. The first that is there is written last.
@@ -28,22 +29,6 @@ _OF_STORES = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
 #: Whether a result is absent, finished for this input and job, written by an earlier run for others, changed after it
 #: was finished, or written by somebody else.
 Status = Literal["absent", "finished", "outdated", "changed", "foreign"]
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """Size and time of a file, which tell whether it was changed.
-
-    Parameters
-    ----------
-    size : int
-        Bytes.
-    modified : int
-        Time of the last modification, in nanoseconds since 1970.
-    """
-
-    size: int
-    modified: int
 
 
 @dataclass(frozen=True)
@@ -57,11 +42,13 @@ class Entry:
     input : str
         The image, for readers of the journal. It is not compared, so that folders may be moved.
     source : Stamp
-        Size and time of the image.
+        Size and time of the image, of all its files.
     job : str
         Fingerprint of model and settings.
     result : Stamp
         Size and time of the result.
+    partners : tuple of str
+        Paths of the other files of an image in several files, relative to the folder of the image.
     """
 
     output: str
@@ -69,6 +56,7 @@ class Entry:
     source: Stamp
     job: str
     result: Stamp
+    partners: tuple[str, ...]
 
 
 class Journal:
@@ -127,15 +115,14 @@ class Journal:
         if not os.path.lexists(out):
             return "absent"
         entries, stamp = self._entries.get(self._key(out), []), stamp_of(out)
-        wanted = stamp_of(source), job
         for entry in reversed(entries):
             if entry.result == stamp:
-                return "finished" if (entry.source, entry.job) == wanted else "outdated"
-        if entries and (entries[-1].source, entries[-1].job) == wanted:
-            return "changed"
-        return "foreign"
+                return "finished" if _is_for(entry, source, job) else "outdated"
+        return "changed" if entries and _is_for(entries[-1], source, job) else "foreign"
 
-    def add(self, out: Path, complete: Path, source: Path, stamp: Stamp | None, job: str) -> None:
+    def add(
+        self, out: Path, complete: Path, source: Path, stamp: Stamp | None, job: str, partners: Sequence[str] = ()
+    ) -> None:
         """Add a result that is complete and is renamed next.
 
         Parameters
@@ -150,6 +137,8 @@ class Journal:
             Size and time of the image before it was read; None if they were not known.
         job : str
             Fingerprint of model and settings.
+        partners : sequence of str, optional
+            Paths of the other files of an image in several files, relative to the folder of the image.
 
         Raises
         ------
@@ -162,7 +151,7 @@ class Journal:
         if complete.is_file():
             # After a power failure, a file whose pixels are lost would be listed as finished.
             sync(complete)
-        entry = Entry(self._key(out), str(source), stamp, job, result)
+        entry = Entry(self._key(out), str(source), stamp, job, result, tuple(partners))
         with self._lock:
             self._append(asdict(entry))
             self._entries.setdefault(entry.output, []).append(entry)
@@ -185,7 +174,7 @@ class Journal:
 
 
 def stamp_of(path: Path) -> Stamp | None:
-    """Return size and time of an image.
+    """Return size and time of a result.
 
     Parameters
     ----------
@@ -195,19 +184,16 @@ def stamp_of(path: Path) -> Stamp | None:
     Returns
     -------
     Stamp or None
-        For a store those of its metadata; None if the file cannot be found.
+        For a store those of its metadata, which are written last; None if the file cannot be found.
     """
     if is_store_name(path) or path.is_dir():
-        return next((stamp for name in _OF_STORES if (stamp := _stamp(path / name)) is not None), None)
-    return _stamp(path)
+        return next((stamp for name in _OF_STORES if (stamp := stamp_of_file(path / name)) is not None), None)
+    return stamp_of_file(path)
 
 
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return Stamp(found.st_size, found.st_mtime_ns)
+def _is_for(entry: Entry, source: Path, job: str) -> bool:
+    """Whether a result is that of a job for an image as it is now."""
+    return entry.job == job and entry.source == stamp_of_image(source, entry.partners)
 
 
 def _line(record: Mapping[str, Any]) -> bytes:
@@ -243,6 +229,7 @@ def _entry(record: Any) -> Entry | None:
             Stamp(int(record["source"]["size"]), int(record["source"]["modified"])),
             str(record["job"]),
             Stamp(int(record["result"]["size"]), int(record["result"]["modified"])),
+            tuple(map(str, record.get("partners", ()))),
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         return None

@@ -16,14 +16,16 @@ from napari_sr.errors import Cancelled, InputError, describe_error
 from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.files import ImageFile, read_image
+from napari_sr.imaging.files.series import partner_files
 from napari_sr.inference.compute.memory import free_memory_of_host
 from napari_sr.inference.files.inputs import PlannedFile
 from napari_sr.inference.files.jobs import FileJobs
-from napari_sr.inference.files.journal import Journal, Stamp, stamp_of
+from napari_sr.inference.files.journal import Journal, stamp_of
 from napari_sr.inference.files.one_file import check_format, check_place, is_store_name, upscale_to
 from napari_sr.inference.files.read_ahead import ReadAhead
 from napari_sr.inference.files.results import FileResult, FileResults
 from napari_sr.inference.output.store_metadata import VERSIONS, read_version
+from napari_sr.inference.stamp import Stamp, stamp_of_image
 from napari_sr.progress import Cancel, Progress
 from napari_sr.torch_state import own_torch_state
 
@@ -41,10 +43,11 @@ _log = logging.getLogger(__name__)
 
 
 class _Read(NamedTuple):
-    """An image, and the stamp that its file had before it was read."""
+    """An image, the stamp that its files had before it was read, and the paths of its other files in their folder."""
 
     image: ImageFile
     stamp: Stamp | None
+    partners: tuple[str, ...]
 
 
 class FilesRun:
@@ -176,8 +179,10 @@ class FilesRun:
 
     def _read(self, number: int) -> _Read:
         source = self._files[number].source
-        stamp = stamp_of(source)
-        return _Read(read_image(source, series=self._series, lazy=True), stamp)
+        # Found once, and listed in the journal: a later run does not open the files of finished images.
+        partners = tuple(partner_files(source))
+        stamp = stamp_of_image(source, partners)
+        return _Read(read_image(source, series=self._series, lazy=True), stamp, partners)
 
     def _fits(self, number: int) -> bool:
         stamp = stamp_of(self._files[number].source)
@@ -214,7 +219,7 @@ class FilesRun:
         self, file: PlannedFile, read: _Read, device: str | None, progress: Progress, cancel: Cancel
     ) -> tuple[str, str]:
         """Upscale an image, and return the name of the model and the remarks."""
-        image, stamp = read
+        image, stamp, partners = read
         image = image.in_axes(self._axes) if self._axes else image
         axes = parse_axes(image.axes, image.data.shape)
         _make_folder(file.out.parent)
@@ -229,7 +234,7 @@ class FilesRun:
             if not self._overwrite and self._is_foreign(file, fingerprint):
                 # Somebody has written it meanwhile.
                 raise InputError(_foreign(file.out))
-            self._journal.add(file.out, path, file.source, stamp, fingerprint)
+            self._journal.add(file.out, path, file.source, stamp, fingerprint, partners)
 
         report = upscale_to(
             file.out,
