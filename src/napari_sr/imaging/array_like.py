@@ -67,6 +67,33 @@ def _refuse_others(image: Any) -> None:
         raise InputError(f"The {kind} is in the memory of a GPU: copy it to the CPU first.")
 
 
+def shape_of(data: ImageArray) -> tuple[int, ...]:
+    """Return the shape of an array.
+
+    Parameters
+    ----------
+    data : array
+        The array, from `convert_array`.
+
+    Returns
+    -------
+    tuple of int
+        The lengths of its axes.
+
+    Raises
+    ------
+    InputError
+        If the length of an axis is not known.
+    """
+    try:
+        return tuple(int(length) for length in data.shape)
+    except ValueError:
+        # dask writes NaN for the length of an axis that depends on values.
+        raise InputError(
+            f"The image has axes of unknown length, {data.shape}: call its compute_chunk_sizes first."
+        ) from None
+
+
 def is_named(image: Any) -> bool:
     """Whether an object is an array with named dimensions and coordinates, such as a DataArray of xarray.
 

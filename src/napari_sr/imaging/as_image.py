@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.array_like import convert_array, is_masked, is_named
+from napari_sr.imaging.array_like import convert_array, is_masked, is_named, shape_of
 from napari_sr.imaging.axes import LETTERS, Axes, ImageArray, parse_axes
 from napari_sr.imaging.files import ImageFile, Metadata
 from napari_sr.imaging.pixel_size import PixelSize, checked, in_one_unit, unit_name
@@ -145,14 +145,7 @@ def _axes(image: Any, data: ImageArray, axes: str | Axes | None) -> Axes:
         axes = axes.letters
     if axes is None:
         axes = _own_letters(image)
-    try:
-        shape = tuple(int(length) for length in data.shape)
-    except ValueError:
-        # dask writes NaN for the length of an axis that depends on values.
-        raise InputError(
-            f"The image has axes of unknown length, {data.shape}: call its compute_chunk_sizes first."
-        ) from None
-    return parse_axes(axes, shape)
+    return parse_axes(axes, shape_of(data))
 
 
 def _own_letters(image: Any) -> str | None:

@@ -121,3 +121,10 @@ def test_an_error_of_completed_leaves_the_existing_file(tmp_path):
         write_image(path, np.zeros((5, 6), np.uint8), completed=completed)
     assert path.read_bytes() == b"precious"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_lazy_image_of_unknown_lengths_is_refused(tmp_path):
+    lazy = pytest.importorskip("dask.array").arange(6, chunks=3)
+    with pytest.raises(InputError, match=r"axes of unknown length, .*: call its compute_chunk_sizes first"):
+        write_image(tmp_path / "a.ome.tif", lazy[lazy > 2][:, None], "YX")
+    assert list(tmp_path.iterdir()) == []

@@ -16,7 +16,7 @@ from PIL import Image
 from napari_sr.conversion import quote, read_callable, read_path, shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging import pixel_size as sizes
-from napari_sr.imaging.array_like import convert_array
+from napari_sr.imaging.array_like import convert_array, shape_of
 from napari_sr.imaging.atomic import atomic_file
 from napari_sr.imaging.axes import Axes, ImageArray, parse_axes
 from napari_sr.imaging.files import icc
@@ -113,10 +113,9 @@ def write_image(
     image: Any = data
     stop = read_callable(cancel, "cancel") or (lambda: False)
     pixels = convert_array(image.data if isinstance(image, ImageFile) else image)
+    parsed = parse_axes(axes.letters if isinstance(axes, Axes) else axes, shape_of(pixels))
     if _size_of(pixels) <= _AT_ONCE:
         pixels = np.asarray(pixels)
-    letters = axes.letters if isinstance(axes, Axes) else axes
-    parsed = parse_axes(letters, pixels.shape)
     given = Metadata() if metadata is None else metadata
     write = _writer(target, pixels, parsed, _checked(given, pixel_size, unit, parsed), stop)
     _check_folder(target)
