@@ -113,6 +113,23 @@ def test_an_array_that_does_not_fit_is_refused_and_not_changed(out: Any) -> None
     assert not np.any(out) or out == 7
 
 
+@pytest.mark.parametrize("kind", ["numpy", "memory-mapped", "zarr"])
+def test_a_read_only_array_is_refused_before_the_computation(kind: str, tmp_path: Path) -> None:
+    out: Any = np.zeros((2, 40, 30), np.uint16)
+    if kind == "numpy":
+        out.flags.writeable = False
+    elif kind == "memory-mapped":
+        out.tofile(tmp_path / "result")
+        out = np.memmap(tmp_path / "result", np.uint16, "r", shape=out.shape)
+    else:
+        zarr.create_array(tmp_path / "result", data=out)
+        out = zarr.open_array(tmp_path / "result", mode="r")
+    progress: list[Any] = []
+    with pytest.raises(InputError, match="The array given as out is read-only: give one that can be written to"):
+        upscale(image(), MODEL, "ZYX", out=out, progress=lambda *done: progress.append(done))
+    assert progress == []
+
+
 # A store
 
 

@@ -79,8 +79,8 @@ def destination(
     Raises
     ------
     InputError
-        If the result does not fit into memory, the array does not fit the result, or the store exists already or has
-        another ending than .zarr.
+        If the result does not fit into memory, the array does not fit the result or is read-only, or the store exists
+        already or has another ending than .zarr.
     Cancelled
         If `cancel` returned True.
     """
@@ -114,7 +114,14 @@ def destination(
                 f"The array given as out is {given[0]} {given[1]} but the result is {axes.shape} {np.dtype(dtype)}: "
                 "give an array of that shape and dtype."
             )
+        if not _is_writable(out):
+            raise InputError("The array given as out is read-only: give one that can be written to.")
         yield Destination(out, [])
+
+
+def _is_writable(out: Any) -> bool:
+    """Whether values can be assigned to an array, by what numpy and zarr state about it."""
+    return bool(getattr(getattr(out, "flags", None), "writeable", True)) and not getattr(out, "read_only", False)
 
 
 def _in_memory(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
