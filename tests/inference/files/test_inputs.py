@@ -1,5 +1,7 @@
 """The images of folders and patterns are found once each, and each has a place of its own for its result."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_sr.errors import InputError
+from napari_sr.imaging.files.stores import is_store
+from napari_sr.inference.files import inputs as file_inputs
 from napari_sr.inference.files.inputs import JOURNAL, has_many_images, plan_files
 from napari_sr.inference.output.names import FORMATS
 from tests.imaging.files.foreign import plate as make_plate
@@ -112,6 +116,48 @@ def test_a_linked_folder_is_not_followed_but_a_linked_file_is(plate):
     names = set(planned("plate"))
     assert "plate/linked.tif" in names
     assert not [name for name in names if "/link/" in name or "/up/" in name]
+
+
+def test_a_folder_that_cannot_be_listed_has_a_problem_and_the_others_have_none(plate, monkeypatch):
+    before, listed = planned("plate"), os.scandir
+
+    def refuse(path):
+        if path == Path("plate/B1"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    problems = {file.source.as_posix(): file.problem for file in plan_files("plate", "out")}
+    assert problems.pop("plate/B1").replace("\\", "/") == (
+        "The images in the folder plate/B1 cannot be listed (Permission denied): check its permissions."
+    )
+    assert problems == {name: "" for name in before if not name.startswith("plate/B1/")}
+    assert [file.source for file in plan_files("plate/B1", "out") if file.problem] == [Path("plate/B1")]
+
+
+def test_a_folder_that_cannot_be_searched_has_a_problem(plate, monkeypatch):
+    def refuse(path):
+        if path.name == "B1":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return is_store(path)
+
+    monkeypatch.setattr(file_inputs, "is_store", refuse)
+    assert [file.source for file in plan_files("plate", "out") if file.problem] == [Path("plate/B1")]
+
+
+def test_a_link_to_a_missing_image_has_a_problem_and_the_others_have_none(plate):
+    before = planned("plate")
+    try:
+        (plate / "a.lsm").symlink_to("missing.lsm")
+        (plate / "loop.tif").symlink_to("loop.tif")
+        (plate / "note").symlink_to("missing.txt")
+    except OSError:
+        pytest.skip("this system makes no links")
+    found = {file.source.as_posix(): file.problem for file in plan_files("plate", "out", format=".tif")}
+    for name in ("plate/a.lsm", "plate/loop.tif"):
+        assert "is a link to a file that cannot be found" in found.pop(name)
+    # Nor has the image whose result would have the name of that of the missing one.
+    assert found == dict.fromkeys(before, "")
 
 
 @pytest.mark.parametrize(

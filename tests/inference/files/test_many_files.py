@@ -136,6 +136,18 @@ def test_an_image_is_computed_again_after_any_of_its_files_has_changed():
     assert states(upscaled()) == dict.fromkeys(names, "skipped")
 
 
+def test_a_folder_that_cannot_be_listed_fails_alone(plate, monkeypatch):
+    listed = os.scandir
+
+    def refuse(path):
+        if path == Path("plate/w1"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert states(upscaled()) == {"a.ome.tif": "done", "bad.tif": "failed", "w1": "failed"}
+
+
 def test_device_memory_and_batch_are_no_reason_to_compute_again(plate, monkeypatch):
     upscaled()
     calls = counting(monkeypatch)

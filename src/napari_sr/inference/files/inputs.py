@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,8 @@ class PlannedFile:
     Parameters
     ----------
     source : Path
-        The input: a file, or the folder of a Zarr store.
+        The input: a file, or the folder of a Zarr store. With a problem, also a folder or link of which nothing is
+        known.
     out : Path
         The output.
     problem : str, default ""
@@ -105,7 +106,7 @@ def plan_files(inputs: Any, out_folder: str | os.PathLike[str], *, format: str |
     -------
     list of PlannedFile
         Each image once, in the order of the inputs, and sorted by name in a folder. Images whose results would have the
-        same name have a problem.
+        same name have a problem, and so have folders that cannot be listed and links to images that cannot be found.
 
     Raises
     ------
@@ -117,9 +118,9 @@ def plan_files(inputs: Any, out_folder: str | os.PathLike[str], *, format: str |
     found: dict[str, PlannedFile] = {}
     for text in texts:
         root, paths = _images_of(text, folder)
-        for path in paths:
-            place = folder / _mirrored(path, root) / _result_name(path, ending)
-            found.setdefault(os.path.normpath(path.absolute()), PlannedFile(path, place))
+        for path, problem in paths.items():
+            place = path.relative_to(root) if problem else _mirrored(path, root) / _result_name(path, ending)
+            found.setdefault(os.path.normpath(path.absolute()), PlannedFile(path, folder / place, problem))
     return _with_collisions(list(found.values()))
 
 
@@ -154,16 +155,16 @@ def _read_format(given: Any) -> str | None:
     return ending
 
 
-def _images_of(text: str, out_folder: Path) -> tuple[Path, list[Path]]:
-    """Return the folder below which an input is mirrored, and its images."""
+def _images_of(text: str, out_folder: Path) -> tuple[Path, dict[Path, str]]:
+    """Return the folder below which an input is mirrored, and its images, each with its problem or an empty text."""
     pattern, path = is_pattern(text), Path(text)
     if pattern:
         root = _fixed_part(path)
-        paths = _matches(text, root)
+        paths = dict.fromkeys(_matches(text, root), "")
     elif path.is_dir() and not is_store(path):
-        root, paths = path, list(_walk(path))
+        root, paths = path, dict(_walk(path))
     elif path.exists():
-        root, paths = path if is_plate_part(path) else path.parent, [path]
+        root, paths = path if is_plate_part(path) else path.parent, {path: ""}
     else:
         raise InputError(f"There is no file or folder {path}: check the name.")
     inside, outside = root.resolve(), out_folder.resolve()
@@ -171,8 +172,13 @@ def _images_of(text: str, out_folder: Path) -> tuple[Path, list[Path]]:
         raise InputError(f"{out_folder} is the folder of the images themselves: give another folder for the results.")
     # The places of the fields in the results are those in their plate.
     root = plate_of(root) or root
-    paths = [field for one in paths for field in (fields_of(one) if is_plate_part(one) else [one])]
-    images = [one for one in paths if outside not in one.resolve().parents]
+    images = {
+        field: problem
+        for one, problem in paths.items()
+        for field in (fields_of(one) if not problem and is_plate_part(one) else [one])
+        # A link with a problem leads nowhere.
+        if outside not in (field.parent.resolve() / field.name if problem else field.resolve()).parents
+    }
     if not images:
         kind = f"No image matches the pattern {quote(text)}" if pattern else f"The folder {path} has no image in it"
         raise InputError(f"{kind}: check the name, and quote patterns.")
@@ -216,19 +222,44 @@ def _has_results(folder: Path) -> bool:
     return (folder / JOURNAL).is_file()
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """List the images of a folder and its folders."""
-    with os.scandir(folder) as entries:
-        listed = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    for entry in listed:
+def _walk(folder: Path) -> Iterator[tuple[Path, str]]:
+    """List the images of a folder and its folders, each with its problem or an empty text."""
+    try:
+        with os.scandir(folder) as entries:
+            shown = [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        yield folder, _unlisted(folder, error)
+        return
+    for entry in sorted(shown, key=lambda entry: entry.name):
         path = folder / entry.name
-        if entry.is_dir():
-            if is_store(path):
-                yield path
-            elif not entry.is_symlink() and not _has_results(path):
+        if _holds(entry.is_dir):
+            try:
+                store = is_store(path)
+                searched = not store and not entry.is_symlink() and not _has_results(path)
+            except OSError as error:
+                yield path, _unlisted(path, error)
+                continue
+            if store:
+                yield path, ""
+            elif searched:
                 yield from _walk(path)
-        elif entry.is_file() and entry.name.lower().endswith(ENDINGS):
-            yield path
+        elif entry.name.lower().endswith(ENDINGS):
+            if _holds(entry.is_file):
+                yield path, ""
+            elif entry.is_symlink():
+                yield path, f"{path} is a link to a file that cannot be found: correct the link, or delete it."
+
+
+def _holds(test: Callable[[], bool]) -> bool:
+    try:
+        return test()
+    except OSError:
+        # A link that cannot be followed, such as one to itself.
+        return False
+
+
+def _unlisted(folder: Path, error: OSError) -> str:
+    return f"The images in the folder {folder} cannot be listed ({error.strerror or error}): check its permissions."
 
 
 def _mirrored(path: Path, root: Path) -> Path:
@@ -258,11 +289,12 @@ def _result_name(source: Path, ending: str | None) -> str:
 
 def _with_collisions(files: Sequence[PlannedFile]) -> list[PlannedFile]:
     """Give a problem to files whose results would have one name."""
-    names = Counter(os.path.normcase(file.out) for file in files)
+    usable = [file for file in files if not file.problem]
+    names = Counter(os.path.normcase(file.out) for file in usable)
     return [
         file
-        if names[os.path.normcase(file.out)] == 1
-        else replace(file, problem=_collision(file, [other for other in files if other is not file]))
+        if file.problem or names[os.path.normcase(file.out)] == 1
+        else replace(file, problem=_collision(file, [other for other in usable if other is not file]))
         for file in files
     ]
 
