@@ -67,6 +67,36 @@ def test_color_and_range_of_an_image_without_channels_come_back(tmp_path, name, 
     np.testing.assert_array_equal(found.data, data)
 
 
+@pytest.mark.parametrize("name", ["a.ome.tif", "a.tif"])
+@pytest.mark.parametrize("letters", ["YX", "ZYX", "TZYX", "CYX", "YXC"])
+def test_the_name_of_a_single_channel_comes_back(tmp_path, name, letters):
+    shape = {"T": 2, "Z": 3, "C": 3 if letters == "YXC" else 1, "Y": 8, "X": 9}
+    data = np.zeros([shape[letter] for letter in letters], np.uint8)
+    write_image(tmp_path / name, data, letters, metadata=Metadata(channels=("GFP \N{MICRO SIGN}",)))
+    assert read_image(tmp_path / name).channels == ("GFP \N{MICRO SIGN}",)
+
+
+def test_what_a_channel_does_not_have_is_the_default_of_imagej_and_the_others_keep_theirs(tmp_path):
+    metadata = Metadata(limits=(None, (3.0, 333.0)), colors=(None, (255, 0, 0)), luts=(None, None))
+    for dtype, limits in (("uint8", (0.0, 255.0)), ("uint16", (0.0, 65535.0))):
+        write_image(tmp_path / "a.tif", DATA[:, 0].astype(dtype), "CYX", metadata=metadata)
+        found = read_image(tmp_path / "a.tif")
+        assert (found.limits, found.colors) == ((limits, (3.0, 333.0)), ((255, 255, 255), (255, 0, 0)))
+        with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+            written = tiff.imagej_metadata
+        assert (len(written["LUTs"]), written["Ranges"], written["mode"]) == (2, (*limits, 3.0, 333.0), "composite")
+    # Of floats no range is known.
+    write_image(tmp_path / "a.tif", DATA[:, 0].astype(np.float32), "CYX", metadata=metadata)
+    assert read_image(tmp_path / "a.tif").limits == ()
+
+
+def test_a_lookup_table_comes_back_from_imagej_if_no_channel_has_a_color(tmp_path):
+    write_image(tmp_path / "a.tif", DATA[:, 0], "CYX", metadata=Metadata(luts=(None, FIRE)))
+    found = read_image(tmp_path / "a.tif")
+    assert found.colors == ((255, 255, 255), (255, 255, 0))
+    np.testing.assert_array_equal(found.luts[1], FIRE)
+
+
 def test_an_image_file_is_the_metadata_of_a_result(tmp_path):
     write_image(tmp_path / "a.ome.tif", DATA, "CZYX", metadata=WHOLE)
     image = read_image(tmp_path / "a.ome.tif")
@@ -183,6 +213,9 @@ def test_labels_of_single_planes_are_no_names_of_channels(tmp_path):
     labels = [f"plane {n}" for n in range(6)]
     tifffile.imwrite(tmp_path / "a.tif", DATA.swapaxes(0, 1), imagej=True, metadata={"axes": "ZCYX", "Labels": labels})
     assert read_image(tmp_path / "a.tif").channels == ()
+    for data, axes, name in ((DATA[0, 0], "YX", ["cells0001.tif"]), (DATA[0], "ZYX", ["cells.tif"] * 3)):
+        tifffile.imwrite(tmp_path / "a.tif", data, imagej=True, metadata={"axes": axes, "Labels": name})
+        assert read_image(tmp_path / "a.tif").channels == ()
 
 
 def test_the_origin_of_imagej_is_the_pixel_at_zero(tmp_path):

@@ -23,6 +23,8 @@ from napari_sr.imaging.files.image_file import Limits, Metadata, from_luts, ramp
 _STRAIGHT_LINE, _NONE = 0, 20
 # Offset and slope of signed 16-bit values, which ImageJ stores with 32768 added.
 _SIGNED_16_BIT = (-32768.0, 1.0)
+# Line of the description in files of napari-sr, by which the label of a single channel is told from that of a plane.
+_NAMED, _BY_LABELS = "channelnames", "labels"
 
 
 def planes_of(description: Mapping[str, Any]) -> int:
@@ -150,7 +152,7 @@ def metadata_of(
     )
 
 
-def to_imagej(metadata: Metadata, letters: str, shape: tuple[int, ...]) -> dict[str, Any]:
+def to_imagej(metadata: Metadata, letters: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> dict[str, Any]:
     """Return metadata for tifffile's writer of ImageJ TIFF.
 
     Parameters
@@ -161,11 +163,18 @@ def to_imagej(metadata: Metadata, letters: str, shape: tuple[int, ...]) -> dict[
         Letters of the axes in the file, S for colors.
     shape : tuple of int
         Lengths of these axes.
+    dtype : dtype
+        Data type of the pixels: uint8, uint16 or float32.
 
     Returns
     -------
     dict of str to object
         Lines of the description, and entries of the tag IJMetadata.
+
+    Notes
+    -----
+    ImageJ has a color and contrast limits for each channel or for none. A channel without a color is white, as in
+    ImageJ, and one of integers without contrast limits has the range of its data type.
     """
     lengths = dict(zip(letters, shape, strict=True))
     channels = lengths.get("C", 1)
@@ -180,15 +189,17 @@ def to_imagej(metadata: Metadata, letters: str, shape: tuple[int, ...]) -> dict[
             written[f"{letter.lower()}origin"] = -position / metadata.pixel_size[letter]
     if metadata.time_interval is not None:
         written |= {"finterval": metadata.time_interval, "tunit": "sec"}
+    if len(metadata.channels) == channels:
+        outer = math.prod(length for letter, length in lengths.items() if letter in "TZ")
+        written["Labels"] = list(metadata.channels) * outer
+        if channels == 1:
+            written[_NAMED] = _BY_LABELS
     if "S" in letters:
         return written
-    written |= _limits_to_write(metadata.limits, channels)
+    written |= _limits_to_write(metadata.limits, channels, np.dtype(dtype))
     luts = _luts_to_write(metadata, channels)
     if luts:
         written |= {"LUTs": luts, "mode": "composite" if channels > 1 else "color"}
-    if len(metadata.channels) == channels and "C" in letters:
-        outer = math.prod(length for letter, length in lengths.items() if letter in "TZ")
-        written["Labels"] = list(metadata.channels) * outer
     return written
 
 
@@ -220,7 +231,12 @@ def _number(value: Any) -> float | None:
 def _names(description: Mapping[str, Any], channels: int) -> tuple[str, ...]:
     """Names of the channels, which are the labels of their planes if all planes of a channel have the same one."""
     labels = description.get("Labels")
-    if channels < 2 or not isinstance(labels, list | tuple) or len(labels) % channels or not labels:
+    # tifffile gives a single label without a list.
+    labels = [labels] if isinstance(labels, str) else labels
+    if not isinstance(labels, list | tuple) or len(labels) % channels or not labels:
+        return ()
+    if channels == 1 and description.get(_NAMED) != _BY_LABELS:
+        # Names of planes, by other programs.
         return ()
     if str(description.get("order", "czt")).lower() not in ("czt", "default"):
         return ()
@@ -247,9 +263,12 @@ def _luts(description: Mapping[str, Any], channels: int) -> tuple[npt.NDArray[An
     return tuple(np.asarray(table).T for table in tables[:channels])
 
 
-def _limits_to_write(limits: tuple[Limits | None, ...], channels: int) -> dict[str, Any]:
-    """Contrast limits as entries of the description; none unless all channels have them."""
-    known = [pair for pair in limits[:channels] if pair is not None]
+def _limits_to_write(limits: tuple[Limits | None, ...], channels: int, dtype: np.dtype[Any]) -> dict[str, Any]:
+    """Contrast limits as entries of the description; of floats none unless all channels have them."""
+    if len(limits) != channels or all(pair is None for pair in limits):
+        return {}
+    whole = (0.0, float(np.iinfo(dtype).max)) if dtype.kind == "u" else None
+    known = [pair for pair in (pair or whole for pair in limits) if pair is not None]
     if len(known) != channels:
         return {}
     low, high = known[0]
@@ -257,12 +276,12 @@ def _limits_to_write(limits: tuple[Limits | None, ...], channels: int) -> dict[s
 
 
 def _luts_to_write(metadata: Metadata, channels: int) -> list[npt.NDArray[np.uint8]]:
-    """Table of shape (3, 256) of each channel; none if no channel has a color."""
+    """Table of shape (3, 256) of each channel; none if no channel has a color or a table."""
+    if all(entry is None for entry in (*metadata.luts, *metadata.colors)):
+        return []
     tables = []
     for number in range(channels):
         lut = metadata.luts[number] if number < len(metadata.luts) else None
         color = metadata.colors[number] if number < len(metadata.colors) else None
-        if lut is None and color is None and not metadata.colors:
-            return []
         tables.append(np.ascontiguousarray((ramp(color or (255, 255, 255)) if lut is None else lut).T))
     return tables

@@ -71,7 +71,7 @@ def imagej_writer(target: Path, data: Any, axes: Axes, metadata: Metadata, cance
     options: dict[str, Any] = {
         **_options(axes, metadata),
         "imagej": True,
-        "metadata": imagej.to_imagej(metadata, letters, shape),
+        "metadata": imagej.to_imagej(metadata, letters, shape, data.dtype),
     }
     if "X" in metadata.pixel_size:
         options["resolution"] = (1 / metadata.pixel_size["X"], 1 / metadata.pixel_size["Y"])
