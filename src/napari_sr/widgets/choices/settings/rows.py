@@ -54,7 +54,7 @@ class SettingsRows:
             name=missing.name,
             text=f"{missing.label} (NaN): fill, and put back",
             value=missing.default == "fill",
-            tooltip=f"{missing.help} Without it, an image with such pixels is refused.",
+            tooltip=f"{missing.help} Without it, an image with such pixels is refused; suggested settings fill them.",
         )
         for widget in (self.precision, self.batch, self.self_ensemble, self.missing):
             widget.changed.connect(lambda: on_change())
