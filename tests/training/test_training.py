@@ -24,6 +24,7 @@ from napari_sr.training.events import (
 )
 from napari_sr.training.loop import precision, stage_losses
 from napari_sr.training.loop.log import read_curves
+from napari_sr.training.loop.run_state import read_run_state, write_run_state
 from napari_sr.training.losses import feature_weights
 from napari_sr.training.recipe import EquivarianceLoss, ImageSet, Network, Optimizer, PatternLoss, PixelLoss, Stage
 from napari_sr.zoo import read_model
@@ -295,6 +296,50 @@ def test_a_folder_with_another_training_is_refused(run, tiny, textured):
         run(tiny.model_copy(update={"seed": 8})).run()
     with pytest.raises(InputError, match="other images"):
         run(tiny, images=[textured(seed=3)]).run()
+
+
+def stopped_at(step, run, recipe, folder="run", **settings):
+    """Begin a training and stop it after a step."""
+    training = run(
+        recipe, folder, on_event=lambda e: isinstance(e, StepDone) and e.step == step and training.stop(), **settings
+    )
+    assert training.run().step == step
+
+
+def halved(model):
+    state = {key: value * 0.5 for key, value in model.endpoints["weights"].items()}
+    return sr.Model(model.card.model_copy(update={"name": "halved"}), {"weights": state})
+
+
+@pytest.mark.parametrize("steps", [2, 6])
+def test_a_folder_with_a_training_from_another_model_is_refused(run, tiny, small_model, steps):
+    recipe = tiny.model_copy(update={"network": None, "family": None})
+    stopped_at(steps, run, recipe, model=small_model)
+    for other in (halved(small_model), "srcnn-x2"):
+        with pytest.raises(InputError, match=r"run holds a training with another model: choose another folder.*\.$"):
+            run(recipe, model=other).run()
+
+
+def test_new_weights_continue_only_where_no_model_was_given(run, tiny, small_model):
+    stopped_at(2, run, tiny)
+    settings = small_model.card.architecture.settings
+    same_network = tiny.model_copy(update={"network": tiny.network.model_copy(update={"settings": settings})})
+    stopped_at(2, run, same_network, "started", model=small_model)
+    with pytest.raises(InputError, match="another model"):
+        run(same_network, "started").run()
+    assert run(tiny).run().finished
+    assert run(same_network, "started", model=small_model).run().finished
+
+
+def test_a_checkpoint_of_an_earlier_version_without_the_model_continues(run, tiny, small_model):
+    recipe = tiny.model_copy(update={"network": None})
+    whole = run(recipe, "whole", model=small_model).run()
+    stopped_at(2, run, recipe, model=small_model)
+    folder = run(recipe, model=small_model).folder
+    state = read_run_state(folder)
+    del state["identity"]["model"]
+    write_run_state(folder, {key: value for key, value in state.items() if key != "format"})
+    assert same(whole, run(recipe, model=small_model).run())
 
 
 def test_a_finished_run_returns_its_model_again_without_a_step(run, tiny):

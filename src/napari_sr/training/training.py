@@ -27,6 +27,7 @@ from napari_sr.training.data.images import images_in, pixel_size_of, training_im
 from napari_sr.training.data.training_set import TrainingSet, make_training_set
 from napari_sr.training.events import Event, EventListener, Validated
 from napari_sr.training.generator.generator import make_generator, patch_sizes
+from napari_sr.training.loop.identity import model_hash
 from napari_sr.training.loop.loop import Loop
 from napari_sr.training.loop.other_accelerators import load_accelerators
 from napari_sr.training.loop.precision import choose_training_precision, fabric_for
@@ -325,6 +326,7 @@ class Training:
             controls=self._controls,
             on_event=self._on_event,
             identity=self.recipe.to_toml(),
+            base="" if self._base is None else model_hash(self._base),
             tensorboard=self._tensorboard,
         )
         # Several processes train for one that has the lock.

@@ -63,6 +63,8 @@ class Loop:
         Called with every event, in the first process.
     identity : str
         Text of the recipe without paths that depend on the machine, by which a checkpoint is compared with this run.
+    base : str, default ""
+        Hash of the model that the training starts with (`model_hash`), which is compared as well; empty without one.
     tensorboard : bool, default False
         Also write a log for TensorBoard.
 
@@ -85,9 +87,10 @@ class Loop:
         controls: Controls,
         on_event: EventListener,
         identity: str,
+        base: str = "",
         tensorboard: bool = False,
     ) -> None:
-        self._recipe_text = identity
+        self._recipe_text, self._base = identity, base
         self._recipe, self._generator, self._training_set, self._fabric = recipe, generator, training_set, fabric
         self._folder, self._size, self._batch = folder, size, batch
         self._controls, self._on_event, self._tensorboard = controls, on_event, tensorboard
@@ -243,7 +246,8 @@ class Loop:
 
     def _identity(self) -> RunState:
         """Return what a checkpoint must have in common with this run."""
-        return {"recipe": self._recipe_text, "images": self._training_set.fingerprint}
+        # In the order in which they are compared: patches, and so their images, also depend on recipe and network.
+        return {"recipe": self._recipe_text, "model": self._base, "images": self._training_set.fingerprint}
 
     def _begin(self) -> RunState | None:
         """Make the folder of the run, or read the checkpoint in it."""
@@ -260,7 +264,8 @@ class Loop:
                 f"The folder {self._folder} cannot be used for the run ({error.strerror or error}): choose another one."
             ) from error
         for key in identity if state is not None else ():
-            if state is not None and state["identity"][key] != identity[key]:
+            # Checkpoints of earlier versions have no hash of the model.
+            if state is not None and state["identity"].get(key, identity[key]) != identity[key]:
                 article = "other" if key == "images" else "another"
                 raise InputError(
                     f"{self._folder} holds a training with {article} {key}: choose another folder, or remove it."
