@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from napari_sr.errors import InputError
+from napari_sr.errors import CheckpointError, InputError
 from napari_sr.imaging.intensity.spec import IntensitySpec, Percentiles
 from napari_sr.training.data.conditions.description import describe_conditions
 from napari_sr.training.data.degradation import describe_degradation
@@ -219,12 +221,12 @@ def save_model(model: Model, *, folder: Path | None = None, dtype: torch.dtype =
 
 
 def save_once(model: Model, run: Path, *, folder: Path | None = None) -> tuple[Model, Path]:
-    """Write the model of a run, unless the same run has written it before.
+    """Write the model of a run, unless the same run has written it there under this name before.
 
     Parameters
     ----------
     model : Model
-        The model of a finished run.
+        The model of a finished run. A number at the end of its name does not make it another name.
     run : Path
         The run's folder, in which the path of the model file is noted.
     folder : Path, optional
@@ -242,14 +244,42 @@ def save_once(model: Model, run: Path, *, folder: Path | None = None) -> tuple[M
     InputError
         If the file cannot be written.
     """
-    note = run / _MODEL_PATH
+    note, target = run / _MODEL_PATH, folder or model_folder()
     if note.is_file():
-        path = Path(note.read_text(encoding="utf-8").strip())
-        if path.is_file():
-            card, endpoints = read_model(path)
-            states = {key: dict(state) for key, state in model.endpoints.items()}
-            if all(torch.equal(endpoints[k][n], t) for k, state in states.items() for n, t in state.items()):
-                return Model(card, endpoints, source=path), path
+        noted = Path(note.read_text(encoding="utf-8").strip())
+        path = target / noted.name
+        if path.is_file() and noted.parent.resolve() == target.resolve():
+            # The file may have been replaced by any other one.
+            with suppress(CheckpointError):
+                card, endpoints = read_model(path)
+                if _differ_by_number(model.name, card.name) and _equal(model.endpoints, endpoints):
+                    return Model(card, endpoints, source=path), path
     saved, path = save_model(model, folder=folder)
-    note.write_text(f"{path}\n", encoding="utf-8")
+    # Absolute, since the next call may have another working directory.
+    note.write_text(f"{path.absolute()}\n", encoding="utf-8")
     return saved, path
+
+
+def _differ_by_number(name: str, other: str) -> bool:
+    """Whether two names are equal, but for the number that is added to a name that is taken."""
+    (root, number), (other_root, other_number) = _parts(name), _parts(other)
+    # From both sides, since `numbered` shortens a long name; and with the number as a part of the name.
+    return (
+        name == other
+        or other in (numbered(root, other_number), numbered(name, other_number))
+        or name in (numbered(other_root, number), numbered(other, number))
+    )
+
+
+def _parts(name: str) -> tuple[str, int]:
+    """Split a name into its root and its number, which is 1 without one."""
+    found = re.fullmatch(r"(.+)-([1-9][0-9]{0,8})", name)
+    return (found[1], int(found[2])) if found else (name, 1)
+
+
+def _equal(one: Mapping[str, Weights], other: Mapping[str, Weights]) -> bool:
+    """Whether two models have the same weights under the same keys."""
+    return one.keys() == other.keys() and all(
+        state.keys() == other[name].keys() and all(torch.equal(other[name][key], t) for key, t in state.items())
+        for name, state in one.items()
+    )
