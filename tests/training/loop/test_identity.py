@@ -1,9 +1,10 @@
-"""A model is told from others by its network and weights, and not by its name."""
+"""A run is told from others by recipe, images and model; a model by its network and weights, and not by its name."""
 
 import pytest
 import torch
 
-from napari_sr.training.loop.identity import model_hash
+from napari_sr.training.loop.identity import difference, model_hash
+from napari_sr.training.recipe import ImageSet, Recipe
 from napari_sr.zoo import Architecture, Model
 from napari_sr.zoo.architectures import complete
 
@@ -45,3 +46,44 @@ def test_the_order_of_the_weights_does_not_count(small_model):
     state = {key: torch.zeros_like(value) for key, value in small_model.endpoints["weights"].items()}
     zero = Model(small_model.card, {"weights": state})
     assert model_hash(zero) == model_hash(Model(small_model.card, {"weights": dict(reversed(state.items()))}))
+
+
+def identity(recipe, images="a", model="m"):
+    return {"recipe": recipe.to_toml(), "images": images, "model": model}
+
+
+def with_images(recipe, *paths):
+    images = tuple(ImageSet(path=path) for path in paths)
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"images": images})})
+
+
+def test_what_differs_is_named(tiny):
+    begun = identity(with_images(tiny, "one"))
+    assert difference(begun, begun) is None
+    # Another folder has another fingerprint as well.
+    assert difference(begun, identity(with_images(tiny, "two"), "b")) == "other images"
+    assert difference(begun, identity(with_images(tiny, "one"), "b")) == "other images"
+    assert difference(begun, identity(with_images(tiny, "one"), model="n")) == "another model"
+    assert difference(begun, identity(with_images(tiny, "one").at_length(2))) == "another length (6 steps)"
+    seed = tiny.model_copy(update={"seed": 8, "precision": "auto"})
+    assert difference(begun, identity(with_images(seed, "one"), "b")) == "another recipe (precision, seed)"
+    assert (
+        difference(begun, identity(with_images(seed, "two").at_length(0.5), "b", ""))
+        == "another model and other images and another length (6 steps) and another recipe (precision, seed)"
+    )
+
+
+def test_the_name_of_a_recipe_does_not_differ_and_measurements_do(tiny):
+    assert difference(identity(tiny), identity(tiny.model_copy(update={"name": "renamed"}))) is None
+    validation = tiny.validation.model_copy(update={"every": 1})
+    other = tiny.model_copy(update={"validation": validation})
+    assert difference(identity(tiny), identity(other)) == "another recipe (validation)"
+
+
+def test_a_schedule_is_scaled_with_the_length():
+    recipe = Recipe.from_toml(
+        '[[stages]]\nsteps = 10\nlosses = [{ kind = "l1" }]\n'
+        'schedule = { kind = "cosine", cycles = [4, 6], warm_up = 5 }\n'
+        '[[stages]]\nsteps = 0\nlosses = [{ kind = "l1" }]'
+    )
+    assert difference(identity(recipe), identity(recipe.at_length(2))) == "another length (10 steps)"

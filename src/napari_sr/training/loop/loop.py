@@ -25,6 +25,7 @@ from napari_sr.training.events import (
 )
 from napari_sr.training.generator.generator import Generator
 from napari_sr.training.loop.drawing import Drawing
+from napari_sr.training.loop.identity import difference
 from napari_sr.training.loop.log import Log
 from napari_sr.training.loop.precision import replaced_precision
 from napari_sr.training.loop.progress import Pace
@@ -246,7 +247,6 @@ class Loop:
 
     def _identity(self) -> RunState:
         """Return what a checkpoint must have in common with this run."""
-        # In the order in which they are compared: patches, and so their images, also depend on recipe and network.
         return {"recipe": self._recipe_text, "model": self._base, "images": self._training_set.fingerprint}
 
     def _begin(self) -> RunState | None:
@@ -263,13 +263,12 @@ class Loop:
             raise InputError(
                 f"The folder {self._folder} cannot be used for the run ({error.strerror or error}): choose another one."
             ) from error
-        for key in identity if state is not None else ():
-            # Checkpoints of earlier versions have no hash of the model.
-            if state is not None and state["identity"].get(key, identity[key]) != identity[key]:
-                article = "other" if key == "images" else "another"
-                raise InputError(
-                    f"{self._folder} holds a training with {article} {key}: choose another folder, or remove it."
-                )
+        different = None if state is None else difference(state["identity"], identity)
+        if different is not None:
+            raise InputError(
+                f"{self._folder} holds a training with {different}: choose another folder (on the command line by "
+                "--out or --name), or remove it."
+            )
         return state
 
     def _save(self, run: StageRun) -> None:
