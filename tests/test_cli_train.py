@@ -1,10 +1,12 @@
 """`napari-sr train` trains models from files, and continues interrupted trainings."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,6 +101,34 @@ def test_a_model_is_fine_tuned_on_files(folder):
     card = load_model("finer").card
     assert [entry.name for entry in card.training_data] == ["pictures", "3.png"]
     assert "Trained on from tiny" in card.notes
+
+
+def test_models_and_recipes_of_dotted_names_have_runs_of_their_own(folder):
+    napari_sr("train", "tiny.toml", "--length", 0.01, "--device", "cpu", "-q", "--name", "cells.v1")
+    models = folder / "user" / "models"
+    shutil.copy(models / "cells.v1.safetensors", models / "cells.v2.safetensors")
+    recipe = 'stages = [{ steps = 1, losses = [{ kind = "l1" }] }]\npatches = { size = 8, batch = 2 }'
+    (folder / "deg.toml").write_text(recipe)
+    for model in ("cells.v1", "cells.v2"):
+        napari_sr("train", "deg.toml", "pictures/3.png", "-m", model, "--device", "cpu", "-q")
+        assert load_model(f"{model}-deg").card.base == model
+    assert {path.name for path in (folder / "runs").iterdir()} == {"cells.v1", "cells.v1-deg", "cells.v2-deg"}
+
+
+def test_another_model_in_the_run_folder_of_the_first_is_refused(folder):
+    for base, length in (("a", 0.01), ("b", 0.02)):
+        napari_sr("train", "tiny.toml", "--length", length, "--device", "cpu", "-q", "--name", base)
+    (folder / "one.toml").write_text(
+        'stages = [{ steps = 1, losses = [{ kind = "l1" }] }]\npatches = { size = 8, batch = 2 }'
+    )
+    command = ("train", "one.toml", "pictures/3.png", "--device", "cpu", "--out", "run")
+    first = napari_sr(*command, "-m", "a")
+    error = napari_sr(*command, "-m", "b", status=2).stderr
+    assert error.count("\n") == 1
+    assert "run holds a training with another model: choose another folder" in error
+    second = napari_sr(*command, "-m", "a", "--name", "second", "--models", "elsewhere")
+    assert second.stdout.startswith(str(Path("elsewhere") / "second.safetensors"))
+    assert second.stdout.split(": ", 1)[1] == first.stdout.split(": ", 1)[1]
 
 
 def test_pairs_are_given_by_their_low_resolution_partners(folder):

@@ -75,13 +75,23 @@ class PathLike:
 @pytest.mark.parametrize("kind", [lambda path: path, str, PathLike, lambda path: path.stem, sr.load_model])
 def test_model_recipe_and_folder_are_objects_names_or_paths(kind, small_model, recipe, textured, tmp_path):
     _, path = save_model(small_model)
-    (tmp_path / "mine.toml").write_text(recipe.to_toml())
+    (tmp_path / "mine.toml").write_text(recipe.model_copy(update={"name": "model"}).to_toml())
     tuned = sr.finetune(
         kind(path), textured(), PathLike(tmp_path / "mine.toml"), folder=str(tmp_path / "run"), save=False
     )
     assert tuned.name == "small-mine"
     assert tuned.card.base == "small"
     assert (tmp_path / "run" / "last.pt").is_file()
+
+
+def test_the_default_name_is_that_of_the_model_in_the_list_and_that_of_the_recipe(
+    small_model, recipe, textured, tmp_path, model_folder
+):
+    _, path = save_model(small_model)
+    path.rename(path.with_name("cells.v1.safetensors"))
+    (tmp_path / "file.toml").write_text(recipe.model_copy(update={"name": "own"}).to_toml())
+    tuned = sr.finetune("cells.v1", textured(), tmp_path / "file.toml", save=False)
+    assert (tuned.name, tuned.card.base) == ("cells.v1-own", "cells.v1")
 
 
 def test_what_is_not_a_model_is_refused(recipe, textured):

@@ -84,7 +84,7 @@ def test_models_are_listed_with_their_cards(folder, bundled, small_card, small_s
     (folder / ".mine.safetensors.tmp").write_bytes(b"being written")
     by_name = {entry.name: entry for entry in list_models()}
     assert by_name["comes-with"].where == "bundled"
-    assert by_name["comes-with"].card == small_card(license="MIT")
+    assert by_name["comes-with"].card == small_card(name="comes-with", license="MIT")
     assert (by_name["comes-with"].scale, by_name["comes-with"].family) == (2, "esrgan")
     assert by_name["comes-with"].license == "MIT"
     assert names("user") == ["mine", "theirs"]
@@ -130,7 +130,7 @@ def test_a_bundled_model_is_loaded_by_name(bundled, folder, small_card, small_st
     write_model(bundled / "comes-with.safetensors", small_card(), {"weights": small_state(1)})
     write_model(folder / "comes-with.safetensors", small_card(), {"weights": small_state(2)})
     model = load_model("comes-with", scale=2)
-    assert model.card == small_card()
+    assert model.card == small_card(name="comes-with")
     assert torch.equal(model.endpoints["weights"]["conv_hr.weight"], small_state(1)["conv_hr.weight"])
 
 
@@ -374,7 +374,16 @@ def test_a_pair_can_be_named_and_written_as_one_file(folder, small_state):
     save_pair(folder, small_state)
     model = load_pair("RRDB_PSNR", "RRDB_GAN", alpha=1)
     write_model(folder / "both.safetensors", model.card, model.endpoints)
-    assert load_model("both", alpha=0.5).card == model.card
+    assert load_model("both", alpha=0.5).card == model.card.model_copy(update={"name": "both"})
+
+
+def test_a_copied_model_file_has_the_name_by_which_it_is_listed(folder, small_card, small_state):
+    for name in ("cells.v1", "cells.v2"):
+        write_model(folder / f"{name}.safetensors", small_card(name="mid"), {"weights": small_state(0)})
+    assert names("user") == ["cells.v1", "cells.v2"]
+    assert [load_model(name).name for name in ("cells.v1", "cells.v2")] == ["cells.v1", "cells.v2"]
+    # By its path a file is one of no catalog, and has the name on its card.
+    assert load_model(folder / "cells.v1.safetensors").name == "mid"
 
 
 def test_a_checkpoint_and_a_model_file_of_one_network_make_a_pair(tmp_path, small_card, small_state):

@@ -39,7 +39,9 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; by default runs/NAME. An existing run is continued.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the new model; by default that of the recipe.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the new model; by default that of the recipe, after that of the model.")
+    ] = None,
     models: Annotated[
         Path | None, typer.Option(help="Folder for the model file; by default that of `napari-sr models`.")
     ] = None,
@@ -63,11 +65,15 @@ def train(
     from napari_sr.training import load_recipe
     from napari_sr.training.processes import ProcessSettings, train_in_processes, train_on_nodes
     from napari_sr.training.result import save_once
+    from napari_sr.zoo.catalog import as_model
     from napari_sr.zoo.names import as_name, check_name
 
     chosen = _with_images(load_recipe(recipe).at_length(length), images or [], low or [])
-    suggested = chosen.name if model is None else as_name(f"{Path(model).stem}-{chosen.name}")
-    model_name = check_name(name) if name else suggested
+    if name:
+        model_name = check_name(name)
+    else:
+        # As in `finetune`.
+        model_name = chosen.name if model is None else as_name(f"{as_model(model).name}-{chosen.name}")
     run = out or Path("runs") / model_name
     settings = ProcessSettings(
         recipe=chosen,

@@ -107,8 +107,7 @@ def finetune(
     """
     base = as_model(model)
     chosen = load_recipe(recipe)
-    suggested = f"{base.name}-{recipe.name if isinstance(recipe, Recipe) else Path(recipe).stem}"
-    new_name = check_name(name) if name is not None else as_name(suggested)
+    new_name = check_name(name) if name is not None else as_name(f"{base.name}-{chosen.name}")
     run = read_path(folder, "folder") if folder is not None else new_run_folder(new_name)
     training = Training(
         chosen,

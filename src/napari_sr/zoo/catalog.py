@@ -371,7 +371,8 @@ def _entry(file: _NamedFile) -> ModelEntry:
     return ModelEntry(
         name,
         where,
-        card,
+        # A copied or renamed file: the model is listed, and so loaded and recorded as a base, by the name of its file.
+        card if card.name == name else card.model_copy(update={"name": name}),
         path,
         license=card.license,
         family=card.family,

@@ -1,5 +1,6 @@
 """Recipes are read as they were written, and errors name the key."""
 
+import sys
 import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -117,6 +118,16 @@ def test_a_recipe_that_does_not_exist_is_refused_with_the_names_of_the_presets(t
     (tmp_path / "picture.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match=r"picture\.toml"):
         load_recipe(tmp_path / "picture.toml")
+
+
+@pytest.mark.parametrize(("file", "name"), [("deg.toml", "deg"), ("a.v2.toml", "a.v2"), ("-?.toml", "_")])
+def test_a_file_without_a_name_gives_the_recipe_its_own(tmp_path, file, name):
+    if sys.platform == "win32" and "?" in file:
+        pytest.skip("no name of a file on Windows")
+    (tmp_path / file).write_text(STAGE)
+    assert load_recipe(tmp_path / file).name == name
+    (tmp_path / file).write_text(f'name = "model"\n{STAGE}')
+    assert load_recipe(tmp_path / file).name == "model"
 
 
 def test_a_shortened_recipe_keeps_its_schedule():

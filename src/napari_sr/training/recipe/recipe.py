@@ -22,7 +22,7 @@ from napari_sr.training.recipe.degradation import Degradation
 from napari_sr.training.recipe.stage import Network, PatchSettings, Stage, Validation
 from napari_sr.training.recipe.table import RecipeTable, first_fault
 from napari_sr.zoo.card import Domain, Family
-from napari_sr.zoo.names import Name
+from napari_sr.zoo.names import Name, as_name
 
 Preset = Literal["srcnn", "srgan", "esrgan", "quick", "standard", "thorough"]
 PRESETS: tuple[Preset, ...] = get_args(Preset)
@@ -38,7 +38,8 @@ class Recipe(RecipeTable):
     Parameters
     ----------
     name : str, default "model"
-        Name of the recipe, and of the model that it trains (`napari_sr.zoo.names`).
+        Name of the recipe, and of the model that it trains (`napari_sr.zoo.names`). In a file, the default is the name
+        of the file without its ending.
     description : str, default ""
         Text for the model's card.
     family : {"srcnn", "srgan", "esrgan"}, optional
@@ -277,7 +278,7 @@ def load_recipe(recipe: Recipe | str | os.PathLike[str]) -> Recipe:
     Returns
     -------
     Recipe
-        The recipe.
+        The recipe. One that is read from a file and has no name gets that of the file, without its ending.
 
     Raises
     ------
@@ -305,7 +306,8 @@ def load_recipe(recipe: Recipe | str | os.PathLike[str]) -> Recipe:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path.name} is not a text file in UTF-8: give a recipe in TOML.") from error
-    return Recipe.from_toml(text, path.name)
+    read = Recipe.from_toml(text, path.name)
+    return read if "name" in read.model_fields_set else read.model_copy(update={"name": as_name(path.stem)})
 
 
 #: Keys of an image set that need conditions.
