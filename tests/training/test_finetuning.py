@@ -36,6 +36,17 @@ def test_the_card_names_the_base_model_and_takes_the_domain_from_the_recipe(smal
     assert sr.finetune(base, textured(), electron, save=False).card.domain == "electron"
 
 
+def test_fine_tuned_twice_it_has_the_images_of_both_trainings_on_its_card(small_model, recipe, textured):
+    one = sr.finetune(small_model, textured(seed=1), recipe, save=False)
+    two = sr.finetune(one, textured(seed=2), recipe, save=False)
+    first, second = one.card.training_data[-1], two.card.training_data[-1]
+    assert first.name == second.name == "image 1"
+    assert first.sha256 != second.sha256
+    assert two.card.training_data == (*one.card.training_data, second)
+    again = sr.finetune(two, textured(seed=1), recipe, save=False)
+    assert again.card.training_data == (*one.card.training_data[:-1], second, first)
+
+
 def test_another_model_of_the_same_name_gets_a_number(small_model, recipe, textured, model_folder):
     names = [sr.finetune(small_model, textured(seed=n), recipe).name for n in range(2)]
     assert names == ["small-quick", "small-quick-2"]

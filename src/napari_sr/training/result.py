@@ -73,8 +73,9 @@ def make_model(
     """
     data = training_set.described
     if base is not None and base.training_data:
-        names = {entry.name for entry in data}
-        data = (*(entry for entry in base.training_data if entry.name not in names), *data)
+        # By the hash too: arrays have the same names in every training.
+        same = {(entry.name, entry.sha256) for entry in data}
+        data = (*(entry for entry in base.training_data if (entry.name, entry.sha256) not in same), *data)
     elif base is not None:
         data = (TrainingData(name=f"training data of {base.name}", license=base.license), *data)
     endpoints = tuple(stage.endpoint for stage in recipe.stages if stage.endpoint in weights and stage.endpoint)
