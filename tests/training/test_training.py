@@ -81,6 +81,14 @@ def test_it_learns_and_describes_itself_on_the_card(run, tiny):
     assert sr.upscale(run_image(), outcome.model).shape == (192, 192)
 
 
+def test_percentiles_for_the_intensity_are_used_and_recorded(run, tiny):
+    recipe = tiny.model_copy(update={"data": tiny.data.model_copy(update={"intensity": sr.Percentiles(1, 99.8)})})
+    training = run(recipe.at_length(0.2))
+    card = training.run().model.card
+    assert card.intensity == "percentiles 1 and 99.8"
+    assert sr.Recipe.from_toml(card.recipe) == training.recipe
+
+
 def run_image():
     rows, columns = np.mgrid[:96, :96]
     return np.rint(127 + 100 * np.sin(rows / 3) * np.cos(columns / 4)).astype(np.uint8)

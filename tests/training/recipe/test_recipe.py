@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from napari_sr import InputError, list_models
+from napari_sr import InputError, Percentiles, list_models
+from napari_sr.imaging.intensity.spec import SPECS
 from napari_sr.training import PRESETS, Degradation, Noise, Recipe, load_recipe
+from napari_sr.training.recipe import Data
 
 CONDITIONS = '[[stages]]\nsteps = 3\nlosses = [{ kind = "relative" }]\n[conditions]\nnoise = { gain = 1, read = 1 }\n'
 STAGE = '[[stages]]\nsteps = 3\nlosses = [{ kind = "l1" }]\n'
@@ -153,6 +155,25 @@ def test_a_short_run_is_measured_about_ten_times(every, steps, fraction, expecte
         f'validation = {{ every = {every} }}\n[[stages]]\nsteps = {steps}\nlosses = [{{ kind = "l1" }}]'
     )
     assert recipe.at_length(fraction).validation.every == expected
+
+
+@pytest.mark.parametrize(
+    "intensity", [*SPECS, (100.0, 4095.0), (-0.5, 0.5), Percentiles(), Percentiles(1, 99.8)], ids=str
+)
+def test_every_form_of_the_intensity_is_read_again_from_its_toml(intensity):
+    recipe = Recipe.from_toml(STAGE)
+    recipe = recipe.model_copy(update={"data": Data(intensity=intensity)})
+    again = Recipe.from_toml(recipe.to_toml())
+    assert again == recipe
+    assert again.data.intensity == intensity
+    assert type(again.data.intensity) is type(intensity)
+
+
+def test_percentiles_of_the_intensity_are_a_table():
+    recipe = Recipe.from_toml(f"data = {{ intensity = {{ low = 1, high = 99.8 }} }}\n{STAGE}")
+    assert recipe.data.intensity == Percentiles(1, 99.8)
+    with pytest.raises(InputError, match=r"data\.intensity"):
+        Recipe.from_toml(f"data = {{ intensity = {{ low = 9, high = 1 }} }}\n{STAGE}")
 
 
 def test_two_losses_of_one_kind_have_two_names():

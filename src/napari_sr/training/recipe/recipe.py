@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from dataclasses import asdict
 from importlib.resources import files
 from typing import Any, Literal, Self, get_args
 
@@ -15,6 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from napari_sr.conversion import parse_toml, quote, read_path, shorten
 from napari_sr.errors import InputError
+from napari_sr.imaging.intensity.spec import Percentiles
 from napari_sr.old_keys import renamed_recipe
 from napari_sr.training.recipe.conditions import Conditions
 from napari_sr.training.recipe.data import Data, ImageSet
@@ -333,6 +335,8 @@ def _explicit(part: RecipeTable) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, RecipeTable):
         return _explicit(value)
+    if isinstance(value, Percentiles):
+        return asdict(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
