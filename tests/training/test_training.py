@@ -150,6 +150,21 @@ def test_stopped_and_resumed_it_ends_with_the_bits_of_an_uninterrupted_run(run, 
     assert read_curves(tmp_path / "whole" / "curves.csv") == read_curves(tmp_path / "part" / "curves.csv")
 
 
+@pytest.mark.parametrize("at", [4, 6, 7])
+def test_resumed_within_a_row_of_the_curves_it_writes_the_same_rows(run, gan, at):
+    stages = tuple(stage.model_copy(update={"steps": 5}) for stage in gan.stages)
+    validation = gan.validation.model_copy(update={"every": 3})
+    recipe = gan.model_copy(update={"stages": stages, "validation": validation})
+    whole, part = run(recipe, "whole"), run(recipe, "part")
+    whole.run()
+    stopped_at(at, run, recipe, "part")
+    part.run()
+    rows, again = (read_curves(training.folder / "curves.csv") for training in (whole, part))
+    assert rows == again
+    assert [row["step"] for row in rows if row["total"]] == ["3", "5", "8", "10"]
+    assert [bool(row["adversarial"]) for row in rows if row["total"]] == [False, False, True, True]
+
+
 def test_continued_on_a_device_of_another_number_format_it_keeps_its_own(run, tiny, monkeypatch):
     recipe = tiny.model_copy(update={"precision": "auto"})
     stop = lambda e: isinstance(e, StepDone) and e.step == 3 and training.stop()  # noqa: E731

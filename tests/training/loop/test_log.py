@@ -5,6 +5,7 @@ import pytest
 from napari_sr import InputError
 from napari_sr.training.events import LearningRateLowered, Prepared, StepDone, Validated
 from napari_sr.training.loop.log import Log, read_curves
+from napari_sr.training.recipe import PixelLoss, Stage
 
 
 def step(number, loss):
@@ -45,6 +46,26 @@ def test_resuming_removes_later_rows_and_incomplete_ones(tmp_path, tiny):
     again(step(5, 1.0))
     again(step(6, 4.0))
     assert float(read_curves(tmp_path / "curves.csv")[-1]["l1"]) == pytest.approx(2.0)
+
+
+def test_a_row_has_the_steps_of_one_stage_and_ends_at_its_validations(tmp_path, tiny):
+    one = Stage(name="one", steps=6, losses=(PixelLoss(kind="l1"),))
+    two = Stage(name="two", steps=6, losses=(PixelLoss(kind="mse"),))
+    none = Stage(name="none", steps=0, losses=(PixelLoss(kind="l1"),))
+    validation = tiny.validation.model_copy(update={"every": 4})
+    recipe = tiny.model_copy(update={"stages": (none, one, two), "validation": validation})
+    log = Log(tmp_path, recipe)
+    log.resume_at(0, None)
+    for number in range(1, 13):
+        stage, loss = ("one", "l1") if number <= 6 else ("two", "mse")
+        log(StepDone(number, 12, stage, {loss: float(number), "total": float(number)}, 1e-3, 10.0))
+    rows = [(row["step"], row["stage"], row["l1"], row["mse"], row["total"]) for row in read_curves(log._curves)]
+    assert rows == [
+        ("4", "one", "2.5", "", "2.5"),
+        ("6", "one", "5.5", "", "5.5"),
+        ("10", "two", "", "8.5", "8.5"),
+        ("12", "two", "", "11.5", "11.5"),
+    ]
 
 
 def test_events_are_written_as_sentences(tmp_path, tiny):

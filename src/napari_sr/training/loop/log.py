@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,9 @@ class Log:
         extra = ["discriminator"] if any(stage.discriminator for stage in recipe.stages) else []
         self._losses = [*dict.fromkeys(names), *extra, "total"]
         every = recipe.validation.every
-        # A row ends at each validation, so that a run that is resumed there writes the same rows.
+        # Rows are counted from the start of a stage, as validations are, so that one ends at each of them.
         self._span = max(n for n in range(1, min(_MOST_STEPS, every) + 1) if every % n == 0)
+        self._bounds = (0, *accumulate(stage.steps for stage in recipe.stages))
         self._sums: dict[str, float] = {}
         self._count = 0
         self._board = _board(folder) if tensorboard else None
@@ -127,7 +129,9 @@ class Log:
         for name, value in event.losses.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
         self._count += 1
-        if event.step % self._span == 0 or event.step == event.steps:
+        # A row has the steps of one stage, since the next one may have other losses.
+        start = max(bound for bound in self._bounds if bound < event.step)
+        if (event.step - start) % self._span == 0 or event.step in self._bounds:
             means = {name: total / self._count for name, total in self._sums.items()}
             self._write_row(event.step, event.stage, {"learning_rate": event.learning_rate, **means})
             self._sums, self._count = {}, 0
