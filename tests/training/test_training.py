@@ -248,6 +248,17 @@ def test_a_stop_ends_a_pause(run, tiny):
     assert training.run().step == 0
 
 
+def test_a_stop_before_the_run_is_followed_once(run, tiny):
+    training = run(tiny)
+    training.stop()
+    assert (training.run().step, training.events.of(StepDone)) == (0, [])
+    assert training.run().finished
+    # One that comes during a run is followed once as well.
+    training = run(tiny, "other", on_event=lambda e: isinstance(e, StepDone) and e.step == 2 and training.stop())
+    assert training.run().step == 2
+    assert training.run().finished
+
+
 def test_cancel_ends_within_a_step_and_the_checkpoint_is_kept(run, tiny, tmp_path):
     whole = run(tiny, "whole").run()
     calls = []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from napari_sr.errors import Cancelled
 
@@ -50,12 +51,22 @@ class Controls:
         self._paused.clear()
 
     def stop(self) -> None:
-        """End the training after its present step."""
+        """End the training after its present step, or before the first one of the next run."""
         self._stopped.set()
 
-    def start(self) -> None:
-        """Discard a request to stop that an earlier run has followed."""
-        self._stopped.clear()
+    @contextmanager
+    def followed(self) -> Iterator[None]:
+        """Discard the request to stop at the end of a run, so that the next one continues.
+
+        Yields
+        ------
+        None
+            Nothing; the run is in the context.
+        """
+        try:
+            yield
+        finally:
+            self._stopped.clear()
 
     @property
     def stopped(self) -> bool:

@@ -213,7 +213,10 @@ class Training:
         self._controls.resume()
 
     def stop(self) -> None:
-        """End the training after its present step, with a checkpoint and the model so far."""
+        """End the training after its present step, with a checkpoint and the model so far.
+
+        Before `run`, it ends the next run before its first step.
+        """
         self._controls.stop()
 
     @own_torch_state()
@@ -308,7 +311,6 @@ class Training:
         Cancelled
             If `cancel` returned True; the last checkpoint is kept.
         """
-        self._controls.start()
         training_set = self.prepare()
         alone = fabric is None
         fabric = fabric or fabric_for(self.device, self.precision)
@@ -337,7 +339,7 @@ class Training:
             "low-resolution pixels in a step: choose smaller patches, a smaller batch or a larger accumulate in the "
             "recipe, or another device."
         )
-        with lock, ieee_float32(), too_little_memory:
+        with self._controls.followed(), lock, ieee_float32(), too_little_memory:
             step = loop.run()
         return self._outcome(training_set, loop.trained, step)
 
