@@ -109,11 +109,18 @@ def test_events_are_in_order_and_measurements_include_bicubic(run, tiny):
     assert len({event.bicubic_psnr for event in events.of(Validated)}) == 1
 
 
+def test_figures_that_equal_those_of_bicubic_interpolation_are_not_called_worse():
+    figures = {"ssim": 1.0, "bicubic_ssim": 1.0, "best": True, "lattice": None, "crops": ()}
+    equal = Validated(step=1, stage="l1", psnr=100.0, bicubic_psnr=100.0, start_psnr=None, **figures)
+    assert not equal.worse_than_bicubic
+    assert "worse" not in equal.sentence()
+
+
 def test_a_model_worse_than_bicubic_is_marked(run, tiny):
     training = run(tiny.model_copy(update={"network": plain_network(tiny)}).at_length(0.5))
     outcome = training.run()
     measured = training.events.of(Validated)[-1]
-    assert not measured.better_than_bicubic
+    assert measured.worse_than_bicubic
     assert "worse than bicubic" in measured.sentence()
     assert "worse than bicubic" in outcome.model.card.notes
 

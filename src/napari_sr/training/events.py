@@ -148,9 +148,9 @@ class Validated:
     crops: tuple[ValidationCrop, ...] = field(default=(), repr=False)
 
     @property
-    def better_than_bicubic(self) -> bool:
-        """Whether the PSNR is above that of bicubic interpolation."""
-        return self.psnr > self.bicubic_psnr
+    def worse_than_bicubic(self) -> bool:
+        """Whether the PSNR is below that of bicubic interpolation."""
+        return self.psnr < self.bicubic_psnr
 
     def sentence(self) -> str:
         """Return the measurement as a sentence.
@@ -158,10 +158,10 @@ class Validated:
         Returns
         -------
         str
-            PSNR and SSIM beside those of bicubic interpolation, with a remark if the PSNR is not above the latter, and
+            PSNR and SSIM beside those of bicubic interpolation, with a remark if the PSNR is below the latter, and
             one if the results have a lattice.
         """
-        verdict = "" if self.better_than_bicubic else "; it is worse than bicubic interpolation so far"
+        verdict = "; it is worse than bicubic interpolation so far" if self.worse_than_bicubic else ""
         woven = self.lattice is not None and self.lattice > _MUCH_LATTICE
         grid = f"; it has a lattice of {self.lattice:.2f}, 1 is none" if woven else ""
         return (

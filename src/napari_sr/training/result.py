@@ -155,7 +155,7 @@ def _notes(
     notes = [recipe.description] if recipe.description else []
     if base is not None:
         notes.append(f"Trained on from {base.name}.")
-    worse = [name for name, measured in measurements.items() if not measured.better_than_bicubic]
+    worse = [name for name, measured in measurements.items() if measured.worse_than_bicubic]
     if worse and adversarial:
         notes.append("The PSNR of its adversarial weights is below bicubic interpolation's, as is usual for them.")
     elif worse:

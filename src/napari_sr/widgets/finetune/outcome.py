@@ -114,7 +114,7 @@ def format_gain(measurement: Validated, base: str | None) -> str:
 
 def _against_bicubic(measurement: Validated) -> str:
     gain = measurement.psnr - measurement.bicubic_psnr
-    if not measurement.better_than_bicubic:
+    if measurement.worse_than_bicubic:
         return (
             f"It is worse than bicubic interpolation on the validation images ({measurement.psnr:.2f} dB against "
             f"{measurement.bicubic_psnr:.2f} dB): train longer, or check that the low-resolution images are like yours."

@@ -146,7 +146,7 @@ class TrainingProgress:
         elif isinstance(event, Validated):
             self.curves.add_measurement(event)
             self.validation_layers.show(event.crops)
-            color = None if event.better_than_bicubic else warning_color(self._viewer)
+            color = warning_color(self._viewer) if event.worse_than_bicubic else None
             self.controls.show_measurement(event.sentence(), color)
         elif isinstance(event, Prepared):
             self.controls.show_progress(event.resumed_at, event.steps)
