@@ -230,6 +230,20 @@ def test_values_of_float_layers_have_more_digits(rows):
     assert conditions.values()["noise"] == (0.0123, 0.00021)
 
 
+def test_decimals_of_the_noise_are_typed_although_each_key_shows_the_layer_again(rows):
+    conditions, _ = rows
+    image = layer()
+    axes = known_axes(image)
+    conditions.show_layer(image, axes)
+    conditions.noise.kind.value = "values"
+    for box in (conditions.noise.in_black, conditions.noise.gain):
+        box.changed.connect(lambda: conditions.show_layer(image, axes))
+    point = conditions.noise.gain.native.locale().decimalPoint()
+    type_into(conditions.noise.in_black, f"12{point}25")
+    type_into(conditions.noise.gain, f"1{point}5")
+    assert conditions.values()["noise"] == (12.25, 1.5)
+
+
 def measurement(c0, c1=0.0, *, verdict="white", known=True, error=0.0):
     covariance = (error**2, 0.0, 0.0) if known else (float("inf"), 0.0, float("inf"))
     return NoiseMeasurement(

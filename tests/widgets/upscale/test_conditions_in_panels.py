@@ -73,6 +73,20 @@ def test_choices_reach_the_job_and_the_pixels_are_those_of_the_python_call(panel
     np.testing.assert_array_equal(viewer.layers[-1].data, expected)
 
 
+def test_a_run_takes_the_noise_that_was_typed(panel_of, qtbot):
+    viewer, panel = panel_of()
+    window = viewer.__wrapped__.window._qt_window
+    window.show()
+    qtbot.waitExposed(window)
+    panel.conditions.noise.kind.value = "values"
+    box = panel.conditions.noise.in_black.native
+    box.setFocus()
+    box.selectAll()
+    QTest.keyClicks(box, box.locale().toString(12.25, "f", 2))
+    panel.controls.run_button.native.click()
+    assert job_of(viewer)["noise"] == [12.25, 0.0]
+
+
 def test_two_values_of_the_noise_and_the_blur_are_those_of_one_layer(panel_of):
     viewer, panel = panel_of()
     first, conditions = viewer.layers[0], panel.conditions

@@ -129,8 +129,11 @@ class NoiseRows:
         of_floats : bool
             Whether the layer has values of a float type, which may be far below 1.
         """
+        decimals = _DIGITS_OF_FLOATS if of_floats else _DIGITS
         for box in (self.in_black, self.gain):
-            box.native.setDecimals(_DIGITS_OF_FLOATS if of_floats else _DIGITS)
+            # Qt writes the text again even for the same count, also in the middle of a number that is being typed.
+            if box.native.decimals() != decimals:
+                box.native.setDecimals(decimals)
 
     def show_rows(self, shown: bool) -> None:
         """Show or hide the rows.
