@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from napari.layers import Image
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 
 from napari_sr.inference.timing.speed import store_speed
 from napari_sr.widgets.choices.layer_facts import LayerFacts, known_axes
@@ -15,6 +17,13 @@ def drawn(*shape, dtype=np.uint16):
 
 def summary(panel):
     return panel.summary.value.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def type_into(box, number):
+    native = box.native
+    native.selectAll()
+    QTest.keyClicks(native, native.locale().toString(number, "g", 6))
+    QTest.keyClick(native, Qt.Key.Key_Return)
 
 
 @pytest.fixture
@@ -74,6 +83,39 @@ def test_an_entered_pixel_size_changes_the_layer(facts):
     np.testing.assert_allclose(layer.translate, (0, 0.4, 0.8))
     assert [str(unit) for unit in layer.units] == ["micrometer"] * 3
     assert len(facts.changes) == 3
+
+
+def test_only_the_number_that_was_typed_scales_the_layer(facts, qtbot):
+    fine = 0.000325
+    layer = Image(drawn(3, 12, 16), scale=(1, fine, fine), units=("mm", "mm", "mm"))
+    facts.show(layer)
+    assert facts.size.value == fine
+    type_into(facts.depth, 0.002)
+    np.testing.assert_allclose(layer.scale, (0.002, fine, fine), rtol=1e-12)
+    type_into(facts.size, 0.0004)
+    np.testing.assert_allclose(layer.scale, (0.002, 0.0004, 0.0004), rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [0.10833333, 1e-7, 1e-14, 3e9])
+def test_a_size_that_the_box_rounds_or_limits_stays_until_it_is_typed(facts, qtbot, size):
+    layer = Image(drawn(3, 12, 16), scale=(size, size, size), units=("m", "m", "m"), translate=(0, size, 0))
+    facts.show(layer)
+    for box in (facts.size, facts.depth):
+        QTest.keyClick(box.native, Qt.Key.Key_Return)
+    facts.unit.value = "nanometer"
+    np.testing.assert_allclose(layer.scale, (size, size, size), rtol=1e-12)
+    np.testing.assert_allclose(layer.translate, (0, size, 0), rtol=1e-12)
+    assert [str(unit) for unit in layer.units] == ["nanometer"] * 3
+    type_into(facts.depth, 2.5)
+    np.testing.assert_allclose(layer.scale, (2.5, size, size), rtol=1e-12)
+
+
+def test_small_sizes_are_shown_and_typed_with_four_digits_and_large_ones_with_four_decimals(facts):
+    for size, decimals in ((2.0, 4), (0.2, 4), (0.0325, 5), (0.000325, 7), (1e-7, 10), (40.0, 4)):
+        facts.show(Image(drawn(12, 16), scale=(size, size), units=("mm", "mm")))
+        assert (facts.size.value, facts.size.native.decimals()) == (size, decimals)
+        type_into(facts.size, 0.0)
+        assert facts.size.value > 0
 
 
 def test_the_pixel_size_of_the_layer_is_shown_and_followed(facts):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import permutations
+from math import floor, log10
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -24,7 +25,9 @@ SYMBOLS = {"nanometer": "nm", "micrometer": "µm", "millimeter": "mm", UNKNOWN: 
 _UNITS = (("pixels", UNKNOWN), ("nm", "nanometer"), ("µm", "micrometer"), ("mm", "millimeter"))
 _LETTER_OF_LABEL = {"t": "T", "time": "T", "c": "C", "ch": "C", "channel": "C", "z": "Z", "y": "Y", "x": "X"}
 _NO_AXES = ""
-_LEAST, _LARGEST = 1e-4, 1e9
+_LARGEST = 1e9
+# A size below 0.1 has more decimal places.
+_DECIMALS, _DIGITS, _MOST_DECIMALS = 4, 4, 12
 
 
 class LayerFacts:
@@ -41,6 +44,7 @@ class LayerFacts:
         self._layer: Image | None = None
         self._layer_events = LayerEvents(self._layer_edited)
         self._chosen: WeakKeyDictionary[Image, str] = WeakKeyDictionary()
+        self._shown = (1.0, 1.0)
         self.axes = shrinkable(
             ComboBox(
                 name="axes",
@@ -139,11 +143,13 @@ class LayerFacts:
         sizes, unit = layer_pixel_size(self._layer, axes)
         known = [value for _, value in _UNITS]
         with self.size.changed.blocked(), self.unit.changed.blocked(), self.depth.changed.blocked():
-            self.size.value = _limited(self.size, sizes["X"])
+            _show_size(self.size, sizes["X"])
             self.unit.choices = [*_UNITS, *([] if unit in (*known, None) else [(unit, unit)])]
             self.unit.value = unit or UNKNOWN
             self.depth.visible = "Z" in sizes
-            self.depth.value = _limited(self.depth, sizes.get("Z", 1.0))
+            _show_size(self.depth, sizes.get("Z", 1.0))
+        # The boxes round and limit the sizes: what they show is no size to be set.
+        self._shown = self._entered
 
     def _choices(self, widget: object = None) -> list[tuple[str, str]]:
         axes = self.present_axes
@@ -158,18 +164,28 @@ class LayerFacts:
             self._refresh()
             self._on_change()
 
+    @property
+    def _entered(self) -> tuple[float, float]:
+        """The numbers in the boxes: pixel size and Z step."""
+        return float(self.size.value), float(self.depth.value)
+
     def _size_chosen(self) -> None:
         layer, axes = self._layer, self.present_axes
         if layer is None or axes is None:
             return
         sizes, _ = layer_pixel_size(layer, axes)
         ratio = np.ones(layer.ndim)
-        ratio[[axes.y, axes.x]] = float(self.size.value) / sizes["X"]
+        (size, depth), shown = self._entered, self._shown
+        if size != shown[0]:
+            ratio[[axes.y, axes.x]] = size / sizes["X"]
         units = [str(unit) for unit in layer.units]
         units[axes.y] = units[axes.x] = self.unit.value
         if "Z" in sizes:
             z = axes.letters.index("Z")
-            ratio[z], units[z] = float(self.depth.value) / sizes["Z"], self.unit.value
+            units[z] = self.unit.value
+            if depth != shown[1]:
+                ratio[z] = depth / sizes["Z"]
+        self._shown = (size, depth)
         events, edited = layer.events, self._layer_edited
         with events.scale.blocker(edited), events.translate.blocker(edited), events.units.blocker(edited):
             # The translation is in the same unit as the scale.
@@ -226,16 +242,25 @@ def _orders(axes: Axes) -> list[str]:
 
 
 def _size_box(name: str, label: str, tooltip: str) -> FloatSpinBox:
-    box = FloatSpinBox(name=name, label=label, value=1.0, tooltip=tooltip, min=_LEAST, max=_LARGEST, step=0.01)
-    return hide_step_buttons(box, 4)
+    box = FloatSpinBox(
+        name=name, label=label, value=1.0, tooltip=tooltip, min=10.0**-_DECIMALS, max=_LARGEST, step=0.01
+    )
+    return hide_step_buttons(box, _DECIMALS)
 
 
 def _format_axes(letters: str) -> str:
     return f"{letters[:-1]} + colors" if letters.endswith("YXC") or letters.endswith("XYC") else letters
 
 
-def _limited(box: FloatSpinBox, value: float) -> float:
-    return min(max(value, box.min), box.max)
+def _show_size(box: FloatSpinBox, value: float) -> None:
+    """Show a size with four digits at least, as far as the box has decimal places."""
+    decimals = _DECIMALS
+    if 0 < value < 1:
+        decimals = min(max(_DIGITS - 1 - floor(log10(value)), _DECIMALS), _MOST_DECIMALS)
+    if box.native.decimals() != decimals:
+        box.native.setDecimals(decimals)
+    box.min = 10.0**-decimals
+    box.value = min(max(value, box.min), box.max)
 
 
 def format_pixel_size(layer: Image, axes: Axes, factor: tuple[float, float] = (1.0, 1.0)) -> str:
