@@ -6,10 +6,12 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from qtpy.QtTest import QTest
 
 import napari_sr
 from napari_sr.inference import Job
 from napari_sr.networks import RRDBNet
+from napari_sr.settings import Overlap
 from napari_sr.widgets.choices.output import LAZY, MEMORY
 from napari_sr.widgets.qt.executor import InPlaceExecutor
 from napari_sr.widgets.qt.rows import leaf_widgets
@@ -228,6 +230,18 @@ def test_settings_reach_the_job(in_viewer):
     settings.tiling.kind.value, settings.tiling.tile.value, settings.tiling.overlap.value = "overlap", 64, 4
     press_run(panel)
     assert viewer.layers[-1].metadata["napari_sr"]["tiling"] == "tiles of 64 pixels with 4 of overlap"
+
+
+@pytest.mark.parametrize(("tile", "overlap"), [("512", "24"), ("96", "8"), ("100", "0"), ("4096", "100")])
+def test_the_sizes_of_tiles_are_typed(in_viewer, tile, overlap):
+    _, panel = in_viewer("esrgan")
+    rows = panel.settings.tiling
+    rows.kind.value = "overlap"
+    for box, text in ((rows.tile, tile), (rows.overlap, overlap)):
+        box.native.selectAll()
+        QTest.keyClicks(box.native, text)
+        assert box.native.text() == text
+    assert panel._settings().tiling == Overlap(tile=int(tile), overlap=int(overlap))
 
 
 def test_exact_tiling_is_the_default(in_viewer):
@@ -537,6 +551,7 @@ def test_torch_is_imported_in_a_fresh_process_and_works():
 from napari_sr.widgets.qt.torch_loading import load_torch
 load_torch()
 import torch
+from qtpy.QtTest import QTest
 print(float(torch.nn.functional.conv2d(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 3, 3))))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)

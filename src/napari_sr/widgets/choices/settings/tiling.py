@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from magicgui.widgets import SpinBox
+from magicgui.widgets import FloatSpinBox
 from magicgui.widgets.bases import Widget
 
 from napari_sr.conversion import Memory
@@ -36,25 +36,21 @@ class TilingRows:
             "Exact has no seams, and its memory is bounded. Overlapping tiles can leave faint seams. "
             "A whole plane at once has no seams and takes the most memory.",
         )
-        self.tile = SpinBox(
-            name="tile",
-            label="Tile size",
-            value=Overlap().tile,
-            min=16,
-            max=_LARGEST_TILE,
-            step=32,
-            tooltip="Side of a tile, in pixels of the source. Smaller tiles take less memory and more time.",
-            visible=False,
+        self.tile = _pixel_box(
+            "tile",
+            "Tile size",
+            Overlap().tile,
+            (16, _LARGEST_TILE),
+            32,
+            "Side of a tile, in pixels of the source. Smaller tiles take less memory and more time.",
         )
-        self.overlap = SpinBox(
-            name="overlap",
-            label="Overlap",
-            value=Overlap().overlap,
-            min=0,
-            max=_LARGEST_TILE // 2,
-            step=8,
-            tooltip="Pixels that are computed and discarded on each side of a tile. More overlap gives fewer seams.",
-            visible=False,
+        self.overlap = _pixel_box(
+            "overlap",
+            "Overlap",
+            Overlap().overlap,
+            (0, _LARGEST_TILE // 2),
+            8,
+            "Pixels that are computed and discarded on each side of a tile. More overlap gives fewer seams.",
         )
         self.memory = number_box("memory", "Here in GiB; Automatic (0) measures the free memory.", _MOST_GIB, 0.5, 2)
         self.memory.native.setSuffix(" GiB")
@@ -77,7 +73,7 @@ class TilingRows:
             If the overlap is too large for the tile.
         """
         name: Tiling = self.kind.value
-        return Overlap(tile=self.tile.value, overlap=self.overlap.value) if name == OVERLAP else name
+        return Overlap(tile=int(self.tile.value), overlap=int(self.overlap.value)) if name == OVERLAP else name
 
     @property
     def budget(self) -> Memory:
@@ -112,3 +108,13 @@ class TilingRows:
         self.tile.visible = self.overlap.visible = self.kind.value == OVERLAP
         self.memory.visible = self.kind.value == EXACT
         self._on_change()
+
+
+def _pixel_box(name: str, label: str, value: int, ends: tuple[int, int], step: int, tooltip: str) -> FloatSpinBox:
+    """Make a box for a number of pixels; hidden at first."""
+    # The box for integers raises each beginning of a number to the smallest one: "5" of "512" would become "16".
+    box = FloatSpinBox(
+        name=name, label=label, value=value, min=ends[0], max=ends[1], step=step, tooltip=tooltip, visible=False
+    )
+    box.native.setDecimals(0)
+    return box
