@@ -6,6 +6,9 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
 
 from napari_sr import list_models
 from napari_sr.training.events import ValidationCrop
@@ -40,6 +43,45 @@ def finetuning(make_napari_viewer_proxy, models):
         return viewer, panel
 
     return make
+
+
+@pytest.mark.parametrize(
+    ("blur", "noisy", "row"),
+    [
+        ("gaussian", False, "sigma"),
+        ("gaussian", False, "sigma_to"),
+        ("optics", False, "aperture"),
+        ("optics", False, "pixel"),
+        ("none", True, "gain"),
+        ("none", True, "read"),
+    ],
+)
+def test_the_first_number_that_is_typed_keeps_its_decimals(finetuning, qtbot, blur, noisy, row):
+    viewer, panel = finetuning()
+    window = viewer.__wrapped__.window._qt_window
+    window.show()
+    qtbot.waitExposed(window)
+    panel.degradation_fold.open = True
+    panel.degradation.blur.kind.value, panel.degradation.noise.switch.value = blur, noisy
+    QApplication.processEvents()
+    box = getattr(panel.degradation.noise if noisy else panel.degradation.blur, row)
+    assert box.native.isVisible()
+    box.native.setFocus()
+    box.native.selectAll()
+    QTest.keyClicks(box.native, box.native.locale().toString(1.5, "f", 1))
+    assert box.value == 1.5
+
+
+def test_the_pixel_size_of_the_optics_cannot_be_zero(finetuning):
+    _, panel = finetuning()
+    blur = panel.degradation.blur
+    blur.kind.value = "optics"
+    blur.pixel.native.selectAll()
+    QTest.keyClicks(blur.pixel.native, "0")
+    QTest.keyClick(blur.pixel.native, Qt.Key.Key_Return)
+    blur.pixel.native.stepBy(-1000)
+    assert blur.pixel.value > 0
+    assert panel._plan().recipe.degradation.blur.pixel_size > 0
 
 
 def names():

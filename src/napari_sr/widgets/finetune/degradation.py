@@ -42,11 +42,12 @@ class BlurRows:
         self.wavelength = _number("wavelength", 520.0, 1.0, 20000.0, 10.0, 0, "Wavelength of the light, in nanometers.")
         self.optics_row = side_by_side("optics_row", "NA, λ (nm)", [self.aperture, self.wavelength])
         self.pixel = _number(
-            "pixel", 100.0, 1e-3, _LARGEST, 1.0, 2, "Pixel size of the high-resolution image; the layer's own if known."
+            "pixel", 100.0, 0.01, _LARGEST, 1.0, 2, "Pixel size of the high-resolution image; the layer's own if known."
         )
         self.pixel.label = "Pixel size (nm)"
-        for widget in (self.kind, self.sigma, self.sigma_to, self.aperture, self.wavelength, self.pixel):
-            widget.changed.connect(lambda: self._changed())
+        self.kind.changed.connect(lambda: self._kind_changed())
+        for widget in (self.sigma, self.sigma_to, self.aperture, self.wavelength, self.pixel):
+            widget.changed.connect(lambda: on_change())
         self._show_rows()
 
     @property
@@ -83,11 +84,12 @@ class BlurRows:
                 self.pixel.value = min(max(nanometers, self.pixel.min), self.pixel.max)
         self.pixel.enabled = nanometers is None
 
-    def _changed(self) -> None:
+    def _kind_changed(self) -> None:
         self._show_rows()
         self._on_change()
 
     def _show_rows(self) -> None:
+        # Not at a change of a number: a box that is shown again writes its text anew, also one that is being typed in.
         self.sigma_row.visible = self.kind.value == GAUSSIAN
         self.optics_row.visible = self.pixel.visible = self.kind.value == OPTICS
 
@@ -122,8 +124,9 @@ class NoiseRows:
             tooltip="Estimate gain and read noise from the first image: how its noise grows with its brightness.",
         )
         self.estimate_button.changed.connect(lambda: on_estimate())
-        for widget in (self.switch, self.gain, self.read, self.offset):
-            widget.changed.connect(lambda: self._changed())
+        self.switch.changed.connect(lambda: self._switched())
+        for widget in (self.gain, self.read, self.offset):
+            widget.changed.connect(lambda: on_change())
         self._show_rows()
 
     @property
@@ -149,7 +152,7 @@ class NoiseRows:
         self.gain.value, self.read.value = gain, read
         self.switch.value = True
 
-    def _changed(self) -> None:
+    def _switched(self) -> None:
         self._show_rows()
         self._on_change()
 
