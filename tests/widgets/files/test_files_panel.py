@@ -103,6 +103,22 @@ def test_a_failed_image_has_its_reason_and_the_color_of_warnings(opened, plate):
     assert model.data(model.index(1, 1), Qt.ItemDataRole.ForegroundRole) is None
 
 
+def test_a_typed_folder_may_begin_with_the_home_folder(opened, plate, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path / "home"))
+    _, panel = opened(plate)
+    line = panel.images.out_folder.line_edit.native
+    for typed, folder in (("~/out", tmp_path / "home" / "out"), ("out", tmp_path / "elsewhere" / "out")):
+        line.selectAll()
+        QTest.keyClicks(line, typed)
+        click(panel.controls.start_button)
+        assert panel.controls.message.value == f"2 done, 1 failed. The results are in {folder}."
+        assert (folder / "a.tif").is_file()
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["out"]
+
+
 def test_finished_images_are_skipped(opened, plate):
     _, panel = opened(plate)
     click(panel.controls.start_button)

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import napari_sr
 from napari_sr.inference import Job
 from napari_sr.networks import RRDBNet
 from napari_sr.settings import Overlap
-from napari_sr.widgets.choices.output import LAZY, MEMORY
+from napari_sr.widgets.choices.output import DISK, LAZY, MEMORY
 from napari_sr.widgets.qt.executor import InPlaceExecutor
 from napari_sr.widgets.qt.rows import leaf_widgets
 from napari_sr.widgets.qt.work_controls import WorkControls
@@ -242,6 +243,23 @@ def test_the_sizes_of_tiles_are_typed(in_viewer, tile, overlap):
         QTest.keyClicks(box.native, text)
         assert box.native.text() == text
     assert panel._settings().tiling == Overlap(tile=int(tile), overlap=int(overlap))
+
+
+def test_a_typed_folder_may_begin_with_the_home_folder(in_viewer, tmp_path, monkeypatch):
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    (tmp_path / "stores").mkdir()
+    _, panel = in_viewer("esrgan")
+    panel.output.kind.value = DISK
+    line = panel.output.folder.line_edit.native
+    line.selectAll()
+    QTest.keyClicks(line, "~/stores")
+    press_run(panel)
+    assert panel.controls.message.value.startswith("Done")
+    assert [path.suffix for path in (tmp_path / "stores").iterdir()] == [".zarr"]
+    line.selectAll()
+    QTest.keyClicks(line, "~no-such-user/stores")
+    assert panel.output.store == Path("~no-such-user/stores").absolute()
 
 
 def test_exact_tiling_is_the_default(in_viewer):

@@ -64,7 +64,7 @@ class OutputChoice:
     @property
     def store(self) -> Path | None:
         """Folder for OME-Zarr stores; None for other results."""
-        return Path(str(self.folder.value)) if self.kind.value == DISK else None
+        return typed_folder(str(self.folder.value)) if self.kind.value == DISK else None
 
     @property
     def lazy(self) -> bool:
@@ -104,6 +104,26 @@ class OutputChoice:
         self._begun_lazy = False
         self.folder.visible = value == DISK
         self._on_change()
+
+
+def typed_folder(text: str) -> Path:
+    """Return the folder that was typed into a row.
+
+    Parameters
+    ----------
+    text : str
+        A path. "~" at its beginning is the home folder, and a relative path begins in the working directory.
+
+    Returns
+    -------
+    Path
+        The absolute path, which may not exist.
+    """
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        # "~name" of no user of this computer is a name as any other.
+        return Path(text).absolute()
 
 
 def store_in(folder: Path, name: str) -> Path:

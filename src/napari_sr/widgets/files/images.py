@@ -11,6 +11,7 @@ from magicgui.widgets.bases import Widget
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_sr.imaging.files import ENDINGS
+from napari_sr.widgets.choices.output import typed_folder
 from napari_sr.widgets.qt.rows import shrinkable, side_by_side
 from napari_sr.widgets.qt.wrapped_text import WrappedText
 
@@ -117,7 +118,7 @@ class ImagesChoice:
     def folder(self) -> Path | None:
         """Folder of the results; None if none was given."""
         text = str(self.out_folder.line_edit.value).strip()
-        return Path(text) if text else None
+        return typed_folder(text) if text else None
 
     @property
     def result_format(self) -> str | None:
