@@ -57,7 +57,18 @@ def model_folder() -> Path:
         If the settings file cannot be read.
     """
     folder = os.environ.get(FOLDER_VARIABLE) or load_config().model_folder
-    return Path(folder).expanduser() if folder else Path(user_data_dir("napari-sr", appauthor=False)) / "models"
+    return Path(folder).expanduser() if folder else default_model_folder()
+
+
+def default_model_folder() -> Path:
+    """Return the folder of the user's models where neither variable nor settings file name one.
+
+    Returns
+    -------
+    Path
+        The folder "models" in the user's folder of data, which may not exist.
+    """
+    return Path(user_data_dir("napari-sr", appauthor=False)) / "models"
 
 
 def bundled_folder() -> Path:
@@ -93,7 +104,22 @@ def list_models() -> ModelList:
     >>> entry.family, entry.scale, entry.channels, entry.domain
     ('srcnn', 2, 1, 'natural')
     """
-    folder = model_folder()
+    return list_models_with(model_folder())
+
+
+def list_models_with(folder: Path) -> ModelList:
+    """List the available models with those in a folder, as `list_models` does with those in the user's folder.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder of models, which may not exist.
+
+    Returns
+    -------
+    list of ModelEntry
+        As for `list_models`.
+    """
     bundled = sorted(map(_entry, _bundled_files()), key=_distance_from_microscopy)
     return ModelList([*bundled, *map(_entry, _user_files(folder)), *_published_entries(folder)])
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_sr.errors import InputError
 from napari_sr.zoo.card import Card, Classic
-from napari_sr.zoo.catalog import list_models, model_folder
+from napari_sr.zoo.catalog import default_model_folder, list_models_with, model_folder
 from napari_sr.zoo.classic import classic_card
 from napari_sr.zoo.model_list import ModelEntry
 from napari_sr.zoo.published import find_published
@@ -145,14 +146,16 @@ def catalog_offers(family: str | None, entries: Iterable[ModelEntry] | None = No
         Family of the panel; None for all of them. Weight files without a card in the user's folder are offered for
         every family. For "classic" the models of methods without a network.
     entries : iterable of ModelEntry, optional
-        The catalog. By default that of `list_models`.
+        The catalog. By default that of `list_models`; with the default folder of models if the settings file cannot be
+        read, of which the panel informs at another place.
 
     Returns
     -------
     list of ModelOffer
         One for each model.
     """
-    chosen = [_offer(entry) for entry in (list_models() if entries is None else entries) if _may_be(entry, family)]
+    entries = list_models_with(_folder()) if entries is None else entries
+    chosen = [_offer(entry) for entry in entries if _may_be(entry, family)]
     return sorted(chosen, key=lambda offer: not offer.usable)
 
 
@@ -202,11 +205,19 @@ def empty_family_remedy(family: str | None) -> str:
         One sentence with the folder of models.
     """
     if family is None:
-        return f"There is no model: choose “Open a file…”, or put a model file into {model_folder()}."
+        return f"There is no model: choose “Open a file…”, or put a model file into {_folder()}."
     return (
         f"There is no {FAMILY_TITLES[family]} model on this computer: choose “Open a file…” and open "
-        f"{_WEIGHTS_TO_OPEN[family]}, or put the file into {model_folder()}."
+        f"{_WEIGHTS_TO_OPEN[family]}, or put the file into {_folder()}."
     )
+
+
+def _folder() -> Path:
+    """Return the user's folder of models; the default one if the settings file cannot be read."""
+    try:
+        return model_folder()
+    except InputError:
+        return default_model_folder()
 
 
 def _may_be(entry: ModelEntry, family: str | None) -> bool:
@@ -228,6 +239,6 @@ def _offer(entry: ModelEntry) -> ModelOffer:
         return ModelOffer(f"{entry.name} (cannot be used)", entry.name, scale=scale, remedy=entry.problem)
     if entry.path is None:
         file = published.file if published is not None else entry.name
-        remedy = f"Not on this computer: download {file} from {entry.url} and put it into {model_folder()}."
+        remedy = f"Not on this computer: download {file} from {entry.url} and put it into {_folder()}."
         return ModelOffer(f"{entry.name} (to be downloaded)", entry.name, scale=scale, remedy=remedy)
     return ModelOffer(entry.name, entry.name, card=entry.card, scale=scale)

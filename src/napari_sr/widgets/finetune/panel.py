@@ -378,4 +378,9 @@ def _unfinished() -> list[UnfinishedTraining]:
     # An import at the top would import torch before the panel is drawn.
     from napari_sr.training.finetuning import runs_folder
 
-    return unfinished_trainings(runs_folder())
+    try:
+        folder = runs_folder()
+    except InputError:
+        # The settings file cannot be read: the panel has shown this error when it read its defaults.
+        return []
+    return unfinished_trainings(folder)

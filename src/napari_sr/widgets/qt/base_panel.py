@@ -124,7 +124,9 @@ class BasePanel(Container[Widget]):
         try:
             self._set_defaults(load_settings())
         except NapariSRError as error:
-            self._report(error)
+            sentence = self._notify(error)
+            # The rest of the construction updates the message of the panel.
+            QTimer.singleShot(0, lambda: self._show_at_first(sentence))
         QTimer.singleShot(_WARM_UP_MS, self._warm_up)
 
     def _in_background(
@@ -204,6 +206,10 @@ class BasePanel(Container[Widget]):
         color, background = (QColor(one.as_hex()).name() for one in (theme.current, theme.background))
         for frame in self._focus_frames:
             frame.set_color(readable(color, background))
+
+    def _show_at_first(self, sentence: str) -> None:
+        if not self._shut and compat.isalive(self.native):
+            self._show_message(sentence)
 
     def _warm_up(self) -> None:
         if not self._shut:
