@@ -13,6 +13,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from napari_sr.inference.files.results import FileResult
+from napari_sr.widgets.qt.contrast import readable
 
 _Index = QModelIndex | QPersistentModelIndex
 
@@ -83,7 +84,10 @@ class ResultsTable(QTableView):
             self._on_open(result.output)
 
     def _color(self, event: object = None) -> None:
-        self.results.set_failure_color(QColor(get_theme(str(self._viewer.theme)).warning.as_hex()))
+        theme = get_theme(str(self._viewer.theme))
+        # napari's style gives tables the foreground color of the theme as their background.
+        warning, background = (QColor(one.as_hex()).name() for one in (theme.warning, theme.foreground))
+        self.results.set_failure_color(QColor(readable(warning, background)))
 
 
 class ResultsModel(QAbstractTableModel):
