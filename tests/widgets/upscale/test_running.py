@@ -4,6 +4,8 @@ import threading
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 
 from napari_sr.errors import Cancelled
 from napari_sr.widgets.qt.executor import ThreadExecutor
@@ -92,6 +94,18 @@ def test_cancel_leaves_no_layer(running, gate, qtbot):
     assert names(viewer) == ["cells"]
     assert "nothing was added" in panel.controls.message.value
     assert panel.controls.run_button.enabled
+
+
+def test_cancel_by_the_space_bar_leaves_the_focus_on_run(running, gate, qtbot):
+    viewer, panel = running
+    window = viewer.__wrapped__.window._qt_window
+    window.show()
+    qtbot.waitExposed(window)
+    cancel = panel.controls.cancel_button.native
+    cancel.setFocus()
+    QTest.keyClick(cancel, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: not panel.controls.running, timeout=5_000)
+    assert window.focusWidget() is panel.controls.run_button.native
 
 
 def test_a_layer_removed_during_its_run_stops_it(running, gate, qtbot):

@@ -87,8 +87,7 @@ class FilesControls(WorkControls):
         self._update()
 
     def _update(self) -> None:
-        self.start_button.enabled = self._can_start and not self._running
+        self._enable(self._can_start and not self._running, self._running and not self._stopping)
         self.start_button.text = "Continue" if self._can_continue and not self._running else "Start"
         self.start_button.tooltip = "Upscale all images that are not finished."
-        self.stop_button.enabled = self._running and not self._stopping
         self.bar.visible = self._running

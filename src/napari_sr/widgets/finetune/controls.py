@@ -124,12 +124,14 @@ class TrainingControls(WorkControls):
             self._on_pause()
 
     def _update(self) -> None:
-        self.start_button.enabled = self._can_start and not self.running
+        self._enable(
+            self._can_start and not self.running,
+            self._state in ("running", "paused", "stopped"),
+            self._state in ("running", "paused"),
+        )
         resumes = self._state in ("paused", "stopped")
         self.pause_button.text = "Resume" if resumes else "Pause"
-        self.pause_button.enabled = self._state in ("running", "paused", "stopped")
         self.pause_button.tooltip = (
             "Continue the training." if resumes else "Pause after this step; the computer is free meanwhile."
         )
-        self.stop_button.enabled = self._state in ("running", "paused")
         self.bar.visible = self.running

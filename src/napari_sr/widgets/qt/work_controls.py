@@ -30,8 +30,25 @@ class WorkControls(Container[Widget]):
         self.bar.native.setTextVisible(False)
         self.message = WrappedText(name="message", tooltip=message)
         row = side_by_side("buttons", "", buttons)
+        self._buttons = tuple(buttons)
         super().__init__(widgets=[row, self.bar, self.message, *below], labels=False)
         self.margins = (0, 0, 0, 0)
+
+    def _enable(self, *enabled: bool) -> None:
+        """Enable or disable the buttons, from left to right.
+
+        The focus of a button that is disabled goes to the first one that is enabled, or waits for one beside the
+        buttons. Qt would give it to the next control of the window, such as the button that hides the panel, which a
+        second press of the space bar would press.
+        """
+        heir = next((button for button, on in zip(self._buttons, enabled, strict=True) if on), None)
+        if heir is not None:
+            heir.enabled = True
+        left = [button.native for button, on in zip(self._buttons, enabled, strict=True) if not on]
+        if self.native.window().focusWidget() in (*left, *([] if heir is None else [self.native])):
+            (self if heir is None else heir).native.setFocus()
+        for button, on in zip(self._buttons, enabled, strict=True):
+            button.enabled = on
 
     def show_progress(self, done: int, total: int) -> None:
         """Show the progress.

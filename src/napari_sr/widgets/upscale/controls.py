@@ -116,12 +116,11 @@ class RunControls(WorkControls):
         self.warnings.show("")
 
     def _update(self) -> None:
-        self.run_button.enabled = self._can_run
+        self._enable(self._can_run, self._running)
         self.run_button.text = _RUN_TOO if self._running else _RUN
         self.run_button.tooltip = (
             "Add another run with the present choices; it begins when the runs before it have ended."
             if self._running
             else "Upscale the layer. The result is a new layer."
         )
-        self.cancel_button.enabled = self._running
         self.bar.visible = self._running
