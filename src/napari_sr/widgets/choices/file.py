@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import ComboBox
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QKeyEvent, QStandardItemModel
+from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
 
 from napari_sr.widgets.qt.rows import refresh_choices, shrinkable
 
@@ -15,6 +17,7 @@ OPEN_A_FILE = "Open a file…"
 """Text of the last entry."""
 
 _OPEN = "open a file"
+_KEYS_THAT_OPEN = (Qt.Key.Key_Space, Qt.Key.Key_F4)
 _WEIGHTS = "Model files (*.safetensors *.pth *.pt *.ckpt *.pkl *.bin *.mat);;All files (*)"
 
 FileDialog = Callable[[QWidget], Path | None]
@@ -67,6 +70,7 @@ class FileChoice:
         self._choices: list[tuple[str, Any]] = []
         self.widget = shrinkable(ComboBox(name=name, label=label, tooltip=tooltip, choices=self._all_choices))
         self._current: Any = None
+        self.widget.native.installEventFilter(_ClosedList(self.widget.native))
         self.widget.changed.connect(self._changed)
 
     @property
@@ -115,3 +119,43 @@ class FileChoice:
         elif value != self._current:
             self._current = value
             self._on_choice(value)
+
+
+class _ClosedList(QObject):
+    """Makes the keys and the wheel skip the entry that opens a file while the list is closed.
+
+    Qt chooses each entry that they reach, so that the way through the list would end in a dialog.
+    """
+
+    def __init__(self, combo: QComboBox) -> None:
+        super().__init__(combo)
+        self._combo, self._passing = combo, False
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name)
+        """Pass the event on with the entry disabled, which Qt skips."""
+        if event is None or self._passing or not _moves(event):
+            return False
+        self._passing = True
+        self._enable(False)
+        try:
+            self._combo.event(event)
+        finally:
+            self._passing = False
+            self._enable(True)
+        return True
+
+    def _enable(self, enabled: bool) -> None:
+        # The choice of another entry may have filled the list again.
+        model, row = self._combo.model(), self._combo.findText(OPEN_A_FILE)
+        item = model.item(row) if isinstance(model, QStandardItemModel) and row >= 0 else None
+        if item is not None:
+            item.setEnabled(enabled)
+
+
+def _moves(event: QEvent) -> bool:
+    """Return whether an event of a closed list may choose another entry without opening the list."""
+    if event.type() == QEvent.Type.Wheel:
+        return True
+    if not isinstance(event, QKeyEvent) or event.type() != QEvent.Type.KeyPress:
+        return False
+    return event.key() not in _KEYS_THAT_OPEN and not event.modifiers() & Qt.KeyboardModifier.AltModifier
