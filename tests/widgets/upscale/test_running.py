@@ -87,6 +87,25 @@ def test_cancel_is_enabled_during_a_run_and_another_run_waits(running, gate, qtb
     assert controls.message.value.startswith("Done: 2 layers were added, the last one in ")
 
 
+def test_a_double_click_on_run_starts_one_run_and_another_click_a_second_one(in_viewer, gate, qtbot):
+    viewer, panel = in_viewer("esrgan", executor=ThreadExecutor())
+    window = viewer.__wrapped__.window._qt_window
+    window.show()
+    qtbot.waitExposed(window)
+    run, left = panel.controls.run_button.native, Qt.MouseButton.LeftButton
+    # The events of a double click: press, release, double click, release.
+    QTest.mouseClick(run, left)
+    QTest.mouseDClick(run, left)
+    QTest.mouseRelease(run, left)
+    qtbot.waitUntil(gate.reached.is_set, timeout=30_000)
+    assert len(panel.unfinished) == 1
+    QTest.mouseClick(run, left)
+    assert len(panel.unfinished) == 2
+    gate.open.set()
+    qtbot.waitUntil(lambda: not panel.controls.running, timeout=30_000)
+    assert len(viewer.layers) == 3
+
+
 def test_cancel_leaves_no_layer(running, gate, qtbot):
     viewer, panel = running
     panel.controls.cancel_button.native.click()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from magicgui.widgets import PushButton
 from napari.viewer import Viewer
+from qtpy.QtCore import QEvent, QObject
 
 from napari_sr.widgets.qt.warning_text import WarningText
 from napari_sr.widgets.qt.work_controls import WorkControls
@@ -27,6 +28,7 @@ class RunControls(WorkControls):
 
     def __init__(self, viewer: Viewer, on_run: Callable[[], None], on_cancel: Callable[[], None]) -> None:
         self.run_button = PushButton(name="run", text=_RUN)
+        self.run_button.native.installEventFilter(_SecondClick(self.run_button.native))
         self.cancel_button = PushButton(
             name="cancel",
             text="Cancel",
@@ -124,3 +126,11 @@ class RunControls(WorkControls):
             else "Upscale the layer. The result is a new layer."
         )
         self.bar.visible = self._running
+
+
+class _SecondClick(QObject):
+    """Ignores the second click of a double click, which would start the same run again."""
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name)
+        """Consume the press: without one, the release that follows does nothing."""
+        return event is not None and event.type() == QEvent.Type.MouseButtonDblClick
