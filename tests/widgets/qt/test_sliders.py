@@ -2,13 +2,20 @@
 
 import pytest
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSlider, FloatSpinBox
-from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtCore import QLocale, QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QDoubleSpinBox, QSlider
 
 from napari_sr.widgets.qt.rows import leaf_widgets
-from napari_sr.widgets.qt.sliders import WheelGuard, complete_slider, need_focus_for_wheel, shown_value
+from napari_sr.widgets.qt.sliders import (
+    DecimalSigns,
+    WheelGuard,
+    complete_slider,
+    need_focus_for_wheel,
+    read_both_signs,
+    shown_value,
+)
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -167,3 +174,59 @@ def test_the_wheel_is_left_to_the_panel_without_the_focus(qtbot):
         assert wheel(native)
         assert values() != before
         slider.value, number.value, choice.value = before
+
+
+@pytest.fixture
+def box_of(qtbot):
+    """Makes a number box, or the box of a slider, in a language."""
+    kept = []
+
+    def make(language, widget):
+        container = Container(widgets=[widget])
+        qtbot.addWidget(container.native)
+        signs = DecimalSigns(container.native)
+        kept.append((container, signs))
+        read_both_signs(widget, signs)
+        native = widget.native
+        native = native if isinstance(native, QDoubleSpinBox) else native.findChild(QDoubleSpinBox)
+        native.setLocale(QLocale(language))
+        container.native.show()
+        native.setFocus()
+        native.selectAll()
+        return native
+
+    return make
+
+
+@pytest.mark.parametrize("language", ["en_US", "de_DE", "fr_FR", "ar_EG"])
+@pytest.mark.parametrize(("text", "value"), [("1.5", 1.5), ("1,5", 1.5), ("0,05", 0.05), ("0.05", 0.05), ("12", 12.0)])
+@pytest.mark.parametrize("pasted", [False, True])
+def test_a_comma_and_a_point_are_the_decimal_sign_in_every_language(box_of, language, text, value, pasted):
+    native = box_of(language, FloatSpinBox(value=7.0, min=0.0, max=1e6))
+    if pasted:
+        QApplication.clipboard().setText(text)
+        QTest.keyClick(native, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    else:
+        QTest.keyClicks(native, text)
+    assert native.value() == value
+    QTest.keyClick(native, Qt.Key.Key_Return)
+    assert native.text() == native.locale().toString(value, "f", 2).replace(native.locale().groupSeparator(), "")
+
+
+@pytest.mark.parametrize("language", ["en_US", "de_DE"])
+@pytest.mark.parametrize("text", ["0.7", "0,7"])
+def test_the_number_beside_a_slider_reads_both_signs(box_of, language, text):
+    slider = complete_slider(FloatSlider(value=1.0, min=0.0, max=2.0, step=0.05))
+    native = box_of(language, slider)
+    QTest.keyClicks(native, text)
+    QTest.keyClick(native, Qt.Key.Key_Return)
+    assert slider.value == 0.7
+
+
+@pytest.mark.parametrize(("language", "text"), [("en_US", "1,024"), ("de_DE", "1.024")])
+def test_the_sign_is_that_of_thousands_in_a_box_of_whole_numbers(box_of, language, text):
+    box = FloatSpinBox(value=7.0, min=0.0, max=1e6)
+    box.native.setDecimals(0)
+    native = box_of(language, box)
+    QTest.keyClicks(native, text)
+    assert native.value() == 1024

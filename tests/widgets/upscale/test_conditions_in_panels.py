@@ -82,9 +82,14 @@ def test_a_run_takes_the_noise_that_was_typed(panel_of, qtbot):
     box = panel.conditions.noise.in_black.native
     box.setFocus()
     box.selectAll()
-    QTest.keyClicks(box, box.locale().toString(12.25, "f", 2))
+    # A comma and a point are the decimal sign in every language.
+    QTest.keyClicks(box, "12.25")
+    other = panel.conditions.noise.gain.native
+    other.setFocus()
+    other.selectAll()
+    QTest.keyClicks(other, "0,5")
     panel.controls.run_button.native.click()
-    assert job_of(viewer)["noise"] == [12.25, 0.0]
+    assert job_of(viewer)["noise"] == [12.25, 0.5]
 
 
 def test_two_values_of_the_noise_and_the_blur_are_those_of_one_layer(panel_of):

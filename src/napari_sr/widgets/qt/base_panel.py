@@ -27,7 +27,7 @@ from napari_sr.widgets.qt.errors import NOTHING_CHANGED, notify_error
 from napari_sr.widgets.qt.executor import Executor, Run
 from napari_sr.widgets.qt.queues import WorkQueues, queues_on, shared_queues
 from napari_sr.widgets.qt.rows import LabelAlignment, VerticalScrollArea, leaf_widgets, set_tab_order
-from napari_sr.widgets.qt.sliders import WheelGuard, need_focus_for_wheel
+from napari_sr.widgets.qt.sliders import DecimalSigns, WheelGuard, need_focus_for_wheel, read_both_signs
 from napari_sr.widgets.qt.torch_loading import load_torch
 from napari_sr.widgets.window.closing import ask_before_closing, format_work
 from napari_sr.widgets.window.docking import join_tabs, main_window_of
@@ -68,7 +68,7 @@ class BasePanel(Container[Widget]):
         self._viewer = napari_viewer
         self._queues: WorkQueues = shared_queues() if executor is None else queues_on(executor)
         self.computer_check = ComputerCheck(self._queues.background)
-        self._wheel_guard = WheelGuard(self.native)
+        self._wheel_guard, self._decimal_signs = WheelGuard(self.native), DecimalSigns(self.native)
         self._background: list[Run[Any]] = []
         self._completed = self._shut = False
 
@@ -113,6 +113,7 @@ class BasePanel(Container[Widget]):
         """Prepare controls for the wheel, the keyboard and screen readers; also for rows that are added later."""
         for widget in leaf_widgets(container):
             need_focus_for_wheel(widget, self._wheel_guard)
+            read_both_signs(widget, self._decimal_signs)
         name_controls(container)
 
     def _complete(self) -> None:

@@ -1,15 +1,26 @@
-"""Mouse, keyboard and wheel for the sliders of a panel, and the wheel for its lists and number boxes."""
+"""Mouse, keyboard and wheel for the sliders of a panel, the wheel for its lists, and both for its number boxes."""
 
 from __future__ import annotations
 
 from magicgui.widgets import FloatSlider
 from magicgui.widgets.bases import Widget
 from qtpy.QtCore import QEvent, QObject, QRect, Qt
-from qtpy.QtGui import QMouseEvent
-from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QDoubleSpinBox, QSlider, QStyle, QStyleOptionSlider, QWidget
+from qtpy.QtGui import QKeyEvent, QKeySequence, QMouseEvent
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QDoubleSpinBox,
+    QLineEdit,
+    QSlider,
+    QStyle,
+    QStyleOptionSlider,
+    QWidget,
+)
 
 _PAGES = 10
 _READOUT_EM, _UNIT_EM = 3.5, 1.0
+_SIGNS = ".,"
 
 
 def complete_slider(slider: FloatSlider, unit: str = "") -> FloatSlider:
@@ -97,6 +108,59 @@ class WheelGuard(QObject):
                 event.ignore()
                 return True
         return False
+
+
+def read_both_signs(widget: Widget, signs: QObject) -> None:
+    """Make number boxes read a comma and a point as the decimal sign, whichever the language of the system has.
+
+    Parameters
+    ----------
+    widget : Widget
+        A widget of a panel.
+    signs : DecimalSigns
+        The filter of the panel.
+    """
+    native: QWidget = widget.native
+    for candidate in (native, *native.findChildren(QDoubleSpinBox)):
+        if isinstance(candidate, QDoubleSpinBox):
+            candidate.installEventFilter(signs)
+
+
+class DecimalSigns(QObject):
+    """Replaces a typed or pasted comma or point by the decimal sign of the number box.
+
+    Qt takes the other sign for a separator of thousands, also between any two digits: "1,5" would be 15.
+
+    Parameters
+    ----------
+    parent : QObject
+        Its owner, such as the panel.
+    """
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name)
+        """Pass on the key with the decimal sign, and paste the text with it."""
+        if not isinstance(event, QKeyEvent) or event.type() != QEvent.Type.KeyPress:
+            return False
+        if not isinstance(watched, QDoubleSpinBox) or watched.decimals() == 0:
+            # Without decimal places, "1,024" has a separator of thousands.
+            return False
+        point = watched.locale().decimalPoint()
+        if event.matches(QKeySequence.StandardKey.Paste):
+            return _paste(watched, point)
+        if len(event.text()) != 1 or event.text() not in _SIGNS.replace(point, ""):
+            return False
+        QApplication.sendEvent(watched, QKeyEvent(event.type(), event.key(), event.modifiers(), point))
+        return True
+
+
+def _paste(box: QDoubleSpinBox, point: str) -> bool:
+    """Paste a number with one comma or point; return whether there was one."""
+    clipboard, line = QApplication.clipboard(), box.findChild(QLineEdit)
+    text = "" if clipboard is None else clipboard.text().strip()
+    if line is None or sum(text.count(sign) for sign in _SIGNS) != 1:
+        return False
+    line.insert("".join(point if letter in _SIGNS else letter for letter in text))
+    return True
 
 
 class _SliderMouse(QObject):
