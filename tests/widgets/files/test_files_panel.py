@@ -136,6 +136,18 @@ def test_a_typed_folder_may_begin_with_the_home_folder(opened, plate, tmp_path, 
     assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["out"]
 
 
+def test_the_reason_of_missing_pixels_names_the_row_of_the_panel(opened, tmp_path):
+    image = RNG.random((9, 8), np.float32)
+    image[3, 4] = np.nan
+    (tmp_path / "missing").mkdir()
+    sr.write_image(tmp_path / "missing" / "a.tif", image, "YX")
+    _, panel = opened(tmp_path / "missing")
+    click(panel.controls.start_button)
+    ((_, state, reason),) = table(panel)
+    assert state == "failed"
+    assert "check “Missing pixels” under “More” to fill such pixels" in reason
+
+
 def test_finished_images_are_skipped(opened, plate):
     _, panel = opened(plate)
     click(panel.controls.start_button)

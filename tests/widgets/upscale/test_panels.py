@@ -374,6 +374,10 @@ def test_not_a_number_is_named_and_nothing_is_added(in_viewer, errors):
     viewer, panel = in_viewer("esrgan", image=image)
     press_run(panel)
     assert_refused(viewer, panel, errors, "NaN")
+    assert "check “Missing pixels” under “More” to fill such pixels" in errors[0]
+    panel.settings.missing.value = True
+    press_run(panel)
+    assert len(viewer.layers) == 2
 
 
 def test_only_a_labels_layer_leaves_nothing_to_run(make_napari_viewer_proxy, models):

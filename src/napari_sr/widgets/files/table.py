@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from napari_sr.inference.files.results import FileResult
 from napari_sr.widgets.qt.contrast import readable
+from napari_sr.widgets.qt.errors import worded_for_window
 
 _Index = QModelIndex | QPersistentModelIndex
 
@@ -179,7 +180,7 @@ class ResultsModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(index.row(), index.column())
         if role == Qt.ItemDataRole.ToolTipRole:
-            return {_IMAGE: str(result.input), _WHY: result.reason}.get(index.column())
+            return {_IMAGE: str(result.input), _WHY: worded_for_window(result.reason)}.get(index.column())
         if role == Qt.ItemDataRole.ForegroundRole and result.state == "failed":
             return self._failure
         return None
@@ -188,7 +189,7 @@ class ResultsModel(QAbstractTableModel):
         result = self._results[row]
         seconds = f"{result.seconds:.1f}" if result.seconds else ""
         # The whole path is in the tooltip.
-        reason = result.reason.replace(str(result.input), result.input.name)
+        reason = worded_for_window(result.reason).replace(str(result.input), result.input.name)
         return (self._names[row], result.state, reason, seconds, result.model)[column]
 
 
