@@ -34,7 +34,7 @@ def test_settings_the_model_chosen_by_hand_and_the_comparison_come_back(in_viewe
     panel.controls.run_button.native.click()
     again = reopened(viewer, ESRGANPanel)
     assert again._plan() == panel._plan()
-    assert again._settings().tiling == Overlap(tile=96, overlap=panel.settings.tiling.overlap.value)
+    assert again._settings().tiling == Overlap(tile=96, overlap=int(panel.settings.tiling.overlap.value))
     assert (again.preview_controls.kind, again.preview_controls.counterpart) == ("split", "bicubic")
     other = reopened(viewer, SRCNNPanel)
     assert other._settings() == JobSettings(device=other.settings.device.value)

@@ -157,7 +157,7 @@ def _paste(box: QDoubleSpinBox, point: str) -> bool:
     """Paste a number with one comma or point; return whether there was one."""
     clipboard, line = QApplication.clipboard(), box.findChild(QLineEdit)
     text = "" if clipboard is None else clipboard.text().strip()
-    if line is None or sum(text.count(sign) for sign in _SIGNS) != 1:
+    if sum(text.count(sign) for sign in _SIGNS) != 1:
         return False
     line.insert("".join(point if letter in _SIGNS else letter for letter in text))
     return True
