@@ -153,6 +153,18 @@ def test_a_run_that_is_killed_again_and_again_ends(model, tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="The system has no SIGKILL.")
+@pytest.mark.parametrize("dtype", [">u2", ">f4"])
+def test_a_run_of_an_image_in_the_other_byte_order_is_continued(dtype, model, tmp_path):
+    image = (np.random.default_rng(0).integers(0, 60_000, (50, 30)) / (1 if "u" in dtype else 60_000)).astype(dtype)
+    weights = model(2)
+    kill(tmp_path, image, "YX", weights, 2, 2)
+    pixels, report = run(tmp_path, image, "YX", weights, 2)
+    expected, _ = run(tmp_path, image, "YX", weights, 2, "fresh.zarr")
+    np.testing.assert_array_equal(pixels, expected)
+    assert report.continued == 32
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="The system has no SIGKILL.")
 @pytest.mark.parametrize("change", ["pixel", "weights", "settings"])
 def test_another_job_or_image_begins_anew(change, model, tmp_path):
     image = np.random.default_rng(0).integers(0, 60_000, (50, 30)).astype(np.uint16)

@@ -268,7 +268,9 @@ def _open_unfinished(folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any],
     except (OSError, KeyError, ValueError):
         # The process was killed while it made them.
         return None, None
-    if (tuple(finest.shape), finest.dtype, finest.metadata.zarr_format) != (shape, dtype, zarr_format):
+    # Zarr 3 stores the byte order beside the data type.
+    same = finest.dtype.newbyteorder("=") == dtype.newbyteorder("=")
+    if not same or (tuple(finest.shape), finest.metadata.zarr_format) != (shape, zarr_format):
         return None, None
     # The group would warn of the record among its arrays.
     for level in folder.iterdir():
