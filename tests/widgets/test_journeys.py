@@ -93,7 +93,10 @@ def test_own_weights_from_a_file_mixed_with_a_model(journey, tmp_path, qtbot):
     panel.models.model_choice.dialog = lambda parent: Path(tmp_path / "gan.pth")
     native = panel.models.model_choice.widget.native
     native.setFocus()
-    QTest.keyClick(native, Qt.Key.Key_End)
+    QTest.keyClick(native, Qt.Key.Key_F4)
+    qtbot.waitUntil(native.view().isVisible, timeout=10_000)
+    QTest.keyClick(native.view(), Qt.Key.Key_End)
+    QTest.keyClick(native.view(), Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: panel.models.model.source == tmp_path / "gan.pth", timeout=60_000)
     choose(panel, panel.mixing.second_choice.widget, "esrgan-one")
     panel.scroll.ensureWidgetVisible(panel.mixing.alpha.native)
