@@ -175,3 +175,13 @@ def test_bools_are_0_and_1_with_noise():
     assert np.array_equal(low, plane[::2, ::2])
     noisy = add_noise(np.zeros(1000), Degradation(noise=Noise(gain=0.0, read=2.0)), np.random.default_rng(0), bool)
     assert set(noisy) == {0.0, 1.0}
+
+
+def test_alpha_is_made_smaller_and_has_no_noise():
+    plane = np.full((40, 48, 4), 120, np.uint8)
+    plane[..., 3] = 255
+    noisy = Degradation(shrink="binning", noise=Noise(gain=0.5, read=5.0))
+    low = degrade(plane, 2, noisy)
+    assert (low[..., 3] == 255).all()
+    np.testing.assert_array_equal(low[..., :3], degrade(plane[..., :3], 2, noisy))
+    assert low[..., :3].std() > 3

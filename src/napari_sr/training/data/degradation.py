@@ -214,7 +214,8 @@ def degrade(
     Parameters
     ----------
     plane : array-like, shape (Y, X), (Y, X, 3) or (Y, X, 4)
-        High-resolution plane, in its own values. Rows and columns beyond a multiple of `scale` are cut off.
+        High-resolution plane, in its own values. Rows and columns beyond a multiple of `scale` are cut off. Alpha gets
+        no noise.
     scale : int
         Factor in Y and X, 1 or more.
     degradation : Degradation
@@ -261,7 +262,9 @@ def degrade(
         sizes = f"{values.shape[0]} x {values.shape[1]}"
         raise InputError(f"An image of {sizes} pixels cannot be made {scale} times smaller: give a larger one.")
     seed, stream = read_whole(seed, "seed", 0), read_whole(stream, "number of the plane", 0)
-    numeric = with_noise(degradation, [values])
+    # Alpha is no light of a camera: it is made smaller, and has no noise.
+    opaque = slice(3) if values.ndim == 3 else slice(None)
+    numeric = with_noise(degradation, [values[..., opaque]])
     fraction = 0.5 if seed == 0 else float(np.random.default_rng(seed).random())
     # default_rng([seed, 0]) would be default_rng(seed), from which the blur was drawn; hence + 1.
     generator = np.random.default_rng([seed, stream + 1])
@@ -269,12 +272,12 @@ def degrade(
     if numeric.noise is None:
         return low
     with np.errstate(over="ignore", invalid="ignore"):
-        noisy = add_noise(low, numeric, generator, values.dtype)
+        noisy = add_noise(low[..., opaque], numeric, generator, values.dtype)
         # The largest integers are no float32, so that a cast of the next larger one would wrap around.
         noisy = noisy.astype(values.dtype) if values.dtype.kind == "f" else round_to(noisy, values.dtype)
     if noisy.dtype.kind == "f" and not np.isfinite(noisy).all():
         raise InputError(f"The noise is too large for values of {noisy.dtype}: give less noise.")
-    return noisy
+    return noisy if noisy.shape == low.shape else np.concatenate([noisy, low[..., 3:]], axis=-1)
 
 
 def degrade_image(
