@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from napari_sr.errors import Cancelled
+from napari_sr.imaging import atomic
 from napari_sr.imaging.atomic import (
     OLD,
     OWNER,
@@ -349,6 +351,46 @@ def test_own_temporary_paths_can_be_deleted_before_the_process_ends(tmp_path):
             raise OSError("as after a signal")
     assert names(tmp_path) == []
     assert delete_own() == []
+
+
+@pytest.fixture
+def undeletable(monkeypatch):
+    """Folders cannot be deleted, as where another program has a file in them open."""
+
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(atomic, "_ATTEMPTS", 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic.shutil, "rmtree", refuse)
+        yield patch
+
+
+def test_an_error_is_not_hidden_by_what_cannot_be_deleted_after_it(tmp_path, undeletable, caplog):
+    with pytest.raises(Cancelled, match="stopped"):
+        with atomic_folder(tmp_path / "store") as store:
+            make(store)
+            raise Cancelled("The work was stopped.")
+    assert suffixes(tmp_path) == [OWNER, PART]
+    assert "cannot be deleted now (Permission denied)" in caplog.text
+    # The record is left beside it, by which it is deleted later.
+    undeletable.undo()
+    assert delete_own() == [store]
+    assert names(tmp_path) == []
+
+
+def test_a_result_is_complete_although_temporary_files_cannot_be_deleted(tmp_path, undeletable, caplog):
+    path = make(tmp_path / "store")
+    with atomic_folder(path, overwrite=True) as store:
+        make(store, "new")
+    with scratch_folder(tmp_path / "large.tif") as folder:
+        (folder / "pixels").touch()
+    assert content(path) == "new"
+    assert suffixes(tmp_path) == ["", OLD, OWNER, PART]
+    undeletable.undo()
+    restore_interrupted(path)
+    assert delete_own() == [folder]
+    assert names(tmp_path) == ["store"]
 
 
 def test_a_folder_that_is_missing_has_nothing_to_delete(tmp_path):

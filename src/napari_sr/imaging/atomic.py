@@ -274,7 +274,8 @@ def _temporary(path: Path, fingerprint: str = "", unfinished: Path | None = None
             raise
         raise OSError(cause.errno, cause.strerror, str(path)) from error
     finally:
-        _discard(temporary)
+        with _left_if_undeletable(temporary):
+            _discard(temporary)
 
 
 def _take_over(path: Path, fingerprint: str) -> Path | None:
@@ -335,6 +336,18 @@ def _delete(path: Path) -> None:
         time.sleep(_PAUSE)
 
 
+@contextmanager
+def _left_if_undeletable(path: Path) -> Iterator[None]:
+    """Log that a path cannot be deleted: a complete result, and an error before, are more important than what is left.
+
+    A later process deletes it, by the record of this one or when it writes to the same path.
+    """
+    try:
+        yield
+    except OSError as error:
+        _log.warning("%s cannot be deleted now (%s): a later run deletes it.", path, error.strerror or error)
+
+
 def _clear(record: Path) -> bool:
     """Delete the temporary file or folder of a record if its process has ended; return whether there was one."""
     owner, temporary = read_owner(record), record.with_suffix(PART)
@@ -389,7 +402,8 @@ def _swap(new: Path, path: Path) -> None:
     except BaseException:
         old.rename(path)
         raise
-    _delete(old)
+    with _left_if_undeletable(old):
+        _delete(old)
 
 
 def _stem(path: Path) -> str:
