@@ -44,6 +44,26 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
         read_run_state(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (PermissionError(13, "Permission denied"), r"last\.pt cannot be read \(Permission denied\): check its disk"),
+        (OSError(5, "Input/output error"), r"last\.pt cannot be read \(Input/output error\): check its disk"),
+        (MemoryError(), r"too little memory to read .*last\.pt: close other programs"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), r"too little memory to read .*last\.pt"),
+    ],
+)
+def test_a_whole_checkpoint_that_cannot_be_read_is_not_called_damaged(tmp_path, monkeypatch, error, expected):
+    write_run_state(tmp_path, {"step": 1})
+
+    def refuse(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(run_state.torch, "load", refuse)
+    with pytest.raises(InputError, match=expected):
+        read_run_state(tmp_path)
+
+
 def test_a_checkpoint_cannot_run_code(tmp_path):
     class Evil:
         def __reduce__(self):

@@ -14,6 +14,7 @@ import torch
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.atomic import atomic_file
+from napari_sr.inference.compute.too_little_memory import sentence_for_too_little_memory
 from napari_sr.old_keys import renamed_run_state
 
 NAME = "last.pt"
@@ -73,13 +74,25 @@ def read_run_state(folder: Path, *, mapped: bool = False) -> dict[str, Any] | No
     Raises
     ------
     InputError
-        If the file is damaged, or is not a checkpoint of a known version.
+        If the file cannot be read, does not fit into memory, is damaged, or is not a checkpoint of a known version.
     """
     path = folder / NAME
     if not path.is_file():
         return None
+    too_little_memory = sentence_for_too_little_memory(
+        f"There is too little memory to read {path}: close other programs, and start the training again."
+    )
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        with too_little_memory:
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except InputError:
+        raise
+    except OSError as error:
+        # The file may be whole: it must not be removed for a disk that is not there.
+        raise InputError(
+            f"{path} cannot be read ({error.strerror or error}): check its disk and permissions, and start the "
+            "training again."
+        ) from error
     # The exception depends on where the file is damaged.
     except Exception as error:
         raise InputError(f"{path} is damaged: remove it to train from the start.") from error
@@ -110,7 +123,7 @@ def begun_precision(folder: Path) -> str | None:
     Raises
     ------
     InputError
-        If the file is damaged, or is not a checkpoint of a known version.
+        As `read_run_state`.
     """
     state = read_run_state(folder, mapped=True)
     return None if state is None else str(state["identity"]["precision"])
