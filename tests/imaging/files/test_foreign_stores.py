@@ -266,6 +266,13 @@ def test_the_fields_of_a_plate_are_those_that_it_names(version, tmp_path):
     assert np.array_equal(read_image(fields[3]).data[...], DATA + 11)
 
 
+def test_a_file_is_not_searched_for_the_metadata_of_a_plate(tmp_path, monkeypatch):
+    (tmp_path / "a.tif").touch()
+    monkeypatch.setattr(Path, "read_text", lambda path, **how: pytest.fail(f"{path} was opened."))
+    assert plate_of(tmp_path / "a.tif") is None
+    assert not is_plate_part(tmp_path / "a.tif")
+
+
 @pytest.mark.parametrize("part", ["", "A", "A/1"])
 def test_a_plate_in_place_of_an_image_is_refused_with_one_of_its_images(part, tmp_path):
     path = plate(tmp_path / "p.zarr")

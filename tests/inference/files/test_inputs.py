@@ -88,6 +88,16 @@ def test_images_whose_results_would_have_one_name_have_a_problem_and_the_others_
     assert problems == {"c.PNG", "c.bmp", "a.tif", "a.ome.tif"}
 
 
+def test_names_are_compared_once_for_each_image_however_many_are_equal(tmp_path, monkeypatch):
+    for number in range(50):
+        put(tmp_path / f"in/{number}.jpg", tmp_path / f"in/{number}.bmp")
+    compared, normcase = [], os.path.normcase
+    monkeypatch.setattr(file_inputs.os.path, "normcase", lambda path: compared.append(path) or normcase(path))
+    assert all(file.problem for file in plan_files(tmp_path / "in", tmp_path / "out"))
+    results = [path for path in compared if Path(path).parent == tmp_path / "out"]
+    assert len(results) <= 2 * 100
+
+
 def test_results_inside_the_folder_of_the_images_are_no_inputs(plate):
     before = planned("plate", "plate/large")
     put("plate/large/a.tif", "plate/large/B1/z.tif", "plate/older/a.tif", f"plate/older/{JOURNAL}")

@@ -129,7 +129,10 @@ def _names(attributes: Mapping[str, Any] | None, kind: str, entries: str, where:
 
 
 def _attributes(folder: Path) -> dict[str, Any] | None:
-    """Attributes of a group, those of OME-Zarr 0.5 on the level of 0.4; None for a folder that is not of Zarr."""
+    """Attributes of a group, those of OME-Zarr 0.5 on the level of 0.4; None for what is not a folder of Zarr."""
+    if not folder.is_dir():
+        # Of a folder of images, each file would be searched for six others, which takes long on a network.
+        return None
     for mark, read in (("zarr.json", lambda content: content.get("attributes")), (".zattrs", lambda content: content)):
         try:
             found = read(json.loads((folder / mark).read_text(encoding="utf-8")))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -289,20 +288,20 @@ def _result_name(source: Path, ending: str | None) -> str:
 
 def _with_collisions(files: Sequence[PlannedFile]) -> list[PlannedFile]:
     """Give a problem to files whose results would have one name."""
-    usable = [file for file in files if not file.problem]
-    names = Counter(os.path.normcase(file.out) for file in usable)
-    return [
-        file
-        if file.problem or names[os.path.normcase(file.out)] == 1
-        else replace(file, problem=_collision(file, [other for other in usable if other is not file]))
-        for file in files
-    ]
+    named: dict[str, list[PlannedFile]] = {}
+    for file in files:
+        if not file.problem:
+            named.setdefault(os.path.normcase(file.out), []).append(file)
+    return [file if file.problem else _checked(file, named[os.path.normcase(file.out)]) for file in files]
 
 
-def _collision(file: PlannedFile, others: Sequence[PlannedFile]) -> str:
-    name = os.path.normcase(file.out)
-    other = next(other for other in others if os.path.normcase(other.out) == name)
-    return (
+def _checked(file: PlannedFile, of_one_name: Sequence[PlannedFile]) -> PlannedFile:
+    """Give a problem to a file if it is not the only one of its name."""
+    if len(of_one_name) == 1:
+        return file
+    other = of_one_name[1] if of_one_name[0] is file else of_one_name[0]
+    problem = (
         f"The result of {other.source} has the same name, {file.out.name}: rename one of them, or choose one of them "
         "with a pattern."
     )
+    return replace(file, problem=problem)
