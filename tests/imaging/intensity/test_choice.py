@@ -1,4 +1,5 @@
 import numpy as np
+import psutil
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.intensity import IntensityMap, check_finite, choose_intensity, intensity_maps
 from napari_sr.imaging.intensity.spec import Percentiles
 
+dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 zarr = pytest.importorskip("zarr")
 
@@ -62,6 +64,20 @@ def test_percentiles_of_a_plane_larger_than_a_counting_block_are_exact(monkeypat
     image = np.random.default_rng(2).integers(0, 65536, (30, 40), dtype=np.uint16)
     (found,) = intensity_maps("percentile", image, parse_axes("YX", image.shape)).values()
     np.testing.assert_allclose((found.low, found.high), np.percentile(image, (0.1, 99.9)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.uint32])
+def test_percentiles_for_which_there_is_too_little_memory_are_refused_before_a_value_is_read(monkeypatch, dtype):
+    shape = (1000, 30, 40)
+    memory = psutil.virtual_memory()._replace(available=np.dtype(dtype).itemsize * 30 * 40 * 500)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    large = da.from_delayed(dask.delayed(pytest.fail)("A value was read."), shape, dtype)
+    with pytest.raises(InputError, match=r"percentiles of 1,200,000 values .* GiB are free: give the intensity as two"):
+        intensity_maps("auto", large, parse_axes("ZYX", shape))
+    assert intensity_maps((0, 1), large, parse_axes("ZYX", shape))
+    # Values of at most 16 bits are counted, which needs the same memory for any number of them.
+    counted = da.from_array(np.broadcast_to(np.arange(40, dtype=np.uint16), shape))
+    assert intensity_maps("auto", counted, parse_axes("ZYX", shape))
 
 
 def test_separate_channels_have_their_own_percentiles_and_colors_share_them():

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 
+from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.intensity.spec import Percentiles
 from napari_sr.imaging.missing import FILL_FROM, missing_mask
@@ -90,12 +92,24 @@ class OrderedValues:
         Data type of the values. Those of at most 16 bits are counted, others are kept.
     capacity : int
         Largest number of values.
+
+    Raises
+    ------
+    InputError
+        If values that are kept do not fit into memory.
     """
 
     def __init__(self, dtype: np.dtype[Any], capacity: int) -> None:
         self.count = 0
         self._counted = dtype.kind in "biu" and dtype.itemsize <= 2
         self._first = int(np.iinfo(dtype).min) if self._counted and dtype.kind != "b" else 0
+        needed, free = capacity * dtype.itemsize, int(psutil.virtual_memory().available)
+        if not self._counted and needed > free:
+            # The memory is taken as it is filled, and the system would end the process then.
+            raise InputError(
+                f"The percentiles of {capacity:,} values of {dtype} need {needed / 2**30:.1f} GiB of memory, and "
+                f"{free / 2**30:.1f} GiB are free: give the intensity as two values."
+            )
         self._array: npt.NDArray[Any]
         self._array = np.zeros(1 << 8 * dtype.itemsize, np.int64) if self._counted else np.empty(capacity, dtype)
 
@@ -251,6 +265,11 @@ def read_values(
         Extremes and missing values.
     order : OrderedValues or None
         The values in their order, without opacity.
+
+    Raises
+    ------
+    InputError
+        If the order is needed and its values do not fit into memory.
     """
     indices = [index for index in axes.plane_indices() if axes.channel_of(index) == channel]
     size = len(indices) * axes.shape[axes.y] * axes.shape[axes.x] * (3 if axes.rgb else 1)
