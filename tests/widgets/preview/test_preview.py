@@ -246,6 +246,20 @@ def test_other_values_give_another_image_with_an_intensity_range_of_its_own(swit
     assert after[""][1] == pytest.approx(7 * before[""][1])
 
 
+def test_a_layer_at_the_address_of_a_removed_one_has_an_intensity_range_of_its_own(switched_on, qtbot, monkeypatch):
+    # Python gives the address of an object that is deleted to a new one.
+    monkeypatch.setattr("napari_sr.widgets.preview.preview.id", lambda layer: 4711, raising=False)
+    viewer, panel = switched_on()
+    before = previews(viewer)[0].metadata["napari_sr"]["intensity"]
+    source = viewer.layers[0]
+    viewer.layers.remove(source)
+    settled(qtbot, panel)
+    viewer.add_image(source.data * 7, name="other")
+    settled(qtbot, panel)
+    after = previews(viewer)[0].metadata["napari_sr"]["intensity"]
+    assert after[""][1] == pytest.approx(7 * before[""][1])
+
+
 @pytest.mark.parametrize("against", ["source", "bicubic"])
 def test_side_by_side_shows_the_other_image_left_of_the_line(switched_on, qtbot, against):
     viewer, panel = switched_on()

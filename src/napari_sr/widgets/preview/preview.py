@@ -202,7 +202,7 @@ class Preview:
             job = plan.job(model)
             limits = _contrast_limits(layer_part, plan)
             settings, conditioned = plan.settings, job.model.card.conditioning is not None
-            facts = (id(layer), self._generation, axes, settings.intensity, settings.noise, conditioned, limits)
+            facts = (self._generation, axes, settings.intensity, settings.noise, conditioned, limits)
             known = self._calibration
             calibration = known[1] if known is not None and known[0] == facts else None
             prepared = prepare_layer(job, layer, axes.letters, part, calibration)
@@ -338,6 +338,8 @@ class Preview:
             return
         self._disconnect_source()
         self._remove()
+        # Facts and errors of the layer before are not those of this one, which may have its address in memory.
+        self._generation += 1
         self._source = layer
         self._source_events.follow([layer])
         for name in SHARED_LOOK:
@@ -372,7 +374,6 @@ class Preview:
     def _key_of(self, layer_part: LayerPart, plan: JobPlan, part: Part) -> object:
         """Return all that the image depends on, for comparison with the image that is shown."""
         return (
-            id(layer_part.layer),
             self._generation,
             layer_part.axes,
             plan,
