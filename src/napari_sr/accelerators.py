@@ -7,17 +7,11 @@ graphics card with a driver for Vulkan, by the package torchvulkan, which is exp
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
-from threading import Lock
-from typing import Any, TypeVar
 
 import psutil
 import torch
-
-_Value = TypeVar("_Value")
 
 #: Kinds that "auto" takes only after a check has found them right and faster than the CPU on this machine.
 EXPERIMENTAL_KINDS = frozenset({"vulkan"})
@@ -273,7 +267,7 @@ def memory_layout(device: torch.device, dtype: torch.dtype) -> torch.memory_form
     -------
     torch.memory_format
         The layout given to `set_memory_layout`. Otherwise that of trainings; for float32 on CUDA contiguous, since
-        tensor cores have no part in its products (`ieee_float32`).
+        tensor cores have no part in its products (`napari_sr.torch_state.ieee_float32`).
     """
     usual = training_layout(device)
     if device.type == "cuda" and dtype == torch.float32:
@@ -366,85 +360,3 @@ def synchronizes_batch_norm(device: torch.device) -> bool:
         True on CUDA.
     """
     return device.type == "cuda"
-
-
-class _FloatSettings:
-    """The settings of torch for products of float32, which belong to the process."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._users = 0
-        self._restore: Callable[[], None] | None = None
-
-    def enter(self) -> None:
-        """Change the settings, if no other context has."""
-        with self._lock:
-            if self._users == 0:
-                self._restore = self._change()
-            self._users += 1
-
-    def leave(self) -> None:
-        """Restore the settings, if no other context remains."""
-        with self._lock:
-            self._users -= 1
-            if self._users == 0 and self._restore is not None:
-                self._restore()
-
-    def _change(self) -> Callable[[], None]:
-        # The annotations of torch lack these names.
-        backends: Any = torch.backends
-        settings = (
-            backends.cuda.matmul,
-            backends.cudnn.conv,
-            backends.cudnn.rnn,
-            backends.mkldnn.matmul,
-            backends.mkldnn.conv,
-        )
-        earlier = [setting.fp32_precision for setting in settings]
-        # Set beside the newer settings, so that programs which read these two find them in agreement.
-        matmul = _unless_refused(torch.get_float32_matmul_precision)
-        cudnn = _unless_refused(lambda: backends.cudnn.allow_tf32)
-        torch.set_float32_matmul_precision("highest")
-        backends.cudnn.allow_tf32 = False
-        for setting in settings:
-            setting.fp32_precision = "ieee"
-
-        def restore() -> None:
-            if matmul is not None:
-                torch.set_float32_matmul_precision(matmul)
-            if cudnn is not None:
-                backends.cudnn.allow_tf32 = cudnn
-            for setting, precision in zip(settings, earlier, strict=True):
-                setting.fp32_precision = precision
-
-        return restore
-
-
-def _unless_refused(read: Callable[[], _Value]) -> _Value | None:
-    """Read an older setting; None if the newer ones contradict it, since torch refuses to read it then."""
-    try:
-        return read()
-    except RuntimeError:
-        return None
-
-
-_float_settings = _FloatSettings()
-
-
-@contextmanager
-def ieee_float32() -> Iterator[None]:
-    """Compute products of float32 with all bits within the context, not rounded to those of TF32 or bfloat16.
-
-    The settings belong to the process. The first context of several that overlap changes them, and the last one
-    restores the earlier ones.
-
-    Yields
-    ------
-    None
-        Nothing.
-    """
-    _float_settings.enter()
-    try:
-        yield
-    finally:
-        _float_settings.leave()

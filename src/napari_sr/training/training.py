@@ -12,13 +12,12 @@ from typing import Any, TypeVar
 
 from lightning_fabric import Fabric
 
-from napari_sr.accelerators import ieee_float32
 from napari_sr.config import load_settings
 from napari_sr.conversion import read_callable, read_path
 from napari_sr.errors import InputError
 from napari_sr.inference.compute.device import choose_device
 from napari_sr.inference.compute.too_little_memory import sentence_for_too_little_memory
-from napari_sr.torch_state import own_torch_state
+from napari_sr.torch_state import ieee_float32, own_torch_state
 from napari_sr.training.conditioning import covered_conditions
 from napari_sr.training.controls import Controls, Predicate, never
 from napari_sr.training.data.conditions.preparation import make_conditioned_set

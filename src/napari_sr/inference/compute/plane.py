@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
-from napari_sr.accelerators import ieee_float32, memory_layout
+from napari_sr.accelerators import memory_layout
 from napari_sr.conversion import Memory
 from napari_sr.errors import Cancelled
 from napari_sr.inference.compute.exact import BlockSource, ExactStream, Sink
@@ -20,6 +20,7 @@ from napari_sr.inference.compute.tiles import AxisTile, axis_tiles
 from napari_sr.inference.compute.too_little_memory import sentence_for_too_little_memory
 from napari_sr.inference.compute.transfer import Arrived, Transfer, upload
 from napari_sr.settings import Overlap, Tiling
+from napari_sr.torch_state import ieee_float32
 
 PieceDone = Callable[[int, int], None]
 

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from napari_sr.accelerators import ieee_float32
 from napari_sr.samples import SAMPLES, load_sample
+from napari_sr.torch_state import ieee_float32
 from napari_sr.zoo.card import Card
 
 Half = Literal["float16", "bfloat16"]

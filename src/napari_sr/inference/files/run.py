@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import NamedTuple
 
-from napari_sr.accelerators import ieee_float32
 from napari_sr.errors import Cancelled, InputError, describe_error
 from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.axes import parse_axes
@@ -27,7 +26,7 @@ from napari_sr.inference.files.results import FileResult, FileResults
 from napari_sr.inference.output.store_metadata import VERSIONS, read_version
 from napari_sr.inference.stamp import Stamp, stamp_of_image
 from napari_sr.progress import Cancel, Progress
-from napari_sr.torch_state import own_torch_state
+from napari_sr.torch_state import ieee_float32, own_torch_state
 
 #: Called with the number of an image, from 0, and its state.
 Changed = Callable[[int, FileResult], None]
