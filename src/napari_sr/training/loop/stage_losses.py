@@ -19,6 +19,7 @@ from napari_sr.training.data.patches import Batch
 from napari_sr.training.generator.patch_networks import deviation_of
 from napari_sr.training.loop.discriminator_inputs import beside_inputs, cut_shifted, in_patch_contrast
 from napari_sr.training.loop.precision import placed
+from napari_sr.training.losses import adversarial as adversarial_losses
 from napari_sr.training.losses import functions
 from napari_sr.training.losses.perceptual import FeatureDistance
 from napari_sr.training.losses.relative import relative_error, shift_of_mean
@@ -157,9 +158,9 @@ class StageLosses:
         adversarial = self._stage.adversarial
         assert adversarial is not None
         function = {
-            "standard": functions.standard_discriminator,
-            "relativistic": functions.relativistic_discriminator,
-            "least_squares": functions.least_squares_discriminator,
+            "standard": adversarial_losses.standard_discriminator,
+            "relativistic": adversarial_losses.relativistic_discriminator,
+            "least_squares": adversarial_losses.least_squares_discriminator,
         }[adversarial.form]
         assert self._stage.discriminator is not None
         assert self._discriminator is not None
@@ -172,7 +173,9 @@ class StageLosses:
             real, _ = self._classified(shown)
         fake, _ = self._classified(self._shown(result, batch, offset))
         value = function(real, fake)
-        return value + penalty * functions.half_squared_gradient(real, shown, batch.high.shape[1]) if penalty else value
+        if not penalty:
+            return value
+        return value + penalty * adversarial_losses.half_squared_gradient(real, shown, batch.high.shape[1])
 
     @contextmanager
     def frozen_discriminator(self) -> Iterator[None]:
@@ -311,11 +314,11 @@ class _Outputs(NamedTuple):
 
     def loss(self, form: Literal["standard", "relativistic", "least_squares"]) -> Tensor:
         if form == "standard":
-            return functions.standard_generator(self.fake)
+            return adversarial_losses.standard_generator(self.fake)
         if form == "least_squares":
-            return functions.least_squares_generator(self.fake)
+            return adversarial_losses.least_squares_generator(self.fake)
         assert self.real is not None
-        return functions.relativistic_generator(self.real, self.fake)
+        return adversarial_losses.relativistic_generator(self.real, self.fake)
 
     def matching(self) -> Tensor:
         distances = [
