@@ -19,6 +19,7 @@ from napari_sr.zoo import (
     Architecture,
     as_model,
     catalog,
+    folders,
     list_models,
     load_model,
     load_pair,
@@ -276,7 +277,7 @@ def counted(monkeypatch, module, name):
 
 def test_the_settings_file_is_read_once_for_a_list(monkeypatch, bundled):
     monkeypatch.setenv("NAPARI_SR_MODELS", "")
-    calls = counted(monkeypatch, catalog, "load_config")
+    calls = counted(monkeypatch, folders, "load_config")
     list_models()
     assert len(calls) == 1
 

@@ -39,7 +39,8 @@ from napari_sr.progress import Cancel
 from napari_sr.samples import load_sample
 from napari_sr.setting_values import TilingName
 from napari_sr.settings import JobSettings
-from napari_sr.zoo.catalog import bundled_folder, load_model, model_folder
+from napari_sr.zoo.catalog import load_model
+from napari_sr.zoo.folders import bundled_folder, model_folder
 
 #: Packages whose versions are listed, where they are installed.
 _PACKAGES = ("torch", "numpy", "zarr", "tifffile", "napari", "PyQt6", "PySide6", "imagecodecs")

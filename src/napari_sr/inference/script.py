@@ -17,7 +17,7 @@ from napari_sr.imaging.part import Part
 from napari_sr.inference.job import Job
 from napari_sr.inference.layer_input import LayerInput
 from napari_sr.settings import Overlap
-from napari_sr.zoo.catalog import bundled_folder
+from napari_sr.zoo.folders import bundled_folder
 from napari_sr.zoo.model import Model
 
 #: Size in bytes up to which the pixels of an image are checked.

@@ -13,7 +13,8 @@ from napari_sr.training.events import EventListener
 from napari_sr.training.recipe import Recipe, load_recipe
 from napari_sr.training.result import save_once
 from napari_sr.training.training import Training
-from napari_sr.zoo.catalog import as_model, model_folder
+from napari_sr.zoo.catalog import as_model
+from napari_sr.zoo.folders import model_folder
 from napari_sr.zoo.model import Model
 from napari_sr.zoo.names import as_name, check_name
 

@@ -18,7 +18,8 @@ from napari_sr.training.data.training_set import TrainingSet
 from napari_sr.training.events import Validated
 from napari_sr.training.recipe import Recipe
 from napari_sr.zoo.card import Card, Conditioning, Figure, TrainingData
-from napari_sr.zoo.catalog import model_folder, reserved_names
+from napari_sr.zoo.catalog import reserved_names
+from napari_sr.zoo.folders import model_folder
 from napari_sr.zoo.model import Model
 from napari_sr.zoo.modelfile import WEIGHTS, read_model, write_model
 from napari_sr.zoo.names import check_name, numbered

@@ -9,10 +9,10 @@ from .catalog import as_model as as_model
 from .catalog import list_models as list_models
 from .catalog import load_model as load_model
 from .catalog import load_pair as load_pair
-from .catalog import model_folder as model_folder
 from .checkpoint import Checkpoint as Checkpoint
 from .checkpoint import read_checkpoint as read_checkpoint
 from .dialects import detect_architecture as detect_architecture
+from .folders import model_folder as model_folder
 from .mixing import mix as mix
 from .model import Model as Model
 from .model_list import ModelEntry as ModelEntry

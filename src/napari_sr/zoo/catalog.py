@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections import Counter
 from difflib import get_close_matches
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from platformdirs import user_data_dir
-
-from napari_sr.config import load_config
 from napari_sr.conversion import read_scale, shorten
 from napari_sr.errors import CheckpointError, InputError
 from napari_sr.zoo.card import Card, Mixing
 from napari_sr.zoo.checkpoint.suffixes import SUFFIXES, stem_of
 from napari_sr.zoo.classic import CLASSICS
+from napari_sr.zoo.folders import NamedFile, bundled_folder, model_folder, named_files
 from napari_sr.zoo.header import read_card
-from napari_sr.zoo.model_list import ModelEntry, ModelList, Origin
-from napari_sr.zoo.names import AUTO, as_name, shown
+from napari_sr.zoo.model_list import ModelEntry, ModelList
+from napari_sr.zoo.names import AUTO, shown
 from napari_sr.zoo.published import PUBLISHED, Published, check_hash, find_published
 from napari_sr.zoo.renamed import RENAMED
 
@@ -28,58 +24,8 @@ if TYPE_CHECKING:
     from napari_sr.imaging.resize import Kernel
     from napari_sr.zoo.model import Model
 
-#: Environment variable with the path of the user's folder of models.
-FOLDER_VARIABLE = "NAPARI_SR_MODELS"
 #: Largest number of characters of a path.
 _LONGEST_PATH = 4096
-
-
-class _NamedFile(NamedTuple):
-    """A weight file in a folder, by its name in the catalog."""
-
-    name: str
-    path: Path
-    where: Origin
-
-
-def model_folder() -> Path:
-    """Return the folder of the user's own and downloaded models, which may not exist.
-
-    Returns
-    -------
-    Path
-        The value of the environment variable NAPARI_SR_MODELS if it is set, or else the folder of the settings file, or
-        else the folder "models" in the user's folder of data.
-
-    Raises
-    ------
-    InputError
-        If the settings file cannot be read.
-    """
-    folder = os.environ.get(FOLDER_VARIABLE) or load_config().model_folder
-    return Path(folder).expanduser() if folder else default_model_folder()
-
-
-def default_model_folder() -> Path:
-    """Return the folder of the user's models where neither variable nor settings file name one.
-
-    Returns
-    -------
-    Path
-        The folder "models" in the user's folder of data, which may not exist.
-    """
-    return Path(user_data_dir("napari-sr", appauthor=False)) / "models"
-
-
-def bundled_folder() -> Path:
-    """Return the folder of the models in the package.
-
-    Returns
-    -------
-    Path
-        The folder.
-    """
-    return Path(str(files("napari_sr.zoo").joinpath("bundled")))
 
 
 def list_models() -> ModelList:
@@ -357,34 +303,17 @@ def _find_published_file(published: Published, folder: Path) -> tuple[Path, Mode
     return entry.path, entry
 
 
-def _bundled_files() -> list[_NamedFile]:
-    return _named_files(bundled_folder(), "bundled")
+def _bundled_files() -> list[NamedFile]:
+    return named_files(bundled_folder(), "bundled")
 
 
-def _user_files(folder: Path) -> list[_NamedFile]:
+def _user_files(folder: Path) -> list[NamedFile]:
     """Return the files in the user's folder, without the published ones."""
     published = {entry.file for entry in PUBLISHED}
-    return [file for file in _named_files(folder, "user") if file.path.name not in published]
+    return [file for file in named_files(folder, "user") if file.path.name not in published]
 
 
-def _named_files(folder: Path, where: Origin) -> list[_NamedFile]:
-    try:
-        paths = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()]
-    # A folder that does not exist or cannot be read has no models.
-    except OSError:
-        return []
-    # Sorted by the displayed names: "x3" before "x3-915", contrary to the names with their suffixes. Hidden files are
-    # temporary files of writers.
-    paths = sorted(
-        (path for path in paths if not path.name.startswith(".")), key=lambda path: (stem_of(path), path.suffix)
-    )
-    stems = Counter(as_name(stem_of(path)) for path in paths)
-    names = [as_name(stem_of(path)) for path in paths]
-    names = [name if stems[name] == 1 else as_name(path.name) for name, path in zip(names, paths, strict=True)]
-    return [_NamedFile(name, path, where) for name, path in zip(names, paths, strict=True)]
-
-
-def _entry(file: _NamedFile) -> ModelEntry:
+def _entry(file: NamedFile) -> ModelEntry:
     name, path, where = file
     if path.suffix.lower() != ".safetensors":
         return ModelEntry(name, where, path=path)

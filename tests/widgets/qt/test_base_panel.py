@@ -8,7 +8,7 @@ from napari_sr.widgets.files.panel import FilesPanel
 from napari_sr.widgets.finetune.panel import FinetunePanel
 from napari_sr.widgets.qt.executor import InPlaceExecutor
 from napari_sr.widgets.upscale.families import ESRGANPanel, SRCNNPanel, SRGANPanel
-from napari_sr.zoo import catalog
+from napari_sr.zoo import folders
 from tests.widgets.conftest import cells
 
 
@@ -17,7 +17,7 @@ def test_a_panel_opens_with_the_defaults_if_the_settings_file_is_broken(
     make_napari_viewer_proxy, models, monkeypatch, qtbot, panel_class
 ):
     monkeypatch.delenv("NAPARI_SR_MODELS")
-    monkeypatch.setattr(catalog, "user_data_dir", lambda *args, **options: str(models.parent))
+    monkeypatch.setattr(folders, "user_data_dir", lambda *args, **options: str(models.parent))
     config_path().parent.mkdir(parents=True, exist_ok=True)
     config_path().write_text('device = "cpu\n')
     errors = []

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from napari_sr.errors import InputError
 from napari_sr.zoo.card import Card, Classic
-from napari_sr.zoo.catalog import default_model_folder, list_models_with, model_folder
+from napari_sr.zoo.catalog import list_models_with
 from napari_sr.zoo.classic import classic_card
+from napari_sr.zoo.folders import default_model_folder, model_folder
 from napari_sr.zoo.model_list import ModelEntry
 from napari_sr.zoo.published import find_published
 
