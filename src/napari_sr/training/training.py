@@ -24,7 +24,7 @@ from napari_sr.training.data.conditions.preparation import make_conditioned_set
 from napari_sr.training.data.fields import describe_part, used_part
 from napari_sr.training.data.images import images_in, pixel_size_of, training_images
 from napari_sr.training.data.training_set import TrainingSet, make_training_set
-from napari_sr.training.events import Event, EventListener, Validated
+from napari_sr.training.events import EventListener, Validated
 from napari_sr.training.generator.generator import make_generator, patch_sizes
 from napari_sr.training.loop.identity import model_hash
 from napari_sr.training.loop.loop import Loop
@@ -75,10 +75,6 @@ class Outcome:
     def finished(self) -> bool:
         """Whether all steps of the recipe are completed; if not, another run continues the training."""
         return self.step == self.steps
-
-
-def _ignore_event(event: Event) -> None:
-    pass
 
 
 class Training:
@@ -198,7 +194,7 @@ class Training:
         rgb = any(image.axes.rgb for image in self._images)
         self._generator = make_generator(self.recipe, self._base, rgb)
         self._sizes, self.batch = patch_sizes(self.recipe.patches, self._generator.card)
-        self._on_event = read_callable(on_event, "on_event") or _ignore_event
+        self._on_event = read_callable(on_event, "on_event") or (lambda event: None)
         self._controls = Controls(read_callable(cancel, "cancel") or never, read_callable(pause, "pause") or never)
         self._tensorboard = tensorboard
         self._training_set: TrainingSet | None = None
