@@ -10,7 +10,7 @@ from napari_sr.imaging.noise import estimate_noise
 from napari_sr.imaging.resize import resize
 from napari_sr.training.data.blur import blur_sigma, optical_sigma
 from napari_sr.training.data.degradation import (
-    add_noise,
+    add_known_noise,
     blurred_and_shrunk,
     degrade,
     describe_degradation,
@@ -58,7 +58,7 @@ def test_the_blur_has_the_width_of_the_recipe():
 def test_noise_has_the_variance_of_the_camera(gain, read, level):
     offset = 100.0
     degradation = Degradation(noise=Noise(gain=gain, read=read), offset=offset)
-    noisy = add_noise(np.full(60_000, level + offset), degradation, np.random.default_rng(1), np.float32)
+    noisy, _ = add_known_noise(np.full(60_000, level + offset), degradation, np.random.default_rng(1), np.float32)
     assert noisy.mean() == pytest.approx(level + offset, rel=0.01)
     assert noisy.var() == pytest.approx(gain * level + read**2, rel=0.05)
 
@@ -67,7 +67,7 @@ def test_integers_stay_whole_and_within_their_dtype():
     degradation = Degradation(noise=Noise(gain=5.0, read=40.0))
     noisy = degrade(np.full((64, 64), 240, np.uint8), 2, degradation)
     assert noisy.dtype == np.uint8
-    values = add_noise(np.full(1000, 240.0), degradation, np.random.default_rng(0), np.uint8)
+    values, _ = add_known_noise(np.full(1000, 240.0), degradation, np.random.default_rng(0), np.uint8)
     assert values.max() == 255
     assert np.array_equal(values, np.rint(values))
 
@@ -75,7 +75,8 @@ def test_integers_stay_whole_and_within_their_dtype():
 def test_below_the_dark_level_there_are_no_photons():
     degradation = Degradation(noise=Noise(gain=2.0, read=0.0), offset=100.0)
     values = np.array([40.0, 100.0])
-    assert np.array_equal(add_noise(values, degradation, np.random.default_rng(0), np.float32), values)
+    noisy, _ = add_known_noise(values, degradation, np.random.default_rng(0), np.float32)
+    assert np.array_equal(noisy, values)
 
 
 def test_binning_of_float16_does_not_overflow():
@@ -88,7 +89,7 @@ def test_noise_that_was_added_is_estimated(gain, read):
     rows, columns = np.mgrid[:512, :512]
     clean = 600 + 400 * np.sin(rows / 40) * np.cos(columns / 55)
     degradation = Degradation(noise=Noise(gain=gain, read=read), offset=100.0)
-    image = add_noise(clean, degradation, np.random.default_rng(0), np.uint16)
+    image, _ = add_known_noise(clean, degradation, np.random.default_rng(0), np.uint16)
     estimated_gain, estimated_read = estimate_noise([image], offset=100.0)
     # The sum is compared at medium brightness, since read noise is small in comparison with that of the photons.
     assert estimated_gain * 500 + estimated_read**2 == pytest.approx(gain * 500 + read**2, rel=0.1)
@@ -173,7 +174,9 @@ def test_bools_are_0_and_1_with_noise():
     low = degrade(plane, 2, Degradation(shrink="binning", noise=Noise(gain=0.0, read=0.1)))
     assert low.dtype == bool
     assert np.array_equal(low, plane[::2, ::2])
-    noisy = add_noise(np.zeros(1000), Degradation(noise=Noise(gain=0.0, read=2.0)), np.random.default_rng(0), bool)
+    noisy, _ = add_known_noise(
+        np.zeros(1000), Degradation(noise=Noise(gain=0.0, read=2.0)), np.random.default_rng(0), bool
+    )
     assert set(noisy) == {0.0, 1.0}
 
 

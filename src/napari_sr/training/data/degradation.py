@@ -97,34 +97,10 @@ def blurred_and_shrunk(
     return small if noisy else round_to(small, plane.dtype)
 
 
-def add_noise(
-    low: Array, degradation: Degradation, generator: np.random.Generator, dtype: npt.DTypeLike
-) -> npt.NDArray[np.float32]:
-    """Add the noise of a camera: ``offset + gain Poisson((low - offset) / gain) + Normal(0, read)``.
-
-    Parameters
-    ----------
-    low : array, any shape
-        Values without noise.
-    degradation : Degradation
-        The degradation, with numbers for gain and read noise (`with_noise`).
-    generator : numpy.random.Generator
-        Draws the positions in the ranges of gain, read noise and offset, then the noise.
-    dtype : dtype
-        Data type of the camera: values of an integer type are rounded and clipped to its range, and bools to 0 and 1.
-
-    Returns
-    -------
-    array of float32, same shape
-        Values with noise.
-    """
-    return add_known_noise(low, degradation, generator, dtype)[0]
-
-
 def add_known_noise(
     low: Array, degradation: Degradation, generator: np.random.Generator, dtype: npt.DTypeLike
 ) -> tuple[npt.NDArray[np.float32], NoiseLevel]:
-    """Add noise as `add_noise` does, and return its level too.
+    """Add the noise of a camera: ``offset + gain Poisson((low - offset) / gain) + Normal(0, read)``.
 
     Parameters
     ----------
@@ -272,7 +248,7 @@ def degrade(
     if numeric.noise is None:
         return low
     with np.errstate(over="ignore", invalid="ignore"):
-        noisy = add_noise(low[..., opaque], numeric, generator, values.dtype)
+        noisy, _ = add_known_noise(low[..., opaque], numeric, generator, values.dtype)
         # The largest integers are no float32, so that a cast of the next larger one would wrap around.
         noisy = noisy.astype(values.dtype) if values.dtype.kind == "f" else round_to(noisy, values.dtype)
     if noisy.dtype.kind == "f" and not np.isfinite(noisy).all():
