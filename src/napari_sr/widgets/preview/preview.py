@@ -306,9 +306,7 @@ class Preview:
             image.region.ranges[axis][1] - image.region.ranges[axis][0]
             for axis in (image.prepared.axes.y, image.prepared.axes.x)
         )
-        size = f"{rows} × {columns} pixels"
-        if self._cropped:
-            size += " in the middle of the view"
+        size = f"{rows} × {columns} pixels" + (" in the middle of the view" if self._cropped else "")
         other = self._controls.counterpart_text
         sentence = f"Preview of {size}, in {self._seconds:.1f} s."
         if self._controls.kind == SPLIT:
@@ -378,9 +376,7 @@ class Preview:
             layer_part.axes,
             plan,
             _contrast_limits(layer_part, plan),
-            part.rows,
-            part.columns,
-            tuple(sorted(part.at.items())),
+            part,
         )
 
     def _view_events(self) -> Iterator[tuple[Any, Callable[..., None]]]:
