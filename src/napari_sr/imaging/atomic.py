@@ -10,7 +10,7 @@ the files of processes that have ended (`clear_abandoned`), and to leave those o
 
 from __future__ import annotations
 
-import errno
+import glob
 import hashlib
 import logging
 import os
@@ -24,6 +24,7 @@ from uuid import uuid4
 
 from filelock import FileLock
 
+from napari_sr.disk import cause_of, sync
 from napari_sr.owner import read_owner, this_process
 
 _log = logging.getLogger(__name__)
@@ -33,12 +34,8 @@ PART, OLD, OWNER = ".part", ".old", ".owner"
 
 #: Longest name, in bytes, that temporary names repeat as it is. Most file systems allow 255 bytes.
 _LONGEST = 200
-#: Errors of a disk that cannot take more, which have no file name.
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 #: Age in seconds from which a record without content is deleted; a younger one is being written.
 _GRACE = 10.0
-#: Bytes that are written once more after an error that does not name its cause.
-_PROBE = 1 << 16
 #: Age in seconds up to which an unfinished folder that a later run may continue is kept.
 _KEPT = 14 * 24 * 3600.0
 #: Attempts to delete a folder into which another thread still writes, and the seconds between them.
@@ -184,7 +181,7 @@ def restore_interrupted(path: Path) -> None:
     path : Path
         The folder.
     """
-    for old in sorted(path.parent.glob(f".{_escaped(_stem(path))}.*{OLD}")):
+    for old in sorted(path.parent.glob(f".{glob.escape(_stem(path))}.*{OLD}")):
         owner = read_owner(old.with_suffix(OWNER))
         if owner is not None and not owner.is_gone:
             # A running process is replacing the folder.
@@ -269,7 +266,7 @@ def _temporary(path: Path, fingerprint: str = "", unfinished: Path | None = None
     except FileExistsError:
         raise
     except (OSError, RuntimeError) as error:
-        cause = _cause(error, temporary)
+        cause = cause_of(error, temporary)
         if cause is None:
             raise
         raise OSError(cause.errno, cause.strerror, str(path)) from error
@@ -281,7 +278,7 @@ def _temporary(path: Path, fingerprint: str = "", unfinished: Path | None = None
 def _take_over(path: Path, fingerprint: str) -> Path | None:
     """Find the unfinished folder of a killed process with the same fingerprint, and delete those with others."""
     found: Path | None = None
-    for record in sorted(path.parent.glob(f".{_escaped(_stem(path))}.*{OWNER}")):
+    for record in sorted(path.parent.glob(f".{glob.escape(_stem(path))}.*{OWNER}")):
         guard = record.with_suffix(".guard")
         # Of two processes that start at the same time, one takes the folder over.
         with FileLock(guard):
@@ -373,23 +370,6 @@ def _clear(record: Path) -> bool:
     return existed
 
 
-def _cause(error: OSError | RuntimeError, temporary: Path) -> OSError | None:
-    """Find the cause of an error while a temporary path was written; None if the error has nothing to do with it."""
-    if isinstance(error, OSError) and error.errno is not None:
-        names = [str(name) for name in (error.filename, error.filename2) if name is not None]
-        inside = any(name.startswith(str(temporary.with_suffix(""))) for name in names)
-        return error if inside or (not names and error.errno in _FULL) else None
-    # numpy and torch report only the number of values that were not written. The system knows the cause.
-    try:
-        with (temporary / "probe" if temporary.is_dir() else temporary).open("ab") as stream:
-            stream.write(bytes(_PROBE))
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError as again:
-        return again
-    return None
-
-
 def _swap(new: Path, path: Path) -> None:
     """Rename a new folder, and delete the one that it replaces, if any."""
     if not path.exists():
@@ -413,26 +393,3 @@ def _stem(path: Path) -> str:
         return path.name
     start = encoded[: _LONGEST - 28].decode("utf-8", "ignore")
     return f"{start}-{hashlib.sha256(encoded).hexdigest()[:32]}"
-
-
-def _escaped(name: str) -> str:
-    """Escape the characters of a name that are special in a glob pattern."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
-
-
-def sync(path: Path) -> None:
-    """Flush a file, or the entries of a folder, to the disk.
-
-    Parameters
-    ----------
-    path : Path
-        An existing file or folder.
-    """
-    if os.name == "nt" and path.is_dir():
-        # Folders cannot be opened on Windows.
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 import zarr
 
+from napari_sr.disk import sync
 from napari_sr.errors import InputError
-from napari_sr.imaging.atomic import atomic_folder, restore_interrupted, sync
+from napari_sr.imaging.atomic import atomic_folder, restore_interrupted
 from napari_sr.imaging.axes import Axes, parse_axes
 from napari_sr.imaging.axis_view import AxisView
 from napari_sr.imaging.files import stem_of
