@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 from magicgui.widgets.bases import Widget
 from napari.layers import Image
 from napari.viewer import Viewer
-from qtpy.QtWidgets import QApplication
 
 from napari_sr.errors import InputError, NapariSRError
 from napari_sr.imaging.napari_layer import finest_level
@@ -40,7 +39,7 @@ from napari_sr.widgets.upscale.remembered import recent_files
 from napari_sr.widgets.upscale.remembered_rows import KeptRows, RememberedRows
 from napari_sr.widgets.upscale.result_actions import ResultActions
 from napari_sr.widgets.upscale.runs import PanelRuns, check_output
-from napari_sr.widgets.upscale.script_text import script_of
+from napari_sr.widgets.upscale.script_text import copy_script
 from napari_sr.widgets.upscale.suggested_rows import SuggestedRows
 from napari_sr.widgets.upscale.suggestion import Suggest, Suggestion, suggest_model
 from napari_sr.widgets.upscale.suggestion_line import SuggestionLine
@@ -110,13 +109,7 @@ class UpscalePanel(BasePanel):
         )
         choices = self.models, self.size, self.settings, self.conditions, self.output, self.part_choice
         kept = KeptRows(*choices, self.preview_controls)
-        self.remembered = RememberedRows(
-            self.family,
-            kept,
-            self._show_plan,
-            self._notify,
-            self._layer_changed,
-        )
+        self.remembered = RememberedRows(self.family, kept, self._show_plan, self._notify, self._layer_changed)
         self.actions = ResultActions(napari_viewer, self._chosen_layer, self.copy_as_python, self.run_again_on)
         self.time = TimeEstimate(self.loader, self._queues, self._show_summary)
         self._lay_out()
@@ -203,13 +196,10 @@ class UpscalePanel(BasePanel):
 
     def _copy(self, plan: JobPlan, model: Model, parts: Sequence[LayerPart]) -> None:
         try:
-            script, message = script_of(plan, model, parts)
+            message = copy_script(plan, model, parts)
         except NapariSRError as error:
             self._not_copied(error)
             return
-        clipboard = QApplication.clipboard()
-        assert clipboard is not None
-        clipboard.setText(script)
         self._enable_actions()
         self._show_message(message)
 
@@ -366,19 +356,9 @@ class UpscalePanel(BasePanel):
             "Pixel size and axes", facts, tooltip="Complete what the layer does not define: pixel size, unit and axes."
         )
         self.more = Fold("More", more, tooltip="Brightness, missing pixels, device, tiling, memory and output.")
+        choices = [layer, self.summary, self.layer_fold, model, self.models.about, self.suggestion, size]
         self._set_content(
-            [
-                layer,
-                self.summary,
-                self.layer_fold,
-                model,
-                self.models.about,
-                self.suggestion,
-                size,
-                self.preview_controls,
-                self.actions,
-                self.more,
-            ],
+            [*choices, self.preview_controls, self.actions, self.more],
             [layer, facts, model, size, self.preview_controls.comparison_rows, more],
             self.controls,
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from qtpy.QtWidgets import QApplication
+
 from napari_sr.widgets.choices.job_plan import JobPlan
 from napari_sr.widgets.choices.part import LayerPart
 from napari_sr.widgets.upscale.runs import check_output
@@ -13,8 +15,8 @@ if TYPE_CHECKING:
     from napari_sr.zoo import Model
 
 
-def script_of(plan: JobPlan, model: Model, parts: Sequence[LayerPart]) -> tuple[str, str]:
-    """Return a script that does the same as a run; to be called on the main thread.
+def copy_script(plan: JobPlan, model: Model, parts: Sequence[LayerPart]) -> str:
+    """Copy a script that does the same as a run to the clipboard; to be called on the main thread.
 
     Parameters
     ----------
@@ -27,10 +29,8 @@ def script_of(plan: JobPlan, model: Model, parts: Sequence[LayerPart]) -> tuple[
 
     Returns
     -------
-    script : str
-        Python source text.
-    message : str
-        One or two sentences.
+    str
+        One or two sentences about it.
 
     Raises
     ------
@@ -48,4 +48,7 @@ def script_of(plan: JobPlan, model: Model, parts: Sequence[LayerPart]) -> tuple[
     if len(of_first) < len(parts):
         which = f" for the first of {len(parts)} layers"
     by_hand = "" if prepared[0].source.path else " The layer is from no file: insert its array where it is marked."
-    return as_script(job, *prepared, lazy=plan.lazy), f"The script{which} is in the clipboard.{by_hand}"
+    clipboard = QApplication.clipboard()
+    assert clipboard is not None
+    clipboard.setText(as_script(job, *prepared, lazy=plan.lazy))
+    return f"The script{which} is in the clipboard.{by_hand}"
