@@ -52,6 +52,13 @@ def test_a_model_in_a_relative_folder_is_found_from_another_working_directory(
     assert len(list((tmp_path / "models").iterdir())) == 1
 
 
+def test_a_model_that_is_written_is_returned_although_its_run_cannot_note_it(small_model, folder, model_folder, caplog):
+    (folder / "model.txt").mkdir()
+    saved, path = save_once(small_model, folder)
+    assert (saved.source, list(model_folder.iterdir())) == (path, [path])
+    assert "model.txt cannot be written" in caplog.text
+
+
 @pytest.mark.parametrize("replacement", ["another network", "other weights", "not a model"])
 def test_a_file_that_was_replaced_is_not_taken_for_the_model(small_model, folder, replacement):
     _, path = save_once(small_model, folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,6 +24,8 @@ from napari_sr.zoo.folders import model_folder
 from napari_sr.zoo.model import Model
 from napari_sr.zoo.modelfile import WEIGHTS, read_model, write_model
 from napari_sr.zoo.names import check_name, numbered
+
+_log = logging.getLogger(__name__)
 
 Weights = Mapping[str, Tensor]
 #: File of a run folder that holds the path of the run's model file.
@@ -257,8 +260,12 @@ def save_once(model: Model, run: Path, *, folder: Path | None = None) -> tuple[M
                 if _differ_by_number(model.name, card.name) and _equal(model.endpoints, endpoints):
                     return Model(card, endpoints, source=path), path
     saved, path = save_model(model, folder=folder)
-    # Absolute, since the next call may have another working directory.
-    note.write_text(f"{path.absolute()}\n", encoding="utf-8")
+    try:
+        # Absolute, since the next call may have another working directory.
+        note.write_text(f"{path.absolute()}\n", encoding="utf-8")
+    except OSError as error:
+        # The model of a long training is there, and only another call would write it again.
+        _log.warning("%s cannot be written (%s): the run writes its model anew next time.", note, error.strerror)
     return saved, path
 
 
