@@ -231,6 +231,14 @@ def test_the_generator_is_read_from_a_file_with_a_discriminator(tmp_path):
     assert same(read_checkpoint(tmp_path / "w.ckpt").tensors)
 
 
+def test_a_discriminator_that_is_a_chain_of_layers_is_named_as_a_whole(tmp_path):
+    chain = {"discriminator.0.weight": torch.zeros(2, 2), "discriminator.2.weight": torch.zeros(2, 2)}
+    torch.save({"state_dict": {f"generator.{k}": v for k, v in STATE.items()} | chain}, tmp_path / "w.ckpt")
+    checkpoint = read_checkpoint(tmp_path / "w.ckpt")
+    assert same(checkpoint.tensors)
+    assert (checkpoint.wrapper, checkpoint.others) == ("generator", ("discriminator",))
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_floats_of_other_precisions_are_read_as_float32(tmp_path, dtype):
     torch.save({key: value.to(dtype) for key, value in STATE.items()} | {"n": torch.tensor(3)}, tmp_path / "w.pth")
@@ -411,9 +419,9 @@ def zip_of(**members: str) -> bytes:
     return stream.getvalue()
 
 
-def script() -> bytes:
+def script(compression: int = zipfile.ZIP_STORED) -> bytes:
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
+    with zipfile.ZipFile(stream, "w", compression) as archive:
         archive.writestr("net/constants.pkl", pickle.dumps((), protocol=2))
         archive.writestr("net/data.pkl", pickle.dumps({}, protocol=2))
         archive.writestr("net/code/__torch__.py", "def forward(self): pass")
@@ -448,6 +456,7 @@ REFUSALS = {
     "a whole module": ("w.pth", saved(nn.Linear(2, 2)), "would run code .*Linear"),
     "a plain pickle": ("w.pkl", pickle.dumps({"a": [1, 2]}), "pickle that torch did not write"),
     "a program": ("w.pt", script(), "TorchScript"),
+    "a program, its code compressed": ("w.pt", script(zipfile.ZIP_DEFLATED), "TorchScript"),
     "some zip": ("w.pth", zip_of(**{"folder/a.txt": "x"}), "zip archive without weights"),
     "no tensors": ("w.pth", saved({"epoch": 3, "params": {}}), "has no weights"),
     "a list": ("w.pth", saved([torch.zeros(3)]), "has no weights"),

@@ -87,10 +87,6 @@ def _read_archive(file: BinaryIO, path: Path) -> Any:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(damaged(path)) from error
-    if any(name.endswith("/constants.pkl") or "/code/" in name for name in members):
-        raise CheckpointError(
-            f"{path.name} is a TorchScript program, which is code: save the network's state_dict instead."
-        )
     pickles = [name for name in members if name.rsplit("/", 1)[-1] == "data.pkl"]
     if len(pickles) != 1:
         raise CheckpointError(f"{path.name} is a zip archive without weights: choose the weight file in it.")
@@ -127,6 +123,11 @@ def _members(file: BinaryIO, path: Path) -> dict[str, zipfile.ZipInfo]:
     members = {info.filename: info for info in infos}
     if len(members) < len(infos):
         raise CheckpointError(f"{path.name} has two files of one name: get it again.")
+    # Before the compression: torch.jit.save compresses the code.
+    if any(name.endswith("/constants.pkl") or "/code/" in name for name in members):
+        raise CheckpointError(
+            f"{path.name} is a TorchScript program, which is code: save the network's state_dict instead."
+        )
     if any(info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 for info in infos):
         raise CheckpointError(
             f"{path.name} is compressed or encrypted, which torch.save does not do: unpack it, or get the file again."

@@ -198,8 +198,9 @@ def _divided(one: WeightSet) -> list[WeightSet]:
     rest: dict[str, StoredTensor] = {}
     for key, tensor in one.tensors.items():
         head, _, inner = key.partition(".")
-        # `model.0.weight` is a layer of a chain, and `conv.weight` has no prefix.
-        if not inner or inner[0].isdigit() or "." not in inner or _rank(head) == 3:
+        # `model.0.weight` is a layer of a chain, and `conv.weight` has no prefix. `discriminator.0.weight` has one.
+        is_chain = inner[:1].isdigit() and _rank(head) < 4
+        if not inner or is_chain or "." not in inner or _rank(head) == 3:
             rest[key] = tensor
         else:
             heads.setdefault(head, {})[inner] = tensor
