@@ -277,6 +277,20 @@ def test_srcnn(draw_network, tmp_path, scale, image, kernels, features):
         detect_architecture(tensors, scale=0)
 
 
+named_layers = renamer(
+    (r"conv1\.(.*)", r"features.0.\1"), (r"conv2\.(.*)", r"map.0.\1"), (r"conv3\.(.*)", r"reconstruction.\1")
+)
+
+
+@draws
+@given(scale=st.integers(1, 4), image=channels, kernel=st.sampled_from([1, 3, 5]), features=st.tuples(small, small))
+def test_srcnn_with_named_layers(draw_network, tmp_path, scale, image, kernel, features):
+    sizes = {"scale": scale, "channels": image, "kernels": (9, kernel, 5), "features": features}
+    tensors = assert_loads_correctly(draw_network, tmp_path, "SRCNN", sizes, named_layers, scale=scale)
+    with pytest.raises(CheckpointError, match="give the scale"):
+        detect_architecture(tensors)
+
+
 @draws
 @given(scale=st.integers(1, 4), image=channels, features=small, convs=st.integers(0, 12))
 def test_srvgg(draw_network, tmp_path, scale, image, features, convs):

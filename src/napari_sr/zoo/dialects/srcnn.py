@@ -1,4 +1,4 @@
-"""Dialect of SRCNN: ``conv1``, ``conv2``, ``conv3`` and further layers, also for the MATLAB file."""
+"""Dialects of SRCNN: ``conv1``, ``conv2``, ``conv3`` and further layers, also for the MATLAB file; and named layers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from napari_sr.errors import CheckpointError
 from napari_sr.zoo.card import Architecture
-from napari_sr.zoo.dialects.dialect import Dialect, count, shape_of
+from napari_sr.zoo.dialects.dialect import Dialect, count, rename, shape_of
 
 
 def _read(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
@@ -32,4 +32,13 @@ def _read(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architectur
     return architecture, dict(tensors)
 
 
-DIALECTS = (Dialect("SRCNN", ("conv1.weight", "conv2.weight", "conv3.weight"), _read),)
+def _read_named(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
+    """Read ``features``, ``map``, ``reconstruction`` (SRCNN-PyTorch by Lornatang)."""
+    rules = [(r"features\.0\.", "conv1."), (r"map\.0\.", "conv2."), (r"reconstruction\.", "conv3.")]
+    return _read(rename(tensors, rules), scale)
+
+
+DIALECTS = (
+    Dialect("SRCNN", ("conv1.weight", "conv2.weight", "conv3.weight"), _read),
+    Dialect("SRCNN", ("features.0.weight", "map.0.weight", "reconstruction.weight"), _read_named),
+)
