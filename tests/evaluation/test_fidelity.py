@@ -144,6 +144,7 @@ def test_other_sizes_are_refused_in_one_sentence(shape):
         (np.full((20, 20), np.nan), np.zeros((20, 20)), {"data_range": 1}, "The result has NaN"),
         (np.zeros((20, 20)), np.full((20, 20), np.inf), {"data_range": 1}, "The reference has NaN or infinite"),
         (np.zeros((20, 20)), np.zeros((20, 20)), {"data_range": 0}, "data range 0"),
+        (np.zeros((20, 20, 3)), np.zeros((20, 20, 3)), {"data_range": 0}, "data range 0"),
         (np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8), {"border": 10}, "leaves nothing"),
         (np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8), {"border": 5}, "at least 11 x 11"),
         (np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8), {"border": -1}, "0 or more"),

@@ -249,8 +249,7 @@ def _comparable(
         )
     if a.ndim not in (2, 3):
         raise InputError(f"A plane of {a.ndim} dimensions cannot be compared: give the axes (Y, X) or (Y, X, C).")
-    if not (np.isfinite(data_range) and data_range > 0):
-        raise InputError(f"The data range {data_range} cannot be used: give a number more than 0.")
+    _positive(data_range)
     if border < 0 or min(a.shape[:2]) <= 2 * border:
         raise InputError(
             f"A border of {border} pixels leaves nothing of {_size(a.shape)} pixels: choose a smaller one."
@@ -262,9 +261,15 @@ def _comparable(
     return a[inside].astype(np.float64), b[inside].astype(np.float64)
 
 
+def _positive(data_range: float) -> float:
+    if not (np.isfinite(data_range) and data_range > 0):
+        raise InputError(f"The data range {data_range} cannot be used: give a number more than 0.")
+    return data_range
+
+
 def _data_range(a: Array, b: Array, data_range: float | None) -> float:
     if data_range is not None:
-        return read_number(data_range, "data range")
+        return _positive(read_number(data_range, "data range"))
     if a.dtype != b.dtype and not a.dtype.kind == b.dtype.kind == "f":
         raise InputError(
             f"The result has the type {a.dtype} and the reference {b.dtype}: convert one, or give the data range."
