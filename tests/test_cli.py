@@ -25,7 +25,7 @@ from napari_sr.inference import Job
 from napari_sr.inference.work import Work
 from napari_sr.networks import SRCNN, RRDBNet
 from napari_sr.settings import TILINGS, JobSettings, Overlap
-from napari_sr.zoo import load_model
+from napari_sr.zoo import load_model, write_model
 from tests.imaging.files.made import in_several_files
 
 MODULE = "from napari_sr.cli import main; main()"
@@ -443,6 +443,14 @@ def test_models_lists_the_available_ones_and_the_addresses_of_others(model_folde
     assert str(model_folder) in lines[get]
     published = next(line for line in lines[get:] if "RealESRGAN_x4plus " in line)
     assert "RealESRGAN_x4plus.pth" in published and "https://" in published
+
+
+def test_models_shows_any_license_on_one_line_without_control_characters(model_folder):
+    model = load_model("srcnn-x2")
+    card = model.card.model_copy(update={"name": "theirs", "license": "MIT\n\x1b[31mred"})
+    write_model(model_folder / "theirs.safetensors", card, model.endpoints)
+    lines = napari_sr("models").stdout.splitlines()
+    assert next(line for line in lines if line.startswith("theirs ")).endswith("MIT  [31mred")
 
 
 def test_models_as_json():

@@ -11,7 +11,8 @@ def as_columns(rows: Sequence[Sequence[str]], *, numbers_from: int | None = None
     Parameters
     ----------
     rows : sequence of sequence of str
-        The rows, all with the same number of cells. An empty cell, for an unknown value, is shown as "-".
+        The rows, all with the same number of cells. An empty cell, for an unknown value, is shown as "-", and a
+        character that cannot be printed as a space.
     numbers_from : int, optional
         Index of the first column that is aligned to the right; by default none is.
 
@@ -26,7 +27,8 @@ def as_columns(rows: Sequence[Sequence[str]], *, numbers_from: int | None = None
     NAME      FACTOR
     srcnn-x2       2
     """
-    filled = [[cell or "-" for cell in row] for row in rows]
+    # Names and licenses of files can have any characters: control characters would change the terminal.
+    filled = [["".join(c if c.isprintable() else " " for c in cell) or "-" for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*filled, strict=True)]
     first_number = len(widths) if numbers_from is None else numbers_from
     lines = []

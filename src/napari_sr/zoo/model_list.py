@@ -101,7 +101,5 @@ def _row(entry: ModelEntry) -> list[str]:
 
 def _shortened(license: str) -> str:
     """Return the first part of a license text."""
-    # A card can have any text: control characters would change the terminal that displays the table.
-    plain = "".join(character if character.isprintable() else " " for character in license)
-    first, semicolon, _ = plain.partition(";")
+    first, semicolon, _ = license.partition(";")
     return f"{first}; ..." if semicolon else first
