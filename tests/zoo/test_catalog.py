@@ -93,7 +93,7 @@ def test_models_are_listed_with_their_cards(folder, bundled, small_card, small_s
     assert by_name["theirs"].path == folder / "theirs.pth"
 
 
-def test_models_are_sorted_by_their_names_without_suffixes(folder, srcnn):
+def test_models_are_sorted_by_their_names_without_suffixes(folder, bundled, srcnn):
     for name in ("srcnn-x3-915", "srcnn-x3", "srcnn-x4"):
         torch.save(srcnn, folder / f"{name}.pth")
     assert names("user") == ["srcnn-x3", "srcnn-x3-915", "srcnn-x4"]
@@ -112,6 +112,17 @@ def test_two_files_of_one_stem_have_their_full_names(folder, srcnn):
     torch.save(srcnn, folder / "a.pkl")
     assert names("user") == ["a.pkl", "a.pth"]
     assert load_model("a.pth", scale=3).source == folder / "a.pth"
+
+
+@pytest.mark.parametrize("name", ["comes-with", "auto", "bicubic", "RealESRGAN_x4plus"])
+def test_a_file_with_the_name_of_another_model_has_its_full_name(folder, bundled, name, small_card, small_state):
+    write_model(bundled / "comes-with.safetensors", small_card(), {"weights": small_state(0)})
+    write_model(folder / f"{name}.safetensors", small_card(), {"weights": small_state(1)})
+    assert names("user") == [f"{name}.safetensors"]
+    model = load_model(f"{name}.safetensors")
+    assert (model.name, model.source) == (f"{name}.safetensors", folder / f"{name}.safetensors")
+    if name == "comes-with":
+        assert load_model(name).source == bundled / "comes-with.safetensors"
 
 
 def test_models_for_microscopy_are_before_those_for_photographs(folder, bundled, small_card, small_state):

@@ -310,7 +310,9 @@ def _bundled_files() -> list[NamedFile]:
 def _user_files(folder: Path) -> list[NamedFile]:
     """Return the files in the user's folder, without the published ones."""
     published = {entry.file for entry in PUBLISHED}
-    return [file for file in named_files(folder, "user") if file.path.name not in published]
+    # A former name of a bundled model is the file's: it was found by it before the model was renamed.
+    named = named_files(folder, "user", reserved_names() - RENAMED.keys())
+    return [file for file in named if file.path.name not in published]
 
 
 def _entry(file: NamedFile) -> ModelEntry:

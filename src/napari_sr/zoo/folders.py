@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Set
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -77,8 +78,8 @@ def bundled_folder() -> Path:
     return Path(str(files("napari_sr.zoo").joinpath("bundled")))
 
 
-def named_files(folder: Path, where: Origin) -> list[NamedFile]:
-    """Return the weight files in a folder.
+def named_files(folder: Path, where: Origin, reserved: Set[str] = frozenset()) -> list[NamedFile]:
+    """Return the weight files in a folder; a file whose name is shared or reserved has its ending in it.
 
     Parameters
     ----------
@@ -86,6 +87,8 @@ def named_files(folder: Path, where: Origin) -> list[NamedFile]:
         The folder, which may not exist.
     where : {"bundled", "user"}
         Its kind.
+    reserved : set of str, optional
+        Names of other models.
 
     Returns
     -------
@@ -102,7 +105,7 @@ def named_files(folder: Path, where: Origin) -> list[NamedFile]:
     paths = sorted(
         (path for path in paths if not path.name.startswith(".")), key=lambda path: (stem_of(path), path.suffix)
     )
-    stems = Counter(as_name(stem_of(path)) for path in paths)
     names = [as_name(stem_of(path)) for path in paths]
-    names = [name if stems[name] == 1 else as_name(path.name) for name, path in zip(names, paths, strict=True)]
+    taken = {name for name, number in Counter(names).items() if number > 1} | reserved
+    names = [as_name(path.name) if name in taken else name for name, path in zip(names, paths, strict=True)]
     return [NamedFile(name, path, where) for name, path in zip(names, paths, strict=True)]
