@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from napari_sr.cli import app
 from napari_sr.imaging.files import read_image, write_image
-from napari_sr.networks import RRDBNet
+from napari_sr.networks import SRCNN, RRDBNet
 from napari_sr.training.loop.log import read_curves
 from napari_sr.zoo import list_models, load_model
 
@@ -103,6 +103,18 @@ def test_a_model_is_fine_tuned_on_files(folder):
     assert "Trained on from tiny" in card.notes
 
 
+def test_weights_that_do_not_contain_their_factor_are_fine_tuned_with_it(folder):
+    settings = {"scale": 2, "channels": 1, "kernels": (3, 1, 3), "features": (4, 3)}
+    torch.save(SRCNN(**settings).state_dict(), folder / "theirs.pth")
+    recipe = 'stages = [{ steps = 1, losses = [{ kind = "l1" }] }]\npatches = { size = 8, batch = 2, empty = 0.0 }'
+    (folder / "one.toml").write_text(recipe)
+    command = ("train", "one.toml", "pictures/3.png", "-m", "theirs.pth", "--device", "cpu", "-q")
+    assert "give the scale" in napari_sr(*command, status=2).stderr
+    napari_sr(*command, "--scale", 2)
+    card = load_model("theirs-one").card
+    assert (card.scale, card.base) == (2, "theirs")
+
+
 def test_models_and_recipes_of_dotted_names_have_runs_of_their_own(folder):
     napari_sr("train", "tiny.toml", "--length", 0.01, "--device", "cpu", "-q", "--name", "cells.v1")
     models = folder / "user" / "models"
@@ -148,6 +160,7 @@ def test_pairs_are_given_by_their_low_resolution_partners(folder):
         (["tiny.toml", "--data", "elsewhere"], "no file or folder"),
         (["tiny.toml", "--low", "a.png"], "1 partners for 0 images"),
         (["tiny.toml", "--devices", "3"], "multiple of 3"),
+        (["tiny.toml", "--scale", "2"], "give it with --model"),
     ],
 )
 def test_an_error_is_one_sentence(folder, arguments, sentence):

@@ -35,6 +35,9 @@ def train(
         ),
     ] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Model to fine-tune, or to start from.")] = None,
+    scale: Annotated[
+        int | None, typer.Option(help="Factor of the model, for weight files that do not contain it.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder to which the paths of the recipe are relative.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; by default runs/NAME. An existing run is continued.")
@@ -69,17 +72,20 @@ def train(
     from napari_sr.zoo.names import as_name, check_name
 
     chosen = _with_images(load_recipe(recipe).at_length(length), images or [], low or [])
+    if scale is not None and model is None:
+        raise InputError("--scale is the factor of the weight file to start from: give it with --model.")
+    start = None if model is None else as_model(model, scale=scale)
     if name:
         model_name = check_name(name)
     else:
         # As in `finetune`.
-        model_name = chosen.name if model is None else as_name(f"{as_model(model).name}-{chosen.name}")
+        model_name = chosen.name if start is None else as_name(f"{start.name}-{chosen.name}")
     run = out or Path("runs") / model_name
     settings = ProcessSettings(
         recipe=chosen,
         folder=run,
         data=data,
-        model=model,
+        model=start,
         name=model_name,
         device=device,
         tensorboard=tensorboard,

@@ -30,6 +30,7 @@ from napari_sr.training.loop.precision import fabric_for
 from napari_sr.training.recipe import Recipe
 from napari_sr.training.run_lock import locked_folder
 from napari_sr.training.training import Outcome, Training
+from napari_sr.zoo.model import Model
 
 #: Programs that start the processes of several machines.
 _ENVIRONMENTS = (TorchElasticEnvironment, SLURMEnvironment, MPIEnvironment)
@@ -41,7 +42,7 @@ _SENTENCE = re.compile(r"^napari_sr\.errors\.(\w+): (.+)$", re.MULTILINE)
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessSettings:
-    """The arguments of a training in a form that can be sent to another process: images and model are files.
+    """The arguments of a training in a form that can be sent to another process: images are files.
 
     Parameters
     ----------
@@ -51,8 +52,8 @@ class ProcessSettings:
         Folder of the run.
     data : Path, optional
         Folder at which relative paths in the recipe start; by default the working directory.
-    model : str or Path, optional
-        Name or path of the model to fine-tune or to start with.
+    model : Model, str or Path, optional
+        The model to fine-tune or to start with, or its name or path.
     name : str, optional
         Name of the new model; by default that of the recipe.
     device : str, optional
@@ -64,7 +65,7 @@ class ProcessSettings:
     recipe: Recipe
     folder: Path
     data: Path | None = None
-    model: str | os.PathLike[str] | None = None
+    model: Model | str | os.PathLike[str] | None = None
     name: str | None = None
     device: str | None = None
     tensorboard: bool = False

@@ -148,13 +148,15 @@ def load_model(
     return model if upsampling is None else model.with_upsampling(upsampling)
 
 
-def as_model(model: Model | str | os.PathLike[str]) -> Model:
+def as_model(model: Model | str | os.PathLike[str], *, scale: int | None = None) -> Model:
     """Return a model, which is loaded if a name or a path is given.
 
     Parameters
     ----------
     model : Model, str or Path
         A model, a name from `list_models`, or the path of a model file or checkpoint.
+    scale : int, optional
+        Upsampling factor of a name or a path, as in `load_model`.
 
     Returns
     -------
@@ -171,7 +173,7 @@ def as_model(model: Model | str | os.PathLike[str]) -> Model:
     if isinstance(model, str) and model == "auto":
         raise InputError('The model "auto" is chosen for an image: take the model of napari_sr.suggest(image) here.')
     if isinstance(model, str | os.PathLike):
-        return load_model(model)
+        return load_model(model, scale=scale)
     if hasattr(model, "card") and hasattr(model, "network"):
         return model
     raise InputError(f"{shorten(model)} is not a model: give a model, the name of one, or the path of a file.")
