@@ -1,5 +1,6 @@
 """The window, the command line and Python share one settings file."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from napari_sr.config import Config, config_path, load_config, remember, save_co
 from napari_sr.conversion import parse_memory
 from napari_sr.errors import InputError
 from napari_sr.inference import Job, upscale
+from napari_sr.inference.compute.cache import cache_folder
 from napari_sr.settings import JobSettings
 from napari_sr.zoo import model_folder
 from tests.inference.small_models import rrdb
@@ -26,6 +28,31 @@ def write(text: str) -> None:
 def test_without_a_file_all_settings_have_their_defaults() -> None:
     assert not config_path().exists()
     assert load_config() == Config(device="auto", precision="auto", memory="auto", model_folder=None, last={})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the home folder comes from the system")
+@pytest.mark.parametrize(
+    ("folder", "variable"),
+    [(config_path, "NAPARI_SR_CONFIG"), (model_folder, "NAPARI_SR_MODELS"), (cache_folder, "NAPARI_SR_CACHE")],
+)
+@pytest.mark.parametrize("earlier", [False, True], ids=["platformdirs", "earlier platformdirs"])
+def test_a_user_without_a_home_folder_is_told_which_variable_to_set(
+    folder: Any, variable: str, earlier: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pwd
+
+    def unknown(uid: int) -> Any:
+        raise KeyError(uid)
+
+    assert folder().is_absolute()
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", variable):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    if earlier:
+        for place in ("config.user_config_dir", "zoo.catalog.user_data_dir", "inference.compute.cache.user_cache_dir"):
+            monkeypatch.setattr(f"napari_sr.{place}", lambda name, appauthor: f"~/.local/{name}")
+    with pytest.raises(InputError, match=f"home folder of the user is not known: .* HOME or {variable}"):
+        folder()
 
 
 @settings(max_examples=30)

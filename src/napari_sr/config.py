@@ -72,11 +72,44 @@ def config_path() -> Path:
     Path
         The value of the environment variable NAPARI_SR_CONFIG if it is set, or else the file in the user's folder of
         settings.
+
+    Raises
+    ------
+    InputError
+        If the variable is not set and the user has no home folder.
     """
     override = os.environ.get(FILE_VARIABLE)
-    return (
-        Path(override).expanduser() if override else Path(user_config_dir("napari-sr", appauthor=False)) / "config.toml"
-    )
+    return Path(override).expanduser() if override else user_folder(user_config_dir, FILE_VARIABLE) / "config.toml"
+
+
+def user_folder(find: Callable[..., str], variable: str) -> Path:
+    """Return a folder of napari-sr in the user's home folder.
+
+    Parameters
+    ----------
+    find : callable
+        A function of platformdirs for one kind of folder, such as `user_config_dir`.
+    variable : str
+        Environment variable that names another place.
+
+    Returns
+    -------
+    Path
+        The folder, which may not exist.
+
+    Raises
+    ------
+    InputError
+        If the user has no home folder, as some containers start a program.
+    """
+    try:
+        folder = Path(find("napari-sr", appauthor=False))
+    except RuntimeError:
+        folder = Path()
+    # Earlier versions of platformdirs return "~/.config" as it is.
+    if not folder.is_absolute():
+        raise InputError(f"The home folder of the user is not known: set the environment variable HOME or {variable}.")
+    return folder
 
 
 def load_config() -> Config:

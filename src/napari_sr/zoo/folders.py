@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from platformdirs import user_data_dir
 
-from napari_sr.config import load_config
+from napari_sr.config import load_config, user_folder
 from napari_sr.zoo.checkpoint.suffixes import SUFFIXES, stem_of
 from napari_sr.zoo.model_list import Origin
 from napari_sr.zoo.names import as_name
@@ -50,7 +50,7 @@ def model_folder() -> Path:
     Raises
     ------
     InputError
-        If the settings file cannot be read.
+        If the settings file cannot be read, or the user has no home folder.
     """
     folder = os.environ.get(FOLDER_VARIABLE) or load_config().model_folder
     return Path(folder).expanduser() if folder else default_model_folder()
@@ -63,8 +63,13 @@ def default_model_folder() -> Path:
     -------
     Path
         The folder "models" in the user's folder of data, which may not exist.
+
+    Raises
+    ------
+    InputError
+        If the user has no home folder.
     """
-    return Path(user_data_dir("napari-sr", appauthor=False)) / "models"
+    return user_folder(user_data_dir, FOLDER_VARIABLE) / "models"
 
 
 def bundled_folder() -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 
 from platformdirs import user_cache_dir
 
+from napari_sr.config import user_folder
 from napari_sr.imaging.atomic import write_file
 
 FOLDER_VARIABLE = "NAPARI_SR_CACHE"
@@ -22,9 +23,14 @@ def cache_folder() -> Path:
     Path
         The cache folder of the user, or the folder that the environment variable NAPARI_SR_CACHE names. It may not
         exist yet.
+
+    Raises
+    ------
+    InputError
+        If the variable is not set and the user has no home folder.
     """
     chosen = os.environ.get(FOLDER_VARIABLE)
-    return Path(chosen).expanduser() if chosen else Path(user_cache_dir("napari-sr", appauthor=False))
+    return Path(chosen).expanduser() if chosen else user_folder(user_cache_dir, FOLDER_VARIABLE)
 
 
 def write_cache(path: Path, content: dict[str, Any]) -> None:
