@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from napari_sr.samples import sources
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "napari_sr"
 MEGABYTE = 1_000_000
@@ -68,6 +70,16 @@ def test_wheel_holds_every_file_of_the_package(built):
     assert any(name.startswith("napari_sr/zoo/bundled/") and name.endswith(".safetensors") for name in names)
     assert any(name.startswith("napari_sr/samples/") and name.endswith(".tif") for name in names)
     assert built["wheel"].stat().st_size < 25 * MEGABYTE
+
+
+def test_the_wheel_states_the_licenses_of_all_its_content(built):
+    with zipfile.ZipFile(built["wheel"]) as wheel:
+        metadata = next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+        lines = wheel.read(metadata).decode("utf-8").splitlines()
+        notices = [name for name in wheel.namelist() if ".dist-info/licenses/" in name]
+    (expression,) = (line.partition(": ")[2] for line in lines if line.startswith("License-Expression: "))
+    assert set(expression.split(" AND ")) == {"BSD-3-Clause"} | {one["license"] for one in sources().values()}
+    assert {Path(name).name for name in notices} == {"LICENSE", "electron-LICENSE.txt"}
 
 
 def test_stubs_of_the_wheel_load_their_names(built, tmp_path):

@@ -48,6 +48,13 @@ def test_every_sample_has_a_source_and_a_free_license():
         assert source["source"] and source["title"] and len(source["sha256"]) == 64
 
 
+def test_a_license_that_requires_its_notice_travels_with_the_sample():
+    for name, source in sources().items():
+        if source["license"] == "MIT":
+            notice = (files("napari_sr.samples") / f"{name}-LICENSE.txt").read_text(encoding="utf-8")
+            assert "Copyright (c)" in notice and "Permission is hereby granted, free of charge" in notice
+
+
 def test_an_unknown_sample_is_refused_with_the_names_of_all():
     with pytest.raises(InputError, match="'plankton' does not exist: give one of fluorescence, electron"):
         load_sample("plankton")
