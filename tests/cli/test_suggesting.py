@@ -6,6 +6,7 @@ import shlex
 import numpy as np
 import pytest
 from skimage.io import imsave
+from tifffile import TiffWriter
 from typer.testing import CliRunner
 
 from napari_sr.cli import app
@@ -42,6 +43,19 @@ def test_the_command_of_a_name_with_dots_and_a_dash_works(file, monkeypatch):
     assert command[3] == "./-cells 0.5um-upscaled.ome.tif"
     run(*command[1:])
     assert read_image(command[3]).data.shape == (120, 128)
+
+
+def test_the_image_of_a_file_with_several_is_chosen_by_series(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with TiffWriter("two.ome.tif", ome=True) as tiff:
+        tiff.write(cells((60, 64)), metadata={"Name": "cells"})
+        tiff.write(np.zeros((40, 40), np.uint8), metadata={"Name": "black"})
+    assert json.loads(run("suggest", "two.ome.tif", "--json")) != json.loads(
+        run("suggest", "two.ome.tif", "--series", "black", "--json")
+    )
+    command = shlex.split(run("suggest", "two.ome.tif", "--series", "black").splitlines()[-1].removeprefix("Use it: "))
+    run(*command[1:])
+    assert read_image(command[3]).data.shape == (80, 80)
 
 
 def test_json_has_everything(file):

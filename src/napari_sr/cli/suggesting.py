@@ -10,25 +10,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_sr.cli.options import Json
+from napari_sr.cli.options import Json, SeriesOption
 
 if TYPE_CHECKING:
     from napari_sr.inference import Suggestion
 
 
 def suggest(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="TIFF, OME-TIFF or PNG.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="TIFF, OME-TIFF, PNG, JPEG or Zarr.")],
     *,
     scale: Annotated[float, typer.Option(help="Factor of the result, above 1 and at most 4.")] = 2.0,
     family: Annotated[str | None, typer.Option(help="Family of the model: srcnn, srgan or esrgan.")] = None,
     axes: Annotated[str | None, typer.Option(help="Axes such as ZYX, where the file does not contain them.")] = None,
+    series: SeriesOption = None,
     as_json: Json = False,
 ) -> None:
     """Suggest a model and settings for an image, with the reasons."""
     from napari_sr.imaging.files import read_image
     from napari_sr.inference import suggest as suggest_for
 
-    suggestion = suggest_for(read_image(source), axes, scale=scale, family=family)
+    suggestion = suggest_for(read_image(source, series=series), axes, scale=scale, family=family)
     if as_json:
         typer.echo(json.dumps({**asdict(suggestion), "outside": suggestion.outside}, indent=2))
         return
@@ -37,17 +38,18 @@ def suggest(
         typer.echo(f"  {sentence}")
     for sentence in suggestion.warnings:
         typer.echo(f"  Warning: {sentence}")
-    typer.echo(f"Use it: {_command(source, axes, suggestion)}")
+    typer.echo(f"Use it: {_command(source, axes, series, suggestion)}")
 
 
-def _command(source: Path, axes: str | None, suggestion: Suggestion) -> str:
+def _command(source: Path, axes: str | None, series: str | None, suggestion: Suggestion) -> str:
     """Return the command that upscales the image as suggested."""
     from napari_sr.imaging.files import stem_of
 
     # A name that begins with a dash would be read as an option.
     names = (str(source), f"{stem_of(source)}-upscaled.ome.tif")
     words = ["napari-sr", "upscale", *(f"./{name}" if name.startswith("-") else name for name in names)]
-    words += ["--model", suggestion.model] + (["--axes", axes] if axes else [])
+    words += ["--model", suggestion.model]
+    words += [*(["--axes", axes] if axes else []), *(["--series", series] if series else [])]
     options = {"target": "--factor"}
     for name, value in suggestion.settings.items():
         words += [options.get(name, f"--{name}"), str(value)]
