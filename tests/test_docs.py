@@ -6,8 +6,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 import napari_sr
+from napari_sr.cli import app
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 100
@@ -36,6 +38,24 @@ def test_the_reference_has_every_public_name_and_no_other():
     text = (ROOT / "docs/reference/python.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"^::: napari_sr\.(\w+)$", text, re.MULTILINE))
     assert documented == {name for name in napari_sr.__all__ if not name.startswith("__")}
+
+
+def test_the_reference_finds_functions_and_not_modules_of_their_name():
+    """A name that a package takes from a module of the same name in it is found as the module."""
+    stub = (ROOT / "src/napari_sr/__init__.pyi").read_text(encoding="utf-8")
+    imports = re.findall(r"^from \.([\w.]+) import (\w+)", stub, re.MULTILINE)
+    packages = [(ROOT / "src/napari_sr" / module.replace(".", "/"), name) for module, name in imports]
+    assert packages
+    assert [name for package, name in packages if (package / f"{name}.py").exists() or (package / name).is_dir()] == []
+
+
+def test_the_commands_of_the_reference_name_their_arguments_as_the_help_does():
+    group = get_command(app)
+    arguments = [
+        one for command in group.commands.values() for one in command.params if not one.opts[0].startswith("-")
+    ]
+    assert arguments
+    assert {one.metavar for one in arguments} == {"IMAGES", "IN", "OUT", "RECIPE", "REFERENCE"}
 
 
 def test_the_readme_leads_to_files_that_are_there():

@@ -10,12 +10,12 @@ from .inference import FileResult as FileResult
 from .inference import FileResults as FileResults
 from .inference import Job as Job
 from .inference import Suggestion as Suggestion
-from .inference import suggest as suggest
 from .inference import upscale as upscale
 from .inference import upscale_files as upscale_files
 from .inference import upscale_layer as upscale_layer
 from .inference import upscale_lazy as upscale_lazy
 from .inference import upscale_on_cluster as upscale_on_cluster
+from .inference.suggest import suggest as suggest
 from .inference.timing.estimate import estimate as estimate
 from .settings import JobSettings as JobSettings
 from .settings import Overlap as Overlap

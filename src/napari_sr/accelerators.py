@@ -67,7 +67,7 @@ def _load_backend(kind: str) -> str | None:
         import_module("torchvulkan")
     except ModuleNotFoundError as error:
         if error.name == "torchvulkan":
-            return "the package torchvulkan is not installed (pip install napari-sr[vulkan])"
+            return "the package torchvulkan is not installed (pip install 'napari-sr[vulkan]')"
         return f"the package torchvulkan cannot be loaded ({_sentence(error)})"
     except Exception as error:
         # An experimental package built for another torch or system fails in many ways, none of which may end the work.

@@ -96,7 +96,7 @@ def upscale(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="IN...", help="TIFF, OME-TIFF, PNG, JPEG or Zarr; or several, folders, or 'plate/**/*.tif'."
+            metavar="IN", help="TIFF, OME-TIFF, PNG, JPEG or Zarr; or several, folders, or 'plate/**/*.tif'."
         ),
     ],
     out: Annotated[
@@ -243,8 +243,13 @@ def models(as_json: Json = False) -> None:
 @app.command()
 @with_settings("device", "precision", "tiling", "memory", "self_ensemble")
 def evaluate(
-    images: Annotated[Path, typer.Argument(help="Results, or low-resolution images with --model: a file or a folder.")],
-    reference: Annotated[Path, typer.Argument(help="References: a file, or a folder with the same names.")],
+    images: Annotated[
+        Path,
+        typer.Argument(metavar="IMAGES", help="Results, or low-resolution images with --model: a file or a folder."),
+    ],
+    reference: Annotated[
+        Path, typer.Argument(metavar="REFERENCE", help="References: a file, or a folder with the same names.")
+    ],
     *,
     model: Annotated[
         list[str] | None,

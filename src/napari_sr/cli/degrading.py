@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 
 def degrade(
-    images: Annotated[Path, typer.Argument(help="High-resolution images: a file or a folder.")],
-    out: Annotated[Path, typer.Argument(help="Folder for the low-resolution images, which keep their names.")],
+    images: Annotated[Path, typer.Argument(metavar="IMAGES", help="High-resolution images: a file or a folder.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Folder for the low-resolution images, which keep their names.")
+    ],
     recipe: Annotated[
         str,
         typer.Option("--model", "-m", help="A model trained with napari-sr, or a recipe file, with the degradation."),

@@ -26,7 +26,9 @@ def train(
     ],
     images: Annotated[
         list[Path] | None,
-        typer.Argument(help="High-resolution files, Zarr stores or folders, in place of those of the recipe."),
+        typer.Argument(
+            metavar="IMAGES", help="High-resolution files, Zarr stores or folders, in place of those of the recipe."
+        ),
     ] = None,
     low: Annotated[
         list[Path] | None,
