@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import tifffile
@@ -344,3 +346,25 @@ def test_colors_do_not_become_rows_or_columns_by_the_axes_that_are_given(tmp_pat
     with pytest.raises(InputError, match=rf"a\.tif is in color and was read as YXC, .* {letters} would make X"):
         read_image(tmp_path / "a.tif").in_axes(letters)
     assert read_image(tmp_path / "a.tif").in_axes("YXZ").data.shape == (12, 16, 3)
+
+
+def for_tifffile_alone(method):
+    """A method that is missing for callers outside of tifffile."""
+
+    def called(self, **options):
+        if sys._getframe(1).f_globals["__name__"].partition(".")[0] != "tifffile":
+            raise AttributeError(method.__name__)
+        return method(self, **options)
+
+    return called
+
+
+@pytest.mark.parametrize("kind", ["imagej", "ome"])
+def test_a_file_is_read_by_a_tifffile_without_get_axes_and_get_shape(kind, tmp_path, monkeypatch):
+    """Version 2026.5.2 removed both. Python 3.11 has an earlier one, which calls them itself."""
+    for name in {"get_axes", "get_shape"} & set(dir(tifffile.TiffPageSeries)):
+        monkeypatch.setattr(tifffile.TiffPageSeries, name, for_tifffile_alone(getattr(tifffile.TiffPageSeries, name)))
+    image = np.arange(3 * 20 * 30, dtype=np.uint16).reshape(3, 20, 30)
+    tifffile.imwrite(tmp_path / "a.tif", image, metadata={"axes": "ZYX"}, **{kind: True})
+    read = read_image(tmp_path / "a.tif")
+    assert read.axes == "ZYX" and np.array_equal(read.data, image)

@@ -54,7 +54,7 @@ def check_complete(tiff: tifffile.TiffFile, series: Any, source: Path) -> None:
             )
     description = tiff.imagej_metadata if tiff.is_imagej else None
     if description is not None:
-        lengths = dict(zip(series.get_axes(False), series.get_shape(False), strict=True))
+        lengths = dict(zip(series.axes, series.shape, strict=True))
         present = math.prod(length for letter, length in lengths.items() if letter not in "YX")
         declared = imagej.planes_of(description)
         if present < declared:

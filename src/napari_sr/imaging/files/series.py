@@ -305,12 +305,12 @@ def image_numbers(images: Sequence[ome.OmeImage], series: Sequence[Any]) -> list
     numbers: list[int | None] = []
     first = 0
     for entry in series:
-        lengths = dict(zip(entry.get_axes(False), entry.get_shape(False), strict=True))
+        lengths = dict(zip(entry.axes, entry.shape, strict=True))
         number = next(
             (
                 n
                 for n in range(first, len(images))
-                if all(lengths.get(letter) == images[n].shape[letter] for letter in "YX")
+                if all(lengths.get(letter, 1) == images[n].shape[letter] for letter in "YX")
                 and images[n].metadata.name == (entry.name if images[n].metadata.name else "")
             ),
             None,
