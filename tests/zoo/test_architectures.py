@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -88,3 +91,14 @@ def test_weights_of_another_network_are_refused_with_the_tensor(small_card, smal
     change(state)
     with pytest.raises(CheckpointError, match=words):
         build_with(small_card().architecture, state)
+
+
+def test_building_without_values_does_not_import_the_compiler_of_torch():
+    program = (
+        "import sys, torch; from napari_sr.zoo.architectures import NETWORKS, build_empty; "
+        "from napari_sr.zoo.card import Architecture; "
+        "[build_empty(Architecture(network=name, settings={})) for name in NETWORKS]; "
+        "print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]

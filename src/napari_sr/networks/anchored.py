@@ -61,7 +61,7 @@ class AnchoredRegression(nn.Module):
         self.upsample = Upsample(scale, "bicubic")
         self.analysis = nn.Conv2d(1, features, WINDOW, bias=False)
         self.dictionary = nn.Parameter(torch.randn(atoms, features))
-        self.regressions = nn.Parameter(torch.randn(atoms, (PATCH * scale) ** 2, features) / features)
+        self.regressions = nn.Parameter(torch.empty(atoms, (PATCH * scale) ** 2, features).normal_(std=1 / features))
         self.receptive_radius = WINDOW // 2 + PATCH // 2
 
     def forward(self, x: Tensor) -> Tensor:

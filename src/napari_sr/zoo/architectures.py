@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from napari_sr.conversion import shorten
 from napari_sr.errors import CheckpointError
@@ -211,10 +212,22 @@ def build_empty(architecture: Architecture) -> nn.Module:
     return _build_empty(architecture.model_dump_json())
 
 
+class _WithoutDrawing(TorchFunctionMode):
+    """Tensors are not filled with random numbers.
+
+    On the meta device ``normal_`` would do nothing else than import the compiler of torch, which takes seconds.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (Tensor.normal_, Tensor.uniform_):
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
 # Cached: the 351 convolutions of ESRGAN take 0.3 s even on the meta device, too long for a step of the alpha slider.
 @lru_cache(maxsize=32)
 def _build_empty(architecture: str) -> nn.Module:
-    with torch.device("meta"):
+    with torch.device("meta"), _WithoutDrawing():
         return build(Architecture.model_validate_json(architecture))
 
 
