@@ -16,6 +16,42 @@ _Value = TypeVar("_Value")
 ONE_NETWORK = Lock()
 
 
+class _ProcessState:
+    """The default dtype and the random state of torch, which belong to the process."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._users = 0
+        self._random: torch.Tensor | None = None
+        self._dtype: torch.dtype | None = None
+
+    def enter(self) -> None:
+        """Change the default dtype, and keep the random state if no other context has."""
+        with self._lock:
+            if self._users == 0:
+                self._random = torch.get_rng_state()
+            dtype = torch.get_default_dtype()
+            if dtype != torch.float32:
+                self._dtype = dtype
+                torch.set_default_dtype(torch.float32)
+            self._users += 1
+
+    def leave(self) -> None:
+        """Restore both, if no other context remains."""
+        with self._lock:
+            self._users -= 1
+            if self._users:
+                return
+            if self._random is not None:
+                torch.set_rng_state(self._random)
+            if self._dtype is not None:
+                torch.set_default_dtype(self._dtype)
+            self._random = self._dtype = None
+
+
+_PROCESS = _ProcessState()
+
+
 @contextmanager
 def own_torch_state(*, gradients: bool = False) -> Iterator[None]:
     """Use torch's initial settings, and restore those of the caller afterwards, the global random state included.
@@ -32,19 +68,17 @@ def own_torch_state(*, gradients: bool = False) -> Iterator[None]:
 
     Notes
     -----
-    The default dtype and the random state belong to the process: other threads notice the change meanwhile.
+    The default dtype and the random state belong to the process: other threads notice the change meanwhile. Of several
+    contexts at a time, in any threads, the last one restores them.
     """
-    dtype = torch.get_default_dtype()
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.set_grad_enabled(gradients))
         # New layers are initialized with random numbers, although their weights are replaced.
-        stack.enter_context(torch.random.fork_rng(devices=[]))
+        _PROCESS.enter()
+        stack.callback(_PROCESS.leave)
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
-        if dtype != torch.float32:
-            torch.set_default_dtype(torch.float32)
-            stack.callback(torch.set_default_dtype, dtype)
         yield
 
 

@@ -1,5 +1,6 @@
 """The settings of torch that a caller has made neither change a result nor are changed by a job."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 import napari_sr as sr
+from napari_sr.torch_state import own_torch_state
 
 GRAY = np.random.default_rng(0).integers(0, 256, (24, 20), np.uint8)
 MODELS = ["srcnn-x2", "esrgan-compact-x4"]
@@ -104,3 +106,40 @@ def test_a_training_does_not_depend_on_the_callers_settings_of_torch(tmp_path, s
         outcome = sr.Training(recipe, image, "srcnn-x2", folder=tmp_path / "b", device="cpu").run()
     found = outcome.model.endpoints["weights"]
     assert all(torch.equal(expected[key], found[key]) for key in expected)
+
+
+class OnItsThread:
+    """A context of the settings of torch on a thread of its own."""
+
+    def __init__(self):
+        self.thread, self.context = ThreadPoolExecutor(1), own_torch_state()
+        self.thread.submit(self.context.__enter__).result()
+
+    def end(self):
+        self.thread.submit(self.context.__exit__, None, None, None).result()
+        self.thread.shutdown()
+
+
+def test_of_jobs_on_several_threads_the_last_one_restores_the_settings_of_the_process():
+    torch.manual_seed(7)
+    random = torch.get_rng_state()
+    with default_dtype():
+        first = OnItsThread()
+        torch.rand(3)
+        second = OnItsThread()
+        first.end()
+        assert torch.get_default_dtype() == torch.float32
+        second.end()
+        assert torch.get_default_dtype() == torch.float64
+    assert torch.equal(torch.get_rng_state(), random)
+
+
+def test_a_default_dtype_that_is_set_during_a_job_is_restored_after_the_next_one():
+    first = OnItsThread()
+    with default_dtype():
+        second = OnItsThread()
+        assert torch.get_default_dtype() == torch.float32
+        first.end()
+        assert torch.get_default_dtype() == torch.float32
+        second.end()
+        assert torch.get_default_dtype() == torch.float64

@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import NamedTuple
@@ -26,7 +25,6 @@ from napari_sr.inference.files.results import FileResult, FileResults
 from napari_sr.inference.output.store_metadata import VERSIONS, read_version
 from napari_sr.inference.stamp import Stamp, stamp_of_image
 from napari_sr.progress import Cancel, Progress
-from napari_sr.torch_state import ieee_float32, own_torch_state
 
 #: Called with the number of an image, from 0, and its state.
 Changed = Callable[[int, FileResult], None]
@@ -290,13 +288,6 @@ class _Board:
         self._progress(sum(self._pieces), PIECES * len(self._pieces))
 
 
-@contextmanager
-def _one_state_of_torch() -> Iterator[None]:
-    """Set what belongs to the whole process before several threads would each set and restore it."""
-    with own_torch_state(), ieee_float32():
-        yield
-
-
 def _work_in_threads(work: Callable[[str], None], devices: Sequence[str], stop: Event) -> None:
     """Do work on one thread for each device, and raise the first error."""
     errors: list[BaseException] = []
@@ -309,20 +300,19 @@ def _work_in_threads(work: Callable[[str], None], devices: Sequence[str], stop: 
             errors.append(error)
             stop.set()
 
-    with _one_state_of_torch():
-        threads = [Thread(target=guarded, args=(device,), name=f"napari-sr-{device}") for device in devices]
-        try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                # With a timeout, so that a signal is handled meanwhile.
-                while thread.is_alive():
-                    thread.join(_PAUSE)
-        except BaseException:
-            stop.set()
-            for thread in threads:
-                thread.join()
-            raise
+    threads = [Thread(target=guarded, args=(device,), name=f"napari-sr-{device}") for device in devices]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            # With a timeout, so that a signal is handled meanwhile.
+            while thread.is_alive():
+                thread.join(_PAUSE)
+    except BaseException:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        raise
     if errors:
         raise next((error for error in errors if not isinstance(error, Cancelled)), errors[0])
 
