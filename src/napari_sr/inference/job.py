@@ -33,7 +33,7 @@ from napari_sr.inference.compute.network import JobNetwork, is_streamed
 from napari_sr.inference.compute.precision import float16_psnr
 from napari_sr.inference.facts.calibration import Calibration, calibrate, check_region, fill_limit
 from napari_sr.inference.fingerprint import fingerprint, identity_of
-from napari_sr.inference.output.destination import destination
+from napari_sr.inference.output.destination import check_destination, destination
 from napari_sr.inference.output.image_file import is_image_name, new_image, open_image
 from napari_sr.inference.output.names import check_name
 from napari_sr.inference.output.store_metadata import StorePlace, read_version
@@ -401,6 +401,8 @@ class Job:
         network = network or JobNetwork(self.model, self.settings)
         if (network.model, network.settings) != (self.model, self.settings):
             raise ValueError("The network is that of another job.")
+        # Before the image is read, which takes minutes if it is large.
+        check_destination(out, region.result_axes, image.dtype, overwrite=overwrite)
         if calibration is None:
             calibration = self.calibrate(image, region.axes, contrast_limits, cancel=cancel)
         # The interpolation of colors has a radius of two pixels, which may be more than that of the network.

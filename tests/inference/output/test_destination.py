@@ -25,6 +25,7 @@ from napari_sr.inference.output import ome_zarr
 from napari_sr.inference.output.destination import destination
 from napari_sr.settings import JobSettings
 from napari_sr.widgets.formats.reader import read_layers, read_store
+from tests.counted_array import CountedArray
 from tests.inference.small_models import rrdb
 from tests.inference.test_layer import world_box
 
@@ -83,6 +84,31 @@ def test_a_result_larger_than_memory_can_be_written_to_a_store(tmp_path: Path, m
     assert np.array_equal(upscale(image(), MODEL, "ZYX", out=tmp_path / "result.zarr")[:], expected)
 
 
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        (None, "The result needs"),
+        (np.zeros((3, 3)), "The array given as out"),
+        ("old.zarr", "exists already"),
+        ("old.ome.tif", "exists already"),
+        ("missing/new.zarr", "There is no folder"),
+        ("missing/new.ome.tif", "There is no folder"),
+    ],
+    ids=["memory", "array", "store", "file", "folder of a store", "folder of a file"],
+)
+def test_a_destination_that_cannot_be_used_is_refused_before_the_image_is_read(
+    out: Any, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old.zarr").mkdir()
+    (tmp_path / "old.ome.tif").touch()
+    monkeypatch.setattr(destination_module, "free_memory_of_host", lambda: 100)
+    counted = CountedArray(image())
+    with pytest.raises(InputError, match=message):
+        upscale(counted, MODEL, "ZYX", out=out, intensity="percentile")
+    assert counted.read == 0
+
+
 # A given array
 
 
@@ -102,15 +128,21 @@ def test_a_given_array_is_filled(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "out",
-    [np.zeros((2, 40, 31), np.uint16), np.zeros((2, 40, 30), np.uint8), np.zeros((40, 30), np.uint16), 7],
-    ids=["shape", "dtype", "dimensions", "no array"],
+    [
+        np.zeros((2, 40, 31), np.uint16),
+        np.zeros((2, 40, 30), np.uint8),
+        np.zeros((40, 30), np.uint16),
+        7,
+        torch.zeros(2, 40, 30),
+    ],
+    ids=["shape", "dtype", "dimensions", "no array", "torch"],
 )
 def test_an_array_that_does_not_fit_is_refused_and_not_changed(out: Any) -> None:
     progress: list[Any] = []
     with pytest.raises(InputError, match=r"the result is \(2, 40, 30\) uint16: give an array of that shape and dtype"):
         Job(MODEL).run(image(), "ZYX", out=out, progress=lambda *done: progress.append(done))
     assert progress == []
-    assert not np.any(out) or out == 7
+    assert not np.any(np.asarray(out)) or out == 7
 
 
 @pytest.mark.parametrize("kind", ["numpy", "memory-mapped", "zarr"])

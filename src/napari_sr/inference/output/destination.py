@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, WritableArray
 from napari_sr.inference.compute.memory import free_memory_of_host
-from napari_sr.inference.output.ome_zarr import new_store, open_store
+from napari_sr.inference.output.ome_zarr import check_store, new_store, open_store
 from napari_sr.inference.output.store_metadata import StorePlace
 from napari_sr.progress import Cancel
 
@@ -33,6 +34,39 @@ class Destination:
 
     array: Any
     levels: list[Any]
+
+
+def check_destination(
+    out: WritableArray | str | Path | None, axes: Axes, dtype: npt.DTypeLike, *, overwrite: bool = False
+) -> None:
+    """Check that a result can be written to its destination, before the image is read.
+
+    Parameters
+    ----------
+    out, axes, dtype, overwrite
+        As for `destination`.
+
+    Raises
+    ------
+    InputError
+        As for `destination`.
+    """
+    if out is None:
+        needed, free = prod(axes.shape) * np.dtype(dtype).itemsize, free_memory_of_host()
+        if needed > free:
+            raise InputError(
+                f"The result needs {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB of memory are free: "
+                "write it to disk (a name that ends in .zarr, or out='result.zarr' in Python), or choose a smaller "
+                "part."
+            )
+    elif isinstance(out, str | Path):
+        path = Path(out)
+        if not path.name.lower().endswith(".zarr"):
+            # Those of images are written by `new_image`; layers have a position that image files do not contain.
+            raise InputError(f"The result of a layer is written to an OME-Zarr store: end the name {path} in .zarr.")
+        check_store(path, dtype, overwrite)
+    else:
+        _check_array(out, axes, np.dtype(dtype))
 
 
 @contextmanager
@@ -84,13 +118,11 @@ def destination(
     Cancelled
         If `cancel` returned True.
     """
+    check_destination(out, axes, dtype, overwrite=overwrite)
     if out is None:
-        yield Destination(_in_memory(axes.shape, dtype), [])
+        yield Destination(np.empty(axes.shape, dtype), [])
     elif isinstance(out, str | Path):
         path = Path(out)
-        if not path.name.lower().endswith(".zarr"):
-            # Those of images are written by `new_image`; layers have a position that image files do not contain.
-            raise InputError(f"The result of a layer is written to an OME-Zarr store: end the name {path} in .zarr.")
         with new_store(
             path,
             axes,
@@ -108,27 +140,27 @@ def destination(
         assert store is not None
         target.levels, target.array = store.levels, store.levels[0]
     else:
-        given = tuple(getattr(out, "shape", ())), np.dtype(getattr(out, "dtype", object))
-        if given != (axes.shape, np.dtype(dtype)):
-            raise InputError(
-                f"The array given as out is {given[0]} {given[1]} but the result is {axes.shape} {np.dtype(dtype)}: "
-                "give an array of that shape and dtype."
-            )
-        if not _is_writable(out):
-            raise InputError("The array given as out is read-only: give one that can be written to.")
         yield Destination(out, [])
+
+
+def _check_array(out: Any, axes: Axes, dtype: np.dtype[Any]) -> None:
+    try:
+        given = tuple(out.shape), np.dtype(out.dtype)
+    except (AttributeError, TypeError):
+        # A list, or an array with data types of its own, as in torch.
+        raise InputError(
+            f"The {type(out).__name__} given as out is not an array of numpy or zarr, and the result is {axes.shape} "
+            f"{dtype}: give an array of that shape and dtype."
+        ) from None
+    if given != (axes.shape, dtype):
+        raise InputError(
+            f"The array given as out is {given[0]} {given[1]} but the result is {axes.shape} {dtype}: "
+            "give an array of that shape and dtype."
+        )
+    if not _is_writable(out):
+        raise InputError("The array given as out is read-only: give one that can be written to.")
 
 
 def _is_writable(out: Any) -> bool:
     """Whether values can be assigned to an array, by what numpy and zarr state about it."""
     return bool(getattr(getattr(out, "flags", None), "writeable", True)) and not getattr(out, "read_only", False)
-
-
-def _in_memory(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
-    needed, free = prod(shape) * np.dtype(dtype).itemsize, free_memory_of_host()
-    if needed > free:
-        raise InputError(
-            f"The result needs {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB of memory are free: "
-            "write it to disk (a name that ends in .zarr, or out='result.zarr' in Python), or choose a smaller part."
-        )
-    return np.empty(shape, dtype)

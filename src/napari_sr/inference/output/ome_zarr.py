@@ -83,6 +83,36 @@ class NewStore:
     record: Path | None
 
 
+def check_store(path: Path, dtype: Any, overwrite: bool) -> np.dtype[Any]:
+    """Check that a store can be written, before anything is computed for it.
+
+    Parameters
+    ----------
+    path : Path
+        Path of the store.
+    dtype : dtype
+        Data type of the image.
+    overwrite : bool
+        Whether an existing file or folder is replaced.
+
+    Returns
+    -------
+    dtype
+        The data type in the store.
+
+    Raises
+    ------
+    InputError
+        If the store exists and `overwrite` is False, its folder does not exist, or Zarr does not have the data type.
+    """
+    if not path.parent.is_dir():
+        raise InputError(f"There is no folder {path.parent} to write {path.name} in: create it first.")
+    stored = store_dtype(path, dtype)
+    restore_interrupted(path)
+    check_new(path, overwrite)
+    return stored
+
+
 @contextmanager
 def new_store(
     path: Path,
@@ -190,11 +220,7 @@ def unfilled_store(
     InputError
         As for `new_store`.
     """
-    if not path.parent.is_dir():
-        raise InputError(f"There is no folder {path.parent} to write {path.name} in: create it first.")
-    dtype = store_dtype(path, dtype)
-    restore_interrupted(path)
-    check_new(path, overwrite)
+    dtype = check_store(path, dtype, overwrite)
     letters = "".join(letter for letter in _ORDER if letter in axes.letters)
     on_disk = Axes(letters, tuple(axes.shape[axes.letters.index(letter)] for letter in letters))
     chunks = tuple(min(n, CHUNK) if a in "YX" else 1 for a, n in zip(letters, on_disk.shape, strict=True))
