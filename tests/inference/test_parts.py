@@ -12,6 +12,7 @@ from napari.layers import Image, Layer
 
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.axes import Axes, parse_axes
+from napari_sr.imaging.files import ImageFile
 from napari_sr.imaging.part import Part
 from napari_sr.inference import Job, calibrate_layer, prepare_layer, run_layer, upscale, upscale_layer
 from napari_sr.networks import RRDBNet
@@ -90,6 +91,18 @@ def test_given_maps_are_used() -> None:
     assert job.run(
         image, calibration=Job(GRAY, JobSettings(intensity=(0, 9))).calibrate(image, axes_of(image))
     ).report.intensity
+
+
+def test_an_image_is_calibrated_as_it_is_upscaled() -> None:
+    image = np.random.default_rng(3).integers(0, 4000, (2, 12, 14), np.uint16)
+    job = Job(GRAY)
+    expected = job.calibrate(image, axes_of(image))
+    for form, axes in ((image, "ZYX"), (image.tolist(), None), (ImageFile(data=image, axes="ZYX"), None)):
+        assert job.calibrate(form, axes).maps == expected.maps
+    with pytest.raises(InputError, match='The axes "YX" do not fit'):
+        job.calibrate(image, "YX")
+    with pytest.raises(InputError, match="is a path, not an image"):
+        job.calibrate("cells.tif")
 
 
 @pytest.mark.parametrize("kind", ["numpy", "dask", "zarr"])

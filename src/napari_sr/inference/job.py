@@ -179,8 +179,8 @@ class Job:
     @own_torch_state()
     def calibrate(
         self,
-        image: ImageArray,
-        axes: Axes,
+        image: Any,
+        axes: str | Axes | None = None,
         contrast_limits: tuple[float, float] | None = None,
         *,
         cancel: Cancel | None = None,
@@ -189,11 +189,11 @@ class Job:
 
         Parameters
         ----------
-        image : array
-            The whole image. Its values are read for percentiles, for RGB other than uint8 and for the noise; with other
-            intensities but a pair of values, block by block until two different ones are found.
-        axes : Axes
-            Axes of the image.
+        image : array-like
+            The whole image, as for `run`. Its values are read for percentiles, for RGB other than uint8 and for the
+            noise; with other intensities but a pair of values, block by block until two different ones are found.
+        axes : str or Axes, optional
+            Axes of the image, as for `run`.
         contrast_limits : (float, float), optional
             Contrast limits of the layer, for ``intensity="contrast"``.
         cancel : callable, optional
@@ -207,12 +207,13 @@ class Job:
         Raises
         ------
         InputError
-            If the intensity does not fit the image.
+            If the axes or the intensity do not fit the image.
         Cancelled
             If `cancel` returned True.
         """
-        stop = cancel or (lambda: False)
-        return calibrate(self.model.card, self.settings, image, axes, contrast_limits, cancel=stop)
+        stop = read_callable(cancel, "cancel") or (lambda: False)
+        read = as_image(image, axes)
+        return calibrate(self.model.card, self.settings, read.data, read.axes, contrast_limits, cancel=stop)
 
     def run(
         self,
