@@ -204,6 +204,8 @@ def test_an_unknown_name_is_refused_with_similar_ones(folder, bundled, small_car
     ) as caught:
         load_model("???")
     assert len(str(caught.value)) < 100
+    with pytest.raises(InputError, match=r"no model called ESRGAN-Compact-X4: did you mean esrgan-compact-x4"):
+        load_model("ESRGAN-Compact-X4")
 
 
 @pytest.mark.parametrize("name", ["gone.pth", "some/folder/gone"])

@@ -266,7 +266,8 @@ def _find(name_or_path: str | os.PathLike[str]) -> tuple[Path, ModelEntry | None
     if name_or_path in CLASSICS:
         raise InputError(f"{name_or_path} is not trained and has no factor of its own: give a scale, such as 2.")
     names = [file.name for file in available] + [entry.name for entry in _published_entries(folder)]
-    near = get_close_matches(name_or_path, names, n=3, cutoff=0.4)
+    by_lowercase = {name.lower(): name for name in names}
+    near = [by_lowercase[name] for name in get_close_matches(name_or_path.lower(), by_lowercase, n=3, cutoff=0.4)]
     remedy = f"did you mean {' or '.join(near)}?" if near else "list_models() and napari-sr models list the names."
     raise InputError(f"There is no model called {shown(name_or_path)}: {remedy}")
 
