@@ -4,7 +4,7 @@ import ast
 import inspect
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -47,6 +47,7 @@ def keywords(source: str, function: str) -> set[str | None]:
 
 def functions(settings: Sequence[Setting]) -> Iterator[str]:
     """Signatures and docstrings. The default of a shared setting is that of the settings file."""
+    types = {entry.name: str(entry.type) for entry in fields(JobSettings)}
     for function in (sr.upscale, sr.upscale_layer, sr.upscale_lazy, sr.upscale_files, sr.upscale_on_cluster):
         place = f"sr.{function.__name__}"
         parameters = inspect.signature(function).parameters
@@ -56,6 +57,8 @@ def functions(settings: Sequence[Setting]) -> Iterator[str]:
                 yield f"{place}: no parameter {setting.name}"
             elif parameters[setting.name].default != (None if setting.shared else setting.default):
                 yield f"{place}: default of {setting.name}"
+            elif parameters[setting.name].annotation != types[setting.name] + " | None" * setting.shared:
+                yield f"{place}: type of {setting.name}"
             elif setting.name not in passed_on:
                 yield f"{place}: {setting.name} is not passed on"
         yield from docstring(place, FunctionDoc(function), settings, shared_are_optional=True)

@@ -150,7 +150,7 @@ class JobSettings:
             choices=TILINGS,
         ),
     )
-    memory: Memory = field(
+    memory: Memory | str = field(
         default="auto",
         metadata=_about(
             "Memory",

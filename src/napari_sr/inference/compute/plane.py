@@ -67,7 +67,7 @@ class PlaneRunner:
         dtype: torch.dtype = torch.float32,
         tiling: Tiling = "exact",
         *,
-        memory: Memory = "auto",
+        memory: Memory | str = "auto",
         self_ensemble: bool = False,
         cancel: Callable[[], bool] = lambda: False,
     ) -> None:

@@ -94,7 +94,7 @@ class TilingRows:
             tiling = "overlap"
         self.kind.value = tiling
 
-    def set_budget(self, memory: Memory) -> None:
+    def set_budget(self, memory: Memory | str) -> None:
         """Show a memory budget.
 
         Parameters
@@ -102,7 +102,7 @@ class TilingRows:
         memory : int or "auto"
             Bytes.
         """
-        self.memory.value = 0.0 if memory == "auto" else memory / _GIB
+        self.memory.value = memory / _GIB if isinstance(memory, int) else 0.0
 
     def _kind_changed(self) -> None:
         self.tile.visible = self.overlap.visible = self.kind.value == OVERLAP
