@@ -153,6 +153,19 @@ def test_a_result_on_disk_is_a_layer_and_a_store_of_its_own(in_viewer, tmp_path)
     np.testing.assert_array_equal(viewer.layers[-1].data, np.asarray(first.data))
 
 
+def test_a_run_that_is_cancelled_while_napari_adds_its_bar_adds_nothing(in_viewer):
+    viewer, panel = in_viewer("srcnn")
+
+    def cancel(event):
+        panel.cancel_upscaling()
+
+    progress._all_instances.events.changed.connect(cancel)
+    panel.controls.run_button.native.click()
+    progress._all_instances.events.changed.disconnect(cancel)
+    assert not panel.running
+    assert len(viewer.layers) == 1
+
+
 def test_names_of_stores_are_names_of_files(tmp_path):
     assert store_in(tmp_path, "a/b: c (ESRGAN x4)").name == "a-b-c-ESRGAN-x4.ome.zarr"
     assert store_in(tmp_path, "///").name == "result.ome.zarr"

@@ -96,7 +96,7 @@ class FilesUpscaling:
         """The run in a sentence, such as "upscaling images into “plate-x2”"."""
         # Filled on the thread of the work, and emptied on the main thread.
         self._events: deque[Callable[[], None]] = deque()
-        self._bar: ActivityBar | None = None
+        self._bar = ActivityBar(f"Images into {plan.out_folder.name}", self.stop)
         self._run: Run[FileResults] = Run(
             self.description,
             self._work,
@@ -113,7 +113,7 @@ class FilesUpscaling:
 
     def start(self) -> None:
         """Submit the run."""
-        self._bar = ActivityBar(f"Images into {self._plan.out_folder.name}", self.stop)
+        self._bar.open()
         self._queues.jobs.submit(self._run)
 
     def stop(self) -> None:
@@ -123,7 +123,7 @@ class FilesUpscaling:
     def abandon(self) -> None:
         """Stop the run without a further call of the listener: its panel is closed."""
         self._run.abandon()
-        self._close_bar()
+        self._bar.close()
 
     def _work(self, progress: Progress, cancel: Cancel) -> FileResults:
         """Do the run, on any thread."""
@@ -153,25 +153,19 @@ class FilesUpscaling:
         self._deliver()
         self._listener.progressed(done, total)
         # Last: napari's bar handles events, among them the end of this run.
-        if self._bar is not None:
-            self._bar.show(done, total)
+        self._bar.show(done, total)
 
     def _returned(self, results: FileResults) -> None:
         self._deliver()
-        self._close_bar()
+        self._bar.close()
         self._listener.finished(results)
 
     def _cancelled(self) -> None:
         self._deliver()
-        self._close_bar()
+        self._bar.close()
         self._listener.stopped()
 
     def _errored(self, error: Exception) -> None:
         self._deliver()
-        self._close_bar()
+        self._bar.close()
         self._listener.failed(error)
-
-    def _close_bar(self) -> None:
-        bar, self._bar = self._bar, None
-        if bar is not None:
-            bar.close()

@@ -199,7 +199,7 @@ class Finetuning:
         self._pause = Flag()
         self._training: Training | None = None
         self._prepared = False
-        self._bar: ActivityBar | None = None
+        self._bar = ActivityBar(self.description, self.stop)
         self._run: Run[Trained] = Run(
             self.description,
             self._work,
@@ -225,7 +225,7 @@ class Finetuning:
 
     def start(self) -> None:
         """Start the training, or wait in the queue."""
-        self._bar = ActivityBar(self.description, self.stop)
+        self._bar.open()
         self._queue.submit(self._run)
 
     def pause(self) -> None:
@@ -287,10 +287,11 @@ class Finetuning:
         if isinstance(event, Prepared):
             self._prepared = True
         step, steps = getattr(event, "step", None), getattr(event, "steps", None)
-        if self._bar is not None and step is not None and steps is not None:
-            self._bar.show(step, steps)
         if self._listener is not None:
             self._listener.happened(event)
+        # Last: napari's bar handles events, among them the end of this training.
+        if step is not None and steps is not None:
+            self._bar.show(step, steps)
 
     def _returned(self, trained: Trained) -> None:
         listener = self._end()
@@ -312,8 +313,7 @@ class Finetuning:
         self._events.deliver()
         listener, self._listener = self._listener, None
         self._training = None
-        if self._bar is not None:
-            self._bar.close()
+        self._bar.close()
         return listener
 
 

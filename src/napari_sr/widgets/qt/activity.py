@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
 
 from napari.utils import cancelable_progress
+from qtpy.QtCore import QTimer
+
+from napari_sr.widgets.qt.rows import stop_timer
 
 # Below these, the speed so far is no measure: the first piece of work also prepares the device.
 _LEAST_DONE = 0.02
 _LEAST_SECONDS = 1.0
 _STEPS = 1000
+# Interval at which a bar that cannot be added yet tries again.
+_RETRY_MS = 50
 
 
 class TimeLeft:
@@ -53,7 +59,11 @@ class TimeLeft:
 
 
 class ActivityBar:
-    """A progress bar in napari's activity dock.
+    """A progress bar in napari's activity dock, from `open` to `close`.
+
+    napari handles all waiting events whenever it adds or moves a bar. While it does, no other bar is added or moved:
+    each report among these events would handle the events after it, deeper and deeper, and the window would stop
+    responding or crash.
 
     Parameters
     ----------
@@ -63,25 +73,59 @@ class ActivityBar:
         Called when its Cancel button is pressed.
     """
 
+    _handling_events: ClassVar[bool] = False
+
     def __init__(self, text: str, on_cancel: Callable[[], None]) -> None:
-        self._bar: _Bar | None = _Bar(text, on_cancel)
+        self._text, self._on_cancel = text, on_cancel
+        self._bar: _Bar | None = None
+        self._closed = False
+        self._later = QTimer()
+        self._later.setSingleShot(True)
+        self._later.setInterval(_RETRY_MS)
+        self._later.timeout.connect(self.open)
+
+    def open(self) -> None:
+        """Add the bar; other events are handled meanwhile."""
+        if self._closed:
+            return
+        if ActivityBar._handling_events:
+            self._later.start()
+            return
+        with self._events_handled():
+            bar = _Bar(self._text, self._on_cancel)
+        if self._closed:
+            bar.close()
+        else:
+            self._bar = bar
 
     def show(self, done: int, total: int) -> None:
-        """Show the progress.
+        """Show the progress; other events may be handled meanwhile.
 
         Parameters
         ----------
         done, total : int
             Pieces of work.
         """
-        if self._bar is not None:
+        if self._bar is None or ActivityBar._handling_events:
+            return
+        with self._events_handled():
             self._bar.update(int(_STEPS * done / max(total, 1)) - self._bar.n)
 
     def close(self) -> None:
-        """Remove the bar."""
+        """Remove the bar, or do not add it."""
+        self._closed = True
+        stop_timer(self._later)
         bar, self._bar = self._bar, None
         if bar is not None:
             bar.close()
+
+    @contextmanager
+    def _events_handled(self) -> Iterator[None]:
+        ActivityBar._handling_events = True
+        try:
+            yield
+        finally:
+            ActivityBar._handling_events = False
 
 
 class _Bar(cancelable_progress):  # type: ignore[misc]  # napari's is untyped

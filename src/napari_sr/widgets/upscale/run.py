@@ -126,12 +126,19 @@ class Upscaling:
         self.name = str(part.layer.name)
         self.noise = ""
         """Sentence about the measured noise, when the run has finished; empty if none was measured."""
-        self._loader, self._queues = loader, queues
+        self._queues = queues
         self._listener: UpscalingListener | None = listener
-        self._run: Run[Any] | None = None
+        self._run: Run[Any] = Run(
+            f"loading the model for “{self.name}”",
+            lambda progress, cancel: loader.load(plan.request),
+            returned=self._loaded,
+            errored=self._failed,
+            cancelled=self._stopped,
+        )
         self._queue = queues.models
-        self._bar: ActivityBar | None = None
+        self._bar = ActivityBar(" · ".join(filter(None, [f"Upscaling {self.name}", part.name])), self.cancel)
         self._stop_reason = "Stopped: nothing was added."
+        viewer.layers.events.removed.connect(self._layer_removed)
 
     @property
     def description(self) -> str:
@@ -142,21 +149,12 @@ class Upscaling:
     @property
     def ahead(self) -> int:
         """Number of runs that have to end before this one starts."""
-        return self._queues.jobs.ahead(self._run) if self._run is not None else 0
+        return self._queues.jobs.ahead(self._run)
 
     def start(self) -> None:
         """Start the run; the listener is called from then on."""
-        self._viewer.layers.events.removed.connect(self._layer_removed)
-        # napari processes other events while it creates a bar, so the bar comes before anything that they could change.
-        self._bar = ActivityBar(" · ".join(filter(None, [f"Upscaling {self.name}", self.part.name])), self.cancel)
-        self._run = Run(
-            f"loading the model for “{self.name}”",
-            lambda progress, cancel: self._loader.load(self.plan.request),
-            returned=self._loaded,
-            errored=self._failed,
-            cancelled=self._stopped,
-        )
-        self._queue = self._queues.models
+        # Among the events that napari handles meanwhile, this run may be cancelled or abandoned.
+        self._bar.open()
         self._queue.submit(self._run)
 
     def cancel(self, reason: str = "") -> None:
@@ -168,13 +166,11 @@ class Upscaling:
             A sentence for the listener.
         """
         self._stop_reason = reason or self._stop_reason
-        if self._run is not None:
-            self._queue.cancel(self._run)
+        self._queue.cancel(self._run)
 
     def abandon(self) -> None:
         """Request that the run stops, and call the listener no more."""
-        if self._run is not None:
-            self._run.abandon()
+        self._run.abandon()
         self._end()
 
     def _loaded(self, model: Model) -> None:
@@ -267,10 +263,10 @@ class Upscaling:
         return data, self.part.placed(kwargs, region), kind
 
     def _progressed(self, done: int, total: int) -> None:
-        if self._bar is not None:
-            self._bar.show(done, total)
         if self._listener is not None:
             self._listener.progressed(self, done, total)
+        # Last: napari's bar handles events, among them the end of this run.
+        self._bar.show(done, total)
 
     def _failed(self, error: Exception) -> None:
         listener = self._end()
@@ -291,6 +287,5 @@ class Upscaling:
         listener, self._listener = self._listener, None
         if listener is not None:
             self._viewer.layers.events.removed.disconnect(self._layer_removed)
-        if self._bar is not None:
-            self._bar.close()
+        self._bar.close()
         return listener
