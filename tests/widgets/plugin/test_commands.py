@@ -1,5 +1,7 @@
 """The last run in the settings file, and the command that repeats it without a panel."""
 
+from threading import Event
+
 import numpy as np
 import pytest
 from napari.utils import progress
@@ -11,7 +13,7 @@ from napari_sr.widgets.choices.job_plan import JobPlan, load_last_plan, plan_as_
 from napari_sr.widgets.choices.model_loading import ModelRequest
 from napari_sr.widgets.choices.output import LAZY, store_in
 from napari_sr.widgets.plugin.commands import upscale_active_layer
-from napari_sr.widgets.qt.executor import InPlaceExecutor
+from napari_sr.widgets.qt.executor import InPlaceExecutor, Run, ThreadExecutor
 
 
 @pytest.fixture
@@ -151,6 +153,21 @@ def test_a_result_on_disk_is_a_layer_and_a_store_of_its_own(in_viewer, tmp_path)
     panel.output.kind.value = "memory"
     panel.controls.run_button.native.click()
     np.testing.assert_array_equal(viewer.layers[-1].data, np.asarray(first.data))
+
+
+def test_waiting_runs_write_stores_of_their_own(in_viewer, tmp_path, qtbot):
+    viewer, panel = in_viewer("esrgan", executor=ThreadExecutor())
+    free, jobs = Event(), panel._queues.jobs
+    jobs.submit(Run("before", lambda progress, cancel: free.wait(60), returned=print, errored=print))
+    panel.output.kind.value, panel.output.folder.value = "disk", tmp_path
+    panel.controls.run_button.native.click()
+    panel.controls.run_button.native.click()
+    qtbot.waitUntil(lambda: [run.ahead for run in panel.runs._runs] == [1, 2], timeout=60_000)
+    free.set()
+    qtbot.waitUntil(lambda: not panel.running, timeout=60_000)
+    stores = sorted(path.name for path in tmp_path.glob("*.ome.zarr"))
+    assert stores == ["cells-ESRGAN-x4-2.ome.zarr", "cells-ESRGAN-x4.ome.zarr"]
+    assert len(viewer.layers) == 3
 
 
 def test_a_run_that_is_cancelled_while_napari_adds_its_bar_adds_nothing(in_viewer):

@@ -186,10 +186,11 @@ class Upscaling:
             self._prepare_lazy(job, prepared)
             return
         folder = self.plan.store
-        out = None if folder is None else store_in(folder, prepared.kwargs["name"])
 
         def work(progress: Progress, cancel: Cancel) -> LayerResult:
             ready = self._measured(job, prepared, cancel)
+            # Now that the runs before it have ended: one of them may have written a store of this name.
+            out = None if folder is None else store_in(folder, prepared.kwargs["name"])
             result = run_layer(job, ready, out=out, progress=progress, cancel=cancel)
             learn_speed(job, ready.region, ready.image.dtype, result.report.seconds)
             return result
