@@ -1,5 +1,7 @@
 """Work is done on any thread; its callbacks are called on the main thread, and exactly one of them with the end."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -177,3 +179,24 @@ def test_background_work_is_no_reason_to_keep_the_window_open(make_napari_viewer
     assert not viewer.__wrapped__.window._task_status_manager.is_busy()
     release.set()
     qtbot.waitUntil(lambda: run.ended, timeout=10_000)
+
+
+def test_the_end_of_the_application_waits_for_work_that_cannot_be_stopped():
+    script = """
+import time
+from qtpy.QtCore import QCoreApplication, QTimer
+from napari_sr.widgets.qt.executor import Run, ThreadExecutor
+
+def work(progress, cancel):
+    time.sleep(1)
+    print("worked", flush=True)
+
+application = QCoreApplication([])
+executor = ThreadExecutor(threads=1)
+executor.submit(Run("work", work, returned=id, errored=print, announced=False))
+QTimer.singleShot(100, application.quit)
+application.exec()
+print("ended", flush=True)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+    assert ended.stdout.split() == ["worked", "ended"]

@@ -26,6 +26,9 @@ T = TypeVar("T")
 _SECONDS_BETWEEN_REPORTS = 0.05
 # Interval at which paused work checks whether it may continue.
 _PAUSE_POLLING_SECONDS = 0.02
+# The longest time for which the end of the application waits for the work of a pool. An import of torch cannot be
+# stopped, nor can a read from a disk that does not answer.
+_LONGEST_END_MS = 30_000
 
 _log = logging.getLogger(__name__)
 
@@ -328,6 +331,9 @@ class ThreadExecutor:
     def _quit_workers(self) -> None:
         for worker in tuple(self._workers):
             worker.quit()
+        # Python must not end before: it would clear modules that the threads use, and crash.
+        if self._pool is not None:
+            self._pool.waitForDone(_LONGEST_END_MS)
 
 
 def assert_main_thread() -> None:
