@@ -71,6 +71,8 @@ class UpscalePanel(BasePanel):
     suggest: ClassVar[Suggest | None] = suggest_model
     """Computes the suggestion for a layer; None for no suggestions."""
 
+    _preloaded = ("napari_sr.inference.layer",)
+
     def __init__(self, napari_viewer: Viewer, *, executor: Executor | None = None) -> None:
         super().__init__(napari_viewer, executor=executor)
         self.loader = ModelLoader()
