@@ -49,7 +49,7 @@ def test_a_user_without_a_home_folder_is_told_which_variable_to_set(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(pwd, "getpwuid", unknown)
     if earlier:
-        for place in ("config.user_config_dir", "zoo.catalog.user_data_dir", "inference.compute.cache.user_cache_dir"):
+        for place in ("config.user_config_dir", "zoo.folders.user_data_dir", "inference.compute.cache.user_cache_dir"):
             monkeypatch.setattr(f"napari_sr.{place}", lambda name, appauthor: f"~/.local/{name}")
     with pytest.raises(InputError, match=f"home folder of the user is not known: .* HOME or {variable}"):
         folder()

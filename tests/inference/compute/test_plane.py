@@ -59,13 +59,15 @@ def test_less_overlap_than_the_radius_differs() -> None:
 
 
 @pytest.mark.parametrize(
-    "network",
-    [AnchoredRegression(scale=2, atoms=8, features=6), RichardsonLucy(scale=2).folded(0.7)],
+    "make",
+    [lambda: AnchoredRegression(scale=2, atoms=8, features=6), lambda: RichardsonLucy(scale=2).folded(0.7)],
     ids=["sparse coding", "Richardson-Lucy"],
 )
 @pytest.mark.parametrize("self_ensemble", [False, True])
-def test_exact_tiles_of_a_network_that_is_not_streamed_equal_the_whole_image(network: Any, self_ensemble: bool) -> None:
+def test_exact_tiles_of_a_network_that_is_not_streamed_equal_the_whole_image(make: Any, self_ensemble: bool) -> None:
+    # Of some weights two atoms are so near for one patch that rounding chooses between them.
     torch.manual_seed(5)
+    network = make()
     plane = np.random.default_rng(0).random((1, 530, 41), dtype=np.float32)
     runner, whole = (
         PlaneRunner(PreparedNetwork(network, CPU), tiling=tiling, self_ensemble=self_ensemble)
