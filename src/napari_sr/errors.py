@@ -57,6 +57,11 @@ class CheckpointError(NapariSRError, ValueError):
 class Cancelled(NapariSRError):
     """The work was stopped by its `cancel` callable, and nothing was written.
 
+    Parameters
+    ----------
+    sentence : str, optional
+        The message; by default that nothing was changed.
+
     Examples
     --------
     >>> import numpy as np
@@ -67,6 +72,9 @@ class Cancelled(NapariSRError):
     ...     print("stopped")
     stopped
     """
+
+    def __init__(self, sentence: str = "The work was cancelled; nothing was changed.") -> None:
+        super().__init__(sentence)
 
 
 def describe_error(error: BaseException) -> str | None:

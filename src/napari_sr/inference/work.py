@@ -149,7 +149,7 @@ class Work:
                 others.append(index)
                 continue
             if self.cancel():
-                raise Cancelled("The work was cancelled; nothing was changed.")
+                raise Cancelled
             pixel = np.array(value if self.axes.rgb else value[0], image.dtype)
             plane = np.broadcast_to(pixel, (rows, columns, *pixel.shape))
             writing.add(self.axes.place, out, self.axes.part(index, slice(None), slice(None), slice(0, 3)), plane)

@@ -62,7 +62,7 @@ class CancellableImage:
 
     def __getitem__(self, index: Any, /) -> Any:
         if self._cancel():
-            raise Cancelled("The work was cancelled; nothing was changed.")
+            raise Cancelled
         return self._array[index]
 
 

@@ -281,7 +281,7 @@ class PlaneRunner:
 
     def _check_cancel(self) -> None:
         if self._cancel():
-            raise Cancelled("The work was cancelled; nothing was changed.")
+            raise Cancelled
 
 
 def _padded_source(source: BlockSource, height: int, width: int) -> BlockSource:

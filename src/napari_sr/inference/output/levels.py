@@ -70,7 +70,7 @@ def one_by_one(cancel: Cancel) -> Halve:
     def halve(finer: Any, coarser: Any, pieces: Iterator[Piece]) -> None:
         for piece in pieces:
             if cancel():
-                raise Cancelled("The work was cancelled; nothing was changed.")
+                raise Cancelled
             halve_piece(finer, coarser, piece)
 
     return halve

@@ -239,4 +239,4 @@ def _tiles(source: Any, planes: int, dtype: np.dtype[Any], coarser: Any, cancel:
 
 def _check(cancel: Cancel) -> None:
     if cancel():
-        raise Cancelled("The work was cancelled; nothing was changed.")
+        raise Cancelled
