@@ -222,6 +222,21 @@ def test_a_canceled_run_leaves_nothing_on_disk_and_on_the_workers(client, stack,
     assert not any(plugins.values())
 
 
+def test_an_error_of_the_caller_cancels_the_blocks_that_are_left(client, stack, model, tmp_path, monkeypatch):
+    before, canceled, cancel = set(tmp_path.iterdir()), [], client.cancel
+    monkeypatch.setattr(client, "cancel", lambda left, **how: (canceled.extend(left), cancel(left, **how)))
+
+    def progress(done, total):
+        raise OSError("The disk is full.")
+
+    with pytest.raises(OSError, match="full") as error:
+        sr.upscale_on_cluster(stack, tmp_path / "out.zarr", model, client, progress=progress)
+    # Although the traceback, which is still there, has the variables of the run.
+    assert error.tb is not None
+    assert canceled
+    assert set(tmp_path.iterdir()) == before
+
+
 def kill_client(cluster, stack, tmp_path, blocks):
     """Run the program until it is killed, and return the unfinished store."""
     arguments = [stack, tmp_path / "tiny.pth", tmp_path / "out.zarr", cluster.scheduler_address, blocks]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import islice
 from math import ceil, prod
@@ -103,8 +103,9 @@ def run_on_cluster(
 
     def halve(finer: Any, coarser: Any, pieces: Iterator[Piece]) -> None:
         tasks = ((halve_piece, finer, coarser, piece) for piece in pieces)
-        for _ in _tasks_done(client, enumerate(tasks), ahead, resources, cancel):
-            pass
+        with closing(_tasks_done(client, enumerate(tasks), ahead, resources, cancel)) as done:
+            for _ in done:
+                pass
 
     fingerprint = job.fingerprint(image.data, region, identity_of(file), calibration, by="blocks")
     with unfilled_store(
@@ -131,11 +132,11 @@ def run_on_cluster(
         with _kept_by_workers(client, sent) as name:
             blocks = enumerate(blocks_of(axes, shape))
             tasks = ((number, (upscale_block, name, part)) for number, part in blocks if number not in before)
-            done = _tasks_done(client, tasks, ahead, resources, cancel)
-            for count, (number, report) in enumerate(done, len(before) + 1):
-                finished.add(shape, number)
-                whole = report if whole is None else joined(whole, report)
-                progress(count, total)
+            with closing(_tasks_done(client, tasks, ahead, resources, cancel)) as done:
+                for count, (number, report) in enumerate(done, len(before) + 1):
+                    finished.add(shape, number)
+                    whole = report if whole is None else joined(whole, report)
+                    progress(count, total)
     assert whole is not None
     seconds = perf_counter() - begun
     computed = total - len(before)
@@ -198,8 +199,8 @@ def _tasks_done(
     ahead: int,
     resources: Mapping[str, float] | None,
     cancel: Cancel,
-) -> Iterator[tuple[int, Any]]:
-    """Compute numbered tasks, some ahead, and yield numbers and results.
+) -> Generator[tuple[int, Any]]:
+    """Compute numbered tasks, some ahead, and yield numbers and results; closing it cancels the tasks that are left.
 
     A task of a worker that is lost is computed by another.
     """
@@ -214,7 +215,7 @@ def _tasks_done(
         submit(ahead)
         while waiting:
             if cancel():
-                raise Cancelled("The work was cancelled; nothing was changed.")
+                raise Cancelled
             try:
                 done = wait(list(waiting), timeout=_POLL_S, return_when="FIRST_COMPLETED").done
             except TimeoutError:
