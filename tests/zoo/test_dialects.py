@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
@@ -10,8 +11,11 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torch import nn
 
+from napari_sr import load_model, upscale
 from napari_sr.errors import CheckpointError
+from napari_sr.inference.channels import network_for
 from napari_sr.zoo import Architecture, detect_architecture, read_checkpoint
 from napari_sr.zoo.architectures import build_with
 
@@ -127,6 +131,17 @@ def test_the_first_keys_of_a_x4_are_those_of_the_published_file(small_state):
     assert {key for key in old_esrgan(state) if ".sub." not in key} == published
 
 
+@pytest.mark.parametrize("step", [2, 3])
+def test_the_first_keys_with_pixel_shuffles_are_refused_by_their_upsampling(small_state, step):
+    state = old_esrgan(small_state(0))
+    # A convolution, the pixel shuffle and an activation in place of interpolation, convolution and activation.
+    for kind, shape in (("weight", (4 * step**2, 4, 3, 3)), ("bias", (4 * step**2,))):
+        state[f"model.2.{kind}"] = torch.zeros(shape)
+        del state[f"model.3.{kind}"]
+    with pytest.raises(CheckpointError, match=r"upsample by pixel shuffles .* not supported"):
+        detect_architecture(state)
+
+
 @pytest.mark.parametrize(("scale", "words"), [(4, "upscale by 2 or 3, not by 4"), (1, "upscale by 2 or 3, not by 1")])
 def test_a_factor_that_the_weights_cannot_have_is_refused(small_state, scale, words):
     with pytest.raises(CheckpointError, match=words):
@@ -237,6 +252,82 @@ def test_srresnet_with_a_trunk(draw_network, tmp_path, conv, chained, scale, ima
         "output": "linear",
     }
     assert_loads_correctly(draw_network, tmp_path, "SRResNet", sizes, to_dialect)
+
+
+class Dongheehand(nn.Module):
+    """The generator as its program computes it: values in [-1, 1], one PReLU for all layers, a last kernel of 3 x 3."""
+
+    def __init__(self, features, blocks, steps):
+        super().__init__()
+        self.prelu = nn.PReLU()
+
+        def layer(inputs, outputs, kernel, *after):
+            return named(body=nn.Sequential(nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), *after))
+
+        def named(**parts):
+            return nn.ModuleDict(parts)
+
+        def normed():
+            return nn.BatchNorm2d(features)
+
+        self.conv01 = layer(3, features, 9, self.prelu)
+        self.body = nn.ModuleList(
+            named(
+                body=nn.ModuleList(
+                    [layer(features, features, 3, normed(), self.prelu), layer(features, features, 3, normed())]
+                )
+            )
+            for _ in range(blocks)
+        )
+        self.conv02 = layer(features, features, 3, normed())
+        self.tail = nn.ModuleList(
+            named(body=nn.ModuleList([layer(features, features * n * n, 3), nn.PixelShuffle(n), self.prelu]))
+            for n in steps
+        )
+        self.last_conv = layer(features, 3, 3, nn.Tanh())
+
+    def forward(self, x):
+        first = x = self.conv01["body"](x)
+        for block in self.body:
+            one, two = block["body"]
+            x = x + two["body"](one["body"](x))
+        x = self.conv02["body"](x) + first
+        for step in self.tail:
+            convolution, shuffle, prelu = step["body"]
+            x = prelu(shuffle(convolution["body"](x)))
+        return self.last_conv["body"](x)
+
+
+@pytest.mark.parametrize("steps", [(2,), (3,), (2, 2)])
+def test_srresnet_of_dongheehand_with_values_from_minus_one(tmp_path, steps):
+    torch.manual_seed(0)
+    network = Dongheehand(4, 2, steps)
+    for tensor in network.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.uniform_(0.05, 0.3) if tensor.ndim < 4 else tensor.uniform_(-0.3, 0.3)
+    network.eval()
+    state = {key: tensor for key, tensor in network.state_dict().items() if not key.startswith("prelu.")}
+    assert {"conv01.body.0.weight", "body.1.body.0.body.2.weight", "tail.0.body.0.body.0.bias"} < state.keys()
+    torch.save(state, tmp_path / "SRGAN_gene_500.pt")
+    model = load_model(tmp_path / "SRGAN_gene_500.pt")
+    assert (model.name, model.scale, model.card.intensity_range) == ("SRGAN_gene_500", math.prod(steps), (-1.0, 1.0))
+    image = torch.rand(1, 3, 9, 8)
+    with torch.inference_mode():
+        theirs = (network(2 * image - 1) + 1) / 2
+        # To the border, beyond which there are zeros in values from -1.
+        ours = network_for(model.network, model.card, 3)(image)
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=2e-6)
+        assert float(theirs.std()) > 0.01
+        pixels = upscale(image[0].permute(1, 2, 0).numpy(), model, device="cpu")
+    torch.testing.assert_close(torch.from_numpy(pixels).permute(2, 0, 1)[None], theirs, rtol=0, atol=2e-6)
+
+
+def test_other_kernels_of_dongheehand_are_refused():
+    state = Dongheehand(4, 1, (2,)).state_dict()
+    for size in (4, 11):
+        state["last_conv.body.0.weight"] = torch.zeros(3, 4, size, size)
+        with pytest.raises(CheckpointError, match=r"conv_out.weight is .* should be \(3, 4, 9, 9\)"):
+            detect_architecture({key: tensor for key, tensor in state.items() if not key.startswith("prelu.")})
 
 
 # The others -------------------------------------------------------------------------------------------------------

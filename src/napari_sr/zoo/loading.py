@@ -13,7 +13,7 @@ from napari_sr.zoo.checkpoint import WeightFile, open_weights
 from napari_sr.zoo.checkpoint.suffixes import stem_of
 from napari_sr.zoo.checkpoint.weight_sets import WeightSet
 from napari_sr.zoo.classic import classic_card
-from napari_sr.zoo.dialects import detect_architecture
+from napari_sr.zoo.dialects import detect_architecture, find_dialect
 from napari_sr.zoo.header import read_card
 from napari_sr.zoo.mixing import check_same
 from napari_sr.zoo.model import Model
@@ -173,11 +173,13 @@ def _common_facts(cards: list[Card]) -> dict[str, Any]:
 def _open_checkpoint(path: Path, alpha: float | None, scale: int | None, license: str | None) -> Model:
     with open_weights(path) as file:
         chosen, architecture = _choose_set(file, scale)
-        _, tensors = detect_architecture(file.load(chosen.tensors), scale=scale)
+        loaded = file.load(chosen.tensors)
+    _, tensors = detect_architecture(loaded, scale=scale)
     others = f" ({', '.join(map(shown, chosen.others))} not used)" if chosen.others else ""
     wrapped = f", weight set {shown(chosen.name)}{others}" if chosen.name else ""
     notes = f"Read from {path.name}{wrapped}; its training is not known."
-    card = card_of(architecture, path, notes=notes, license=license)
+    values = find_dialect(loaded).intensity_range
+    card = card_of(architecture, path, notes=notes, license=license, intensity_range=values)
     return Model(card, {WEIGHTS: tensors}, alpha, source=path)
 
 
@@ -203,7 +205,14 @@ def _choose_set(file: WeightFile, scale: int | None) -> tuple[WeightSet, Archite
     return chosen
 
 
-def card_of(architecture: Architecture, path: Path, *, notes: str, license: str | None = None) -> Card:
+def card_of(
+    architecture: Architecture,
+    path: Path,
+    *,
+    notes: str,
+    license: str | None = None,
+    intensity_range: tuple[float, float] = (0.0, 1.0),
+) -> Card:
     """Make the card of a checkpoint: sizes from its network, everything else unknown.
 
     Parameters
@@ -216,6 +225,8 @@ def card_of(architecture: Architecture, path: Path, *, notes: str, license: str 
         Notes for users.
     license : str, optional
         License of the weights.
+    intensity_range : (float, float), default (0.0, 1.0)
+        Values of the network's input for black and white.
 
     Returns
     -------
@@ -247,6 +258,7 @@ def card_of(architecture: Architecture, path: Path, *, notes: str, license: str 
         scale=scale,
         channels=channels,
         color=color,
+        intensity_range=intensity_range,
         license=license,
         notes=notes,
     )

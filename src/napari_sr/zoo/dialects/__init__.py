@@ -24,7 +24,7 @@ DIALECTS: tuple[Dialect, ...] = (
     *squeezenet.DIALECTS,
 )
 
-__all__ = ["DIALECTS", "detect_architecture"]
+__all__ = ["DIALECTS", "detect_architecture", "find_dialect"]
 
 
 def detect_architecture(
@@ -55,13 +55,34 @@ def detect_architecture(
     empty = next((key for key, tensor in tensors.items() if tensor.numel() == 0), None)
     if empty is not None:
         raise CheckpointError(f"The weights have {shown(empty)} without any values: get the file again.")
+    architecture, renamed = find_dialect(tensors).read(tensors, scale)
+    check_depth(architecture, renamed)
+    check_tensors(build_empty(architecture), renamed)
+    return architecture, renamed
+
+
+def find_dialect(tensors: Mapping[str, Tensor]) -> Dialect:
+    """Find the dialect of a set of weights.
+
+    Parameters
+    ----------
+    tensors : mapping of str to Tensor
+        A state dict, without wrapper and prefix; its values are not used.
+
+    Returns
+    -------
+    Dialect
+        The dialect whose keys it has.
+
+    Raises
+    ------
+    CheckpointError
+        If they are those of another network.
+    """
     known = ", ".join(dict.fromkeys(d.network for d in DIALECTS if d not in squeezenet.DIALECTS))
     refuse_other_networks(tensors, known)
     for dialect in DIALECTS:
         if all(key in tensors for key in dialect.required_keys):
-            architecture, renamed = dialect.read(tensors, scale)
-            check_depth(architecture, renamed)
-            check_tensors(build_empty(architecture), renamed)
-            return architecture, renamed
+            return dialect
     some = ", ".join(shown(key) for key in sorted(tensors)[:3]) or "none"
     raise CheckpointError(f"The weights belong to an unknown network (tensors: {some}): use those of {known}.")

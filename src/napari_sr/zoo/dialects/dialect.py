@@ -33,11 +33,14 @@ class Dialect:
     read : callable
         Called with the tensors and the requested factor (None for that of the tensors); returns the architecture and
         the weights by the keys of the network. Unknown tensors may remain among the weights.
+    intensity_range : (float, float), default (0.0, 1.0)
+        Values of the network's input for black and white, with which the program trains.
     """
 
     network: str
     required_keys: tuple[str, ...]
     read: Read
+    intensity_range: tuple[float, float] = (0.0, 1.0)
 
 
 def shape_of(tensors: Mapping[str, Tensor], key: str, dimensions: int = 4) -> tuple[int, ...]:

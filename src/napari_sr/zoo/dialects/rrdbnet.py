@@ -66,6 +66,12 @@ def _read_old(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Archite
     With n upsampling steps the convolutions at the end are 3, 6, ... 3n, then 3n + 2 and 3n + 4. ESRGAN+ has the same
     keys and one more convolution in each dense block.
     """
+    outputs, features = shape_of(tensors, "model.2.weight")[:2] if "model.2.weight" in tensors else (1, 1)
+    if outputs > features:
+        raise CheckpointError(
+            "These ESRGAN weights upsample by pixel shuffles (model.2), which is not supported, because RRDBNet "
+            "upsamples by interpolation: use weights without pixel shuffles, as those published with ESRGAN."
+        )
     blocks = count(tensors, r"model\.1\.sub\.(\d+)\.RDB1\.conv1\.0\.weight")
     layers = [int(match[1]) for key in tensors if (match := re.fullmatch(r"model\.(\d{1,2})\.weight", key))]
     ups = max(layers, default=0) // 3 - 1

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from napari_sr.errors import CheckpointError
 from napari_sr.zoo.card import Architecture, Setting
@@ -119,6 +120,38 @@ def _read_trunk(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Archi
     return _architecture(full, scale, batch_norm_eps=1e-5, output="linear"), full
 
 
+def _read_dongheehand(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
+    """Read ``conv01``, ``body``, ``conv02``, ``tail``, ``last_conv`` (SRGAN-PyTorch by dongheehand).
+
+    Input and output are in [-1, 1]. The last kernel, 3 x 3 in place of 9 x 9, gets zeros around it.
+    """
+    block = r"body\.(\d+)\.body\."
+    renamed = rename(
+        tensors,
+        [
+            (r"conv01\.body\.0\.", "conv_in."),
+            (r"conv01\.body\.1\.", "prelu_in."),
+            (block + r"([01])\.body\.([01])\.", _body_of_dongheehand),
+            (block + r"0\.body\.2\.", r"body.\1.prelu."),
+            (r"conv02\.body\.0\.", "conv_mid."),
+            (r"conv02\.body\.1\.", "bn_mid."),
+            (r"tail\.(\d+)\.body\.0\.body\.0\.", r"up.\1.conv."),
+            (r"tail\.(\d+)\.body\.2\.", r"up.\1.prelu."),
+            (r"last_conv\.body\.0\.", "conv_out."),
+        ],
+    )
+    around = (9 - shape_of(renamed, "conv_out.weight")[2]) // 2
+    full = _with_counters(renamed)
+    full["conv_out.weight"] = functional.pad(renamed["conv_out.weight"], (max(0, around),) * 4)
+    return _architecture(full, scale, batch_norm_eps=1e-5, output="tanh"), full
+
+
+def _body_of_dongheehand(match: re.Match[str]) -> str:
+    """Return the key of a layer of a residual block, which is a pair of convolution and batch normalization twice."""
+    block, pair, layer = match.groups()
+    return f"body.{block}.{('conv', 'bn')[int(layer)]}{int(pair) + 1}."
+
+
 def _refuse_imagenet(tensors: Mapping[str, Tensor], scale: int | None) -> tuple[Architecture, dict[str, Tensor]]:
     """Refuse weights of sgrvinod: the zero padding of an ImageNet-normalized image cannot be reproduced."""
     raise CheckpointError(
@@ -131,5 +164,6 @@ DIALECTS = (
     Dialect("SRResNet", ("conv_mid.weight",), _read_krasserm),
     Dialect("SRResNet", ("block1.0.weight",), _read_leftthomas),
     Dialect("SRResNet", ("trunk.0.rcb.0.weight",), _read_trunk),
+    Dialect("SRResNet", ("conv01.body.0.weight", "last_conv.body.0.weight"), _read_dongheehand, (-1.0, 1.0)),
     Dialect("SRResNet", ("residual_blocks.0.conv_block1.conv_block.0.weight",), _refuse_imagenet),
 )
