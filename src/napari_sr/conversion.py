@@ -277,6 +277,25 @@ def read_path(value: Any, name: str) -> Path:
     raise InputError(f"The {name} {shorten(value)} is not a path that this system can have: give another one.")
 
 
+def check_no_address(path: Path | str) -> None:
+    """Check that the path of a missing file is not an address, from which nothing is downloaded.
+
+    Parameters
+    ----------
+    path : str or Path
+        The path; one of the slashes of an address is not in a Path.
+
+    Raises
+    ------
+    InputError
+        If it is an address.
+    """
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]+", text := str(path))
+    if scheme is not None:
+        address = quote(f"{scheme[1]}://{text[scheme.end() :]}")
+        raise InputError(f"{address} is an address, not a file: download the file, and give its path.")
+
+
 def read_callable(value: Any, name: str) -> Callable[..., Any] | None:
     """Check that a value can be called.
 

@@ -28,6 +28,7 @@ from napari_sr.zoo import (
     write_model,
 )
 from napari_sr.zoo.card import Conditioning
+from napari_sr.zoo.catalog import find_card
 from napari_sr.zoo.checkpoint import weight_file
 from napari_sr.zoo.header import CARD_KEY
 from napari_sr.zoo.published import PUBLISHED
@@ -233,8 +234,51 @@ def test_alpha_is_for_pairs_only(folder, small_card, small_state):
     write_model(folder / "one.safetensors", small_card(), {"weights": small_state(1)})
     assert load_model("pair", alpha=0.4).alpha == 0.4
     assert load_model("pair").alpha == 0
-    with pytest.raises(InputError, match="one weight set and nothing to mix"):
+    with pytest.raises(InputError, match="does not have two weight sets to mix"):
         load_model("one", alpha=0.4)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"alpha": 0.5}, "bicubic does not have two weight sets to mix: leave alpha out"),
+        ({"mixing": "images"}, "bicubic does not have two weight sets to mix: leave mixing out"),
+        ({"upsampling": "nearest"}, "bicubic does not interpolate its input"),
+    ],
+)
+def test_options_without_effect_on_a_method_that_is_not_trained_are_refused(options, words):
+    with pytest.raises(InputError, match=words):
+        load_model("bicubic", scale=2, **options)
+
+
+def test_an_address_is_refused_as_one_and_whole():
+    address = "https://example.org/a/esrgan.pth"
+    for load in (
+        lambda: load_model(address),
+        lambda: load_model(Path(address)),
+        lambda: load_pair("srcnn-x2", address),
+    ):
+        with pytest.raises(InputError, match=f'^"{address}" is an address, not a file: download'):
+            load()
+
+
+def test_a_file_is_loaded_although_its_path_begins_like_an_address(tmp_path, monkeypatch, small_state):
+    monkeypatch.chdir(tmp_path)
+    Path("https:/example.org").mkdir(parents=True)
+    torch.save(small_state(1), "https:/example.org/small.pth")
+    assert load_model("https://example.org/small.pth").name == "small"
+
+
+def test_the_card_of_a_model_is_found_by_name_and_path(tmp_path, small_card, small_state):
+    path = tmp_path / "small.safetensors"
+    write_model(path, small_card(), {"weights": small_state(1)})
+    assert find_card("srcnn-x2") == load_model("srcnn-x2").card
+    assert find_card(path) == small_card()
+    torch.save(small_state(1), tmp_path / "plain.pth")
+    assert find_card(tmp_path / "plain.pth") is None
+    assert find_card("bicubic") is None
+    with pytest.raises(CheckpointError, match="There is no file"):
+        find_card(tmp_path / "missing.pth")
 
 
 def test_upsampling_is_for_srcnn_only(folder, small_card, small_state):

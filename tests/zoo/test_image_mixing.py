@@ -96,5 +96,5 @@ def test_other_mixings_and_models_are_refused() -> None:
         pair().with_mixing("sounds")  # type: ignore[arg-type]
     alone = load_model("srcnn-x2")
     assert alone.mixing is None
-    with pytest.raises(InputError, match="nothing to mix"):
+    with pytest.raises(InputError, match="does not have two weight sets to mix"):
         alone.with_mixing("images")

@@ -93,7 +93,7 @@ def test_another_alpha_is_refused_in_one_sentence(pair, alpha):
 
 def test_alpha_without_a_pair_is_refused(small_card, small_state):
     model = Model(small_card(), {"weights": small_state(0)})
-    with pytest.raises(InputError, match="small has one weight set"):
+    with pytest.raises(InputError, match="small does not have two weight sets"):
         model.with_alpha(0.5)
 
 

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_sr.conversion import read_scale, shorten
+from napari_sr.conversion import check_no_address, read_scale, shorten
 from napari_sr.errors import CheckpointError, InputError
 from napari_sr.zoo.card import Card, Mixing
 from napari_sr.zoo.checkpoint.suffixes import SUFFIXES, stem_of
@@ -133,19 +133,44 @@ def load_model(
     from napari_sr.zoo.loading import classic, open_model
 
     scale = None if scale is None else read_scale(scale, "scale")
-    if isinstance(name_or_path, str) and scale is not None:
-        for name in CLASSICS:
-            if name == name_or_path:
-                return classic(name, scale)
-    path, entry = _find(name_or_path)
-    card = None if entry is None else entry.card
-    if entry is not None and card is not None and scale not in (None, card.scale):
-        raise CheckpointError(_other_scale(entry.name, card, scale))
-    license_name = None if entry is None else entry.license
-    model = open_model(path, card=card, alpha=alpha, scale=scale, license=license_name)
+    method = next((name for name in CLASSICS if name == name_or_path), None)
+    if method is not None and scale is not None:
+        model = classic(method, scale)
+        model = model if alpha is None else model.with_alpha(alpha)
+    else:
+        path, entry = _find(name_or_path)
+        card = None if entry is None else entry.card
+        if entry is not None and card is not None and scale not in (None, card.scale):
+            raise CheckpointError(_other_scale(entry.name, card, scale))
+        license_name = None if entry is None else entry.license
+        model = open_model(path, card=card, alpha=alpha, scale=scale, license=license_name)
     if mixing is not None:
         model = model.with_mixing(mixing)
     return model if upsampling is None else model.with_upsampling(upsampling)
+
+
+def find_card(name_or_path: str | os.PathLike[str]) -> Card | None:
+    """Return the card of a model, of whose file only the header is read.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        As for `load_model`.
+
+    Returns
+    -------
+    Card or None
+        None for a file of another program, and for a method that is not trained.
+
+    Raises
+    ------
+    InputError, CheckpointError
+        If there is no such model, or its header cannot be read.
+    """
+    if name_or_path in CLASSICS:
+        return None
+    path, entry = _find(name_or_path)
+    return read_card(path) if entry is None or entry.card is None else entry.card
 
 
 def as_model(model: Model | str | os.PathLike[str], *, scale: int | None = None) -> Model:
@@ -236,7 +261,10 @@ def _find(name_or_path: str | os.PathLike[str]) -> tuple[Path, ModelEntry | None
     """Find a model file, with its entry of the catalog if a name was given. Only its own header is read."""
     if not isinstance(name_or_path, str):
         if isinstance(name_or_path, os.PathLike):
-            return Path(name_or_path), None
+            path = Path(name_or_path)
+            if not _exists(path):
+                check_no_address(path)
+            return path, None
         raise InputError(f"{shorten(name_or_path)} is not a model: give the name of one, or the path of a file.")
     if not name_or_path or len(name_or_path) > _LONGEST_PATH or "\0" in name_or_path:
         raise InputError(f"There is no model called {shorten(name_or_path)}: give a name of the list, or a path.")
@@ -261,6 +289,7 @@ def _find(name_or_path: str | os.PathLike[str]) -> tuple[Path, ModelEntry | None
         for file in available:
             if name_or_path in (file.path.name, stem_of(file.path)):
                 return _usable(_entry(file))
+        check_no_address(name_or_path)
     if path.suffix.lower() in SUFFIXES or _exists(path) or len(path.parts) > 1:
         return path, None
     if name_or_path in CLASSICS:

@@ -13,17 +13,17 @@ CARD_KEY = "napari_sr_card"
 
 
 def read_card(path: Path) -> Card | None:
-    """Read the card of a safetensors file, without its weights.
+    """Read the card of a weight file, without its weights.
 
     Parameters
     ----------
     path : Path
-        A .safetensors file.
+        A weight file.
 
     Returns
     -------
     Card or None
-        None if the file has no card, because another program wrote it.
+        None if the file has no card, because another program wrote it. Only .safetensors files have one.
 
     Raises
     ------
@@ -31,7 +31,9 @@ def read_card(path: Path) -> Card | None:
         If the file is missing, cut short or not a safetensors file, or its card cannot be read.
     """
     if not path.is_file():
-        raise CheckpointError(f"There is no file {path}: give the path of a model file.")
+        raise CheckpointError(f"There is no file {path}: give the path of a weight file.")
+    if path.suffix.lower() != ".safetensors":
+        return None
     try:
         with path.open("rb") as file:
             text = read_header(file, path.name).metadata.get(CARD_KEY)

@@ -66,7 +66,7 @@ class Model:
         source: ModelSource | None = None,
     ) -> None:
         if alpha is not None and not card.endpoints:
-            raise InputError(f"{card.name} has one weight set and nothing to mix: leave alpha out.")
+            raise InputError(f"{card.name} does not have two weight sets to mix: leave alpha out.")
         if card.endpoints:
             alpha = check_alpha((card.default_alpha or 0.0) if alpha is None else alpha)
         check_endpoints(card, endpoints)
@@ -173,7 +173,7 @@ class Model:
             If the model has one weight set, or alpha is not between 0 and 1.
         """
         if not self._card.endpoints:
-            raise InputError(f"{self.name} has one weight set and nothing to mix: leave alpha out.")
+            raise InputError(f"{self.name} does not have two weight sets to mix: leave alpha out.")
         return self._changed(self._card, check_alpha(alpha))
 
     def with_mixing(self, mixing: Mixing) -> Model:
@@ -195,7 +195,7 @@ class Model:
             If the model has one weight set, or there is no such mixing.
         """
         if not self._card.endpoints:
-            raise InputError(f"{self.name} has one weight set and nothing to mix: leave mixing out.")
+            raise InputError(f"{self.name} does not have two weight sets to mix: leave mixing out.")
         check_mixing(mixing)
         return self._changed(self._card.model_copy(update={"mixing": mixing}), self._alpha)
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from napari_sr.conversion import read_flag, read_path
+from napari_sr.conversion import check_no_address, read_flag, read_path
 from napari_sr.errors import InputError
 from napari_sr.imaging.atomic import restore_interrupted
 from napari_sr.imaging.files.image_file import ImageFile
@@ -75,6 +75,7 @@ def read_image(path: str | os.PathLike[str], *, series: int | str | None = None,
             raise folder_error(source)
         return _read(lambda: read_store(source, series), source)
     if not source.is_file():
+        check_no_address(source)
         raise InputError(f"There is no image file {source}: check the name and the folder.")
     return _read(lambda: _read_file(source, series, lazy), source)
 
