@@ -561,6 +561,19 @@ def test_evaluate_compares_results_without_a_model(pairs):
     assert "inf" in napari_sr("evaluate", high, high, "--border", 4).stdout
 
 
+@pytest.mark.parametrize("options", [("--alpha", ".5"), ("--upsampling", "nearest"), ("--self-ensemble",)])
+def test_evaluate_refuses_options_that_have_no_effect(pairs, options):
+    low, high = pairs
+    sentence = f"{options[0]} has no effect with"
+    assert f"{sentence} bicubic or nearest: leave it out" in refusal(
+        "evaluate", low, high, "-m", "bicubic", "-m", "nearest", *options
+    )
+    assert f"{sentence} no model" in refusal("evaluate", high, high, "--scale", 2, *options)
+    if options == ("--upsampling", "nearest"):
+        arguments = ("-m", "bicubic", "-m", "tiny-srcnn", "--scale", 2)
+        assert "tiny-srcnn" in napari_sr("evaluate", low, high, *arguments, *options).stdout
+
+
 def test_evaluate_refuses_images_that_cannot_be_compared(pairs):
     low, high = pairs
     assert "give --scale" in refusal("evaluate", high, high)

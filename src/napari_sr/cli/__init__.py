@@ -8,7 +8,6 @@ incomplete file is left in any case.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import warnings
@@ -24,11 +23,11 @@ from napari_sr.cli.check import check
 from napari_sr.cli.cluster import ResourcesOption, SchedulerOption, upscale_at_scheduler
 from napari_sr.cli.degrading import degrade
 from napari_sr.cli.group import Commands
+from napari_sr.cli.models import models
 from napari_sr.cli.one import upscale_one
 from napari_sr.cli.options import (
     KERNELS,
     Alpha,
-    Json,
     MixingOption,
     ModelOption,
     OmeZarrOption,
@@ -49,7 +48,7 @@ if TYPE_CHECKING:
     from napari_sr.evaluation.folders import Upscale
     from napari_sr.imaging.resize import Kernel
     from napari_sr.settings import JobSettings
-    from napari_sr.zoo import Model, ModelEntry
+    from napari_sr.zoo import Model
     from napari_sr.zoo.card import Mixing
 
 
@@ -216,28 +215,7 @@ app.command()(suggest)
 app.command()(train)
 app.command()(degrade)
 app.command()(check)
-
-
-@app.command()
-def models(as_json: Json = False) -> None:
-    """List the available and the published models."""
-    from napari_sr.text_table import as_columns
-    from napari_sr.zoo import list_models, model_folder
-    from napari_sr.zoo.published import find_published
-
-    entries = list_models()
-    if as_json:
-        typer.echo(json.dumps([_as_record(entry) for entry in entries], indent=2))
-        return
-    header = ["NAME", "FAMILY", "FACTOR", "COLOR", "DOMAIN", "WHERE", "LICENSE"]
-    typer.echo(as_columns([header, *(_model_row(entry) for entry in entries)]))
-    for entry in entries:
-        if entry.problem is not None:
-            typer.echo(f"\n{entry.name}: {entry.problem}")
-    absent = [(entry, find_published(entry.name)) for entry in entries if entry.path is None]
-    if absent:
-        typer.echo(f"\nTo use a published model, download its file and put it into {model_folder()}:")
-        typer.echo(as_columns([[f"  {entry.name}", p.file if p else "", entry.url or ""] for entry, p in absent]))
+app.command()(models)
 
 
 @app.command()
@@ -279,6 +257,7 @@ def evaluate(
         raise InputError("The output is CSV or JSON, not both: leave out --csv or --json.")
     from napari_sr.config import load_settings
 
+    _check_used(model or [], {"alpha": alpha, "upsampling": upsampling, **given})
     settings = load_settings(**given)
     pairs = pair_files(images, reference, scale=scale)
     factor = _factor(scale, border, (pairs[0].image, pairs[0].reference) if model else None)
@@ -347,6 +326,17 @@ def _load(
     return load_model(name, alpha=alpha, mixing=mixed, scale=scale, upsampling=kernel)
 
 
+def _check_used(methods: list[str], options: dict[str, Any]) -> None:
+    """Check that no option of a model is given without a model; interpolations have none."""
+    from napari_sr.evaluation import BASELINES
+
+    given = [name for name, value in options.items() if value is not None]
+    if given and all(method in BASELINES for method in methods):
+        without = " or ".join(dict.fromkeys(methods)) or "no model"
+        option = f"--{given[0].replace('_', '-')}"
+        raise InputError(f"{option} has no effect with {without}: leave it out, or add a trained model with --model.")
+
+
 def _method(name: str, scale: int, alpha: float | None, upsampling: str | None, settings: JobSettings) -> Upscale:
     """Return a function that upscales an image file, by interpolation or with a model."""
     from napari_sr.evaluation import BASELINES, interpolate
@@ -378,27 +368,3 @@ def _why_no_window() -> str | None:
     if find_spec("napari") is None or not any(map(find_spec, ("PyQt6", "PySide6", "PyQt5", "PySide2"))):
         return "napari is not installed (pip install 'napari-sr[gui]')"
     return None
-
-
-def _as_record(entry: ModelEntry) -> dict[str, Any]:
-    return {
-        "name": entry.name,
-        "where": entry.where,
-        "path": None if entry.path is None else str(entry.path),
-        "url": entry.url,
-        "license": entry.license,
-        "problem": entry.problem,
-        "card": None if entry.card is None else entry.card.model_dump(mode="json"),
-    }
-
-
-def _model_row(entry: ModelEntry) -> list[str]:
-    return [
-        entry.name,
-        entry.family or "",
-        "" if entry.scale is None else f"x{entry.scale}",
-        "" if entry.card is None else entry.card.color,
-        entry.domain or "",
-        entry.status(),
-        entry.license or "",
-    ]
