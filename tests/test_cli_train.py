@@ -233,7 +233,8 @@ def test_noise_can_be_scaled_to_images_of_more_values(folder):
     flat = (np.full((80, 80), 2000) + rng.integers(0, 2, (80, 80))).astype(np.uint16)
     write_image(folder / "flat.tif", flat, pixel_size={"Y": 0.1, "X": 0.1}, unit="micrometer")
     (folder / "noisy.toml").write_text(RECIPE + "\n[degradation]\nshrink = 'binning'\nnoise = { gain = 0, read = 2.0 }")
-    napari_sr("degrade", "flat.tif", "low", "--model", "noisy.toml", "--noise-scale", "16")
+    output = napari_sr("degrade", "flat.tif", "low", "--model", "noisy.toml", "--noise-scale", "16").output
+    assert output.startswith("low: one image, 2 times smaller: ")
     low = read_image(folder / "low" / "flat.tif")
     assert low.data.std() == pytest.approx(32, rel=0.1)
     assert low.pixel_size == pytest.approx({"Y": 0.2, "X": 0.2})
@@ -245,6 +246,11 @@ def test_noise_can_be_scaled_to_images_of_more_values(folder):
         (("nowhere", "low", "--model", "tiny.toml"), "no file or folder nowhere"),
         (("pictures", "pictures", "--model", "tiny.toml"), "the images themselves"),
         (("pictures", "low", "--model", "plain.pth"), "has no degradation"),
+        (("pictures", "low", "--model", "srcnn.pth"), "srcnn.pth has no degradation"),
+        (("pictures", "low", "--model", "srcnn.pth", "--scale", "2"), "srcnn.pth has no degradation"),
+        (("pictures", "low", "--model", "bicubic", "--scale", "2"), "bicubic has no degradation"),
+        (("pictures", "low", "--model", "missing.pth"), "no file missing.pth"),
+        (("pictures", "plain.pth", "--model", "tiny.toml"), "plain.pth is not a folder: give a folder"),
         (("pictures", "low", "--model", "esrgan-microscopy-x2"), "that describes your microscope"),
         (("pictures", "low", "--model", "tiny.toml", "--noise-scale", "0"), "above 0"),
         (("pictures", "low", "--model", "tiny.toml", "--scale", "99"), "99 times smaller"),
@@ -253,6 +259,7 @@ def test_noise_can_be_scaled_to_images_of_more_values(folder):
 def test_an_error_of_degrade_is_one_sentence(folder, arguments, sentence):
     # Published weights without a recipe.
     torch.save(RRDBNet(features=4, growth=2, blocks=1).state_dict(), folder / "plain.pth")
+    torch.save(SRCNN().state_dict(), folder / "srcnn.pth")
     before = {path: path.read_bytes() for path in (folder / "pictures").iterdir()}
     assert sentence in napari_sr("degrade", *arguments, status=2).output
     assert {path: path.read_bytes() for path in (folder / "pictures").iterdir()} == before

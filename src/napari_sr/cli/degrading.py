@@ -54,6 +54,8 @@ def degrade(
         raise InputError(f"{existing[0]} exists already: give another folder, or --overwrite.")
     if out.resolve() in {path.resolve().parent for path in sources}:
         raise InputError(f"{out} is the folder of the images themselves: give another one.")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is not a folder: give a folder for the low-resolution images.")
     out.mkdir(parents=True, exist_ok=True)
     clear_abandoned(out)
     for number, (source, target) in enumerate(zip(sources, targets, strict=True)):
@@ -62,7 +64,8 @@ def degrade(
         except Ended as ended:
             ended.sentence = f"Stopped: {number} of {len(sources)} images were written to {out}."
             raise
-    typer.echo(f"{out}: {len(sources)} images, {factor} times smaller: {describe_degradation(degradation)}.")
+    count = "one image" if len(sources) == 1 else f"{len(sources)} images"
+    typer.echo(f"{out}: {count}, {factor} times smaller: {describe_degradation(degradation)}.")
 
 
 def _degrade_file(source: Path, target: Path, factor: int, degradation: Degradation, seed: int) -> None:
@@ -90,11 +93,11 @@ def _degradation(name: str) -> tuple[Degradation, int | None]:
         settings: dict[str, Any] = {} if recipe.network is None else recipe.network.settings
         scale = settings.get("scale")
     else:
-        from napari_sr.zoo import load_model
+        from napari_sr.zoo.catalog import find_card
 
-        card = load_model(name).card
-        if card.recipe is None or card.paired:
-            raise InputError(f"The card of {name} has no degradation that can be computed: give a recipe file instead.")
+        card = find_card(name)
+        if card is None or card.recipe is None or card.paired:
+            raise InputError(f"{name} has no degradation that can be computed on its card: give a recipe file instead.")
         recipe, scale = Recipe.from_toml(card.recipe, f"the recipe on the card of {name}"), card.scale
     if recipe.conditions is not None:
         raise InputError(
