@@ -211,6 +211,18 @@ def test_the_control_with_the_focus_has_a_frame_that_can_be_seen(panel, qtbot):
     assert sum(ratio > 3 for ratio in changed) > after.width() / 2
 
 
+def test_the_frame_stays_around_its_control_when_rows_above_grow(panel, qtbot):
+    content, native = panel.content.native, model_list(panel)
+    native.setFocus()
+    qtbot.waitUntil(native.hasFocus)
+    before = native.mapTo(content, QPoint(0, 0))
+    content.layout().insertSpacing(0, 40)
+    qtbot.waitUntil(lambda: native.mapTo(content, QPoint(0, 0)) != before)
+    qtbot.wait(50)
+    place = native.rect().translated(native.mapTo(content, QPoint(0, 0)))
+    assert panel._focus_frames[0].geometry() == place.adjusted(-2, -2, 2, 2).intersected(content.rect())
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_own_colors_can_be_read_in_both_themes(panel, theme):
     from napari.utils.theme import get_theme

@@ -81,6 +81,7 @@ class FocusFrame(QWidget):
         super().__init__(content)
         self._content, self._color = content, color
         self._control: QWidget | None = None
+        self._followed: tuple[QWidget, ...] = ()
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.hide()
@@ -100,7 +101,7 @@ class FocusFrame(QWidget):
         self.update()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name, as below)
-        """Follow the control when it is moved, resized or hidden."""
+        """Follow the control when it, or a row that contains it, is moved, resized or hidden."""
         kinds = (QEvent.Type.Move, QEvent.Type.Resize, QEvent.Type.Show, QEvent.Type.Hide)
         if event is not None and event.type() in kinds:
             self._place()
@@ -117,12 +118,13 @@ class FocusFrame(QWidget):
     def _follow(self, old: QWidget | None, new: QWidget | None) -> None:
         if not compat.isalive(self) or not compat.isalive(self._content):
             return
-        if self._control is not None and compat.isalive(self._control):
-            self._control.removeEventFilter(self)
+        for one in filter(compat.isalive, self._followed):
+            one.removeEventFilter(self)
         inside = new is not None and self._content.isAncestorOf(new) and not isinstance(new, QLabel)
         self._control = new if inside else None
-        if self._control is not None:
-            self._control.installEventFilter(self)
+        self._followed = tuple(_up_to(self._content, self._control))
+        for one in self._followed:
+            one.installEventFilter(self)
         self._place()
 
     def _place(self) -> None:
@@ -145,6 +147,13 @@ def _named(container: Container[Widget], outer: str) -> Iterator[tuple[Widget, s
             yield from _named(widget, label if container.labels else outer)
         else:
             yield widget, label or outer
+
+
+def _up_to(content: QWidget, control: QWidget | None) -> Iterator[QWidget]:
+    """Yield a control and the rows that contain it, without the content itself."""
+    while control is not None and control is not content:
+        yield control
+        control = control.parentWidget()
 
 
 def _set_buddy(label: QLabel) -> None:
