@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from magicgui.widgets import ComboBox
@@ -55,22 +54,42 @@ def is_result(layer: Any) -> bool:
     return _RESULT_KEY in layer.metadata
 
 
-@contextmanager
-def keep_selection(viewer: Viewer) -> Iterator[None]:
-    """Restore the selection of layers afterwards: napari selects each new layer, and panels follow the active layer.
+def add_unselected(viewer: Viewer, layer: Layer, place: int | None = None) -> None:
+    """Add a layer without a change of the selection: napari selects each new layer, and panels follow the active one.
 
     Parameters
     ----------
     viewer : napari.Viewer
         The viewer.
-
-    Yields
-    ------
-    None
+    layer : napari layer
+        The new layer.
+    place : int, optional
+        Its place in the list of layers, 0 for the lowest. By default above all others.
     """
-    selected = set(viewer.layers.selection)
-    yield
-    viewer.layers.selection = {layer for layer in selected if layer in viewer.layers}
+    layers = viewer.layers
+    selected = set(layers.selection)
+    # After each event of the selection, napari makes the controls of all selected layers again.
+    with layers.selection.events.blocker_all():
+        layers.insert(len(layers) if place is None else place, layer)
+        layers.selection = selected
+
+
+def remove_unselected(viewer: Viewer, gone: Iterable[Layer]) -> None:
+    """Remove layers; of the others, those that were selected stay so.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+    gone : iterable of napari layer
+        The layers to remove; those that are not in the viewer are left out.
+    """
+    layers = viewer.layers
+    selected = set(layers.selection)
+    for layer in gone:
+        if layer in layers:
+            layers.remove(layer)
+    layers.selection = {layer for layer in selected if layer in layers}
 
 
 class LayerEvents:

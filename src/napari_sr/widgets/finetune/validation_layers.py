@@ -16,7 +16,7 @@ from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 
 from napari_sr.training.events import ValidationCrop
-from napari_sr.widgets.choices.layer import PREVIEW_KEY, keep_selection
+from napari_sr.widgets.choices.layer import PREVIEW_KEY, add_unselected, remove_unselected
 from napari_sr.widgets.qt.rows import stop_timer
 
 Floats = npt.NDArray[np.float32]
@@ -107,10 +107,7 @@ class ValidationLayers:
         return list(layers.values())
 
     def _take_away(self, layers: Sequence[Image]) -> None:
-        with keep_selection(self._viewer):
-            for layer in layers:
-                if layer in self._viewer.layers:
-                    self._viewer.layers.remove(layer)
+        remove_unselected(self._viewer, layers)
 
     def _make(self, images: dict[str, Floats], limits: tuple[float, float]) -> None:
         corner, size, units = self._position()
@@ -139,8 +136,7 @@ class ValidationLayers:
             # Once only: afterwards the view is the user's.
             self._viewer.reset_view()
             return
-        with keep_selection(self._viewer):
-            self._viewer.add_layer(self._waiting.popleft())
+        add_unselected(self._viewer, self._waiting.popleft())
         self._timer.start()
 
     def _position(self) -> tuple[npt.NDArray[np.float64], float, tuple[Any, Any]]:

@@ -8,7 +8,7 @@ import numpy as np
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
-from napari_sr.widgets.choices.layer import POSITION, PREVIEW_KEY, keep_selection
+from napari_sr.widgets.choices.layer import POSITION, PREVIEW_KEY, add_unselected, remove_unselected
 from napari_sr.widgets.preview.comparison import Array
 
 SHARED_LOOK = ("contrast_limits", "colormap", "gamma", "interpolation2d")
@@ -72,17 +72,15 @@ class PreviewLayer:
     def remove(self) -> None:
         """Remove the layer, if there is one; the selection of layers stays as it is."""
         layer, self.layer = self.layer, None
-        if layer is not None and layer in self._viewer.layers:
-            with keep_selection(self._viewer):
-                self._viewer.layers.remove(layer)
+        if layer is not None:
+            remove_unselected(self._viewer, [layer])
 
     def _add(self, source: Image, data: Array, kwargs: dict[str, Any]) -> None:
         # With additive blending, preview and source would add up to twice the brightness.
         look = {**kwargs, "name": f"{source.name} (preview)", "blending": "translucent"}
         layer = Layer.create(data, look, "image")
-        with keep_selection(self._viewer):
-            # Above all images, but below points and shapes that were drawn on them.
-            images = [n for n, other in enumerate(self._viewer.layers) if isinstance(other, Image)]
-            self._viewer.layers.insert(max(images, default=-1) + 1, layer)
+        # Above all images, but below points and shapes that were drawn on them.
+        images = [n for n, other in enumerate(self._viewer.layers) if isinstance(other, Image)]
+        add_unselected(self._viewer, layer, max(images, default=-1) + 1)
         layer.contrast_limits_range = list(source.contrast_limits_range)
         self.layer = layer

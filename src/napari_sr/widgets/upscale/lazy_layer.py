@@ -13,7 +13,7 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.napari_layer import LayerData, finest_level
 from napari_sr.imaging.part import Range
 from napari_sr.progress import Cancel, Progress
-from napari_sr.widgets.choices.layer import keep_selection
+from napari_sr.widgets.choices.layer import add_unselected
 from napari_sr.widgets.choices.view import current_slice, visible_part
 from napari_sr.widgets.qt.errors import notify_error
 from napari_sr.widgets.qt.executor import Run
@@ -82,8 +82,7 @@ class LazyLayer:
             owner.dask_optimized_slicing = displaying
         # With napari's asynchronous rendering the layer is read on another thread, hence a signal.
         self._result.on_read = self._missing
-        with keep_selection(viewer):
-            viewer.add_layer(self.layer)
+        add_unselected(viewer, self.layer)
         viewer.layers.events.removed.connect(self._layer_removed)
         for event in self._view_events():
             event.connect(self._view_changed)

@@ -12,7 +12,7 @@ from napari.viewer import Viewer
 from napari_sr.imaging.napari_layer import LayerData, copy_contrast_range, levels_of
 from napari_sr.progress import Cancel, Progress
 from napari_sr.widgets.choices.job_plan import JobPlan
-from napari_sr.widgets.choices.layer import keep_selection
+from napari_sr.widgets.choices.layer import add_unselected
 from napari_sr.widgets.choices.model_loading import ModelLoader
 from napari_sr.widgets.choices.output import store_in
 from napari_sr.widgets.choices.part import LayerPart
@@ -249,8 +249,8 @@ class Upscaling:
     def _add(self, result: LayerResult, region: Region) -> None:
         try:
             # The next run, and the contrast sliders, are for the layers that the user has selected.
-            with keep_selection(self._viewer):
-                added = self._viewer.add_layer(Layer.create(*self._placed(result.layer_data, region)))
+            added = Layer.create(*self._placed(result.layer_data, region))
+            add_unselected(self._viewer, added)
             copy_contrast_range(self.part.layer, added)
         except Exception as error:  # as above
             self._failed(error)

@@ -1,0 +1,48 @@
+"""Layers are added and removed without a change of what the user has selected."""
+
+import numpy as np
+import pytest
+from napari.layers import Image
+
+from napari_sr.widgets.choices.layer import add_unselected, remove_unselected
+
+
+def image(name):
+    return Image(np.zeros((8, 8), np.uint8), name=name)
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    viewer = make_napari_viewer()
+    for name in "abc":
+        viewer.add_layer(image(name))
+    return viewer
+
+
+@pytest.mark.parametrize("names", ["", "b", "ac", "abc"])
+def test_a_layer_is_added_without_an_event_of_the_selection(viewer, names):
+    layers = viewer.layers
+    layers.selection = selected = {layers[name] for name in names}
+    active = layers.selection.active
+    events = []
+    for emitter in (layers.selection.events.changed, layers.selection.events.active):
+        emitter.connect(events.append)
+    controls = viewer.window._qt_viewer.controls
+    shown = controls.currentWidget()
+    add_unselected(viewer, image("new"), 1)
+    add_unselected(viewer, image("newer"))
+    assert [layer.name for layer in layers] == ["a", "new", "b", "c", "newer"]
+    assert set(layers.selection) == selected
+    assert layers.selection.active is active
+    assert not events
+    assert controls.currentWidget() is shown, "the controls of many layers take long to make"
+
+
+@pytest.mark.parametrize("names", ["", "b", "ac", "abc"])
+def test_of_the_layers_that_remain_those_that_were_selected_stay_so(viewer, names):
+    layers = viewer.layers
+    layers.selection = {layers[name] for name in names}
+    gone, rest = layers["b"], set(names) - {"b"}
+    remove_unselected(viewer, [gone, image("elsewhere")])
+    assert {layer.name for layer in layers.selection} == rest
+    assert gone not in layers
