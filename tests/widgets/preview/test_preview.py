@@ -236,6 +236,20 @@ def test_the_look_of_the_source_is_shared(switched_on, qtbot):
     assert (preview.contrast_limits, preview.colormap.name, preview.gamma) == ([10, 90], "green", 0.5)
 
 
+def test_hiding_the_source_hides_its_preview_too(switched_on, qtbot):
+    viewer, panel = switched_on()
+    source, (preview,) = viewer.layers[0], previews(viewer)
+    for visible in (False, True):
+        source.visible = visible
+        settled(qtbot, panel)
+        assert previews(viewer) == [preview]
+        assert preview.visible == visible
+    preview.visible = False
+    source.gamma = 0.5
+    settled(qtbot, panel)
+    assert not preview.visible, "the preview alone was hidden"
+
+
 def test_other_values_give_another_image_with_an_intensity_range_of_its_own(switched_on, qtbot):
     viewer, panel = switched_on()
     source = viewer.layers[0]

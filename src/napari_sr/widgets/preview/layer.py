@@ -11,8 +11,8 @@ from napari.viewer import Viewer
 from napari_sr.widgets.choices.layer import POSITION, PREVIEW_KEY, add_unselected, remove_unselected
 from napari_sr.widgets.preview.comparison import Array
 
-SHARED_LOOK = ("contrast_limits", "colormap", "gamma", "interpolation2d")
-"""Attributes of the source that the preview follows."""
+SHARED_LOOK = ("contrast_limits", "colormap", "gamma", "interpolation2d", "visible")
+"""Attributes of the source whose changes the preview follows; napari has an event of each name."""
 
 
 class PreviewLayer:
@@ -57,17 +57,18 @@ class PreviewLayer:
                 setattr(self.layer, name, kwargs[name])
         self.layer.metadata = metadata
 
-    def share_look(self, source: Image) -> None:
-        """Copy the present look of the source.
+    def share_look(self, source: Image, name: str) -> None:
+        """Copy one attribute of the source; the others may have been changed for the preview alone.
 
         Parameters
         ----------
         source : napari.layers.Image
             The layer that is previewed.
+        name : str
+            One of `SHARED_LOOK`.
         """
         if self.layer is not None:
-            for name in SHARED_LOOK:
-                setattr(self.layer, name, getattr(source, name))
+            setattr(self.layer, name, getattr(source, name))
 
     def remove(self) -> None:
         """Remove the layer, if there is one; the selection of layers stays as it is."""

@@ -355,9 +355,9 @@ class Preview:
         self._generation += 1
         self.changed()
 
-    def _look_changed(self, event: object = None) -> None:
+    def _look_changed(self, event: Any) -> None:
         if self._source is not None:
-            self._shown.share_look(self._source)
+            self._shown.share_look(self._source, event.type)
             self.changed()
 
     def _adapt_side(self, seconds: float, part: Part) -> bool:
