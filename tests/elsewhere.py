@@ -180,7 +180,7 @@ def elsewhere(name: str, monkeypatch: Any) -> Iterator[Computation]:
         "napari_sr.inference.compute.device.device_count": lambda kind: int(kind == device.type),
         "napari_sr.inference.compute.memory.free_memory": lambda device: 10**9,
         "napari_sr.inference.compute.exact.release_memory": lambda device: None,
-        "napari_sr.inference.job.release_memory": lambda device: None,
+        "napari_sr.inference.run.run_region.release_memory": lambda device: None,
         "napari_sr.inference.compute.transfer.has_streams": lambda device: False,
         # Fabric has its own ways to CUDA and MPS, that ask the driver.
         "napari_sr.training.loop.precision.ACCELERATOR_REGISTRY": ("cpu",),

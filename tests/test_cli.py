@@ -22,7 +22,7 @@ from napari_sr.errors import InputError
 from napari_sr.evaluation import bicubic, evaluate
 from napari_sr.imaging.files import read_image, write_image
 from napari_sr.inference import Job
-from napari_sr.inference.work import Work
+from napari_sr.inference.run.work import Work
 from napari_sr.networks import SRCNN, RRDBNet
 from napari_sr.settings import TILINGS, JobSettings, Overlap
 from napari_sr.zoo import load_model, write_model
@@ -234,7 +234,7 @@ def test_store_is_replaced_only_with_overwrite_and_only_by_a_complete_one(stack,
     assert "exists already" in refusal("upscale", stack, out, "-m", "tiny")
     before = sorted(tmp_path.iterdir())
     with monkeypatch.context() as patch:
-        patch.setattr("napari_sr.inference.work.Work.run", raising(KeyboardInterrupt))
+        patch.setattr("napari_sr.inference.run.work.Work.run", raising(KeyboardInterrupt))
         napari_sr("upscale", stack, out, "-m", "tiny", "--overwrite", status=130)
     assert sorted(tmp_path.iterdir()) == before
     assert list(zarr.open_array(out, mode="r")[:]) == [7, 7]

@@ -14,7 +14,7 @@ import napari_sr as sr
 from napari_sr.cli import app
 from napari_sr.cli.signals import signals
 from napari_sr.inference.files.inputs import JOURNAL
-from napari_sr.inference.work import Work
+from napari_sr.inference.run.work import Work
 
 RNG = np.random.default_rng(0)
 

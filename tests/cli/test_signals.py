@@ -20,7 +20,7 @@ from napari_sr.cli.signals import Ended, Signals
 from napari_sr.errors import Cancelled
 from napari_sr.imaging import atomic
 from napari_sr.imaging.files import read_image, write_image
-from napari_sr.inference.work import Work
+from napari_sr.inference.run.work import Work
 from napari_sr.networks import RRDBNet
 from napari_sr.training.controls import Controls
 
@@ -229,7 +229,7 @@ def test_a_process_that_gets_sigterm_leaves_nothing_and_ends_with_143(folder):
     """The test of the tests above, with a real process."""
     program = """
 import sys, time
-from napari_sr.inference.work import Work
+from napari_sr.inference.run.work import Work
 from napari_sr.cli import main
 compute = Work._compute_batch
 def slow(*arguments):

@@ -239,7 +239,7 @@ def test_a_job_gives_the_memory_of_its_device_back_unless_its_network_is_used_ag
     monkeypatch: pytest.MonkeyPatch, shared: bool
 ) -> None:
     released: list[torch.device] = []
-    monkeypatch.setattr("napari_sr.inference.job.release_memory", released.append)
+    monkeypatch.setattr("napari_sr.inference.run.run_region.release_memory", released.append)
     job = Job("srcnn-x2", JobSettings(device="cpu", intensity=(0, 1)))
     image = np.random.default_rng(0).random((9, 8), np.float32)
     region = job.region(parse_axes("YX", image.shape))

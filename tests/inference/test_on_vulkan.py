@@ -20,7 +20,6 @@ from torch.utils._pytree import tree_leaves
 import napari_sr as sr
 from napari_sr import Cancelled, accelerators
 from napari_sr.accelerators import unavailable
-from napari_sr.inference.batch_result import BatchResult
 from napari_sr.inference.compute import memory as memory_module
 from napari_sr.inference.compute import prepared as prepared_module
 from napari_sr.inference.compute.plane import PlaneRunner
@@ -28,6 +27,7 @@ from napari_sr.inference.compute.prepared import PreparedNetwork
 from napari_sr.inference.compute.streaming.rows import Rows
 from napari_sr.inference.compute.streaming.step import Step
 from napari_sr.inference.compute.tunings import Tuning
+from napari_sr.inference.run.batch_result import BatchResult
 from napari_sr.networks import SRCNN, RRDBNet, SRResNet
 from napari_sr.zoo.card import Conditioning
 from tests.inference.compute.streaming.drawn import with_drawn_weights

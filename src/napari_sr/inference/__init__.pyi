@@ -8,7 +8,6 @@ from .files.many_files import upscale_files as upscale_files
 from .files.results import FileResult as FileResult
 from .files.results import FileResults as FileResults
 from .job import Job as Job
-from .job import Result as Result
 from .layer import LayerResult as LayerResult
 from .layer import run_layer as run_layer
 from .layer import upscale_layer as upscale_layer
@@ -19,6 +18,7 @@ from .lazy.chunks import HaloCost as HaloCost
 from .lazy.dask_array import halo_cost as halo_cost
 from .lazy.dask_array import upscale_lazy as upscale_lazy
 from .report import Report as Report
+from .result import Result as Result
 from .script import as_script as as_script
 from .suggest import Suggestion as Suggestion
 from .suggest import suggest as suggest

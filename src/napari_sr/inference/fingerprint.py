@@ -11,7 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from napari_sr import __version__
+from napari_sr.imaging.axes import ImageArray
 from napari_sr.imaging.files import ImageFile
+from napari_sr.inference.facts.calibration import Calibration
+from napari_sr.inference.region import Region
 from napari_sr.inference.stamp import stamp_of_file, stamps_in
 from napari_sr.settings import JobSettings
 from napari_sr.zoo.model import Model
@@ -40,6 +44,55 @@ def fingerprint(model: Model | str, settings: JobSettings, others: Mapping[str, 
     chosen = {name: value for name, value in settings.as_plain().items() if name not in _WITHOUT_EFFECT}
     content = {"model": model if isinstance(model, str) else _of_model(model), "settings": chosen, **others}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def fingerprint_of_region(
+    model: Model,
+    settings: JobSettings,
+    image: ImageArray,
+    region: Region,
+    identity: str | None,
+    calibration: Calibration,
+    **others: str,
+) -> str:
+    """Return a hash of all that decides the pixels of a store, as `Job.fingerprint` describes it.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    settings : JobSettings
+        The settings.
+    image : array
+        The whole image.
+    region : Region
+        The region that is upscaled.
+    identity : str or None
+        Text that changes with the pixels of the image; None for that of `identity_of`.
+    calibration : Calibration
+        Facts of the whole image.
+    **others : str
+        Further facts on which it depends whether a store can be continued.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits; empty if the image has no identity.
+    """
+    identity = identity_of(image) if identity is None else identity
+    if identity is None:
+        return ""
+    facts = {
+        "version": __version__,
+        "image": identity,
+        "axes": region.axes.letters,
+        "ranges": region.ranges,
+        "result": (region.rows.result_range, region.columns.result_range),
+        "margin": region.margin,
+        "along": region.along,
+        "intensity": repr(sorted(calibration.maps.items(), key=repr)),
+    }
+    return fingerprint(model, settings, {**facts, **others})
 
 
 def identity_of(image: Any) -> str | None:

@@ -6,66 +6,40 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
 
-from napari_sr import __version__
-from napari_sr.accelerators import release_memory
 from napari_sr.config import load_settings
 from napari_sr.conversion import read_callable, read_path, shorten
 from napari_sr.errors import InputError
-from napari_sr.imaging.as_image import ImageInput, as_image
+from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.axes import Axes, ImageArray, WritableArray
 from napari_sr.imaging.files import stem_of
-from napari_sr.imaging.missing import FilledImage, MarkedResult
 from napari_sr.imaging.part import Part
 from napari_sr.imaging.target_size import parse_target
 from napari_sr.inference.channels import check_channels
 from napari_sr.inference.compute.conditions import check_conditions
 from napari_sr.inference.compute.device import choose_device, choose_precision
 from napari_sr.inference.compute.memory import budget
-from napari_sr.inference.compute.network import JobNetwork, is_streamed
-from napari_sr.inference.compute.precision import float16_psnr
-from napari_sr.inference.facts.calibration import Calibration, calibrate, check_region, fill_limit
-from napari_sr.inference.fingerprint import fingerprint, identity_of
-from napari_sr.inference.output.destination import check_destination, destination
+from napari_sr.inference.compute.network import JobNetwork
+from napari_sr.inference.compute.precision import number_format
+from napari_sr.inference.facts.calibration import Calibration, calibrate
+from napari_sr.inference.fingerprint import fingerprint_of_region, identity_of
+from napari_sr.inference.output.destination import check_destination
 from napari_sr.inference.output.image_file import is_image_name, new_image, open_image
 from napari_sr.inference.output.names import check_name
 from napari_sr.inference.output.store_metadata import StorePlace, read_version
 from napari_sr.inference.region import Region, metadata_of, place_of, region_of
-from napari_sr.inference.report import Report
-from napari_sr.inference.unfinished import unfinished
-from napari_sr.inference.work import Work
+from napari_sr.inference.result import Result
+from napari_sr.inference.run.run_region import run_region
 from napari_sr.progress import Cancel, Progress
 from napari_sr.settings import JobSettings
 from napari_sr.torch_state import own_torch_state
 from napari_sr.zoo.catalog import as_model
 from napari_sr.zoo.model import Model
-
-
-@dataclass(frozen=True)
-class Result:
-    """The result of a job.
-
-    Parameters
-    ----------
-    data : array
-        The upscaled image: a numpy array, the array given as `out`, or a lazy view of the file or of the finest level
-        of the store that was written.
-    report : Report
-        Facts of the run.
-    levels : list of array, optional
-        All levels of a store, the finest first; empty without a store.
-    """
-
-    data: Any
-    report: Report
-    levels: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -131,12 +105,8 @@ class Job:
         With precision "auto" an 8-bit image is computed in float16 on a GPU, if the error of the model in float16 is
         small. The error is on the card of the model, or else is measured once.
         """
-        precision = self.settings.precision
-        device, measured = choose_device(self.settings.device), self.model.card.precision
-        unmeasured = precision == "auto" and device.type != "cpu" and np.dtype(dtype).itemsize == 1
-        if unmeasured and "float16" not in measured:
-            measured = {**measured, "float16": float16_psnr(self.model.network, self.model.card, device)}
-        return device, choose_precision(precision, device, dtype, measured)
+        device = choose_device(self.settings.device)
+        return device, number_format(self.model, self.settings.precision, device, dtype)
 
     def region(
         self,
@@ -281,54 +251,33 @@ class Job:
         progress, cancel = read_callable(progress, "progress"), read_callable(cancel, "cancel")
         read = as_image(image, axes, pixel_size, unit)
         region = self.region(read.axes, part, pixel_size=read.pixel_size, unit=read.unit)
-        place = identity = None
         if isinstance(out, str | os.PathLike):
             out = read_path(out, "path of the result")
             check_name(out)
-        version = read_version(ome_zarr, store=isinstance(out, Path) and not is_image_name(out))
-        if isinstance(out, Path):
-            if is_image_name(out):
-                return self._run_to_image(read, region, out, calibration, contrast_limits, overwrite, progress, cancel)
-            place = replace(place_of(region, stem_of(out), read.metadata), version=version)
-            identity = identity_of(image)
-        return self.run_region(
-            read.data,
-            region,
-            calibration=calibration,
-            contrast_limits=contrast_limits,
-            out=out,
-            place=place,
-            overwrite=overwrite,
-            identity=identity,
-            progress=progress,
-            cancel=cancel,
-        )
-
-    def _run_to_image(
-        self,
-        read: ImageInput,
-        region: Region,
-        out: Path,
-        calibration: Calibration | None,
-        contrast_limits: tuple[float, float] | None,
-        overwrite: bool,
-        progress: Progress | None,
-        cancel: Cancel | None,
-    ) -> Result:
-        """Upscale a region of an image into a TIFF or PNG."""
-        axes, dtype, stop = region.result_axes, np.dtype(read.data.dtype), cancel or (lambda: False)
-        metadata = metadata_of(region, read.metadata)
-        with new_image(out, axes, dtype, metadata, overwrite=overwrite, cancel=stop) as pixels:
+        image_file = out if isinstance(out, Path) and is_image_name(out) else None
+        version = read_version(ome_zarr, store=isinstance(out, Path) and image_file is None)
+        target, place, identity = out, None, None
+        with ExitStack() as files:
+            if image_file is not None:
+                dtype, metadata, stop = read.data.dtype, metadata_of(region, read.metadata), cancel or (lambda: False)
+                pixels = new_image(image_file, region.result_axes, dtype, metadata, overwrite=overwrite, cancel=stop)
+                target = files.enter_context(pixels)
+            elif isinstance(out, Path):
+                place = replace(place_of(region, stem_of(out), read.metadata), version=version)
+                identity = identity_of(image)
             result = self.run_region(
                 read.data,
                 region,
                 calibration=calibration,
                 contrast_limits=contrast_limits,
-                out=pixels,
+                out=target,
+                place=place,
+                overwrite=overwrite,
+                identity=identity,
                 progress=progress,
                 cancel=cancel,
             )
-        return replace(result, data=open_image(out, axes))
+        return result if image_file is None else replace(result, data=open_image(image_file, region.result_axes))
 
     @own_torch_state()
     def run_region(
@@ -393,62 +342,29 @@ class Job:
         Cancelled
             If `cancel` returned True.
         """
-        cancel = cancel or (lambda: False)
-        progress = progress or (lambda done, total: None)
-        afterwards = ExitStack()
-        if network is None:
-            # Other programs, and the window, need the memory that torch keeps for later jobs.
-            afterwards.callback(release_memory, self.where(image.dtype)[0])
-        network = network or JobNetwork(self.model, self.settings)
-        if (network.model, network.settings) != (self.model, self.settings):
+        if network is not None and (network.model, network.settings) != (self.model, self.settings):
             raise ValueError("The network is that of another job.")
         # Before the image is read, which takes minutes if it is large.
         check_destination(out, region.result_axes, image.dtype, overwrite=overwrite)
+        cancel = cancel or (lambda: False)
         if calibration is None:
             calibration = self.calibrate(image, region.axes, contrast_limits, cancel=cancel)
-        # The interpolation of colors has a radius of two pixels, which may be more than that of the network.
-        radius = max(2, self.model.receptive_radius)
-        values = check_region(calibration, self.settings, image, region, radius, cancel=cancel)
-        device, dtype = self.where(image.dtype)
-        black = {channel: intensity.low for channel, intensity in calibration.maps.items()}
-        filled = FilledImage(image, region.axes, black, fill_limit(self.settings)) if values.missing else None
-        along = None
-        if isinstance(out, str | Path):
-            region = self._streamed(region)
-            along = None if region.resized else region.along
-        to_store = isinstance(out, str | Path)
-        with (
-            afterwards,
-            network.for_one_run() as own,
-            destination(
-                out,
-                region.result_axes,
-                image.dtype,
-                place,
-                overwrite=overwrite,
-                cancel=cancel,
-                completed=completed,
-                fingerprint=self.fingerprint(image, region, identity, calibration) if to_store else "",
-                along=along,
-            ) as target,
-        ):
-            reports = []
-            rest = unfinished(region, target.array, self.model)
-            for part in rest.parts:
-                result: WritableArray = part.out
-                if filled is not None:
-                    result = MarkedResult(result, filled, region.axes, part.region.nearest)
-                done = rest.progress(part, progress)
-                work = Work(own, part.region, calibration, values, device, dtype, done, cancel)
-                seconds = work.run(image if filled is None else filled, result)
-                reports.append(work.report(seconds, prod(part.region.shape), image.dtype))
-            report = rest.report(reports)
-        return Result(target.array, report, target.levels)
-
-    def _streamed(self, region: Region) -> Region:
-        """Choose the axis along which a region is streamed into a store, for all parts that are left of it."""
-        streamed = is_streamed(self.model, self.settings, region.axes)
-        return replace(region, along=region.longer if streamed else region.axes.y)
+        return run_region(
+            self.model,
+            self.settings,
+            image,
+            region,
+            calibration,
+            self.where(image.dtype),
+            out=out,
+            place=place,
+            overwrite=overwrite,
+            identity=identity,
+            network=network,
+            progress=progress or (lambda done, total: None),
+            cancel=cancel,
+            completed=completed,
+        )
 
     def fingerprint(
         self,
@@ -467,8 +383,7 @@ class Job:
         region : Region
             The region that is upscaled.
         identity : str or None
-            Text that changes with the pixels of the image; None for that of
-            `napari_sr.inference.fingerprint.identity_of`.
+            Text that changes with the pixels of the image, as for `run_region`; None for the default one.
         calibration : Calibration
             Facts of the whole image.
         **others : str
@@ -479,21 +394,4 @@ class Job:
         str
             64 hexadecimal digits; empty if the image has no identity.
         """
-        identity = identity_of(image) if identity is None else identity
-        if identity is None:
-            return ""
-        return fingerprint(
-            self.model,
-            self.settings,
-            {
-                "version": __version__,
-                "image": identity,
-                "axes": region.axes.letters,
-                "ranges": region.ranges,
-                "result": (region.rows.result_range, region.columns.result_range),
-                "margin": region.margin,
-                "along": region.along,
-                "intensity": repr(sorted(calibration.maps.items(), key=repr)),
-                **others,
-            },
-        )
+        return fingerprint_of_region(self.model, self.settings, image, region, identity, calibration, **others)

@@ -14,7 +14,7 @@ from napari_sr.inference.compute import prepared as prepared_module
 from napari_sr.inference.compute.network import JobNetwork
 from napari_sr.inference.compute.prepared import PreparedNetwork
 from napari_sr.inference.region import Region
-from napari_sr.inference.unfinished import Rest, RestPart
+from napari_sr.inference.run.unfinished import Rest, RestPart
 from napari_sr.networks import SRCNN
 
 IMAGE = np.random.default_rng(0).integers(0, 4096, (64, 48), np.uint16)
@@ -83,7 +83,7 @@ def test_the_parts_of_a_continued_store_use_one_network(built: list[int], monkey
         ]
         return Rest(tuple(parts), region, 0, 0)
 
-    monkeypatch.setattr("napari_sr.inference.job.unfinished", in_parts)
+    monkeypatch.setattr("napari_sr.inference.run.run_region.unfinished", in_parts)
     found = job.run(IMAGE).data
     assert built == [1]
     monkeypatch.undo()

@@ -23,7 +23,7 @@ from napari_sr.inference.files import jobs as file_jobs
 from napari_sr.inference.files import run as file_run
 from napari_sr.inference.files.inputs import JOURNAL
 from napari_sr.inference.files.journal import Journal
-from napari_sr.inference.work import Work
+from napari_sr.inference.run.work import Work
 from tests.imaging.files.foreign import plate as make_plate
 from tests.imaging.files.made import in_several_files
 from tests.inference.small_models import rrdb
@@ -519,7 +519,7 @@ def test_a_process_that_is_killed_leaves_results_that_the_next_one_continues(pla
     program = """
 import time
 import napari_sr as sr
-from napari_sr.inference.work import Work
+from napari_sr.inference.run.work import Work
 compute = Work._compute_batch
 def slow(*arguments):
     print("computing", flush=True)

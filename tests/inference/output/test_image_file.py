@@ -117,7 +117,7 @@ def test_a_result_that_cannot_be_written_is_refused_before_the_work(
     def run(*arguments: Any) -> float:
         raise AssertionError("the work had begun")
 
-    monkeypatch.setattr("napari_sr.inference.work.Work.run", run)
+    monkeypatch.setattr("napari_sr.inference.run.work.Work.run", run)
     with pytest.raises(InputError, match=message):
         upscaled(IMAGES["YX"][1].astype(dtype), "YX", out=tmp_path / name)
     assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ from qtpy.QtTest import QTest
 
 import napari_sr as sr
 from napari_sr.inference.files import jobs as file_jobs
-from napari_sr.inference.work import Work
+from napari_sr.inference.run.work import Work
 from napari_sr.widgets.files.panel import FilesPanel
 from napari_sr.widgets.qt.contrast import LEAST, contrast
 from napari_sr.widgets.qt.executor import InPlaceExecutor, ThreadExecutor

@@ -1,4 +1,4 @@
-"""Measurement of the error of half precision against float32, for one network."""
+"""The error of half precision against float32 as measured for one network, and the number format that follows."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from napari_sr.inference.compute.device import choose_precision
 from napari_sr.samples import SAMPLES, load_sample
 from napari_sr.torch_state import ieee_float32
 from napari_sr.zoo.card import Card
+from napari_sr.zoo.model import Model
 
 Half = Literal["float16", "bfloat16"]
 
@@ -85,6 +88,38 @@ def float16_psnr(network: nn.Module, card: Card, device: torch.device) -> float:
     if device.type not in known:
         known[device.type] = measure_precision(network, card, device, ("float16",))["float16"]
     return known[device.type]
+
+
+def number_format(model: Model, name: str, device: torch.device, image: npt.DTypeLike) -> torch.dtype:
+    """Choose the number format of a computation by the error of the model.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    name : {"auto", "float32", "bfloat16", "float16"}
+        The precision, as for `choose_precision`. For "auto" float16 is measured where it is possible and the card of
+        the model does not have its error.
+    device : torch.device
+        Device that computes.
+    image : dtype
+        Data type of the image.
+
+    Returns
+    -------
+    torch.dtype
+        float32, bfloat16 or float16.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown.
+    """
+    measured = model.card.precision
+    possible = name == "auto" and device.type != "cpu" and np.dtype(image).itemsize == 1
+    if possible and "float16" not in measured:
+        measured = {**measured, "float16": float16_psnr(model.network, model.card, device)}
+    return choose_precision(name, device, image, measured)
 
 
 def _decibel(mean_square: float) -> float:

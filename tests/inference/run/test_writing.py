@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from napari_sr.inference.writing import MOST_WAITING, Writing
+from napari_sr.inference.run.writing import MOST_WAITING, Writing
 
 
 @pytest.mark.parametrize("beside", [False, True])

@@ -12,7 +12,7 @@ from torch import Tensor
 from napari_sr.imaging.axes import Axes, PlaneIndex, WritableArray
 from napari_sr.imaging.intensity import IntensityMap
 from napari_sr.inference.region import Region
-from napari_sr.inference.resampling import Resampling
+from napari_sr.inference.run.resampling import Resampling
 
 
 class BatchResult:

@@ -16,7 +16,6 @@ from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex, WritableArray
 from napari_sr.imaging.intensity import IntensityMap, own_range
 from napari_sr.imaging.part import crop
-from napari_sr.inference.batch_result import BatchResult
 from napari_sr.inference.channels import separate_colors
 from napari_sr.inference.compute.device import describe_device
 from napari_sr.inference.compute.network import JobNetwork
@@ -25,7 +24,8 @@ from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.inference.facts.calibration import Calibration, RegionValues
 from napari_sr.inference.region import Region, resize_opacity
 from napari_sr.inference.report import Report
-from napari_sr.inference.writing import Writing
+from napari_sr.inference.run.batch_result import BatchResult
+from napari_sr.inference.run.writing import Writing
 from napari_sr.progress import Cancel, Progress
 
 #: Pixels of all planes of a batch on a CPU and on an accelerator, with ``batch="auto"``.
