@@ -22,7 +22,8 @@ from conftest import GAN
 
 from napari_sr.training import Training
 from napari_sr.training.controls import Controls
-from napari_sr.training.loop import log, run_state
+from napari_sr.training.loop import log
+from napari_sr.training.loop.checkpoint import run_state
 from napari_sr.training.recipe import Recipe
 
 

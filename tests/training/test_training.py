@@ -23,8 +23,8 @@ from napari_sr.training.events import (
     Validated,
 )
 from napari_sr.training.loop import precision, stage_losses
+from napari_sr.training.loop.checkpoint.run_state import read_run_state, write_run_state
 from napari_sr.training.loop.log import read_curves
-from napari_sr.training.loop.run_state import read_run_state, write_run_state
 from napari_sr.training.losses import feature_weights
 from napari_sr.training.recipe import EquivarianceLoss, ImageSet, Network, Optimizer, PatternLoss, PixelLoss, Stage
 from napari_sr.zoo import read_model

@@ -183,7 +183,7 @@ def _with_images(recipe: Recipe, images: list[Path], low: list[Path]) -> Recipe:
 @contextmanager
 def _resumable(run: Path) -> Iterator[None]:
     """Name the checkpoint from which a training continues that is ended at once."""
-    from napari_sr.training.loop.run_state import NAME
+    from napari_sr.training.loop.checkpoint.run_state import NAME
 
     try:
         yield

@@ -26,11 +26,11 @@ from napari_sr.training.data.images import images_in, pixel_size_of, training_im
 from napari_sr.training.data.training_set import TrainingSet, make_training_set
 from napari_sr.training.events import EventListener, Validated
 from napari_sr.training.generator.generator import make_generator, patch_sizes
-from napari_sr.training.loop.identity import model_hash
+from napari_sr.training.loop.checkpoint.identity import model_hash
+from napari_sr.training.loop.checkpoint.run_state import begun_precision
 from napari_sr.training.loop.loop import Loop
 from napari_sr.training.loop.other_accelerators import load_accelerators
 from napari_sr.training.loop.precision import choose_training_precision, fabric_for
-from napari_sr.training.loop.run_state import begun_precision
 from napari_sr.training.loop.stage_run import ONLY, TrainedWeights
 from napari_sr.training.recipe import Recipe, load_recipe
 from napari_sr.training.recipe.table import RecipeTable

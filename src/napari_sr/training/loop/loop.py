@@ -24,12 +24,12 @@ from napari_sr.training.events import (
     Validated,
 )
 from napari_sr.training.generator.generator import Generator
+from napari_sr.training.loop.checkpoint.identity import difference
+from napari_sr.training.loop.checkpoint.run_state import read_run_state, write_run_state
 from napari_sr.training.loop.drawing import Drawing
-from napari_sr.training.loop.identity import difference
 from napari_sr.training.loop.log import Log
 from napari_sr.training.loop.precision import replaced_precision
 from napari_sr.training.loop.progress import Pace
-from napari_sr.training.loop.run_state import read_run_state, write_run_state
 from napari_sr.training.loop.stage import Diverged, StageWork
 from napari_sr.training.loop.stage_run import RunState, StageRun, TrainedWeights, on_cpu
 from napari_sr.training.loop.validation import Validator

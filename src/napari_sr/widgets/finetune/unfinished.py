@@ -29,7 +29,7 @@ from napari_sr.widgets.qt.wrapped_text import WrappedText
 
 #: File of a run folder with the choices of the panel.
 CHOICES = "choices.json"
-#: Files of a run folder, from `training.loop.run_state` and `training.run_lock`, which import torch.
+#: Files of a run folder, from `training.loop.checkpoint.run_state` and `training.run_lock`, which import torch.
 _CHECKPOINT, _LOCK = "last.pt", "lock.json"
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from napari_sr import InputError
-from napari_sr.training.loop import run_state
-from napari_sr.training.loop.run_state import read_run_state, write_run_state
+from napari_sr.training.loop.checkpoint import run_state
+from napari_sr.training.loop.checkpoint.run_state import read_run_state, write_run_state
 
 
 def test_a_checkpoint_is_read_as_it_was_written(tmp_path):

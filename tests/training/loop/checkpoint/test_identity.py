@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from napari_sr.training.loop.identity import difference, model_hash
+from napari_sr.training.loop.checkpoint.identity import difference, model_hash
 from napari_sr.training.recipe import ImageSet, Recipe
 from napari_sr.zoo import Architecture, Model
 from napari_sr.zoo.architectures import complete

@@ -1,0 +1,1 @@
+"""The checkpoint of a training: its file, and what it has in common with the training that continues it."""
