@@ -24,7 +24,6 @@ from napari_sr.zoo import (
     load_model,
     load_pair,
     loading,
-    model_folder,
     write_model,
 )
 from napari_sr.zoo.card import Conditioning
@@ -52,15 +51,6 @@ def srcnn(draw_network):
 
 def names(where):
     return [entry.name for entry in list_models() if entry.where == where]
-
-
-def test_the_user_folder_is_that_of_the_environment_variable(folder):
-    assert model_folder() == folder
-
-
-def test_without_the_variable_it_is_in_the_users_data(monkeypatch):
-    monkeypatch.setenv("NAPARI_SR_MODELS", "")
-    assert model_folder().parts[-2:] == ("napari-sr", "models")
 
 
 def test_a_missing_user_folder_is_empty(folder):
