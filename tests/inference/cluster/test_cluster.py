@@ -22,7 +22,7 @@ from napari_sr.imaging.files import Metadata, write_image
 from napari_sr.inference.cluster.blocks import blocks_of
 from napari_sr.inference.cluster.finished import FinishedBlocks
 from napari_sr.inference.output import ome_zarr
-from napari_sr.inference.output.ome_zarr import open_store
+from napari_sr.inference.output.reading import open_store
 from napari_sr.inference.report import joined
 from napari_sr.networks import SRCNN
 

@@ -18,7 +18,8 @@ from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.files import read_image
 from napari_sr.imaging.pixel_size import ratio
 from napari_sr.inference.output import ome_zarr
-from napari_sr.inference.output.ome_zarr import new_store, open_store
+from napari_sr.inference.output.ome_zarr import new_store
+from napari_sr.inference.output.reading import open_store
 from napari_sr.inference.output.store_metadata import StorePlace
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "before_renames"

@@ -16,7 +16,7 @@ import torch
 import napari_sr as sr
 from napari_sr.imaging.atomic import OWNER, PART, clear_abandoned
 from napari_sr.inference.output import ome_zarr
-from napari_sr.inference.output.ome_zarr import open_store
+from napari_sr.inference.output.reading import open_store
 from napari_sr.inference.run.unfinished import boxes
 from napari_sr.networks import SRCNN
 

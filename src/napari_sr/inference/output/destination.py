@@ -15,7 +15,8 @@ import numpy.typing as npt
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, WritableArray
 from napari_sr.inference.compute.memory import free_memory_of_host
-from napari_sr.inference.output.ome_zarr import check_store, new_store, open_store
+from napari_sr.inference.output.ome_zarr import check_store, new_store
+from napari_sr.inference.output.reading import open_store
 from napari_sr.inference.output.store_metadata import StorePlace
 from napari_sr.progress import Cancel
 

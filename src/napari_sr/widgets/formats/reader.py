@@ -16,7 +16,7 @@ from napari_sr.imaging.files import ImageFile, is_readable_tiff, read_image, ste
 from napari_sr.imaging.files.lazy_array import LazyArray, PlanesAt
 from napari_sr.imaging.files.plates import is_plate_part, plate_error
 from napari_sr.imaging.napari_layer import CHANNEL_KEY, LayerData
-from napari_sr.inference.output.ome_zarr import open_store
+from napari_sr.inference.output.reading import open_store
 
 #: Key of a layer's metadata for the ICC profile of its file.
 PROFILE_KEY = "napari_sr_icc_profile"
