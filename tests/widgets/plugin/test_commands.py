@@ -13,7 +13,8 @@ from napari_sr.widgets.choices.job_plan import JobPlan, load_last_plan, plan_as_
 from napari_sr.widgets.choices.model_loading import ModelRequest
 from napari_sr.widgets.choices.output import LAZY, store_in
 from napari_sr.widgets.plugin.commands import upscale_active_layer
-from napari_sr.widgets.qt.executor import InPlaceExecutor, Run, ThreadExecutor
+from napari_sr.widgets.qt.executor import InPlaceExecutor, ThreadExecutor
+from napari_sr.widgets.qt.run import Run
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from napari_sr.errors import Cancelled, InputError
-from napari_sr.widgets.qt.executor import InPlaceExecutor, Run, ThreadExecutor, assert_main_thread
+from napari_sr.widgets.qt.executor import InPlaceExecutor, ThreadExecutor
+from napari_sr.widgets.qt.run import Run, assert_main_thread
 
 
 class Recorder:
@@ -185,7 +186,8 @@ def test_the_end_of_the_application_waits_for_work_that_cannot_be_stopped():
     script = """
 import time
 from qtpy.QtCore import QCoreApplication, QTimer
-from napari_sr.widgets.qt.executor import Run, ThreadExecutor
+from napari_sr.widgets.qt.executor import ThreadExecutor
+from napari_sr.widgets.qt.run import Run, assert_main_thread
 
 def work(progress, cancel):
     time.sleep(1)

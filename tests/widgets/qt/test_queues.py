@@ -4,8 +4,9 @@ import threading
 
 import pytest
 
-from napari_sr.widgets.qt.executor import InPlaceExecutor, Run, ThreadExecutor
+from napari_sr.widgets.qt.executor import InPlaceExecutor, ThreadExecutor
 from napari_sr.widgets.qt.queues import WorkQueue, queues_on
+from napari_sr.widgets.qt.run import Run
 
 
 class Step:

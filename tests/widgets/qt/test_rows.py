@@ -3,7 +3,7 @@
 from magicgui.widgets import Container
 
 from napari_sr.widgets.qt.rows import VerticalScrollArea
-from napari_sr.widgets.qt.wrapped_text import WrappedText
+from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 
 
 def test_there_is_no_scroll_bar_while_all_rows_fit(qtbot):

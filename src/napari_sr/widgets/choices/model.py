@@ -17,7 +17,7 @@ from napari_sr.widgets.choices.model_offers import (
     empty_family_remedy,
 )
 from napari_sr.widgets.qt.rows import refresh_choices, show_text, shrinkable
-from napari_sr.widgets.qt.wrapped_text import WrappedText
+from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 
 _NO_MODEL = ""
 

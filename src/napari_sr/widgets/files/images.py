@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 from napari_sr.imaging.files import ENDINGS
 from napari_sr.widgets.choices.output import typed_folder
 from napari_sr.widgets.qt.rows import shrinkable, side_by_side
-from napari_sr.widgets.qt.wrapped_text import WrappedText
+from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 
 _FORMATS = (
     ("As the image", ""),

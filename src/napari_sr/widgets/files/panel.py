@@ -29,8 +29,9 @@ from napari_sr.widgets.files.table import ResultsTable
 from napari_sr.widgets.formats.opening import open_path
 from napari_sr.widgets.qt.activity import TimeLeft
 from napari_sr.widgets.qt.base_panel import BasePanel
-from napari_sr.widgets.qt.executor import Executor, Run
+from napari_sr.widgets.qt.executor import Executor
 from napari_sr.widgets.qt.rows import Fold, rows
+from napari_sr.widgets.qt.run import Run
 
 if TYPE_CHECKING:
     from napari_sr.inference import DeviceList

@@ -14,8 +14,8 @@ from napari_sr.progress import Cancel, Progress
 from napari_sr.settings import JobSettings
 from napari_sr.widgets.choices.model_loading import ModelLoader, ModelRequest
 from napari_sr.widgets.qt.activity import ActivityBar
-from napari_sr.widgets.qt.executor import Run
 from napari_sr.widgets.qt.queues import WorkQueues
+from napari_sr.widgets.qt.run import Run
 from napari_sr.widgets.qt.torch_loading import load_torch
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Literal
 from magicgui.widgets import PushButton
 
 from napari_sr.widgets.qt.rows import show_text
+from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 from napari_sr.widgets.qt.work_controls import WorkControls
-from napari_sr.widgets.qt.wrapped_text import WrappedText
 
 ControlsState = Literal["idle", "running", "paused", "stopping", "stopped"]
 """State of the last training; a stopped one can be resumed."""

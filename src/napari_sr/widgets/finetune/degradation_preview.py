@@ -20,9 +20,9 @@ from napari_sr.imaging.napari_layer import finest_level
 from napari_sr.imaging.part import Part, crop
 from napari_sr.training.recipe import Degradation
 from napari_sr.widgets.choices.view import visible_part
-from napari_sr.widgets.qt.executor import Run
 from napari_sr.widgets.qt.queues import WorkQueues
 from napari_sr.widgets.qt.rows import stop_timer
+from napari_sr.widgets.qt.run import Run
 
 Array = npt.NDArray[Any]
 ORIGINAL, LOW_RESOLUTION = "original", "low resolution"

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QSizePolicy
 
 from napari_sr.widgets.choices.layer import LayerEvents, is_preview, is_result
 from napari_sr.widgets.qt.rows import refresh_choices, show_text, shrinkable, side_by_side
-from napari_sr.widgets.qt.wrapped_text import WrappedText
+from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 
 ALONE, PAIRS = "alone", "pairs"
 _NOTHING = ""

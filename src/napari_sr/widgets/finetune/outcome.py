@@ -11,7 +11,7 @@ from magicgui.widgets.bases import Widget
 from napari_sr.widgets.choices.card_text import format_card
 from napari_sr.widgets.finetune.run import Trained
 from napari_sr.widgets.qt.rows import Fold, show_text
-from napari_sr.widgets.qt.wrapped_text import WrappedText
+from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 
 if TYPE_CHECKING:
     from napari_sr.training.events import Validated

@@ -32,10 +32,11 @@ from napari_sr.widgets.finetune.regions import RegionChoice
 from napari_sr.widgets.finetune.run import FinetunePlan, Trained
 from napari_sr.widgets.finetune.unfinished import UnfinishedOffer, UnfinishedTraining, unfinished_trainings
 from napari_sr.widgets.qt.base_panel import BasePanel, refresh_all_models
-from napari_sr.widgets.qt.executor import Executor, Run
+from napari_sr.widgets.qt.executor import Executor
 from napari_sr.widgets.qt.help import with_help
 from napari_sr.widgets.qt.rows import Fold, rows, show_text
-from napari_sr.widgets.qt.wrapped_text import WrappedText
+from napari_sr.widgets.qt.run import Run
+from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 from napari_sr.widgets.upscale.families import show_panel
 from napari_sr.zoo.names import check_name
 

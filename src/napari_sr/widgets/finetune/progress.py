@@ -22,7 +22,7 @@ from napari_sr.widgets.finetune.unfinished import forget, write_choices
 from napari_sr.widgets.finetune.validation_layers import ValidationLayers
 from napari_sr.widgets.qt.queues import WorkQueues
 from napari_sr.widgets.qt.rows import stop_timer
-from napari_sr.widgets.qt.warning_text import warning_color
+from napari_sr.widgets.qt.text.warning_text import warning_color
 
 # There may be many steps a second, and the message should be readable.
 _MESSAGE_MS = 200

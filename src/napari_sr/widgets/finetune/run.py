@@ -19,8 +19,8 @@ from napari_sr.training.recipe import Recipe
 from napari_sr.widgets.choices.model_loading import ModelLoader, ModelRequest
 from napari_sr.widgets.finetune.layer_snapshot import ImageCopy, ShapesCopy
 from napari_sr.widgets.qt.activity import ActivityBar
-from napari_sr.widgets.qt.executor import Run
 from napari_sr.widgets.qt.queues import WorkQueues
+from napari_sr.widgets.qt.run import Run
 from napari_sr.zoo.names import numbered
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from napari_sr.widgets.choices.model_loading import ModelRequest
 from napari_sr.widgets.finetune.layer_snapshot import copy_image, copy_shapes
 from napari_sr.widgets.finetune.run import FinetunePlan
 from napari_sr.widgets.qt.rows import show_text, side_by_side
-from napari_sr.widgets.qt.wrapped_text import WrappedText
+from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 
 #: File of a run folder with the choices of the panel.
 CHOICES = "choices.json"

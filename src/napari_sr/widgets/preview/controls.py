@@ -12,8 +12,8 @@ from napari_sr.widgets.preview.comparison import Against
 from napari_sr.widgets.qt.help import HelpButton, with_help
 from napari_sr.widgets.qt.rows import rows, show_text, shrinkable
 from napari_sr.widgets.qt.sliders import complete_slider, shown_value
-from napari_sr.widgets.qt.warning_text import WarningText
-from napari_sr.widgets.qt.wrapped_text import WrappedText
+from napari_sr.widgets.qt.text.warning_text import WarningText
+from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 
 NOTHING, SPLIT, BLINK = "nothing", "split", "blink"
 

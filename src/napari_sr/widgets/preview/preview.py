@@ -29,9 +29,9 @@ from napari_sr.widgets.preview.controls import BLINK, SPLIT, PreviewControls
 from napari_sr.widgets.preview.layer import SHARED_LOOK, PreviewLayer
 from napari_sr.widgets.preview.render import PreviewImage, make_preview_image, needs_margin
 from napari_sr.widgets.preview.split_line import SplitLine
-from napari_sr.widgets.qt.executor import Run
 from napari_sr.widgets.qt.queues import WorkQueues
 from napari_sr.widgets.qt.rows import stop_timer
+from napari_sr.widgets.qt.run import Run
 
 if TYPE_CHECKING:
     from napari_sr.inference import Calibration

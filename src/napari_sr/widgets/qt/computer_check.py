@@ -10,7 +10,8 @@ from qtpy.QtGui import QFontDatabase
 from qtpy.QtWidgets import QApplication, QDialog, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from napari_sr.progress import Cancel, Progress
-from napari_sr.widgets.qt.executor import Executor, Run
+from napari_sr.widgets.qt.executor import Executor
+from napari_sr.widgets.qt.run import Run
 from napari_sr.widgets.qt.torch_loading import load_torch
 
 if TYPE_CHECKING:

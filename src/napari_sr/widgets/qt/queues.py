@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from napari_sr.widgets.qt.executor import Executor, Run, ThreadExecutor, assert_main_thread
+from napari_sr.widgets.qt.executor import Executor, ThreadExecutor
+from napari_sr.widgets.qt.run import Run, assert_main_thread
 
 _BACKGROUND_THREADS = 2
 

@@ -8,7 +8,7 @@ from magicgui.widgets import Container, ProgressBar, PushButton
 from magicgui.widgets.bases import Widget
 
 from napari_sr.widgets.qt.rows import show_text, side_by_side
-from napari_sr.widgets.qt.wrapped_text import WrappedText
+from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 
 
 class WorkControls(Container[Widget]):

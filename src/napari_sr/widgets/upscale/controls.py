@@ -8,7 +8,7 @@ from magicgui.widgets import PushButton
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QObject
 
-from napari_sr.widgets.qt.warning_text import WarningText
+from napari_sr.widgets.qt.text.warning_text import WarningText
 from napari_sr.widgets.qt.work_controls import WorkControls
 
 _RUN = "Run"

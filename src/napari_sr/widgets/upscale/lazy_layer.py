@@ -16,9 +16,9 @@ from napari_sr.progress import Cancel, Progress
 from napari_sr.widgets.choices.layer import add_unselected
 from napari_sr.widgets.choices.view import current_slice, visible_part
 from napari_sr.widgets.qt.errors import notify_error
-from napari_sr.widgets.qt.executor import Run
 from napari_sr.widgets.qt.queues import WorkQueue
 from napari_sr.widgets.qt.rows import stop_timer
+from napari_sr.widgets.qt.run import Run
 
 if TYPE_CHECKING:
     from napari_sr.inference.lazy.displayed import DisplayedResult, Piece

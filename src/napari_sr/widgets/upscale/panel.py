@@ -33,7 +33,7 @@ from napari_sr.widgets.qt.base_panel import BasePanel
 from napari_sr.widgets.qt.executor import Executor
 from napari_sr.widgets.qt.help import HelpButton, with_help
 from napari_sr.widgets.qt.rows import Fold, rows, show_text
-from napari_sr.widgets.qt.wrapped_text import WrappedText
+from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 from napari_sr.widgets.upscale.controls import RunControls
 from napari_sr.widgets.upscale.remembered import recent_files
 from napari_sr.widgets.upscale.remembered_rows import KeptRows, RememberedRows

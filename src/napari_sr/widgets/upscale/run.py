@@ -18,8 +18,8 @@ from napari_sr.widgets.choices.output import store_in
 from napari_sr.widgets.choices.part import LayerPart
 from napari_sr.widgets.choices.settings.measured_noise import format_measured_noise
 from napari_sr.widgets.qt.activity import ActivityBar
-from napari_sr.widgets.qt.executor import Run
 from napari_sr.widgets.qt.queues import WorkQueues
+from napari_sr.widgets.qt.run import Run
 from napari_sr.widgets.upscale.lazy_layer import LazyLayer
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.napari_layer import finest_level, layer_pixel_size
 from napari_sr.imaging.pixel_size import unit_name
 from napari_sr.progress import Cancel
-from napari_sr.widgets.qt.executor import Executor, Run
+from napari_sr.widgets.qt.executor import Executor
 from napari_sr.widgets.qt.rows import stop_timer
+from napari_sr.widgets.qt.run import Run
 from napari_sr.widgets.qt.torch_loading import load_torch
 
 DELAY_MS = 400

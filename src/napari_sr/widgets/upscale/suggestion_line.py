@@ -12,8 +12,8 @@ from napari.viewer import Viewer
 from napari_sr.imaging.axes import Axes
 from napari_sr.widgets.qt.executor import Executor
 from napari_sr.widgets.qt.rows import show_text
-from napari_sr.widgets.qt.warning_text import WarningText
-from napari_sr.widgets.qt.wrapped_text import WrappedText
+from napari_sr.widgets.qt.text.warning_text import WarningText
+from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 from napari_sr.widgets.upscale.suggestion import LayerSuggestion, Suggest, Suggestion
 
 _ABOUT = "Suggestion for this layer."

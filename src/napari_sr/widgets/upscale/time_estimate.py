@@ -17,9 +17,9 @@ from napari_sr.progress import Cancel
 from napari_sr.widgets.choices.job_plan import JobPlan
 from napari_sr.widgets.choices.model_loading import ModelLoader
 from napari_sr.widgets.choices.part import LayerPart
-from napari_sr.widgets.qt.executor import Run
 from napari_sr.widgets.qt.queues import WorkQueues
 from napari_sr.widgets.qt.rows import stop_timer
+from napari_sr.widgets.qt.run import Run
 
 DELAY_MS = 600
 """Time without a change after which the estimate is made."""

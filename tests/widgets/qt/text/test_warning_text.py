@@ -2,7 +2,7 @@
 
 from napari.utils.theme import get_theme
 
-from napari_sr.widgets.qt.warning_text import WarningText
+from napari_sr.widgets.qt.text.warning_text import WarningText
 
 
 def test_the_line_is_hidden_without_warnings(make_napari_viewer_proxy):

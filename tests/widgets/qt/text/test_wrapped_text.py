@@ -5,7 +5,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-from napari_sr.widgets.qt.wrapped_text import WrappedText
+from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 
 NAME = "20240315_HeLa_siCtrl_DAPI_GFP_mCherry_63xOil_zstack_deconvolved_channel01_rep2_MaxProjection"
 NARROW = 250

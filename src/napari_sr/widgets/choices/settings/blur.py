@@ -12,7 +12,7 @@ from napari_sr.settings import describe_setting
 from napari_sr.widgets.choices.layer_facts import SYMBOLS
 from napari_sr.widgets.qt.rows import hide_step_buttons, show_text, side_by_side
 from napari_sr.widgets.qt.sliders import complete_slider, shown_value
-from napari_sr.widgets.qt.wrapped_text import WrappedText
+from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 
 _WARNING = "A blur that is not in the layer spoils the result: leave it at 0 unless you know it."
 _NANOMETERS_PER_METER = 1e9

@@ -8,7 +8,7 @@ from qtpy.QtGui import QColor
 
 from napari_sr.widgets.qt.contrast import readable
 from napari_sr.widgets.qt.rows import show_text
-from napari_sr.widgets.qt.wrapped_text import WrappedText
+from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 
 
 class WarningText:

@@ -1,0 +1,1 @@
+"""Texts in panels: wrapped, within long words too, and in the color of warnings."""
