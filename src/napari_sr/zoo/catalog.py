@@ -66,7 +66,7 @@ def list_models_with(folder: Path) -> ModelList:
     list of ModelEntry
         As for `list_models`.
     """
-    bundled = sorted(map(_entry, _bundled_files()), key=_distance_from_microscopy)
+    bundled = sorted(map(_entry, _bundled_files()), key=ModelEntry.distance_from_microscopy)
     return ModelList([*bundled, *map(_entry, _user_files(folder)), *_published_entries(folder)])
 
 
@@ -369,10 +369,6 @@ def _entry(file: NamedFile) -> ModelEntry:
         channels=card.channels,
         domain=card.domain,
     )
-
-
-def _distance_from_microscopy(entry: ModelEntry) -> int:
-    return {"fluorescence": 0, "electron": 1}.get(entry.domain or "", 2)
 
 
 def _published_entries(folder: Path) -> list[ModelEntry]:

@@ -66,6 +66,16 @@ class ModelEntry:
             return f"{self.where}, unusable"
         return f"{self.where}, not here" if self.path is None else self.where
 
+    def distance_from_microscopy(self) -> int:
+        """Return how far the kind of the training images is from fluorescence, by which a list is sorted.
+
+        Returns
+        -------
+        int
+            0 for fluorescence, 1 for electron microscopy, 2 for all others.
+        """
+        return {"fluorescence": 0, "electron": 1}.get(self.domain or "", 2)
+
 
 class ModelList(list[ModelEntry]):
     """A list of models that is displayed as a table, one line for each."""
