@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
@@ -22,6 +22,7 @@ from napari_sr.cli.options import with_settings
 from napari_sr.config import Config, load_config, remember
 from napari_sr.imaging.intensity.spec import SPECS
 from napari_sr.inference import prepare_layer, run_layer
+from napari_sr.inference.output.store_metadata import VERSIONS, OmeZarr
 from napari_sr.setting_values import MISSING
 from napari_sr.settings import PRECISIONS, TILINGS, JobSettings, Overlap, Setting
 from napari_sr.widgets.choices.settings.conditions import ConditionRows
@@ -216,6 +217,20 @@ def test_another_default_or_help_is_named(qtbot: Any) -> None:
     assert {"sr.upscale: default of batch", "sr.upscale: help of batch in the docstring", "window: help of batch"} <= {
         *found
     }
+
+
+def names(hint: Any) -> set[str]:
+    """Names that a type lists."""
+    return {*get_args(hint)} if get_origin(hint) is Literal else set[str]().union(*map(names, get_args(hint)))
+
+
+def test_type_checkers_find_misspelled_names() -> None:
+    types = get_type_hints(JobSettings)
+    for setting in JobSettings.described():
+        assert {*setting.choices} <= names(types[setting.name]), setting.name
+    for function in (sr.upscale, sr.upscale_layer, sr.upscale_files, sr.upscale_on_cluster, sr.Job.run):
+        assert inspect.signature(function).parameters["ome_zarr"].annotation == "OmeZarr"
+    assert names(OmeZarr) == {*VERSIONS}
 
 
 def overlaps() -> st.SearchStrategy[Overlap]:

@@ -14,10 +14,12 @@ import re
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from napari_sr.device_names import KINDS
 from napari_sr.errors import InputError
+
+_Name = TypeVar("_Name", bound=str)
 
 #: A budget in bytes, or "auto" for one that is measured.
 Memory = int | Literal["auto"]
@@ -149,7 +151,7 @@ def read_flag(value: Any, name: str) -> bool:
     raise InputError(f"The {name} {shorten(value)} is neither true nor false: give True or False.")
 
 
-def read_choice(value: Any, name: str, choices: Sequence[str]) -> str:
+def read_choice(value: Any, name: str, choices: Sequence[_Name]) -> _Name:
     """Check that a value is one of several names.
 
     Parameters
@@ -171,8 +173,9 @@ def read_choice(value: Any, name: str, choices: Sequence[str]) -> str:
     InputError
         If it is none of them.
     """
-    if isinstance(value, str) and value in choices:
-        return value
+    for choice in choices:
+        if isinstance(value, str) and value == choice:
+            return choice
     raise InputError(f"The {name} {shorten(value)} does not exist: give one of {', '.join(choices)}.")
 
 

@@ -21,7 +21,8 @@ TilingName = Literal["exact", "overlap", "none"]
 TILINGS: tuple[TilingName, ...] = get_args(TilingName)
 #: Noise of an image: to be measured, none, or its standard deviation in black and its gain.
 NoiseSpec = Literal["auto"] | float | tuple[float, float]
-MISSING = ("refuse", "fill")
+Missing = Literal["refuse", "fill"]
+MISSING: tuple[Missing, ...] = get_args(Missing)
 #: A value that the settings file can hold.
 Scalar = bool | int | float | str
 

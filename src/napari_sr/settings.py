@@ -18,6 +18,7 @@ from napari_sr.setting_values import (
     MISSING,
     PRECISIONS,
     TILINGS,
+    Missing,
     NoiseSpec,
     Overlap,
     Precision,
@@ -31,6 +32,7 @@ __all__ = [
     "TILINGS",
     "JobSettings",
     "Memory",
+    "Missing",
     "NoiseSpec",
     "Overlap",
     "Precision",
@@ -133,7 +135,7 @@ class JobSettings:
         default="auto",
         metadata=_about("Device", "Device that computes: auto, cpu or one listed by napari-sr check.", shared=True),
     )
-    precision: str = field(
+    precision: Precision = field(
         default="auto",
         metadata=_about(
             "Precision",
@@ -199,7 +201,7 @@ class JobSettings:
             "Standard deviation of the blur to remove, in pixels, for models that take it; 0 removes none.",
         ),
     )
-    missing: str = field(
+    missing: Missing = field(
         default="refuse",
         metadata=_about(
             "Missing pixels",

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from napari_sr.evaluation import Channels
     from napari_sr.evaluation.folders import Upscale
     from napari_sr.imaging.resize import Kernel
+    from napari_sr.inference.output.store_metadata import OmeZarr
     from napari_sr.settings import JobSettings
     from napari_sr.zoo import Model
     from napari_sr.zoo.card import Mixing
@@ -154,6 +155,7 @@ def upscale(
     def load() -> Model | str:
         return AUTO if model == AUTO else _load(model, alpha, scale, upsampling, mixing)
 
+    version = cast("OmeZarr", ome_zarr)
     if scheduler is None and resources is not None:
         raise InputError("--resources are those of workers: give --scheduler too.")
     if is_several(sources):
@@ -172,7 +174,7 @@ def upscale(
             csv=csv,
             dry_run=dry_run,
             overwrite=overwrite,
-            ome_zarr=ome_zarr,
+            ome_zarr=version,
             quiet=quiet,
         )
         return
@@ -192,7 +194,7 @@ def upscale(
             series=series,
             dry_run=dry_run,
             overwrite=overwrite,
-            ome_zarr=ome_zarr,
+            ome_zarr=version,
             quiet=quiet,
         )
         return
@@ -206,7 +208,7 @@ def upscale(
         series=series,
         dry_run=dry_run,
         overwrite=overwrite,
-        ome_zarr=ome_zarr,
+        ome_zarr=version,
         quiet=quiet,
     )
 

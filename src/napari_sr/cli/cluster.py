@@ -13,6 +13,7 @@ from napari_sr.cli.signals import signals
 from napari_sr.errors import InputError
 
 if TYPE_CHECKING:
+    from napari_sr.inference.output.store_metadata import OmeZarr
     from napari_sr.settings import JobSettings
     from napari_sr.zoo import Model
 
@@ -46,7 +47,7 @@ def upscale_at_scheduler(
     series: str | None,
     dry_run: bool,
     overwrite: bool,
-    ome_zarr: str,
+    ome_zarr: OmeZarr,
     quiet: bool,
 ) -> None:
     """Upscale one image on a cluster, and print the report.
@@ -75,7 +76,7 @@ def upscale_at_scheduler(
         Refused here.
     overwrite : bool
         Whether an existing result is replaced.
-    ome_zarr : str
+    ome_zarr : {"0.5", "0.4"}
         Version of OME-Zarr of a store.
     quiet : bool
         Whether neither progress nor report is printed.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari_sr.imaging.axes import Axes
     from napari_sr.imaging.files import ImageFile
     from napari_sr.inference import Job
+    from napari_sr.inference.output.store_metadata import OmeZarr
     from napari_sr.settings import JobSettings
     from napari_sr.zoo import Model
 
@@ -30,7 +31,7 @@ def upscale_one(
     series: str | None,
     dry_run: bool,
     overwrite: bool,
-    ome_zarr: str,
+    ome_zarr: OmeZarr,
     quiet: bool,
 ) -> None:
     """Upscale one image, and print the report.
@@ -55,7 +56,7 @@ def upscale_one(
         Whether only the estimate is printed.
     overwrite : bool
         Whether an existing result is replaced.
-    ome_zarr : str
+    ome_zarr : {"0.5", "0.4"}
         Version of OME-Zarr of a store.
     quiet : bool
         Whether neither progress nor report is printed.

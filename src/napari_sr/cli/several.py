@@ -17,6 +17,7 @@ from napari_sr.text_table import as_columns
 if TYPE_CHECKING:
     from napari_sr.inference import FileResult, FileResults
     from napari_sr.inference.files.run import FilesRun
+    from napari_sr.inference.output.store_metadata import OmeZarr
     from napari_sr.settings import JobSettings
     from napari_sr.zoo import Model
 
@@ -58,7 +59,7 @@ def upscale_several(
     csv: Path | None,
     dry_run: bool,
     overwrite: bool,
-    ome_zarr: str,
+    ome_zarr: OmeZarr,
     quiet: bool,
 ) -> None:
     """Upscale several images, and print their table.
@@ -89,7 +90,7 @@ def upscale_several(
         Whether only the plan is printed.
     overwrite : bool
         Whether other files are replaced.
-    ome_zarr : str
+    ome_zarr : {"0.5", "0.4"}
         Version of OME-Zarr of a store.
     quiet : bool
         Whether neither progress nor table is printed.

@@ -14,9 +14,10 @@ from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.axes import WritableArray
 from napari_sr.imaging.intensity.spec import IntensitySpec
 from napari_sr.imaging.part import Part
+from napari_sr.inference.output.store_metadata import OmeZarr
 from napari_sr.inference.suggest import job_for
 from napari_sr.progress import Cancel, Progress
-from napari_sr.settings import NoiseSpec, Tiling
+from napari_sr.settings import Missing, NoiseSpec, Precision, Tiling
 from napari_sr.zoo.model import Model
 
 
@@ -26,7 +27,7 @@ def upscale(
     axes: str | None = None,
     *,
     device: str | None = None,
-    precision: str | None = None,
+    precision: Precision | None = None,
     tiling: Tiling = "exact",
     memory: Memory | str | None = None,
     self_ensemble: bool = False,
@@ -35,13 +36,13 @@ def upscale(
     noise: NoiseSpec = "auto",
     denoise: float = 1.0,
     blur: float = 0.0,
-    missing: str = "refuse",
+    missing: Missing = "refuse",
     target: float | str | None = None,
     part: Part | None = None,
     pixel_size: Mapping[str, float] | None = None,
     unit: str | None = None,
     out: WritableArray | str | os.PathLike[str] | None = None,
-    ome_zarr: str = "0.5",
+    ome_zarr: OmeZarr = "0.5",
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> NDArray[Any]:

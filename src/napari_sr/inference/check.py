@@ -37,7 +37,7 @@ from napari_sr.inference.timing.tuning import measure_tuning
 from napari_sr.networks.conditioning import NoiseLevels
 from napari_sr.progress import Cancel
 from napari_sr.samples import load_sample
-from napari_sr.setting_values import TilingName
+from napari_sr.setting_values import Precision, TilingName
 from napari_sr.settings import JobSettings
 from napari_sr.zoo.catalog import load_model
 from napari_sr.zoo.folders import bundled_folder, model_folder
@@ -51,7 +51,7 @@ _SIDE, _SPEED_SIDE = 32, 80
 #: Largest difference of streamed and whole results, as a fraction of the range, and least agreement of the number
 #: formats with float32 in decibels. Rounding of correct devices is far within both.
 _DIFFERENCE = 1e-4
-_AGREEMENT = {"bfloat16": 30.0, "float16": 45.0}
+_AGREEMENT: dict[Precision, float] = {"bfloat16": 30.0, "float16": 45.0}
 #: Memory in bytes that is needed at least.
 _LEAST_MEMORY, _LEAST_DISK = 2**30, 2**30
 
@@ -284,7 +284,7 @@ def _test_image(side: int) -> NDArray[np.float32]:
     return scaled
 
 
-def _result(device: str, precision: str = "float32", tiling: TilingName = "exact") -> NDArray[np.float32]:
+def _result(device: str, precision: Precision = "float32", tiling: TilingName = "exact") -> NDArray[np.float32]:
     settings = JobSettings(device=device, precision=precision, tiling=tiling, intensity=(0.0, 1.0))
     result: NDArray[np.float32] = Job(load_model(_MODEL), settings).run(_test_image(_SIDE), "YX").data
     return result
@@ -297,7 +297,7 @@ def _streamed(device: str) -> str:
     return f"the results differ by at most {difference:.1g} of the range"
 
 
-def _agreement(device: str, precision: str) -> str:
+def _agreement(device: str, precision: Precision) -> str:
     exact = _result(device)
     error = float(np.mean((_result(device, precision) - exact).astype(np.float64) ** 2))
     psnr = float("inf") if error == 0 else -10 * np.log10(error)

@@ -31,7 +31,7 @@ from napari_sr.inference.fingerprint import fingerprint_of_region, identity_of
 from napari_sr.inference.output.destination import check_destination
 from napari_sr.inference.output.image_file import is_image_name, new_image, open_image
 from napari_sr.inference.output.names import check_name
-from napari_sr.inference.output.store_metadata import StorePlace, read_version
+from napari_sr.inference.output.store_metadata import OmeZarr, StorePlace, read_version
 from napari_sr.inference.region import Region, metadata_of, place_of, region_of
 from napari_sr.inference.result import Result
 from napari_sr.inference.run.run_region import run_region
@@ -197,7 +197,7 @@ class Job:
         unit: str | None = None,
         out: WritableArray | str | os.PathLike[str] | None = None,
         overwrite: bool = False,
-        ome_zarr: str = "0.5",
+        ome_zarr: OmeZarr = "0.5",
         progress: Progress | None = None,
         cancel: Cancel | None = None,
     ) -> Result:

@@ -18,12 +18,12 @@ from napari_sr.inference.compute.network import JobNetwork
 from napari_sr.inference.job import Job
 from napari_sr.inference.layer_input import LayerInput, prepare_layer
 from napari_sr.inference.lazy.layer import lazy_layer
-from napari_sr.inference.output.store_metadata import StorePlace, read_version
+from napari_sr.inference.output.store_metadata import OmeZarr, StorePlace, read_version
 from napari_sr.inference.report import Report
 from napari_sr.inference.script import as_script, describe_job
 from napari_sr.inference.suggest import job_for
 from napari_sr.progress import Cancel, Progress
-from napari_sr.settings import NoiseSpec, Tiling
+from napari_sr.settings import Missing, NoiseSpec, Precision, Tiling
 from napari_sr.zoo.model import Model
 
 
@@ -48,7 +48,7 @@ def run_layer(
     prepared: LayerInput,
     *,
     out: str | os.PathLike[str] | None = None,
-    ome_zarr: str = "0.5",
+    ome_zarr: OmeZarr = "0.5",
     network: JobNetwork | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
@@ -115,7 +115,7 @@ def upscale_layer(
     *,
     axes: str | None = None,
     device: str | None = None,
-    precision: str | None = None,
+    precision: Precision | None = None,
     tiling: Tiling = "exact",
     memory: Memory | str | None = None,
     self_ensemble: bool = False,
@@ -124,11 +124,11 @@ def upscale_layer(
     noise: NoiseSpec = "auto",
     denoise: float = 1.0,
     blur: float = 0.0,
-    missing: str = "refuse",
+    missing: Missing = "refuse",
     target: float | str | None = None,
     part: Part | None = None,
     out: str | os.PathLike[str] | None = None,
-    ome_zarr: str = "0.5",
+    ome_zarr: OmeZarr = "0.5",
     lazy: bool = False,
     progress: Progress | None = None,
     cancel: Cancel | None = None,

@@ -26,6 +26,7 @@ from napari_sr.inference.fingerprint import identity_of
 from napari_sr.inference.job import Job
 from napari_sr.inference.output.levels import Piece, halve_piece
 from napari_sr.inference.output.ome_zarr import unfilled_store
+from napari_sr.inference.output.store_metadata import OmeZarr
 from napari_sr.inference.region import place_of
 from napari_sr.inference.report import Report, joined
 from napari_sr.progress import Cancel, Progress
@@ -48,7 +49,7 @@ def run_on_cluster(
     client: Client,
     *,
     overwrite: bool = False,
-    ome_zarr: str = "0.5",
+    ome_zarr: OmeZarr = "0.5",
     resources: Mapping[str, float] | None = None,
     progress: Progress,
     cancel: Cancel,

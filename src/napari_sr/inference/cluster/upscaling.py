@@ -16,11 +16,11 @@ from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.files import ImageFile, read_image
 from napari_sr.imaging.intensity.spec import IntensitySpec
 from napari_sr.inference.files.one_file import check_place, is_store_name
-from napari_sr.inference.output.store_metadata import read_version
+from napari_sr.inference.output.store_metadata import OmeZarr, read_version
 from napari_sr.inference.report import Report
 from napari_sr.inference.suggest import job_for
 from napari_sr.progress import Cancel, Progress
-from napari_sr.settings import JobSettings, NoiseSpec, Tiling
+from napari_sr.settings import JobSettings, Missing, NoiseSpec, Precision, Tiling
 from napari_sr.zoo.model import Model
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ def upscale_on_cluster(
     *,
     series: int | str | None = None,
     overwrite: bool = False,
-    ome_zarr: str = "0.5",
+    ome_zarr: OmeZarr = "0.5",
     resources: Mapping[str, float] | None = None,
     device: str | None = None,
-    precision: str | None = None,
+    precision: Precision | None = None,
     tiling: Tiling = "exact",
     memory: Memory | str | None = None,
     self_ensemble: bool = False,
@@ -48,7 +48,7 @@ def upscale_on_cluster(
     noise: NoiseSpec = "auto",
     denoise: float = 1.0,
     blur: float = 0.0,
-    missing: str = "refuse",
+    missing: Missing = "refuse",
     target: float | str | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
@@ -225,7 +225,7 @@ def run_file_on_cluster(
     axes: str | None = None,
     scale: float | None = None,
     overwrite: bool = False,
-    ome_zarr: str = "0.5",
+    ome_zarr: OmeZarr = "0.5",
     resources: Mapping[str, float] | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,

@@ -17,8 +17,9 @@ from napari_sr.inference.files.inputs import plan_files
 from napari_sr.inference.files.jobs import FileJobs
 from napari_sr.inference.files.results import FileResult, FileResults
 from napari_sr.inference.files.run import FilesRun
+from napari_sr.inference.output.store_metadata import OmeZarr
 from napari_sr.progress import Cancel, Progress
-from napari_sr.settings import NoiseSpec, Tiling
+from napari_sr.settings import Missing, NoiseSpec, Precision, Tiling
 from napari_sr.zoo.model import Model
 
 
@@ -31,10 +32,10 @@ def upscale_files(
     format: str | None = None,
     series: int | str | None = None,
     overwrite: bool = False,
-    ome_zarr: str = "0.5",
+    ome_zarr: OmeZarr = "0.5",
     devices: Sequence[str] | None = None,
     device: str | None = None,
-    precision: str | None = None,
+    precision: Precision | None = None,
     tiling: Tiling = "exact",
     memory: Memory | str | None = None,
     self_ensemble: bool = False,
@@ -43,7 +44,7 @@ def upscale_files(
     noise: NoiseSpec = "auto",
     denoise: float = 1.0,
     blur: float = 0.0,
-    missing: str = "refuse",
+    missing: Missing = "refuse",
     target: float | str | None = None,
     on_result: Callable[[FileResult], None] | None = None,
     progress: Progress | None = None,

@@ -19,6 +19,7 @@ from napari_sr.inference.fingerprint import identity_of
 from napari_sr.inference.job import Job
 from napari_sr.inference.output.image_file import new_image
 from napari_sr.inference.output.names import check_name
+from napari_sr.inference.output.store_metadata import OmeZarr
 from napari_sr.inference.region import metadata_of, place_of
 from napari_sr.inference.report import Report
 from napari_sr.progress import Cancel, Progress
@@ -98,7 +99,7 @@ def upscale_to(
     progress: Progress,
     cancel: Cancel,
     completed: Callable[[Path], None] = lambda path: None,
-    ome_zarr: str = "0.5",
+    ome_zarr: OmeZarr = "0.5",
 ) -> Report:
     """Upscale an image and write the result atomically, with its metadata.
 
@@ -188,7 +189,7 @@ def _upscale_to_store(
     progress: Progress,
     cancel: Cancel,
     completed: Callable[[Path], None],
-    ome_zarr: str,
+    ome_zarr: OmeZarr,
 ) -> Report:
     read = as_image(image, axes)
     region = job.region(read.axes, pixel_size=read.pixel_size, unit=read.unit)

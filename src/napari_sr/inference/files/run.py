@@ -22,7 +22,7 @@ from napari_sr.inference.files.journal import Journal, stamp_of
 from napari_sr.inference.files.one_file import check_format, check_place, is_store_name, upscale_to
 from napari_sr.inference.files.read_ahead import ReadAhead
 from napari_sr.inference.files.results import FileResult, FileResults
-from napari_sr.inference.output.store_metadata import VERSIONS, read_version
+from napari_sr.inference.output.store_metadata import VERSIONS, OmeZarr, read_version
 from napari_sr.inference.stamp import Stamp, stamp_of_image
 from napari_sr.progress import Cancel, Progress
 
@@ -85,7 +85,7 @@ class FilesRun:
         series: int | str | None = None,
         overwrite: bool = False,
         devices: Sequence[str] = (),
-        ome_zarr: str = "0.5",
+        ome_zarr: OmeZarr = "0.5",
     ) -> None:
         self._files, self._folder, self._jobs = tuple(files), out_folder, jobs
         self._axes, self._series, self._overwrite = axes, series, overwrite

@@ -24,7 +24,7 @@ from napari_sr.inference.lazy.engine import ChunkUpscaler, compute_chunk
 from napari_sr.inference.region import Region
 from napari_sr.inference.suggest import job_for
 from napari_sr.progress import Cancel
-from napari_sr.settings import NoiseSpec, Tiling
+from napari_sr.settings import Missing, NoiseSpec, Precision, Tiling
 from napari_sr.zoo.model import Model
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def upscale_lazy(
     axes: str | None = None,
     *,
     device: str | None = None,
-    precision: str | None = None,
+    precision: Precision | None = None,
     tiling: Tiling = "exact",
     memory: Memory | str | None = None,
     self_ensemble: bool = False,
@@ -46,7 +46,7 @@ def upscale_lazy(
     noise: NoiseSpec = "auto",
     denoise: float = 1.0,
     blur: float = 0.0,
-    missing: str = "refuse",
+    missing: Missing = "refuse",
     target: float | str | None = None,
     pixel_size: Mapping[str, float] | None = None,
     unit: str | None = None,

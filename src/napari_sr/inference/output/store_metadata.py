@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -23,8 +23,9 @@ from napari_sr.imaging.files.descriptions.omero import window_of, with_defaults
 from napari_sr.imaging.files.stores import STORE_KEY
 from napari_sr.imaging.pixel_size import METERS, SECONDS
 
+OmeZarr = Literal["0.5", "0.4"]
 #: Versions of OME-Zarr that are written; the first is the default.
-VERSIONS = ("0.5", "0.4")
+VERSIONS: tuple[OmeZarr, ...] = get_args(OmeZarr)
 
 #: Kinds of the data types that Zarr has, and largest size of one of them in bytes.
 _DTYPE_KINDS, _DTYPE_SIZE = "buif", 8
@@ -65,7 +66,7 @@ class StorePlace:
     translate: Sequence[float] = ()
     units: Sequence[str | None] = ()
     channels: Sequence[Mapping[str, Any]] = ()
-    version: str = VERSIONS[0]
+    version: OmeZarr = VERSIONS[0]
     unitless: str = ""
 
     @property
@@ -74,7 +75,7 @@ class StorePlace:
         return 2 if self.version == "0.4" else 3
 
 
-def read_version(version: Any, *, store: bool) -> str:
+def read_version(version: Any, *, store: bool) -> OmeZarr:
     """Check the version of OME-Zarr that a caller gives for a result.
 
     Parameters
