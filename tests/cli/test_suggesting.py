@@ -2,11 +2,12 @@
 
 import json
 import shlex
+import tracemalloc
 
 import numpy as np
 import pytest
 from skimage.io import imsave
-from tifffile import TiffWriter
+from tifffile import TiffWriter, memmap
 from typer.testing import CliRunner
 
 from napari_sr.cli import app
@@ -69,6 +70,20 @@ def test_upscale_takes_auto(file, tmp_path):
     run("upscale", file, tmp_path / "a.tif", "--model", "auto", "--scale", 4)
     run("upscale", file, tmp_path / "b.tif", "--model", "esrgan-microscopy-x4")
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif").data, read_image(tmp_path / "b.tif").data)
+
+
+def test_a_large_tiff_is_read_in_parts(tmp_path):
+    pixels = memmap(tmp_path / "large.tif", shape=(10_000, 12_000), dtype=np.uint8)
+    pixels[5000:5060, 6000:6064] = cells((60, 64))
+    pixels.flush()
+    run("suggest", tmp_path / "large.tif")
+    tracemalloc.start()
+    try:
+        run("suggest", tmp_path / "large.tif")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < pixels.nbytes
 
 
 def test_an_unknown_family_has_no_suggestion_of_its_own(file):

@@ -29,7 +29,7 @@ def suggest(
     from napari_sr.imaging.files import read_image
     from napari_sr.inference import suggest as suggest_for
 
-    suggestion = suggest_for(read_image(source, series=series), axes, scale=scale, family=family)
+    suggestion = suggest_for(read_image(source, series=series, lazy=True), axes, scale=scale, family=family)
     if as_json:
         typer.echo(json.dumps({**asdict(suggestion), "outside": suggestion.outside}, indent=2))
         return
