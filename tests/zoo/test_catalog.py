@@ -17,6 +17,7 @@ import napari_sr as sr
 from napari_sr.errors import CheckpointError, InputError
 from napari_sr.zoo import (
     Architecture,
+    Model,
     as_model,
     catalog,
     folders,
@@ -277,7 +278,7 @@ def test_upsampling_is_for_srcnn_only(folder, small_card, small_state):
         load_model("one", upsampling="nearest")
 
 
-@pytest.mark.parametrize("argument", [3, None, ["srcnn-x2"]])
+@pytest.mark.parametrize("argument", [3, None, ["srcnn-x2"], Model])
 def test_what_is_neither_a_name_nor_a_path_is_refused(argument):
     with pytest.raises(InputError, match="give the name of one, or the path"):
         load_model(argument)

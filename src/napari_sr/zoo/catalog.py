@@ -199,7 +199,9 @@ def as_model(model: Model | str | os.PathLike[str], *, scale: int | None = None)
         raise InputError('The model "auto" is chosen for an image: take the model of napari_sr.suggest(image) here.')
     if isinstance(model, str | os.PathLike):
         return load_model(model, scale=scale)
-    if hasattr(model, "card") and hasattr(model, "network"):
+    from napari_sr.zoo.model import Model
+
+    if isinstance(model, Model):
         return model
     raise InputError(f"{shorten(model)} is not a model: give a model, the name of one, or the path of a file.")
 
