@@ -14,6 +14,7 @@ from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.axes import WritableArray
 from napari_sr.imaging.intensity.spec import IntensitySpec
 from napari_sr.imaging.part import Part
+from napari_sr.inference.output.names import check_path
 from napari_sr.inference.output.store_metadata import OmeZarr
 from napari_sr.inference.suggest import job_for
 from napari_sr.progress import Cancel, Progress
@@ -151,6 +152,9 @@ def upscale(
         missing=missing,
         target=target,
     )
+    # Before the image is read for a suggestion.
+    if isinstance(out, str | os.PathLike):
+        out = check_path(out)
     job = job_for(model, settings, read, cancel=cancel)
     result: NDArray[Any] = job.run(read, part=part, out=out, ome_zarr=ome_zarr, progress=progress, cancel=cancel).data
     return result

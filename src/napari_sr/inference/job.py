@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from napari_sr.config import load_settings
-from napari_sr.conversion import read_callable, read_path, shorten
+from napari_sr.conversion import read_callable, shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.axes import Axes, ImageArray, WritableArray
@@ -30,7 +30,7 @@ from napari_sr.inference.facts.calibration import Calibration, calibrate
 from napari_sr.inference.fingerprint import fingerprint_of_region, identity_of
 from napari_sr.inference.output.destination import check_destination
 from napari_sr.inference.output.image_file import is_image_name, new_image, open_image
-from napari_sr.inference.output.names import check_name
+from napari_sr.inference.output.names import check_path
 from napari_sr.inference.output.store_metadata import OmeZarr, StorePlace, read_version
 from napari_sr.inference.region import Region, metadata_of, place_of, region_of
 from napari_sr.inference.result import Result
@@ -252,8 +252,7 @@ class Job:
         read = as_image(image, axes, pixel_size, unit)
         region = self.region(read.axes, part, pixel_size=read.pixel_size, unit=read.unit)
         if isinstance(out, str | os.PathLike):
-            out = read_path(out, "path of the result")
-            check_name(out)
+            out = check_path(out, overwrite=overwrite)
         image_file = out if isinstance(out, Path) and is_image_name(out) else None
         version = read_version(ome_zarr, store=isinstance(out, Path) and image_file is None)
         target, place, identity = out, None, None

@@ -18,6 +18,7 @@ from napari_sr.inference.compute.network import JobNetwork
 from napari_sr.inference.job import Job
 from napari_sr.inference.layer_input import LayerInput, prepare_layer
 from napari_sr.inference.lazy.layer import lazy_layer
+from napari_sr.inference.output.destination import check_store_path
 from napari_sr.inference.output.store_metadata import OmeZarr, StorePlace, read_version
 from napari_sr.inference.report import Report
 from napari_sr.inference.script import as_script, describe_job
@@ -239,16 +240,17 @@ def upscale_layer(
     check_layer(layer)
     parsed = layer_axes(layer, axes)
     pixel_size, unit = layer_pixel_size(layer, parsed)
+    lazy, finest = read_flag(lazy, "lazy"), finest_level(layer)
+    if lazy and out is not None:
+        raise InputError("A lazy result is computed where it is displayed: leave out the path of the store.")
+    if out is not None:
+        # Before the layer is read for a suggestion.
+        check_store_path(read_path(out, "path of the store"), finest.dtype)
     job = job_for(
-        model,
-        settings,
-        ImageInput(finest_level(layer), parsed, Metadata(pixel_size=pixel_size, unit=unit)),
-        cancel=cancel,
+        model, settings, ImageInput(finest, parsed, Metadata(pixel_size=pixel_size, unit=unit)), cancel=cancel
     )
     prepared = prepare_layer(job, layer, axes, part)
-    if read_flag(lazy, "lazy"):
-        if out is not None:
-            raise InputError("A lazy result is computed where it is displayed: leave out the path of the store.")
+    if lazy:
         read_version(ome_zarr, store=False)
         return lazy_layer(job, prepared, levels_of(layer), cancel=cancel)
     return run_layer(job, prepared, out=out, ome_zarr=ome_zarr, progress=progress, cancel=cancel).layer_data

@@ -109,6 +109,24 @@ def test_a_destination_that_cannot_be_used_is_refused_before_the_image_is_read(
     assert counted.read == 0
 
 
+@pytest.mark.parametrize("out", ["old.zarr", "old.ome.tif", "missing/new.zarr", "missing/new.ome.tif", "new.gif"])
+def test_a_path_that_cannot_be_used_is_refused_before_the_image_is_read_for_a_suggestion(
+    out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old.zarr").mkdir()
+    (tmp_path / "old.ome.tif").touch()
+    counted = CountedArray(image())
+    with pytest.raises(InputError, match=r"exists already|There is no folder|unknown ending"):
+        upscale(counted, "auto", "ZYX", out=out)
+    assert counted.read == 0
+    layer = Image(counted, multiscale=False, contrast_limits=(0, 9))
+    read = counted.read
+    with pytest.raises(InputError, match=r"exists already|There is no folder|end the name"):
+        upscale_layer(layer, "auto", axes="ZYX", out=out)
+    assert counted.read == read
+
+
 # A given array
 
 

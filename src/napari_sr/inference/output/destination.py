@@ -61,13 +61,32 @@ def check_destination(
                 "part."
             )
     elif isinstance(out, str | Path):
-        path = Path(out)
-        if not path.name.lower().endswith(".zarr"):
-            # Those of images are written by `new_image`; layers have a position that image files do not contain.
-            raise InputError(f"The result of a layer is written to an OME-Zarr store: end the name {path} in .zarr.")
-        check_store(path, dtype, overwrite)
+        check_store_path(Path(out), dtype, overwrite=overwrite)
     else:
         _check_array(out, axes, np.dtype(dtype))
+
+
+def check_store_path(path: Path, dtype: npt.DTypeLike, *, overwrite: bool = False) -> None:
+    """Check that a store can be written to a path.
+
+    Parameters
+    ----------
+    path : Path
+        Path of the store.
+    dtype : dtype
+        Data type of the result.
+    overwrite : bool, default False
+        Whether an existing store is replaced.
+
+    Raises
+    ------
+    InputError
+        If the store exists already, has another ending than .zarr or no folder, or Zarr does not have the data type.
+    """
+    if not path.name.lower().endswith(".zarr"):
+        # Those of images are written by `new_image`; layers have a position that image files do not contain.
+        raise InputError(f"The result of a layer is written to an OME-Zarr store: end the name {path} in .zarr.")
+    check_store(path, dtype, overwrite)
 
 
 @contextmanager
