@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_overloads, get_type_hints
 
 import numpy as np
 import pytest
 import yaml
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 from napari.layers import Image
@@ -20,8 +21,11 @@ import napari_sr as sr
 from napari_sr.cli import app
 from napari_sr.cli.options import with_settings
 from napari_sr.config import Config, load_config, remember
+from napari_sr.imaging.axes import StoredArray
+from napari_sr.imaging.axis_view import AxisView
 from napari_sr.imaging.intensity.spec import SPECS
 from napari_sr.inference import prepare_layer, run_layer
+from napari_sr.inference.array import Options
 from napari_sr.inference.output.store_metadata import VERSIONS, OmeZarr
 from napari_sr.setting_values import MISSING
 from napari_sr.settings import PRECISIONS, TILINGS, JobSettings, Overlap, Setting
@@ -231,6 +235,23 @@ def test_type_checkers_find_misspelled_names() -> None:
     for function in (sr.upscale, sr.upscale_layer, sr.upscale_files, sr.upscale_on_cluster, sr.Job.run):
         assert inspect.signature(function).parameters["ome_zarr"].annotation == "OmeZarr"
     assert names(OmeZarr) == {*VERSIONS}
+
+
+def test_the_type_of_a_result_is_that_of_its_destination() -> None:
+    variants = [inspect.signature(variant) for variant in get_overloads(sr.upscale)]
+    assert [(one.parameters["out"].annotation, one.return_annotation) for one in variants] == [
+        ("None", "NDArray[Any]"),
+        ("str | os.PathLike[str]", "StoredArray"),
+        ("_Given", "_Given"),
+    ]
+    options = {name: hint.__forward_arg__ for name, hint in Options.__annotations__.items()}
+    parameters = inspect.signature(sr.upscale).parameters
+    assert options == {name: parameters[name].annotation for name in parameters if name not in variants[0].parameters}
+    on_disk: tuple[StoredArray, ...] = (AxisView(zarr.zeros((2, 3)), (1, 0)), zarr.zeros((2, 3)))
+    assert [(one.ndim, one.size, one[1].tolist(), np.asarray(one).dtype) for one in on_disk] == [
+        (2, 6, [0.0, 0.0], np.float64),
+        (2, 6, [0.0, 0.0, 0.0], np.float64),
+    ]
 
 
 def overlaps() -> st.SearchStrategy[Overlap]:

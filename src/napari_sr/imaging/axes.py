@@ -46,6 +46,28 @@ class WritableArray(Protocol):
         ...
 
 
+class StoredArray(ImageArray, Protocol):
+    """An array on disk whose values are read where it is indexed: zarr, or an `AxisView`. It has no arithmetic."""
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        ...
+
+    def __getitem__(self, index: Any, /) -> npt.NDArray[Any]:
+        """Read the part of the array at an index."""
+        ...
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        """Read all values."""
+        ...
+
+
 @dataclass(frozen=True)
 class Axes:
     """Letters and lengths of the axes of an image; `parse_axes` makes them from the argument of a caller.

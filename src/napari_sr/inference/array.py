@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 
 from numpy.typing import NDArray
 
 from napari_sr.config import load_settings
 from napari_sr.conversion import Memory
 from napari_sr.imaging.as_image import as_image
-from napari_sr.imaging.axes import WritableArray
+from napari_sr.imaging.axes import StoredArray, WritableArray
 from napari_sr.imaging.intensity.spec import IntensitySpec
 from napari_sr.imaging.part import Part
 from napari_sr.inference.output.names import check_path
@@ -20,6 +20,64 @@ from napari_sr.inference.suggest import job_for
 from napari_sr.progress import Cancel, Progress
 from napari_sr.settings import Missing, NoiseSpec, Precision, Tiling
 from napari_sr.zoo.model import Model
+
+_Given = TypeVar("_Given", bound=WritableArray)
+
+
+class Options(TypedDict, total=False):
+    """The options of `upscale` on which the type of the result does not depend."""
+
+    device: str | None
+    precision: Precision | None
+    tiling: Tiling
+    memory: Memory | str | None
+    self_ensemble: bool
+    batch: int | Literal["auto"]
+    intensity: IntensitySpec
+    noise: NoiseSpec
+    denoise: float
+    blur: float
+    missing: Missing
+    target: float | str | None
+    part: Part | None
+    pixel_size: Mapping[str, float] | None
+    unit: str | None
+    ome_zarr: OmeZarr
+    progress: Progress | None
+    cancel: Cancel | None
+
+
+@overload
+def upscale(
+    image: Any,
+    model: Model | str | os.PathLike[str],
+    axes: str | None = None,
+    *,
+    out: None = None,
+    **options: Unpack[Options],
+) -> NDArray[Any]: ...
+
+
+@overload
+def upscale(
+    image: Any,
+    model: Model | str | os.PathLike[str],
+    axes: str | None = None,
+    *,
+    out: str | os.PathLike[str],
+    **options: Unpack[Options],
+) -> StoredArray: ...
+
+
+@overload
+def upscale(
+    image: Any,
+    model: Model | str | os.PathLike[str],
+    axes: str | None = None,
+    *,
+    out: _Given,
+    **options: Unpack[Options],
+) -> _Given: ...
 
 
 def upscale(
@@ -46,7 +104,7 @@ def upscale(
     ome_zarr: OmeZarr = "0.5",
     progress: Progress | None = None,
     cancel: Cancel | None = None,
-) -> NDArray[Any]:
+) -> Any:
     """Upscale an image.
 
     Parameters
@@ -116,8 +174,9 @@ def upscale(
     Returns
     -------
     array
-        The upscaled image, with the dtype and axes of `image`: a numpy array, the array given as `out`, or a lazy view
-        of the file or of the finest level of the store.
+        The upscaled image, with the dtype and axes of `image`: a numpy array, the array given as `out`, or for a
+        path a lazy array of the file or of the finest level of the store, as those of zarr: ``result[0]`` reads a part
+        and ``result[:]`` all, as numpy arrays. It has no arithmetic of its own.
 
     Raises
     ------
@@ -156,5 +215,4 @@ def upscale(
     if isinstance(out, str | os.PathLike):
         out = check_path(out)
     job = job_for(model, settings, read, cancel=cancel)
-    result: NDArray[Any] = job.run(read, part=part, out=out, ome_zarr=ome_zarr, progress=progress, cancel=cancel).data
-    return result
+    return job.run(read, part=part, out=out, ome_zarr=ome_zarr, progress=progress, cancel=cancel).data
