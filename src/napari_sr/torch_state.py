@@ -10,46 +10,97 @@ from typing import Any, TypeVar
 import torch
 
 _Value = TypeVar("_Value")
+_Restore = Callable[[], None]
 
 #: Held while a job runs on a thread of dask, which runs several tasks at a time: settings of torch belong to the
 #: process, strips are planned for all of the free memory, and a network uses all cores.
 ONE_NETWORK = Lock()
 
 
-class _ProcessState:
-    """The default dtype and the random state of torch, which belong to the process."""
+class _OfProcess:
+    """A context for settings that belong to the process: of several that overlap, the last one restores them.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    change : callable
+        Changes the settings at the start of each context. It takes whether there is no other context, and returns a
+        function that restores them, or None if it has changed nothing. Changes are restored in their order.
+    """
+
+    def __init__(self, change: Callable[[bool], _Restore | None]) -> None:
+        self._change = change
         self._lock = Lock()
         self._users = 0
-        self._random: torch.Tensor | None = None
-        self._dtype: torch.dtype | None = None
+        self._changes: list[_Restore] = []
 
-    def enter(self) -> None:
-        """Change the default dtype, and keep the random state if no other context has."""
+    def __enter__(self) -> None:
         with self._lock:
-            if self._users == 0:
-                self._random = torch.get_rng_state()
-            dtype = torch.get_default_dtype()
-            if dtype != torch.float32:
-                self._dtype = dtype
-                torch.set_default_dtype(torch.float32)
+            restore = self._change(self._users == 0)
+            if restore is not None:
+                self._changes.append(restore)
             self._users += 1
 
-    def leave(self) -> None:
-        """Restore both, if no other context remains."""
+    def __exit__(self, *error: object) -> None:
         with self._lock:
             self._users -= 1
-            if self._users:
-                return
-            if self._random is not None:
-                torch.set_rng_state(self._random)
-            if self._dtype is not None:
-                torch.set_default_dtype(self._dtype)
-            self._random = self._dtype = None
+            if self._users == 0:
+                for restore in self._changes:
+                    restore()
+                self._changes.clear()
 
 
-_PROCESS = _ProcessState()
+def _own_numbers(first: bool) -> _Restore | None:
+    """Change the default dtype, and keep the random state."""
+    random = torch.get_rng_state() if first else None
+    dtype = torch.get_default_dtype()
+    if random is None and dtype == torch.float32:
+        return None
+    if dtype != torch.float32:
+        torch.set_default_dtype(torch.float32)
+
+    def restore() -> None:
+        if random is not None:
+            torch.set_rng_state(random)
+        if dtype != torch.float32:
+            torch.set_default_dtype(dtype)
+
+    return restore
+
+
+def _all_bits(first: bool) -> _Restore | None:
+    """Change the settings of torch for products of float32."""
+    if not first:
+        return None
+    # The annotations of torch lack these names.
+    backends: Any = torch.backends
+    settings = (
+        backends.cuda.matmul,
+        backends.cudnn.conv,
+        backends.cudnn.rnn,
+        backends.mkldnn.matmul,
+        backends.mkldnn.conv,
+    )
+    earlier = [setting.fp32_precision for setting in settings]
+    # Set beside the newer settings, so that programs which read these two find them in agreement.
+    matmul = _unless_refused(torch.get_float32_matmul_precision)
+    cudnn = _unless_refused(lambda: backends.cudnn.allow_tf32)
+    torch.set_float32_matmul_precision("highest")
+    backends.cudnn.allow_tf32 = False
+    for setting in settings:
+        setting.fp32_precision = "ieee"
+
+    def restore() -> None:
+        if matmul is not None:
+            torch.set_float32_matmul_precision(matmul)
+        if cudnn is not None:
+            backends.cudnn.allow_tf32 = cudnn
+        for setting, precision in zip(settings, earlier, strict=True):
+            setting.fp32_precision = precision
+
+    return restore
+
+
+_OWN_NUMBERS, _ALL_BITS = _OfProcess(_own_numbers), _OfProcess(_all_bits)
 
 
 @contextmanager
@@ -75,63 +126,10 @@ def own_torch_state(*, gradients: bool = False) -> Iterator[None]:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.set_grad_enabled(gradients))
         # New layers are initialized with random numbers, although their weights are replaced.
-        _PROCESS.enter()
-        stack.callback(_PROCESS.leave)
+        stack.enter_context(_OWN_NUMBERS)
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
         yield
-
-
-class _FloatSettings:
-    """The settings of torch for products of float32, which belong to the process."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._users = 0
-        self._restore: Callable[[], None] | None = None
-
-    def enter(self) -> None:
-        """Change the settings, if no other context has."""
-        with self._lock:
-            if self._users == 0:
-                self._restore = self._change()
-            self._users += 1
-
-    def leave(self) -> None:
-        """Restore the settings, if no other context remains."""
-        with self._lock:
-            self._users -= 1
-            if self._users == 0 and self._restore is not None:
-                self._restore()
-
-    def _change(self) -> Callable[[], None]:
-        # The annotations of torch lack these names.
-        backends: Any = torch.backends
-        settings = (
-            backends.cuda.matmul,
-            backends.cudnn.conv,
-            backends.cudnn.rnn,
-            backends.mkldnn.matmul,
-            backends.mkldnn.conv,
-        )
-        earlier = [setting.fp32_precision for setting in settings]
-        # Set beside the newer settings, so that programs which read these two find them in agreement.
-        matmul = _unless_refused(torch.get_float32_matmul_precision)
-        cudnn = _unless_refused(lambda: backends.cudnn.allow_tf32)
-        torch.set_float32_matmul_precision("highest")
-        backends.cudnn.allow_tf32 = False
-        for setting in settings:
-            setting.fp32_precision = "ieee"
-
-        def restore() -> None:
-            if matmul is not None:
-                torch.set_float32_matmul_precision(matmul)
-            if cudnn is not None:
-                backends.cudnn.allow_tf32 = cudnn
-            for setting, precision in zip(settings, earlier, strict=True):
-                setting.fp32_precision = precision
-
-        return restore
 
 
 def _unless_refused(read: Callable[[], _Value]) -> _Value | None:
@@ -140,9 +138,6 @@ def _unless_refused(read: Callable[[], _Value]) -> _Value | None:
         return read()
     except RuntimeError:
         return None
-
-
-_float_settings = _FloatSettings()
 
 
 @contextmanager
@@ -157,8 +152,5 @@ def ieee_float32() -> Iterator[None]:
     None
         Nothing.
     """
-    _float_settings.enter()
-    try:
+    with _ALL_BITS:
         yield
-    finally:
-        _float_settings.leave()
