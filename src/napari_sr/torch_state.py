@@ -11,6 +11,8 @@ import torch
 
 _Value = TypeVar("_Value")
 _Restore = Callable[[], None]
+# Kinds of devices for which torch has automatic mixed precision.
+_AUTOCAST = ("cpu", "cuda", "mps", "xpu")
 
 #: Held while a job runs on a thread of dask, which runs several tasks at a time: settings of torch belong to the
 #: process, strips are planned for all of the free memory, and a network uses all cores.
@@ -115,7 +117,7 @@ def own_torch_state(*, gradients: bool = False) -> Iterator[None]:
     Yields
     ------
     None
-        Tensors are made on the CPU in float32 by default.
+        Tensors are made on the CPU in float32 by default, and computed in their own number format.
 
     Notes
     -----
@@ -127,6 +129,9 @@ def own_torch_state(*, gradients: bool = False) -> Iterator[None]:
         stack.enter_context(torch.set_grad_enabled(gradients))
         # New layers are initialized with random numbers, although their weights are replaced.
         stack.enter_context(_OWN_NUMBERS)
+        for kind in _AUTOCAST:
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
         yield

@@ -52,7 +52,14 @@ def global_device():
         torch.set_default_device(None)
 
 
+@contextmanager
+def autocast():
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        yield
+
+
 STATES = [
+    autocast,
     default_device,
     global_device,
     default_dtype,
@@ -94,7 +101,7 @@ def test_a_training_neither_uses_nor_advances_the_global_random_state(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "state", [torch.no_grad, torch.inference_mode, default_dtype], ids=lambda state: state.__name__
+    "state", [torch.no_grad, torch.inference_mode, default_dtype, autocast], ids=lambda state: state.__name__
 )
 def test_a_training_does_not_depend_on_the_callers_settings_of_torch(tmp_path, state):
     recipe = sr.Recipe.from_toml("stages = [{ steps = 2, losses = [{ kind = 'l1' }] }]")
