@@ -21,11 +21,12 @@ from platformdirs import user_config_dir
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 from pydantic import ValidationError as _Invalid
 
-from napari_sr.conversion import Memory, parse_toml, shorten
+from napari_sr.conversion import Memory, shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging.atomic import write_file
 from napari_sr.setting_values import read_setting
 from napari_sr.settings import JobSettings
+from napari_sr.toml_text import parse_toml
 
 #: Environment variable with the path of another settings file.
 FILE_VARIABLE = "NAPARI_SR_CONFIG"

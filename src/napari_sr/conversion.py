@@ -11,7 +11,6 @@ import math
 import operator
 import os
 import re
-import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -322,35 +321,6 @@ def read_callable(value: Any, name: str) -> Callable[..., Any] | None:
     if value is None or callable(value):
         return value  # type: ignore[no-any-return]
     raise InputError(f"The {name} {shorten(value)} cannot be called: give a function, or leave it out.")
-
-
-def parse_toml(text: str) -> dict[str, Any]:
-    """Read TOML.
-
-    Parameters
-    ----------
-    text : str
-        The text.
-
-    Returns
-    -------
-    dict of str to object
-        The content.
-
-    Raises
-    ------
-    tomllib.TOMLDecodeError
-        If the text is not TOML, is nested too deeply, or has a number of too many digits.
-    """
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise tomllib.TOMLDecodeError("its tables or arrays are nested too deeply") from None
-    except tomllib.TOMLDecodeError:
-        raise
-    except ValueError as error:
-        # Python converts at most 4300 digits to a number.
-        raise tomllib.TOMLDecodeError(str(error).partition(";")[0]) from error
 
 
 def shorten(value: Any) -> str:

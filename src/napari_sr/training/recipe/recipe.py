@@ -14,10 +14,11 @@ from typing import Any, Literal, Self, get_args
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
-from napari_sr.conversion import parse_toml, quote, read_path, shorten
+from napari_sr.conversion import quote, read_path, shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging.intensity.spec import Percentiles
 from napari_sr.old_keys import renamed_recipe
+from napari_sr.toml_text import parse_toml
 from napari_sr.training.recipe.conditions import Conditions
 from napari_sr.training.recipe.data import Data, ImageSet
 from napari_sr.training.recipe.degradation import Degradation
