@@ -597,9 +597,22 @@ def test_demo_without_a_display_writes_files_and_the_reason(tmp_path, monkeypatc
     assert (tmp_path / "demo" / "electron-side-by-side.png").is_file()
 
 
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="displays have no names there")
+def test_demo_on_a_display_that_does_not_exist_writes_files_and_the_reason(tmp_path, monkeypatch):
+    pytest.importorskip("qtpy.QtWidgets")
+    monkeypatch.setenv("DISPLAY", ":7707")
+    monkeypatch.setenv("WAYLAND_DISPLAY", "")
+    monkeypatch.setenv("QT_QPA_PLATFORM", "xcb")
+    result = napari_sr("demo", "--out", tmp_path / "demo", "--model", "tiny", "--sample", "electron")
+    assert "No window was opened: Qt cannot use the display (" in result.stdout
+    assert (tmp_path / "demo" / "electron-result.tif").is_file()
+
+
 def test_demo_with_a_display_opens_the_window(monkeypatch):
     opened = []
     monkeypatch.setenv("DISPLAY", ":0")
+    # Qt opens windows on this platform without a display.
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
     demo = pytest.importorskip("napari_sr.widgets.demo")
     monkeypatch.setattr(demo, "open_demo", lambda *arguments: opened.append(arguments))
     napari_sr("demo", "--sample", "electron", "--model", "tiny")

@@ -8,10 +8,7 @@ incomplete file is left in any case.
 
 from __future__ import annotations
 
-import os
-import sys
 import warnings
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -41,6 +38,7 @@ from napari_sr.cli.several import is_several, upscale_several
 from napari_sr.cli.signals import signals
 from napari_sr.cli.suggesting import suggest
 from napari_sr.cli.training import train
+from napari_sr.cli.window import why_no_window
 from napari_sr.errors import InputError
 
 if TYPE_CHECKING:
@@ -288,9 +286,9 @@ def demo(
 ) -> None:
     """Upscale a sample image, in napari or to files.
 
-    If there is no display, the files are written with a picture and the figures are printed.
+    If there is no display that can be used, the files are written with a picture and the figures are printed.
     """
-    reason = "--no-window was given" if no_window else _why_no_window()
+    reason = "--no-window was given" if no_window else why_no_window()
     if reason is None:
         from napari_sr.widgets.demo import open_demo
 
@@ -362,11 +360,3 @@ def _factor(scale: int | None, border: int | None, first: tuple[Path, Path] | No
     if border is None:
         raise InputError("The border to leave out is not known: give --scale, the factor of the results, or --border.")
     return 1
-
-
-def _why_no_window() -> str | None:
-    if sys.platform not in ("darwin", "win32") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return "there is no display"
-    if find_spec("napari") is None or not any(map(find_spec, ("PyQt6", "PySide6", "PyQt5", "PySide2"))):
-        return "napari is not installed (pip install 'napari-sr[gui]')"
-    return None
