@@ -31,6 +31,7 @@ from napari_sr.inference.compute.conditions import conditioned
 from napari_sr.inference.compute.device import available_devices, describe_device
 from napari_sr.inference.compute.tunings import store_tuning
 from napari_sr.inference.compute.verdicts import LARGEST_DIFFERENCE, Verdict, store_verdict
+from napari_sr.inference.formatting import format_speed
 from napari_sr.inference.job import Job
 from napari_sr.inference.timing.speed import speed_file
 from napari_sr.inference.timing.tuning import measure_tuning
@@ -309,8 +310,8 @@ def _agreement(device: str, precision: Precision) -> str:
 
 def _speed(device: str) -> str:
     pixels = (load_model(_MODEL).scale * _SPEED_SIDE) ** 2
-    rate = pixels / _seconds(device) / 1e6
-    return f"{rate:.2g} megapixels of the result per second ({_MODEL}, float32)"
+    speed = format_speed(pixels / _seconds(device))
+    return f"{speed} megapixels of the result per second ({_MODEL}, float32)"
 
 
 def _seconds(device: str) -> float:

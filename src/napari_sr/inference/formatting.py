@@ -1,6 +1,8 @@
-"""Text for amounts of memory and times. Needs no torch."""
+"""Text for amounts of memory, speeds and times. Needs no torch."""
 
 from __future__ import annotations
+
+import math
 
 
 def format_bytes(count: int) -> str:
@@ -20,6 +22,26 @@ def format_bytes(count: int) -> str:
     while value >= 1023.5 and len(units) > 1:
         value, units = value / 1024, units[1:]
     return f"{value:.3g} {units[0]}" if value < 100 else f"{value:.0f} {units[0]}"
+
+
+def format_speed(pixels_per_second: float) -> str:
+    """Format a speed with two digits.
+
+    Parameters
+    ----------
+    pixels_per_second : float
+        Pixels of the result per second.
+
+    Returns
+    -------
+    str
+        In megapixels and without an exponent, such as "0.0034", "0.53", "2.1" or "120".
+    """
+    megapixels = pixels_per_second / 1e6
+    if megapixels <= 0:
+        return "0"
+    decimals = 1 - math.floor(math.log10(megapixels))
+    return f"{round(megapixels, decimals):.{max(decimals, 0)}f}"
 
 
 def format_seconds(seconds: float) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from napari_sr.inference.formatting import format_speed
+
 # Channels whose black and white are shown in a sentence.
 _CHANNELS = 4
 _AND = " and "
@@ -143,7 +145,7 @@ class Report:
         Returns
         -------
         str
-            Such as "srcnn-x2 x2 on cpu in float32, 1 plane, exact, 64 rows at a time, 0.5 s (2.10 megapixels of result
+            Such as "srcnn-x2 x2 on cpu in float32, 1 plane, exact, 64 rows at a time, 0.5 s (2.1 megapixels of result
             per second)", and the remarks.
         """
         images = " (images mixed)" if self.mixing == "images" else ""
@@ -163,7 +165,7 @@ class Report:
         return (
             f"{self.model}{mixed} x{self.scale}{target} on {self.device} in {self.precision}, "
             f"{planes}, {self.tiling}{reason}, "
-            f"{self.seconds:.1f} s ({self.pixels_per_second / 1e6:.2f} megapixels of result per second){extra}"
+            f"{self.seconds:.1f} s ({format_speed(self.pixels_per_second)} megapixels of result per second){extra}"
             f"{'.' if remarks else ''}{remarks}"
         )
 

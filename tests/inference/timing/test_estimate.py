@@ -13,7 +13,7 @@ from napari_sr.errors import Cancelled
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.part import Part
 from napari_sr.inference import Job, estimate_region, known_speed, learn_speed, measure_speed
-from napari_sr.inference.formatting import format_bytes, format_seconds
+from napari_sr.inference.formatting import format_bytes, format_seconds, format_speed
 from napari_sr.inference.region import Region
 from napari_sr.inference.timing.speed import speed_file
 from napari_sr.networks import RRDBNet
@@ -137,6 +137,14 @@ def test_bytes_are_formatted_with_a_binary_unit(count: int, text: str) -> None:
 )
 def test_times_are_formatted_roughly(seconds: float, text: str) -> None:
     assert format_seconds(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("speed", "text"),
+    [(0, "0"), (12, "0.000012"), (3400, "0.0034"), (99_000, "0.099"), (2.1e6, "2.1"), (123e6, "120")],
+)
+def test_speeds_are_formatted_with_two_digits_and_no_exponent(speed: float, text: str) -> None:
+    assert format_speed(speed) == text
 
 
 def test_a_finished_run_updates_the_speed() -> None:
