@@ -68,6 +68,26 @@ def test_stop_keeps_the_model_and_resume_continues_the_same_run(training, qtbot)
     qtbot.waitUntil(lambda: not panel.running, timeout=60_000)
 
 
+def test_a_resumed_training_that_is_stopped_before_its_first_step_can_be_resumed_again(training, qtbot):
+    _, panel = training
+    controls = panel.controls
+    controls.stop_button.native.click()
+    qtbot.waitUntil(lambda: not panel.running, timeout=60_000)
+    title, done = panel.outcome.title.value, panel.outcome.trained.outcome.step
+    controls.pause_button.native.click()
+    controls.stop_button.native.click()
+    qtbot.waitUntil(lambda: not panel.running, timeout=60_000)
+    assert controls.message.value == "Stopped. Resume continues from here."
+    assert panel.outcome.trained is not None
+    assert panel.outcome.title.value == title
+    assert controls.pause_button.enabled
+    controls.pause_button.native.click()
+    qtbot.waitUntil(lambda: panel.progress.curves.steps[-1] > done, timeout=60_000)
+    assert len(list(runs_folder().iterdir())) == 1
+    controls.stop_button.native.click()
+    qtbot.waitUntil(lambda: not panel.running, timeout=60_000)
+
+
 def test_stop_ends_a_pause(training, qtbot):
     _, panel = training
     panel.progress.pause()

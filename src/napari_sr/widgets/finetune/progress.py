@@ -14,7 +14,7 @@ from qtpy.QtCore import QTimer
 from napari_sr.inference.formatting import format_seconds
 from napari_sr.training.events import Event, LearningRateLowered, Paused, Prepared, Resumed, StepDone, Validated
 from napari_sr.widgets.choices.model_loading import ModelLoader
-from napari_sr.widgets.finetune.controls import ControlsState, TrainingControls
+from napari_sr.widgets.finetune.controls import TrainingControls
 from napari_sr.widgets.finetune.curves import Curves
 from napari_sr.widgets.finetune.outcome import OutcomeView
 from napari_sr.widgets.finetune.run import FinetunePlan, Finetuning, Trained
@@ -26,6 +26,7 @@ from napari_sr.widgets.qt.text.warning_text import warning_color
 
 # There may be many steps a second, and the message should be readable.
 _MESSAGE_MS = 200
+_STOPPED = "Stopped. Resume continues from here."
 
 
 class TrainingProgress:
@@ -104,6 +105,8 @@ class TrainingProgress:
         folder : Path, optional
             Run folder of the training to continue; by default a new one is made.
         """
+        self._stopped = None
+        self.outcome.clear()
         self.curves.clear()
         self.validation_layers.begin(source)
         self._begin(plan, folder)
@@ -139,6 +142,10 @@ class TrainingProgress:
             The event.
         """
         if isinstance(event, StepDone):
+            if self._latest is None:
+                # From here on, a resumed training that ends without a model is offered by its run folder.
+                self._stopped = None
+                self.outcome.clear()
             self._latest = event
             self.curves.add_step(event)
             if not self._message_timer.isActive():
@@ -177,7 +184,7 @@ class TrainingProgress:
         plan = self.training.plan if self.training is not None else None
         done = trained.outcome.finished
         self._stopped = None if done or plan is None else (plan, trained.folder)
-        self._end("idle" if done else "stopped", "" if done else "Stopped. Resume continues from here.")
+        self._end("" if done else _STOPPED)
         self.curves.draw()
         self.outcome.show_trained(trained)
         self.controls.show_measurement("")
@@ -191,13 +198,14 @@ class TrainingProgress:
         error : Exception
             Of any type.
         """
-        self._end("idle", self._notify(error))
+        self._end(self._notify(error))
         self._on_end()
 
     def cancelled(self) -> None:
         """Show that the training was ended without a model."""
         begun = self._latest is not None
-        self._end("idle", f"Ended {'early' if begun else 'before the first step'}: there is no new model.")
+        ended = f"Ended {'early' if begun else 'before the first step'}: there is no new model."
+        self._end(ended if self._stopped is None else _STOPPED)
         self._on_end()
 
     def abandon(self) -> None:
@@ -210,8 +218,7 @@ class TrainingProgress:
         self.validation_layers.remove_later()
 
     def _begin(self, plan: FinetunePlan, folder: Path | None) -> None:
-        self._stopped, self._latest = None, None
-        self.outcome.clear()
+        self._latest = None
         self.controls.show_measurement("")
         self.controls.show_notes("")
         self.controls.show_progress(0, 0)
@@ -231,11 +238,14 @@ class TrainingProgress:
         training.start()
         self._show_waiting()
 
-    def _end(self, state: ControlsState, message: str) -> None:
+    def _end(self, message: str) -> None:
         self.training = None
         self._queues.trainings.remove_listener(self._show_waiting)
         stop_timer(self._message_timer)
-        self.controls.set_state(state)
+        if self._stopped is not None:
+            # Resume offers it, so its folder need not.
+            forget(self._stopped[1])
+        self.controls.set_state("idle" if self._stopped is None else "stopped")
         self.controls.show_message(message)
 
     def _show_waiting(self) -> None:
