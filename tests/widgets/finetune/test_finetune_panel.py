@@ -183,6 +183,15 @@ def test_a_name_that_cannot_be_a_file_name_is_refused(finetuning, name, words):
     assert names() == before
 
 
+def test_use_it_now_says_that_the_file_of_the_model_was_deleted(finetuning):
+    viewer, panel = finetuning()
+    panel.start()
+    panel.outcome.trained.path.unlink()
+    panel.outcome.use_button.native.click()
+    assert "The new model was moved or deleted" in panel.controls.message.value
+    assert open_panels(viewer) == []
+
+
 def test_a_model_worse_than_bicubic_is_marked(finetuning):
     _, panel = finetuning()
     panel.recipe.learning_rate.value = 1e-7

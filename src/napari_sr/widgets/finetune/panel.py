@@ -147,6 +147,9 @@ class FinetunePanel(BasePanel):
         trained : Trained
             The ended training.
         """
+        if not trained.path.exists():
+            self._report(InputError(f"The new model was moved or deleted: put it back at {trained.path}."))
+            return
         panel = show_panel(self._viewer, trained.model.card.family)
         panel.models.refresh()
         panel.models.select(trained.model.name)
