@@ -273,7 +273,7 @@ def files(scene: Scene) -> None:
 
 def finetune(scene: Scene) -> None:
     """A training that is set up: an image, its degradation, and the low-resolution image."""
-    panel = scene.finetune(electron_high(), "srcnn-x4", steps=400)
+    panel = scene.finetune(electron_high(), "srcnn-microscopy-x4", steps=400)
     panel.degradation.noise.switch.value = True
     panel.degradation.noise.gain.value, panel.degradation.noise.read.value = 0.5, 4.0
     scene.wait(lambda: panel.degradation_preview.busy)
@@ -281,7 +281,7 @@ def finetune(scene: Scene) -> None:
 
 def finetuning(scene: Scene) -> None:
     """A training in progress, paused."""
-    panel = scene.finetune(electron_high(), "srcnn-x4", steps=40)
+    panel = scene.finetune(electron_high(), "srcnn-microscopy-x4", steps=40)
     panel.controls.start_button.native.click()
     scene.wait(lambda: len(panel.progress.curves.measured) < 2)
     QTest.qWait(_DRAWING_MS)
@@ -291,7 +291,7 @@ def finetuning(scene: Scene) -> None:
 
 def finetuned(scene: Scene) -> None:
     """A layer that was upscaled by the new model, after "Use it now"."""
-    panel = scene.finetune(electron_high(), "srcnn-x4", steps=40)
+    panel = scene.finetune(electron_high(), "srcnn-microscopy-x4", steps=40)
     panel.controls.start_button.native.click()
     scene.wait(lambda: panel.running)
     print(panel.outcome.title.value, flush=True)
@@ -308,7 +308,7 @@ def finetuned(scene: Scene) -> None:
 
 def unfinished(scene: Scene) -> None:
     """The offer to continue a training whose panel was closed."""
-    panel = scene.finetune(electron_high(), "srcnn-x4", steps=40)
+    panel = scene.finetune(electron_high(), "srcnn-microscopy-x4", steps=40)
     panel.controls.start_button.native.click()
     scene.wait(lambda: not panel.progress.curves.measured)
     scene.viewer.window.remove_dock_widget(panel.native)
