@@ -92,6 +92,15 @@ def test_layers_that_do_not_belong_together_are_refused(low, high, sentence):
         matched(layer(plane, **low), layer(np.kron(plane, np.ones((2, 2))), **high))
 
 
+@pytest.mark.parametrize(("ratio", "exchanged"), [(2, True), (4, True), (1, False), (2.5, False), (500, False)])
+def test_layers_that_are_exchanged_are_told_from_those_of_a_wrong_scale(ratio, exchanged):
+    plane = np.zeros((64, 64))
+    with pytest.raises(InputError, match="upscales by 2") as caught:
+        matched(layer(plane, 1, name="high"), layer(plane, ratio, name="low"))
+    assert ("seem to be exchanged, so give the low-resolution image first" in str(caught.value)) is exchanged
+    assert ("correct the scale of a layer" in str(caught.value)) is not exchanged
+
+
 def test_arrays_whose_ratio_is_not_the_factor_are_refused():
     low, high = np.random.default_rng(0).random((64, 64)), np.zeros((128, 190))
     with pytest.raises(InputError, match="upscales by 2: give images of one field"):

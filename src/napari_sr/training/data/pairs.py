@@ -33,6 +33,8 @@ _PART = 48
 _LARGEST, _CENTER = 2**26, 1024
 #: Uncertainty of a shift above which there is a warning, in high-resolution pixels.
 UNCERTAIN = 0.5
+#: Largest factor whose inverse, as the ratio of the pixel sizes, shows that two images are exchanged.
+_LARGEST_FACTOR = 8
 
 
 @dataclass(frozen=True)
@@ -175,9 +177,14 @@ def match_layers(low: Any, high: Any, low_axes: Axes, high_axes: Axes, scale: in
     if np.abs(linear - np.diag(factors)).max() > 0.01 * scale:
         raise InputError(f"{names[0]} and {names[1]} are rotated or sheared against each other: align them first.")
     if np.abs(factors - scale).max() > 0.01 * scale:
+        remedy = (
+            "the two images seem to be exchanged, so give the low-resolution image first"
+            if _is_inverse(factors)
+            else "correct the scale of a layer, or choose a model for that factor"
+        )
         raise InputError(
             f"The pixels of {names[0]} are {factors[0]:.4g} x {factors[1]:.4g} times those of {names[1]}, and the "
-            f"model upscales by {scale}: correct the scale of a layer, or choose a model for that factor."
+            f"model upscales by {scale}: {remedy}."
         )
     # `start` is the position of a pixel's center; its first high-resolution pixel is (scale - 1) / 2 before it.
     return _matched(finest_level(low), finest_level(high), low_axes, high_axes, names, scale, start - (scale - 1) / 2)
@@ -224,6 +231,12 @@ def match_arrays(
             f"upscales by {scale}: {remedy}."
         )
     return _matched(low, high, low_axes, high_axes, names, scale, np.zeros(2))
+
+
+def _is_inverse(factors: npt.NDArray[np.float64]) -> bool:
+    """Whether the ratios of the pixel sizes in Y and X are the inverse of one factor of a model."""
+    wholes = np.arange(2, _LARGEST_FACTOR + 1)[:, np.newaxis]
+    return bool((np.abs(factors * wholes - 1) <= 0.01).all(axis=1).any())
 
 
 def _matched(
