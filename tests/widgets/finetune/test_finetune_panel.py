@@ -246,6 +246,21 @@ def test_pairs_are_matched_and_their_shift_is_shown(finetuning):
     assert open_panels(viewer)[0].layer_choice.layer.name == "low"
 
 
+@pytest.mark.parametrize(("seed", "before"), [(0, "A shift of 70.8 pixels is corrected. "), (6, "")])
+def test_images_that_are_no_pair_are_not_said_to_fit(finetuning, seed, before):
+    """A shift is mentioned if it is larger than its uncertainty."""
+    viewer, panel = finetuning(scale=(1.0, 1.0))
+    noise = np.random.default_rng(seed)
+    for name, side, scale in (("low", 192, 2.0), ("high", 384, 1.0)):
+        pixels = noise.integers(0, 4000, (side, side)).astype(np.uint16)
+        viewer.add_image(pixels, name=name, scale=(scale, scale), translate=((scale - 1) / 2,) * 2)
+    panel.images.kind.value = PAIRS
+    row = panel.images.rows[0]
+    row.low.value, row.high.value = viewer.layers["low"], viewer.layers["high"]
+    assert panel.images.facts.value.startswith(f"{before}The shift between low and high is uncertain by ")
+    assert "fit to" not in panel.images.facts.value
+
+
 def test_the_check_of_a_pair_follows_its_layers_until_they_are_removed(finetuning):
     viewer, panel = finetuning(scale=(1.0, 1.0), units=("um", "um"))
     image = viewer.layers["cells"].data.astype(np.float64)

@@ -37,7 +37,8 @@ def pair_facts(low: ImageCopy, high: ImageCopy, scale: int) -> str:
     Returns
     -------
     str
-        The shift that remains in high-resolution pixels, and a warning if there is one.
+        The shift that remains in high-resolution pixels, and a warning if there is one. If the shift is uncertain, none
+        that remains; and if it is smaller than its uncertainty, the warning alone.
 
     Raises
     ------
@@ -45,12 +46,15 @@ def pair_facts(low: ImageCopy, high: ImageCopy, scale: int) -> str:
         If the images do not fit together.
     """
     from napari_sr.training.data.images import training_images
+    from napari_sr.training.data.pairs import UNCERTAIN
 
     match = training_images([(low, high)], scale, axes=high.letters)[0].match
     assert match is not None
-    rest = hypot(*match.residual)
+    rest, moved = hypot(*match.residual), hypot(*match.shift)
+    if match.uncertainty > UNCERTAIN:
+        corrected = f"A shift of {moved:.1f} pixels is corrected. " if moved > match.uncertainty else ""
+        return f"{corrected}{match.warning}"
     sentence = f"“{low.name}” and “{high.name}” fit to {rest:.1f} pixels"
-    moved = hypot(*match.shift)
     if moved >= _NOTICED:
         sentence += f", after a shift of {moved:.1f} pixels is corrected"
     return f"{sentence}." if match.warning is None else f"{sentence}. {match.warning}"
