@@ -89,6 +89,14 @@ def test_a_folder_is_upscaled_with_two_clicks_and_a_dialog(opened, plate, result
         assert np.array_equal(sr.read_image(results / name).data, alone)
 
 
+def test_the_folder_of_the_results_is_not_named_without_a_result(opened, tmp_path):
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "bad.tif").write_bytes(b"no image")
+    _, panel = opened(tmp_path / "bad")
+    click(panel.controls.start_button)
+    assert panel.controls.message.value == "1 failed."
+
+
 def test_a_failed_image_has_its_reason_and_the_color_of_warnings(opened, plate):
     viewer, panel = opened(plate)
     click(panel.controls.start_button)

@@ -139,7 +139,9 @@ class FilesPanel(BasePanel):
 
     def finished(self, results: FileResults) -> None:
         """Show how the run ended."""
-        self.controls.end(f"{results.summary()}. The results are in {self._out_folder()}.", can_continue=False)
+        some = any(result.state in ("done", "skipped") for result in results)
+        where = f" The results are in {self._out_folder()}." if some else ""
+        self.controls.end(f"{results.summary()}.{where}", can_continue=False)
         self._changed()
 
     def stopped(self) -> None:
