@@ -97,6 +97,20 @@ def test_the_folder_of_the_results_is_not_named_without_a_result(opened, tmp_pat
     assert panel.controls.message.value == "1 failed."
 
 
+def test_tab_leaves_the_table(opened, plate, qtbot):
+    viewer, panel = opened(plate)
+    window = viewer.__wrapped__.window._qt_window
+    window.show()
+    window.activateWindow()
+    qtbot.waitExposed(window)
+    panel.table.selectRow(1)
+    panel.table.setFocus()
+    qtbot.waitUntil(panel.table.hasFocus)
+    QTest.keyClick(panel.table, Qt.Key.Key_Tab)
+    assert not panel.table.hasFocus()
+    assert panel.table.currentIndex().row() == 1
+
+
 def test_a_failed_image_has_its_reason_and_the_color_of_warnings(opened, plate):
     viewer, panel = opened(plate)
     click(panel.controls.start_button)

@@ -190,6 +190,29 @@ def test_the_tab_key_reaches_every_enabled_control_that_is_on_show(panel, qtbot)
     assert not [described(one) for one in expected - reached]
 
 
+def test_tab_stops_at_nothing_in_a_panel_that_has_no_name(panel, qtbot):
+    first = model_list(panel)
+    first.setFocus()
+    qtbot.waitUntil(first.hasFocus)
+    stops = []
+    while (focused := QApplication.focusWidget()) not in stops:
+        stops.append(focused)
+        QTest.keyClick(focused, Qt.Key.Key_Tab)
+    inside = [one for one in stops if panel.native.isAncestorOf(one)]
+    assert len(inside) > 10
+    assert panel.scroll not in stops
+    assert not [described(one) for one in inside if not one.accessibleName()]
+
+
+def test_keys_that_a_button_does_not_take_scroll_the_panel(panel, qtbot):
+    panel.native.window().resize(900, 400)
+    bar = panel.scroll.verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.maximum() > 0)
+    bar.setValue(0)
+    QTest.keyClick(panel.more.button.native, Qt.Key.Key_PageDown)
+    assert bar.value() > 0
+
+
 def test_the_control_with_the_focus_has_a_frame_that_can_be_seen(panel, qtbot):
     content = panel.content.native
     native = model_list(panel)

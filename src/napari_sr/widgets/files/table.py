@@ -44,7 +44,10 @@ class ResultsTable(QTableView):
         self.results = ResultsModel()
         """The content of the table."""
         self.setModel(self.results)
+        self.setAccessibleName("Images and results")
         self.setToolTip("Double-click a finished image to open its result.")
+        # The arrow keys move through the cells; Tab would never leave them.
+        self.setTabKeyNavigation(False)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setTextElideMode(Qt.TextElideMode.ElideRight)

@@ -106,6 +106,8 @@ class VerticalScrollArea(QScrollArea):
         if isinstance(layout, QVBoxLayout):
             # Without this, surplus height would be divided between the rows.
             layout.addStretch(1)
+        # Not by Tab: the area follows the focus through its rows, and scrolls by the keys that they leave to it.
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
