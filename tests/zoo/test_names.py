@@ -1,5 +1,6 @@
 """Names of models: each is the name of a file and of a folder on every system, wherever it becomes one."""
 
+import pickle
 import re
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from napari_sr.errors import CheckpointError, InputError
 from napari_sr.training.finetuning import new_run_folder
 from napari_sr.training.result import save_model
 from napari_sr.zoo import Model, load_pair, write_model
-from napari_sr.zoo.names import LARGEST, LONGEST, as_name, check_name, numbered
+from napari_sr.zoo.names import LARGEST, LONGEST, UnknownModelError, as_name, check_name, numbered
 
 BAD = {
     "../../x": "cannot be the name of a model",
@@ -148,3 +149,10 @@ def test_a_long_name_that_is_taken_is_shortened_for_its_number(folder, small_car
     saved, path = save_model(model)
     assert Path(path).stem == saved.name == "x" * (LONGEST - 2) + "-2"
     assert sr.load_model(path).name == saved.name
+
+
+def test_the_error_of_an_unknown_name_reaches_other_processes():
+    error = UnknownModelError("a\nb", "list_models() lists the names.")
+    copy = pickle.loads(pickle.dumps(error))
+    assert (copy.name, str(copy)) == ("a\nb", str(error))
+    assert str(error) == "There is no model called 'a\\nb': list_models() lists the names."

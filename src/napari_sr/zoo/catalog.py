@@ -16,7 +16,7 @@ from napari_sr.zoo.classic import CLASSICS
 from napari_sr.zoo.folders import NamedFile, bundled_folder, model_folder, named_files
 from napari_sr.zoo.header import read_card
 from napari_sr.zoo.model_list import ModelEntry, ModelList
-from napari_sr.zoo.names import AUTO, shown
+from napari_sr.zoo.names import AUTO, UnknownModelError
 from napari_sr.zoo.published import PUBLISHED, Published, check_hash, find_published
 from napari_sr.zoo.renamed import RENAMED
 
@@ -300,7 +300,7 @@ def _find(name_or_path: str | os.PathLike[str]) -> tuple[Path, ModelEntry | None
     by_lowercase = {name.lower(): name for name in names}
     near = [by_lowercase[name] for name in get_close_matches(name_or_path.lower(), by_lowercase, n=3, cutoff=0.4)]
     remedy = f"did you mean {' or '.join(near)}?" if near else "list_models() and napari-sr models list the names."
-    raise InputError(f"There is no model called {shown(name_or_path)}: {remedy}")
+    raise UnknownModelError(name_or_path, remedy)
 
 
 def _expanded(path: str) -> Path:

@@ -20,6 +20,26 @@ _OTHERS = " -_.,()[]+=&'#%@!"
 _RESERVED = {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in "0123456789¹²³"}
 
 
+class UnknownModelError(InputError):
+    """No model has a name.
+
+    Parameters
+    ----------
+    name : str
+        The name.
+    remedy : str
+        End of the message.
+    """
+
+    def __init__(self, name: str, remedy: str) -> None:
+        # Both are given on, as copies in other processes are made of them.
+        super().__init__(name, remedy)
+        self.name, self.remedy = name, remedy
+
+    def __str__(self) -> str:
+        return " ".join(f"There is no model called {shown(self.name)}: {self.remedy}".split())
+
+
 def check_name(name: str) -> str:
     """Check that a text can be the name of a model, a recipe or a weight set.
 

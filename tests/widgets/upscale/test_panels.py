@@ -210,6 +210,22 @@ def test_new_models_are_offered_to_mix_with_when_the_catalog_is_read_again(in_vi
     assert (panel.mixing.second, panel.mixing.value) == (None, None)
 
 
+@pytest.mark.parametrize("deleted", ["esrgan-one", "esrgan-two"])
+def test_a_run_says_that_the_file_of_its_model_was_deleted(in_viewer, models, deleted):
+    viewer, panel = in_viewer("esrgan")
+    copy = models / "esrgan-two.safetensors"
+    copy.write_bytes((models / "esrgan-one.safetensors").read_bytes())
+    panel.refresh_models()
+    panel.models.select("esrgan-one")
+    panel.mixing.second_choice.select("esrgan-two")
+    (models / f"{deleted}.safetensors").unlink()
+    panel.controls.run_button.native.click()
+    assert panel.controls.message.value == (
+        f"The file of the model {deleted} was moved or deleted: put it back into {models}, or choose another model."
+    )
+    assert len(viewer.layers) == 1
+
+
 def test_alpha_of_a_pair_stays_when_the_catalog_is_read_again(in_viewer):
     _, panel = in_viewer("esrgan")
     panel.models.select("esrgan-pair")

@@ -11,6 +11,7 @@ from napari_sr.errors import CheckpointError, InputError
 from napari_sr.imaging.resize import Kernel
 from napari_sr.widgets.choices.model_offers import FAMILY_TITLES, ModelOffer, likely_factor
 from napari_sr.zoo.card import Mixing
+from napari_sr.zoo.names import UnknownModelError, shown
 
 if TYPE_CHECKING:
     from napari_sr.zoo import Model
@@ -126,9 +127,16 @@ class ModelLoader:
             # A file that was replaced or deleted is read again, by name too.
             if self._model is None or key != self._key or _modified(self._model) != self._times:
                 self._model = None
-                self._model = (
-                    load_model(source, scale=scale) if second is None else load_pair(source, second, scale=scale)
-                )
+                try:
+                    self._model = (
+                        load_model(source, scale=scale) if second is None else load_pair(source, second, scale=scale)
+                    )
+                except UnknownModelError as error:
+                    # Names are chosen from the list of models, which is older than the deletion of a file.
+                    raise InputError(
+                        f"The file of the model {shown(error.name)} was moved or deleted: put it back into "
+                        f"{model_folder()}, or choose another model."
+                    ) from error
                 self._key, self._times = key, _modified(self._model)
             return self._model
 
