@@ -12,6 +12,7 @@ from npe2 import PluginManager, PluginManifest
 import napari_sr
 from napari_sr.config import config_path, load_config, update_config
 from napari_sr.widgets.plugin import preferences
+from napari_sr.widgets.qt import base_panel
 
 
 @pytest.fixture
@@ -45,6 +46,16 @@ def test_a_change_on_the_page_is_written_to_the_file(page: Any) -> None:
     assert config.last == {"esrgan": {"alpha": 0.5}}
     page.memory_gib = 0
     assert load_config().memory == "auto"
+
+
+def test_another_folder_of_models_is_listed_in_all_panels(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    refreshed: list[str | None] = []
+    monkeypatch.setattr(base_panel, "refresh_all_models", lambda: refreshed.append(load_config().model_folder))
+    preferences.share_preferences()
+    page.precision = "float32"
+    assert refreshed == []
+    page.model_folder = "/models"
+    assert refreshed == ["/models"]
 
 
 def test_the_last_change_applies(page: Any, tmp_path: Path) -> None:

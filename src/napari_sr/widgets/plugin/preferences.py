@@ -54,11 +54,19 @@ def share_preferences(context: object = None) -> None:
 
 
 def _changed(event: Any) -> None:
-    """Write a change of the page to the settings file."""
+    """Write a change of the page to the settings file, and list the models of another folder in all panels."""
     try:
+        folder = load_config().model_folder
         update_config(**_as_config(event.source))
+        has_other_folder = load_config().model_folder != folder
     except InputError as error:
         show_warning(str(error))
+        return
+    if has_other_folder:
+        # Not at the top: without a panel, the plugin is activated without its imports.
+        from napari_sr.widgets.qt.base_panel import refresh_all_models
+
+        refresh_all_models()
 
 
 def _as_config(page: Any) -> dict[str, object]:
