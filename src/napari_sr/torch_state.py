@@ -51,22 +51,21 @@ class _OfProcess:
                 self._changes.clear()
 
 
-def _own_numbers(first: bool) -> _Restore | None:
-    """Change the default dtype, and keep the random state."""
-    random = torch.get_rng_state() if first else None
+def _own_dtype(first: bool) -> _Restore | None:
+    """Change the default dtype."""
     dtype = torch.get_default_dtype()
-    if random is None and dtype == torch.float32:
+    if dtype == torch.float32:
         return None
-    if dtype != torch.float32:
-        torch.set_default_dtype(torch.float32)
+    torch.set_default_dtype(torch.float32)
+    return lambda: torch.set_default_dtype(dtype)
 
-    def restore() -> None:
-        if random is not None:
-            torch.set_rng_state(random)
-        if dtype != torch.float32:
-            torch.set_default_dtype(dtype)
 
-    return restore
+def _own_random(first: bool) -> _Restore | None:
+    """Keep the random state."""
+    if not first:
+        return None
+    state = torch.get_rng_state()
+    return lambda: torch.set_rng_state(state)
 
 
 def _all_bits(first: bool) -> _Restore | None:
@@ -102,17 +101,18 @@ def _all_bits(first: bool) -> _Restore | None:
     return restore
 
 
-_OWN_NUMBERS, _ALL_BITS = _OfProcess(_own_numbers), _OfProcess(_all_bits)
+_OWN_DTYPE, _OWN_RANDOM, _ALL_BITS = _OfProcess(_own_dtype), _OfProcess(_own_random), _OfProcess(_all_bits)
 
 
 @contextmanager
 def own_torch_state(*, gradients: bool = False) -> Iterator[None]:
-    """Use torch's initial settings, and restore those of the caller afterwards, the global random state included.
+    """Use torch's initial settings, and restore those of the caller afterwards.
 
     Parameters
     ----------
     gradients : bool, default False
-        Whether gradients are computed, also within ``torch.no_grad`` or ``torch.inference_mode`` of the caller.
+        Whether gradients are computed, also within ``torch.no_grad`` or ``torch.inference_mode`` of the caller. The
+        global random state is restored, too: a training initializes new layers with random numbers.
 
     Yields
     ------
@@ -122,13 +122,15 @@ def own_torch_state(*, gradients: bool = False) -> Iterator[None]:
     Notes
     -----
     The default dtype and the random state belong to the process: other threads notice the change meanwhile. Of several
-    contexts at a time, in any threads, the last one restores them.
+    contexts at a time, in any threads, the last one restores them. Without gradients no random number of the global
+    state is drawn, and those that other threads draw meanwhile are not drawn again.
     """
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.set_grad_enabled(gradients))
-        # New layers are initialized with random numbers, although their weights are replaced.
-        stack.enter_context(_OWN_NUMBERS)
+        stack.enter_context(_OWN_DTYPE)
+        if gradients:
+            stack.enter_context(_OWN_RANDOM)
         for kind in _AUTOCAST:
             if torch.is_autocast_enabled(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))

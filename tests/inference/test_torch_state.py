@@ -8,7 +8,10 @@ import pytest
 import torch
 
 import napari_sr as sr
+from napari_sr.inference.timing.speed import measure_speed
 from napari_sr.torch_state import own_torch_state
+from napari_sr.zoo.classic import CLASSICS
+from napari_sr.zoo.loading import classic
 
 GRAY = np.random.default_rng(0).integers(0, 256, (24, 20), np.uint8)
 MODELS = ["srcnn-x2", "esrgan-compact-x4"]
@@ -79,11 +82,36 @@ def test_a_result_does_not_depend_on_the_callers_settings_of_torch(name, state):
     np.testing.assert_array_equal(result, expected)
 
 
+BUNDLED = [entry.name for entry in sr.list_models() if entry.where == "bundled"]
+
+
+@pytest.mark.parametrize("name", [*BUNDLED, *CLASSICS])
+@pytest.mark.parametrize("shape", [(24, 20), (24, 20, 3)], ids=["gray", "RGB"])
+def test_an_upscaling_neither_advances_nor_sets_back_the_global_random_state(name, shape):
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    torch.manual_seed(7)
+    expected = torch.rand(100)
+    torch.manual_seed(7)
+    drawn = []
+    model = classic(name, 2) if name in CLASSICS else sr.load_model(name)
+    sr.upscale(image, model, device="cpu", progress=lambda done, total: drawn.append(torch.rand(1)))
+    drawn.append(torch.rand(1))
+    assert len(drawn) > 1
+    assert torch.equal(torch.cat(drawn), expected[: len(drawn)])
+
+
 @pytest.mark.parametrize("name", MODELS)
-def test_the_global_random_state_is_not_advanced(name):
+def test_a_self_ensemble_does_not_advance_the_global_random_state(name):
+    before = torch.get_rng_state()
+    sr.upscale(GRAY, sr.load_model(name), device="cpu", self_ensemble=True)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_measured_speed_does_not_advance_the_global_random_state():
+    job = sr.Job("srcnn-x2", sr.JobSettings(device="cpu"))
     torch.manual_seed(7)
     before = torch.get_rng_state()
-    upscaled(name)
+    measure_speed(job, np.uint8, rgb=False)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -118,8 +146,8 @@ def test_a_training_does_not_depend_on_the_callers_settings_of_torch(tmp_path, s
 class OnItsThread:
     """A context of the settings of torch on a thread of its own."""
 
-    def __init__(self):
-        self.thread, self.context = ThreadPoolExecutor(1), own_torch_state()
+    def __init__(self, *, gradients=False):
+        self.thread, self.context = ThreadPoolExecutor(1), own_torch_state(gradients=gradients)
         self.thread.submit(self.context.__enter__).result()
 
     def end(self):
@@ -128,16 +156,24 @@ class OnItsThread:
 
 
 def test_of_jobs_on_several_threads_the_last_one_restores_the_settings_of_the_process():
-    torch.manual_seed(7)
-    random = torch.get_rng_state()
     with default_dtype():
-        first = OnItsThread()
-        torch.rand(3)
-        second = OnItsThread()
+        first, second = OnItsThread(), OnItsThread()
         first.end()
         assert torch.get_default_dtype() == torch.float32
         second.end()
         assert torch.get_default_dtype() == torch.float64
+
+
+def test_of_trainings_on_several_threads_the_last_one_restores_the_random_state():
+    torch.manual_seed(7)
+    random = torch.get_rng_state()
+    job, first = OnItsThread(), OnItsThread(gradients=True)
+    torch.rand(3)
+    second = OnItsThread(gradients=True)
+    first.end()
+    job.end()
+    assert not torch.equal(torch.get_rng_state(), random)
+    second.end()
     assert torch.equal(torch.get_rng_state(), random)
 
 

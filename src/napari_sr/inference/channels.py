@@ -228,7 +228,8 @@ class CarryAdapter(Adapter):
 
 def _pointwise(matrix: NDArray[Any], offset: NDArray[Any]) -> nn.Conv2d:
     """A 1 x 1 convolution that applies a matrix to the channels of every pixel."""
-    layer = nn.Conv2d(matrix.shape[1], matrix.shape[0], 1)
-    layer.weight.data = torch.from_numpy(matrix[..., None, None].astype(np.float32))
+    # On the meta device no random number is drawn for weights that are replaced.
+    layer = nn.Conv2d(matrix.shape[1], matrix.shape[0], 1, device="meta")
+    layer.weight = nn.Parameter(torch.from_numpy(matrix[..., None, None].astype(np.float32)))
     layer.bias = nn.Parameter(torch.from_numpy(offset.astype(np.float32)))
     return layer.requires_grad_(False)

@@ -187,10 +187,12 @@ class WithNoise(nn.Module):
         self.alignment: int = network.alignment  # type: ignore[assignment]
         self.in_channels = self.out_channels = 1
         self.receptive_radius = int(network.receptive_radius) + LOCAL_MEAN // 2  # type: ignore[arg-type]
+        # On the meta device no random number is drawn for weights that are replaced.
         self.local_mean = nn.Conv2d(
-            1, 1, LOCAL_MEAN, padding=LOCAL_MEAN // 2, padding_mode="replicate", bias=False
-        ).requires_grad_(False)
-        nn.init.constant_(self.local_mean.weight, 1 / LOCAL_MEAN**2)
+            1, 1, LOCAL_MEAN, padding=LOCAL_MEAN // 2, padding_mode="replicate", bias=False, device="meta"
+        )
+        mean = torch.full((1, 1, LOCAL_MEAN, LOCAL_MEAN), 1 / LOCAL_MEAN**2)
+        self.local_mean.weight = nn.Parameter(mean, requires_grad=False)
         self.deviation = NoiseDeviation(levels)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -127,7 +127,7 @@ def compute_noise(runner: PlaneRunner, channels: int, side: int) -> None:
     side : int
         Side of the plane, in pixels.
     """
-    image = torch.rand(1, channels, side, side)
+    image = torch.rand(1, channels, side, side, generator=torch.Generator())
 
     def source(top: int, bottom: int, left: int, right: int) -> Tensor:
         return image[:, :, top:bottom, left:right]
