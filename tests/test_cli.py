@@ -561,7 +561,18 @@ def test_evaluate_compares_results_without_a_model(pairs):
     assert "inf" in napari_sr("evaluate", high, high, "--border", 4).stdout
 
 
-@pytest.mark.parametrize("options", [("--alpha", ".5"), ("--upsampling", "nearest"), ("--self-ensemble",)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--alpha", ".5"),
+        ("--upsampling", "nearest"),
+        ("--self-ensemble",),
+        ("--tiling", "none"),
+        ("--tile", 128),
+        ("--blend", 4),
+        ("--memory", "1GiB"),
+    ],
+)
 def test_evaluate_refuses_options_that_have_no_effect(pairs, options):
     low, high = pairs
     sentence = f"{options[0]} has no effect with"

@@ -32,6 +32,7 @@ from napari_sr.cli.options import (
     Scale,
     SeriesOption,
     Upsampling,
+    option_names,
     with_settings,
 )
 from napari_sr.cli.several import is_several, upscale_several
@@ -244,6 +245,7 @@ def evaluate(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; PSNR is null for identical images.")] = False,
     quiet: Quiet = False,
+    context: typer.Context,
     given: dict[str, Any],
 ) -> None:
     """Compare images with references by PSNR and SSIM.
@@ -257,7 +259,8 @@ def evaluate(
         raise InputError("The output is CSV or JSON, not both: leave out --csv or --json.")
     from napari_sr.config import load_settings
 
-    _check_used(model or [], {"alpha": alpha, "upsampling": upsampling, **given})
+    options = ["alpha", "upsampling", *(option for setting in given for option in option_names(setting))]
+    _check_used(model or [], {option: context.params[option] for option in options})
     settings = load_settings(**given)
     pairs = pair_files(images, reference, scale=scale)
     factor = _factor(scale, border, (pairs[0].image, pairs[0].reference) if model else None)

@@ -133,6 +133,22 @@ def read_options(names: list[str], texts: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
+def option_names(name: str) -> tuple[str, ...]:
+    """Return the parameters of the options of a setting.
+
+    Parameters
+    ----------
+    name : str
+        Name of the setting.
+
+    Returns
+    -------
+    tuple of str
+        Such as ``("tiling", "tile", "overlap", "blend")``.
+    """
+    return tuple(_OPTIONS.get(name, (name,)))
+
+
 def _options(name: str) -> list[inspect.Parameter]:
     setting = describe_setting(name)
     flag = isinstance(setting.default, bool)
