@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 from shlex import join
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -14,6 +14,7 @@ from napari_sr.cli.options import Json, SeriesOption
 
 if TYPE_CHECKING:
     from napari_sr.inference import Suggestion
+    from napari_sr.inference.suggest import SuggestedFamily
 
 
 def suggest(
@@ -29,7 +30,8 @@ def suggest(
     from napari_sr.imaging.files import read_image
     from napari_sr.inference import suggest as suggest_for
 
-    suggestion = suggest_for(read_image(source, series=series, lazy=True), axes, scale=scale, family=family)
+    image, chosen = read_image(source, series=series, lazy=True), cast("SuggestedFamily | None", family)
+    suggestion = suggest_for(image, axes, scale=scale, family=chosen)
     if as_json:
         typer.echo(json.dumps({**asdict(suggestion), "outside": suggestion.outside}, indent=2))
         return

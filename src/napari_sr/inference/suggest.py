@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,19 +31,19 @@ from napari_sr.zoo.catalog import as_model, list_models, load_model
 from napari_sr.zoo.model import Model
 from napari_sr.zoo.names import AUTO as AUTO
 
+#: Families of models among which one is suggested.
+SuggestedFamily = Literal["srcnn", "srgan", "esrgan"]
 #: Models by family and factor, the best family first. Other factors are made from the result of the next larger one.
-_MICROSCOPY = {
+_MICROSCOPY: dict[SuggestedFamily, dict[int, str]] = {
     "esrgan": {2: "esrgan-microscopy-x2", 4: "esrgan-microscopy-x4"},
     "srcnn": {2: "srcnn-microscopy-x2", 4: "srcnn-microscopy-x4"},
 }
 # The microscopy model x2 is as good on photographs, and better on those that are none.
-_PHOTOGRAPHS = {
+_PHOTOGRAPHS: dict[SuggestedFamily, dict[int, str]] = {
     "esrgan": {2: "esrgan-microscopy-x2", 4: "esrgan-compact-x4"},
     "srcnn": {2: "srcnn-x2", 3: "srcnn-x3", 4: "srcnn-x4"},
     "srgan": {4: "srgan-compact-x4"},
 }
-#: Families of models among which one is suggested.
-FAMILIES = tuple(_PHOTOGRAPHS)
 _ABOUT = {
     "fluorescence": "a fluorescence image",
     "electron": "an electron micrograph",
@@ -102,7 +102,7 @@ def suggest(
     axes: str | None = None,
     *,
     scale: float = 2,
-    family: str | None = None,
+    family: SuggestedFamily | None = None,
     pixel_size: Mapping[str, float] | None = None,
     unit: str | None = None,
     cancel: Cancel | None = None,
@@ -153,7 +153,7 @@ def suggest(
     read = as_image(image, axes, pixel_size, unit)
     factor = read_number(scale, "scale")
     if family is not None:
-        read_choice(family, "family", FAMILIES)
+        read_choice(family, "family", tuple(_PHOTOGRAPHS))
     if not 1 < factor <= 4:
         raise InputError(f"The scale {factor:g} has no model: give a factor above 1, of at most 4.")
     data = CancellableImage(read.data, cancel) if cancel is not None else read.data
@@ -283,7 +283,7 @@ def _is_noisy(noise: NoiseMeasurement) -> bool:
     return deviation > _NOISY * (noise.brightest - noise.darkest)
 
 
-def _card(photograph: bool, factor: float, family: str | None) -> Card:
+def _card(photograph: bool, factor: float, family: SuggestedFamily | None) -> Card:
     """Return the card of the model for a sharp photograph, or for all other images."""
     models = _PHOTOGRAPHS if photograph else _MICROSCOPY
     choices = [models[family]] if family in models else list(models.values())

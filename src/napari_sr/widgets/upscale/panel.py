@@ -49,6 +49,7 @@ from napari_sr.widgets.window.docking import canvas_of
 
 if TYPE_CHECKING:
     from napari_sr.inference import Calibration, DeviceList
+    from napari_sr.inference.suggest import SuggestedFamily
     from napari_sr.zoo import Model
 
 _NO_LAYER = "Open or select an image layer: labels, points and shapes cannot be upscaled."
@@ -65,7 +66,7 @@ class UpscalePanel(BasePanel):
         Does all work of the panel. By default the work queues that all panels share.
     """
 
-    family: ClassVar[str]
+    family: ClassVar[SuggestedFamily]
     """Family of the models, as cards name it: "srcnn", "srgan" or "esrgan"."""
 
     suggest: ClassVar[Suggest | None] = suggest_model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from napari.layers import Image
 from qtpy.QtCore import QTimer
@@ -19,6 +19,9 @@ from napari_sr.widgets.qt.executor import Executor
 from napari_sr.widgets.qt.rows import stop_timer
 from napari_sr.widgets.qt.run import Run
 from napari_sr.widgets.qt.torch_loading import load_torch
+
+if TYPE_CHECKING:
+    from napari_sr.inference.suggest import SuggestedFamily
 
 DELAY_MS = 400
 """Time without a change after which a suggestion is computed."""
@@ -62,7 +65,7 @@ class SuggestionRequest:
         A letter for each dimension.
     scale : int
         The chosen factor.
-    family : str
+    family : {"srcnn", "srgan", "esrgan"}
         Family of the panel.
     pixel_size : dict of str to float
         Pixel size by axis letter.
@@ -73,7 +76,7 @@ class SuggestionRequest:
     image: ImageArray
     axes: str
     scale: int
-    family: str
+    family: SuggestedFamily
     pixel_size: dict[str, float]
     unit: str | None
 
@@ -137,7 +140,7 @@ class LayerSuggestion:
     def __init__(
         self,
         background: Executor,
-        family: str,
+        family: SuggestedFamily,
         on_known: Callable[[Suggestion | None], None],
         suggest: Suggest | None,
     ) -> None:

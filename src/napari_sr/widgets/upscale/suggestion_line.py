@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from magicgui.widgets import Container, PushButton
 from magicgui.widgets.bases import Widget
@@ -15,6 +16,9 @@ from napari_sr.widgets.qt.rows import show_text
 from napari_sr.widgets.qt.text.warning_text import WarningText
 from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 from napari_sr.widgets.upscale.suggestion import LayerSuggestion, Suggest, Suggestion
+
+if TYPE_CHECKING:
+    from napari_sr.inference.suggest import SuggestedFamily
 
 _ABOUT = "Suggestion for this layer."
 _WORKING = "Looking at the layer…"
@@ -47,7 +51,7 @@ class SuggestionLine(Container[Widget]):
         self,
         viewer: Viewer,
         background: Executor,
-        family: str,
+        family: SuggestedFamily,
         suggest: Suggest | None,
         *,
         on_known: Callable[[Suggestion | None], None],
