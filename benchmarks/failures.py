@@ -117,11 +117,15 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder that holds micro/ and train/")
     parser.add_argument("names", nargs="*", help=f"by default all of {', '.join(FAILURES)}")
     parser.add_argument("--model", default="esrgan-microscopy-x2", help="name or file")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures")
-    parser.add_argument("--list", type=Path, default=ROOT / "recipes" / "held_out.toml")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures", help="folder of the pictures")
+    listed = ROOT / "recipes" / "held_out.toml"
+    parser.add_argument("--list", type=Path, default=listed, help="the files that are kept aside")
     parser.add_argument("--cache", type=Path, help="folder of benchmarks/held_out.py's --cache")
     parser.add_argument("--threads", type=int, help="threads of torch")
     arguments = parser.parse_args()
+    for name in arguments.names:
+        if name not in FAILURES:
+            parser.error(f"there is no picture {name}: give one of {', '.join(FAILURES)}")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     model = sr.load_model(arguments.model)

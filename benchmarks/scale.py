@@ -41,7 +41,8 @@ import psutil
 
 import napari_sr as sr
 from napari_sr.imaging.axes import parse_axes
-from napari_sr.inference.output.ome_zarr import new_store, open_store
+from napari_sr.inference.output.ome_zarr import new_store
+from napari_sr.inference.output.reading import open_store
 from napari_sr.inference.output.store_metadata import StorePlace
 from napari_sr.samples import load_sample
 

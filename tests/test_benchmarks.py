@@ -25,6 +25,20 @@ def test_all_scripts_can_be_imported():
     assert run.returncode == 0, run.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--list", "none.toml"), "There is no list none.toml: give one like recipes/held_out.toml with --list."),
+        (("failure-sky",), "there is no picture failure-sky: give one of failure-texture,"),
+    ],
+)
+def test_what_does_not_exist_is_refused_in_a_sentence(arguments, sentence, tmp_path):
+    command = [sys.executable, FOLDER / "failures.py", tmp_path, *arguments]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert sentence in run.stderr
+    assert "Traceback" not in run.stderr
+
+
 @pytest.fixture(scope="module")
 def displacement():
     """The function of benchmarks/comparison/sharpness.py."""

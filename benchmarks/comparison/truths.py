@@ -75,10 +75,23 @@ def code_of_noise() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()[:16]
 
 
+def listed_files(listed: Path, name: str) -> list[str]:
+    """Return the files that a list in TOML has under a name.
+
+    Raises
+    ------
+    SystemExit
+        If there is no such list.
+    """
+    if not listed.is_file():
+        raise SystemExit(f"There is no list {listed}: give one like recipes/held_out.toml with --list.")
+    files: list[str] = tomllib.loads(listed.read_text(encoding="utf-8"))[name]["files"]
+    return files
+
+
 def held_out_sets(data: Path, listed: Path) -> list[DataSet]:
     """Return the data sets that no model is trained on."""
-    files = tomllib.loads(listed.read_text(encoding="utf-8"))["held_out"]["files"]
-    stained = tuple(data / name for name in files if "stained" in name)
+    stained = tuple(data / name for name in listed_files(listed, "held_out") if "stained" in name)
     return [
         DataSet("BBBC007", "fluorescence", (data / "micro/BBBC007",)),
         DataSet("BBBC022", "fluorescence", (data / "micro/BBBC022_IXMtest_A02_s9.tif",), 2),
@@ -90,9 +103,8 @@ def held_out_sets(data: Path, listed: Path) -> list[DataSet]:
 
 def training_sets(data: Path, listed: Path) -> list[DataSet]:
     """Return a data set of each kind from the validation images of the trainings."""
-    files = tomllib.loads(listed.read_text(encoding="utf-8"))["validation"]["files"]
     chosen: dict[str, list[Path]] = {"fluorescence": [], "electron": [], "stained": []}
-    for name in files:
+    for name in listed_files(listed, "validation"):
         if "photos" not in name:
             kind = "electron" if "em_" in name else "stained" if "stained" in name else "fluorescence"
             chosen[kind].append(data / name)
