@@ -279,6 +279,23 @@ def read_path(value: Any, name: str) -> Path:
     raise InputError(f"The {name} {shorten(value)} is not a path that this system can have: give another one.")
 
 
+def check_folder(path: Path) -> None:
+    """Check that the folder exists in which a file or a store is to be written.
+
+    Parameters
+    ----------
+    path : Path
+        The file or store.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder.
+    """
+    if not path.parent.is_dir():
+        raise InputError(f"There is no folder {path.parent} to write {path.name} in: create it first.")
+
+
 def check_no_address(path: Path | str) -> None:
     """Check that the path of a missing file is not an address, from which nothing is downloaded.
 

@@ -10,6 +10,7 @@ import typer
 
 from napari_sr.cli.bar import Bar
 from napari_sr.cli.signals import Ended, signals
+from napari_sr.conversion import check_folder
 from napari_sr.errors import InputError
 from napari_sr.imaging.atomic import write_file
 from napari_sr.text_table import as_columns
@@ -174,8 +175,7 @@ def _check_csv(csv: Path | None, overwrite: bool) -> None:
     """Check that the table can be written; an existing file is replaced if it is such a table."""
     if csv is None:
         return
-    if not csv.parent.is_dir():
-        raise InputError(f"There is no folder {csv.parent} to write {csv.name} in: create it first.")
+    check_folder(csv)
     if csv.is_dir():
         raise InputError(f"{csv} is a folder: give the name of a file in it.")
     from napari_sr.inference import FileResults

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from napari_sr.conversion import check_folder
 from napari_sr.errors import CheckpointError, InputError
 from napari_sr.imaging.atomic import write_file
 from napari_sr.zoo.architectures import build_empty, check_depth, check_tensors
@@ -205,7 +206,6 @@ def check_sizes(card: Card, state: Mapping[str, Tensor]) -> None:
 def _check_target(path: Path, overwrite: bool) -> None:
     if path.suffix.lower() != ".safetensors":
         raise InputError(f"{path.name} does not end in .safetensors: give a model file that ending.")
-    if not path.parent.is_dir():
-        raise InputError(f"There is no folder {path.parent} to write {path.name} into: create it first.")
+    check_folder(path)
     if path.exists() and not overwrite:
         raise InputError(f"{path.name} exists already: choose another name or allow overwriting.")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_sr.conversion import check_folder
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.atomic import clear_abandoned, scratch_folder
@@ -59,8 +60,7 @@ def check_place(source: Path, out: Path, overwrite: bool) -> None:
         raise InputError(f"{out} exists and is not a Zarr store: give another name.")
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists already: give another name, or --overwrite.")
-    if not out.parent.is_dir():
-        raise InputError(f"There is no folder {out.parent} to write {out.name} in: create it first.")
+    check_folder(out)
     clear_abandoned(out.resolve().parent)
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from napari_sr.conversion import quote, read_path
 from napari_sr.errors import InputError
-from napari_sr.imaging.atomic import restore_interrupted
 from napari_sr.imaging.files import WRITABLE
-from napari_sr.inference.output.existing import check_new
+from napari_sr.inference.output.existing import check_place
 
 #: Endings of results: those of image files, and those of stores.
 FORMATS = (*WRITABLE, ".ome.zarr", ".zarr")
@@ -54,8 +53,5 @@ def check_path(out: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """
     path = read_path(out, "path of the result")
     check_name(path)
-    if not path.parent.is_dir():
-        raise InputError(f"There is no folder {path.parent} to write {path.name} in: create it first.")
-    restore_interrupted(path)
-    check_new(path, overwrite)
+    check_place(path, overwrite)
     return path

@@ -24,11 +24,11 @@ import zarr
 
 from napari_sr.disk import sync
 from napari_sr.errors import InputError
-from napari_sr.imaging.atomic import atomic_folder, restore_interrupted
+from napari_sr.imaging.atomic import atomic_folder
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.axis_view import AxisView
 from napari_sr.inference.output.bands import Bands, FinishedLines
-from napari_sr.inference.output.existing import check_new
+from napari_sr.inference.output.existing import check_new, check_place
 from napari_sr.inference.output.levels import Halve, one_by_one, pieces_of
 from napari_sr.inference.output.store_metadata import StorePlace, attributes_of, store_dtype
 from napari_sr.progress import Cancel
@@ -83,12 +83,8 @@ def check_store(path: Path, dtype: Any, overwrite: bool) -> np.dtype[Any]:
     InputError
         If the store exists and `overwrite` is False, its folder does not exist, or Zarr does not have the data type.
     """
-    if not path.parent.is_dir():
-        raise InputError(f"There is no folder {path.parent} to write {path.name} in: create it first.")
-    stored = store_dtype(path, dtype)
-    restore_interrupted(path)
-    check_new(path, overwrite)
-    return stored
+    check_place(path, overwrite)
+    return store_dtype(path, dtype)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from napari_sr.conversion import quote, read_callable, read_path, shorten
+from napari_sr.conversion import check_folder, quote, read_callable, read_path, shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging import pixel_size as sizes
 from napari_sr.imaging.array_like import convert_array, shape_of
@@ -118,7 +118,7 @@ def write_image(
         pixels = np.asarray(pixels)
     given = Metadata() if metadata is None else metadata
     write = _writer(target, pixels, parsed, _checked(given, pixel_size, unit, parsed), stop)
-    _check_folder(target)
+    check_folder(target)
     _write_atomically(target, write, completed)
 
 
@@ -186,14 +186,9 @@ def check_writable(target: Path, axes: Axes, dtype: Any, metadata: Metadata) -> 
     InputError
         If the ending is unknown, the format cannot contain the data, or the folder is missing.
     """
-    _check_folder(target)
+    check_folder(target)
     empty = np.broadcast_to(np.zeros((), dtype), axes.shape)
     _writer(target, empty, axes, _checked(metadata, None, None, axes), lambda: False)
-
-
-def _check_folder(target: Path) -> None:
-    if not target.parent.is_dir():
-        raise InputError(f"There is no folder {target.parent} to write {target.name} in: create it first.")
 
 
 def _size_of(data: ImageArray) -> int:
