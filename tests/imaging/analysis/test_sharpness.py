@@ -102,6 +102,24 @@ def test_jpeg_is_recognized_wherever_it_was_cut(quality, corner):
     assert jpeg_blocks(image.astype(np.float64)) > 0.2
 
 
+def compressed(image, seed=1):
+    file = io.BytesIO()
+    Image.fromarray(eight_bits(noisy(image, 2.0, seed))).save(file, "JPEG", quality=60)
+    return np.asarray(Image.open(file))
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_jpeg_is_recognized_beside_an_empty_side_of_a_large_image(turns):
+    image = np.full((1200, 900), 128.0)
+    image[400:] = field(1024, blur=0.8)[:800, :900]
+    assert measure_sharpness([np.rot90(compressed(image), turns)]).jpeg
+
+
+def test_jpeg_is_recognized_in_a_stack_with_an_empty_first_plane():
+    planes = [np.full((512, 512), 128.0), *(field(512, blur=0.8, seed=seed) for seed in range(4))]
+    assert measure_sharpness([compressed(plane, seed) for seed, plane in enumerate(planes)]).jpeg
+
+
 @pytest.mark.parametrize(
     "image", [np.zeros((64, 64)), np.full((64, 64), np.nan), np.arange(400.0).reshape(20, 20), np.zeros((0, 9))]
 )

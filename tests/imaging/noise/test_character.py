@@ -38,3 +38,12 @@ def test_hot_pixels_are_counted_and_do_not_matter():
     assert measured.hot == pytest.approx(60 / 256**2, rel=0.15)
     assert measured.sigma(BRIGHTNESS) == pytest.approx(expected, rel=0.1)
     assert measure_noise([noisy(scene())]).hot == 0
+
+
+def test_hot_pixels_are_counted_all_over_a_large_image():
+    image = noisy(scene(1200))
+    generator = np.random.default_rng(2)
+    rows, columns = generator.integers(600, 1200, 3600), generator.integers(0, 1200, 3600)
+    image[rows, columns] += 400
+    for turned in (image, image[::-1], image.T):
+        assert measure_noise([turned]).hot == pytest.approx(3600 / 1200**2, rel=0.4)

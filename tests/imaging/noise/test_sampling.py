@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_sr.imaging.noise import measure_noise
-from napari_sr.imaging.noise.sampling import BUDGET
+from napari_sr.imaging.noise.sampling import BUDGET, spread
 from tests.imaging.noise.synthetic import noisy, scene
 
 
@@ -47,3 +47,8 @@ def test_of_a_long_stack_few_planes_are_read():
 def test_the_same_image_gives_the_same_noise():
     image = noisy(scene(700))
     assert measure_noise([image]) == measure_noise([image.copy()])
+
+
+@pytest.mark.parametrize(("count", "most", "chosen"), [(12, 4, [1, 4, 7, 10]), (3, 1, [1]), (2, 4, [0, 1]), (0, 4, [])])
+def test_few_of_many_parts_are_spread_over_all_of_them(count, most, chosen):
+    assert spread(range(count), most) == chosen

@@ -11,7 +11,7 @@ from scipy.ndimage import correlate1d, median_filter, uniform_filter
 from scipy.signal.windows import blackmanharris
 
 from napari_sr.imaging.noise import NoiseMeasurement, measure_noise
-from napari_sr.imaging.noise.sampling import PlaneLike, windows
+from napari_sr.imaging.noise.sampling import PlaneLike, spread, windows
 
 Array = npt.NDArray[np.float64]
 
@@ -109,10 +109,11 @@ def measure_sharpness(planes: Sequence[PlaneLike], *, noise: NoiseMeasurement | 
     variance = float(np.mean([part.var() for part in parts]))
     floor = max(weighted, noise.floor, _LEAST_POWER * variance)
     end = _end(frequency, power - floor, floor)
-    jpeg = float(np.median([jpeg_blocks(part) - _by_chance(part) for part in parts[:_PARTS]])) > _JPEG
+    searched = spread(parts, _PARTS)
+    jpeg = float(np.median([jpeg_blocks(part) - _by_chance(part) for part in searched])) > _JPEG
     width, error = _width(frequency, power, floor, end, count)
     # An interpolated mosaic has a period of two pixels, too.
-    return Sharpness(end, width, error, 1.0 if noise.mosaic else _upsampled(parts[:_PARTS], jpeg), jpeg)
+    return Sharpness(end, width, error, 1.0 if noise.mosaic else _upsampled(searched, jpeg), jpeg)
 
 
 def cutoff(planes: Sequence[PlaneLike]) -> float:

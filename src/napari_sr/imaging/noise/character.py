@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 
 import numpy as np
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from napari_sr.imaging.noise.fit import Line
-from napari_sr.imaging.noise.sampling import Window
+from napari_sr.imaging.noise.sampling import Window, spread
 from napari_sr.imaging.noise.tiles import Scale
 
-# Largest number of pixels that are searched for hot ones and for mosaics.
+# Number of pixels that are searched for hot ones and for mosaics, up to a part of the image.
 _BUDGET = 1 << 18
 # Distance of a hot or dead pixel from its neighbors, in standard deviations of the noise and in their range.
 _HOT, _ALONE = 6.0, 4.0
@@ -91,9 +92,7 @@ def hot_pixels(parts: Sequence[Window], scale: Scale, line: Line) -> float:
     slope = 0.0
     if line.brightest > line.darkest:
         slope = float(line.variances[1] - line.variances[0]) / (line.brightest - line.darkest)
-    for part in parts:
-        if seen >= _BUDGET or min(part.values.shape) < 3:
-            break
+    for part in _searched(parts, 3):
         unit = scale.unit(part.values)
         lowest = minimum_filter(unit, footprint=_AROUND, mode="nearest")
         highest = maximum_filter(unit, footprint=_AROUND, mode="nearest")
@@ -121,10 +120,8 @@ def mosaic(parts: Sequence[Window], scale: Scale) -> float:
         Logarithm of the largest over the smallest mean distance from the mean of the four neighbors. Above 0.3, a color
         mosaic was interpolated.
     """
-    found, seen = [], 0
-    for part in parts:
-        if seen >= _BUDGET or min(part.values.shape) < 16:
-            break
+    found = []
+    for part in _searched(parts, 16):
         unit = scale.unit(part.values)
         cross = unit[:-2, 1:-1] + unit[2:, 1:-1] + unit[1:-1, :-2] + unit[1:-1, 2:]
         far = np.abs(unit[1:-1, 1:-1] - cross / 4)
@@ -133,5 +130,11 @@ def mosaic(parts: Sequence[Window], scale: Scale) -> float:
         # The addition avoids ratios of means that are nearly 0.
         means += 0.02 * means.mean() + 1e-9
         found.append(float(np.log(means.max() / means.min())))
-        seen += unit.size
     return float(np.median(found)) if found else 0.0
+
+
+def _searched(parts: Sequence[Window], least: int) -> list[Window]:
+    """Return the parts of at least a number of rows and columns, so many that they have `_BUDGET` pixels."""
+    large = [part for part in parts if min(part.values.shape) >= least]
+    pixels = sum(part.values.size for part in large)
+    return spread(large, ceil(len(large) * _BUDGET / pixels)) if large else []

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+Item = TypeVar("Item")
 
 #: Largest number of pixels that are used.
 BUDGET = 3 << 18
@@ -75,6 +77,26 @@ def windows(planes: Sequence[PlaneLike], *, stack: bool) -> Iterator[Window]:
                 first, *rest = (None if array is None else _color(array, color) for array in values)
                 if first is not None:
                     yield Window(first, *rest)
+
+
+def spread(parts: Sequence[Item], most: int) -> list[Item]:
+    """Return a number of parts, evenly spread over all of them.
+
+    Parameters
+    ----------
+    parts : sequence
+        Parts of an image, in their order. The first ones alone would be the top of a large plane, or the first plane
+        of a stack.
+    most : int
+        Largest number of parts that are returned, 1 or more.
+
+    Returns
+    -------
+    list
+        The parts, in their order.
+    """
+    count = min(most, len(parts))
+    return [parts[(2 * number + 1) * len(parts) // (2 * count)] for number in range(count)]
 
 
 def _others(number: int, count: int) -> tuple[int, int]:
