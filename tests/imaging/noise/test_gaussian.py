@@ -123,3 +123,11 @@ def test_images_without_whole_blocks_are_no_texture():
     missing = even_texture("walls", 4.0)
     missing[::8, ::8] = np.nan
     assert not is_texture(missing)
+
+
+def test_all_parts_of_a_large_image_are_compared_in_any_order():
+    noise, structure = Window(shared(10.0, 0.0, side=600)), Window(scene(600))
+    scale = scale_of([noise, structure])
+    assert is_gaussian([noise], scale) and not is_gaussian([structure], scale)
+    assert is_gaussian([noise, structure], scale) == is_gaussian([structure, noise], scale)
+    assert typical_ratio([noise, structure], scale) == pytest.approx(typical_ratio([structure, noise], scale))

@@ -22,8 +22,6 @@ _BANDS, _FINE_BANDS = ((2, 2), (1, 3), (3, 1)), ((3, 3), (2, 4), (4, 2))
 _GROUPS, _LEAST_PIXELS = 16, 420
 # Width in pixels of the Gaussian by which the brightness of a pixel is found.
 _AROUND = 2.0
-# Largest number of pixels that are compared.
-_BUDGET = 1 << 18
 # Largest mean square over squared mean magnitude; pi / 2 = 1.571 for a normal distribution. With few pixels, groups are
 # wider in brightness and therefore less normal: the second number is divided by the square root of the pixels. On the
 # held-out images of benchmarks/held_out.py at x2, images without noise have 1.62 to 2, and noise has 1.56 to 1.63.
@@ -123,16 +121,15 @@ def typical_ratio(parts: Sequence[Window], scale: Scale) -> tuple[float, float]:
     R. C. Geary, as in `is_gaussian`.
     """
     found: list[Array] = []
-    pixels = 0
     for part in parts:
-        if pixels >= _BUDGET or min(part.values.shape) < _BLOCK:
+        if min(part.values.shape) < _BLOCK:
             continue
         unit = scale.unit(part.values).astype(np.float64)
         unit -= gaussian_filter(unit, _COARSER, truncate=_REACH / _COARSER)
         near_missing = maximum_filter(~np.isfinite(part.values), 2 * _REACH + 1)
         blocks = _blocks(unit)[~_blocks(near_missing).any(axis=1)]
         found.append(blocks[blocks.std(axis=1) > _LEAST_DEVIATION])
-        pixels += found[-1].size
+    pixels = sum(blocks.size for blocks in found)
     if not pixels:
         return _NOISE, 0.0
     blocks = np.concatenate(found)
@@ -155,9 +152,8 @@ def _pixels(
     parts: Sequence[Window], scale: Scale, differences: bool, bands: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[npt.NDArray[np.float32], ...]]:
     """Yield the brightness of pixels, and their values in each band."""
-    seen = 0
     for part in parts:
-        if seen >= _BUDGET or min(part.values.shape) <= 2 * ORDER or (differences and part.following is None):
+        if min(part.values.shape) <= 2 * ORDER or (differences and part.following is None):
             continue
         unit, whole = scale.unit(part.values), np.isfinite(part.values)
         brightness = unit
@@ -168,4 +164,3 @@ def _pixels(
         kept = centers(~maximum_filter(~whole, ORDER + 1))
         around = centers(gaussian_filter(brightness, _AROUND))
         yield (around[kept], *(filtered(unit, down, right)[kept] for down, right in bands))
-        seen += int(kept.sum())
