@@ -3,6 +3,7 @@
 import re
 import sys
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from typer.main import get_command
 
 import napari_sr
 from napari_sr.cli import app
+from napari_sr.inference.report import Report
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 100
@@ -56,6 +58,12 @@ def test_the_commands_of_the_reference_name_their_arguments_as_the_help_does():
     ]
     assert arguments
     assert {one.metavar for one in arguments} == {"IMAGES", "IN", "OUT", "RECIPE", "REFERENCE"}
+
+
+def test_the_page_about_reports_has_every_field():
+    text = (ROOT / "docs/how-to/reports.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[^|]+) \|", text, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == {one.name for one in fields(Report)}
 
 
 def test_the_readme_leads_to_files_that_are_there():
