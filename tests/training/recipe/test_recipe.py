@@ -95,6 +95,15 @@ def test_the_papers_losses_are_in_their_presets():
         (f'{CONDITIONS}[data]\nimages = [{{ path = "a", low = "b" }}]', "leave the key low of images out"),
         (f'{STAGE}[data]\nimages = [{{ path = "a", share = 0.3 }}]', "the key share of images is for recipes with"),
         (f'{STAGE}[data]\nimages = [{{ path = "a", colors = "separate" }}]', "the key colors of images"),
+        ("[[stages]]\nsteps = 3\nlosses = [{ weight = 2 }]", r"key stages\.0\.losses\.0\.kind is missing"),
+        ('[[stages]]\nsteps = 3\nlosses = [{ kind = "matching", weight = 0 }]', r"losses\.0\.weight: "),
+        ('[[stages]]\nsteps = 3\nlosses = [{ kind = "perceptual", relative = 7 }]', r"losses\.0\.relative: "),
+        (f'{STAGE}[patches]\nsize = "large"', r": patches\.size: "),
+        (f"{STAGE}[data]\nsizes = []", r": data\.sizes: Input has too few items: give at least 1\."),
+        (f"{STAGE}[data]\nsizes = 0.5", r": data\.sizes: Input should be a list\."),
+        (f'{STAGE}optimizer = "adam"', r": stages\.0\.optimizer: Input should be a table\."),
+        (f"{STAGE}optimizer = {{ betas = [0.9] }}", r"key stages\.0\.optimizer\.betas\.1 is missing"),
+        ('[[stages]]\nsteps = 3\nlosses = ["l1"]', r": stages\.0\.losses\.0: Input should be a table\."),
     ],
 )
 def test_an_error_names_its_key(text, message):

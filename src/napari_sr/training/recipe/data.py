@@ -70,8 +70,8 @@ class Data(RecipeTable):
         "luma" if an image is RGB, and "gray" otherwise and for networks that take noise or blur as inputs. A network
         with three channels is always "rgb", and a fine-tuned model keeps its color model.
     sizes : tuple of float, default (1.0,)
-        Each high-resolution image is used at each of these sizes, as fractions of its own; above 0, up to 1. Pairs are
-        used at their own size only.
+        Each high-resolution image is used at each of these sizes, at least one, as fractions of its own; above 0, up to
+        1. Pairs are used at their own size only.
     intensity : {"auto", "dtype", "percentile", "contrast"}, Percentiles or (float, float), default "auto"
         Values of the image that stand for black and white, as in `napari_sr.upscale`.
     planes : int, default 64
@@ -96,7 +96,7 @@ class Data(RecipeTable):
 
     images: tuple[ImageSet, ...] = ()
     color: Literal["auto", "luma", "rgb", "gray"] = "auto"
-    sizes: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (1.0,)
+    sizes: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(default=(1.0,), min_length=1)
     intensity: IntensitySpec = "auto"
     planes: int = Field(default=64, ge=1)
     denoise: Positive | None = None

@@ -258,12 +258,14 @@ class Recipe(RecipeTable):
         if not isinstance(text, str):
             raise InputError(f"{source} {shorten(text)} is not a text: give one in TOML.")
         try:
-            return cls.model_validate(renamed_recipe(parse_toml(text)))
+            values = renamed_recipe(parse_toml(text))
         except tomllib.TOMLDecodeError as error:
             reason = " ".join(str(error).split()).rstrip(".")
             raise InputError(f"{source} is not valid TOML: {reason}; correct it there.") from error
+        try:
+            return cls.model_validate(values)
         except ValidationError as error:
-            raise InputError(f"{source} cannot be used: {first_fault(error)}.") from error
+            raise InputError(f"{source} cannot be used: {first_fault(error, values)}.") from error
 
 
 #: Largest size of a recipe's file in bytes; lists of thousands of images take less.

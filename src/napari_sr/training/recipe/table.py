@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -25,8 +26,15 @@ PositiveSpread = Positive | tuple[Positive, Positive]
 
 #: Keys of which two numbers are not the ends of a range, so that the second may be smaller.
 _NOT_RANGES = ("betas", "cycle_rates", "cycles", "milestones", "sizes")
-#: Names that pydantic adds to the location of an error in a union; they are no keys of a file.
-_TAGS = {"l1", "mse", "charbonnier", "perceptual", "adversarial", "equivariance", "relative", "gaussian", "optics"}
+#: Sentences in place of pydantic's, whose words are those of Python, by the type of the error.
+_SENTENCES = {
+    "model_type": "Input should be a table",
+    "model_attributes_type": "Input should be a table",
+    "dict_type": "Input should be a table",
+    "tuple_type": "Input should be a list",
+    "too_short": "Input has too few items: give at least {min_length}",
+    "union_tag_invalid": "the kind '{tag}' is not one of {expected_tags}",
+}
 
 
 class _TableType(_ModelType):
@@ -36,7 +44,7 @@ class _TableType(_ModelType):
         try:
             return super().__call__(*args, **values)
         except ValidationError as error:
-            raise InputError(f"The {self.__name__} cannot be used: {first_fault(error)}.") from error
+            raise InputError(f"The {self.__name__} cannot be used: {first_fault(error, values)}.") from error
 
 
 class RecipeTable(BaseModel, metaclass=_TableType):
@@ -56,13 +64,15 @@ class RecipeTable(BaseModel, metaclass=_TableType):
         return self
 
 
-def first_fault(error: ValidationError) -> str:
+def first_fault(error: ValidationError, values: Mapping[str, Any]) -> str:
     """Describe the first error of a validation.
 
     Parameters
     ----------
     error : pydantic.ValidationError
         The error.
+    values : mapping of str to object
+        The values that were validated.
 
     Returns
     -------
@@ -70,13 +80,33 @@ def first_fault(error: ValidationError) -> str:
         Part of a sentence, with the location of the key.
     """
     fault = error.errors()[0]
-    where = ".".join(str(part) for part in fault["loc"] if str(part) not in _TAGS and not set("[-") & set(str(part)))
-    if fault["type"] == "extra_forbidden":
+    kind, keys = fault["type"], _keys(fault["loc"], values)
+    where = ".".join(keys)
+    if kind == "extra_forbidden":
         return f"it has an unknown key {where}"
-    if fault["type"] == "missing":
-        return f"the key {where} is missing"
-    message = " ".join(str(fault["msg"]).removeprefix("Value error, ").split()).rstrip(".")
+    if kind == "missing":
+        # A number stands for an item that a list is too short for.
+        last = fault["loc"][-1]
+        return f"the key {'.'.join([*keys, last] if isinstance(last, str) else keys)} is missing"
+    if kind == "union_tag_not_found":
+        return f"the key {where}.kind is missing"
+    sentence = _SENTENCES[kind].format_map(fault.get("ctx", {})) if kind in _SENTENCES else str(fault["msg"])
+    message = " ".join(sentence.removeprefix("Value error, ").split()).rstrip(".")
     return f"{where}: {message}" if where else message
+
+
+def _keys(location: tuple[int | str, ...], values: object) -> list[str]:
+    """Return the keys and the numbers of items in a location, to which pydantic adds the names of types."""
+    keys = []
+    for part in location:
+        if isinstance(part, int):
+            values = values[part] if isinstance(values, list | tuple) and part < len(values) else None
+        elif isinstance(values, Mapping) and part in values:
+            values = values[part]
+        else:
+            continue
+        keys.append(str(part))
+    return keys
 
 
 def _numbers(values: tuple[Any, ...]) -> bool:
