@@ -51,6 +51,18 @@ def test_a_lock_is_a_record_of_the_process_and_is_removed_at_the_end(tmp_path):
     assert list(run.iterdir()) == []
 
 
+def test_a_lock_that_a_full_disk_does_not_take_is_no_lock(tmp_path, monkeypatch):
+    class Unwritten:
+        def to_json(self):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_lock, "this_process", lambda fingerprint: Unwritten())
+    with pytest.raises(InputError, match="No space left on device"):
+        with locked_folder(tmp_path):
+            raise AssertionError("a folder without a lock")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_another_process_uses_is_refused_with_its_number(tmp_path, holder):
     with pytest.raises(InputError, match=rf"used by another training \(process {holder.pid} on .*wait until"):
         with locked_folder(tmp_path):

@@ -77,8 +77,13 @@ def _lock(path: Path, owner: Owner) -> bool:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     except FileExistsError:
         return False
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(owner.to_json())
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(owner.to_json())
+    except OSError:
+        # Without its record, it would count as that of another training for some seconds.
+        path.unlink(missing_ok=True)
+        raise
     return True
 
 
