@@ -140,3 +140,22 @@ def test_black_and_white_images_are_matched(field):
     match = match_arrays(low, high, parse_axes(None, low.shape), parse_axes(None, high.shape), ("low", "high"), 2)
     assert match.shift == pytest.approx((2, -4), abs=0.3)
     assert np.isfinite(match.uncertainty)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "sentence"),
+    [
+        ((40, 40), (80, 80, 3), "high is an RGB image and low is not: give two images of the same kind."),
+        ((40, 40, 3), (80, 80), "low is an RGB image and high is not: give two images of the same kind."),
+        (
+            (40, 40),
+            (3, 5, 80, 80),
+            "low and high have different numbers of planes, 1 and 3 x 5: give images with the same planes.",
+        ),
+    ],
+)
+def test_a_pair_of_different_kinds_is_refused_with_the_difference(low, high, sentence):
+    images = np.zeros(low, np.uint8), np.zeros(high, np.uint8)
+    with pytest.raises(InputError) as refused:
+        match_arrays(*images, *(parse_axes(None, image.shape) for image in images), ("low", "high"), 2)
+    assert str(refused.value) == sentence

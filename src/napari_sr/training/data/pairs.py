@@ -344,10 +344,14 @@ def _middle(image: ImageArray, axes: Axes, box: Box, name: str) -> npt.NDArray[n
 
 def _check_planes(low: Axes, high: Axes, names: tuple[str, str]) -> None:
     lows, highs = ([axes.shape[axis] for axis in axes.plane_axes] for axes in (low, high))
-    if lows != highs or low.rgb != high.rgb:
+    if low.rgb != high.rgb:
+        colored, gray = names if low.rgb else names[::-1]
+        raise InputError(f"{colored} is an RGB image and {gray} is not: give two images of the same kind.")
+    if lows != highs:
+        counts = [" x ".join(str(length) for length in lengths) or "1" for lengths in (lows, highs)]
         raise InputError(
-            f"{names[0]} has the planes {tuple(lows)} and {names[1]} {tuple(highs)}: give images with the same planes "
-            "and colors."
+            f"{names[0]} and {names[1]} have different numbers of planes, {counts[0]} and {counts[1]}: give images "
+            "with the same planes."
         )
 
 
