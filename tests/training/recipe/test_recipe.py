@@ -103,6 +103,13 @@ def test_the_papers_losses_are_in_their_presets():
         (f"{STAGE}[data]\nsizes = 0.5", r": data\.sizes: Input should be a list\."),
         (f'{STAGE}optimizer = "adam"', r": stages\.0\.optimizer: Input should be a table\."),
         (f"{STAGE}optimizer = {{ betas = [0.9] }}", r"key stages\.0\.optimizer\.betas\.1 is missing"),
+        (f"{STAGE}[data]\nplanes = 1{'0' * 30}", ": data: planes is too large: give at most 1e\\+09"),
+        (f"{STAGE}optimizer = {{ weight_decay = 1e300 }}", "weight_decay is too large: give at most 1e\\+15"),
+        (
+            f"{STAGE}[degradation]\nblur = {{ kind = 'gaussian', sigma = [1, 2000] }}",
+            r": degradation\.blur\.sigma\.1: ",
+        ),
+        (f"{STAGE}[degradation]\noffset = [1, 2, 3]", r": degradation\.offset: Input has too many items"),
         ('[[stages]]\nsteps = 3\nlosses = ["l1"]', r": stages\.0\.losses\.0: Input should be a table\."),
     ],
 )

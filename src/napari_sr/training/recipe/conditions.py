@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from napari_sr.training.recipe.table import Fraction, NonNegative, PositiveSpread, RecipeTable, Spread
+from napari_sr.training.recipe.table import Fraction, NonNegative, PositiveSpread, PositiveWidths, RecipeTable, Widths
 
 
 class NoiseConditions(RecipeTable):
@@ -26,8 +26,8 @@ class NoiseConditions(RecipeTable):
         Fraction of the patches with noise whose noise is correlated, from 0 to 1: it is filtered by a Gaussian, and its
         variance restored.
     correlation : float or (float, float), default (0.4, 1.0)
-        Standard deviation of that Gaussian in low-resolution pixels, above 0; a number, or the ends of a range from
-        which it is drawn uniformly.
+        Standard deviation of that Gaussian in low-resolution pixels, above 0 and up to 1000; a number, or the ends of a
+        range from which it is drawn uniformly.
     texture : float, default 0.0
         Fraction of the patches whose finest texture is counted as noise in the noise plane, from 0 to 1, since a
         measurement cannot tell one from the other.
@@ -46,7 +46,7 @@ class NoiseConditions(RecipeTable):
     without_gain: Fraction = 0.0
     without_read: Fraction = 0.0
     correlated: Fraction = 0.0
-    correlation: PositiveSpread = (0.4, 1.0)
+    correlation: PositiveWidths = (0.4, 1.0)
     texture: Fraction = 0.0
     jitter: NonNegative = 0.0
     outliers: Fraction = 0.0
@@ -59,10 +59,10 @@ class BlurConditions(RecipeTable):
     Parameters
     ----------
     result : float or (float, float)
-        Standard deviation in high-resolution pixels, 0 or more; a number, or the ends of a range.
+        Standard deviation in high-resolution pixels, from 0 to 1000; a number, or the ends of a range.
     source : float or (float, float), default 0.0
-        Standard deviation in low-resolution pixels, 0 or more, of the patches whose blur is not drawn from `result`; a
-        number, or the ends of a range.
+        Standard deviation in low-resolution pixels, from 0 to 1000, of the patches whose blur is not drawn from
+        `result`; a number, or the ends of a range.
     absent : float, default 0.0
         Fraction of the patches without blur, from 0 to 1.
     result_fraction : float, default 1.0
@@ -73,8 +73,8 @@ class BlurConditions(RecipeTable):
         It is smaller for widths below one high-resolution pixel, and there is none without blur.
     """
 
-    result: Spread
-    source: Spread = 0.0
+    result: Widths
+    source: Widths = 0.0
     absent: Fraction = 0.0
     result_fraction: Fraction = 1.0
     jitter: NonNegative = 0.0
@@ -88,11 +88,12 @@ class SmoothObjects(RecipeTable):
     fraction : float
         Fraction of the patches, from 0 to 1.
     sigma : float or (float, float)
-        Standard deviation of the Gaussian in high-resolution pixels, above 0; a number, or the ends of a range.
+        Standard deviation of the Gaussian in high-resolution pixels, above 0 and up to 1000; a number, or the ends of a
+        range.
     """
 
     fraction: Fraction
-    sigma: PositiveSpread
+    sigma: PositiveWidths
 
 
 class Conditions(RecipeTable):

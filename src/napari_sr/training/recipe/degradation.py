@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from napari_sr.training.recipe.table import Positive, RecipeTable, Spread
+from napari_sr.training.recipe.table import Positive, RecipeTable, Spread, Widths
 
 
 class GaussianBlur(RecipeTable):
@@ -17,11 +17,11 @@ class GaussianBlur(RecipeTable):
     kind : {"gaussian"}, default "gaussian"
         Kind of the blur.
     sigma : float or (float, float)
-        Standard deviation in high-resolution pixels, 0 or more; a number, or the ends of a range.
+        Standard deviation in high-resolution pixels, from 0 to 1000; a number, or the ends of a range.
     """
 
     kind: Literal["gaussian"] = "gaussian"
-    sigma: Spread
+    sigma: Widths
 
 
 class OpticsBlur(RecipeTable):

@@ -22,6 +22,12 @@ Spread = NonNegative | tuple[NonNegative, NonNegative]
 """A number, or the two ends of a range from which numbers are drawn uniformly."""
 PositiveSpread = Positive | tuple[Positive, Positive]
 """A number above 0, or the two ends of a range."""
+_Width = Annotated[float, Field(ge=0, le=1000)]
+_PositiveWidth = Annotated[float, Field(gt=0, le=1000)]
+Widths = _Width | tuple[_Width, _Width]
+"""Standard deviation of a Gaussian in pixels up to 1000, since its time grows with it, or the two ends of a range."""
+PositiveWidths = _PositiveWidth | tuple[_PositiveWidth, _PositiveWidth]
+"""The same above 0."""
 
 
 #: Keys of which two numbers are not the ends of a range, so that the second may be smaller.
@@ -33,8 +39,15 @@ _SENTENCES = {
     "dict_type": "Input should be a table",
     "tuple_type": "Input should be a list",
     "too_short": "Input has too few items: give at least {min_length}",
+    "too_long": "Input has too many items: give at most {max_length}",
     "union_tag_invalid": "the kind '{tag}' is not one of {expected_tags}",
 }
+
+
+#: Largest numbers, above which integers overflow in libraries and products of floats in float32; and the keys without
+#: this limit: one with a limit of its own, and values of images.
+_LARGEST_INT, _LARGEST_FLOAT = 10**9, 1e15
+_UNLIMITED = ("seed", "intensity")
 
 
 class _TableType(_ModelType):
@@ -63,6 +76,18 @@ class RecipeTable(BaseModel, metaclass=_TableType):
                     raise ValueError(f"the range of {name} goes from {low:g} down to {high:g}: swap the two numbers")
         return self
 
+    @model_validator(mode="after")
+    def _limited(self) -> Self:
+        """Refuse numbers with which no computation ends."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            numbers = value if isinstance(value, tuple) else value.values() if isinstance(value, dict) else (value,)
+            for number in () if name in _UNLIMITED else numbers:
+                largest = _LARGEST_INT if isinstance(number, int) else _LARGEST_FLOAT
+                if isinstance(number, int | float) and number > largest:
+                    raise ValueError(f"{name} is too large: give at most {largest:g}")
+        return self
+
 
 def first_fault(error: ValidationError, values: Mapping[str, Any]) -> str:
     """Describe the first error of a validation.
@@ -79,9 +104,14 @@ def first_fault(error: ValidationError, values: Mapping[str, Any]) -> str:
     str
         Part of a sentence, with the location of the key.
     """
-    fault = error.errors()[0]
-    kind, keys = fault["type"], _keys(fault["loc"], values)
-    where = ".".join(keys)
+    faults = [(_keys(fault["loc"], values), fault) for fault in error.errors()]
+    first, _ = faults[0]
+    # A value that may be of several types has an error for each: the one of the type that it nearly has is shown.
+    keys, fault = max(
+        (entry for entry in faults if entry[0][: len(first)] == first),
+        key=lambda entry: (len(entry[0]), not entry[1]["type"].endswith("_type")),
+    )
+    kind, where = fault["type"], ".".join(keys)
     if kind == "extra_forbidden":
         return f"it has an unknown key {where}"
     if kind == "missing":
