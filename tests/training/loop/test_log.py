@@ -68,6 +68,29 @@ def test_a_row_has_the_steps_of_one_stage_and_ends_at_its_validations(tmp_path, 
     ]
 
 
+@pytest.mark.parametrize("name", ["a\u2028b", "a\x0bb", 'a, "b"', "a\nb"])
+def test_a_stage_has_any_name(tmp_path, tiny, name):
+    log = Log(tmp_path, tiny)
+    log.resume_at(0, None)
+    log(StepDone(6, 6, name, {"l1": 1.0, "total": 1.0}, 1e-3, 10.0))
+    assert [(row["step"], row["stage"]) for row in read_curves(log._curves)] == [("6", name)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"step;stage;learning_rate\n4;one;0.001\n",
+        "step,stage\n4,one\n".encode("utf-16"),
+        b"step,stage\nfour,one\n",
+        b"step,stage\n4,one\x00\r\n\xff\n",
+    ],
+)
+def test_curves_that_another_program_has_saved_are_refused_in_a_sentence(tmp_path, tiny, content):
+    (tmp_path / "curves.csv").write_bytes(content)
+    with pytest.raises(InputError, match=r"curves\.csv was changed by another program: move it elsewhere"):
+        Log(tmp_path, tiny).resume_at(4, {"sums": {}, "count": 0})
+
+
 def test_events_are_written_as_sentences(tmp_path, tiny):
     log = Log(tmp_path, tiny)
     log.resume_at(0, None)

@@ -161,12 +161,26 @@ def read_curves(path: Path) -> list[dict[str, str]]:
     -------
     list of dict of str to str
         The rows by the names of the columns. A last row that was not written completely is left out.
+
+    Raises
+    ------
+    InputError
+        If the file is not as a training writes it, such as after a spreadsheet has saved it.
     """
     if not path.is_file():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    whole = [line for line in lines if line.endswith("\n")]
-    return [renamed_curve_row(row) for row in csv.DictReader(whole)]
+    try:
+        text = path.read_text(encoding="utf-8")
+        whole = io.StringIO(text[: text.rfind("\n") + 1], newline="")
+        rows = [renamed_curve_row(row) for row in csv.DictReader(whole)]
+        for row in rows:
+            int(row["step"])
+    except (csv.Error, KeyError, ValueError) as error:
+        raise InputError(
+            f"{path} was changed by another program: move it elsewhere and start the training again; it continues from "
+            "its last checkpoint."
+        ) from error
+    return rows
 
 
 @contextmanager
