@@ -88,3 +88,22 @@ def test_images_for_training_and_validation_are_named_in_a_warning(textured, cou
     warnings = prepared(images, validation=held).warnings
     expected = ["", "image 1 is used", "image 1 and another image are used", "image 1 and 2 other images are used"]
     assert [warning.startswith(expected[count]) for warning in warnings] == [True] * min(count, 1)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_images_that_no_patch_is_drawn_from_are_named_in_a_warning(textured, count):
+    names = [f"image {number}" for number in range(2, 2 + count)]
+    images = [textured(), *(textured(12, 40, seed) for seed in range(count))]
+    listed = ", ".join(names[:4]) + (" and 1 more" if count == 5 else "")
+    expected = (
+        f"No patch is drawn from {count} of {count + 1} images, which are smaller than a patch or show nothing on one: "
+        f"{listed}."
+    )
+    assert list(prepared(images, validation=[textured(seed=9)]).warnings) == [expected] * min(count, 1)
+
+
+def test_an_image_that_is_kept_for_validation_as_a_whole_is_used(textured):
+    small = [textured(32, 32, seed) for seed in range(10)]
+    training_set = prepared(small)
+    assert len(training_set.scenes) == 1
+    assert training_set.warnings == ()

@@ -32,6 +32,8 @@ from napari_sr.zoo.card import TrainingData
 
 #: Smallest number of positions of patches for a size of "auto"; with fewer, a smaller size is chosen.
 _LEAST_POSITIONS = 200
+#: Largest number of images that are named in a warning.
+_NAMED = 4
 #: Origin of the noise planes by whether the images are pairs.
 _NOISE_SOURCES = {
     False: "of the degradation with that of the high-resolution image",
@@ -178,6 +180,7 @@ def make_training_set(
         fingerprint=_fingerprint(plane_pairs, corners, scenes),
         warnings=(
             *match_warnings(matches),
+            *_unused(grouped, {plane_pairs[n].image for n, mask in enumerate(corners) if mask.any()}, blocks),
             *shared_planes(
                 (_unfiltered(pair) for pair in plane_pairs if pair.size == 1),
                 ((validation[pair.image].name, _unfiltered(pair)) for pair in held),
@@ -185,6 +188,18 @@ def make_training_set(
         ),
         notes=(*match_notes(matches), *_conditions(images, patches, conditioned)),
     )
+
+
+def _unused(grouped: Sequence[ImagePlanes], trained: set[int], blocks: Sequence[Block]) -> Iterator[str]:
+    """Yield a sentence on the images that are used neither for patches nor for validation."""
+    used = trained | {block.image for block in blocks}
+    names = [image.image.name for number, image in enumerate(grouped) if number not in used]
+    if names:
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        yield (
+            f"No patch is drawn from {len(names)} of {len(grouped)} images, which are smaller than a patch or show "
+            f"nothing on one: {', '.join(names[:_NAMED])}{more}."
+        )
 
 
 def _conditions(images: Sequence[TrainingImage], patches: Patches, conditioned: bool) -> Iterator[str]:
