@@ -88,13 +88,14 @@ def test_a_lock_of_another_computer_is_refused_with_the_file_to_remove(tmp_path)
     assert lock.exists()
 
 
-def test_a_lock_without_content_is_refused_while_it_may_be_being_written(tmp_path):
+@pytest.mark.parametrize("seconds", [-60, 3600], ids=["old", "written before the clock was set back"])
+def test_a_lock_without_content_is_refused_while_it_may_be_being_written(tmp_path, seconds):
     lock = tmp_path / NAME
     lock.touch()
     with pytest.raises(InputError, match="has just started"):
         with locked_folder(tmp_path):
             raise AssertionError("two trainings in one folder")
-    os.utime(lock, (time.time() - 60,) * 2)
+    os.utime(lock, (time.time() + seconds,) * 2)
     with locked_folder(tmp_path):
         assert json.loads(lock.read_text())["pid"] == os.getpid()
 

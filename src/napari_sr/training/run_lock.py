@@ -95,7 +95,8 @@ def _is_stale(path: Path, holder: Owner | None) -> bool:
         age = time.time() - path.stat().st_mtime
     except FileNotFoundError:
         return True
-    return age > _GRACE
+    # Of a clock that was set back since, it is negative.
+    return abs(age) > _GRACE
 
 
 def _take_away(path: Path, holder: Owner | None) -> None:
