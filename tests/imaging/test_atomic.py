@@ -366,6 +366,17 @@ def undeletable(monkeypatch):
         yield patch
 
 
+def test_nothing_is_said_to_be_left_on_a_read_only_disk(tmp_path, monkeypatch, caplog):
+    def refuse(*args, **kwargs):
+        raise OSError(30, "Read-only file system")
+
+    for name in ("write_text", "unlink"):
+        monkeypatch.setattr(Path, name, refuse)
+    with pytest.raises(OSError, match="Read-only file system"):
+        write_file(tmp_path / "file", "content")
+    assert caplog.text == ""
+
+
 def test_an_error_is_not_hidden_by_what_cannot_be_deleted_after_it(tmp_path, undeletable, caplog):
     with pytest.raises(Cancelled, match="stopped"):
         with atomic_folder(tmp_path / "store") as store:

@@ -342,7 +342,9 @@ def _left_if_undeletable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        _log.warning("%s cannot be deleted now (%s): a later run deletes it.", path, error.strerror or error)
+        # A read-only disk refuses to delete also what is not there.
+        if path.exists() or path.with_suffix(OWNER).exists():
+            _log.warning("%s cannot be deleted now (%s): a later run deletes it.", path, error.strerror or error)
 
 
 def _clear(record: Path) -> bool:
