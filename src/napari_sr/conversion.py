@@ -276,7 +276,7 @@ def read_path(value: Any, name: str) -> Path:
         except OSError as error:
             if error.errno not in (errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP):
                 return path
-    raise InputError(f"The {name} {shorten(value)} is not a path that this system can have: give another one.")
+    raise InputError(f"The {name} {shorten(text)} is not a path that this system can have: give another one.")
 
 
 def check_folder(path: Path) -> None:
