@@ -3,11 +3,14 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import dask
 import dask.array as da
 import numpy as np
 import pytest
 import torch
 import zarr
+from PIL import Image
+from scipy import sparse
 
 import napari_sr as sr
 from napari_sr.errors import InputError
@@ -256,6 +259,54 @@ def test_everything_else_is_refused_in_one_sentence(image, message):
     with pytest.raises(InputError, match=message) as caught:
         as_image(image)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "I;16", "I", "F", "RGB", "RGBA"])
+def test_a_picture_of_pillow_in_gray_or_rgb_is_taken(mode):
+    picture = Image.new(mode, (5, 4))
+    assert as_image(picture).axes.letters == ("YXC" if mode.startswith("RGB") else "YX")
+
+
+@pytest.mark.parametrize("mode", ["P", "CMYK", "YCbCr", "HSV", "LA", "PA"])
+def test_a_picture_of_pillow_in_another_mode_is_refused_with_the_conversion(mode):
+    picture = Image.new(mode, (5, 4))
+    with pytest.raises(InputError, match=rf'in the mode {mode} .* convert\("RGBA?"\)') as caught:
+        as_image(picture)
+    converted = picture.convert(str(caught.value).split('"')[1])
+    assert as_image(converted).axes.letters == "YXC"
+
+
+class _Empty:
+    """The part of an empty dataset of HDF5 that is read."""
+
+    shape, dtype = None, np.dtype("f4")
+
+    def __getitem__(self, index):
+        raise AssertionError("there are no pixels")
+
+
+class _Closed:
+    """The part of a dataset in a closed HDF5 file that is read."""
+
+    @property
+    def shape(self):
+        raise RuntimeError("Unable to synchronously get dataspace")
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (dask.delayed(np.zeros)((4, 5)), "Delayed.* of dask has no shape: .*from_delayed"),
+        (sparse.csr_array(np.eye(4)), "csr_array is a sparse array: give what its todense"),
+        (_Empty(), "is empty"),
+        (_Closed(), r"_Closed cannot be used as an image \(Unable to"),
+    ],
+    ids=["delayed", "sparse", "empty", "closed"],
+)
+def test_objects_with_a_shape_of_their_own_kind_are_refused_in_one_sentence(image, message):
+    with pytest.raises(InputError, match=message) as caught:
+        as_image(image)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_real_table_is_refused():

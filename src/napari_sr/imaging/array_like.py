@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from napari_sr.conversion import quote
 from napari_sr.errors import InputError
@@ -15,6 +16,9 @@ from napari_sr.imaging.axes import ImageArray
 
 #: Attributes of objects that numpy converts without iterating over them.
 _ARRAY_INTERFACES = ("__array__", "__array_interface__", "__array_struct__")
+#: Modes of Pillow whose samples are gray values, RGB or RGBA, and the mode to which each other one is converted.
+_PLAIN_MODES = ("1", "L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N", "RGB", "RGBA")
+_OPAQUE_MODES = ("P", "CMYK", "YCbCr", "LAB", "HSV", "RGBX")
 
 
 def convert_array(image: Any) -> ImageArray:
@@ -44,6 +48,9 @@ def convert_array(image: Any) -> ImageArray:
         _check_dtype(array.dtype)
         return array
     _check_dtype(np.dtype(image.dtype))
+    if image.shape is None:
+        # As for an empty dataset of HDF5.
+        raise InputError("The image is empty: give one with at least one pixel.")
     lazy: ImageArray = _lazy_without_mask(image) if is_masked(image) else image
     return lazy
 
@@ -55,6 +62,17 @@ def _refuse_others(image: Any) -> None:
     if isinstance(image, str | os.PathLike):
         raise InputError(f"{quote(image)} is a path, not an image: read it with read_image first.")
     kind = type(image).__name__
+    if hasattr(type(image), "__dask_graph__") and not hasattr(type(image), "shape"):
+        # A Delayed has an attribute of every name, so this test is the first one.
+        raise InputError(f"A {kind} of dask has no shape: make an array of it with dask.array.from_delayed first.")
+    if isinstance(image, Image.Image) and image.mode not in _PLAIN_MODES:
+        mode = "RGB" if image.mode in _OPAQUE_MODES else "RGBA"
+        raise InputError(
+            f"A picture of Pillow in the mode {image.mode} has neither gray values nor RGB: "
+            f'convert it with its convert("{mode}") first.'
+        )
+    if hasattr(image, "todense"):
+        raise InputError(f"A {kind} is a sparse array: give what its todense() returns.")
     if hasattr(image, "affine") and hasattr(image, "translate") and hasattr(image, "data"):
         raise InputError(
             f"{quote(getattr(image, 'name', kind))} is a napari layer: use upscale_layer, or give its data."
@@ -113,10 +131,13 @@ def _is_lazy(image: Any) -> bool:
     """Whether an object is an array of another library that can be indexed like a numpy array."""
     if isinstance(image, np.ndarray | np.generic):
         return False
-    if not all(hasattr(image, name) for name in ("shape", "dtype", "__getitem__")):
-        return False
     try:
+        if not all(hasattr(image, name) for name in ("shape", "dtype", "__getitem__")):
+            return False
         np.dtype(image.dtype)
+    except RuntimeError as error:
+        # As for a dataset of a file that was closed.
+        raise _unusable(image, error) from error
     except TypeError:
         # A dtype of its own, as in torch.
         return False
@@ -133,11 +154,15 @@ def _converted(image: Any) -> npt.NDArray[Any]:
     except (TypeError, ValueError, RuntimeError) as error:
         if isinstance(image, list | tuple):
             raise InputError(f"The {kind} is not an image: give numbers, and rows of one length.") from error
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise InputError(f"The {kind} cannot be used as an image ({reason}): give a numpy array.") from error
+        raise _unusable(image, error) from error
     if array.ndim == 0 or (array.dtype.kind not in "buifc" and not isinstance(image, np.ndarray)):
         raise InputError(f"An object of type {kind} is not an image: give an array of numbers with the axes Y and X.")
     return array
+
+
+def _unusable(image: Any, error: Exception) -> InputError:
+    reason = " ".join(str(error).split()).rstrip(".")
+    return InputError(f"The {type(image).__name__} cannot be used as an image ({reason}): give a numpy array.")
 
 
 def _check_dtype(dtype: np.dtype[Any]) -> None:
