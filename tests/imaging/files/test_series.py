@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.files import is_readable_tiff, read_image, write_image
+from napari_sr.imaging.files import is_readable_tiff, read_image, tiff, write_image
 from napari_sr.imaging.files.series import partner_files
 from tests.imaging.files.made import in_several_files, ome_xml, write_page
 
@@ -331,6 +332,26 @@ def test_planes_that_are_declared_to_be_colors_are_a_stack_by_the_axes_that_are_
     np.testing.assert_array_equal(given.data, pixels if moved is None else np.moveaxis(pixels, *moved))
     assert given.axes == letters
     assert given.in_axes(letters) is given
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize(
+    ("axes", "shape"),
+    [("ZYX", (3, 20, 24)), ("TYX", (4, 20, 24)), ("CZYX", (2, 3, 20, 24)), ("CTYX", (3, 3, 20, 24))],
+)
+def test_three_planes_whose_axis_is_named_are_no_colors(tmp_path, monkeypatch, axes, shape, lazy):
+    monkeypatch.setattr(tiff, "LARGE", 0)
+    path = tmp_path / "stack.tif"
+    values = np.random.default_rng(0).integers(0, 4096, shape, np.uint16)
+    # tifffile takes them for colors, and says so in a warning that the user may never see.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        tifffile.imwrite(path, values, metadata={"axes": axes})
+    with tifffile.TiffFile(path) as file:
+        assert file.pages.first.photometric == tifffile.PHOTOMETRIC.RGB
+    image = read_image(path, lazy=lazy)
+    assert image.axes == axes
+    assert np.array_equal(np.asarray(image.data[...]), values)
 
 
 def test_an_image_of_planes_of_colors_names_the_axes_of_a_stack(tmp_path):

@@ -157,12 +157,14 @@ def _plan(tiff: tifffile.TiffFile, series: Any, source: Path) -> _Plan:
         raise InputError(f"The file {source} contains no image: choose another one.")
     samples = int(page.samplesperpixel)
     if series.kind == "shaped" and "S" not in letters and samples > 1:
-        letters = _with_samples(letters, shape, samples, source)
+        letters = _with_samples(letters, page, shape, source)
     turn = int(page.tags.valueof(orientation.TAG, default=1))
     if turn not in orientation.KNOWN:
         raise InputError(f"The file {source} has the unknown orientation {turn}: save it upright.")
     by_pillow = can_decode_page(page)
     stored = _stored(page, series, samples if "S" in letters else 1)
+    if series.kind == "shaped" and "S" not in letters and samples > 1:
+        stored = replace(stored, photometric=meaning.BLACK_IS_ZERO)
     if by_pillow:
         # Pillow decodes such pages, also those with a color map, to gray values or RGB of 8 bits.
         color = page.photometric in (meaning.RGB, meaning.PALETTE, meaning.YCBCR)
@@ -172,11 +174,19 @@ def _plan(tiff: tifffile.TiffFile, series: Any, source: Path) -> _Plan:
     return _Plan(source, tiff, series, letters, stored, meaning.meaning_of(stored, str(source)), turn, by_pillow)
 
 
-def _with_samples(letters: str, shape: tuple[int, ...], samples: int, source: Path) -> str:
-    """Letters with S for the samples, which are named C in the metadata of tifffile."""
-    if "C" not in letters or shape[letters.index("C")] != samples:
-        raise InputError(f"The file {source} names no axis for the {samples} samples of a pixel: save it as RGB.")
-    return letters.replace("C", "S")
+def _with_samples(letters: str, page: Any, shape: tuple[int, ...], source: Path) -> str:
+    """Letters with S for the samples, if the metadata of tifffile call them C; the same letters if they are no colors.
+
+    Unless told otherwise, tifffile declares three or four planes to be colors, whatever the name of their axis is.
+    """
+    place = len(letters) - (1 if page.planarconfig == 1 else 3)
+    color = place >= 0 and letters[place] == "C"
+    plain = int(page.photometric) in (meaning.BLACK_IS_ZERO, meaning.RGB) and not can_decode_page(page)
+    if place < 0 or shape[place] != page.samplesperpixel or not (color or plain):
+        raise InputError(
+            f"The file {source} names no axis for the {page.samplesperpixel} samples of a pixel: save it as RGB."
+        )
+    return f"{letters[:place]}S{letters[place + 1 :]}" if color else letters
 
 
 def _stored(page: Any, series: Any, samples: int) -> meaning.Stored:
