@@ -21,8 +21,10 @@ class Bar:
     def __init__(self, quiet: bool, unit: str, form: str | None = None) -> None:
         from tqdm import tqdm
 
+        # Standard error is None if the program was started with it closed.
+        hidden = quiet or sys.stderr is None
         # disable=None: no bar if standard error is not a terminal.
-        self._bar = tqdm(unit=unit, leave=False, disable=True if quiet else None, file=sys.stderr, bar_format=form)
+        self._bar = tqdm(unit=unit, leave=False, disable=hidden or None, file=sys.stderr, bar_format=form)
 
     def __enter__(self) -> Bar:
         return self

@@ -127,7 +127,8 @@ class Bar:
     """
 
     def __init__(self, quiet: bool) -> None:
-        self._quiet = quiet
+        # Standard error is None if the program was started with it closed.
+        self._quiet = quiet or sys.stderr is None
         self._bar: Any = None
 
     def __call__(self, event: Event) -> None:
