@@ -95,6 +95,17 @@ def test_a_file_is_replaced_only_with_overwrite(tmp_path):
     assert names(tmp_path) == ["file"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no permissions of groups")
+@pytest.mark.parametrize("mode", [0o600, 0o664])
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path, mode):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    path.chmod(mode)
+    write_file(path, "new")
+    assert path.read_text() == "new"
+    assert path.stat().st_mode & 0o777 == mode
+
+
 def test_after_an_error_the_old_file_is_unchanged(tmp_path):
     path = tmp_path / "file"
     write_file(path, "old")

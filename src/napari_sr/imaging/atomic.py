@@ -56,7 +56,7 @@ def atomic_file(path: Path, *, overwrite: bool = True, durable: bool = False) ->
     path : Path
         The file, in an existing folder.
     overwrite : bool, default True
-        Whether an existing file is replaced.
+        Whether an existing file is replaced. The new file has its permissions.
     durable : bool, default False
         Whether the content is flushed to the disk before the file is renamed, so that it survives a power failure.
 
@@ -80,6 +80,8 @@ def atomic_file(path: Path, *, overwrite: bool = True, durable: bool = False) ->
             sync(temporary)
         if not overwrite and path.exists():
             raise FileExistsError(None, "the file exists already", str(path))
+        if os.name == "posix" and path.is_file():
+            shutil.copymode(path, temporary)
         temporary.replace(path)
         if durable:
             sync(path.parent)
