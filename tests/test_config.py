@@ -155,3 +155,16 @@ def test_a_wrong_change_does_not_change_the_file() -> None:
 @pytest.mark.parametrize(("text", "count"), [("auto", "auto"), ("5", 5), ("2GiB", 2**31), ("1.5 kB", 1500)])
 def test_budgets_are_read(text: str, count: Any) -> None:
     assert parse_memory(text) == count
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a permission on Windows")
+def test_a_settings_file_that_is_a_link_stays_one(tmp_path: Path) -> None:
+    shared = tmp_path / "shared" / "settings.toml"
+    shared.parent.mkdir()
+    config_path().parent.mkdir(parents=True, exist_ok=True)
+    config_path().symlink_to(shared)
+    for memory in ("1GiB", "2GiB"):
+        update_config(memory=parse_memory(memory))
+        assert config_path().is_symlink()
+        assert load_config().memory == parse_memory(memory)
+    assert "memory" in shared.read_text(encoding="utf-8")

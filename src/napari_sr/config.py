@@ -191,7 +191,8 @@ def save_config(config: Config) -> Path:
     content = tomli_w.dumps(config.model_dump(exclude_none=True, exclude_defaults=True))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, content)
+        # The file may be a link into a folder that several computers share.
+        write_file(Path(os.path.realpath(path)), content)
     except OSError as error:
         raise InputError(f"The settings cannot be written to {path} ({error.strerror}); check its folder.") from error
     return path
