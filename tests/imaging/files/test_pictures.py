@@ -252,6 +252,17 @@ def test_a_format_that_is_not_in_the_table_is_refused(tmp_path):
         read_image(tmp_path / "a.eps")
 
 
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [("a.czi", b"ZISRAWFILE"), ("a.nd2", b"\xda\xce\xbe\x0a"), ("a.nii", b"\x5c\x01"), ("a.tif", b"")],
+)
+def test_a_file_of_another_format_is_refused_with_a_way_to_convert_it(tmp_path, name, start):
+    (tmp_path / name).write_bytes(start.ljust(200 if start else 0, b"\0"))
+    with pytest.raises(InputError, match=r"cannot be read as an image .*: save it as OME-TIFF, for example") as caught:
+        read_image(tmp_path / name)
+    assert str(caught.value).count(name) == 1
+
+
 @pytest.mark.parametrize("kind", [b"IHDR", b"tRNS", b"eXIf", b"IDAT"])
 def test_a_png_with_a_wrong_checksum_is_refused(tmp_path, kind):
     path = tmp_path / "a.png"

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from PIL import UnidentifiedImageError
+
 from napari_sr.conversion import check_no_address, read_flag, read_path
 from napari_sr.errors import InputError
 from napari_sr.imaging.atomic import restore_interrupted
@@ -125,6 +127,11 @@ def _read(read: Callable[[], ImageFile], source: Path) -> ImageFile:
 
 
 def _sentence(error: Exception, source: Path) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return (
+            f"The file {source} cannot be read as an image (its format is not supported, or it is damaged): "
+            "save it as OME-TIFF, for example with Fiji."
+        )
     reason = " ".join(str(error).split()).rstrip(".")
     # Of damaged files some exceptions have no text, or only a number.
     reason = reason if any(map(str.isalpha, reason)) else "it is damaged or incomplete"
