@@ -19,7 +19,7 @@ from ome_zarr_models.v05 import Image
 from pydantic import ValidationError
 
 import napari_sr as sr
-from napari_sr.imaging import Metadata
+from napari_sr.imaging.files import Metadata
 from napari_sr.inference.output import ome_zarr
 
 SIZES = {"Z": 0.5, "Y": 0.2, "X": 0.1}

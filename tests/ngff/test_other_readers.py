@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import napari_sr as sr
-from napari_sr.imaging import Metadata
+from napari_sr.imaging.files import Metadata
 from napari_sr.imaging.files.writing import tiff
 from napari_sr.inference.output import ome_zarr as own
 

@@ -8,7 +8,6 @@ from .as_image import as_image as as_image
 from .axes import Axes as Axes
 from .axes import parse_axes as parse_axes
 from .color import GRAY_WEIGHTS as GRAY_WEIGHTS
-from .color import gray as gray
 from .color import luma as luma
 from .color import rgb_to_ycbcr as rgb_to_ycbcr
 from .color import ycbcr_to_rgb as ycbcr_to_rgb
@@ -28,7 +27,6 @@ from .napari_layer import copy_contrast_range as copy_contrast_range
 from .napari_layer import finest_level as finest_level
 from .napari_layer import layer_axes as layer_axes
 from .napari_layer import layer_pixel_size as layer_pixel_size
-from .napari_layer import upscaled_layer as upscaled_layer
 from .noise import NoiseMeasurement as NoiseMeasurement
 from .noise import measure_noise as measure_noise
 from .part import Part as Part
