@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_sr.conversion import quote
 from napari_sr.errors import InputError
-from napari_sr.imaging.axes import Axes, ImageArray, parse_axes
+from napari_sr.imaging.axes import Axes, parse_axes
 from napari_sr.imaging.geometry import Vector, linear_part, upscaled_transform
 from napari_sr.imaging.pixel_size import PixelSize, in_one_unit, unit_name
 
@@ -142,59 +141,32 @@ def layer_axes(layer: Any, axes: Axes | str | None = None) -> Axes:
     return parsed
 
 
-def upscaled_layer(
-    layer: Any,
-    data: ImageArray,
-    factor: float | tuple[float, float],
-    *,
-    name: str | None = None,
-    axes: Axes | str | None = None,
-    origin: npt.ArrayLike | None = None,
-    metadata: Mapping[str, Any] | None = None,
-) -> LayerData:
-    """Return the layer data of an upscaled layer, with the extent and the appearance of its source.
+def upscaled_kwargs(layer: Any, factors: Vector, origin: Vector) -> dict[str, Any]:
+    """Return the arguments of an upscaled layer, with the extent and the appearance of its source.
 
     Parameters
     ----------
     layer : napari Image layer
         The source, which is not changed. The result shares nothing with it except its colormap.
-    data : array
-        The result, with the dimensions of the finest level of the layer.
-    factor : float or (float, float)
-        Factor along Y and X; two numbers only together with `origin`.
-    name : str, optional
-        Name of the result; by default the name of the source and the factor.
-    axes : Axes or str, optional
-        Axes of `data`; by default as in `layer_axes`.
-    origin : sequence of float, optional
-        First source pixel of a crop, with one number for each axis of the layer except the colors; it may be between
-        two pixels. The factors are then `factor` along Y and X and 1 along the other axes. Without `origin`, `data` is
-        the whole layer, and the factors are the ratios of the lengths.
-    metadata : mapping of str to object, optional
-        Entries that are added to the copy of the metadata of the source.
+    factors : array of float
+        Pixels of the result for each pixel of the source, along each axis of the layer except the colors.
+    origin : array of float
+        Outer edge of the first pixel of the result, in pixels of the source, along the same axes; it may be between
+        two pixels.
 
     Returns
     -------
-    data : array
-        The result.
-    kwargs : dict
-        Arguments of ``napari.layers.Image``. The range of the contrast slider is not among them; call
+    dict
+        Arguments of ``napari.layers.Image`` without the name. The range of the contrast slider is not among them; call
         `copy_contrast_range` when the layer exists.
-    kind : str
-        "image".
 
     Raises
     ------
     InputError
-        If the layer is not an image, or `data` does not have the shape that follows from the factor.
+        If the factors do not have one number for each axis of the layer.
     """
-    check_layer(layer)
-    parsed = layer_axes(layer, axes)
-    factors = _factors(layer, parsed, tuple(data.shape), factor, whole=origin is None)
-    first = np.zeros(len(factors)) if origin is None else np.asarray(origin, dtype=np.float64)
-    scale, translate = upscaled_transform(layer.scale, layer.translate, layer.rotate, layer.shear, factors, first)
-    kwargs: dict[str, Any] = {
-        "name": f"{layer.name} x{np.max(factor):g}" if name is None else name,
+    scale, translate = upscaled_transform(layer.scale, layer.translate, layer.rotate, layer.shear, factors, origin)
+    return {
         "scale": scale,
         "translate": translate,
         "rotate": np.array(layer.rotate),
@@ -203,11 +175,10 @@ def upscaled_layer(
         "units": tuple(getattr(layer, "units", None) or ("pixel",) * len(factors)),
         "rgb": _is_rgb(layer),
         "multiscale": False,
-        "metadata": {**_copied(layer.metadata), **(metadata or {})},
+        "metadata": _copied(layer.metadata),
         **_appearance(layer),
-        **_planes(layer, factors, first),
+        **_planes(layer, factors, origin),
     }
-    return data, kwargs, "image"
 
 
 def layer_pixel_size(layer: Any, axes: Axes | str | None = None) -> PixelSize:
@@ -252,31 +223,6 @@ def copy_contrast_range(source: Any, target: Any) -> None:
         The layer of the result, which is changed.
     """
     target.contrast_limits_range = list(source.contrast_limits_range)
-
-
-def _factors(
-    layer: Any, axes: Axes, shape: tuple[int, ...], factor: float | tuple[float, float], *, whole: bool
-) -> Vector:
-    if len(shape) != axes.ndim:
-        raise InputError(
-            f"The result has {len(shape)} dimensions, but the layer {_named(layer)} has {axes.ndim}: keep all axes."
-        )
-    ndim = axes.ndim - int(_is_rgb(layer))
-    if not whole:
-        factors = np.ones(ndim)
-        factors[[axes.y, axes.x]] = factor
-        return factors
-    if isinstance(factor, tuple):
-        raise InputError("Two factors do not define the first pixel of the result: give its origin as well.")
-    expected = axes.upscaled_shape(factor)
-    for axis, (length, nominal) in enumerate(zip(shape, expected, strict=True)):
-        # A network may round a fractional length in the other direction; a larger difference is another image.
-        if abs(length - nominal) > (1 if axis in (axes.y, axes.x) and factor % 1 else 0):
-            raise InputError(
-                f"The result has the shape {shape}, but the layer {_named(layer)} at x{factor:g} has {expected}: "
-                "give the first pixel of the crop as origin if it is a part of the layer."
-            )
-    return np.array(shape[:ndim], dtype=np.float64) / np.array(axes.shape[:ndim], dtype=np.float64)
 
 
 def _appearance(layer: Any) -> dict[str, Any]:

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.napari_layer import (
     CHANNEL_KEY,
@@ -16,7 +14,7 @@ from napari_sr.imaging.napari_layer import (
     finest_level,
     layer_axes,
     layer_pixel_size,
-    upscaled_layer,
+    upscaled_kwargs,
 )
 from napari_sr.imaging.part import Part
 from napari_sr.imaging.target_size import parse_target
@@ -127,11 +125,10 @@ def prepare_layer(
     parsed = layer_axes(layer, axes)
     pixel_size, unit = layer_pixel_size(layer, parsed)
     region = job.region(parsed, part, pixel_size=pixel_size, unit=unit)
-    # An array of the result's shape that needs no memory: the position of the result depends on the shape only.
-    shape = np.broadcast_to(np.zeros((), image.dtype), region.shape)
-    factors = (region.rows.factor, region.columns.factor)
-    name = f"{layer.name} ({result_name(job)})"
-    _, kwargs, _ = upscaled_layer(layer, shape, factors, name=name, axes=parsed, origin=region.origin)
+    kwargs = {
+        "name": f"{layer.name} ({result_name(job)})",
+        **upscaled_kwargs(layer, region.factors, region.origin),
+    }
     low, high = layer.contrast_limits
     limits = float(low), float(high)
     return LayerInput(image, region, limits, kwargs, part, calibration, pixel_size, unit, _source(layer))

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from magicgui.widgets import ComboBox
 from magicgui.widgets.bases import Widget
 from napari.layers import Image, Shapes
@@ -14,7 +13,7 @@ from napari.viewer import Viewer
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes
-from napari_sr.imaging.napari_layer import finest_level, upscaled_layer
+from napari_sr.imaging.napari_layer import finest_level, upscaled_kwargs
 from napari_sr.imaging.part import Part
 from napari_sr.widgets.choices.layer import POSITION, LayerEvents, is_preview, is_result
 from napari_sr.widgets.choices.view import current_slice, rectangles, visible_part
@@ -100,9 +99,7 @@ class LayerPart:
         """
         if tuple(finest_level(self.layer).shape) != self.axes.shape:
             return kwargs
-        pixels = np.broadcast_to(np.zeros(()), region.shape)
-        factors = (region.rows.factor, region.columns.factor)
-        _, now, _ = upscaled_layer(self.layer, pixels, factors, axes=self.axes, origin=region.origin)
+        now = upscaled_kwargs(self.layer, region.factors, region.origin)
         return {**kwargs, **{name: now[name] for name in POSITION}}
 
 
