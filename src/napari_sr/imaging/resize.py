@@ -73,22 +73,22 @@ def check_kernel(kernel: str) -> None:
     read_choice(kernel, "interpolation kernel", tuple(KERNELS))
 
 
-def symmetric_indices(start: int, stop: int, length: int) -> NDArray[np.intp]:
+def symmetric_indices(positions: NDArray[np.intp], length: int) -> NDArray[np.intp]:
     """Return the indices into an axis that is reflected at its ends, with the edge pixels repeated.
 
     Parameters
     ----------
-    start, stop : int
-        Range of positions, without `stop`; they may lie outside the axis.
+    positions : ndarray of int
+        Positions, which may lie outside the axis.
     length : int
         Length of the axis.
 
     Returns
     -------
-    ndarray of int, shape (stop - start,)
+    ndarray of int, shape of `positions`
         Indices from 0 to ``length - 1``.
     """
-    folded = np.arange(start, stop) % (2 * length)
+    folded = positions % (2 * length)
     return np.where(folded < length, folded, 2 * length - 1 - folded).astype(np.intp)
 
 
@@ -124,11 +124,10 @@ def phase_weights(factor: int, kernel: Kernel) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=64)
-def _resizing_matrix(n_in: int, n_out: int, scale: float, kernel: Kernel, antialias: bool) -> Any:
+def _resizing_matrix(n_in: int, n_out: int, scale: float, kernel: Kernel) -> Any:
     """Return the sparse matrix (n_out, n_in) that resizes one axis, as `contributions` in MATLAB."""
-    if kernel == "nearest":
-        antialias = False
-    stretch = scale if antialias and scale < 1 else 1.0
+    # When shrinking, a wider kernel prevents aliasing.
+    stretch = scale if kernel != "nearest" and scale < 1 else 1.0
     width = 2 * SUPPORT[kernel] / stretch
     centers = (np.arange(n_out) + 0.5) / scale - 0.5
     left = np.floor(centers - width / 2).astype(np.intp)
@@ -136,13 +135,12 @@ def _resizing_matrix(n_in: int, n_out: int, scale: float, kernel: Kernel, antial
     positions = left[:, None] + np.arange(taps)[None, :]
     weights = stretch * _FUNCTIONS[kernel](stretch * (centers[:, None] - positions))
     weights /= weights.sum(axis=1, keepdims=True)
-    folded = positions % (2 * n_in)
-    folded = np.where(folded < n_in, folded, 2 * n_in - 1 - folded)
     rows = np.repeat(np.arange(n_out), taps)
-    return sparse.csr_matrix((weights.ravel(), (rows, folded.ravel())), shape=(n_out, n_in))
+    columns = symmetric_indices(positions.ravel(), n_in)
+    return sparse.csr_matrix((weights.ravel(), (rows, columns)), shape=(n_out, n_in))
 
 
-def resizing_matrix(n_in: int, n_out: int, kernel: Kernel = "bicubic", antialias: bool = True) -> Any:
+def resizing_matrix(n_in: int, n_out: int, kernel: Kernel = "bicubic") -> Any:
     """Return the weights of the pixels of an axis in the pixels of the resized axis.
 
     Parameters
@@ -150,9 +148,7 @@ def resizing_matrix(n_in: int, n_out: int, kernel: Kernel = "bicubic", antialias
     n_in, n_out : int
         Number of pixels before and after; both cover the same extent.
     kernel : {"nearest", "bilinear", "bicubic", "lanczos3"}, default "bicubic"
-        Interpolation kernel.
-    antialias : bool, default True
-        Whether the kernel is stretched when shrinking.
+        Interpolation kernel, stretched when shrinking.
 
     Returns
     -------
@@ -165,11 +161,11 @@ def resizing_matrix(n_in: int, n_out: int, kernel: Kernel = "bicubic", antialias
         If there is no such kernel.
     """
     check_kernel(kernel)
-    return _resizing_matrix(n_in, n_out, n_out / n_in, kernel, antialias)
+    return _resizing_matrix(n_in, n_out, n_out / n_in, kernel)
 
 
-def _resize_axis(image: NDArray[Any], axis: int, n_out: int, scale: float, kernel: Kernel, antialias: bool) -> Any:
-    matrix = _resizing_matrix(image.shape[axis], n_out, scale, kernel, antialias)
+def _resize_axis(image: NDArray[Any], axis: int, n_out: int, scale: float, kernel: Kernel) -> Any:
+    matrix = _resizing_matrix(image.shape[axis], n_out, scale, kernel)
     if image.dtype == np.float32:
         matrix = matrix.astype(np.float32)
     front = np.moveaxis(image, axis, 0)
@@ -238,7 +234,6 @@ def resize(
     *,
     factor: float | None = None,
     kernel: Kernel = "bicubic",
-    antialias: bool = True,
     axes: tuple[int, int] = (-2, -1),
 ) -> NDArray[Any]:
     """Resize two axes of an array by the rules of MATLAB's ``imresize``.
@@ -252,9 +247,7 @@ def resize(
     factor : float, optional
         Factor along both axes, more than 0. The result has ``ceil(factor * n)`` pixels on each of the two axes.
     kernel : {"nearest", "bilinear", "bicubic", "lanczos3"}, default "bicubic"
-        Interpolation kernel. "bicubic" is Keys' cubic with a = -0.5.
-    antialias : bool, default True
-        Whether the kernel is stretched when shrinking, which prevents aliasing.
+        Interpolation kernel, stretched when shrinking, which prevents aliasing. "bicubic" is Keys' cubic with a = -0.5.
     axes : (int, int), default (-2, -1)
         The axis of rows and the axis of columns.
 
@@ -296,7 +289,7 @@ def resize(
     for n, i in enumerate(order):
         if shape[i] == lengths[i] and scales[i] == 1:
             continue
-        work = _resize_axis(work, axes[i], shape[i], scales[i], kernel, antialias)
+        work = _resize_axis(work, axes[i], shape[i], scales[i], kernel)
         if dtype == np.uint8 and n == 0:
             work = round_to(work, np.uint8).astype(np.float64)
     return round_to(work, dtype) if dtype != work.dtype else work

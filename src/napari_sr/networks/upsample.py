@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -100,7 +101,7 @@ class Upsample(nn.Module):
         """Reflect at the border with the edge pixel repeated, a mode that `torch.nn.functional.pad` does not have."""
         for axis in (-2, -1):
             length = x.shape[axis]
-            indices = symmetric_indices(-self.reach, length + self.reach, length)
+            indices = symmetric_indices(np.arange(-self.reach, length + self.reach), length)
             x = x.index_select(axis, torch.from_numpy(indices).to(x.device))
         return x
 

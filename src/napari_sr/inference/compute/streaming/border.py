@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,7 +38,7 @@ def fold(start: int, stop: int, length: int, mode: str) -> Tensor:
         If the mode is unknown, or the axis is too short to be reflected that far.
     """
     if mode == "symmetric":
-        return torch.from_numpy(symmetric_indices(start, stop, length))
+        return torch.from_numpy(symmetric_indices(np.arange(start, stop), length))
     indices = torch.arange(start, stop)
     if mode == "replicate":
         return indices.clamp(0, length - 1)
