@@ -118,7 +118,7 @@ def test_values_that_are_not_finite_do_not_count_in_the_percentiles():
 def test_contrast_limits_and_pairs_are_taken_as_they_are():
     image, axes = np.zeros((4, 5), np.float32), parse_axes("YX", (4, 5))
     assert intensity_maps("contrast", image, axes, contrast_limits=(3, 7))[None] == IntensityMap(3, 7)
-    assert intensity_maps(np.array([3, 7]), image, axes, to=(-1, 1))[None] == IntensityMap(3, 7, (-1, 1))
+    assert intensity_maps(np.array([3, 7]), image, axes)[None] == IntensityMap(3, 7)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,6 @@ def choose_intensity(
     image: ImageArray,
     axes: Axes,
     *,
-    to: tuple[float, float] = (0.0, 1.0),
     contrast_limits: tuple[float, float] | None = None,
     cancel: Callable[[], bool] = lambda: False,
 ) -> dict[int | None, ChannelIntensity]:
@@ -90,8 +89,6 @@ def choose_intensity(
         at a time.
     axes : Axes
         Axes of the image.
-    to : (float, float), default (0.0, 1.0)
-        Range in which the network was trained.
     contrast_limits : (float, float), optional
         Contrast limits of the layer, for "contrast".
     cancel : callable, optional
@@ -125,14 +122,14 @@ def choose_intensity(
     if isinstance(spec, str) and spec == "auto":
         own = dtype.kind == "b" or dtype == np.uint8
         if axes.rgb and not own:
-            return {None: _of_colors(CancellableImage(image, cancel), axes, to)}
+            return {None: _of_colors(CancellableImage(image, cancel), axes)}
         chosen = "dtype" if own else "percentile"
     if isinstance(chosen, str) and chosen == "percentile":
         chosen = Percentiles()
     if isinstance(chosen, Percentiles):
         readable = CancellableImage(image, cancel)
-        return {channel: _by_percentiles(readable, axes, channel, chosen, to) for channel in channels}
-    shared = ChannelIntensity(IntensityMap(*_bounds(chosen, dtype, contrast_limits), to=to))
+        return {channel: _by_percentiles(readable, axes, channel, chosen) for channel in channels}
+    shared = ChannelIntensity(IntensityMap(*_bounds(chosen, dtype, contrast_limits)))
     return dict.fromkeys(channels, shared)
 
 
@@ -141,7 +138,6 @@ def intensity_maps(
     image: ImageArray,
     axes: Axes,
     *,
-    to: tuple[float, float] = (0.0, 1.0),
     contrast_limits: tuple[float, float] | None = None,
     cancel: Callable[[], bool] = lambda: False,
 ) -> dict[int | None, IntensityMap]:
@@ -149,7 +145,7 @@ def intensity_maps(
 
     Parameters
     ----------
-    spec, image, axes, to, contrast_limits, cancel : object
+    spec, image, axes, contrast_limits, cancel : object
         As for `choose_intensity`.
 
     Returns
@@ -167,7 +163,7 @@ def intensity_maps(
         If `cancel` returned True.
     """
     maps = {}
-    chosen = choose_intensity(spec, image, axes, to=to, contrast_limits=contrast_limits, cancel=cancel)
+    chosen = choose_intensity(spec, image, axes, contrast_limits=contrast_limits, cancel=cancel)
     for channel, intensity in chosen.items():
         if intensity.map is None:
             where = "The image" if channel is None else f"Channel {channel} of the image"
@@ -277,16 +273,14 @@ def _pair(bounds: Any) -> tuple[float, float]:
         ) from error
 
 
-def _by_percentiles(
-    image: ImageArray, axes: Axes, channel: int | None, percentiles: Percentiles, to: tuple[float, float]
-) -> ChannelIntensity:
+def _by_percentiles(image: ImageArray, axes: Axes, channel: int | None, percentiles: Percentiles) -> ChannelIntensity:
     values, order = read_values(image, axes, channel, ordered=True)
     assert order is not None
-    return _of_percentiles(values, order, percentiles, 3 if axes.rgb else 1, to)
+    return _of_percentiles(values, order, percentiles, 3 if axes.rgb else 1)
 
 
 def _of_percentiles(
-    values: ChannelValues, order: OrderedValues, percentiles: Percentiles, pixel: int, to: tuple[float, float]
+    values: ChannelValues, order: OrderedValues, percentiles: Percentiles, pixel: int
 ) -> ChannelIntensity:
     """Percentiles of values, or their extremes where both are one value and others exist."""
     if not values.least or (least := min(values.least)) == (largest := max(values.largest)):
@@ -305,10 +299,10 @@ def _of_percentiles(
     if outlier:
         extreme = largest if largest - high > low - least else least
         warning = f"A pixel of {float(extreme):g}, far from all others, was left out of the choice of black and white."
-    return ChannelIntensity(IntensityMap(low, high, to), values, warning)
+    return ChannelIntensity(IntensityMap(low, high), values, warning)
 
 
-def _of_colors(image: ImageArray, axes: Axes, to: tuple[float, float]) -> ChannelIntensity:
+def _of_colors(image: ImageArray, axes: Axes) -> ChannelIntensity:
     """Black and white of RGB whose data type is not that of 0 to 255."""
     dtype = np.dtype(image.dtype)
     floats = dtype.kind == "f"
@@ -318,7 +312,7 @@ def _of_colors(image: ImageArray, axes: Axes, to: tuple[float, float]) -> Channe
     least, largest = min(values.least), max(values.largest)
     white = _usual_white(least, largest, floats)
     if white == 1:
-        return ChannelIntensity(IntensityMap(0.0, 1.0, to), values)
+        return ChannelIntensity(IntensityMap(0.0, 1.0), values)
     if order is None:
         _, order = read_values(image, axes, None, ordered=True)
         assert order is not None
@@ -327,7 +321,7 @@ def _of_colors(image: ImageArray, axes: Axes, to: tuple[float, float]) -> Channe
     white = _usual_white(least, largest, floats)
     range_of_values = f"The colors have values from {float(least):g} to {float(largest):g}"
     if white is None:
-        chosen = _of_percentiles(values, order, Percentiles(), 3, to)
+        chosen = _of_percentiles(values, order, Percentiles(), 3)
         if chosen.map is None:
             return chosen
         black, high = float(chosen.map.low), float(chosen.map.high)
@@ -336,7 +330,7 @@ def _of_colors(image: ImageArray, axes: Axes, to: tuple[float, float]) -> Channe
             f"{high:g}: give the intensity as two values if that is wrong."
         )
         return ChannelIntensity(chosen.map, values, warning)
-    chosen_map = IntensityMap(0.0, float(white), to)
+    chosen_map = IntensityMap(0.0, float(white))
     if (0.0, float(white)) == own_range(dtype, rgb=True):
         return ChannelIntensity(chosen_map, values)
     warning = (
