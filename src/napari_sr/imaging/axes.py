@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import floor
@@ -135,19 +135,32 @@ class Axes:
         return int(np.prod([self.shape[axis] for axis in self.plane_axes], dtype=np.int64))
 
     def plane_indices(self) -> Iterator[PlaneIndex]:
-        """Iterate over the indices of the planes in their stored order, the last plane axis fastest.
+        """Return the indices of all planes in their stored order, the last plane axis fastest.
 
-        Yields
-        ------
-        tuple of int or slice
-            One entry for each dimension: an int on a plane axis, a full slice on Y, X and the colors.
+        Returns
+        -------
+        iterator of tuple
+            Indices, as `plane_index` returns them.
         """
-        plane_axes = self.plane_axes
-        for position in product(*(range(self.shape[axis]) for axis in plane_axes)):
-            index: list[int | slice] = [slice(None)] * self.ndim
-            for axis, number in zip(plane_axes, position, strict=True):
-                index[axis] = number
-            yield tuple(index)
+        return map(self.plane_index, product(*(range(self.shape[axis]) for axis in self.plane_axes)))
+
+    def plane_index(self, position: Sequence[int]) -> PlaneIndex:
+        """Return the index of the plane at a position.
+
+        Parameters
+        ----------
+        position : sequence of int
+            Position along each of `plane_axes`.
+
+        Returns
+        -------
+        tuple of int or slice
+            An int for each plane axis, and slices for Y, X and the colors.
+        """
+        index: list[int | slice] = [slice(None)] * self.ndim
+        for axis, number in zip(self.plane_axes, position, strict=True):
+            index[axis] = number
+        return tuple(index)
 
     def plane(self, array: ImageArray, index: PlaneIndex) -> npt.NDArray[Any]:
         """Return one plane of an array, with Y before X in any stored order.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex, WritableArray
+from napari_sr.imaging.axes import Axes, ImageArray, WritableArray
 
 #: Magnitude above which a float stands for a missing pixel: 9.97e36 in netCDF, 3.4e38 in raster files.
 FILL_FROM = 1e30
@@ -146,10 +146,7 @@ class FilledImage:
 
     def _filled(self, position: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         axes = self._axes
-        whole: list[int | slice] = [slice(None)] * axes.ndim
-        for axis, number in zip(axes.plane_axes, position, strict=True):
-            whole[axis] = number
-        index: PlaneIndex = tuple(whole)
+        index = axes.plane_index(position)
         # Rows before columns, so that the choice among pixels of equal distance does not depend on the stored order.
         plane = axes.plane(self._image, index)
         missing = missing_mask(plane, self._limit)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sr.imaging.axes import ImageArray, PlaneIndex
+from napari_sr.imaging.axes import ImageArray
 from napari_sr.imaging.part import Range
 from napari_sr.inference.compute.network import JobNetwork
 from napari_sr.inference.facts.calibration import Calibration
@@ -215,7 +215,7 @@ class DisplayedResult:
         done = self._job.run_region(
             self._image, part, calibration=self._calibration, network=self._network, cancel=cancel
         )
-        plane = self.axes.plane(done.data, self._index((0,) * len(piece.plane)))
+        plane = self.axes.plane(done.data, self.axes.plane_index((0,) * len(piece.plane)))
         first_row, first_column = rows.result_range[0], columns.result_range[0]
         computed = {}
         for tile in piece:
@@ -247,7 +247,7 @@ class DisplayedResult:
         axes = self.axes
         rows, columns = ranges[axes.y], ranges[axes.x]
         origin = [ranges[axis][0] for axis in axes.plane_axes]
-        index = self._index(tuple(position - first for position, first in zip(plane, origin, strict=True)))
+        index = self.axes.plane_index(tuple(position - first for position, first in zip(plane, origin, strict=True)))
         found = {}
         keys = [(plane, row, column) for row in _grid(rows) for column in _grid(columns)]
         with self._lock:
@@ -270,17 +270,10 @@ class DisplayedResult:
         """The pixel of the image that contains the center of each pixel of a part of the result."""
         axes, region = self._region.axes, self._region
         down, across = region.rows.nearest[slice(*rows)], region.columns.nearest[slice(*columns)]
-        index = axes.part(self._index(plane), slice(down[0], down[-1] + 1), slice(across[0], across[-1] + 1))
+        index = axes.part(self.axes.plane_index(plane), slice(down[0], down[-1] + 1), slice(across[0], across[-1] + 1))
         block = axes.plane(self._image, index)
         nearest: NDArray[Any] = block[down - down[0]][:, across - across[0]]
         return nearest
-
-    def _index(self, plane: tuple[int, ...]) -> PlaneIndex:
-        """Index of a plane."""
-        index: list[int | slice] = [slice(None)] * self.axes.ndim
-        for axis, position in zip(self.axes.plane_axes, plane, strict=True):
-            index[axis] = position
-        return tuple(index)
 
     def _plane_view(self) -> tuple[Range, Range]:
         """Rows and columns of the view."""

@@ -180,7 +180,7 @@ class Bands:
             self.array[index] = values
         if self._values.get(plane) == self._count * self._line:
             self._write_plane(plane)
-            self._done(plane, self._whole(plane), self._count)
+            self._done(plane, self._axes.plane_index(plane), self._count)
 
     def write_rest(self) -> None:
         """Write the lines that were collected and fill no band."""
@@ -190,7 +190,7 @@ class Bands:
     def _write_plane(self, plane: Plane) -> None:
         """Write the lines of a plane that were collected."""
         for key in [key for key in self._collected if key[0] == plane]:
-            self._write_collected(self._collected.pop(key), self._colors(self._whole(plane)))
+            self._write_collected(self._collected.pop(key), self._colors(self._axes.plane_index(plane)))
 
     def _place(self, index: Any) -> tuple[Plane, range, Range] | None:
         """Plane, lines and range along the lines of an index; None if it is not a part of one plane."""
@@ -262,13 +262,6 @@ class Bands:
     def _colors(self, index: tuple[Any, ...]) -> tuple[Any, ...]:
         """Index of the colors without alpha."""
         return (*index[:-1], slice(0, 3)) if self._axes.rgb else index
-
-    def _whole(self, plane: Plane) -> tuple[Any, ...]:
-        """Index of a plane."""
-        index: list[Any] = [slice(None)] * self._axes.ndim
-        for axis, place in zip(self._axes.plane_axes, plane, strict=True):
-            index[axis] = place
-        return tuple(index)
 
     def _part(self, values: NDArray[Any], start: int, stop: int) -> NDArray[Any]:
         """View of some of the lines in a part of a plane."""
