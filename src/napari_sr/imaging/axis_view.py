@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,7 +53,7 @@ class AxisView:
         return tuple(1 if axis < 0 else shape[axis] for axis in self.order)
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
-        entries = self._entries(index)
+        entries = complete_index(index, self.shape)
         values = np.asarray(self.array[self._array_index(entries)]).transpose(self._transposition(entries))
         sliced = [(axis, entry) for axis, entry in zip(self.order, entries, strict=True) if isinstance(entry, slice)]
         for position, (axis, entry) in enumerate(sliced):
@@ -63,7 +64,7 @@ class AxisView:
     def __setitem__(self, index: Any, values: Any) -> None:
         if min(self.order) < 0:
             raise TypeError("a view with further axes is read only")
-        entries = self._entries(index)
+        entries = complete_index(index, self.shape)
         order = self._transposition(entries)
         shape = tuple(
             len(range(*entry.indices(length)))
@@ -82,25 +83,12 @@ class AxisView:
     def __repr__(self) -> str:
         return f"<AxisView of {self.array!r}, shape {self.shape}>"
 
-    def _entries(self, index: Any) -> list[int | slice]:
-        """Complete an index to one entry for each axis of the view."""
-        entries = list(index) if isinstance(index, tuple) else [index]
-        if Ellipsis in entries:
-            position = entries.index(Ellipsis)
-            entries[position : position + 1] = [slice(None)] * (self.ndim - len(entries) + 1)
-        entries += [slice(None)] * (self.ndim - len(entries))
-        if len(entries) > self.ndim:
-            raise IndexError(f"{len(entries)} indices for {self.ndim} axes")
-        return [entry if isinstance(entry, slice) else int(entry) for entry in entries]
-
     def _array_index(self, entries: list[int | slice]) -> tuple[int | slice, ...]:
         """Put the entries of an index in the axis order of the array."""
         index: list[int | slice] = [slice(None)] * (self.ndim - self.order.count(-1))
         for axis, entry in zip(self.order, entries, strict=True):
             if axis >= 0:
                 index[axis] = entry
-            elif isinstance(entry, int) and entry not in (0, -1):
-                raise IndexError(f"index {entry} is outside an axis of length 1")
         return tuple(index)
 
     def _transposition(self, entries: list[int | slice]) -> list[int]:
@@ -109,3 +97,37 @@ class AxisView:
         remaining = [axis for axis, entry in kept if isinstance(entry, slice) and axis >= 0]
         ranks = {axis: rank for rank, axis in enumerate(sorted(remaining))}
         return [ranks[axis] for axis in remaining]
+
+
+def complete_index(index: Any, shape: tuple[int, ...]) -> list[int | slice]:
+    """Complete an index to an integer that is not negative, or a slice, for each axis.
+
+    Parameters
+    ----------
+    index : object
+        Integers, slices and an ellipsis.
+    shape : tuple of int
+        Shape of the array.
+
+    Returns
+    -------
+    list of int or slice
+        One entry for each axis.
+
+    Raises
+    ------
+    IndexError
+        If the index is outside the array, or has too many entries.
+    """
+    entries = list(index) if isinstance(index, tuple) else [index]
+    if Ellipsis in entries:
+        place = entries.index(Ellipsis)
+        entries[place : place + 1] = [slice(None)] * (len(shape) - len(entries) + 1)
+    entries += [slice(None)] * (len(shape) - len(entries))
+    if len(entries) > len(shape):
+        raise IndexError(f"{len(entries)} indices for {len(shape)} axes")
+    # The range of an axis counts negative indices from its end, and refuses those outside.
+    return [
+        one if isinstance(one, slice) else range(length)[operator.index(one)]
+        for one, length in zip(entries, shape, strict=True)
+    ]

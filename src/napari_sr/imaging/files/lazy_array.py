@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_sr.imaging.axis_view import complete_index
+
 Array = npt.NDArray[Any]
 #: First position along each axis of a plane, and the one after the last.
 Box = Sequence[tuple[int, int]]
@@ -46,7 +48,7 @@ class LazyArray(ABC):
         return np.asarray(self[...], dtype=dtype)
 
     def __getitem__(self, index: Any) -> Array:
-        entries = completed(index, self.shape)
+        entries = complete_index(index, self.shape)
         ranges = [range(length)[one] for one, length in zip(entries, self.shape, strict=True) if isinstance(one, slice)]
         if not all(map(len, ranges)):
             return np.empty(tuple(map(len, ranges)), self.dtype)
@@ -94,40 +96,6 @@ class PlanesAt(LazyArray):
     def read_part(self, position: tuple[int, ...], box: Box) -> Array:
         """Read a part of a plane; see `LazyArray.read_part`."""
         return self._source.read_part((*position[: self._axis], self._position, *position[self._axis :]), box)
-
-
-def completed(index: Any, shape: tuple[int, ...]) -> list[int | slice]:
-    """Complete an index to an integer that is not negative, or a slice, for each axis.
-
-    Parameters
-    ----------
-    index : object
-        Integers, slices and an ellipsis.
-    shape : tuple of int
-        Shape of the array.
-
-    Returns
-    -------
-    list of int or slice
-        One entry for each axis.
-
-    Raises
-    ------
-    IndexError
-        If the index is outside the array, or has too many entries.
-    """
-    entries = list(index) if isinstance(index, tuple) else [index]
-    if Ellipsis in entries:
-        place = entries.index(Ellipsis)
-        entries[place : place + 1] = [slice(None)] * (len(shape) - len(entries) + 1)
-    entries += [slice(None)] * (len(shape) - len(entries))
-    if len(entries) > len(shape):
-        raise IndexError(f"{len(entries)} indices for {len(shape)} axes")
-    # The range of an axis counts negative indices from its end, and refuses those outside.
-    return [
-        one if isinstance(one, slice) else range(length)[operator.index(one)]
-        for one, length in zip(entries, shape, strict=True)
-    ]
 
 
 def box_of(entry: int | slice, length: int) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import numpy as np
 from dask.array import Array
 from numpy.typing import NDArray
 
+from napari_sr.imaging.axis_view import complete_index
 from napari_sr.imaging.part import Range
 from napari_sr.inference.lazy.displayed import DisplayedResult
 
@@ -102,12 +103,7 @@ class _Selection:
 
     def __getitem__(self, index: Any) -> _Selection:
         """Return a part, by integers and slices."""
-        index = index if isinstance(index, tuple) else (index,)
-        if Ellipsis in index:
-            place = index.index(Ellipsis)
-            full = (slice(None),) * (self.ndim - len(index) + 1)
-            index = (*index[:place], *full, *index[place + 1 :])
-        entries = iter((*index, *(slice(None),) * (self.ndim - len(index))))
+        entries = iter(complete_index(index, self.shape))
         return _Selection(
             self._result,
             tuple(old if isinstance(old, int) else old[next(entries)] for old in self._positions),

@@ -13,8 +13,8 @@ from typing import Any, Self
 import numpy as np
 
 from napari_sr.imaging.axes import Axes
-from napari_sr.imaging.axis_view import AxisView
-from napari_sr.imaging.files.lazy_array import Array, Box, LazyArray, box_of, completed, positions
+from napari_sr.imaging.axis_view import AxisView, complete_index
+from napari_sr.imaging.files.lazy_array import Array, Box, LazyArray, box_of, positions
 
 
 class DiskArray(LazyArray):
@@ -54,7 +54,7 @@ class DiskArray(LazyArray):
         self._file.close()
 
     def __setitem__(self, index: Any, values: Any) -> None:
-        entries = completed(index, self.shape)
+        entries = complete_index(index, self.shape)
         if any(isinstance(entry, slice) and entry.step not in (None, 1) for entry in entries):
             raise IndexError("values are written to slices with the step 1")
         # An integer has the length 1 here, and no axis in the values.
