@@ -27,13 +27,13 @@ from napari_sr.device_names import KINDS
 from napari_sr.errors import Cancelled
 from napari_sr.imaging.files import read_image, write_image
 from napari_sr.imaging.noise import measure_noise
+from napari_sr.inference.compute.cache import cache_folder
 from napari_sr.inference.compute.conditions import conditioned
 from napari_sr.inference.compute.device import available_devices, describe_device
 from napari_sr.inference.compute.tunings import store_tuning
 from napari_sr.inference.compute.verdicts import LARGEST_DIFFERENCE, Verdict, store_verdict
 from napari_sr.inference.formatting import format_speed
 from napari_sr.inference.job import Job
-from napari_sr.inference.timing.speed import speed_file
 from napari_sr.inference.timing.tuning import measure_tuning
 from napari_sr.networks.conditioning import NoiseLevels
 from napari_sr.progress import Cancel
@@ -129,7 +129,7 @@ def _checks() -> Iterator[tuple[str, Callable[[], str]]]:
     yield "memory", _memory
     yield "settings file", _settings_file
     yield "model folder", lambda: _writable(model_folder())
-    yield "cache folder", lambda: _writable(speed_file().parent)
+    yield "cache folder", lambda: _writable(cache_folder())
     yield "temporary folder", lambda: _writable(Path(tempfile.gettempdir()), _LEAST_DISK)
     yield "bundled model", _bundled_model
     yield "image file", _image_file

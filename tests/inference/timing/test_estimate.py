@@ -13,15 +13,19 @@ from napari_sr.errors import Cancelled
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.part import Part
 from napari_sr.inference import Job, estimate_region, known_speed, learn_speed, measure_speed
+from napari_sr.inference.compute.cache import cache_folder
 from napari_sr.inference.formatting import format_bytes, format_seconds, format_speed
 from napari_sr.inference.region import Region
-from napari_sr.inference.timing.speed import speed_file
 from napari_sr.networks import RRDBNet
 from napari_sr.settings import JobSettings, Overlap
 from napari_sr.zoo.card import Conditioning
 from tests.inference.small_models import model_of, rrdb
 
 GRAY = rrdb(2, 1)
+
+
+def speed_file():
+    return cache_folder() / "speeds.json"
 
 
 @settings(max_examples=20, deadline=None)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from platformdirs import user_cache_dir
 
@@ -13,6 +14,8 @@ from napari_sr.config import user_folder
 from napari_sr.imaging.atomic import write_file
 
 FOLDER_VARIABLE = "NAPARI_SR_CACHE"
+
+_Value = TypeVar("_Value")
 
 
 def cache_folder() -> Path:
@@ -33,16 +36,39 @@ def cache_folder() -> Path:
     return Path(chosen).expanduser() if chosen else user_folder(user_cache_dir, FOLDER_VARIABLE)
 
 
-def write_cache(path: Path, content: dict[str, Any]) -> None:
+def read_cache(name: str, convert: Callable[[Any], dict[str, _Value]]) -> dict[str, _Value]:
+    """Read a file of the cache.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file in `cache_folder`.
+    convert : callable
+        Converts the content of the file, read from JSON.
+
+    Returns
+    -------
+    dict
+        The converted content; empty if there is no such file, or if it is damaged.
+    """
+    try:
+        return convert(json.loads((cache_folder() / name).read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # What it held can be measured again.
+        return {}
+
+
+def write_cache(name: str, content: dict[str, Any]) -> None:
     """Write a file of the cache; ignored if that is not possible, since what it holds can be measured again.
 
     Parameters
     ----------
-    path : Path
-        The file, in `cache_folder`, which is made if there is none.
+    name : str
+        Name of the file in `cache_folder`, which is made if there is none.
     content : dict
         What is written, as JSON.
     """
+    path = cache_folder() / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, json.dumps(content, indent=1))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
 import torch
 
 from napari_sr.accelerators import set_memory_layout
-from napari_sr.inference.compute.cache import cache_folder, write_cache
+from napari_sr.inference.compute.cache import read_cache, write_cache
 from napari_sr.inference.compute.verdicts import device_key
 
 #: Memory layouts, by their names in the file.
 LAYOUTS = {"channels last": torch.channels_last, "contiguous": torch.contiguous_format}
+
+_FILE = "tunings.json"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def tuning_of(device: torch.device) -> Tuning:
         As measured with this driver and torch, or the usual way.
     """
     # The driver is asked for its version only where something was stored.
-    stored = {} if device.type == "cpu" else _read()
+    stored = {} if device.type == "cpu" else read_cache(_FILE, _converted)
     return stored.get(device_key(device), Tuning()) if stored else Tuning()
 
 
@@ -74,25 +75,16 @@ def store_tuning(device: torch.device, tuning: Tuning) -> None:
     tuning : Tuning
         As measured.
     """
-    tunings = {**_read(), device_key(device): tuning}
+    tunings = {**read_cache(_FILE, _converted), device_key(device): tuning}
     content = {key: {"layouts": each.layouts, "whole planes": each.whole_planes} for key, each in tunings.items()}
-    write_cache(_file(), content)
+    write_cache(_FILE, content)
 
 
-def _file() -> Path:
-    return cache_folder() / "tunings.json"
-
-
-def _read() -> dict[str, Tuning]:
-    try:
-        content = json.loads(_file().read_text(encoding="utf-8"))
-        return {
-            str(key): Tuning(
-                {str(name): layout for name, layout in value["layouts"].items() if layout in LAYOUTS},
-                bool(value["whole planes"]),
-            )
-            for key, value in content.items()
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        # A missing or damaged cache: the usual way.
-        return {}
+def _converted(content: Any) -> dict[str, Tuning]:
+    return {
+        str(key): Tuning(
+            {str(name): layout for name, layout in value["layouts"].items() if layout in LAYOUTS},
+            bool(value["whole planes"]),
+        )
+        for key, value in content.items()
+    }

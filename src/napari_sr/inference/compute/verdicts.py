@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import Any
 
 import torch
 
 from napari_sr.accelerators import device_count, driver_version, hardware_name, is_software
-from napari_sr.inference.compute.cache import cache_folder, write_cache
+from napari_sr.inference.compute.cache import read_cache, write_cache
 
 #: Largest difference of an accelerator's results from the CPU's, as a fraction of the range, with which it is right.
 LARGEST_DIFFERENCE = 1e-4
+
+_FILE = "accelerators.json"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ def is_trusted(kind: str) -> bool:
         False if it was not checked, or with another driver or torch, or if the CPU computes it. The package of the kind
         is imported only if there is a result for it.
     """
-    good = {key for key, verdict in _read().items() if verdict.good and key.startswith(f"{kind}: ")}
+    good = {
+        key for key, verdict in read_cache(_FILE, _converted).items() if verdict.good and key.startswith(f"{kind}: ")
+    }
     if not good or not device_count(kind):
         return False
     device = torch.device(kind, 0)
@@ -67,8 +70,8 @@ def store_verdict(device: torch.device, verdict: Verdict) -> None:
     verdict : Verdict
         The result.
     """
-    verdicts = {**_read(), device_key(device): verdict}
-    write_cache(_file(), {key: asdict(value) for key, value in verdicts.items()})
+    verdicts = {**read_cache(_FILE, _converted), device_key(device): verdict}
+    write_cache(_FILE, {key: asdict(value) for key, value in verdicts.items()})
 
 
 def device_key(device: torch.device) -> str:
@@ -87,14 +90,5 @@ def device_key(device: torch.device) -> str:
     return f"{device.type}: {hardware_name(device)}, {driver_version(device)}"
 
 
-def _file() -> Path:
-    return cache_folder() / "accelerators.json"
-
-
-def _read() -> dict[str, Verdict]:
-    try:
-        content = json.loads(_file().read_text(encoding="utf-8"))
-        return {str(key): Verdict(float(value["difference"]), float(value["speed"])) for key, value in content.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        # A missing or damaged cache: the accelerator counts as not checked.
-        return {}
+def _converted(content: Any) -> dict[str, Verdict]:
+    return {str(key): Verdict(float(value["difference"]), float(value["speed"])) for key, value in content.items()}

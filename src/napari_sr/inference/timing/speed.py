@@ -6,14 +6,14 @@ import json
 import os
 import platform
 import time
-from pathlib import Path
+from typing import Any
 
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from napari_sr.inference.channels import network_for, separate_colors
-from napari_sr.inference.compute.cache import cache_folder, write_cache
+from napari_sr.inference.compute.cache import read_cache, write_cache
 from napari_sr.inference.compute.conditions import conditioned
 from napari_sr.inference.compute.device import describe_device
 from napari_sr.inference.compute.plane import PlaneRunner
@@ -28,17 +28,7 @@ LEAST_SECONDS = 0.25
 #: Sides of the square planes of the calibration run, in pixels, in the order in which they are used.
 SIDES = (32, 64, 128, 256, 512, 1024)
 
-
-def speed_file() -> Path:
-    """Return the path of the cache of speeds.
-
-    Returns
-    -------
-    Path
-        A file in the cache folder of the user, or in the folder that the environment variable NAPARI_SR_CACHE names. It
-        may not exist yet.
-    """
-    return cache_folder() / "speeds.json"
+_FILE = "speeds.json"
 
 
 def known_speed(job: Job, dtype: npt.DTypeLike, rgb: bool = False) -> float | None:
@@ -58,8 +48,7 @@ def known_speed(job: Job, dtype: npt.DTypeLike, rgb: bool = False) -> float | No
     float or None
         Seconds for each pixel of a plane; None if it has not been measured, or with another version of torch.
     """
-    speeds = _read()
-    return speeds.get(_key(job, dtype, rgb))
+    return read_cache(_FILE, _converted).get(_key(job, dtype, rgb))
 
 
 def measure_speed(job: Job, dtype: npt.DTypeLike, rgb: bool = False, *, cancel: Cancel = lambda: False) -> float:
@@ -158,16 +147,11 @@ def _machine(device: torch.device) -> str:
     return describe_device(device)
 
 
-def _read() -> dict[str, float]:
-    """Read the speeds by key; empty if they were measured with another version of torch, or the file cannot be read."""
-    try:
-        content = json.loads(speed_file().read_text(encoding="utf-8"))
-        if content["torch"] != torch.__version__:
-            return {}
-        return {str(key): float(value) for key, value in content["speeds"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        # A missing or damaged cache: the speed is measured again.
+def _converted(content: Any) -> dict[str, float]:
+    """Convert the content of the file; empty if the speeds were measured with another version of torch."""
+    if content["torch"] != torch.__version__:
         return {}
+    return {str(key): float(value) for key, value in content["speeds"].items()}
 
 
 def store_speed(job: Job, dtype: npt.DTypeLike, rgb: bool, speed: float) -> None:
@@ -184,5 +168,5 @@ def store_speed(job: Job, dtype: npt.DTypeLike, rgb: bool, speed: float) -> None
     speed : float
         Seconds for each pixel of a plane.
     """
-    speeds = {**_read(), _key(job, dtype, rgb): speed}
-    write_cache(speed_file(), {"torch": torch.__version__, "speeds": speeds})
+    speeds = {**read_cache(_FILE, _converted), _key(job, dtype, rgb): speed}
+    write_cache(_FILE, {"torch": torch.__version__, "speeds": speeds})
