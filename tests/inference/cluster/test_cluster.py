@@ -20,9 +20,9 @@ from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.axis_view import AxisView
 from napari_sr.imaging.files import Metadata, write_image
 from napari_sr.inference.cluster.blocks import blocks_of
-from napari_sr.inference.cluster.finished import FinishedBlocks
 from napari_sr.inference.output import ome_zarr
 from napari_sr.inference.output.reading import open_store
+from napari_sr.inference.output.record import FinishedBlocks
 from napari_sr.inference.report import joined
 from napari_sr.networks import SRCNN
 
@@ -36,7 +36,7 @@ import os, signal, sys
 from distributed import Client
 import napari_sr as sr
 from napari_sr.inference.cluster.blocks import blocks_of
-from napari_sr.inference.cluster.finished import FinishedBlocks
+from napari_sr.inference.output.record import FinishedBlocks
 from napari_sr.inference.output import ome_zarr
 ome_zarr.CHUNK = {chunk}
 source, model, out, scheduler, kill_after = sys.argv[1:]

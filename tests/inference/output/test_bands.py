@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.axis_view import AxisView
 from napari_sr.inference.output import ome_zarr
-from napari_sr.inference.output.bands import Bands, FinishedLines, Placed
+from napari_sr.inference.output.bands import Bands, Placed
 from napari_sr.inference.output.ome_zarr import new_store, shards_of
+from napari_sr.inference.output.record import FinishedLines
 from napari_sr.inference.output.store_metadata import StorePlace
 
 CHUNK = 8

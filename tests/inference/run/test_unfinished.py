@@ -27,16 +27,16 @@ import os, signal, sys
 import numpy as np, torch
 torch.set_num_threads(1)
 import napari_sr as sr
-from napari_sr.inference.output import ome_zarr, bands
+from napari_sr.inference.output import ome_zarr, record
 ome_zarr.CHUNK = {chunk}
 source, axes, model, scale, out, kill_after = sys.argv[1:]
-add, counted = bands.FinishedLines.add, []
+add, counted = record.FinishedLines.add, []
 def counting(self, plane, rows):
     add(self, plane, rows)
     counted.append(rows)
     if len(counted) == int(kill_after):
         os.kill(os.getpid(), signal.SIGKILL)
-bands.FinishedLines.add = counting
+record.FinishedLines.add = counting
 sr.upscale(np.load(source), sr.load_model(model, scale=int(scale)), axes, device="cpu", memory="{memory}", out=out)
 """
 

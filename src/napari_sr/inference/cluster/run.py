@@ -19,13 +19,13 @@ from napari_sr.imaging.as_image import ImageInput
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.files import ImageFile, stem_of
 from napari_sr.inference.cluster.blocks import block_shape, blocks_of
-from napari_sr.inference.cluster.finished import FinishedBlocks
 from napari_sr.inference.cluster.worker import ClusterJob, JobOnWorker, upscale_block
 from napari_sr.inference.compute.network import not_exact_because
 from napari_sr.inference.fingerprint import identity_of
 from napari_sr.inference.job import Job
 from napari_sr.inference.output.levels import Piece, halve_piece
 from napari_sr.inference.output.ome_zarr import unfilled_store
+from napari_sr.inference.output.record import FinishedBlocks
 from napari_sr.inference.output.store_metadata import OmeZarr
 from napari_sr.inference.region import place_of
 from napari_sr.inference.report import Report, joined

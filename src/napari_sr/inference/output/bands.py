@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,48 +15,7 @@ from numpy.typing import NDArray
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.axis_view import AxisView
 from napari_sr.imaging.part import Range
-from napari_sr.inference.output.record import append_numbers, read_numbers
-
-#: Position of a plane along the plane axes.
-Plane = tuple[int, ...]
-
-
-class FinishedLines:
-    """The finished lines of each plane of an unfinished store, in a file of JSON lines.
-
-    It is extended when a band is on disk, so that a process that is killed at any moment leaves a record of no more
-    than what is there.
-
-    Parameters
-    ----------
-    path : Path
-        The file. A line that was cut off by the end of a process is ignored.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lines: dict[Plane, int] = {}
-        for *plane, lines in read_numbers(path):
-            self._lines[tuple(plane)] = lines
-
-    def __getitem__(self, plane: Plane) -> int:
-        return self._lines.get(plane, 0)
-
-    def __bool__(self) -> bool:
-        return bool(self._lines)
-
-    def add(self, plane: Plane, lines: int) -> None:
-        """Note that the first lines of a plane are on disk.
-
-        Parameters
-        ----------
-        plane : tuple of int
-            Position of the plane along the plane axes.
-        lines : int
-            Number of lines from the first one on.
-        """
-        self._lines[plane] = lines
-        append_numbers(self._path, (*plane, lines))
+from napari_sr.inference.output.record import FinishedLines, Plane
 
 
 @dataclass

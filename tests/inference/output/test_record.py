@@ -2,7 +2,7 @@
 
 import pytest
 
-from napari_sr.inference.cluster.finished import FinishedBlocks
+from napari_sr.inference.output.record import FinishedBlocks
 
 
 def test_blocks_are_read_again_with_their_shape(tmp_path):
