@@ -69,13 +69,14 @@ def upscale_one(
     from napari_sr.imaging.as_image import as_image
     from napari_sr.imaging.axes import parse_axes
     from napari_sr.imaging.files import read_image
-    from napari_sr.inference.files.one_file import check_format, check_place, is_store_name, upscale_to
+    from napari_sr.inference.files.one_file import check_format, check_output, upscale_to
+    from napari_sr.inference.output.paths import is_store_name
     from napari_sr.inference.output.store_metadata import read_version
     from napari_sr.inference.suggest import job_for
 
     version = read_version(ome_zarr, store=is_store_name(out))
     if not dry_run:
-        check_place(source, out, overwrite)
+        check_output(source, out, overwrite)
     image = read_image(source, series=series, lazy=True)
     if image.other_series and not quiet:
         typer.echo(other_series_text(image), err=True)

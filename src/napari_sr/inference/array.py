@@ -14,7 +14,7 @@ from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.axes import StoredArray, WritableArray
 from napari_sr.imaging.intensity.spec import IntensitySpec
 from napari_sr.imaging.part import Part
-from napari_sr.inference.output.names import check_path
+from napari_sr.inference.output.paths import check_path
 from napari_sr.inference.output.store_metadata import OmeZarr
 from napari_sr.inference.suggest import job_for
 from napari_sr.progress import Cancel, Progress

@@ -29,8 +29,8 @@ from napari_sr.inference.compute.precision import number_format
 from napari_sr.inference.facts.calibration import Calibration, calibrate
 from napari_sr.inference.fingerprint import fingerprint_of_region, identity_of
 from napari_sr.inference.output.destination import check_destination
-from napari_sr.inference.output.image_file import is_image_name, new_image, open_image
-from napari_sr.inference.output.names import check_path
+from napari_sr.inference.output.image_file import new_image, open_image
+from napari_sr.inference.output.paths import check_path, is_image_name
 from napari_sr.inference.output.store_metadata import OmeZarr, StorePlace, read_version
 from napari_sr.inference.region import Region, metadata_of, place_of, region_of
 from napari_sr.inference.result import Result

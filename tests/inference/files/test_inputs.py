@@ -12,7 +12,7 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.files.stores import is_store
 from napari_sr.inference.files import inputs as file_inputs
 from napari_sr.inference.files.inputs import JOURNAL, has_many_images, plan_files
-from napari_sr.inference.output.names import FORMATS
+from napari_sr.inference.output.paths import FORMATS
 from tests.imaging.files.foreign import plate as make_plate
 
 

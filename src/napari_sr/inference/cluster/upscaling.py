@@ -15,7 +15,8 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.files import ImageFile, read_image
 from napari_sr.imaging.intensity.spec import IntensitySpec
-from napari_sr.inference.files.one_file import check_place, is_store_name
+from napari_sr.inference.files.one_file import check_output
+from napari_sr.inference.output.paths import is_store_name
 from napari_sr.inference.output.store_metadata import OmeZarr, read_version
 from napari_sr.inference.report import Report
 from napari_sr.inference.suggest import job_for
@@ -211,7 +212,7 @@ def open_for_cluster(
         raise InputError(
             'The intensity "contrast" is that of a layer, and files have none: choose another one, or two values.'
         )
-    check_place(source, out, overwrite)
+    check_output(source, out, overwrite)
     return read_image(source, series=series, lazy=True)
 
 

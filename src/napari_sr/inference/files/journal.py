@@ -19,7 +19,7 @@ from typing import Any, Literal
 from napari_sr.disk import sync
 from napari_sr.errors import InputError
 from napari_sr.inference.files.inputs import JOURNAL
-from napari_sr.inference.files.one_file import is_store_name
+from napari_sr.inference.output.paths import is_store_name
 from napari_sr.inference.stamp import Stamp, stamp_of_file, stamp_of_image
 
 _HEADER = {"journal": "napari-sr", "version": 1}

@@ -19,7 +19,7 @@ from napari_sr.imaging.files.series import partner_files
 from napari_sr.inference.fingerprint import identity_of
 from napari_sr.inference.job import Job
 from napari_sr.inference.output.image_file import new_image
-from napari_sr.inference.output.names import check_name
+from napari_sr.inference.output.paths import check_name, is_store_name
 from napari_sr.inference.output.store_metadata import OmeZarr
 from napari_sr.inference.region import metadata_of, place_of
 from napari_sr.inference.report import Report
@@ -29,7 +29,7 @@ from napari_sr.progress import Cancel, Progress
 _OF_STORES = ("zarr.json", ".zarray", ".zgroup")
 
 
-def check_place(source: Path, out: Path, overwrite: bool) -> None:
+def check_output(source: Path, out: Path, overwrite: bool) -> None:
     """Check that the output can be written, before the computation, and delete what killed runs have left beside it.
 
     Parameters
@@ -143,13 +143,26 @@ def upscale_to(
             raise Cancelled(f"Upscaling to {out} was stopped.")
         completed(path)
 
-    if is_store_name(out):
-        # Written strip by strip, because it may be larger than memory.
-        return _upscale_to_store(out.resolve(), job, image, axes, overwrite, progress, cancel, complete, ome_zarr)
     read = as_image(image, axes)
     region = job.region(read.axes, pixel_size=read.pixel_size, unit=read.unit)
     # Measured before anything is written, so that an image that is refused leaves no trace.
     calibration = job.calibrate(read.data, region.axes, cancel=cancel)
+    if is_store_name(out):
+        # Written strip by strip, because it may be larger than memory.
+        store = out.resolve()
+        result = job.run_region(
+            read.data,
+            region,
+            calibration=calibration,
+            out=store,
+            place=replace(place_of(region, stem_of(store), read.metadata), version=ome_zarr),
+            overwrite=overwrite,
+            identity=identity_of(image),
+            progress=progress,
+            cancel=cancel,
+            completed=complete,
+        )
+        return result.report
     metadata, dtype = metadata_of(region, read.metadata), read.data.dtype
     with new_image(
         out, region.result_axes, dtype, metadata, overwrite=overwrite, cancel=cancel, completed=complete
@@ -160,51 +173,5 @@ def upscale_to(
     return result.report
 
 
-def is_store_name(out: Path) -> bool:
-    """Whether an output is a Zarr store, by its name.
-
-    Parameters
-    ----------
-    out : Path
-        The output.
-
-    Returns
-    -------
-    bool
-        True for ``.zarr`` and ``.ome.zarr``.
-    """
-    return out.suffix.lower() == ".zarr"
-
-
 def _has_store(folder: Path) -> bool:
     return any((folder / name).is_file() for name in _OF_STORES)
-
-
-def _upscale_to_store(
-    out: Path,
-    job: Job,
-    image: ImageFile,
-    axes: Axes,
-    overwrite: bool,
-    progress: Progress,
-    cancel: Cancel,
-    completed: Callable[[Path], None],
-    ome_zarr: OmeZarr,
-) -> Report:
-    read = as_image(image, axes)
-    region = job.region(read.axes, pixel_size=read.pixel_size, unit=read.unit)
-    # Measured before the store is created, so that an image that is refused leaves no trace.
-    calibration = job.calibrate(read.data, region.axes, cancel=cancel)
-    result = job.run_region(
-        read.data,
-        region,
-        calibration=calibration,
-        out=out,
-        place=replace(place_of(region, stem_of(out), read.metadata), version=ome_zarr),
-        overwrite=overwrite,
-        identity=identity_of(image),
-        progress=progress,
-        cancel=cancel,
-        completed=completed,
-    )
-    return result.report

@@ -19,9 +19,10 @@ from napari_sr.inference.compute.memory import free_memory_of_host
 from napari_sr.inference.files.inputs import PlannedFile
 from napari_sr.inference.files.jobs import FileJobs
 from napari_sr.inference.files.journal import Journal, stamp_of
-from napari_sr.inference.files.one_file import check_format, check_place, is_store_name, upscale_to
+from napari_sr.inference.files.one_file import check_format, check_output, upscale_to
 from napari_sr.inference.files.read_ahead import ReadAhead
 from napari_sr.inference.files.results import FileResult, FileResults
+from napari_sr.inference.output.paths import is_store_name
 from napari_sr.inference.output.store_metadata import VERSIONS, OmeZarr, read_version
 from napari_sr.inference.stamp import Stamp, stamp_of_image
 from napari_sr.progress import Cancel, Progress
@@ -221,7 +222,7 @@ class FilesRun:
         axes = parse_axes(image.axes, image.data.shape)
         _make_folder(file.out.parent)
         # `planned` has found that the output may be replaced.
-        check_place(file.source, file.out, overwrite=True)
+        check_output(file.source, file.out, overwrite=True)
         check_format(file.out, image, axes)
         job = self._jobs.job(as_image(image, axes), device, cancel=cancel)
 

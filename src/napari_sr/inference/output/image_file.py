@@ -13,31 +13,15 @@ import numpy as np
 from napari_sr.imaging.atomic import scratch_folder
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.axis_view import AxisView
-from napari_sr.imaging.files import WRITABLE, Metadata, read_image, write_image
+from napari_sr.imaging.files import Metadata, read_image, write_image
 from napari_sr.imaging.files.writing import check_writable, writing_error
 from napari_sr.imaging.files.writing.disk_array import disk_array
 from napari_sr.inference.output.destination import destination
-from napari_sr.inference.output.existing import check_new
+from napari_sr.inference.output.paths import check_new
 from napari_sr.progress import Cancel
 
 #: Largest result in bytes that is kept in memory until it is written to a TIFF.
 IN_MEMORY = 1 << 28
-
-
-def is_image_name(path: Path) -> bool:
-    """Whether a result is written to an image file, by its name.
-
-    Parameters
-    ----------
-    path : Path
-        The path of the result.
-
-    Returns
-    -------
-    bool
-        True for a TIFF or a PNG; False for a store.
-    """
-    return path.name.lower().endswith(WRITABLE)
 
 
 @contextmanager

@@ -28,8 +28,8 @@ from napari_sr.imaging.atomic import atomic_folder
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.axis_view import AxisView
 from napari_sr.inference.output.bands import Bands
-from napari_sr.inference.output.existing import check_new, check_place
 from napari_sr.inference.output.levels import Halve, one_by_one, pieces_of
+from napari_sr.inference.output.paths import check_new, check_place
 from napari_sr.inference.output.record import FinishedLines
 from napari_sr.inference.output.store_metadata import StorePlace, attributes_of, store_dtype
 from napari_sr.progress import Cancel
