@@ -175,7 +175,7 @@ def check_exact(job: Job, settings: JobSettings, axes: Axes) -> None:
         raise InputError(
             "A cluster computes results of the model's own factor: leave out the target, and resize the result later."
         )
-    reason = not_exact_because(job.model, settings, axes)
+    reason = not_exact_because(job.model, settings, axes.rgb)
     if reason is not None:
         raise InputError(
             f"{job.model.name} cannot be computed in blocks, because {reason}: "

@@ -19,7 +19,7 @@ from napari_sr.settings import JobSettings, Overlap
 from napari_sr.zoo.model import Model
 
 
-def network_of(model: Model, settings: JobSettings, axes: Axes, noise: NoiseLevels) -> nn.Module:
+def network_of(model: Model, settings: JobSettings, rgb: bool, noise: NoiseLevels) -> nn.Module:
     """Return the network for the planes of an image, with the layers for the conditions and the colors.
 
     Parameters
@@ -28,8 +28,8 @@ def network_of(model: Model, settings: JobSettings, axes: Axes, noise: NoiseLeve
         The model.
     settings : JobSettings
         The settings.
-    axes : Axes
-        Axes of the image.
+    rgb : bool
+        Whether the planes have three colors.
     noise : NoiseLevels
         Noise of the planes, to be set for each batch.
 
@@ -39,7 +39,7 @@ def network_of(model: Model, settings: JobSettings, axes: Axes, noise: NoiseLeve
         A network of one input: gray values, one color, or three colors together. A layer for values far beyond black
         and white is not included.
     """
-    return network_for(conditioned(model, settings, noise), model.card, _colors(model, axes))
+    return network_for(conditioned(model, settings, noise), model.card, _colors(model, rgb))
 
 
 class JobNetwork:
@@ -123,19 +123,19 @@ class JobNetwork:
         PreparedNetwork
             The network.
         """
-        key = (_colors(self.model, axes), carried, device)
+        key = (_colors(self.model, axes.rgb), carried, device)
         if key not in self._prepared:
-            network = network_of(self.model, self.settings, axes, self.noise)
+            network = network_of(self.model, self.settings, axes.rgb, self.noise)
             self._prepared[key] = PreparedNetwork(CarryAdapter(network) if carried else network, device)
         return self._prepared[key]
 
 
-def _colors(model: Model, axes: Axes) -> int:
+def _colors(model: Model, rgb: bool) -> int:
     """Channels of the planes that pass through the network: 3 for colors together, otherwise 1."""
-    return 3 if axes.rgb and not separate_colors(model.card) else 1
+    return 3 if rgb and not separate_colors(model.card) else 1
 
 
-def not_exact_because(model: Model, settings: JobSettings, axes: Axes) -> str | None:
+def not_exact_because(model: Model, settings: JobSettings, rgb: bool) -> str | None:
     """Return why a part of an image would not be computed as it is in the whole image.
 
     Parameters
@@ -144,8 +144,8 @@ def not_exact_because(model: Model, settings: JobSettings, axes: Axes) -> str | 
         The model.
     settings : JobSettings
         The settings.
-    axes : Axes
-        Axes of the image.
+    rgb : bool
+        Whether the planes have three colors.
 
     Returns
     -------
@@ -154,10 +154,10 @@ def not_exact_because(model: Model, settings: JobSettings, axes: Axes) -> str | 
     """
     if settings.tiling == "overlap" or isinstance(settings.tiling, Overlap):
         return "tiles overlap"
-    return _runner(model, settings, axes).not_exact_because
+    return _runner(model, settings, rgb).not_exact_because
 
 
-def is_streamed(model: Model, settings: JobSettings, axes: Axes) -> bool:
+def is_streamed(model: Model, settings: JobSettings, rgb: bool) -> bool:
     """Return whether planes of an image are streamed, by rows or by columns.
 
     Parameters
@@ -166,17 +166,17 @@ def is_streamed(model: Model, settings: JobSettings, axes: Axes) -> bool:
         The model.
     settings : JobSettings
         The settings.
-    axes : Axes
-        Axes of the image.
+    rgb : bool
+        Whether the planes have three colors.
 
     Returns
     -------
     bool
         False for tiles, and for planes that are computed in one piece.
     """
-    return _runner(model, settings, axes).is_streamed
+    return _runner(model, settings, rgb).is_streamed
 
 
-def _runner(model: Model, settings: JobSettings, axes: Axes) -> PlaneRunner:
-    network = network_of(model, settings, axes, NoiseLevels())
+def _runner(model: Model, settings: JobSettings, rgb: bool) -> PlaneRunner:
+    network = network_of(model, settings, rgb, NoiseLevels())
     return PlaneRunner(PreparedNetwork(network, torch.device("cpu")), tiling=settings.tiling)

@@ -76,13 +76,13 @@ def reach_of(job: Job, axes: Axes) -> Reach:
     InputError
         If the tiling is overlapping tiles, or exact and not possible for the network.
     """
-    reason = not_exact_because(job.model, job.settings, axes)
+    reason = not_exact_because(job.model, job.settings, axes.rgb)
     if reason is not None:
         raise InputError(
             f"Chunks would differ from the whole result of {job.model.name}, because {reason}: choose the tiling "
             "exact, or none for a network that cannot be streamed."
         )
-    network = network_of(job.model, job.settings, axes, NoiseLevels())
+    network = network_of(job.model, job.settings, axes.rgb, NoiseLevels())
     # The interpolation of colors has a radius of two pixels, which may be more than that of the network.
     radius = max(2, job.model.receptive_radius, CarryAdapter(network).receptive_radius)
     return Reach(radius, int(network.alignment), REACH if axes.rgba else 0)  # type: ignore[arg-type]

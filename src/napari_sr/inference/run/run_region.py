@@ -98,7 +98,7 @@ def run_region(
     along, fingerprint = None, ""
     if isinstance(out, str | Path):
         # One axis along which the region is streamed into a store, for all parts that are left of it.
-        streamed = is_streamed(model, settings, region.axes)
+        streamed = is_streamed(model, settings, region.axes.rgb)
         region = replace(region, along=region.longer if streamed else region.axes.y)
         along = None if region.resized else region.along
         fingerprint = fingerprint_of_region(model, settings, image, region, identity, calibration)

@@ -12,16 +12,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from napari_sr.inference.channels import network_for, separate_colors
+from napari_sr.inference.channels import separate_colors
 from napari_sr.inference.compute.cache import read_cache, write_cache
-from napari_sr.inference.compute.conditions import conditioned
 from napari_sr.inference.compute.device import describe_device
+from napari_sr.inference.compute.network import network_of
 from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.inference.compute.prepared import PreparedNetwork
 from napari_sr.inference.job import Job
 from napari_sr.networks.conditioning import NoiseLevels
 from napari_sr.progress import Cancel
-from napari_sr.settings import Overlap
+from napari_sr.setting_values import TilingName
 
 #: Least duration of a run, in seconds, from which a speed is computed.
 LEAST_SECONDS = 0.25
@@ -82,15 +82,10 @@ def measure_speed(job: Job, dtype: npt.DTypeLike, rgb: bool = False, *, cancel: 
     initialization of the device, is not counted.
     """
     device, number_format = job.where(dtype)
-    separate = rgb and separate_colors(job.model.card)
     # The level of the noise does not change the time.
-    network = conditioned(job.model, job.settings, NoiseLevels())
-    network = network_for(network, job.model.card, 3 if rgb and not separate else 1)
-    tiling = (
-        "exact" if isinstance(job.settings.tiling, Overlap) or job.settings.tiling == "overlap" else job.settings.tiling
-    )
+    network = network_of(job.model, job.settings, rgb, NoiseLevels())
     prepared = PreparedNetwork(network, device)
-    runner = PlaneRunner(prepared, number_format, tiling, memory=job.settings.memory, cancel=cancel)
+    runner = PlaneRunner(prepared, number_format, _tiling(job), memory=job.settings.memory, cancel=cancel)
     seconds, side = 0.0, SIDES[0]
     compute_noise(runner, prepared.in_channels, SIDES[0])
     for side in SIDES:
@@ -99,7 +94,7 @@ def measure_speed(job: Job, dtype: npt.DTypeLike, rgb: bool = False, *, cancel: 
         seconds = time.perf_counter() - started
         if seconds >= LEAST_SECONDS:
             break
-    speed = seconds / side**2 * (3 if separate else 1)
+    speed = seconds / side**2 * (3 if rgb and separate_colors(job.model.card) else 1)
     store_speed(job, dtype, rgb, speed)
     return speed
 
@@ -129,16 +124,20 @@ def _key(job: Job, dtype: npt.DTypeLike, rgb: bool) -> str:
     device, number_format = job.where(dtype)
     model = job.model
     both = model.mixing == "images" and model.alpha not in (0, 1)
-    tiling = "none" if job.settings.tiling == "none" else "exact"
     facts = {
         "device": _machine(device),
         "precision": str(number_format).removeprefix("torch."),
         "network": model.card.architecture.model_dump(mode="json"),
         "networks": 2 if both else 1,
         "colors": (3 if rgb else 1, model.card.color),
-        "tiling": tiling,
+        "tiling": _tiling(job),
     }
     return json.dumps(facts, sort_keys=True)
+
+
+def _tiling(job: Job) -> TilingName:
+    """Tiling that is measured: tiles take the time of exact tiling for each of their pixels."""
+    return "none" if job.settings.tiling == "none" else "exact"
 
 
 def _machine(device: torch.device) -> str:
