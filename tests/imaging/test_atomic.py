@@ -76,11 +76,17 @@ def replace_and_die(path: Path, moment: str) -> None:
 # Files
 
 
-@pytest.mark.parametrize("durable", [False, True])
 @pytest.mark.parametrize(("given", "expected"), [("µ\n", "µ\n".encode()), (b"\x00\xff", b"\x00\xff")])
-def test_a_file_is_written(tmp_path, given, expected, durable):
-    write_file(tmp_path / "file", given, durable=durable)
+def test_a_file_is_written(tmp_path, given, expected):
+    write_file(tmp_path / "file", given)
     assert (tmp_path / "file").read_bytes() == expected
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_file_is_written_and_flushed_to_the_disk(tmp_path):
+    with atomic_file(tmp_path / "file", durable=True) as temporary:
+        temporary.write_bytes(b"content")
+    assert (tmp_path / "file").read_bytes() == b"content"
     assert names(tmp_path) == ["file"]
 
 

@@ -87,7 +87,7 @@ def atomic_file(path: Path, *, overwrite: bool = True, durable: bool = False) ->
             sync(path.parent)
 
 
-def write_file(path: Path, content: str | bytes, *, overwrite: bool = True, durable: bool = False) -> None:
+def write_file(path: Path, content: str | bytes, *, overwrite: bool = True) -> None:
     """Write a file atomically.
 
     Parameters
@@ -98,8 +98,6 @@ def write_file(path: Path, content: str | bytes, *, overwrite: bool = True, dura
         Text is written as UTF-8.
     overwrite : bool, default True
         Whether an existing file is replaced.
-    durable : bool, default False
-        Whether the content is flushed to the disk before the file is renamed, so that it survives a power failure.
 
     Raises
     ------
@@ -108,7 +106,7 @@ def write_file(path: Path, content: str | bytes, *, overwrite: bool = True, dura
     OSError
         If the file cannot be written; an existing file is then unchanged.
     """
-    with atomic_file(path, overwrite=overwrite, durable=durable) as temporary:
+    with atomic_file(path, overwrite=overwrite) as temporary:
         temporary.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
 
 
