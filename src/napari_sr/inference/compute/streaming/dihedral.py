@@ -155,42 +155,36 @@ def _order(factor: int, dihedral: Dihedral) -> tuple[int, ...]:
 
 def _transformed_convolution(module: nn.Conv2d, dihedral: Dihedral) -> nn.Conv2d:
     weight = dihedral.apply(module.weight.detach())
-    exchanged = (lambda pair: (pair[1], pair[0])) if dihedral.exchange else (lambda pair: pair)
-    copied = nn.Conv2d(
-        module.in_channels,
-        module.out_channels,
-        exchanged(module.kernel_size),
-        padding=exchanged(module.padding),
-        dilation=exchanged(module.dilation),
-        groups=module.groups,
-        bias=False,
-        padding_mode=module.padding_mode,
-        device="meta",
-    )
-    return _with_weights(copied, weight, None if module.bias is None else module.bias.detach())
+    bias = None if module.bias is None else module.bias.detach()
+    return _with_weights(module, weight, bias, exchange=dihedral.exchange)
 
 
 def _permuted(module: nn.Conv2d, order: tuple[int, ...]) -> nn.Conv2d:
     """Permute the output channels of a convolution in groups of ``len(order)``."""
     rows = torch.arange(module.out_channels).reshape(-1, len(order))[:, list(order)].reshape(-1)
     rows = rows.to(module.weight.device)
+    bias = None if module.bias is None else module.bias.detach()[rows]
+    return _with_weights(module, module.weight.detach()[rows], bias)
+
+
+def _with_weights(module: nn.Conv2d, weight: Tensor, bias: Tensor | None, *, exchange: bool = False) -> nn.Conv2d:
+    """Copy a convolution with other weights, and with rows and columns exchanged in its sizes."""
+    kernel, padding, dilation = (
+        pair[::-1] if exchange else pair for pair in (module.kernel_size, module.padding, module.dilation)
+    )
+    # On the meta device no random number is drawn for weights that are replaced.
     copied = nn.Conv2d(
         module.in_channels,
         module.out_channels,
-        module.kernel_size,  # type: ignore[arg-type]
-        padding=module.padding,  # type: ignore[arg-type]
-        dilation=module.dilation,  # type: ignore[arg-type]
+        kernel,  # type: ignore[arg-type]
+        padding=padding,  # type: ignore[arg-type]
+        dilation=dilation,  # type: ignore[arg-type]
         groups=module.groups,
         bias=False,
         padding_mode=module.padding_mode,
         device="meta",
     )
-    bias = None if module.bias is None else module.bias.detach()[rows]
-    return _with_weights(copied, module.weight.detach()[rows], bias)
-
-
-def _with_weights(module: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
     weight = weight.contiguous(memory_format=memory_layout(weight.device, weight.dtype))
-    module.weight = nn.Parameter(weight, requires_grad=False)
-    module.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
-    return module
+    copied.weight = nn.Parameter(weight, requires_grad=False)
+    copied.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
+    return copied
