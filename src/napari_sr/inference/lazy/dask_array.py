@@ -20,7 +20,7 @@ from napari_sr.imaging.intensity.spec import IntensitySpec
 from napari_sr.inference.facts.calibration import Calibration, check_region
 from napari_sr.inference.job import Job
 from napari_sr.inference.lazy.chunks import ChunkGrid, HaloCost, Reach, default_chunks, reach_of
-from napari_sr.inference.lazy.engine import ChunkUpscaler, compute_chunk
+from napari_sr.inference.lazy.engine import ChunkUpscaler
 from napari_sr.inference.region import Region
 from napari_sr.inference.suggest import job_for
 from napari_sr.progress import Cancel
@@ -325,7 +325,8 @@ def _array(job: Job, calibration: Calibration, source: Array, grid: ChunkGrid) -
     for position, chunk in grid:
         blocks = grid.blocks(chunk.read)
         keys = [(source.name, *place) for place, _ in blocks]
-        tasks[(name, *position)] = (compute_chunk, common, chunk, [origin for _, origin in blocks], keys)
+        # The method as a function of the upscaler, in whose place the graph has the key of its node.
+        tasks[(name, *position)] = (ChunkUpscaler.compute, common, chunk, [origin for _, origin in blocks], keys)
     array = _import_dask()
     collections: list[Any] = [source]
     graph = HighLevelGraph.from_collections(name, tasks, dependencies=collections)

@@ -89,10 +89,3 @@ class ChunkUpscaler:
                 out_of.append(slice(low - start, high - start))
             loaded[tuple(into)] = np.asarray(block[tuple(out_of)])
         return loaded
-
-
-def compute_chunk(
-    upscaler: ChunkUpscaler, chunk: Chunk, origins: Sequence[tuple[int, ...]], blocks: Sequence[Any]
-) -> NDArray[Any]:
-    """Compute a chunk of the result: the function in the tasks of a graph, see `ChunkUpscaler.compute`."""
-    return upscaler.compute(chunk, origins, blocks)
