@@ -380,8 +380,13 @@ def quote(text: object) -> str:
         The text in double quotes on one line, with at most 60 characters; characters that cannot be displayed are
         escaped.
     """
-    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+    line = printable(str(text))
     return f'"{line}"' if len(line) <= _LONGEST else f'"{line[: _LONGEST - 3]}..."'
+
+
+def printable(text: str) -> str:
+    """Escape the characters of a text that cannot be displayed, such as a line break in the name of a file."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _is_bool(value: Any) -> bool:

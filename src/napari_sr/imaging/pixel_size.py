@@ -200,7 +200,7 @@ def from_imagej(metadata: Mapping[str, Any], resolution: tuple[float, float]) ->
     for letter, density in zip("XY", resolution, strict=True):
         if density > 0:
             sizes[letter] = (1 / density, unit_name(str(metadata.get(f"{letter.lower()}unit", unit))))
-    spacing = _positive(metadata.get("spacing"))
+    spacing = positive(metadata.get("spacing"))
     if spacing is not None:
         sizes["Z"] = (spacing, unit_name(str(metadata.get("zunit", unit))))
     return in_one_unit(sizes)
@@ -279,7 +279,7 @@ def checked(pixel_size: Mapping[str, float] | None, unit: str | None) -> PixelSi
     """
     sizes = _numbers(pixel_size)
     for letter, size in sizes.items():
-        if _positive(size) is None:
+        if positive(size) is None:
             raise InputError(f"The pixel size {size} of {letter} is not a size: give a number more than 0, or none.")
     # The units of napari and pint are objects with a name.
     name = None if unit is None else unit_name(str(unit))
@@ -325,11 +325,11 @@ def _near(density: float, known: tuple[float, ...]) -> bool:
     return any(abs(density - value) <= _TOLERANCE * value for value in known)
 
 
-def _positive(text: Any) -> float | None:
+def positive(text: Any) -> float | None:
+    """Return a finite number above 0; None for anything else, since the size is not known then."""
     try:
         size = float(text)
     except (TypeError, ValueError):
-        # Absent, or not a number: in either case the size is not known.
         return None
     return size if math.isfinite(size) and size > 0 else None
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, SupportsIndex, get_args, overload
 
+from napari_sr.conversion import printable
 from napari_sr.text_table import as_columns
 
 #: What became of a file: "running" only while it is computed, "waiting" only before.
@@ -131,12 +132,7 @@ _SHOWN = ("input", "state", "seconds", "model", "reason")
 def _row(result: FileResult) -> list[str]:
     seconds = f"{result.seconds:.1f}" if result.seconds else ""
     cells = (str(result.input), result.state, seconds, result.model, result.reason)
-    return [_printable(cell) for cell in cells]
-
-
-def _printable(text: str) -> str:
-    """Escape characters that would change the table or the terminal, such as a line break in the name of a file."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+    return [printable(cell) for cell in cells]
 
 
 def _encodable(text: str) -> str:

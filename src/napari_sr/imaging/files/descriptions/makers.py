@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from napari_sr.imaging.pixel_size import PixelSize, ratio, unit_name
+from napari_sr.imaging.pixel_size import PixelSize, positive, ratio, unit_name
 
 _FEI_SFEG, _FEI_HELIOS, _ZEISS, _TESCAN = 34680, 34682, 34118, 50431
 _ZEISS_KEYS = ("ap_image_pixel_size", "ap_pixel_size")
@@ -45,7 +45,7 @@ def _fei(value: Any) -> PixelSize:
     for section in ("Scan", "EScan", "IScan"):
         scan = value.get(section)
         if isinstance(scan, Mapping):
-            width, height = _positive(scan.get("PixelWidth")), _positive(scan.get("PixelHeight"))
+            width, height = positive(scan.get("PixelWidth")), positive(scan.get("PixelHeight"))
             if width is not None:
                 return _from_meters(width, height or width)
     return {}, None
@@ -58,7 +58,7 @@ def _zeiss(value: Any) -> PixelSize:
     for key in _ZEISS_KEYS:
         entry = value.get(key)
         if isinstance(entry, tuple) and len(entry) == 3:
-            size, unit = _positive(entry[1]), unit_name(str(entry[2]))
+            size, unit = positive(entry[1]), unit_name(str(entry[2]))
             if size is not None and unit is not None:
                 return {"Y": size, "X": size}, unit
     return {}, None
@@ -70,7 +70,7 @@ def _tescan(value: Any) -> PixelSize:
     sizes = {}
     for letter in "XY":
         line = re.search(rf"^\s*PixelSize{letter}\s*=\s*(\S+)\s*$", text, re.MULTILINE)
-        sizes[letter] = _positive(line.group(1)) if line is not None else None
+        sizes[letter] = positive(line.group(1)) if line is not None else None
     width = sizes["X"]
     return ({}, None) if width is None else _from_meters(width, sizes["Y"] or width)
 
@@ -79,12 +79,3 @@ def _from_meters(width: float, height: float) -> PixelSize:
     nanometers = ratio("meter", "nanometer")
     assert nanometers is not None
     return {"Y": height * nanometers, "X": width * nanometers}, "nanometer"
-
-
-def _positive(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        # Absent, or not a number: in either case the size is not known.
-        return None
-    return number if 0 < number < float("inf") else None
