@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 
 import torch
@@ -19,10 +19,9 @@ from napari_sr.inference.compute.streaming.plan import NotStreamable
 from napari_sr.inference.compute.tiles import AxisTile, axis_tiles
 from napari_sr.inference.compute.too_little_memory import sentence_for_too_little_memory
 from napari_sr.inference.compute.transfer import Arrived, Transfer, upload
+from napari_sr.progress import Cancel, Progress
 from napari_sr.settings import Overlap, Tiling
 from napari_sr.torch_state import ieee_float32
-
-PieceDone = Callable[[int, int], None]
 
 
 class PlaneRunner:
@@ -48,12 +47,6 @@ class PlaneRunner:
     not_exact_because : str or None
         Why the tiles do not give the result of the whole plane although exact tiling was requested; None where that is
         not so.
-    recomputed : int
-        Ranges of rows, or tiles, that were computed again in float32 because half precision overflowed.
-    strips : int
-        Strips of the result that were computed; 0 without exact tiling.
-    halved : int
-        How often the device ran out of memory and the strips were halved.
 
     Raises
     ------
@@ -69,14 +62,14 @@ class PlaneRunner:
         *,
         memory: Memory | str = "auto",
         self_ensemble: bool = False,
-        cancel: Callable[[], bool] = lambda: False,
+        cancel: Cancel = lambda: False,
     ) -> None:
         self._network, self._device = network, network.device
         self._dtype, self._memory = dtype, memory
         self._cancel = cancel
         self._dihedrals = DIHEDRALS if self_ensemble else (Dihedral(),)
         self._scale, self._alignment = network.scale, network.alignment
-        self.recomputed = self.strips = self.halved = 0
+        self._recomputed_blocks = 0
         self.not_exact_because: str | None = None
         budget(memory, self._device)
         self._overlap: Overlap | None = tiling if isinstance(tiling, Overlap) else None
@@ -95,7 +88,7 @@ class PlaneRunner:
         height: int,
         width: int,
         sink: Sink,
-        progress: PieceDone = lambda done, total: None,
+        progress: Progress = lambda done, total: None,
         *,
         along_x: bool | None = None,
     ) -> None:
@@ -132,7 +125,7 @@ class PlaneRunner:
                 source, sink = _padded_source(source, height, width), _cropping_sink(sink, s * height, s * width)
                 height, width = (-(-n // self._alignment) * self._alignment for n in (height, width))
             if self._exact is not None:
-                self._run_exact(self._exact, source, batch, height, width, sink, progress, along_x)
+                self._exact.run(source, batch, height, width, sink, progress, along_x=along_x)
             elif self._overlap is not None:
                 self._run_tiles(self._overlap, source, height, width, sink, progress)
             else:
@@ -164,6 +157,21 @@ class PlaneRunner:
         """Predicted memory of the stream in bytes; None before the first plane and without exact tiling."""
         return self._exact.peak if self._exact is not None and self._exact.cut is not None else None
 
+    @property
+    def recomputed(self) -> int:
+        """Ranges of rows, or tiles, that were computed again in float32 because half precision overflowed."""
+        return self._recomputed_blocks if self._exact is None else self._exact.recomputed
+
+    @property
+    def strips(self) -> int:
+        """Strips of the result that were computed; 0 without exact tiling."""
+        return 0 if self._exact is None else self._exact.strips
+
+    @property
+    def halved(self) -> int:
+        """How often the device ran out of memory and the strips were halved."""
+        return 0 if self._exact is None else self._exact.halved
+
     def _stream_or_tiles(self) -> None:
         try:
             plan = self._network.plan(self._dtype)
@@ -192,22 +200,8 @@ class PlaneRunner:
             before_step=self._check_cancel,
         )
 
-    def _run_exact(
-        self,
-        exact: ExactStream,
-        source: BlockSource,
-        batch: int,
-        height: int,
-        width: int,
-        sink: Sink,
-        progress: PieceDone,
-        along_x: bool | None,
-    ) -> None:
-        exact.run(source, batch, height, width, sink, progress, along_x=along_x)
-        self.recomputed, self.strips, self.halved = exact.recomputed, exact.strips, exact.halved
-
     def _run_tiles(
-        self, overlap: Overlap, source: BlockSource, height: int, width: int, sink: Sink, progress: PieceDone
+        self, overlap: Overlap, source: BlockSource, height: int, width: int, sink: Sink, progress: Progress
     ) -> None:
         """Compute one row of tiles after the other; the seam of two rows is held until both are there."""
         s = self._scale
@@ -253,7 +247,7 @@ class PlaneRunner:
     def _finished(self, arrived: Arrived[Tensor]) -> Tensor:
         block, part, finite = arrived
         if self._dtype != torch.float32 and not (all(finite) and bool(torch.isfinite(part).all())):
-            self.recomputed += 1
+            self._recomputed_blocks += 1
             with self._sentence(block):
                 part = self._compute(block, torch.float32)[0].cpu()
         return part
