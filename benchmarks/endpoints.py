@@ -56,7 +56,7 @@ from comparison.truths import held_out_sets, truths_of
 import napari_sr as sr
 from napari_sr.evaluation import Panel, bicubic, psnr, side_by_side
 from napari_sr.evaluation.folders import image_files
-from napari_sr.imaging.color import gray
+from napari_sr.imaging.color import GRAY_WEIGHTS
 from napari_sr.imaging.files import read_image, write_image
 from napari_sr.training import recipe
 from napari_sr.training.data.degradation import degrade
@@ -231,7 +231,7 @@ def drawn(results: Mapping[str, Sequence[Image]]) -> Image:
     for number in range(min(3, len(results["truth"]))):
         images = {}
         for label, group in results.items():
-            image = group[number] if group[number].ndim == 2 else gray(group[number] / 255.0) * 255
+            image = group[number] if group[number].ndim == 2 else group[number] @ np.array(GRAY_WEIGHTS)
             top, left = (max(0, (n - _SHOWN) // 2) for n in image.shape)
             images[label] = np.asarray(image[top : top + _SHOWN, left : left + _SHOWN])
         low, high = np.quantile(images["truth"], (0.01, 0.998))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.color import GRAY_WEIGHTS, gray, luma, rgb_to_ycbcr, ycbcr_to_rgb
+from napari_sr.imaging.color import GRAY_WEIGHTS, luma, rgb_to_ycbcr, ycbcr_to_rgb
 
 colors = hnp.arrays(np.float64, hnp.array_shapes(max_dims=2).map(lambda s: (*s, 3)), elements=st.floats(0, 1))
 
@@ -38,23 +38,17 @@ def test_luma_is_the_y_of_ycbcr_and_stays_in_studio_swing(rgb):
     assert y.max() <= 235 / 255 + 1e-12
 
 
-@given(hnp.arrays(np.float64, (3, 4), elements=st.floats(-10, 10)))
-def test_gray_of_a_replicated_channel_is_the_channel(channel):
-    np.testing.assert_allclose(gray(np.stack([channel] * 3, axis=-1)), channel, atol=1e-14)
-
-
-def test_gray_weights_sum_to_one_and_belong_to_the_right_channel():
+def test_gray_weights_sum_to_one():
     assert sum(GRAY_WEIGHTS) == pytest.approx(1, abs=1e-15)
-    assert gray(np.eye(3)).tolist() == list(GRAY_WEIGHTS)
 
 
-@pytest.mark.parametrize("function", [luma, rgb_to_ycbcr, ycbcr_to_rgb, gray])
+@pytest.mark.parametrize("function", [luma, rgb_to_ycbcr, ycbcr_to_rgb])
 def test_float32_and_float64_are_kept_and_float16_becomes_float32(function):
     for dtype, expected in ((np.float16, np.float32), (np.float32, np.float32), (np.float64, np.float64)):
         assert function(np.zeros((2, 3), dtype)).dtype == expected
 
 
-@pytest.mark.parametrize("function", [luma, rgb_to_ycbcr, ycbcr_to_rgb, gray])
+@pytest.mark.parametrize("function", [luma, rgb_to_ycbcr, ycbcr_to_rgb])
 @pytest.mark.parametrize(
     "bad", [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 4)), np.zeros((3, 4, 4)), np.float64(1)]
 )

@@ -1,7 +1,7 @@
-"""Color spaces: YCbCr in studio swing, and gray in full swing.
+"""Color spaces: YCbCr in studio swing, and the weights of gray in full swing.
 
 The two differ on purpose. `luma` is the Y of ITU-R BT.601 in studio swing, as in MATLAB's ``rgb2ycbcr``, on which
-super-resolution papers train and measure. `gray` is the luminance in full swing, whose weights sum to 1, so that a gray
+super-resolution papers train and measure. Gray is the luminance in full swing, whose weights sum to 1, so that a gray
 image that is replicated to three channels keeps its values.
 """
 
@@ -113,31 +113,6 @@ def ycbcr_to_rgb(ycbcr: npt.ArrayLike) -> FloatArray:
     values = _three_floats(ycbcr, "YCbCr")
     centered = values - _OFFSET.astype(values.dtype)
     return np.stack([_weighted(centered, _TO_RGB[row], 0.0) for row in range(3)], axis=-1)
-
-
-def gray(rgb: npt.ArrayLike) -> FloatArray:
-    """Return the full-swing luminance of an RGB image.
-
-    Parameters
-    ----------
-    rgb : array of float, shape (..., 3)
-        Colors in any range, channels last.
-
-    Returns
-    -------
-    array of float, shape (...)
-        ``0.299 R + 0.587 G + 0.114 B`` in the range of the input; float64 for float64 input, or else float32.
-
-    Raises
-    ------
-    InputError
-        If the array is not of floats, or its last axis does not have length 3.
-
-    Notes
-    -----
-    ITU-R BT.601.
-    """
-    return _weighted(_three_floats(rgb, "RGB"), np.array(GRAY_WEIGHTS), 0.0)
 
 
 def _three_floats(colors: npt.ArrayLike, name: str) -> FloatArray:

@@ -116,22 +116,6 @@ def measure_sharpness(planes: Sequence[PlaneLike], *, noise: NoiseMeasurement | 
     return Sharpness(end, width, error, 1.0 if noise.mosaic else _upsampled(searched, jpeg), jpeg)
 
 
-def cutoff(planes: Sequence[PlaneLike]) -> float:
-    """Measure the frequency at which structure becomes weaker than the noise.
-
-    Parameters
-    ----------
-    planes : sequence of array, shape (Y, X) or (Y, X, C)
-        Planes of one channel.
-
-    Returns
-    -------
-    float
-        The frequency as a fraction of the Nyquist frequency; 1 if structure is not weaker anywhere.
-    """
-    return measure_sharpness(planes).cutoff
-
-
 def radial_spectrum(parts: Sequence[Array], variances: Sequence[Array]) -> tuple[Array, Array, Array, float]:
     """Compute the mean power of squares of an image in rings of frequency.
 
