@@ -52,34 +52,7 @@ def upscale_at_scheduler(
 ) -> None:
     """Upscale one image on a cluster, and print the report.
 
-    Parameters
-    ----------
-    source : Path
-        The image.
-    out : Path
-        The result.
-    load : callable
-        Returns the model, or "auto".
-    settings : JobSettings
-        Settings of the workers.
-    scheduler : str
-        Address of the scheduler, or its file.
-    resources : str or None
-        Resources that a block occupies, such as ``"GPU=1"``.
-    scale : int or None
-        Factor for "auto".
-    axes : str or None
-        Axes of the image; None for those of the file.
-    series : str or None
-        Image in a file with several.
-    dry_run : bool
-        Refused here.
-    overwrite : bool
-        Whether an existing result is replaced.
-    ome_zarr : {"0.5", "0.4"}
-        Version of OME-Zarr of a store.
-    quiet : bool
-        Whether neither progress nor report is printed.
+    The arguments are those of the command; `load` returns the model, or "auto".
 
     Raises
     ------

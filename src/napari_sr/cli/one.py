@@ -36,30 +36,7 @@ def upscale_one(
 ) -> None:
     """Upscale one image, and print the report.
 
-    Parameters
-    ----------
-    source : Path
-        The image.
-    out : Path
-        The result.
-    load : callable
-        Returns the model, or "auto".
-    settings : JobSettings
-        Settings of the job.
-    scale : int or None
-        Factor for "auto".
-    axes : str or None
-        Axes of the image; None for those of the file.
-    series : str or None
-        Image in a file with several.
-    dry_run : bool
-        Whether only the estimate is printed.
-    overwrite : bool
-        Whether an existing result is replaced.
-    ome_zarr : {"0.5", "0.4"}
-        Version of OME-Zarr of a store.
-    quiet : bool
-        Whether neither progress nor report is printed.
+    The arguments are those of the command; `load` returns the model, or "auto".
 
     Raises
     ------

@@ -65,36 +65,7 @@ def upscale_several(
 ) -> None:
     """Upscale several images, and print their table.
 
-    Parameters
-    ----------
-    sources : sequence of str
-        Files, folders and patterns.
-    out : Path
-        Folder of the results.
-    load : callable
-        Returns the model, or "auto".
-    settings : JobSettings
-        Settings of all jobs.
-    scale : int or None
-        Factor for "auto".
-    axes : str or None
-        Axes of all images.
-    series : str or None
-        Image in files with several.
-    result_format : str or None
-        Format of the results.
-    devices : str or None
-        Names of devices, separated by commas.
-    csv : Path or None
-        File for the table.
-    dry_run : bool
-        Whether only the plan is printed.
-    overwrite : bool
-        Whether other files are replaced.
-    ome_zarr : {"0.5", "0.4"}
-        Version of OME-Zarr of a store.
-    quiet : bool
-        Whether neither progress nor table is printed.
+    The arguments are those of the command; `load` returns the model, or "auto".
 
     Raises
     ------

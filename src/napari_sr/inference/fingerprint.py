@@ -55,30 +55,7 @@ def fingerprint_of_region(
     calibration: Calibration,
     **others: str,
 ) -> str:
-    """Return a hash of all that decides the pixels of a store, as `Job.fingerprint` describes it.
-
-    Parameters
-    ----------
-    model : Model
-        The model.
-    settings : JobSettings
-        The settings.
-    image : array
-        The whole image.
-    region : Region
-        The region that is upscaled.
-    identity : str or None
-        Text that changes with the pixels of the image; None for that of `identity_of`.
-    calibration : Calibration
-        Facts of the whole image.
-    **others : str
-        Further facts on which it depends whether a store can be continued.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits; empty if the image has no identity.
-    """
+    """Return a hash of all that decides the pixels of a store, as `Job.fingerprint` describes it."""
     identity = identity_of(image) if identity is None else identity
     if identity is None:
         return ""

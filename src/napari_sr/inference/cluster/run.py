@@ -68,18 +68,8 @@ def run_on_cluster(
         The file or store of the image, under a path that all workers reach.
     out : Path
         The store, under a path that all workers reach.
-    client : distributed.Client
-        Client of the cluster.
-    overwrite : bool, default False
-        Whether an existing store is replaced.
-    ome_zarr : {"0.5", "0.4"}, default "0.5"
-        Version of a store that is written; 0.4 is for programs that read Zarr 2 only. It changes no pixel.
-    resources : mapping of str to float, optional
-        Resources of a worker that a block occupies, such as ``{"GPU": 1}``.
-    progress : callable
-        Called as ``progress(done, total)`` after every block.
-    cancel : callable
-        Returning True ends the work with `Cancelled`; nothing remains on disk.
+    client, overwrite, ome_zarr, resources, progress, cancel : object
+        As for `upscale_on_cluster`.
 
     Returns
     -------

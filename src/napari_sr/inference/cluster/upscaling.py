@@ -237,25 +237,11 @@ def run_file_on_cluster(
     ----------
     file : ImageFile
         The image, from `open_for_cluster`.
-    out : Path
-        The store.
-    model : Model, str or Path
-        The model, or "auto".
     settings : JobSettings
         Settings of the workers.
-    client : distributed.Client
-        Client of the cluster.
-    axes : str, optional
-        Axes of the image.
     scale : float, optional
         Factor for "auto".
-    overwrite : bool, default False
-        Whether an existing store is replaced.
-    ome_zarr : {"0.5", "0.4"}, default "0.5"
-        Version of a store that is written; 0.4 is for programs that read Zarr 2 only. It changes no pixel.
-    resources : mapping of str to float, optional
-        Resources of a worker that a block occupies.
-    progress, cancel : callable, optional
+    out, model, client, axes, overwrite, ome_zarr, resources, progress, cancel : object
         As for `upscale_on_cluster`.
 
     Returns

@@ -44,50 +44,16 @@ def run_region(
     cancel: Cancel,
     completed: Callable[[Path], None],
 ) -> Result:
-    """Upscale a region of an image, as `Job.run_region` describes it.
+    """Upscale a region of an image.
 
     Parameters
     ----------
-    model : Model
-        The model of the job.
-    settings : JobSettings
-        The settings of the job.
-    image : array
-        The whole image.
-    region : Region
-        The region.
-    calibration : Calibration
-        Facts of the whole image.
+    model, settings : Model, JobSettings
+        Those of the job.
     where : (torch.device, torch.dtype)
         Device and number format of the computation.
-    out : array, str, Path or None
-        Destination: an array, the path of a store, or None for an array in memory.
-    place : StorePlace or None
-        Name, pixel size and position of the result in a store.
-    overwrite : bool
-        Whether an existing store is replaced.
-    identity : str or None
-        Text that changes with the pixels of the image.
-    network : JobNetwork or None
-        The network of the job; None for one that only this run uses.
-    progress : callable
-        Called as ``progress(done, total)`` after every strip or tile.
-    cancel : callable
-        Called before every layer of the network; returning True ends the run with `Cancelled`.
-    completed : callable
-        Called with the temporary path of a complete store, before it is renamed.
-
-    Returns
-    -------
-    Result
-        The upscaled image and the report.
-
-    Raises
-    ------
-    InputError
-        If values or settings do not fit, or the result does not fit into memory.
-    Cancelled
-        If `cancel` returned True.
+    image, region, calibration, out, place, overwrite, identity, network, progress, cancel, completed : object
+        As for `Job.run_region`, which describes the result and the errors.
     """
     device, dtype = where
     # The interpolation of colors has a radius of two pixels, which may be more than that of the network.
