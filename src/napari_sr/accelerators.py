@@ -151,11 +151,6 @@ def is_software(device: torch.device) -> bool:
 def free_memory(device: torch.device) -> int:
     """Return the free memory of a device.
 
-    Parameters
-    ----------
-    device : torch.device
-        The device.
-
     Returns
     -------
     int
@@ -171,11 +166,6 @@ def free_memory(device: torch.device) -> int:
 
 def memory_fraction(device: torch.device) -> float:
     """Return the fraction of the free memory that a job may use.
-
-    Parameters
-    ----------
-    device : torch.device
-        The device.
 
     Returns
     -------
@@ -219,11 +209,6 @@ def is_out_of_memory(error: BaseException) -> bool:
 def has_streams(device: torch.device) -> bool:
     """Whether results can be copied to the CPU while the device goes on.
 
-    Parameters
-    ----------
-    device : torch.device
-        The device.
-
     Returns
     -------
     bool
@@ -234,11 +219,6 @@ def has_streams(device: torch.device) -> bool:
 
 def training_layout(device: torch.device) -> torch.memory_format:
     """Return the memory layout of images and weights in a training on a device.
-
-    Parameters
-    ----------
-    device : torch.device
-        The device.
 
     Returns
     -------
@@ -333,11 +313,6 @@ def emulates_bfloat16(device: torch.device) -> bool:
 def has_fused_optimizers(device: torch.device) -> bool:
     """Whether torch updates all weights in one kernel on a device.
 
-    Parameters
-    ----------
-    device : torch.device
-        The device.
-
     Returns
     -------
     bool
@@ -348,11 +323,6 @@ def has_fused_optimizers(device: torch.device) -> bool:
 
 def synchronizes_batch_norm(device: torch.device) -> bool:
     """Whether batch normalization can use the statistics of all processes on a device.
-
-    Parameters
-    ----------
-    device : torch.device
-        The device.
 
     Returns
     -------

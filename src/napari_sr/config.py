@@ -146,11 +146,6 @@ def load_settings(**given: Any) -> JobSettings:
         Fields of `JobSettings`. The default of those that are None or left out is that of the settings file, or else
         that of `JobSettings`.
 
-    Returns
-    -------
-    JobSettings
-        The settings.
-
     Raises
     ------
     InputError
@@ -176,11 +171,6 @@ def save_config(config: Config) -> Path:
     ----------
     config : Config
         The new content; defaults are left out.
-
-    Returns
-    -------
-    Path
-        Path of the file.
 
     Raises
     ------

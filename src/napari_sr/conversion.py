@@ -41,11 +41,6 @@ def read_number(value: Any, name: str) -> float:
     name : str
         Name of the value in the error message.
 
-    Returns
-    -------
-    float
-        The number.
-
     Raises
     ------
     InputError
@@ -77,11 +72,6 @@ def read_whole(value: Any, name: str, least: int | None = None, alternative: str
     alternative : str, default ""
         Another accepted value, for the error message.
 
-    Returns
-    -------
-    int
-        The number.
-
     Raises
     ------
     InputError
@@ -109,11 +99,6 @@ def read_scale(value: Any, name: str = "factor") -> int:
     name : str, default "factor"
         Name of the value in the error message.
 
-    Returns
-    -------
-    int
-        The factor.
-
     Raises
     ------
     InputError
@@ -134,11 +119,6 @@ def read_flag(value: Any, name: str) -> bool:
         A bool or a numpy bool.
     name : str
         Name of the value in the error message.
-
-    Returns
-    -------
-    bool
-        The value.
 
     Raises
     ------
@@ -161,11 +141,6 @@ def read_choice(value: Any, name: str, choices: Sequence[_Name]) -> _Name:
         Name of the value in the error message.
     choices : sequence of str
         The names.
-
-    Returns
-    -------
-    str
-        The name.
 
     Raises
     ------
@@ -282,11 +257,6 @@ def read_path(value: Any, name: str) -> Path:
 def check_folder(path: Path) -> None:
     """Check that the folder exists in which a file or a store is to be written.
 
-    Parameters
-    ----------
-    path : Path
-        The file or store.
-
     Raises
     ------
     InputError
@@ -325,11 +295,6 @@ def read_callable(value: Any, name: str) -> Callable[..., Any] | None:
     name : str
         Name of the value in the error message.
 
-    Returns
-    -------
-    callable or None
-        The value.
-
     Raises
     ------
     InputError
@@ -342,11 +307,6 @@ def read_callable(value: Any, name: str) -> Callable[..., Any] | None:
 
 def shorten(value: Any) -> str:
     """Write a value for an error message.
-
-    Parameters
-    ----------
-    value : object
-        The value.
 
     Returns
     -------

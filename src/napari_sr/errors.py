@@ -80,11 +80,6 @@ class Cancelled(NapariSRError):
 def describe_error(error: BaseException) -> str | None:
     """Describe an error that a user can cause or remedy: one of napari-sr, of the system, or a lack of memory.
 
-    Parameters
-    ----------
-    error : BaseException
-        The error.
-
     Returns
     -------
     str or None
@@ -101,11 +96,6 @@ def describe_error(error: BaseException) -> str | None:
 
 def describe_system_error(error: OSError) -> str:
     """Describe an error of the system by file, cause and remedy.
-
-    Parameters
-    ----------
-    error : OSError
-        The error.
 
     Returns
     -------

@@ -80,11 +80,6 @@ def renamed_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
 def renamed_recipe_text(text: str) -> str:
     """Return the TOML text of a recipe with present keys.
 
-    Parameters
-    ----------
-    text : str
-        The recipe.
-
     Returns
     -------
     str

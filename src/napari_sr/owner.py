@@ -101,11 +101,6 @@ def this_process(fingerprint: str = "") -> Owner:
     ----------
     fingerprint : str, default ""
         Fingerprint of the job and its input, if there is one.
-
-    Returns
-    -------
-    Owner
-        The record.
     """
     import psutil
 
@@ -115,11 +110,6 @@ def this_process(fingerprint: str = "") -> Owner:
 
 def read_owner(path: Path) -> Owner | None:
     """Read a record.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
 
     Returns
     -------

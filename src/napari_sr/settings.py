@@ -315,11 +315,6 @@ def describe_setting(name: str) -> Setting:
     name : str
         Name of a field of `JobSettings`.
 
-    Returns
-    -------
-    Setting
-        The description.
-
     Raises
     ------
     KeyError

@@ -9,11 +9,6 @@ from typing import Any
 def parse_toml(text: str) -> dict[str, Any]:
     """Read TOML.
 
-    Parameters
-    ----------
-    text : str
-        The text.
-
     Returns
     -------
     dict of str to object

@@ -153,11 +153,6 @@ def ieee_float32() -> Iterator[None]:
 
     The settings belong to the process. The first context of several that overlap changes them, and the last one
     restores the earlier ones.
-
-    Yields
-    ------
-    None
-        Nothing.
     """
     with _ALL_BITS:
         yield

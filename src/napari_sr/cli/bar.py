@@ -44,11 +44,5 @@ class Bar:
         self._bar.update(done - self._bar.n)
 
     def describe(self, text: str) -> None:
-        """Show a text in place of ``{desc}`` in the format.
-
-        Parameters
-        ----------
-        text : str
-            The text.
-        """
+        """Show a text in place of ``{desc}`` in the format."""
         self._bar.set_description_str(text, refresh=False)

@@ -20,11 +20,6 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command.
 
-        Parameters
-        ----------
-        ctx : click.Context
-            Context of the command.
-
         Returns
         -------
         object

@@ -103,11 +103,6 @@ def estimate_text(job: Job, image: ImageFile, axes: Axes) -> str:
 def other_series_text(image: ImageFile) -> str:
     """Return a sentence about the images of a file that are not upscaled.
 
-    Parameters
-    ----------
-    image : ImageFile
-        The input.
-
     Returns
     -------
     str

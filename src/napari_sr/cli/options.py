@@ -136,11 +136,6 @@ def read_options(names: list[str], texts: Mapping[str, Any]) -> dict[str, Any]:
 def option_names(name: str) -> tuple[str, ...]:
     """Return the parameters of the options of a setting.
 
-    Parameters
-    ----------
-    name : str
-        Name of the setting.
-
     Returns
     -------
     tuple of str

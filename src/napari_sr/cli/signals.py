@@ -115,11 +115,6 @@ class Signals:
         on_signal : callable, optional
             Called at the first signal.
 
-        Yields
-        ------
-        None
-            Nothing.
-
         Raises
         ------
         Ended

@@ -113,17 +113,7 @@ def shape_of(data: ImageArray) -> tuple[int, ...]:
 
 
 def is_named(image: Any) -> bool:
-    """Whether an object is an array with named dimensions and coordinates, such as a DataArray of xarray.
-
-    Parameters
-    ----------
-    image : object
-        The object.
-
-    Returns
-    -------
-    bool
-    """
+    """Whether an object is an array with named dimensions and coordinates, such as a DataArray of xarray."""
     return all(hasattr(image, name) for name in ("dims", "coords", "data", "shape"))
 
 
@@ -171,17 +161,7 @@ def _check_dtype(dtype: np.dtype[Any]) -> None:
 
 
 def is_masked(image: Any) -> bool:
-    """Whether an object is a masked array of numpy, or a dask array of such arrays.
-
-    Parameters
-    ----------
-    image : object
-        The object.
-
-    Returns
-    -------
-    bool
-    """
+    """Whether an object is a masked array of numpy, or a dask array of such arrays."""
     return isinstance(image, np.ma.MaskedArray) or isinstance(getattr(image, "_meta", None), np.ma.MaskedArray)
 
 

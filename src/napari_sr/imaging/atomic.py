@@ -174,13 +174,7 @@ def scratch_folder(beside: Path | None = None) -> Iterator[Path]:
 
 
 def restore_interrupted(path: Path) -> None:
-    """Restore a folder whose replacement was interrupted, and delete the old folder of a finished replacement.
-
-    Parameters
-    ----------
-    path : Path
-        The folder.
-    """
+    """Restore a folder whose replacement was interrupted, and delete the old folder of a finished replacement."""
     for old in sorted(path.parent.glob(f".{glob.escape(_stem(path))}.*{OLD}")):
         owner = read_owner(old.with_suffix(OWNER))
         if owner is not None and not owner.is_gone:

@@ -310,11 +310,6 @@ def parse_axes(letters: str | None, shape: tuple[int, ...]) -> Axes:
 def read_letters(letters: Any) -> str | None:
     """Check that the axes that a caller gives are text.
 
-    Parameters
-    ----------
-    letters : object
-        The axes.
-
     Returns
     -------
     str or None

@@ -43,11 +43,6 @@ _NOT_IMAGES = ("labels", "points", "shapes", "surface", "vectors", "tracks", "gr
 def check_layer(layer: Any) -> None:
     """Check that a layer is an image with pixels.
 
-    Parameters
-    ----------
-    layer : napari layer
-        Any layer.
-
     Raises
     ------
     InputError
@@ -72,11 +67,6 @@ def check_layer(layer: Any) -> None:
 def finest_level(layer: Any) -> Any:
     """Return the pixels of a layer; of a multiscale layer the finest level, to which the scale of the layer applies.
 
-    Parameters
-    ----------
-    layer : napari Image layer
-        The layer.
-
     Returns
     -------
     array
@@ -87,11 +77,6 @@ def finest_level(layer: Any) -> Any:
 
 def levels_of(layer: Any) -> list[Any]:
     """Return the pixels of all levels of a layer.
-
-    Parameters
-    ----------
-    layer : napari Image layer
-        The layer.
 
     Returns
     -------

@@ -27,11 +27,6 @@ CARRIED = (-16.0, 17.0)
 def check_channels(card: Card) -> None:
     """Check that a model can be applied to gray or RGB planes.
 
-    Parameters
-    ----------
-    card : Card
-        The card of the model.
-
     Raises
     ------
     InputError

@@ -75,11 +75,6 @@ def fingerprint_of_region(
 def identity_of(image: Any) -> str | None:
     """Return a text that changes with the pixels of an image.
 
-    Parameters
-    ----------
-    image : array or ImageFile
-        The image.
-
     Returns
     -------
     str or None

@@ -165,11 +165,6 @@ def calibrate_layer(job: Job, prepared: LayerInput, *, cancel: Cancel | None = N
 def result_name(job: Job) -> str:
     """Return the name of the results of a job.
 
-    Parameters
-    ----------
-    job : Job
-        The job.
-
     Returns
     -------
     str

@@ -173,11 +173,6 @@ class Report:
 def joined(first: Report, second: Report) -> Report:
     """Combine the reports of two parts of a run.
 
-    Parameters
-    ----------
-    first, second : Report
-        The reports.
-
     Returns
     -------
     Report

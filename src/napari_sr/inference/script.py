@@ -129,11 +129,6 @@ def _sizes(prepared: LayerInput) -> list[str]:
 def describe_job(job: Job) -> dict[str, Any]:
     """Return model and settings of a job as plain values, for the metadata of a layer or a JSON file.
 
-    Parameters
-    ----------
-    job : Job
-        The job.
-
     Returns
     -------
     dict of str to object

@@ -31,11 +31,6 @@ class Stamp:
 def stamp_of_file(path: Path) -> Stamp | None:
     """Return size and time of a file.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-
     Returns
     -------
     Stamp or None
@@ -72,11 +67,6 @@ def stamp_of_image(path: Path, partners: Sequence[str] = ()) -> Stamp | None:
 
 def stamps_in(folder: Path) -> Iterator[tuple[str, Stamp]]:
     """Return size and time of each file in a folder and its folders, such as the chunks of a store.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder.
 
     Yields
     ------

@@ -203,11 +203,6 @@ def job_for(
     cancel : callable, optional
         Called before each part is read; returning True ends the work with `Cancelled`.
 
-    Returns
-    -------
-    Job
-        The job.
-
     Raises
     ------
     InputError

@@ -93,11 +93,6 @@ def compare(
         Frequency of each kind.
     typical : mapping of str to (means, standard deviations)
         Means and standard deviations of the features of each kind.
-
-    Returns
-    -------
-    Kind
-        The kind.
     """
     scores, distances = {}, {}
     for name, prior in priors.items():

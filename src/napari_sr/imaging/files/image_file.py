@@ -96,11 +96,6 @@ class Metadata:
     def of_axes(self: _M, letters: str) -> _M:
         """Return the metadata without the values of axes that an image does not have.
 
-        Parameters
-        ----------
-        letters : str
-            Letters of the axes of the image.
-
         Returns
         -------
         Metadata

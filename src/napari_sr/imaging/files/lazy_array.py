@@ -68,11 +68,6 @@ class LazyArray(ABC):
             Position of the plane.
         box : sequence of (int, int)
             First position along each axis of the plane, and the one after the last.
-
-        Returns
-        -------
-        array
-            The values.
         """
 
 

@@ -21,11 +21,6 @@ def find_images(folder: Path) -> list[Path]:
     ----------
     folder : Path
         The folder; those in it are not searched.
-
-    Returns
-    -------
-    list of Path
-        The images.
     """
     named = (p for p in folder.iterdir() if p.name.lower().endswith(ENDINGS) and not p.name.startswith("."))
     return sorted(path for path in named if is_image(path))
@@ -33,11 +28,6 @@ def find_images(folder: Path) -> list[Path]:
 
 def is_image(path: Path) -> bool:
     """Whether a path is that of a file or a Zarr store, and not of another folder.
-
-    Parameters
-    ----------
-    path : Path
-        The path.
 
     Returns
     -------
@@ -49,11 +39,6 @@ def is_image(path: Path) -> bool:
 
 def folder_error(path: Path) -> InputError:
     """Return the error for a folder that is not an image.
-
-    Parameters
-    ----------
-    path : Path
-        The folder.
 
     Returns
     -------

@@ -124,11 +124,6 @@ def read_picture(source: Path, start: bytes, series: int | str | None) -> ImageF
 def can_decode_page(page: Any) -> bool:
     """Whether a page of a TIFF is decoded by Pillow, because tifffile cannot, or needs imagecodecs.
 
-    Parameters
-    ----------
-    page : tifffile.TiffPage
-        The page.
-
     Returns
     -------
     bool

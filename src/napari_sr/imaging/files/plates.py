@@ -21,11 +21,6 @@ _DEPTH = 3
 def plate_of(path: Path) -> Path | None:
     """Return the plate that a path is, or in which it is.
 
-    Parameters
-    ----------
-    path : Path
-        Any path.
-
     Returns
     -------
     Path or None
@@ -42,11 +37,6 @@ def plate_of(path: Path) -> Path | None:
 
 def is_plate_part(path: Path) -> bool:
     """Whether a folder is a plate, or a row or well of one, and not an image.
-
-    Parameters
-    ----------
-    path : Path
-        The folder.
 
     Returns
     -------

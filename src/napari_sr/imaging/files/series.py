@@ -149,11 +149,6 @@ def delayed_log() -> Iterator[None]:
 def open_tiff(source: Path) -> tifffile.TiffFile:
     """Open a TIFF, with the OME-XML of its companion file if it has one.
 
-    Parameters
-    ----------
-    source : Path
-        The file.
-
     Returns
     -------
     tifffile.TiffFile

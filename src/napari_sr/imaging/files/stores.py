@@ -31,11 +31,6 @@ _MARKS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 def is_store(path: Path) -> bool:
     """Whether a folder is a Zarr store, or a group or array in one.
 
-    Parameters
-    ----------
-    path : Path
-        The folder.
-
     Returns
     -------
     bool

@@ -133,11 +133,6 @@ class IntensityMap:
 def check_real(dtype: np.dtype[Any]) -> None:
     """Check that a dtype holds real numbers.
 
-    Parameters
-    ----------
-    dtype : dtype
-        The dtype.
-
     Raises
     ------
     InputError

@@ -62,11 +62,6 @@ class ChannelValues:
     def joined(self, other: ChannelValues) -> ChannelValues:
         """Join with values of the same channel.
 
-        Parameters
-        ----------
-        other : ChannelValues
-            Other values.
-
         Returns
         -------
         ChannelValues
@@ -135,11 +130,6 @@ class OrderedValues:
         ----------
         ranks : iterable of int
             Positions, from 0 to ``count - 1``.
-
-        Returns
-        -------
-        list of int or float
-            The values.
         """
         chosen = list(ranks)
         if self._counted:
@@ -151,11 +141,6 @@ class OrderedValues:
 
     def without(self, value: Number) -> OrderedValues:
         """Return the values that differ from one value.
-
-        Parameters
-        ----------
-        value : int or float
-            The value.
 
         Returns
         -------

@@ -115,11 +115,6 @@ def correlation_of(
         Whether the tiles are those of differences of neighboring planes.
     variance : float, default 0.0
         Variance of white and correlated noise together, if all of it is noise, in squared ranges.
-
-    Returns
-    -------
-    Correlation
-        The correlation.
     """
     spreads = [_spread(tiles, every, quiet) for every, quiet in zip(groups.members, groups.quiet, strict=True)]
     best = int(np.argmin(spreads))

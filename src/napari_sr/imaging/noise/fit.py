@@ -166,11 +166,6 @@ def _fitted(evidence: Sequence[Groups], *, finest: bool) -> Line:
     finest : bool
         Whether the models include structure that is nearly white.
 
-    Returns
-    -------
-    Line
-        The line.
-
     Notes
     -----
     For each group and each candidate of the variance, the energies above the variance are fitted by a mixture of the

@@ -289,11 +289,6 @@ def connect(scheduler: str, timeout: float) -> Client:
     timeout : float
         Seconds in which it must answer.
 
-    Returns
-    -------
-    distributed.Client
-        The client.
-
     Raises
     ------
     InputError

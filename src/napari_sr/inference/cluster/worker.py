@@ -78,16 +78,6 @@ class JobOnWorker(WorkerPlugin):
     def upscale(self, part: Part) -> Report:
         """Upscale a block, and write it to the store and through to the disk.
 
-        Parameters
-        ----------
-        part : Part
-            The block.
-
-        Returns
-        -------
-        Report
-            The report of the block.
-
         Raises
         ------
         InputError
@@ -135,11 +125,6 @@ def upscale_block(name: str, part: Part) -> Report:
         Name of the plugin that holds the job.
     part : Part
         The block.
-
-    Returns
-    -------
-    Report
-        The report of the block.
     """
     plugin: Any = get_worker().plugins[name]
     report: Report = plugin.upscale(part)

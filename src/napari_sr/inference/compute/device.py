@@ -83,11 +83,6 @@ def choose_device(name: str = "auto") -> torch.device:
         first kind that is there, and the CPU if there is none. Of experimental kinds it takes a device only if
         ``napari-sr check`` has found it right and faster than the CPU.
 
-    Returns
-    -------
-    torch.device
-        The device.
-
     Raises
     ------
     InputError
@@ -159,11 +154,6 @@ def choose_precision(
 
 def describe_device(device: torch.device) -> str:
     """Return the name of a device for a report.
-
-    Parameters
-    ----------
-    device : torch.device
-        The device.
 
     Returns
     -------

@@ -117,11 +117,6 @@ class JobNetwork:
             Device that computes.
         carried : bool
             Whether values far beyond black and white are carried around the network.
-
-        Returns
-        -------
-        PreparedNetwork
-            The network.
         """
         key = (_colors(self.model, axes.rgb), carried, device)
         if key not in self._prepared:

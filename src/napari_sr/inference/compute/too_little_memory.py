@@ -18,11 +18,6 @@ def sentence_for_too_little_memory(sentence: str) -> Iterator[None]:
     sentence : str
         The problem and the remedy.
 
-    Yields
-    ------
-    None
-        Nothing.
-
     Raises
     ------
     InputError

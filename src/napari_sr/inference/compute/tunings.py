@@ -34,13 +34,7 @@ class Tuning:
     whole_planes: bool = True
 
     def use_layouts(self, device: torch.device) -> None:
-        """Use the layouts on a device.
-
-        Parameters
-        ----------
-        device : torch.device
-            The accelerator.
-        """
+        """Use the layouts on a device."""
         for name in ("float32", "float16", "bfloat16"):
             # Both half precisions are computed by the same units.
             layout = self.layouts.get("float16" if name == "bfloat16" else name)
@@ -49,11 +43,6 @@ class Tuning:
 
 def tuning_of(device: torch.device) -> Tuning:
     """Return how a device computes fastest.
-
-    Parameters
-    ----------
-    device : torch.device
-        The device.
 
     Returns
     -------
@@ -66,15 +55,7 @@ def tuning_of(device: torch.device) -> Tuning:
 
 
 def store_tuning(device: torch.device, tuning: Tuning) -> None:
-    """Store how a device computes fastest; ignored if the cache folder cannot be written.
-
-    Parameters
-    ----------
-    device : torch.device
-        The accelerator.
-    tuning : Tuning
-        As measured.
-    """
+    """Store how a device computes fastest; ignored if the cache folder cannot be written."""
     tunings = {**read_cache(_FILE, _converted), device_key(device): tuning}
     content = {key: {"layouts": each.layouts, "whole planes": each.whole_planes} for key, each in tunings.items()}
     write_cache(_FILE, content)

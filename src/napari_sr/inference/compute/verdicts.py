@@ -61,26 +61,13 @@ def is_trusted(kind: str) -> bool:
 
 
 def store_verdict(device: torch.device, verdict: Verdict) -> None:
-    """Store the result of a check; ignored if the cache folder cannot be written.
-
-    Parameters
-    ----------
-    device : torch.device
-        The accelerator.
-    verdict : Verdict
-        The result.
-    """
+    """Store the result of a check; ignored if the cache folder cannot be written."""
     verdicts = {**read_cache(_FILE, _converted), device_key(device): verdict}
     write_cache(_FILE, {key: asdict(value) for key, value in verdicts.items()})
 
 
 def device_key(device: torch.device) -> str:
     """Return the key of an accelerator in the files of the cache folder.
-
-    Parameters
-    ----------
-    device : torch.device
-        The accelerator.
 
     Returns
     -------

@@ -168,11 +168,6 @@ def calibrate(
     cancel : callable
         Called before each plane is read; returning True ends the work with `Cancelled`.
 
-    Returns
-    -------
-    Calibration
-        The facts.
-
     Raises
     ------
     InputError
@@ -244,11 +239,6 @@ def check_region(
         Receptive radius of the network, in pixels.
     cancel : callable
         Called before each channel is read; returning True ends the work with `Cancelled`.
-
-    Returns
-    -------
-    RegionValues
-        The facts.
 
     Raises
     ------

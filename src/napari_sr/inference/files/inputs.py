@@ -49,11 +49,6 @@ class PlannedFile:
 def is_pattern(text: str | os.PathLike[str]) -> bool:
     """Whether an input is a pattern and not the name of a file or folder.
 
-    Parameters
-    ----------
-    text : str or Path
-        The input.
-
     Returns
     -------
     bool
@@ -65,11 +60,6 @@ def is_pattern(text: str | os.PathLike[str]) -> bool:
 
 def has_many_images(text: str | os.PathLike[str]) -> bool:
     """Whether an input is a pattern or a folder of images, and not an image.
-
-    Parameters
-    ----------
-    text : str or Path
-        The input.
 
     Returns
     -------

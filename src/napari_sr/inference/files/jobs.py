@@ -65,11 +65,6 @@ class FileJobs:
         cancel : callable, optional
             Called before each part is read for "auto"; returning True ends the work with `Cancelled`.
 
-        Returns
-        -------
-        Job
-            The job.
-
         Raises
         ------
         InputError

@@ -197,11 +197,6 @@ def read_devices(devices: Any) -> tuple[str, ...]:
     devices : sequence of str or None
         Names of devices; None or empty for none.
 
-    Returns
-    -------
-    tuple of str
-        The names.
-
     Raises
     ------
     InputError

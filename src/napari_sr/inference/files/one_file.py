@@ -125,11 +125,6 @@ def upscale_to(
     ome_zarr : {"0.5", "0.4"}, default "0.5"
         Version of a store that is written; 0.4 is for programs that read Zarr 2 only. It changes no pixel.
 
-    Returns
-    -------
-    Report
-        The report of the job.
-
     Raises
     ------
     InputError

@@ -59,18 +59,6 @@ class Reach:
 def reach_of(job: Job, axes: Axes) -> Reach:
     """Compute how far around a chunk the image is read, so that the chunk is that of the whole result.
 
-    Parameters
-    ----------
-    job : Job
-        The job.
-    axes : Axes
-        Axes of the image.
-
-    Returns
-    -------
-    Reach
-        The reach.
-
     Raises
     ------
     InputError
@@ -180,13 +168,7 @@ class ChunkGrid:
         ]
 
     def cost(self) -> HaloCost:
-        """Compute the cost of the margins.
-
-        Returns
-        -------
-        HaloCost
-            The cost.
-        """
+        """Compute the cost of the margins."""
         factors, sides, advised = [], [], []
         for axis in self._plane:
             along, length = self._along[axis], self._region.axes.shape[axis]

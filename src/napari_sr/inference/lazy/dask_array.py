@@ -200,11 +200,6 @@ def lazy_result(
     stacklevel : int, default 2
         Of the warning about small chunks: 2 for the caller of this function.
 
-    Returns
-    -------
-    dask.array.Array
-        The result.
-
     Raises
     ------
     InputError

@@ -106,11 +106,6 @@ class DisplayedResult:
         ----------
         ranges : tuple of (int, int)
             First position and the one after the last, along each dimension. Colors are read as a whole.
-
-        Returns
-        -------
-        array
-            The part.
         """
         axes = self.axes
         out = np.empty([last - first for first, last in ranges], self.dtype)
@@ -173,11 +168,6 @@ class DisplayedResult:
 
     def displays(self, piece: Piece) -> bool:
         """Return whether a tile of a piece is in the view.
-
-        Parameters
-        ----------
-        piece : Piece
-            The piece.
 
         Returns
         -------

@@ -55,11 +55,6 @@ class DisplayedArray(Array):
             The result; larger chunks are divided.
         displayed : DisplayedResult
             The same result.
-
-        Returns
-        -------
-        DisplayedArray
-            The array.
         """
         # napari reads whole chunks.
         limits = dict.fromkeys((displayed.axes.y, displayed.axes.x), _LARGEST_CHUNK)

@@ -58,11 +58,6 @@ class ChunkUpscaler:
         blocks : sequence of array
             The chunks of the image that have pixels of ``chunk.read``.
 
-        Returns
-        -------
-        array
-            The chunk.
-
         Raises
         ------
         InputError

@@ -17,11 +17,6 @@ FORMATS = (*WRITABLE, ".ome.zarr", ".zarr")
 def is_image_name(path: Path) -> bool:
     """Whether a result is written to an image file, by its name.
 
-    Parameters
-    ----------
-    path : Path
-        The path of the result.
-
     Returns
     -------
     bool
@@ -33,11 +28,6 @@ def is_image_name(path: Path) -> bool:
 def is_store_name(out: Path) -> bool:
     """Whether an output is a Zarr store, by its name.
 
-    Parameters
-    ----------
-    out : Path
-        The output.
-
     Returns
     -------
     bool
@@ -48,11 +38,6 @@ def is_store_name(out: Path) -> bool:
 
 def check_name(path: Path) -> None:
     """Check that a result can be written under a name.
-
-    Parameters
-    ----------
-    path : Path
-        The path of the result.
 
     Raises
     ------
@@ -72,11 +57,6 @@ def check_path(out: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         The path of the result.
     overwrite : bool, default False
         Whether an existing file or store is replaced.
-
-    Returns
-    -------
-    Path
-        The path.
 
     Raises
     ------

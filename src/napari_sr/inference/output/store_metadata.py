@@ -85,11 +85,6 @@ def read_version(version: Any, *, store: bool) -> OmeZarr:
     store : bool
         Whether the result is a store.
 
-    Returns
-    -------
-    str
-        The version.
-
     Raises
     ------
     InputError
@@ -147,11 +142,6 @@ def attributes_of(axes: Axes, on_disk: Axes, levels: int, place: StorePlace, dty
         Name, pixel size and position of the image.
     dtype : dtype
         Data type of the image.
-
-    Returns
-    -------
-    dict
-        The attributes.
     """
     letters = axes.letters[:-1] if axes.rgb else axes.letters
     scale = dict(zip(letters, map(float, place.scale or (1.0,) * len(letters)), strict=True))

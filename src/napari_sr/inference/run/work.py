@@ -293,11 +293,6 @@ class Work:
             Number of values of the result.
         dtype : dtype
             Data type of the image.
-
-        Returns
-        -------
-        Report
-            The report.
         """
         maps, own = self._used_maps(), own_range(np.dtype(dtype), rgb=self.axes.rgb)
         return Report(

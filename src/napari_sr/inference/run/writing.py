@@ -47,13 +47,6 @@ class Writing:
     def add(self, function: Callable[Arguments, None], *arguments: Arguments.args, **named: Arguments.kwargs) -> None:
         """Call a function, after those that were added before. Waits while `MOST_WAITING` have not returned.
 
-        Parameters
-        ----------
-        function : callable
-            The function.
-        *arguments, **named
-            Its arguments.
-
         Raises
         ------
         Exception

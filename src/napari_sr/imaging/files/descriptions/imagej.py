@@ -87,10 +87,6 @@ def is_calibrated(description: Mapping[str, Any], name: str) -> bool:
     name : str
         Path of the file, for messages.
 
-    Returns
-    -------
-    bool
-
     Raises
     ------
     InputError

@@ -50,11 +50,6 @@ class OmeImage:
 def images_of(xml: str) -> list[OmeImage]:
     """Read the images of an OME-XML.
 
-    Parameters
-    ----------
-    xml : str
-        The OME-XML.
-
     Returns
     -------
     list of OmeImage
@@ -75,11 +70,6 @@ def images_of(xml: str) -> list[OmeImage]:
 def metadata_file(xml: str) -> str | None:
     """Return the name of the file with the OME-XML of a file that contains pixels only (element BinaryOnly).
 
-    Parameters
-    ----------
-    xml : str
-        The OME-XML.
-
     Returns
     -------
     str or None
@@ -93,13 +83,6 @@ def metadata_file(xml: str) -> str | None:
 
 def with_file(xml: str, name: str) -> str:
     """Return an OME-XML with all planes in one file.
-
-    Parameters
-    ----------
-    xml : str
-        The OME-XML.
-    name : str
-        Name of the file.
 
     Returns
     -------

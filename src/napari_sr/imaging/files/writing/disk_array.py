@@ -78,11 +78,6 @@ class DiskArray(LazyArray):
         box : sequence of (int, int)
             First position along each axis of the plane, and the one after the last.
 
-        Returns
-        -------
-        array
-            The values.
-
         Raises
         ------
         OSError

@@ -151,13 +151,6 @@ def _write_atomically(target: Path, write: Write, completed: Write | None) -> No
 def writing_error(target: Path, error: OSError) -> InputError:
     """Return the sentence about an error of the system while a file was written.
 
-    Parameters
-    ----------
-    target : Path
-        The file.
-    error : OSError
-        The error.
-
     Returns
     -------
     InputError

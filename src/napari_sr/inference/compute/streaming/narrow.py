@@ -44,11 +44,6 @@ class NarrowConvolution:
     def pays(module: nn.Conv2d) -> bool:
         """Whether a convolution is faster in this form.
 
-        Parameters
-        ----------
-        module : nn.Conv2d
-            The layer.
-
         Returns
         -------
         bool

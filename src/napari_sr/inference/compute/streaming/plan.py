@@ -51,11 +51,6 @@ class StreamPlan:
     def channels(self, image: int) -> tuple[int, ...]:
         """Compute the channels of each tensor.
 
-        Parameters
-        ----------
-        image : int
-            Channels of the image.
-
         Returns
         -------
         tuple of int

@@ -68,11 +68,6 @@ class Step(ABC):
         ----------
         inputs : sequence of int
             Channels of each input.
-
-        Returns
-        -------
-        int
-            Channels.
         """
         return sum(inputs)
 
@@ -83,11 +78,6 @@ class Step(ABC):
         ----------
         rows : int
             Rows of the whole input.
-
-        Returns
-        -------
-        int
-            Rows of the whole output.
         """
         return rows
 
@@ -210,28 +200,12 @@ class Step(ABC):
 
 
 def relu(x: Tensor) -> Tensor:
-    """Rectify a tensor in place.
-
-    Parameters
-    ----------
-    x : Tensor
-        The tensor.
-
-    Returns
-    -------
-    Tensor
-        The same tensor.
-    """
+    """Rectify a tensor in place."""
     return x.relu_()
 
 
 def bounds(function: Pointwise) -> bool:
     """Return whether the output of a pointwise layer is finite for some infinite inputs.
-
-    Parameters
-    ----------
-    function : callable
-        The layer.
 
     Returns
     -------
