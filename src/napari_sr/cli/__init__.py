@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from napari_sr.evaluation import Channels
     from napari_sr.evaluation.folders import Upscale
     from napari_sr.imaging.resize import Kernel
-    from napari_sr.inference.output.store_metadata import OmeZarr
     from napari_sr.settings import JobSettings
     from napari_sr.zoo import Model
     from napari_sr.zoo.card import Mixing
@@ -154,62 +153,30 @@ def upscale(
     def load() -> Model | str:
         return AUTO if model == AUTO else _load(model, alpha, scale, upsampling, mixing)
 
-    version = cast("OmeZarr", ome_zarr)
     if scheduler is None and resources is not None:
         raise InputError("--resources are those of workers: give --scheduler too.")
-    if is_several(sources):
-        if scheduler is not None:
-            raise InputError("--scheduler is for one large image: give one, or leave it out.")
-        upscale_several(
-            sources,
-            out,
-            load,
-            load_settings(**given),
-            scale=scale,
-            axes=axes,
-            series=series,
-            result_format=result_format,
-            devices=devices,
-            csv=csv,
-            dry_run=dry_run,
-            overwrite=overwrite,
-            ome_zarr=version,
-            quiet=quiet,
-        )
-        return
+    several = is_several(sources)
+    if several and scheduler is not None:
+        raise InputError("--scheduler is for one large image: give one, or leave it out.")
     for option, value in (("--format", result_format), ("--devices", devices), ("--csv", csv)):
-        if value is not None:
+        if not several and value is not None:
             raise InputError(f"{option} is for several images: leave it out, or give a folder.")
-    if scheduler is not None:
-        upscale_at_scheduler(
-            Path(sources[0]),
-            out,
-            load,
-            load_settings(**given),
-            scheduler=scheduler,
-            resources=resources,
-            scale=scale,
-            axes=axes,
-            series=series,
-            dry_run=dry_run,
-            overwrite=overwrite,
-            ome_zarr=version,
-            quiet=quiet,
-        )
-        return
-    upscale_one(
-        Path(sources[0]),
-        out,
-        load,
-        load_settings(**given),
-        scale=scale,
-        axes=axes,
-        series=series,
-        dry_run=dry_run,
-        overwrite=overwrite,
-        ome_zarr=version,
-        quiet=quiet,
-    )
+    settings = load_settings(**given)
+    common: dict[str, Any] = {
+        "scale": scale,
+        "axes": axes,
+        "series": series,
+        "dry_run": dry_run,
+        "overwrite": overwrite,
+        "ome_zarr": ome_zarr,
+        "quiet": quiet,
+    }
+    if several:
+        upscale_several(sources, out, load, settings, result_format=result_format, devices=devices, csv=csv, **common)
+    elif scheduler is not None:
+        upscale_at_scheduler(Path(sources[0]), out, load, settings, scheduler=scheduler, resources=resources, **common)
+    else:
+        upscale_one(Path(sources[0]), out, load, settings, **common)
 
 
 app.command()(suggest)
