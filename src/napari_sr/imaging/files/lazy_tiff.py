@@ -69,19 +69,7 @@ class LazyTiff(LazyArray):
         return f"<LazyTiff {self._tiff.filename!r}, shape {self.shape}, {self.dtype}>"
 
     def read_part(self, position: tuple[int, ...], box: Box) -> Array:
-        """Read a part of a plane.
-
-        Parameters
-        ----------
-        position : tuple of int
-            Position of the plane.
-        box : sequence of (int, int)
-            First position along each axis of the plane, and the one after the last.
-
-        Returns
-        -------
-        array
-            The pixels.
+        """Read a part of a plane; see `LazyArray.read_part`.
 
         Raises
         ------
@@ -91,13 +79,10 @@ class LazyTiff(LazyArray):
         stored = [0] * len(self._before)
         for axis, place in zip(self._kept, position, strict=True):
             stored[axis] = place
-        return self._read(tuple(stored), box)
-
-    def _read(self, position: tuple[int, ...], box: Box) -> Array:
-        """Read a part of a plane."""
+        place_in_file = tuple(stored)
         try:
             with self._lock:
-                return self._rows(position, box) if self._array is None else self._segments(position, box)
+                return self._rows(place_in_file, box) if self._array is None else self._segments(place_in_file, box)
         except MemoryError:
             raise
         except Exception as error:

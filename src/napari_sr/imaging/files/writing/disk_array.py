@@ -69,14 +69,7 @@ class DiskArray(LazyArray):
             self._write_part(position, boxes[self.planes :], full[place])
 
     def read_part(self, position: tuple[int, ...], box: Box) -> Array:
-        """Read a part of a plane.
-
-        Parameters
-        ----------
-        position : tuple of int
-            Position of the plane.
-        box : sequence of (int, int)
-            First position along each axis of the plane, and the one after the last.
+        """Read a part of a plane; see `LazyArray.read_part`.
 
         Raises
         ------

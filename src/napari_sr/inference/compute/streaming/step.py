@@ -173,23 +173,12 @@ class Step(ABC):
     def run(
         self, inputs: Sequence[Rows], start: int, stop: int, rows: int, watch: Callable[[Tensor], None] | None = None
     ) -> Tensor:
-        """Compute output rows `start` to `stop`, pointwise layers included.
+        """Compute output rows `start` to `stop`, pointwise layers included; see `compute`.
 
         Parameters
         ----------
-        inputs : sequence of Rows
-            The input tensors, with all rows that `needs` returns.
-        start, stop : int
-            First row and one after the last.
-        rows : int
-            Rows of the whole input.
         watch : callable, optional
             Called with the input of each layer whose output is finite for infinite inputs.
-
-        Returns
-        -------
-        Tensor, shape (N, C, stop - start, W)
-            The rows.
         """
         out = self.compute(inputs, start, stop, rows)
         for function in self.after:
