@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from napari_sr.config import load_settings
@@ -21,7 +21,7 @@ from napari_sr.inference.lazy.layer import lazy_layer
 from napari_sr.inference.output.destination import check_store_path
 from napari_sr.inference.output.store_metadata import OmeZarr, StorePlace, read_version
 from napari_sr.inference.report import Report
-from napari_sr.inference.script import as_script, describe_job
+from napari_sr.inference.script import layer_data
 from napari_sr.inference.suggest import job_for
 from napari_sr.progress import Cancel, Progress
 from napari_sr.settings import Missing, NoiseSpec, Precision, Tiling
@@ -103,11 +103,7 @@ def run_layer(
         cancel=cancel,
     )
     data: Any = result.levels if len(result.levels) > 1 else result.data
-    facts = {**result.report.as_dict(), "job": describe_job(job), "source": asdict(prepared.source)}
-    facts["script"] = as_script(job, prepared)
-    metadata = {**kwargs["metadata"], "napari_sr": facts}
-    kwargs = {**kwargs, "metadata": metadata, "multiscale": isinstance(data, list)}
-    return LayerResult((data, kwargs, "image"), result.report)
+    return LayerResult(layer_data(job, prepared, data, result.report.as_dict()), result.report)
 
 
 def upscale_layer(

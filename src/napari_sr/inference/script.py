@@ -1,10 +1,10 @@
-"""A job over a layer as a Python script that repeats it."""
+"""A job over a layer as a Python script that repeats it, and as a record in the metadata of its result."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.files import stem_of
 from napari_sr.imaging.intensity.spec import Percentiles
+from napari_sr.imaging.napari_layer import LayerData
 from napari_sr.imaging.part import Part
 from napari_sr.inference.job import Job
 from napari_sr.inference.layer_input import LayerInput
@@ -126,14 +127,39 @@ def _sizes(prepared: LayerInput) -> list[str]:
     return [_literal(sizes), repr(prepared.unit)] if sizes else []
 
 
-def describe_job(job: Job) -> dict[str, Any]:
-    """Return model and settings of a job as plain values, for the metadata of a layer or a JSON file.
+def layer_data(job: Job, prepared: LayerInput, data: Any, facts: Mapping[str, Any], *, lazy: bool = False) -> LayerData:
+    """Return the layer of a result, with what it was made from in its metadata.
+
+    Parameters
+    ----------
+    job : Job
+        The job.
+    prepared : LayerInput
+        The layer.
+    data : array or list of array
+        The pixels; a list has the levels of a multiscale layer.
+    facts : mapping of str to object
+        Further facts for the metadata.
+    lazy : bool, default False
+        Whether the script gives a lazy result, too.
 
     Returns
     -------
-    dict of str to object
-        The model under "model", and the settings by their names.
+    (array or list of array, dict, str)
+        Layer data. The metadata have the facts, the job, the source and the script under "napari_sr".
     """
+    record = {
+        **facts,
+        "job": _describe_job(job),
+        "source": asdict(prepared.source),
+        "script": as_script(job, prepared, lazy=lazy),
+    }
+    metadata = {**prepared.kwargs["metadata"], "napari_sr": record}
+    return data, {**prepared.kwargs, "metadata": metadata, "multiscale": isinstance(data, list)}, "image"
+
+
+def _describe_job(job: Job) -> dict[str, Any]:
+    """Return model and settings as plain values: the model under "model", and the settings by their names."""
     model = job.model
     source = model.source if isinstance(model.source, tuple) else (model.source,)
     return {

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import ImageInput
@@ -15,7 +14,7 @@ from napari_sr.inference.job import Job
 from napari_sr.inference.layer_input import LayerInput, calibrate_layer
 from napari_sr.inference.lazy.dask_array import lazy_result
 from napari_sr.inference.lazy.displayed import DisplayedResult
-from napari_sr.inference.script import as_script, describe_job
+from napari_sr.inference.script import layer_data
 from napari_sr.progress import Cancel
 
 
@@ -62,11 +61,7 @@ def lazy_layer(
         for level in levels
         if all(level.shape[axis] < n for axis, n in zip((prepared.axes.y, prepared.axes.x), plane, strict=True))
     ]
-    facts: dict[str, Any] = {"job": describe_job(job), "source": asdict(prepared.source)}
-    facts["script"] = as_script(job, prepared, lazy=True)
-    metadata = {**prepared.kwargs["metadata"], "napari_sr": facts}
-    kwargs = {**prepared.kwargs, "metadata": metadata, "multiscale": bool(coarser)}
-    return [finest, *coarser] if coarser else finest, kwargs, "image"
+    return layer_data(job, prepared, [finest, *coarser] if coarser else finest, {}, lazy=True)
 
 
 def displayed_layer(
