@@ -9,6 +9,7 @@ from napari_sr import Cancelled
 from napari_sr.cli import app
 from napari_sr.inference import check as checks
 from napari_sr.inference.compute.tunings import Tuning
+from napari_sr.samples import sample_crop
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,7 @@ def test_a_failed_check_gives_the_remedy_and_exit_status_1_and_the_others_go_on(
 
 
 def test_a_number_format_that_is_too_inexact_on_a_device_fails(monkeypatch):
-    image = checks._test_image(16)
+    image = sample_crop("fluorescence", 16)
     monkeypatch.setattr(checks, "_result", lambda device, precision="float32": image * (1 + (precision != "float32")))
     with pytest.raises(checks._Failed, match="use --precision float32"):
         checks._agreement("cpu", "float16")
@@ -64,7 +65,7 @@ def test_it_can_be_stopped():
 def one_vulkan_card(monkeypatch, tmp_path):
     """A graphics card for Vulkan that computes as the CPU does, in half the time."""
     found = {"difference": 0.0, "stored": None}
-    image = checks._test_image(16)
+    image = sample_crop("fluorescence", 16)
     monkeypatch.setattr(checks, "available_devices", lambda: ("auto", "cpu", "vulkan"))
     monkeypatch.setattr(checks, "is_software", lambda device: False)
     monkeypatch.setattr(checks, "_result", lambda device, *_, **__: image + found["difference"] * (device == "vulkan"))

@@ -37,7 +37,7 @@ from napari_sr.inference.job import Job
 from napari_sr.inference.timing.tuning import measure_tuning
 from napari_sr.networks.conditioning import NoiseLevels
 from napari_sr.progress import Cancel
-from napari_sr.samples import load_sample
+from napari_sr.samples import load_sample, sample_crop
 from napari_sr.setting_values import Precision, TilingName
 from napari_sr.settings import JobSettings
 from napari_sr.zoo.catalog import load_model
@@ -276,18 +276,9 @@ def _noise() -> str:
     return f"a deviation of {deviation:g} is measured as {measured:.2f}"
 
 
-def _test_image(side: int) -> NDArray[np.float32]:
-    """Part of a sample, from 0 to 1."""
-    crop = load_sample("fluorescence").low
-    top, left = ((n - side) // 2 for n in crop.shape)
-    part = crop[max(top, 0) :, max(left, 0) :][:side, :side].astype(np.float32)
-    scaled: NDArray[np.float32] = (part - part.min()) / max(float(np.ptp(part)), 1.0)
-    return scaled
-
-
 def _result(device: str, precision: Precision = "float32", tiling: TilingName = "exact") -> NDArray[np.float32]:
     settings = JobSettings(device=device, precision=precision, tiling=tiling, intensity=(0.0, 1.0))
-    result: NDArray[np.float32] = Job(load_model(_MODEL), settings).run(_test_image(_SIDE), "YX").data
+    result: NDArray[np.float32] = Job(load_model(_MODEL), settings).run(sample_crop("fluorescence", _SIDE), "YX").data
     return result
 
 
@@ -317,7 +308,7 @@ def _speed(device: str) -> str:
 def _seconds(device: str) -> float:
     """Time the network on an image, after a first run that is not counted."""
     job = Job(load_model(_MODEL), JobSettings(device=device, precision="float32", intensity=(0.0, 1.0)))
-    image = _test_image(_SPEED_SIDE)
+    image = sample_crop("fluorescence", _SPEED_SIDE)
     job.run(image[:32, :32], "YX")
     started = time.perf_counter()
     job.run(image, "YX")

@@ -13,6 +13,7 @@ from functools import cache
 from importlib.resources import as_file, files
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from napari_sr.conversion import read_choice
@@ -106,6 +107,28 @@ def load_sample(name: str) -> Sample:
         title=source["title"],
         inset=(top, left, side),
     )
+
+
+def sample_crop(name: str, side: int) -> npt.NDArray[np.float32]:
+    """Return the middle of a low-resolution sample, scaled to values from 0 to 1.
+
+    Parameters
+    ----------
+    name : {"fluorescence", "electron"}
+        Name of the sample.
+    side : int
+        Largest number of rows and of columns.
+
+    Returns
+    -------
+    ndarray of float32, shape (Y, X)
+        The crop, a copy.
+    """
+    image = load_sample(name).low
+    top, left = (max((n - side) // 2, 0) for n in image.shape)
+    crop = image[top : top + side, left : left + side].astype(np.float32)
+    scaled: npt.NDArray[np.float32] = (crop - crop.min()) / max(float(np.ptp(crop)), 1.0)
+    return scaled
 
 
 @cache

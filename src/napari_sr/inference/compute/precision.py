@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_sr.inference.compute.device import choose_precision
-from napari_sr.samples import SAMPLES, load_sample
+from napari_sr.samples import SAMPLES, sample_crop
 from napari_sr.torch_state import ieee_float32
 from napari_sr.zoo.card import Card
 from napari_sr.zoo.model import Model
@@ -50,7 +50,8 @@ def measure_precision(
         package, which are real micrographs; -inf where half precision overflowed.
     """
     low, high = card.intensity_range
-    crops = [low + (high - low) * crop for crop in _sample_crops(card.channels)]
+    samples = [torch.from_numpy(sample_crop(name, SIDE)) for name in SAMPLES]
+    crops = [low + (high - low) * sample[None, None].repeat(1, card.channels, 1, 1) for sample in samples]
     exact = [_apply(network, crop, device, torch.float32) for crop in crops]
     width = card.output_range[1] - card.output_range[0]
     psnr: dict[Half, float] = {}
@@ -126,18 +127,6 @@ def _decibel(mean_square: float) -> float:
     if not np.isfinite(mean_square):
         return -inf
     return -10 * log10(mean_square) if mean_square > 0 else inf
-
-
-def _sample_crops(channels: int) -> list[Tensor]:
-    """Centers of the sample images, (1, channels, SIDE, SIDE), from 0 to 1."""
-    crops = []
-    for name in SAMPLES:
-        image = load_sample(name).low
-        top, left = ((n - SIDE) // 2 for n in image.shape)
-        crop = image[max(top, 0) : max(top, 0) + SIDE, max(left, 0) : max(left, 0) + SIDE].astype(np.float32)
-        crop = (crop - crop.min()) / max(float(np.ptp(crop)), 1.0)
-        crops.append(torch.from_numpy(crop)[None, None].repeat(1, channels, 1, 1))
-    return crops
 
 
 @torch.inference_mode()
