@@ -31,7 +31,7 @@ def cause_of(error: OSError | RuntimeError, temporary: Path) -> OSError | None:
         names = [str(name) for name in (error.filename, error.filename2) if name is not None]
         inside = any(name.startswith(str(temporary.with_suffix(""))) for name in names)
         return error if inside or (not names and error.errno in _FULL) else None
-    # numpy and torch report only the number of values that were not written. The system knows the cause.
+    # numpy and torch report only the number of values that were not written. Writing once more gives the cause.
     try:
         with (temporary / "probe" if temporary.is_dir() else temporary).open("ab") as stream:
             stream.write(bytes(_PROBE))

@@ -1,7 +1,7 @@
 """The process to which a temporary file, a temporary folder or a lock belongs.
 
-Its record tells a later process whether the owner still runs, so that left-overs of killed processes are removed and
-files of running ones are not.
+By its record a later process finds out whether the owner still runs, so that left-overs of killed processes are removed
+and files of running ones are not.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Owner:
             # A process of another user, on some systems.
             return False
         if status == psutil.STATUS_ZOMBIE:
-            # It has ended, and its parent has not noticed yet.
+            # It has ended, and its parent has not read its exit status yet.
             return True
         # A number is used again after a process has ended. The start is compared in two ways, because a change of the
         # clock moves the one that is computed from the start of the computer.

@@ -121,9 +121,9 @@ def own_torch_state(*, gradients: bool = False) -> Iterator[None]:
 
     Notes
     -----
-    The default dtype and the random state belong to the process: other threads notice the change meanwhile. Of several
-    contexts at a time, in any threads, the last one restores them. Without gradients no random number of the global
-    state is drawn, and those that other threads draw meanwhile are not drawn again.
+    The default dtype and the random state belong to the process: other threads compute with the changed ones
+    meanwhile. Of several contexts at a time, in any threads, the last one restores them. Without gradients no random
+    number of the global state is drawn, and those that other threads draw meanwhile are not drawn again.
     """
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))

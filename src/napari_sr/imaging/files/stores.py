@@ -290,7 +290,7 @@ def _sizes(
     origin = {}
     for letter in pixel_size:
         factor, start = sizes.ratio(stated[letter][1], unit), float(spatial[letter].start)
-        # Along a mirrored axis positions decrease, which a pixel size and an origin cannot tell.
+        # Along a mirrored axis positions decrease, which a pixel size and an origin cannot express.
         if factor is not None and start and math.isfinite(start) and spatial[letter].size > 0:
             origin[letter] = start * factor
     return pixel_size, unit, origin

@@ -32,7 +32,7 @@ _FINEST, _DIFFERENT, _ERRORS = BANDS.index((4, 4)), 0.1, 2.5
 # middle to the fine band, noise falls at most this many times as much as from there to the finest.
 _OF_FINER = 1.5
 # Noise filtered by a Gaussian of 0.7 to 0.9 pixels falls so, while sharp structure falls less, and blurred structure
-# without noise mostly more: there the ratio that tells noise by its distribution may be larger.
+# without noise mostly more: there the ratio by which noise is recognized may be larger.
 _AS_FILTERED, _MOST_AS_FILTERED = (-3.2, -2.2), 1.615
 # A band somewhat finer than the first of the middle ones, by which the width of a filter is found: of the filters that
 # were tried, as means and medians of 3 x 3 pixels, all are like a Gaussian there, and not in finer bands.
@@ -49,8 +49,8 @@ _ALIKE, _QUANTILES = 0.56, (0.7, 0.1)
 _STRONG, _ENOUGH_TILES = 0.16, 250
 # Largest fraction for weakly shared noise: fine texture that fills an image has more, as of spots on a grid or foam.
 # Texture of strongly reduced electron micrographs beside white noise can have more than the second number. Above that,
-# noise that falls in the finest bands is not told in few tiles, as of 64 x 64 pixels. In more tiles it is, where the
-# ratio of `typical_ratio` exceeds its smallest value by the last number; that of noise does by 0.05.
+# noise that falls in the finest bands is not recognized in few tiles, as of 64 x 64 pixels. In more tiles it is, where
+# the ratio of `typical_ratio` exceeds its smallest value by the last number; that of noise does by 0.05.
 _MOST_OF_IMAGE, _MUCH_OF_IMAGE, _SURE_BY = 2 / 3, 0.3, 0.04
 # Smallest number of tiles, those of 40 x 40 pixels, by which noise and texture are told apart.
 _LEAST_TOLD = 64
@@ -76,8 +76,8 @@ class Correlation:
     right, down : float
         Correlation with the pixel to the right and the pixel below, in the flattest part. Structure adds to it.
     gaussian : bool
-        Whether correlated noise is told from structure by its distribution too: middle frequencies are distributed as
-        noise at each brightness, and higher ones are weaker.
+        Whether the distribution of correlated noise differs from that of structure, too: middle frequencies are
+        distributed as noise at each brightness, and higher ones are weaker.
     fine : bool
         Whether it is noise that is shared weakly or along one axis, as after an interpolation or in a scanning
         microscope: fine frequencies are distributed as noise, too, and weaker the finer they are, or along one axis.

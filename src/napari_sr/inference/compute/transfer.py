@@ -65,7 +65,7 @@ class Transfer(Generic[Key]):
     """
 
     def __init__(self, device: torch.device) -> None:
-        # By the module of the kind: torch.accelerator knows one kind only, the last that was added to torch.
+        # By the module of the kind: torch.accelerator stands for one kind only, the last that was added to torch.
         self._module: Any = torch.get_device_module(device.type)
         self._side = self._module.Stream(device) if has_streams(device) else None
         self._pending: tuple[Key, Tensor, Tensor | None, Any] | None = None

@@ -49,7 +49,7 @@ def tuning_of(device: torch.device) -> Tuning:
     Tuning
         As measured with this driver and torch, or the usual way.
     """
-    # The driver is asked for its version only where something was stored.
+    # The version of the driver is read only where something was stored.
     stored = {} if device.type == "cpu" else read_cache(_FILE, _converted)
     return stored.get(device_key(device), Tuning()) if stored else Tuning()
 

@@ -231,7 +231,7 @@ def check_region(
     settings : JobSettings
         Settings of the job.
     image : array
-        The whole image. The pixels of the job are read if the calibration does not tell their extremes and missing
+        The whole image. The pixels of the job are read if the calibration has not their extremes and missing
         values, and the data type does not exclude values that need care.
     region : Region
         The region of the job.

@@ -13,7 +13,7 @@ from napari_sr.imaging.missing import missing_mask
 from napari_sr.imaging.noise import NoiseMeasurement, measure_noise
 
 # Correlated noise is surely noise if its standard deviation is this many times that of the white noise that its fine
-# differences show: the first number where its distribution tells it from structure, else the second. Then the
+# differences show: the first number where its distribution differs from that of structure, else the second. Then the
 # correlation with the nearest pixels must be in this range, too: blurred structures exceed it, and less blurred texture
 # is below it. All were chosen on the held-out images of the benchmark: none with white noise or without noise passes.
 _STRONGER, _MUCH_STRONGER, _NEAREST = 4.5, 8.0, (0.48, 0.78)

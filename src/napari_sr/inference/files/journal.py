@@ -2,7 +2,7 @@
 
 The journal is a file of JSON lines. A line is added when a result is complete and still has its temporary name: it has
 size and time of the file, which renaming does not change. So a run that is killed at any moment leaves results that the
-next one recognizes, and a file that anybody else has written or changed is told from them. A line that was cut off by
+next one recognizes, and that differ from files that anybody else has written or changed. A line that was cut off by
 the end of the process is ignored. Several processes may write results into one folder.
 """
 
