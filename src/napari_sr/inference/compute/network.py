@@ -56,10 +56,6 @@ class JobNetwork:
 
     Attributes
     ----------
-    model : Model
-        The model.
-    settings : JobSettings
-        The settings.
     noise : NoiseLevels
         Noise of the planes, to be set for each batch.
 

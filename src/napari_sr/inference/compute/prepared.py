@@ -39,8 +39,6 @@ class PreparedNetwork:
 
     Attributes
     ----------
-    device : torch.device
-        Device that computes.
     whole_planes : bool
         Whether planes that fit into the memory of an accelerator are computed in one piece.
     is_local : bool

@@ -63,14 +63,10 @@ class Bands:
 
     Attributes
     ----------
-    array : AxisView
-        The array.
     shape : tuple of int
         Shape of the array.
     dtype : numpy.dtype
         Data type of the array.
-    along : int
-        Axis along which lines follow each other.
     """
 
     def __init__(
