@@ -56,8 +56,8 @@ def _copy_channels(layer: nn.Conv2d, channels: int, kernels: Tensor) -> None:
 
 
 @torch.no_grad()
-def init_mostly_identity(layer: nn.Conv2d, channels: int, fraction: float = 0.1) -> None:
-    """Initialize a convolution as the identity on its first channels, and scale the weights of all others.
+def init_mostly_identity(layer: nn.Conv2d, channels: int) -> None:
+    """Initialize a convolution as the identity on its first channels, and divide the weights of all others by 10.
 
     Parameters
     ----------
@@ -65,9 +65,7 @@ def init_mostly_identity(layer: nn.Conv2d, channels: int, fraction: float = 0.1)
         A convolution with `channels` features; its biases become 0.
     channels : int
         Number of channels that are copied.
-    fraction : float, default 0.1
-        Factor on the weights of the other channels.
     """
-    others = layer.weight[:, channels:] * fraction
+    others = layer.weight[:, channels:] * 0.1
     init_identity(layer, channels)
     layer.weight[:, channels:] = others

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import napari
 from napari.layers import Layer
 from qtpy.QtCore import QEventLoop, QTimer
@@ -26,7 +24,6 @@ def open_demo(
     sample_name: str = "fluorescence",
     model_name: str = AUTO,
     *,
-    screenshot: str | Path | None = None,
     block: bool = True,
 ) -> napari.Viewer:
     """Open napari with a sample, and upscale it with the panel of a model's family.
@@ -37,8 +34,6 @@ def open_demo(
         The sample.
     model_name : str, default "auto"
         A model of the catalog, or "auto" for the suggested one.
-    screenshot : path, optional
-        A PNG file of the window, which is written when the result is there.
     block : bool, default True
         Whether to return when the window is closed, rather than when the result is there.
 
@@ -72,9 +67,6 @@ def open_demo(
     # The canvas has its final size, to which the view is fitted, only after the panel has been drawn.
     _wait(_DRAWING_MS)
     viewer.reset_view()
-    if screenshot is not None:
-        _wait(_DRAWING_MS)
-        viewer.screenshot(str(screenshot), canvas_only=False, flash=False)
     if block:
         napari.run()
     return viewer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,7 +137,7 @@ class ModelOffer:
         return f"Trained on {images}."
 
 
-def catalog_offers(family: str | None, entries: Iterable[ModelEntry] | None = None) -> list[ModelOffer]:
+def catalog_offers(family: str | None) -> list[ModelOffer]:
     """Return the models of a family; those that can be used come first.
 
     Parameters
@@ -146,17 +145,14 @@ def catalog_offers(family: str | None, entries: Iterable[ModelEntry] | None = No
     family : {"srcnn", "srgan", "esrgan"} or None
         Family of the panel; None for all of them. Weight files without a card in the user's folder are offered for
         every family. For "classic" the models of methods without a network.
-    entries : iterable of ModelEntry, optional
-        The catalog. By default that of `list_models`; with the default folder of models if the settings file cannot be
-        read, of which the panel informs at another place.
 
     Returns
     -------
     list of ModelOffer
-        One for each model.
+        One for each model of `list_models`; with the default folder of models if the settings file cannot be read, of
+        which the panel informs at another place.
     """
-    entries = list_models_with(_folder()) if entries is None else entries
-    chosen = [_offer(entry) for entry in entries if _may_be(entry, family)]
+    chosen = [_offer(entry) for entry in list_models_with(_folder()) if _may_be(entry, family)]
     return sorted(chosen, key=lambda offer: not offer.usable)
 
 

@@ -118,7 +118,7 @@ class ShapesCopy:
         return np.asarray(point, float)
 
 
-def copy_image(layer: Image, units: Units, letters: str | None = None) -> ImageCopy:
+def copy_image(layer: Image, units: Units) -> ImageCopy:
     """Copy the attributes of an image layer, in the given units if its own can be converted.
 
     Parameters
@@ -127,13 +127,11 @@ def copy_image(layer: Image, units: Units, letters: str | None = None) -> ImageC
         Its array is not copied.
     units : tuple of pint.Unit
         The last ones are for the last axes of the layer.
-    letters : str, optional
-        A letter of the axes for each dimension. By default those of the layer's axis labels, else by its shape.
 
     Returns
     -------
     ImageCopy
-        The copy.
+        The copy, with the letters of the layer's axis labels, or else those that follow from its shape.
 
     Raises
     ------
@@ -149,7 +147,7 @@ def copy_image(layer: Image, units: Units, letters: str | None = None) -> ImageC
     low, high = layer.contrast_limits
     return ImageCopy(
         name=str(layer.name),
-        letters=known_axes(layer, letters).letters,
+        letters=known_axes(layer).letters,
         data=list(layer.data) if layer.multiscale else layer.data,
         multiscale=bool(layer.multiscale),
         rgb=bool(layer.rgb),

@@ -305,9 +305,6 @@ class FinetunePanel(BasePanel):
         self._suggest_name()
         self._find_unfinished()
 
-    def _show_degradation_message(self, text: str) -> None:
-        show_text(self.degradation_message, text)
-
     def _set_colors(self, event: object = None) -> None:
         theme = get_theme(str(self._viewer.theme))
         self.progress.curves.set_colors(theme.background.as_hex(), theme.text.as_hex())

@@ -27,25 +27,23 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def readable(color: str, background: str, least: float = LEAST) -> str:
+def readable(color: str, background: str) -> str:
     """Return a color of the same hue that can be read on a background.
 
     Parameters
     ----------
     color, background : str
         Colors such as "#e3b617".
-    least : float, default 4.5
-        Smallest contrast ratio; 21 at most.
 
     Returns
     -------
     str
         `color`, or the first of its mixtures with black or white, whichever differs more from the background, that has
-        the contrast.
+        a contrast of 4.5.
     """
     end = max(("#000000", "#ffffff"), key=lambda extreme: contrast(extreme, background))
     mixtures = (_mixed(color, end, step / _STEPS) for step in range(_STEPS + 1))
-    return next((mixture for mixture in mixtures if contrast(mixture, background) >= least), end)
+    return next((mixture for mixture in mixtures if contrast(mixture, background) >= LEAST), end)
 
 
 def _mixed(color: str, end: str, fraction: float) -> str:
