@@ -219,23 +219,17 @@ def _folder() -> Path:
 
 def _may_be(entry: ModelEntry, family: str | None) -> bool:
     """Return whether an entry of the catalog can be of a family, as far as it is known."""
-    if entry.card is not None:
-        return entry.card.family == family or (family is None and entry.card.family != "classic")
     if family is None:
-        return True
-    if family == "classic":
-        return False
-    published = find_published(entry.name) if entry.where == "published" else None
-    return published is None or published.family == family
+        return entry.family != "classic"
+    return entry.family == family or (entry.family is None and family != "classic")
 
 
 def _offer(entry: ModelEntry) -> ModelOffer:
-    published = find_published(entry.name) if entry.where == "published" else None
-    scale = entry.card.scale if entry.card is not None else published.scale if published is not None else None
     if entry.problem is not None:
-        return ModelOffer(f"{entry.name} (cannot be used)", entry.name, scale=scale, remedy=entry.problem)
+        return ModelOffer(f"{entry.name} (cannot be used)", entry.name, remedy=entry.problem)
     if entry.path is None:
-        file = published.file if published is not None else entry.name
+        published = find_published(entry.name)
+        file = entry.name if published is None else published.file
         remedy = f"Not on this computer: download {file} from {entry.url} and put it into {_folder()}."
-        return ModelOffer(f"{entry.name} (to be downloaded)", entry.name, scale=scale, remedy=remedy)
-    return ModelOffer(entry.name, entry.name, card=entry.card, scale=scale)
+        return ModelOffer(f"{entry.name} (to be downloaded)", entry.name, scale=entry.scale, remedy=remedy)
+    return ModelOffer(entry.name, entry.name, card=entry.card, scale=entry.scale)
