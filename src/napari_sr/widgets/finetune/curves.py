@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_sr.training.events import StepDone, Validated
 from napari_sr.widgets.qt.contrast import readable
-from napari_sr.widgets.qt.rows import stop_timer
+from napari_sr.widgets.qt.timers import delayed, stop_timer
 
 # Losses arrive many times a second; drawing takes time of the main thread.
 _DRAWING_MS = 200
@@ -59,10 +59,7 @@ class Curves(QWidget):
             plot.setXLink(self._psnr)
         self._lattice.setToolTip(_LATTICE_TIP)
         self._lattice.hide()
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_DRAWING_MS)
-        self._timer.timeout.connect(self.draw)
+        self._timer = delayed(self.draw, _DRAWING_MS, self)
 
     def clear(self) -> None:
         """Remove the curves of the last training."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Image
 from napari.viewer import Viewer
-from qtpy.QtCore import QRect, QSize, Qt, QTimer
+from qtpy.QtCore import QRect, QSize, Qt
 from qtpy.QtGui import QImage, QPainter, QPaintEvent
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
@@ -21,8 +21,8 @@ from napari_sr.imaging.part import Part, crop
 from napari_sr.training.recipe import Degradation
 from napari_sr.widgets.choices.view import visible_part
 from napari_sr.widgets.qt.queues import WorkQueues
-from napari_sr.widgets.qt.rows import stop_timer
 from napari_sr.widgets.qt.run import Run
+from napari_sr.widgets.qt.timers import delayed, stop_timer
 
 Array = npt.NDArray[Any]
 ORIGINAL, LOW_RESOLUTION = "original", "low resolution"
@@ -138,10 +138,7 @@ class DegradationPreview:
         self._viewer, self._request, self._queues, self._show_message = viewer, request, queues, show_message
         self.widget = ImagePair()
         self._run: Run[Any] | None = None
-        self._timer = QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_DELAY_MS)
-        self._timer.timeout.connect(self.make_now)
+        self._timer = delayed(self.make_now, _DELAY_MS)
 
     @property
     def busy(self) -> bool:

@@ -9,7 +9,6 @@ from magicgui.widgets import Container
 from magicgui.widgets.bases import Widget
 from napari.layers import Image
 from napari.viewer import Viewer
-from qtpy.QtCore import QTimer
 
 from napari_sr.inference.formatting import format_seconds
 from napari_sr.training.events import Event, LearningRateLowered, Paused, Prepared, Resumed, StepDone, Validated
@@ -21,8 +20,8 @@ from napari_sr.widgets.finetune.run import FinetunePlan, Finetuning, Trained
 from napari_sr.widgets.finetune.unfinished import forget, write_choices
 from napari_sr.widgets.finetune.validation_layers import ValidationLayers
 from napari_sr.widgets.qt.queues import WorkQueues
-from napari_sr.widgets.qt.rows import stop_timer
 from napari_sr.widgets.qt.text.warning_text import warning_color
+from napari_sr.widgets.qt.timers import delayed, stop_timer
 
 # There may be many steps a second, and the message should be readable.
 _MESSAGE_MS = 200
@@ -78,10 +77,7 @@ class TrainingProgress:
         self.curve_box.visible = False
         self.validation_layers = ValidationLayers(viewer)
         self.outcome = OutcomeView(on_use)
-        self._message_timer = QTimer()
-        self._message_timer.setSingleShot(True)
-        self._message_timer.setInterval(_MESSAGE_MS)
-        self._message_timer.timeout.connect(self._show_step)
+        self._message_timer = delayed(self._show_step, _MESSAGE_MS)
 
     @property
     def running(self) -> bool:

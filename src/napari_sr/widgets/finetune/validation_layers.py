@@ -17,7 +17,7 @@ from qtpy.QtCore import QTimer
 
 from napari_sr.training.events import ValidationCrop
 from napari_sr.widgets.choices.layer import PREVIEW_KEY, add_unselected, remove_unselected
-from napari_sr.widgets.qt.rows import stop_timer
+from napari_sr.widgets.qt.timers import delayed, stop_timer
 
 Floats = npt.NDArray[np.float32]
 KINDS = ("before", "now", "truth")
@@ -44,10 +44,7 @@ class ValidationLayers:
         self.layers: dict[str, Image] = {}
         """The layers by "before", "now" and "truth"; empty until the first measurement."""
         self._waiting: deque[Image] = deque()
-        self._timer = QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(0)
-        self._timer.timeout.connect(self._add_next)
+        self._timer = delayed(self._add_next, 0)
         self._source: Image | None = None
         self._removed_by_user = False
 

@@ -30,8 +30,8 @@ from napari_sr.widgets.preview.layer import SHARED_LOOK, PreviewLayer
 from napari_sr.widgets.preview.render import PreviewImage, make_preview_image, needs_margin
 from napari_sr.widgets.preview.split_line import SplitLine
 from napari_sr.widgets.qt.queues import WorkQueues
-from napari_sr.widgets.qt.rows import stop_timer
 from napari_sr.widgets.qt.run import Run
+from napari_sr.widgets.qt.timers import delayed, stop_timer
 
 if TYPE_CHECKING:
     from napari_sr.inference import Calibration
@@ -102,10 +102,7 @@ class Preview:
         self._generation = 0
         self._seconds = 0.0
         self._blinked = False
-        self._delay, self._blink = QTimer(), QTimer()
-        self._delay.setSingleShot(True)
-        self._delay.setInterval(DELAY_MS)
-        self._delay.timeout.connect(self.make_now)
+        self._delay, self._blink = delayed(self.make_now, DELAY_MS), QTimer()
         self._blink.setInterval(_BLINK_MS)
         self._blink.timeout.connect(self._alternate)
 

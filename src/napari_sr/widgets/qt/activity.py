@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from napari.utils import cancelable_progress
-from qtpy.QtCore import QTimer
 
-from napari_sr.widgets.qt.rows import stop_timer
+from napari_sr.widgets.qt.timers import delayed, stop_timer
 
 # Below these, the speed so far is no measure: the first piece of work also prepares the device.
 _LEAST_DONE = 0.02
@@ -79,10 +78,7 @@ class ActivityBar:
         self._text, self._on_cancel = text, on_cancel
         self._bar: _Bar | None = None
         self._closed = False
-        self._later = QTimer()
-        self._later.setSingleShot(True)
-        self._later.setInterval(_RETRY_MS)
-        self._later.timeout.connect(self.open)
+        self._later = delayed(self.open, _RETRY_MS)
 
     def open(self) -> None:
         """Add the bar; other events are handled meanwhile."""

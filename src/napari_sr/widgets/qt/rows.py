@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 
 from magicgui.widgets import ComboBox, Container, FloatSpinBox, Label, PushButton
 from magicgui.widgets.bases import Widget
-from qtpy import compat
-from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_sr.widgets.qt.elision import MiddleElision
@@ -260,18 +259,6 @@ def show_automatic(box: FloatSpinBox, decimals: int) -> FloatSpinBox:
     native.setDecimals(decimals)
     native.setSpecialValueText("Automatic")
     return box
-
-
-def stop_timer(timer: QTimer) -> None:
-    """Stop a timer, unless Qt has deleted it already, as it does when the application ends.
-
-    Parameters
-    ----------
-    timer : QTimer
-        Running or not.
-    """
-    if compat.isalive(timer):
-        timer.stop()
 
 
 def show_text(label: Label, text: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
-from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]  # as qtpy exports
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]  # as qtpy exports
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.napari_layer import LayerData, finest_level
@@ -17,8 +17,8 @@ from napari_sr.widgets.choices.layer import add_unselected
 from napari_sr.widgets.choices.view import current_slice, visible_part
 from napari_sr.widgets.qt.errors import notify_error
 from napari_sr.widgets.qt.queues import WorkQueue
-from napari_sr.widgets.qt.rows import stop_timer
 from napari_sr.widgets.qt.run import Run
+from napari_sr.widgets.qt.timers import delayed, stop_timer
 
 if TYPE_CHECKING:
     from napari_sr.inference.lazy.displayed import DisplayedResult, Piece
@@ -66,10 +66,7 @@ class LazyLayer:
         self._incomplete = False
         self._signals = _Signals()
         self._signals.read.connect(self._read)
-        self._delay = QTimer()
-        self._delay.setSingleShot(True)
-        self._delay.setInterval(DELAY_MS)
-        self._delay.timeout.connect(self._compute)
+        self._delay = delayed(self._compute, DELAY_MS)
         with displaying():
             self.layer: Image = Layer.create(*layer_data)
         self._array: Any = finest_level(self.layer)

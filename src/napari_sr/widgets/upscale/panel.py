@@ -41,7 +41,7 @@ from napari_sr.widgets.upscale.result_actions import ResultActions
 from napari_sr.widgets.upscale.runs import PanelRuns, check_output
 from napari_sr.widgets.upscale.script_text import copy_script
 from napari_sr.widgets.upscale.suggested_rows import SuggestedRows
-from napari_sr.widgets.upscale.suggestion import Suggest, Suggestion, suggest_model
+from napari_sr.widgets.upscale.suggestion import Suggest, suggest_model
 from napari_sr.widgets.upscale.suggestion_line import SuggestionLine
 from napari_sr.widgets.upscale.summary import format_summary, result_regions
 from napari_sr.widgets.upscale.time_estimate import TimeEstimate
@@ -49,7 +49,7 @@ from napari_sr.widgets.window.docking import canvas_of
 
 if TYPE_CHECKING:
     from napari_sr.inference import Calibration, DeviceList
-    from napari_sr.inference.suggest import SuggestedFamily
+    from napari_sr.inference.suggest import SuggestedFamily, Suggestion
     from napari_sr.zoo import Model
 
 _NO_LAYER = "Open or select an image layer: labels, points and shapes cannot be upscaled."

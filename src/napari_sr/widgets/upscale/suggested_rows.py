@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from napari_sr.errors import NapariSRError
 from napari_sr.settings import JobSettings
@@ -11,7 +12,9 @@ from napari_sr.widgets.choices.model import ModelChoice
 from napari_sr.widgets.choices.settings.conditions import ConditionRows
 from napari_sr.widgets.choices.settings.rows import SettingsRows
 from napari_sr.widgets.choices.size import SizeChoice
-from napari_sr.widgets.upscale.suggestion import Suggestion
+
+if TYPE_CHECKING:
+    from napari_sr.inference.suggest import Suggestion
 
 
 class SuggestedRows:

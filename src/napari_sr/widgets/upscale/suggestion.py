@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
-from qtpy.QtCore import QTimer
 
 from napari_sr.errors import NapariSRError
 from napari_sr.imaging.axes import Axes, ImageArray
@@ -16,41 +15,17 @@ from napari_sr.imaging.napari_layer import finest_level, layer_pixel_size
 from napari_sr.imaging.pixel_size import unit_name
 from napari_sr.progress import Cancel
 from napari_sr.widgets.qt.executor import Executor
-from napari_sr.widgets.qt.rows import stop_timer
 from napari_sr.widgets.qt.run import Run
+from napari_sr.widgets.qt.timers import delayed, stop_timer
 from napari_sr.widgets.qt.torch_loading import load_torch
 
 if TYPE_CHECKING:
-    from napari_sr.inference.suggest import SuggestedFamily
+    from napari_sr.inference.suggest import SuggestedFamily, Suggestion
 
 DELAY_MS = 400
 """Time without a change after which a suggestion is computed."""
 
 _log = logging.getLogger(__name__)
-
-
-class Suggestion(Protocol):
-    """A model and settings for a layer."""
-
-    @property
-    def model(self) -> str:
-        """Name of the model."""
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Settings for `JobSettings`, by name."""
-
-    @property
-    def reasons(self) -> Sequence[str]:
-        """Sentences: the kind of the image, and why the model and the settings were chosen."""
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """Sentences about properties that the training images of the model did not have."""
-
-    @property
-    def outside(self) -> bool:
-        """Whether the layer is unlike the images that the model was trained on."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +56,7 @@ class SuggestionRequest:
     unit: str | None
 
 
-Suggest = Callable[[SuggestionRequest, Cancel], Suggestion]
+Suggest = Callable[[SuggestionRequest, Cancel], "Suggestion"]
 """Computes a suggestion, on any thread."""
 
 
@@ -148,10 +123,7 @@ class LayerSuggestion:
         self._key: object = None
         self._request: SuggestionRequest | None = None
         self._run: Run[Any] | None = None
-        self._timer = QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(DELAY_MS)
-        self._timer.timeout.connect(self.compute_now)
+        self._timer = delayed(self.compute_now, DELAY_MS)
 
     @property
     def busy(self) -> bool:

@@ -15,10 +15,10 @@ from napari_sr.widgets.qt.executor import Executor
 from napari_sr.widgets.qt.rows import show_text
 from napari_sr.widgets.qt.text.warning_text import WarningText
 from napari_sr.widgets.qt.text.wrapped_text import WrappedText
-from napari_sr.widgets.upscale.suggestion import LayerSuggestion, Suggest, Suggestion
+from napari_sr.widgets.upscale.suggestion import LayerSuggestion, Suggest
 
 if TYPE_CHECKING:
-    from napari_sr.inference.suggest import SuggestedFamily
+    from napari_sr.inference.suggest import SuggestedFamily, Suggestion
 
 _ABOUT = "Suggestion for this layer."
 _WORKING = "Looking at the layer…"

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from napari.layers import Image
-from qtpy.QtCore import QTimer
 
 from napari_sr.errors import Cancelled, NapariSRError
 from napari_sr.imaging.axes import Axes
@@ -18,8 +17,8 @@ from napari_sr.widgets.choices.job_plan import JobPlan
 from napari_sr.widgets.choices.model_loading import ModelLoader
 from napari_sr.widgets.choices.part import LayerPart
 from napari_sr.widgets.qt.queues import WorkQueues
-from napari_sr.widgets.qt.rows import stop_timer
 from napari_sr.widgets.qt.run import Run
+from napari_sr.widgets.qt.timers import delayed, stop_timer
 
 DELAY_MS = 600
 """Time without a change after which the estimate is made."""
@@ -51,10 +50,7 @@ class TimeEstimate:
         """Seconds; None if they are not known yet."""
         self.device = ""
         """Device on which the speed was measured: "this CPU" or "this GPU"."""
-        self._timer = QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(DELAY_MS)
-        self._timer.timeout.connect(self.estimate_now)
+        self._timer = delayed(self.estimate_now, DELAY_MS)
 
     def request(self, plan: JobPlan, parts: Sequence[LayerPart]) -> None:
         """Request an estimate; nothing is done if the present one is for the same work.
