@@ -16,7 +16,7 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.axes import LETTERS, Axes
 from napari_sr.imaging.napari_layer import finest_level, layer_axes, layer_pixel_size
 from napari_sr.widgets.choices.layer import LayerEvents
-from napari_sr.widgets.qt.rows import hide_step_buttons, refresh_choices, shrinkable, side_by_side
+from napari_sr.widgets.qt.rows import refresh_choices, shrinkable, side_by_side, typed_number
 
 UNKNOWN = "pixel"
 """Unit of a layer whose pixel size is not known."""
@@ -242,10 +242,7 @@ def _orders(axes: Axes) -> list[str]:
 
 
 def _size_box(name: str, label: str, tooltip: str) -> FloatSpinBox:
-    box = FloatSpinBox(
-        name=name, label=label, value=1.0, tooltip=tooltip, min=10.0**-_DECIMALS, max=_LARGEST, step=0.01
-    )
-    return hide_step_buttons(box, _DECIMALS)
+    return typed_number(name, 1.0, 10.0**-_DECIMALS, _LARGEST, 0.01, _DECIMALS, tooltip, label)
 
 
 def _format_axes(letters: str) -> str:

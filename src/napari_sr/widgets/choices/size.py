@@ -8,7 +8,7 @@ from magicgui.widgets import ComboBox, Container, FloatSpinBox
 from magicgui.widgets.bases import Widget
 
 from napari_sr.settings import describe_setting
-from napari_sr.widgets.qt.rows import hide_step_buttons, shrinkable, side_by_side
+from napari_sr.widgets.qt.rows import shrinkable, side_by_side, typed_number
 
 AS_MODEL, FACTOR, PIXEL = "model", "factor", "pixel"
 UNITS = (("nm", "nanometer"), ("µm", "micrometer"), ("mm", "millimeter"))
@@ -49,16 +49,8 @@ class SizeChoice:
             tooltip=f"Factor in each direction; it need not be a whole number. {_RESIZED}",
             visible=False,
         )
-        self.pixel = FloatSpinBox(
-            name="target_pixel",
-            label="Pixel",
-            value=0.05,
-            min=0.0001,
-            max=1e6,
-            step=0.01,
-            tooltip=f"Pixel size of the result. The pixel size of the layer must be known. {_RESIZED}",
-        )
-        hide_step_buttons(self.pixel, 4)
+        tooltip = f"Pixel size of the result. The pixel size of the layer must be known. {_RESIZED}"
+        self.pixel = typed_number("target_pixel", 0.05, 0.0001, 1e6, 0.01, 4, tooltip, "Pixel")
         self.unit = shrinkable(
             ComboBox(
                 name="target_unit",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, PushButton
+from magicgui.widgets import CheckBox, ComboBox, Container, PushButton
 from magicgui.widgets.bases import Widget
 
 from napari_sr.training.recipe import Degradation, GaussianBlur, Noise, OpticsBlur
-from napari_sr.widgets.qt.rows import hide_step_buttons, rows, shrinkable, side_by_side
+from napari_sr.widgets.qt.rows import rows, shrinkable, side_by_side, typed_number
 
 NO_BLUR, GAUSSIAN, OPTICS = "none", "gaussian", "optics"
 _LARGEST = 1e6
@@ -35,13 +35,21 @@ class BlurRows:
                 tooltip="Blur of the low-resolution image by its optics; the model learns to remove it.",
             )
         )
-        self.sigma = _number("sigma", 0.8, 0.0, 50.0, 0.1, 2, "Smallest standard deviation, in high-resolution pixels.")
-        self.sigma_to = _number("sigma_to", 1.2, 0.0, 50.0, 0.1, 2, "Largest one; the same number for a single blur.")
+        self.sigma = typed_number(
+            "sigma", 0.8, 0.0, 50.0, 0.1, 2, "Smallest standard deviation, in high-resolution pixels."
+        )
+        self.sigma_to = typed_number(
+            "sigma_to", 1.2, 0.0, 50.0, 0.1, 2, "Largest one; the same number for a single blur."
+        )
         self.sigma_row = side_by_side("sigma_row", "Sigma, from–to", [self.sigma, self.sigma_to])
-        self.aperture = _number("aperture", 0.8, 0.05, 2.0, 0.05, 2, "Numerical aperture of the low-resolution lens.")
-        self.wavelength = _number("wavelength", 520.0, 1.0, 20000.0, 10.0, 0, "Wavelength of the light, in nanometers.")
+        self.aperture = typed_number(
+            "aperture", 0.8, 0.05, 2.0, 0.05, 2, "Numerical aperture of the low-resolution lens."
+        )
+        self.wavelength = typed_number(
+            "wavelength", 520.0, 1.0, 20000.0, 10.0, 0, "Wavelength of the light, in nanometers."
+        )
         self.optics_row = side_by_side("optics_row", "NA, λ (nm)", [self.aperture, self.wavelength])
-        self.pixel = _number(
+        self.pixel = typed_number(
             "pixel", 100.0, 0.01, _LARGEST, 1.0, 2, "Pixel size of the high-resolution image; the layer's own if known."
         )
         self.pixel.label = "Pixel size (nm)"
@@ -113,10 +121,12 @@ class NoiseRows:
             value=False,
             tooltip="Noise of photons and electronics, different for every patch; the model learns to remove it.",
         )
-        self.gain = _number("gain", 1.0, 0.0, _LARGEST, 0.1, 3, "Gray values per photon; 0 for no photon noise.")
-        self.read = _number("read", 2.0, 0.0, _LARGEST, 0.1, 3, "Standard deviation of the read noise, in gray values.")
+        self.gain = typed_number("gain", 1.0, 0.0, _LARGEST, 0.1, 3, "Gray values per photon; 0 for no photon noise.")
+        self.read = typed_number(
+            "read", 2.0, 0.0, _LARGEST, 0.1, 3, "Standard deviation of the read noise, in gray values."
+        )
         self.noise_row = side_by_side("noise_row", "Gain, read noise", [self.gain, self.read])
-        self.offset = _number("offset", 0.0, 0.0, _LARGEST, 1.0, 1, "Dark level of the camera, in gray values.")
+        self.offset = typed_number("offset", 0.0, 0.0, _LARGEST, 1.0, 1, "Dark level of the camera, in gray values.")
         self.offset.label = "Offset"
         self.estimate_button = PushButton(
             name="estimate",
@@ -203,10 +213,3 @@ class DegradationChoice(Container[Widget]):
             noise=noise,
             offset=float(self.noise.offset.value) if noise is not None else 0.0,
         )
-
-
-def _number(
-    name: str, value: float, least: float, most: float, step: float, decimals: int, tooltip: str
-) -> FloatSpinBox:
-    box = FloatSpinBox(name=name, value=value, min=least, max=most, step=step, tooltip=tooltip)
-    return hide_step_buttons(box, decimals)

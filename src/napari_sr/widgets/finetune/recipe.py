@@ -11,7 +11,7 @@ from napari_sr.imaging.intensity.spec import SPECS
 from napari_sr.training.recipe import Degradation, Recipe, load_recipe
 from napari_sr.widgets.choices.settings.device import DeviceChoice
 from napari_sr.widgets.choices.settings.intensity import format_intensity
-from napari_sr.widgets.qt.rows import hide_step_buttons, refresh_choices, show_automatic, shrinkable
+from napari_sr.widgets.qt.rows import refresh_choices, show_automatic, shrinkable, typed_number
 from napari_sr.zoo.card import Domain
 
 _PRESETS = ("quick", "standard", "thorough")
@@ -119,10 +119,9 @@ class RecipeChoice:
             tooltip="Side of a patch in low-resolution pixels. Automatic is the largest that is fast with the model.",
         )
         show_automatic(self.patch, 0)
-        self.learning_rate = FloatSpinBox(
-            name="learning_rate", label="Learning rate", min=1e-7, max=1.0, step=1e-5, tooltip="Length of each step."
+        self.learning_rate = typed_number(
+            "learning_rate", 1e-4, 1e-7, 1.0, 1e-5, 7, "Length of each step.", "Learning rate"
         )
-        hide_step_buttons(self.learning_rate, 7)
         self.seed = SpinBox(
             name="seed", label="Seed", min=0, max=2**31 - 1, tooltip="The same seed draws the same patches and noise."
         )

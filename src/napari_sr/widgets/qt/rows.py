@@ -217,21 +217,37 @@ def refresh_choices(combo: ComboBox, value: Any) -> None:
     view.setMinimumWidth(view.sizeHintForColumn(0) + _SCROLLBAR_WIDTH)
 
 
-def hide_step_buttons(box: FloatSpinBox, decimals: int) -> FloatSpinBox:
-    """Use the whole width of a number box for the number, which is typed rather than stepped.
+def typed_number(
+    name: str,
+    value: float,
+    least: float,
+    most: float,
+    step: float,
+    decimals: int,
+    tooltip: str,
+    label: str | None = None,
+) -> FloatSpinBox:
+    """Make a number box without step buttons: its whole width is for the number, which is typed rather than stepped.
 
     Parameters
     ----------
-    box : FloatSpinBox
-        The box; it is changed in place.
+    name : str
+        Name of the box.
+    value, least, most, step : float
+        First value, ends of the range, and step of the arrow keys.
     decimals : int
         Decimal places that are shown, 0 or more.
+    tooltip : str
+        Description of the number.
+    label : str, optional
+        Label of its row; by default that of magicgui, from the name.
 
     Returns
     -------
     FloatSpinBox
-        `box`.
+        The box.
     """
+    box = FloatSpinBox(name=name, label=label, value=value, min=least, max=most, step=step, tooltip=tooltip)
     native: QDoubleSpinBox = box.native
     native.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
     native.setDecimals(decimals)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from magicgui.widgets import Container, FloatSlider, FloatSpinBox, PushButton
+from magicgui.widgets import Container, FloatSlider, PushButton
 from magicgui.widgets.bases import Widget
 
 from napari_sr.imaging.pixel_size import METERS
 from napari_sr.settings import describe_setting
 from napari_sr.widgets.choices.layer_facts import SYMBOLS
-from napari_sr.widgets.qt.rows import hide_step_buttons, show_text, side_by_side
+from napari_sr.widgets.qt.rows import show_text, side_by_side, typed_number
 from napari_sr.widgets.qt.sliders import complete_slider, shown_value
 from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 
@@ -45,10 +45,10 @@ class BlurRows:
             " px",
         )
         self.world = WrappedText(name="blur_world", label="Width", tooltip="The blur in the unit of the layer.")
-        self.aperture = _optics_box("blur_aperture", "NA", 0.8, (0.05, 2.0), 0.05, 2, "Numerical aperture of the lens.")
+        self.aperture = typed_number("blur_aperture", 0.8, 0.05, 2.0, 0.05, 2, "Numerical aperture of the lens.", "NA")
         self.aperture.native.setPrefix("NA ")
-        self.wavelength = _optics_box(
-            "blur_wavelength", "Wavelength", 520.0, (1.0, 20000.0), 10.0, 0, "Wavelength of the light, in nanometers."
+        self.wavelength = typed_number(
+            "blur_wavelength", 520.0, 1.0, 20000.0, 10.0, 0, "Wavelength of the light, in nanometers.", "Wavelength"
         )
         self.wavelength.native.setSuffix(" nm")
         self.set_button = PushButton(name="blur_of_optics", text="Set")
@@ -140,10 +140,3 @@ class BlurRows:
             text = f"{self.value:.2f} px = {number} {SYMBOLS.get(self._unit, self._unit)}"
         show_text(self.world, f"{text}. {note}" if note else text)
         self.world.visible = bool(text) and self._shown
-
-
-def _optics_box(
-    name: str, label: str, value: float, ends: tuple[float, float], step: float, decimals: int, tooltip: str
-) -> FloatSpinBox:
-    box = FloatSpinBox(name=name, label=label, value=value, min=ends[0], max=ends[1], step=step, tooltip=tooltip)
-    return hide_step_buttons(box, decimals)

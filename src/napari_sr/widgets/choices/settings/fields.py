@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from magicgui.widgets import ComboBox, Container, FloatSpinBox
 
 from napari_sr.settings import describe_setting
-from napari_sr.widgets.qt.rows import hide_step_buttons, show_automatic, shrinkable, side_by_side
+from napari_sr.widgets.qt.rows import show_automatic, shrinkable, side_by_side, typed_number
 
 LARGEST_VALUE = 1e12
 """Largest value of an image that can be entered."""
@@ -26,19 +26,9 @@ def two_numbers(
 ) -> Container[FloatSpinBox]:
     """Make a row of two boxes, for black and for white; hidden at first."""
     boxes = [
-        FloatSpinBox(
-            name=f"{name}_{end}",
-            label=text,
-            value=value,
-            min=ends[0],
-            max=ends[1],
-            step=step,
-            tooltip=f"{text} for the model, in {unit}.",
-        )
+        typed_number(f"{name}_{end}", value, *ends, step, 2, f"{text} for the model, in {unit}.", text)
         for end, text, value in (("low", "Black", values[0]), ("high", "White", values[1]))
     ]
-    for box in boxes:
-        hide_step_buttons(box, 2)
     row = side_by_side(name, label, boxes)
     row.visible = False
     return row

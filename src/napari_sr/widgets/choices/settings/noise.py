@@ -9,7 +9,7 @@ from magicgui.widgets.bases import Widget
 
 from napari_sr.settings import NoiseSpec, describe_setting
 from napari_sr.widgets.choices.settings.fields import LARGEST_VALUE, setting_list
-from napari_sr.widgets.qt.rows import hide_step_buttons, side_by_side
+from napari_sr.widgets.qt.rows import side_by_side, typed_number
 from napari_sr.widgets.qt.sliders import complete_slider, shown_value
 
 AUTOMATIC, NONE, VALUES = "auto", "none", "values"
@@ -158,5 +158,4 @@ class NoiseRows:
 
 
 def _value_box(name: str, label: str, least: float, tooltip: str) -> FloatSpinBox:
-    box = FloatSpinBox(name=name, label=label, value=0.0, min=least, max=LARGEST_VALUE, step=0.1, tooltip=tooltip)
-    return hide_step_buttons(box, _DIGITS)
+    return typed_number(name, 0.0, least, LARGEST_VALUE, 0.1, _DIGITS, tooltip, label)
