@@ -130,13 +130,7 @@ class TrainingProgress:
             self.training.stop()
 
     def happened(self, event: Event) -> None:
-        """Show an event of the training.
-
-        Parameters
-        ----------
-        event : Event
-            The event.
-        """
+        """Show an event of the training."""
         if isinstance(event, StepDone):
             if self._latest is None:
                 # From here on, a resumed training that ends without a model is offered by its run folder.
@@ -169,13 +163,7 @@ class TrainingProgress:
             )
 
     def finished(self, trained: Trained) -> None:
-        """Show the new model.
-
-        Parameters
-        ----------
-        trained : Trained
-            The ended training.
-        """
+        """Show the new model."""
         forget(trained.folder)
         plan = self.training.plan if self.training is not None else None
         done = trained.outcome.finished
@@ -187,13 +175,7 @@ class TrainingProgress:
         self._on_end()
 
     def failed(self, error: Exception) -> None:
-        """Show the error that ended the training.
-
-        Parameters
-        ----------
-        error : Exception
-            Of any type.
-        """
+        """Show the error that ended the training."""
         self._end(self._notify(error))
         self._on_end()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from napari_sr.inference import Job, LayerInput, LayerResult, Report
     from napari_sr.inference.region import Region
     from napari_sr.zoo import Model
+
+T = TypeVar("T")
 
 
 def lazy_sentence(layer: Image) -> str:
@@ -195,16 +198,7 @@ class Upscaling:
             learn_speed(job, ready.region, ready.image.dtype, result.report.seconds)
             return result
 
-        self._run = Run(
-            self.description,
-            work,
-            returned=lambda result: self._add(result, prepared.region),
-            errored=self._failed,
-            cancelled=self._stopped,
-            progressed=self._progressed,
-        )
-        self._queue = self._queues.jobs
-        self._queue.submit(self._run)
+        self._submit(work, lambda result: self._add(result.layer_data, prepared.region, result.report))
 
     def _measured(self, job: Job, prepared: LayerInput, cancel: Cancel) -> LayerInput:
         """Measure the noise for a model that takes it as `run_layer` would do, and keep a sentence about it."""
@@ -225,43 +219,38 @@ class Upscaling:
         def work(progress: Progress, cancel: Cancel) -> LayerData:
             return displayed_layer(job, self._measured(job, prepared, cancel), levels, cancel=cancel)
 
+        self._submit(work, lambda layer_data: self._add(layer_data, prepared.region, None))
+
+    def _submit(self, work: Callable[[Progress, Cancel], T], returned: Callable[[T], None]) -> None:
+        """Put the work of the job into the queue of jobs."""
         self._run = Run(
             self.description,
             work,
-            returned=lambda layer_data: self._add_lazy(layer_data, prepared.region),
+            returned=returned,
             errored=self._failed,
             cancelled=self._stopped,
+            progressed=self._progressed,
         )
         self._queue = self._queues.jobs
         self._queue.submit(self._run)
 
-    def _add_lazy(self, layer_data: LayerData, region: Region) -> None:
+    def _add(self, layer_data: LayerData, region: Region, report: Report | None) -> None:
+        """Add the layer of a result; without a report, its pixels are computed where they are displayed."""
         try:
-            added = LazyLayer(self._viewer, self._placed(layer_data, region), self._queues.previews).layer
-            copy_contrast_range(self.part.layer, added)
-        except Exception as error:  # as below
-            self._failed(error)
-            return
-        listener = self._end()
-        if listener is not None:
-            listener.finished(self, added, None)
-
-    def _add(self, result: LayerResult, region: Region) -> None:
-        try:
-            # The next run, and the contrast sliders, are for the layers that the user has selected.
-            added = Layer.create(*self._placed(result.layer_data, region))
-            add_unselected(self._viewer, added)
+            data, kwargs, kind = layer_data
+            placed = data, self.part.placed(kwargs, region), kind
+            if report is None:
+                added = LazyLayer(self._viewer, placed, self._queues.previews).layer
+            else:
+                added = Layer.create(*placed)
+                # The next run, and the contrast sliders, are for the layers that the user has selected.
+                add_unselected(self._viewer, added)
             copy_contrast_range(self.part.layer, added)
         except Exception as error:  # as above
             self._failed(error)
             return
-        listener = self._end()
-        if listener is not None:
-            listener.finished(self, added, result.report)
-
-    def _placed(self, layer_data: LayerData, region: Region) -> LayerData:
-        data, kwargs, kind = layer_data
-        return data, self.part.placed(kwargs, region), kind
+        if (listener := self._end()) is not None:
+            listener.finished(self, added, report)
 
     def _progressed(self, done: int, total: int) -> None:
         if self._listener is not None:
@@ -270,13 +259,11 @@ class Upscaling:
         self._bar.show(done, total)
 
     def _failed(self, error: Exception) -> None:
-        listener = self._end()
-        if listener is not None:
+        if (listener := self._end()) is not None:
             listener.failed(self, error)
 
     def _stopped(self) -> None:
-        listener = self._end()
-        if listener is not None:
+        if (listener := self._end()) is not None:
             listener.stopped(self, self._stop_reason)
 
     def _layer_removed(self, event: object) -> None:

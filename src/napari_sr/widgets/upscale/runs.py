@@ -138,32 +138,14 @@ class PanelRuns:
             upscaling.abandon()
 
     def progressed(self, upscaling: Upscaling, done: int, total: int) -> None:
-        """Show the progress of a run.
-
-        Parameters
-        ----------
-        upscaling : Upscaling
-            The run.
-        done, total : int
-            Pieces of work.
-        """
+        """Show the progress of a run."""
         seconds = self._time.seconds(done, total)
         left = f", {format_seconds(seconds)} left" if seconds is not None and done < total else ""
         percent = 100 * done // max(total, 1)
         self._controls.show_progress(done, total, f"Upscaling{self._format_which(upscaling)}: {percent} %{left}")
 
     def finished(self, upscaling: Upscaling, layer: Image, report: Report | None) -> None:
-        """Show that a result was added.
-
-        Parameters
-        ----------
-        upscaling : Upscaling
-            The run.
-        layer : napari.layers.Image
-            The result.
-        report : Report or None
-            How it was made; None if its pixels are computed where they are displayed.
-        """
+        """Show that a result was added."""
         self._added += 1
         self.last_plan = upscaling.plan
         noise = f" {upscaling.noise}" if upscaling.noise else ""
@@ -181,29 +163,12 @@ class PanelRuns:
         self._end(upscaling, message + _overlap(layer))
 
     def failed(self, upscaling: Upscaling, error: Exception) -> None:
-        """Show the error of a run; the others continue.
-
-        Parameters
-        ----------
-        upscaling : Upscaling
-            The run.
-        error : Exception
-            Of any type.
-        """
-        sentence = self._notify(error)
-        self._failures.append(sentence)
-        self._end(upscaling, sentence)
+        """Show the error of a run; the others continue."""
+        self._failures.append(self._notify(error))
+        self._end(upscaling, self._failures[-1])
 
     def stopped(self, upscaling: Upscaling, reason: str) -> None:
-        """Show that a run was stopped.
-
-        Parameters
-        ----------
-        upscaling : Upscaling
-            The run.
-        reason : str
-            One sentence.
-        """
+        """Show that a run was stopped."""
         self._end(upscaling, reason)
 
     def _end(self, upscaling: Upscaling, message: str) -> None:
