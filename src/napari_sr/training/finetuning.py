@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +149,5 @@ def new_run_folder(name: str) -> Path:
     check_name(name)
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     root = runs_folder()
-    candidate, number = root / f"{name}-{stamp}", 1
-    while candidate.exists():
-        number += 1
-        candidate = root / f"{name}-{stamp}-{number}"
-    return candidate
+    candidates = (root / f"{name}-{stamp}{'' if number == 1 else f'-{number}'}" for number in count(1))
+    return next(candidate for candidate in candidates if not candidate.exists())

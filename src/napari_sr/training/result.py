@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -208,13 +209,9 @@ def save_model(model: Model, *, folder: Path | None = None, dtype: torch.dtype =
     reserved = reserved_names() if target == model_folder() else frozenset()
     try:
         target.mkdir(parents=True, exist_ok=True)
-        number = 1
-        while True:
-            name = numbered(check_name(model.name), number)
-            path = target / f"{name}.safetensors"
-            if name not in reserved and not path.exists():
-                break
-            number += 1
+        names = (numbered(check_name(model.name), number) for number in count(1))
+        paths = ((name, target / f"{name}.safetensors") for name in names if name not in reserved)
+        name, path = next((name, path) for name, path in paths if not path.exists())
         card = model.card.model_copy(update={"name": name})
         write_model(path, card, model.endpoints, dtype=dtype)
     except OSError as error:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from threading import Event as Flag
 from threading import Lock
@@ -294,18 +295,15 @@ class Finetuning:
             self._bar.show(step, steps)
 
     def _returned(self, trained: Trained) -> None:
-        listener = self._end()
-        if listener is not None:
+        if (listener := self._end()) is not None:
             listener.finished(trained)
 
     def _errored(self, error: Exception) -> None:
-        listener = self._end()
-        if listener is not None:
+        if (listener := self._end()) is not None:
             listener.failed(error)
 
     def _cancelled(self) -> None:
-        listener = self._end()
-        if listener is not None:
+        if (listener := self._end()) is not None:
             listener.cancelled()
 
     def _end(self) -> TrainingListener | None:
@@ -388,9 +386,5 @@ def free_name(name: str) -> str:
     """
     from napari_sr.zoo import list_models
 
-    names = {entry.name for entry in list_models()}
-    return next(candidate for candidate in _numbered(name, len(names) + 1) if candidate not in names)
-
-
-def _numbered(name: str, most: int) -> Sequence[str]:
-    return [numbered(name, number) for number in range(1, most + 2)]
+    taken = {entry.name for entry in list_models()}
+    return next(free for number in count(1) if (free := numbered(name, number)) not in taken)
