@@ -16,7 +16,8 @@ K. Zhang, W. Zuo, L. Zhang, "FFDNet: Toward a fast and flexible solution for CNN
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from copy import deepcopy
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -106,6 +107,92 @@ def fold(convolutions: Sequence[nn.Conv2d], factors: Sequence[Tensor]) -> None:
     """
     for convolution, factor in zip(convolutions, factors, strict=True):
         convolution.weight.mul_(factor.reshape(-1, 1, 1, 1))
+
+
+class ConditionedNetwork(nn.Module):
+    """A network that can take the noise of each pixel and the width of the blur beside the image.
+
+    Attributes
+    ----------
+    in_channels : int
+        Number of image planes.
+    zero_sum : bool
+        Whether the mean over each image plane is subtracted from the first kernels.
+    gate : BlurGate or None
+        Computes the factors of the outputs of the gated convolutions.
+    """
+
+    in_channels: int
+    zero_sum: bool
+    gate: BlurGate | None
+
+    def _gated(self) -> list[nn.Conv2d]:
+        """Return the convolutions that a gate multiplies, in the order of its factors; the first is on the input."""
+        raise NotImplementedError
+
+    def new_gate(self, hidden: int) -> BlurGate | None:
+        """Make the gate for the convolutions; None for 0 hidden units."""
+        return BlurGate(hidden, sum(layer.out_channels for layer in self._gated())) if hidden else None
+
+    def gates(self, blur: Tensor | None) -> list[Tensor | None]:
+        """Return the factors by which the outputs of the convolutions are multiplied.
+
+        Parameters
+        ----------
+        blur : Tensor, shape (N,), or None
+            Standard deviation of the blur to remove in each image, in its pixels; required with a gate.
+
+        Returns
+        -------
+        list of Tensor, shape (N, features, 1, 1), or of None
+            One for each convolution; None without a gate.
+
+        Raises
+        ------
+        ValueError
+            If the network has a gate and the blur is missing.
+        """
+        if self.gate is None:
+            return [None] * len(self._gated())
+        if blur is None:
+            raise ValueError("A network with a gate needs the blur: give it, or use `folded`.")
+        return list(self.gate.factors(blur, [layer.out_channels for layer in self._gated()]))
+
+    def _first(self, x: Tensor) -> Tensor:
+        """Apply the first convolution."""
+        layer = self._gated()[0]
+        if not self.zero_sum:
+            out: Tensor = layer(x)
+            return out
+        side = int(layer.padding[0])
+        if side:
+            x = functional.pad(x, (side,) * 4, "constant" if layer.padding_mode == "zeros" else layer.padding_mode)
+        return functional.conv2d(x, zero_sum(layer.weight, self.in_channels), layer.bias)
+
+    @torch.no_grad()
+    def folded(self, blur: float = 0.0) -> Self:
+        """Return the network for one blur, without a gate, with first kernels that are stored with sums of zero.
+
+        Parameters
+        ----------
+        blur : float, default 0.0
+            Standard deviation of the blur to remove, in pixels of the input; it has no effect without a gate.
+
+        Returns
+        -------
+        ConditionedNetwork
+            The network in evaluation mode, without gradients. Its outputs equal those of this network to rounding.
+        """
+        plain = deepcopy(self).eval().requires_grad_(False)
+        if self.zero_sum:
+            first = plain._gated()[0]
+            first.weight.copy_(zero_sum(first.weight, self.in_channels))
+            plain.zero_sum = False
+        if self.gate is not None:
+            factors = plain.gates(torch.tensor([blur]))
+            fold(plain._gated(), [factor for factor in factors if factor is not None])
+            plain.gate = None
+        return plain
 
 
 class NoiseLevels:

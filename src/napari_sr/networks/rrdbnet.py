@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from napari_sr.networks.conditioning import BlurGate, fold, gated, zero_sum
+from napari_sr.networks.conditioning import ConditionedNetwork, gated
 from napari_sr.networks.receptive import ConvolutionReach, UnshufflingReach, UpsamplingReach, receptive_radius
 from napari_sr.networks.unshuffle import CropTo, PadUnshuffle
 from napari_sr.networks.upsample import Upsample, upsampling_factors
@@ -99,7 +97,7 @@ class RRDB(nn.Module):
         return out
 
 
-class RRDBNet(nn.Module):
+class RRDBNet(ConditionedNetwork):
     """The generator of ESRGAN, with extensions that are off by default.
 
     Parameters
@@ -212,7 +210,7 @@ class RRDBNet(nn.Module):
         self.conv_last = conv(features, out_channels)
         self.lrelu = nn.LeakyReLU(0.2)
         self.skip = None if skip == "none" else Upsample(scale, skip)
-        self.gate = BlurGate(gate, sum(layer.out_channels for layer in self._gated())) if gate else None
+        self.gate = self.new_gate(gate)
         self._initialize()
 
     def _initialize(self) -> None:
@@ -228,55 +226,10 @@ class RRDBNet(nn.Module):
         return [getattr(self, f"conv_up{n + 1}") for n in range(len(self.enlarge))]
 
     def _gated(self) -> list[nn.Conv2d]:
-        """List the convolutions that a gate multiplies, in the order of its factors."""
+        """The first convolution, the last one of each dense block, and all behind the blocks but the last of all."""
         blocks = [block for part in self.body for block in (part.rdb1, part.rdb2, part.rdb3)]
         last = [block.conv5 for block in blocks]  # type: ignore[union-attr]
         return [self.conv_first, *last, self.conv_body, *self._upsampling(), self.conv_hr]  # type: ignore[list-item]
-
-    def _gates(self, blur: Tensor | None) -> list[Tensor | None]:
-        """Compute the factors of all gated convolutions; None for each without a gate."""
-        convolutions = self._gated()
-        if self.gate is None:
-            return [None] * len(convolutions)
-        if blur is None:
-            raise ValueError("A network with a gate needs the blur: give it, or use `folded`.")
-        return list(self.gate.factors(blur, [layer.out_channels for layer in convolutions]))
-
-    def _first(self, x: Tensor) -> Tensor:
-        """Apply the first convolution."""
-        conv = self.conv_first
-        if not self.zero_sum:
-            out: Tensor = conv(x)
-            return out
-        side = conv.kernel_size[0] // 2
-        mode = "constant" if conv.padding_mode == "zeros" else conv.padding_mode
-        return functional.conv2d(
-            functional.pad(x, (side,) * 4, mode), zero_sum(conv.weight, self.in_channels), conv.bias
-        )
-
-    @torch.no_grad()
-    def folded(self, blur: float = 0.0) -> RRDBNet:
-        """Return the network for one blur, without a gate, with first kernels that are stored with sums of zero.
-
-        Parameters
-        ----------
-        blur : float, default 0.0
-            Standard deviation of the blur to remove, in pixels of the input; it has no effect without a gate.
-
-        Returns
-        -------
-        RRDBNet
-            The network in evaluation mode, without gradients. Its outputs equal those of this network to rounding.
-        """
-        plain = deepcopy(self).eval().requires_grad_(False)
-        if self.zero_sum:
-            plain.conv_first.weight.copy_(zero_sum(self.conv_first.weight, self.in_channels))
-            plain.zero_sum = False
-        if self.gate is not None:
-            factors = plain._gates(torch.tensor([blur]))
-            fold(plain._gated(), [factor for factor in factors if factor is not None])
-            plain.gate = None
-        return plain
 
     def forward(self, x: Tensor, noise: Tensor | None = None, blur: Tensor | None = None) -> Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, scale H, scale W); trained with values in [0, 1].
@@ -295,7 +248,7 @@ class RRDBNet(nn.Module):
         Tensor, shape (N, out_channels, scale H, scale W)
             The upscaled images.
         """
-        gates = self._gates(blur)
+        gates = self.gates(blur)
         read = x if self.gather is None else self.gather(x)
         if self.noise_plane:
             assert noise is not None

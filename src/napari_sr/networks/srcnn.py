@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from napari_sr.imaging.resize import Kernel
-from napari_sr.networks.conditioning import BlurGate, fold, gated, zero_sum
+from napari_sr.networks.conditioning import ConditionedNetwork, gated
 from napari_sr.networks.identity_init import init_identity, init_mostly_identity
 from napari_sr.networks.receptive import ConvolutionReach, UpsamplingReach, receptive_radius
 from napari_sr.networks.upsample import Upsample
 
 
-class SRCNN(nn.Module):
+class SRCNN(ConditionedNetwork):
     """The network of Dong et al.: patch extraction, nonlinear mapping and reconstruction.
 
     Extensions of the paper's network are off by default.
@@ -95,36 +93,16 @@ class SRCNN(nn.Module):
         for number, (size, inputs, outputs) in enumerate(zip(kernels, widths, widths[1:], strict=False), 1):
             self.add_module(f"conv{number}", nn.Conv2d(inputs, outputs, size, bias=bias))
         self.relu = nn.ReLU()
-        self.gate = BlurGate(gate, sum(layer.out_channels for layer in self.convolutions)) if gate else None
+        self.gate = self.new_gate(gate)
 
     @property
     def convolutions(self) -> list[nn.Conv2d]:
         """The convolutions ``conv1``, ``conv2`` and so on, from the first to the last."""
         return [layer for layer in self.children() if isinstance(layer, nn.Conv2d)]
 
-    def gates(self, blur: Tensor | None) -> list[Tensor | None]:
-        """Return the factors by which the outputs of the convolutions are multiplied.
-
-        Parameters
-        ----------
-        blur : Tensor, shape (N,), or None
-            Standard deviation of the blur to remove in each image, in its pixels; required with `gate`.
-
-        Returns
-        -------
-        list of Tensor, shape (N, features, 1, 1), or of None
-            One for each convolution; None without a gate.
-
-        Raises
-        ------
-        ValueError
-            If the network has a gate and the blur is missing.
-        """
-        if self.gate is None:
-            return [None] * len(self.convolutions)
-        if blur is None:
-            raise ValueError("A network with a gate needs the blur: give it, or use `folded`.")
-        return list(self.gate.factors(blur, [layer.out_channels for layer in self.convolutions]))
+    def _gated(self) -> list[nn.Conv2d]:
+        """All convolutions."""
+        return self.convolutions
 
     @torch.no_grad()
     def init_as_interpolation(self) -> None:
@@ -148,31 +126,6 @@ class SRCNN(nn.Module):
         for layer in before:
             init_identity(layer, self.in_channels)
         init_mostly_identity(last, self.in_channels)
-
-    @torch.no_grad()
-    def folded(self, blur: float = 0.0) -> SRCNN:
-        """Return the network for one blur, without a gate, with first kernels that are stored with sums of zero.
-
-        Parameters
-        ----------
-        blur : float, default 0.0
-            Standard deviation of the blur to remove, in pixels of the input; it has no effect without a gate.
-
-        Returns
-        -------
-        SRCNN
-            The network in evaluation mode, without gradients. Its outputs equal those of this network to rounding.
-        """
-        plain = deepcopy(self).eval().requires_grad_(False)
-        if self.zero_sum:
-            first = plain.convolutions[0]
-            first.weight.copy_(zero_sum(first.weight, self.in_channels))
-            plain.zero_sum = False
-        if self.gate is not None:
-            factors = plain.gates(torch.tensor([blur]))
-            fold(plain.convolutions, [factor for factor in factors if factor is not None])
-            plain.gate = None
-        return plain
 
     def forward(self, x: Tensor, noise: Tensor | None = None, blur: Tensor | None = None) -> Tensor:
         """Map (N, channels, H, W) to (N, channels, scale H, scale W); trained with values in [0, 1].
@@ -219,10 +172,3 @@ class SRCNN(nn.Module):
         for layer, factors in zip(self.convolutions[1:], gates[1:], strict=True):
             out = gated(layer(self.relu(out)), factors)
         return out
-
-    def _first(self, x: Tensor) -> Tensor:
-        layer = self.convolutions[0]
-        if not self.zero_sum:
-            out: Tensor = layer(x)
-            return out
-        return functional.conv2d(x, zero_sum(layer.weight, self.in_channels), layer.bias)

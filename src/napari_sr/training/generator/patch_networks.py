@@ -153,7 +153,7 @@ class PatchRRDBNet(nn.Module):
             The results.
         """
         net = self.network
-        gates = net._gates(blur)
+        gates = net.gates(blur)
         read = x if noise is None or not net.noise_plane else torch.cat((x, noise), 1)
         first = gated(self.first(self._padded(read, net.conv_first.kernel_size[0] // 2)), gates[0])
         deep = first
