@@ -17,9 +17,9 @@ from pydantic import (
     model_validator,
 )
 
-from napari_sr.conversion import read_choice
 from napari_sr.errors import CheckpointError
 from napari_sr.old_keys import renamed_card
+from napari_sr.zoo.checkpoint.safetensors_header import unique_members
 from napari_sr.zoo.names import Name, shown
 
 #: A constructor argument of a network: a plain value that JSON can hold.
@@ -298,7 +298,7 @@ class Card(_Record):
             raise CheckpointError(f"The model's card cannot be read: it has more than {_LONGEST} characters.")
         fields = _parsed(text)
         try:
-            return cls.model_validate(_with_present_keys(fields))
+            return cls.model_validate(renamed_card(fields) if isinstance(fields, dict) else fields)
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"])
@@ -319,38 +319,10 @@ def _parsed(text: str | bytes) -> object:
             text = text.decode("utf-8")
         if text.count("{") + text.count("[") > _MOST_BRACKETS:
             raise ValueError("it has too many lists")
-        fields = json.loads(text, object_pairs_hook=_unique)
+        fields = json.loads(text, object_pairs_hook=unique_members)
         # Halves of a surrogate pair are valid in JSON and cannot be written again.
         json.dumps(fields, ensure_ascii=False).encode("utf-8")
         return fields
     except (ValueError, RecursionError) as error:
         problem = " ".join(str(error).split()) if isinstance(error, ValueError) else "too deep"
         raise CheckpointError(f"The model's card cannot be read: it is not JSON ({problem}).") from error
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Make a dict of the members of a JSON object, which must have different names."""
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a name is there twice")
-    return result
-
-
-def _with_present_keys(card: object) -> object:
-    return renamed_card(card) if isinstance(card, dict) else card
-
-
-def check_mixing(mixing: str) -> None:
-    """Check that a mixing is one of `MIXINGS`.
-
-    Parameters
-    ----------
-    mixing : str
-        Name of the mixing.
-
-    Raises
-    ------
-    InputError
-        If there is no such mixing.
-    """
-    read_choice(mixing, "mixing", MIXINGS)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
 
 from torch import Tensor, nn
 
+from napari_sr.conversion import read_choice
 from napari_sr.errors import InputError
 from napari_sr.imaging.resize import Kernel, check_kernel
 from napari_sr.networks.mixture import ImageMixture
 from napari_sr.torch_state import own_torch_state
 from napari_sr.zoo.architectures import build_with
-from napari_sr.zoo.card import Architecture, Card, Mixing, check_mixing
+from napari_sr.zoo.card import MIXINGS, Architecture, Card, Mixing
 from napari_sr.zoo.checkpoint.limits import memory_of
 from napari_sr.zoo.mixing import check_alpha, check_same, mix
 from napari_sr.zoo.modelfile import check_endpoints
@@ -87,7 +89,7 @@ class Model:
 
     def __reduce__(self) -> tuple[object, ...]:
         endpoints = {name: dict(state) for name, state in self._endpoints.items()}
-        return _unpickled, (self._card, endpoints, self._alpha, self._source)
+        return partial(Model, source=self._source), (self._card, endpoints, self._alpha)
 
     def __copy__(self) -> Model:
         # Unlike an unpickled model, a copy shares the weights and their networks, which are not checked again.
@@ -196,7 +198,7 @@ class Model:
         """
         if not self._card.endpoints:
             raise InputError(f"{self.name} does not have two weight sets to mix: leave mixing out.")
-        check_mixing(mixing)
+        read_choice(mixing, "mixing", MIXINGS)
         return self._changed(self._card.model_copy(update={"mixing": mixing}), self._alpha)
 
     def with_upsampling(self, kernel: Kernel) -> Model:
@@ -260,7 +262,3 @@ class _Ends:
             if number not in self._networks:
                 self._networks[number] = build_with(self._architecture, self.states[number], checked=True)
             return self._networks[number]
-
-
-def _unpickled(card: Card, endpoints: Endpoints, alpha: float | None, source: ModelSource | None) -> Model:
-    return Model(card, endpoints, alpha, source=source)

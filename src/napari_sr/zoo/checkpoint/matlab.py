@@ -25,10 +25,6 @@ _TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8"
 _NUMBERS = range(6, 16)
 
 
-class _DamagedError(ValueError):
-    """A file does not follow the format."""
-
-
 def read_matlab(file: BinaryIO, path: Path) -> dict[str, StoredTensor]:
     """Read the MATLAB file of SRCNN as a state dict.
 
@@ -60,7 +56,7 @@ def read_matlab(file: BinaryIO, path: Path) -> dict[str, StoredTensor]:
         raise CheckpointError(f"{path.name} is larger than any file of SRCNN: choose another file.")
     try:
         arrays = {name: array for name, array in _arrays(data) if name in _NAMES}
-    except (_DamagedError, zlib.error) as error:
+    except (ValueError, zlib.error) as error:
         raise CheckpointError(
             f"{path.name} cannot be read as a MATLAB file of version 7.2 or before: save it with -v7 or get it again."
         ) from error
@@ -103,13 +99,13 @@ def _arrays(data: bytes) -> Iterator[tuple[str, NDArray[np.generic]]]:
     """Yield the arrays of numbers in a file, with their names; packed ones are unpacked up to a limit."""
     order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
     if order is None or data.startswith(b"MATLAB 7.3"):
-        raise _DamagedError
+        raise ValueError
     room = _LARGEST
     for kind, element in _elements(data[128:], order):
         if kind == _COMPRESSED:
             element = zlib.decompressobj().decompress(element, room + 1)
             if len(element) > room:
-                raise _DamagedError
+                raise ValueError
             room -= len(element)
             kind, element = next(_elements(element, order), (0, b""))
         if kind == _MATRIX:
@@ -123,16 +119,16 @@ def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
     position = 0
     while position < len(data):
         if position + 8 > len(data):
-            raise _DamagedError
+            raise ValueError
         kind, size = (int(value) for value in np.frombuffer(data, f"{order}u4", 2, position))
         start = position + 8
         if kind >> 16:
             # An element of at most 4 bytes, within its tag.
             kind, size, start = kind & 0xFFFF, kind >> 16, position + 4
             if size > 4:
-                raise _DamagedError
+                raise ValueError
         if start + size > len(data):
-            raise _DamagedError
+            raise ValueError
         yield kind, data[start : start + size]
         end = start + size
         # Elements begin at multiples of 8 bytes, but for packed ones.
@@ -144,15 +140,15 @@ def _array(data: bytes, order: str) -> tuple[str, NDArray[np.generic]] | None:
     parts = _elements(data, order)
     flags = next(parts, (0, b""))[1]
     if len(flags) < 8:
-        raise _DamagedError
+        raise ValueError
     bits = int(np.frombuffer(flags, f"{order}u4", 1)[0])
     if bits & 0xFF not in _NUMBERS or bits & 0x800:
         return None
     sizes, name, (kind, values) = next(parts, (0, b""))[1], next(parts, (0, b""))[1], next(parts, (0, b""))
     if kind not in _TYPES or len(sizes) % 4 or not 8 <= len(sizes) <= 32:
-        raise _DamagedError
+        raise ValueError
     shape = tuple(int(n) for n in np.frombuffer(sizes, f"{order}i4"))
     dtype = np.dtype(f"{order}{_TYPES[kind]}")
     if min(shape) < 0 or prod(shape) * dtype.itemsize != len(values):
-        raise _DamagedError
+        raise ValueError
     return name.decode("latin-1"), np.frombuffer(values, dtype).reshape(shape, order="F")

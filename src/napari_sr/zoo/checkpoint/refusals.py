@@ -1,4 +1,4 @@
-"""Sentences about files that are not read, and the signs by which they are told apart."""
+"""Messages for files that cannot be read, and the detection of text and of whole pickles."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 from napari_sr.zoo.names import shown
 
 
-def damaged(path: Path) -> str:
+def damaged(name: str) -> str:
     """Return the message for a file that ends early or has wrong bytes.
 
     Parameters
     ----------
-    path : Path
-        The file.
+    name : str
+        Name of the file.
 
     Returns
     -------
     str
         One sentence.
     """
-    return f"{path.name} is cut short or damaged: get the file again."
+    return f"{name} is cut short or damaged: get the file again."
 
 
 def text_file(path: Path) -> str:

@@ -41,10 +41,6 @@ SIZES: dict[str, int] = {
 }
 
 
-class _Damaged(ValueError):
-    """A header does not follow the format."""
-
-
 @dataclass(frozen=True)
 class Entry:
     """The place of a tensor in the file.
@@ -127,11 +123,11 @@ def _damaged(name: str) -> str:
 
 def _parse(text: bytes, start: int, size: int, name: str) -> Header:
     if not text.startswith(b"{") or text.count(b"{") + text.count(b"[") > _MOST_BRACKETS:
-        raise _Damaged
-    header = json.loads(text.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        raise ValueError
+    header = json.loads(text.decode("utf-8"), object_pairs_hook=unique_members, parse_constant=_refuse_constant)
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise _Damaged
+        raise ValueError
     check_count(len(header), name)
     entries = {}
     for key, value in header.items():
@@ -140,32 +136,48 @@ def _parse(text: bytes, start: int, size: int, name: str) -> Header:
     position = start
     for entry in sorted(entries.values(), key=lambda entry: (entry.start, entry.stop)):
         if entry.start != position:
-            raise _Damaged
+            raise ValueError
         position = entry.stop
     if position != size:
-        raise _Damaged
+        raise ValueError
     return Header(metadata, entries)
 
 
 def _entry(value: Any, start: int) -> Entry:
     if not isinstance(value, dict) or value.keys() != {"dtype", "shape", "data_offsets"}:
-        raise _Damaged
+        raise ValueError
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
     if not isinstance(dtype, str) or dtype not in SIZES or not is_shape(shape):
-        raise _Damaged
+        raise ValueError
     if not are_whole(offsets) or len(offsets) != 2 or offsets[1] - offsets[0] != prod(shape) * SIZES[dtype]:
-        raise _Damaged
+        raise ValueError
     return Entry(dtype, tuple(shape), start + offsets[0], start + offsets[1])
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make a dict of the members of a JSON object, which must have different names."""
+def unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a dict of the members of a JSON object, for `json.loads`.
+
+    Parameters
+    ----------
+    pairs : list of (str, object)
+        Names and values.
+
+    Returns
+    -------
+    dict of str to object
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If two members have one name.
+    """
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise _Damaged
+        raise ValueError("a name is there twice")
     return result
 
 
 def _refuse_constant(constant: str) -> None:
     """Refuse NaN and Infinity, which are not JSON."""
-    raise _Damaged(constant)
+    raise ValueError(constant)

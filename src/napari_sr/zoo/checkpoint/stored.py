@@ -13,6 +13,7 @@ from torch import Tensor
 
 from napari_sr.errors import CheckpointError
 from napari_sr.zoo.checkpoint.limits import check_memory
+from napari_sr.zoo.checkpoint.refusals import damaged
 
 #: Number formats of weights.
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -205,7 +206,7 @@ def _read(storage: Storage, file: BinaryIO, name: str) -> Tensor:
     while position < storage.size:
         count = file.readinto(view[position : position + _PIECE])  # type: ignore[attr-defined]
         if not count:
-            raise CheckpointError(f"{name} is cut short or damaged: get the file again.")
+            raise CheckpointError(damaged(name))
         if storage.crc:
             crc = zlib.crc32(view[position : position + count], crc)
         position += count

@@ -86,7 +86,7 @@ def _read_archive(file: BinaryIO, path: Path) -> Any:
     except _DAMAGED_ZIP as error:
         if isinstance(error, CheckpointError):
             raise
-        raise CheckpointError(damaged(path)) from error
+        raise CheckpointError(damaged(path.name)) from error
     pickles = [name for name in members if name.rsplit("/", 1)[-1] == "data.pkl"]
     if len(pickles) != 1:
         raise CheckpointError(f"{path.name} is a zip archive without weights: choose the weight file in it.")
@@ -101,7 +101,7 @@ def _read_archive(file: BinaryIO, path: Path) -> Any:
     except ForeignError as error:
         raise CheckpointError(runs_code(path, error.name)) from error
     except UnreadableError as error:
-        raise CheckpointError(damaged(path)) from error
+        raise CheckpointError(damaged(path.name)) from error
     storages: dict[str, Storage] = {}
 
     def find(reference: StorageReference) -> Storage | None:
@@ -133,7 +133,7 @@ def _members(file: BinaryIO, path: Path) -> dict[str, zipfile.ZipInfo]:
             f"{path.name} is compressed or encrypted, which torch.save does not do: unpack it, or get the file again."
         )
     if sum(info.file_size for info in infos) > file.seek(0, 2):
-        raise CheckpointError(damaged(path))
+        raise CheckpointError(damaged(path.name))
     return members
 
 
@@ -160,7 +160,7 @@ def _member(info: zipfile.ZipInfo, file: BinaryIO, path: Path) -> Storage:
     file.seek(info.header_offset if inside else 0)
     header = file.read(30)
     if not inside or len(header) < 30 or not header.startswith(b"PK\x03\x04"):
-        raise CheckpointError(damaged(path))
+        raise CheckpointError(damaged(path.name))
     start = info.header_offset + 30 + sum(struct.unpack_from("<HH", header, 26))
     # torch writes a checksum of 0 if it computes none.
     return Storage(start, info.file_size, info.CRC)
@@ -186,9 +186,9 @@ def _read_old(file: BinaryIO, path: Path) -> Any:
             raise CheckpointError(text_file(path)) from error
         if len(head) == _LARGEST_PICKLE and stream.tell() >= _LARGEST_PICKLE:
             raise CheckpointError(_too_long(path)) from error
-        raise CheckpointError(damaged(path)) from error
+        raise CheckpointError(damaged(path.name)) from error
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-        raise CheckpointError(damaged(path))
+        raise CheckpointError(damaged(path.name))
     swapped = isinstance(system, Mapping) and system.get("little_endian") is False
     sizes = {storage.key: _DTYPES[storage.kind].itemsize for storage in named if storage.kind in _DTYPES}
     storages, position, size = {}, stream.tell(), file.seek(0, 2)
@@ -197,7 +197,7 @@ def _read_old(file: BinaryIO, path: Path) -> Any:
         count = int.from_bytes(file.read(8), "big" if swapped else "little")
         length = count * sizes.get(key, 0)
         if key not in sizes or position + 8 + length > size:
-            raise CheckpointError(damaged(path))
+            raise CheckpointError(damaged(path.name))
         storages[key] = Storage(position + 8, length, swapped=swapped)
         position += 8 + length
     return _with_tensors(content, lambda reference: storages.get(reference.key), path)
@@ -242,7 +242,7 @@ def _stored(tensor: TensorReference, find: Any, path: Path) -> StoredTensor:
         return StoredTensor(tensor.shape, None, form, None)
     storage = find(tensor.storage)
     if storage is None or tensor.storage.count * _DTYPES.get(tensor.storage.kind, dtype).itemsize > storage.size:
-        raise CheckpointError(damaged(path))
+        raise CheckpointError(damaged(path.name))
     form = str(dtype).removeprefix("torch.")
     return StoredTensor(
         tensor.shape, dtype, form, storage, tensor.offset + tensor.storage.offset, tuple(tensor.strides)
