@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Self
 
 import torch
@@ -12,17 +13,10 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 
-def _classifier(features: int, side: int, hidden: int) -> nn.Sequential:
-    """Return the two fully connected layers at the end of a discriminator."""
-    return nn.Sequential(nn.Linear(features * side**2, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, 1))
-
-
 def _side_after(side: int, kernel: int, count: int) -> int:
     """Return the side of a patch after `count` convolutions of stride 2 and padding 1."""
     for _ in range(count):
         side = (side + 2 - kernel) // 2 + 1
-    if side < 1:
-        raise ValueError("The patch is too small for this discriminator.")
     return side
 
 
@@ -52,10 +46,36 @@ class Discriminator(nn.Module, ABC):
 
 
 class PatchDiscriminator(Discriminator):
-    """A discriminator of convolutions, followed by fully connected layers, for patches of one size."""
+    """A discriminator of convolutions, followed by fully connected layers, for patches of one size.
 
-    features: nn.Sequential
-    classifier: nn.Sequential
+    Parameters
+    ----------
+    convolutions : sequence of nn.Conv2d
+        The convolutions; all but the first are followed by batch normalization, and each by a LeakyReLU.
+    side : int
+        Side of the features of the last convolution in pixels.
+    hidden : int
+        Number of units of the first fully connected layer.
+
+    Raises
+    ------
+    ValueError
+        If no pixel is left.
+    """
+
+    def __init__(self, convolutions: Sequence[nn.Conv2d], side: int, hidden: int) -> None:
+        super().__init__()
+        if side < 1:
+            raise ValueError("The patch is too small for this discriminator.")
+        layers: list[nn.Module] = []
+        for n, convolution in enumerate(convolutions):
+            layers.append(convolution)
+            if n:
+                layers.append(nn.BatchNorm2d(convolution.out_channels))
+            layers.append(nn.LeakyReLU(0.2))
+        self.features = nn.Sequential(*layers)
+        inputs = convolutions[-1].out_channels * side**2
+        self.classifier = nn.Sequential(nn.Linear(inputs, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, 1))
 
     def logits_and_features(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Map (N, channels, patch, patch) to the logits (N, 1), and return the features after each activation."""
@@ -90,18 +110,12 @@ class SRGANDiscriminator(PatchDiscriminator):
     """
 
     def __init__(self, *, channels: int = 3, patch: int = 96, features: int = 64) -> None:
-        super().__init__()
-        widths = [features * n for n in (1, 1, 2, 2, 4, 4, 8, 8)]
-        layers: list[nn.Module] = []
-        before = channels
-        for n, width in enumerate(widths):
-            layers.append(nn.Conv2d(before, width, 3, stride=1 + n % 2, padding=1))
-            if n:
-                layers.append(nn.BatchNorm2d(width))
-            layers.append(nn.LeakyReLU(0.2))
-            before = width
-        self.features = nn.Sequential(*layers)
-        self.classifier = _classifier(before, _side_after(patch, 3, 4), 1024)
+        widths = [channels, *(features * n for n in (1, 1, 2, 2, 4, 4, 8, 8))]
+        convolutions = [
+            nn.Conv2d(before, width, 3, stride=1 + n % 2, padding=1)
+            for n, (before, width) in enumerate(pairwise(widths))
+        ]
+        super().__init__(convolutions, _side_after(patch, 3, 4), 1024)
 
 
 class ESRGANDiscriminator(PatchDiscriminator):
@@ -127,20 +141,13 @@ class ESRGANDiscriminator(PatchDiscriminator):
     """
 
     def __init__(self, *, channels: int = 3, patch: int = 128, features: int = 64) -> None:
-        super().__init__()
-        widths = [features * n for n in (1, 1, 2, 2, 4, 4, 8, 8, 8, 8)]
-        layers: list[nn.Module] = []
-        before = channels
-        for n, width in enumerate(widths):
-            # Alternately 3 x 3, and 4 x 4 with stride 2; only the first has a bias and no batch normalization.
-            kernel, stride = ((3, 1), (4, 2))[n % 2]
-            layers.append(nn.Conv2d(before, width, kernel, stride, padding=1, bias=n == 0))
-            if n:
-                layers.append(nn.BatchNorm2d(width))
-            layers.append(nn.LeakyReLU(0.2))
-            before = width
-        self.features = nn.Sequential(*layers)
-        self.classifier = _classifier(before, _side_after(patch, 4, 5), 100)
+        widths = [channels, *(features * n for n in (1, 1, 2, 2, 4, 4, 8, 8, 8, 8))]
+        # Alternately 3 x 3, and 4 x 4 with stride 2; only the first has a bias.
+        convolutions = [
+            nn.Conv2d(before, width, *((3, 1), (4, 2))[n % 2], padding=1, bias=n == 0)
+            for n, (before, width) in enumerate(pairwise(widths))
+        ]
+        super().__init__(convolutions, _side_after(patch, 4, 5), 100)
 
 
 class UNetDiscriminator(Discriminator):
