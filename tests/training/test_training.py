@@ -285,13 +285,13 @@ def test_cancel_ends_within_a_step_and_the_checkpoint_is_kept(run, tiny, tmp_pat
 
 def test_a_loss_of_nan_restores_the_checkpoint_and_halves_the_learning_rate(run, tiny, monkeypatch):
     calls = []
-    function = stage_losses.functions.l1
+    function = stage_losses._pixel_loss
 
-    def l1(result, truth):
+    def pixel_loss(loss, result, truth):
         calls.append(1)
-        return function(result, truth) * (float("nan") if len(calls) == 5 else 1)
+        return function(loss, result, truth) * (float("nan") if len(calls) == 5 else 1)
 
-    monkeypatch.setattr(stage_losses.functions, "l1", l1)
+    monkeypatch.setattr(stage_losses, "_pixel_loss", pixel_loss)
     training = run(tiny)
     outcome = training.run()
     assert outcome.finished
@@ -303,7 +303,7 @@ def test_a_loss_of_nan_restores_the_checkpoint_and_halves_the_learning_rate(run,
 
 
 def test_a_loss_that_stays_nan_is_an_input_error(run, tiny, monkeypatch):
-    monkeypatch.setattr(stage_losses.functions, "l1", lambda result, truth: (result - truth).mean() * float("nan"))
+    monkeypatch.setattr(stage_losses, "_pixel_loss", lambda loss, result, truth: result.mean() * float("nan"))
     with pytest.raises(InputError, match="choose a lower learning rate"):
         run(tiny).run()
 

@@ -6,19 +6,24 @@ import pytest
 import torch
 from scipy import ndimage
 
+from napari_sr.training.loop.stage_losses import _pixel_loss
 from napari_sr.training.losses import functions as losses
+from napari_sr.training.recipe import PixelLoss
 
 
 def test_pixel_losses():
     result, truth = torch.tensor([0.0, 3.0]), torch.tensor([1.0, 1.0])
-    assert losses.l1(result, truth).item() == pytest.approx(1.5)
-    assert losses.mse(result, truth).item() == pytest.approx(2.5)
-    assert losses.charbonnier(result, truth, 0.5).item() == pytest.approx((sqrt(1.25) + sqrt(4.25)) / 2)
+    assert _pixel_loss(PixelLoss(kind="l1"), result, truth).item() == pytest.approx(1.5)
+    assert _pixel_loss(PixelLoss(kind="mse"), result, truth).item() == pytest.approx(2.5)
+    charbonnier = PixelLoss(kind="charbonnier", epsilon=0.5)
+    assert _pixel_loss(charbonnier, result, truth).item() == pytest.approx((sqrt(1.25) + sqrt(4.25)) / 2)
 
 
-def test_binned_images_are_means_of_squares():
+def test_binned_losses_compare_the_means_of_squares():
     image = torch.arange(20.0).view(1, 1, 4, 5)
-    assert losses.binned(image, 2).tolist() == [[[[3.0, 5.0], [13.0, 15.0]]]]
+    # The means are 3, 5, 13 and 15; the last column is left out.
+    found = _pixel_loss(PixelLoss(kind="mse", binned=2), image, torch.zeros(1, 1, 4, 5)).item()
+    assert found == (3**2 + 5**2 + 13**2 + 15**2) / 4
 
 
 def test_plain_shapes_are_blurred_and_each_is_stretched():

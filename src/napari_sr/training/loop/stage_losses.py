@@ -200,12 +200,12 @@ class StageLosses:
         if loss.blurred:
             # Plain shapes have no noise.
             inputs = (functions.plain_shapes(batch.low, loss.blurred), *(torch.zeros_like(x) for x in inputs[1:]))
-        rotated_inputs = (functions.rotated_180(x) if x.ndim == 4 else x for x in inputs)
+        rotated_inputs = (x.flip(-2, -1) if x.ndim == 4 else x for x in inputs)
         with self._fabric.autocast():
             if loss.blurred:
                 result = self._forward(*inputs)
             rotated = self._forward(*rotated_inputs)
-        return functions.mse(functions.rotated_180(rotated.float()), result.float())
+        return functional.mse_loss(rotated.float().flip(-2, -1), result.float())
 
     def _interpolated(self, batch: Batch, result: Tensor) -> Tensor:
         """Interpolate the low-resolution patches, without the margin that some networks consume."""
@@ -234,7 +234,7 @@ class StageLosses:
     def _relative(self, loss: recipe.RelativeLoss, batch: Batch, result: Tensor, baseline: Tensor | None) -> Tensor:
         assert baseline is not None
         deviation = deviation_of(batch.low)
-        own, truth, other = (functions.binned(image, loss.binned) for image in (result, batch.high, baseline))
+        own, truth, other = (functional.avg_pool2d(image, loss.binned) for image in (result, batch.high, baseline))
         value = relative_error(own, truth, other, deviation, floor=loss.floor, absolute=loss.absolute)
         if loss.flat and batch.noise is not None and batch.artificial is not None:
             shift = shift_of_mean(result, self._interpolated(batch, result), batch.noise, deviation)
@@ -359,7 +359,7 @@ def _weights_of_patches(loss: recipe.AdversarialLoss, batch: Batch, baseline: Te
 
 def _pixel_loss(loss: recipe.PixelLoss, result: Tensor, high: Tensor) -> Tensor:
     if loss.binned > 1:
-        result, high = functions.binned(result, loss.binned), functions.binned(high, loss.binned)
+        result, high = (functional.avg_pool2d(image, loss.binned) for image in (result, high))
     if loss.kind == "charbonnier":
         return functions.charbonnier(result, high, loss.epsilon)
-    return functions.l1(result, high) if loss.kind == "l1" else functions.mse(result, high)
+    return functional.l1_loss(result, high) if loss.kind == "l1" else functional.mse_loss(result, high)

@@ -21,50 +21,6 @@ _LEAST_POWER = 0.1
 _ROUNDING = (1 / 255) ** 2 / 12
 
 
-def l1(result: Tensor, truth: Tensor) -> Tensor:
-    """Return the mean absolute difference.
-
-    Parameters
-    ----------
-    result : Tensor
-        Result, of any shape.
-    truth : Tensor
-        Truth, of the same shape.
-
-    Returns
-    -------
-    Tensor, scalar
-        The loss.
-
-    References
-    ----------
-    Wang et al., arXiv:1809.00219, equation 3 (the content loss).
-    """
-    return functional.l1_loss(result, truth)
-
-
-def mse(result: Tensor, truth: Tensor) -> Tensor:
-    """Return the mean squared difference.
-
-    Parameters
-    ----------
-    result : Tensor
-        Result, of any shape.
-    truth : Tensor
-        Truth, of the same shape.
-
-    Returns
-    -------
-    Tensor, scalar
-        The loss.
-
-    References
-    ----------
-    Dong et al., arXiv:1501.00092, equation 4; Ledig et al., arXiv:1609.04802, equation 4.
-    """
-    return functional.mse_loss(result, truth)
-
-
 def charbonnier(result: Tensor, truth: Tensor, epsilon: float = 1e-3) -> Tensor:
     """Return the mean of ``sqrt(difference**2 + epsilon**2)``, an L1 loss that is smooth at zero.
 
@@ -87,24 +43,6 @@ def charbonnier(result: Tensor, truth: Tensor, epsilon: float = 1e-3) -> Tensor:
     W.-S. Lai et al., "Deep Laplacian pyramid networks", arXiv:1704.03915, section 3.3.
     """
     return torch.sqrt((result - truth) ** 2 + epsilon**2).mean()
-
-
-def binned(image: Tensor, size: int) -> Tensor:
-    """Return the means over squares of pixels.
-
-    Parameters
-    ----------
-    image : Tensor, shape (N, C, Y, X)
-        Images.
-    size : int
-        Side of a square in pixels, from 1 to the shorter side of the images.
-
-    Returns
-    -------
-    Tensor, shape (N, C, Y // size, X // size)
-        The means; rows and columns beyond a multiple of `size` are left out.
-    """
-    return functional.avg_pool2d(image, size)
 
 
 def periodic(result: Tensor, truth: Tensor, scale: int) -> Tensor:
@@ -180,22 +118,6 @@ def _symmetric(power: Tensor) -> Tensor:
     for axis in (-2, -1):
         power = (power + power.flip(axis).roll(1, axis)) / 2
     return (power + power.transpose(-2, -1)) / 2
-
-
-def rotated_180(image: Tensor) -> Tensor:
-    """Rotate images by 180 degrees.
-
-    Parameters
-    ----------
-    image : Tensor, shape (N, C, Y, X)
-        Images.
-
-    Returns
-    -------
-    Tensor, shape (N, C, Y, X)
-        The rotated images.
-    """
-    return image.flip(-2, -1)
 
 
 def plain_shapes(image: Tensor, sigma: float) -> Tensor:

@@ -27,7 +27,9 @@ class PixelLoss(RecipeTable):
 
     References
     ----------
-    Charbonnier's loss: W.-S. Lai et al., "Deep Laplacian pyramid networks", arXiv:1704.03915, section 3.3.
+    Absolute difference: X. Wang et al., arXiv:1809.00219, equation 3 (the content loss). Squared difference: C. Dong et
+    al., arXiv:1501.00092, equation 4; C. Ledig et al., arXiv:1609.04802, equation 4. Charbonnier's loss: W.-S. Lai et
+    al., "Deep Laplacian pyramid networks", arXiv:1704.03915, section 3.3.
     """
 
     kind: Literal["l1", "mse", "charbonnier"]
