@@ -47,8 +47,8 @@ def check_gradients(device: torch.device) -> None:
 class OtherAccelerator(Accelerator):
     """An accelerator for Fabric, for trainings with one process.
 
-    Fabric calls the static methods by the class, so that they do not know the device: `choose_device` has checked it,
-    and Fabric's strategy computes on it.
+    Fabric calls the static methods by the class, without the device: `choose_device` has checked it, and Fabric's strategy
+    computes on it.
 
     Parameters
     ----------
@@ -89,21 +89,7 @@ class OtherAccelerator(Accelerator):
         """
         return devices
 
-    @staticmethod
-    def get_parallel_devices(devices: Any) -> Any:
-        """Return the devices as they were given.
-
-        Parameters
-        ----------
-        devices : object
-            Result of `parse_devices`.
-
-        Returns
-        -------
-        object
-            The same.
-        """
-        return devices
+    get_parallel_devices = parse_devices
 
     @staticmethod
     def auto_device_count() -> int:
