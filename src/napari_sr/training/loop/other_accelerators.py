@@ -47,8 +47,8 @@ def check_gradients(device: torch.device) -> None:
 class OtherAccelerator(Accelerator):
     """An accelerator for Fabric, for trainings with one process.
 
-    Fabric calls the static methods by the class, without the device: `choose_device` has checked it, and Fabric's strategy
-    computes on it.
+    Fabric calls the static methods by the class, without the device, which `choose_device` has checked; Fabric's
+    strategy computes on it.
 
     Parameters
     ----------

@@ -25,18 +25,7 @@ FileDialog = Callable[[QWidget], Path | None]
 
 
 def model_file_dialog(parent: QWidget) -> Path | None:
-    """Show the system's dialog for opening a model file.
-
-    Parameters
-    ----------
-    parent : QWidget
-        The widget over which it is shown.
-
-    Returns
-    -------
-    Path or None
-        The file; None if the dialog was closed without a choice.
-    """
+    """Show the system's dialog for opening a model file; return None if it was closed without a choice."""
     name, _ = QFileDialog.getOpenFileName(parent, "Open a model file", "", _WEIGHTS)
     return Path(name) if name else None
 
@@ -79,32 +68,13 @@ class FileChoice:
         return self._current
 
     def offer(self, choices: Sequence[tuple[str, Any]], value: Any) -> None:
-        """Replace the choices and select one, without calling `on_choice`.
-
-        Parameters
-        ----------
-        choices : sequence of (str, object)
-            Text and value of each.
-        value : object
-            The value to select.
-        """
+        """Replace the choices, each a text and a value, and select a value without calling `on_choice`."""
         self._choices = list(choices)
         refresh_choices(self.widget, value)
         self._current = value
 
     def select(self, value: Any) -> None:
-        """Select a choice, and call `on_choice`.
-
-        Parameters
-        ----------
-        value : object
-            The value to select.
-
-        Raises
-        ------
-        ValueError
-            If it is not in the list.
-        """
+        """Select a value and call `on_choice`; raises ValueError if it is not in the list."""
         self.widget.value = value
 
     def _all_choices(self, widget: object) -> list[tuple[str, Any]]:

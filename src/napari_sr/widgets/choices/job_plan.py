@@ -41,23 +41,7 @@ class JobPlan:
     lazy: bool = False
 
     def job(self, model: Model) -> Job:
-        """Return the job.
-
-        Parameters
-        ----------
-        model : Model
-            The model of the request.
-
-        Returns
-        -------
-        Job
-            The model with the settings of the plan.
-
-        Raises
-        ------
-        InputError
-            As `napari_sr.Job`.
-        """
+        """Return the job of the plan for its model, which was loaded; raises `InputError` as `napari_sr.Job`."""
         # An import at the top would import torch before the panel is drawn.
         from napari_sr.inference import Job
 
@@ -124,37 +108,13 @@ def plan_from_scalars(values: Mapping[str, Scalar]) -> JobPlan:
 
 
 def save_last_plan(family: str, plan: JobPlan) -> None:
-    """Write a plan to the settings file, as the last one of its panel and of all panels.
-
-    Parameters
-    ----------
-    family : {"srcnn", "srgan", "esrgan"}
-        Family of the panel.
-    plan : JobPlan
-        The plan.
-
-    Raises
-    ------
-    InputError
-        If the settings file cannot be written.
-    """
+    """Write a plan to the settings file, as the last one of the panel of a family and of all panels."""
     remember(family, plan_as_scalars(plan))
     remember(_RECENT, {"panel": family})
 
 
 def load_last_plan() -> JobPlan | None:
-    """Read the last plan of all panels from the settings file.
-
-    Returns
-    -------
-    JobPlan or None
-        None before the first run.
-
-    Raises
-    ------
-    InputError
-        If the settings file cannot be read.
-    """
+    """Read the last plan of all panels from the settings file; None before the first run."""
     last = load_config().last
     values = last.get(str(last.get(_RECENT, {}).get("panel", "")))
     return None if not values else plan_from_scalars(values)

@@ -23,48 +23,19 @@ POSITION = ("units", "scale", "translate", "rotate", "shear", "affine")
 
 
 def is_preview(layer: Any) -> bool:
-    """Return whether a layer is a preview, which is added and removed by its panel.
-
-    Parameters
-    ----------
-    layer : napari layer
-        Of any type.
-
-    Returns
-    -------
-    bool
-        True for a preview.
-    """
+    """Return whether a layer is a preview, which is added and removed by its panel."""
     return PREVIEW_KEY in layer.metadata
 
 
 def is_result(layer: Any) -> bool:
-    """Return whether a layer was made by napari-sr, which leaves its report in the metadata.
-
-    Parameters
-    ----------
-    layer : napari layer
-        Of any type.
-
-    Returns
-    -------
-    bool
-        True for a result.
-    """
+    """Return whether a layer was made by napari-sr, which leaves its report in the metadata."""
     return _RESULT_KEY in layer.metadata
 
 
 def add_unselected(viewer: Viewer, layer: Layer, place: int | None = None) -> None:
-    """Add a layer without a change of the selection: napari selects each new layer, and panels follow the active one.
+    """Add a layer without a change of the selection, at a place in the list or above all others.
 
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        The viewer.
-    layer : napari layer
-        The new layer.
-    place : int, optional
-        Its place in the list of layers, 0 for the lowest. By default above all others.
+    napari selects each new layer, and panels follow the active one.
     """
     layers = viewer.layers
     selected = set(layers.selection)
@@ -75,15 +46,7 @@ def add_unselected(viewer: Viewer, layer: Layer, place: int | None = None) -> No
 
 
 def remove_unselected(viewer: Viewer, gone: Iterable[Layer]) -> None:
-    """Remove layers; of the others, those that were selected stay so.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        The viewer.
-    gone : iterable of napari layer
-        The layers to remove; those that are not in the viewer are left out.
-    """
+    """Remove the layers that are in the viewer; of the others, those that were selected stay so."""
     layers = viewer.layers
     selected = set(layers.selection)
     for layer in gone:
@@ -106,13 +69,7 @@ class LayerEvents:
         self._emitters: tuple[Any, ...] = ()
 
     def follow(self, layers: Iterable[Layer]) -> None:
-        """Follow layers, and no others any more.
-
-        Parameters
-        ----------
-        layers : iterable of napari layer
-            Each may occur several times.
-        """
+        """Follow layers, of which each may occur several times, and no others any more."""
         for emitter in self._emitters:
             emitter.disconnect(self._callback)
         names = ("data", "axis_labels", *POSITION)
@@ -157,18 +114,7 @@ class LayerChoice:
         return None if value is None or isinstance(value, str) else value
 
     def select(self, layer: Image) -> None:
-        """Choose a layer.
-
-        Parameters
-        ----------
-        layer : napari.layers.Image
-            A layer of the viewer.
-
-        Raises
-        ------
-        ValueError
-            If it is not in the list.
-        """
+        """Choose a layer of the viewer; raises ValueError if it is not in the list."""
         self.widget.value = layer
 
     def disconnect(self) -> None:

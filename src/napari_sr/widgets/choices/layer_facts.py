@@ -89,23 +89,7 @@ class LayerFacts:
             return None
 
     def axes_of(self, layer: Image) -> Axes:
-        """Return a layer's axes: those that the user chose, else those of its axis labels, else by its shape.
-
-        Parameters
-        ----------
-        layer : napari.layers.Image
-            Any image layer.
-
-        Returns
-        -------
-        Axes
-            Axes of the layer's data.
-
-        Raises
-        ------
-        InputError
-            If the layer has too few or too many dimensions.
-        """
+        """Return a layer's axes: those that the user chose, or else as `known_axes`."""
         letters = self._chosen.get(layer)
         if letters is not None and len(letters) != finest_level(layer).ndim:
             # They were chosen for other data, which have been replaced.
@@ -113,13 +97,7 @@ class LayerFacts:
         return known_axes(layer, letters)
 
     def show(self, layer: Image | None) -> None:
-        """Show the axes and the pixel size of a layer, and follow its changes.
-
-        Parameters
-        ----------
-        layer : napari.layers.Image or None
-            The chosen layer; None if no image is open.
-        """
+        """Show the axes and the pixel size of a layer, and follow its changes; None if no image is open."""
         self._layer = layer
         self._layer_events.follow([] if layer is None else [layer])
         self._refresh()
@@ -292,20 +270,7 @@ def format_pixel_size(layer: Image, axes: Axes, factor: tuple[float, float] = (1
 
 
 def format_size(layer: Image, shape: Sequence[int]) -> str:
-    """Format the shape of a layer or of its result: "2048 × 2048".
-
-    Parameters
-    ----------
-    layer : napari.layers.Image
-        Any image layer. RGB is written as "color".
-    shape : sequence of int
-        The shape of the array.
-
-    Returns
-    -------
-    str
-        Lengths of the axes.
-    """
+    """Format the shape of a layer or of its result: "2048 × 2048"; "color" stands for the axis of RGB."""
     lengths = shape[:-1] if layer.rgb else shape
     return " × ".join(str(length) for length in lengths) + (" color" if layer.rgb else "")
 

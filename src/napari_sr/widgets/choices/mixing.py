@@ -92,15 +92,7 @@ class MixingChoice:
         return shown_value(self.alpha) if self.mixes else None
 
     def model_changed(self, model: ModelOffer | None, offers: Sequence[ModelOffer]) -> None:
-        """Update the rows for another model.
-
-        Parameters
-        ----------
-        model : ModelOffer or None
-            The chosen model.
-        offers : sequence of ModelOffer
-            All models in the list; those of the same factor are offered as second model.
-        """
+        """Update the rows for another model; of all offers, those of its factor become second models."""
         self._model = model
         self._offers = self._second_models(offers)
         if model is not None and model.card is not None and model.is_pair:
@@ -109,13 +101,7 @@ class MixingChoice:
         self._update()
 
     def offers_changed(self, offers: Sequence[ModelOffer]) -> None:
-        """Offer the models of a list that was read again. The choices stay, if the second model is still there.
-
-        Parameters
-        ----------
-        offers : sequence of ModelOffer
-            All models in the list.
-        """
+        """Offer the models of a list that was read again; a second model that is still there stays chosen."""
         before = self.second
         self._offers = self._second_models(offers)
         self._update()
@@ -123,17 +109,7 @@ class MixingChoice:
             self._on_change()
 
     def show(self, second: str | Path | None, alpha: float | None, kind: Mixing | None) -> None:
-        """Show choices for the present model; a second model that is not in the list is left out.
-
-        Parameters
-        ----------
-        second : str or Path or None
-            The second model.
-        alpha : float or None
-            Alpha, 0 to 1.
-        kind : {"weights", "images"} or None
-            What alpha mixes.
-        """
+        """Show a second model, alpha and what it mixes; a second model that is not in the list is left out."""
         if isinstance(second, Path) and second.is_file() and second not in self._files:
             self._files.append(second)
         self._update(second)
@@ -143,13 +119,7 @@ class MixingChoice:
             self.mix.value = kind
 
     def choose_file(self, path: Path) -> None:
-        """Choose a file as the second model.
-
-        Parameters
-        ----------
-        path : Path
-            A weight file.
-        """
+        """Choose a weight file as the second model."""
         if path not in self._files:
             self._files.append(path)
         self._update(path)

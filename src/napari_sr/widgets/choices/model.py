@@ -95,18 +95,7 @@ class ModelChoice:
         self._on_change()
 
     def offers_model(self, source: str | Path) -> bool:
-        """Return whether a model can be chosen.
-
-        Parameters
-        ----------
-        source : str or Path
-            Source of a model.
-
-        Returns
-        -------
-        bool
-            False if it is not in the list, or cannot be used.
-        """
+        """Return whether a model is in the list and can be used, by its source."""
         offer = self._find(source)
         return offer is not None and offer.usable
 
@@ -118,28 +107,14 @@ class ModelChoice:
             self._on_change()
 
     def select(self, source: str | Path) -> None:
-        """Choose a model.
-
-        Parameters
-        ----------
-        source : str or Path
-            Source of a model in the list.
-
-        Raises
-        ------
-        ValueError
-            If it is not in the list.
-        """
+        """Choose a model by its source; raises ValueError if it is not in the list."""
         self._chosen = True
         self.model_choice.select(str(source) if isinstance(source, str) else source)
 
     def propose(self, source: str | Path) -> None:
-        """Choose a model of the present factor, unless one was chosen by hand or with `select`.
+        """Choose a model, unless one was chosen by hand or with `select`.
 
-        Parameters
-        ----------
-        source : str or Path
-            Source of a model; nothing is done if it is not in the list, or has another factor.
+        Nothing is done if it is not in the list, or has another factor than the present one.
         """
         offer = self._find(source)
         if self._chosen or offer is None or not offer.usable or not offer.known or offer == self._current:
@@ -149,13 +124,7 @@ class ModelChoice:
             self._on_change()
 
     def choose_file(self, path: Path) -> None:
-        """Choose a weight file; one that was not read yet is given to `on_unread` first.
-
-        Parameters
-        ----------
-        path : Path
-            The file.
-        """
+        """Choose a weight file; one that was not read yet is given to `on_unread` first."""
         self._chosen = True
         offer = self._find(path) or ModelOffer(path.name, path)
         if offer.known:
@@ -165,13 +134,7 @@ class ModelChoice:
             self._on_unread(offer)
 
     def complete(self, offer: ModelOffer) -> None:
-        """Choose a model whose file was read.
-
-        Parameters
-        ----------
-        offer : ModelOffer
-            With its card. It replaces the offer of the same source.
-        """
+        """Choose a model whose file was read, by the offer with its card; it replaces the one of the same source."""
         others = [other for other in self._offers if other.source != offer.source]
         index = next((n for n, other in enumerate(self._offers) if other.source == offer.source), len(others))
         self._offers = [*others[:index], offer, *others[index:]]

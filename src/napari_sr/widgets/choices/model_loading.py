@@ -57,22 +57,9 @@ class ModelLoader:
         self._times: tuple[int | None, ...] = ()
 
     def load(self, request: ModelRequest) -> Model:
-        """Load the model of a request; may be called on any thread.
+        """Load the model of a request, with its factor, mixing and interpolation; may be called on any thread.
 
-        Parameters
-        ----------
-        request : ModelRequest
-            The model.
-
-        Returns
-        -------
-        Model
-            With the factor, the mixing and the interpolation of the request.
-
-        Raises
-        ------
-        InputError, CheckpointError
-            As `napari_sr.load_model`.
+        Raises `InputError` and `CheckpointError` as `napari_sr.load_model`.
         """
         model = self._read(request.source, request.second, request.scale)
         if request.mixing is not None and model.card.endpoints:

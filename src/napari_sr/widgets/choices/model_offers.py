@@ -157,13 +157,7 @@ def catalog_offers(family: str | None) -> list[ModelOffer]:
 
 
 def classic_offers() -> list[ModelOffer]:
-    """Return the methods without a network, which every panel offers behind its models.
-
-    Returns
-    -------
-    list of ModelOffer
-        One for each method that is not trained, of which the user chooses the factor; then the models of the others.
-    """
+    """Return the methods that are not trained, with any factor, and then the models of the family "classic"."""
     untrained = [
         ModelOffer(text, name, card=classic_card(name, OPEN_FACTORS[0]), scale=OPEN_FACTORS[0], scale_is_open=True)
         for name, (text, _) in _CLASSICS.items()
@@ -172,35 +166,13 @@ def classic_offers() -> list[ModelOffer]:
 
 
 def likely_factor(name: str) -> int:
-    """Return the factor to try first for a file that does not contain its own.
-
-    Parameters
-    ----------
-    name : str
-        Name of the file.
-
-    Returns
-    -------
-    int
-        The factor in the name (3 for srcnn_955_x3.pth); 2 if there is none.
-    """
+    """Return the factor in the name of a file, such as 3 in srcnn_955_x3.pth; 2 if there is none."""
     found = re.search(r"(?<![0-9a-z])x([0-9])(?![0-9])", name.lower())
     return int(found[1]) if found and int(found[1]) in OPEN_FACTORS else OPEN_FACTORS[0]
 
 
 def empty_family_remedy(family: str | None) -> str:
-    """Return a sentence that names a file to open when there is no model of a family.
-
-    Parameters
-    ----------
-    family : {"srcnn", "srgan", "esrgan"} or None
-        Family of the panel; None for all families.
-
-    Returns
-    -------
-    str
-        One sentence with the folder of models.
-    """
+    """Return a sentence for a family without models, or all of them: the file to open, and the folder."""
     if family is None:
         return f"There is no model: choose “Open a file…”, or put a model file into {_folder()}."
     return (

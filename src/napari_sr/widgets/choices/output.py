@@ -72,27 +72,13 @@ class OutputChoice:
         return bool(self.kind.value == LAZY)
 
     def show(self, store: Path | None, lazy: bool = False) -> None:
-        """Show a destination.
-
-        Parameters
-        ----------
-        store : Path or None
-            Folder for OME-Zarr stores; None for other results.
-        lazy : bool, default False
-            Whether pixels are computed where they are displayed; not with a folder.
-        """
+        """Show a destination: a folder for OME-Zarr stores, or else lazy results, or layers in memory."""
         if store is not None:
             self.folder.value = store
         self.kind.value = DISK if store is not None else LAZY if lazy else MEMORY
 
     def begin_with(self, image: Any) -> None:
-        """Choose the destination for another image, unless it was chosen by hand: a dask array gives a lazy result.
-
-        Parameters
-        ----------
-        image : array or None
-            The finest level of a layer; None without a layer.
-        """
+        """Choose the destination for another image, unless it was chosen by hand: lazy for a dask array."""
         lazy = hasattr(image, "__dask_graph__")
         if lazy and self.kind.value == MEMORY:
             self.kind.value = LAZY
@@ -107,17 +93,9 @@ class OutputChoice:
 
 
 def typed_folder(text: str) -> Path:
-    """Return the folder that was typed into a row.
+    """Return the folder that was typed into a row as an absolute path, which may not exist.
 
-    Parameters
-    ----------
-    text : str
-        A path. "~" at its beginning is the home folder, and a relative path begins in the working directory.
-
-    Returns
-    -------
-    Path
-        The absolute path, which may not exist.
+    "~" at its beginning is the home folder, and a relative path begins in the working directory.
     """
     try:
         return Path(text).expanduser().absolute()
@@ -127,20 +105,9 @@ def typed_folder(text: str) -> Path:
 
 
 def store_in(folder: Path, name: str) -> Path:
-    """Return the path of a new OME-Zarr store.
+    """Return the path of a new OME-Zarr store in a folder: "cells-ESRGAN-x4.ome.zarr" for "cells (ESRGAN x4)".
 
-    Parameters
-    ----------
-    folder : Path
-        The folder of the stores.
-    name : str
-        Name of the result, such as "cells (ESRGAN x4)".
-
-    Returns
-    -------
-    Path
-        The name with dashes in place of special characters, and with a number if there is such a file already:
-        "cells-ESRGAN-x4.ome.zarr".
+    A number is added if there is such a file already.
     """
     stem = re.sub(r"[^\w.=-]+", "-", name).strip("-.") or "result"
     paths = (folder / f"{stem}{'' if n == 1 else f'-{n}'}.ome.zarr" for n in count(1))

@@ -59,20 +59,8 @@ class LayerPart:
     def prepare(self, job: Job) -> LayerInput:
         """Read from the layer all that a job needs; on the main thread.
 
-        Parameters
-        ----------
-        job : Job
-            The job that will be run.
-
-        Returns
-        -------
-        LayerInput
-            With the name of the part in that of the result: "cells (ESRGAN x4, Z=3)".
-
-        Raises
-        ------
-        InputError
-            As `napari_sr.inference.prepare_layer`.
+        The name of the part is in that of the result: "cells (ESRGAN x4, Z=3)". Raises `InputError` as
+        `napari_sr.inference.prepare_layer`.
         """
         from napari_sr.inference import prepare_layer
 
@@ -83,19 +71,10 @@ class LayerPart:
         return replace(prepared, kwargs={**prepared.kwargs, "name": name})
 
     def placed(self, kwargs: dict[str, Any], region: Region) -> dict[str, Any]:
-        """Move a result to where the layer lies now; it may have been moved, or given a pixel size, since `prepare`.
+        """Move a result, given by the arguments of its layer and its region, to where the layer lies now.
 
-        Parameters
-        ----------
-        kwargs : dict
-            Arguments of ``napari.layers.Image`` for the result.
-        region : Region
-            The pixels of the layer that were computed.
-
-        Returns
-        -------
-        dict
-            `kwargs` as they are if the data of the layer have been replaced by those of another shape.
+        It may have been moved, or given a pixel size, since `prepare`. The arguments are returned as they are if its
+        data were replaced by those of another shape.
         """
         if tuple(finest_level(self.layer).shape) != self.axes.shape:
             return kwargs

@@ -82,13 +82,7 @@ class SizeChoice:
         return None
 
     def show(self, target: float | str | None) -> None:
-        """Show a setting.
-
-        Parameters
-        ----------
-        target : float or str or None
-            The setting `target`: a factor, or a pixel size as `target` returns it.
-        """
+        """Show the setting `target`: a factor, or a pixel size as `target` returns it."""
         if isinstance(target, str):
             size, _, unit = target.partition(" ")
             self.pixel.value, self.unit.value = float(size), unit

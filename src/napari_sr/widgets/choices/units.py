@@ -6,20 +6,9 @@ import pint
 
 
 def unit_ratio(own: pint.Unit, requested: pint.Unit) -> float:
-    """Return the size of one unit in another.
+    """Return the size of one unit in another; 1 for a length and pixels, which cannot be converted.
 
-    Parameters
-    ----------
-    own : pint.Unit
-        Unit of a layer.
-    requested : pint.Unit
-        Unit to convert to.
-
-    Returns
-    -------
-    float
-        1 if the units cannot be converted into each other, such as a length and pixels: napari shows both by their
-        numbers then.
+    napari shows both by their numbers then.
     """
     if own == requested or not own.is_compatible_with(requested):
         return 1.0

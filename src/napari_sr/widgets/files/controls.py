@@ -38,24 +38,12 @@ class FilesControls(WorkControls):
         return self._running
 
     def set_can_start(self, value: bool) -> None:
-        """Enable or disable the Start button.
-
-        Parameters
-        ----------
-        value : bool
-            Whether there are images and a model.
-        """
+        """Enable or disable the Start button, for images and a model that are there or not."""
         self._can_start = value
         self._update()
 
     def begin(self, message: str) -> None:
-        """Show that a run has begun; its progress is not known yet.
-
-        Parameters
-        ----------
-        message : str
-            The line below the bar.
-        """
+        """Show that a run has begun, whose progress is not known yet."""
         self._running, self._stopping = True, False
         self.show_progress(0, 0)
         self.show_message(message)
@@ -68,15 +56,7 @@ class FilesControls(WorkControls):
         self._update()
 
     def end(self, message: str, *, can_continue: bool) -> None:
-        """Show how the run ended.
-
-        Parameters
-        ----------
-        message : str
-            The line below the buttons.
-        can_continue : bool
-            Whether images are left for the next run.
-        """
+        """Show how the run ended, and whether images are left for the next one."""
         self._running, self._can_continue = False, can_continue
         self.show_message(message)
         self._update()

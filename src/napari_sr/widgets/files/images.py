@@ -28,35 +28,13 @@ _NONE = "Choose a folder of images, or files."
 
 
 def folder_dialog(parent: QWidget) -> list[Path]:
-    """Show the system's dialog for choosing a folder.
-
-    Parameters
-    ----------
-    parent : QWidget
-        The widget over which it is shown.
-
-    Returns
-    -------
-    list of Path
-        The folder; empty if the dialog was closed without a choice.
-    """
+    """Show the system's dialog for choosing a folder; the list is empty if it was closed without a choice."""
     name = QFileDialog.getExistingDirectory(parent, "Upscale all images of a folder")
     return [Path(name)] if name else []
 
 
 def files_dialog(parent: QWidget) -> list[Path]:
-    """Show the system's dialog for choosing files.
-
-    Parameters
-    ----------
-    parent : QWidget
-        The widget over which it is shown.
-
-    Returns
-    -------
-    list of Path
-        The files; empty if the dialog was closed without a choice.
-    """
+    """Show the system's dialog for choosing files; the list is empty if it was closed without a choice."""
     names, _ = QFileDialog.getOpenFileNames(parent, "Upscale files", "", _FILES)
     return [Path(name) for name in names]
 
@@ -146,26 +124,14 @@ class ImagesChoice:
         self._on_change()
 
     def show_count(self, count: int) -> None:
-        """Show how many images were found.
-
-        Parameters
-        ----------
-        count : int
-            Number of images.
-        """
+        """Show how many images were found."""
         images = "1 image" if count == 1 else f"{count} images"
         first = self.inputs[0]
         where = f"in {first}" if len(self.inputs) == 1 and first.is_dir() else f"of {first.parent}"
         self.chosen.value = f"{images} {where}"
 
     def show_problem(self, text: str) -> None:
-        """Show why the choice cannot be used.
-
-        Parameters
-        ----------
-        text : str
-            One sentence; empty for the request to choose images.
-        """
+        """Show why the choice cannot be used; an empty text for the request to choose images."""
         self.chosen.value = text or _NONE
 
     def _choose(self, dialog: Callable[[QWidget], list[Path]]) -> None:

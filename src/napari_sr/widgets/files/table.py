@@ -71,13 +71,7 @@ class ResultsTable(QTableView):
         self._viewer.events.theme.disconnect(self._color)
 
     def follow(self, row: int) -> None:
-        """Scroll to a row, unless the user has selected another one.
-
-        Parameters
-        ----------
-        row : int
-            Number of the image.
-        """
+        """Scroll to an image by its number, unless the user has selected another one."""
         selection = self.selectionModel()
         if selection is None or not selection.hasSelection():
             self.scrollTo(self.results.index(row, 0))
@@ -104,30 +98,14 @@ class ResultsModel(QAbstractTableModel):
         self._failure = QColor()
 
     def show_all(self, results: Sequence[FileResult], root: Path | None) -> None:
-        """Replace all rows.
-
-        Parameters
-        ----------
-        results : sequence of FileResult
-            One for each image.
-        root : Path or None
-            Folder to which the names of the images are relative; None for their names alone.
-        """
+        """Replace all rows; names of images are relative to the root, or alone without one."""
         self.beginResetModel()
         self._results = list(results)
         self._names = [_name(result.input, root) for result in results]
         self.endResetModel()
 
     def change(self, row: int, result: FileResult) -> None:
-        """Replace a row.
-
-        Parameters
-        ----------
-        row : int
-            Number of the image.
-        result : FileResult
-            Its new state.
-        """
+        """Replace the row of an image by its new state."""
         self._results[row] = result
         self.dataChanged.emit(self.index(row, 0), self.index(row, len(_HEADER) - 1))
 
@@ -138,27 +116,11 @@ class ResultsModel(QAbstractTableModel):
                 self.change(row, FileResult(one.input, one.output, "waiting"))
 
     def result(self, row: int) -> FileResult:
-        """Return a row.
-
-        Parameters
-        ----------
-        row : int
-            Number of the image.
-
-        Returns
-        -------
-        FileResult
-        """
+        """Return the row of an image."""
         return self._results[row]
 
     def set_failure_color(self, color: QColor) -> None:
-        """Set the color of images that failed.
-
-        Parameters
-        ----------
-        color : QColor
-            The color.
-        """
+        """Set the color of images that failed."""
         self._failure = color
         if self._results:
             self.dataChanged.emit(self.index(0, 0), self.index(len(self._results) - 1, len(_HEADER) - 1))

@@ -73,46 +73,23 @@ class TrainingControls(WorkControls):
         return self._state in ("running", "paused", "stopping")
 
     def set_state(self, state: ControlsState) -> None:
-        """Show the state of the training.
-
-        Parameters
-        ----------
-        state : {"idle", "running", "paused", "stopping", "stopped"}
-            New state.
-        """
+        """Show the state of the training."""
         self._state = state
         self._update()
 
     def set_can_start(self, value: bool) -> None:
-        """Enable or disable the Start button.
-
-        Parameters
-        ----------
-        value : bool
-            Whether there is a model and an image.
-        """
+        """Enable or disable the Start button, for a model and an image that are there or not."""
         self._can_start = value
         self._update()
 
     def show_notes(self, text: str) -> None:
-        """Show facts about the images of the training.
-
-        Parameters
-        ----------
-        text : str
-            Sentences; if it is empty, the line is hidden.
-        """
+        """Show sentences about the images of the training; an empty text hides the line."""
         show_text(self.notes, text)
 
     def show_measurement(self, text: str, warning_color: str | None = None) -> None:
-        """Show the last measurement.
+        """Show a sentence about the last measurement, in a color such as "#e3b617" if it is a warning.
 
-        Parameters
-        ----------
-        text : str
-            A sentence; if it is empty, the line is hidden.
-        warning_color : str, optional
-            Color of the text, such as "#e3b617", if the model is worse than bicubic interpolation.
+        An empty text hides the line.
         """
         self.measurement.native.setStyleSheet(f"color: {warning_color};" if warning_color else "")
         show_text(self.measurement, text)

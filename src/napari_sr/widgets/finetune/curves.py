@@ -92,13 +92,7 @@ class Curves(QWidget):
         self._draw_soon()
 
     def add_measurement(self, measurement: Validated) -> None:
-        """Add a measurement, and draw it in a moment.
-
-        Parameters
-        ----------
-        measurement : Validated
-            The measurement. Those at later steps are removed.
-        """
+        """Add a measurement in place of those at later steps, and draw it in a moment."""
         self.measured = [other for other in self.measured if other.step < measurement.step]
         self.measured.append(measurement)
         self._draw_soon()

@@ -79,13 +79,7 @@ class BlurRows:
         return None
 
     def set_known_pixel_size(self, nanometers: float | None) -> None:
-        """Set the pixel size of the images, which the user can then not change.
-
-        Parameters
-        ----------
-        nanometers : float or None
-            None if it is not known.
-        """
+        """Set the pixel size of the images in nanometers, which the user can then not change; None if unknown."""
         self._known_pixel_size = nanometers
         if nanometers is not None:
             with self.pixel.changed.blocked():
@@ -150,15 +144,7 @@ class NoiseRows:
         return Noise(gain=float(self.gain.value), read=float(self.read.value)) if self.switch.value else None
 
     def set_noise(self, gain: float, read: float) -> None:
-        """Show an estimate, and switch the noise on.
-
-        Parameters
-        ----------
-        gain : float
-            Gray values per photon.
-        read : float
-            Standard deviation of the read noise, in gray values.
-        """
+        """Show an estimate of gain and read noise in gray values, and switch the noise on."""
         self.gain.value, self.read.value = gain, read
         self.switch.value = True
 
@@ -199,13 +185,7 @@ class DegradationChoice(Container[Widget]):
         self.shrink.changed.connect(lambda: on_change())
 
     def degradation(self) -> Degradation:
-        """Return the degradation as a part of a recipe.
-
-        Returns
-        -------
-        Degradation
-            With lengths in nanometers.
-        """
+        """Return the degradation as a part of a recipe, with lengths in nanometers."""
         noise = self.noise.value
         return Degradation(
             blur=self.blur.value,

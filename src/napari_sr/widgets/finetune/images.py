@@ -91,15 +91,7 @@ class ImageRow(Container[Widget]):
         return Example(high, low if self._paired and isinstance(low, Image) else None)
 
     def arrange(self, paired: bool, removable: bool) -> None:
-        """Show one list or two, and enable or disable the button.
-
-        Parameters
-        ----------
-        paired : bool
-            Whether the row is a pair.
-        removable : bool
-            Whether there is another row.
-        """
+        """Show one list, or two for a pair, and enable the button if there is another row."""
         self._paired = paired
         self.low.visible = paired
         self.remove_button.enabled = removable
@@ -165,13 +157,7 @@ class ImageTable(Container[Widget]):
         return [example for row in self.rows if (example := row.example) is not None]
 
     def add(self) -> ImageRow:
-        """Add a row, with the first layers that no other row has.
-
-        Returns
-        -------
-        ImageRow
-            The new row.
-        """
+        """Add a row with the first layers that no other row has, and return it."""
         row = ImageRow(self._choices, self._chosen, self.remove_row)
         self._suggest(row)
         self._rows.append(row)
@@ -180,13 +166,7 @@ class ImageTable(Container[Widget]):
         return row
 
     def remove_row(self, row: ImageRow) -> None:
-        """Remove a row.
-
-        Parameters
-        ----------
-        row : ImageRow
-            A row of the table.
-        """
+        """Remove a row of the table."""
         self._rows.remove(row)
         # Not deleted at once: the button of the row may be the sender of the signal.
         row.native.setParent(None)
@@ -194,13 +174,7 @@ class ImageTable(Container[Widget]):
         self._changed()
 
     def show_facts(self, text: str) -> None:
-        """Show the shift of the pairs.
-
-        Parameters
-        ----------
-        text : str
-            A sentence; if it is empty, the line is hidden.
-        """
+        """Show a sentence about the shift of the pairs; an empty text hides the line."""
         show_text(self.facts, text)
 
     def disconnect(self) -> None:

@@ -66,18 +66,7 @@ class ImageCopy:
     contrast_limits: tuple[float, float]
 
     def world_to_data(self, point: npt.ArrayLike) -> Vector:
-        """Convert world coordinates to pixels, as the method of the layer.
-
-        Parameters
-        ----------
-        point : array-like of float, shape (ndim,)
-            World coordinates in `units`.
-
-        Returns
-        -------
-        array of float, shape (ndim,)
-            Whole numbers are the centers of pixels.
-        """
+        """Convert world coordinates in `units` to pixels, as the layer does; whole numbers are their centers."""
         affine: Vector = np.asarray(self.affine.linear_matrix, np.float64)
         inside = np.linalg.solve(affine, np.asarray(point, np.float64) - self.affine.translate)
         relative = np.asarray(inside - self.translate, np.float64)
@@ -103,18 +92,7 @@ class ShapesCopy:
     shape_type: list[str]
 
     def data_to_world(self, point: npt.ArrayLike) -> Vector:
-        """Return a corner, which is in world coordinates already.
-
-        Parameters
-        ----------
-        point : array-like of float, shape (ndim,)
-            A corner from `data`.
-
-        Returns
-        -------
-        array of float, shape (ndim,)
-            The corner.
-        """
+        """Return a corner, which is in world coordinates already."""
         return np.asarray(point, float)
 
 

@@ -43,13 +43,7 @@ class OutcomeView(Container[Widget]):
         self.visible = False
 
     def show_trained(self, trained: Trained) -> None:
-        """Show a new model.
-
-        Parameters
-        ----------
-        trained : Trained
-            The ended training.
-        """
+        """Show the new model of an ended training."""
         self.trained = trained
         show_text(self.title, format_outcome(trained))
         show_text(self.card, format_card(trained.model.card))
@@ -90,20 +84,7 @@ def format_outcome(trained: Trained) -> str:
 
 
 def format_gain(measurement: Validated, base: str | None) -> str:
-    """Compare a model with bicubic interpolation, and with the model that the training began with.
-
-    Parameters
-    ----------
-    measurement : Validated
-        The last measurement.
-    base : str or None
-        Name of the model that the training began with.
-
-    Returns
-    -------
-    str
-        One sentence for each.
-    """
+    """Compare the last measurement of a model with bicubic interpolation, and with its base if it has one."""
     sentences = [_against_bicubic(measurement)]
     if base is not None and measurement.start_psnr is not None:
         gain = measurement.psnr - measurement.start_psnr

@@ -94,31 +94,13 @@ class TrainingListener(Protocol):
     """Callbacks of a training, on the main thread. Exactly one of the last three is called, once."""
 
     def happened(self, event: Event) -> None:
-        """Receive an event.
-
-        Parameters
-        ----------
-        event : Event
-            The event.
-        """
+        """Receive an event."""
 
     def finished(self, trained: Trained) -> None:
-        """Receive the new model.
-
-        Parameters
-        ----------
-        trained : Trained
-            The ended training.
-        """
+        """Receive the new model."""
 
     def failed(self, error: Exception) -> None:
-        """Receive the error that ended the training.
-
-        Parameters
-        ----------
-        error : Exception
-            Of any type.
-        """
+        """Receive the error, of any type, that ended the training."""
 
     def cancelled(self) -> None:
         """Receive that the training was ended without a model."""
@@ -143,13 +125,7 @@ class EventQueue(QObject):
         self._posted.connect(self.deliver)
 
     def post(self, event: Event) -> None:
-        """Add an event, on any thread; one signal is sent for all events that the main thread has not yet received.
-
-        Parameters
-        ----------
-        event : Event
-            The event.
-        """
+        """Add an event, on any thread; one signal is sent for all events that the main thread has not yet received."""
         with self._lock:
             self._events.append(event)
             signaled, self._signaled = self._signaled, True
@@ -372,18 +348,7 @@ def _check_content(image: TrainingImage) -> None:
 
 
 def free_name(name: str) -> str:
-    """Return a name that no model has, bundled and published ones included.
-
-    Parameters
-    ----------
-    name : str
-        The requested name.
-
-    Returns
-    -------
-    str
-        `name`, with a number if there is such a model already.
-    """
+    """Return a name that no model has, bundled and published ones included: with a number if it is taken."""
     from napari_sr.zoo import list_models
 
     taken = {entry.name for entry in list_models()}

@@ -76,13 +76,7 @@ class UnfinishedTraining:
         return list(dict.fromkeys(name for pair in self.pairs for name in pair if name is not None))
 
     def describe(self) -> str:
-        """Return one sentence for the panel.
-
-        Returns
-        -------
-        str
-            Such as "The training of “my-cells” was interrupted on 27 Nov at 14:02. It uses the images: cells."
-        """
+        """Return a sentence that names the new model, the time of the last checkpoint, and the images."""
         when = f"{self.when.day} {self.when:%b at %H:%M}"
         return f"The training of “{self.name}” was interrupted on {when}. It uses the images: {', '.join(self.images)}."
 
@@ -160,13 +154,7 @@ class UnfinishedOffer(Container[Widget]):
         return self._trainings[0] if self._trainings else None
 
     def offer(self, trainings: Sequence[UnfinishedTraining]) -> None:
-        """Offer the first of some trainings.
-
-        Parameters
-        ----------
-        trainings : sequence of UnfinishedTraining
-            The latest first; none hides the rows.
-        """
+        """Offer the first of some trainings, the latest first; without any, the rows are hidden."""
         self._trainings = list(trainings)
         training = self.training
         self.visible = training is not None
@@ -216,13 +204,7 @@ def write_choices(folder: Path, plan: FinetunePlan) -> None:
 
 
 def forget(folder: Path) -> None:
-    """Delete the choices of a run folder, so that its training is offered no more; its other files are kept.
-
-    Parameters
-    ----------
-    folder : Path
-        The run folder.
-    """
+    """Delete the choices of a run folder, so that its training is offered no more; its other files are kept."""
     (folder / CHOICES).unlink(missing_ok=True)
 
 

@@ -49,13 +49,7 @@ class ValidationLayers:
         self._removed_by_user = False
 
     def begin(self, source: Image) -> None:
-        """Remove the layers of the last training.
-
-        Parameters
-        ----------
-        source : napari.layers.Image
-            The new layers will be to the right of this one.
-        """
+        """Remove the layers of the last training; the new ones will be to the right of the source."""
         self.remove()
         self._source, self._removed_by_user = source, False
 

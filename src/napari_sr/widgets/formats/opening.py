@@ -27,25 +27,13 @@ _PLUGIN = "napari-sr"
 
 
 def open_with_pixel_size(viewer: Viewer) -> None:
-    """Show a file dialog, and open the chosen files; a command of File > IO Utilities.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        The viewer to which the layers are added.
-    """
+    """Show a file dialog, and open the chosen files in the viewer; a command of File > IO Utilities."""
     names, _ = QFileDialog.getOpenFileNames(_window(), "Open with pixel size", "", _IMAGES)
     open_paths(viewer, names)
 
 
 def open_result_on_disk(viewer: Viewer) -> None:
-    """Show a dialog for a folder, and open the OME-Zarr store that it is; a command of File > IO Utilities.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        The viewer to which the layer is added.
-    """
+    """Show a dialog for a folder, and open the OME-Zarr store that it is; a command of File > IO Utilities."""
     name = QFileDialog.getExistingDirectory(_window(), "Open a result on disk: a folder that ends in .zarr")
     open_paths(viewer, [name] if name else [])
 
@@ -106,24 +94,15 @@ def open_path(viewer: Viewer, path: str | Path) -> list[Layer]:
 
 
 def opens_ome_tiff() -> bool:
-    """Return whether napari opens OME-TIFF with this plugin without a question.
-
-    Returns
-    -------
-    bool
-        Whether napari's preferences name this plugin for both endings.
-    """
+    """Return whether napari's preferences name this plugin for both endings of OME-TIFF."""
     readers = get_settings().plugins.extension2reader
     return all(readers.get(pattern) == _PLUGIN for pattern in _OME_TIFF)
 
 
 def set_opens_ome_tiff(on: bool) -> None:
-    """Set napari's preference for OME-TIFF, which is listed under Preferences > Plugins.
+    """Set or remove napari's preference for OME-TIFF, which is listed under Preferences > Plugins.
 
-    Parameters
-    ----------
-    on : bool
-        Whether napari opens these files with this plugin without a question. With False, its preference is removed.
+    With it, napari opens these files with this plugin without a question.
     """
     plugins = get_settings().plugins
     others = {

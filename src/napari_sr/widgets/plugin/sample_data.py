@@ -10,79 +10,36 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 
 def fluorescence_low() -> list[LayerData]:
-    """Return the fluorescence sample at low resolution, as napari calls it.
-
-    Returns
-    -------
-    list of (array, dict, str)
-        One image layer.
-    """
+    """Return the fluorescence sample at low resolution, as napari calls it."""
     return [low_layer(load_sample("fluorescence"))]
 
 
 def fluorescence_high() -> list[LayerData]:
-    """Return the fluorescence sample at high resolution, as napari calls it.
-
-    Returns
-    -------
-    list of (array, dict, str)
-        One image layer.
-    """
+    """Return the fluorescence sample at high resolution, as napari calls it."""
     return [high_layer(load_sample("fluorescence"))]
 
 
 def electron_low() -> list[LayerData]:
-    """Return the electron microscopy sample at low resolution, as napari calls it.
-
-    Returns
-    -------
-    list of (array, dict, str)
-        One image layer.
-    """
+    """Return the electron microscopy sample at low resolution, as napari calls it."""
     return [low_layer(load_sample("electron"))]
 
 
 def electron_high() -> list[LayerData]:
-    """Return the electron microscopy sample at high resolution, as napari calls it.
-
-    Returns
-    -------
-    list of (array, dict, str)
-        One image layer.
-    """
+    """Return the electron microscopy sample at high resolution, as napari calls it."""
     return [high_layer(load_sample("electron"))]
 
 
 def high_layer(sample: Sample) -> LayerData:
-    """Return the layer of a sample's high-resolution image.
-
-    Parameters
-    ----------
-    sample : Sample
-        From `load_sample`.
-
-    Returns
-    -------
-    array, dict, str
-        Data, arguments and type of the layer. The center of its first pixel is the origin of the world.
-    """
+    """Return the high-resolution layer of a sample, whose first pixel has its center at the origin of the world."""
     size, unit = _high_pixel(sample)
     return _layer(sample, sample.high, "high", size, 0.0, unit)
 
 
 def low_layer(sample: Sample) -> LayerData:
-    """Return the layer of a sample's low-resolution image, which covers the same area as `high_layer`.
+    """Return the low-resolution layer of a sample, which covers the same area as `high_layer`.
 
-    Parameters
-    ----------
-    sample : Sample
-        From `load_sample`.
-
-    Returns
-    -------
-    array, dict, str
-        Data, arguments and type of the layer. A pixel covers factor x factor high-resolution pixels, so the center of
-        the first one is at (factor - 1) / 2 high-resolution pixels.
+    A pixel covers factor x factor high-resolution pixels, so the center of the first one is at (factor - 1) / 2
+    high-resolution pixels.
     """
     size, unit = _high_pixel(sample)
     return _layer(sample, sample.low, "low", size * sample.factor, size * (sample.factor - 1) / 2, unit)

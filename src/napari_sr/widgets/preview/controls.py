@@ -112,28 +112,14 @@ class PreviewControls(Container[Widget]):
         return str(self.against.current_choice)
 
     def show_comparison(self, kind: str, against: str) -> None:
-        """Show a comparison, in the middle of the image.
-
-        Parameters
-        ----------
-        kind : {"nothing", "split", "blink"}
-            Kind of comparison.
-        against : {"source", "bicubic"}
-            The other image; unknown values are left out, as those of another version.
-        """
+        """Show a comparison, in the middle of the image; unknown values are left out, as those of another version."""
         for widget, value in ((self.compare, kind), (self.against, against)):
             if value in widget.choices:
                 widget.value = value
         self.line.value = 0.5
 
     def show_kind(self, kind: str) -> None:
-        """Choose a kind of comparison, as a key does; the result alone if it is chosen already.
-
-        Parameters
-        ----------
-        kind : {"nothing", "split", "blink"}
-            Kind of comparison.
-        """
+        """Choose a kind of comparison, as a key does; the result alone if it is chosen already."""
         self.compare.value = NOTHING if kind == self.kind else kind
 
     def change_counterpart(self) -> None:
@@ -141,37 +127,17 @@ class PreviewControls(Container[Widget]):
         self.against.value = "bicubic" if self.against.value == "source" else "source"
 
     def move_line(self, position: float) -> None:
-        """Move the line.
-
-        Parameters
-        ----------
-        position : float
-            New position; it is limited to 0 and 1.
-        """
+        """Move the line to a position, which is limited to 0 and 1."""
         self.line.value = min(max(round(position, 2), 0.0), 1.0)
 
     def set_switch(self, on: bool) -> None:
-        """Show the switch on or off, without calling `on_switch`.
-
-        Parameters
-        ----------
-        on : bool
-            New state.
-        """
+        """Show the switch on or off, without calling `on_switch`."""
         with self.switch.changed.blocked():
             self.switch.value = on
         self._update()
 
     def show_message(self, text: str, warnings: str = "") -> None:
-        """Show a sentence and warnings under the switch.
-
-        Parameters
-        ----------
-        text : str
-            The sentence; if it is empty, the line is hidden.
-        warnings : str, default ""
-            Sentences for the line below that one.
-        """
+        """Show a sentence under the switch, and warnings below it; an empty text hides its line."""
         show_text(self.message, text)
         self.warnings.show(warnings)
 

@@ -58,15 +58,7 @@ class PreviewLayer:
         self.layer.metadata = metadata
 
     def share_look(self, source: Image, name: str) -> None:
-        """Copy one attribute of the source; the others may have been changed for the preview alone.
-
-        Parameters
-        ----------
-        source : napari.layers.Image
-            The layer that is previewed.
-        name : str
-            One of `SHARED_LOOK`.
-        """
+        """Copy one attribute of `SHARED_LOOK`; the others may have been changed for the preview alone."""
         if self.layer is not None:
             setattr(self.layer, name, getattr(source, name))
 

@@ -141,13 +141,7 @@ class Preview:
         self._controls.show_message("")
 
     def changed(self, event: object = None) -> None:
-        """Stop the computation in progress, and start a new one after a moment.
-
-        Parameters
-        ----------
-        event : object, optional
-            An event of napari; not used.
-        """
+        """Stop the computation in progress, and start a new one after a moment; also a callback of napari's events."""
         if self.on:
             self._stop()
             self._delay.start()

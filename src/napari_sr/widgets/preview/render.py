@@ -64,18 +64,7 @@ class PreviewImage:
     counterparts: dict[Against, Array] = field(default_factory=dict)
 
     def against(self, kind: Against) -> Array:
-        """Return an image to compare with, and cache it; may be called on any thread.
-
-        Parameters
-        ----------
-        kind : {"source", "bicubic"}
-            Which image.
-
-        Returns
-        -------
-        array
-            Of the shape of `data`.
-        """
+        """Return an image to compare with, of the shape of `data`, and cache it; may be called on any thread."""
         if kind not in self.counterparts:
             self.counterparts[kind] = counterpart(self.prepared.image, self.region, kind)
         return self.counterparts[kind]
@@ -84,17 +73,7 @@ class PreviewImage:
 def needs_margin(job: Job, prepared: LayerInput) -> bool:
     """Return whether the exact margin of a part is larger than the quick one, so that an exact image is worth making.
 
-    Parameters
-    ----------
-    job : Job
-        The job.
-    prepared : LayerInput
-        From `prepare_layer`, with a part.
-
-    Returns
-    -------
-    bool
-        False also where the layer ends within the quick margin.
+    It is not where the layer ends within the quick margin.
     """
     radius, alignment = job.model.receptive_radius, int(job.model.network.alignment)  # type: ignore[arg-type]
     near, far = (one.region.read(radius, alignment) for one in (_with_margin(prepared), prepared))

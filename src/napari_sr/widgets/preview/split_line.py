@@ -200,15 +200,7 @@ class SplitLine:
             line.deleteLater()
 
     def show(self, layer: Image | None, axis: int) -> None:
-        """Show the line on a preview if it is split.
-
-        Parameters
-        ----------
-        layer : napari.layers.Image or None
-            The layer of the preview; None hides the line.
-        axis : int
-            The axis of the layer that the line divides.
-        """
+        """Show the line that divides an axis of a preview, if it is split; None hides the line."""
         self._layer, self._axis = layer, axis
         self.place()
 

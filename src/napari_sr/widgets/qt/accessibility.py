@@ -50,17 +50,9 @@ def name_controls(container: Container[Widget]) -> None:
 
 
 def controls_of(native: QWidget) -> list[QWidget]:
-    """Return the controls of a widget: those that take input, or show progress.
+    """Return the controls of a widget that take input or show progress: itself, or the ones inside it.
 
-    Parameters
-    ----------
-    native : QWidget
-        A widget.
-
-    Returns
-    -------
-    list of QWidget
-        The widget itself, or the ones inside it; not the parts of number boxes and tables.
+    The parts of number boxes and tables are not among them.
     """
     candidates = (native, *native.findChildren(QWidget))
     return [one for one in candidates if isinstance(one, _CONTROLS) and one.objectName() not in _INNER]
@@ -90,13 +82,7 @@ class FocusFrame(QWidget):
         application.focusChanged.connect(self._follow)
 
     def set_color(self, color: str) -> None:
-        """Set the color of the frame.
-
-        Parameters
-        ----------
-        color : str
-            Color such as "#e3b617".
-        """
+        """Set the color of the frame, such as "#e3b617"."""
         self._color = color
         self.update()
 

@@ -95,13 +95,7 @@ class ActivityBar:
             self._bar = bar
 
     def show(self, done: int, total: int) -> None:
-        """Show the progress; other events may be handled meanwhile.
-
-        Parameters
-        ----------
-        done, total : int
-            Pieces of work.
-        """
+        """Show the progress; other events may be handled meanwhile."""
         if self._bar is None or ActivityBar._handling_events:
             return
         with self._events_handled():

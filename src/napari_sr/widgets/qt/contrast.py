@@ -11,35 +11,16 @@ _STEPS = 20
 
 
 def contrast(one: str, other: str) -> float:
-    """Return the contrast ratio of two colors.
-
-    Parameters
-    ----------
-    one, other : str
-        Colors such as "#e3b617".
-
-    Returns
-    -------
-    float
-        1 (equal) to 21 (black and white).
-    """
+    """Return the contrast ratio of two colors such as "#e3b617": 1 (equal) to 21 (black and white)."""
     dark, light = sorted((_luminance(QColor(one)), _luminance(QColor(other))))
     return (light + 0.05) / (dark + 0.05)
 
 
 def readable(color: str, background: str) -> str:
-    """Return a color of the same hue that can be read on a background.
+    """Return a color of the same hue that can be read on a background, both such as "#e3b617".
 
-    Parameters
-    ----------
-    color, background : str
-        Colors such as "#e3b617".
-
-    Returns
-    -------
-    str
-        `color`, or the first of its mixtures with black or white, whichever differs more from the background, that has
-        a contrast of 4.5.
+    It is the color itself, or the first of its mixtures with black or white, whichever differs more from the
+    background, that has a contrast of 4.5.
     """
     end = max(("#000000", "#ffffff"), key=lambda extreme: contrast(extreme, background))
     mixtures = (_mixed(color, end, step / _STEPS) for step in range(_STEPS + 1))

@@ -54,20 +54,5 @@ class MiddleElision(QObject):
 
 
 def elided(text: str, metrics: QFontMetrics, width: int) -> str:
-    """Return a text with an ellipsis in its middle if it is too wide.
-
-    Parameters
-    ----------
-    text : str
-        The text.
-    metrics : QFontMetrics
-        Of the font.
-    width : int
-        Width in pixels.
-
-    Returns
-    -------
-    str
-        The text, or its beginning and its end.
-    """
+    """Return a text, or its beginning and its end with an ellipsis between if it is wider than so many pixels."""
     return metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, width)

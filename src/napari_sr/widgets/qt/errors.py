@@ -17,18 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 def worded_for_window(sentence: str) -> str:
-    """Return the message of an error with the remedy of the panels in place of that of the Python call.
-
-    Parameters
-    ----------
-    sentence : str
-        The message.
-
-    Returns
-    -------
-    str
-        The message for the window; `sentence` if its remedy is the same there.
-    """
+    """Return the message of an error with the remedy of the panels in place of that of the Python call."""
     for call, row in _IN_WINDOW.items():
         sentence = sentence.replace(call, row)
     return sentence

@@ -31,13 +31,7 @@ class Executor(Protocol):
     """Decides on which thread a run is done."""
 
     def submit(self, run: Run[Any]) -> None:
-        """Start a run, from the main thread.
-
-        Parameters
-        ----------
-        run : Run
-            A run that was not submitted before.
-        """
+        """Start a run that was not submitted before, from the main thread."""
 
 
 class InPlaceExecutor:

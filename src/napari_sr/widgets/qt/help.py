@@ -22,26 +22,14 @@ _WIDTH = 24
 
 @cache
 def documentation() -> str:
-    """Return the address of the documentation, from the metadata of the package.
-
-    Returns
-    -------
-    str
-        Without a slash at the end.
-    """
+    """Return the address of the documentation, from the metadata of the package, without a slash at the end."""
     entries: list[str] = metadata("napari-sr").get_all("Project-URL") or []
     addresses = dict(entry.split(", ", 1) for entry in entries)
     return addresses["Documentation"].rstrip("/")
 
 
 def open_page(page: str) -> None:
-    """Open a page of the documentation in the browser.
-
-    Parameters
-    ----------
-    page : str
-        Path of the page, with the anchor of a section: "window/#models".
-    """
+    """Open a page of the documentation in the browser, with the anchor of a section: "window/#models"."""
     QDesktopServices.openUrl(QUrl(f"{documentation()}/{page}"))
 
 
@@ -77,18 +65,5 @@ class HelpButton(PushButton):
 
 
 def with_help(widget: Widget, button: HelpButton) -> Container[Widget]:
-    """Put a button "?" behind a widget, in a row with the widget's label.
-
-    Parameters
-    ----------
-    widget : Widget
-        A control.
-    button : HelpButton
-        The button.
-
-    Returns
-    -------
-    Container
-        The row.
-    """
+    """Put a button "?" behind a widget, in a row with the widget's label."""
     return side_by_side(f"{widget.name}_row", str(widget.label or ""), [widget, button])

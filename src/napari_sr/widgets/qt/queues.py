@@ -42,17 +42,9 @@ class WorkQueue:
         return self._current is not None
 
     def submit(self, run: Run[Any]) -> None:
-        """Add a run, from the main thread; it starts when those before it have ended.
+        """Add a run that was not submitted before; it starts when those before it have ended.
 
-        Parameters
-        ----------
-        run : Run
-            A run that was not submitted before.
-
-        Raises
-        ------
-        RuntimeError
-            On another thread than the main one.
+        Raises RuntimeError on another thread than the main one, as `cancel` does.
         """
         assert_main_thread()
         if self._preempted_by is not None:
@@ -63,18 +55,7 @@ class WorkQueue:
         self._start()
 
     def cancel(self, run: Run[Any]) -> None:
-        """Request that a run stops; one that has not started ends at once.
-
-        Parameters
-        ----------
-        run : Run
-            A run of this queue.
-
-        Raises
-        ------
-        RuntimeError
-            On another thread than the main one.
-        """
+        """Request that a run of this queue stops; one that has not started ends at once."""
         assert_main_thread()
         run.cancel()
         if run in self._waiting:
@@ -83,39 +64,16 @@ class WorkQueue:
             self._notify()
 
     def ahead(self, run: Run[Any]) -> int:
-        """Return how many runs have to end before a run starts.
-
-        Parameters
-        ----------
-        run : Run
-            A run of this queue.
-
-        Returns
-        -------
-        int
-            0 if the run is in progress or has ended.
-        """
+        """Return how many runs have to end before a run starts; 0 if it is in progress or has ended."""
         waiting = [other for other in self._waiting if not other.ended]
         return waiting.index(run) + int(self.busy) if run in waiting else 0
 
     def add_listener(self, listener: Callable[[], None]) -> None:
-        """Add a callback for changes of the order.
-
-        Parameters
-        ----------
-        listener : callable
-            Called without arguments, on the main thread.
-        """
+        """Add a callback for changes of the order; it is called without arguments, on the main thread."""
         self._listeners.append(listener)
 
     def remove_listener(self, listener: Callable[[], None]) -> None:
-        """Remove a callback, if it is there.
-
-        Parameters
-        ----------
-        listener : callable
-            As it was added.
-        """
+        """Remove a callback, if it is there."""
         if listener in self._listeners:
             self._listeners.remove(listener)
 
@@ -163,18 +121,7 @@ class WorkQueues:
 
 
 def queues_on(executor: Executor) -> WorkQueues:
-    """Return queues that share one executor.
-
-    Parameters
-    ----------
-    executor : Executor
-        An `InPlaceExecutor` for tests, or a `ThreadExecutor`.
-
-    Returns
-    -------
-    WorkQueues
-        The queues.
-    """
+    """Return queues that share one executor."""
     previews = WorkQueue(executor)
     return WorkQueues(
         WorkQueue(executor, previews), WorkQueue(executor, previews), previews, WorkQueue(executor), executor

@@ -21,68 +21,28 @@ _SCROLLBAR_WIDTH = 24
 
 
 def rows(widgets: Sequence[Widget]) -> Container[Widget]:
-    """Stack widgets, each with its label on the left.
-
-    Parameters
-    ----------
-    widgets : sequence of Widget
-        From top to bottom.
-
-    Returns
-    -------
-    Container
-        Without margins.
-    """
+    """Stack widgets from top to bottom without margins, each with its label on the left."""
     container: Container[Widget] = Container(widgets=list(widgets), labels=True)
     container.margins = (0, 0, 0, 0)
     return container
 
 
 def side_by_side(name: str, label: str, widgets: Sequence[W]) -> Container[W]:
-    """Put widgets into one row.
-
-    Parameters
-    ----------
-    name, label : str
-        Of the row.
-    widgets : sequence of Widget
-        From left to right.
-
-    Returns
-    -------
-    Container
-        Without margins and without labels for the single widgets.
-    """
+    """Put widgets into one row with a label, from left to right, without margins and labels of their own."""
     row: Container[W] = Container(name=name, label=label, widgets=list(widgets), layout="horizontal", labels=False)
     row.margins = (0, 0, 0, 0)
     return row
 
 
 def set_tab_order(*containers: Container[Widget]) -> None:
-    """Make the Tab key go through the rows from top to bottom, whatever the order in which they were created.
-
-    Parameters
-    ----------
-    *containers : Container
-        Rows, nested to any depth.
-    """
+    """Make the Tab key go through nested rows from top to bottom, whatever the order in which they were created."""
     natives = [widget.native for container in containers for widget in leaf_widgets(container)]
     for before, after in pairwise(natives):
         QWidget.setTabOrder(before, after)
 
 
 def leaf_widgets(container: Container[Widget]) -> Iterator[Widget]:
-    """Yield all widgets that are not containers, from top to bottom.
-
-    Parameters
-    ----------
-    container : Container
-        Rows, nested to any depth.
-
-    Yields
-    ------
-    Widget
-    """
+    """Yield all widgets in nested rows that are not containers, from top to bottom."""
     for widget in container:
         if isinstance(widget, Container):
             yield from leaf_widgets(widget)
@@ -174,19 +134,9 @@ class LabelAlignment(QObject):
 
 
 def shrinkable(combo: ComboBox, least: int = _LEAST_CHARACTERS) -> ComboBox:
-    """Allow a list to be narrower than its longest entry; an entry that is too wide is elided in its middle.
+    """Allow a list to be narrower than its longest entry, with space for so many characters; return the list.
 
-    Parameters
-    ----------
-    combo : ComboBox
-        The list; it is changed in place.
-    least : int, default 17
-        Smallest width in characters.
-
-    Returns
-    -------
-    ComboBox
-        `combo`.
+    An entry that is too wide is elided in its middle.
     """
     native: QComboBox = combo.native
     native.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -257,19 +207,9 @@ def typed_number(
 
 
 def show_automatic(box: FloatSpinBox, decimals: int) -> FloatSpinBox:
-    """Show the smallest value of a number box as "Automatic".
+    """Show the smallest value of a number box as "Automatic", and so many decimal places; return the box.
 
-    Parameters
-    ----------
-    box : FloatSpinBox
-        The box; it is changed in place. magicgui's `SpinBox` for integers cannot do this.
-    decimals : int
-        Decimal places that are shown; 0 for integers.
-
-    Returns
-    -------
-    FloatSpinBox
-        `box`.
+    magicgui's `SpinBox` for integers cannot do this.
     """
     native: QDoubleSpinBox = box.native
     native.setDecimals(decimals)
@@ -278,15 +218,7 @@ def show_automatic(box: FloatSpinBox, decimals: int) -> FloatSpinBox:
 
 
 def show_text(label: Label, text: str) -> None:
-    """Show a text, and hide the label if the text is empty.
-
-    Parameters
-    ----------
-    label : Label
-        Where the text is shown.
-    text : str
-        May be empty.
-    """
+    """Show a text, and hide the label if the text is empty."""
     label.value = text
     label.visible = bool(text)
 

@@ -76,13 +76,7 @@ class Run(Generic[T]):
         self._stop.set()
 
     def cancel_requested(self) -> bool:
-        """Return whether the work should stop.
-
-        Returns
-        -------
-        bool
-            True after `cancel` or `abandon`.
-        """
+        """Return whether the work should stop, after `cancel` or `abandon`."""
         return self._stop.is_set()
 
     def abandon(self) -> None:
@@ -91,33 +85,21 @@ class Run(Generic[T]):
         self._release()
 
     def on_thread_free(self, callback: Callable[[], None]) -> None:
-        """Set the callback for the time when no thread works on the run any more; it is called for abandoned runs too.
+        """Set the callback for the time when no thread works on the run any more, on the main thread.
 
-        Parameters
-        ----------
-        callback : callable
-            Called without arguments, on the main thread.
+        It is called for abandoned runs too.
         """
         self._thread_free = callback
 
     def pause_while(self, condition: Callable[[], bool]) -> None:
-        """Make the work wait while more urgent work is done.
+        """Make the work wait while more urgent work is done: as long as a condition is true.
 
-        Parameters
-        ----------
-        condition : callable
-            Returns whether to wait. Called on the thread of the work, each time that the work calls ``cancel()``.
+        The condition is called on the thread of the work, each time that the work calls ``cancel()``.
         """
         self._must_pause = condition
 
     def thread_freed(self) -> None:
-        """Call the callback of `on_thread_free`; executors call this last, on the main thread.
-
-        Raises
-        ------
-        RuntimeError
-            On another thread than the main one.
-        """
+        """Call the callback of `on_thread_free`; executors call this last, on the main thread."""
         assert_main_thread()
         callback, self._thread_free = self._thread_free, None
         if callback is not None:
@@ -157,25 +139,13 @@ class Run(Generic[T]):
         return cancel()
 
     def report(self, done: int, total: int) -> None:
-        """Call the callback for progress; this and the methods below are for the main thread only.
-
-        Parameters
-        ----------
-        done, total : int
-            Pieces of work.
-        """
+        """Call the callback for progress; this and the methods below are for the main thread only."""
         assert_main_thread()
         if self._progressed is not None:
             self._progressed(done, total)
 
     def end_with_result(self, result: T) -> None:
-        """Call `returned`, or `cancelled` if a stop was requested before the result reached the main thread.
-
-        Parameters
-        ----------
-        result : object
-            The result of the work.
-        """
+        """Call `returned`, or `cancelled` if a stop was requested before the result reached the main thread."""
         if self.cancel_requested():
             self.end_cancelled()
             return
@@ -184,13 +154,7 @@ class Run(Generic[T]):
             callback(result)
 
     def end_with_error(self, error: Exception) -> None:
-        """Call `errored`.
-
-        Parameters
-        ----------
-        error : Exception
-            The exception that the work raised.
-        """
+        """Call `errored` with the exception that the work raised."""
         callback = self._errored
         if self._end() and callback is not None:
             callback(error)
@@ -216,12 +180,6 @@ class Run(Generic[T]):
 
 
 def assert_main_thread() -> None:
-    """Check that the caller is on the main thread.
-
-    Raises
-    ------
-    RuntimeError
-        On any other thread.
-    """
+    """Raise RuntimeError on any other thread than the main one."""
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("The viewer and its layers may be used on the main thread only.")

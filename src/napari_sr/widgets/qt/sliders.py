@@ -57,17 +57,9 @@ def complete_slider(slider: FloatSlider, unit: str = "") -> FloatSlider:
 
 
 def shown_value(slider: FloatSlider) -> float:
-    """Return the value of a slider as the number beside it shows it.
+    """Return the value of a completed slider with the decimal places of the number beside it.
 
-    Parameters
-    ----------
-    slider : FloatSlider
-        A completed slider.
-
-    Returns
-    -------
-    float
-        With as many decimal places as the number has. The slider itself has an integer for each millionth.
+    The slider itself has an integer for each millionth.
     """
     (readout,) = slider.native.findChildren(QDoubleSpinBox)
     decimals: int = readout.decimals()
@@ -75,15 +67,7 @@ def shown_value(slider: FloatSlider) -> float:
 
 
 def need_focus_for_wheel(widget: Widget, guard: QObject) -> None:
-    """Make the mouse wheel scroll the panel over a list, slider or number box that does not have the focus.
-
-    Parameters
-    ----------
-    widget : Widget
-        A widget of a panel.
-    guard : WheelGuard
-        The guard of the panel.
-    """
+    """Make the mouse wheel scroll the panel over a list, slider or number box that does not have the focus."""
     native: QWidget = widget.native
     for candidate in (native, *native.findChildren(QWidget)):
         if isinstance(candidate, QAbstractSpinBox | QComboBox | QSlider):
@@ -111,15 +95,7 @@ class WheelGuard(QObject):
 
 
 def read_both_signs(widget: Widget, signs: QObject) -> None:
-    """Make number boxes read a comma and a point as the decimal sign, whichever the language of the system has.
-
-    Parameters
-    ----------
-    widget : Widget
-        A widget of a panel.
-    signs : DecimalSigns
-        The filter of the panel.
-    """
+    """Make number boxes read a comma and a point as the decimal sign, whichever the language of the system has."""
     native: QWidget = widget.native
     for candidate in (native, *native.findChildren(QDoubleSpinBox)):
         if isinstance(candidate, QDoubleSpinBox):

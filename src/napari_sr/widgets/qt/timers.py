@@ -9,22 +9,7 @@ from qtpy.QtCore import QObject, QTimer
 
 
 def delayed(call: Callable[[], object], milliseconds: int, parent: QObject | None = None) -> QTimer:
-    """Make a timer that calls a function once after each start; a start while it runs begins the time anew.
-
-    Parameters
-    ----------
-    call : callable
-        Called without arguments.
-    milliseconds : int
-        Time from the last start to the call.
-    parent : QObject, optional
-        Its owner in Qt; by default none.
-
-    Returns
-    -------
-    QTimer
-        The timer, which is not started.
-    """
+    """Make a timer that calls a function once, so many milliseconds after it was started last."""
     timer = QTimer(parent)
     timer.setSingleShot(True)
     timer.setInterval(milliseconds)
@@ -33,12 +18,6 @@ def delayed(call: Callable[[], object], milliseconds: int, parent: QObject | Non
 
 
 def stop_timer(timer: QTimer) -> None:
-    """Stop a timer, unless Qt has deleted it already, as it does when the application ends.
-
-    Parameters
-    ----------
-    timer : QTimer
-        Running or not.
-    """
+    """Stop a timer, unless Qt has deleted it already, as it does when the application ends."""
     if compat.isalive(timer):
         timer.stop()

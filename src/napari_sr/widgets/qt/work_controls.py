@@ -51,22 +51,10 @@ class WorkControls(Container[Widget]):
             button.enabled = on
 
     def show_progress(self, done: int, total: int) -> None:
-        """Show the progress.
-
-        Parameters
-        ----------
-        done, total : int
-            Pieces of work; the bar is animated with 0 of 0, for a progress that is not known.
-        """
+        """Show the progress; the bar is animated with 0 of 0, for a progress that is not known."""
         self.bar.native.setRange(0, total)
         self.bar.native.setValue(done)
 
     def show_message(self, text: str) -> None:
-        """Show a sentence below the bar.
-
-        Parameters
-        ----------
-        text : str
-            The sentence; if it is empty, the line is hidden.
-        """
+        """Show a sentence below the bar; an empty text hides the line."""
         show_text(self.message, text)

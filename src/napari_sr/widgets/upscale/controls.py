@@ -55,65 +55,31 @@ class RunControls(WorkControls):
         return self._running
 
     def set_can_run(self, value: bool) -> None:
-        """Enable or disable the Run button.
-
-        Parameters
-        ----------
-        value : bool
-            Whether there is a layer and a model.
-        """
+        """Enable or disable the Run button, for a layer and a model that are there or not."""
         self._can_run = value
         self._update()
 
     def begin(self, message: str) -> None:
-        """Show that a run has begun; its progress is not known yet.
-
-        Parameters
-        ----------
-        message : str
-            The line below the bar.
-        """
+        """Show that a run has begun, whose progress is not known yet."""
         self._running = True
         self.show_progress(0, 0, message)
         self._update()
 
     def show_progress(self, done: int, total: int, message: str = "") -> None:
-        """Show the progress of the run; ignored if there is none.
-
-        Parameters
-        ----------
-        done, total : int
-            Pieces of work. 0 of 0 if the progress is not known.
-        message : str, default ""
-            The line below the bar.
-        """
+        """Show the progress of the run, 0 of 0 if it is not known, and a message; ignored if there is no run."""
         if self._running:
             super().show_progress(done, total)
             self.show_message(message)
 
     def end(self, message: str, warnings: str = "") -> None:
-        """Show how the run ended.
-
-        Parameters
-        ----------
-        message : str
-            The line below the buttons.
-        warnings : str, default ""
-            Sentences for the line below that one.
-        """
+        """Show how the run ended, and warnings in the line below that."""
         self._running = False
         self.show_message(message)
         self.warnings.show(warnings)
         self._update()
 
     def show_message(self, text: str) -> None:
-        """Show a sentence under the buttons; the warnings of the last run are removed.
-
-        Parameters
-        ----------
-        text : str
-            The sentence; if it is empty, the line is hidden.
-        """
+        """Show a sentence under the buttons; the warnings of the last run are removed."""
         super().show_message(text)
         self.warnings.show("")
 

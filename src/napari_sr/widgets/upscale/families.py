@@ -112,38 +112,12 @@ PANELS: dict[str, type[UpscalePanel]] = {"srcnn": SRCNNPanel, "srgan": SRGANPane
 
 
 def open_panels(viewer: Viewer) -> list[UpscalePanel]:
-    """Return the upscaling panels that are docked in the window of a viewer.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        The viewer.
-
-    Returns
-    -------
-    list of UpscalePanel
-        The panels, in the order in which they were docked.
-    """
+    """Return the upscaling panels in the window of a viewer, in the order in which they were docked."""
     return [widget for widget in viewer.window.dock_widgets.values() if isinstance(widget, UpscalePanel)]
 
 
 def panel_that_offers(viewer: Viewer, model: str, layer: Image) -> UpscalePanel | None:
-    """Bring the panel of a model to the front, with a layer.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        The viewer.
-    model : str
-        Name of the model.
-    layer : napari.layers.Image
-        The layer that the panel shows.
-
-    Returns
-    -------
-    UpscalePanel or None
-        The panel; None if there is no such model that can be used.
-    """
+    """Bring the panel of a model to the front, and choose a layer in it; None if no such model can be used."""
     cards = [offer.card for offer in catalog_offers(None) if offer.source == model and offer.usable]
     if not cards or cards[0] is None:
         return None

@@ -38,22 +38,9 @@ class Remembered:
 
 
 def load_remembered(family: str) -> Remembered:
-    """Read the kept choices of a panel.
+    """Read the kept choices of the panel of a family.
 
-    Parameters
-    ----------
-    family : {"srcnn", "srgan", "esrgan"}
-        Family of the panel.
-
-    Returns
-    -------
-    Remembered
-        The choices.
-
-    Raises
-    ------
-    InputError
-        If the settings file cannot be read, or has a value that cannot be used.
+    Raises `InputError` if the settings file cannot be read, or has a value that cannot be used.
     """
     last = load_config().last
     run, window = last.get(family), last.get(_window(family), {})
@@ -63,72 +50,28 @@ def load_remembered(family: str) -> Remembered:
 
 
 def remember_window(family: str, *, by_hand: bool, compare: str, against: str) -> None:
-    """Keep the choices of a panel that are no settings of a job.
+    """Keep the choices of the panel of a family that are no settings of a job, as fields of `Remembered`.
 
-    Parameters
-    ----------
-    family : {"srcnn", "srgan", "esrgan"}
-        Family of the panel.
-    by_hand : bool
-        Whether the user has chosen the model.
-    compare, against : str
-        Kind of comparison and the other image.
-
-    Raises
-    ------
-    InputError
-        If the settings file cannot be written.
+    Raises `InputError` if the settings file cannot be written, as the functions below do.
     """
     remember(_window(family), {"by_hand": by_hand, "compare": compare, "against": against})
 
 
 def forget_panel(family: str) -> None:
-    """Remove the kept choices of a panel from the settings file.
-
-    Parameters
-    ----------
-    family : {"srcnn", "srgan", "esrgan"}
-        Family of the panel.
-
-    Raises
-    ------
-    InputError
-        If the settings file cannot be written.
-    """
+    """Remove the kept choices of the panel of a family from the settings file."""
     forget(family, _window(family), _files(family))
 
 
 def remember_file(family: str, path: Path) -> None:
-    """Put a weight file first in the list of recent ones.
-
-    Parameters
-    ----------
-    family : {"srcnn", "srgan", "esrgan"}
-        Family of the model in the file.
-    path : Path
-        The file.
-
-    Raises
-    ------
-    InputError
-        If the settings file cannot be written.
-    """
+    """Put a weight file first in the list of recent ones of a family."""
     files = [path.absolute(), *(other for other in recent_files(family) if other != path.absolute())]
     remember(_files(family), {str(number): str(file) for number, file in enumerate(files[:_MOST_FILES], 1)})
 
 
 def recent_files(family: str) -> list[Path]:
-    """Return the recent weight files of a family that exist.
+    """Return the recent weight files of a family that exist, the last one first.
 
-    Parameters
-    ----------
-    family : {"srcnn", "srgan", "esrgan"}
-        Family of the models.
-
-    Returns
-    -------
-    list of Path
-        The last one first; empty if the settings file cannot be read, of which the panel informs at another place.
+    There are none if the settings file cannot be read, of which the panel informs at another place.
     """
     try:
         files = load_config().last.get(_files(family), {})

@@ -62,13 +62,7 @@ class KeptRows:
     preview: PreviewControls
 
     def show_settings(self, settings: JobSettings) -> None:
-        """Show settings.
-
-        Parameters
-        ----------
-        settings : JobSettings
-            All settings of a job.
-        """
+        """Show all settings of a job."""
         self.size.show(settings.target)
         self.settings.show(settings)
         self.conditions.show(settings)
@@ -126,24 +120,12 @@ class RememberedRows:
             widget.changed.connect(lambda: self._write(self._keep_window))
 
     def keep_run(self, plan: JobPlan) -> None:
-        """Keep the choices of a run.
-
-        Parameters
-        ----------
-        plan : JobPlan
-            Model and settings.
-        """
+        """Keep the choices of a run."""
         self._write(lambda: save_last_plan(self._family, plan))
         self._write(self._keep_window)
 
     def keep_file(self, offer: ModelOffer) -> None:
-        """Put the weight file of a model into the list of recent ones; nothing is done for a model of the catalog.
-
-        Parameters
-        ----------
-        offer : ModelOffer
-            The model.
-        """
+        """Put the weight file of a model into the list of recent ones; nothing is done for a model of the catalog."""
         path = offer.source
         if isinstance(path, Path):
             self._write(lambda: remember_file(self._family, path))

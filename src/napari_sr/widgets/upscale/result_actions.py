@@ -59,15 +59,7 @@ class ResultActions(Container[Widget]):
         self.again_button.native.setMenu(self.menu)
 
     def set_enabled(self, copy: bool, again: bool) -> None:
-        """Enable or disable the buttons.
-
-        Parameters
-        ----------
-        copy : bool
-            Whether there is a layer and a model.
-        again : bool
-            Whether there is a last run.
-        """
+        """Enable or disable the buttons."""
         self.copy_button.enabled = copy
         self.again_button.enabled = again
 

@@ -32,18 +32,7 @@ T = TypeVar("T")
 
 
 def lazy_sentence(layer: Image) -> str:
-    """Return a sentence about a new layer whose pixels are computed where they are displayed.
-
-    Parameters
-    ----------
-    layer : napari.layers.Image
-        The layer.
-
-    Returns
-    -------
-    str
-        One sentence.
-    """
+    """Return a sentence about a new layer whose pixels are computed where they are displayed."""
     return f"Added “{layer.name}”: its pixels are computed where you look, at full resolution."
 
 
@@ -51,50 +40,16 @@ class UpscalingListener(Protocol):
     """Callbacks of an upscaling run, on the main thread. Exactly one of the last three is called, once."""
 
     def progressed(self, upscaling: Upscaling, done: int, total: int) -> None:
-        """Receive the progress.
-
-        Parameters
-        ----------
-        upscaling : Upscaling
-            The run.
-        done, total : int
-            Pieces of work.
-        """
+        """Receive the progress: pieces of work."""
 
     def finished(self, upscaling: Upscaling, layer: Image, report: Report | None) -> None:
-        """Receive the result, which is in the viewer.
-
-        Parameters
-        ----------
-        upscaling : Upscaling
-            The run.
-        layer : napari.layers.Image
-            The result.
-        report : Report or None
-            How it was made; None if its pixels are computed where they are displayed.
-        """
+        """Receive the result, which is in the viewer, with its report, or None for a lazy result."""
 
     def failed(self, upscaling: Upscaling, error: Exception) -> None:
-        """Receive the error that ended the run.
-
-        Parameters
-        ----------
-        upscaling : Upscaling
-            The run.
-        error : Exception
-            Of any type.
-        """
+        """Receive the error, of any type, that ended the run."""
 
     def stopped(self, upscaling: Upscaling, reason: str) -> None:
-        """Receive that the run was stopped and nothing was added.
-
-        Parameters
-        ----------
-        upscaling : Upscaling
-            The run.
-        reason : str
-            One sentence.
-        """
+        """Receive that the run was stopped and nothing was added, and the reason in a sentence."""
 
 
 class Upscaling:
@@ -161,13 +116,7 @@ class Upscaling:
         self._queue.submit(self._run)
 
     def cancel(self, reason: str = "") -> None:
-        """Request that the run stops; the listener is called when it has.
-
-        Parameters
-        ----------
-        reason : str, optional
-            A sentence for the listener.
-        """
+        """Request that the run stops, for a reason in a sentence; the listener is called with it when it has."""
         self._stop_reason = reason or self._stop_reason
         self._queue.cancel(self._run)
 

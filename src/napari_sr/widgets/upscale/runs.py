@@ -25,20 +25,7 @@ _ADDITIVE = "additive"
 
 
 def check_output(plan: JobPlan, parts: Sequence[LayerPart]) -> None:
-    """Check that the parts can have the output of a plan.
-
-    Parameters
-    ----------
-    plan : JobPlan
-        Model and settings.
-    parts : sequence of LayerPart
-        The sources.
-
-    Raises
-    ------
-    InputError
-        If pixels are to be computed where they are displayed, for a part of a layer.
-    """
+    """Check that parts can have the output of a plan; raises `InputError` for a lazy result of a part of a layer."""
     if plan.lazy and any(part.part is not None for part in parts):
         raise InputError(
             "The output “Only what is displayed” is for whole layers: choose “The whole layer” under Where, or another "

@@ -48,17 +48,9 @@ class SuggestedRows:
         """Whether a suggestion may choose the model by itself: not after a run on the chosen layer was started."""
 
     def use(self, suggestion: Suggestion) -> None:
-        """Show the model and the settings of a suggestion.
+        """Show the settings of a suggestion, and its model, which the panel offers.
 
-        Parameters
-        ----------
-        suggestion : Suggestion
-            With a model that the panel offers.
-
-        Raises
-        ------
-        InputError
-            If the settings do not fit together.
+        Raises `InputError` if the settings do not fit together.
         """
         settings = replace(self._present(), **suggestion.settings)
         self._models.select(suggestion.model)
@@ -67,29 +59,12 @@ class SuggestedRows:
         self._conditions.show(settings)
 
     def begin_with(self, suggestion: Suggestion | None) -> None:
-        """Choose the model of a suggestion, unless the user has chosen one; settings stay as they are.
-
-        Parameters
-        ----------
-        suggestion : Suggestion or None
-            For the chosen layer and factor; with None, nothing is done.
-        """
+        """Choose the model of a suggestion, if there is one and the user has chosen none; settings stay as they are."""
         if suggestion is not None and self.may_begin:
             self._models.propose(suggestion.model)
 
     def shows(self, suggestion: Suggestion) -> bool:
-        """Return whether the rows show the model and the settings of a suggestion.
-
-        Parameters
-        ----------
-        suggestion : Suggestion
-            Any suggestion.
-
-        Returns
-        -------
-        bool
-            False also while the settings of the rows do not fit together.
-        """
+        """Return whether the rows show the model and the settings of a suggestion."""
         model = self._models.model
         try:
             settings = self._present()

@@ -77,17 +77,7 @@ class SuggestionLine(Container[Widget]):
         self._show(None)
 
     def request(self, layer: Image | None, axes: Axes | None, scale: int | None) -> None:
-        """Request a suggestion, and enable the button if the panel does not show the present one.
-
-        Parameters
-        ----------
-        layer : napari.layers.Image or None
-            The chosen layer; None if no image is open.
-        axes : Axes or None
-            The layer's; None if they are not known.
-        scale : int or None
-            The chosen factor; None if it is not known.
-        """
+        """Request a suggestion as `LayerSuggestion.request`, and enable the button if the present one is not shown."""
         self.computation.request(layer, axes, scale)
         if self.suggestion is None and self.computation.busy:
             # In the place of the suggestion, so that the rows below move less when it is known.
@@ -96,13 +86,7 @@ class SuggestionLine(Container[Widget]):
         self._enable()
 
     def show_suggestion(self, suggestion: Suggestion | None) -> None:
-        """Show a suggestion, and call `on_known` with it.
-
-        Parameters
-        ----------
-        suggestion : Suggestion or None
-            None hides the line.
-        """
+        """Show a suggestion, or hide the line with None, and call `on_known` with it."""
         self._show(suggestion)
         self._on_known(suggestion)
         self._enable()
@@ -131,34 +115,12 @@ class SuggestionLine(Container[Widget]):
 
 
 def format_suggestion(suggestion: Suggestion) -> str:
-    """Format a suggestion in one line; the other reasons are for the tooltip.
-
-    Parameters
-    ----------
-    suggestion : Suggestion
-        The suggestion.
-
-    Returns
-    -------
-    str
-        Such as "Suggested: esrgan-microscopy-x2. The image looks like a fluorescence image."
-    """
+    """Format a suggestion in one line, with its first reason; the others are for the tooltip."""
     return " ".join([f"Suggested: {suggestion.model}.", *suggestion.reasons[:1]])
 
 
 def format_warnings(suggestion: Suggestion) -> str:
-    """Format the first warnings of a suggestion, and the number of the others.
-
-    Parameters
-    ----------
-    suggestion : Suggestion
-        The suggestion.
-
-    Returns
-    -------
-    str
-        One or more sentences; empty if the image is like the training images of the model.
-    """
+    """Format the first warnings of a suggestion, and the number of the others; empty without any."""
     more = len(suggestion.warnings) - _MOST_WARNINGS
     rest = [f"And {more} more warning{'s' if more > 1 else ''}."] if more > 0 else []
     return " ".join([*suggestion.warnings[:_MOST_WARNINGS], *rest])

@@ -104,20 +104,7 @@ def format_summary(
 
 
 def result_bytes(part: LayerPart, region: Region) -> int:
-    """Return the size of a result in memory.
-
-    Parameters
-    ----------
-    part : LayerPart
-        The source.
-    region : Region
-        From `result_regions`.
-
-    Returns
-    -------
-    int
-        Bytes.
-    """
+    """Return the size of the result of a part, whose region is from `result_regions`, in bytes."""
     return int(prod(region.shape) * np.dtype(finest_level(part.layer).dtype).itemsize)
 
 

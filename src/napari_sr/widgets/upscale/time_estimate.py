@@ -53,15 +53,7 @@ class TimeEstimate:
         self._timer = delayed(self.estimate_now, DELAY_MS)
 
     def request(self, plan: JobPlan, parts: Sequence[LayerPart]) -> None:
-        """Request an estimate; nothing is done if the present one is for the same work.
-
-        Parameters
-        ----------
-        plan : JobPlan
-            Model and settings.
-        parts : sequence of LayerPart
-            The parts to upscale.
-        """
+        """Request an estimate for parts; nothing is done if the present one is for the same work."""
         request = plan, [_facts(part.layer, part) for part in parts]
         if _key(request) == self._known:
             return

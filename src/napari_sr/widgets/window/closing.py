@@ -60,32 +60,13 @@ class CloseQuestion(QObject):
 
 
 def ask_before_closing(window: QWidget, unfinished: Callable[[], Sequence[str]]) -> None:
-    """Ask before a window is closed, once however many panels it has.
-
-    Parameters
-    ----------
-    window : QWidget
-        The main window.
-    unfinished : callable
-        As for `CloseQuestion`; it is used for all panels of the window.
-    """
+    """Ask before a main window is closed, as `CloseQuestion`, once however many panels it has."""
     if window.findChild(CloseQuestion, _FILTER) is None:
         CloseQuestion(window, unfinished)
 
 
 def format_work(work: Sequence[str]) -> str:
-    """Describe unfinished work.
-
-    Parameters
-    ----------
-    work : sequence of str
-        At least one description.
-
-    Returns
-    -------
-    str
-        The first ones, and the number of the others: "upscaling “a”, upscaling “b” and 3 more".
-    """
+    """Describe unfinished work: "upscaling “a”, upscaling “b” and 3 more"."""
     if len(work) <= 2:
         return " and ".join(work)
     return f"{work[0]}, {work[1]} and {len(work) - 2} more"

@@ -7,53 +7,20 @@ from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 
 def dock_of(panel: QWidget) -> QDockWidget | None:
-    """Return the dock of a panel.
-
-    Parameters
-    ----------
-    panel : QWidget
-        The panel.
-
-    Returns
-    -------
-    QDockWidget or None
-        None while the panel is not docked.
-    """
+    """Return the dock of a panel; None while it is not docked."""
     parent = panel.parent()
     return parent if isinstance(parent, QDockWidget) else None
 
 
 def main_window_of(panel: QWidget) -> QMainWindow | None:
-    """Return the main window in which a panel is docked.
-
-    Parameters
-    ----------
-    panel : QWidget
-        The panel, in a dock that may float.
-
-    Returns
-    -------
-    QMainWindow or None
-        None while the panel is not docked.
-    """
+    """Return the main window of a panel, whose dock may float; None while it is not docked."""
     dock = dock_of(panel)
     window = None if dock is None else dock.parent()
     return window if isinstance(window, QMainWindow) else None
 
 
 def canvas_of(panel: QWidget) -> QWidget | None:
-    """Return the canvas of the window in which a panel is docked.
-
-    Parameters
-    ----------
-    panel : QWidget
-        The panel.
-
-    Returns
-    -------
-    QWidget or None
-        None while the panel is not docked.
-    """
+    """Return the canvas of the window of a panel; None while it is not docked."""
     window = main_window_of(panel)
     middle = None if window is None else window.centralWidget()
     return None if middle is None else middle.findChild(QOpenGLWidget)

@@ -71,13 +71,7 @@ class BlurRows:
         return shown_value(self.sigma)
 
     def show(self, blur: float) -> None:
-        """Show a setting.
-
-        Parameters
-        ----------
-        blur : float
-            The setting `blur`; at most the largest blur of the model is shown.
-        """
+        """Show the setting `blur`, up to the largest blur of the model."""
         self.sigma.value = min(blur, float(self.sigma.max))
 
     def show_pixel_size(self, sizes: Mapping[str, float], unit: str | None) -> None:
@@ -101,13 +95,7 @@ class BlurRows:
         self._show_world()
 
     def show_rows(self, most: float | None) -> None:
-        """Show the rows for a model, or hide them.
-
-        Parameters
-        ----------
-        most : float or None
-            Largest blur that the model removes, in pixels; None for a model that removes none.
-        """
+        """Show the rows for a model that removes a blur of up to so many pixels; hide them with None."""
         self._shown = most is not None
         if most is not None:
             self.sigma.max = most

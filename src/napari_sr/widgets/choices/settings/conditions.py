@@ -41,13 +41,7 @@ class ConditionRows:
         return (*self.noise.widgets, *self.blur.widgets)
 
     def values(self) -> dict[str, Any]:
-        """Return the settings that the model takes.
-
-        Returns
-        -------
-        dict of str to object
-            For `JobSettings`; without the conditions that the model does not take.
-        """
+        """Return the settings of the conditions that the model takes, for `JobSettings`."""
         values: dict[str, Any] = {}
         if self.takes_noise:
             values |= {"noise": self.noise.noise, "denoise": self.noise.fraction}
@@ -56,13 +50,7 @@ class ConditionRows:
         return values
 
     def show(self, settings: JobSettings) -> None:
-        """Show settings.
-
-        Parameters
-        ----------
-        settings : JobSettings
-            Those of the conditions that the model takes are shown.
-        """
+        """Show the settings of the conditions that the model takes."""
         if self.takes_noise:
             self.noise.show(settings.noise, settings.denoise)
         if self.takes_blur:
@@ -74,12 +62,9 @@ class ConditionRows:
         self.blur.show(JobSettings().blur)
 
     def show_model(self, card: Card | None) -> None:
-        """Show the rows of the conditions that a model takes; their values stay for the next model that takes them.
+        """Show the rows of the conditions that a model takes, by its card, or none without one.
 
-        Parameters
-        ----------
-        card : Card or None
-            Card of the model; None if it is not known.
+        Their values stay for the next model that takes them.
         """
         conditioning = None if card is None else card.conditioning
         blur = None if conditioning is None else conditioning.blur
@@ -89,15 +74,7 @@ class ConditionRows:
         self.blur.show_rows(None if blur is None else blur[1])
 
     def show_layer(self, layer: Image | None, axes: Axes | None) -> None:
-        """Show values in the units of a layer.
-
-        Parameters
-        ----------
-        layer : napari.layers.Image or None
-            The chosen layer; None if no image is open.
-        axes : Axes or None
-            The layer's; None if they are not known.
-        """
+        """Show values in the units of a layer; None if no image is open, or its axes are not known."""
         if layer is None or axes is None:
             self.blur.show_pixel_size({}, None)
             return

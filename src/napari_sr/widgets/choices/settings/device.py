@@ -41,13 +41,7 @@ class DeviceChoice:
         return value
 
     def offer(self, devices: DeviceList) -> None:
-        """List the devices of this computer.
-
-        Parameters
-        ----------
-        devices : DeviceList
-            From `napari_sr.inference.list_devices`. The choice stays if it is among them.
-        """
+        """List the devices of this computer; the choice stays if it is among them."""
         labels = devices.labels
         self.known = True
         chosen = self._default if self.value == "auto" else self.value
@@ -57,13 +51,7 @@ class DeviceChoice:
         self.widget.tooltip = devices.remark
 
     def set_default(self, name: str) -> None:
-        """Choose a device; one that is not listed yet is chosen by `offer`.
-
-        Parameters
-        ----------
-        name : str
-            A device, as the setting `device`.
-        """
+        """Choose a device by its name; one that is not listed yet is chosen by `offer`."""
         self._default = name
         if name in self.widget.choices:
             self.widget.value = name

@@ -97,16 +97,5 @@ class IntensityRows:
 
 
 def format_intensity(name: str) -> str:
-    """Return the name of a kind of intensity range for the window.
-
-    Parameters
-    ----------
-    name : str
-        As the setting `intensity`: "dtype".
-
-    Returns
-    -------
-    str
-        "Full range of the data type".
-    """
+    """Return the text of a kind of intensity range: "Full range of the data type" for "dtype"."""
     return _TEXTS[name]

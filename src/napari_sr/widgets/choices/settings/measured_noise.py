@@ -69,18 +69,9 @@ def format_measured_noise(calibration: Calibration, settings: JobSettings, dtype
 
 
 def measured_values(calibration: Calibration) -> tuple[float, float] | None:
-    """Return the noise that the network is given without blur to remove, as the two values of the setting `noise`.
+    """Return the noise for a network without blur, of the first channel or color that has it, with 3 digits.
 
-    Parameters
-    ----------
-    calibration : Calibration
-        Facts of a whole layer.
-
-    Returns
-    -------
-    (float, float) or None
-        Standard deviation in black and gain, of the first channel or color, rounded to 3 digits; None if the noise was
-        not measured.
+    The two values of the setting `noise`: standard deviation in black, and gain; None if the noise was not measured.
     """
     for channel, noises in calibration.noise.items():
         if noises[0].known:

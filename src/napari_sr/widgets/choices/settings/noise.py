@@ -83,15 +83,7 @@ class NoiseRows:
         return shown_value(self.denoise)
 
     def show(self, noise: NoiseSpec, denoise: float) -> None:
-        """Show settings.
-
-        Parameters
-        ----------
-        noise : "auto", 0 or (float, float)
-            The setting `noise`.
-        denoise : float
-            The setting `denoise`.
-        """
+        """Show the settings `noise` and `denoise`."""
         if isinstance(noise, tuple):
             self.in_black.value, self.gain.value = noise
         self.kind.value = VALUES if isinstance(noise, tuple) else AUTOMATIC if noise == "auto" else NONE
@@ -108,12 +100,7 @@ class NoiseRows:
     def show_measured(self, in_black: float, gain: float) -> None:
         """Show measured noise in the two boxes, for the time when the user chooses them; not after they were changed.
 
-        Parameters
-        ----------
-        in_black : float
-            Standard deviation of the noise in black, in values of the layer.
-        gain : float
-            Growth of the variance with the brightness, in values of the layer.
+        Both are in values of the layer: standard deviation in black, and growth of the variance with the brightness.
         """
         if self._entered or self.kind.value == VALUES:
             return
@@ -122,13 +109,7 @@ class NoiseRows:
             self.gain.value = min(max(gain, -LARGEST_VALUE), LARGEST_VALUE)
 
     def show_digits(self, *, of_floats: bool) -> None:
-        """Show as many decimal places as the values of a layer need.
-
-        Parameters
-        ----------
-        of_floats : bool
-            Whether the layer has values of a float type, which may be far below 1.
-        """
+        """Show as many decimal places as a layer needs, of which floats may be far below 1."""
         decimals = _DIGITS_OF_FLOATS if of_floats else _DIGITS
         for box in (self.in_black, self.gain):
             # Qt writes the text again even for the same count, also in the middle of a number that is being typed.
@@ -136,13 +117,7 @@ class NoiseRows:
                 box.native.setDecimals(decimals)
 
     def show_rows(self, shown: bool) -> None:
-        """Show or hide the rows.
-
-        Parameters
-        ----------
-        shown : bool
-            Whether the model takes the noise.
-        """
+        """Show the rows for a model that takes the noise, or hide them."""
         self._shown = shown
         self.kind.visible = self.denoise.visible = shown
         self.values.visible = shown and self.kind.value == VALUES

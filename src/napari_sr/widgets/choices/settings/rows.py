@@ -96,13 +96,7 @@ class SettingsRows:
         )
 
     def show(self, settings: JobSettings) -> None:
-        """Show settings.
-
-        Parameters
-        ----------
-        settings : JobSettings
-            All settings of a job; those of other rows are ignored.
-        """
+        """Show the settings of these rows."""
         self.set_defaults(settings)
         self.tiling.show(settings.tiling)
         self.self_ensemble.value = settings.self_ensemble
@@ -111,13 +105,7 @@ class SettingsRows:
         self.missing.value = settings.missing == "fill"
 
     def set_defaults(self, settings: JobSettings) -> None:
-        """Show the settings that the settings file shares.
-
-        Parameters
-        ----------
-        settings : JobSettings
-            From `napari_sr.config.load_settings`.
-        """
+        """Show the settings that the settings file shares."""
         self.device.set_default(settings.device)
         self.precision.value = settings.precision
         self.tiling.set_budget(settings.memory)

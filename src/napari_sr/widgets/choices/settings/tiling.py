@@ -82,26 +82,14 @@ class TilingRows:
         return int(gib * _GIB) or "auto"
 
     def show(self, tiling: Tiling) -> None:
-        """Show a setting.
-
-        Parameters
-        ----------
-        tiling : {"exact", "overlap", "none"} or Overlap
-            The setting `tiling`.
-        """
+        """Show the setting `tiling`."""
         if isinstance(tiling, Overlap):
             self.tile.value, self.overlap.value = tiling.tile, tiling.overlap
             tiling = "overlap"
         self.kind.value = tiling
 
     def set_budget(self, memory: Memory | str) -> None:
-        """Show a memory budget.
-
-        Parameters
-        ----------
-        memory : int or "auto"
-            Bytes.
-        """
+        """Show the setting `memory` in bytes, or "auto"."""
         self.memory.value = memory / _GIB if isinstance(memory, int) else 0.0
 
     def _kind_changed(self) -> None:

@@ -30,13 +30,7 @@ class WarningText:
         self.show("")
 
     def show(self, text: str) -> None:
-        """Show warnings.
-
-        Parameters
-        ----------
-        text : str
-            One or more sentences; if it is empty, the line is hidden.
-        """
+        """Show one or more warnings; an empty text hides the line."""
         show_text(self.label, text)
 
     def disconnect(self) -> None:
@@ -48,17 +42,6 @@ class WarningText:
 
 
 def warning_color(viewer: Viewer) -> str:
-    """Return the color of warnings of a viewer's theme, or a darker one that can be read on its background.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        The viewer.
-
-    Returns
-    -------
-    str
-        Color such as "#e3b617".
-    """
+    """Return the color of warnings of a viewer's theme, or a darker one that can be read on its background."""
     theme = get_theme(str(viewer.theme))
     return readable(QColor(theme.warning.as_hex()).name(), QColor(theme.background.as_hex()).name())

@@ -44,23 +44,11 @@ class WrappedText(Label):
         _Copy(native)
 
     def get_value(self) -> str:
-        """Return the text.
-
-        Returns
-        -------
-        str
-            Without the places to wrap at.
-        """
+        """Return the text without the places to wrap at."""
         return super().get_value().replace(_BREAK, "")
 
     def set_value(self, value: str) -> None:
-        """Show a text.
-
-        Parameters
-        ----------
-        value : str
-            Its long words may be wrapped anywhere.
-        """
+        """Show a text, whose long words may be wrapped anywhere."""
         super().set_value(_LONG_WORD.sub(lambda word: _BREAK.join(_PIECES.findall(word[0])), value))
         self.native.setAccessibleName(value)
 
