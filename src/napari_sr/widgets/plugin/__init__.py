@@ -1,1 +1,1 @@
-"""Entries of the plugin beside the panels: reader, writer, samples, preferences and commands."""
+"""Entries of the plugin beside the panels: samples, preferences and commands."""

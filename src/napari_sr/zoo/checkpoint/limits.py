@@ -18,20 +18,7 @@ _MOST_DIMENSIONS = 8
 
 
 def check_key(key: str, name: str) -> None:
-    """Check the name of a tensor.
-
-    Parameters
-    ----------
-    key : str
-        Name of the tensor.
-    name : str
-        Name of the file, for the error message.
-
-    Raises
-    ------
-    CheckpointError
-        If it is empty, too long, or not printable.
-    """
+    """Check that the name of a tensor is not empty, printable and of at most 256 characters; `name` is the file."""
     if len(key) > _LONGEST_KEY:
         raise CheckpointError(
             f"{name} has a tensor with a name of {len(key)} characters, which no network has: get the file again."
@@ -41,20 +28,7 @@ def check_key(key: str, name: str) -> None:
 
 
 def check_count(count: int, name: str) -> None:
-    """Check the number of tensors.
-
-    Parameters
-    ----------
-    count : int
-        Number of tensors.
-    name : str
-        Name of the file, for the error message.
-
-    Raises
-    ------
-    CheckpointError
-        If there are more than a network can have.
-    """
+    """Check that there are no more tensors than a network can have; `name` is the file."""
     if count > MOST_TENSORS:
         raise CheckpointError(
             f"{name} has {count} tensors, and the networks of napari-sr have at most {MOST_TENSORS}: "
@@ -63,54 +37,19 @@ def check_count(count: int, name: str) -> None:
 
 
 def is_shape(shape: object) -> bool:
-    """Whether a value is a shape: a list or tuple of at most 8 whole numbers of 0 or more.
-
-    Parameters
-    ----------
-    shape : object
-        The value.
-
-    Returns
-    -------
-    bool
-        True if it is a shape with fewer than 2^62 values.
-    """
+    """Return whether a value is a shape: up to 8 whole numbers of 0 or more, and fewer than 2^62 values."""
     return (
         isinstance(shape, list | tuple) and len(shape) <= _MOST_DIMENSIONS and are_whole(shape) and prod(shape) < 2**62
     )
 
 
 def are_whole(values: object) -> bool:
-    """Whether a value is a list or tuple of whole numbers from 0 to 2^62, such as offsets in a file.
-
-    Parameters
-    ----------
-    values : object
-        The value.
-
-    Returns
-    -------
-    bool
-        True if it is.
-    """
+    """Return whether a value is a list or tuple of whole numbers from 0 to 2^62, such as offsets in a file."""
     return isinstance(values, list | tuple) and all(type(n) is int and 0 <= n < 2**62 for n in values)
 
 
 def check_memory(needed: int, name: str) -> None:
-    """Check that there is enough free memory.
-
-    Parameters
-    ----------
-    needed : int
-        Number of bytes.
-    name : str
-        Name of the model or file, for the error message.
-
-    Raises
-    ------
-    CheckpointError
-        If less memory is free.
-    """
+    """Check that so many bytes of memory are free; `name` is the model or the file."""
     # psutil is imported when weights are read, not when models are listed.
     import psutil
 
@@ -124,23 +63,7 @@ def check_memory(needed: int, name: str) -> None:
 
 @contextmanager
 def memory_of(name: str) -> Iterator[None]:
-    """Convert an error of missing memory to one that names the model.
-
-    Parameters
-    ----------
-    name : str
-        Name of the model or file.
-
-    Yields
-    ------
-    None
-        Nothing.
-
-    Raises
-    ------
-    CheckpointError
-        If memory is missing.
-    """
+    """Convert an error of missing memory to a `CheckpointError` that names the model or the file."""
     try:
         yield
     except MemoryError as error:

@@ -133,17 +133,9 @@ _LISTS: dict[tuple[str, str], Callable[..., Any]] = {("builtins", "list"): list,
 
 
 def hashable(key: object) -> object:
-    """Return a key whose hash does not depend on nested values, whose depth could be any.
+    """Return the key of a dict or member of a set, or an object without content in its place.
 
-    Parameters
-    ----------
-    key : object
-        The key of a dict, or a member of a set.
-
-    Returns
-    -------
-    object
-        The key itself, or an object without content.
+    Nested values could have any depth, on which their hash would depend.
     """
     if isinstance(key, str) or key is None or (isinstance(key, int) and abs(key) < 2**60):
         return key
@@ -178,22 +170,9 @@ _DTYPES = {
 
 
 def checked_global(module: str, name: str) -> Global:
-    """Return a class or function that a pickle names.
+    """Return a class or function that a pickle names, by its module and its name there.
 
-    Parameters
-    ----------
-    module, name : str
-        Its module and its name there.
-
-    Returns
-    -------
-    Global
-        Its names.
-
-    Raises
-    ------
-    ForeignError
-        If it is no part of tensors or plain values.
+    Raises `ForeignError` if it is no part of tensors or plain values.
     """
     module = _RENAMED.get(module, module)
     if not _is_known(module, name):

@@ -10,52 +10,17 @@ from napari_sr.zoo.names import shown
 
 
 def damaged(name: str) -> str:
-    """Return the message for a file that ends early or has wrong bytes.
-
-    Parameters
-    ----------
-    name : str
-        Name of the file.
-
-    Returns
-    -------
-    str
-        One sentence.
-    """
+    """Return the message for a file that ends early or has wrong bytes."""
     return f"{name} is cut short or damaged: get the file again."
 
 
 def text_file(path: Path) -> str:
-    """Return the message for a text in place of weights.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    str
-        One sentence.
-    """
+    """Return the message for a text in place of weights."""
     return f"{path.name} is a text file, not weights: the download may have saved a web page, get the file again."
 
 
 def runs_code(path: Path, name: str) -> str:
-    """Return the message for a pickle that names something else than tensors.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    name : str
-        Module and name that it would import.
-
-    Returns
-    -------
-    str
-        One sentence.
-    """
+    """Return the message for a pickle that would import something else than tensors, by module and name."""
     return (
         f"{path.name} would run code on loading ({shown(name)}) and was not loaded: "
         "get the weights alone from its author (a state_dict, or a safetensors file)."
@@ -63,18 +28,7 @@ def runs_code(path: Path, name: str) -> str:
 
 
 def is_whole_pickle(data: bytes) -> bool:
-    """Whether the beginning of a file is a complete pickle.
-
-    Parameters
-    ----------
-    data : bytes
-        The beginning.
-
-    Returns
-    -------
-    bool
-        True if the opcodes end with STOP; they are not executed.
-    """
+    """Return whether the opcodes of the first MiB of a file end with STOP; they are not executed."""
     try:
         for _ in pickletools.genops(io.BytesIO(data[: 2**20])):
             pass
@@ -85,18 +39,7 @@ def is_whole_pickle(data: bytes) -> bool:
 
 
 def is_text(data: bytes) -> bool:
-    """Whether the beginning of a file is text in UTF-8.
-
-    Parameters
-    ----------
-    data : bytes
-        The beginning.
-
-    Returns
-    -------
-    bool
-        True if the first 4 kB have printable characters only.
-    """
+    """Return whether the first 4 kB of a file are printable text in UTF-8."""
     sample = data[:4096]
     try:
         text = sample.decode("utf-8", errors="strict")

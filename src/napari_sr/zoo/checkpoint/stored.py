@@ -171,27 +171,7 @@ def load_tensors(tensors: Mapping[str, StoredTensor], file: BinaryIO, name: str)
 
 
 def read_bytes(storage: Storage, file: BinaryIO, name: str) -> bytes:
-    """Read consecutive bytes of a file.
-
-    Parameters
-    ----------
-    storage : Storage
-        Their place.
-    file : binary file
-        The file.
-    name : str
-        Name of the file, for error messages.
-
-    Returns
-    -------
-    bytes
-        The bytes.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is cut short or damaged.
-    """
+    """Read consecutive bytes of a file; raises `CheckpointError` if it is cut short or damaged."""
     return _read(storage, file, name).numpy().tobytes()
 
 

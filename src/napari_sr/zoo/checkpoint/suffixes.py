@@ -11,18 +11,7 @@ SUFFIXES = PICKLES | {".safetensors", ".mat"}
 
 
 def stem_of(path: Path) -> str:
-    """Return the name of a weight file without its ending.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    str
-        The name, also without the first part of a double ending such as ".pth.tar".
-    """
+    """Return the name of a weight file without its ending, also without the first part of ".pth.tar"."""
     stem = path.stem
     if path.suffix.lower() == ".tar" and Path(stem).suffix.lower() in PICKLES:
         return Path(stem).stem

@@ -65,18 +65,7 @@ class WeightFile:
         return self.path.name
 
     def sets(self) -> list[WeightSet]:
-        """Find the sets of weights.
-
-        Returns
-        -------
-        list of WeightSet
-            The sets in order of preference: averaged weights first.
-
-        Raises
-        ------
-        CheckpointError
-            If there are none.
-        """
+        """Find the sets of weights, the preferred one first; raises `CheckpointError` if there are none."""
         return find_weight_sets(self._content, self.name)
 
     def tensors(self) -> dict[str, StoredTensor]:
@@ -85,22 +74,9 @@ class WeightFile:
         return {key: tensor for key, tensor in content.items() if isinstance(tensor, StoredTensor)}
 
     def check(self, tensors: Mapping[str, StoredTensor]) -> dict[str, Tensor]:
-        """Check that tensors can be used, and return their sizes.
+        """Check that tensors of this file can be used, and return tensors of their sizes on the meta device.
 
-        Parameters
-        ----------
-        tensors : mapping of str to StoredTensor
-            Tensors of this file.
-
-        Returns
-        -------
-        dict of str to Tensor
-            Tensors on the meta device, which have no values.
-
-        Raises
-        ------
-        CheckpointError
-            If one has no values, or values that are no floats.
+        Raises `CheckpointError` if one has no values, or values that are no floats.
         """
         check_stored(tensors, self.name)
         return {key: tensor.without_values() for key, tensor in tensors.items()}

@@ -39,18 +39,7 @@ class OtherNetwork:
     channels: tuple[int, ...] = ()
 
     def matches(self, tensors: Mapping[str, Tensor]) -> bool:
-        """Whether weights are those of this network.
-
-        Parameters
-        ----------
-        tensors : mapping of str to Tensor
-            The weights; their values are not used.
-
-        Returns
-        -------
-        bool
-            True if they are.
-        """
+        """Return whether weights, of which only names and sizes are used, are those of this network."""
         if not all(key in tensors for key in self.keys):
             return False
         shape = tensors[self.keys[0]].shape
