@@ -14,21 +14,9 @@ from napari_sr.zoo.card import Card
 
 
 def model_help(models: ModelChoice, about: str, page: str, more: Mapping[str, str]) -> HelpButton:
-    """Make the button "?" of a list of models, with the card of the chosen one and the page on the use of results.
+    """Make the button "?" of a list of models: the card of the chosen one, and the page on the use of results.
 
-    Parameters
-    ----------
-    models : ModelChoice
-        The list.
-    about, page : str
-        Subject and page of the first entry, as for `HelpButton`.
-    more : mapping of str to str
-        Pages of other entries by their text.
-
-    Returns
-    -------
-    HelpButton
-        The button.
+    `about`, `page` and `more` are those of `HelpButton`.
     """
 
     def show() -> None:
@@ -41,17 +29,7 @@ def model_help(models: ModelChoice, about: str, page: str, more: Mapping[str, st
 
 
 def show_card(parent: QWidget, name: str, card: Card | None) -> None:
-    """Show the card of a model in a dialog.
-
-    Parameters
-    ----------
-    parent : QWidget
-        The widget over which it is shown.
-    name : str
-        Name of the model.
-    card : Card or None
-        The card; None for a file that was not read yet.
-    """
+    """Show the card of a model in a dialog over a widget; None for a file that was not read yet."""
     box = QMessageBox(parent)
     box.setWindowTitle(f"Card of {name}")
     box.setText(name)
@@ -63,18 +41,7 @@ def show_card(parent: QWidget, name: str, card: Card | None) -> None:
 
 
 def format_card(card: Card) -> str:
-    """Return the main entries of a card.
-
-    Parameters
-    ----------
-    card : Card
-        The card.
-
-    Returns
-    -------
-    str
-        One line for each entry; unknown ones are left out.
-    """
+    """Return the main entries of a card, one on each line; unknown ones are left out."""
     size = None if card.pixel_size is None else f"{card.pixel_size:.4g} {card.pixel_unit}, of a low-resolution pixel"
     figures = "; ".join(f"{figure.metric} {figure.value:g} ({figure.dataset})" for figure in card.figures)
     lines = {

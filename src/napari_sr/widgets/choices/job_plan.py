@@ -49,18 +49,7 @@ class JobPlan:
 
 
 def plan_as_scalars(plan: JobPlan) -> dict[str, Scalar]:
-    """Return a plan as flat values that the settings file can hold.
-
-    Parameters
-    ----------
-    plan : JobPlan
-        The plan.
-
-    Returns
-    -------
-    dict of str to bool, int, float or str
-        For `plan_from_scalars`. Values that are None are left out.
-    """
+    """Return a plan as flat values that the settings file can hold; values that are None are left out."""
     request = plan.request
     values: dict[str, Any] = {
         **_source_as_scalars("model", request.source),
@@ -79,20 +68,7 @@ def plan_as_scalars(plan: JobPlan) -> dict[str, Scalar]:
 def plan_from_scalars(values: Mapping[str, Scalar]) -> JobPlan:
     """Read a plan that `plan_as_scalars` wrote.
 
-    Parameters
-    ----------
-    values : mapping of str to bool, int, float or str
-        Flat values; missing ones have their defaults.
-
-    Returns
-    -------
-    JobPlan
-        The plan.
-
-    Raises
-    ------
-    InputError
-        If a value cannot be used.
+    Missing values have their defaults; one that cannot be used raises `InputError`.
     """
     given: dict[str, Any] = dict(values)
     request = ModelRequest(

@@ -71,24 +71,8 @@ class ModelLoader:
     def inspect(self, offer: ModelOffer, family: str | None) -> ModelOffer:
         """Read a file and complete its offer: the card, the factor, and whether the user has to choose the factor.
 
-        Parameters
-        ----------
-        offer : ModelOffer
-            Offer of a file that was not read yet.
-        family : str or None
-            Family of the panel; None for any.
-
-        Returns
-        -------
-        ModelOffer
-            The offer with its card.
-
-        Raises
-        ------
-        InputError
-            If the model is of another family.
-        CheckpointError
-            If the file cannot be used.
+        Raises `InputError` if the model is not of the family (None for any), and `CheckpointError` if the file cannot
+        be used.
         """
         is_open = False
         try:

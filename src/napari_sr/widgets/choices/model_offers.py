@@ -114,10 +114,7 @@ class ModelOffer:
     def about(self) -> str:
         """Return one sentence: the images that the model was trained on, or why it cannot be used and what to do.
 
-        Returns
-        -------
-        str
-            Empty for a file that was not read yet.
+        It is empty for a file that was not read yet.
         """
         if self.remedy:
             return self.remedy

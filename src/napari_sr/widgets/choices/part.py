@@ -158,22 +158,10 @@ class PartChoice:
         return self.kind.value in (SELECTED, SLICE, VIEW)
 
     def parts(self, layer: Image) -> list[LayerPart]:
-        """Return the parts that a run would upscale now.
+        """Return the parts that a run would upscale now, at least one.
 
-        Parameters
-        ----------
-        layer : napari.layers.Image
-            The chosen layer. Of the selected layers, results are left out unless they are this one.
-
-        Returns
-        -------
-        list of LayerPart
-            At least one.
-
-        Raises
-        ------
-        InputError
-            If there is none: no rectangle, no selected image, a slider outside the layer, or the layer out of view.
+        Of the selected layers, results are left out unless they are the chosen layer. Raises `InputError` if there is
+        none: no rectangle, no selected image, a slider outside the layer, or the layer out of view.
         """
         kind = self.kind.value
         if kind == SELECTED:

@@ -59,26 +59,9 @@ def visible_part(viewer: Viewer, layer: Layer, axes: Axes, most: int | None = No
 
 
 def current_slice(viewer: Viewer, layer: Layer, axes: Axes) -> dict[str, int]:
-    """Return the positions of the sliders along the axes that count a layer's planes.
+    """Return the positions of the sliders along the axes that count a layer's planes, by axis letter.
 
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        The viewer of the layer.
-    layer : napari layer
-        One of its layers.
-    axes : Axes
-        The layer's.
-
-    Returns
-    -------
-    dict of str to int
-        Position by axis letter.
-
-    Raises
-    ------
-    InputError
-        If a slider is outside the layer, or the window displays an axis that counts planes.
+    Raises `InputError` if a slider is outside the layer, or the window displays an axis that counts planes.
     """
     _check_planes(viewer, layer, axes)
     point = to_pixels(np.array([viewer.dims.point], dtype=np.float64), viewer.layers.extent.units, layer)[0]
@@ -92,29 +75,11 @@ def current_slice(viewer: Viewer, layer: Layer, axes: Axes) -> dict[str, int]:
 
 
 def rectangles(shapes: Any, layer: Layer, axes: Axes) -> list[Part]:
-    """Return the parts of a layer under the rectangles of a shapes layer.
+    """Return the parts of a layer under the rectangles of a shapes layer, of which other shapes are ignored.
 
     A rectangle that was drawn in one slice of a stack belongs to that slice. One of a 2-D shapes layer belongs to all
-    slices. The part of a rotated rectangle is its bounding box along the axes of the pixels.
-
-    Parameters
-    ----------
-    shapes : napari.layers.Shapes
-        Shapes other than rectangles are ignored.
-    layer : napari layer
-        The layer to upscale.
-    axes : Axes
-        The layer's.
-
-    Returns
-    -------
-    list of Part
-        One for each rectangle.
-
-    Raises
-    ------
-    InputError
-        If there is no rectangle, or one is outside the layer.
+    slices. The part of a rotated rectangle is its bounding box along the axes of the pixels. Raises `InputError` if
+    there is no rectangle, or one is outside the layer.
     """
     parts = [
         _under(np.asarray(corners, dtype=np.float64), shapes, layer, axes)

@@ -104,13 +104,7 @@ class ImagesChoice:
         return str(self.format.value) or None
 
     def choose(self, inputs: Sequence[Path]) -> None:
-        """Choose images, as the buttons do, and propose a folder for the results.
-
-        Parameters
-        ----------
-        inputs : sequence of Path
-            A folder, or files.
-        """
+        """Choose a folder or files, as the buttons do, and propose a folder for the results."""
         self.inputs = tuple(inputs)
         if not self.inputs or str(self.out_folder.line_edit.value) not in ("", self._proposed):
             # A folder that was chosen by hand stays.

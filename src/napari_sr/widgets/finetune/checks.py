@@ -27,23 +27,9 @@ _EQUAL = 0.01
 def pair_facts(low: ImageCopy, high: ImageCopy, scale: int) -> str:
     """Match the images of a pair, and describe their shift in a sentence; may be called on any thread.
 
-    Parameters
-    ----------
-    low, high : ImageCopy
-        The low- and the high-resolution image.
-    scale : int
-        Factor of the model.
-
-    Returns
-    -------
-    str
-        The shift that remains in high-resolution pixels, and a warning if there is one. If the shift is uncertain, none
-        that remains; and if it is smaller than its uncertainty, the warning alone.
-
-    Raises
-    ------
-    InputError
-        If the images do not fit together.
+    It is the shift that remains, in high-resolution pixels, and a warning if there is one. If the shift is uncertain,
+    none that remains is given; and if it is smaller than its uncertainty, the warning alone. Raises `InputError` if the
+    images do not fit together at the factor of the model.
     """
     from napari_sr.training.data.images import training_images
     from napari_sr.training.data.pairs import UNCERTAIN
@@ -97,22 +83,9 @@ def _middle(length: int) -> slice:
 
 
 def pixel_in_nanometers(examples: list[Example]) -> float | None:
-    """Return the pixel size of the high-resolution images.
+    """Return the pixel size of high-resolution images in nanometers; None if that of one is not known.
 
-    Parameters
-    ----------
-    examples : list of Example
-        The images.
-
-    Returns
-    -------
-    float or None
-        Nanometers; None if the pixel size of an image is not known.
-
-    Raises
-    ------
-    InputError
-        If the sizes differ by more than 1 %, or the axes of an image are not known.
+    Raises `InputError` if the sizes differ by more than 1 %, or the axes of an image are not known.
     """
     sizes = []
     for example in examples:

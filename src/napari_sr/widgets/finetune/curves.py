@@ -74,10 +74,7 @@ class Curves(QWidget):
     def add_step(self, step: StepDone) -> None:
         """Add the losses of a step, and draw them in a moment.
 
-        Parameters
-        ----------
-        step : StepDone
-            The step. Steps after it are removed: the training was set back to an earlier state.
+        Steps after it are removed: the training was set back to an earlier state.
         """
         self._remove_from(step.step)
         self.steps.append(step.step)
@@ -98,13 +95,7 @@ class Curves(QWidget):
         self._draw_soon()
 
     def set_colors(self, background: str, foreground: str) -> None:
-        """Set the colors of the plots.
-
-        Parameters
-        ----------
-        background, foreground : str
-            Colors of the window's theme, such as "#262930".
-        """
+        """Set the colors of the plots to those of the window's theme, such as "#262930"."""
         self._background = background
         # The next drawing makes the curves again, in colors that can be read on this background.
         for item in self._items.values():

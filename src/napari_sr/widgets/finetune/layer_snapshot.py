@@ -97,24 +97,10 @@ class ShapesCopy:
 
 
 def copy_image(layer: Image, units: Units) -> ImageCopy:
-    """Copy the attributes of an image layer, in the given units if its own can be converted.
+    """Copy the attributes of an image layer without its array, in the given units if its own can be converted.
 
-    Parameters
-    ----------
-    layer : napari.layers.Image
-        Its array is not copied.
-    units : tuple of pint.Unit
-        The last ones are for the last axes of the layer.
-
-    Returns
-    -------
-    ImageCopy
-        The copy, with the letters of the layer's axis labels, or else those that follow from its shape.
-
-    Raises
-    ------
-    InputError
-        If the axes are not known.
+    The letters of the copy are those of the layer's axis labels, or else follow from its shape; the last units are for
+    the last axes. Raises `InputError` if the axes are not known.
     """
     ratios = _ratios(layer, units)
     affine = Affine(
@@ -143,17 +129,7 @@ def copy_image(layer: Image, units: Units) -> ImageCopy:
 def copy_shapes(layer: Shapes, units: Units) -> ShapesCopy:
     """Copy a shapes layer with its corners in world coordinates, in the given units if its own can be converted.
 
-    Parameters
-    ----------
-    layer : napari.layers.Shapes
-        The layer.
-    units : tuple of pint.Unit
-        The last ones are for the last axes of the layer.
-
-    Returns
-    -------
-    ShapesCopy
-        The copy.
+    The last units are for the last axes of the layer.
     """
     ratios = _ratios(layer, units)
     corners = [

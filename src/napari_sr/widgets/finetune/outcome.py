@@ -61,18 +61,7 @@ class OutcomeView(Container[Widget]):
 
 
 def format_outcome(trained: Trained) -> str:
-    """Return the name of a new model, and its quality.
-
-    Parameters
-    ----------
-    trained : Trained
-        The ended training.
-
-    Returns
-    -------
-    str
-        Two or three sentences.
-    """
+    """Return the name of a new model, and its quality, in two or three sentences."""
     name, outcome = trained.model.name, trained.outcome
     made = f"“{name}” is in the list of models"
     if not outcome.finished:

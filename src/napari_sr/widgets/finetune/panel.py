@@ -124,10 +124,7 @@ class FinetunePanel(BasePanel):
     def continue_training(self, training: UnfinishedTraining) -> None:
         """Continue a training of an earlier session, as the button Continue does.
 
-        Parameters
-        ----------
-        training : UnfinishedTraining
-            The training. The images it was trained on must be open; the present choices are not used.
+        The images it was trained on must be open; the present choices are not used.
         """
         if self.running:
             return
@@ -140,13 +137,7 @@ class FinetunePanel(BasePanel):
         self._begin(plan, layers[plan.pairs[0][1].name], training.folder)
 
     def use(self, trained: Trained) -> None:
-        """Open the panel of a new model's family with the model chosen, as the button "Use it now" does.
-
-        Parameters
-        ----------
-        trained : Trained
-            The ended training.
-        """
+        """Open the panel of a new model's family with the model chosen, as the button "Use it now" does."""
         if not trained.path.exists():
             self._report(InputError(f"The new model was moved or deleted: put it back at {trained.path}."))
             return

@@ -60,23 +60,7 @@ class RecipeChoice:
         return (*training, self.intensity, self.domain, self.device.widget)
 
     def recipe(self, degradation: Degradation) -> Recipe:
-        """Return the recipe.
-
-        Parameters
-        ----------
-        degradation : Degradation
-            Its degradation.
-
-        Returns
-        -------
-        Recipe
-            The recipe.
-
-        Raises
-        ------
-        InputError
-            If the numbers do not fit together.
-        """
+        """Return the recipe with a degradation; raises `InputError` if the numbers do not fit together."""
         base = self._recipes[self.preset.value]
         recipe = base.at_length(self.steps.value / base.steps)
         rate = {"learning_rate": float(self.learning_rate.value)}

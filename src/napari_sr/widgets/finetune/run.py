@@ -294,22 +294,8 @@ class Finetuning:
 def read_training_images(plan: FinetunePlan, scale: int) -> list[TrainingImage]:
     """Match the pairs of a plan and rasterize its regions; may be called on any thread.
 
-    Parameters
-    ----------
-    plan : FinetunePlan
-        The images and regions.
-    scale : int
-        Factor of the model.
-
-    Returns
-    -------
-    list of TrainingImage
-        One for each pair.
-
-    Raises
-    ------
-    InputError
-        If an image cannot be used, a pair does not fit together, or the regions do not lie on an image.
+    There is one training image for each pair. Raises `InputError` if an image cannot be used, a pair does not fit
+    together at the factor, or the regions do not lie on an image.
     """
     from napari_sr.training.data.images import training_images
 

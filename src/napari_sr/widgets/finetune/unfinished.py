@@ -81,22 +81,9 @@ class UnfinishedTraining:
         return f"The training of “{self.name}” was interrupted on {when}. It uses the images: {', '.join(self.images)}."
 
     def plan(self, layers: Mapping[str, Layer]) -> FinetunePlan:
-        """Return the choices with the layers of the viewer; on the main thread.
+        """Return the choices with the layers of the viewer, by name; to be called on the main thread.
 
-        Parameters
-        ----------
-        layers : mapping of str to napari.layers.Layer
-            Layers by name.
-
-        Returns
-        -------
-        FinetunePlan
-            The plan, for the run folder.
-
-        Raises
-        ------
-        InputError
-            If a layer is not open.
+        The plan is for the run folder. Raises `InputError` if a layer is not open.
         """
         high = _layer(layers, self.pairs[0][1], Image, self.name)
         units = tuple(high.units)
@@ -172,19 +159,9 @@ class UnfinishedOffer(Container[Widget]):
 
 
 def write_choices(folder: Path, plan: FinetunePlan) -> None:
-    """Write the choices of a training into its run folder; may be called on any thread.
+    """Write the choices of a training into its run folder, which exists; may be called on any thread.
 
-    Parameters
-    ----------
-    folder : Path
-        The run folder, which exists.
-    plan : FinetunePlan
-        The choices.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
+    Raises OSError if the file cannot be written.
     """
     request = plan.request
     source = request.source
@@ -209,17 +186,10 @@ def forget(folder: Path) -> None:
 
 
 def unfinished_trainings(root: Path) -> list[UnfinishedTraining]:
-    """Find the trainings of the window that ended without a model; may be called on any thread.
+    """Find the trainings of the window that ended without a model, the latest first; may be called on any thread.
 
-    Parameters
-    ----------
-    root : Path
-        Folder of run folders. It need not exist.
-
-    Returns
-    -------
-    list of UnfinishedTraining
-        The latest first, without those that still run. Folders whose choices cannot be read are left out.
+    The folder of run folders need not exist. Trainings that still run, and folders whose choices cannot be read, are
+    left out.
     """
     found = []
     for path in root.glob(f"*/{CHOICES}"):

@@ -54,12 +54,9 @@ class ValidationLayers:
         self._source, self._removed_by_user = source, False
 
     def show(self, crops: Sequence[ValidationCrop]) -> None:
-        """Show the scenes of a measurement; nothing is shown any more after the user has removed one of the layers.
+        """Show the scenes of a measurement, one below the other; nothing changes if there are none.
 
-        Parameters
-        ----------
-        crops : sequence of ValidationCrop
-            The scenes, one below the other. Nothing changes if there are none.
+        Nothing is shown any more after the user has removed one of the layers.
         """
         if self._removed_by_user or not crops:
             return

@@ -63,24 +63,9 @@ def open_paths(viewer: Viewer, paths: Sequence[str | Path]) -> list[Layer]:
 
 
 def open_path(viewer: Viewer, path: str | Path) -> list[Layer]:
-    """Open an image file or a result on disk.
+    """Open an image file, or the folder of an OME-Zarr store that napari-sr wrote, and return the new layers.
 
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        The viewer to which the layers are added.
-    path : str or Path
-        A file, or the folder of an OME-Zarr store that napari-sr wrote.
-
-    Returns
-    -------
-    list of napari.layers.Layer
-        The new layers.
-
-    Raises
-    ------
-    InputError
-        If it cannot be opened; nothing is added then.
+    Raises `InputError` if it cannot be opened; nothing is added then.
     """
     place = Path(path).absolute()
     read: Callable[[str], list[LayerData]] = read_store if place.is_dir() else read_layers

@@ -54,22 +54,9 @@ def get_reader(path: str | Sequence[str]) -> Callable[[str], list[LayerData]] | 
 
 
 def read_store(path: str) -> list[LayerData]:
-    """Open a store of napari-sr as a layer. Its pixels are read when they are displayed.
+    """Open a store of napari-sr as a layer at the position of the result; its pixels are read when displayed.
 
-    Parameters
-    ----------
-    path : str
-        Folder of the store.
-
-    Returns
-    -------
-    list of LayerData
-        One layer at the position of the result.
-
-    Raises
-    ------
-    InputError
-        If the folder is not a store of napari-sr.
+    Raises `InputError` if the folder is not a store of napari-sr.
     """
     store = open_store(Path(path))
     if is_plate_part(Path(path)):

@@ -35,17 +35,7 @@ class PreviewLayer:
         return self.layer is not None and self.layer not in self._viewer.layers
 
     def show(self, source: Image, data: Array, kwargs: dict[str, Any]) -> None:
-        """Show an image; the selection of layers stays as it is.
-
-        Parameters
-        ----------
-        source : napari.layers.Image
-            The layer that is previewed.
-        data : array
-            The pixels.
-        kwargs : dict
-            Arguments of ``napari.layers.Image``: position and look.
-        """
+        """Show pixels of a layer with arguments of ``napari.layers.Image``; the selection of layers stays as it is."""
         metadata = {**kwargs["metadata"], PREVIEW_KEY: True}
         if self.layer is None:
             self._add(source, data, {**kwargs, "metadata": metadata})

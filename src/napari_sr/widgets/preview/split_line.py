@@ -77,13 +77,7 @@ class LineOnCanvas(QWidget):
         return (self._ends[0] + self._ends[1]) / 2
 
     def place(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        """Show the line between two places of the canvas; the part outside the canvas is cut off.
-
-        Parameters
-        ----------
-        start, end : (float, float)
-            X and y on the canvas.
-        """
+        """Show the line between two places (x, y) of the canvas; the part outside the canvas is cut off."""
         clipped = _clipped(start, end, self._canvas.width(), self._canvas.height())
         if clipped is None:
             self.hide()
@@ -205,13 +199,7 @@ class SplitLine:
         self.place()
 
     def place(self, event: object = None) -> None:
-        """Put the line where the images meet, or hide it.
-
-        Parameters
-        ----------
-        event : object, optional
-            An event of napari; not used.
-        """
+        """Put the line where the images meet, or hide it; the event of napari that calls it is not used."""
         layer = self._layer
         if layer is None or self._controls.kind != SPLIT or self._viewer.dims.ndisplay != 2:
             if self.line is not None and compat.isalive(self.line):

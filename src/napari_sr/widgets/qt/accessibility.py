@@ -28,13 +28,10 @@ _MARGIN, _WIDTH, _RADIUS = 2, 2, 3
 
 
 def name_controls(container: Container[Widget]) -> None:
-    """Give every control of some rows a name and a description for screen readers, and a label the control behind it.
+    """Give every control of some rows, nested to any depth, a name and a description for screen readers.
 
-    Parameters
-    ----------
-    container : Container
-        Rows, nested to any depth. The name is the label of the row, or the text of a button; a button with a sign alone
-        has the first sentence of its tooltip.
+    The name is the label of the row, or the text of a button; a button with a sign alone has the first sentence of its
+    tooltip.
     """
     for widget, label in _named(container, ""):
         for native in controls_of(widget.native):

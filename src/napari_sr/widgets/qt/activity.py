@@ -35,18 +35,7 @@ class TimeLeft:
         self._first = 0.0
 
     def seconds(self, done: int, total: int) -> float | None:
-        """Return the time left.
-
-        Parameters
-        ----------
-        done, total : int
-            Pieces of work.
-
-        Returns
-        -------
-        float or None
-            Seconds; None while too little is done for an estimate.
-        """
+        """Return the time left after some pieces of all; None while too little is done for an estimate."""
         now, fraction = self._clock(), done / max(total, 1)
         if self._started is None:
             # The time before the first report was spent on preparing the device.

@@ -36,13 +36,7 @@ class MiddleElision(QObject):
         return True
 
     def text(self) -> str:
-        """Return the entry as it is drawn.
-
-        Returns
-        -------
-        str
-            The entry, or its beginning and its end.
-        """
+        """Return the entry as it is drawn: the entry, or its beginning and its end."""
         option = QStyleOptionComboBox()
         self._native.initStyleOption(option)
         style = self._native.style()

@@ -38,18 +38,7 @@ class InPlaceExecutor:
     """Does the work at once on the thread of the caller; `submit` returns when it has ended. For tests and scripts."""
 
     def submit(self, run: Run[Any]) -> None:
-        """Do a run from beginning to end.
-
-        Parameters
-        ----------
-        run : Run
-            A run that was not submitted before.
-
-        Raises
-        ------
-        RuntimeError
-            On another thread than the main one.
-        """
+        """Do a new run from beginning to end; raises RuntimeError on another thread than the main one."""
         assert_main_thread()
         try:
             result = run.perform(run.report, run.cancel_requested)
@@ -85,17 +74,9 @@ class ThreadExecutor:
                 application.aboutToQuit.connect(self._quit_workers)
 
     def submit(self, run: Run[Any]) -> None:
-        """Start a run; its callbacks are called from the event loop of the main thread.
+        """Start a new run; its callbacks are called from the event loop of the main thread.
 
-        Parameters
-        ----------
-        run : Run
-            A run that was not submitted before.
-
-        Raises
-        ------
-        RuntimeError
-            On another thread than the main one.
+        Raises RuntimeError on another thread than the main one.
         """
         assert_main_thread()
         if run.announced:

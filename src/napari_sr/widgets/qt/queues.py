@@ -130,13 +130,7 @@ def queues_on(executor: Executor) -> WorkQueues:
 
 @cache
 def shared_queues() -> WorkQueues:
-    """Return the queues of this process, each with a thread of its own.
-
-    Returns
-    -------
-    WorkQueues
-        The same at every call.
-    """
+    """Return the queues of this process, each with a thread of its own; the same at every call."""
     previews = WorkQueue(ThreadExecutor(threads=1))
     return WorkQueues(
         jobs=WorkQueue(ThreadExecutor(threads=1), previews),

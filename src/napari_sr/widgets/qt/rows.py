@@ -147,14 +147,9 @@ def shrinkable(combo: ComboBox, least: int = _LEAST_CHARACTERS) -> ComboBox:
 
 
 def refresh_choices(combo: ComboBox, value: Any) -> None:
-    """Fill a list with its choices again, in their order, without emitting `changed`.
+    """Fill a list with the choices of its callable again, without emitting `changed`.
 
-    Parameters
-    ----------
-    combo : ComboBox
-        A list whose choices come from a callable.
-    value : object
-        The choice to select, if it is in the list.
+    The value is selected if it is in the list.
     """
     with combo.changed.blocked():
         # magicgui would keep the present entries before the new ones.

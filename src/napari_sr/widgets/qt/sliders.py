@@ -26,18 +26,8 @@ _SIGNS = ".,"
 def complete_slider(slider: FloatSlider, unit: str = "") -> FloatSlider:
     """Make a click move a slider there, a drag go in its steps, and the number beside it narrow and usable.
 
-    Parameters
-    ----------
-    slider : FloatSlider
-        The slider; it is changed in place. Its step is that of the mouse and of the arrow keys; Page Up and Page Down
-        go by a tenth of the range.
-    unit : str, default ""
-        Unit behind the number.
-
-    Returns
-    -------
-    FloatSlider
-        `slider`.
+    The slider is changed and returned. Its step is that of the mouse and of the arrow keys; Page Up and Page Down go by
+    a tenth of the range.
     """
     native: QSlider = slider.native.findChild(QSlider)
     # magicgui leaves Qt's page of 10 millionths.

@@ -127,20 +127,7 @@ def panel_that_offers(viewer: Viewer, model: str, layer: Image) -> UpscalePanel 
 
 
 def show_panel(viewer: Viewer, family: str) -> UpscalePanel:
-    """Bring the panel of a family to the front; it is opened first if it is not open.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        The viewer.
-    family : {"srcnn", "srgan", "esrgan"}
-        Family of the panel.
-
-    Returns
-    -------
-    UpscalePanel
-        The panel.
-    """
+    """Bring the panel of a family to the front and return it; it is opened first if it is not open."""
     panel = next((panel for panel in open_panels(viewer) if panel.family == family), None)
     if panel is None:
         panel = PANELS[family](viewer)

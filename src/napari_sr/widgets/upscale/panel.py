@@ -158,12 +158,9 @@ class UpscalePanel(BasePanel):
             self.runs.cancel()
 
     def run_again_on(self, layers: Sequence[Image]) -> None:
-        """Repeat the last run, with its settings, on other layers; in place of two values, their noise is measured.
+        """Repeat the last run, with its settings, on other layers of the viewer.
 
-        Parameters
-        ----------
-        layers : sequence of napari.layers.Image
-            Layers of the viewer.
+        In place of two values, their noise is measured.
         """
         plan = self.runs.last_plan
         if plan is None:
@@ -253,12 +250,9 @@ class UpscalePanel(BasePanel):
     # Suggestions.
 
     def use_suggestion(self, suggestion: Suggestion) -> None:
-        """Choose the model and the settings of a suggestion, as the button "Use it" does.
+        """Choose the model and the settings of a suggestion for the chosen layer, as the button "Use it" does.
 
-        Parameters
-        ----------
-        suggestion : Suggestion
-            For the chosen layer. A model of another family is chosen in the panel of that family.
+        A model of another family is chosen in the panel of that family.
         """
         layer, panel = self.layer_choice.layer, self if self.models.offers_model(suggestion.model) else None
         if panel is None and layer is not None:

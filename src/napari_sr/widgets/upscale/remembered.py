@@ -81,19 +81,9 @@ def recent_files(family: str) -> list[Path]:
 
 
 def without_image(settings: JobSettings, shared: JobSettings) -> JobSettings:
-    """Return settings for another image.
+    """Return settings of the last run without the properties of the last image.
 
-    Parameters
-    ----------
-    settings : JobSettings
-        Settings of the last run.
-    shared : JobSettings
-        The present defaults of the settings file, which apply to device, precision and memory.
-
-    Returns
-    -------
-    JobSettings
-        Without the properties of the last image.
+    Device, precision and memory are those of `shared`, the present defaults of the settings file.
     """
     fresh = JobSettings()
     return replace(

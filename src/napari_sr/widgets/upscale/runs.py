@@ -84,16 +84,7 @@ class PanelRuns:
     ) -> None:
         """Start a run for each part; they wait for the runs in progress.
 
-        Parameters
-        ----------
-        parts : sequence of LayerPart
-            The sources.
-        plan : JobPlan
-            Model and settings.
-        loader : ModelLoader
-            Loads the model.
-        refused : sequence of Exception, default ()
-            Why other layers cannot be upscaled; each counts as a run that failed.
+        `refused` holds why other layers cannot be upscaled; each error counts as a run that failed.
         """
         if not self._runs:
             self._started = self._done = self._added = 0

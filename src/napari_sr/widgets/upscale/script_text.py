@@ -16,26 +16,10 @@ if TYPE_CHECKING:
 
 
 def copy_script(plan: JobPlan, model: Model, parts: Sequence[LayerPart]) -> str:
-    """Copy a script that does the same as a run to the clipboard; to be called on the main thread.
+    """Copy a script that does the same as a run to the clipboard, and return one or two sentences about it.
 
-    Parameters
-    ----------
-    plan : JobPlan
-        Model and settings.
-    model : Model
-        The model of the plan.
-    parts : sequence of LayerPart
-        The parts to upscale. The script is for all parts of the layer of the first.
-
-    Returns
-    -------
-    str
-        One or two sentences about it.
-
-    Raises
-    ------
-    InputError
-        If a part cannot be upscaled with the plan.
+    It is for all parts of the layer of the first. To be called on the main thread; raises `InputError` if a part cannot
+    be upscaled with the plan.
     """
     # An import at the top would import torch before the panel is drawn.
     from napari_sr.inference.script import as_script

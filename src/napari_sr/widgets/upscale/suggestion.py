@@ -63,22 +63,8 @@ Suggest = Callable[[SuggestionRequest, Cancel], "Suggestion"]
 def suggest_model(request: SuggestionRequest, cancel: Cancel) -> Suggestion:
     """Compute the suggestion of `napari_sr.suggest`, on another thread than the main one.
 
-    Parameters
-    ----------
-    request : SuggestionRequest
-        The layer.
-    cancel : callable
-        Called before each part is read; returning True ends the work with `Cancelled`.
-
-    Returns
-    -------
-    Suggestion
-        A model of the family of the panel, or of another one if it has none for such images.
-
-    Raises
-    ------
-    InputError
-        If the layer cannot be used.
+    `cancel` is called before each part is read; returning True ends the work with `Cancelled`. The model is of another
+    family than the panel's if that has none for such images. Raises `InputError` if the layer cannot be used.
     """
     load_torch()
     # An import at the top would import torch before the panel is drawn.
@@ -133,14 +119,7 @@ class LayerSuggestion:
     def request(self, layer: Image | None, axes: Axes | None, scale: int | None) -> None:
         """Request a suggestion; nothing is done if the present one is for the same layer and factor.
 
-        Parameters
-        ----------
-        layer : napari.layers.Image or None
-            The chosen layer; None if no image is open.
-        axes : Axes or None
-            The layer's; None if they are not known.
-        scale : int or None
-            The chosen factor; None if it is not known.
+        The layer is None if no image is open, the axes or the factor if they are not known.
         """
         if self._suggest is None:
             return

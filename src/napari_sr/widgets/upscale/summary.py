@@ -18,26 +18,10 @@ _LAZY = "computed where you look"
 
 
 def result_regions(parts: Sequence[LayerPart], scale: int, target: float | str | None) -> list[Region]:
-    """Return the regions that a run reads and makes, without reading a pixel.
+    """Return the region that a run reads and makes for each part, without reading a pixel.
 
-    Parameters
-    ----------
-    parts : sequence of LayerPart
-        The parts to upscale.
-    scale : int
-        Factor of the model.
-    target : float or str or None
-        The setting `target`.
-
-    Returns
-    -------
-    list of Region
-        One for each part.
-
-    Raises
-    ------
-    InputError
-        If a layer is not an image, or the target is a pixel size and a layer has none, or the result would be empty.
+    Raises `InputError` if a layer is not an image, or the target is a pixel size and a layer has none, or the result
+    would be empty.
     """
     regions = []
     for part in parts:

@@ -29,14 +29,8 @@ def canvas_of(panel: QWidget) -> QWidget | None:
 def join_tabs(panel: QWidget, others: list[QWidget]) -> None:
     """Put the dock of a panel into one area with those of other panels, as tabs, and bring it to the front.
 
-    napari stacks the docks that its menu opens, which leaves little of the first.
-
-    Parameters
-    ----------
-    panel : QWidget
-        A docked panel.
-    others : list of QWidget
-        Docked panels; those that float, or are in another window or area, are left where they are.
+    napari stacks the docks that its menu opens, which leaves little of the first. Panels that float, or are in another
+    window or area, are left where they are.
     """
     window, dock = main_window_of(panel), dock_of(panel)
     if window is None or dock is None or dock.isFloating():

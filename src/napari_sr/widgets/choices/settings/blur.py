@@ -75,15 +75,7 @@ class BlurRows:
         self.sigma.value = min(blur, float(self.sigma.max))
 
     def show_pixel_size(self, sizes: Mapping[str, float], unit: str | None) -> None:
-        """Show the width in the unit of a layer.
-
-        Parameters
-        ----------
-        sizes : mapping of str to float
-            Pixel size of the layer by axis letter; empty if there is no layer.
-        unit : str or None
-            Unit of the sizes.
-        """
+        """Show the width in the unit of a layer, from its pixel size by axis letter; empty if there is no layer."""
         known = unit in METERS and {"Y", "X"} <= set(sizes)
         self._pixel, self._unit = ((sizes["Y"], sizes["X"]), str(unit)) if known else (None, "")
         self.set_button.enabled = known

@@ -55,13 +55,7 @@ class IntensityRows:
 
     @property
     def value(self) -> IntensitySpec:
-        """The value for the setting `intensity`.
-
-        Raises
-        ------
-        InputError
-            If the percentiles are not in order.
-        """
+        """The value for the setting `intensity`; raises `InputError` if the percentiles are not in order."""
         name: Any = self.kind.value
         if name == BOUNDS:
             return float(self.bounds[0].value), float(self.bounds[1].value)
@@ -72,13 +66,7 @@ class IntensityRows:
         return spec
 
     def show(self, spec: IntensitySpec) -> None:
-        """Show a setting.
-
-        Parameters
-        ----------
-        spec : {"auto", "dtype", "percentile", "contrast"}, Percentiles or (float, float)
-            The setting `intensity`.
-        """
+        """Show a value of the setting `intensity`."""
         if spec == PERCENTILE:
             spec = Percentiles()
         if isinstance(spec, str):

@@ -21,22 +21,10 @@ _CORRELATED = "Neighboring pixels have a part of the noise in common, which is r
 
 
 def format_measured_noise(calibration: Calibration, settings: JobSettings, dtype: npt.DTypeLike) -> str:
-    """Format the noise that was measured.
+    """Format the noise of a layer, such as "3.2 gray levels at medium brightness", as a sentence.
 
-    Parameters
-    ----------
-    calibration : Calibration
-        Facts of a whole layer.
-    settings : JobSettings
-        Settings for which they were measured.
-    dtype : dtype
-        Data type of the layer.
-
-    Returns
-    -------
-    str
-        Such as "Noise measured: 3.2 gray levels at medium brightness."; empty if no noise was measured, because it is
-        set or the model does not take it.
+    The calibration was measured for the settings on the whole layer, whose data type is given. The text is empty if no
+    noise was measured, because it is set or the model does not take it.
     """
     measured = [noise for noises in calibration.noise.values() for noise in noises]
     if settings.noise != "auto" or not measured:

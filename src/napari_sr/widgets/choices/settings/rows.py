@@ -66,22 +66,9 @@ class SettingsRows:
         return (*self.intensity.widgets, *device, *self.tiling.widgets, self.self_ensemble, self.missing)
 
     def settings(self, target: float | str | None = None) -> JobSettings:
-        """Return the settings that the rows show.
+        """Return the settings that the rows show, with a value for the setting `target`.
 
-        Parameters
-        ----------
-        target : float or str, optional
-            The setting `target`.
-
-        Returns
-        -------
-        JobSettings
-            The settings.
-
-        Raises
-        ------
-        InputError
-            If the numbers do not fit together, such as more overlap than tile.
+        Raises `InputError` if the numbers do not fit together, such as more overlap than tile.
         """
         return JobSettings(
             device=self.device.value,
