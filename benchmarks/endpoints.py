@@ -51,7 +51,7 @@ from comparison.conditions import CONDITIONS, Case, degraded
 from comparison.deep_features import efficientnet_distance, pp_ocr_distance, squeezenet_distance
 from comparison.methods import upscaled
 from comparison.sharpness import Image, Measure, busiest, measures
-from comparison.truths import held_out_sets, truths_of
+from comparison.truths import LISTED, held_out_sets, truths_of
 
 import napari_sr as sr
 from napari_sr.evaluation import Panel, bicubic, psnr, side_by_side
@@ -62,7 +62,6 @@ from napari_sr.training import recipe
 from napari_sr.training.data.degradation import degrade
 from napari_sr.training.data.denoising import without_noise
 
-LISTED = Path(__file__).parents[1] / "recipes" / "held_out.toml"
 #: Conditions of the held-out images.
 SHOWN_CONDITIONS = ("bicubic", "matched", "clean blur")
 #: Data sets of the held-out images that the picture shows.

@@ -35,11 +35,9 @@ from comparison.classical import chosen_settings
 from comparison.conditions import CONDITIONS, FLATS, FURTHER, Case, Condition, cases_of, flat_case
 from comparison.methods import VARIANTS, Method, automatic, classical, interpolation, model_rows, prototype_rows
 from comparison.scores import Gains, KeptScores, gains_of
-from comparison.truths import DataSet, held_out_sets, training_sets
+from comparison.truths import LISTED, DataSet, held_out_sets, training_sets
 
 import napari_sr as sr
-
-LISTED = Path(__file__).parents[1] / "recipes" / "held_out.toml"
 
 
 class Comparison:

@@ -29,8 +29,8 @@ import numpy.typing as npt
 import torch
 from comparison.conditions import CONDITIONS, Case, cases_of
 from comparison.methods import Method, interpolation, model_rows
-from comparison.truths import held_out_sets
-from held_out import LISTED, header
+from comparison.truths import LISTED, held_out_sets
+from held_out import header
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 

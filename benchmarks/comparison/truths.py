@@ -16,6 +16,7 @@ import numpy.typing as npt
 import napari_sr.imaging.noise as noise_package
 from napari_sr.evaluation.folders import image_files
 from napari_sr.imaging.axes import parse_axes
+from napari_sr.imaging.color import GRAY_WEIGHTS
 from napari_sr.imaging.files import read_image
 from napari_sr.imaging.noise import measure_noise
 from napari_sr.imaging.resize import resize
@@ -27,7 +28,8 @@ SIDE = 256
 CLEAN = 0.003
 #: Sizes at which a truth may become clean.
 SIZES = (1.0, 0.7, 0.5, 0.35, 0.25)
-LUMINANCE = np.array([0.299, 0.587, 0.114])
+#: The files that are kept aside from all training.
+LISTED = Path(__file__).parents[2] / "recipes" / "held_out.toml"
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def planes(path: Path) -> Iterator[tuple[str, Plane]]:
     image = read_image(path)
     data = np.asarray(image.data)
     if data.ndim == 3 and data.shape[-1] in (3, 4):
-        yield path.stem, data[..., :3].astype(np.float64) @ LUMINANCE
+        yield path.stem, data[..., :3].astype(np.float64) @ np.array(GRAY_WEIGHTS)
         return
     axes = parse_axes(image.axes, data.shape)
     for number, index in enumerate(axes.plane_indices()):
