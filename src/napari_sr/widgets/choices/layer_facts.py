@@ -16,13 +16,14 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.axes import LETTERS, Axes
 from napari_sr.imaging.napari_layer import finest_level, layer_axes, layer_pixel_size
 from napari_sr.widgets.choices.layer import LayerEvents
+from napari_sr.widgets.choices.size import UNITS
 from napari_sr.widgets.qt.rows import refresh_choices, shrinkable, side_by_side, typed_number
 
 UNKNOWN = "pixel"
 """Unit of a layer whose pixel size is not known."""
 
-SYMBOLS = {"nanometer": "nm", "micrometer": "µm", "millimeter": "mm", UNKNOWN: "pixel"}
-_UNITS = (("pixels", UNKNOWN), ("nm", "nanometer"), ("µm", "micrometer"), ("mm", "millimeter"))
+SYMBOLS = {unit: symbol for symbol, unit in UNITS} | {UNKNOWN: "pixel"}
+_UNITS = (("pixels", UNKNOWN), *UNITS)
 _LETTER_OF_LABEL = {"t": "T", "time": "T", "c": "C", "ch": "C", "channel": "C", "z": "Z", "y": "Y", "x": "X"}
 _NO_AXES = ""
 _LARGEST = 1e9
@@ -273,19 +274,3 @@ def format_size(layer: Image, shape: Sequence[int]) -> str:
     """Format the shape of a layer or of its result: "2048 × 2048"; "color" stands for the axis of RGB."""
     lengths = shape[:-1] if layer.rgb else shape
     return " × ".join(str(length) for length in lengths) + (" color" if layer.rgb else "")
-
-
-def format_dtype(layer: Image) -> str:
-    """Return the name of a layer's data type.
-
-    Parameters
-    ----------
-    layer : napari.layers.Image
-        Any image layer.
-
-    Returns
-    -------
-    str
-        Such as "uint16".
-    """
-    return str(np.dtype(finest_level(layer).dtype))

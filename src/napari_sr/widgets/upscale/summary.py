@@ -11,7 +11,7 @@ from napari_sr.imaging.napari_layer import check_layer, finest_level, layer_pixe
 from napari_sr.imaging.target_size import parse_target
 from napari_sr.inference.formatting import format_bytes, format_seconds
 from napari_sr.inference.region import Region, region_of
-from napari_sr.widgets.choices.layer_facts import format_dtype, format_pixel_size, format_size
+from napari_sr.widgets.choices.layer_facts import format_pixel_size, format_size
 from napari_sr.widgets.choices.part import LayerPart
 
 _LAZY = "computed where you look"
@@ -67,7 +67,7 @@ def format_summary(
         filter(
             None,
             [
-                f"{format_size(part.layer, taken)} {format_dtype(part.layer)}",
+                f"{format_size(part.layer, taken)} {np.dtype(finest_level(part.layer).dtype)}",
                 format_pixel_size(part.layer, part.axes),
             ],
         )
