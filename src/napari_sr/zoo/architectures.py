@@ -129,17 +129,8 @@ def _listed(settings: Mapping[str, Any]) -> str:
 def check_depth(architecture: Architecture, tensors: Mapping[str, Tensor]) -> None:
     """Check that there are about as many tensors as in a network, before a network of any depth is built.
 
-    Parameters
-    ----------
-    architecture : Architecture
-        Class name and keyword arguments.
-    tensors : mapping of str to Tensor
-        The state dict; its values are not used.
-
-    Raises
-    ------
-    CheckpointError
-        If it has less than half of the tensors of a network with these settings, or the settings are not valid.
+    The values of the state dict are not used. Raises `CheckpointError` if it has less than half of the tensors of a
+    network with these settings, or the settings are not valid.
     """
     full = complete(architecture)
     for setting in _DEPTHS:

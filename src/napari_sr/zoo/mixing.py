@@ -56,23 +56,7 @@ def mix(first: Mapping[str, Tensor], second: Mapping[str, Tensor], alpha: float)
 
 
 def check_alpha(alpha: Any) -> float:
-    """Check that alpha is a number from 0 to 1.
-
-    Parameters
-    ----------
-    alpha : float
-        The number, or a numpy scalar.
-
-    Returns
-    -------
-    float
-        The number.
-
-    Raises
-    ------
-    InputError
-        If it is not.
-    """
+    """Return alpha, which may be a numpy scalar, as a float; raises `InputError` if it is no number from 0 to 1."""
     if isinstance(alpha, str | bool):
         raise InputError(f"The alpha {shorten(alpha)} is not a number: give one between 0 and 1.")
     value = read_number(alpha, "alpha")
@@ -84,15 +68,7 @@ def check_alpha(alpha: Any) -> float:
 def check_same(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> None:
     """Check that two weight sets have the same keys and shapes.
 
-    Parameters
-    ----------
-    first, second : mapping of str to Tensor
-        State dicts.
-
-    Raises
-    ------
-    CheckpointError
-        If they differ; the message names the first difference.
+    Raises `CheckpointError` if they differ; the message names the first difference.
     """
     for key, tensor in first.items():
         if key not in second:

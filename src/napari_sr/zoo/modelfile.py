@@ -156,19 +156,10 @@ def read_endpoints(path: Path, card: Card) -> dict[str, dict[str, Tensor]]:
 
 
 def check_endpoints(card: Card, endpoints: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Check that weight sets and network are those of the card.
+    """Check that weight sets, by name, and network are those of the card.
 
-    Parameters
-    ----------
-    card : Card
-        The card.
-    endpoints : mapping of str to state dict
-        The weight sets by name.
-
-    Raises
-    ------
-    CheckpointError
-        If names of weight sets, factor, channels, keys or shapes differ; the message names the first difference.
+    Raises `CheckpointError` if names of weight sets, factor, channels, keys or shapes differ; the message names the
+    first difference.
     """
     names = card.endpoints or (WEIGHTS,)
     if set(endpoints) != set(names):
@@ -182,17 +173,8 @@ def check_endpoints(card: Card, endpoints: Mapping[str, Mapping[str, Tensor]]) -
 def check_sizes(card: Card, state: Mapping[str, Tensor]) -> None:
     """Check that the tensors of a weight set have the names and sizes of the network on a card.
 
-    Parameters
-    ----------
-    card : Card
-        The card.
-    state : mapping of str to Tensor
-        The weight set; its values are not used.
-
-    Raises
-    ------
-    CheckpointError
-        If factor, channels, keys or shapes differ; the message names the first difference.
+    Its values are not used. Raises `CheckpointError` if factor, channels, keys or shapes differ; the message names the
+    first difference.
     """
     check_depth(card.architecture, state)
     network = build_empty(card.architecture)

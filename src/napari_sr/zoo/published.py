@@ -105,17 +105,7 @@ def find_published(name: str) -> Published | None:
 def check_hash(path: Path, entry: Published) -> None:
     """Check the hash of a published file, as far as it is known.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    entry : Published
-        The published file that it should be.
-
-    Raises
-    ------
-    CheckpointError
-        If it has another hash, or is larger than any published file.
+    Raises `CheckpointError` if the file has another hash, or is larger than any published file.
     """
     if entry.sha256_start is None:
         return

@@ -181,24 +181,9 @@ def checked_global(module: str, name: str) -> Global:
 
 
 def called(function: Global, arguments: tuple[Any, ...]) -> Any:
-    """Return the value of a call, which is not made.
+    """Return the value of a call, which is not made: a container, a tensor, or an object without content.
 
-    Parameters
-    ----------
-    function : Global
-        The class or function.
-    arguments : tuple
-        Its arguments.
-
-    Returns
-    -------
-    object
-        A container, a tensor, or an object without content.
-
-    Raises
-    ------
-    UnreadableError
-        If it is called with other arguments than by torch.
+    Raises `UnreadableError` if the function or class is called with other arguments than by torch.
     """
     place = (function.module, function.name)
     if place in _DICTS:
@@ -261,22 +246,9 @@ def _rebuilt(name: str, arguments: tuple[Any, ...], depth: int = 2) -> TensorRef
 
 
 def storage_of(value: object) -> StorageReference:
-    """Return the storage of a persistent id.
+    """Return the storage of a persistent id: ("storage", class, key, device, count), and a part in older files.
 
-    Parameters
-    ----------
-    value : object
-        ("storage", class, key, device, count), and a part in older files.
-
-    Returns
-    -------
-    StorageReference
-        The storage.
-
-    Raises
-    ------
-    UnreadableError
-        If it is another persistent id.
+    Raises `UnreadableError` if it is another persistent id.
     """
     if not isinstance(value, tuple) or len(value) not in (5, 6) or value[0] != "storage":
         raise UnreadableError("another persistent id")

@@ -29,26 +29,11 @@ _MARK = object()
 
 
 def load_pickle(stream: BinaryIO, storages: list[StorageReference] | None = None) -> Any:
-    """Read one pickle.
+    """Read one pickle, from the present position of a file on; afterward the position is behind it.
 
-    Parameters
-    ----------
-    stream : binary file
-        The pickle, from the present position on; afterward the position is behind it.
-    storages : list, optional
-        All storages that the pickle names are appended to it.
-
-    Returns
-    -------
-    object
-        Dicts, lists, tuples, sets, numbers, texts, `TensorReference`, and objects without content for all others.
-
-    Raises
-    ------
-    ForeignError
-        If it names something that is no part of tensors or plain values.
-    UnreadableError
-        If it is damaged, too long, or of another kind.
+    It consists of dicts, lists, tuples, sets, numbers, texts, `TensorReference`, and objects without content for all
+    others. All storages that it names are appended to `storages`. Raises `ForeignError` if it names something that is
+    no part of tensors or plain values, and `UnreadableError` if it is damaged, too long, or of another kind.
     """
     machine = _Machine()
     try:

@@ -78,24 +78,10 @@ class Header:
 
 
 def read_header(file: BinaryIO, name: str) -> Header:
-    """Read the header of a safetensors file.
+    """Read the header of a safetensors file, at any position; errors have the name.
 
-    Parameters
-    ----------
-    file : binary file
-        The file, at any position.
-    name : str
-        Name of the file, for error messages.
-
-    Returns
-    -------
-    Header
-        The header. Its tensors follow one another without gap or overlap, and fill the file.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is not a safetensors file, is cut short, or its header is too large.
+    Its tensors follow one another without gap or overlap, and fill the file. Raises `CheckpointError` if the file is
+    not a safetensors file, is cut short, or its header is too large.
     """
     size = file.seek(0, 2)
     file.seek(0)
@@ -155,23 +141,7 @@ def _entry(value: Any, start: int) -> Entry:
 
 
 def unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make a dict of the members of a JSON object, for `json.loads`.
-
-    Parameters
-    ----------
-    pairs : list of (str, object)
-        Names and values.
-
-    Returns
-    -------
-    dict of str to object
-        The same.
-
-    Raises
-    ------
-    ValueError
-        If two members have one name.
-    """
+    """Make a dict of the members of a JSON object, for `json.loads`; ValueError if two members have one name."""
     result = dict(pairs)
     if len(result) != len(pairs):
         raise ValueError("a name is there twice")

@@ -101,20 +101,10 @@ class StoredTensor:
 
 
 def check_stored(tensors: Mapping[str, StoredTensor], name: str) -> None:
-    """Check that tensors are weights that can be used.
+    """Check that tensors are weights that can be used; errors have the name of the file.
 
-    Parameters
-    ----------
-    tensors : mapping of str to StoredTensor
-        The tensors.
-    name : str
-        Name of the file, for error messages.
-
-    Raises
-    ------
-    CheckpointError
-        If one has no values, or values that are no floats (single whole numbers are counters); if the file does not
-        have the values of one; or if several have the same values.
+    Raises `CheckpointError` if one has no values, or values that are no floats (single whole numbers are counters); if
+    the file does not have the values of one; or if several have the same values.
     """
     for key, tensor in tensors.items():
         if tensor.size == 0:
@@ -132,26 +122,10 @@ def check_stored(tensors: Mapping[str, StoredTensor], name: str) -> None:
 
 
 def load_tensors(tensors: Mapping[str, StoredTensor], file: BinaryIO, name: str) -> dict[str, Tensor]:
-    """Read tensors into memory of their own.
+    """Read tensors that `check_stored` has accepted into memory of their own; errors have the name of the file.
 
-    Parameters
-    ----------
-    tensors : mapping of str to StoredTensor
-        The tensors, which `check_stored` has accepted.
-    file : binary file
-        The file.
-    name : str
-        Name of the file, for error messages.
-
-    Returns
-    -------
-    dict of str to Tensor
-        Dense tensors on the CPU, with floats in float32, in the order of `tensors`.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is cut short or damaged, a weight is NaN or infinite, or there is too little memory.
+    They are dense tensors on the CPU, with floats in float32, in the given order. Raises `CheckpointError` if the file
+    is cut short or damaged, a weight is NaN or infinite, or there is too little memory.
     """
     # Weights and network.
     check_memory(2 * sum(4 * tensor.size for tensor in tensors.values()), name)

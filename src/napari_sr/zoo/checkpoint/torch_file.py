@@ -50,24 +50,9 @@ _DTYPES = {
 
 
 def read_torch_file(file: BinaryIO, path: Path) -> Any:
-    """Read a file of torch.save, without the values of its tensors.
+    """Read a file of torch.save, with a `StoredTensor` for each tensor in dicts and lists; the path is for errors.
 
-    Parameters
-    ----------
-    file : binary file
-        The file.
-    path : Path
-        Its path, for error messages.
-
-    Returns
-    -------
-    object
-        The content, with a `StoredTensor` for each tensor in dicts and lists.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is damaged, too large for its weights, of another kind, or would run code.
+    Raises `CheckpointError` if the file is damaged, too large for its weights, of another kind, or would run code.
     """
     size = file.seek(0, 2)
     file.seek(0)

@@ -82,22 +82,10 @@ class WeightFile:
         return {key: tensor.without_values() for key, tensor in tensors.items()}
 
     def load(self, tensors: Mapping[str, StoredTensor]) -> dict[str, Tensor]:
-        """Read tensors into memory of their own, so that later changes of the file have no effect.
+        """Read tensors that `check` has accepted into memory of their own: later changes of the file have no effect.
 
-        Parameters
-        ----------
-        tensors : mapping of str to StoredTensor
-            Tensors of this file, which `check` has accepted.
-
-        Returns
-        -------
-        dict of str to Tensor
-            Dense tensors on the CPU, with floats in float32.
-
-        Raises
-        ------
-        CheckpointError
-            If the file is damaged or was changed since it was opened, a weight is not finite, or memory is missing.
+        They are dense tensors on the CPU, with floats in float32. Raises `CheckpointError` if the file is damaged or
+        was changed since it was opened, a weight is not finite, or memory is missing.
         """
         with memory_of(self.name):
             loaded = load_tensors(tensors, self._file, self.name)

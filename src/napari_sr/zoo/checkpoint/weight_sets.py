@@ -67,24 +67,9 @@ class WeightSet:
 
 
 def find_weight_sets(content: Any, name: str) -> list[WeightSet]:
-    """Find the sets of weights in the content of a file.
+    """Find the sets of weights in the nested dicts of a file, averaged weights first; errors have the name.
 
-    Parameters
-    ----------
-    content : object
-        Nested dicts with tensors.
-    name : str
-        Name of the file, for error messages.
-
-    Returns
-    -------
-    list of WeightSet
-        The sets in order of preference: averaged weights first.
-
-    Raises
-    ------
-    CheckpointError
-        If there are none, or a set has a tensor twice, too many tensors, or one with a wrong name.
+    Raises `CheckpointError` if there are none, or a set has a tensor twice, too many tensors, or one with a wrong name.
     """
     sets = [part for found in _nested_sets(content) for part in _without_prefixes(found, name)]
     sets.sort(key=lambda one: (one.rank, _position(one.name)))

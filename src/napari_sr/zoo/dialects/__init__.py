@@ -62,22 +62,9 @@ def detect_architecture(
 
 
 def find_dialect(tensors: Mapping[str, Tensor]) -> Dialect:
-    """Find the dialect of a set of weights.
+    """Find the dialect of a state dict, without wrapper and prefix, by its keys; the values are not used.
 
-    Parameters
-    ----------
-    tensors : mapping of str to Tensor
-        A state dict, without wrapper and prefix; its values are not used.
-
-    Returns
-    -------
-    Dialect
-        The dialect whose keys it has.
-
-    Raises
-    ------
-    CheckpointError
-        If they are those of another network.
+    Raises `CheckpointError` if they are those of another network.
     """
     known = ", ".join(dict.fromkeys(d.network for d in DIALECTS if d not in squeezenet.DIALECTS))
     refuse_other_networks(tensors, known)

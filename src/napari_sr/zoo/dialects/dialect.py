@@ -44,27 +44,7 @@ class Dialect:
 
 
 def shape_of(tensors: Mapping[str, Tensor], key: str, dimensions: int = 4) -> tuple[int, ...]:
-    """Return the shape of a required tensor.
-
-    Parameters
-    ----------
-    tensors : mapping of str to Tensor
-        The weights.
-    key : str
-        Key of the tensor.
-    dimensions : int, default 4
-        Number of dimensions of the tensor.
-
-    Returns
-    -------
-    tuple of int
-        The shape.
-
-    Raises
-    ------
-    CheckpointError
-        If it is missing or has another number of dimensions.
-    """
+    """Return the shape of a tensor; `CheckpointError` if it is missing or has another number of dimensions."""
     if key not in tensors:
         raise CheckpointError(f"The weights are incomplete: the tensor {key} is missing.")
     shape = tuple(tensors[key].shape)
@@ -74,26 +54,9 @@ def shape_of(tensors: Mapping[str, Tensor], key: str, dimensions: int = 4) -> tu
 
 
 def count(tensors: Mapping[str, Tensor], pattern: str, first: int = 0) -> int:
-    """Return the number of different numbers in the keys.
+    """Return how many different numbers there are in the keys that begin with a pattern, whose group is the number.
 
-    Parameters
-    ----------
-    tensors : mapping of str to Tensor
-        The weights.
-    pattern : str
-        Regular expression for the beginning of a key, with one group for the number.
-    first : int, default 0
-        The first number.
-
-    Returns
-    -------
-    int
-        The number of numbers, which are consecutive.
-
-    Raises
-    ------
-    CheckpointError
-        If the numbers from `first` on have a gap.
+    The numbers are consecutive: raises `CheckpointError` if those from `first` on have a gap.
     """
     numbers = {
         int(match[1]) for key in tensors if (match := re.match(pattern, key)) and len(match[1]) <= _LONGEST_NUMBER
@@ -106,24 +69,9 @@ def count(tensors: Mapping[str, Tensor], pattern: str, first: int = 0) -> int:
 
 
 def rename(tensors: Mapping[str, Tensor], rules: Sequence[Rule]) -> dict[str, Tensor]:
-    """Rename keys.
+    """Rename keys by the first rule that matches: a regular expression for the beginning, and a replacement.
 
-    Parameters
-    ----------
-    tensors : mapping of str to Tensor
-        The weights.
-    rules : sequence of Rule
-        Regular expressions for the beginning of a key, and replacements. The first matching rule is applied to a key.
-
-    Returns
-    -------
-    dict of str to Tensor
-        The weights by their new keys.
-
-    Raises
-    ------
-    CheckpointError
-        If two tensors get the same key.
+    Raises `CheckpointError` if two tensors get the same key.
     """
     renamed: dict[str, Tensor] = {}
     for key, tensor in tensors.items():
@@ -138,26 +86,9 @@ def rename(tensors: Mapping[str, Tensor], rules: Sequence[Rule]) -> dict[str, Te
 
 
 def agree_on_scale(requested: int | None, possible: Sequence[int], network: str) -> int:
-    """Return the requested factor, or the first possible one.
+    """Return the requested factor, or the first that a network with these weights can have.
 
-    Parameters
-    ----------
-    requested : int or None
-        The requested factor, if any.
-    possible : sequence of int
-        Factors of a network with these weights.
-    network : str
-        Class name of the network, for the error message.
-
-    Returns
-    -------
-    int
-        The factor.
-
-    Raises
-    ------
-    CheckpointError
-        If the weights cannot have the requested factor.
+    Raises `CheckpointError`, with the class name of the network, if the weights cannot have the requested factor.
     """
     if requested is None:
         return possible[0]

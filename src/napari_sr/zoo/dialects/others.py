@@ -156,19 +156,9 @@ OTHER_NETWORKS: tuple[OtherNetwork, ...] = (
 
 
 def refuse_other_networks(tensors: Mapping[str, Tensor], known: str) -> None:
-    """Refuse the weights of a network of the table.
+    """Raise `CheckpointError` if the weights are those of a network of `OTHER_NETWORKS`; the message names it.
 
-    Parameters
-    ----------
-    tensors : mapping of str to Tensor
-        The weights; their values are not used.
-    known : str
-        Names of the networks whose weights can be used.
-
-    Raises
-    ------
-    CheckpointError
-        If they are those of a network of `OTHER_NETWORKS`; the message names it.
+    `known` are the names of the networks whose weights can be used; the values of the tensors are not used.
     """
     other = next((other for other in OTHER_NETWORKS if other.matches(tensors)), None)
     if other is None:
