@@ -15,8 +15,8 @@ from napari_sr.errors import InputError
 def load_accelerators() -> None:
     """Load the packages that add kinds of accelerators to torch, where they are installed.
 
-    The first computation of gradients in a process starts a thread for each device that torch knows. Devices that are
-    added later cannot compute gradients.
+    The first computation of gradients in a process starts a thread for each device of torch. Devices that are added
+    later cannot compute gradients.
     """
     for kind in KINDS:
         unavailable(kind)

@@ -112,9 +112,9 @@ class Discriminator(RecipeTable):
         File of the weights of `network`, as for `PerceptualLoss`.
     gradient_penalty : float, default 0.0
         Factor, 0 or more, of half the squared length of the gradient of the output (the mean over its positions) with
-        respect to true images, which is added to the loss of the discriminator (R1). The images are those that the
-        discriminator sees: black at 0 and white at 1, or in the contrast of their patch for a network that takes the
-        noise.
+        respect to true images, which is added to the loss of the discriminator (R1). The images are those that
+        the discriminator is given: black at 0 and white at 1, or in the contrast of their patch for a network that
+        takes the noise.
     conditional : bool, default False
         Show the discriminator the bicubic interpolation of the low-resolution patch beside the image, and the noise
         and the blur of a network that takes them, so that it can compare the image with them.

@@ -175,7 +175,7 @@ class LazyLayer:
         return part.rows, part.columns
 
     def _show_state(self, missing: int, total: int) -> None:
-        """Show in napari's status bar whether the view is complete; nothing is said again after that."""
+        """Show in napari's status bar whether the view is complete; a complete view is reported once."""
         if missing:
             self._incomplete = True
             self._viewer.status = (

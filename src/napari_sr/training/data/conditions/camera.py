@@ -132,8 +132,8 @@ def observe(
     edge = halo // scale
     low = low[edge : low.shape[0] - edge, edge : low.shape[1] - edge]
     jitter = _jitter(conditions.noise, generator) if camera.noisy else (1.0, 1.0)
-    told = NoiseLevel((level.constant + texture) * jitter[0], level.slope * jitter[1], level.floor)
-    noise = noise_plane(low, told) * np.float32(measured)
+    stated = NoiseLevel((level.constant + texture) * jitter[0], level.slope * jitter[1], level.floor)
+    noise = noise_plane(low, stated) * np.float32(measured)
     if artificial and generator.random() < _TWO_LEVELS:
         low, noise = two_noise_levels(generator, low, noise, truth)
     error = generator.normal(0, conditions.blur.jitter) * min(1.0, sigma) if sigma and conditions.blur else 0.0
