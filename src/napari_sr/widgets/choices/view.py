@@ -18,7 +18,6 @@ from napari.viewer import Viewer
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.part import Part, Range
-from napari_sr.widgets.choices.units import unit_ratio
 
 Points = npt.NDArray[np.float64]
 
@@ -172,6 +171,16 @@ def pixel_under(viewer: Viewer, layer: Layer, x: float, y: float) -> Points:
     point[list(viewer.dims.displayed)] = (np.array([y, x]) - size / 2) / (signs * zoom) + center
     pixel: Points = to_pixels(point[np.newaxis], viewer.layers.extent.units, layer)[0]
     return pixel
+
+
+def unit_ratio(own: pint.Unit, requested: pint.Unit) -> float:
+    """Return the size of one unit in another; 1 for a length and pixels, which cannot be converted.
+
+    napari shows both by their numbers then.
+    """
+    if own == requested or not own.is_compatible_with(requested):
+        return 1.0
+    return float((1 * own).to(requested).magnitude)
 
 
 def _camera(viewer: Viewer) -> tuple[Points, float, Points, Points]:

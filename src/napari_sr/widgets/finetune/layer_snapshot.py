@@ -17,7 +17,7 @@ from napari.utils.transforms import Affine
 
 from napari_sr.imaging.geometry import linear_part
 from napari_sr.widgets.choices.layer_facts import known_axes
-from napari_sr.widgets.choices.units import unit_ratio
+from napari_sr.widgets.choices.view import unit_ratio
 
 Vector = npt.NDArray[np.float64]
 Units = tuple[Any, ...]
