@@ -13,6 +13,7 @@ from napari.layers import Image, Layer
 
 from napari_sr.imaging.files import write_image
 from napari_sr.imaging.intensity.spec import Percentiles
+from napari_sr.imaging.napari_layer import PATH_KEY
 from napari_sr.imaging.part import Part
 from napari_sr.inference import Job, as_script, prepare_layer, run_layer
 from napari_sr.networks import SRCNN, RRDBNet
@@ -134,6 +135,18 @@ def test_a_script_writes_its_result_with_its_pixel_size(weights: Path) -> None:
     image = read_image(weights / "stack-upscaled.ome.tif")
     assert image.data.shape == (2, 28, 34)
     assert image.pixel_size == pytest.approx({"Z": 0.3, "Y": 0.05, "X": 0.05})
+
+
+def test_the_scripts_of_two_channels_of_a_file_write_files_of_different_names(weights: Path) -> None:
+    layers(weights)
+    job = Job(load_model("srcnn-x2"), JobSettings(device="cpu"))
+    for number, layer_data in enumerate(read_layers(str(weights / "both.ome.tif"))):
+        layer = Layer.create(*layer_data)
+        layer.metadata[PATH_KEY] = str(weights / "both.ome.tif")
+        (weights / f"{number}.py").write_text(as_script(job, prepare_layer(job, layer)), encoding="utf-8")
+        subprocess.run([sys.executable, f"{number}.py"], cwd=weights, check=True)
+    written = sorted(path.name for path in weights.glob("*-upscaled.ome.tif"))
+    assert written == ["both-C0-upscaled.ome.tif", "both-C1-upscaled.ome.tif"]
 
 
 def test_several_parts_are_one_script(weights: Path) -> None:

@@ -117,8 +117,9 @@ def _geometry(prepared: LayerInput) -> dict[str, Any]:
 
 
 def _stem(prepared: LayerInput) -> str:
-    path = prepared.source.path
-    return stem_of(Path(path)) if path else "result"
+    """Beginning of the names of the files; each channel of a file has its own."""
+    path, channel = prepared.source.path, prepared.source.channel
+    return (stem_of(Path(path)) if path else "result") + ("" if channel is None else f"-C{channel[1]}")
 
 
 def _sizes(prepared: LayerInput) -> list[str]:
