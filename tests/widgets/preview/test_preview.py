@@ -128,8 +128,26 @@ def test_the_selection_and_the_chosen_layer_stay(switched_on):
     assert viewer.layers.selection.active == viewer.layers[0]
     assert panel.layer_choice.layer == viewer.layers[0]
     panel.controls.run_button.native.click()
-    assert names(viewer) == ["cells", "cells (preview)", "cells (ESRGAN x4)"]
+    assert names(viewer) == ["cells", "cells (ESRGAN x4)", "cells (preview)"]
     assert panel.layer_choice.layer == viewer.layers[0]
+
+
+def test_a_result_does_not_cover_the_preview(switched_on, qtbot):
+    viewer, panel = switched_on()
+    panel.controls.run_button.native.click()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=60_000)
+    assert names(viewer) == ["cells", "cells (ESRGAN x4)", "cells (preview)"]
+
+
+def test_it_lies_on_its_source_in_another_order_of_the_layers(switched_on, qtbot):
+    viewer, panel = switched_on()
+    viewer.add_image(drawn(40, 60), name="other")
+    viewer.layers.selection.active = viewer.layers["cells"]
+    settled(qtbot, panel)
+    viewer.layers.move(viewer.layers.index("cells"), len(viewer.layers))
+    settled(qtbot, panel)
+    assert names(viewer) == ["other", "cells", "cells (preview)"]
+    assert viewer.layers.selection.active.name == "cells"
 
 
 def test_switching_it_off_removes_its_layer(switched_on):
@@ -437,7 +455,7 @@ def test_a_preview_is_made_while_a_job_is_running(in_viewer, qtbot, monkeypatch)
     assert names(viewer) == ["cells", "cells (preview)"]
     go_on.set()
     qtbot.waitUntil(lambda: not panel.running, timeout=30_000)
-    assert names(viewer) == ["cells", "cells (preview)", "cells (ESRGAN x4)"]
+    assert names(viewer) == ["cells", "cells (ESRGAN x4)", "cells (preview)"]
 
 
 def test_moving_the_view_prepares_no_network_again(switched_on, qtbot, monkeypatch):

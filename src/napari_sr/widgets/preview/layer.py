@@ -35,7 +35,7 @@ class PreviewLayer:
         return self.layer is not None and self.layer not in self._viewer.layers
 
     def show(self, source: Image, data: Array, kwargs: dict[str, Any]) -> None:
-        """Show pixels of a layer with arguments of ``napari.layers.Image``; the selection of layers stays as it is."""
+        """Show pixels above their source, with arguments of ``napari.layers.Image``; the selection stays as it is."""
         metadata = {**kwargs["metadata"], PREVIEW_KEY: True}
         if self.layer is None:
             self._add(source, data, {**kwargs, "metadata": metadata})
@@ -46,6 +46,10 @@ class PreviewLayer:
             if not np.array_equal(getattr(self.layer, name), kwargs[name]):
                 setattr(self.layer, name, kwargs[name])
         self.layer.metadata = metadata
+        layers = self._viewer.layers
+        mine, below = layers.index(self.layer), layers.index(source)
+        if mine < below:
+            layers.move(mine, below + 1)
 
     def share_look(self, source: Image, name: str) -> None:
         """Copy one attribute of `SHARED_LOOK`; the others may have been changed for the preview alone."""

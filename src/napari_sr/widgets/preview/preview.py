@@ -376,6 +376,7 @@ class Preview:
         for emitter in (camera.center, camera.zoom, self._viewer.canvas.events.size, dims.point, dims.order):
             yield emitter, self.changed
         yield dims.ndisplay, self.changed
+        yield self._viewer.layers.events.reordered, self.changed
         yield self._viewer.layers.events.removed, self._layer_removed
 
 
