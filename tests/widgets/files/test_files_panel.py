@@ -5,8 +5,10 @@ import threading
 import numpy as np
 import pytest
 from napari.utils.theme import get_theme
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
 
 import napari_sr as sr
 from napari_sr.inference.files import jobs as file_jobs
@@ -16,6 +18,7 @@ from napari_sr.widgets.qt.contrast import LEAST, contrast
 from napari_sr.widgets.qt.executor import InPlaceExecutor, ThreadExecutor
 
 RNG = np.random.default_rng(0)
+FULLY_ENCODED = QUrl.ComponentFormattingOption.FullyEncoded
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +61,28 @@ def opened(make_napari_viewer_proxy, models):
 
 def click(button):
     QTest.mouseClick(button.native, Qt.MouseButton.LeftButton)
+
+
+def drop(widget, *paths):
+    """Drag files and folders onto a widget, as to be moved, drop them if it accepts that, and return whether it does.
+
+    A move that was accepted would be followed by the file manager, which removes the files.
+    """
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    mime.setText("\n".join(url.toString() for url in mime.urls()))
+    actions = Qt.DropAction.CopyAction | Qt.DropAction.MoveAction
+    how = actions, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ShiftModifier
+    assert widget.acceptDrops()
+    enter = QDragEnterEvent(QPoint(5, 5), *how)
+    enter.ignore()
+    QApplication.sendEvent(widget, enter)
+    if not enter.isAccepted():
+        return False
+    event = QDropEvent(QPointF(5, 5), *how)
+    QApplication.sendEvent(widget, event)
+    assert event.dropAction() == Qt.DropAction.CopyAction
+    return True
 
 
 def table(panel):
@@ -156,6 +181,42 @@ def test_a_typed_folder_may_begin_with_the_home_folder(opened, plate, tmp_path, 
         assert panel.controls.message.value == f"2 done, 1 failed. The results are in {folder}."
         assert (folder / "a.tif").is_file()
     assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["out"]
+
+
+def test_a_dropped_folder_and_dropped_files_are_chosen(opened, plate, results):
+    _, panel = opened()
+    assert drop(panel.native, plate)
+    assert panel.images.inputs == (plate,)
+    assert panel.images.chosen.value == f"3 images in {plate}"
+    assert panel.images.folder == results
+    assert drop(panel.native, plate / "a.tif", plate / "B2" / "b.png")
+    assert set(states(panel)) == {"a.tif", "b.png"}
+    assert not drop(panel.native)
+
+
+def test_the_folder_of_the_results_may_be_dropped_or_pasted_as_an_address(opened, plate, tmp_path):
+    _, panel = opened(plate)
+    line = panel.images.out_folder.line_edit.native
+    (tmp_path / "the results").mkdir()
+    assert drop(line, tmp_path / "the results")
+    assert line.text() == str(tmp_path / "the results")
+    assert panel.images.inputs == (plate,)
+    line.selectAll()
+    QApplication.clipboard().setText(QUrl.fromLocalFile(str(tmp_path / "new results")).toString(FULLY_ENCODED))
+    line.paste()
+    assert line.text().startswith("file:///")
+    assert panel.images.folder == tmp_path / "new results"
+
+
+def test_images_and_folder_cannot_be_changed_during_their_run(held, plate, qtbot):
+    _, panel, gate = held
+    assert gate.reached.acquire(timeout=60)
+    assert not any(row.enabled for row in panel.images.widgets)
+    drop(panel.native, plate / "B2")
+    assert panel.images.inputs == (plate,)
+    click(panel.controls.stop_button)
+    qtbot.waitUntil(lambda: not panel.running, timeout=30_000)
+    assert all(row.enabled for row in panel.images.widgets)
 
 
 def test_the_reason_of_missing_pixels_names_the_row_of_the_panel(opened, tmp_path):

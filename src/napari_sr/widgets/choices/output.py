@@ -11,7 +11,9 @@ from typing import Any
 from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, FileEdit
 from magicgui.widgets.bases import Widget
+from qtpy.QtCore import QUrl
 
+from napari_sr.widgets.qt.path_drop import PathDrop
 from napari_sr.widgets.qt.rows import shrinkable
 
 MEMORY, DISK, LAZY = "memory", "disk", "lazy"
@@ -53,6 +55,7 @@ class OutputChoice:
             visible=False,
         )
         self._begun_lazy = False
+        take_dropped_folder(self.folder)
         self.kind.changed.connect(self._changed)
         self.folder.changed.connect(lambda: self._on_change())
 
@@ -92,11 +95,29 @@ class OutputChoice:
         self._on_change()
 
 
+def take_dropped_folder(row: FileEdit) -> None:
+    """Let a row for a folder take one that is dropped onto it; Qt would insert its address into the text.
+
+    Parameters
+    ----------
+    row : FileEdit
+        The row. A dropped file stands for the folder that it is in.
+    """
+
+    def take(paths: list[Path]) -> None:
+        row.line_edit.value = str(paths[0] if paths[0].is_dir() else paths[0].parent)
+
+    PathDrop(row.line_edit.native, take)
+
+
 def typed_folder(text: str) -> Path:
     """Return the folder that was typed into a row as an absolute path, which may not exist.
 
-    "~" at its beginning is the home folder, and a relative path begins in the working directory.
+    An address that begins with "file:", as file managers copy it, is one too. "~" at the beginning is the home folder,
+    and a relative path begins in the working directory.
     """
+    if (address := QUrl(text)).isLocalFile():
+        text = address.toLocalFile()
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError:

@@ -11,7 +11,7 @@ from magicgui.widgets.bases import Widget
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_sr.imaging.files import ENDINGS
-from napari_sr.widgets.choices.output import typed_folder
+from napari_sr.widgets.choices.output import take_dropped_folder, typed_folder
 from napari_sr.widgets.qt.rows import shrinkable, side_by_side
 from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 
@@ -71,6 +71,7 @@ class ImagesChoice:
         # The path needs the width.
         self.out_folder.choose_btn.text = "…"
         self.out_folder.choose_btn.max_width = _BUTTON_WIDTH
+        take_dropped_folder(self.out_folder)
         self.format = shrinkable(
             ComboBox(
                 name="format",
@@ -116,6 +117,17 @@ class ImagesChoice:
         with self.out_folder.changed.blocked():
             self.out_folder.line_edit.value = self._proposed
         self._on_change()
+
+    def set_enabled(self, enabled: bool) -> None:
+        """Enable or disable the rows.
+
+        Parameters
+        ----------
+        enabled : bool
+            False while the images are upscaled: what is shown about them is that of the run.
+        """
+        for row in self.widgets:
+            row.enabled = enabled
 
     def show_count(self, count: int) -> None:
         """Show how many images were found."""

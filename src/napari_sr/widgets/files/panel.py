@@ -30,6 +30,7 @@ from napari_sr.widgets.formats.opening import open_path
 from napari_sr.widgets.qt.activity import TimeLeft
 from napari_sr.widgets.qt.base_panel import BasePanel
 from napari_sr.widgets.qt.executor import Executor
+from napari_sr.widgets.qt.path_drop import PathDrop
 from napari_sr.widgets.qt.rows import Fold, rows
 from napari_sr.widgets.qt.run import Run
 
@@ -74,6 +75,7 @@ class FilesPanel(BasePanel):
         self.controls = FilesControls(self.start, self.stop)
         self.table = ResultsTable(napari_viewer, self._open)
         self.overwrite.changed.connect(self._changed)
+        PathDrop(self.native, self._dropped)
         self._lay_out()
         self.model.show()
         self._complete()
@@ -106,6 +108,7 @@ class FilesPanel(BasePanel):
         self._time, self._ended = TimeLeft(), 0
         self._run = FilesUpscaling(plan, self.loader, self._queues, self)
         self.controls.begin("Preparing…")
+        self.images.set_enabled(False)
         self._run.start()
         if self.running and self._run.waiting:
             self.controls.show_message("Waiting for the runs before this one.")
@@ -141,20 +144,24 @@ class FilesPanel(BasePanel):
         """Show how the run ended."""
         some = any(result.state in ("done", "skipped") for result in results)
         where = f" The results are in {self._out_folder()}." if some else ""
-        self.controls.end(f"{results.summary()}.{where}", can_continue=False)
+        self._end(f"{results.summary()}.{where}", can_continue=False)
         self._changed()
 
     def stopped(self) -> None:
         """Show that the run was stopped."""
         self.table.results.stop()
         text = f"Stopped after {self._ended} of {self._count} images: Continue goes on with the others."
-        self.controls.end(text, can_continue=True)
+        self._end(text, can_continue=True)
 
     def failed(self, error: Exception) -> None:
         """Show why there was no run."""
         self.table.results.stop()
-        self.controls.end("", can_continue=False)
+        self._end("", can_continue=False)
         self._report(error)
+
+    def _end(self, message: str, *, can_continue: bool) -> None:
+        self.images.set_enabled(True)
+        self.controls.end(message, can_continue=can_continue)
 
     # Choices.
 
@@ -185,6 +192,10 @@ class FilesPanel(BasePanel):
             return
         self.controls.choice_changed()
         self.controls.set_can_start(self._count > 0 and self.images.folder is not None and self.model.usable)
+
+    def _dropped(self, paths: list[Path]) -> None:
+        if not self.running:
+            self.images.choose(paths)
 
     def _images_changed(self) -> None:
         """List the images in the background, and show them in the table."""
