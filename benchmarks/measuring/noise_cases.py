@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter, uniform_filter
-from scipy.stats import norm
+from scipy.stats import norm  # noqa: TID251 (no part of the package)
 
 from measuring.scenes import LARGER, Plane, Scene
 from napari_sr.imaging.resize import resize

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, median_filter, shift, uniform_filter
-from scipy.signal import lfilter
+from scipy.signal import lfilter  # noqa: TID251 (no part of the package)
 
 from napari_sr.imaging.noise import measure_noise
 from napari_sr.inference.facts.given_noise import total_noise

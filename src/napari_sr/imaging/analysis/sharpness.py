@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import correlate1d, median_filter, uniform_filter
-from scipy.signal.windows import blackmanharris
 
 from napari_sr.imaging.noise import NoiseMeasurement, measure_noise
 from napari_sr.imaging.noise.sampling import PlaneLike, spread, windows
@@ -17,6 +16,8 @@ Array = npt.NDArray[np.float64]
 
 # Side of the squares whose spectra are averaged, and of the smallest ones, in pixels.
 _SQUARE, _LEAST_SQUARE = 128, 32
+# Weights of the cosines of the window of the squares.
+_BLACKMAN_HARRIS = (0.35875, 0.48829, 0.14128, 0.01168)
 # Number of rings of frequency from 0 to the Nyquist frequency.
 _RINGS = 32
 # The spectrum ends where structure has less than this fraction of the power of the noise in two successive rings.
@@ -141,7 +142,7 @@ def radial_spectrum(parts: Sequence[Array], variances: Sequence[Array]) -> tuple
     for part, variance in zip(parts, variances, strict=True):
         side = min(_SQUARE, *part.shape)
         # The side lobes of this window are below 1e-9 of the power, as steep spectra need.
-        taper = blackmanharris(side)
+        taper = _blackman_harris(side)
         window = np.outer(taper, taper)
         window /= np.sqrt(np.mean(window**2))
         frequency = np.abs(np.fft.fftfreq(side)) * 2
@@ -158,6 +159,14 @@ def radial_spectrum(parts: Sequence[Array], variances: Sequence[Array]) -> tuple
                 noise.append(float(np.mean(window**2 * variance[place])))
     rings = (np.arange(_RINGS) + 0.5) / _RINGS
     return rings, total / np.maximum(number, 1), number / 4, float(np.mean(noise))
+
+
+def _blackman_harris(side: int) -> Array:
+    """Return the window of four terms by Harris (1978)."""
+    phase, taper = np.linspace(-np.pi, np.pi, side), np.zeros(side)
+    for n, weight in enumerate(_BLACKMAN_HARRIS):
+        taper += weight * np.cos(n * phase)
+    return taper
 
 
 def jpeg_blocks(part: Array) -> float:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import nnls
-from scipy.stats import rankdata
 
 from napari_sr.imaging.noise.bands import FREEDOM, structure_spectra
 from napari_sr.imaging.noise.tiles import Tiles
@@ -111,7 +110,7 @@ def group_tiles(tiles: Tiles) -> Groups:
     """
     count = len(tiles)
     low, high = np.quantile(tiles.brightness, (0.005, 0.995))
-    place = (rankdata(tiles.brightness) - 0.5) / count
+    place = (_ranks(tiles.brightness) - 0.5) / count
     if high > low:
         # Halfway between equal counts and equal steps of brightness, since there are few bright tiles.
         place = (place + np.clip((tiles.brightness - low) / (high - low), 0, 1)) / 2
@@ -135,6 +134,13 @@ def group_tiles(tiles: Tiles) -> Groups:
         calm.append(quiet)
     means, rows, worth = zip(*found, strict=True)
     return Groups(np.array(means), np.array(rows), np.array(worth), every, calm)
+
+
+def _ranks(values: Array) -> Array:
+    """Rank values from 1 on; equal values have the mean of their ranks."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Array = np.cumsum(count) - (count - 1) / 2
+    return ranks[place]
 
 
 def fit_line(evidence: Sequence[Groups]) -> Line:
