@@ -1,5 +1,6 @@
 """What every test stands on."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -18,8 +19,16 @@ hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
-# One thread for each of pytest-xdist's workers: the tests' images are small, and the workers share the cores.
+# One thread for each of pytest-xdist's workers and for the programs that tests start: the tests' images are small, and
+# the workers share the cores. Threads that wait for one another take several times the computation.
+os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
+
+
+def pytest_collection_finish() -> None:
+    """Leave imported modules out of garbage collections: napari makes several in each test of the window."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
