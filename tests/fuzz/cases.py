@@ -29,7 +29,7 @@ def cases(share: float = 1.0) -> settings:
     hypothesis.settings
         A decorator.
     """
-    of_suite = FEW if settings.get_current_profile_name() in ("default", "ci") else settings.default.max_examples
+    of_suite = FEW if settings.get_current_profile_name() in ("local", "ci") else settings.default.max_examples
     return settings(
         max_examples=max(1, round(of_suite * share)),
         deadline=None,
