@@ -278,7 +278,7 @@ def test_upsampling_is_for_srcnn_only(folder, small_card, small_state):
         load_model("one", upsampling="nearest")
 
 
-@pytest.mark.parametrize("argument", [3, None, ["srcnn-x2"], Model])
+@pytest.mark.parametrize("argument", [3, None, ["srcnn-x2"], Model, np.zeros((1, 2))])
 def test_what_is_neither_a_name_nor_a_path_is_refused(argument):
     with pytest.raises(InputError, match="give the name of one, or the path"):
         load_model(argument)

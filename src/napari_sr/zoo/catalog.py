@@ -133,7 +133,7 @@ def load_model(
     from napari_sr.zoo.loading import classic, open_model
 
     scale = None if scale is None else read_scale(scale, "scale")
-    method = next((name for name in CLASSICS if name == name_or_path), None)
+    method = next((name for name in CLASSICS if isinstance(name_or_path, str) and name == name_or_path), None)
     if method is not None and scale is not None:
         model = classic(method, scale)
         model = model if alpha is None else model.with_alpha(alpha)
@@ -167,7 +167,7 @@ def find_card(name_or_path: str | os.PathLike[str]) -> Card | None:
     InputError, CheckpointError
         If there is no such model, or its header cannot be read.
     """
-    if name_or_path in CLASSICS:
+    if isinstance(name_or_path, str) and name_or_path in CLASSICS:
         return None
     path, entry = _find(name_or_path)
     return read_card(path) if entry is None or entry.card is None else entry.card
