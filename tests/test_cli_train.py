@@ -266,6 +266,28 @@ def test_an_error_of_degrade_is_one_sentence(folder, arguments, sentence):
     assert not list(folder.glob("low/*"))
 
 
+def test_one_image_is_degraded_to_a_file_of_the_given_name(folder):
+    source = next((folder / "pictures").iterdir())
+    before = source.read_bytes()
+    arguments = ("degrade", f"pictures/{source.name}", "low.tif", "--model", "tiny.toml")
+    assert napari_sr(*arguments).output.startswith("low.tif: one image, 2 times smaller: ")
+    napari_sr("degrade", f"pictures/{source.name}", "low", "--model", "tiny.toml")
+    in_folder = read_image(folder / "low" / f"{source.stem}.tif")
+    np.testing.assert_array_equal(read_image(folder / "low.tif").data, in_folder.data)
+    assert "low.tif exists already" in napari_sr(*arguments, status=2).output
+    napari_sr(*arguments, "--overwrite")
+    onto = ("degrade", f"pictures/{source.name}", f"pictures/{source.name}", "--model", "tiny.toml", "--overwrite")
+    assert "is the input itself" in napari_sr(*onto, status=2).output
+    assert source.read_bytes() == before
+
+
+@pytest.mark.parametrize(("images", "out"), [("pictures", "out.tif"), ("pictures", "out.zarr"), ("one", "out.zarr")])
+def test_degraded_images_have_no_folder_with_the_name_of_an_image(folder, images, out):
+    given = next((folder / "pictures").iterdir()) if images == "one" else images
+    assert "is the name of an image" in napari_sr("degrade", str(given), out, "--model", "tiny.toml", status=2).output
+    assert not (folder / out).exists()
+
+
 def test_existing_degraded_images_are_kept(folder):
     napari_sr("degrade", "pictures", "low", "--model", "tiny.toml")
     assert "exists already" in napari_sr("degrade", "pictures", "low", "--model", "tiny.toml", status=2).output

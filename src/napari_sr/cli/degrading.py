@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 def degrade(
     images: Annotated[Path, typer.Argument(metavar="IMAGES", help="High-resolution images: a file or a folder.")],
     out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="Folder for the low-resolution images, which keep their names.")
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            help="Folder for the low-resolution images, which keep their names; of one file also a name in .tif or "
+            ".png.",
+        ),
     ],
     recipe: Annotated[
         str,
@@ -31,7 +36,7 @@ def degrade(
         typer.Option(help="Factor on the noise: 16 adapts the noise of 8-bit images to 12-bit images (0 to 4095)."),
     ] = 1.0,
     seed: Annotated[int, typer.Option(min=1, help="Seed of the random values in the ranges of the recipe.")] = 1,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files in OUT.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
     """Downsample images as in the training of a model.
 
@@ -40,6 +45,8 @@ def degrade(
     Compare with: napari-sr evaluate OUT IMAGES --model MODEL --model bicubic.
     """
     from napari_sr.evaluation.folders import image_files
+    from napari_sr.imaging.files import WRITABLE
+    from napari_sr.inference.files.one_file import check_output
     from napari_sr.training.data.degradation import describe_degradation, with_noise_times
 
     degradation, factor = _degradation(recipe)
@@ -48,16 +55,12 @@ def degrade(
         raise InputError(f"The recipe {recipe} has no factor: give --scale.")
     degradation = with_noise_times(degradation, noise_scale)
     sources = image_files(images)
-    targets = [out / f"{path.stem}.tif" for path in sources]
-    existing = [path for path in targets if path.exists()]
-    if existing and not overwrite:
-        raise InputError(f"{existing[0]} exists already: give another folder, or --overwrite.")
-    if out.resolve() in {path.resolve().parent for path in sources}:
-        raise InputError(f"{out} is the folder of the images themselves: give another one.")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is not a folder: give a folder for the low-resolution images.")
-    out.mkdir(parents=True, exist_ok=True)
-    clear_abandoned(out)
+    if images in sources and out.name.lower().endswith(WRITABLE) and not out.is_dir():
+        targets = [out]
+        check_output(images, out, overwrite)
+    else:
+        targets = [out / f"{path.stem}.tif" for path in sources]
+        _make_folder(out, sources, targets, overwrite)
     for number, (source, target) in enumerate(zip(sources, targets, strict=True)):
         try:
             _degrade_file(source, target, factor, degradation, seed + number)
@@ -66,6 +69,23 @@ def degrade(
             raise
     count = "one image" if len(sources) == 1 else f"{len(sources)} images"
     typer.echo(f"{out}: {count}, {factor} times smaller: {describe_degradation(degradation)}.")
+
+
+def _make_folder(out: Path, sources: list[Path], targets: list[Path], overwrite: bool) -> None:
+    """Check that the low-resolution images can be written, and make their folder."""
+    from napari_sr.inference.output.names import FORMATS
+
+    existing = [path for path in targets if path.exists()]
+    if existing and not overwrite:
+        raise InputError(f"{existing[0]} exists already: give another folder, or --overwrite.")
+    if out.resolve() in {path.resolve().parent for path in sources}:
+        raise InputError(f"{out} is the folder of the images themselves: give another one.")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is not a folder: give a folder for the low-resolution images.")
+    if not out.exists() and out.name.lower().endswith(FORMATS):
+        raise InputError(f"{out} is the name of an image: give a folder for the low-resolution images.")
+    out.mkdir(parents=True, exist_ok=True)
+    clear_abandoned(out)
 
 
 def _degrade_file(source: Path, target: Path, factor: int, degradation: Degradation, seed: int) -> None:
