@@ -47,6 +47,15 @@ def test_two_files_of_any_names_are_a_pair(folders):
     assert names(pair_files(a, b)) == [("b", "a.png", "b.png")]
 
 
+def test_an_image_and_a_folder_are_named_in_the_order_that_was_given(folders):
+    low, high = folders
+    image = put(high, "b.png")
+    with pytest.raises(InputError, match=r"low and .*b\.png are a folder and an image:"):
+        pair_files(low, image)
+    with pytest.raises(InputError, match=r"b\.png and .*low are an image and a folder:"):
+        pair_files(image, low)
+
+
 def test_files_without_a_counterpart_are_named(folders):
     low, high = folders
     put(low, "ax3.png")

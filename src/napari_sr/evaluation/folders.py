@@ -81,7 +81,8 @@ def pair_files(images: Path, reference: Path, *, scale: int | None = None) -> li
         if not path.exists():
             raise InputError(f"There is no file or folder {path}: check the name.")
     if is_image(images) != is_image(reference):
-        raise InputError(f"{images} and {reference} are an image and a folder: give two images or two folders.")
+        kinds = "an image and a folder" if is_image(images) else "a folder and an image"
+        raise InputError(f"{images} and {reference} are {kinds}: give two images or two folders.")
     if is_image(images):
         return [FilePair(stem_of(reference), images, reference)]
     references = _by_stem(reference)
