@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 
@@ -235,6 +236,55 @@ def test_an_error_of_the_caller_cancels_the_blocks_that_are_left(client, stack, 
     assert error.tb is not None
     assert canceled
     assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("then", ["wait", "cancel"])
+def test_a_scheduler_that_is_lost_is_named_and_leaves_nothing_on_disk(stack, model, tmp_path, then):
+    before, lost = set(tmp_path.iterdir()), []
+    code = "import sys; from distributed.cli.{0} import main; sys.argv[0] = '{0}'; main()"
+
+    def start(kind, *options):
+        command = [sys.executable, "-c", code.format(kind), *options, "--no-dashboard"]
+        return subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+    address = f"tcp://127.0.0.1:{free_port()}"
+    scheduler = start("dask_scheduler", "--host", address)
+    worker = start("dask_worker", address, "--nthreads", "1", "--no-nanny")
+
+    def stop(done, total):
+        if done == 2:
+            scheduler.kill()
+            scheduler.wait()
+            lost.append(done)
+
+    error, words = (sr.Cancelled, None) if then == "cancel" else (sr.InputError, "scheduler of the cluster was lost")
+    try:
+        with distributed.Client(address, timeout=20) as client:
+            client.wait_for_workers(1, timeout=60)
+            client._timeout = 2
+            with pytest.raises(error, match=words):
+                sr.upscale_on_cluster(
+                    stack,
+                    tmp_path / "out.zarr",
+                    model,
+                    client,
+                    progress=stop,
+                    cancel=lambda: then == "cancel" and bool(lost),
+                )
+            # A client that is closed already.
+            if then == "wait":
+                with pytest.raises(error, match=words):
+                    sr.upscale_on_cluster(stack, tmp_path / "out.zarr", model, client)
+    finally:
+        for process in (worker, scheduler):
+            process.kill()
+            process.wait()
+    assert set(tmp_path.iterdir()) == before
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 def kill_client(cluster, stack, tmp_path, blocks):

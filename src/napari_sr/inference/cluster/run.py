@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
+from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -174,6 +175,32 @@ def check_exact(job: Job, settings: JobSettings, axes: Axes) -> None:
 
 
 @contextmanager
+def scheduler_needed(client: Client, out: Path) -> Iterator[None]:
+    """Turn the errors that follow from the loss of the scheduler into a sentence.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Client of the cluster.
+    out : Path
+        The store that is written.
+
+    Raises
+    ------
+    InputError
+        If the connection to the scheduler was lost.
+    """
+    try:
+        yield
+    except (CancelledError, OSError) as error:
+        if client.status == "running":
+            raise
+        raise InputError(
+            f"The scheduler of the cluster was lost: start it and its workers, and then upscale to {out} again."
+        ) from error
+
+
+@contextmanager
 def _kept_by_workers(client: Client, job: ClusterJob) -> Iterator[str]:
     """Send the job to each worker once, those that join later included, and remove it at the end."""
     name = f"napari-sr-{uuid4().hex}"
@@ -181,7 +208,9 @@ def _kept_by_workers(client: Client, job: ClusterJob) -> Iterator[str]:
     try:
         yield name
     finally:
-        client.unregister_worker_plugin(name)
+        # Without a scheduler the attempt would take long, and its error would hide the one before.
+        if client.status == "running":
+            client.unregister_worker_plugin(name)
 
 
 def _tasks_done(
@@ -217,4 +246,5 @@ def _tasks_done(
                 submit(1)
                 yield number, result
     finally:
-        client.cancel(list(waiting), force=True)
+        if client.status == "running":
+            client.cancel(list(waiting), force=True)

@@ -122,7 +122,8 @@ def upscale_on_cluster(
     Raises
     ------
     InputError
-        If image or settings cannot be used, or dask.distributed is not installed. Nothing remains on disk.
+        If image or settings cannot be used, the scheduler is lost, or dask.distributed is not installed. Nothing
+        remains on disk.
     CheckpointError
         If the model cannot be loaded.
     Cancelled
@@ -252,31 +253,32 @@ def run_file_on_cluster(
     Raises
     ------
     InputError
-        If image or settings cannot be used, or dask.distributed is not installed.
+        If image or settings cannot be used, the scheduler is lost, or dask.distributed is not installed.
     Cancelled
         If `cancel` returned True.
     """
     if not isinstance(client, _distributed().Client) or client.asynchronous:
         raise InputError(f"The client {shorten(client)} is not one of dask.distributed: give Client(address).")
-    from napari_sr.inference.cluster.run import run_on_cluster
+    from napari_sr.inference.cluster.run import run_on_cluster, scheduler_needed
 
     stop = cancel or (lambda: False)
     image = as_image(file, axes)
     # The device of the workers may not be on this machine, which measures the image and computes nothing.
     job = job_for(model, replace(settings, device="cpu"), image, scale=scale, cancel=stop)
-    return run_on_cluster(
-        job,
-        replace(job.settings, device=settings.device),
-        image,
-        file,
-        out.resolve(),
-        client,
-        overwrite=overwrite,
-        ome_zarr=read_version(ome_zarr, store=True),
-        resources=resources,
-        progress=progress or (lambda done, total: None),
-        cancel=stop,
-    )
+    with scheduler_needed(client, out):
+        return run_on_cluster(
+            job,
+            replace(job.settings, device=settings.device),
+            image,
+            file,
+            out.resolve(),
+            client,
+            overwrite=overwrite,
+            ome_zarr=read_version(ome_zarr, store=True),
+            resources=resources,
+            progress=progress or (lambda done, total: None),
+            cancel=stop,
+        )
 
 
 def connect(scheduler: str, timeout: float) -> Client:
