@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -73,9 +74,9 @@ def degrade(
 
 def _make_folder(out: Path, sources: list[Path], targets: list[Path], overwrite: bool) -> None:
     """Check that the low-resolution images can be written, and make their folder."""
-    from napari_sr.inference.output.names import FORMATS
+    from napari_sr.inference.output.paths import FORMATS
 
-    existing = [path for path in targets if path.exists()]
+    existing = [path for path in targets if os.path.lexists(path)]
     if existing and not overwrite:
         raise InputError(f"{existing[0]} exists already: give another folder, or --overwrite.")
     if out.resolve() in {path.resolve().parent for path in sources}:

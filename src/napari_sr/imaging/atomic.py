@@ -56,7 +56,7 @@ def atomic_file(path: Path, *, overwrite: bool = True, durable: bool = False) ->
     path : Path
         The file, in an existing folder.
     overwrite : bool, default True
-        Whether an existing file is replaced. The new file has its permissions.
+        Whether an existing file is replaced, or a link itself. The new file has its permissions.
     durable : bool, default False
         Whether the content is flushed to the disk before the file is renamed, so that it survives a power failure.
 
@@ -78,7 +78,7 @@ def atomic_file(path: Path, *, overwrite: bool = True, durable: bool = False) ->
         yield temporary
         if durable:
             sync(temporary)
-        if not overwrite and path.exists():
+        if not overwrite and os.path.lexists(path):
             raise FileExistsError(None, "the file exists already", str(path))
         if os.name == "posix" and path.is_file():
             shutil.copymode(path, temporary)
@@ -141,12 +141,12 @@ def atomic_folder(path: Path, *, overwrite: bool = False, fingerprint: str = "")
     """
     clear_abandoned(path.parent)
     restore_interrupted(path)
-    if not overwrite and path.exists():
+    if not overwrite and os.path.lexists(path):
         raise FileExistsError(None, "the folder exists already", str(path))
     unfinished = _take_over(path, fingerprint) if fingerprint else None
     with _temporary(path, fingerprint, unfinished) as temporary:
         yield temporary
-        if not overwrite and path.exists():
+        if not overwrite and os.path.lexists(path):
             raise FileExistsError(None, "the folder exists already", str(path))
         _swap(temporary, path)
 
@@ -180,7 +180,7 @@ def restore_interrupted(path: Path) -> None:
         if owner is not None and not owner.is_gone:
             # A running process is replacing the folder.
             continue
-        if path.exists():
+        if os.path.lexists(path):
             _delete(old)
         else:
             old.rename(path)
@@ -309,8 +309,8 @@ def _discard(temporary: Path) -> None:
 
 
 def _delete(path: Path) -> None:
-    """Delete a file, or a folder with its content; it need not exist."""
-    if not path.is_dir():
+    """Delete a file, a link, or a folder with its content; it need not exist."""
+    if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
     for attempt in range(_ATTEMPTS):
@@ -351,13 +351,13 @@ def _clear(record: Path) -> bool:
         return False
     if not owner.is_gone:
         return False
-    resumable = owner.fingerprint and temporary.is_dir() and not record.with_suffix(OLD).exists()
+    resumable = owner.fingerprint and temporary.is_dir() and not os.path.lexists(record.with_suffix(OLD))
     if resumable and time.time() - record.stat().st_mtime < _KEPT:
         # A later run may continue.
         return False
     existed = temporary.exists()
     _delete(temporary)
-    if record.with_suffix(OLD).exists():
+    if os.path.lexists(record.with_suffix(OLD)):
         name = record.name.removeprefix(".").rpartition(".")[0].rpartition(".")[0]
         if len(os.fsencode(name)) <= _LONGEST:
             restore_interrupted(record.with_name(name))
@@ -367,8 +367,8 @@ def _clear(record: Path) -> bool:
 
 
 def _swap(new: Path, path: Path) -> None:
-    """Rename a new folder, and delete the one that it replaces, if any."""
-    if not path.exists():
+    """Rename a new folder, and delete the folder or link that it replaces, if any."""
+    if not os.path.lexists(path):
         new.rename(path)
         return
     old = new.with_suffix(OLD)

@@ -551,3 +551,41 @@ def test_other_folders_are_refused_in_one_sentence(tmp_path: Path) -> None:
     for name in ("plain.zarr", "folder.zarr"):
         with pytest.raises(InputError, match=f"{name} is not a store that napari-sr wrote"):
             read_store(str(tmp_path / name))
+
+
+# Links
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("from_python", [True, False])
+@pytest.mark.parametrize("name", ["out.ome.zarr", "out.tif", "out.png"])
+def test_a_result_replaces_a_link_and_not_what_it_leads_to(
+    name: str, from_python: bool, there: bool, tmp_path: Path
+) -> None:
+    other, out, source = tmp_path / f"other-{name}", tmp_path / name, tmp_path / "in.tif"
+    write_image(source, image(8, 10))
+    if there:
+        upscale(image(8, 10)[::-1], "srcnn-x2", device="cpu", out=other)
+    before = {path: path.read_bytes() for path in [other, *other.rglob("*")] if path.is_file()}
+    try:
+        out.symlink_to(other)
+    except OSError:
+        pytest.skip("this system makes no links")
+
+    def write(overwrite: bool) -> str:
+        if from_python:
+            try:
+                Job(MODEL, JobSettings(device="cpu")).run(read_image(source), out=out, overwrite=overwrite)
+            except InputError as error:
+                return str(error)
+            return ""
+        line = ["upscale", str(source), str(out), "-m", "srcnn-x2", "--device", "cpu"]
+        return CliRunner().invoke(app, [*line, *["--overwrite"][: int(overwrite)]]).output
+
+    assert "exists already" in write(overwrite=False)
+    assert out.is_symlink()
+    write(overwrite=True)
+    assert not out.is_symlink()
+    assert read_image(out).data.shape == (16, 20)
+    assert {path: path.read_bytes() for path in [other, *other.rglob("*")] if path.is_file()} == before
+    assert {path.name for path in tmp_path.iterdir()} == {"in.tif", name, *([other.name] if there else [])}

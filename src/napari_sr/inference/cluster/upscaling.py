@@ -271,7 +271,7 @@ def run_file_on_cluster(
             replace(job.settings, device=settings.device),
             image,
             file,
-            out.resolve(),
+            out.parent.resolve() / out.name,
             client,
             overwrite=overwrite,
             ome_zarr=read_version(ome_zarr, store=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -58,10 +59,10 @@ def check_output(source: Path, out: Path, overwrite: bool) -> None:
         raise InputError(f"{out} is a folder: give the name of a file in it.")
     if out.exists() and is_store_name(out) and not _has_store(out):
         raise InputError(f"{out} exists and is not a Zarr store: give another name.")
-    if out.exists() and not overwrite:
+    if os.path.lexists(out) and not overwrite:
         raise InputError(f"{out} exists already: give another name, or --overwrite.")
     check_folder(out)
-    clear_abandoned(out.resolve().parent)
+    clear_abandoned(out.parent)
 
 
 def check_format(out: Path, image: ImageFile, axes: Axes) -> None:
@@ -144,13 +145,12 @@ def upscale_to(
     calibration = job.calibrate(read.data, region.axes, cancel=cancel)
     if is_store_name(out):
         # Written strip by strip, because it may be larger than memory.
-        store = out.resolve()
         result = job.run_region(
             read.data,
             region,
             calibration=calibration,
-            out=store,
-            place=replace(place_of(region, stem_of(store), read.metadata), version=ome_zarr),
+            out=out,
+            place=replace(place_of(region, stem_of(out), read.metadata), version=ome_zarr),
             overwrite=overwrite,
             identity=identity_of(image),
             progress=progress,

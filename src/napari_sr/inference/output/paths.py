@@ -104,5 +104,5 @@ def check_new(path: Path, overwrite: bool) -> None:
     InputError
         If the output exists and may not be replaced.
     """
-    if path.exists() and not overwrite:
+    if os.path.lexists(path) and not overwrite:
         raise InputError(f"{path} exists already: choose another name, or delete it first.")
