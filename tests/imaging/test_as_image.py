@@ -235,6 +235,7 @@ def test_masked_pixels_of_integers_are_refused_unless_none_is_masked():
         (np.float32(3), "float32 is not an image"),
         ({"a": 1}, "dict is not an image"),
         (iter([[1]]), "is not an image"),
+        (type("Image", (), {"__module__": "SimpleITK.SimpleITK"})(), r"object of type SimpleITK\.Image is not"),
         ([["a", "b"]], "list is not an image"),
         ([[1, 2], [3]], "rows of one length"),
         ([None, None], "list is not an image"),

@@ -135,7 +135,7 @@ def _is_lazy(image: Any) -> bool:
 
 
 def _converted(image: Any) -> npt.NDArray[Any]:
-    kind = type(image).__name__
+    kind = _kind_of(image)
     # numpy makes an array of any object that can be iterated over, such as the names in a Zarr group.
     if not isinstance(image, Sequence) and not any(hasattr(image, name) for name in _ARRAY_INTERFACES):
         raise InputError(f"An object of type {kind} is not an image: give an array of numbers with the axes Y and X.")
@@ -148,6 +148,12 @@ def _converted(image: Any) -> npt.NDArray[Any]:
     if array.ndim == 0 or (array.dtype.kind not in "buifc" and not isinstance(image, np.ndarray)):
         raise InputError(f"An object of type {kind} is not an image: give an array of numbers with the axes Y and X.")
     return array
+
+
+def _kind_of(image: Any) -> str:
+    """Return the name of a type with that of its package, because several have an Image."""
+    package = type(image).__module__.partition(".")[0]
+    return f"{'' if package == 'builtins' else f'{package}.'}{type(image).__name__}"
 
 
 def _unusable(image: Any, error: Exception) -> InputError:

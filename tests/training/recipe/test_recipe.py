@@ -261,3 +261,8 @@ def test_every_bundled_model_has_a_recipe():
     # Sparse coding is fitted by a script of its own.
     assert fitted == {f"sparse-coding-x{scale}" for scale in (2, 3, 4)}
     assert (RECIPES[0].parent / "sparse_coding.py").is_file()
+
+
+def test_a_family_that_no_recipe_has_is_not_offered():
+    with pytest.raises(InputError, match="should be 'srcnn', 'srgan' or 'esrgan'"):
+        Recipe.from_toml('family = "esrgn"\nstages = [{ steps = 4, losses = [{ kind = "l1" }] }]')

@@ -191,7 +191,7 @@ def _os_error_as_input_error(path: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(
             f"{path} could not be written ({error.strerror or error}): make room and start the training again; it "
-            "continues from its last checkpoint."
+            "continues from its last checkpoint, if there is one."
         ) from error
 
 

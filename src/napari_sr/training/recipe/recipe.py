@@ -24,7 +24,7 @@ from napari_sr.training.recipe.data import Data, ImageSet
 from napari_sr.training.recipe.degradation import Degradation
 from napari_sr.training.recipe.stage import Network, PatchSettings, Stage, Validation
 from napari_sr.training.recipe.table import RecipeTable, first_fault
-from napari_sr.zoo.card import Domain, Family
+from napari_sr.zoo.card import Domain
 from napari_sr.zoo.names import Name, as_name
 
 Preset = Literal["srcnn", "srgan", "esrgan", "quick", "standard", "thorough"]
@@ -103,7 +103,7 @@ class Recipe(RecipeTable):
 
     name: Name = "model"
     description: str = ""
-    family: Family | None = None
+    family: Literal["srcnn", "srgan", "esrgan"] | None = None
     domain: Domain | None = None
     license: str | None = None
     seed: int = Field(default=0, ge=0, lt=2**63)

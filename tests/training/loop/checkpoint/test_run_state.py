@@ -33,6 +33,26 @@ def test_a_write_that_fails_keeps_the_previous_checkpoint(tmp_path, monkeypatch,
     assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
 
 
+def test_what_a_training_begins_from_after_a_full_disk_is_said(tmp_path, monkeypatch):
+    def full(state, path):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_state.torch, "save", full)
+        with pytest.raises(InputError, match="again; it begins anew"):
+            write_run_state(tmp_path, {"step": 1})
+    write_run_state(tmp_path, {"step": 1})
+    monkeypatch.setattr(run_state.torch, "save", full)
+    with pytest.raises(InputError, match="again; it continues from the previous checkpoint"):
+        write_run_state(tmp_path, {"step": 2})
+
+
+def test_a_folder_with_the_name_of_the_checkpoint_is_named(tmp_path):
+    (tmp_path / "last.pt").mkdir()
+    with pytest.raises(InputError, match=r"last\.pt is a folder.*rename or remove it"):
+        read_run_state(tmp_path)
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     write_run_state(tmp_path, {"step": 1})
     whole = (tmp_path / "last.pt").read_bytes()

@@ -40,7 +40,7 @@ def write_run_state(folder: Path, state: dict[str, Any]) -> Path:
     Raises
     ------
     InputError
-        If the disk is full or cannot be written; the previous checkpoint is kept.
+        If the disk is full or cannot be written; the previous checkpoint, if there is one, is kept.
     """
     path = folder / NAME
     try:
@@ -49,9 +49,10 @@ def write_run_state(folder: Path, state: dict[str, Any]) -> Path:
     except (OSError, RuntimeError) as error:
         # On a full disk, torch's writer raises a RuntimeError.
         reason = getattr(error, "strerror", None) or "the disk may be full"
+        then = "continues from the previous checkpoint" if path.is_file() else "begins anew"
         raise InputError(
             f"The checkpoint could not be written to {folder} ({reason}): make room and start the training again; it "
-            "continues from the previous checkpoint."
+            f"{then}."
         ) from error
     return path
 
@@ -77,6 +78,8 @@ def read_run_state(folder: Path, *, mapped: bool = False) -> dict[str, Any] | No
         If the file cannot be read, does not fit into memory, is damaged, or is not a checkpoint of a known version.
     """
     path = folder / NAME
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, and the checkpoint has this name: rename or remove it.")
     if not path.is_file():
         return None
     too_little_memory = sentence_for_too_little_memory(
