@@ -14,8 +14,8 @@ import napari_sr as sr
 from napari_sr.inference.files import jobs as file_jobs
 from napari_sr.inference.run.work import Work
 from napari_sr.widgets.files.panel import FilesPanel
-from napari_sr.widgets.qt.contrast import LEAST, contrast
 from napari_sr.widgets.qt.executor import InPlaceExecutor, ThreadExecutor
+from napari_sr.widgets.qt.text.contrast import LEAST, contrast
 
 RNG = np.random.default_rng(0)
 FULLY_ENCODED = QUrl.ComponentFormattingOption.FullyEncoded

@@ -24,9 +24,9 @@ from napari_sr.widgets.files.panel import FilesPanel
 from napari_sr.widgets.finetune.images import PAIRS
 from napari_sr.widgets.finetune.panel import FinetunePanel
 from napari_sr.widgets.qt.accessibility import controls_of
-from napari_sr.widgets.qt.contrast import LEAST, contrast, readable
 from napari_sr.widgets.qt.elision import elided
 from napari_sr.widgets.qt.executor import InPlaceExecutor
+from napari_sr.widgets.qt.text.contrast import LEAST, contrast, readable
 from napari_sr.widgets.upscale.families import ESRGANPanel, SRCNNPanel
 
 PANELS = (SRCNNPanel, ESRGANPanel, FinetunePanel, FilesPanel)

@@ -12,8 +12,8 @@ from qtpy.QtTest import QTest
 
 from napari_sr.errors import InputError
 from napari_sr.samples import load_sample
-from napari_sr.widgets.qt.contrast import contrast
 from napari_sr.widgets.qt.executor import InPlaceExecutor, ThreadExecutor
+from napari_sr.widgets.qt.text.contrast import contrast
 from napari_sr.widgets.upscale.families import PANELS, open_panels
 from napari_sr.widgets.upscale.suggestion import suggest_model
 

@@ -13,8 +13,8 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from napari_sr.inference.files.results import FileResult
-from napari_sr.widgets.qt.contrast import readable
 from napari_sr.widgets.qt.errors import worded_for_window
+from napari_sr.widgets.qt.text.contrast import readable
 
 _Index = QModelIndex | QPersistentModelIndex
 

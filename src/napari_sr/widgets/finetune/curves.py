@@ -16,7 +16,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_sr.training.events import StepDone, Validated
-from napari_sr.widgets.qt.contrast import readable
+from napari_sr.widgets.qt.text.contrast import readable
 from napari_sr.widgets.qt.timers import delayed, stop_timer
 
 # Losses arrive many times a second; drawing takes time of the main thread.

@@ -22,13 +22,13 @@ from napari_sr.errors import NapariSRError
 from napari_sr.settings import JobSettings
 from napari_sr.widgets.qt.accessibility import FocusFrame, name_controls
 from napari_sr.widgets.qt.computer_check import ComputerCheck
-from napari_sr.widgets.qt.contrast import readable
 from napari_sr.widgets.qt.errors import NOTHING_CHANGED, notify_error
 from napari_sr.widgets.qt.executor import Executor
 from napari_sr.widgets.qt.queues import WorkQueues, queues_on, shared_queues
 from napari_sr.widgets.qt.rows import LabelAlignment, VerticalScrollArea, leaf_widgets, set_tab_order
 from napari_sr.widgets.qt.run import Run
 from napari_sr.widgets.qt.sliders import DecimalSigns, WheelGuard, need_focus_for_wheel, read_both_signs
+from napari_sr.widgets.qt.text.contrast import readable
 from napari_sr.widgets.qt.torch_loading import load_torch
 from napari_sr.widgets.window.closing import ask_before_closing, format_work
 from napari_sr.widgets.window.docking import join_tabs, main_window_of

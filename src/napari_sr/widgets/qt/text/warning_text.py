@@ -6,8 +6,8 @@ from napari.utils.theme import get_theme
 from napari.viewer import Viewer
 from qtpy.QtGui import QColor
 
-from napari_sr.widgets.qt.contrast import readable
 from napari_sr.widgets.qt.rows import show_text
+from napari_sr.widgets.qt.text.contrast import readable
 from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 
 
