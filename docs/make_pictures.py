@@ -91,12 +91,13 @@ class Scene:
 
 
 def esrgan(scene: Scene) -> None:
-    """A preview of the view, split against bicubic."""
+    """A preview of the view, split through a nucleus against bicubic."""
     panel = scene.open(fluorescence_low(), ESRGANPanel, "ESRGAN")
+    panel.models.select(_LARGE)
     scene.summary(panel)
     panel.preview_controls.switch.value = True
     scene.wait(lambda: panel.preview.busy)
-    scene.viewer.scene.camera.zoom *= 2
+    scene.viewer.scene.camera.center, scene.viewer.scene.camera.zoom = (0, 51, 20), 17
     panel.preview_controls.compare.value, panel.preview_controls.against.value = "split", "bicubic"
     scene.wait(lambda: panel.preview.busy)
 
