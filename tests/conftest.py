@@ -25,8 +25,12 @@ os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
 
 
-def pytest_collection_finish() -> None:
-    """Leave imported modules out of garbage collections: napari makes several in each test of the window."""
+@pytest.fixture(autouse=True, scope="module")
+def short_collections() -> None:
+    """Leave what lives before a module's tests out of their garbage collections.
+
+    napari makes several in each test of the window, and each window leaves some thousand objects of its menus behind.
+    """
     gc.collect()
     gc.freeze()
 
