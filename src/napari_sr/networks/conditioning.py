@@ -15,6 +15,7 @@ K. Zhang, W. Zuo, L. Zhang, "FFDNet: Toward a fast and flexible solution for CNN
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any, Self
@@ -109,7 +110,7 @@ def fold(convolutions: Sequence[nn.Conv2d], factors: Sequence[Tensor]) -> None:
         convolution.weight.mul_(factor.reshape(-1, 1, 1, 1))
 
 
-class ConditionedNetwork(nn.Module):
+class ConditionedNetwork(nn.Module, ABC):
     """A network that can take the noise of each pixel and the width of the blur beside the image.
 
     Attributes
@@ -126,9 +127,9 @@ class ConditionedNetwork(nn.Module):
     zero_sum: bool
     gate: BlurGate | None
 
+    @abstractmethod
     def _gated(self) -> list[nn.Conv2d]:
         """Return the convolutions that a gate multiplies, in the order of its factors; the first is on the input."""
-        raise NotImplementedError
 
     def new_gate(self, hidden: int) -> BlurGate | None:
         """Make the gate for the convolutions; None for 0 hidden units."""
