@@ -16,7 +16,7 @@ from napari_sr.imaging.axes import ImageArray
 
 #: Attributes of objects that numpy converts without iterating over them.
 _ARRAY_INTERFACES = ("__array__", "__array_interface__", "__array_struct__")
-#: Modes of Pillow whose samples are gray values, RGB or RGBA, and the mode to which each other one is converted.
+#: Modes of Pillow whose samples are gray values, RGB or RGBA; and of the others, those without transparency.
 _PLAIN_MODES = ("1", "L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N", "RGB", "RGBA")
 _OPAQUE_MODES = ("P", "CMYK", "YCbCr", "LAB", "HSV", "RGBX")
 
@@ -158,7 +158,7 @@ def _kind_of(image: Any) -> str:
 
 def _unusable(image: Any, error: Exception) -> InputError:
     reason = " ".join(str(error).split()).rstrip(".")
-    return InputError(f"The {type(image).__name__} cannot be used as an image ({reason}): give a numpy array.")
+    return InputError(f"The {_kind_of(image)} cannot be used as an image ({reason}): give a numpy array.")
 
 
 def _check_dtype(dtype: np.dtype[Any]) -> None:
