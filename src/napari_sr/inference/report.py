@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from napari_sr.imaging.intensity.spec import format_limits
 from napari_sr.inference.formatting import format_speed
 
 # Channels whose black and white are shown in a sentence.
@@ -122,8 +123,8 @@ class Report:
         if self.own_range or not self.intensity:
             return ""
         shown = [
-            f"{low:g} and {'' if n else 'white '}{high:g}" + (f" in channel {name}" if name else "")
-            for n, (name, (low, high)) in enumerate(self.intensity.items())
+            f"{black} and {'' if n else 'white '}{white}" + (f" in channel {name}" if name else "")
+            for n, (name, (black, white)) in enumerate((k, format_limits(*v)) for k, v in self.intensity.items())
         ]
         more = ", …" if len(shown) > _CHANNELS else ""
         return f"black is {', '.join(shown[:_CHANNELS])}{more}"

@@ -266,6 +266,9 @@ def test_a_folder_is_refused_with_one_of_its_images(tmp_path):
     (tmp_path / "notes.txt").write_text("no image")
     with pytest.raises(InputError, match=r"is a folder with 2 images: give one of them, such as .*a\.tif"):
         read_image(tmp_path)
+    (tmp_path / "b.png").unlink()
+    with pytest.raises(InputError, match=r"is a folder with one image: give its path, .*a\.tif\."):
+        read_image(tmp_path)
 
 
 # Messages

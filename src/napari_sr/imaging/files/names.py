@@ -48,6 +48,8 @@ def folder_error(path: Path) -> InputError:
     images = find_images(path)
     if not images:
         return InputError(f"{path} is a folder without an image in it: give the path of an image file.")
+    if len(images) == 1:
+        return InputError(f"{path} is a folder with one image: give its path, {images[0]}.")
     return InputError(f"{path} is a folder with {len(images)} images: give one of them, such as {images[0]}.")
 
 

@@ -15,7 +15,7 @@ from napari_sr.conversion import shorten
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.intensity.mapping import IntensityMap, check_real
-from napari_sr.imaging.intensity.spec import SPECS, IntensitySpec, Percentiles
+from napari_sr.imaging.intensity.spec import SPECS, IntensitySpec, Percentiles, format_limits
 from napari_sr.imaging.intensity.values import ChannelValues, Number, OrderedValues, read_values
 
 #: White of RGB images whose data type has no such range: of 0 to 1, of 8, 10, 12, 14 and 16 bits.
@@ -292,9 +292,10 @@ def _of_percentiles(
         first, last = others.at(others.without_outliers(pixel))
         low, high = min(low, first), max(high, last)
         outlier = least < low or largest > high
+        black, white = format_limits(float(low), float(high))
         warning = (
-            f"Both percentiles are the same value, so black is the least value, {float(low):g}, and white the largest, "
-            f"{float(high):g}."
+            f"Both percentiles are the same value, so black is the least value, {black}, and white the largest, "
+            f"{white}."
         )
     if outlier:
         extreme = largest if largest - high > low - least else least
@@ -324,10 +325,10 @@ def _of_colors(image: ImageArray, axes: Axes) -> ChannelIntensity:
         chosen = _of_percentiles(values, order, Percentiles(), 3)
         if chosen.map is None:
             return chosen
-        black, high = float(chosen.map.low), float(chosen.map.high)
+        black, shown_white = format_limits(float(chosen.map.low), float(chosen.map.high))
         warning = (
-            f"{range_of_values}, which is no usual range, so black and white are their percentiles, {black:g} and "
-            f"{high:g}: give the intensity as two values if that is wrong."
+            f"{range_of_values}, which is no usual range, so black and white are their percentiles, {black} and "
+            f"{shown_white}: give the intensity as two values if that is wrong."
         )
         return ChannelIntensity(chosen.map, values, warning)
     chosen_map = IntensityMap(0.0, float(white))

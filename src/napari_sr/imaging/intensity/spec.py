@@ -103,6 +103,26 @@ def parse_intensity(value: Any) -> IntensitySpec:
     return _rising(read_number(low, "intensity"), read_number(high, "intensity"))
 
 
+def format_limits(low: float, high: float) -> tuple[str, str]:
+    """Format black and white with enough digits to tell them apart.
+
+    Parameters
+    ----------
+    low : float
+        Black.
+    high : float
+        White.
+
+    Returns
+    -------
+    (str, str)
+        Both with six digits, or with 15 where they have so large an offset that six would hide digits of their
+        distance, such as "1000000123" and "1000004567".
+    """
+    digits = 15 if 1000 * abs(high - low) < max(abs(low), abs(high)) else 6
+    return f"{low:.{digits}g}", f"{high:.{digits}g}"
+
+
 def _rising(low: float, high: float) -> tuple[float, float]:
     if not low < high:
         raise InputError(f"The intensity range ({low:g}, {high:g}) is empty: give a low value less than the high one.")
