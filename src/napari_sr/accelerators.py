@@ -98,11 +98,6 @@ def device_count(kind: str) -> int:
 def hardware_name(device: torch.device) -> str | None:
     """Return the name that the driver gives a device.
 
-    Parameters
-    ----------
-    device : torch.device
-        An accelerator.
-
     Returns
     -------
     str or None
@@ -114,11 +109,6 @@ def hardware_name(device: torch.device) -> str | None:
 
 def driver_version(device: torch.device) -> str:
     """Return the versions on which the results of a device depend.
-
-    Parameters
-    ----------
-    device : torch.device
-        An accelerator.
 
     Returns
     -------
@@ -134,11 +124,6 @@ def driver_version(device: torch.device) -> str:
 
 def is_software(device: torch.device) -> bool:
     """Whether a device is the CPU under another name.
-
-    Parameters
-    ----------
-    device : torch.device
-        An accelerator.
 
     Returns
     -------
@@ -190,11 +175,6 @@ def release_memory(device: torch.device) -> None:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error states that a device, or the computer, has too little memory.
 
-    Parameters
-    ----------
-    error : BaseException
-        An error of torch.
-
     Returns
     -------
     bool
@@ -236,13 +216,6 @@ _measured_layouts: dict[tuple[str, int, torch.dtype], torch.memory_format] = {}
 def memory_layout(device: torch.device, dtype: torch.dtype) -> torch.memory_format:
     """Return the memory layout of images and weights that is fastest for inference on a device.
 
-    Parameters
-    ----------
-    device : torch.device
-        The device.
-    dtype : torch.dtype
-        Number format of the computation.
-
     Returns
     -------
     torch.memory_format
@@ -279,11 +252,6 @@ def set_memory_layout(device: torch.device, dtype: torch.dtype, layout: torch.me
 def fast_bfloat16(device: torch.device) -> bool:
     """Whether an accelerator has instructions for bfloat16.
 
-    Parameters
-    ----------
-    device : torch.device
-        An accelerator.
-
     Returns
     -------
     bool
@@ -296,11 +264,6 @@ def fast_bfloat16(device: torch.device) -> bool:
 
 def emulates_bfloat16(device: torch.device) -> bool:
     """Whether an accelerator computes bfloat16 by slower means.
-
-    Parameters
-    ----------
-    device : torch.device
-        An accelerator.
 
     Returns
     -------

@@ -216,13 +216,6 @@ def update_config(**changes: object) -> Config:
 def remember(panel: str, settings: Mapping[str, bool | int | float | str]) -> None:
     """Store the last settings of a panel in the file.
 
-    Parameters
-    ----------
-    panel : str
-        Name of the panel.
-    settings : mapping of str to bool, int, float or str
-        Flat values.
-
     Raises
     ------
     InputError

@@ -43,13 +43,7 @@ def cause_of(error: OSError | RuntimeError, temporary: Path) -> OSError | None:
 
 
 def sync(path: Path) -> None:
-    """Flush a file, or the entries of a folder, to the disk.
-
-    Parameters
-    ----------
-    path : Path
-        An existing file or folder.
-    """
+    """Flush a file, or the entries of a folder, to the disk."""
     if os.name == "nt" and path.is_dir():
         # Folders cannot be opened on Windows.
         return

@@ -95,13 +95,7 @@ def describe_error(error: BaseException) -> str | None:
 
 
 def describe_system_error(error: OSError) -> str:
-    """Describe an error of the system by file, cause and remedy.
-
-    Returns
-    -------
-    str
-        One sentence.
-    """
+    """Describe an error of the system by file, cause and remedy."""
     where = f"{error.filename}: " if error.filename else ""
     cause = " ".join((error.strerror or str(error) or type(error).__name__).split()).rstrip(".")
     remedy = _REMEDIES.get(error.errno or 0)

@@ -31,11 +31,6 @@ _PAIRED = "low-resolution images as they were taken"
 def renamed_card(card: Mapping[str, Any]) -> dict[str, Any]:
     """Return a model card with present keys.
 
-    Parameters
-    ----------
-    card : mapping of str to object
-        The card, read from JSON.
-
     Returns
     -------
     dict
@@ -60,11 +55,6 @@ def renamed_card(card: Mapping[str, Any]) -> dict[str, Any]:
 
 def renamed_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Return a recipe with present keys.
-
-    Parameters
-    ----------
-    recipe : mapping of str to object
-        The recipe, read from TOML.
 
     Returns
     -------
@@ -101,18 +91,7 @@ def renamed_recipe_text(text: str) -> str:
 
 
 def renamed_run_state(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the state of a training run with present keys.
-
-    Parameters
-    ----------
-    state : mapping of str to object
-        Content of the checkpoint of a run.
-
-    Returns
-    -------
-    dict
-        A copy with present keys.
-    """
+    """Return the state of a training run with present keys."""
     renamed = _renamed(state, {"rate_factor": "learning_rate_factor"})
     work = _renamed(renamed["work"], _RUN)
     for name in ("optimizer", "discriminator_optimizer"):
@@ -127,18 +106,7 @@ def renamed_run_state(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def renamed_curve_row(row: Mapping[str, str]) -> dict[str, str]:
-    """Return a row of the curves of a training run with present column names.
-
-    Parameters
-    ----------
-    row : mapping of str to str
-        Values by column name.
-
-    Returns
-    -------
-    dict of str to str
-        A copy with present column names.
-    """
+    """Return a row of the curves of a training run with present column names."""
     return _renamed(row, _CURVES)
 
 

@@ -9,11 +9,6 @@ from typing import Any
 def parse_toml(text: str) -> dict[str, Any]:
     """Read TOML.
 
-    Returns
-    -------
-    dict of str to object
-        The content.
-
     Raises
     ------
     tomllib.TOMLDecodeError

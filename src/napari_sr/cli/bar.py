@@ -33,13 +33,7 @@ class Bar:
         self._bar.close()
 
     def __call__(self, done: int, total: int) -> None:
-        """Show the progress.
-
-        Parameters
-        ----------
-        done, total : int
-            Pieces of work.
-        """
+        """Show the progress."""
         self._bar.total = total
         self._bar.update(done - self._bar.n)
 

@@ -20,11 +20,6 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command.
 
-        Returns
-        -------
-        object
-            Result of the command.
-
         Raises
         ------
         typer.Exit

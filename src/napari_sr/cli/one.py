@@ -76,22 +76,7 @@ def upscale_one(
 
 
 def estimate_text(job: Job, image: ImageFile, axes: Axes) -> str:
-    """Return the estimate of a job as text; the speed of this machine is measured if it is not known.
-
-    Parameters
-    ----------
-    job : Job
-        Model and settings.
-    image : ImageFile
-        The input.
-    axes : Axes
-        Axes of the input.
-
-    Returns
-    -------
-    str
-        Size, memory and time.
-    """
+    """Return the estimate of a job as text; the speed of this machine is measured if it is not known."""
     from napari_sr.inference import estimate_region, known_speed, measure_speed
 
     if known_speed(job, image.data.dtype, axes.rgb) is None:

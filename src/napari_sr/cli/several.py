@@ -31,11 +31,6 @@ _BAR = "{percentage:3.0f}%|{bar}| {desc} [{elapsed}<{remaining}]"
 def is_several(sources: Sequence[str]) -> bool:
     """Whether the inputs of a command are several images.
 
-    Parameters
-    ----------
-    sources : sequence of str
-        The inputs.
-
     Returns
     -------
     bool

@@ -86,13 +86,7 @@ class Signals:
             signal.signal(number, signal.SIG_IGN)
 
     def cancel(self) -> bool:
-        """Return whether a signal was received; the `cancel` of a long call.
-
-        Returns
-        -------
-        bool
-            True after a signal.
-        """
+        """Return whether a signal was received; the `cancel` of a long call."""
         return self.received is not None
 
     def check(self) -> None:
@@ -109,11 +103,6 @@ class Signals:
     @contextmanager
     def deferred(self, on_signal: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Note the first signal instead of raising an exception, for work that calls `cancel` or is stopped.
-
-        Parameters
-        ----------
-        on_signal : callable, optional
-            Called at the first signal.
 
         Raises
         ------

@@ -201,16 +201,6 @@ def evaluate_files(
 def image_files(path: Path) -> list[Path]:
     """Return the image files of a folder, sorted by name, or the file itself.
 
-    Parameters
-    ----------
-    path : Path
-        A folder or a file.
-
-    Returns
-    -------
-    list of Path
-        The files.
-
     Raises
     ------
     InputError

@@ -50,11 +50,6 @@ def write_showcase(folder: Path, sample: Sample, result: npt.NDArray[Any], model
     model : str
         Name of the model, for the picture.
 
-    Returns
-    -------
-    Showcase
-        The figures and the files.
-
     Raises
     ------
     InputError

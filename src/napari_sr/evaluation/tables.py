@@ -20,11 +20,6 @@ _FIGURES = ("psnr", "ssim", "lattice", "reference_lattice", "protocol")
 def fidelity_table(rows: Sequence[FileFidelity]) -> str:
     """Return a table with a line for each image and the mean, two columns for each method, lattices and protocols.
 
-    Parameters
-    ----------
-    rows : sequence of FileFidelity
-        Every image by every method.
-
     Returns
     -------
     str
@@ -47,11 +42,6 @@ def fidelity_table(rows: Sequence[FileFidelity]) -> str:
 def fidelity_csv(rows: Sequence[FileFidelity]) -> str:
     """Return CSV with the columns image, method, psnr, ssim, lattice, reference_lattice and protocol.
 
-    Parameters
-    ----------
-    rows : sequence of FileFidelity
-        Every image by every method.
-
     Returns
     -------
     str
@@ -66,11 +56,6 @@ def fidelity_csv(rows: Sequence[FileFidelity]) -> str:
 
 def fidelity_json(rows: Sequence[FileFidelity]) -> str:
     """Return JSON, a list of objects with the keys image, method, psnr, ssim, lattice, reference_lattice and protocol.
-
-    Parameters
-    ----------
-    rows : sequence of FileFidelity
-        Every image by every method.
 
     Returns
     -------

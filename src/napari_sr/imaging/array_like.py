@@ -93,11 +93,6 @@ def shape_of(data: ImageArray) -> tuple[int, ...]:
     data : array
         The array, from `convert_array`.
 
-    Returns
-    -------
-    tuple of int
-        The lengths of its axes.
-
     Raises
     ------
     InputError

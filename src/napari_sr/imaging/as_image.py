@@ -88,11 +88,6 @@ def as_image(
     unit : str, optional
         Unit of the pixel size. By default that of the file, or the attribute "units" of the coordinates.
 
-    Returns
-    -------
-    ImageInput
-        The array with axes and pixel size.
-
     Raises
     ------
     InputError

@@ -284,11 +284,6 @@ def parse_axes(letters: str | None, shape: tuple[int, ...]) -> Axes:
     shape : tuple of int
         Shape of the image.
 
-    Returns
-    -------
-    Axes
-        Letters and lengths of the axes.
-
     Raises
     ------
     InputError

@@ -109,11 +109,6 @@ def complete_index(index: Any, shape: tuple[int, ...]) -> list[int | slice]:
     shape : tuple of int
         Shape of the array.
 
-    Returns
-    -------
-    list of int or slice
-        One entry for each axis.
-
     Raises
     ------
     IndexError

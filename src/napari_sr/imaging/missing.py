@@ -116,11 +116,6 @@ class FilledImage:
     def missing(self, position: tuple[int, ...]) -> NDArray[np.bool_] | None:
         """Return the missing pixels of a plane.
 
-        Parameters
-        ----------
-        position : tuple of int
-            Position along each plane axis.
-
         Returns
         -------
         array of bool, shape (Y, X), or (Y, X, C) for RGB(A), or None

@@ -60,11 +60,6 @@ _FUNCTIONS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
 def check_kernel(kernel: str) -> None:
     """Check that a kernel is one of `KERNELS`.
 
-    Parameters
-    ----------
-    kernel : str
-        Name of the kernel.
-
     Raises
     ------
     InputError

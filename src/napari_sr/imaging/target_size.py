@@ -43,11 +43,6 @@ class TargetSize:
         unit : str or None
             Unit of `pixel_size`; "pixel" is no unit of length.
 
-        Returns
-        -------
-        (float, float)
-            Along Y and X.
-
         Raises
         ------
         InputError

@@ -42,11 +42,6 @@ def check_channels(card: Card) -> None:
 def separate_colors(card: Card) -> bool:
     """Return whether the network is applied to each color of an RGB plane separately.
 
-    Parameters
-    ----------
-    card : Card
-        The card of the model.
-
     Returns
     -------
     bool

@@ -8,11 +8,6 @@ import math
 def format_bytes(count: int) -> str:
     """Format a number of bytes.
 
-    Parameters
-    ----------
-    count : int
-        Bytes.
-
     Returns
     -------
     str
@@ -26,11 +21,6 @@ def format_bytes(count: int) -> str:
 
 def format_speed(pixels_per_second: float) -> str:
     """Format a speed with two digits.
-
-    Parameters
-    ----------
-    pixels_per_second : float
-        Pixels of the result per second.
 
     Returns
     -------
@@ -46,11 +36,6 @@ def format_speed(pixels_per_second: float) -> str:
 
 def format_seconds(seconds: float) -> str:
     """Format an estimated time, without more digits than it is accurate to.
-
-    Parameters
-    ----------
-    seconds : float
-        The time in seconds.
 
     Returns
     -------

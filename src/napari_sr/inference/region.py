@@ -95,11 +95,6 @@ class Span:
             Pixels to read on each side of the range, within the image.
         alignment : int
             The range starts, and ends unless the image ends, at multiples of this number of pixels.
-
-        Returns
-        -------
-        (int, int)
-            The range.
         """
         first, last = self.network_range[0] // self.scale, -(-self.network_range[1] // self.scale)
         first = max(0, first - radius) // alignment * alignment
@@ -217,11 +212,6 @@ class Region:
     def span(self, axis: int) -> Span:
         """Return one axis of the planes.
 
-        Parameters
-        ----------
-        axis : int
-            The axis Y or X.
-
         Returns
         -------
         Span
@@ -236,13 +226,6 @@ class Region:
 
     def read(self, radius: int, alignment: int) -> tuple[Range, ...]:
         """Compute the ranges to read along each dimension.
-
-        Parameters
-        ----------
-        radius : int
-            Receptive radius of the network, in pixels.
-        alignment : int
-            Alignment of the network, in pixels.
 
         Returns
         -------
@@ -337,13 +320,6 @@ def place_of(region: Region, name: str, metadata: Metadata) -> StorePlace:
 
 def metadata_of(region: Region, metadata: Metadata) -> Metadata:
     """Return the metadata of a result in an image file.
-
-    Parameters
-    ----------
-    region : Region
-        The region of the source.
-    metadata : Metadata
-        Metadata of the source.
 
     Returns
     -------

@@ -102,13 +102,7 @@ class Report:
     warnings: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the facts as plain values, for the metadata of a layer or a JSON file.
-
-        Returns
-        -------
-        dict of str to object
-            One item for each field.
-        """
+        """Return the facts as plain values, for the metadata of a layer or a JSON file."""
         return asdict(self)
 
     def black_and_white(self) -> str:

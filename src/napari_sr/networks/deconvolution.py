@@ -63,11 +63,6 @@ class Deconvolution(nn.Module, ABC):
         ----------
         blur : float
             Standard deviation of the Gaussian blur to remove, in pixels of the input, 0 or more.
-
-        Returns
-        -------
-        Deconvolution
-            The copy.
         """
         copy = deepcopy(self)
         copy._set_blur(float(blur))

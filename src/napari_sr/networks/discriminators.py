@@ -31,13 +31,6 @@ class Discriminator(nn.Module, ABC):
         ----------
         x : Tensor, shape (N, C, Y, X)
             Images.
-
-        Returns
-        -------
-        logits : Tensor
-            The output.
-        features : list of Tensor
-            Features of each layer after its activation.
         """
 
     def forward(self, x: Tensor) -> Tensor:

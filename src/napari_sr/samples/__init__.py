@@ -78,11 +78,6 @@ def load_sample(name: str) -> Sample:
     name : {"fluorescence", "electron"}
         Name of the sample.
 
-    Returns
-    -------
-    Sample
-        Both images and their source.
-
     Raises
     ------
     InputError

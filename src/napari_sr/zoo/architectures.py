@@ -59,11 +59,6 @@ _WIDEST = 8192
 def build(architecture: Architecture) -> nn.Module:
     """Build a network with new random weights.
 
-    Parameters
-    ----------
-    architecture : Architecture
-        Class name and keyword arguments.
-
     Returns
     -------
     nn.Module
@@ -154,16 +149,6 @@ def check_depth(architecture: Architecture, tensors: Mapping[str, Tensor]) -> No
 def complete(architecture: Architecture) -> Architecture:
     """Add the default settings of the network, so that equal networks have equal architectures.
 
-    Parameters
-    ----------
-    architecture : Architecture
-        Class name and some keyword arguments.
-
-    Returns
-    -------
-    Architecture
-        Class name and all keyword arguments.
-
     Raises
     ------
     CheckpointError
@@ -184,11 +169,6 @@ def build_empty(architecture: Architecture) -> nn.Module:
     """Build a network on the meta device, whose tensors have sizes and no values.
 
     No memory is allocated and no random number is drawn, so that a training in another thread is not affected.
-
-    Parameters
-    ----------
-    architecture : Architecture
-        Class name and keyword arguments.
 
     Returns
     -------

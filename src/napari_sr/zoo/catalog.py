@@ -183,11 +183,6 @@ def as_model(model: Model | str | os.PathLike[str], *, scale: int | None = None)
     scale : int, optional
         Upsampling factor of a name or a path, as in `load_model`.
 
-    Returns
-    -------
-    Model
-        The model.
-
     Raises
     ------
     InputError

@@ -24,11 +24,6 @@ def classic_card(name: Classic, scale: int) -> Card:
         Interpolation kernel or deconvolution.
     scale : int
         Factor along Y and X, 1 or more.
-
-    Returns
-    -------
-    Card
-        The card, of the family "classic".
     """
     settings: dict[str, Setting] = {"scale": scale}
     conditioning = None

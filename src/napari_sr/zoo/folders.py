@@ -73,13 +73,7 @@ def default_model_folder() -> Path:
 
 
 def bundled_folder() -> Path:
-    """Return the folder of the models in the package.
-
-    Returns
-    -------
-    Path
-        The folder.
-    """
+    """Return the folder of the models in the package."""
     return Path(str(files("napari_sr.zoo").joinpath("bundled")))
 
 

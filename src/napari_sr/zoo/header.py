@@ -15,11 +15,6 @@ CARD_KEY = "napari_sr_card"
 def read_card(path: Path) -> Card | None:
     """Read the card of a weight file, without its weights.
 
-    Parameters
-    ----------
-    path : Path
-        A weight file.
-
     Returns
     -------
     Card or None

@@ -228,11 +228,6 @@ def card_of(
     intensity_range : (float, float), default (0.0, 1.0)
         Values of the network's input for black and white.
 
-    Returns
-    -------
-    Card
-        The card.
-
     Raises
     ------
     CheckpointError
@@ -274,9 +269,5 @@ def classic(name: Classic, scale: int) -> Model:
         Interpolation kernel or deconvolution; also the name of the model.
     scale : int
         Factor along Y and X, 1 or more.
-
-    Returns
-    -------
-    Model
     """
     return Model(classic_card(name, scale), {WEIGHTS: {}}, source=name)

@@ -117,13 +117,6 @@ def read_model(path: str | Path) -> tuple[Card, dict[str, dict[str, Tensor]]]:
 def read_endpoints(path: Path, card: Card) -> dict[str, dict[str, Tensor]]:
     """Read the weight sets of a model file, if their names and sizes are those of the network on its card.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    card : Card
-        Its card.
-
     Returns
     -------
     dict of str to state dict

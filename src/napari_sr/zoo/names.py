@@ -43,11 +43,6 @@ class UnknownModelError(InputError):
 def check_name(name: str) -> str:
     """Check that a text can be the name of a model, a recipe or a weight set.
 
-    Parameters
-    ----------
-    name : str
-        The text.
-
     Returns
     -------
     str
@@ -81,11 +76,6 @@ def check_name(name: str) -> str:
 
 def as_name(text: str) -> str:
     """Make a valid name from any text, such as the name of a file that another program wrote.
-
-    Parameters
-    ----------
-    text : str
-        The text.
 
     Returns
     -------

@@ -30,15 +30,6 @@ _PRIVATE = 32768
 def check_complete(tiff: tifffile.TiffFile, series: Any, source: Path) -> None:
     """Check that all planes of a series are in the file and are of the same kind.
 
-    Parameters
-    ----------
-    tiff : tifffile.TiffFile
-        The file.
-    series : tifffile.TiffPageSeries
-        The series.
-    source : Path
-        Path of the file, for messages.
-
     Raises
     ------
     InputError
@@ -71,13 +62,6 @@ def check_complete(tiff: tifffile.TiffFile, series: Any, source: Path) -> None:
 
 def check_tags(page: Any, source: Path) -> None:
     """Check that the values of the tags of a page are in the file. tifffile leaves the others out.
-
-    Parameters
-    ----------
-    page : tifffile.TiffPage
-        The page.
-    source : Path
-        Path of the file, for messages.
 
     Raises
     ------

@@ -53,11 +53,6 @@ def fitting_profile(profile: bytes | None, *, color: bool) -> bytes | None:
 def is_cmyk_profile(profile: bytes | None) -> bool:
     """Whether a profile is a valid one for CMYK.
 
-    Parameters
-    ----------
-    profile : bytes or None
-        The profile of a file.
-
     Returns
     -------
     bool

@@ -171,13 +171,6 @@ class Meaning:
 def meaning_of(stored: Stored, name: str) -> Meaning:
     """Determine the interpretation of the samples of a page, before they are read.
 
-    Parameters
-    ----------
-    stored : Stored
-        Storage of the samples.
-    name : str
-        Path of the file, for messages.
-
     Returns
     -------
     Meaning

@@ -27,13 +27,7 @@ def find_images(folder: Path) -> list[Path]:
 
 
 def is_image(path: Path) -> bool:
-    """Whether a path is that of a file or a Zarr store, and not of another folder.
-
-    Returns
-    -------
-    bool
-        True for both.
-    """
+    """Whether a path is that of a file or a Zarr store, and not of another folder."""
     return path.is_file() or (path.is_dir() and is_store(path))
 
 
@@ -55,11 +49,6 @@ def folder_error(path: Path) -> InputError:
 
 def stem_of(path: Path) -> str:
     """Return the name of an image file or store without its ending, of which ``.ome`` may be a part.
-
-    Parameters
-    ----------
-    path : Path
-        The file or folder.
 
     Returns
     -------

@@ -28,11 +28,6 @@ _STEPS: dict[int, tuple[bool, bool, bool]] = {
 def exchanges_axes(orientation: int) -> bool:
     """Whether Y and X are exchanged in an image with an orientation.
 
-    Parameters
-    ----------
-    orientation : int
-        Value of the tag.
-
     Returns
     -------
     bool

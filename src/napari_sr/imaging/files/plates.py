@@ -36,13 +36,7 @@ def plate_of(path: Path) -> Path | None:
 
 
 def is_plate_part(path: Path) -> bool:
-    """Whether a folder is a plate, or a row or well of one, and not an image.
-
-    Returns
-    -------
-    bool
-        False for a field.
-    """
+    """Whether a folder is a plate, or a row or well of one, and not an image."""
     plate = plate_of(path)
     if plate is None:
         return isinstance((_attributes(path) or {}).get("well"), Mapping)
@@ -51,11 +45,6 @@ def is_plate_part(path: Path) -> bool:
 
 def fields_of(path: Path) -> list[Path]:
     """Return the images of a plate, or of a row or well of one.
-
-    Parameters
-    ----------
-    path : Path
-        Folder of the plate, row or well.
 
     Returns
     -------
@@ -83,11 +72,6 @@ def fields_of(path: Path) -> list[Path]:
 
 def plate_error(path: Path) -> InputError:
     """Return the error for a plate or well that is given in place of an image.
-
-    Parameters
-    ----------
-    path : Path
-        Folder of the plate, row or well.
 
     Returns
     -------

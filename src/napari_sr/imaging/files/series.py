@@ -209,11 +209,6 @@ def _companion_xml(path: Path) -> str:
 def partner_files(source: Path) -> list[str]:
     """Return the other files of a multi-file OME-TIFF: those with planes of its images, and that with their metadata.
 
-    Parameters
-    ----------
-    source : Path
-        A file of the image.
-
     Returns
     -------
     list of str
@@ -239,13 +234,6 @@ def partner_files(source: Path) -> list[str]:
 def missing_partners(source: Path, images: Sequence[ome.OmeImage]) -> dict[int, str]:
     """Return the first missing file of each image of a multi-file OME-TIFF.
 
-    Parameters
-    ----------
-    source : Path
-        The file with the OME-XML.
-    images : sequence of OmeImage
-        The images of the XML.
-
     Returns
     -------
     dict of int to str
@@ -263,13 +251,6 @@ def missing_partners(source: Path, images: Sequence[ome.OmeImage]) -> dict[int, 
 
 def missing_partner_error(source: Path, partner: str) -> InputError:
     """Return the error for an image with a missing file.
-
-    Parameters
-    ----------
-    source : Path
-        The file that is read.
-    partner : str
-        Name of the missing file.
 
     Returns
     -------

@@ -99,13 +99,6 @@ class OwnImage:
 def own_image(group: Any, source: Path) -> OwnImage | None:
     """Open the image of a store that napari-sr wrote, without reading its pixels.
 
-    Parameters
-    ----------
-    group : zarr.Group
-        The store.
-    source : Path
-        Its path, for messages.
-
     Returns
     -------
     OwnImage or None

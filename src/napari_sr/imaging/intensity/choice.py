@@ -206,11 +206,6 @@ def check_finite(image: ImageArray, axes: Axes) -> None:
 def describe_missing(values: ChannelValues) -> str:
     """Describe the missing values of an image.
 
-    Parameters
-    ----------
-    values : ChannelValues
-        Values of which some are missing.
-
     Returns
     -------
     str
@@ -245,13 +240,6 @@ def _bounds(spec: object, dtype: np.dtype[Any], contrast_limits: tuple[float, fl
 
 def own_range(dtype: np.dtype[Any], *, rgb: bool) -> tuple[float, float] | None:
     """Return black and white of a data type.
-
-    Parameters
-    ----------
-    dtype : dtype
-        Integers, bool or floats.
-    rgb : bool
-        Whether the image is RGB(A).
 
     Returns
     -------

@@ -60,13 +60,7 @@ class ChannelValues:
         return self.least if self.least and self.least == self.largest else None
 
     def joined(self, other: ChannelValues) -> ChannelValues:
-        """Join with values of the same channel.
-
-        Returns
-        -------
-        ChannelValues
-            Extremes and counts of both.
-        """
+        """Join with values of the same channel."""
         pairs = zip(self.least, other.least, strict=False), zip(self.largest, other.largest, strict=False)
         return ChannelValues(
             tuple(min(pair) for pair in pairs[0]) or self.least or other.least,
@@ -140,13 +134,7 @@ class OrderedValues:
         return [values[rank].item() for rank in chosen]
 
     def without(self, value: Number) -> OrderedValues:
-        """Return the values that differ from one value.
-
-        Returns
-        -------
-        OrderedValues
-            A copy.
-        """
+        """Return the values that differ from one value."""
         if self._counted:
             others = OrderedValues(np.dtype(np.int64), self.count - int(self._array[int(value) - self._first]))
             numbers = np.arange(len(self._array)) + self._first

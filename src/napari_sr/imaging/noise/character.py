@@ -74,15 +74,6 @@ def line_offsets(parts: Sequence[Window], scale: Scale, axis: int) -> tuple[floa
 def hot_pixels(parts: Sequence[Window], scale: Scale, line: Line) -> float:
     """Compute the fraction of hot and dead pixels: single pixels far from all of their neighbors.
 
-    Parameters
-    ----------
-    parts : sequence of Window
-        Parts of the image.
-    scale : Scale
-        Center and range of its values.
-    line : Line
-        Variance of the noise.
-
     Returns
     -------
     float
@@ -106,13 +97,6 @@ def hot_pixels(parts: Sequence[Window], scale: Scale, line: Line) -> float:
 
 def mosaic(parts: Sequence[Window], scale: Scale) -> float:
     """Compare the four pixels of squares of 2 x 2 in their distance from their neighbors.
-
-    Parameters
-    ----------
-    parts : sequence of Window
-        Parts of the image.
-    scale : Scale
-        Center and range of its values.
 
     Returns
     -------

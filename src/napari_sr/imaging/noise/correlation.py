@@ -175,15 +175,6 @@ def _fall(energy: float, other: float) -> float:
 def all_variances(tiles: Tiles, groups: Groups, line: Line) -> tuple[Array, Array]:
     """Compute the variance of all noise, white and correlated, at both ends of a line.
 
-    Parameters
-    ----------
-    tiles : Tiles
-        Tiles of the image.
-    groups : Groups
-        The same tiles in groups.
-    line : Line
-        The line.
-
     Returns
     -------
     seen : array of float64, shape (2,)

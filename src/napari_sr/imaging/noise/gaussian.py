@@ -94,13 +94,6 @@ def is_gaussian(
 def typical_ratio(parts: Sequence[Window], scale: Scale) -> tuple[float, float]:
     """Compute how evenly the values of an image are spread about their surroundings in most small blocks.
 
-    Parameters
-    ----------
-    parts : sequence of Window
-        Parts of the image.
-    scale : Scale
-        Center and range of its values.
-
     Returns
     -------
     ratio : float

@@ -89,11 +89,6 @@ def spread(parts: Sequence[Item], most: int) -> list[Item]:
         of a stack.
     most : int
         Largest number of parts that are returned, 1 or more.
-
-    Returns
-    -------
-    list
-        The parts, in their order.
     """
     count = min(most, len(parts))
     return [parts[(2 * number + 1) * len(parts) // (2 * count)] for number in range(count)]

@@ -90,11 +90,6 @@ class Tiles:
 def scale_of(parts: Sequence[Window]) -> Scale | None:
     """Find the median and the ends of the values.
 
-    Parameters
-    ----------
-    parts : sequence of Window
-        Parts of the image.
-
     Returns
     -------
     Scale or None
@@ -112,13 +107,6 @@ def scale_of(parts: Sequence[Window]) -> Scale | None:
 
 def tiles_of(parts: Sequence[Window], scale: Scale) -> Tiles:
     """Compute the tiles of planes.
-
-    Parameters
-    ----------
-    parts : sequence of Window
-        Parts of the image.
-    scale : Scale
-        Center and range of its values.
 
     Returns
     -------

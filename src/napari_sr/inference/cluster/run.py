@@ -148,15 +148,6 @@ def run_on_cluster(
 def check_exact(job: Job, settings: JobSettings, axes: Axes) -> None:
     """Check that the results of blocks are those of the whole image.
 
-    Parameters
-    ----------
-    job : Job
-        The model.
-    settings : JobSettings
-        The settings.
-    axes : Axes
-        Axes of the image.
-
     Raises
     ------
     InputError
@@ -177,13 +168,6 @@ def check_exact(job: Job, settings: JobSettings, axes: Axes) -> None:
 @contextmanager
 def scheduler_needed(client: Client, out: Path) -> Iterator[None]:
     """Turn the errors that follow from the loss of the scheduler into a sentence.
-
-    Parameters
-    ----------
-    client : distributed.Client
-        Client of the cluster.
-    out : Path
-        The store that is written.
 
     Raises
     ------

@@ -186,17 +186,6 @@ def open_for_cluster(
 ) -> ImageFile:
     """Check all that can be checked without a cluster, and open the image.
 
-    Parameters
-    ----------
-    source, out : Path
-        The image and the store.
-    settings : JobSettings
-        Settings of the workers.
-    series : int or str, optional
-        Image in a file with several.
-    overwrite : bool, default False
-        Whether an existing store is replaced.
-
     Returns
     -------
     ImageFile
@@ -244,11 +233,6 @@ def run_file_on_cluster(
         Factor for "auto".
     out, model, client, axes, overwrite, ome_zarr, resources, progress, cancel : object
         As for `upscale_on_cluster`.
-
-    Returns
-    -------
-    Report
-        The report of the whole run.
 
     Raises
     ------

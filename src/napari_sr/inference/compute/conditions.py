@@ -14,13 +14,6 @@ from napari_sr.zoo.model import Model
 def check_conditions(card: Card, settings: JobSettings) -> None:
     """Check that the noise and blur settings fit a model.
 
-    Parameters
-    ----------
-    card : Card
-        Card of the model.
-    settings : JobSettings
-        Settings of the job.
-
     Raises
     ------
     InputError

@@ -48,13 +48,7 @@ class DeviceList(NamedTuple):
 
 
 def list_devices() -> DeviceList:
-    """List the devices of this machine for a window.
-
-    Returns
-    -------
-    DeviceList
-        Their names, and a sentence.
-    """
+    """List the devices of this machine for a window."""
     labels = {"auto": "Automatic", "cpu": "Processor (CPU)"}
     for name in available_devices()[2:]:
         kind, _, number = name.partition(":")

@@ -129,15 +129,6 @@ def _colors(model: Model, rgb: bool) -> int:
 def not_exact_because(model: Model, settings: JobSettings, rgb: bool) -> str | None:
     """Return why a part of an image would not be computed as it is in the whole image.
 
-    Parameters
-    ----------
-    model : Model
-        The model.
-    settings : JobSettings
-        The settings.
-    rgb : bool
-        Whether the planes have three colors.
-
     Returns
     -------
     str or None
@@ -150,15 +141,6 @@ def not_exact_because(model: Model, settings: JobSettings, rgb: bool) -> str | N
 
 def is_streamed(model: Model, settings: JobSettings, rgb: bool) -> bool:
     """Return whether planes of an image are streamed, by rows or by columns.
-
-    Parameters
-    ----------
-    model : Model
-        The model.
-    settings : JobSettings
-        The settings.
-    rgb : bool
-        Whether the planes have three colors.
 
     Returns
     -------

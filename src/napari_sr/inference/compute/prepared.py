@@ -144,13 +144,6 @@ class PreparedNetwork:
     def transformed(self, plan: StreamPlan, dihedral: Dihedral) -> StreamPlan:
         """Return a plan with kernels that are flipped or transposed.
 
-        Parameters
-        ----------
-        plan : StreamPlan
-            A plan of this network.
-        dihedral : Dihedral
-            The flips and the transposition.
-
         Returns
         -------
         StreamPlan

@@ -36,11 +36,6 @@ class AxisTile:
     def weights(self, scale: int) -> NDArray[np.float32]:
         """Compute the weights of the results, which sum to 1 over all tiles.
 
-        Parameters
-        ----------
-        scale : int
-            Factor of the network.
-
         Returns
         -------
         array of float32, shape (scale * (keep_stop - keep_start),)

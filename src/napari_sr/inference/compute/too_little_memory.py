@@ -13,11 +13,6 @@ from napari_sr.errors import InputError
 def sentence_for_too_little_memory(sentence: str) -> Iterator[None]:
     """Raise an error with a sentence in place of those that state that there is too little memory.
 
-    Parameters
-    ----------
-    sentence : str
-        The problem and the remedy.
-
     Raises
     ------
     InputError

@@ -34,15 +34,6 @@ class Arrived(NamedTuple, Generic[Key]):
 def upload(part: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Copy a part of an image to a device.
 
-    Parameters
-    ----------
-    part : Tensor
-        The part, on the CPU.
-    device : torch.device
-        The device.
-    dtype : torch.dtype
-        Number format on the device.
-
     Returns
     -------
     Tensor
@@ -81,11 +72,6 @@ class Transfer(Generic[Key]):
             The part, on the device.
         finite : sequence of Tensor, optional
             Checks, one bool each, on the device.
-
-        Yields
-        ------
-        Arrived
-            A part on the CPU.
         """
         if self._side is None:
             yield _copied(key, part, finite)
@@ -106,13 +92,7 @@ class Transfer(Generic[Key]):
         self._pending = (key, hosts[0], None if checks is None else hosts[1], arrived)
 
     def finish(self) -> Iterator[Arrived[Key]]:
-        """Yield the part that is still being copied.
-
-        Yields
-        ------
-        Arrived
-            A part on the CPU.
-        """
+        """Yield the part that is still being copied."""
         if self._pending is not None:
             key, host, checks, arrived = self._pending
             self._pending = None

@@ -293,11 +293,6 @@ def check_region(
 def fill_limit(settings: JobSettings) -> float:
     """Return the largest magnitude of a value that is not missing.
 
-    Parameters
-    ----------
-    settings : JobSettings
-        Settings of the job.
-
     Returns
     -------
     float

@@ -34,13 +34,6 @@ def measure_channel(
         Number of the channel; None for an image without separate channels.
     colors : int
         1, or 3 to measure red, green and blue separately.
-
-    Returns
-    -------
-    noise : tuple of NoiseMeasurement
-        One for each color.
-    sharpness : tuple of Sharpness
-        One for each color.
     """
     numbers: list[int | None] = [None] if colors == 1 else list(range(colors))
     views = [planes_of(image, axes, channel, color) for color in numbers]
@@ -50,18 +43,7 @@ def measure_channel(
 
 
 def is_correlated(noise: NoiseMeasurement) -> bool:
-    """Return whether neighboring pixels surely share noise, and not structure.
-
-    Parameters
-    ----------
-    noise : NoiseMeasurement
-        Noise of a channel.
-
-    Returns
-    -------
-    bool
-        Whether correlated noise dominates.
-    """
+    """Return whether neighboring pixels surely share noise, and not structure."""
     correlation = noise.correlation
     if correlation.verdict != "correlated":
         return False

@@ -24,11 +24,6 @@ _LESS, _MORE, _MORE_FROM = 0.9, 1.3, 0.4
 def total_noise(noise: NoiseMeasurement) -> NoiseMeasurement:
     """Return measured noise with the part that neighboring pixels share, if it is sure to be noise.
 
-    Parameters
-    ----------
-    noise : NoiseMeasurement
-        Measured noise of a channel.
-
     Returns
     -------
     NoiseMeasurement

@@ -98,15 +98,6 @@ class Journal:
     def status(self, out: Path, source: Path, job: str) -> Status:
         """Return the status of a result on disk.
 
-        Parameters
-        ----------
-        out : Path
-            The result.
-        source : Path
-            The image.
-        job : str
-            Fingerprint of model and settings.
-
         Returns
         -------
         {"absent", "finished", "outdated", "changed", "foreign"}

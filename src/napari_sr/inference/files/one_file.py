@@ -33,15 +33,6 @@ _OF_STORES = ("zarr.json", ".zarray", ".zgroup")
 def check_output(source: Path, out: Path, overwrite: bool) -> None:
     """Check that the output can be written, before the computation, and delete what killed runs have left beside it.
 
-    Parameters
-    ----------
-    source : Path
-        The input.
-    out : Path
-        The output.
-    overwrite : bool
-        Whether an existing output may be replaced.
-
     Raises
     ------
     InputError

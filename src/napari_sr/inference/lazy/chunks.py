@@ -148,11 +148,6 @@ class ChunkGrid:
     def blocks(self, read: tuple[Range, ...]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
         """Find the chunks of the image that have pixels of a range.
 
-        Parameters
-        ----------
-        read : tuple of (int, int)
-            The range along each dimension.
-
         Returns
         -------
         list of (tuple of int, tuple of int)
@@ -255,11 +250,6 @@ def default_chunks(axes: Axes, reach: Reach) -> tuple[int, ...]:
         Axes of the image.
     reach : Reach
         How far around a chunk the image is read.
-
-    Returns
-    -------
-    tuple of int
-        Length of the chunks along each dimension.
     """
     side = max(_LEAST_SIDE, reach.advised_side)
     chunks = [1 if axis in axes.plane_axes else length for axis, length in enumerate(axes.shape)]

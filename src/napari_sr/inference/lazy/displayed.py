@@ -125,13 +125,6 @@ class DisplayedResult:
         ----------
         visible : ((int, int), (int, int)), optional
             Rows and columns to which the count is restricted: napari reads more than the window shows.
-
-        Returns
-        -------
-        missing : int
-            Tiles that have not been computed.
-        total : int
-            All tiles.
         """
         tiles = self._in_view(visible)
         with self._lock:

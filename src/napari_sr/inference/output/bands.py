@@ -106,11 +106,6 @@ class Bands:
         ----------
         plane : tuple of int
             Position of the plane along the plane axes.
-
-        Returns
-        -------
-        int
-            Lines of the result.
         """
         return 0 if self._finished is None else self._finished[plane]
 

@@ -69,15 +69,6 @@ def check_destination(
 def check_store_path(path: Path, dtype: npt.DTypeLike, *, overwrite: bool = False) -> None:
     """Check that a store can be written to a path.
 
-    Parameters
-    ----------
-    path : Path
-        Path of the store.
-    dtype : dtype
-        Data type of the result.
-    overwrite : bool, default False
-        Whether an existing store is replaced.
-
     Raises
     ------
     InputError

@@ -92,13 +92,6 @@ def check_place(path: Path, overwrite: bool) -> None:
 def check_new(path: Path, overwrite: bool) -> None:
     """Check that an output may be written to a path: before the computation, and again before it is renamed.
 
-    Parameters
-    ----------
-    path : Path
-        The output.
-    overwrite : bool
-        Whether an existing output may be replaced.
-
     Raises
     ------
     InputError

@@ -39,11 +39,6 @@ class Store:
 def open_store(path: Path) -> Store | None:
     """Open a store that this or an earlier version of napari-sr has written.
 
-    Parameters
-    ----------
-    path : Path
-        Path of the folder.
-
     Returns
     -------
     Store or None

@@ -78,13 +78,6 @@ class StorePlace:
 def read_version(version: Any, *, store: bool) -> OmeZarr:
     """Check the version of OME-Zarr that a caller gives for a result.
 
-    Parameters
-    ----------
-    version : object
-        The version.
-    store : bool
-        Whether the result is a store.
-
     Raises
     ------
     InputError
@@ -100,13 +93,6 @@ def read_version(version: Any, *, store: bool) -> OmeZarr:
 
 def store_dtype(path: Path, dtype: Any) -> np.dtype[Any]:
     """Return the data type of the arrays of a store.
-
-    Parameters
-    ----------
-    path : Path
-        Path of the store, for messages.
-    dtype : dtype
-        Data type of the image.
 
     Returns
     -------

@@ -65,38 +65,14 @@ class Rest:
     along: int
 
     def progress(self, part: RestPart, progress: Progress) -> Progress:
-        """Return the progress of one part as that of the whole run.
-
-        Parameters
-        ----------
-        part : RestPart
-            The part.
-        progress : callable
-            Called with the progress of the run.
-
-        Returns
-        -------
-        callable
-            Called with the progress of the part.
-        """
+        """Return the progress of one part as that of the whole run."""
         if not self.continued:
             return progress
         lines, total = self._lines(part.region), self._lines(self.region)
         return lambda done, of: progress(part.lines + lines * done // max(1, of), total)
 
     def report(self, reports: Sequence[Report]) -> Report:
-        """Combine the reports of all parts.
-
-        Parameters
-        ----------
-        reports : sequence of Report
-            One for each part.
-
-        Returns
-        -------
-        Report
-            The report of the run.
-        """
+        """Combine the reports of all parts."""
         report = reports[0]
         for other in reports[1:]:
             report = joined(report, other)

@@ -100,17 +100,7 @@ def measure_speed(job: Job, dtype: npt.DTypeLike, rgb: bool = False, *, cancel: 
 
 
 def compute_noise(runner: PlaneRunner, channels: int, side: int) -> None:
-    """Compute a square plane of noise.
-
-    Parameters
-    ----------
-    runner : PlaneRunner
-        A network on its device.
-    channels : int
-        Channels of its input.
-    side : int
-        Side of the plane, in pixels.
-    """
+    """Compute a square plane of noise."""
     image = torch.rand(1, channels, side, side, generator=torch.Generator())
 
     def source(top: int, bottom: int, left: int, right: int) -> Tensor:

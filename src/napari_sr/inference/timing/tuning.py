@@ -27,13 +27,6 @@ RUNS = 3
 def measure_tuning(network: nn.Module, device: torch.device) -> Tuning:
     """Measure how an accelerator computes a network fastest.
 
-    Parameters
-    ----------
-    network : nn.Module
-        A network of one input.
-    device : torch.device
-        The accelerator.
-
     Returns
     -------
     Tuning

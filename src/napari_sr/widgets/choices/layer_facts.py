@@ -183,11 +183,6 @@ def known_axes(layer: Image, letters: str | None = None) -> Axes:
     letters : str, optional
         A letter for each dimension of the data. By default those of the layer's axis labels, else by its shape.
 
-    Returns
-    -------
-    Axes
-        Axes of the layer's data.
-
     Raises
     ------
     InputError

@@ -100,11 +100,6 @@ def make_preview_image(
     cancel : callable
         Called before every layer of the network; returning True ends the work.
 
-    Returns
-    -------
-    PreviewImage
-        The image.
-
     Raises
     ------
     InputError, Cancelled

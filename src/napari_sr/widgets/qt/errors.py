@@ -33,11 +33,6 @@ def notify_error(error: Exception, unaffected: str = NOTHING_CHANGED) -> str:
         unexpected one: its type and message are shown in one sentence, and its traceback is logged.
     unaffected : str, default "nothing was changed"
         End of the sentence about an unexpected error: what it has not affected, such as "your models are unchanged".
-
-    Returns
-    -------
-    str
-        The sentence that was shown.
     """
     sentence = worded_for_window(str(error))
     if not isinstance(error, NapariSRError):

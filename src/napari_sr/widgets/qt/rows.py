@@ -186,11 +186,6 @@ def typed_number(
         Description of the number.
     label : str, optional
         Label of its row; by default that of magicgui, from the name.
-
-    Returns
-    -------
-    FloatSpinBox
-        The box.
     """
     box = FloatSpinBox(name=name, label=label, value=value, min=least, max=most, step=step, tooltip=tooltip)
     native: QDoubleSpinBox = box.native

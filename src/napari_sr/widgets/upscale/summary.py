@@ -55,11 +55,6 @@ def format_summary(
         Device on which the time was measured, such as "this CPU".
     lazy : bool, default False
         Whether pixels are computed where they are displayed, so that memory and time are not those of the whole.
-
-    Returns
-    -------
-    str
-        One line.
     """
     part, region = parts[0], regions[0]
     taken = [stop - start for start, stop in region.ranges]

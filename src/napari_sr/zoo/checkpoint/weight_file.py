@@ -108,11 +108,6 @@ def open_weights(path: Path) -> Iterator[WeightFile]:
     path : Path
         The file, ending in .safetensors, .pth, .pt, .pkl, .ckpt, .bin, .tar or .mat.
 
-    Yields
-    ------
-    WeightFile
-        The file.
-
     Raises
     ------
     CheckpointError

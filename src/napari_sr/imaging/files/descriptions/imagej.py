@@ -30,11 +30,6 @@ _NAMED, _BY_LABELS = "channelnames", "labels"
 def planes_of(description: Mapping[str, Any]) -> int:
     """Return the number of planes in the description of a file.
 
-    Parameters
-    ----------
-    description : mapping of str to object
-        Metadata of ImageJ, from tifffile.
-
     Returns
     -------
     int
@@ -79,13 +74,6 @@ def calibrated(data: npt.NDArray[Any], description: Mapping[str, Any], name: str
 
 def is_calibrated(description: Mapping[str, Any], name: str) -> bool:
     """Whether ImageJ displays other values than the stored ones.
-
-    Parameters
-    ----------
-    description : mapping of str to object
-        Metadata of ImageJ.
-    name : str
-        Path of the file, for messages.
 
     Raises
     ------

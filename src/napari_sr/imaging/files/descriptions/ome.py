@@ -50,11 +50,6 @@ class OmeImage:
 def images_of(xml: str) -> list[OmeImage]:
     """Read the images of an OME-XML.
 
-    Returns
-    -------
-    list of OmeImage
-        The images in their order.
-
     Raises
     ------
     xml.etree.ElementTree.ParseError
@@ -107,11 +102,6 @@ def to_ome(metadata: Metadata, letters: str, shape: tuple[int, ...]) -> dict[str
         Letters of the axes in the file, S for colors.
     shape : tuple of int
         Lengths of these axes.
-
-    Returns
-    -------
-    dict of str to object
-        Elements and attributes.
     """
     lengths = dict(zip(letters, shape, strict=True))
     written: dict[str, Any] = {"axes": letters, **sizes.to_ome(metadata.pixel_size, metadata.unit)}

@@ -20,11 +20,6 @@ _WHITE = "FFFFFF"
 def channel_attributes(metadata: Metadata) -> list[dict[str, Any]]:
     """Return names, colors and contrast limits of the channels with the keys of the attribute "omero" of OME-Zarr.
 
-    Parameters
-    ----------
-    metadata : Metadata
-        Metadata of the image.
-
     Returns
     -------
     list of dict
@@ -46,11 +41,6 @@ def channel_attributes(metadata: Metadata) -> list[dict[str, Any]]:
 
 def window_of(dtype: np.dtype[Any]) -> dict[str, float]:
     """Return the range of a data type as the "window" of a channel.
-
-    Parameters
-    ----------
-    dtype : dtype
-        Data type of the image.
 
     Returns
     -------
@@ -111,11 +101,6 @@ def read_channels(
     channels: Sequence[Mapping[str, Any]],
 ) -> tuple[tuple[str, ...], tuple[Color | None, ...], tuple[Limits | None, ...]]:
     """Read names, colors and contrast limits of channels.
-
-    Parameters
-    ----------
-    channels : sequence of mapping
-        The channels of a store.
 
     Returns
     -------

@@ -149,30 +149,13 @@ def _write_atomically(target: Path, write: Write, completed: Write | None) -> No
 
 
 def writing_error(target: Path, error: OSError) -> InputError:
-    """Return the sentence about an error of the system while a file was written.
-
-    Returns
-    -------
-    InputError
-        The sentence, with the cause.
-    """
+    """Return the sentence about an error of the system while a file was written."""
     cause = error.strerror or " ".join(str(error).split()) or type(error).__name__
     return InputError(f"The file {target} cannot be written ({cause}): choose another place, or free some space.")
 
 
 def check_writable(target: Path, axes: Axes, dtype: Any, metadata: Metadata) -> None:
     """Check that an image can be written to a file, before it is computed.
-
-    Parameters
-    ----------
-    target : Path
-        The file.
-    axes : Axes
-        Axes of the image.
-    dtype : dtype
-        Data type of the image.
-    metadata : Metadata
-        Metadata of the image.
 
     Raises
     ------

@@ -49,13 +49,7 @@ class StreamPlan:
     output: int
 
     def channels(self, image: int) -> tuple[int, ...]:
-        """Compute the channels of each tensor.
-
-        Returns
-        -------
-        tuple of int
-            One number for each tensor.
-        """
+        """Compute the channels of each tensor."""
         counts = [image] + [0] * (len(self.rates) - 1)
         for step in self.steps:
             counts[step.output] = step.channels([counts[tensor] for tensor in step.inputs])
@@ -110,11 +104,6 @@ def plan_stream(network: nn.Module) -> StreamPlan:
     ----------
     network : nn.Module
         A network in evaluation mode that maps one image (N, C, H, W) to another.
-
-    Returns
-    -------
-    StreamPlan
-        The steps of the network.
 
     Raises
     ------

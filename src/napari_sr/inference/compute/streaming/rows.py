@@ -86,11 +86,6 @@ class Rows:
     def pieces(self, start: int, stop: int) -> Iterator[tuple[int, Tensor]]:
         """Iterate over a range of rows without copying.
 
-        Parameters
-        ----------
-        start, stop : int
-            First row and one after the last.
-
         Yields
         ------
         int

@@ -62,23 +62,11 @@ class Step(ABC):
         return self
 
     def channels(self, inputs: Sequence[int]) -> int:
-        """Compute the channels of the output.
-
-        Parameters
-        ----------
-        inputs : sequence of int
-            Channels of each input.
-        """
+        """Compute the channels of the output."""
         return sum(inputs)
 
     def total(self, rows: int) -> int:
-        """Compute the height of the whole output.
-
-        Parameters
-        ----------
-        rows : int
-            Rows of the whole input.
-        """
+        """Compute the height of the whole output."""
         return rows
 
     def needs(self, start: int, stop: int, rows: int) -> tuple[int, int]:
