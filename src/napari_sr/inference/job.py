@@ -22,8 +22,7 @@ from napari_sr.imaging.part import Part
 from napari_sr.imaging.target_size import parse_target
 from napari_sr.inference.channels import check_channels
 from napari_sr.inference.compute.conditions import check_conditions
-from napari_sr.inference.compute.device import choose_device, choose_precision
-from napari_sr.inference.compute.memory import budget
+from napari_sr.inference.compute.device import choose_device
 from napari_sr.inference.compute.network import JobNetwork
 from napari_sr.inference.compute.precision import number_format
 from napari_sr.inference.facts.calibration import Calibration, calibrate
@@ -78,9 +77,7 @@ class Job:
         settings = self.settings
         if not isinstance(settings, JobSettings):
             raise InputError(f"The settings {shorten(settings)} are not job settings: give JobSettings(...).")
-        device = choose_device(settings.device)
-        choose_precision(settings.precision, device)
-        budget(settings.memory, device)
+        choose_device(settings.device)
         check_channels(self.model.card)
         check_conditions(self.model.card, settings)
 

@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from napari_sr.errors import InputError
-from napari_sr.inference.compute.device import available_devices, choose_device, choose_precision
+from napari_sr.inference.compute.device import available_devices, choose_device
+from napari_sr.inference.compute.precision import number_format
+from tests.inference.small_models import rrdb
 
 
 def test_the_cpu_is_always_there() -> None:
@@ -23,5 +25,6 @@ def test_auto_takes_a_gpu_when_there_is_one(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_auto_precision_is_float32_on_a_cpu() -> None:
-    assert choose_precision("auto", torch.device("cpu")) is torch.float32
-    assert choose_precision("bfloat16", torch.device("cpu")) is torch.bfloat16
+    model = rrdb(2, 1, precision={"float16": 80.0})
+    assert number_format(model, "auto", torch.device("cpu"), "uint8") is torch.float32
+    assert number_format(model, "bfloat16", torch.device("cpu"), "uint8") is torch.bfloat16

@@ -27,6 +27,7 @@ from napari_sr.inference.compute.memory import (
     cut_plane,
 )
 from napari_sr.inference.compute.streaming.plan import StreamPlan, plan_stream
+from napari_sr.settings import JobSettings
 from tests.inference.compute.streaming.drawn import small
 
 CPU = torch.device("cpu")
@@ -60,8 +61,8 @@ def cut(name: str, allowed: int, rows: int = 3000, columns: int = 2000, device: 
 
 @pytest.mark.parametrize("nonsense", [0, -1, 1.5, True, "much", None, [1]])
 def test_invalid_budgets_are_refused(nonsense: Any) -> None:
-    with pytest.raises(InputError, match='is not valid: give a number of bytes, 1 or more, or "auto"') as caught:
-        budget(nonsense, CPU)
+    with pytest.raises(InputError, match="is not a budget: give auto, a number of bytes") as caught:
+        JobSettings(memory=nonsense)
     assert repr(nonsense) in str(caught.value)
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from napari_sr.inference.compute.device import SUFFICIENT_PSNR, choose_precision
-from napari_sr.inference.compute.precision import measure_precision
+from napari_sr.inference.compute.precision import SUFFICIENT_PSNR, measure_precision, number_format
 from napari_sr.inference.job import Job
 from napari_sr.zoo.catalog import load_model
+from napari_sr.zoo.model import Model
 from tests.inference.small_models import rrdb
 
 
@@ -31,7 +31,9 @@ def test_a_network_that_overflows_float16_is_not_computed_in_it() -> None:
         network.conv_first.weight.fill_(6e4)
     found = measure_precision(network, model.card, precisions=("float16",))
     assert found == {"float16": -inf}
-    assert choose_precision("auto", torch.device("cuda"), "uint8", found) == torch.float32
+    card = model.card.model_copy(update={"precision": found})
+    measured = Model(card, model.endpoints)
+    assert number_format(measured, "auto", torch.device("cuda"), "uint8") == torch.float32
 
 
 def test_the_network_is_not_changed() -> None:
@@ -53,7 +55,6 @@ def test_float16_is_measured_once_if_the_card_has_no_measurement(monkeypatch: py
 
     monkeypatch.setattr("napari_sr.inference.job.choose_device", lambda name: gpu)
     monkeypatch.setattr("napari_sr.inference.compute.precision.measure_precision", measured)
-    monkeypatch.setattr("napari_sr.inference.job.budget", lambda memory, device: 2**30)
     job = Job(rrdb(2, 1))
     assert [job.where(np.uint8)[1] for _ in range(3)] == [torch.float16] * 3
     assert calls == [(gpu, ("float16",))]

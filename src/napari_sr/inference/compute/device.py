@@ -1,19 +1,15 @@
-"""The device that computes, and the number format of the computation."""
+"""The device that computes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from napari_sr.accelerators import EXPERIMENTAL_KINDS, device_count, hardware_name, is_software, unavailable
 from napari_sr.device_names import KINDS, LABELS
 from napari_sr.errors import InputError
 from napari_sr.inference.compute.verdicts import is_trusted
-from napari_sr.settings import PRECISIONS
 
 
 def available_devices() -> tuple[str, ...]:
@@ -101,49 +97,6 @@ def _best_device() -> torch.device:
         if kind not in EXPERIMENTAL_KINDS and device_count(kind):
             return torch.device(kind)
     return next((torch.device(kind) for kind in sorted(EXPERIMENTAL_KINDS) if is_trusted(kind)), torch.device("cpu"))
-
-
-#: Least PSNR against float32, in decibel, with which precision "auto" uses half precision.
-SUFFICIENT_PSNR = 65.0
-
-
-def choose_precision(
-    name: str,
-    device: torch.device,
-    image: npt.DTypeLike = np.float32,
-    measured: Mapping[Literal["float16", "bfloat16"], float] | None = None,
-) -> torch.dtype:
-    """Choose the number format of a computation.
-
-    Parameters
-    ----------
-    name : {"auto", "float32", "bfloat16", "float16"}
-        "auto" is float16 on a GPU for 8-bit images if its measured PSNR is at least `SUFFICIENT_PSNR`, and float32
-        otherwise.
-    device : torch.device
-        Device that computes.
-    image : dtype, default float32
-        Data type of the image.
-    measured : mapping of str to float, optional
-        PSNR in decibel of each half precision against float32, from the card of the model.
-
-    Returns
-    -------
-    torch.dtype
-        float32, bfloat16 or float16.
-
-    Raises
-    ------
-    InputError
-        If the name is unknown.
-    """
-    if name not in PRECISIONS:
-        raise InputError(f"The precision {name!r} does not exist: choose one of {', '.join(PRECISIONS)}.")
-    if name == "auto":
-        good = (measured or {}).get("float16", 0.0) >= SUFFICIENT_PSNR
-        return torch.float16 if device.type != "cpu" and np.dtype(image).itemsize == 1 and good else torch.float32
-    dtype: torch.dtype = getattr(torch, name)
-    return dtype
 
 
 def describe_device(device: torch.device) -> str:

@@ -8,7 +8,7 @@ from math import ceil
 import torch
 
 from napari_sr.accelerators import MOST_NUMBERS, free_memory, memory_fraction
-from napari_sr.errors import InputError
+from napari_sr.conversion import Memory
 from napari_sr.inference.compute.streaming.memory_model import peak_per_column
 from napari_sr.inference.compute.streaming.plan import StreamPlan
 
@@ -81,31 +81,9 @@ def free_memory_of_host() -> int:
     return free_memory(torch.device("cpu"))
 
 
-def budget(memory: object, device: torch.device) -> int:
-    """Return the memory that a job may use on a device.
-
-    Parameters
-    ----------
-    memory : int or "auto"
-        Bytes, 1 or more; "auto" is a fraction of the free memory.
-    device : torch.device
-        The device.
-
-    Returns
-    -------
-    int
-        Bytes.
-
-    Raises
-    ------
-    InputError
-        If `memory` is neither "auto" nor a positive number of bytes.
-    """
-    if memory == "auto":
-        return int(free_memory(device) * memory_fraction(device))
-    if isinstance(memory, bool) or not isinstance(memory, int) or memory <= 0:
-        raise InputError(f'The memory {memory!r} is not valid: give a number of bytes, 1 or more, or "auto".')
-    return memory
+def budget(memory: Memory | str, device: torch.device) -> int:
+    """Return the memory in bytes that a job may use on a device: a fraction of the free one for "auto"."""
+    return int(free_memory(device) * memory_fraction(device)) if memory == "auto" else int(memory)
 
 
 def cut_plane(

@@ -47,11 +47,6 @@ class PlaneRunner:
     not_exact_because : str or None
         Why the tiles do not give the result of the whole plane although exact tiling was requested; None where that is
         not so.
-
-    Raises
-    ------
-    InputError
-        If `memory` is not valid.
     """
 
     def __init__(
@@ -71,7 +66,6 @@ class PlaneRunner:
         self._scale, self._alignment = network.scale, network.alignment
         self._recomputed_blocks = 0
         self.not_exact_because: str | None = None
-        budget(memory, self._device)
         self._overlap: Overlap | None = tiling if isinstance(tiling, Overlap) else None
         self._exact: ExactStream | None = None
         #: Whether the tiles give the result of the whole plane, with a network that is local and not streamed.

@@ -12,14 +12,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from napari_sr.inference.compute.device import choose_precision
 from napari_sr.samples import SAMPLES, sample_crop
+from napari_sr.settings import Precision
 from napari_sr.torch_state import ieee_float32
 from napari_sr.zoo.card import Card
 from napari_sr.zoo.model import Model
 
 Half = Literal["float16", "bfloat16"]
 
+#: Least PSNR against float32, in decibel, with which precision "auto" uses half precision.
+SUFFICIENT_PSNR = 65.0
 #: Side of the crops of the sample images that are measured, in pixels.
 SIDE = 64
 
@@ -91,16 +93,16 @@ def float16_psnr(network: nn.Module, card: Card, device: torch.device) -> float:
     return known[device.type]
 
 
-def number_format(model: Model, name: str, device: torch.device, image: npt.DTypeLike) -> torch.dtype:
-    """Choose the number format of a computation by the error of the model.
+def number_format(model: Model, name: Precision, device: torch.device, image: npt.DTypeLike) -> torch.dtype:
+    """Choose the number format of a computation.
 
     Parameters
     ----------
     model : Model
         The model.
     name : {"auto", "float32", "bfloat16", "float16"}
-        The precision, as for `choose_precision`. For "auto" float16 is measured where it is possible and the card of
-        the model does not have its error.
+        The precision. "auto" is float16 on a GPU for 8-bit images if its PSNR is at least `SUFFICIENT_PSNR`, and
+        float32 otherwise. The PSNR is measured if the card of the model does not have it.
     device : torch.device
         Device that computes.
     image : dtype
@@ -110,17 +112,16 @@ def number_format(model: Model, name: str, device: torch.device, image: npt.DTyp
     -------
     torch.dtype
         float32, bfloat16 or float16.
-
-    Raises
-    ------
-    InputError
-        If the name is unknown.
     """
-    measured = model.card.precision
-    possible = name == "auto" and device.type != "cpu" and np.dtype(image).itemsize == 1
-    if possible and "float16" not in measured:
-        measured = {**measured, "float16": float16_psnr(model.network, model.card, device)}
-    return choose_precision(name, device, image, measured)
+    if name != "auto":
+        dtype: torch.dtype = getattr(torch, name)
+        return dtype
+    if device.type == "cpu" or np.dtype(image).itemsize != 1:
+        return torch.float32
+    psnr = model.card.precision.get("float16")
+    if psnr is None:
+        psnr = float16_psnr(model.network, model.card, device)
+    return torch.float16 if psnr >= SUFFICIENT_PSNR else torch.float32
 
 
 def _decibel(mean_square: float) -> float:
