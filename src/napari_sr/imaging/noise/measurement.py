@@ -83,6 +83,11 @@ class NoiseMeasurement:
         """Whether the noise could be measured: there are enough pixels, with more than one value."""
         return bool(np.isfinite(self.covariance[0]))
 
+    @property
+    def middle(self) -> float:
+        """Medium brightness, in the middle of `darkest` and `brightest`."""
+        return (self.darkest + self.brightest) / 2
+
     def sigma(self, mean: npt.ArrayLike, *, caution: float = 0.0) -> Array:
         """Return the standard deviation of the noise.
 

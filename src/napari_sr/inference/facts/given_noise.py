@@ -89,7 +89,7 @@ def _caution(noise: NoiseMeasurement) -> float:
     """Return the number of standard errors by which the variance of a noise is lowered."""
     if noise.correlation.verdict != "white":
         return 1.0
-    middle = (noise.darkest + noise.brightest) / 2
+    middle = noise.middle
     deviation, error = float(noise.sigma(middle)), float(noise.variance_error(middle))
     unsure = (noise.brightest - noise.darkest) * error
     sureness = deviation**3 / unsure if unsure > 0 else float("inf")

@@ -86,7 +86,7 @@ def _about_noise(noise: Sequence[NoiseMeasurement]) -> list[str]:
             "filtering or compression, or there is fine, even texture, which looks like it: if structure disappears, "
             "remove less noise."
         )
-    if any(max(one.row_offsets, one.column_offsets) > _LINES * _deviation(one) > 0 for one in noise):
+    if any(max(one.row_offsets, one.column_offsets) > _LINES * one.sigma(one.middle) > 0 for one in noise):
         sentences.append("There are stripes along rows or columns, which are not removed.")
     if any(one.planes_share_noise for one in noise):
         sentences.append("Neighboring planes were averaged or interpolated before.")
@@ -99,7 +99,7 @@ def _about_values(noise: Sequence[NoiseMeasurement]) -> list[str]:
     if saturated > _OVEREXPOSED:
         sentences.append(f"{saturated:.1%} of the pixels are saturated: there is no structure in them to restore.")
     # In an image without noise every small spot is far from its neighbors.
-    hot = max(one.hot if _deviation(one) > _STRONG * (one.brightest - one.darkest) else 0.0 for one in noise)
+    hot = max(one.hot if one.sigma(one.middle) > _STRONG * (one.brightest - one.darkest) else 0.0 for one in noise)
     if hot > _HOT:
         sentences.append(f"{hot:.2%} of the pixels are hot or dead, and stay so.")
     return sentences
@@ -123,7 +123,3 @@ def _about_sharpness(card: Card, sharpness: Sequence[Sharpness]) -> list[str]:
                 f"more, unless there is such a blur and it is removed (at most {card.conditioning.blur[1]:g})."
             )
     return sentences
-
-
-def _deviation(noise: NoiseMeasurement) -> float:
-    return float(noise.sigma((noise.darkest + noise.brightest) / 2))

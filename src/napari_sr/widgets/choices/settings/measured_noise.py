@@ -11,7 +11,6 @@ import numpy.typing as npt
 from napari_sr.settings import JobSettings
 
 if TYPE_CHECKING:
-    from napari_sr.imaging.noise import NoiseMeasurement
     from napari_sr.inference import Calibration
 
 _COLORS = ("red", "green", "blue")
@@ -33,7 +32,7 @@ def format_measured_noise(calibration: Calibration, settings: JobSettings, dtype
     if not known:
         return _NOT_MEASURED
     integer = np.dtype(dtype).kind in "ui"
-    amounts = [_at_medium_brightness(noise) for noise in known]
+    amounts = [float(noise.sigma(noise.middle)) for noise in known]
     least = 0.1 if integer else 0.0
     if max(amounts) <= least:
         text = "less than 0.1" if integer else "0"
@@ -67,10 +66,6 @@ def measured_values(calibration: Calibration) -> tuple[float, float] | None:
             variance = noise.c0 + noise.c1 * calibration.maps[channel].low
             return float(f"{np.sqrt(max(variance, noise.floor)):.3g}"), float(f"{noise.c1:.3g}")
     return None
-
-
-def _at_medium_brightness(noise: NoiseMeasurement) -> float:
-    return float(noise.sigma((noise.darkest + noise.brightest) / 2))
 
 
 def _rounded(amount: float) -> str:
