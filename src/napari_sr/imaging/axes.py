@@ -99,6 +99,11 @@ class Axes:
         return len(self.letters)
 
     @property
+    def without_colors(self) -> str:
+        """Letters of all axes but the colors of a pixel."""
+        return self.letters[:-1] if self.rgb else self.letters
+
+    @property
     def y(self) -> int:
         """Position of the Y axis."""
         return self.letters.index("Y")
@@ -124,6 +129,11 @@ class Axes:
         return self.letters.index("C") if "C" in self.letters and not self.rgb else None
 
     @property
+    def channels(self) -> tuple[int | None, ...]:
+        """Numbers of the separate channels; None alone if there are none."""
+        return (None,) if self.channel is None else tuple(range(self.shape[self.channel]))
+
+    @property
     def plane_axes(self) -> tuple[int, ...]:
         """Positions of the axes along which planes are stacked: all except Y, X and the colors."""
         inside = {self.y, self.x} | ({self.ndim - 1} if self.rgb else set())
@@ -143,6 +153,10 @@ class Axes:
             Indices, as `plane_index` returns them.
         """
         return map(self.plane_index, product(*(range(self.shape[axis]) for axis in self.plane_axes)))
+
+    def indices_of(self, channel: int | None) -> list[PlaneIndex]:
+        """Return the indices of the planes of one of `channels`, as `plane_indices` does of all planes."""
+        return [index for index in self.plane_indices() if self.channel_of(index) == channel]
 
     def plane_index(self, position: Sequence[int]) -> PlaneIndex:
         """Return the index of the plane at a position.

@@ -295,7 +295,7 @@ def place_of(region: Region, name: str, metadata: Metadata) -> StorePlace:
         Result and source cover the same region of the world.
     """
     axes = region.axes
-    letters = axes.letters[:-1] if axes.rgb else axes.letters
+    letters = axes.without_colors
     known = {letter: (size, metadata.unit) for letter, size in metadata.pixel_size.items()}
     if metadata.time_interval is not None:
         known.setdefault("T", (metadata.time_interval, "second"))
@@ -327,7 +327,7 @@ def metadata_of(region: Region, metadata: Metadata) -> Metadata:
         Result and source cover the same region of the world. Axes without a pixel size have no position.
     """
     axes = region.axes
-    letters = axes.letters[:-1] if axes.rgb else axes.letters
+    letters = axes.without_colors
     place = place_of(region, "", metadata)
     size = {letter: step for letter, step in zip(letters, place.scale, strict=True) if letter in metadata.pixel_size}
     origin = {

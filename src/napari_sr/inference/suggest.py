@@ -157,9 +157,9 @@ def suggest(
     if not 1 < factor <= 4:
         raise InputError(f"The scale {factor:g} has no model: give a factor above 1, of at most 4.")
     data = CancellableImage(read.data, cancel) if cancel is not None else read.data
-    channels = [None] if read.axes.channel is None else list(range(read.axes.shape[read.axes.channel]))
+    channels, colors = read.axes.channels, 3 if read.axes.rgb else 1
     planes = [_middle_plane(data, read.axes, channel) for channel in channels]
-    facts = {channel: measure_channel(data, read.axes, channel, 3 if read.axes.rgb else 1) for channel in channels}
+    facts = {channel: measure_channel(data, read.axes, channel, colors) for channel in channels}
     kind = _common_kind([kind_of(plane) for plane in planes])
     noisy = any(_is_noisy(one) for noise, _ in facts.values() for one in noise)
     # Gray micrographs of stained tissue resemble photographs.
@@ -261,7 +261,7 @@ def suggested_settings(
 
 def _middle_plane(image: ImageArray, axes: Axes, channel: int | None) -> NDArray[Any]:
     """Read the middle of the middle plane of a channel."""
-    indices = [index for index in axes.plane_indices() if axes.channel_of(index) == channel]
+    indices = axes.indices_of(channel)
     height, width = axes.shape[axes.y], axes.shape[axes.x]
     rows, columns = (slice(max(0, (size - _SIDE) // 2), (size + _SIDE + 1) // 2) for size in (height, width))
     return np.asarray(axes.plane(image, axes.part(indices[len(indices) // 2], rows, columns)))
@@ -274,7 +274,7 @@ def _common_kind(kinds: Sequence[Kind]) -> str:
 
 
 def _is_noisy(noise: NoiseMeasurement) -> bool:
-    deviation = float(noise.sigma((noise.darkest + noise.brightest) / 2, caution=1.0))
+    deviation = float(noise.sigma(noise.middle, caution=1.0))
     return deviation > _NOISY * (noise.brightest - noise.darkest)
 
 

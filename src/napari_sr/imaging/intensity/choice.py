@@ -117,7 +117,6 @@ def choose_intensity(
     """
     dtype = np.dtype(image.dtype)
     check_real(dtype)
-    channels: tuple[int | None, ...] = (None,) if axes.channel is None else tuple(range(axes.shape[axes.channel]))
     chosen: object = spec
     if isinstance(spec, str) and spec == "auto":
         own = dtype.kind == "b" or dtype == np.uint8
@@ -128,9 +127,9 @@ def choose_intensity(
         chosen = Percentiles()
     if isinstance(chosen, Percentiles):
         readable = CancellableImage(image, cancel)
-        return {channel: _by_percentiles(readable, axes, channel, chosen) for channel in channels}
+        return {channel: _by_percentiles(readable, axes, channel, chosen) for channel in axes.channels}
     shared = ChannelIntensity(IntensityMap(*_bounds(chosen, dtype, contrast_limits)))
-    return dict.fromkeys(channels, shared)
+    return dict.fromkeys(axes.channels, shared)
 
 
 def intensity_maps(
@@ -195,9 +194,8 @@ def check_finite(image: ImageArray, axes: Axes) -> None:
     """
     if np.dtype(image.dtype).kind != "f":
         return
-    channels: tuple[int | None, ...] = (None,) if axes.channel is None else tuple(range(axes.shape[axes.channel]))
     values = ChannelValues()
-    for channel in channels:
+    for channel in axes.channels:
         values = values.joined(read_values(image, axes, channel, ordered=False)[0])
     if values.missing:
         raise InputError(f"The image has {describe_missing(values)}: replace them by numbers first.")

@@ -244,7 +244,7 @@ def read_values(
     InputError
         If the order is needed and its values do not fit into memory.
     """
-    indices = [index for index in axes.plane_indices() if axes.channel_of(index) == channel]
+    indices = axes.indices_of(channel)
     size = len(indices) * axes.shape[axes.y] * axes.shape[axes.x] * (3 if axes.rgb else 1)
     order = OrderedValues(np.dtype(image.dtype), size) if ordered else None
     values = ChannelValues()
@@ -255,9 +255,7 @@ def read_values(
     return values, order
 
 
-def single_value(
-    image: ImageArray, axes: Axes, channel: int | None, *, limit: float = FILL_FROM
-) -> tuple[Number, ...] | None:
+def single_value(image: ImageArray, axes: Axes, channel: int | None) -> tuple[Number, ...] | None:
     """Return the only value of a channel, or the only color of an RGB image.
 
     Parameters
@@ -268,8 +266,6 @@ def single_value(
         Axes of the image.
     channel : int or None
         Number of the channel; None without separate channels.
-    limit : float, default FILL_FROM
-        Largest magnitude of a value that is not missing.
 
     Returns
     -------
@@ -278,12 +274,10 @@ def single_value(
     """
     values = ChannelValues()
     shape = axes.shape[axes.y], axes.shape[axes.x]
-    for index in axes.plane_indices():
-        if axes.channel_of(index) != channel:
-            continue
+    for index in axes.indices_of(channel):
         for rows in _row_blocks(shape):
             block = axes.plane(image, axes.part(index, rows, slice(None)))
-            values = values.joined(_examine(block, axes.rgb, limit, None))
+            values = values.joined(_examine(block, axes.rgb, FILL_FROM, None))
             if values.least != values.largest:
                 return None
     return values.least or (float("nan"),) * (3 if axes.rgb else 1)

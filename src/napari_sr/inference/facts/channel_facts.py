@@ -50,7 +50,7 @@ def is_correlated(noise: NoiseMeasurement) -> bool:
     # Fine frequencies that are distributed as noise, too, need no other evidence.
     if correlation.fine:
         return True
-    middle = (noise.darkest + noise.brightest) / 2
+    middle = noise.middle
     c0, c1 = noise.cautious_noise
     times = _STRONGER if correlation.gaussian else _MUCH_STRONGER
     if c0 + c1 * middle <= times**2 * float(noise.sigma(middle)) ** 2:
@@ -77,8 +77,7 @@ def planes_of(image: ImageArray, axes: Axes, channel: int | None, color: int | N
     list of PlaneView
         The planes, in their order in the image.
     """
-    indices = [index for index in axes.plane_indices() if axes.channel_of(index) == channel]
-    return [PlaneView(image, axes, index, color) for index in indices]
+    return [PlaneView(image, axes, index, color) for index in axes.indices_of(channel)]
 
 
 class PlaneView:

@@ -76,7 +76,7 @@ def _open_group(path: Path) -> Store | None:
     if image is None:
         return None
     axes = parse_axes(image.letters, tuple(image.levels[0].shape))
-    steps = [image.steps[letter] for letter in (axes.letters[:-1] if axes.rgb else axes.letters)]
+    steps = [image.steps[letter] for letter in axes.without_colors]
     place = StorePlace(
         image.name,
         tuple(float(step.size) for step in steps),
@@ -90,7 +90,7 @@ def _open_array(path: Path, attributes: Mapping[str, Any]) -> Store:
     """Open an array with attributes, the format of the command line before 0.1."""
     array: Any = zarr.open_array(path, mode="r")
     axes = parse_axes(str(attributes["axes"]), tuple(array.shape))
-    letters = axes.letters[:-1] if axes.rgb else axes.letters
+    letters = axes.without_colors
     sizes, unit = dict(attributes["pixel_size"]), attributes["unit"]
     place = StorePlace(
         stem_of(path),

@@ -129,7 +129,7 @@ def attributes_of(axes: Axes, on_disk: Axes, levels: int, place: StorePlace, dty
     dtype : dtype
         Data type of the image.
     """
-    letters = axes.letters[:-1] if axes.rgb else axes.letters
+    letters = axes.without_colors
     scale = dict(zip(letters, map(float, place.scale or (1.0,) * len(letters)), strict=True))
     translate = dict(zip(letters, map(float, place.translate or (0.0,) * len(letters)), strict=True))
     named = (None if unit == "pixel" else unit for unit in place.units or (None,) * len(letters))

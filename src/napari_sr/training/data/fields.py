@@ -61,7 +61,7 @@ def used_part(image: TrainingImage, scale: int, recipe: Recipe, number: int) -> 
     pixels = axes.shape[axes.y] * axes.shape[axes.x]
     if pixels <= LARGEST_PLANE and pixels * axes.plane_count <= LARGEST_IMAGE:
         return image
-    channels = 1 if axes.channel is None else axes.shape[axes.channel]
+    channels = len(axes.channels)
     most, planes = max(1, recipe.data.planes // channels), axes.plane_count // channels
     if pixels <= _UNDIVIDED:
         boxes: list[Box] = [(slice(0, axes.shape[axes.y]), slice(0, axes.shape[axes.x]))]

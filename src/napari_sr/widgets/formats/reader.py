@@ -64,7 +64,7 @@ def read_store(path: str) -> list[LayerData]:
     if store is None:
         raise InputError(f"{path} is not a store that napari-sr wrote: open it with File > Open Folder.")
     axes, place = store.axes, store.place
-    letters = axes.letters[:-1] if axes.rgb else axes.letters
+    letters = axes.without_colors
     several = len(store.levels) > 1
     kwargs = {
         "name": place.name,

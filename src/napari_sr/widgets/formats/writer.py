@@ -80,7 +80,7 @@ def _metadata(attributes: dict[str, Any], axes: Axes) -> Metadata:
     step, time_unit = stated.get("T", (0.0, ""))
     seconds = seconds_of(time_unit)
     colors, luts = ((), ()) if axes.rgb else _colors(attributes.get("colormap"))
-    channels = 1 if axes.channel is None else axes.shape[axes.channel]
+    channels = len(axes.channels)
     limits = None if axes.rgb else _limits(attributes.get("contrast_limits"))
     extra = attributes.get("metadata")
     extra = extra if isinstance(extra, Mapping) else {}

@@ -134,7 +134,7 @@ def _checked(metadata: Any, pixel_size: Mapping[str, float] | None, unit: str | 
     if pixel_size is not None and name != metadata.unit:
         # The origin of the metadata is in another unit.
         checked = replace(checked, origin={})
-    checked = checked.of_channels(1 if axes.channel is None else axes.shape[axes.channel])
+    checked = checked.of_channels(len(axes.channels))
     return replace(checked, icc_profile=icc.fitting_profile(metadata.icc_profile, color=axes.rgb))
 
 
