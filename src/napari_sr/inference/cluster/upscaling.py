@@ -15,6 +15,7 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.files import ImageFile, read_image
 from napari_sr.imaging.intensity.spec import IntensitySpec
+from napari_sr.inference.files.jobs import check_settings
 from napari_sr.inference.files.one_file import check_output
 from napari_sr.inference.output.paths import is_store_name
 from napari_sr.inference.output.store_metadata import OmeZarr, read_version
@@ -198,10 +199,7 @@ def open_for_cluster(
     """
     if not is_store_name(out):
         raise InputError(f"A cluster writes Zarr stores: give a name that ends in .zarr in place of {out.name}.")
-    if settings.intensity == "contrast":
-        raise InputError(
-            'The intensity "contrast" is that of a layer, and files have none: choose another one, or two values.'
-        )
+    check_settings(settings)
     check_output(source, out, overwrite)
     return read_image(source, series=series, lazy=True)
 

@@ -20,6 +20,14 @@ from napari_sr.zoo.catalog import as_model, load_model
 from napari_sr.zoo.model import Model
 
 
+def check_settings(settings: JobSettings) -> None:
+    """Check that settings do not depend on a layer."""
+    if settings.intensity == "contrast":
+        raise InputError(
+            'The intensity "contrast" is that of a layer, and files have none: choose another one, or two values.'
+        )
+
+
 class FileJobs:
     """The jobs of several images.
 
@@ -43,10 +51,7 @@ class FileJobs:
     def __init__(
         self, model: Model | str | os.PathLike[str], settings: JobSettings, *, scale: float | None = None
     ) -> None:
-        if settings.intensity == "contrast":
-            raise InputError(
-                'The intensity "contrast" is that of a layer, and files have none: choose another one, or two values.'
-            )
+        check_settings(settings)
         self._model = None if model == AUTO else Job(as_model(model), settings).model
         self._settings, self._scale = settings, scale
         self._loaded: dict[str, Model] = {}
