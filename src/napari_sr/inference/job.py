@@ -29,7 +29,7 @@ from napari_sr.inference.facts.calibration import Calibration, calibrate
 from napari_sr.inference.fingerprint import fingerprint_of_region, identity_of
 from napari_sr.inference.output.destination import check_destination
 from napari_sr.inference.output.image_file import new_image, open_image
-from napari_sr.inference.output.paths import check_path, is_image_name
+from napari_sr.inference.output.paths import check_path, is_store_name
 from napari_sr.inference.output.store_metadata import OmeZarr, StorePlace, read_version
 from napari_sr.inference.region import Region, metadata_of, place_of, region_of
 from napari_sr.inference.result import Result
@@ -250,7 +250,7 @@ class Job:
         region = self.region(read.axes, part, pixel_size=read.pixel_size, unit=read.unit)
         if isinstance(out, str | os.PathLike):
             out = check_path(out, overwrite=overwrite)
-        image_file = out if isinstance(out, Path) and is_image_name(out) else None
+        image_file = out if isinstance(out, Path) and not is_store_name(out) else None
         version = read_version(ome_zarr, store=isinstance(out, Path) and image_file is None)
         target, place, identity = out, None, None
         with ExitStack() as files:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.files.stores import is_store
+from napari_sr.imaging.files.names import is_store
 from napari_sr.inference.files import inputs as file_inputs
 from napari_sr.inference.files.inputs import JOURNAL, has_many_images, plan_files
 from napari_sr.inference.output.paths import FORMATS

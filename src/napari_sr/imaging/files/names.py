@@ -1,11 +1,10 @@
-"""Images by the names of their files: those in a folder, and names without their endings."""
+"""Which paths are images: those of a folder by their endings, and Zarr stores; and names without their endings."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.files.stores import is_store
 
 #: Endings of the images of a folder; other files in it are left out.
 ENDINGS = (
@@ -29,6 +28,11 @@ def find_images(folder: Path) -> list[Path]:
 def is_image(path: Path) -> bool:
     """Whether a path is that of a file or a Zarr store, and not of another folder."""
     return path.is_file() or (path.is_dir() and is_store(path))
+
+
+def is_store(path: Path) -> bool:
+    """Whether a folder is a Zarr store, or a group or array in one: it has a file with metadata of Zarr 2 or 3."""
+    return any((path / mark).is_file() for mark in ("zarr.json", ".zarray", ".zgroup", ".zattrs"))
 
 
 def folder_error(path: Path) -> InputError:

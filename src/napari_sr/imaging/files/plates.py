@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from napari_sr.errors import InputError
+from napari_sr.imaging.files.names import is_store
 
 # Number of folders between a plate and a field: the row, the column and the field.
 _DEPTH = 3
@@ -116,4 +117,4 @@ def _attributes(folder: Path) -> dict[str, Any] | None:
         attributes = found if isinstance(found, dict) else {}
         ome = attributes.get("ome")
         return {**attributes, **ome} if isinstance(ome, Mapping) else attributes
-    return {} if any((folder / mark).is_file() for mark in ("zarr.json", ".zgroup", ".zarray", ".zattrs")) else None
+    return {} if is_store(folder) else None

@@ -12,9 +12,9 @@ from napari_sr.conversion import check_no_address, read_flag, read_path
 from napari_sr.errors import InputError
 from napari_sr.imaging.atomic import restore_interrupted
 from napari_sr.imaging.files.image_file import ImageFile
-from napari_sr.imaging.files.names import folder_error
+from napari_sr.imaging.files.names import folder_error, is_store
 from napari_sr.imaging.files.pictures import read_picture
-from napari_sr.imaging.files.stores import is_store, read_store
+from napari_sr.imaging.files.stores import read_store
 from napari_sr.imaging.files.tiff import STARTS, has_known_axes, read_tiff
 
 # Number of bytes from which the format is detected.

@@ -25,19 +25,6 @@ from napari_sr.imaging.files.series import choose_series
 #: Key of napari-sr's own attributes in a store: axes in the order of the image, and a copy of what OME-Zarr contains.
 STORE_KEY = "napari_sr"
 
-_MARKS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
-
-
-def is_store(path: Path) -> bool:
-    """Whether a folder is a Zarr store, or a group or array in one.
-
-    Returns
-    -------
-    bool
-        True if it contains a file with metadata of Zarr 2 or 3.
-    """
-    return any((path / mark).is_file() for mark in _MARKS)
-
 
 def read_store(source: Path, series: int | str | None) -> ImageFile:
     """Open a Zarr store without reading its pixels.

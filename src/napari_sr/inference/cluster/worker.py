@@ -15,6 +15,7 @@ from napari_sr.imaging.as_image import ImageInput, as_image
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.axis_view import AxisView
 from napari_sr.imaging.files import read_image
+from napari_sr.imaging.files.names import is_store
 from napari_sr.imaging.part import Part
 from napari_sr.inference.compute.network import JobNetwork
 from napari_sr.inference.facts.calibration import Calibration
@@ -95,12 +96,12 @@ class JobOnWorker(WorkerPlugin):
     def _write(self, place: tuple[Any, ...], values: Any) -> None:
         """Write the result of a block, unless the store was deleted: its run was canceled, or killed and begun anew."""
         folder = Path(self.job.result.array.store.root)
-        if not _is_there(folder):
+        if not is_store(folder):
             raise InputError(f"The unfinished store {folder} was deleted: its run has ended.")
         self.job.result[place] = values
         # Before the block is recorded as finished.
         sync_files(self.job.result, place)
-        if not _is_there(folder):
+        if not is_store(folder):
             # Writing has made folders of a store that was deleted meanwhile.
             rmtree(folder, ignore_errors=True)
 
@@ -110,10 +111,6 @@ class JobOnWorker(WorkerPlugin):
         image = read_image(self.job.source, series=self.job.series, lazy=True)
         job = Job(self.job.model, self.job.settings)
         return job, JobNetwork(job.model, job.settings), as_image(image, self.job.axes)
-
-
-def _is_there(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in ("zarr.json", ".zgroup"))
 
 
 def upscale_block(name: str, part: Part) -> Report:

@@ -12,8 +12,8 @@ from typing import Any
 from napari_sr.conversion import quote, read_path, shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging.files import ENDINGS
+from napari_sr.imaging.files.names import is_store
 from napari_sr.imaging.files.plates import fields_of, is_plate_part, plate_of
-from napari_sr.imaging.files.stores import is_store
 from napari_sr.inference.output.paths import FORMATS
 
 #: Name of the journal in a folder of results.

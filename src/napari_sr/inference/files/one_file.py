@@ -15,7 +15,7 @@ from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.atomic import clear_abandoned, scratch_folder
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.files import ImageFile, stem_of, write_image
-from napari_sr.imaging.files.names import folder_error
+from napari_sr.imaging.files.names import folder_error, is_store
 from napari_sr.imaging.files.series import partner_files
 from napari_sr.inference.fingerprint import identity_of
 from napari_sr.inference.job import Job
@@ -25,9 +25,6 @@ from napari_sr.inference.output.store_metadata import OmeZarr
 from napari_sr.inference.region import metadata_of, place_of
 from napari_sr.inference.report import Report
 from napari_sr.progress import Cancel, Progress
-
-#: Files in the folder of a Zarr store of version 3 or 2.
-_OF_STORES = ("zarr.json", ".zarray", ".zgroup")
 
 
 def check_output(source: Path, out: Path, overwrite: bool) -> None:
@@ -39,7 +36,7 @@ def check_output(source: Path, out: Path, overwrite: bool) -> None:
         If the output is the input itself or another file of its image, a folder, or in a missing folder, or exists and
         may not be replaced; or if the input is a folder of images.
     """
-    if source.is_dir() and not _has_store(source):
+    if source.is_dir() and not is_store(source):
         raise folder_error(source)
     if out.exists() and source.exists() and out.samefile(source):
         raise InputError(f"{out} is the input itself: give another name.")
@@ -48,7 +45,7 @@ def check_output(source: Path, out: Path, overwrite: bool) -> None:
     # A store that is replaced is deleted with all files in it.
     if out.resolve() in source.resolve().parents or (out.is_dir() and not is_store_name(out)):
         raise InputError(f"{out} is a folder: give the name of a file in it.")
-    if out.exists() and is_store_name(out) and not _has_store(out):
+    if out.exists() and is_store_name(out) and not is_store(out):
         raise InputError(f"{out} exists and is not a Zarr store: give another name.")
     if os.path.lexists(out) and not overwrite:
         raise InputError(f"{out} exists already: give another name, or --overwrite.")
@@ -157,7 +154,3 @@ def upscale_to(
             read.data, region, calibration=calibration, out=pixels, progress=progress, cancel=cancel
         )
     return result.report
-
-
-def _has_store(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in _OF_STORES)

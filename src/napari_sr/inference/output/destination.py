@@ -16,6 +16,7 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, WritableArray
 from napari_sr.inference.compute.memory import free_memory_of_host
 from napari_sr.inference.output.ome_zarr import check_store, new_store
+from napari_sr.inference.output.paths import is_store_name
 from napari_sr.inference.output.reading import open_store
 from napari_sr.inference.output.store_metadata import StorePlace
 from napari_sr.progress import Cancel
@@ -74,7 +75,7 @@ def check_store_path(path: Path, dtype: npt.DTypeLike, *, overwrite: bool = Fals
     InputError
         If the store exists already, has another ending than .zarr or no folder, or Zarr does not have the data type.
     """
-    if not path.name.lower().endswith(".zarr"):
+    if not is_store_name(path):
         # Those of images are written by `new_image`; layers have a position that image files do not contain.
         raise InputError(f"The result of a layer is written to an OME-Zarr store: end the name {path} in .zarr.")
     check_store(path, dtype, overwrite)

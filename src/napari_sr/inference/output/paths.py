@@ -14,17 +14,6 @@ from napari_sr.imaging.files import WRITABLE
 FORMATS = (*WRITABLE, ".ome.zarr", ".zarr")
 
 
-def is_image_name(path: Path) -> bool:
-    """Whether a result is written to an image file, by its name.
-
-    Returns
-    -------
-    bool
-        True for a TIFF or a PNG; False for a store.
-    """
-    return path.name.lower().endswith(WRITABLE)
-
-
 def is_store_name(out: Path) -> bool:
     """Whether an output is a Zarr store, by its name.
 
@@ -33,7 +22,7 @@ def is_store_name(out: Path) -> bool:
     bool
         True for ``.zarr`` and ``.ome.zarr``.
     """
-    return out.suffix.lower() == ".zarr"
+    return out.name.lower().endswith(".zarr")
 
 
 def check_name(path: Path) -> None:
