@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 import torch
 
+from napari_sr.process_settings import OfProcess, Restore
+
 _Value = TypeVar("_Value")
-_Restore = Callable[[], None]
 # Kinds of devices for which torch has automatic mixed precision.
 _AUTOCAST = ("cpu", "cuda", "mps", "xpu")
 
@@ -19,39 +20,7 @@ _AUTOCAST = ("cpu", "cuda", "mps", "xpu")
 ONE_NETWORK = Lock()
 
 
-class _OfProcess:
-    """A context for settings that belong to the process: of several that overlap, the last one restores them.
-
-    Parameters
-    ----------
-    change : callable
-        Changes the settings at the start of each context. It takes whether there is no other context, and returns a
-        function that restores them, or None if it has changed nothing. Changes are restored in their order.
-    """
-
-    def __init__(self, change: Callable[[bool], _Restore | None]) -> None:
-        self._change = change
-        self._lock = Lock()
-        self._users = 0
-        self._changes: list[_Restore] = []
-
-    def __enter__(self) -> None:
-        with self._lock:
-            restore = self._change(self._users == 0)
-            if restore is not None:
-                self._changes.append(restore)
-            self._users += 1
-
-    def __exit__(self, *error: object) -> None:
-        with self._lock:
-            self._users -= 1
-            if self._users == 0:
-                for restore in self._changes:
-                    restore()
-                self._changes.clear()
-
-
-def _own_dtype(first: bool) -> _Restore | None:
+def _own_dtype(first: bool) -> Restore | None:
     """Change the default dtype."""
     dtype = torch.get_default_dtype()
     if dtype == torch.float32:
@@ -60,7 +29,7 @@ def _own_dtype(first: bool) -> _Restore | None:
     return lambda: torch.set_default_dtype(dtype)
 
 
-def _own_random(first: bool) -> _Restore | None:
+def _own_random(first: bool) -> Restore | None:
     """Keep the random state."""
     if not first:
         return None
@@ -68,7 +37,7 @@ def _own_random(first: bool) -> _Restore | None:
     return lambda: torch.set_rng_state(state)
 
 
-def _all_bits(first: bool) -> _Restore | None:
+def _all_bits(first: bool) -> Restore | None:
     """Change the settings of torch for products of float32."""
     if not first:
         return None
@@ -101,7 +70,7 @@ def _all_bits(first: bool) -> _Restore | None:
     return restore
 
 
-_OWN_DTYPE, _OWN_RANDOM, _ALL_BITS = _OfProcess(_own_dtype), _OfProcess(_own_random), _OfProcess(_all_bits)
+_OWN_DTYPE, _OWN_RANDOM, _ALL_BITS = OfProcess(_own_dtype), OfProcess(_own_random), OfProcess(_all_bits)
 
 
 @contextmanager

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-import threading
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.files import conversion, icc, meaning, orientation
 from napari_sr.imaging.files.image_file import ImageFile
 from napari_sr.imaging.files.series import check_memory, choose_series
+from napari_sr.process_settings import OfProcess, Restore
 
 #: Formats that Pillow decodes without loss. It reduces others to 8 bits without a warning. JPEG includes MPO.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "JPEG2000", "PPM", "TGA", "AVIF")
@@ -44,35 +42,19 @@ _MODES = {
 }
 
 
-class _WithoutPixelLimit:
-    """Context in which Pillow opens pictures of any size.
+def _no_pixel_limit(first: bool) -> Restore | None:
+    """Let Pillow open pictures of any size; `check_memory` limits the size instead."""
+    if not first:
+        return None
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
 
-    The limit is one number for the whole process, so it is restored when the last reader has finished.
-    """
+    def restore() -> None:
+        Image.MAX_IMAGE_PIXELS = limit
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._readers = 0
-        self._limit: int | None = None
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        with self._lock:
-            if self._readers == 0:
-                self._limit = Image.MAX_IMAGE_PIXELS
-                Image.MAX_IMAGE_PIXELS = None
-            self._readers += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._readers -= 1
-                if self._readers == 0:
-                    Image.MAX_IMAGE_PIXELS = self._limit
+    return restore
 
 
-# `check_memory` limits the size instead.
-_without_pixel_limit = _WithoutPixelLimit()
+_WITHOUT_PIXEL_LIMIT = OfProcess(_no_pixel_limit)
 
 
 def read_picture(source: Path, start: bytes, series: int | str | None) -> ImageFile:
@@ -106,7 +88,7 @@ def read_picture(source: Path, start: bytes, series: int | str | None) -> ImageF
     Image.init()
     # The available formats depend on the libraries with which Pillow was built.
     formats = [name for name in FORMATS if name in Image.OPEN]
-    with _without_pixel_limit(), Image.open(source, formats=formats) as picture:
+    with _WITHOUT_PIXEL_LIMIT, Image.open(source, formats=formats) as picture:
         number, others = _frame(picture, source, series)
         _check_bits(picture, source)
         _check_picture_memory(picture, source)
@@ -164,7 +146,7 @@ def decode_pages(source: Path, tiff: tifffile.TiffFile, series: Any) -> npt.NDAr
     """
     color = int(series.keyframe.photometric) in (meaning.PALETTE, meaning.RGB, meaning.YCBCR)
     planes = []
-    with _without_pixel_limit(), Image.open(source, formats=("TIFF",)) as picture:
+    with _WITHOUT_PIXEL_LIMIT, Image.open(source, formats=("TIFF",)) as picture:
         for page in series.pages:
             picture.seek(page.index)
             # Pillow itself rotates the pages of a TIFF upright.
