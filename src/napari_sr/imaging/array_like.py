@@ -45,9 +45,9 @@ def convert_array(image: Any) -> ImageArray:
         image = image.data
     if not _is_lazy(image):
         array = _without_mask(image) if isinstance(image, np.ma.MaskedArray) else _converted(image)
-        _check_dtype(array.dtype)
+        check_real(array.dtype)
         return array
-    _check_dtype(np.dtype(image.dtype))
+    check_real(np.dtype(image.dtype))
     if image.shape is None:
         # As for an empty dataset of HDF5.
         raise InputError("The image is empty: give one with at least one pixel.")
@@ -156,7 +156,14 @@ def _unusable(image: Any, error: Exception) -> InputError:
     return InputError(f"The {_kind_of(image)} cannot be used as an image ({reason}): give a numpy array.")
 
 
-def _check_dtype(dtype: np.dtype[Any]) -> None:
+def check_real(dtype: np.dtype[Any]) -> None:
+    """Check that a dtype holds real numbers.
+
+    Raises
+    ------
+    InputError
+        If it is complex or not a number.
+    """
     if dtype.kind not in "buif":
         raise InputError(f"The image has the type {dtype}: convert it to integers or floats first.")
 
@@ -170,7 +177,7 @@ def _without_mask(image: np.ma.MaskedArray[Any, Any]) -> npt.NDArray[Any]:
     count = int(np.count_nonzero(np.ma.getmaskarray(image)))
     if count == 0:
         return np.asarray(image.data)
-    _check_dtype(image.dtype)
+    check_real(image.dtype)
     if image.dtype.kind != "f":
         raise InputError(_unfilled(f"{count} missing pixels", image.dtype))
     return np.asarray(image.filled(np.nan))

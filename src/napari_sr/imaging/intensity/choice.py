@@ -13,8 +13,9 @@ import numpy as np
 
 from napari_sr.conversion import shorten
 from napari_sr.errors import Cancelled, InputError
+from napari_sr.imaging.array_like import check_real
 from napari_sr.imaging.axes import Axes, ImageArray
-from napari_sr.imaging.intensity.mapping import IntensityMap, check_real
+from napari_sr.imaging.intensity.mapping import IntensityMap
 from napari_sr.imaging.intensity.spec import SPECS, IntensitySpec, Percentiles, format_limits
 from napari_sr.imaging.intensity.values import ChannelValues, Number, OrderedValues, read_values
 

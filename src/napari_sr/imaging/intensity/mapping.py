@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_sr.errors import InputError
+from napari_sr.imaging.array_like import check_real
 from napari_sr.imaging.resize import to_integers
 
 #: From this value on, a float64 does not hold every integer and its half.
@@ -128,18 +129,6 @@ class IntensityMap:
             return None
         base, ends = int(self.low), np.iinfo(dtype)
         return base if ends.min <= base <= ends.max else None
-
-
-def check_real(dtype: np.dtype[Any]) -> None:
-    """Check that a dtype holds real numbers.
-
-    Raises
-    ------
-    InputError
-        If it is complex or not a number.
-    """
-    if dtype.kind not in "buif":
-        raise InputError(f"The image has the type {dtype}: convert it to integers or floats first.")
 
 
 def _check_bounds(low: float, high: float, name: str) -> None:
