@@ -331,7 +331,7 @@ def test_files_of_other_computers_and_without_a_record_are_kept(tmp_path, writer
 
 
 def test_an_empty_record_is_deleted_when_it_is_no_longer_being_written(tmp_path):
-    record = temporary_name(tmp_path / "file", OWNER)
+    record = temporary_name(tmp_path / "file").with_suffix(OWNER)
     record.touch()
     clear_abandoned(tmp_path)
     assert record.exists()
@@ -351,7 +351,7 @@ def test_an_interrupted_replacement_is_resolved_when_another_file_of_the_folder_
 
 def test_a_replacement_by_a_running_process_is_not_restored(tmp_path):
     path = tmp_path / "folder"
-    old = make(temporary_name(path, OLD))
+    old = make(temporary_name(path).with_suffix(OLD))
     old.with_suffix(OWNER).write_text(this_process().to_json())
     restore_interrupted(path)
     assert not path.exists()
@@ -448,7 +448,7 @@ def test_names_may_be_as_long_as_the_file_system_allows(tmp_path, name):
     for _ in range(2):
         with atomic_folder(tmp_path / f"{name[:-4]}.dir", overwrite=True) as folder:
             folder.mkdir()
-    old = temporary_name(tmp_path / name, OLD)
+    old = temporary_name(tmp_path / name).with_suffix(OLD)
     (tmp_path / name).rename(old)
     restore_interrupted(tmp_path / name)
     assert names(tmp_path) == sorted([name, f"{name[:-4]}.dir"])

@@ -230,22 +230,9 @@ def delete_own() -> list[Path]:
     return left
 
 
-def temporary_name(path: Path, ending: str = PART) -> Path:
-    """Return a path in the same folder as a file or folder that no other process uses.
-
-    Parameters
-    ----------
-    path : Path
-        The file or folder.
-    ending : str, default ".part"
-        Ending of the path.
-
-    Returns
-    -------
-    Path
-        A hidden path, such as ``.result.zarr.0f3a....part``.
-    """
-    return path.with_name(f".{_stem(path)}.{uuid4().hex}{ending}")
+def temporary_name(path: Path) -> Path:
+    """Return a path in the same folder as a file or folder that no other process uses, with the ending `PART`."""
+    return path.with_name(f".{_stem(path)}.{uuid4().hex}{PART}")
 
 
 @contextmanager

@@ -104,7 +104,7 @@ def test_a_result_of_ours_keeps_its_colors_whatever_their_order_on_disk(tmp_path
 
 def test_a_store_whose_replacement_was_interrupted_is_restored(tmp_path):
     store(tmp_path / "a.zarr", "0.5")
-    (tmp_path / "a.zarr").rename(temporary_name(tmp_path / "a.zarr", OLD))
+    (tmp_path / "a.zarr").rename(temporary_name(tmp_path / "a.zarr").with_suffix(OLD))
     np.testing.assert_array_equal(read_image(tmp_path / "a.zarr").data[:], DATA)
 
 

@@ -279,7 +279,7 @@ def test_a_missing_folder_is_not_created(tmp_path: Path) -> None:
 def test_opening_restores_a_store_whose_replacement_was_interrupted(tmp_path: Path) -> None:
     path = tmp_path / "a.zarr"
     write(path, np.full((4, 5), 7, np.uint8), "YX")
-    path.rename(temporary_name(path, OLD))
+    path.rename(temporary_name(path).with_suffix(OLD))
     store = open_store(path)
     assert store is not None
     assert store.levels[0][0, 0] == 7
