@@ -380,9 +380,9 @@ def _published_entry(published: Published, folder: Path) -> ModelEntry:
         path=path if path.is_file() else None,
         url=published.url,
         license=published.license,
-        family=published.family,
+        family="esrgan",
         scale=published.scale,
-        channels=published.channels,
+        channels=3,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from napari_sr.errors import CheckpointError
 
@@ -17,7 +16,7 @@ _ESRGAN_DRIVE = "https://drive.google.com/drive/folders/17VYV_SoZZesU6mbxz2dMAIc
 
 @dataclass(frozen=True)
 class Published:
-    """One published file of the ESRGAN family.
+    """One published file of the ESRGAN family, for images of 3 channels.
 
     Parameters
     ----------
@@ -33,10 +32,6 @@ class Published:
         SPDX identifier of the license of the repository that publishes it.
     scale : int
         Upsampling factor.
-    family : {"esrgan"}
-        Family of the model.
-    channels : int, default 3
-        Number of channels of the input.
     """
 
     name: str
@@ -45,8 +40,6 @@ class Published:
     sha256_start: str | None
     license: str
     scale: int
-    family: Literal["esrgan"] = "esrgan"
-    channels: int = 3
 
 
 def _real_esrgan(name: str, version: str, sha256_start: str | None, scale: int = 4) -> Published:
