@@ -1,4 +1,4 @@
-"""Types of the callables that report the progress of a long call and stop it."""
+"""The callables that report the progress of a long call and stop it."""
 
 from __future__ import annotations
 
@@ -8,3 +8,8 @@ from collections.abc import Callable
 Progress = Callable[[int, int], None]
 #: Called between two pieces of work; returning True stops the work.
 Cancel = Callable[[], bool]
+
+
+def never() -> bool:
+    """Return False: nothing stops the work."""
+    return False

@@ -34,7 +34,7 @@ from napari_sr.inference.output.store_metadata import OmeZarr, StorePlace, read_
 from napari_sr.inference.region import Region, metadata_of, place_of, region_of
 from napari_sr.inference.result import Result
 from napari_sr.inference.run.run_region import run_region
-from napari_sr.progress import Cancel, Progress
+from napari_sr.progress import Cancel, Progress, never
 from napari_sr.settings import JobSettings
 from napari_sr.torch_state import own_torch_state
 from napari_sr.zoo.catalog import as_model
@@ -178,7 +178,7 @@ class Job:
         Cancelled
             If `cancel` returned True.
         """
-        stop = read_callable(cancel, "cancel") or (lambda: False)
+        stop = read_callable(cancel, "cancel") or never
         read = as_image(image, axes)
         return calibrate(self.model.card, self.settings, read.data, read.axes, contrast_limits, cancel=stop)
 
@@ -255,7 +255,7 @@ class Job:
         target, place, identity = out, None, None
         with ExitStack() as files:
             if image_file is not None:
-                dtype, metadata, stop = read.data.dtype, metadata_of(region, read.metadata), cancel or (lambda: False)
+                dtype, metadata, stop = read.data.dtype, metadata_of(region, read.metadata), cancel or never
                 pixels = new_image(image_file, region.result_axes, dtype, metadata, overwrite=overwrite, cancel=stop)
                 target = files.enter_context(pixels)
             elif isinstance(out, Path):
@@ -342,7 +342,7 @@ class Job:
             raise ValueError("The network is that of another job.")
         # Before the image is read, which takes minutes if it is large.
         check_destination(out, region.result_axes, image.dtype, overwrite=overwrite)
-        cancel = cancel or (lambda: False)
+        cancel = cancel or never
         if calibration is None:
             calibration = self.calibrate(image, region.axes, contrast_limits, cancel=cancel)
         return run_region(

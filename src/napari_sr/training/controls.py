@@ -8,21 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from napari_sr.errors import Cancelled
+from napari_sr.progress import Cancel, never
 
-Predicate = Callable[[], bool]
 #: Seconds between two checks during a pause.
 _POLL_INTERVAL = 0.05
-
-
-def never() -> bool:
-    """Return False, as the default predicate, which neither cancels nor pauses.
-
-    Returns
-    -------
-    bool
-        False.
-    """
-    return False
 
 
 class Controls:
@@ -38,7 +27,7 @@ class Controls:
         Called without arguments before each step; the training waits as long as it returns True.
     """
 
-    def __init__(self, cancel: Predicate = never, pause: Predicate = never) -> None:
+    def __init__(self, cancel: Cancel = never, pause: Callable[[], bool] = never) -> None:
         self._cancel, self._pause = cancel, pause
         self._paused, self._stopped = threading.Event(), threading.Event()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_sr.conversion import read_path
-from napari_sr.training.controls import Predicate
+from napari_sr.progress import Cancel
 from napari_sr.training.events import EventListener
 from napari_sr.training.recipe import Recipe, load_recipe
 from napari_sr.training.result import save_once
@@ -44,7 +44,7 @@ def finetune(
     folder: str | os.PathLike[str] | None = None,
     save: bool = True,
     on_event: EventListener | None = None,
-    cancel: Predicate | None = None,
+    cancel: Cancel | None = None,
 ) -> Model:
     """Train a model further on images of your own.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -17,9 +17,10 @@ from napari_sr.conversion import read_callable, read_path
 from napari_sr.errors import InputError
 from napari_sr.inference.compute.device import choose_device
 from napari_sr.inference.compute.too_little_memory import sentence_for_too_little_memory
+from napari_sr.progress import Cancel, never
 from napari_sr.torch_state import ieee_float32, own_torch_state
 from napari_sr.training.conditioning import covered_conditions
-from napari_sr.training.controls import Controls, Predicate, never
+from napari_sr.training.controls import Controls
 from napari_sr.training.data.conditions.preparation import make_conditioned_set
 from napari_sr.training.data.fields import describe_part, used_part
 from napari_sr.training.data.images import images_in, pixel_size_of, training_images
@@ -170,8 +171,8 @@ class Training:
         validate_on: Any = None,
         device: str | None = None,
         on_event: EventListener | None = None,
-        cancel: Predicate | None = None,
-        pause: Predicate | None = None,
+        cancel: Cancel | None = None,
+        pause: Callable[[], bool] | None = None,
         tensorboard: bool = False,
     ) -> None:
         self.recipe = load_recipe(recipe)

@@ -21,7 +21,7 @@ from napari_sr.inference.output.paths import is_store_name
 from napari_sr.inference.output.store_metadata import OmeZarr, read_version
 from napari_sr.inference.report import Report
 from napari_sr.inference.suggest import job_for
-from napari_sr.progress import Cancel, Progress
+from napari_sr.progress import Cancel, Progress, never
 from napari_sr.settings import JobSettings, Missing, NoiseSpec, Precision, Tiling
 from napari_sr.zoo.model import Model
 
@@ -243,7 +243,7 @@ def run_file_on_cluster(
         raise InputError(f"The client {shorten(client)} is not one of dask.distributed: give Client(address).")
     from napari_sr.inference.cluster.run import run_on_cluster, scheduler_needed
 
-    stop = cancel or (lambda: False)
+    stop = cancel or never
     image = as_image(file, axes)
     # The device of the workers may not be on this machine, which measures the image and computes nothing.
     job = job_for(model, replace(settings, device="cpu"), image, scale=scale, cancel=stop)

@@ -19,7 +19,7 @@ from napari_sr.inference.compute.streaming.plan import NotStreamable
 from napari_sr.inference.compute.tiles import AxisTile, axis_tiles
 from napari_sr.inference.compute.too_little_memory import sentence_for_too_little_memory
 from napari_sr.inference.compute.transfer import Arrived, Transfer, upload
-from napari_sr.progress import Cancel, Progress
+from napari_sr.progress import Cancel, Progress, never
 from napari_sr.settings import Overlap, Tiling
 from napari_sr.torch_state import ieee_float32
 
@@ -57,7 +57,7 @@ class PlaneRunner:
         *,
         memory: Memory | str = "auto",
         self_ensemble: bool = False,
-        cancel: Cancel = lambda: False,
+        cancel: Cancel = never,
     ) -> None:
         self._network, self._device = network, network.device
         self._dtype, self._memory = dtype, memory

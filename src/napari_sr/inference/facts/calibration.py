@@ -31,7 +31,7 @@ from napari_sr.inference.facts.channel_facts import measure_channel
 from napari_sr.inference.facts.given_noise import given_noise, stated_noise, total_noise
 from napari_sr.inference.facts.training_range import sharper_than_blur, unlike_training
 from napari_sr.inference.region import Region
-from napari_sr.progress import Cancel
+from napari_sr.progress import Cancel, never
 from napari_sr.settings import JobSettings
 from napari_sr.zoo.card import Card
 
@@ -148,7 +148,7 @@ def calibrate(
     axes: Axes,
     contrast_limits: tuple[float, float] | None = None,
     *,
-    cancel: Cancel = lambda: False,
+    cancel: Cancel = never,
 ) -> Calibration:
     """Measure the facts of a whole image.
 
@@ -220,7 +220,7 @@ def check_region(
     region: Region,
     radius: int,
     *,
-    cancel: Cancel = lambda: False,
+    cancel: Cancel = never,
 ) -> RegionValues:
     """Check the values of the pixels that a job reads.
 

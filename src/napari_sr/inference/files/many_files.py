@@ -18,7 +18,7 @@ from napari_sr.inference.files.jobs import FileJobs
 from napari_sr.inference.files.results import FileResult, FileResults
 from napari_sr.inference.files.run import FilesRun
 from napari_sr.inference.output.store_metadata import OmeZarr
-from napari_sr.progress import Cancel, Progress
+from napari_sr.progress import Cancel, Progress, never
 from napari_sr.settings import Missing, NoiseSpec, Precision, Tiling
 from napari_sr.zoo.model import Model
 
@@ -186,7 +186,7 @@ def upscale_files(
         if listener is not None and result.state != "running":
             listener(result)
 
-    return run.run(progress=reported or (lambda done, total: None), cancel=stopped or (lambda: False), changed=changed)
+    return run.run(progress=reported or (lambda done, total: None), cancel=stopped or never, changed=changed)
 
 
 def read_devices(devices: Any) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from napari_sr.inference.output.ome_zarr import check_store, new_store
 from napari_sr.inference.output.paths import is_store_name
 from napari_sr.inference.output.reading import open_store
 from napari_sr.inference.output.store_metadata import StorePlace
-from napari_sr.progress import Cancel
+from napari_sr.progress import Cancel, never
 
 
 @dataclass
@@ -89,7 +89,7 @@ def destination(
     place: StorePlace | None = None,
     *,
     overwrite: bool = False,
-    cancel: Cancel = lambda: False,
+    cancel: Cancel = never,
     completed: Callable[[Path], None] = lambda path: None,
     fingerprint: str = "",
     along: int | None = None,

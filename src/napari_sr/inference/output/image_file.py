@@ -18,7 +18,7 @@ from napari_sr.imaging.files.writing import check_writable, writing_error
 from napari_sr.imaging.files.writing.disk_array import disk_array
 from napari_sr.inference.output.destination import destination
 from napari_sr.inference.output.paths import check_new
-from napari_sr.progress import Cancel
+from napari_sr.progress import Cancel, never
 
 #: Largest result in bytes that is kept in memory until it is written to a TIFF.
 IN_MEMORY = 1 << 28
@@ -32,7 +32,7 @@ def new_image(
     metadata: Metadata,
     *,
     overwrite: bool = False,
-    cancel: Cancel = lambda: False,
+    cancel: Cancel = never,
     completed: Callable[[Path], None] | None = None,
 ) -> Iterator[Any]:
     """Write a result to a TIFF or PNG atomically: completely or not at all.

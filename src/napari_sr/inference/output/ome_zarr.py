@@ -32,7 +32,7 @@ from napari_sr.inference.output.levels import Halve, one_by_one, pieces_of
 from napari_sr.inference.output.paths import check_new, check_place
 from napari_sr.inference.output.record import FinishedLines
 from napari_sr.inference.output.store_metadata import StorePlace, attributes_of, store_dtype
-from napari_sr.progress import Cancel
+from napari_sr.progress import Cancel, never
 
 #: Largest side of a chunk along Y and X, in pixels.
 CHUNK = 1024
@@ -96,7 +96,7 @@ def new_store(
     place: StorePlace,
     *,
     overwrite: bool = False,
-    cancel: Cancel = lambda: False,
+    cancel: Cancel = never,
     completed: Callable[[Path], None] = lambda path: None,
     fingerprint: str = "",
     along: int | None = None,

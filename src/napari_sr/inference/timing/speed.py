@@ -20,7 +20,7 @@ from napari_sr.inference.compute.plane import PlaneRunner
 from napari_sr.inference.compute.prepared import PreparedNetwork
 from napari_sr.inference.job import Job
 from napari_sr.networks.conditioning import NoiseLevels
-from napari_sr.progress import Cancel
+from napari_sr.progress import Cancel, never
 from napari_sr.setting_values import TilingName
 
 #: Least duration of a run, in seconds, from which a speed is computed.
@@ -51,7 +51,7 @@ def known_speed(job: Job, dtype: npt.DTypeLike, rgb: bool = False) -> float | No
     return read_cache(_FILE, _converted).get(_key(job, dtype, rgb))
 
 
-def measure_speed(job: Job, dtype: npt.DTypeLike, rgb: bool = False, *, cancel: Cancel = lambda: False) -> float:
+def measure_speed(job: Job, dtype: npt.DTypeLike, rgb: bool = False, *, cancel: Cancel = never) -> float:
     """Measure the speed of a job in a short calibration run, and store it. Not for the main thread of a window.
 
     Parameters

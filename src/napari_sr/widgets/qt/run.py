@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from napari_sr.errors import Cancelled
-from napari_sr.progress import Cancel, Progress
+from napari_sr.progress import Cancel, Progress, never
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ class Run(Generic[T]):
         self._stop = threading.Event()
         self._ended = False
         self._thread_free: Callable[[], None] | None = None
-        self._must_pause: Callable[[], bool] = lambda: False
+        self._must_pause: Callable[[], bool] = never
 
     def __str__(self) -> str:
         return self.name

@@ -22,7 +22,7 @@ from napari_sr.imaging.axes import Axes, ImageArray, parse_axes
 from napari_sr.imaging.files import icc
 from napari_sr.imaging.files.image_file import ImageFile, Metadata
 from napari_sr.imaging.files.writing.tiff import Write, imagej_writer, ome_writer
-from napari_sr.progress import Cancel
+from napari_sr.progress import Cancel, never
 
 #: Endings of the files that can be written.
 WRITABLE = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".png")
@@ -111,7 +111,7 @@ def write_image(
     target = read_path(path, "image file")
     completed = read_callable(completed, "completed")
     image: Any = data
-    stop = read_callable(cancel, "cancel") or (lambda: False)
+    stop = read_callable(cancel, "cancel") or never
     pixels = convert_array(image.data if isinstance(image, ImageFile) else image)
     parsed = parse_axes(axes.letters if isinstance(axes, Axes) else axes, shape_of(pixels))
     if _size_of(pixels) <= _AT_ONCE:
@@ -164,7 +164,7 @@ def check_writable(target: Path, axes: Axes, dtype: Any, metadata: Metadata) -> 
     """
     check_folder(target)
     empty = np.broadcast_to(np.zeros((), dtype), axes.shape)
-    _writer(target, empty, axes, _checked(metadata, None, None, axes), lambda: False)
+    _writer(target, empty, axes, _checked(metadata, None, None, axes), never)
 
 
 def _size_of(data: ImageArray) -> int:
