@@ -302,9 +302,6 @@ def place_of(region: Region, name: str, metadata: Metadata) -> StorePlace:
     sizes = [float(known[letter][0]) if letter in known else 1.0 for letter in letters]
     starts = [metadata.origin.get(letter, 0.0) if letter in known else 0.0 for letter in letters]
     factors, origin = region.factors, region.origin
-    count, part = 1, slice(None)
-    if axes.channel is not None:
-        count, part = axes.shape[axes.channel], slice(*region.ranges[axes.channel])
     return StorePlace(
         name,
         [size / float(factor) for size, factor in zip(sizes, factors, strict=True)],
@@ -313,7 +310,7 @@ def place_of(region: Region, name: str, metadata: Metadata) -> StorePlace:
             for start, size, first, factor in zip(starts, sizes, origin, factors, strict=True)
         ],
         [known[letter][1] if letter in known else None for letter in letters],
-        () if axes.rgb else channel_attributes(metadata.of_channels(count, part)),
+        () if axes.rgb else channel_attributes(_of_channels(metadata, region)),
         unitless="" if metadata.unit is not None else "".join(letter for letter in "ZYX" if letter in known),
     )
 
@@ -335,10 +332,14 @@ def metadata_of(region: Region, metadata: Metadata) -> Metadata:
         for letter, position in zip(letters, place.translate, strict=True)
         if letter in size and (position or letter in metadata.origin)
     }
-    count, part = 1, slice(None)
-    if axes.channel is not None:
-        count, part = axes.shape[axes.channel], slice(*region.ranges[axes.channel])
-    return replace(metadata.of_axes(axes.letters).of_channels(count, part), pixel_size=size, origin=origin)
+    return replace(_of_channels(metadata.of_axes(axes.letters), region), pixel_size=size, origin=origin)
+
+
+def _of_channels(metadata: Metadata, region: Region) -> Metadata:
+    """Select the metadata of the channels of a region."""
+    axes = region.axes
+    part = slice(None) if axes.channel is None else slice(*region.ranges[axes.channel])
+    return metadata.of_channels(len(axes.channels), part)
 
 
 def resize_opacity(opacity: NDArray[Any], rows: Any, columns: Any) -> NDArray[Any]:
