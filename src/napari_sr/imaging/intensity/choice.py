@@ -5,7 +5,6 @@ They are chosen once for the whole image, before any tile is cut.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.intensity.mapping import IntensityMap
 from napari_sr.imaging.intensity.spec import SPECS, IntensitySpec, Percentiles, format_limits
 from napari_sr.imaging.intensity.values import ChannelValues, Number, OrderedValues, read_values
+from napari_sr.progress import Cancel, never
 
 #: White of RGB images whose data type has no such range: of 0 to 1, of 8, 10, 12, 14 and 16 bits.
 _WHITES_OF_FLOATS = (1, 255, 4095, 65535)
@@ -57,7 +57,7 @@ class CancellableImage:
         Returning True ends the work with `Cancelled`.
     """
 
-    def __init__(self, array: ImageArray, cancel: Callable[[], bool]) -> None:
+    def __init__(self, array: ImageArray, cancel: Cancel) -> None:
         self._array, self._cancel = array, cancel
         self.shape, self.dtype = array.shape, array.dtype
 
@@ -73,7 +73,7 @@ def choose_intensity(
     axes: Axes,
     *,
     contrast_limits: tuple[float, float] | None = None,
-    cancel: Callable[[], bool] = lambda: False,
+    cancel: Cancel = never,
 ) -> dict[int | None, ChannelIntensity]:
     """Choose black and white of a whole image, for each separate channel.
 
@@ -139,13 +139,12 @@ def intensity_maps(
     axes: Axes,
     *,
     contrast_limits: tuple[float, float] | None = None,
-    cancel: Callable[[], bool] = lambda: False,
 ) -> dict[int | None, IntensityMap]:
     """Choose the intensity map of a whole image, one for each separate channel.
 
     Parameters
     ----------
-    spec, image, axes, contrast_limits, cancel : object
+    spec, image, axes, contrast_limits : object
         As for `choose_intensity`.
 
     Returns
@@ -159,11 +158,9 @@ def intensity_maps(
     InputError
         If the spec is unknown or does not fit the image, or all values of a channel are equal or missing and do not
         determine a range.
-    Cancelled
-        If `cancel` returned True.
     """
     maps = {}
-    chosen = choose_intensity(spec, image, axes, contrast_limits=contrast_limits, cancel=cancel)
+    chosen = choose_intensity(spec, image, axes, contrast_limits=contrast_limits)
     for channel, intensity in chosen.items():
         if intensity.map is None:
             where = "The image" if channel is None else f"Channel {channel} of the image"
