@@ -13,6 +13,8 @@ from importlib import import_module
 import psutil
 import torch
 
+from napari_sr.errors import one_line
+
 #: Kinds that "auto" takes only after a check has found them right and faster than the CPU on this machine.
 EXPERIMENTAL_KINDS = frozenset({"vulkan"})
 #: Largest number of elements of a tensor: Metal accepts no more, and kernels of the others compute 32-bit positions.
@@ -76,7 +78,7 @@ def _load_backend(kind: str) -> str | None:
 
 
 def _sentence(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return one_line(error)[:200] or type(error).__name__
 
 
 def device_count(kind: str) -> int:

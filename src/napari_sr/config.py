@@ -22,7 +22,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 from pydantic import ValidationError as _Invalid
 
 from napari_sr.conversion import Memory, shorten
-from napari_sr.errors import InputError
+from napari_sr.errors import InputError, one_line
 from napari_sr.imaging.atomic import write_file
 from napari_sr.setting_values import read_setting
 from napari_sr.settings import JobSettings
@@ -132,7 +132,7 @@ def load_config() -> Config:
     except FileNotFoundError:
         return Config()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
+        reason = one_line(error).rstrip(".")
         raise InputError(f"The settings file {path} cannot be read ({reason}); correct or remove it.") from error
     return _checked(content, f"The settings file {path}")
 

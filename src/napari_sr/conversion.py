@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from napari_sr.device_names import KINDS
-from napari_sr.errors import InputError
+from napari_sr.errors import InputError, one_line
 
 _Name = TypeVar("_Name", bound=str)
 
@@ -317,7 +317,7 @@ def shorten(value: Any) -> str:
         # numpy writes np.float64(2.5), and users gave 2.5.
         value = value.item()
     try:
-        text = " ".join(repr(value).split())
+        text = one_line(repr(value))
     except Exception:
         # The class of the value is not ours, and its error would hide that of the caller.
         text = ""

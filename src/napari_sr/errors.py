@@ -19,11 +19,16 @@ _REMEDIES = {
 }
 
 
+def one_line(text: object) -> str:
+    """Return a text, such as the message of an error, on one line."""
+    return " ".join(str(text).split())
+
+
 class NapariSRError(Exception):
     """Base class of all errors that napari-sr raises itself. The message is one line, also where it quotes others."""
 
     def __str__(self) -> str:
-        return " ".join(super().__str__().split())
+        return one_line(super().__str__())
 
 
 class InputError(NapariSRError, ValueError):
@@ -86,7 +91,7 @@ def describe_error(error: BaseException) -> str | None:
         One sentence; None for any other error.
     """
     if isinstance(error, NapariSRError):
-        return " ".join(str(error).split())
+        return str(error)
     if isinstance(error, OSError):
         return describe_system_error(error)
     if isinstance(error, MemoryError):
@@ -97,6 +102,6 @@ def describe_error(error: BaseException) -> str | None:
 def describe_system_error(error: OSError) -> str:
     """Describe an error of the system by file, cause and remedy."""
     where = f"{error.filename}: " if error.filename else ""
-    cause = " ".join((error.strerror or str(error) or type(error).__name__).split()).rstrip(".")
+    cause = one_line(error.strerror or str(error) or type(error).__name__).rstrip(".")
     remedy = _REMEDIES.get(error.errno or 0)
     return f"{where}{cause}{f': {remedy}' if remedy else ''}."

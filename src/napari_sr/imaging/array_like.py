@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from napari_sr.conversion import quote
-from napari_sr.errors import InputError
+from napari_sr.errors import InputError, one_line
 from napari_sr.imaging.axes import ImageArray
 
 #: Attributes of objects that numpy converts without iterating over them.
@@ -152,7 +152,7 @@ def _kind_of(image: Any) -> str:
 
 
 def _unusable(image: Any, error: Exception) -> InputError:
-    reason = " ".join(str(error).split()).rstrip(".")
+    reason = one_line(error).rstrip(".")
     return InputError(f"The {_kind_of(image)} cannot be used as an image ({reason}): give a numpy array.")
 
 

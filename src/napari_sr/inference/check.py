@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from napari_sr.accelerators import EXPERIMENTAL_KINDS, is_software, unavailable
 from napari_sr.config import config_path, load_config
 from napari_sr.device_names import KINDS
-from napari_sr.errors import Cancelled
+from napari_sr.errors import Cancelled, one_line
 from napari_sr.imaging.files import read_image, write_image
 from napari_sr.imaging.noise import measure_noise
 from napari_sr.inference.compute.cache import cache_folder
@@ -119,7 +119,7 @@ def check_computer(cancel: Cancel | None = None) -> Iterator[Check]:
             yield Check(name, str(failure), ok=False)
         except Exception as error:
             # Whatever is wrong with this computer is what the check is for.
-            sentence = " ".join(str(error).split()) or "no message"
+            sentence = one_line(error) or "no message"
             yield Check(name, f"{type(error).__name__}: {sentence}", ok=False)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_sr.errors import one_line
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.files import stem_of
 from napari_sr.imaging.intensity.spec import Percentiles
@@ -292,4 +293,4 @@ def _quoted(name: str) -> str:
 
 def _line(text: str) -> str:
     """Return a text on one line, without characters that would end a docstring."""
-    return " ".join(str(text).split()).replace("\\", "/").replace('"', "'")
+    return one_line(text).replace("\\", "/").replace('"', "'")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from napari_sr.conversion import shorten
-from napari_sr.errors import CheckpointError
+from napari_sr.errors import CheckpointError, one_line
 from napari_sr.networks import (
     SRCNN,
     AnchoredRegression,
@@ -78,7 +78,7 @@ def build(architecture: Architecture) -> nn.Module:
     except (TypeError, ValueError, RuntimeError, LookupError, ArithmeticError) as error:
         if isinstance(error, CheckpointError):
             raise
-        reason = " ".join(str(error).split()).rstrip(".")
+        reason = one_line(error).rstrip(".")
         raise CheckpointError(f"{name} cannot be built with {_listed(settings)}: {reason}.") from error
 
 

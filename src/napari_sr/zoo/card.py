@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from napari_sr.errors import CheckpointError
+from napari_sr.errors import CheckpointError, one_line
 from napari_sr.old_keys import renamed_card
 from napari_sr.zoo.checkpoint.safetensors_header import unique_members
 from napari_sr.zoo.names import Name, shown
@@ -324,5 +324,5 @@ def _parsed(text: str | bytes) -> object:
         json.dumps(fields, ensure_ascii=False).encode("utf-8")
         return fields
     except (ValueError, RecursionError) as error:
-        problem = " ".join(str(error).split()) if isinstance(error, ValueError) else "too deep"
+        problem = one_line(error) if isinstance(error, ValueError) else "too deep"
         raise CheckpointError(f"The model's card cannot be read: it is not JSON ({problem}).") from error

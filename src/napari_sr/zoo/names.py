@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from napari_sr.conversion import shorten
-from napari_sr.errors import InputError
+from napari_sr.errors import InputError, one_line
 
 #: Largest number of characters, and of bytes in UTF-8: file systems allow 255 bytes, of which endings take some.
 LONGEST, LARGEST = 120, 200
@@ -37,7 +37,7 @@ class UnknownModelError(InputError):
         self.name, self.remedy = name, remedy
 
     def __str__(self) -> str:
-        return " ".join(f"There is no model called {shown(self.name)}: {self.remedy}".split())
+        return one_line(f"There is no model called {shown(self.name)}: {self.remedy}")
 
 
 def check_name(name: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import UnidentifiedImageError
 
 from napari_sr.conversion import check_no_address, read_flag, read_path
-from napari_sr.errors import InputError
+from napari_sr.errors import InputError, one_line
 from napari_sr.imaging.atomic import restore_interrupted
 from napari_sr.imaging.files.image_file import ImageFile
 from napari_sr.imaging.files.names import folder_error, is_store
@@ -132,7 +132,7 @@ def _sentence(error: Exception, source: Path) -> str:
             f"The file {source} cannot be read as an image (its format is not supported, or it is damaged): "
             "save it as OME-TIFF, for example with Fiji."
         )
-    reason = " ".join(str(error).split()).rstrip(".")
+    reason = one_line(error).rstrip(".")
     # Of damaged files some exceptions have no text, or only a number.
     reason = reason if any(map(str.isalpha, reason)) else "it is damaged or incomplete"
     if isinstance(error, OSError) and error.strerror:

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import NamedTuple
 
-from napari_sr.errors import Cancelled, InputError, describe_error
+from napari_sr.errors import Cancelled, InputError, describe_error, one_line
 from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.axes import parse_axes
 from napari_sr.imaging.files import ImageFile, read_image
@@ -203,7 +203,7 @@ class FilesRun:
             sentence = describe_error(error)
             if sentence is None:
                 _log.exception("An unexpected error occurred while %s was upscaled.", file.source)
-                sentence = f"An unexpected error occurred ({type(error).__name__}: {' '.join(str(error).split())})."
+                sentence = f"An unexpected error occurred ({type(error).__name__}: {one_line(error)})."
             return FileResult(file.source, file.out, "failed", sentence, time.perf_counter() - started)
         return FileResult(file.source, file.out, "done", reason, time.perf_counter() - started, model)
 

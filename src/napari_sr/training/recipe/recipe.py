@@ -15,7 +15,7 @@ import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
 from napari_sr.conversion import quote, read_path, shorten
-from napari_sr.errors import InputError
+from napari_sr.errors import InputError, one_line
 from napari_sr.imaging.intensity.spec import Percentiles
 from napari_sr.old_keys import renamed_recipe
 from napari_sr.toml_text import parse_toml
@@ -260,7 +260,7 @@ class Recipe(RecipeTable):
         try:
             values = renamed_recipe(parse_toml(text))
         except tomllib.TOMLDecodeError as error:
-            reason = " ".join(str(error).split()).rstrip(".")
+            reason = one_line(error).rstrip(".")
             raise InputError(f"{source} is not valid TOML: {reason}; correct it there.") from error
         try:
             return cls.model_validate(values)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from napari_sr.errors import InputError
+from napari_sr.errors import InputError, one_line
 
 if TYPE_CHECKING:
     # pydantic does not export its metaclass.
@@ -121,7 +121,7 @@ def first_fault(error: ValidationError, values: Mapping[str, Any]) -> str:
     if kind == "union_tag_not_found":
         return f"the key {where}.kind is missing"
     sentence = _SENTENCES[kind].format_map(fault.get("ctx", {})) if kind in _SENTENCES else str(fault["msg"])
-    message = " ".join(sentence.removeprefix("Value error, ").split()).rstrip(".")
+    message = one_line(sentence.removeprefix("Value error, ")).rstrip(".")
     return f"{where}: {message}" if where else message
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from napari_sr.conversion import check_folder, quote, read_callable, read_path, shorten
-from napari_sr.errors import InputError
+from napari_sr.errors import InputError, one_line
 from napari_sr.imaging import pixel_size as sizes
 from napari_sr.imaging.array_like import convert_array, shape_of
 from napari_sr.imaging.atomic import atomic_file
@@ -150,7 +150,7 @@ def _write_atomically(target: Path, write: Write, completed: Write | None) -> No
 
 def writing_error(target: Path, error: OSError) -> InputError:
     """Return the sentence about an error of the system while a file was written."""
-    cause = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    cause = error.strerror or one_line(error) or type(error).__name__
     return InputError(f"The file {target} cannot be written ({cause}): choose another place, or free some space.")
 
 
