@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
@@ -115,3 +116,49 @@ def in_several_files(folder: Path, stack: np.ndarray) -> list[Path]:
     for z, name in enumerate(names):
         write_page(folder / name, stack[z], ome_xml(names, z, sizes=stack.shape))
     return [folder / name for name in names]
+
+
+def positions_xml(files: Sequence[str], own: int, shape: Sequence[int]) -> str:
+    """OME-XML of several Z-stacks of uint16, each in a file of its own."""
+    images = "".join(
+        f'<Image ID="Image:{n}" Name="position {n}"><Pixels ID="Pixels:{n}" DimensionOrder="XYZCT" Type="uint16" '
+        f'SizeX="{shape[2]}" SizeY="{shape[1]}" SizeZ="{shape[0]}" SizeC="1" SizeT="1" BigEndian="false" '
+        f'PhysicalSizeX="0.25"><Channel ID="Channel:{n}:0" SamplesPerPixel="1" Name="GFP"/>'
+        + "".join(
+            f'<TiffData FirstZ="{z}" IFD="{z}" PlaneCount="1"><UUID FileName="{name}">urn:uuid:{n:08d}</UUID>'
+            "</TiffData>"
+            for z in range(shape[0])
+        )
+        + "</Pixels></Image>"
+        for n, name in enumerate(files)
+    )
+    head = '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"'
+    return f'{head} UUID="urn:uuid:{own:08d}">{images}</OME>'
+
+
+def write_micro_manager(path: Path, stack: np.ndarray, position: int, positions: int, xml: str) -> None:
+    """Write a Z-stack of uint16 as a file of Micro-Manager: a summary, an index, and pages of 13 tags before pixels."""
+    depth, height, width = stack.shape
+    summary = json.dumps(
+        {"MicroManagerVersion": "2.0", "Slices": depth, "Frames": 1, "Channels": 1, "Positions": positions}
+        | {"Prefix": path.name.partition("_MMStack")[0], "SlicesFirst": True, "TimeFirst": False}
+    ).encode()
+    body = bytearray(b"II*\0".ljust(32, b"\0") + struct.pack("<2I", 2355492, len(summary)) + summary)
+    index, link, text = b"", 4, xml.encode() + b"\0"
+    for z, plane in enumerate(stack):
+        body += b"\0" * (len(body) % 2)
+        start, count = len(body), 14 if z == 0 else 13
+        pixels = start + 6 + 12 * count
+        after = pixels + plane.nbytes
+        tags = {256: (4, 1, width), 257: (4, 1, height), 258: (3, 1, 16), 259: (3, 1, 1), 262: (3, 1, 1)}
+        tags |= {270: (2, len(text), after + 12)} if z == 0 else {}
+        tags |= {273: (4, 1, pixels), 277: (3, 1, 1), 278: (3, 1, height), 279: (4, 1, plane.nbytes)}
+        tags |= {282: (5, 1, after), 283: (5, 1, after), 296: (3, 1, 3), 51123: (2, 4, after + 8)}
+        struct.pack_into("<I", body, link, start)
+        index += struct.pack("<5I", 0, z, 0, position, start)
+        entries = (struct.pack("<HHII", code, *tag) for code, tag in tags.items())
+        body += struct.pack("<H", count) + b"".join(entries)
+        link = len(body)
+        body += bytes(4) + plane.tobytes() + struct.pack("<2I", 40000, 1) + b"{ }\0" + (text if z == 0 else b"")
+    struct.pack_into("<2I", body, 8, 54773648, len(body))
+    path.write_bytes(bytes(body) + struct.pack("<2I", 3453623, depth) + index)

@@ -13,7 +13,7 @@ from PIL import Image
 from napari_sr.errors import InputError
 from napari_sr.imaging.files import is_readable_tiff, read_image, tiff, write_image
 from napari_sr.imaging.files.series import partner_files
-from tests.imaging.files.made import in_several_files, ome_xml, write_page
+from tests.imaging.files.made import in_several_files, ome_xml, positions_xml, write_micro_manager, write_page
 
 SMALL = np.full((6, 8), 7, np.uint8)
 STACK = np.random.default_rng(0).integers(0, 4000, (3, 12, 16), np.uint16)
@@ -114,6 +114,59 @@ def test_a_missing_partner_of_another_series_does_not_matter(tmp_path):
     np.testing.assert_array_equal(read_image(paths[0], series="one").data, STACK[0])
 
 
+def positions(folder, write):
+    """A stack in each of three files, which all list the three stacks."""
+    names = [f"a_MMStack_Pos{number}.ome.tif" for number in range(3)]
+    for number, name in enumerate(names):
+        write(folder / name, STACK + np.uint16(number), number, names)
+    return [folder / name for name in names]
+
+
+def with_tifffile(path, stack, number, names):
+    with tifffile.TiffWriter(path) as tiff:
+        for z, plane in enumerate(stack):
+            text = positions_xml(names, number, stack.shape).encode() if z == 0 else None
+            tiff.write(plane, photometric="minisblack", metadata=None, description=text, contiguous=False)
+
+
+def with_micro_manager(path, stack, number, names):
+    write_micro_manager(path, stack, number, len(names), positions_xml(names, number, stack.shape))
+
+
+def with_micro_manager_in_the_first(path, stack, number, names):
+    xml = positions_xml(names, number, stack.shape)
+    if number:
+        binary = f'<BinaryOnly MetadataFile="{names[0]}" UUID="urn:uuid:00000000"/>'
+        xml = xml[: xml.index("<Image")] + binary + "</OME>"
+    write_micro_manager(path, stack, number, len(names), xml)
+
+
+@pytest.mark.parametrize("write", [with_tifffile, with_micro_manager, with_micro_manager_in_the_first])
+def test_of_several_images_in_several_files_each_file_gives_its_own(tmp_path, write):
+    for number, path in enumerate(positions(tmp_path, write)):
+        found = read_image(path)
+        np.testing.assert_array_equal(found.data, STACK + np.uint16(number))
+        assert (found.axes, found.name, found.pixel_size) == ("ZYX", f"position {number}", {"X": 0.25})
+        assert len(found.other_series) == 2
+        np.testing.assert_array_equal(read_image(path, series="position 0").data, STACK)
+        assert is_readable_tiff(path)
+
+
+@pytest.mark.parametrize("write", [with_tifffile, with_micro_manager])
+def test_a_file_is_read_without_those_of_other_images(tmp_path, write):
+    paths = positions(tmp_path, write)
+    paths[0].unlink()
+    np.testing.assert_array_equal(read_image(paths[1]).data, STACK + np.uint16(1))
+
+
+def test_a_single_position_of_micro_manager_is_read(tmp_path):
+    path = tmp_path / "a_MMStack_Pos0.ome.tif"
+    write_micro_manager(path, STACK, 0, 1, positions_xml([path.name], 0, STACK.shape))
+    found = read_image(path)
+    np.testing.assert_array_equal(found.data, STACK)
+    assert (found.axes, found.pixel_size, found.channels, found.other_series) == ("ZYX", {"X": 0.25}, ("GFP",), ())
+
+
 def test_planes_that_are_declared_and_not_there_are_no_zeros(tmp_path):
     names = ["a.ome.tif"] * 2
     write_page(tmp_path / "a.ome.tif", STACK[0], ome_xml(names[:1], 0))
@@ -145,11 +198,11 @@ def test_a_count_of_planes_that_no_file_holds_is_refused_before_a_list_of_them_i
             read_image(tmp_path / "a.ome.tif")
 
 
-def binary_only(folder):
+def binary_only(folder, companion="all.companion.ome"):
     paths = in_several_files(folder, STACK)
     xml = (
         '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:00000001">'
-        '<BinaryOnly MetadataFile="all.companion.ome" UUID="urn:uuid:99"/></OME>'
+        f'<BinaryOnly MetadataFile="{companion}" UUID="urn:uuid:99"/></OME>'
     )
     write_page(paths[1], STACK[1], xml)
     return paths
@@ -161,6 +214,13 @@ def test_the_metadata_of_a_companion_file_are_read(tmp_path):
     found = read_image(paths[1])
     np.testing.assert_array_equal(found.data, STACK)
     assert found.pixel_size == {"X": 0.25}
+
+
+def test_the_metadata_of_another_tiff_of_the_image_are_read(tmp_path):
+    path = binary_only(tmp_path, companion="z0.ome.tif")[1]
+    found = read_image(path)
+    np.testing.assert_array_equal(found.data, STACK)
+    assert (found.pixel_size, found.channels) == ({"X": 0.25}, ("GFP",))
 
 
 def test_a_missing_companion_file_is_named(tmp_path):

@@ -30,8 +30,8 @@ def read_image(path: str | os.PathLike[str], *, series: int | str | None = None,
         A TIFF, OME-TIFF, ImageJ TIFF, PNG, JPEG or another picture, or the folder of a Zarr store. Of a pyramid the
         finest level is read.
     series : int or str, optional
-        Number, from 0, or name of an image in a file with several. By default the largest one, and the first of several
-        of this size; the others are listed in ``other_series`` of the result.
+        Number, from 0, or name of an image in a file with several. By default the largest one with pixels in this file,
+        and the first of several of this size; the others are listed in ``other_series`` of the result.
     lazy : bool, default False
         Whether the pixels of a TIFF are read where they are indexed, so that the image may be larger than memory. This
         is done from 64 MiB on, for gray values, channels and RGB(A) that need no conversion; other images are read at

@@ -26,7 +26,11 @@ _GIB = 2**30
 
 
 def choose_series(
-    available: Sequence[tuple[str, tuple[int, ...]]], series: int | str | None, path: str
+    available: Sequence[tuple[str, tuple[int, ...]]],
+    series: int | str | None,
+    path: str,
+    *,
+    own: Sequence[int] = (),
 ) -> tuple[int, tuple[str, ...]]:
     """Choose an image of a file.
 
@@ -38,6 +42,9 @@ def choose_series(
         Number, from 0, or name of an image; None for the largest one, and the first of several of this size.
     path : str
         Path of the file, for messages.
+    own : sequence of int, default ()
+        Numbers of the images with pixels in this file, where others are in other files. One of them is chosen if
+        `series` is None; by default one of all images.
 
     Returns
     -------
@@ -55,7 +62,7 @@ def choose_series(
     if not described:
         raise InputError(f"The file {path} contains no image: choose another one.")
     if series is None:
-        number = max(range(len(available)), key=lambda n: (math.prod(available[n][1]), -n))
+        number = max(own or range(len(available)), key=lambda n: (math.prod(available[n][1]), -n))
     else:
         named = _number_of(available, series)
         if named is None:
@@ -63,6 +70,41 @@ def choose_series(
             raise InputError(f"The file {path} has no series {shorten(series)}: choose one of {known}.")
         number = named
     return number, tuple(text for n, text in enumerate(described) if n != number)
+
+
+def choose_in_tiff(tiff: tifffile.TiffFile, series: int | str | None, source: Path) -> tuple[int, tuple[str, ...]]:
+    """Choose an image of a TIFF, as `choose_series` does; by default one with pixels in this file.
+
+    Of several images in several files, each file lists all of them.
+
+    Parameters
+    ----------
+    tiff : tifffile.TiffFile
+        The file.
+    series : int, str or None
+        Number or name of an image; None for the largest one of the file.
+    source : Path
+        Path of the file.
+
+    Returns
+    -------
+    number : int
+        Number of the chosen image.
+    others : tuple of str
+        Number, name and size of each other image.
+
+    Raises
+    ------
+    InputError
+        If the file has no image, or none of this number or name.
+    """
+    available = [(str(entry.name), tuple(entry.shape)) for entry in tiff.series]
+    own = [number for number, entry in enumerate(tiff.series) if _has_pixels_in(entry, source.name)]
+    return choose_series(available, series, str(source), own=own)
+
+
+def _has_pixels_in(series: Any, name: str) -> bool:
+    return any(page is not None and page.parent.filename.lower() == name.lower() for page in series.pages)
 
 
 def _number_of(available: Sequence[tuple[str, tuple[int, ...]]], series: int | str) -> int | None:
@@ -149,6 +191,8 @@ def delayed_log() -> Iterator[None]:
 def open_tiff(source: Path) -> tifffile.TiffFile:
     """Open a TIFF, with the OME-XML of its companion file if it has one.
 
+    Positions of Micro-Manager are the images of its OME-XML. By itself, tifffile makes one image of all positions.
+
     Returns
     -------
     tifffile.TiffFile
@@ -164,21 +208,33 @@ def open_tiff(source: Path) -> tifffile.TiffFile:
         xml = tiff.ome_metadata
         companion = ome.metadata_file(xml) if xml else None
         renamed = _renamed(tiff, source, xml) if xml and companion is None else None
-        if companion is None and renamed is None:
+        # None leaves it to tifffile.
+        single = False if xml and _has_positions(tiff) else None
+        if companion is None and renamed is None and single is None:
             return tiff
     except Exception:
         tiff.close()
         raise
     tiff.close()
     if companion is None:
-        return tifffile.TiffFile(source, omexml=renamed)
+        return tifffile.TiffFile(source, omexml=renamed, is_mmstack=single)
     path = source.parent / companion
     if not path.is_file():
         raise InputError(
             f"The file {source} contains only the pixels of an image; its metadata are in {companion}, which is "
             f"missing: put it into the folder {source.parent}."
         )
-    return tifffile.TiffFile(source, omexml=_companion_xml(path))
+    # tifffile would take the planes of the TIFF with this XML for those of this file, by its identifier.
+    return tifffile.TiffFile(source, omexml=ome.without_identifier(_companion_xml(path)), is_mmstack=single)
+
+
+def _has_positions(tiff: tifffile.TiffFile) -> bool:
+    """Whether a file of Micro-Manager is one of an acquisition at several positions."""
+    described = tiff.micromanager_metadata if tiff.is_mmstack else None
+    if not described or "Summary" not in described or "IndexMap" not in described:
+        return False
+    last = int(described["IndexMap"][:, 3].max(initial=0))
+    return last > 0 or int(described["Summary"].get("Positions", 1)) > 1
 
 
 def _renamed(tiff: tifffile.TiffFile, source: Path, xml: str) -> str | None:

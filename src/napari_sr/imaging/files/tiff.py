@@ -22,7 +22,7 @@ from napari_sr.imaging.files.lazy_tiff import LARGE, LazyTiff
 from napari_sr.imaging.files.pictures import can_decode_page, decode_pages
 from napari_sr.imaging.files.series import (
     check_memory,
-    choose_series,
+    choose_in_tiff,
     delayed_log,
     image_numbers,
     missing_partner_error,
@@ -117,8 +117,7 @@ def has_known_axes(source: Path) -> bool:
         If the file is damaged, any exception of its reader.
     """
     with delayed_log(), open_tiff(source) as tiff:
-        available = [(str(series.name), tuple(series.shape)) for series in tiff.series]
-        number, _ = choose_series(available, None, str(source))
+        number, _ = choose_in_tiff(tiff, None, source)
         plan = _plan(tiff, tiff.series[number], source)
         values = np.broadcast_to(np.zeros((), np.uint8), plan.series.shape)
         return bool(_arranged(values, plan)[1])
@@ -139,7 +138,7 @@ def _choose(
     of_ome = any(entry.kind in ("ome", "mmstack") for entry in available)
     if missing and not of_ome:
         raise missing_partner_error(source, next(iter(missing.values())))
-    number, others = choose_series([(str(entry.name), tuple(entry.shape)) for entry in available], series, str(source))
+    number, others = choose_in_tiff(tiff, series, source)
     if not of_ome:
         return number, others, None
     image = image_numbers(images, available)[number]

@@ -91,6 +91,19 @@ def with_file(xml: str, name: str) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
+def without_identifier(xml: str) -> str:
+    """Return an OME-XML without the identifier of its file, so that planes are found by the names of their files.
+
+    Returns
+    -------
+    str
+        The XML without the attribute UUID of its root.
+    """
+    root = ElementTree.fromstring(xml)
+    root.attrib.pop("UUID", None)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
 def to_ome(metadata: Metadata, letters: str, shape: tuple[int, ...]) -> dict[str, Any]:
     """Return metadata for tifffile's writer of OME-XML.
 
