@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 import tifffile
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.files import Metadata, ramp, read_image, write_image
+from napari_sr.imaging.files.descriptions.makers import from_makers
 from tests.imaging.files.made import ramp_of
 
 DATA = np.random.default_rng(0).integers(0, 4000, (2, 3, 8, 9), np.uint16)
@@ -327,6 +330,50 @@ def test_the_tags_of_electron_microscopes_contain_the_pixel_size(tmp_path, code,
     assert found.unit == "nanometer"
     assert found.pixel_size == pytest.approx(expected)
     np.testing.assert_array_equal(found.data, DATA[0, 0])
+
+
+#: The start of the tag of Zeiss: sizes along X, Y and Z in meters, and a kind of scan with the axes Z, Y and X.
+LSM = struct.pack("<2I5i3i3d3d2H", 67127628, 500, 9, 8, 3, 1, 1, 2, 0, 0, 1e-7, 2e-7, 5e-7, 0, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "value", "expected"),
+    [
+        (34412, 1, LSM.ljust(500, b"\0"), {"Z": 0.5, "Y": 0.2, "X": 0.1}),
+        (51123, 2, b'{"PixelSizeUm": 0.1075, "Channel": "DAPI"}\0', {"Y": 0.1075, "X": 0.1075}),
+        (51123, 2, b'{"PixelSizeUm": 0.0, "Channel": "DAPI"}\0', {}),
+        (270, 2, b"Aperio Image Library v11\r\n16x12|AppMag = 20|MPP = 0.4990|Left = 25\0", {"Y": 0.499, "X": 0.499}),
+        (270, 2, b"Aperio Image Library v11\r\n16x12|AppMag = 20\0", {}),
+    ],
+)
+def test_the_tags_of_light_microscopes_contain_the_pixel_size(tmp_path, code, kind, value, expected):
+    stack = DATA[0, :3]
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        for number, plane in enumerate(stack if code == 34412 else stack[:1]):
+            tags = [(code, kind, len(value), value, True)] if number == 0 else []
+            options = {"photometric": "minisblack", "metadata": None, "contiguous": False, "software": False}
+            tiff.write(plane, extratags=tags, **options)
+            if code == 34412:
+                # A thumbnail of each plane.
+                tiff.write(plane[:2, :2], subfiletype=1, **options)
+    found = read_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(found.data, stack if code == 34412 else stack[0])
+    assert found.pixel_size == pytest.approx(expected)
+    assert found.unit == ("micrometer" if expected else None)
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ({}, ({"Y": 0.25, "X": 0.125}, "micrometer")),
+        ({"CalibrationUnits": "pixel"}, ({}, None)),
+        ({"SpatialCalibration": 0}, ({}, None)),
+        ({"XCalibration": 0.0}, ({}, None)),
+    ],
+)
+def test_entries_of_metamorph_contain_the_pixel_size(entries, expected):
+    stated = {"SpatialCalibration": 1, "XCalibration": 0.125, "YCalibration": 0.25, "CalibrationUnits": "um"}
+    assert from_makers({33628: stated | entries}) == expected
 
 
 def test_makers_tags_without_a_size_leave_it_to_the_resolution(tmp_path):

@@ -56,8 +56,8 @@ def read_image(path: str | os.PathLike[str], *, series: int | str | None = None,
     converted to RGB, except in microscopy formats, where it is a lookup table for display. Values that ImageJ has
     calibrated are those that ImageJ displays.
 
-    The pixel size is that of the OME-XML, of ImageJ's description, of the tags of FEI, Zeiss and TESCAN, or of the
-    resolution tags if these are not the density of a screen, a printer or a fax.
+    The pixel size is that of the OME-XML, of ImageJ's description, of the tags of FEI, Zeiss, TESCAN, MetaMorph,
+    Micro-Manager and Aperio, or of the resolution tags if these are not the density of a screen, a printer or a fax.
 
     Examples
     --------

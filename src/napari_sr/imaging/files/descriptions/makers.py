@@ -1,6 +1,6 @@
-"""Pixel sizes in the private TIFF tags of manufacturers of electron microscopes.
+"""Pixel sizes in the private TIFF tags of manufacturers of microscopes, of MetaMorph and of Micro-Manager.
 
-The resolution tags of such files are the density of a screen or a printer.
+The resolution tags of such files are the density of a screen or a printer, or are missing.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from napari_sr.imaging.pixel_size import PixelSize, positive, ratio, unit_name
+from napari_sr.imaging.pixel_size import METERS, PixelSize, positive, ratio, unit_name
 
-_FEI_SFEG, _FEI_HELIOS, _ZEISS, _TESCAN = 34680, 34682, 34118, 50431
 _ZEISS_KEYS = ("ap_image_pixel_size", "ap_pixel_size")
 
 
 def from_makers(tags: Mapping[int, Any]) -> PixelSize:
-    """Return the pixel sizes in the tags of FEI (Thermo Fisher), Zeiss and TESCAN.
+    """Return the pixel sizes in the tags of FEI (Thermo Fisher), Zeiss, TESCAN, MetaMorph, Micro-Manager and Aperio.
 
     Parameters
     ----------
@@ -26,16 +25,16 @@ def from_makers(tags: Mapping[int, Any]) -> PixelSize:
     Returns
     -------
     sizes : dict of str to float
-        Sizes along Y and X; empty without such tags.
+        Sizes along Y and X, and in LSM files along Z; empty without such tags.
     unit : str or None
-        "nanometer" for FEI and TESCAN, and the unit of the file for Zeiss; None without such tags.
+        "nanometer" for FEI and TESCAN, the unit of the file for Zeiss electron microscopes and MetaMorph, and
+        "micrometer" for the others; None without such tags.
     """
-    for code in (_FEI_SFEG, _FEI_HELIOS):
-        sizes, unit = _fei(tags.get(code))
+    for code, read in _READERS:
+        sizes, unit = read(tags.get(code))
         if sizes:
             return sizes, unit
-    sizes, unit = _zeiss(tags.get(_ZEISS))
-    return (sizes, unit) if sizes else _tescan(tags.get(_TESCAN))
+    return {}, None
 
 
 def _fei(value: Any) -> PixelSize:
@@ -75,7 +74,56 @@ def _tescan(value: Any) -> PixelSize:
     return ({}, None) if width is None else _from_meters(width, sizes["Y"] or width)
 
 
+def _lsm(value: Any) -> PixelSize:
+    """Sizes in LSM files of Zeiss, in meters."""
+    known = value if isinstance(value, Mapping) else {}
+    micrometers = ratio("meter", "micrometer")
+    assert micrometers is not None
+    stated = {letter: positive(known.get(f"VoxelSize{letter}")) for letter in "ZYX"}
+    sizes = {letter: size * micrometers for letter, size in stated.items() if size is not None}
+    return (sizes, "micrometer") if "X" in sizes else ({}, None)
+
+
+def _metamorph(value: Any) -> PixelSize:
+    """Sizes in the entries of MetaMorph, if it states that they are known."""
+    if not isinstance(value, Mapping) or not value.get("SpatialCalibration"):
+        return {}, None
+    width, unit = positive(value.get("XCalibration")), unit_name(str(value.get("CalibrationUnits")))
+    if width is None or unit not in METERS:
+        return {}, None
+    return {"Y": positive(value.get("YCalibration")) or width, "X": width}, unit
+
+
+def _micro_manager(value: Any) -> PixelSize:
+    """Size in the entries of Micro-Manager for a plane, in micrometers; 0 is not known."""
+    return _square(value.get("PixelSizeUm") if isinstance(value, Mapping) else None)
+
+
+def _aperio(value: Any) -> PixelSize:
+    """Size in the description of Aperio, as in "Aperio Image Library|MPP = 0.499", in micrometers."""
+    stated = re.match(r"Aperio\b.*?\|\s*MPP\s*=\s*([^|\s]+)", value, re.DOTALL) if isinstance(value, str) else None
+    return _square(stated.group(1) if stated else None)
+
+
+def _square(micrometers: Any) -> PixelSize:
+    size = positive(micrometers)
+    return ({}, None) if size is None else ({"Y": size, "X": size}, "micrometer")
+
+
 def _from_meters(width: float, height: float) -> PixelSize:
     nanometers = ratio("meter", "nanometer")
     assert nanometers is not None
     return {"Y": height * nanometers, "X": width * nanometers}, "nanometer"
+
+
+# Each with the number of its tag.
+_READERS = (
+    (34680, _fei),
+    (34682, _fei),
+    (34118, _zeiss),
+    (50431, _tescan),
+    (34412, _lsm),
+    (33628, _metamorph),
+    (51123, _micro_manager),
+    (270, _aperio),
+)
