@@ -137,6 +137,26 @@ def test_a_script_writes_its_result_with_its_pixel_size(weights: Path) -> None:
     assert image.pixel_size == pytest.approx({"Z": 0.3, "Y": 0.05, "X": 0.05})
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_a_script_writes_its_results_with_their_positions(weights: Path, several: bool) -> None:
+    """Each is that of its part, in the unit of the pixel size; a mirrored axis has none."""
+    layer = layers(weights)["stack"]
+    layer.rotate, layer.units = (0, 0, 0), ("nm", "um", "um")
+    layer.scale, layer.translate = (500, 0.1, -0.1), (1000, 5, 7)
+    job = Job(load_model("srcnn-x2"), JobSettings(device="cpu"))
+    parts = [Part(rows=(2, 10)), Part(rows=(4, 10))][: 1 + several]
+    script = as_script(job, *(prepare_layer(job, layer, part=part) for part in parts))
+    (weights / "script.py").write_text(script, encoding="utf-8")
+    subprocess.run([sys.executable, "script.py"], cwd=weights, check=True)
+    from napari_sr.imaging import read_image
+
+    written = sorted(weights.glob("*-upscaled*"))
+    for path, place in zip(written, ((1.0, 5.175), (1.0, 5.375))[: len(parts)], strict=True):
+        image = read_image(path)
+        assert (image.pixel_size, image.unit) == (pytest.approx({"Z": 0.5, "Y": 0.05, "X": 0.05}), "micrometer")
+        assert image.origin == pytest.approx(dict(zip("ZY", place, strict=True)))
+
+
 def test_the_scripts_of_two_channels_of_a_file_write_files_of_different_names(weights: Path) -> None:
     layers(weights)
     job = Job(load_model("srcnn-x2"), JobSettings(device="cpu"))

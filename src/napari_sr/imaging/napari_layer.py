@@ -11,8 +11,9 @@ import numpy as np
 from napari_sr.conversion import quote
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, parse_axes
+from napari_sr.imaging.files.image_file import Metadata
 from napari_sr.imaging.geometry import Vector, linear_part, upscaled_transform
-from napari_sr.imaging.pixel_size import PixelSize, in_one_unit, unit_name
+from napari_sr.imaging.pixel_size import METERS, PixelSize, in_one_unit, seconds_of, unit_name
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -197,6 +198,38 @@ def layer_pixel_size(layer: Any, axes: Axes | str | None = None) -> PixelSize:
     return in_one_unit(sizes)
 
 
+def place_metadata(attributes: Mapping[str, Any], letters: str) -> Metadata:
+    """Return pixel size, position and time interval of a layer, as the metadata of a file.
+
+    Parameters
+    ----------
+    attributes : mapping of str to object
+        scale, translate, units, rotate, shear and affine of the layer, as far as they are given.
+    letters : str
+        Letters of its axes, without the colors.
+
+    Returns
+    -------
+    Metadata
+        Without a unit of length it has neither a pixel size nor a position. There is no position of a layer with
+        rotate, shear or affine, and none along a mirrored axis, whose scale is negative.
+    """
+    scale = attributes.get("scale")
+    units = [unit_name(str(unit)) or str(unit) for unit in attributes.get("units") or ("pixel",) * len(letters)]
+    scale = (1.0,) * len(letters) if scale is None else scale
+    stated = dict(zip(letters, zip((float(size) for size in scale), units, strict=False), strict=False))
+    lengths = {letter: size for letter, size in stated.items() if letter in "ZYX" and size[1] in METERS}
+    pixel_size, unit = in_one_unit({letter: (abs(size), own) for letter, (size, own) in lengths.items()})
+    step, time_unit = stated.get("T", (0.0, ""))
+    seconds = seconds_of(time_unit)
+    return Metadata(
+        pixel_size=pixel_size,
+        unit=unit,
+        origin=_origin(attributes, letters, lengths, pixel_size),
+        time_interval=step * seconds if seconds is not None and step > 0 else None,
+    )
+
+
 def copy_contrast_range(source: Any, target: Any) -> None:
     """Copy the range of the contrast slider, which layer data cannot contain.
 
@@ -277,3 +310,32 @@ def _is_rgb(layer: Any) -> bool:
 
 def _named(layer: Any) -> str:
     return quote(getattr(layer, "name", type(layer).__name__))
+
+
+def _origin(
+    attributes: Mapping[str, Any],
+    letters: str,
+    lengths: Mapping[str, tuple[float, str | None]],
+    pixel_size: Mapping[str, float],
+) -> dict[str, float]:
+    """Position of the first pixel, in the unit of the pixel sizes."""
+    shift = attributes.get("translate")
+    if shift is None or not _is_straight(attributes, len(letters)):
+        return {}
+    moved = dict(zip(letters, (float(position) for position in shift), strict=False))
+    # The position is converted with the same ratio as the pixel size. Along a mirrored axis positions decrease.
+    return {
+        letter: moved[letter] * (size / lengths[letter][0])
+        for letter, size in pixel_size.items()
+        if moved.get(letter) and lengths[letter][0] > 0
+    }
+
+
+def _is_straight(attributes: Mapping[str, Any], ndim: int) -> bool:
+    """Whether a layer has neither rotate nor shear nor affine."""
+    rotate, shear, affine = (attributes.get(name) for name in ("rotate", "shear", "affine"))
+    return (
+        (rotate is None or np.allclose(rotate, np.eye(ndim)))
+        and (shear is None or np.allclose(shear, np.triu(np.eye(ndim)) if np.ndim(shear) == 2 else 0.0))
+        and (affine is None or np.allclose(affine, np.eye(ndim + 1)))
+    )

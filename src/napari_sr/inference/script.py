@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from napari_sr.errors import one_line
-from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.files import stem_of
 from napari_sr.imaging.intensity.spec import Percentiles
-from napari_sr.imaging.napari_layer import LayerData
+from napari_sr.imaging.napari_layer import LayerData, place_metadata
 from napari_sr.imaging.part import Part
 from napari_sr.inference.job import Job
 from napari_sr.inference.layer_input import LayerInput
@@ -56,6 +55,7 @@ def as_script(job: Job, prepared: LayerInput, *others: LayerInput, lazy: bool = 
             "",
             *([] if checksum is None else ["import zlib", "", "import numpy as np", ""]),
             "import napari_sr as sr",
+            *(["from napari_sr.imaging import Metadata"] if others or _metadata(prepared) else []),
             "",
             *_image_lines(prepared, lazy),
             *([] if checksum is None else _checksum_lines(prepared, checksum)),
@@ -70,8 +70,10 @@ def _of_one(prepared: LayerInput, arguments: Mapping[str, str], lazy: bool) -> l
     """Lines that compute and write one result."""
     call = "".join(f"    {name}={text},\n" for name, text in arguments.items())
     shown = "".join(f"    {key}={_literal(value)},\n" for key, value in _geometry(prepared).items())
+    known = _metadata(prepared)
     written = ", ".join(
-        [repr(f"{_stem(prepared)}-upscaled.ome.tif"), "result", repr(prepared.axes.letters), *_sizes(prepared)]
+        [repr(f"{_stem(prepared)}-upscaled.ome.tif"), "result", repr(prepared.axes.letters)]
+        + ([f"metadata={known}"] if known else [])
     )
     return [
         f"result = sr.{'upscale_lazy' if lazy else 'upscale'}(\n    image,\n    model,\n{call})",
@@ -93,7 +95,7 @@ def _of_several(parts: Sequence[LayerInput], arguments: Mapping[str, str]) -> li
         for part in parts
     )
     # Each size is rounded to whole pixels, so the pixel sizes of the parts may differ slightly.
-    sizes = "".join(f"    ({''.join(f'{text}, ' for text in _sizes(part))}),\n" for part in parts)
+    known = "".join(f"    {_metadata(part) or 'Metadata()'},\n" for part in parts)
     letters = repr(parts[0].axes.letters)
     return [
         f"parts = [\n{chosen}]",
@@ -104,12 +106,12 @@ def _of_several(parts: Sequence[LayerInput], arguments: Mapping[str, str]) -> li
         "",
         "# Names and positions in napari: viewer.add_image(results[0], **layers[0])",
         f"layers = [\n{shown}]",
-        f"pixel_sizes = [\n{sizes}]",
+        f"metadata = [\n{known}]",
         "",
         'if __name__ == "__main__":',
-        "    for number, (result, sizes) in enumerate(zip(results, pixel_sizes), start=1):",
+        "    for number, (result, known) in enumerate(zip(results, metadata), start=1):",
         f'        file = {_stem(parts[0])!r} + f"-upscaled-{{number}}.ome.tif"',
-        f"        sr.write_image(file, result, {letters}, *sizes)",
+        f"        sr.write_image(file, result, {letters}, metadata=known)",
     ]
 
 
@@ -123,10 +125,12 @@ def _stem(prepared: LayerInput) -> str:
     return (stem_of(Path(path)) if path else "result") + ("" if channel is None else f"-C{channel[1]}")
 
 
-def _sizes(prepared: LayerInput) -> list[str]:
-    """Pixel size and unit as arguments of `write_image`; none if they are not known."""
-    sizes = {letter: size for letter, size in _result_sizes(prepared).items() if prepared.unit != "pixel"}
-    return [_literal(sizes), repr(prepared.unit)] if sizes else []
+def _metadata(prepared: LayerInput) -> str:
+    """Pixel size, position and time interval of a result as a Python expression; empty if they are not known."""
+    axes = prepared.axes
+    known = place_metadata(prepared.kwargs, axes.letters[: axes.ndim - int(axes.rgb)])
+    fields = {name: value for name, value in known.fields().items() if value}
+    return f"Metadata({', '.join(f'{name}={_literal(value)}' for name, value in fields.items())})" if fields else ""
 
 
 def layer_data(job: Job, prepared: LayerInput, data: Any, facts: Mapping[str, Any], *, lazy: bool = False) -> LayerData:
@@ -262,13 +266,6 @@ def _weights(source: str | Path) -> str:
     """Return the name of a bundled model, or the path of any other, as a Python expression."""
     path = Path(source)
     return repr(path.stem if path.parent == bundled_folder() else str(source))
-
-
-def _result_sizes(prepared: LayerInput) -> dict[str, float]:
-    """Pixel sizes of the result, by axis letter."""
-    axes: Axes = prepared.axes
-    scale = prepared.kwargs["scale"]
-    return {letter: float(scale[axes.letters.index(letter)]) for letter in prepared.pixel_size}
 
 
 def _literal(value: Any) -> str:

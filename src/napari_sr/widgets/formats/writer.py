@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import LETTERS, Axes, parse_axes
 from napari_sr.imaging.files import Color, Limits, Lut, Metadata, from_luts, write_image
-from napari_sr.imaging.pixel_size import METERS, in_one_unit, seconds_of, unit_name
+from napari_sr.imaging.napari_layer import place_metadata
 from napari_sr.widgets.formats.reader import NAME_KEY, PROFILE_KEY
 
 
@@ -69,61 +70,19 @@ def _axes(attributes: dict[str, Any], shape: tuple[int, ...]) -> Axes:
 
 def _metadata(attributes: dict[str, Any], axes: Axes) -> Metadata:
     """Metadata of a layer; without a unit of length it has neither a pixel size nor a position."""
-    count = axes.ndim - int(axes.rgb)
-    letters = axes.letters[:count]
-    scale = attributes.get("scale")
-    units = [unit_name(str(unit)) or str(unit) for unit in attributes.get("units") or ("pixel",) * count]
-    scale = (1.0,) * count if scale is None else scale
-    stated = dict(zip(letters, zip((float(size) for size in scale), units, strict=False), strict=False))
-    lengths = {letter: size for letter, size in stated.items() if letter in "ZYX" and size[1] in METERS}
-    pixel_size, unit = in_one_unit({letter: (abs(size), own) for letter, (size, own) in lengths.items()})
-    step, time_unit = stated.get("T", (0.0, ""))
-    seconds = seconds_of(time_unit)
     colors, luts = ((), ()) if axes.rgb else _colors(attributes.get("colormap"))
     channels = len(axes.channels)
     limits = None if axes.rgb else _limits(attributes.get("contrast_limits"))
     extra = attributes.get("metadata")
     extra = extra if isinstance(extra, Mapping) else {}
     named = NAME_KEY in extra and channels == 1 and not axes.rgb
-    return Metadata(
-        pixel_size=pixel_size,
-        unit=unit,
-        origin=_origin(attributes, letters, lengths, pixel_size),
+    return replace(
+        place_metadata(attributes, axes.letters[: axes.ndim - int(axes.rgb)]),
         colors=colors * channels,
         luts=luts * channels,
         limits=() if limits is None else (limits,) * channels,
-        time_interval=step * seconds if seconds is not None and step > 0 else None,
         channels=(str(extra[NAME_KEY]),) if named else (),
         icc_profile=extra.get(PROFILE_KEY),
-    )
-
-
-def _origin(
-    attributes: dict[str, Any],
-    letters: str,
-    lengths: Mapping[str, tuple[float, str | None]],
-    pixel_size: Mapping[str, float],
-) -> dict[str, float]:
-    """Position of the first pixel, in the unit of the pixel sizes."""
-    shift = attributes.get("translate")
-    if shift is None or not _is_straight(attributes, len(letters)):
-        return {}
-    moved = dict(zip(letters, (float(position) for position in shift), strict=False))
-    # The position is converted with the same ratio as the pixel size. Along a mirrored axis positions decrease.
-    return {
-        letter: moved[letter] * (size / lengths[letter][0])
-        for letter, size in pixel_size.items()
-        if moved.get(letter) and lengths[letter][0] > 0
-    }
-
-
-def _is_straight(attributes: dict[str, Any], ndim: int) -> bool:
-    """Whether a layer has neither rotate nor shear nor affine."""
-    rotate, shear, affine = (attributes.get(name) for name in ("rotate", "shear", "affine"))
-    return (
-        (rotate is None or np.allclose(rotate, np.eye(ndim)))
-        and (shear is None or np.allclose(shear, np.triu(np.eye(ndim)) if np.ndim(shear) == 2 else 0.0))
-        and (affine is None or np.allclose(affine, np.eye(ndim + 1)))
     )
 
 
