@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import pytest
 import tifffile
@@ -19,7 +20,7 @@ from napari_sr.imaging.pyramid import halved
 from napari_sr.inference import upscale_layer
 from napari_sr.widgets.formats.opening import open_paths
 from napari_sr.widgets.formats.reader import get_reader, read_layers
-from napari_sr.widgets.formats.writer import write_layer
+from napari_sr.widgets.formats.writer import write_channels, write_layer
 from tests.inference.small_models import rrdb
 
 RNG = np.random.default_rng(0)
@@ -106,6 +107,48 @@ def test_a_layer_with_a_channel_axis_is_saved_with_it(tmp_path: Path) -> None:
     source = Image(RNG.integers(0, 4000, (2, 3, 8, 9), np.uint16), axis_labels=("c", "z", "y", "x"))
     source.save(str(tmp_path / "both.ome.tif"), plugin="napari-sr")
     assert read_image(tmp_path / "both.ome.tif").axes == "CZYX"
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("ending", ["tif", "ome.tif"])
+def test_several_layers_are_saved_as_the_channels_of_one_image(tmp_path: Path, ending: str, lazy: bool) -> None:
+    data = RNG.integers(0, 4000, (2, 3, 8, 9), np.uint16)
+    viewer = ViewerModel()
+    place = {"scale": (0.5, 0.1, 0.1), "translate": (1, 2, 3), "units": ("um",) * 3}
+    for plane, name, color in zip(data, ("DAPI", "GFP"), ("blue", "green"), strict=True):
+        shown = da.from_array(plane, chunks=(1, 8, 9)) if lazy else plane
+        viewer.add_image(shown, name=name, colormap=color, contrast_limits=(5, 3000), **place)
+    path = tmp_path / f"both.{ending}"
+    assert viewer.layers.save(str(path)) == [str(path)]
+    image = read_image(path)
+    axes = "ZCYX" if ending == "tif" else "CZYX"
+    assert np.array_equal(np.moveaxis(image.data, image.axes.index("C"), 0), data)
+    assert (image.axes, image.channels) == (axes, ("DAPI", "GFP"))
+    assert image.colors == ((0, 0, 255), (0, 255, 0))
+    assert image.limits == ((5, 3000), (5, 3000))
+    assert image.pixel_size == pytest.approx({"Z": 0.5, "Y": 0.1, "X": 0.1})
+    assert image.origin == pytest.approx({"Z": 1, "Y": 2, "X": 3})
+
+
+def test_a_name_without_an_ending_is_that_of_an_ome_tiff(tmp_path: Path) -> None:
+    """The save dialog proposes the name of the layer, and adds no ending on Linux."""
+    layer = Image(np.zeros((8, 9), np.uint8), name="cells.czi")
+    data = layer.as_layer_data_tuple()
+    assert write_layer(str(tmp_path / "cells.czi"), *data[:2]) == [str(tmp_path / "cells.czi.ome.tif")]
+    assert write_channels(str(tmp_path / "both"), [data, data]) == [str(tmp_path / "both.ome.tif")]
+    before = (tmp_path / "both.ome.tif").read_bytes()
+    with pytest.raises(InputError, match=r"There is a file .*both\.ome\.tif already"):
+        write_layer(str(tmp_path / "both"), *data[:2])
+    assert (tmp_path / "both.ome.tif").read_bytes() == before
+
+
+@pytest.mark.parametrize("other", [{"scale": (2, 2)}, {"data": np.zeros((8, 8), np.uint8)}, {"rgb": True}])
+def test_layers_that_are_no_channels_of_one_image_are_refused(tmp_path: Path, other: dict[str, Any]) -> None:
+    pixels = np.zeros((8, 9, 3) if other.get("rgb") else (8, 9), np.uint8)
+    layers = [Image(np.zeros((8, 9), np.uint8), name="a"), Image(**{"data": pixels, "name": "b", **other})]
+    with pytest.raises(InputError, match=r'"b".*cannot be .*: save (each|it) by itself'):
+        write_channels(str(tmp_path / "a.tif"), [layer.as_layer_data_tuple() for layer in layers])
+    assert not list(tmp_path.iterdir())
 
 
 def test_of_a_multiscale_layer_the_finest_level_is_saved(tmp_path: Path) -> None:
