@@ -233,6 +233,18 @@ def test_images_of_bioformats2raw_have_the_names_and_channels_of_the_xml(version
     assert read_image(tmp_path / "a.zarr", series="half").channels == ()
 
 
+def test_a_store_with_images_in_a_folder_is_refused_with_that_folder(tmp_path):
+    """SpatialData keeps its images, labels and tables so."""
+    group(tmp_path / "a.zarr", "0.5")
+    for folder in ("images", "labels", "tables"):
+        group(tmp_path / "a.zarr" / folder, "0.5")
+    image(tmp_path / "a.zarr" / "images" / "cells", "0.5")
+    image(tmp_path / "a.zarr" / "labels" / "cells", "0.5", **{"image-label": {}})
+    with pytest.raises(InputError, match=r"a\.zarr are in the folder images in it: give .*a\.zarr.images\.$"):
+        read_image(tmp_path / "a.zarr")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.zarr" / "images").data[...], DATA)
+
+
 def test_labels_are_left_out_and_refused_by_themselves(tmp_path):
     path = image(tmp_path / "a.zarr")
     group(path / "labels", labels=["nuclei"])

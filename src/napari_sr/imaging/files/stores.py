@@ -52,6 +52,12 @@ def read_store(source: Path, series: int | str | None) -> ImageFile:
     if isinstance(node, zarr.Array):
         return _plain(node, source)
     images = _images(node, source)
+    inside = [] if images else [name for name in sorted(node.group_keys()) if _has_images(node[name])]
+    if inside:
+        raise InputError(
+            f"The images of the store {source} are in the folder{'s' * (len(inside) > 1)} {', '.join(inside)} in it: "
+            f"give {source / inside[0]}."
+        )
     available = [(image.name, tuple(image.array.shape)) for image in images]
     number, others = choose_series(available, series, str(source))
     return _image_file(images[number], source, number, others)
@@ -215,6 +221,12 @@ def _series(group: Any, source: Path) -> list[_StoredImage]:
         inner = _images(group[name], source / name)
         images += [replace(image, name=image.name or known.name, known=known) for image in inner]
     return images
+
+
+def _has_images(group: Any) -> bool:
+    """Whether the groups of a group are images, and not only labels."""
+    described = (_attributes(inner) for _, inner in group.groups())
+    return any("multiscales" in known and "image-label" not in known for known in described)
 
 
 def _attributes(group: Any) -> dict[str, Any]:
