@@ -1,5 +1,6 @@
 """Small models in the user's folder, and a panel in a viewer."""
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from napari.settings import get_settings
+from npe2 import PluginManager
 
 from napari_sr.networks import SRCNN, RRDBNet, SRResNet
 from napari_sr.widgets.qt.executor import InPlaceExecutor
@@ -51,6 +54,29 @@ def suggest(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
 
     use(None)
     return use
+
+
+@pytest.fixture(scope="session")
+def plugins() -> None:
+    """The manifests of the installed plugins, which napari reads once in a process and its fixture before each test."""
+    PluginManager.instance().discover(include_npe1=True)
+
+
+@pytest.fixture
+def make_napari_viewer(
+    make_napari_viewer: Callable[..., Any], plugins: None, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """napari's viewers for tests, without work that is no part of a test.
+
+    Several garbage collections in each test go through the objects of this test only. Each closed window leaves some
+    thousand objects behind, and the fixture that is wrapped has asserted that the windows themselves are gone.
+    """
+    gc.collect()
+    gc.freeze()
+    monkeypatch.setattr(PluginManager, "discover", lambda *args, **kwargs: 0)
+    # Else the file of settings is written at each change.
+    monkeypatch.setattr(type(get_settings()), "_maybe_save", lambda settings: None)
+    return make_napari_viewer
 
 
 @pytest.fixture
