@@ -11,6 +11,8 @@ import pytest
 import torch
 import tqdm
 
+from tests.forked import Forks
+
 # tqdm's monitor thread outlives a test and touches Qt from outside the main thread.
 tqdm.tqdm.monitor_interval = 0
 
@@ -42,6 +44,14 @@ def own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     monkeypatch.setenv("NAPARI_SR_CONFIG", str(folder / "config.toml"))
     monkeypatch.setenv("NAPARI_SR_CACHE", str(folder / "cache"))
     return folder
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Runs programs in processes that have torch and the package imported already."""
+    forks = Forks()
+    yield forks
+    forks.close()
 
 
 @pytest.fixture

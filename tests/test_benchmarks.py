@@ -1,6 +1,5 @@
 """The scripts of benchmarks/ can be imported, so that their commands in the documentation run."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,11 +16,9 @@ LEFT_OUT = {"window"}
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="an sdist holds no benchmarks")
 
 
-def test_all_scripts_can_be_imported():
+def test_all_scripts_can_be_imported(forks):
     names = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in LEFT_OUT)
-    run = subprocess.run(
-        [sys.executable, "-c", f"import {', '.join(names)}"], cwd=FOLDER, capture_output=True, text=True, check=False
-    )
+    run = forks.run(f"import sys; sys.path[0] = {str(FOLDER)!r}; import {', '.join(names)}")
     assert run.returncode == 0, run.stderr
 
 
@@ -32,9 +29,8 @@ def test_all_scripts_can_be_imported():
         (("failure-sky",), "there is no picture failure-sky: give one of failure-texture,"),
     ],
 )
-def test_what_does_not_exist_is_refused_in_a_sentence(arguments, sentence, tmp_path):
-    command = [sys.executable, FOLDER / "failures.py", tmp_path, *arguments]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+def test_what_does_not_exist_is_refused_in_a_sentence(forks, arguments, sentence, tmp_path):
+    run = forks.run(FOLDER / "failures.py", tmp_path, *arguments, cwd=tmp_path)
     assert sentence in run.stderr
     assert "Traceback" not in run.stderr
 

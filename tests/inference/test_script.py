@@ -20,6 +20,7 @@ from napari_sr.networks import SRCNN, RRDBNet
 from napari_sr.settings import JobSettings, Overlap
 from napari_sr.widgets.formats.reader import read_layers
 from napari_sr.zoo import load_model, load_pair
+from tests.forked import Forks
 
 RNG = np.random.default_rng(0)
 
@@ -109,7 +110,7 @@ def test_ten_settings_give_the_same_pixels_and_position_in_a_new_process(weights
         )
 
 
-def test_a_lazy_script_reads_and_writes_in_parts(weights: Path) -> None:
+def test_a_lazy_script_reads_and_writes_in_parts(forks: Forks, weights: Path) -> None:
     layer = layers(weights)["both"]
     job = Job(load_model("srcnn-x2"), JobSettings(device="cpu"))
     prepared = prepare_layer(job, layer)
@@ -118,18 +119,18 @@ def test_a_lazy_script_reads_and_writes_in_parts(weights: Path) -> None:
     assert "lazy=True" in script
     assert "sr.upscale_lazy(" in script
     (weights / "lazy.py").write_text(script, encoding="utf-8")
-    subprocess.run([sys.executable, "lazy.py"], cwd=weights, check=True)
+    forks.run(Path("lazy.py"), cwd=weights).check_returncode()
     from napari_sr.imaging import read_image
 
     (written,) = weights.glob("*-upscaled.ome.tif")
     assert np.abs(read_image(written).data.astype(int) - expected.astype(int)).max() <= 1
 
 
-def test_a_script_writes_its_result_with_its_pixel_size(weights: Path) -> None:
+def test_a_script_writes_its_result_with_its_pixel_size(forks: Forks, weights: Path) -> None:
     layer = layers(weights)["stack"]
     job = Job(load_model("srcnn-x2"), JobSettings(device="cpu"))
     (weights / "script.py").write_text(as_script(job, prepare_layer(job, layer)), encoding="utf-8")
-    subprocess.run([sys.executable, "script.py"], cwd=weights, check=True)
+    forks.run(Path("script.py"), cwd=weights).check_returncode()
     from napari_sr.imaging import read_image
 
     image = read_image(weights / "stack-upscaled.ome.tif")
@@ -138,7 +139,7 @@ def test_a_script_writes_its_result_with_its_pixel_size(weights: Path) -> None:
 
 
 @pytest.mark.parametrize("several", [False, True])
-def test_a_script_writes_its_results_with_their_positions(weights: Path, several: bool) -> None:
+def test_a_script_writes_its_results_with_their_positions(forks: Forks, weights: Path, several: bool) -> None:
     """Each is that of its part, in the unit of the pixel size; a mirrored axis has none."""
     layer = layers(weights)["stack"]
     layer.rotate, layer.units = (0, 0, 0), ("nm", "um", "um")
@@ -147,7 +148,7 @@ def test_a_script_writes_its_results_with_their_positions(weights: Path, several
     parts = [Part(rows=(2, 10)), Part(rows=(4, 10))][: 1 + several]
     script = as_script(job, *(prepare_layer(job, layer, part=part) for part in parts))
     (weights / "script.py").write_text(script, encoding="utf-8")
-    subprocess.run([sys.executable, "script.py"], cwd=weights, check=True)
+    forks.run(Path("script.py"), cwd=weights).check_returncode()
     from napari_sr.imaging import read_image
 
     written = sorted(weights.glob("*-upscaled*"))
@@ -157,26 +158,26 @@ def test_a_script_writes_its_results_with_their_positions(weights: Path, several
         assert image.origin == pytest.approx(dict(zip("ZY", place, strict=True)))
 
 
-def test_the_scripts_of_two_channels_of_a_file_write_files_of_different_names(weights: Path) -> None:
+def test_the_scripts_of_two_channels_of_a_file_write_files_of_different_names(forks: Forks, weights: Path) -> None:
     layers(weights)
     job = Job(load_model("srcnn-x2"), JobSettings(device="cpu"))
     for number, layer_data in enumerate(read_layers(str(weights / "both.ome.tif"))):
         layer = Layer.create(*layer_data)
         layer.metadata[PATH_KEY] = str(weights / "both.ome.tif")
         (weights / f"{number}.py").write_text(as_script(job, prepare_layer(job, layer)), encoding="utf-8")
-        subprocess.run([sys.executable, f"{number}.py"], cwd=weights, check=True)
+        forks.run(Path(f"{number}.py"), cwd=weights).check_returncode()
     written = sorted(path.name for path in weights.glob("*-upscaled.ome.tif"))
     assert written == ["both-C0-upscaled.ome.tif", "both-C1-upscaled.ome.tif"]
 
 
-def test_several_parts_are_one_script(weights: Path) -> None:
+def test_several_parts_are_one_script(forks: Forks, weights: Path) -> None:
     layer = layers(weights)["stack"]
     job = Job(load_model(str(weights / "tiny0.pth")), JobSettings(device="cpu", target="0.03 um"))
     parts = [None, Part(rows=(2, 9), columns=(3, 17), at={"Z": 1}), Part(columns=(0, 6))]
     prepared = [prepare_layer(job, layer, part=part) for part in parts]
     script = as_script(job, *prepared)
     (weights / "script.py").write_text(script, encoding="utf-8")
-    subprocess.run([sys.executable, "script.py"], cwd=weights, check=True)
+    forks.run(Path("script.py"), cwd=weights).check_returncode()
     from napari_sr.imaging import read_image
 
     found: dict[str, Any] = {"__name__": "script"}
@@ -196,7 +197,7 @@ def test_several_parts_are_one_script(weights: Path) -> None:
 
 
 @pytest.mark.parametrize("changed", ["layer", "file"])
-def test_a_script_stops_if_layer_and_file_have_other_pixels(weights: Path, changed: str) -> None:
+def test_a_script_stops_if_layer_and_file_have_other_pixels(forks: Forks, weights: Path, changed: str) -> None:
     layer = layers(weights)["colors"]
     if changed == "layer":
         layer.data = np.where(layer.data > 100, 0, layer.data)
@@ -205,7 +206,7 @@ def test_a_script_stops_if_layer_and_file_have_other_pixels(weights: Path, chang
     script.write_text(as_script(job, prepare_layer(job, layer)), encoding="utf-8")
     if changed == "file":
         write_image(weights / "colors.tif", RNG.integers(0, 256, (12, 13, 3), np.uint8), "YXC")
-    done = subprocess.run([sys.executable, script], cwd=weights, capture_output=True, text=True, check=False)
+    done = forks.run(script, cwd=weights)
     assert done.returncode == 1
     assert "colors.tif has not the pixels of the layer" in done.stderr
     assert not list(weights.glob("*upscaled*"))

@@ -287,12 +287,11 @@ def free_port():
         return server.getsockname()[1]
 
 
-def kill_client(cluster, stack, tmp_path, blocks):
+def kill_client(forks, cluster, stack, tmp_path, blocks):
     """Run the program until it is killed, and return the unfinished store."""
     arguments = [stack, tmp_path / "tiny.pth", tmp_path / "out.zarr", cluster.scheduler_address, blocks]
-    program = [sys.executable, "-c", PROGRAM.format(chunk=CHUNK), *map(str, arguments)]
-    done = subprocess.run(program, capture_output=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    done = forks.run(PROGRAM.format(chunk=CHUNK), *arguments)
+    assert done.returncode == -signal.SIGKILL, done.stderr
     assert not (tmp_path / "out.zarr").exists()
     (part,) = tmp_path.glob(f".out.zarr.*{PART}")
     return part
@@ -303,8 +302,10 @@ needs_sigkill = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="The s
 
 @needs_sigkill
 @pytest.mark.parametrize("blocks", [5, 12])
-def test_a_run_whose_client_was_killed_is_continued(cluster, client, stack, model, tmp_path, monkeypatch, blocks):
-    part = kill_client(cluster, stack, tmp_path, blocks)
+def test_a_run_whose_client_was_killed_is_continued(
+    forks, cluster, client, stack, model, tmp_path, monkeypatch, blocks
+):
+    part = kill_client(forks, cluster, stack, tmp_path, blocks)
     # With other workers the blocks would have another size; that of the unfinished store is kept.
     monkeypatch.setattr("napari_sr.inference.cluster.blocks.SIDE", CHUNK // 2)
     finished = FinishedBlocks(part / "napari-sr-finished.jsonl")
@@ -338,8 +339,8 @@ def test_a_run_whose_client_was_killed_is_continued(cluster, client, stack, mode
 
 @needs_sigkill
 @pytest.mark.parametrize("change", ["image", "settings"])
-def test_another_image_or_other_settings_begin_anew(cluster, client, stack, model, tmp_path, change):
-    kill_client(cluster, stack, tmp_path, 5)
+def test_another_image_or_other_settings_begin_anew(forks, cluster, client, stack, model, tmp_path, change):
+    kill_client(forks, cluster, stack, tmp_path, 5)
     if change == "image":
         data = np.asarray(sr.read_image(stack).data)
         write_image(stack, data[:, ::-1], "ZYX")

@@ -3,8 +3,6 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from itertools import product
 from pathlib import Path
@@ -64,14 +62,18 @@ def model(tmp_path):
     return make
 
 
-def kill(tmp_path, image, axes, model, scale, bands, memory="64MiB"):
-    """Run the program until it is killed."""
-    np.save(tmp_path / "image.npy", image)
-    program = PROGRAM.format(chunk=CHUNK, memory=memory)
-    arguments = [tmp_path / "image.npy", axes, model, scale, tmp_path / "out.zarr", bands]
-    done = subprocess.run([sys.executable, "-c", program, *map(str, arguments)], capture_output=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
-    assert not (tmp_path / "out.zarr").exists()
+@pytest.fixture
+def kill(forks, tmp_path):
+    """Runs the program until it is killed."""
+
+    def kill(image, axes, model, scale, bands):
+        np.save(tmp_path / "image.npy", image)
+        program = PROGRAM.format(chunk=CHUNK, memory="64MiB")
+        done = forks.run(program, tmp_path / "image.npy", axes, model, scale, tmp_path / "out.zarr", bands)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        assert not (tmp_path / "out.zarr").exists()
+
+    return kill
 
 
 def run(tmp_path, image, axes, model, scale, out="out.zarr"):
@@ -100,10 +102,10 @@ def run(tmp_path, image, axes, model, scale, out="out.zarr"):
         ("CYX", (2, 50, 30), 2, 9, 132, True),
     ],
 )
-def test_a_killed_run_is_continued(axes, shape, scale, bands, continued, repeated, model, tmp_path):
+def test_a_killed_run_is_continued(axes, shape, scale, bands, continued, repeated, kill, model, tmp_path):
     image = np.random.default_rng(0).integers(0, 60_000, shape).astype(np.uint16)
     weights = model(scale)
-    kill(tmp_path, image, axes, weights, scale, bands)
+    kill(image, axes, weights, scale, bands)
     pixels, report = run(tmp_path, image, axes, weights, scale)
     expected, fresh = run(tmp_path, image, axes, weights, scale, "fresh.zarr")
     # Planes that follow a finished one may be computed in another batch, and round differently.
@@ -121,10 +123,10 @@ def test_a_killed_run_is_continued(axes, shape, scale, bands, continued, repeate
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="The system has no SIGKILL.")
-def test_finished_lines_are_not_computed_again(model, tmp_path, monkeypatch):
+def test_finished_lines_are_not_computed_again(kill, model, tmp_path, monkeypatch):
     image = np.random.default_rng(0).integers(0, 60_000, (60, 30)).astype(np.uint16)
     weights = model(2)
-    kill(tmp_path, image, "YX", weights, 2, 4)
+    kill(image, "YX", weights, 2, 4)
     # Other values on disk stay, which shows that the rows were not written.
     (part,) = tmp_path.glob(f".out.zarr.*{PART}")
     array = ome_zarr.zarr.open_array(part / "0", mode="r+")
@@ -140,11 +142,11 @@ def test_finished_lines_are_not_computed_again(model, tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="The system has no SIGKILL.")
-def test_a_run_that_is_killed_again_and_again_ends(model, tmp_path):
+def test_a_run_that_is_killed_again_and_again_ends(kill, model, tmp_path):
     image = np.random.default_rng(0).integers(0, 60_000, (2, 40, 30)).astype(np.uint16)
     weights = model(2)
     for bands in (3, 1, 2):
-        kill(tmp_path, image, "ZYX", weights, 2, bands)
+        kill(image, "ZYX", weights, 2, bands)
     pixels, report = run(tmp_path, image, "ZYX", weights, 2)
     expected, _ = run(tmp_path, image, "ZYX", weights, 2, "fresh.zarr")
     np.testing.assert_array_equal(pixels, expected)
@@ -154,10 +156,10 @@ def test_a_run_that_is_killed_again_and_again_ends(model, tmp_path):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="The system has no SIGKILL.")
 @pytest.mark.parametrize("dtype", [">u2", ">f4"])
-def test_a_run_of_an_image_in_the_other_byte_order_is_continued(dtype, model, tmp_path):
+def test_a_run_of_an_image_in_the_other_byte_order_is_continued(dtype, kill, model, tmp_path):
     image = (np.random.default_rng(0).integers(0, 60_000, (50, 30)) / (1 if "u" in dtype else 60_000)).astype(dtype)
     weights = model(2)
-    kill(tmp_path, image, "YX", weights, 2, 2)
+    kill(image, "YX", weights, 2, 2)
     pixels, report = run(tmp_path, image, "YX", weights, 2)
     expected, _ = run(tmp_path, image, "YX", weights, 2, "fresh.zarr")
     np.testing.assert_array_equal(pixels, expected)
@@ -166,10 +168,10 @@ def test_a_run_of_an_image_in_the_other_byte_order_is_continued(dtype, model, tm
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="The system has no SIGKILL.")
 @pytest.mark.parametrize("change", ["pixel", "weights", "settings"])
-def test_another_job_or_image_begins_anew(change, model, tmp_path):
+def test_another_job_or_image_begins_anew(change, kill, model, tmp_path):
     image = np.random.default_rng(0).integers(0, 60_000, (50, 30)).astype(np.uint16)
     weights = model(2)
-    kill(tmp_path, image, "YX", weights, 2, 2)
+    kill(image, "YX", weights, 2, 2)
     settings = sr.JobSettings(device="cpu", memory="64MiB", self_ensemble=change == "settings")
     if change == "pixel":
         # The extremes, and so black and white, stay.
@@ -189,10 +191,10 @@ def test_another_job_or_image_begins_anew(change, model, tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="The system has no SIGKILL.")
-def test_a_store_of_another_version_begins_anew(model, tmp_path):
+def test_a_store_of_another_version_begins_anew(kill, model, tmp_path):
     image = np.random.default_rng(0).integers(0, 60_000, (50, 30)).astype(np.uint16)
     weights = model(2)
-    kill(tmp_path, image, "YX", weights, 2, 2)
+    kill(image, "YX", weights, 2, 2)
     job = sr.Job(sr.load_model(weights, scale=2), sr.JobSettings(device="cpu", memory="64MiB"))
     result = job.run(image, "YX", out=tmp_path / "out.zarr", ome_zarr="0.4")
     assert result.report.continued == 0
@@ -202,7 +204,7 @@ def test_a_store_of_another_version_begins_anew(model, tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="The system has no SIGKILL.")
-def test_files_are_continued_by_the_command_of_one_image(model, tmp_path):
+def test_files_are_continued_by_the_command_of_one_image(forks, model, tmp_path):
     from typer.testing import CliRunner
 
     from napari_sr.cli import app
@@ -213,8 +215,8 @@ def test_files_are_continued_by_the_command_of_one_image(model, tmp_path):
     call = ["upscale", str(tmp_path / "in.tif"), str(tmp_path / "out.zarr"), "-m", str(weights), "--scale", "2"]
     program = PROGRAM.format(chunk=CHUNK, memory="64MiB").rpartition("sr.upscale(")[0]
     program += f"from napari_sr.cli import app; app({[*call, '--device', 'cpu']!r})"
-    killed = subprocess.run([sys.executable, "-c", program, "", "", "", "", "", "3"], capture_output=True, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    killed = forks.run(program, "", "", "", "", "", 3)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     result = CliRunner().invoke(app, [*call, "--device", "cpu"])
     assert result.exit_code == 0, result.output
     assert re.search(r"(48|64|80) lines of an interrupted run continued, 4 lines computed again", result.output)
@@ -223,9 +225,9 @@ def test_files_are_continued_by_the_command_of_one_image(model, tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="The system has no SIGKILL.")
-def test_an_unfinished_store_is_deleted_after_two_weeks(model, tmp_path):
+def test_an_unfinished_store_is_deleted_after_two_weeks(kill, model, tmp_path):
     image = np.random.default_rng(0).integers(0, 60_000, (50, 30)).astype(np.uint16)
-    kill(tmp_path, image, "YX", model(2), 2, 2)
+    kill(image, "YX", model(2), 2, 2)
     (record,) = tmp_path.glob(f".out.zarr.*{OWNER}")
     assert clear_abandoned(tmp_path) == []
     assert record.exists()
