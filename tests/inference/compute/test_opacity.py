@@ -123,7 +123,7 @@ def test_an_image_with_x_before_y_has_the_same_result() -> None:
 
 
 def test_a_plane_that_is_read_part_by_part_equals_one_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    image = disc(90, 100)
+    image = disc()
     whole = upscale(image, rrdb(2), "YXC")
     monkeypatch.setattr("napari_sr.inference.run.work._is_small", lambda axes, image: False)
     lazy = da.from_array(image, chunks=(16, 16, 4))
