@@ -121,6 +121,18 @@ def test_a_conditional_projected_discriminator_compares_with_the_interpolated_im
         torch.testing.assert_close(other[1], logits[1])
 
 
+def test_no_gradient_is_computed_for_the_interpolated_image():
+    network = projected(conditional=True)
+    needed = []
+    network._frozen[0].register_forward_hook(lambda layer, inputs, found: needed.append(found["second"].requires_grad))
+    network._frozen[0].requires_grad_(False)
+    image, interpolated = torch.rand(2, 2, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    image.requires_grad_()
+    network(torch.cat([image, interpolated], 1)).sum().backward()
+    assert needed == [True, False]
+    assert image.grad.abs().max() > 0
+
+
 def test_a_layer_with_strong_features_does_not_count_more():
     network = projected().eval()
     x = torch.rand(1, 1, 16, 16)

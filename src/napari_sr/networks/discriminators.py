@@ -202,7 +202,7 @@ class ProjectedDiscriminator(Discriminator):
         Number of channels of the images.
     conditional : bool, default False
         Whether as many further channels of the input are an interpolated image, whose features are shown beside those
-        of the first.
+        of the first. No gradient is computed for it.
     planes : int, default 0
         Number of channels of the input after the images; their local means are shown beside the features.
     features : int, default 64
@@ -252,21 +252,27 @@ class ProjectedDiscriminator(Discriminator):
 
     def logits_and_features(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Map (N, images and planes, H, W) to a logit for each layer and position, (N, layers, h, w), and features."""
-        images = x[:, : self._images * self._colors]
-        stacked = torch.cat(images.split(self._colors, 1))
+        image, *interpolated = x[:, : self._images * self._colors].split(self._colors, 1)
         planes = x[:, self._images * self._colors :]
-        found, features, logits = self._frozen[0](stacked), [], []
+        found, features, logits = [self._frozen[0](image)], [], []
+        # Gradients for an image that does not depend on any weights would be computed for nothing.
+        with torch.no_grad():
+            found += [self._frozen[0](other) for other in interpolated]
         for name, head in self.heads.items():
             assert isinstance(head, nn.ModuleList)
             first, second, last = head
-            level = found[name]
-            level = level / level.float().square().mean((1, 2, 3), keepdim=True).add(1e-8).sqrt().to(level.dtype)
-            shown = list(level.chunk(self._images))
+            shown = [_of_unit_mean_square(levels[name]) for levels in found]
             if planes.shape[1]:
-                shown.append(functional.adaptive_avg_pool2d(planes, level.shape[-2:]))
+                height, width = shown[0].shape[-2:]
+                shown.append(functional.adaptive_avg_pool2d(planes, (height, width)))
             for convolution in (first, second):
                 shown = [functional.leaky_relu(convolution(torch.cat(shown, 1)), 0.2)]
                 features += shown
             logits.append(last(shown[0]))
         size = logits[0].shape[-2:]
         return torch.cat([functional.interpolate(logit, size=size) for logit in logits], 1), features
+
+
+def _of_unit_mean_square(features: Tensor) -> Tensor:
+    """Divide features by their root mean square over channels and pixels of each image."""
+    return features / features.float().square().mean((1, 2, 3), keepdim=True).add(1e-8).sqrt().to(features.dtype)
