@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -105,6 +106,24 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     with pytest.raises(InputError, match="cannot be used for the run"):
         with locked_folder(tmp_path / "file" / "run"):
             raise AssertionError("no folder")
+
+
+def test_a_lock_that_cannot_be_removed_hides_no_error_and_is_taken_over(tmp_path, monkeypatch, caplog):
+    def unlink(path, missing_ok=False):
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as read_only:
+        read_only.setattr(Path, "unlink", unlink)
+        with pytest.raises(InputError, match="the checkpoint"):
+            with locked_folder(tmp_path):
+                raise InputError("No room for the checkpoint.")
+    assert (tmp_path / NAME).exists()
+    assert "lock.json cannot be removed (Read-only file system): its training has ended." in caplog.text
+    with locked_folder(tmp_path):
+        with pytest.raises(InputError, match="used by another training"):
+            with locked_folder(tmp_path):
+                raise AssertionError("two trainings")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_of_many_threads_that_find_the_lock_of_a_killed_process_one_takes_it_over(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -14,11 +15,15 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.atomic import clear_abandoned
 from napari_sr.owner import Owner, read_owner, this_process
 
+_log = logging.getLogger(__name__)
+
 NAME = "lock.json"
 #: Seconds for which a lock without content counts as one that is being written.
 _GRACE = 2.0
 #: File that is locked by the operating system while a stale lock is removed.
 _GUARD = ".lock.guard"
+#: Locks of this process that could not be removed at the end of their trainings.
+_left: set[Path] = set()
 
 
 @contextmanager
@@ -26,7 +31,7 @@ def locked_folder(folder: Path, fingerprint: str = "") -> Iterator[None]:
     """Lock the folder of a run, which is made if it does not exist.
 
     The lock is a file with the record of this process. That of a process of this computer that has ended is taken over,
-    and its temporary files are deleted.
+    and its temporary files are deleted. A lock that cannot be removed on exit is only a warning in the log.
 
     Parameters
     ----------
@@ -61,14 +66,7 @@ def locked_folder(folder: Path, fingerprint: str = "") -> Iterator[None]:
         clear_abandoned(folder)
         yield
     finally:
-        holder = read_owner(path)
-        # A lock that was removed by hand may be that of another process by now.
-        if holder is not None and (holder.host, holder.pid) == (own.host, own.pid):
-            # The guard goes first: while this lock exists, a process that waits for the guard removes nothing.
-            # Windows deletes no file that another process has open; that process's training deletes it.
-            with suppress(PermissionError):
-                path.with_name(_GUARD).unlink(missing_ok=True)
-            path.unlink(missing_ok=True)
+        _release(path, own)
 
 
 def _lock(path: Path, owner: Owner) -> bool:
@@ -84,13 +82,37 @@ def _lock(path: Path, owner: Owner) -> bool:
         # Without its record, it would count as that of another training for some seconds.
         path.unlink(missing_ok=True)
         raise
+    _left.discard(path.absolute())
     return True
 
 
+def _release(path: Path, own: Owner) -> None:
+    """Remove the lock of this process at the end of its training."""
+    holder = read_owner(path)
+    # A lock that was removed by hand may be that of another process by now.
+    if holder is None or not _is_same_process(holder, own):
+        return
+    try:
+        # The guard goes first: while this lock exists, a process that waits for the guard removes nothing.
+        # Windows deletes no file that another process has open; that process's training deletes it.
+        with suppress(PermissionError):
+            path.with_name(_GUARD).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        # The training has its result, or its error, which would be lost; the next one takes the lock over.
+        _left.add(path.absolute())
+        _log.warning("%s cannot be removed (%s): its training has ended.", path, error.strerror)
+
+
+def _is_same_process(one: Owner, other: Owner) -> bool:
+    return (one.host, one.pid) == (other.host, other.pid)
+
+
 def _is_stale(path: Path, holder: Owner | None) -> bool:
-    """Whether the process of a lock has ended."""
+    """Whether the process of a lock, or its training, has ended."""
     if holder is not None:
-        return holder.is_gone
+        left = path.absolute() in _left and _is_same_process(holder, this_process())
+        return left or holder.is_gone
     try:
         age = time.time() - path.stat().st_mtime
     except FileNotFoundError:
@@ -105,6 +127,7 @@ def _take_away(path: Path, holder: Owner | None) -> None:
     with FileLock(path.with_name(_GUARD)):
         if read_owner(path) == holder and _is_stale(path, holder):
             path.unlink(missing_ok=True)
+            _left.discard(path.absolute())
 
 
 def _refusal(folder: Path, holder: Owner | None) -> str:
