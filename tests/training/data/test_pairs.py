@@ -121,8 +121,10 @@ def test_brightness_is_fitted_by_a_line_despite_noise(field):
     assert offset == pytest.approx(100, abs=6)
     with pytest.raises(InputError, match="brighter together"):
         fit_brightness([(low, -field)])
-    with pytest.raises(InputError, match="constant"):
+    with pytest.raises(InputError, match="low-resolution image is constant"):
         fit_brightness([(np.ones((16, 16)), field)])
+    with pytest.raises(InputError, match="high-resolution image is constant"):
+        fit_brightness([(low, np.full_like(field, 0.1))])
 
 
 @pytest.mark.parametrize("which", [0, 1])

@@ -34,7 +34,7 @@ def fit_brightness(pairs: Sequence[tuple[Array, Array]]) -> tuple[float, float]:
     Raises
     ------
     InputError
-        If the low-resolution image is constant, or the two images do not become brighter together.
+        If one of the images is constant, or the two images do not become brighter together.
 
     Notes
     -----
@@ -53,6 +53,9 @@ def fit_brightness(pairs: Sequence[tuple[Array, Array]]) -> tuple[float, float]:
     x = (first + second) / 2
     if not np.ptp(x) > 0:
         raise InputError("The low-resolution image is constant: give images with structures.")
+    # The resized planes of a constant image differ by rounding errors.
+    if all(np.ptp(high) == 0 for _, high in pairs):
+        raise InputError("The high-resolution image is constant: give images with structures.")
     common = np.cov(first, second)[0, 1]
     gain = np.cov(x, y)[0, 1] / common if common > 0 else 0.0
     if not gain > 0:
