@@ -246,6 +246,26 @@ def test_pairs_are_matched_and_their_shift_is_shown(finetuning):
     assert open_panels(viewer)[0].layer_choice.layer.name == "low"
 
 
+def test_the_coarser_of_two_layers_is_the_low_one_in_any_unit(finetuning):
+    viewer, panel = finetuning(scale=(200.0, 200.0), units=("nm", "nm"))
+    viewer.add_image(field(48), name="low", scale=(0.4, 0.4), units=("um", "um"))
+    table = panel.images
+    for name in ("cells", "low"):
+        viewer.layers.selection.active = viewer.layers[name]
+        table.remove_row(table.rows[0])
+        row = table.add()
+        assert (row.low.value.name, row.high.value.name) == ("low", "cells")
+
+
+def test_an_image_that_is_added_is_one_that_no_row_shows(finetuning):
+    viewer, panel = finetuning(scale=(1.0, 1.0))
+    viewer.add_image(field(48), name="coarse", scale=(2.0, 2.0))
+    panel.images.remove_row(panel.images.rows[0])
+    panel.images.add()
+    panel.images.add()
+    assert [example.high.name for example in panel.images.examples] == ["cells", "coarse"]
+
+
 @pytest.mark.parametrize(("seed", "before"), [(0, "A shift of 70.8 pixels is corrected. "), (6, "")])
 def test_images_that_are_no_pair_are_not_said_to_fit(finetuning, seed, before):
     """A shift is mentioned if it is larger than its uncertainty."""

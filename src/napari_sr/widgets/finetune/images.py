@@ -14,6 +14,7 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QSizePolicy
 
 from napari_sr.widgets.choices.layer import LayerEvents, is_preview, is_result
+from napari_sr.widgets.choices.view import unit_ratio
 from napari_sr.widgets.qt.rows import refresh_choices, show_text, shrinkable, side_by_side
 from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 
@@ -220,14 +221,24 @@ class ImageTable(Container[Widget]):
 
     def _suggest(self, row: ImageRow) -> None:
         """Choose layers for a row: the active one, or the first that no row has. The coarser of two is the low one."""
-        used = {id(layer) for other in self.rows if other is not row for layer in (other.low.value, other.high.value)}
+        shown = [other.example for other in self.rows if other is not row]
+        used = {id(layer) for example in shown if example is not None for layer in (example.low, example.high)}
         free = [layer for layer in self._images() if id(layer) not in used]
         active = self._viewer.layers.selection.active
         if active in free and not is_result(active):
             free.remove(active)
             free.insert(0, active)
-        chosen = sorted((free or self._images())[:2], key=lambda layer: float(np.abs(layer.scale[-1])))
-        if len(chosen) == 2 and chosen[0].scale[-1] == chosen[1].scale[-1]:
-            chosen = (free or self._images())[:1]
+        chosen = (free or self._images())[:2]
+        if len(chosen) == 2:
+            ratio = _pixel_ratio(*chosen)
+            if np.isclose(ratio, 1, rtol=1e-6):
+                chosen.pop()
+            elif ratio > 1:
+                chosen.reverse()
         for combo, layer in ((row.high, chosen[:1]), (row.low, chosen[-1:])):
             refresh_choices(combo, layer[0] if layer else _NOTHING)
+
+
+def _pixel_ratio(layer: Image, other: Image) -> float:
+    """Return the length of a layer's pixels along X in those of another."""
+    return float(abs(layer.scale[-1] / other.scale[-1])) * unit_ratio(layer.units[-1], other.units[-1])
