@@ -90,6 +90,23 @@ def test_images_for_training_and_validation_are_named_in_a_warning(textured, cou
     assert [warning.startswith(expected[count]) for warning in warnings] == [True] * min(count, 1)
 
 
+def test_images_that_are_given_twice_are_named_in_a_warning(textured):
+    first, second = textured(), textured(seed=1)
+    # Neither the equal colors of an image nor blank planes count.
+    stacks = [np.stack([image, np.zeros_like(image)]) for image in (first, second)]
+    assert prepared([*stacks, np.dstack([textured(seed=2)] * 3)]).warnings == ()
+    assert prepared([first, first], validation=[second]).warnings == ()
+    low = first[::2, ::2].copy()
+    (warning,) = prepared([first, second, (low, first.copy())]).warnings[-1:]
+    assert warning == (
+        "low-resolution image 3 and image 3 has the pixels of an earlier image, so that what is kept for validation in "
+        "one can be trained on in the other: leave it out."
+    )
+    (warning,) = prepared([first, second, first, second]).warnings
+    assert warning.startswith("image 3 and another image have the pixels of an earlier image")
+    assert warning.endswith("leave them out.")
+
+
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_images_that_no_patch_is_drawn_from_are_named_in_a_warning(textured, count):
     names = [f"image {number}" for number in range(2, 2 + count)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
@@ -71,12 +71,46 @@ def shared_planes(
     names = list(dict.fromkeys(name for key, name in held.items() if key in used))
     if not names:
         return ()
-    others = {1: "", 2: " and another image"}.get(len(names), f" and {len(names) - 1} other images")
     verb = "is" if len(names) == 1 else "are"
     return (
-        f"{names[0]}{others} {verb} used for training and for validation, so that the figures are not those of unseen "
+        f"{_first_of(names)} {verb} used for training and for validation, so that the figures are not those of unseen "
         "images: name others for validation.",
     )
+
+
+def repeated_images(planes: Iterable[tuple[int, str, npt.NDArray[Any]]]) -> tuple[str, ...]:
+    """Return a warning if images of which parts are kept for validation have equal planes.
+
+    Parameters
+    ----------
+    planes : iterable of (int, str, array)
+        Numbers and names of images, and their high-resolution planes.
+
+    Returns
+    -------
+    tuple of str
+        A sentence that names the first image that repeats a plane of one before; () if there is none. Constant planes
+        do not count.
+    """
+    first: dict[str, int] = {}
+    repeated: dict[int, str] = {}
+    for number, name, plane in planes:
+        # Blank planes of different images are equal, too.
+        if plane.min() < plane.max() and first.setdefault(array_hash([plane]), number) != number:
+            repeated[number] = name
+    if not repeated:
+        return ()
+    verb, remedy = ("has", "leave it out") if len(repeated) == 1 else ("have", "leave them out")
+    return (
+        f"{_first_of(list(repeated.values()))} {verb} the pixels of an earlier image, so that what is kept for "
+        f"validation in one can be trained on in the other: {remedy}.",
+    )
+
+
+def _first_of(names: Sequence[str]) -> str:
+    """Return the first of some names, and the number of the others in words."""
+    others = {1: "", 2: " and another image"}.get(len(names), f" and {len(names) - 1} other images")
+    return f"{names[0]}{others}"
 
 
 def add_array(digest: hashlib._Hash, array: npt.NDArray[Any]) -> None:

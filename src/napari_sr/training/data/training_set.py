@@ -20,7 +20,7 @@ from napari_sr.training.data.blocks import (
     permitted_corners,
     trainable_pixels,
 )
-from napari_sr.training.data.fingerprint import add_array, array_hash, shared_planes, stable_repr
+from napari_sr.training.data.fingerprint import add_array, array_hash, repeated_images, shared_planes, stable_repr
 from napari_sr.training.data.image_planes import ImagePlanes, planes_by_image
 from napari_sr.training.data.images import TrainingImage
 from napari_sr.training.data.match_summary import match_notes, match_warnings
@@ -185,6 +185,7 @@ def make_training_set(
                 (_unfiltered(pair) for pair in plane_pairs if pair.size == 1),
                 ((validation[pair.image].name, _unfiltered(pair)) for pair in held),
             ),
+            *(_repeated(grouped) if not validation else ()),
         ),
         notes=(*match_notes(matches), *_conditions(images, patches, conditioned)),
     )
@@ -200,6 +201,12 @@ def _unused(grouped: Sequence[ImagePlanes], trained: set[int], blocks: Sequence[
             f"No patch is drawn from {len(names)} of {len(grouped)} images, which are smaller than a patch or show "
             f"nothing on one: {', '.join(names[:_NAMED])}{more}."
         )
+
+
+def _repeated(grouped: Sequence[ImagePlanes]) -> tuple[str, ...]:
+    """Return a warning if images are given twice."""
+    entries = ((number, image, pair) for number, image in enumerate(grouped) for pair in image.pairs)
+    return repeated_images((n, i.image.name, _unfiltered(pair)) for n, i, pair in entries if pair.size == i.largest)
 
 
 def _conditions(images: Sequence[TrainingImage], patches: Patches, conditioned: bool) -> Iterator[str]:

@@ -61,6 +61,13 @@ def test_an_image_for_training_and_validation_is_named_in_a_warning(textured):
     assert prepared(images, validation=training_images([textured(seed=2)], 2)).warnings == ()
 
 
+def test_an_image_that_is_given_twice_is_named_in_a_warning(textured):
+    once = [textured(), textured(seed=1)]
+    assert prepared(training_images(once, 2)).warnings == ()
+    (warning,) = prepared(training_images([*once, textured()], 2)).warnings
+    assert warning.startswith("image 3 has the pixels of an earlier image")
+
+
 def test_the_fingerprint_is_that_of_images_and_scenes(textured):
     def fingerprint(image, recipe=None):
         return prepared(training_images([image], 2), recipe).fingerprint

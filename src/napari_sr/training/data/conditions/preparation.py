@@ -16,7 +16,7 @@ from napari_sr.training.data.conditions.patches import ConditionedPatches
 from napari_sr.training.data.conditions.truths import Pool, Truth, TruthSizes, gray_planes, truth_sizes
 from napari_sr.training.data.degradation import shrink
 from napari_sr.training.data.fields import planes_of, separate_fields
-from napari_sr.training.data.fingerprint import add_array, array_hash, shared_planes, stable_repr
+from napari_sr.training.data.fingerprint import add_array, array_hash, repeated_images, shared_planes, stable_repr
 from napari_sr.training.data.images import TrainingImage
 from napari_sr.training.data.training_set import Scene, TrainingSet
 from napari_sr.training.recipe import Conditions, ImageSet, Recipe
@@ -177,7 +177,9 @@ def _without_room(images: Sequence[TrainingImage], pools: Mapping[str, Pool]) ->
 def _shared(images: Sequence[TrainingImage], validation: Sequence[TrainingImage], recipe: Recipe) -> tuple[str, ...]:
     """Return a warning if images are used for training and for validation."""
     if not validation:
-        return ()
+        return repeated_images(
+            (n, image.name, plane) for n, image in enumerate(images) for plane in _planes(image, recipe)
+        )
     return shared_planes(
         (plane for image in images for plane in _planes(image, recipe)),
         ((image.name, plane) for image in validation for plane in _planes(image, recipe)),
