@@ -104,7 +104,7 @@ class Log:
         elif isinstance(event, Validated):
             figures = {name: getattr(event, name) for name in _LAST}
             self._write_row(event.step, event.stage, {k: v for k, v in figures.items() if v is not None})
-            best = " (the best so far)" if event.best else ""
+            best = " (the best of its stage so far)" if event.best else ""
             self._write(f"step {event.step}, {event.stage}: {event.sentence()}{best}")
         elif isinstance(event, Prepared):
             self._write(

@@ -59,7 +59,7 @@ class Schedule(RecipeTable):
     cycle_rates : tuple of float, default ()
         Highest learning rate of each cycle as a fraction of the optimizer's, above 0; by default 1 for each.
     milestones : tuple of int, default ()
-        Steps, from 1, at which the learning rate changes.
+        Numbers of completed steps of the stage, from 1, after which the learning rate changes.
     factor : float, default 0.5
         Factor of the learning rate at each milestone, above 0.
     final : float, default 0.0
