@@ -143,6 +143,22 @@ def test_it_does_not_change_the_global_random_numbers(run, tiny):
     assert torch.equal(before, torch.random.get_rng_state())
 
 
+@pytest.mark.parametrize("paired", [False, True])
+def test_arrays_that_are_changed_meanwhile_change_nothing(run, tiny, textured, paired):
+    def trained(folder, *, changed):
+        high = textured()
+        arrays = (high[::2, ::2].copy(), high) if paired else (high,)
+
+        def change(event):
+            if changed and isinstance(event, Prepared):
+                for array in arrays:
+                    array[:] = 255 - array
+
+        return run(tiny, folder, [arrays if paired else high], on_event=change).run()
+
+    assert same(trained("one", changed=False), trained("two", changed=True))
+
+
 @pytest.mark.parametrize("at", [1, 3, 5, 7])
 def test_stopped_and_resumed_it_ends_with_the_bits_of_an_uninterrupted_run(run, gan, at, tmp_path):
     whole = run(gan, "whole").run()

@@ -103,11 +103,12 @@ def planes_of(array: ImageArray, axes: Axes, most: int) -> Iterator[tuple[int | 
     channel : int or None
         Channel of the plane; None for an image without a channel axis.
     plane : array, shape (Y, X) or (Y, X, 3)
-        The plane, without an alpha channel.
+        The plane, without an alpha channel, as a copy.
     """
     indices = list(axes.plane_indices())
     for index in [indices[i] for i in _spaced(len(indices), most)]:
-        plane = np.ascontiguousarray(axes.plane(array, index))
+        # A copy, since an array that is being recorded or edited may change while a network is trained on it.
+        plane = np.array(axes.plane(array, index), order="C")
         yield axes.channel_of(index), plane[..., :3] if axes.rgb else plane
 
 
