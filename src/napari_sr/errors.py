@@ -99,6 +99,12 @@ def describe_error(error: BaseException) -> str | None:
     return None
 
 
+def disk_remedy(error: Exception) -> str:
+    """Return the first remedy for a file that could not be written: room on a full disk, or else the disk itself."""
+    full = not isinstance(error, OSError) or error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return "make room" if full else "check the disk and its permissions"
+
+
 def describe_system_error(error: OSError) -> str:
     """Describe an error of the system by file, cause and remedy."""
     where = f"{error.filename}: " if error.filename else ""

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napari_sr.errors import CheckpointError, InputError
+from napari_sr.errors import CheckpointError, InputError, disk_remedy
 from napari_sr.imaging.intensity.spec import IntensitySpec, Percentiles
 from napari_sr.training.data.conditions.description import describe_conditions
 from napari_sr.training.data.degradation import describe_degradation
@@ -216,8 +216,8 @@ def save_model(model: Model, *, folder: Path | None = None, dtype: torch.dtype =
         write_model(path, card, model.endpoints, dtype=dtype)
     except OSError as error:
         raise InputError(
-            f"The model {model.name} could not be written to {target} ({error.strerror or error}): make room there, or "
-            "choose another folder."
+            f"The model {model.name} could not be written to {target} ({error.strerror or error}): "
+            f"{disk_remedy(error)}, or choose another folder."
         ) from error
     return Model(card, model.endpoints, model.alpha, source=path), path
 

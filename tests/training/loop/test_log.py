@@ -115,7 +115,9 @@ def test_a_file_that_cannot_be_written_is_an_input_error(tmp_path, tiny):
     log.resume_at(0, None)
     (tmp_path / "curves.csv").unlink()
     (tmp_path / "curves.csv").mkdir()
-    with pytest.raises(InputError, match=r"curves\.csv could not be written"):
+    with pytest.raises(
+        InputError, match=r"curves\.csv could not be written .* check the disk and its permissions and start"
+    ):
         log(validated(3))
 
 

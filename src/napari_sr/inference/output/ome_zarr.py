@@ -23,7 +23,7 @@ import numpy as np
 import zarr
 
 from napari_sr.disk import sync
-from napari_sr.errors import InputError
+from napari_sr.errors import InputError, disk_remedy
 from napari_sr.imaging.atomic import atomic_folder
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.axis_view import AxisView
@@ -314,7 +314,7 @@ def _writing_errors(path: Path) -> Iterator[None]:
         if error.filename != str(path):
             raise
         raise InputError(
-            f"{path} cannot be written ({error.strerror or error}): make room, or choose another place."
+            f"{path} cannot be written ({error.strerror or error}): {disk_remedy(error)}, or choose another place."
         ) from error
 
 

@@ -11,7 +11,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from napari_sr.errors import InputError
+from napari_sr.errors import InputError, disk_remedy
 from napari_sr.imaging.atomic import write_file
 from napari_sr.old_keys import renamed_curve_row
 from napari_sr.training.events import (
@@ -107,9 +107,10 @@ class Log:
             best = " (the best of its stage so far)" if event.best else ""
             self._write(f"step {event.step}, {event.stage}: {event.sentence()}{best}")
         elif isinstance(event, Prepared):
+            scenes = "1 validation scene" if event.scenes == 1 else f"{event.scenes} validation scenes"
             self._write(
-                f"{event.patches} positions of patches, {event.scenes} validation scenes; patches of {event.size} "
-                f"low-resolution pixels, {event.batch} in a step, {event.steps} steps"
+                f"{event.patches} positions of patches, {scenes}; patches of {event.size} low-resolution pixels, "
+                f"{event.batch} in a step, {event.steps} steps"
                 + (f"; continued from step {event.resumed_at}" if event.resumed_at else "")
             )
             for sentence in (*event.notes, *event.warnings):
@@ -190,8 +191,8 @@ def _os_error_as_input_error(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(
-            f"{path} could not be written ({error.strerror or error}): make room and start the training again; it "
-            "continues from its last checkpoint, if there is one."
+            f"{path} could not be written ({error.strerror or error}): {disk_remedy(error)} and start the "
+            "training again; it continues from its last checkpoint, if there is one."
         ) from error
 
 

@@ -18,8 +18,15 @@ def test_a_checkpoint_is_read_as_it_was_written(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("unexpected pos 64 vs 0")])
-def test_a_write_that_fails_keeps_the_previous_checkpoint(tmp_path, monkeypatch, error):
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (OSError(28, "No space left on device"), "make room"),
+        (RuntimeError("unexpected pos 64 vs 0"), "make room"),
+        (OSError(30, "Read-only file system"), "check the disk and its permissions"),
+    ],
+)
+def test_a_write_that_fails_keeps_the_previous_checkpoint(tmp_path, monkeypatch, error, remedy):
     write_run_state(tmp_path, {"step": 1})
 
     def full(state, path):
@@ -27,7 +34,7 @@ def test_a_write_that_fails_keeps_the_previous_checkpoint(tmp_path, monkeypatch,
         raise error
 
     monkeypatch.setattr(run_state.torch, "save", full)
-    with pytest.raises(InputError, match="could not be written"):
+    with pytest.raises(InputError, match=rf"could not be written .*: {remedy} and start the training again"):
         write_run_state(tmp_path, {"step": 2})
     assert read_run_state(tmp_path)["step"] == 1
     assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from napari_sr.errors import InputError
+from napari_sr.errors import InputError, disk_remedy
 from napari_sr.imaging.atomic import atomic_file
 from napari_sr.inference.compute.too_little_memory import sentence_for_too_little_memory
 from napari_sr.old_keys import renamed_run_state
@@ -51,8 +51,8 @@ def write_run_state(folder: Path, state: dict[str, Any]) -> Path:
         reason = getattr(error, "strerror", None) or "the disk may be full"
         then = "continues from the previous checkpoint" if path.is_file() else "begins anew"
         raise InputError(
-            f"The checkpoint could not be written to {folder} ({reason}): make room and start the training again; it "
-            f"{then}."
+            f"The checkpoint could not be written to {folder} ({reason}): {disk_remedy(error)} and start the "
+            f"training again; it {then}."
         ) from error
     return path
 
