@@ -3,22 +3,25 @@
 from pathlib import Path
 
 import pytest
+import torch
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_sr.config import config_path, load_config
+from napari_sr.networks import RRDBNet
 from napari_sr.settings import JobSettings, Overlap
-from napari_sr.widgets.qt.executor import InPlaceExecutor
+from napari_sr.widgets.qt.executor import InPlaceExecutor, ThreadExecutor
 from napari_sr.widgets.upscale.families import ESRGANPanel, SRCNNPanel
 from napari_sr.widgets.upscale.remembered import recent_files, remember_file, without_image
+from tests.widgets.conftest import RRDB, weights
 
 
 @pytest.fixture
 def reopened(in_viewer):
     """Opens a panel beside the first one, as in a later session."""
 
-    def make(viewer, panel_class):
-        return panel_class(viewer, executor=InPlaceExecutor())
+    def make(viewer, panel_class, executor=None):
+        return panel_class(viewer, executor=executor or InPlaceExecutor())
 
     return make
 
@@ -38,6 +41,36 @@ def test_settings_the_model_chosen_by_hand_and_the_comparison_come_back(in_viewe
     assert (again.preview_controls.kind, again.preview_controls.counterpart) == ("split", "bicubic")
     other = reopened(viewer, SRCNNPanel)
     assert other._settings() == JobSettings(device=other.settings.device.value)
+
+
+def test_a_mixture_of_two_weight_files_comes_back_when_they_have_been_read(in_viewer, reopened, models, qtbot):
+    first, second = models.parent / "psnr.pth", models.parent / "gan.pth"
+    torch.save(weights(RRDBNet(**RRDB), 1), first)
+    viewer, panel = in_viewer("esrgan")
+    panel.models.select("esrgan-pair")
+    (models / "esrgan-one.safetensors").unlink()
+    panel.models.choose_file(first)
+    panel.mixing.choose_file(second)
+    panel.mixing.alpha.value = 0.6
+    panel.controls.run_button.native.click()
+    again = reopened(viewer, ESRGANPanel, ThreadExecutor())
+    qtbot.waitUntil(lambda: again.models.model.source == first, timeout=5_000)
+    assert again._plan() == panel._plan()
+    assert again.mixing.value == 0.6
+
+
+@pytest.mark.parametrize("executor", [InPlaceExecutor, ThreadExecutor])
+def test_the_factor_that_was_chosen_for_a_model_without_one_comes_back(in_viewer, reopened, tmp_path, qtbot, executor):
+    viewer, panel = in_viewer("srcnn")
+    panel.models.select("bicubic")
+    panel.models.factor.value = 4
+    panel.controls.run_button.native.click()
+    assert reopened(viewer, SRCNNPanel, executor())._plan() == panel._plan()
+    panel.models.choose_file(tmp_path / "bare-srcnn.pth")
+    panel.models.factor.value, panel.kernel.value = 3, "lanczos3"
+    panel.controls.run_button.native.click()
+    again = reopened(viewer, SRCNNPanel, executor())
+    qtbot.waitUntil(lambda: again._plan() == panel._plan(), timeout=5_000)
 
 
 def test_a_model_that_was_suggested_is_not_kept_as_a_choice(in_viewer, reopened):
@@ -94,6 +127,20 @@ def test_five_files_are_kept_each_once(tmp_path: Path):
         file.touch()
         remember_file("esrgan", file)
     assert recent_files("esrgan") == [files[number] for number in (3, 6, 5, 4, 2)]
+
+
+def test_choices_of_a_run_that_cannot_be_kept_give_one_message(in_viewer, monkeypatch):
+    def refuse(*args, **more):
+        raise OSError("disk full")
+
+    errors: list[str] = []
+    monkeypatch.setattr("napari_sr.widgets.qt.errors.show_error", errors.append)
+    _, panel = in_viewer("esrgan")
+    monkeypatch.setattr("napari_sr.config.write_file", refuse)
+    panel.controls.run_button.native.click()
+    (message,) = errors
+    assert message.startswith("The settings cannot be written")
+    assert panel.controls.message.value.startswith("Done")
 
 
 def test_a_kept_value_of_another_version_does_not_keep_the_panel_from_opening(in_viewer, reopened):

@@ -111,6 +111,11 @@ class ModelChoice:
         self._chosen = True
         self.model_choice.select(str(source) if isinstance(source, str) else source)
 
+    def show_scale(self, scale: int) -> None:
+        """Show a factor, if the file of the model does not contain its own and the list has it."""
+        if self.scale is not None and scale in self.factor.choices:
+            self.factor.value = scale
+
     def propose(self, source: str | Path) -> None:
         """Choose a model, unless one was chosen by hand or with `select`.
 

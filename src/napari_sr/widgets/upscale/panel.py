@@ -368,7 +368,7 @@ class UpscalePanel(BasePanel):
 
     def _model_read(self, offer: ModelOffer) -> None:
         self.models.complete(offer)
-        self.remembered.keep_file(offer)
+        self.remembered.file_read(offer)
 
     def _show_reading(self, name: str) -> None:
         self.controls.set_can_run(False)

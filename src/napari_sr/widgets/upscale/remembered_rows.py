@@ -95,6 +95,7 @@ class RememberedRows:
     ) -> None:
         self._family, self._rows, self._show_plan = family, rows, show_plan
         self._notify, self._on_set_back = notify, on_set_back
+        self._awaited: JobPlan | None = None
         self.button = PushButton(
             name="set_back", text="Set back", tooltip="Show the choices of a new panel, and forget the last ones."
         )
@@ -110,8 +111,11 @@ class RememberedRows:
         rows, plan = self._rows, kept.plan
         if plan is not None:
             if kept.by_hand and rows.models.offers_model(plan.request.source):
+                self._awaited = plan
                 rows.models.select(plan.request.source)
-                self._show_plan(plan)
+                # A weight file is chosen later, when it has been read.
+                if rows.models.model is not None:
+                    self._show_awaited(rows.models.model)
             rows.show_settings(without_image(plan.settings, shared))
             if plan.store is None or plan.store.is_dir():
                 rows.output.show(plan.store, plan.lazy)
@@ -121,11 +125,20 @@ class RememberedRows:
 
     def keep_run(self, plan: JobPlan) -> None:
         """Keep the choices of a run."""
-        self._write(lambda: save_last_plan(self._family, plan))
-        self._write(self._keep_window)
 
-    def keep_file(self, offer: ModelOffer) -> None:
-        """Put the weight file of a model into the list of recent ones; nothing is done for a model of the catalog."""
+        def write() -> None:
+            save_last_plan(self._family, plan)
+            self._keep_window()
+
+        self._write(write)
+
+    def file_read(self, offer: ModelOffer) -> None:
+        """Show the kept choices for a model that was read and is chosen, and put its file into the list of recent ones.
+
+        A model of the catalog is not put there.
+        """
+        self._show_awaited(offer)
+        self._awaited = None
         path = offer.source
         if isinstance(path, Path):
             self._write(lambda: remember_file(self._family, path))
@@ -133,6 +146,7 @@ class RememberedRows:
     def set_back(self) -> None:
         """Show the choices of a new panel and forget the last ones, as the button does."""
         rows = self._rows
+        self._awaited = None
         self._write(lambda: forget_panel(self._family))
         try:
             shared = load_settings()
@@ -145,6 +159,15 @@ class RememberedRows:
         rows.part.kind.value = WHOLE
         rows.preview.show_comparison(NOTHING, _SOURCE)
         self._on_set_back()
+
+    def _show_awaited(self, model: ModelOffer) -> None:
+        """Show the kept choices that depend on the model, if it is that of the last run."""
+        plan = self._awaited
+        if plan is not None and model.source == plan.request.source:
+            self._awaited = None
+            if plan.request.scale is not None:
+                self._rows.models.show_scale(plan.request.scale)
+            self._show_plan(plan)
 
     def _keep_window(self) -> None:
         preview = self._rows.preview
