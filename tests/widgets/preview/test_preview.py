@@ -72,6 +72,15 @@ def test_the_preview_is_the_same_part_of_the_whole_result(switched_on):
     assert panel.preview_controls.message.value.startswith("Preview of ")
 
 
+@pytest.mark.parametrize(("height", "cropped"), [(64, False), (65, True)])
+def test_only_a_part_of_the_view_is_named_its_middle(switched_on, monkeypatch, height, cropped):
+    monkeypatch.setattr("napari_sr.widgets.preview.preview._SIDE", 64)
+    monkeypatch.setattr("napari_sr.widgets.preview.preview._LARGEST_SIDE", 64)
+    _, panel = switched_on(image=drawn(height, 64), center=(32, 32), width=200)
+    assert panel.preview_controls.message.value.startswith("Preview of 64 × 64 pixels")
+    assert ("in the middle of the view" in panel.preview_controls.message.value) is cropped
+
+
 def test_it_lies_on_a_rotated_layer_and_on_the_slice_of_a_stack(switched_on, qtbot):
     viewer, panel = switched_on(image=drawn(5, 40, 60), rotate=30, scale=(2, 1, 1), center=(20, 20), width=16)
     viewer.dims.set_point(0, 6)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.layers import Image
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
@@ -159,6 +158,7 @@ class Preview:
         try:
             layer_part, plan = self._request()
             part = visible_part(self._viewer, layer_part.layer, layer_part.axes, most=self._side)
+            cropped = part != visible_part(self._viewer, layer_part.layer, layer_part.axes)
         except NapariSRError as error:
             self._remove()
             self._controls.show_message(str(error))
@@ -177,12 +177,19 @@ class Preview:
         self._submit(
             "loading the model for the preview",
             lambda cancel: self._loader.load(plan.request),
-            lambda model: self._make(layer_part, plan, part, key, model, started),
+            lambda model: self._make(layer_part, plan, part, cropped, key, model, started),
             key,
         )
 
     def _make(
-        self, layer_part: LayerPart, plan: JobPlan, part: Part, key: object, model: Model, started: float
+        self,
+        layer_part: LayerPart,
+        plan: JobPlan,
+        part: Part,
+        cropped: bool,
+        key: object,
+        model: Model,
+        started: float,
     ) -> None:
         """Make the quick image, and then the exact one if it is different."""
         from napari_sr.inference import prepare_layer
@@ -205,19 +212,19 @@ class Preview:
         except Exception as error:  # of any kind: the panel shows it and stays usable
             self._failed(error, key)
             return
-        against, side = self._controls.counterpart, self._side
+        against = self._controls.counterpart
 
         def take(image: PreviewImage) -> None:
             self._calibration = facts, image.calibration
             self._on_calibrated(image.calibration)
             self._key, self._image = key, image
-            self._cropped = side in _lengths(part)
+            self._cropped = cropped
             self._complete(image)
 
         def take_quick(image: PreviewImage) -> None:
             self._seconds = time.perf_counter() - started
             take(image)
-            if self._adapt_side(image.seconds, part):
+            if self._adapt_side(image.seconds, cropped):
                 self.changed()
             elif not image.exact:
                 self._submit("making the preview", lambda cancel: make(False, cancel), take, key)
@@ -351,11 +358,11 @@ class Preview:
             self._shown.share_look(self._source, event.type)
             self.changed()
 
-    def _adapt_side(self, seconds: float, part: Part) -> bool:
+    def _adapt_side(self, seconds: float, cropped: bool) -> bool:
         """Adapt the size of the part to the speed of the device, and return whether a larger image is to be made."""
         if seconds > _TOO_SLOW:
             self._side = max(_LEAST_SIDE, self._side // 2)
-        elif seconds < _TOO_FAST and self._side in _lengths(part) and self._side < _LARGEST_SIDE:
+        elif seconds < _TOO_FAST and cropped and self._side < _LARGEST_SIDE:
             self._side *= 2
             return True
         return False
@@ -385,7 +392,3 @@ def _contrast_limits(layer_part: LayerPart, plan: JobPlan) -> tuple[float, ...] 
     if plan.settings.intensity != "contrast":
         return None
     return tuple(float(limit) for limit in layer_part.layer.contrast_limits)
-
-
-def _lengths(part: Part) -> tuple[int, ...]:
-    return tuple(int(np.diff(span)[0]) for span in (part.rows, part.columns) if span is not None)
