@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 import napari_sr as sr
 from napari_sr.errors import CheckpointError, InputError
+from napari_sr.networks import RRDBNet
 from napari_sr.zoo import (
     Architecture,
     Model,
@@ -494,6 +495,9 @@ def test_a_pair_that_does_not_fit_is_refused(tmp_path, folder, srcnn, small_card
         load_pair(first, tmp_path / "s.pth", scale=3)
     with pytest.raises(CheckpointError, match="upscale by 2 or 3, not by 8"):
         load_pair(first, second, scale=8)
+    torch.save(RRDBNet(features=4, growth=2, blocks=1, scale=4).state_dict(), tmp_path / "x4.pth")
+    with pytest.raises(CheckpointError, match=r"RRDB_PSNR\.pth and x4\.pth cannot be mixed, because they upscale by 2"):
+        load_pair(first, tmp_path / "x4.pth")
     settings = {**small_card().architecture.settings, "skip": "bilinear"}
     skipping = small_card(architecture=Architecture(network="RRDBNet", settings=settings))
     write_model(tmp_path / "skipping.safetensors", skipping, {"weights": small_state(3)})

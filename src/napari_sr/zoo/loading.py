@@ -111,8 +111,13 @@ def open_pair(first: Path, second: Path, *, alpha: float | None = None, scale: i
         if models[-1].card.endpoints:
             raise InputError(f"{path.name} has two weight sets already: choose two files with one each.")
     weights = [model.endpoints[WEIGHTS] for model in models]
-    check_same(*weights)
     cards = [model.card for model in models]
+    if cards[0].scale != cards[1].scale:
+        raise CheckpointError(
+            f"{first.name} and {second.name} cannot be mixed, because they upscale by {cards[0].scale} and by "
+            f"{cards[1].scale}: choose two files of the same network."
+        )
+    check_same(*weights)
     if complete(cards[0].architecture) != complete(cards[1].architecture):
         raise CheckpointError(
             f"{first.name} and {second.name} cannot be mixed, because their networks have other settings: "
