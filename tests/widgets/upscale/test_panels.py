@@ -278,6 +278,19 @@ def test_a_typed_folder_may_begin_with_the_home_folder(in_viewer, tmp_path, monk
     assert panel.output.store == Path("~no-such-user/stores").absolute()
 
 
+def test_a_name_that_is_too_long_for_a_file_is_cut_in_its_middle(in_viewer, tmp_path):
+    viewer, panel = in_viewer("esrgan", name="клетки " * 60)
+    panel.output.kind.value, panel.output.folder.value = "disk", tmp_path / "stores"
+    (tmp_path / "stores").mkdir()
+    for _ in range(2):
+        panel.controls.run_button.native.click()
+    first, second = sorted((path.name for path in (tmp_path / "stores").iterdir()), key=len)
+    assert first.startswith("клетки-клетки-")
+    assert first.endswith("-клетки-ESRGAN-x4.ome.zarr")
+    assert second == first.replace("x4", "x4-2")
+    assert len(viewer.layers) == 3
+
+
 def test_exact_tiling_is_the_default(in_viewer):
     viewer, panel = in_viewer("esrgan")
     tiling = panel.settings.tiling.kind

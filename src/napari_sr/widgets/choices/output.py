@@ -18,6 +18,9 @@ from napari_sr.widgets.qt.rows import shrinkable
 
 MEMORY, DISK, LAZY = "memory", "disk", "lazy"
 
+# File systems allow 255 bytes or more for a name, of which some are for a number, the ending, and a temporary name.
+_MOST_BYTES = 180
+
 
 class OutputChoice:
     """The list of destinations, and the folder for results on disk.
@@ -128,8 +131,17 @@ def typed_folder(text: str) -> Path:
 def store_in(folder: Path, name: str) -> Path:
     """Return the path of a new OME-Zarr store in a folder: "cells-ESRGAN-x4.ome.zarr" for "cells (ESRGAN x4)".
 
-    A number is added if there is such a file already.
+    A name that is too long for a file is cut in its middle, and a number is added if there is such a file already.
     """
-    stem = re.sub(r"[^\w.=-]+", "-", name).strip("-.") or "result"
+    stem = _cut(re.sub(r"[^\w.=-]+", "-", name)).strip("-.") or "result"
     paths = (folder / f"{stem}{'' if n == 1 else f'-{n}'}.ome.zarr" for n in count(1))
     return next(path for path in paths if not path.exists())
+
+
+def _cut(stem: str) -> str:
+    encoded = stem.encode()
+    if len(encoded) <= _MOST_BYTES:
+        return stem
+    begin, end = encoded[: _MOST_BYTES // 2], encoded[-_MOST_BYTES // 2 :]
+    # A character of several bytes may have been cut, too.
+    return f"{begin.decode(errors='ignore')}-{end.decode(errors='ignore')}"
