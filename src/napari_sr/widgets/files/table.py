@@ -8,7 +8,7 @@ from typing import Any
 
 from napari.utils.theme import get_theme
 from napari.viewer import Viewer
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
+from qtpy.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
@@ -21,9 +21,8 @@ _Index = QModelIndex | QPersistentModelIndex
 _HEADER = ("Image", "State", "Why", "Seconds", "Model")
 _IMAGE, _WHY = 0, 2
 _LEAST_HEIGHT = 260
-# In the width of a panel the first three are seen.
-_WIDTHS = (120, 64, 140, 64)
-# Height of a row in lines of text.
+# Widths of the first columns and height of a row, in lines of text. In the width of a panel the first three are seen.
+_WIDTHS = (8.5, 4.5, 10.0, 4.5)
 _LINES = 1.5
 
 
@@ -57,11 +56,9 @@ class ResultsTable(QTableView):
         assert rows is not None
         assert header is not None
         rows.hide()
-        rows.setDefaultSectionSize(int(_LINES * self.fontMetrics().height()))
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setStretchLastSection(True)
-        for column, width in enumerate(_WIDTHS):
-            self.setColumnWidth(column, width)
+        self._fit_to_font()
         self.doubleClicked.connect(self._double_clicked)
         viewer.events.theme.connect(self._color)
         self._color()
@@ -75,6 +72,19 @@ class ResultsTable(QTableView):
         selection = self.selectionModel()
         if selection is None or not selection.hasSelection():
             self.scrollTo(self.results.index(row, 0))
+
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 (Qt's name)
+        """Fit rows and columns to another size of the font."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.FontChange:
+            self._fit_to_font()
+
+    def _fit_to_font(self) -> None:
+        line, rows = self.fontMetrics().height(), self.verticalHeader()
+        assert rows is not None
+        rows.setDefaultSectionSize(int(_LINES * line))
+        for column, width in enumerate(_WIDTHS):
+            self.setColumnWidth(column, int(width * line))
 
     def _double_clicked(self, index: QModelIndex) -> None:
         result = self.results.result(index.row())

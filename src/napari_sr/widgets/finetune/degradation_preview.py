@@ -32,7 +32,7 @@ _SIDE = 128
 #: Pixels around the piece that are degraded as well, so that no border effect of the blur is seen.
 _MARGIN = 16
 _DELAY_MS = 150
-_GAP, _CAPTION = 6, 16
+_GAP, _AROUND_CAPTION = 6, 2
 _MOST_SHOWN = 220
 
 
@@ -84,11 +84,11 @@ class ImagePair(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name, as below)
         """Two images of 150 pixels."""
-        return QSize(2 * 150 + _GAP, 150 + _CAPTION)
+        return QSize(2 * 150 + _GAP, 150 + self._caption)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """Two images of 100 pixels."""
-        return QSize(2 * 100 + _GAP, 100 + _CAPTION)
+        return QSize(2 * 100 + _GAP, 100 + self._caption)
 
     def hasHeightForWidth(self) -> bool:  # noqa: N802
         """True."""
@@ -96,7 +96,7 @@ class ImagePair(QWidget):
 
     def heightForWidth(self, width: int) -> int:  # noqa: N802
         """Height of the squares, and of one line for the captions."""
-        return self._side(width) + _CAPTION
+        return self._side(width) + self._caption
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
         """Draw the images without interpolation."""
@@ -106,8 +106,13 @@ class ImagePair(QWidget):
             left = number * (side + _GAP)
             painter.drawImage(QRect(left, 0, side, side), image)
             painter.setPen(self.palette().color(self.foregroundRole()))
-            painter.drawText(QRect(left, side, side, _CAPTION), int(Qt.AlignmentFlag.AlignCenter), caption)
+            painter.drawText(QRect(left, side, side, self._caption), int(Qt.AlignmentFlag.AlignCenter), caption)
         painter.end()
+
+    @property
+    def _caption(self) -> int:
+        """Height of the captions."""
+        return self.fontMetrics().height() + _AROUND_CAPTION
 
     def _side(self, width: int) -> int:
         return min(_MOST_SHOWN, max(1, (width - _GAP) // 2))

@@ -29,6 +29,7 @@ from napari_sr.widgets.qt.rows import LabelAlignment, VerticalScrollArea, leaf_w
 from napari_sr.widgets.qt.run import Run
 from napari_sr.widgets.qt.sliders import DecimalSigns, WheelGuard, need_focus_for_wheel, read_both_signs
 from napari_sr.widgets.qt.text.contrast import readable
+from napari_sr.widgets.qt.text.text_size import TextSize
 from napari_sr.widgets.qt.torch_loading import load_torch
 from napari_sr.widgets.window.closing import ask_before_closing, format_work
 from napari_sr.widgets.window.docking import join_tabs, main_window_of
@@ -108,6 +109,7 @@ class BasePanel(Container[Widget]):
         self.native.layout().addWidget(self.scroll, 1)
         self.native.layout().addWidget(self.footer.native)
         set_tab_order(self.content, self.footer)
+        self._text_size = TextSize(self.native)
         self._label_alignment = LabelAlignment(self.native, stacks)
 
     def _complete_controls(self, container: Container[Widget]) -> None:
