@@ -32,6 +32,8 @@ RUNS = 3
 def pairs(folder: Path, scale: int) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
     """Low- and high-resolution images of a benchmark."""
     paths = sorted((folder / "HR").glob("*.png"))
+    if not paths:
+        raise SystemExit(f"There are no images in {folder / 'HR'}: give the folder that holds natural/Set5 and Set14.")
     return [(iio.imread(folder / f"LR_bicubic/X{scale}/{path.stem}x{scale}.png"), iio.imread(path)) for path in paths]
 
 
@@ -58,7 +60,7 @@ def main() -> None:
     """Read the command line and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder that holds natural/Set5 and natural/Set14")
-    parser.add_argument("--scales", type=int, nargs="+", default=[2, 3, 4])
+    parser.add_argument("--scales", type=int, nargs="+", choices=MODELS, default=[2, 3, 4])
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

@@ -49,6 +49,7 @@ NHWC = torch.channels_last
 #: Limits by the memory bandwidth of an H100, in TFLOP/s: of a dense block with separate kernels for torch.cat,
 #: activation and sum, and of one in which they are fused with the convolutions.
 GPU_BOUNDS = (300, 840)
+PARTS = ("error", "time", "memory", "tensors", "width", "strips", "srcnn", "narrow", "dense", "gpu", "launches")
 #: Makes glibc allocate and return each piece above 256 KiB separately.
 RETURN_MEMORY = "glibc.malloc.mmap_threshold=262144:glibc.malloc.trim_threshold=262144"
 
@@ -476,23 +477,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", type=Path, required=True, help="an RRDBNet x4 of 23 blocks")
     parser.add_argument("--all-weights", type=Path, nargs="*", default=[], help="more files, for the errors")
-    parser.add_argument(
-        "--parts",
-        nargs="+",
-        default=[
-            "error",
-            "time",
-            "memory",
-            "tensors",
-            "width",
-            "strips",
-            "srcnn",
-            "narrow",
-            "dense",
-            "gpu",
-            "launches",
-        ],
-    )
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--sizes", nargs="+", default=["256x512", "1024x512"], help="for the times")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--warm-up", type=int, default=1, help="for the times; 0 if a run takes minutes")

@@ -52,10 +52,11 @@ def ends(name: str) -> Iterator[tuple[str, sr.Model]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("models", nargs="*", help="names or files; by default every bundled model")
+    arguments = parser.parse_args()
     bundled = [entry.name for entry in sr.list_models() if entry.where == "bundled"]
     levels = sorted(LEVELS)
     print(*header([str(level) for level in levels]), sep="\n")
-    for name in parser.parse_args().models or bundled:
+    for name in arguments.models or bundled:
         for row, model in ends(name):
             found = shifts(model)
             print(f"| {row} | " + " | ".join(f"{found[level]:+.2f}" for level in levels) + " |", flush=True)

@@ -249,10 +249,10 @@ def plain(blocks: int, model: str, runs: int) -> None:
     seconds: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(runs):
         for count in (1, 2):
-            command = [sys.executable, __file__, "--upscale", str(blocks * blocks // count), "--model", model]
+            command = [sys.executable, __file__, "--model", model, "--upscale"]
             processes = [
-                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-                for _ in range(count)
+                subprocess.Popen([*command, str(share)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                for share in shares(blocks * blocks, count)
             ]
             for process in processes:
                 assert process.stdout is not None
@@ -267,6 +267,11 @@ def plain(blocks: int, model: str, runs: int) -> None:
             seconds[count].append(time.perf_counter() - begun)
     ratio = median(seconds[2]) / median(seconds[1])
     print(f"  the same in plain processes: {median(seconds[1]):.1f} s, {median(seconds[2]):.1f} s, ratio {ratio:.2f}")
+
+
+def shares(blocks: int, count: int) -> list[int]:
+    """Divide blocks among processes: the number of each."""
+    return [blocks // count + (number < blocks % count) for number in range(count)]
 
 
 def upscale_blocks(count: int, model: str) -> None:
@@ -298,7 +303,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="folder for the stores; by default a temporary one")
     parser.add_argument("--upscale", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.upscale:
+    if arguments.upscale is not None:
         upscale_blocks(arguments.upscale, arguments.model)
         return
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:

@@ -35,6 +35,40 @@ def test_what_does_not_exist_is_refused_in_a_sentence(forks, arguments, sentence
     assert "Traceback" not in run.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("benchmarks/first_table.py", "none"), "There are no images in none"),
+        (("benchmarks/first_table.py", "none", "--scales", "5"), "invalid choice: 5"),
+        (("benchmarks/inference.py", "--weights", "srcnn-x2", "--parts", "tensor"), "invalid choice: 'tensor'"),
+    ],
+)
+def test_nothing_is_measured_where_the_images_or_the_part_do_not_exist(command, sentence, tmp_path):
+    arguments = [sys.executable, FOLDER.parent / command[0], *command[1:]]
+    run = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert sentence in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_process_of_the_scale_benchmark_without_a_block_ends():
+    """It began the whole benchmark again."""
+    command = [sys.executable, FOLDER / "scale.py", "--upscale", "0", "--side", "64", "--parts", "training"]
+    run = subprocess.run(command, input="\n", capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (0, "ready\n"), run.stderr
+
+
+def test_plain_processes_share_all_blocks():
+    code = "from scale import shares; print(shares(36, 2), shares(9, 2), shares(1, 2))"
+    run = subprocess.run([sys.executable, "-c", code], cwd=FOLDER, capture_output=True, text=True, check=True)
+    assert run.stdout == "[18, 18] [5, 4] [1, 0]\n"
+
+
+def test_the_help_of_plateaus_is_no_table():
+    command = [sys.executable, FOLDER / "plateaus.py", "--help"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.startswith("usage")
+
+
 @pytest.fixture(scope="module")
 def displacement():
     """The function of benchmarks/comparison/sharpness.py."""
