@@ -121,7 +121,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=BUNDLED, help="where to write the model file")
     arguments = parser.parse_args()
     recipe = sr.Recipe.from_toml(arguments.recipe.read_text(), arguments.recipe.name)
-    training = sr.Training(recipe, folder=arguments.run or Path("runs") / recipe.name, data=arguments.data)
+    run = arguments.run or Path("runs") / recipe.name
+    # Otherwise the training itself would begin here, or go on.
+    if not (run / "model.txt").exists():
+        parser.error(f"{run} holds no finished training: run napari-sr train {arguments.recipe} --data DATA first")
+    training = sr.Training(recipe, folder=run, data=arguments.data)
     arguments.out.mkdir(exist_ok=True)
     # The recipe of a second endpoint starts with the weights of the first, and its model is the pair of both.
     name = recipe.name.removesuffix("-sharp")

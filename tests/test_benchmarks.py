@@ -41,11 +41,13 @@ def test_what_does_not_exist_is_refused_in_a_sentence(forks, arguments, sentence
         (("benchmarks/first_table.py", "none"), "There are no images in none"),
         (("benchmarks/first_table.py", "none", "--scales", "5"), "invalid choice: 5"),
         (("benchmarks/inference.py", "--weights", "srcnn-x2", "--parts", "tensor"), "invalid choice: 'tensor'"),
+        (("recipes/bundle.py", "RECIPE", "--data", "none"), "holds no finished training: run napari-sr train"),
     ],
 )
-def test_nothing_is_measured_where_the_images_or_the_part_do_not_exist(command, sentence, tmp_path):
-    arguments = [sys.executable, FOLDER.parent / command[0], *command[1:]]
-    run = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
+def test_nothing_is_measured_where_the_images_the_part_or_the_training_do_not_exist(command, sentence, tmp_path):
+    recipe = FOLDER.parent / "recipes/srcnn-x2.toml"
+    arguments = [FOLDER.parent / command[0], *(recipe if part == "RECIPE" else part for part in command[1:])]
+    run = subprocess.run([sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert sentence in run.stderr
     assert "Traceback" not in run.stderr
     assert not any(tmp_path.iterdir())
