@@ -44,31 +44,31 @@ def test_what_does_not_exist_is_refused_in_a_sentence(forks, arguments, sentence
         (("recipes/bundle.py", "RECIPE", "--data", "none"), "holds no finished training: run napari-sr train"),
     ],
 )
-def test_nothing_is_measured_where_the_images_the_part_or_the_training_do_not_exist(command, sentence, tmp_path):
+def test_nothing_is_measured_where_the_images_the_part_or_the_training_do_not_exist(forks, command, sentence, tmp_path):
     recipe = FOLDER.parent / "recipes/srcnn-x2.toml"
-    arguments = [FOLDER.parent / command[0], *(recipe if part == "RECIPE" else part for part in command[1:])]
-    run = subprocess.run([sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+    arguments = (recipe if part == "RECIPE" else part for part in command[1:])
+    run = forks.run(FOLDER.parent / command[0], *arguments, cwd=tmp_path)
     assert sentence in run.stderr
     assert "Traceback" not in run.stderr
     assert not any(tmp_path.iterdir())
 
 
-def test_a_process_of_the_scale_benchmark_without_a_block_ends():
+def test_a_process_of_the_scale_benchmark_without_a_block_ends(forks):
     """It began the whole benchmark again."""
-    command = [sys.executable, FOLDER / "scale.py", "--upscale", "0", "--side", "64", "--parts", "training"]
-    run = subprocess.run(command, input="\n", capture_output=True, text=True, check=False)
+    run = forks.run(FOLDER / "scale.py", "--upscale", "0", "--side", "64", "--parts", "training")
     assert (run.returncode, run.stdout) == (0, "ready\n"), run.stderr
 
 
-def test_plain_processes_share_all_blocks():
-    code = "from scale import shares; print(shares(36, 2), shares(9, 2), shares(1, 2))"
-    run = subprocess.run([sys.executable, "-c", code], cwd=FOLDER, capture_output=True, text=True, check=True)
+def test_plain_processes_share_all_blocks(forks):
+    code = (
+        "import runpy; shares = runpy.run_path('scale.py')['shares']; print(shares(36, 2), shares(9, 2), shares(1, 2))"
+    )
+    run = forks.run(code, cwd=FOLDER)
     assert run.stdout == "[18, 18] [5, 4] [1, 0]\n"
 
 
-def test_the_help_of_plateaus_is_no_table():
-    command = [sys.executable, FOLDER / "plateaus.py", "--help"]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.startswith("usage")
+def test_the_help_of_plateaus_is_no_table(forks):
+    assert forks.run(FOLDER / "plateaus.py", "--help").stdout.startswith("usage")
 
 
 @pytest.fixture(scope="module")
