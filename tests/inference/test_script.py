@@ -225,6 +225,23 @@ def test_a_layer_without_a_file_has_a_line_to_fill_in(weights: Path) -> None:
     assert np.array_equal(found["result"], run_layer(job, prepare_layer(job, layer)).layer_data[0])
 
 
+def test_a_layer_from_a_file_that_is_not_read_has_a_line_to_fill_in(tmp_path: Path) -> None:
+    """NumPy's are opened by napari's own reader."""
+    from napari.layers._source import layer_source
+
+    image = RNG.integers(0, 256, (8, 9), np.uint8)
+    np.save(tmp_path / "image.npy", image)
+    with layer_source(path=str(tmp_path / "image.npy"), reader_plugin="napari"):
+        layer = Image(image, name="image")
+    job = Job(load_model("srcnn-x2"))
+    script = as_script(job, prepare_layer(job, layer))
+    assert 'The layer "image" has a file that napari-sr does not read: put its array here.' in script
+    assert "read_image" not in script
+    found: dict[str, Any] = {"__name__": "script", "given": image}
+    exec(compile(script.replace("image = None", "image = given"), "script", "exec"), found)
+    assert np.array_equal(found["result"], run_layer(job, prepare_layer(job, layer)).layer_data[0])
+
+
 def test_the_metadata_contain_the_whole_job(weights: Path) -> None:
     pair = load_pair(str(weights / "tiny0.pth"), str(weights / "tiny1.pth"), 0.3)
     job = Job(

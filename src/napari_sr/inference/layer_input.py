@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, ImageArray
+from napari_sr.imaging.files import read_image
+from napari_sr.imaging.files.names import ENDINGS
 from napari_sr.imaging.napari_layer import (
     CHANNEL_KEY,
     PATH_KEY,
@@ -41,6 +45,19 @@ class LayerSource:
     name: str = ""
     path: str | None = None
     channel: tuple[int, int] | None = None
+
+    @cached_property
+    def is_readable(self) -> bool:
+        """Whether there is a file that `read_image` reads: it has no reader for some that napari or a plugin opens."""
+        if self.path is None:
+            return False
+        if self.path.lower().endswith(ENDINGS):
+            return True
+        try:
+            read_image(self.path, lazy=True)
+        except InputError:
+            return False
+        return True
 
 
 @dataclass(frozen=True)

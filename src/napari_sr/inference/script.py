@@ -46,7 +46,7 @@ def as_script(job: Job, prepared: LayerInput, *others: LayerInput, lazy: bool = 
     str
         A script that needs napari-sr but not napari. It defines `result`, the pixels, and `layer`, the keyword
         arguments with which napari shows them at their position; or `results` and `layers`, lists for several parts.
-        For a layer without a file one line must be filled in.
+        For a layer without a file that `read_image` reads one line must be filled in.
     """
     arguments, checksum = _arguments(job, prepared), _checksum(prepared)
     return "\n".join(
@@ -185,9 +185,10 @@ def _image_lines(prepared: LayerInput, lazy: bool) -> list[str]:
     """Lines that read the image, or have to be filled in, and check its shape and data type."""
     source, axes = prepared.source, prepared.axes
     dtype = np.dtype(prepared.image.dtype)
-    if source.path is None:
+    if not source.is_readable:
+        which = "no file" if source.path is None else "a file that napari-sr does not read"
         lines = [
-            f"# The layer {_quoted(source.name)} has no file: put its array here.",
+            f"# The layer {_quoted(source.name)} has {which}: put its array here.",
             f"image = None  # an array of {axes.shape} {dtype}, axes {axes.letters}",
         ]
     else:
@@ -206,7 +207,7 @@ def _image_lines(prepared: LayerInput, lazy: bool) -> list[str]:
 def _checksum(prepared: LayerInput) -> int | None:
     """Checksum of the pixels of an image from a file; None if they are many or lazy."""
     image = prepared.image
-    if prepared.source.path is None or not isinstance(image, np.ndarray) or image.nbytes > _CHECKED:
+    if not prepared.source.is_readable or not isinstance(image, np.ndarray) or image.nbytes > _CHECKED:
         return None
     return zlib.crc32(np.ascontiguousarray(image).data)
 

@@ -31,7 +31,10 @@ def copy_script(plan: JobPlan, model: Model, parts: Sequence[LayerPart]) -> str:
     which = f" for {len(of_first)} parts" if len(of_first) > 1 else ""
     if len(of_first) < len(parts):
         which = f" for the first of {len(parts)} layers"
-    by_hand = "" if prepared[0].source.path else " The layer is from no file: insert its array where it is marked."
+    source, by_hand = prepared[0].source, ""
+    if not source.is_readable:
+        file = "is from no file" if source.path is None else "has a file that napari-sr does not read"
+        by_hand = f" The layer {file}: insert its array where it is marked."
     clipboard = QApplication.clipboard()
     assert clipboard is not None
     clipboard.setText(as_script(job, *prepared, lazy=plan.lazy))
