@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
-from napari_sr.widgets.choices.layer import add_unselected, remove_unselected
+from napari_sr.widgets.choices.layer import PREVIEW_KEY, add_unselected, remove_unselected
 
 
-def image(name):
-    return Image(np.zeros((8, 8), np.uint8), name=name)
+def image(name, **metadata):
+    return Image(np.zeros((8, 8), np.uint8), name=name, metadata=metadata)
 
 
 @pytest.fixture
@@ -36,6 +36,28 @@ def test_a_layer_is_added_without_an_event_of_the_selection(viewer, names):
     assert layers.selection.active is active
     assert not events
     assert controls.currentWidget() is shown, "the controls of many layers take long to make"
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("apq", ["a", "new", "p", "q"]),
+        ("apb", ["a", "p", "b", "new"]),
+        ("apbq", ["a", "p", "b", "new", "q"]),
+        ("aps", ["a", "new", "p", "s"]),
+        ("as", ["a", "s", "new"]),
+    ],
+)
+def test_a_new_layer_lies_above_all_but_the_previews_that_are_above_all_images(make_napari_viewer, order, expected):
+    """p and q are previews, such as the validation images of a training, and s are shapes."""
+    viewer = make_napari_viewer()
+    for name in order:
+        if name == "s":
+            viewer.add_shapes(name=name)
+        else:
+            viewer.add_layer(image(name, **({PREVIEW_KEY: True} if name in "pq" else {})))
+    add_unselected(viewer, image("new"))
+    assert [layer.name for layer in viewer.layers] == expected
 
 
 @pytest.mark.parametrize("names", ["", "b", "ac", "abc"])

@@ -33,14 +33,16 @@ def is_result(layer: Any) -> bool:
 
 
 def add_unselected(viewer: Viewer, layer: Layer, place: int | None = None) -> None:
-    """Add a layer without a change of the selection, at a place in the list, or above all others but previews.
+    """Add a layer without a change of the selection, at a place in the list, or above all others.
 
-    A preview that is covered shows no sign of it. napari selects each new layer, and panels follow the active one.
+    Previews that lie above all other images stay above it: one that is covered shows no sign of it. napari selects each
+    new layer, and panels follow the active one.
     """
     layers = viewer.layers
     if place is None:
-        previews = [] if is_preview(layer) else [n for n, other in enumerate(layers) if is_preview(other)]
-        place = min(previews, default=len(layers))
+        images = [n for n, other in enumerate(layers) if isinstance(other, Image) and not is_preview(other)]
+        previews = [n for n, other in enumerate(layers) if is_preview(other) and n > max(images, default=-1)]
+        place = len(layers) if is_preview(layer) else min(previews, default=len(layers))
     selected = set(layers.selection)
     # After each event of the selection, napari makes the controls of all selected layers again.
     with layers.selection.events.blocker_all():
