@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
+import pint
 import pytest
 
-from napari_sr.conversion import read_path
+from napari_sr.conversion import quote, read_path
 from napari_sr.errors import InputError
 
 
@@ -12,3 +14,19 @@ from napari_sr.errors import InputError
 def test_a_path_that_no_system_can_have_is_refused_as_it_was_given(value):
     with pytest.raises(InputError, match=r"^The folder 'runs\\x00' is not a path that this system can have"):
         read_path(value, "folder")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("pixels\n", '"pixels\\n"'),
+        ("cells at 0x1", '"cells at 0x1"'),
+        (np.str_("mile"), '"mile"'),
+        (pint.Unit("nm"), '"nanometer"'),
+        (object(), "<object>"),
+        (int, "<int>"),
+        ("a" * 70, f'"{"a" * 57}..."'),
+    ],
+)
+def test_a_text_is_quoted_and_an_object_without_one_is_named_by_its_type(value, text):
+    assert quote(value) == text

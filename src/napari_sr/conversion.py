@@ -331,16 +331,18 @@ def quote(text: object) -> str:
 
     Parameters
     ----------
-    text : str
-        The text, such as a name that a user gave.
+    text : object
+        The text, such as a name that a user gave, or an object with a name as its text, such as a unit.
 
     Returns
     -------
     str
         The text in double quotes on one line, with at most 60 characters; characters that cannot be displayed are
-        escaped.
+        escaped. Of an object without a text of its own it is the type.
     """
     line = printable(str(text))
+    if not isinstance(text, str) and (" at 0x" in line or line.startswith("<class")):
+        return shorten(text)
     return f'"{line}"' if len(line) <= _LONGEST else f'"{line[: _LONGEST - 3]}..."'
 
 
