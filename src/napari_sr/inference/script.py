@@ -127,8 +127,7 @@ def _stem(prepared: LayerInput) -> str:
 
 def _metadata(prepared: LayerInput) -> str:
     """Pixel size, position and time interval of a result as a Python expression; empty if they are not known."""
-    axes = prepared.axes
-    known = place_metadata(prepared.kwargs, axes.letters[: axes.ndim - int(axes.rgb)])
+    known = place_metadata(prepared.kwargs, prepared.axes.without_colors)
     fields = {name: value for name, value in known.fields().items() if value}
     return f"Metadata({', '.join(f'{name}={_literal(value)}' for name, value in fields.items())})" if fields else ""
 

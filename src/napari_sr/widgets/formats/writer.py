@@ -40,8 +40,8 @@ def write_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     Raises
     ------
     InputError
-        If the file cannot contain the data, or cannot be written; or if the completed name is that of a file, which
-        nobody has agreed to replace.
+        If the file cannot contain the data, or cannot be written, or a file of the completed name exists: the save
+        dialog asked about the name without its ending.
 
     Notes
     -----
@@ -171,7 +171,7 @@ def _metadata(attributes: dict[str, Any], axes: Axes) -> Metadata:
     extra = extra if isinstance(extra, Mapping) else {}
     named = NAME_KEY in extra and channels == 1 and not axes.rgb
     return replace(
-        place_metadata(attributes, axes.letters[: axes.ndim - int(axes.rgb)]),
+        place_metadata(attributes, axes.without_colors),
         colors=colors * channels,
         luts=luts * channels,
         limits=() if limits is None else (limits,) * channels,
