@@ -1,4 +1,4 @@
-"""Docstrings of the training: complete as numpydoc understands it, and with examples that run."""
+"""Docstrings of the training: those of public names are complete, all fit their signatures, and examples run."""
 
 import doctest
 import importlib
@@ -13,42 +13,65 @@ from numpydoc.docscrape import ClassDoc
 from numpydoc.validate import validate
 
 import napari_sr.training
-from napari_sr.training import recipe
+from napari_sr.training import events, recipe
 from napari_sr.training.recipe import RecipeTable
 
 ROOT = Path(__file__).parents[2]
 CHECKS = set(
     tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["numpydoc_validation"]["checks"]
 )
+#: Codes of missing sections. Where a name is not public, a section that would only repeat the signature is left out.
+SECTIONS = {"PR01": "Parameters", "RT01": "Returns", "YD01": "Yields"}
 MODULES = [
     importlib.import_module(module.name)
     for module in pkgutil.walk_packages(napari_sr.training.__path__, "napari_sr.training.")
 ]
+PUBLIC = [getattr(room, name) for room in (napari_sr.training, recipe) for name in room.__all__]
 
 
-def public_names():
-    """Public classes, methods, properties and functions that the modules of the training define."""
-    names = []
+def is_public(member):
+    """Whether a class or function is used outside of the package."""
+    return member.__module__ == events.__name__ or any(member is public for public in PUBLIC)
+
+
+def names():
+    """Classes, methods, properties and functions that the modules of the training define, and whether each is public.
+
+    Those whose own name begins with an underscore are left out.
+    """
+    found = {}
     for module in MODULES:
         for name, member in vars(module).items():
             if name[0] == "_" or getattr(member, "__module__", None) != module.__name__:
                 continue
             if inspect.isclass(member) or inspect.isfunction(member):
-                names.append(f"{module.__name__}.{name}")
+                found[f"{module.__name__}.{name}"] = is_public(member)
             if inspect.isclass(member):
                 kinds = (property, classmethod, staticmethod, FunctionType)
-                names += [
-                    f"{module.__name__}.{name}.{key}"
-                    for key, value in vars(member).items()
-                    if key[0] != "_" and isinstance(value, kinds)
-                ]
-    return names
+                for key, value in vars(member).items():
+                    if key[0] != "_" and isinstance(value, kinds):
+                        found[f"{module.__name__}.{name}.{key}"] = is_public(member)
+    return found
 
 
-@pytest.mark.parametrize("name", public_names())
-def test_docstring_is_complete(name):
-    faults = [f"{code}: {text}" for code, text in validate(name)["errors"] if code in CHECKS]
-    assert not faults, "\n".join(faults)
+def faults_of(name, codes):
+    described = validate(name)
+    return described["docstring"], {code: f"{code}: {text}" for code, text in described["errors"] if code in codes}
+
+
+@pytest.mark.parametrize("name", [name for name, public in names().items() if public])
+def test_docstring_of_a_public_name_is_complete(name):
+    _, faults = faults_of(name, CHECKS)
+    assert not faults, "\n".join(faults.values())
+
+
+@pytest.mark.parametrize("name", [name for name, public in names().items() if not public])
+def test_sections_of_a_docstring_fit_the_signature(name):
+    docstring, faults = faults_of(name, CHECKS)
+    for code, section in SECTIONS.items():
+        if f"\n{section}\n---" not in docstring:
+            faults.pop(code, None)
+    assert not faults, "\n".join(faults.values())
 
 
 TABLES = [table for name in recipe.__all__ if isinstance(table := getattr(recipe, name), type)]

@@ -45,13 +45,7 @@ class Controls:
 
     @contextmanager
     def followed(self) -> Iterator[None]:
-        """Discard the request to stop at the end of a run, so that the next one continues.
-
-        Yields
-        ------
-        None
-            Nothing; the run is in the context.
-        """
+        """Discard the request to stop at the end of a run, so that the next one continues."""
         try:
             yield
         finally:

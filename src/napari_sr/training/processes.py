@@ -117,11 +117,6 @@ def train_in_processes(settings: ProcessSettings, processes: int, on_event: Even
     on_event : callable, optional
         Called with every event, in the first process; it has to be picklable.
 
-    Returns
-    -------
-    Outcome
-        The model, and the number of completed steps.
-
     Raises
     ------
     InputError

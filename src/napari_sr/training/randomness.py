@@ -11,16 +11,15 @@ J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011 (Phi
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
-_PURPOSES = ("patch", "validation", "blocks", "fields", "shift")
 Purpose = Literal["patch", "validation", "blocks", "fields", "shift"]
 
 
 def generator_at(seed: int, purpose: Purpose, stage: int = 0, step: int = 0, number: int = 0) -> np.random.Generator:
-    """Make the random generator of a position in a training.
+    """Make the random generator (Philox) of a position in a training.
 
     Parameters
     ----------
@@ -34,13 +33,8 @@ def generator_at(seed: int, purpose: Purpose, stage: int = 0, step: int = 0, num
         Number of the step in its stage, from 0.
     number : int, default 0
         Number of the patch in the batch over all processes, of the validation scene, or of the image, from 0.
-
-    Returns
-    -------
-    numpy.random.Generator
-        A Philox generator.
     """
     # Philox increments the first word of the counter with each block that it draws, so the position takes the others.
     counter = np.array([0, number, step, stage], np.uint64)
-    key = np.array([seed, _PURPOSES.index(purpose)], np.uint64)
+    key = np.array([seed, get_args(Purpose).index(purpose)], np.uint64)
     return np.random.Generator(np.random.Philox(key=key, counter=counter))

@@ -40,11 +40,6 @@ def locked_folder(folder: Path, fingerprint: str = "") -> Iterator[None]:
     fingerprint : str, default ""
         Fingerprint of the images, which the record holds.
 
-    Yields
-    ------
-    None
-        Nothing; the lock is removed on exit.
-
     Raises
     ------
     InputError

@@ -48,11 +48,6 @@ class Block:
 def deviation(values: npt.NDArray[Any]) -> float:
     """Return the standard deviation of a plane or of a part of one.
 
-    Parameters
-    ----------
-    values : array
-        The values, finite.
-
     Returns
     -------
     float
@@ -74,17 +69,12 @@ def is_empty(values: npt.NDArray[Any], empty: float, spread: float) -> bool:
         empty.
     spread : float
         Standard deviation of the plane.
-
-    Returns
-    -------
-    bool
-        True for an empty part.
     """
     return deviation(values) <= max(empty, _LEAST) * spread
 
 
 def cells(height: int, width: int, side: int) -> list[tuple[slice, slice]]:
-    """Divide a plane into a grid of blocks.
+    """Divide a plane into a grid of blocks, which cover it once.
 
     Parameters
     ----------
@@ -94,11 +84,6 @@ def cells(height: int, width: int, side: int) -> list[tuple[slice, slice]]:
         Number of columns of the plane.
     side : int
         Approximate side of a block in pixels. It is reduced to a third of a small plane, but not below 16.
-
-    Returns
-    -------
-    list of (slice, slice)
-        Rows and columns of the blocks, which cover the plane once.
     """
     side = min(side, max(LEAST_BLOCK, min(height, width) // 3))
     edges = [np.linspace(0, n, max(1, n // side) + 1).astype(int) for n in (height, width)]
@@ -132,11 +117,6 @@ def choose_blocks(
         Seed of the choice.
     spreads : sequence of float, optional
         Standard deviations in place of those of the planes, for planes that are a field of an image.
-
-    Returns
-    -------
-    list of Block
-        The blocks, at least one.
 
     Raises
     ------
@@ -200,11 +180,6 @@ def trainable_pixels(
         Region for training; by default the whole plane.
     held : array of bool, shape `shape`, optional
         Region for validation, which is excluded as the blocks are.
-
-    Returns
-    -------
-    array of bool, shape `shape`
-        True where training patches may lie.
     """
     excluded = np.zeros(shape, bool) if held is None else held.copy()
     for rows, columns in boxes:

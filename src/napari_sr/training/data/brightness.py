@@ -24,13 +24,6 @@ def fit_brightness(pairs: Sequence[tuple[Array, Array]]) -> tuple[float, float]:
     pairs : sequence of (low, high)
         Planes of the same field, of shape (Y, X) or (Y, X, C) and (scale Y, scale X) or (scale Y, scale X, C).
 
-    Returns
-    -------
-    gain : float
-        Slope of a straight line through the means of tiles, above 0.
-    offset : float
-        Its value at 0.
-
     Raises
     ------
     InputError

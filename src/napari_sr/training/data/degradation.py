@@ -159,11 +159,6 @@ def with_noise(degradation: Degradation, planes: list[Array]) -> Degradation:
     planes : list of array, shape (Y, X) or (Y, X, C)
         Planes of an image from the camera.
 
-    Returns
-    -------
-    Degradation
-        The degradation with numbers.
-
     Raises
     ------
     InputError
@@ -317,11 +312,6 @@ def with_noise_times(degradation: Degradation, factor: float) -> Degradation:
     factor : float
         The factor, above 0 and at most 1,000,000.
 
-    Returns
-    -------
-    Degradation
-        The degradation with the new noise.
-
     Raises
     ------
     InputError
@@ -345,18 +335,7 @@ def _times(spread: Spread, factor: float) -> Spread:
 
 
 def describe_degradation(degradation: Degradation) -> str:
-    """Describe a degradation in words, for a model's card.
-
-    Parameters
-    ----------
-    degradation : Degradation
-        The degradation.
-
-    Returns
-    -------
-    str
-        Its parts, separated by commas.
-    """
+    """Describe a degradation in words, for a model's card."""
     parts = []
     blur, noise = degradation.blur, degradation.noise
     if isinstance(blur, GaussianBlur):

@@ -89,15 +89,6 @@ def used_part(image: TrainingImage, scale: int, recipe: Recipe, number: int) -> 
 def planes_of(array: ImageArray, axes: Axes, most: int) -> Iterator[tuple[int | None, npt.NDArray[Any]]]:
     """Yield planes of an image, evenly spaced.
 
-    Parameters
-    ----------
-    array : array
-        The image: numpy, dask or zarr array.
-    axes : Axes
-        Its axes.
-    most : int
-        Largest number of planes, 1 or more.
-
     Yields
     ------
     channel : int or None
@@ -113,20 +104,7 @@ def planes_of(array: ImageArray, axes: Axes, most: int) -> Iterator[tuple[int | 
 
 
 def describe_part(image: TrainingImage, used: TrainingImage) -> str | None:
-    """Describe the part of an image that a training uses.
-
-    Parameters
-    ----------
-    image : TrainingImage
-        The whole image.
-    used : TrainingImage
-        Its part, from `used_part`.
-
-    Returns
-    -------
-    str or None
-        A sentence; None if the whole image is used.
-    """
+    """Describe the part of an image that a training uses, from `used_part`; None if the whole image is used."""
     if used is image:
         return None
     shape = used.axes.shape
@@ -140,17 +118,12 @@ def describe_part(image: TrainingImage, used: TrainingImage) -> str | None:
 
 
 def separate_fields(image: TrainingImage) -> list[TrainingImage]:
-    """Return the fields of an image as images.
+    """Return the fields of an image as images; the image itself, if it is not divided.
 
     Parameters
     ----------
     image : TrainingImage
         An image without a partner and regions, as `used_part` returns it.
-
-    Returns
-    -------
-    list of TrainingImage
-        An image for each field; the image itself, if it is not divided.
     """
     if image.fields == 1:
         return [image]

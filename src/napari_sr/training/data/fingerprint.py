@@ -24,18 +24,7 @@ _ALWAYS = {
 
 
 def array_hash(arrays: Iterable[npt.NDArray[Any]]) -> str:
-    """Return a hash of arrays, for a card.
-
-    Parameters
-    ----------
-    arrays : iterable of array
-        The arrays.
-
-    Returns
-    -------
-    str
-        SHA-256 of types, shapes and values, as 64 hexadecimal digits.
-    """
+    """Return the SHA-256 of types, shapes and values of arrays, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for array in arrays:
         add_array(digest, array)
@@ -46,13 +35,6 @@ def shared_planes(
     training: Iterable[npt.NDArray[Any]], validation: Iterable[tuple[str, npt.NDArray[Any]]]
 ) -> tuple[str, ...]:
     """Return a warning if images are used for training and for validation.
-
-    Parameters
-    ----------
-    training : iterable of array
-        High-resolution planes for training.
-    validation : iterable of (str, array)
-        Names of images, and their high-resolution planes for validation.
 
     Returns
     -------
@@ -114,15 +96,7 @@ def _first_of(names: Sequence[str]) -> str:
 
 
 def add_array(digest: hashlib._Hash, array: npt.NDArray[Any]) -> None:
-    """Add an array to a hash.
-
-    Parameters
-    ----------
-    digest : hash object
-        A hash from `hashlib`, which is updated.
-    array : array
-        The array, of which type, shape and values are added.
-    """
+    """Add type, shape and values of an array to a hash."""
     digest.update(f"{array.dtype.str}{array.shape}".encode())
     digest.update(np.ascontiguousarray(array).data)
 

@@ -68,20 +68,7 @@ class ImagePlanes:
 
 
 def planes_by_image(images: Sequence[TrainingImage], plane_pairs: Sequence[PlanePair]) -> list[ImagePlanes]:
-    """Group planes by their images.
-
-    Parameters
-    ----------
-    images : sequence of TrainingImage
-        The images.
-    plane_pairs : sequence of PlanePair
-        Their planes, at least one of each image.
-
-    Returns
-    -------
-    list of ImagePlanes
-        An entry for each image, in the order of the images, with its planes in the order of `plane_pairs`.
-    """
+    """Group planes by their images, at least one of each; images and planes keep their order."""
     groups: list[list[PlanePair]] = [[] for _ in images]
     for pair in plane_pairs:
         groups[pair.image].append(pair)

@@ -156,7 +156,7 @@ def training_images(
 
 
 def images_in(sets: Sequence[ImageSet], data: Path | None, scale: int) -> list[TrainingImage]:
-    """Read the images that a recipe names.
+    """Read the images that a recipe names, in the order of the sets and of the file names.
 
     Parameters
     ----------
@@ -166,11 +166,6 @@ def images_in(sets: Sequence[ImageSet], data: Path | None, scale: int) -> list[T
         Folder at which relative paths start; None for the working directory.
     scale : int
         Factor of the model, which pairs must have.
-
-    Returns
-    -------
-    list of TrainingImage
-        The images, in the order of the sets and of the file names.
 
     Raises
     ------
@@ -203,17 +198,7 @@ def _without_excluded(paths: Sequence[Path], entry: ImageSet) -> list[Path]:
 
 
 def training_files(path: Path) -> list[Path]:
-    """Return the image files of a folder.
-
-    Parameters
-    ----------
-    path : Path
-        A folder, an image file, or the folder of a Zarr store.
-
-    Returns
-    -------
-    list of Path
-        The files, sorted by their names; without hidden ones.
+    """Return the image files of a folder, sorted by their names and without hidden ones; a file or store itself.
 
     Raises
     ------
@@ -346,13 +331,6 @@ def _mask(shapes: Any, item: Any, image: TrainingImage) -> Mask:
 
 def pixel_size_of(images: Iterable[TrainingImage], scale: int) -> tuple[float | None, str | None]:
     """Return the size of a low-resolution pixel, if it is the same in all images.
-
-    Parameters
-    ----------
-    images : iterable of TrainingImage
-        The images.
-    scale : int
-        Factor of the model.
 
     Returns
     -------

@@ -13,18 +13,7 @@ _FEW = 4
 
 
 def match_notes(matches: Sequence[Match]) -> tuple[str, ...]:
-    """Describe the shifts of pairs.
-
-    Parameters
-    ----------
-    matches : sequence of Match
-        The pairs of a training.
-
-    Returns
-    -------
-    tuple of str
-        A sentence for each of up to four pairs; one with the largest shifts for more.
-    """
+    """Describe the shifts of pairs: a sentence for each of up to four, and one with the largest shifts for more."""
     if len(matches) <= _FEW:
         return tuple(match.sentence() for match in matches)
     before = max(matches, key=lambda match: np.hypot(*match.shift))
@@ -38,11 +27,6 @@ def match_notes(matches: Sequence[Match]) -> tuple[str, ...]:
 
 def match_warnings(matches: Sequence[Match]) -> tuple[str, ...]:
     """Warn of pairs whose shift is uncertain.
-
-    Parameters
-    ----------
-    matches : sequence of Match
-        The pairs of a training.
 
     Returns
     -------

@@ -41,81 +41,28 @@ class NoiseLevel:
         return NoiseLevel(self.constant + other.constant, self.slope + other.slope, self.floor + other.floor)
 
     def times(self, fraction: float) -> NoiseLevel:
-        """Return the level of noise whose variance is a fraction of this one's.
-
-        Parameters
-        ----------
-        fraction : float
-            The fraction, 0 or more.
-
-        Returns
-        -------
-        NoiseLevel
-            The level.
-        """
+        """Return the level of noise whose variance is a fraction of this one's."""
         return NoiseLevel(self.constant * fraction, self.slope * fraction, self.floor * fraction)
 
     def scaled(self, gain: float, offset: float) -> NoiseLevel:
-        """Return the level of the plane times a gain, plus an offset.
-
-        Parameters
-        ----------
-        gain : float
-            The gain, of any sign.
-        offset : float
-            The offset, in values after the gain.
-
-        Returns
-        -------
-        NoiseLevel
-            The level in the new values.
-        """
+        """Return the level of the plane times a gain of any sign, plus an offset in values after the gain."""
         constant = gain**2 * self.constant - gain * self.slope * offset
         return NoiseLevel(constant, gain * self.slope, gain**2 * self.floor)
 
     def variance(self, mean: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return the variance at a local mean.
-
-        Parameters
-        ----------
-        mean : array-like of float
-            Local means.
-
-        Returns
-        -------
-        array of float64, same shape
-            The variances, 0 or more.
-        """
+        """Return the variances, 0 or more, at local means."""
         line = self.constant + self.slope * np.asarray(mean, np.float64)
         return np.asarray(np.maximum(line, max(self.floor, 0.0)))
 
 
 def noise_plane(plane: npt.NDArray[Any], level: NoiseLevel) -> npt.NDArray[np.float32]:
-    """Return the standard deviation of the noise of each pixel, from its local mean.
-
-    Parameters
-    ----------
-    plane : array, shape (Y, X)
-        The plane with its noise.
-    level : NoiseLevel
-        Its noise.
-
-    Returns
-    -------
-    array of float32, shape (Y, X)
-        The standard deviations. Means are over 5 x 5 pixels, with the border replicated.
-    """
+    """Return the standard deviation of the noise of each pixel, from its mean over 5 x 5 pixels (border replicated)."""
     mean = uniform_filter(plane.astype(np.float64), _LOCAL_MEAN, mode="nearest")
     return np.sqrt(level.variance(mean)).astype(np.float32)
 
 
 def measured_noise(planes: Sequence[npt.NDArray[Any]]) -> NoiseLevel:
     """Measure the noise of planes of one channel.
-
-    Parameters
-    ----------
-    planes : sequence of array, shape (Y, X)
-        The planes, in their own values.
 
     Returns
     -------
@@ -136,11 +83,6 @@ def passed_on(sigma: float, scale: int) -> float:
         Standard deviation of the Gaussian blur in pixels, 0 or more.
     scale : int
         Side of the blocks in pixels, 1 or more.
-
-    Returns
-    -------
-    float
-        The fraction, from 0 to 1.
     """
     line = np.zeros(8 * max(1, int(np.ceil(sigma))) + 2 * scale + 1)
     middle = len(line) // 2

@@ -195,26 +195,6 @@ def match_arrays(
 ) -> Match:
     """Match two arrays with the same top left corner by their content.
 
-    Parameters
-    ----------
-    low : array
-        Low-resolution image.
-    high : array
-        High-resolution image.
-    low_axes : Axes
-        Axes of `low`.
-    high_axes : Axes
-        Axes of `high`.
-    names : (str, str)
-        Names of both images, for messages.
-    scale : int
-        Factor of the model.
-
-    Returns
-    -------
-    Match
-        Positions of the two images on each other.
-
     Raises
     ------
     InputError

@@ -74,20 +74,7 @@ class Batch:
         return (self.low,) if self.noise is None or self.blur is None else (self.low, self.noise, self.blur)
 
     def to(self, device: torch.device, layout: torch.memory_format = torch.contiguous_format) -> Batch:
-        """Move the patches to a device.
-
-        Parameters
-        ----------
-        device : torch.device
-            The device.
-        layout : torch.memory_format, default torch.contiguous_format
-            Memory layout of images.
-
-        Returns
-        -------
-        Batch
-            The patches on the device.
-        """
+        """Move the patches to a device, images in a memory layout."""
         values = {
             name: value.to(device).contiguous(memory_format=layout if value.ndim == 4 else torch.contiguous_format)
             for name, value in vars(self).items()
@@ -97,18 +84,7 @@ class Batch:
 
 
 def stacked(patches: Sequence[Patch]) -> Batch:
-    """Stack patches to a batch.
-
-    Parameters
-    ----------
-    patches : sequence of Patch
-        The patches, all with or all without noise and blur.
-
-    Returns
-    -------
-    Batch
-        The batch.
-    """
+    """Stack patches to a batch; all have noise and blur, or none has."""
     low, high = (torch.from_numpy(np.stack(part)) for part in zip(*((p.low, p.high) for p in patches), strict=True))
     noises = [patch.noise for patch in patches if patch.noise is not None]
     if not noises:
@@ -150,30 +126,10 @@ class PatchSource(ABC):
             Number of the step in the stage, from 0.
         number : int
             Number of the patch in the batch over all processes, from 0.
-
-        Returns
-        -------
-        Patch
-            The patch.
         """
 
     def batch(self, stage: int, step: int, numbers: Sequence[int]) -> Batch:
-        """Draw patches of a step.
-
-        Parameters
-        ----------
-        stage : int
-            Number of the stage, from 0.
-        step : int
-            Number of the step in the stage, from 0.
-        numbers : sequence of int
-            Numbers of the patches in the batch over all processes.
-
-        Returns
-        -------
-        Batch
-            The patches.
-        """
+        """Draw patches of a step by their numbers, as `patch` does."""
         return stacked([self.patch(stage, step, number) for number in numbers])
 
 
@@ -262,23 +218,7 @@ class Patches(PatchSource):
         return int(self._ends[-1])
 
     def patch(self, stage: int, step: int, number: int) -> Patch:
-        """Draw the patch of a position in the training.
-
-        Parameters
-        ----------
-        stage : int
-            Number of the stage, from 0.
-        step : int
-            Number of the step in the stage, from 0.
-        number : int
-            Number of the patch in the batch over all processes, from 0.
-
-        Returns
-        -------
-        Patch
-            The patch: (C, size + 2 margin, size + 2 margin) at low resolution, (C, scale size, scale size) at high
-            resolution.
-        """
+        """Draw the patch of a position: low resolution with a margin on all sides, high resolution without one."""
         generator = generator_at(self._seed, "patch", stage, step, number)
         plane_pair, top, left = self._at(int(generator.integers(len(self))))
         flip = bool(generator.integers(2)) and self._flips

@@ -147,40 +147,12 @@ class PlanePair:
         return add_known_noise(part, self.degradation, generator, self.dtype)
 
     def high_part(self, rows: slice, columns: slice, color: PatchColor) -> Floats:
-        """Cut a part out of the high-resolution plane.
-
-        Parameters
-        ----------
-        rows : slice
-            Rows in high-resolution pixels.
-        columns : slice
-            Columns in high-resolution pixels.
-        color : {"gray", "luma", "rgb"}
-            Meaning of the channels of the result.
-
-        Returns
-        -------
-        array of float32, shape (C, Y, X)
-            The part, black at 0 and white at 1.
-        """
+        """Cut a part out of the high-resolution plane, of shape (C, Y, X), black at 0 and white at 1."""
         return channels_first(self.high_map.forward(self.high[rows, columns]), color)
 
 
 def channels_first(values: Floats, color: PatchColor) -> Floats:
-    """Convert a plane to the channels of a patch.
-
-    Parameters
-    ----------
-    values : array of float32, shape (Y, X) or (Y, X, 3)
-        The plane, black at 0 and white at 1.
-    color : {"gray", "luma", "rgb"}
-        Meaning of the channels of the result.
-
-    Returns
-    -------
-    array of float32, shape (1, Y, X) or (3, Y, X)
-        Three channels for "rgb", and one otherwise.
-    """
+    """Convert a plane (Y, X) or (Y, X, 3) to the channels of a patch: three for "rgb", and one otherwise."""
     if values.ndim == 2 and color == "luma":
         # A gray image among RGB images has the range of luminance.
         black, white = STUDIO_SWING

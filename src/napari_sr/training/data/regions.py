@@ -27,11 +27,6 @@ def region_mask(shapes: Any, layer: Any | None, axes: Axes, shape: tuple[int, ..
     shape : tuple of int
         Shape of the whole image.
 
-    Returns
-    -------
-    array of bool, shape (Y, X)
-        True inside the regions.
-
     Raises
     ------
     InputError

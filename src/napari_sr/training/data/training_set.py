@@ -133,11 +133,6 @@ def make_training_set(
     conditioned : bool, default False
         Whether the network takes noise and blur as inputs.
 
-    Returns
-    -------
-    TrainingSet
-        Patches, validation scenes and their description.
-
     Raises
     ------
     InputError

@@ -61,13 +61,7 @@ class Generator:
         return Unpadded(self.network).margin if isinstance(self.network, SRCNN) and not self.conditioned else 0
 
     def for_patches(self) -> nn.Module:
-        """Return the network for patches in training.
-
-        Returns
-        -------
-        nn.Module
-            A module for the inputs of a batch, with black at 0 and white at 1, which shares the weights.
-        """
+        """Return a module with the same weights for the inputs of a batch, with black at 0 and white at 1."""
         network = patch_network(self.network)
         return network if self.conditioned else self._wrapped(network)
 
@@ -100,11 +94,6 @@ def make_generator(recipe: Recipe, model: Model | None, rgb: bool) -> Generator:
         The model to fine-tune, or the weights with which a new network starts.
     rgb : bool
         Whether any image has colors.
-
-    Returns
-    -------
-    Generator
-        The network with its card, on the CPU.
 
     Raises
     ------
@@ -182,18 +171,7 @@ def _new_card(recipe: Recipe, rgb: bool) -> Card:
 
 
 def work_per_pixel(card: Card) -> float:
-    """Count the multiplications of a forward pass, without computing it.
-
-    Parameters
-    ----------
-    card : Card
-        Card with the architecture of the network.
-
-    Returns
-    -------
-    float
-        Multiplications for each low-resolution pixel, in 10^9.
-    """
+    """Count the multiplications of a forward pass for each low-resolution pixel, in 10^9, without computing it."""
     side = 16
     network = build_empty(card.architecture)
     with FlopCounterMode(display=False) as counter, torch.no_grad():

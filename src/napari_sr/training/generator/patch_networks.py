@@ -22,28 +22,12 @@ _LEAST_DEVIATION = 0.5 / 255
 
 
 def is_conditioned(network: nn.Module) -> bool:
-    """Return whether a network takes noise or blur as inputs beside the image.
-
-    Parameters
-    ----------
-    network : nn.Module
-        The network.
-
-    Returns
-    -------
-    bool
-        Whether it has a noise plane or a gate.
-    """
+    """Return whether a network takes noise or blur as inputs: it has a noise plane or a gate."""
     return bool(getattr(network, "noise_plane", False)) or getattr(network, "gate", None) is not None
 
 
 class Unpadded(nn.Module):
     """SRCNN with unpadded convolutions, so that patches have no padded border in training.
-
-    Parameters
-    ----------
-    network : SRCNN
-        The network, whose weights are shared.
 
     References
     ----------
@@ -62,18 +46,7 @@ class Unpadded(nn.Module):
         self.margin = ceil(self.radius / self.scale) + self.reach
 
     def forward(self, x: Tensor) -> Tensor:
-        """Upscale patches.
-
-        Parameters
-        ----------
-        x : Tensor, shape (N, C, n + 2 margin, n + 2 margin)
-            Low-resolution patches with their margins.
-
-        Returns
-        -------
-        Tensor, shape (N, C, scale n, scale n)
-            Results of the inner n x n pixels.
-        """
+        """Upscale the inner n x n pixels of patches of the shape (N, C, n + 2 margin, n + 2 margin)."""
         net = self.network
         large = net.upsample.interpolate_padded(x)
         cut = self.scale * (self.margin - self.reach) - self.radius
@@ -100,18 +73,7 @@ class FirstConvolution(nn.Module):
         self.layer, self.channels, self.zero_sum = layer, channels, zero_sum
 
     def forward(self, x: Tensor) -> Tensor:
-        """Compute the features of padded inputs.
-
-        Parameters
-        ----------
-        x : Tensor, shape (N, C, Y + k - 1, X + k - 1)
-            Inputs with their border, for kernels of k x k pixels.
-
-        Returns
-        -------
-        Tensor, shape (N, C', Y, X)
-            The features; under autocast, in its precision.
-        """
+        """Compute the features of inputs with their border; under autocast they are in its precision."""
         weight = zero_sum(self.layer.weight, self.channels) if self.zero_sum else self.layer.weight
         kind = x.device.type
         with torch.autocast(kind, enabled=False):
@@ -136,22 +98,7 @@ class PatchRRDBNet(nn.Module):
         self.first = FirstConvolution(network.conv_first, network.in_channels, network.zero_sum)
 
     def forward(self, x: Tensor, noise: Tensor | None = None, blur: Tensor | None = None) -> Tensor:
-        """Upscale patches as the network does.
-
-        Parameters
-        ----------
-        x : Tensor, shape (N, C, Y, X)
-            Patches.
-        noise : Tensor, shape (N, 1, Y, X), optional
-            Standard deviation of the noise of each pixel, for a network with a noise plane.
-        blur : Tensor, shape (N,), optional
-            Blur as a standard deviation in pixels, for a network with a gate.
-
-        Returns
-        -------
-        Tensor, shape (N, C, scale Y, scale X)
-            The results.
-        """
+        """Upscale patches as the network does."""
         net = self.network
         gates = net.gates(blur)
         read = x if noise is None or not net.noise_plane else torch.cat((x, noise), 1)
@@ -196,13 +143,7 @@ class PatchRRDBNet(nn.Module):
 
 
 class PatchSRCNN(nn.Module):
-    """A conditioned SRCNN for whole patches, with the border of an image.
-
-    Parameters
-    ----------
-    network : SRCNN
-        The network, whose weights are shared.
-    """
+    """A conditioned SRCNN for whole patches, with the border of an image."""
 
     def __init__(self, network: SRCNN) -> None:
         super().__init__()
@@ -210,22 +151,7 @@ class PatchSRCNN(nn.Module):
         self.first = FirstConvolution(network.convolutions[0], network.in_channels, network.zero_sum)
 
     def forward(self, x: Tensor, noise: Tensor | None = None, blur: Tensor | None = None) -> Tensor:
-        """Upscale patches as the network does.
-
-        Parameters
-        ----------
-        x : Tensor, shape (N, C, Y, X)
-            Patches.
-        noise : Tensor, shape (N, 1, Y, X), optional
-            Standard deviation of the noise of each pixel, for a network with a noise plane.
-        blur : Tensor, shape (N,), optional
-            Blur as a standard deviation in pixels, for a network with a gate.
-
-        Returns
-        -------
-        Tensor, shape (N, C, scale Y, scale X)
-            The results.
-        """
+        """Upscale patches as the network does."""
         net = self.network
         with torch.autocast(x.device.type, enabled=False):
             large = net.upsample(x if noise is None or not net.noise_plane else torch.cat((x, noise), 1))
@@ -236,11 +162,6 @@ class PatchSRCNN(nn.Module):
 
 class Normalized(nn.Module):
     """A conditioned network on images of mean 0 and standard deviation 1.
-
-    Parameters
-    ----------
-    network : nn.Module
-        A network that is called with images, noise and blur.
 
     Notes
     -----
@@ -276,34 +197,12 @@ class Normalized(nn.Module):
 
 
 def deviation_of(x: Tensor) -> Tensor:
-    """Return the standard deviation of each image, but at least half a gray level of 255.
-
-    Parameters
-    ----------
-    x : Tensor, shape (N, C, Y, X)
-        Images, black at 0 and white at 1.
-
-    Returns
-    -------
-    Tensor, shape (N, 1, 1, 1)
-        The standard deviations.
-    """
+    """Return the standard deviation of each image, shape (N, 1, 1, 1), but at least half a gray level of 255."""
     return x.std((1, 2, 3), keepdim=True).clamp_min(_LEAST_DEVIATION)
 
 
 def patch_network(network: nn.Module) -> nn.Module:
-    """Return a network as it processes patches.
-
-    Parameters
-    ----------
-    network : nn.Module
-        The network.
-
-    Returns
-    -------
-    nn.Module
-        A module that shares its weights. Of a conditioned network, it is called with patches, noise and blur.
-    """
+    """Return a network as it processes patches, with shared weights; conditioned ones take noise and blur, too."""
     if not is_conditioned(network):
         return Unpadded(network) if isinstance(network, SRCNN) else network
     if isinstance(network, SRCNN):

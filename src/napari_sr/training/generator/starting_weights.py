@@ -21,20 +21,6 @@ _SMALL = 0.1
 def new_network(settings: Network, architecture: Architecture, seed: int) -> nn.Module:
     """Build a network with new weights.
 
-    Parameters
-    ----------
-    settings : Network
-        The network of a recipe.
-    architecture : Architecture
-        Its architecture.
-    seed : int
-        Seed of the weights.
-
-    Returns
-    -------
-    nn.Module
-        The network, on the CPU.
-
     Raises
     ------
     InputError
@@ -51,16 +37,7 @@ def new_network(settings: Network, architecture: Architecture, seed: int) -> nn.
 
 
 def load_start(network: nn.Module, architecture: Architecture, model: Model) -> None:
-    """Load the weights of a model into a new network.
-
-    Parameters
-    ----------
-    network : nn.Module
-        The network, which is changed.
-    architecture : Architecture
-        Its architecture.
-    model : Model
-        A model of the same network, or of an RRDBNet of half the factor.
+    """Load the weights of a model of the same network, or of an RRDBNet of half the factor, into a new network.
 
     Raises
     ------

@@ -40,11 +40,6 @@ def make_discriminator(
     conditioned : bool
         Whether the generator takes noise and blur, which are shown to a conditional discriminator.
 
-    Returns
-    -------
-    Discriminator
-        The discriminator, on the CPU.
-
     Raises
     ------
     InputError

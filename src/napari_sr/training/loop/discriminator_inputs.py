@@ -24,11 +24,6 @@ def cut_shifted(image: Tensor, offset: tuple[int, int], shift: int) -> Tensor:
         Number of rows and columns that are cut off at the upper left, 0 to `shift`.
     shift : int
         Number of rows and columns that are cut off in total, 0 or more.
-
-    Returns
-    -------
-    Tensor, shape (N, C, Y - shift, X - shift)
-        The remaining pixels.
     """
     top, left = offset
     return image[..., top : image.shape[-2] - shift + top, left : image.shape[-1] - shift + left]
@@ -57,19 +52,7 @@ def input_channels(colors: int, *, conditional: bool, conditioned: bool) -> int:
 def in_patch_contrast(image: Tensor, batch: Batch) -> Tensor:
     """Scale images of a conditioned network so that their low-resolution patches have mean 0 and standard deviation 1.
 
-    Dim patches then count as much as bright ones.
-
-    Parameters
-    ----------
-    image : Tensor, shape (N, C, Y, X)
-        Images, black at 0 and white at 1.
-    batch : Batch
-        Their low-resolution patches.
-
-    Returns
-    -------
-    Tensor, same shape
-        The scaled images; those of other networks as they are.
+    Dim patches then count as much as bright ones. Images of other networks are returned as they are.
     """
     if batch.noise is None:
         return image

@@ -65,11 +65,6 @@ class Drawing:
             Numbers of the stage and of the step in it, from 0.
         part, parts : int
             Number of the part, from 0, and count of the parts. A part has the same patches for any number of processes.
-
-        Returns
-        -------
-        Batch
-            The patches.
         """
         place = _Place(stage, step, part, parts)
         if self._executor is None:

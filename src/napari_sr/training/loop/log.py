@@ -64,13 +64,7 @@ class Log:
         self._board = _board(folder) if tensorboard else None
 
     def state(self) -> dict[str, Any]:
-        """Return the sums of the row that is not complete yet.
-
-        Returns
-        -------
-        dict
-            Sums of the losses, and the number of steps in them.
-        """
+        """Return the sums of the losses, and the number of steps in them, of the row that is not complete yet."""
         return {"sums": dict(self._sums), "count": self._count}
 
     def resume_at(self, step: int, state: Mapping[str, Any] | None) -> None:
@@ -151,17 +145,7 @@ class Log:
 
 
 def read_curves(path: Path) -> list[dict[str, str]]:
-    """Read the curves of a run.
-
-    Parameters
-    ----------
-    path : Path
-        The CSV file, which need not exist.
-
-    Returns
-    -------
-    list of dict of str to str
-        The rows by the names of the columns. A last row that was not written completely is left out.
+    """Read the curves of a run, if there is a file; a last row that was not written completely is left out.
 
     Raises
     ------

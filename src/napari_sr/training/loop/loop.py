@@ -99,12 +99,7 @@ class Loop:
         self._log: Log | None = None
 
     def run(self) -> int:
-        """Train to the end of the recipe, or until the controls stop it.
-
-        Returns
-        -------
-        int
-            Number of completed steps.
+        """Train to the end of the recipe, or until the controls stop it; return the number of completed steps.
 
         Raises
         ------

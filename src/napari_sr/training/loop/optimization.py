@@ -16,15 +16,6 @@ from napari_sr.training import recipe
 def make_optimizer(network: nn.Module, settings: recipe.Optimizer, fabric: Fabric) -> torch.optim.Optimizer:
     """Make the optimizer of a network.
 
-    Parameters
-    ----------
-    network : nn.Module
-        The network, on its device.
-    settings : recipe.Optimizer
-        Kind, learning rates and other settings.
-    fabric : Fabric
-        Device and precision.
-
     Returns
     -------
     torch.optim.Optimizer
@@ -57,16 +48,6 @@ def make_optimizer(network: nn.Module, settings: recipe.Optimizer, fabric: Fabri
 def first_convolution(network: nn.Module) -> nn.Conv2d:
     """Return the first layer of a network, for whitening.
 
-    Parameters
-    ----------
-    network : nn.Module
-        The network.
-
-    Returns
-    -------
-    nn.Conv2d
-        Its first layer with weights.
-
     Raises
     ------
     InputError
@@ -82,13 +63,7 @@ def first_convolution(network: nn.Module) -> nn.Conv2d:
 
 
 def average_gradients(network: nn.Module) -> None:
-    """Replace the gradients of a network by their means over all processes, in one message.
-
-    Parameters
-    ----------
-    network : nn.Module
-        The network.
-    """
+    """Replace the gradients of a network by their means over all processes, in one message."""
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return
     gradients = [p.grad for p in network.parameters() if p.grad is not None]

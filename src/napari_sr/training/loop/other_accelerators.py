@@ -25,11 +25,6 @@ def load_accelerators() -> None:
 def check_gradients(device: torch.device) -> None:
     """Check that a device computes gradients in this process.
 
-    Parameters
-    ----------
-    device : torch.device
-        The device.
-
     Raises
     ------
     InputError
@@ -49,24 +44,13 @@ class OtherAccelerator(Accelerator):
 
     Fabric calls the static methods by the class, without the device, which `choose_device` has checked; Fabric's
     strategy computes on it.
-
-    Parameters
-    ----------
-    device : torch.device
-        The device.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
 
     def setup_device(self, device: torch.device) -> None:
-        """Make the device the current one of its kind.
-
-        Parameters
-        ----------
-        device : torch.device
-            The device.
-        """
+        """Make the device the current one of its kind."""
         torch.get_device_module(device.type).set_device(device.index or 0)
 
     def teardown(self) -> None:
@@ -75,51 +59,22 @@ class OtherAccelerator(Accelerator):
 
     @staticmethod
     def parse_devices(devices: Any) -> Any:
-        """Return the devices as they were given.
-
-        Parameters
-        ----------
-        devices : object
-            The devices that Fabric was given.
-
-        Returns
-        -------
-        object
-            The same.
-        """
+        """Return the devices as they were given."""
         return devices
 
     get_parallel_devices = parse_devices
 
     @staticmethod
     def auto_device_count() -> int:
-        """Return the number of devices that are used.
-
-        Returns
-        -------
-        int
-            1.
-        """
+        """Return the number of devices that are used."""
         return 1
 
     @staticmethod
     def is_available() -> bool:
-        """Whether the device can be used.
-
-        Returns
-        -------
-        bool
-            True: it was checked when it was chosen.
-        """
+        """Whether the device can be used: it was checked when it was chosen."""
         return True
 
     @staticmethod
     def name() -> str:
-        """Return a name for Fabric's messages.
-
-        Returns
-        -------
-        str
-            "other".
-        """
+        """Return a name for Fabric's messages."""
         return "other"

@@ -39,11 +39,6 @@ def choose_training_precision(name: str, device: torch.device, network: nn.Modul
         Number format until the checkpoint from which the training continues, from `begun_precision`. "auto" and
         "bfloat16" keep it, also on a device on which they would be another one, unless the device emulates it.
 
-    Returns
-    -------
-    {"float32", "bfloat16", "float16"}
-        The number format.
-
     Raises
     ------
     InputError
@@ -112,20 +107,7 @@ def _avx512_bfloat16() -> bool:
 
 
 def placed(network: nn.Module, device: torch.device) -> nn.Module:
-    """Move a network to a device, in the fastest memory layout.
-
-    Parameters
-    ----------
-    network : nn.Module
-        The network, which is moved in place.
-    device : torch.device
-        Device that computes.
-
-    Returns
-    -------
-    nn.Module
-        The same network.
-    """
+    """Move a network to a device in place, in the fastest memory layout, and return it."""
     moved: nn.Module = network.to(device).to(memory_format=training_layout(device))  # type: ignore[call-overload]
     return moved
 
@@ -135,32 +117,10 @@ class StepPrecision(MixedPrecision):
 
     Fabric's own updates the scale after each optimizer, so that the gradients of the next one, computed with the scale
     before, would be divided by another number.
-
-    Parameters
-    ----------
-    precision : {"bf16-mixed", "16-mixed"}
-        Number format as Fabric names it.
-    device : str
-        Kind of the device.
-    scaler : torch.amp.GradScaler, optional
-        Scale of the gradients of float16; by default a new one.
     """
 
     def optimizer_step(self, optimizer: Any, **kwargs: Any) -> Any:
-        """Take the step of an optimizer; one whose gradients overflowed is left out.
-
-        Parameters
-        ----------
-        optimizer : Optimizer
-            The optimizer.
-        **kwargs
-            Arguments of its `step`.
-
-        Returns
-        -------
-        object
-            The result of its `step`.
-        """
+        """Take the step of an optimizer; one whose gradients overflowed is left out."""
         return optimizer.step(**kwargs) if self.scaler is None else self.scaler.step(optimizer, **kwargs)
 
     def end_step(self) -> None:
@@ -170,7 +130,7 @@ class StepPrecision(MixedPrecision):
 
 
 def fabric_for(device: torch.device, precision: str, processes: int = 1, nodes: int = 1) -> Fabric:
-    """Make the fabric of a training.
+    """Make the fabric of a training, which is not launched yet.
 
     Parameters
     ----------
@@ -183,11 +143,6 @@ def fabric_for(device: torch.device, precision: str, processes: int = 1, nodes: 
         gloo elsewhere.
     nodes : int, default 1
         Number of machines, each with so many processes. On several the processes are started from outside.
-
-    Returns
-    -------
-    Fabric
-        A fabric that is not launched yet.
 
     Raises
     ------

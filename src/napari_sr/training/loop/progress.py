@@ -35,13 +35,7 @@ class Pace:
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """Exclude the time inside the context.
-
-        Yields
-        ------
-        None
-            Nothing.
-        """
+        """Exclude the time inside the context."""
         start = time.perf_counter()
         try:
             yield

@@ -19,11 +19,6 @@ def learning_rate_fraction(schedule: Schedule, step: int, steps: int) -> float:
     steps : int
         Number of steps of the stage.
 
-    Returns
-    -------
-    float
-        The fraction, 0 or more.
-
     Raises
     ------
     IndexError
@@ -44,15 +39,6 @@ def learning_rate_fraction(schedule: Schedule, step: int, steps: int) -> float:
 
 def cycle_at(schedule: Schedule, step: int, steps: int) -> tuple[int, int, float]:
     """Return the cycle of a step.
-
-    Parameters
-    ----------
-    schedule : Schedule
-        Schedule of the stage.
-    step : int
-        Step of the stage, from 0 to ``steps - 1``.
-    steps : int
-        Number of steps of the stage.
 
     Returns
     -------

@@ -121,17 +121,11 @@ class StageWork:
         self._average = {k: v.detach().clone() for k, v in self._network.state_dict().items()} if stage.ema else None
 
     def weights(self) -> dict[str, Tensor]:
-        """Return the weights that are measured and stored.
-
-        Returns
-        -------
-        dict of str to Tensor
-            The moving average of the generator's weights, or the weights themselves if there is none; not a copy.
-        """
+        """Return the weights that are measured and stored, without a copy: the network's, or their moving average."""
         return self._network.state_dict() if self._average is None else self._average
 
     def step(self, step: int, draw: Draw, learning_rate_factor: float = 1.0) -> dict[str, float]:
-        """Train one step.
+        """Train one step; return the losses without their weights, as means over the whole batch.
 
         Parameters
         ----------
@@ -141,11 +135,6 @@ class StageWork:
             Called as ``draw(part, parts)``; returns the patches of this process in a part of the batch.
         learning_rate_factor : float, default 1.0
             Factor on the learning rate after divergence recovery, in (0, 1].
-
-        Returns
-        -------
-        dict of str to float
-            Losses without their weights, as means over the whole batch.
 
         Raises
         ------
@@ -220,20 +209,7 @@ class StageWork:
                 self._average[key].copy_(state[key])
 
     def learning_rate(self, step: int, learning_rate_factor: float = 1.0) -> float:
-        """Return the learning rate of the generator.
-
-        Parameters
-        ----------
-        step : int
-            Number of the step in the stage, from 0.
-        learning_rate_factor : float, default 1.0
-            Factor on the learning rate after divergence recovery, in (0, 1].
-
-        Returns
-        -------
-        float
-            The learning rate.
-        """
+        """Return the learning rate of the generator."""
         return (
             self._stage.optimizer.learning_rate
             * learning_rate_factor
@@ -241,13 +217,7 @@ class StageWork:
         )
 
     def state(self) -> dict[str, Any]:
-        """Return everything that later steps depend on.
-
-        Returns
-        -------
-        dict
-            Tensors, numbers and strings, nested in dicts and lists; not copied.
-        """
+        """Return everything that later steps depend on, without a copy."""
         state: dict[str, Any] = {
             "network": self._network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -262,13 +232,7 @@ class StageWork:
         return state
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Restore a state.
-
-        Parameters
-        ----------
-        state : mapping
-            A state that `state` returned, in this or an earlier run.
-        """
+        """Restore what `state` returned, in this or an earlier run."""
         self._network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._fabric.strategy.precision.load_state_dict(state["precision"])
@@ -288,16 +252,9 @@ class StageWork:
 
 
 def freeze_gate(network: nn.Module, *, frozen: bool) -> None:
-    """Exclude the gate of a network from the training, or include it.
+    """Exclude the gate of a network, if it has one, from the training, or include it.
 
     The two endpoints of a pair have one gate, so that the weights that alpha mixes have the same factors for a blur.
-
-    Parameters
-    ----------
-    network : nn.Module
-        The network; one without a gate is not changed.
-    frozen : bool
-        Whether the gate is excluded.
     """
     gate = getattr(network, "gate", None)
     if isinstance(gate, nn.Module):
@@ -305,33 +262,14 @@ def freeze_gate(network: nn.Module, *, frozen: bool) -> None:
 
 
 def frozen_for_patches(generator: Generator, weights: Mapping[str, Tensor]) -> nn.Module:
-    """Return a copy of a generator with other weights, which are not trained, for patches.
-
-    Parameters
-    ----------
-    generator : Generator
-        The generator, which is not changed.
-    weights : mapping of str to Tensor
-        A state dict of its network.
-
-    Returns
-    -------
-    nn.Module
-        A module for the inputs of a batch, in evaluation mode.
-    """
+    """Return a copy of a generator with other weights for patches, which is not trained, in evaluation mode."""
     network = deepcopy(generator.network).requires_grad_(False)
     network.load_state_dict(weights)
     return replace(generator, network=network).for_patches().eval()
 
 
 def keep_statistics(network: nn.Module) -> None:
-    """Make batch normalizations use their stored statistics and not change them, until ``train()`` is called.
-
-    Parameters
-    ----------
-    network : nn.Module
-        The network.
-    """
+    """Make batch normalizations use their stored statistics and not change them, until ``train()`` is called."""
     for layer in network.modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
             layer.eval()

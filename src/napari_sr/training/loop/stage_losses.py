@@ -139,22 +139,7 @@ class StageLosses:
         return values
 
     def discriminator(self, batch: Batch, result: Tensor, offset: tuple[int, int] = (0, 0)) -> Tensor:
-        """Compute the loss of the discriminator.
-
-        Parameters
-        ----------
-        batch : Batch
-            The patches.
-        result : Tensor, shape (N, C, Y, X)
-            Results of the generator, detached from it.
-        offset : (int, int), default (0, 0)
-            As in `generator`.
-
-        Returns
-        -------
-        Tensor, scalar
-            The loss.
-        """
+        """Compute the loss of the discriminator for results that are detached from the generator."""
         adversarial = self._stage.adversarial
         assert adversarial is not None
         function = {
@@ -179,13 +164,7 @@ class StageLosses:
 
     @contextmanager
     def frozen_discriminator(self) -> Iterator[None]:
-        """Compute no gradients for the weights of the discriminator inside the context, only through it.
-
-        Yields
-        ------
-        None
-            Nothing.
-        """
+        """Compute no gradients for the weights of the discriminator inside the context, only through it."""
         if self._discriminator is None:
             yield
             return
@@ -329,20 +308,7 @@ class _Outputs(NamedTuple):
 
 
 def with_scaled_gradient(x: Tensor, factors: Tensor) -> Tensor:
-    """Return the same values, with gradients that are multiplied by factors on their way back.
-
-    Parameters
-    ----------
-    x : Tensor, shape (N, C, Y, X)
-        The values.
-    factors : Tensor, shape (N,)
-        Factor of the gradient of each image.
-
-    Returns
-    -------
-    Tensor, same shape
-        The values, to rounding.
-    """
+    """Return the same values, to rounding, with gradients times the factor of each image on their way back."""
     factors = factors.view(-1, 1, 1, 1)
     return x * factors + (x * (1 - factors)).detach()
 

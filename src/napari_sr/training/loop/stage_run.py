@@ -73,18 +73,7 @@ class TrainedWeights:
     measurements: dict[str, Validated] = field(default_factory=dict)
 
     def take(self, run: StageRun) -> Mapping[str, Tensor]:
-        """Store the weights with which a stage ends, best or last; those of no endpoint replace one another.
-
-        Parameters
-        ----------
-        run : StageRun
-            The stage, which may have been stopped.
-
-        Returns
-        -------
-        mapping of str to Tensor
-            The stored weights.
-        """
+        """Store and return the last weights of a stage, or its best; those of no endpoint replace one another."""
         best = run.best if run.stage.keeps_best else None
         weights = best["weights"] if best else run.work.weights()
         figures = best["figures"] if best else run.last
@@ -100,16 +89,5 @@ class TrainedWeights:
 
 
 def on_cpu(weights: Mapping[str, Tensor]) -> Weights:
-    """Copy weights to the CPU.
-
-    Parameters
-    ----------
-    weights : mapping of str to Tensor
-        A state dict.
-
-    Returns
-    -------
-    dict of str to Tensor
-        The copy.
-    """
+    """Copy weights to the CPU."""
     return {key: value.detach().cpu().clone() for key, value in weights.items()}

@@ -1,6 +1,7 @@
 """Adversarial losses of generator and discriminator, as functions of tensors.
 
-All are computed in float32, whatever the number format of the networks is.
+Their arguments are the output C of the discriminator, before any sigmoid, for true images (`real`) and for generated
+ones (`fake`). All are computed in float32, whatever the number format of the networks is.
 """
 
 from __future__ import annotations
@@ -16,18 +17,6 @@ def standard_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
     It is ``-mean log D(real) - mean log(1 - D(fake))`` with ``D = sigmoid(C)``.
 
-    Parameters
-    ----------
-    real : Tensor
-        Output C of the discriminator for true images, before any sigmoid.
-    fake : Tensor
-        Output C of the discriminator for generated images.
-
-    Returns
-    -------
-    Tensor, scalar
-        The loss.
-
     References
     ----------
     I. Goodfellow et al., arXiv:1406.2661, equation 1; Ledig et al., arXiv:1609.04802, equation 2.
@@ -37,16 +26,6 @@ def standard_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 def standard_generator(fake: Tensor) -> Tensor:
     """Return the standard adversarial loss of a generator, ``-mean log D(fake)`` with ``D = sigmoid(C)``.
-
-    Parameters
-    ----------
-    fake : Tensor
-        Output C of the discriminator for generated images, before any sigmoid.
-
-    Returns
-    -------
-    Tensor, scalar
-        The loss.
 
     References
     ----------
@@ -59,18 +38,6 @@ def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """Return the relativistic average loss of a discriminator.
 
     It is ``-mean log D(real, fake) - mean log(1 - D(fake, real))`` with ``D(a, b) = sigmoid(C(a) - mean C(b))``.
-
-    Parameters
-    ----------
-    real : Tensor
-        Output C of the discriminator for true images, before any sigmoid.
-    fake : Tensor
-        Output C of the discriminator for generated images.
-
-    Returns
-    -------
-    Tensor, scalar
-        The loss.
 
     Notes
     -----
@@ -90,19 +57,7 @@ def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
     """Return the relativistic average adversarial loss of a generator.
 
     It is ``-mean log(1 - D(real, fake)) - mean log D(fake, real)``, which depends on true and on generated images.
-
-    Parameters
-    ----------
-    real : Tensor
-        Output C of the discriminator for true images, before any sigmoid. It may be detached, since it does not depend
-        on the generator.
-    fake : Tensor
-        Output C of the discriminator for generated images.
-
-    Returns
-    -------
-    Tensor, scalar
-        The loss.
+    `real` does not depend on the generator and may be detached.
 
     References
     ----------
@@ -116,18 +71,6 @@ def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
 def least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """Return the least-squares loss of a discriminator, ``mean (C(real) - 1)**2 / 2 + mean C(fake)**2 / 2``.
 
-    Parameters
-    ----------
-    real : Tensor
-        Output C of the discriminator for true images.
-    fake : Tensor
-        Output C of the discriminator for generated images.
-
-    Returns
-    -------
-    Tensor, scalar
-        The loss.
-
     References
     ----------
     X. Mao et al., arXiv:1611.04076, equation 9.
@@ -137,16 +80,6 @@ def least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 def least_squares_generator(fake: Tensor) -> Tensor:
     """Return the least-squares adversarial loss of a generator, ``mean (C(fake) - 1)**2 / 2``.
-
-    Parameters
-    ----------
-    fake : Tensor
-        Output C of the discriminator for generated images.
-
-    Returns
-    -------
-    Tensor, scalar
-        The loss.
 
     References
     ----------
@@ -172,20 +105,10 @@ class _SumOverProcesses(torch.autograd.Function):
 
 
 def mean_over_processes(value: Tensor) -> Tensor:
-    """Return the mean of a number over all processes, with gradients through it.
+    """Return the mean of a number over all processes, with gradients through it; the number itself if there is one.
 
     The loss of each process depends on the images of all processes through this mean. When the gradients of the
     processes are averaged afterward, the result is the gradient of the mean loss over the whole batch.
-
-    Parameters
-    ----------
-    value : Tensor, scalar
-        The number of this process.
-
-    Returns
-    -------
-    Tensor, scalar
-        The mean; the number itself if there is one process.
     """
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return value
@@ -204,11 +127,6 @@ def half_squared_gradient(output: Tensor, images: Tensor, colors: int) -> Tensor
         Its input, which requires a gradient.
     colors : int
         Number of channels of the input that are the image; the others are not counted.
-
-    Returns
-    -------
-    Tensor, scalar
-        The mean over the images, with a gradient of its own.
 
     References
     ----------

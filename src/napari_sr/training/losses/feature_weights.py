@@ -62,16 +62,6 @@ _CAFFE_KERNELS = "088e118678847ef1b6d3a8a578bcfccd7a47be521ac3686fdd55a01190c20c
 def torchvision_file(network: str) -> Path:
     """Return torchvision's weights of a network in torch's cache, downloading them if they are not in it.
 
-    Parameters
-    ----------
-    network : {"vgg19", "vgg16", "squeezenet"}
-        The network.
-
-    Returns
-    -------
-    Path
-        The file.
-
     Raises
     ------
     InputError

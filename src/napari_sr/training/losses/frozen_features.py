@@ -76,33 +76,11 @@ class FrozenFeatures(nn.Module):
         self.eval().requires_grad_(False)
 
     def train(self, mode: bool = True) -> FrozenFeatures:
-        """Stay in evaluation mode, since the network is not trained.
-
-        Parameters
-        ----------
-        mode : bool, default True
-            Ignored.
-
-        Returns
-        -------
-        FrozenFeatures
-            This module.
-        """
+        """Stay in evaluation mode, since the network is not trained."""
         return super().train(False)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Compute the features of images.
-
-        Parameters
-        ----------
-        image : Tensor, shape (N, 1, Y, X) or (N, 3, Y, X)
-            Images, black at 0 and white at 1.
-
-        Returns
-        -------
-        dict of str to Tensor
-            Features by the names of their layers, in the order of the network.
-        """
+        """Compute the features of images, black at 0 and white at 1, by the names of their layers."""
         x = image.expand(-1, 3, -1, -1) if image.shape[1] == 1 else image
         if self._caffe:
             x = x.flip(1) * 255

@@ -33,11 +33,6 @@ def charbonnier(result: Tensor, truth: Tensor, epsilon: float = 1e-3) -> Tensor:
     epsilon : float, default 1e-3
         Width of the rounded minimum, above 0.
 
-    Returns
-    -------
-    Tensor, scalar
-        The loss.
-
     References
     ----------
     W.-S. Lai et al., "Deep Laplacian pyramid networks", arXiv:1704.03915, section 3.3.
@@ -121,20 +116,7 @@ def _symmetric(power: Tensor) -> Tensor:
 
 
 def plain_shapes(image: Tensor, sigma: float) -> Tensor:
-    """Blur images by a Gaussian and stretch each to the range of 0 to 1.
-
-    Parameters
-    ----------
-    image : Tensor, shape (N, C, Y, X)
-        Images.
-    sigma : float
-        Standard deviation of the Gaussian in pixels, above 0.
-
-    Returns
-    -------
-    Tensor, shape (N, C, Y, X)
-        The blurred images; nearly constant ones are not stretched to the full range.
-    """
+    """Blur images by a Gaussian of `sigma` pixels and stretch each to 0 to 1; nearly constant ones not as far."""
     reach = min(ceil(3 * sigma), image.shape[-2] - 1, image.shape[-1] - 1)
     line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=image.device, dtype=image.dtype) / sigma) ** 2)
     line = (line / line.sum()).expand(image.shape[1], 1, 1, -1)

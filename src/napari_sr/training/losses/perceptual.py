@@ -59,7 +59,7 @@ class FeatureDistance(nn.Module):
         )
 
     def forward(self, result: Tensor, truth: Tensor, baseline: Tensor | None = None) -> Tensor:
-        """Compute the distance.
+        """Compute the distance: the weighted sum of the distances in the layers.
 
         Parameters
         ----------
@@ -70,11 +70,6 @@ class FeatureDistance(nn.Module):
         baseline : Tensor, optional
             Other images of the same shape, by whose distance that of each result is divided; no gradient runs through
             them.
-
-        Returns
-        -------
-        Tensor, scalar
-            The weighted sum of the distances in the layers.
         """
         with torch.no_grad():
             expected = self.features(truth)
@@ -93,11 +88,6 @@ class FeatureDistance(nn.Module):
 
     def features(self, image: Tensor) -> dict[str, Tensor]:
         """Compute the features of images in the layers of the loss.
-
-        Parameters
-        ----------
-        image : Tensor, shape (N, 1, Y, X) or (N, 3, Y, X)
-            Images, black at 0 and white at 1.
 
         Returns
         -------

@@ -28,11 +28,6 @@ def relative_error(
         Error that is added to that of bicubic interpolation, in gray levels of 1/255, above 0.
     absolute : float
         Weight of the squared error divided by the squared standard deviation, 0 or more, which is added.
-
-    Returns
-    -------
-    Tensor, shape (N,)
-        The errors.
     """
     own = _squared(result - truth)
     bicubic = _squared(interpolated - truth)
@@ -40,22 +35,7 @@ def relative_error(
 
 
 def shift_of_mean(result: Tensor, interpolated: Tensor, noise: Tensor, deviation: Tensor) -> Tensor:
-    """Return the squared difference between the means of result and interpolation, divided by the noise's variance.
-
-    Parameters
-    ----------
-    result, interpolated : Tensor, shape (N, C, Y, X)
-        Results of the network, and bicubic interpolations of the low-resolution patches.
-    noise : Tensor, shape (N, 1, Y, X)
-        Standard deviations of the noise of the low-resolution patches.
-    deviation : Tensor, shape (N, 1, 1, 1)
-        Standard deviations of the low-resolution patches, above 0.
-
-    Returns
-    -------
-    Tensor, shape (N,)
-        The shifts, up to 1.
-    """
+    """Return the squared difference between the means of result and interpolation, divided by the noise's variance."""
     shift = (result - interpolated).mean((1, 2, 3)) ** 2
     variance = _squared(noise)
     return (shift / variance.maximum(_LEAST_NOISE * deviation.flatten() ** 2)).clamp_max(_LARGEST_SHIFT)

@@ -90,20 +90,7 @@ class RecipeTable(BaseModel, metaclass=_TableType):
 
 
 def first_fault(error: ValidationError, values: Mapping[str, Any]) -> str:
-    """Describe the first error of a validation.
-
-    Parameters
-    ----------
-    error : pydantic.ValidationError
-        The error.
-    values : mapping of str to object
-        The values that were validated.
-
-    Returns
-    -------
-    str
-        Part of a sentence, with the location of the key.
-    """
+    """Describe the first error of a validation of values as a part of a sentence, with the location of the key."""
     faults = [(_keys(fault["loc"], values), fault) for fault in error.errors()]
     first, _ = faults[0]
     # A value that may be of several types has an error for each: the one of the type that it nearly has is shown.
@@ -144,20 +131,7 @@ def _numbers(values: tuple[Any, ...]) -> bool:
 
 
 def value_at(spread: Spread, fraction: float) -> float:
-    """Return the number at a fraction of a range.
-
-    Parameters
-    ----------
-    spread : float or (float, float)
-        A number, which is returned as it is, or the two ends of a range.
-    fraction : float
-        Position in the range, from 0 to 1.
-
-    Returns
-    -------
-    float
-        The number.
-    """
+    """Return the number at a fraction, from 0 to 1, of a range; a number that is no range as it is."""
     if isinstance(spread, tuple):
         low, high = spread
         return low + (high - low) * fraction

@@ -20,13 +20,6 @@ _FACTORS, _BORDER = (0.2, 5.0), 4
 def uniform_areas(generator: np.random.Generator, side: int) -> Floats:
     """Draw a uniform patch, or up to three uniform areas side by side with sharp or soft steps between them.
 
-    Parameters
-    ----------
-    generator : numpy.random.Generator
-        Source of the random numbers.
-    side : int
-        Side of the patch in pixels.
-
     Returns
     -------
     array of float32, shape (side, side)
@@ -61,11 +54,6 @@ def two_noise_levels(
         Its noise plane.
     truth : array of float32, shape (scale Y, scale X)
         High-resolution patch.
-
-    Returns
-    -------
-    low, noise : array of float32, shape (Y, X)
-        The patch and its noise plane, with two levels of noise.
     """
     height, width = low.shape
     mean = truth.reshape(height, truth.shape[0] // height, width, truth.shape[1] // width).mean((1, 3))

@@ -108,11 +108,6 @@ def observe(
         Width of the surroundings in high-resolution pixels, a multiple of `scale`.
     artificial : bool, default False
         Whether the truth is artificial: it always has noise, and its texture is not measured.
-
-    Returns
-    -------
-    Observation
-        The patch without its surroundings.
     """
     if conditions.smooth is not None and not artificial and generator.random() < conditions.smooth.fraction:
         square, own = _smoothed(square, own, value_at(conditions.smooth.sigma, generator.random()))
@@ -143,15 +138,6 @@ def observe(
 def draw_blur(blur: BlurConditions | None, scale: int, generator: np.random.Generator) -> float:
     """Draw the width of a blur.
 
-    Parameters
-    ----------
-    blur : BlurConditions or None
-        The distribution.
-    scale : int
-        Factor of the network.
-    generator : numpy.random.Generator
-        Source of the random numbers.
-
     Returns
     -------
     float
@@ -165,22 +151,7 @@ def draw_blur(blur: BlurConditions | None, scale: int, generator: np.random.Gene
 
 
 def draw_camera(noise: NoiseConditions, generator: np.random.Generator, *, always: bool = False) -> Camera:
-    """Draw the noise of a camera.
-
-    Parameters
-    ----------
-    noise : NoiseConditions
-        The distribution.
-    generator : numpy.random.Generator
-        Source of the random numbers.
-    always : bool, default False
-        Whether there is always noise.
-
-    Returns
-    -------
-    Camera
-        The noise.
-    """
+    """Draw the noise of a camera."""
     if generator.random() < noise.absent and not always:
         return Camera(0.0, 0.0)
     gain = 0.0 if generator.random() < noise.without_gain else _log_uniform(noise.gain, generator)
@@ -211,22 +182,7 @@ def texture_variance(clean: Floats) -> float:
 
 
 def clipped_mean(mean: npt.NDArray[Any], deviation: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[Any]:
-    """Return the mean of normally distributed values that are clipped to a range.
-
-    Parameters
-    ----------
-    mean : array of float
-        Means before clipping.
-    deviation : array of float, same shape
-        Standard deviations before clipping, above 0.
-    low, high : float
-        The range.
-
-    Returns
-    -------
-    array of float, same shape
-        The means of the clipped values.
-    """
+    """Return the means of normally distributed values that are clipped to a range, from those before clipping."""
     lower, upper = (low - mean) / deviation, (high - mean) / deviation
     below, above = ndtr(lower), ndtr(-upper)
     density = (np.exp(-0.5 * lower**2) - np.exp(-0.5 * upper**2)) / np.sqrt(2 * np.pi)

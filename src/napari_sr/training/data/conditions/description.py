@@ -7,18 +7,7 @@ from napari_sr.training.recipe.table import Spread
 
 
 def describe_conditions(conditions: Conditions) -> str:
-    """Describe random conditions in words.
-
-    Parameters
-    ----------
-    conditions : Conditions
-        The conditions.
-
-    Returns
-    -------
-    str
-        Blur, reduction of the pixels and noise, separated by commas.
-    """
+    """Describe random conditions in words: blur, reduction of the pixels and noise."""
     parts = ["drawn for each patch: no blur" if conditions.blur is None else _blur(conditions.blur)]
     parts.append(f"mean over pixels (binning, {conditions.binning:.0%}) or MATLAB bicubic, antialiased")
     parts.append(_noise(conditions.noise))

@@ -24,25 +24,7 @@ _LARGEST_STRETCH = 8.0
 
 
 class ConditionedPatches(PatchSource):
-    """Patches of the training images under random conditions.
-
-    Parameters
-    ----------
-    pools : sequence of Pool
-        The planes of each set of images.
-    conditions : Conditions
-        The distribution of the conditions.
-    scale : int
-        Factor of the network.
-    size : int
-        Side of a patch in low-resolution pixels.
-    seed : int
-        Seed of the recipe.
-    flips : bool, default True
-        Flip patches at random.
-    turns : bool, default True
-        Rotate patches at random by multiples of 90 degrees.
-    """
+    """Patches of the training images under random conditions."""
 
     def __init__(
         self,
@@ -68,22 +50,7 @@ class ConditionedPatches(PatchSource):
         return self._count
 
     def patch(self, stage: int, step: int, number: int) -> Patch:
-        """Draw the patch of a position in the training.
-
-        Parameters
-        ----------
-        stage : int
-            Number of the stage, from 0.
-        step : int
-            Number of the step in the stage, from 0.
-        number : int
-            Number of the patch in the batch over all processes, from 0.
-
-        Returns
-        -------
-        Patch
-            The patch: (1, size, size) at low resolution, (1, scale size, scale size) at high resolution.
-        """
+        """Draw the patch of a position in the training: (1, size, size), and (1, scale size, scale size)."""
         generator = generator_at(self._seed, "patch", stage, step, number)
         if generator.random() < self._conditions.flats:
             square = uniform_areas(generator, self.scale * self.size + 2 * self._halo)
@@ -94,22 +61,7 @@ class ConditionedPatches(PatchSource):
         return self._patch(self._observe(*self._varied(truth, square, generator), generator))
 
     def scene(self, pool: Pool, size: int, number: int) -> Patch:
-        """Draw a scene for validation, always the same one.
-
-        Parameters
-        ----------
-        pool : Pool
-            The planes to choose from.
-        size : int
-            Side of the scene in low-resolution pixels.
-        number : int
-            Number of the scene, from 0.
-
-        Returns
-        -------
-        Patch
-            The scene.
-        """
+        """Draw a scene for validation with a side of `size` low-resolution pixels, always the same one for a number."""
         generator = generator_at(self._seed, "validation", number=number)
         truth, square = pool.draw(self.scale * size, self._halo, generator)
         return self._patch(self._observe(*self._varied(truth, square, generator), generator))

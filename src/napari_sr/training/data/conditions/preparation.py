@@ -50,11 +50,6 @@ def make_conditioned_set(
         Sides of a patch in low-resolution pixels, in order of preference; the first for which any image has room is
         used.
 
-    Returns
-    -------
-    TrainingSet
-        Patches, validation scenes and their description.
-
     Raises
     ------
     InputError

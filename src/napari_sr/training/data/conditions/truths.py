@@ -56,11 +56,6 @@ class Truth:
     def corners(self, side: int) -> npt.NDArray[np.bool_]:
         """Mark the top left corners of the squares outside the parts that are kept for validation.
 
-        Parameters
-        ----------
-        side : int
-            Side of a square in pixels.
-
         Returns
         -------
         array of bool, shape (Y - side + 1, X - side + 1)
@@ -74,20 +69,7 @@ class Truth:
         return free
 
     def corner(self, side: int, generator: np.random.Generator) -> tuple[int, int]:
-        """Draw the top left corner of a square outside the parts that are kept for validation.
-
-        Parameters
-        ----------
-        side : int
-            Side of the square in pixels; there has to be such a square.
-        generator : numpy.random.Generator
-            Source of the random numbers.
-
-        Returns
-        -------
-        (int, int)
-            Row and column.
-        """
+        """Draw row and column of the corner of a square outside the parts that are kept; there has to be one."""
         height, width = (n - side + 1 for n in self.values.shape)
         if not self.kept:
             return int(generator.integers(height)), int(generator.integers(width))
@@ -96,22 +78,7 @@ class Truth:
         return row, column
 
     def square(self, corner: tuple[int, int], side: int, halo: int) -> Floats:
-        """Cut a square with its surroundings.
-
-        Parameters
-        ----------
-        corner : (int, int)
-            Row and column of its top left corner.
-        side : int
-            Side of the square in pixels.
-        halo : int
-            Width of the surroundings in pixels. Beyond the border of the plane they are mirrored.
-
-        Returns
-        -------
-        array of float32, shape (side + 2 halo, side + 2 halo)
-            The square.
-        """
+        """Cut a square with `halo` pixels around it, which are mirrored beyond the border of the plane."""
         rows, columns = (
             np.pad(np.arange(n), halo, mode="symmetric")[start : start + side + 2 * halo]
             for n, start in zip(self.values.shape, corner, strict=True)
@@ -142,7 +109,7 @@ class Pool:
     def draw(
         self, side: int, halo: int, generator: np.random.Generator, *, empty: bool = False
     ) -> tuple[Truth, Floats]:
-        """Draw a square of any plane, at any of its sizes.
+        """Draw a plane at any of its sizes, and a square of it with its surroundings.
 
         Parameters
         ----------
@@ -154,13 +121,6 @@ class Pool:
             Source of the random numbers.
         empty : bool, default False
             Whether the square may be empty. If not, squares are drawn until one has contrast, but at most 12 times.
-
-        Returns
-        -------
-        truth : Truth
-            The plane.
-        square : array of float32, shape (side + 2 halo, side + 2 halo)
-            The square with its surroundings.
         """
         for _ in range(_DRAWS):
             sizes = self.planes[int(generator.integers(len(self.planes)))]
@@ -174,20 +134,7 @@ class Pool:
 
 
 def gray_planes(plane: npt.NDArray[Any], colors: Literal["strongest", "separate"]) -> list[npt.NDArray[Any]]:
-    """Return the gray planes of a plane.
-
-    Parameters
-    ----------
-    plane : array, shape (Y, X) or (Y, X, 3)
-        The plane.
-    colors : {"strongest", "separate"}
-        Gray planes of an RGB plane, as in `ImageSet.colors`.
-
-    Returns
-    -------
-    list of array, shape (Y, X)
-        One plane, or three and the luminance.
-    """
+    """Return the gray planes of a plane: itself, or of an RGB plane one or four as in `ImageSet.colors`."""
     if plane.ndim == 2:
         return [plane]
     if colors == "strongest":
@@ -198,11 +145,6 @@ def gray_planes(plane: npt.NDArray[Any], colors: Literal["strongest", "separate"
 
 def gray_levels(plane: npt.NDArray[Any]) -> Floats:
     """Return a plane in gray levels of 8 bits.
-
-    Parameters
-    ----------
-    plane : array, shape (Y, X)
-        The plane in its own values.
 
     Returns
     -------

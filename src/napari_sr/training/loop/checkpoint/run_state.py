@@ -58,7 +58,7 @@ def write_run_state(folder: Path, state: dict[str, Any]) -> Path:
 
 
 def read_run_state(folder: Path, *, mapped: bool = False) -> dict[str, Any] | None:
-    """Read the checkpoint of a training.
+    """Read the checkpoint of a training; None if there is none.
 
     Parameters
     ----------
@@ -66,11 +66,6 @@ def read_run_state(folder: Path, *, mapped: bool = False) -> dict[str, Any] | No
         Folder of the run.
     mapped : bool, default False
         Read tensors when they are used. Meanwhile another checkpoint cannot be written on Windows.
-
-    Returns
-    -------
-    dict or None
-        The state that was written; None if there is no checkpoint.
 
     Raises
     ------
@@ -111,17 +106,7 @@ def read_run_state(folder: Path, *, mapped: bool = False) -> dict[str, Any] | No
 
 
 def begun_precision(folder: Path) -> str | None:
-    """Return the number format in which the run in a folder was computed until its checkpoint.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the run.
-
-    Returns
-    -------
-    str or None
-        As Fabric names it, such as "bf16-mixed"; None if there is no checkpoint.
+    """Return the number format of a run until its checkpoint, as Fabric names it; None if there is no checkpoint.
 
     Raises
     ------
