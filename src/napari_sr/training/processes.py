@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.mpi import MPIEnvironment
@@ -21,10 +20,8 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 
 from napari_sr import errors
 from napari_sr.accelerators import device_count
-from napari_sr.config import load_settings
 from napari_sr.errors import InputError, NapariSRError
 from napari_sr.imaging.atomic import clear_abandoned
-from napari_sr.inference.compute.device import choose_device
 from napari_sr.training.events import EventListener
 from napari_sr.training.loop.precision import fabric_for
 from napari_sr.training.recipe import Recipe
@@ -70,18 +67,8 @@ class ProcessSettings:
     device: str | None = None
     tensorboard: bool = False
 
-    def training(self, **controls: Any) -> Training:
-        """Make the training.
-
-        Parameters
-        ----------
-        **controls
-            The arguments `on_event`, `cancel` and `pause` of `Training`.
-
-        Returns
-        -------
-        Training
-            The training, which has not run.
+    def training(self, on_event: EventListener | None = None) -> Training:
+        """Make the training, which has not run.
 
         Raises
         ------
@@ -99,7 +86,7 @@ class ProcessSettings:
             name=self.name,
             device=self.device,
             tensorboard=self.tensorboard,
-            **controls,
+            on_event=on_event,
         )
 
 
@@ -126,12 +113,11 @@ def train_in_processes(settings: ProcessSettings, processes: int, on_event: Even
         If the model cannot be loaded.
     """
     training = settings.training()
-    device = choose_device(load_settings(device=settings.device).device)
-    _check_devices(device.type, processes)
+    _check_devices(training.device.type, processes)
     # Errors of the input are raised here, once, instead of in every process.
     training.check_batch(processes)
     training.prepare()
-    fabric = fabric_for(device, training.precision, processes)
+    fabric = fabric_for(training.device, training.precision, processes)
     with locked_folder(settings.folder), _errors_of_processes(), _ended_with_this_call(settings.folder):
         fabric.launch(_Work(settings, on_event))
     # The processes leave a finished checkpoint, from which this call makes the model without another step.
@@ -176,10 +162,9 @@ def train_on_nodes(
             "docs/training.md, or leave out --num-nodes."
         )
     training = settings.training()
-    device = choose_device(load_settings(device=settings.device).device)
-    _check_devices(device.type, processes)
+    _check_devices(training.device.type, processes)
     training.check_batch(processes * nodes)
-    fabric = fabric_for(device, training.precision, processes, nodes)
+    fabric = fabric_for(training.device, training.precision, processes, nodes)
     fabric.launch()
     if not fabric.is_global_zero:
         settings.training().run(fabric)

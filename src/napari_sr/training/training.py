@@ -319,7 +319,6 @@ class Training:
             training_set,
             fabric,
             self.folder,
-            size=training_set.patches.size,
             batch=self.batch,
             controls=self._controls,
             on_event=self._on_event,

@@ -1,5 +1,7 @@
 """The noise plane of a network: its level follows contrast, brightness and inversion, and the noise that is added."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -93,8 +95,12 @@ def test_the_noise_plane_of_a_degraded_image_is_that_of_its_degradation(textured
     (pair,) = pairs_of(textured().astype(np.float32), degradation, intensity=(0.0, 255.0))
     assert pair.blurs == pytest.approx((0.4, 0.6))
     part = slice(0, 40), slice(0, 40)
-    low, noise = pair.low_part_with_noise(*part, "gray", np.random.default_rng(3), 1)
-    assert np.array_equal(low, pair.low_part(*part, "gray", np.random.default_rng(3), 1))
+    low, noise, width = pair.low_part(*part, "gray", np.random.default_rng(3), 1)
+    assert width == pair.blurs[1]
+    unmeasured = replace(pair, noises=(), blurs=())
+    other, *conditions = unmeasured.low_part(*part, "gray", np.random.default_rng(3), 1)
+    assert np.array_equal(low, other)
+    assert conditions == [None, None]
     clean = pair.lows[1][part] / 255
     assert noise.shape == low.shape
     assert float(np.mean(noise**2)) == pytest.approx(float(np.mean((low[0] - clean) ** 2)), rel=0.15)

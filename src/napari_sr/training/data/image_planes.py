@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_sr.training.data.blocks import deviation, is_empty
 from napari_sr.training.data.images import TrainingImage
@@ -35,6 +37,11 @@ class ImagePlanes:
     pairs: tuple[PlanePair, ...]
     spreads: tuple[float, ...]
     largest: float
+
+    @property
+    def unfiltered(self) -> list[npt.NDArray[Any]]:
+        """The high-resolution planes at the largest size, before denoising."""
+        return [pair.unfiltered for pair in self.pairs if pair.size == self.largest]
 
     def middle(self, field: int, empty: float, part: tuple[slice, slice] = _WHOLE) -> tuple[PlanePair, float]:
         """Return the plane at the largest size that is nearest to the middle and not empty.

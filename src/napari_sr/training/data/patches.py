@@ -178,8 +178,6 @@ class Patches(PatchSource):
         Flip patches at random.
     turns : bool, default True
         Rotate patches at random by multiples of 90 degrees.
-    conditioned : bool, default False
-        Whether patches have noise planes and blurs; the planes then need their noise (`PlanePair.noises`).
 
     Raises
     ------
@@ -199,9 +197,7 @@ class Patches(PatchSource):
         seed: int,
         flips: bool = True,
         turns: bool = True,
-        conditioned: bool = False,
     ) -> None:
-        self._conditioned = conditioned
         self.plane_pairs, self._corners = list(plane_pairs), list(corners)
         self.scale, self.size, self.margin, self.color = scale, size, margin, color
         self._seed, self._flips, self._turns = seed, flips, turns
@@ -228,10 +224,8 @@ class Patches(PatchSource):
         low_field = slice(top, top + side), slice(left, left + side)
         y, x, length = (self.scale * n for n in (top + self.margin, left + self.margin, self.size))
         high = orientation(plane_pair.high_part(slice(y, y + length), slice(x, x + length), self.color))
-        if not self._conditioned:
-            return Patch(orientation(plane_pair.low_part(*low_field, self.color, generator, variant)), high)
-        low, noise = plane_pair.low_part_with_noise(*low_field, self.color, generator, variant)
-        return Patch(orientation(low), high, orientation(noise), plane_pair.blurs[variant])
+        low, noise, blur = plane_pair.low_part(*low_field, self.color, generator, variant)
+        return Patch(orientation(low), high, None if noise is None else orientation(noise), blur)
 
     @property
     def blur_range(self) -> tuple[float, float]:

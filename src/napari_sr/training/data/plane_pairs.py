@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_sr.errors import InputError
+from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.color import STUDIO_SWING, luma
 from napari_sr.imaging.intensity import IntensityMap, check_finite, intensity_maps
 from napari_sr.imaging.resize import resize
@@ -20,7 +21,7 @@ from napari_sr.training.data.denoising import without_noise
 from napari_sr.training.data.fields import planes_of
 from napari_sr.training.data.images import TrainingImage
 from napari_sr.training.data.noise_levels import NoiseLevel, measured_noise, noise_plane, passed_on
-from napari_sr.training.recipe import Data, Degradation
+from napari_sr.training.recipe import Data, Degradation, GaussianBlur
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
@@ -76,6 +77,11 @@ class PlanePair:
     field: int = 0
 
     @property
+    def unfiltered(self) -> Array:
+        """The high-resolution plane before denoising."""
+        return self.high if self.source is None else self.source
+
+    @property
     def gray(self) -> Array:
         """The first low-resolution plane without colors, shape (Y, X)."""
         low = self.lows[0]
@@ -83,15 +89,13 @@ class PlanePair:
 
     def low_part(
         self, rows: slice, columns: slice, color: PatchColor, generator: np.random.Generator, variant: int = 0
-    ) -> Floats:
-        """Cut a part out of the low-resolution plane and add noise to it.
+    ) -> tuple[Floats, Floats | None, float | None]:
+        """Cut a part out of the low-resolution plane and add the noise of the degradation to it.
 
         Parameters
         ----------
-        rows : slice
-            Rows in low-resolution pixels.
-        columns : slice
-            Columns in low-resolution pixels.
+        rows, columns : slice
+            Rows and columns in low-resolution pixels.
         color : {"gray", "luma", "rgb"}
             Meaning of the channels of the result.
         generator : numpy.random.Generator
@@ -101,50 +105,22 @@ class PlanePair:
 
         Returns
         -------
-        array of float32, shape (C, Y, X)
+        low : array of float32, shape (C, Y, X)
             The part, black at 0 and white at 1.
+        noise : array of float32, shape (1, Y, X), or None
+            Standard deviation of all of its noise in the same range; None if the noise of the plane was not measured.
+        blur : float or None
+            Its blur in low-resolution pixels; None as for `noise`.
         """
-        values, _ = self._noisy(rows, columns, generator, variant)
-        return channels_first(self.low_map.forward(values), color)
-
-    def low_part_with_noise(
-        self, rows: slice, columns: slice, color: PatchColor, generator: np.random.Generator, variant: int = 0
-    ) -> tuple[Floats, Floats]:
-        """Cut a part out of the low-resolution plane, add noise to it, and return the noise plane of the result too.
-
-        Parameters
-        ----------
-        rows : slice
-            Rows in low-resolution pixels.
-        columns : slice
-            Columns in low-resolution pixels.
-        color : {"gray"}
-            Meaning of the channels of the result.
-        generator : numpy.random.Generator
-            Generator of the noise.
-        variant : int, default 0
-            Number of the blur.
-
-        Returns
-        -------
-        low : array of float32, shape (1, Y, X)
-            The part, equal to that of `low_part`.
-        noise : array of float32, shape (1, Y, X)
-            Standard deviation of the noise of each pixel, in the same range.
-        """
-        values, level = self._noisy(rows, columns, generator, variant)
+        values, level = self.lows[variant][rows, columns], NoiseLevel()
+        if self.degradation is not None:
+            values, level = add_known_noise(values, self.degradation, generator, self.dtype)
+        low = channels_first(self.low_map.forward(values), color)
+        if not self.noises:
+            return low, None, None
         plane = noise_plane(values, level + self.noises[variant])
         deviation = np.float32(1 / (self.low_map.high - self.low_map.low)) * plane
-        return channels_first(self.low_map.forward(values), color), deviation[None]
-
-    def _noisy(
-        self, rows: slice, columns: slice, generator: np.random.Generator, variant: int
-    ) -> tuple[Array, NoiseLevel]:
-        """Return a part of the low-resolution plane with the noise of the degradation, and the level of that noise."""
-        part = self.lows[variant][rows, columns]
-        if self.degradation is None:
-            return part, NoiseLevel()
-        return add_known_noise(part, self.degradation, generator, self.dtype)
+        return low, deviation[None], self.blurs[variant]
 
     def high_part(self, rows: slice, columns: slice, color: PatchColor) -> Floats:
         """Cut a part out of the high-resolution plane, of shape (C, Y, X), black at 0 and white at 1."""
@@ -231,37 +207,32 @@ def _pairs_of_image(
     for index, (channel, plane) in enumerate(planes):
         clean = without_noise(plane, data.denoise) if data.denoise else plane
         for size in data.sizes:
-            source = _at_size(plane, size)
-            high = source if clean is plane else _at_size(clean, size)
-            height, width = (n // scale * scale for n in source.shape[:2])
+            high = _at_size(clean, size)
+            height, width = (n // scale * scale for n in high.shape[:2])
             if min(height, width) < scale:
                 raise InputError(
-                    f"The plane has {source.shape[0]} x {source.shape[1]} pixels, too few for a factor of {scale}: "
+                    f"The plane has {high.shape[0]} x {high.shape[1]} pixels, too few for a factor of {scale}: "
                     "give a larger image."
                 )
-            source, high = source[:height, :width], high[:height, :width]
+            high = high[:height, :width]
             lows = tuple(
                 blurred_and_shrunk(high, scale, numeric, fraction=fraction, pixel_size=image.pixel_size)
                 for fraction in fractions
             )
-            low_map = high_map = maps[channel]
-            dtype = np.dtype(plane.dtype)
-            plane_pairs += [
-                PlanePair(
-                    number,
-                    low_parts,
-                    high_part,
-                    low_map,
-                    high_map,
-                    noisy,
-                    dtype,
-                    size,
-                    source_part,
-                    channel=channel,
-                    field=image.field_of(index),
-                )
-                for low_parts, high_part, source_part in _colors(lows, high, source, color)
-            ]
+            pair = PlanePair(
+                image=number,
+                lows=lows,
+                high=high,
+                low_map=maps[channel],
+                high_map=maps[channel],
+                degradation=noisy,
+                dtype=np.dtype(plane.dtype),
+                size=size,
+                source=None if clean is plane else _at_size(plane, size)[:height, :width],
+                channel=channel,
+                field=image.field_of(index),
+            )
+            plane_pairs += _colors(pair, color)
     return plane_pairs, numeric
 
 
@@ -274,40 +245,34 @@ def _with_conditions(
     color: PatchColor,
 ) -> list[PlanePair]:
     """Add noise and blurs to the planes of an image, with the noise measured once for each channel, color and size."""
-    paired = image.low is not None
-    sigmas = [blur_sigma(degradation.blur, fraction, image.pixel_size) for fraction in _fractions(degradation)]
+    blurs, left = [data.blur], [1.0]
+    if image.low is None:
+        sigmas = [blur_sigma(degradation.blur, fraction, image.pixel_size) for fraction in _fractions(degradation)]
+        blurs, left = [sigma / scale for sigma in sigmas], [passed_on(sigma, scale) for sigma in sigmas]
     colors = 3 if image.axes.rgb and color == "gray" else 1
     groups: dict[tuple[int | None, int, float], list[Array]] = {}
     keys = [(pair.channel, number % colors, pair.size) for number, pair in enumerate(planes)]
     for key, pair in zip(keys, planes, strict=True):
-        groups.setdefault(key, []).append(pair.lows[0] if paired else pair.high)
+        groups.setdefault(key, []).append(pair.high if image.low is None else pair.lows[0])
     levels = {key: measured_noise(members) for key, members in groups.items()}
-    if paired:
-        measured = [replace(pair, noises=(levels[key],)) for key, pair in zip(keys, planes, strict=True)]
-        return [replace(pair, blurs=(data.blur,)) for pair in measured]
-    blurs, left = tuple(sigma / scale for sigma in sigmas), [passed_on(sigma, scale) for sigma in sigmas]
     return [
-        replace(pair, noises=tuple(levels[key].times(fraction) for fraction in left), blurs=blurs)
+        replace(pair, noises=tuple(levels[key].times(fraction) for fraction in left), blurs=tuple(blurs))
         for key, pair in zip(keys, planes, strict=True)
     ]
 
 
 def _fractions(degradation: Degradation) -> list[float]:
     """Return the positions in the range of the blur at which blurs are computed."""
-    variants = degradation.variants if _has_range(degradation) else 1
+    blur = degradation.blur
+    variants = degradation.variants if isinstance(blur, GaussianBlur) and isinstance(blur.sigma, tuple) else 1
     return [(v + 0.5) / variants for v in range(variants)]
-
-
-def _has_range(degradation: Degradation) -> bool:
-    """Whether the blur is a range."""
-    return degradation.blur is not None and isinstance(getattr(degradation.blur, "sigma", None), tuple)
 
 
 def _paired(number: int, image: TrainingImage, scale: int, data: Data, color: PatchColor) -> list[PlanePair]:
     """Return the planes of a pair."""
-    low_axes = type(image.axes)(image.axes.letters, _low_shape(image, scale))
     assert image.low is not None
-    low = image.low[(slice(None),) * low_axes.ndim]
+    low = image.low[(slice(None),) * image.axes.ndim]
+    low_axes = Axes(image.axes.letters, low.shape)
     check_finite(low, low_axes)
     maps = intensity_maps(data.intensity, low, low_axes, contrast_limits=image.contrast_limits)
     lows = list(planes_of(low, low_axes, data.planes))
@@ -322,47 +287,36 @@ def _paired(number: int, image: TrainingImage, scale: int, data: Data, color: Pa
         high_map = IntensityMap(gain * low_map.low + offset, gain * low_map.high + offset)
         for index, (small, large) in zip(numbers, chosen, strict=True):
             clean = without_noise(large, data.denoise) if data.denoise else large
-            dtype = np.dtype(small.dtype)
-            plane_pairs += [
-                PlanePair(
-                    number,
-                    low_parts,
-                    high_part,
-                    low_map,
-                    high_map,
-                    None,
-                    dtype,
-                    source=source_part,
-                    channel=channel,
-                    field=image.field_of(index),
-                )
-                for low_parts, high_part, source_part in _colors((small,), clean, large, color)
-            ]
+            pair = PlanePair(
+                image=number,
+                lows=(small,),
+                high=clean,
+                low_map=low_map,
+                high_map=high_map,
+                degradation=None,
+                dtype=np.dtype(small.dtype),
+                source=None if clean is large else large,
+                channel=channel,
+                field=image.field_of(index),
+            )
+            plane_pairs += _colors(pair, color)
     return plane_pairs
-
-
-def _low_shape(image: TrainingImage, scale: int) -> tuple[int, ...]:
-    lengths = list(image.axes.shape)
-    for axis in (image.axes.y, image.axes.x):
-        lengths[axis] //= scale
-    return tuple(lengths)
 
 
 def _at_size(plane: Array, size: float) -> Array:
     return plane if size == 1 else resize(plane, factor=size, axes=(0, 1))
 
 
-def _colors(
-    lows: tuple[Array, ...], high: Array, source: Array, color: PatchColor
-) -> Iterator[tuple[tuple[Array, ...], Array, Array]]:
-    """Yield low-resolution plane, high-resolution plane and source: once, or for each color."""
-    *smalls, highs = (_parts(plane, color) for plane in (*lows, high))
-    sources = highs if np.shares_memory(source, high) else _parts(source, color)
-    for n, (large, unfiltered) in enumerate(zip(highs, sources, strict=True)):
-        yield tuple(small[n] for small in smalls), large, unfiltered
-
-
-def _parts(plane: Array, color: PatchColor) -> list[Array]:
-    if color == "gray" and plane.ndim == 3:
-        return [np.ascontiguousarray(plane[..., c]) for c in range(plane.shape[2])]
-    return [plane]
+def _colors(pair: PlanePair, color: PatchColor) -> list[PlanePair]:
+    """Return the planes of each color of a pair, or the pair itself."""
+    if color != "gray" or pair.high.ndim == 2:
+        return [pair]
+    return [
+        replace(
+            pair,
+            lows=tuple(np.ascontiguousarray(low[..., c]) for low in pair.lows),
+            high=np.ascontiguousarray(pair.high[..., c]),
+            source=None if pair.source is None else np.ascontiguousarray(pair.source[..., c]),
+        )
+        for c in range(pair.high.shape[2])
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -164,21 +164,20 @@ def make_training_set(
         seed=recipe.seed,
         flips=recipe.patches.flips,
         turns=recipe.patches.turns,
-        conditioned=conditioned,
     )
     matches = [image.match for image in images if image.match is not None]
     return TrainingSet(
         patches=patches,
         scenes=tuple(scenes),
         degradation=numeric,
-        described=_described(grouped),
+        described=describe_sets((planes.image, planes.unfiltered) for planes in grouped),
         fingerprint=_fingerprint(plane_pairs, corners, scenes),
         warnings=(
             *match_warnings(matches),
             *_unused(grouped, {plane_pairs[n].image for n, mask in enumerate(corners) if mask.any()}, blocks),
             *shared_planes(
-                (_unfiltered(pair) for pair in plane_pairs if pair.size == 1),
-                ((validation[pair.image].name, _unfiltered(pair)) for pair in held),
+                (pair.unfiltered for pair in plane_pairs if pair.size == 1),
+                ((validation[pair.image].name, pair.unfiltered) for pair in held),
             ),
             *(_repeated(grouped) if not validation else ()),
         ),
@@ -200,8 +199,9 @@ def _unused(grouped: Sequence[ImagePlanes], trained: set[int], blocks: Sequence[
 
 def _repeated(grouped: Sequence[ImagePlanes]) -> tuple[str, ...]:
     """Return a warning if images are given twice."""
-    entries = ((number, image, pair) for number, image in enumerate(grouped) for pair in image.pairs)
-    return repeated_images((n, i.image.name, _unfiltered(pair)) for n, i, pair in entries if pair.size == i.largest)
+    return repeated_images(
+        (number, planes.image.name, plane) for number, planes in enumerate(grouped) for plane in planes.unfiltered
+    )
 
 
 def _conditions(images: Sequence[TrainingImage], patches: Patches, conditioned: bool) -> Iterator[str]:
@@ -332,13 +332,7 @@ def _scene(
     height, width = pair.gray.shape
     rows, columns = (slice(0, height), slice(0, width)) if block is None else (block.rows, block.columns)
     generator = generator_at(seed, "validation", number=number)
-    variant = len(pair.lows) // 2
-    noise, blur = None, None
-    if pair.noises:
-        low, noise = pair.low_part_with_noise(rows, columns, color, generator, variant)
-        blur = pair.blurs[variant]
-    else:
-        low = pair.low_part(rows, columns, color, generator, variant)
+    low, noise, blur = pair.low_part(rows, columns, color, generator, len(pair.lows) // 2)
     large = [slice(scale * part.start, scale * part.stop) for part in (rows, columns)]
     dtype = pair.high.dtype
     limits = (-np.inf, np.inf)
@@ -348,22 +342,20 @@ def _scene(
     return Scene(name, low, pair.high_part(large[0], large[1], color), limits, noise, blur)
 
 
-def _unfiltered(pair: PlanePair) -> npt.NDArray[Any]:
-    """Return a high-resolution plane before denoising."""
-    return pair.high if pair.source is None else pair.source
-
-
-def _described(grouped: Sequence[ImagePlanes]) -> tuple[TrainingData, ...]:
-    """Describe each set of images, with the hash of its pixels before denoising."""
-    groups: dict[str, list[ImagePlanes]] = {}
-    for image in grouped:
-        groups.setdefault(image.image.group or image.image.name, []).append(image)
-    described = []
-    for name, members in groups.items():
-        planes = (_unfiltered(pair) for image in members for pair in image.pairs if pair.size == image.largest)
-        first = members[0].image
-        described.append(TrainingData(name=name, license=first.license, sha256=array_hash(planes), source=first.source))
-    return tuple(described)
+def describe_sets(images: Iterable[tuple[TrainingImage, Iterable[npt.NDArray[Any]]]]) -> tuple[TrainingData, ...]:
+    """Describe each set of images, with the hash of the high-resolution planes that are given with each image."""
+    sets: dict[str, list[tuple[TrainingImage, Iterable[npt.NDArray[Any]]]]] = {}
+    for image, planes in images:
+        sets.setdefault(image.group or image.name, []).append((image, planes))
+    return tuple(
+        TrainingData(
+            name=name,
+            license=members[0][0].license,
+            sha256=array_hash(plane for _, planes in members for plane in planes),
+            source=members[0][0].source,
+        )
+        for name, members in sets.items()
+    )
 
 
 def _fingerprint(plane_pairs: Sequence[PlanePair], corners: Sequence[Mask], scenes: Sequence[Scene]) -> str:

@@ -54,8 +54,6 @@ class Loop:
         Device, precision and processes.
     folder : Path
         Folder of the run.
-    size : int
-        Side of a patch in low-resolution pixels.
     batch : int
         Number of patches of a step, over all processes.
     controls : Controls
@@ -83,7 +81,6 @@ class Loop:
         fabric: Fabric,
         folder: Path,
         *,
-        size: int,
         batch: int,
         controls: Controls,
         on_event: EventListener,
@@ -93,7 +90,7 @@ class Loop:
     ) -> None:
         self._recipe_text, self._base = identity, base
         self._recipe, self._generator, self._training_set, self._fabric = recipe, generator, training_set, fabric
-        self._folder, self._size, self._batch = folder, size, batch
+        self._folder, self._batch = folder, batch
         self._controls, self._on_event, self._tensorboard = controls, on_event, tensorboard
         self.trained = TrainedWeights()
         self._log: Log | None = None
@@ -119,7 +116,7 @@ class Loop:
             Prepared(
                 patches=len(self._training_set.patches),
                 scenes=len(self._training_set.scenes),
-                size=self._size,
+                size=self._training_set.patches.size,
                 batch=self._batch,
                 steps=self._recipe.steps,
                 resumed_at=done,
@@ -155,7 +152,7 @@ class Loop:
             self._fabric,
             self._generator,
             stage,
-            patch=self._size * self._generator.card.scale,
+            patch=self._training_set.patches.size * self._generator.card.scale,
             seed=self._recipe.seed,
             reference=None if stage.reference is None else self.trained.weights[stage.reference],
             examples=(self._training_set.patches.batch(number, step, range(self._batch)) for step in range(_EXAMPLES)),

@@ -54,7 +54,7 @@ def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """Return the relativistic average adversarial loss of a generator.
+    """Return the relativistic average adversarial loss of a generator: the discriminator's, with exchanged images.
 
     It is ``-mean log(1 - D(real, fake)) - mean log D(fake, real)``, which depends on true and on generated images.
     `real` does not depend on the generator and may be detached.
@@ -63,9 +63,7 @@ def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
     ----------
     Wang et al., arXiv:1809.00219, equation 2.
     """
-    real, fake = real.float(), fake.float()
-    against_fake, against_real = real - mean_over_processes(fake.mean()), fake - mean_over_processes(real.mean())
-    return functional.softplus(against_fake).mean() + functional.softplus(-against_real).mean()
+    return relativistic_discriminator(fake, real)
 
 
 def least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:

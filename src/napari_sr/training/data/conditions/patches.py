@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_sr.training.data.conditions.artificial import uniform_areas
-from napari_sr.training.data.conditions.camera import Observation, observe
+from napari_sr.training.data.conditions.camera import observe
 from napari_sr.training.data.conditions.truths import WHITE, Pool, Truth
 from napari_sr.training.data.noise_levels import NoiseLevel
 from napari_sr.training.data.patches import Patch, PatchOrientation, PatchSource
@@ -54,17 +54,17 @@ class ConditionedPatches(PatchSource):
         generator = generator_at(self._seed, "patch", stage, step, number)
         if generator.random() < self._conditions.flats:
             square = uniform_areas(generator, self.scale * self.size + 2 * self._halo)
-            return self._patch(self._observe(square, NoiseLevel(), generator, artificial=True), artificial=True)
+            return self._observed(square, NoiseLevel(), generator, artificial=True)
         pool = self.pools[int(generator.choice(len(self.pools), p=self._shares))]
         empty = generator.random() < self._conditions.empty
         truth, square = pool.draw(self.scale * self.size, self._halo, generator, empty=empty)
-        return self._patch(self._observe(*self._varied(truth, square, generator), generator))
+        return self._observed(*self._varied(truth, square, generator), generator)
 
     def scene(self, pool: Pool, size: int, number: int) -> Patch:
         """Draw a scene for validation with a side of `size` low-resolution pixels, always the same one for a number."""
         generator = generator_at(self._seed, "validation", number=number)
         truth, square = pool.draw(self.scale * size, self._halo, generator)
-        return self._patch(self._observe(*self._varied(truth, square, generator), generator))
+        return self._observed(*self._varied(truth, square, generator), generator)
 
     @property
     def blur_range(self) -> tuple[float, float]:
@@ -91,18 +91,15 @@ class ConditionedPatches(PatchSource):
             square, noise = np.float32(low + high) - square, noise.scaled(-1.0, low + high)
         return np.ascontiguousarray(square, np.float32), noise
 
-    def _observe(
+    def _observed(
         self, square: Floats, noise: NoiseLevel, generator: np.random.Generator, *, artificial: bool = False
-    ) -> Observation:
-        return observe(
+    ) -> Patch:
+        """Observe a truth under random conditions, and convert gray levels to black at 0 and white at 1."""
+        seen = observe(
             square, noise, self._conditions, generator, scale=self.scale, halo=self._halo, artificial=artificial
         )
-
-    @staticmethod
-    def _patch(seen: Observation, *, artificial: bool = False) -> Patch:
-        """Convert gray levels to the range from black at 0 to white at 1."""
-        low, noise, truth = (
+        low, stated, truth = (
             np.ascontiguousarray(part / np.float32(WHITE), np.float32)[None]
             for part in (seen.low, seen.noise, seen.truth)
         )
-        return Patch(low, truth, noise, seen.blur, artificial)
+        return Patch(low, truth, stated, seen.blur, artificial)

@@ -16,11 +16,10 @@ from napari_sr.training.data.conditions.patches import ConditionedPatches
 from napari_sr.training.data.conditions.truths import Pool, Truth, TruthSizes, gray_planes, truth_sizes
 from napari_sr.training.data.degradation import shrink
 from napari_sr.training.data.fields import planes_of, separate_fields
-from napari_sr.training.data.fingerprint import add_array, array_hash, repeated_images, shared_planes, stable_repr
+from napari_sr.training.data.fingerprint import add_array, repeated_images, shared_planes, stable_repr
 from napari_sr.training.data.images import TrainingImage
-from napari_sr.training.data.training_set import Scene, TrainingSet
+from napari_sr.training.data.training_set import Scene, TrainingSet, describe_sets
 from napari_sr.training.recipe import Conditions, ImageSet, Recipe
-from napari_sr.zoo.card import TrainingData
 
 #: Planes of an image, each at all of its sizes.
 _ImageTruths = list[TruthSizes]
@@ -84,7 +83,7 @@ def make_conditioned_set(
         patches=patches,
         scenes=tuple(scenes),
         degradation=recipe.degradation,
-        described=_described(images, recipe),
+        described=describe_sets((image, _planes(image, recipe)) for image in images),
         fingerprint=_fingerprint(patches, scenes),
         warnings=(*_without_room(images, pools), *_shared(images, validation, recipe)),
         notes=(),
@@ -268,25 +267,6 @@ def _whole_scenes(
 def _scene(name: str, patches: ConditionedPatches, sizes: TruthSizes, side: int, number: int) -> Scene:
     seen = patches.scene(Pool(1.0, (sizes,)), side, number)
     return Scene(name, seen.low, seen.high, (-np.inf, np.inf), seen.noise, seen.blur or 0.0)
-
-
-# Description
-
-
-def _described(images: Sequence[TrainingImage], recipe: Recipe) -> tuple[TrainingData, ...]:
-    """Describe each set of images, with the hash of its pixels."""
-    groups: dict[str, list[TrainingImage]] = {}
-    for image in images:
-        groups.setdefault(image.group or image.name, []).append(image)
-    return tuple(
-        TrainingData(
-            name=name,
-            license=members[0].license,
-            sha256=array_hash(plane for image in members for plane in _planes(image, recipe)),
-            source=members[0].source,
-        )
-        for name, members in groups.items()
-    )
 
 
 def _fingerprint(patches: ConditionedPatches, scenes: Sequence[Scene]) -> str:

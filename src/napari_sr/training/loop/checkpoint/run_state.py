@@ -22,7 +22,7 @@ NAME = "last.pt"
 _FORMAT = 2
 
 
-def write_run_state(folder: Path, state: dict[str, Any]) -> Path:
+def write_run_state(folder: Path, state: dict[str, Any]) -> None:
     """Write the checkpoint of a training, in place of the previous one.
 
     Parameters
@@ -31,11 +31,6 @@ def write_run_state(folder: Path, state: dict[str, Any]) -> Path:
         Folder of the run.
     state : dict
         Tensors, numbers and strings, nested in dicts and lists.
-
-    Returns
-    -------
-    Path
-        The file.
 
     Raises
     ------
@@ -54,7 +49,6 @@ def write_run_state(folder: Path, state: dict[str, Any]) -> Path:
             f"The checkpoint could not be written to {folder} ({reason}): {disk_remedy(error)} and start the "
             f"training again; it {then}."
         ) from error
-    return path
 
 
 def read_run_state(folder: Path, *, mapped: bool = False) -> dict[str, Any] | None:
