@@ -26,7 +26,7 @@ from napari_sr.training.data.fields import describe_part, used_part
 from napari_sr.training.data.images import images_in, pixel_size_of, training_images
 from napari_sr.training.data.training_set import TrainingSet, make_training_set
 from napari_sr.training.events import EventListener, Validated
-from napari_sr.training.generator.generator import make_generator, patch_sizes
+from napari_sr.training.generator.generator import make_generator, patch_sizes, scale_of
 from napari_sr.training.loop.checkpoint.identity import model_hash
 from napari_sr.training.loop.checkpoint.run_state import begun_precision
 from napari_sr.training.loop.loop import Loop
@@ -37,8 +37,6 @@ from napari_sr.training.recipe import Recipe, load_recipe
 from napari_sr.training.recipe.table import RecipeTable
 from napari_sr.training.result import make_model
 from napari_sr.training.run_lock import locked_folder
-from napari_sr.zoo.architectures import build_empty
-from napari_sr.zoo.card import Architecture
 from napari_sr.zoo.catalog import as_model, load_model
 from napari_sr.zoo.model import Model
 from napari_sr.zoo.names import check_name
@@ -183,7 +181,7 @@ class Training:
         self._base = None if model is None else as_model(model)
         if self._base is None and self.recipe.start is not None:
             self._base = load_model(self.recipe.start)
-        scale = _scale(self.recipe, self._base)
+        scale = scale_of(self.recipe, self._base)
         if images is None:
             if not self.recipe.data.images:
                 raise InputError("There are no images to train on: give some, or name them in the recipe's data.")
@@ -359,17 +357,6 @@ class Training:
             measurements=measurements,
         )
         return Outcome(model, step, recipe.steps, measurements)
-
-
-def _scale(recipe: Recipe, model: Model | None) -> int:
-    if recipe.network is not None:
-        empty = build_empty(Architecture(network=recipe.network.name, settings=recipe.network.settings))
-        return int(getattr(empty, "scale", 0))
-    if model is None:
-        raise InputError(
-            f"The recipe {recipe.name} has no network: give a model to fine-tune, or add the table [network] to it."
-        )
-    return model.scale
 
 
 def _with_files(recipe: Recipe, data: Path | None) -> Recipe:

@@ -22,7 +22,8 @@ from napari_sr.zoo.names import as_name, shown
 
 #: Keys of a card that belong together.
 _PIXEL_SIZE = ("pixel_size", "pixel_unit")
-_FAMILIES: dict[str, Family] = {
+#: Networks that are trained for super-resolution, and the families of their models.
+FAMILIES: dict[str, Family] = {
     "SRCNN": "srcnn",
     "SRResNet": "srgan",
     "MSRResNet": "srgan",
@@ -239,7 +240,7 @@ def card_of(
         If it is not a super-resolution network.
     """
     network = architecture.network
-    if network not in _FAMILIES:
+    if network not in FAMILIES:
         raise CheckpointError(
             f"{path.name} is a {network}, a network for perceptual losses that upscales nothing: "
             "choose a super-resolution model."
@@ -253,7 +254,7 @@ def card_of(
         color = "luma"
     return Card(
         name=as_name(stem_of(path)),
-        family=_FAMILIES[network],
+        family=FAMILIES[network],
         architecture=architecture,
         scale=scale,
         channels=channels,

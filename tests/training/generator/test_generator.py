@@ -5,10 +5,12 @@ import torch
 
 from napari_sr import InputError
 from napari_sr.networks import SRCNN, RRDBNet
-from napari_sr.training import load_recipe
+from napari_sr.training import Training, load_recipe
 from napari_sr.training.generator.generator import Unpadded, make_generator, patch_sizes, work_per_pixel
 from napari_sr.training.recipe import Network, PatchSettings, Recipe
 from napari_sr.zoo import Architecture, Card
+from napari_sr.zoo.architectures import NETWORKS
+from napari_sr.zoo.loading import FAMILIES
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
@@ -94,6 +96,14 @@ def test_the_papers_initial_weights_have_the_deviation_of_the_recipe():
     network = make_generator(load_recipe("srcnn"), None, rgb=True).network
     assert network.conv1.weight.std().item() == pytest.approx(1e-3, rel=0.05)
     assert network.conv1.bias.abs().max().item() == 0
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS.keys() - FAMILIES.keys()))
+def test_a_network_without_a_training_is_refused_before_images_are_read(tiny, tmp_path, name):
+    settings = {"scale": 2} if name == "Interpolation" else {}
+    recipe = tiny.model_copy(update={"network": Network(name=name, settings=settings)})
+    with pytest.raises(InputError, match=f"^{name} cannot be trained for super-resolution: choose one of SRCNN"):
+        Training(recipe, [tmp_path / "missing.tif"], folder=tmp_path / "run", device="cpu")
 
 
 def test_a_network_that_cannot_start_as_an_interpolation_is_refused(tiny):

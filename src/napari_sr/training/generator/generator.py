@@ -18,7 +18,7 @@ from napari_sr.training.generator.starting_weights import load_start, new_networ
 from napari_sr.training.recipe import PatchSettings, Recipe
 from napari_sr.zoo.architectures import build_empty
 from napari_sr.zoo.card import Architecture, Card, Color
-from napari_sr.zoo.catalog import load_model
+from napari_sr.zoo.loading import FAMILIES
 from napari_sr.zoo.model import Model
 
 #: Sides of patches that "auto" chooses from, in low-resolution pixels; those below `_LEAST_FOR_WORK` for small images
@@ -83,6 +83,29 @@ class Generator:
         return network_for(network, self.card, self.colors, luma=self.color == "luma")
 
 
+def scale_of(recipe: Recipe, model: Model | None) -> int:
+    """Return the factor of the new network of a recipe, or else of the model to fine-tune.
+
+    Raises
+    ------
+    InputError
+        If there is neither a network nor a model, or the network cannot be trained.
+    """
+    if recipe.network is None:
+        if model is None:
+            raise InputError(
+                f"The recipe {recipe.name} has no network: give a model to fine-tune, or add the table [network] to it."
+            )
+        return model.scale
+    empty = build_empty(Architecture(network=recipe.network.name, settings=recipe.network.settings))
+    if recipe.network.name not in FAMILIES:
+        raise InputError(
+            f"{recipe.network.name} cannot be trained for super-resolution: choose one of {', '.join(FAMILIES)} as the "
+            "network of the recipe."
+        )
+    return int(getattr(empty, "scale", 0))
+
+
 def make_generator(recipe: Recipe, model: Model | None, rgb: bool) -> Generator:
     """Make the network of a recipe, or copy that of a model.
 
@@ -98,16 +121,11 @@ def make_generator(recipe: Recipe, model: Model | None, rgb: bool) -> Generator:
     Raises
     ------
     InputError
-        If there is neither a network nor a model, the model has no network or is not of the recipe's family, or the
-        weights to start with are those of another network.
+        If the model has no network or is not of the recipe's family, or the weights to start with are those of another
+        network.
     """
-    if model is None and recipe.start is not None:
-        model = load_model(recipe.start)
     if recipe.network is None:
-        if model is None:
-            raise InputError(
-                f"The recipe {recipe.name} has no network: give a model to fine-tune, or add the table [network] to it."
-            )
+        assert model is not None  # as `scale_of` has checked
         if recipe.family is not None and recipe.family != model.card.family:
             raise InputError(
                 f"The recipe {recipe.name} is for models of the family {recipe.family}, and {model.name} is of "
@@ -147,11 +165,7 @@ def _new_card(recipe: Recipe, rgb: bool) -> Card:
     assert recipe.family is not None
     architecture = Architecture(network=recipe.network.name, settings=recipe.network.settings)
     empty = build_empty(architecture)
-    if not hasattr(empty, "scale"):
-        raise InputError(
-            f"{recipe.network.name} is not a super-resolution network: choose another network in the recipe."
-        )
-    scale, channels = int(getattr(empty, "scale")), int(getattr(empty, "in_channels"))  # noqa: B009 (types)
+    scale, channels = int(getattr(empty, "scale", 0)), int(getattr(empty, "in_channels", 0))
     if channels == 3:
         color: Color = "rgb"
     elif recipe.data.color == "luma" or (recipe.data.color == "auto" and rgb and not is_conditioned(empty)):
