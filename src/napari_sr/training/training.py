@@ -320,8 +320,11 @@ class Training:
             batch=self.batch,
             controls=self._controls,
             on_event=self._on_event,
-            identity=self.recipe.to_toml(),
-            base="" if self._base is None else model_hash(self._base),
+            identity={
+                "recipe": self.recipe.to_toml(),
+                "model": "" if self._base is None else model_hash(self._base),
+                "images": training_set.fingerprint,
+            },
             tensorboard=self._tensorboard,
         )
         # Several processes train for one that has the lock.

@@ -180,8 +180,7 @@ def images_in(sets: Sequence[ImageSet], data: Path | None, scale: int) -> list[T
         items = paths if entry.low is None else _with_partners(paths, root / entry.low)
         for item in items:
             image = _converted(item, 0, scale, None)
-            image = replace(image, group=group, license=entry.license, source=entry.source)
-            images.append(replace(image, image_set=entry))
+            images.append(replace(image, group=group, license=entry.license, source=entry.source, image_set=entry))
     return images
 
 
@@ -251,20 +250,14 @@ def _converted(item: Any, number: int, scale: int, axes: str | None, *, kind: st
         return _pair(low, _converted(item[1], number, scale, axes), item, scale)
     if isinstance(item, str | os.PathLike):
         file = read_image(item, lazy=True)
-        size = file.pixel_size.get("X")
-        return TrainingImage(
-            name=file.path.name,
-            high=file.data,
-            axes=parse_axes(file.axes, file.data.shape),
-            pixel_size=size,
-            unit=(file.unit or "pixel") if size is not None else None,
-        )
-    if _is_layer(item):
+        image, name = as_image(file), file.path.name
+    elif _is_layer(item):
         return _layer(item, axes)
-    image = as_image(item, axes)
+    else:
+        image, name = as_image(item, axes), f"{kind} {number}"
     size = image.pixel_size.get("X")
     return TrainingImage(
-        name=f"{kind} {number}",
+        name=name,
         high=image.data,
         axes=image.axes,
         pixel_size=size,

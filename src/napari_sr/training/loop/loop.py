@@ -60,10 +60,8 @@ class Loop:
         Requests to pause, stop and cancel.
     on_event : callable
         Called with every event, in the first process.
-    identity : str
-        Text of the recipe without paths that depend on the machine, by which a checkpoint is compared with this run.
-    base : str, default ""
-        Hash of the model that the training starts with (`model_hash`), which is compared as well; empty without one.
+    identity : mapping of str to str
+        What a checkpoint must have in common with this run (`checkpoint.identity`).
     tensorboard : bool, default False
         Also write a log for TensorBoard.
 
@@ -84,12 +82,16 @@ class Loop:
         batch: int,
         controls: Controls,
         on_event: EventListener,
-        identity: str,
-        base: str = "",
+        identity: Mapping[str, str],
         tensorboard: bool = False,
     ) -> None:
-        self._recipe_text, self._base = identity, base
-        self._recipe, self._generator, self._training_set, self._fabric = recipe, generator, training_set, fabric
+        self._identity, self._recipe, self._generator, self._training_set, self._fabric = (
+            identity,
+            recipe,
+            generator,
+            training_set,
+            fabric,
+        )
         self._folder, self._batch = folder, batch
         self._controls, self._on_event, self._tensorboard = controls, on_event, tensorboard
         self.trained = TrainedWeights()
@@ -147,7 +149,9 @@ class Loop:
     def _run_stage(self, number: int, state: RunState | None, drawing: Drawing) -> int:
         stage = self._recipe.stages[number]
         if state is not None:
-            self._take_trained(state)
+            self.trained = TrainedWeights(
+                dict(state["kept"]), {name: Validated(**figures) for name, figures in state["reached"].items()}
+            )
         work = StageWork(
             self._fabric,
             self._generator,
@@ -237,25 +241,20 @@ class Loop:
 
     # Checkpoints
 
-    def _identity(self) -> RunState:
-        """Return what a checkpoint must have in common with this run."""
-        return {"recipe": self._recipe_text, "model": self._base, "images": self._training_set.fingerprint}
-
     def _begin(self) -> RunState | None:
         """Make the folder of the run, or read the checkpoint in it."""
-        identity = self._identity()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             state = read_run_state(self._folder)
             # All processes look for a checkpoint before one of them writes the first.
             self._fabric.barrier()
             if state is None and self._fabric.is_global_zero:
-                (self._folder / "recipe.toml").write_text(identity["recipe"], encoding="utf-8")
+                (self._folder / "recipe.toml").write_text(self._identity["recipe"], encoding="utf-8")
         except OSError as error:
             raise InputError(
                 f"The folder {self._folder} cannot be used for the run ({error.strerror or error}): choose another one."
             ) from error
-        different = None if state is None else difference(state["identity"], identity)
+        different = None if state is None else difference(state["identity"], self._identity)
         if different is not None:
             raise InputError(
                 f"{self._folder} holds a training with {different}: choose another folder (on the command line by "
@@ -268,7 +267,7 @@ class Loop:
             assert self._log is not None
             state = {
                 # The recipe's number format can be another one on another device, on which the training continues.
-                "identity": {**self._identity(), "precision": str(self._fabric.strategy.precision.precision)},
+                "identity": {**self._identity, "precision": str(self._fabric.strategy.precision.precision)},
                 "stage": run.number,
                 "step": run.step,
                 "done": run.done,
@@ -288,13 +287,6 @@ class Loop:
         run.work.restore(state["work"])
         run.step, run.learning_rate_factor = int(state["step"]), float(state["learning_rate_factor"])
         run.best, run.last = state["best"], state["last"]
-        self._take_trained(state)
-
-    def _take_trained(self, state: RunState) -> None:
-        """Take over the weights of the stages that had ended at a checkpoint."""
-        self.trained = TrainedWeights(
-            dict(state["kept"]), {name: Validated(**figures) for name, figures in state["reached"].items()}
-        )
 
     def _go_back(self, run: StageRun) -> None:
         """Restore the last checkpoint at half the learning rate, once in a stage."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache, partial
 from typing import Literal, NamedTuple
 
 import torch
@@ -28,6 +29,9 @@ from napari_sr.training.losses.relative import relative_error, shift_of_mean
 _LEAST_FEATURE = 1e-6
 #: Mean and standard deviation of photographs, black at 0 and white at 1 (those of ImageNet, over the colors).
 _PHOTOGRAPH_MEAN, _PHOTOGRAPH_DEVIATION = 0.45, 0.225
+
+#: Returns the results to which losses are relative.
+Baseline = Callable[[], Tensor]
 
 
 class StageLosses:
@@ -115,7 +119,8 @@ class StageLosses:
         values: dict[str, Tensor] = {}
         total = torch.zeros((), device=result.device)
         high = batch.high
-        baseline = self._baseline(batch, result) if self._needs_baseline else None
+        # Computed for the first loss that needs it.
+        baseline = cache(partial(self._baseline, batch, result))
         outputs = self._outputs(batch, result, offset, baseline) if self._discriminator is not None else None
         for n, loss in enumerate(self._stage.losses):
             if isinstance(loss, recipe.PixelLoss):
@@ -193,15 +198,6 @@ class StageLosses:
             cut = (interpolated.shape[-1] - result.shape[-1]) // 2
             return interpolated[..., cut : cut + result.shape[-2], cut : cut + result.shape[-1]]
 
-    @property
-    def _needs_baseline(self) -> bool:
-        """Whether a loss is relative to the errors of other results, or weighted by them."""
-        adversarial = self._stage.adversarial
-        return (adversarial is not None and adversarial.evenness > 0) or any(
-            isinstance(loss, recipe.RelativeLoss) or (isinstance(loss, recipe.PerceptualLoss) and loss.relative)
-            for loss in self._stage.losses
-        )
-
     def _baseline(self, batch: Batch, result: Tensor) -> Tensor:
         """Return the results to which losses are relative: of the reference, or of bicubic interpolation."""
         if self._reference is None:
@@ -210,21 +206,19 @@ class StageLosses:
             found: Tensor = self._reference(*batch.inputs)
         return found.float()
 
-    def _relative(self, loss: recipe.RelativeLoss, batch: Batch, result: Tensor, baseline: Tensor | None) -> Tensor:
-        assert baseline is not None
+    def _relative(self, loss: recipe.RelativeLoss, batch: Batch, result: Tensor, baseline: Baseline) -> Tensor:
         deviation = deviation_of(batch.low)
-        own, truth, other = (functional.avg_pool2d(image, loss.binned) for image in (result, batch.high, baseline))
+        own, truth, other = (functional.avg_pool2d(image, loss.binned) for image in (result, batch.high, baseline()))
         value = relative_error(own, truth, other, deviation, floor=loss.floor, absolute=loss.absolute)
         if loss.flat and batch.noise is not None and batch.artificial is not None:
             shift = shift_of_mean(result, self._interpolated(batch, result), batch.noise, deviation)
             value = value + loss.flat * batch.artificial * shift
         return value.mean()
 
-    def _outputs(self, batch: Batch, result: Tensor, offset: tuple[int, int], baseline: Tensor | None) -> _Outputs:
+    def _outputs(self, batch: Batch, result: Tensor, offset: tuple[int, int], baseline: Baseline) -> _Outputs:
         adversarial = self._stage.adversarial
         if adversarial is not None and adversarial.evenness:
-            assert baseline is not None
-            result = with_scaled_gradient(result, _weights_of_patches(adversarial, batch, baseline))
+            result = with_scaled_gradient(result, _weights_of_patches(adversarial, batch, baseline()))
         fake, features = self._classified(self._shown(result, batch, offset))
         if not self._compares_with_truth:
             return _Outputs(fake, features)
@@ -239,13 +233,10 @@ class StageLosses:
         batch: Batch,
         result: Tensor,
         offset: tuple[int, int],
-        baseline: Tensor | None,
+        baseline: Baseline,
     ) -> Tensor:
         """Return a perceptual loss."""
-        images = [result, batch.high]
-        if loss.relative:
-            assert baseline is not None
-            images.append(baseline)
+        images = [result, batch.high, *([baseline()] if loss.relative else [])]
         shown = (cut_shifted(self._photographic(image, batch), offset, self._stage.shift) for image in images)
         with self._fabric.autocast():
             value: Tensor = self._perceptual[number](*shown)

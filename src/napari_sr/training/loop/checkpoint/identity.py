@@ -49,8 +49,9 @@ def difference(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
     Parameters
     ----------
     begun : mapping
-        Identity of the checkpoint: "recipe", the TOML text; "images", their fingerprint; and "model", the hash of the
-        model at the start or an empty text, which checkpoints of earlier versions do not have.
+        Identity of the checkpoint: "recipe", the TOML text without paths that depend on the machine; "images", their
+        fingerprint; and "model", the hash of the model at the start or an empty text, which checkpoints of earlier
+        versions do not have.
     now : mapping
         Identity of the training.
 
