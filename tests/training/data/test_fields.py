@@ -187,6 +187,19 @@ def test_a_region_is_covered_to_the_edge_of_the_image(textured):
     assert used.train_on[0].sum() + used.train_on[1].sum() >= image.train_on.sum()
 
 
+def test_a_single_field_is_described_with_its_size(textured):
+    region = Shapes(100, 100, 140, 130)
+    (image,) = training_images(textured(640, 640), 2, train_on=region)
+    used = used_part(image, 2, RECIPE, 0)
+    assert describe_part(image, used) == "image 1 is large: 1 field of 64 x 64 pixels is used, 0.01 of its pixels."
+    stack = np.stack([textured(320, 320, seed) for seed in range(3)])
+    (image,) = training_images(stack, 2, axes="ZYX", train_on=region)
+    used = used_part(image, 2, RECIPE, 0)
+    assert describe_part(image, used) == (
+        "image 1 is large: 1 field of 64 x 64 pixels of 3 of its 3 planes is used, 0.04 of its pixels."
+    )
+
+
 def test_the_planes_of_a_pair_are_cut_alike(textured):
     high = textured(640, 640)
     low = resize(high, (320, 320))

@@ -107,14 +107,15 @@ def describe_part(image: TrainingImage, used: TrainingImage) -> str | None:
     """Describe the part of an image that a training uses, from `used_part`; None if the whole image is used."""
     if used is image:
         return None
-    shape = used.axes.shape
-    planes = used.axes.plane_count // used.fields
-    part = f"{planes} of its {image.axes.plane_count} planes" if planes > 1 or image.axes.plane_count > 1 else ""
-    if used.fields > 1:
-        size = f"{shape[used.axes.y]} x {shape[used.axes.x]}"
-        part = f"{used.fields} fields of {size} pixels" + (f" of {part}" if part else "")
-    fraction = prod(shape) / prod(image.axes.shape)
-    return f"{image.name} is large: {part} are used, {fraction:.2g} of its pixels."
+    height, width = used.axes.shape[used.axes.y], used.axes.shape[used.axes.x]
+    count, total = used.axes.plane_count // used.fields, image.axes.plane_count
+    part = f"{count} of its {total} planes" if total > 1 else ""
+    if (height, width) != (image.axes.shape[image.axes.y], image.axes.shape[image.axes.x]):
+        count = used.fields
+        kind = "field" if count == 1 else "fields"
+        part = f"{count} {kind} of {height} x {width} pixels" + (f" of {part}" if part else "")
+    fraction = prod(used.axes.shape) / prod(image.axes.shape)
+    return f"{image.name} is large: {part} {'is' if count == 1 else 'are'} used, {fraction:.2g} of its pixels."
 
 
 def separate_fields(image: TrainingImage) -> list[TrainingImage]:

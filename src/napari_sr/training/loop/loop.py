@@ -85,14 +85,8 @@ class Loop:
         identity: Mapping[str, str],
         tensorboard: bool = False,
     ) -> None:
-        self._identity, self._recipe, self._generator, self._training_set, self._fabric = (
-            identity,
-            recipe,
-            generator,
-            training_set,
-            fabric,
-        )
-        self._folder, self._batch = folder, batch
+        self._recipe, self._generator, self._training_set, self._fabric = recipe, generator, training_set, fabric
+        self._identity, self._folder, self._batch = identity, folder, batch
         self._controls, self._on_event, self._tensorboard = controls, on_event, tensorboard
         self.trained = TrainedWeights()
         self._log: Log | None = None
