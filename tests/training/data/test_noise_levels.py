@@ -13,7 +13,7 @@ from napari_sr.training.data.degradation import add_known_noise
 from napari_sr.training.data.images import training_images
 from napari_sr.training.data.noise_levels import ROUNDING, NoiseLevel, measured_noise, noise_plane, passed_on
 from napari_sr.training.data.plane_pairs import make_plane_pairs
-from napari_sr.training.recipe import Data, Degradation, GaussianBlur, Noise
+from napari_sr.training.recipe import Data, Degradation, GaussianBlur, Noise, OpticsBlur
 
 FINITE = st.floats(-100, 100)
 
@@ -114,6 +114,13 @@ def test_the_noise_plane_of_a_pair_is_measured_in_the_low_resolution_image():
     (clean,) = pairs_of((low, high))
     assert clean.blurs == (0.0,)
     assert float(clean.noises[0].variance(120.0)) < 0.5
+
+
+def test_a_pair_needs_no_pixel_size_for_the_blur_of_a_degradation():
+    high, low = waves(96), waves(96).reshape(48, 2, 48, 2).mean((1, 3))
+    optics = OpticsBlur(kind="optics", numerical_aperture=1.0, wavelength=0.5)
+    (pair,) = pairs_of((low, high), Degradation(blur=optics), blur=0.7)
+    assert pair.blurs == (0.7,)
 
 
 def test_the_noise_is_measured_once_for_each_channel_color_and_size():
