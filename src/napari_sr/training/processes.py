@@ -161,16 +161,16 @@ def train_on_nodes(
             "A training on several machines is started on each of them by torchrun or by the batch system: see "
             "docs/training.md, or leave out --num-nodes."
         )
-    training = settings.training()
+    training = settings.training(on_event)
     _check_devices(training.device.type, processes)
     training.check_batch(processes * nodes)
     fabric = fabric_for(training.device, training.precision, processes, nodes)
     fabric.launch()
     if not fabric.is_global_zero:
-        settings.training().run(fabric)
+        training.run(fabric)
         return None
     with locked_folder(settings.folder):
-        return settings.training(on_event=on_event).run(fabric)
+        return training.run(fabric)
 
 
 class _Work:

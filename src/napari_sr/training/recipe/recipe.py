@@ -30,6 +30,10 @@ from napari_sr.zoo.names import Name, as_name
 Preset = Literal["srcnn", "srgan", "esrgan", "quick", "standard", "thorough"]
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 """Recipes that travel with the package: the trainings of the papers, and three lengths of fine-tuning of any model."""
+#: Keys of an image set that need conditions.
+_CONDITIONED = ("share", "sizes", "noisy", "colors")
+#: Largest size of a recipe's file in bytes; lists of thousands of images take less.
+_LARGEST = 2**24
 
 
 class Recipe(RecipeTable):
@@ -140,7 +144,8 @@ class Recipe(RecipeTable):
     def _conditions(self) -> Self:
         sets = (*self.data.images, *self.validation.images)
         if self.conditions is None:
-            key = next((key for entry in sets for key in _CONDITIONED if _is_set(entry, key)), None)
+            defaults = {key: ImageSet.model_fields[key].default for key in _CONDITIONED}
+            key = next((key for entry in sets for key in defaults if getattr(entry, key) != defaults[key]), None)
             if key is not None:
                 raise ValueError(f"the key {key} of images is for recipes with conditions: leave it out")
             return self
@@ -268,10 +273,6 @@ class Recipe(RecipeTable):
             raise InputError(f"{source} cannot be used: {first_fault(error, values)}.") from error
 
 
-#: Largest size of a recipe's file in bytes; lists of thousands of images take less.
-_LARGEST = 2**24
-
-
 def load_recipe(recipe: Recipe | str | os.PathLike[str]) -> Recipe:
     """Return a recipe, reading it if it is the name of a preset or a file.
 
@@ -313,15 +314,6 @@ def load_recipe(recipe: Recipe | str | os.PathLike[str]) -> Recipe:
         raise InputError(f"{path.name} is not a text file in UTF-8: give a recipe in TOML.") from error
     read = Recipe.from_toml(text, path.name)
     return read if "name" in read.model_fields_set else read.model_copy(update={"name": as_name(path.stem)})
-
-
-#: Keys of an image set that need conditions.
-_CONDITIONED = ("share", "sizes", "noisy", "colors")
-
-
-def _is_set(entry: ImageSet, key: str) -> bool:
-    """Whether a key of an image set differs from its default."""
-    return bool(getattr(entry, key) != ImageSet.model_fields[key].default)
 
 
 def _explicit(part: RecipeTable) -> dict[str, Any]:
