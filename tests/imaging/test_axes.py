@@ -92,6 +92,21 @@ def test_each_plane_has_its_separate_channel(drawn):
         assert sorted(channels) == sorted(list(range(image.shape[axes.channel])) * each)
 
 
+@given(images())
+def test_the_planes_of_a_channel_are_those_of_all_planes_with_its_number(drawn):
+    image, letters = drawn
+    axes = parse_axes(letters, image.shape)
+    for channel in axes.channels:
+        expected = [index for index in axes.plane_indices() if axes.channel_of(index) == channel]
+        assert list(axes.plane_indices(channel)) == expected
+
+
+def test_the_planes_of_a_channel_are_found_without_those_of_all_others():
+    axes = parse_axes("TCYX", (2, 10**12, 4, 4))
+    rows = slice(None)
+    assert list(axes.plane_indices(5)) == [(0, 5, rows, rows), (1, 5, rows, rows)]
+
+
 def test_dask_and_zarr_arrays_have_the_planes_of_a_numpy_array():
     image = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
     axes = parse_axes("TXYC", image.shape)

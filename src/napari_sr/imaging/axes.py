@@ -144,19 +144,23 @@ class Axes:
         """Number of planes."""
         return int(np.prod([self.shape[axis] for axis in self.plane_axes], dtype=np.int64))
 
-    def plane_indices(self) -> Iterator[PlaneIndex]:
-        """Return the indices of all planes in their stored order, the last plane axis fastest.
+    def plane_indices(self, channel: int | None = None) -> Iterator[PlaneIndex]:
+        """Return the indices of the planes in their stored order, the last plane axis fastest.
+
+        Parameters
+        ----------
+        channel : int or None, default None
+            One of `channels`, whose planes alone are returned; by default all planes.
 
         Returns
         -------
         iterator of tuple
             Indices, as `plane_index` returns them.
         """
-        return map(self.plane_index, product(*(range(self.shape[axis]) for axis in self.plane_axes)))
-
-    def indices_of(self, channel: int | None) -> list[PlaneIndex]:
-        """Return the indices of the planes of one of `channels`, as `plane_indices` does of all planes."""
-        return [index for index in self.plane_indices() if self.channel_of(index) == channel]
+        spans = [range(self.shape[axis]) for axis in self.plane_axes]
+        if channel is not None:
+            spans[self.plane_axes.index(self.channel)] = range(channel, channel + 1)
+        return map(self.plane_index, product(*spans))
 
     def plane_index(self, position: Sequence[int]) -> PlaneIndex:
         """Return the index of the plane at a position.

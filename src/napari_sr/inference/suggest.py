@@ -261,7 +261,7 @@ def suggested_settings(
 
 def _middle_plane(image: ImageArray, axes: Axes, channel: int | None) -> NDArray[Any]:
     """Read the middle of the middle plane of a channel."""
-    indices = axes.indices_of(channel)
+    indices = list(axes.plane_indices(channel))
     height, width = axes.shape[axes.y], axes.shape[axes.x]
     rows, columns = (slice(max(0, (size - _SIDE) // 2), (size + _SIDE + 1) // 2) for size in (height, width))
     return np.asarray(axes.plane(image, axes.part(indices[len(indices) // 2], rows, columns)))

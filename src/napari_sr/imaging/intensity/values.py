@@ -244,7 +244,7 @@ def read_values(
     InputError
         If the order is needed and its values do not fit into memory.
     """
-    indices = axes.indices_of(channel)
+    indices = list(axes.plane_indices(channel))
     size = len(indices) * axes.shape[axes.y] * axes.shape[axes.x] * (3 if axes.rgb else 1)
     order = OrderedValues(np.dtype(image.dtype), size) if ordered else None
     values = ChannelValues()
@@ -274,7 +274,7 @@ def single_value(image: ImageArray, axes: Axes, channel: int | None) -> tuple[Nu
     """
     values = ChannelValues()
     shape = axes.shape[axes.y], axes.shape[axes.x]
-    for index in axes.indices_of(channel):
+    for index in axes.plane_indices(channel):
         for rows in _row_blocks(shape):
             block = axes.plane(image, axes.part(index, rows, slice(None)))
             values = values.joined(_examine(block, axes.rgb, FILL_FROM, None))

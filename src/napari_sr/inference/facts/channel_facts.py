@@ -77,7 +77,7 @@ def planes_of(image: ImageArray, axes: Axes, channel: int | None, color: int | N
     list of PlaneView
         The planes, in their order in the image.
     """
-    return [PlaneView(image, axes, index, color) for index in axes.indices_of(channel)]
+    return [PlaneView(image, axes, index, color) for index in axes.plane_indices(channel)]
 
 
 class PlaneView:
