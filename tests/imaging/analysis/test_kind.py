@@ -100,6 +100,24 @@ def test_missing_values_are_left_out():
     assert kind_of(image).name == "fluorescence"
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 9.97e36])
+@pytest.mark.parametrize("colors", [None, 3, 4])
+@pytest.mark.filterwarnings("error")
+def test_missing_values_of_any_kind_do_not_change_the_kind(value, colors):
+    whole = membranes()
+    image = whole if colors is None else np.stack([whole] * colors, axis=-1)
+    holed = image.copy()
+    holed[:100, :100, *([1] if colors else [])] = value
+    before = holed.copy()
+    assert kind_of(holed).name == kind_of(image).name == "electron"
+    assert np.array_equal(holed, before, equal_nan=True)
+
+
+@pytest.mark.filterwarnings("error")
+def test_colors_that_are_all_missing_are_unknown():
+    assert kind_of(np.full((64, 64, 3), np.nan)).name == "unknown"
+
+
 def test_what_is_like_nothing_known_is_unknown():
     dark_specks = 255 - spots().clip(0, 255)
     assert kind_of(dark_specks.astype(np.uint16)).name == "unknown"

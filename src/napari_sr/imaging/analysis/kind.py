@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_sr.imaging.missing import missing_mask
+
 Array = npt.NDArray[np.float64]
 
 KINDS = ("fluorescence", "electron", "color", "photograph")
@@ -64,7 +66,7 @@ def kind_of(plane: npt.NDArray[Any]) -> Kind:
     Parameters
     ----------
     plane : array of integer or float, shape (Y, X), (Y, X, 3) or (Y, X, 4)
-        The plane in its own values, with colors last.
+        The plane in its own values, with colors last. Missing pixels (`napari_sr.imaging.missing`) are left out.
 
     Returns
     -------
@@ -72,7 +74,12 @@ def kind_of(plane: npt.NDArray[Any]) -> Kind:
         The kind; "unknown" for an image with a single value, below 32 x 32 pixels, or unlike all known images.
     """
     step = max(1, -(-max(plane.shape[:2]) // _MOST))
-    values = np.asarray(plane[::step, ::step], np.float64)
+    values = np.array(plane[::step, ::step], np.float64)
+    # A pixel without one of its colors is missing.
+    missing = np.asarray(missing_mask(np.atleast_3d(values)[..., :3]).any(axis=-1))
+    if missing.all():
+        return Kind("unknown", {})
+    values[missing] = np.nan
     priors, gray = colors_of(values, plane.dtype)
     features = features_of(gray)
     if features is None:
