@@ -130,6 +130,12 @@ def test_what_cannot_be_measured(image):
     assert (measured.cutoff, measured.upsampled, measured.jpeg) == (1.0, 1.0, False)
 
 
+@pytest.mark.filterwarnings("error")
+def test_integers_that_are_equal_as_floats_cannot_be_measured():
+    image = np.uint64(2**64 - 1) - np.random.default_rng(0).integers(0, 20, (96, 96)).astype(np.uint64)
+    assert measure_sharpness([image]).width_error == np.inf
+
+
 def test_gaps_cost_only_their_part():
     image = noisy(field(1100, blur=1.2))
     image[:20, :20] = np.nan

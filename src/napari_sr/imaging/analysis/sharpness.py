@@ -102,8 +102,9 @@ def measure_sharpness(planes: Sequence[PlaneLike], *, noise: NoiseMeasurement | 
     """
     noise = measure_noise(planes, stack=False) if noise is None else noise
     parts = [part.values for part in windows(planes, stack=False)] if len(planes) else []
-    parts = [part for part in parts if min(part.shape) >= _LEAST_SQUARE and np.isfinite(part).all()]
-    parts = [part.astype(np.float64) for part in parts if part.min() < part.max()]
+    parts = [part.astype(np.float64) for part in parts if min(part.shape) >= _LEAST_SQUARE]
+    # Large integers that differ may be equal in float64.
+    parts = [part for part in parts if np.isfinite(part).all() and part.min() < part.max()]
     if not parts:
         return Sharpness(1.0, 0.0, float("inf"))
     frequency, power, count, weighted = radial_spectrum(parts, [noise.sigma(_smoothed(part)) ** 2 for part in parts])
