@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from napari_sr.conversion import read_choice, read_number, read_scale, read_whole
 from napari_sr.errors import InputError
-from napari_sr.evaluation.lattice import lattice, tile_side
+from napari_sr.evaluation.lattice import check_range, lattice, tile_side
 from napari_sr.imaging.as_image import as_array, as_image
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.color import luma
@@ -249,7 +249,7 @@ def _comparable(
         )
     if a.ndim not in (2, 3):
         raise InputError(f"A plane of {a.ndim} dimensions cannot be compared: give the axes (Y, X) or (Y, X, C).")
-    _positive(data_range)
+    check_range(data_range)
     if border < 0 or min(a.shape[:2]) <= 2 * border:
         raise InputError(
             f"A border of {border} pixels leaves nothing of {_size(a.shape)} pixels: choose a smaller one."
@@ -261,15 +261,9 @@ def _comparable(
     return a[inside].astype(np.float64), b[inside].astype(np.float64)
 
 
-def _positive(data_range: float) -> float:
-    if not (np.isfinite(data_range) and data_range > 0):
-        raise InputError(f"The data range {data_range} cannot be used: give a number more than 0.")
-    return data_range
-
-
 def _data_range(a: Array, b: Array, data_range: float | None) -> float:
     if data_range is not None:
-        return _positive(read_number(data_range, "data range"))
+        return check_range(read_number(data_range, "data range"))
     if a.dtype != b.dtype and not a.dtype.kind == b.dtype.kind == "f":
         raise InputError(
             f"The result has the type {a.dtype} and the reference {b.dtype}: convert one, or give the data range."

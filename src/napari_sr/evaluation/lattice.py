@@ -71,8 +71,7 @@ def lattice(image: npt.ArrayLike, *, scale: int, data_range: float) -> float:
             f"A lattice is measured on one plane for a factor of 2 or more, not {plane.shape} and {scale}: give a "
             "plane and its factor."
         )
-    if not data_range > 0:
-        raise InputError(f"The data range {data_range} cannot be used: give a number more than 0.")
+    check_range(data_range)
     side = tile_side(scale)
     if min(plane.shape) < side:
         raise InputError(
@@ -87,6 +86,13 @@ def lattice(image: npt.ArrayLike, *, scale: int, data_range: float) -> float:
             beside = [power[place] for place in _beside(row, column, side)]
             ratios.append(power[row, column] / np.exp(np.mean(np.log(beside))))
     return float(np.mean(ratios))
+
+
+def check_range(data_range: float) -> float:
+    """Return a data range; raises `InputError` if it is not finite and more than 0."""
+    if not (np.isfinite(data_range) and data_range > 0):
+        raise InputError(f"The data range {data_range} cannot be used: give a number more than 0.")
+    return data_range
 
 
 def tile_side(scale: int) -> int:
