@@ -28,7 +28,7 @@ def spots(seed=0, side=SIDE):
 def restored(network, image, blur, noise=0.0):
     x = torch.from_numpy(image).float()[None, None]
     with torch.inference_mode():
-        out = network.folded(blur).eval()(x, torch.full_like(x, noise))
+        out = network.folded(blur).eval()(*((x, torch.full_like(x, noise)) if network.noise_plane else (x,)))
     return out[0, 0].double().numpy()
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.color import GRAY_WEIGHTS, STUDIO_SWING, rgb_to_ycbcr, ycbcr_to_rgb
-from napari_sr.networks.receptive import ConvolutionReach, UpsamplingReach, receptive_radius
+from napari_sr.networks.receptive import UpsamplingReach, receptive_radius
 from napari_sr.networks.upsample import Upsample
 from napari_sr.zoo.card import Card
 
@@ -180,7 +180,7 @@ class LumaAdapter(Adapter):
         self.to_chroma = _pointwise(matrix[1:], offset[1:])
         self.to_rgb = _pointwise(inverse, back)
         self.upsample = Upsample(self.scale, "bicubic")
-        chroma_radius = receptive_radius([UpsamplingReach(self.upsample.factor, "bicubic"), ConvolutionReach(0)])
+        chroma_radius = receptive_radius([UpsamplingReach(self.upsample.factor, "bicubic")])
         self.receptive_radius = max(chroma_radius, self.receptive_radius)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -206,7 +206,7 @@ class CarryAdapter(Adapter):
         super().__init__(network, int(network.in_channels))  # type: ignore[arg-type]
         self.limit = nn.Hardtanh(*CARRIED)
         self.upsample = Upsample(self.scale, "bilinear")
-        radius = receptive_radius([UpsamplingReach(self.upsample.factor, "bilinear"), ConvolutionReach(0)])
+        radius = receptive_radius([UpsamplingReach(self.upsample.factor, "bilinear")])
         self.receptive_radius = max(radius, self.receptive_radius)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_sr.networks.receptive import ConvolutionReach, LayerReach, UpsamplingReach, receptive_radius
+from napari_sr.networks.receptive import ConvolutionReach, UpsamplingReach, receptive_radius
 from napari_sr.networks.upsample import Upsample
 
 #: Radius of the kernels of the Wiener filter, and side of the grid of frequencies on which they are designed.
@@ -70,12 +70,9 @@ class Deconvolution(nn.Module, ABC):
 
     def _set_blur(self, blur: float) -> None:
         self.blur = blur
-        reach: list[LayerReach] = [
-            ConvolutionReach(self._reach()),
-            UpsamplingReach(self.scale, "bicubic"),
-            ConvolutionReach(0),
-        ]
-        self.receptive_radius = receptive_radius(reach)
+        self.receptive_radius = receptive_radius(
+            [ConvolutionReach(self._reach()), UpsamplingReach(self.scale, "bicubic")]
+        )
 
     @abstractmethod
     def _reach(self) -> int:
@@ -117,7 +114,7 @@ class Wiener(Deconvolution):
     def _reach(self) -> int:
         return _RADIUS
 
-    def forward(self, x: Tensor, noise: Tensor | None = None, blur: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
         """Restore and upscale.
 
         Parameters
@@ -126,8 +123,6 @@ class Wiener(Deconvolution):
             Images.
         noise : Tensor, shape (N, 1, H, W), optional
             Standard deviation of the noise of each pixel, in the range of the images; by default none.
-        blur : Tensor, optional
-            Not used; the blur is set by `folded`.
 
         Returns
         -------
@@ -177,15 +172,13 @@ class RichardsonLucy(Deconvolution):
     def _reach(self) -> int:
         return 2 * self._iterations * ceil(_TRUNCATE * self.blur)
 
-    def forward(self, x: Tensor, noise: Tensor | None = None, blur: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Restore and upscale.
 
         Parameters
         ----------
         x : Tensor, shape (N, 1, H, W)
             Images, black at 0; values below count as black.
-        noise, blur : Tensor, optional
-            Not used; the blur is set by `folded`.
 
         Returns
         -------

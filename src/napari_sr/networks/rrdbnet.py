@@ -192,7 +192,7 @@ class RRDBNet(ConditionedNetwork):
         upsampling = [layer for f in factors for layer in (UpsamplingReach(f), ConvolutionReach(1))]
         first, trunk = ConvolutionReach(first_kernel // 2), ConvolutionReach(1, 15 * blocks + 1)
         deep = receptive_radius([*gathering, first, trunk, *upsampling, ConvolutionReach(1, 2)])
-        around = receptive_radius([UpsamplingReach(scale, skip), ConvolutionReach(0)]) if skip != "none" else 0
+        around = receptive_radius([UpsamplingReach(scale, skip)]) if skip != "none" else 0
         self.receptive_radius = max(deep, around)
 
         def conv(channels: int, outputs: int, side: int = 3) -> nn.Conv2d:

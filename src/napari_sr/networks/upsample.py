@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_sr.imaging.resize import Kernel, check_kernel, phase_weights, symmetric_indices
-from napari_sr.networks.receptive import ConvolutionReach, UpsamplingReach, receptive_radius
+from napari_sr.networks.receptive import UpsamplingReach, receptive_radius
 
 
 def upsampling_factors(scale: int) -> tuple[int, ...]:
@@ -128,7 +128,7 @@ class Interpolation(nn.Module):
         self.scale = scale
         self.in_channels = self.out_channels = channels
         self.alignment = 1
-        self.receptive_radius = receptive_radius([UpsamplingReach(scale, kernel), ConvolutionReach(0)])
+        self.receptive_radius = receptive_radius([UpsamplingReach(scale, kernel)])
         self.upsample = Upsample(scale, kernel)
 
     def forward(self, x: Tensor) -> Tensor:
