@@ -202,7 +202,7 @@ def _build_empty(architecture: str) -> nn.Module:
         return build(Architecture.model_validate_json(architecture))
 
 
-def build_with(architecture: Architecture, tensors: Mapping[str, Tensor], *, checked: bool = False) -> nn.Module:
+def build_with(architecture: Architecture, tensors: Mapping[str, Tensor]) -> nn.Module:
     """Build a network with given weights.
 
     Parameters
@@ -210,23 +210,14 @@ def build_with(architecture: Architecture, tensors: Mapping[str, Tensor], *, che
     architecture : Architecture
         Class name and keyword arguments.
     tensors : mapping of str to Tensor
-        State dict of the network; it is copied.
-    checked : bool, default False
-        Whether `check_tensors` has been called for these weights.
+        State dict of the network, as `check_tensors` has accepted it; it is copied.
 
     Returns
     -------
     nn.Module
         The network in evaluation mode, in float32, on the CPU, without gradients.
-
-    Raises
-    ------
-    CheckpointError
-        If the weights do not fit the network; the message names the first tensor that does not fit.
     """
     network = deepcopy(build_empty(architecture))
-    if not checked:
-        check_tensors(network, tensors)
     copied = {key: (t.float() if t.is_floating_point() else t).detach().clone() for key, t in tensors.items()}
     network.load_state_dict(copied, strict=True, assign=True)
     return network.eval().requires_grad_(False)

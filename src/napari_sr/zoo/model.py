@@ -19,7 +19,7 @@ from napari_sr.torch_state import own_torch_state
 from napari_sr.zoo.architectures import build_with
 from napari_sr.zoo.card import MIXINGS, Architecture, Card, Mixing
 from napari_sr.zoo.checkpoint.limits import memory_of
-from napari_sr.zoo.mixing import check_alpha, check_same, mix
+from napari_sr.zoo.mixing import check_alpha, mix
 from napari_sr.zoo.modelfile import check_endpoints
 
 Endpoints = Mapping[str, Mapping[str, Tensor]]
@@ -72,8 +72,6 @@ class Model:
         if card.endpoints:
             alpha = check_alpha((card.default_alpha or 0.0) if alpha is None else alpha)
         check_endpoints(card, endpoints)
-        if card.endpoints:
-            check_same(*(endpoints[name] for name in card.endpoints))
         self._card = card
         self._endpoints = MappingProxyType({name: MappingProxyType(dict(state)) for name, state in endpoints.items()})
         self._alpha = alpha
@@ -242,9 +240,7 @@ class Model:
             return self._ends.network(int(self._alpha))
         if self.mixing == "images":
             return ImageMixture(self._ends.network(0), self._ends.network(1), self._alpha).eval()
-        return build_with(
-            self._card.architecture, mix(self._ends.states[0], self._ends.states[1], self._alpha), checked=True
-        )
+        return build_with(self._card.architecture, mix(self._ends.states[0], self._ends.states[1], self._alpha))
 
 
 class _Ends:
@@ -260,5 +256,5 @@ class _Ends:
     def network(self, number: int) -> nn.Module:
         with self._lock:
             if number not in self._networks:
-                self._networks[number] = build_with(self._architecture, self.states[number], checked=True)
+                self._networks[number] = build_with(self._architecture, self.states[number])
             return self._networks[number]

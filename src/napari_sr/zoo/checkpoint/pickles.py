@@ -216,10 +216,6 @@ def _instance(machine: _Machine, argument: Any) -> None:
     raise UnreadableError("an instance")
 
 
-def _persistent_text(machine: _Machine, argument: Any) -> None:
-    raise UnreadableError("a persistent id as text")
-
-
 _ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
     "PROTO": _nothing,
     "FRAME": _nothing,
@@ -254,5 +250,4 @@ _ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
     # The state of an object, such as the attributes of an OrderedDict, is not used.
     "BUILD": _discard,
     "BINPERSID": lambda machine, argument: machine.persistent(machine.pop()),
-    "PERSID": _persistent_text,
 }
