@@ -109,10 +109,10 @@ def phase_weights(factor: int, kernel: Kernel) -> NDArray[np.float64]:
         If there is no such kernel.
     """
     check_kernel(kernel)
-    reach = 0 if kernel == "nearest" else ceil(SUPPORT[kernel])
-    centers = (np.arange(factor) + 0.5) / factor - 0.5
     if kernel == "nearest":
         return np.ones((factor, 1))
+    reach = ceil(SUPPORT[kernel])
+    centers = (np.arange(factor) + 0.5) / factor - 0.5
     weights = _FUNCTIONS[kernel](centers[:, None] - np.arange(-reach, reach + 1)[None, :])
     normed: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
     return normed

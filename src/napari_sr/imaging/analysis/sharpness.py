@@ -107,7 +107,8 @@ def measure_sharpness(planes: Sequence[PlaneLike], *, noise: NoiseMeasurement | 
     parts = [part for part in parts if np.isfinite(part).all() and part.min() < part.max()]
     if not parts:
         return Sharpness(1.0, 0.0, float("inf"))
-    frequency, power, count, weighted = radial_spectrum(parts, [noise.sigma(_smoothed(part)) ** 2 for part in parts])
+    means = [uniform_filter(part, 5, mode="nearest") for part in parts]
+    frequency, power, count, weighted = radial_spectrum(parts, [noise.sigma(mean) ** 2 for mean in means])
     variance = float(np.mean([part.var() for part in parts]))
     floor = max(weighted, noise.floor, _LEAST_POWER * variance)
     end = _end(frequency, power - floor, floor)
@@ -213,10 +214,6 @@ def _halfway(size: int, side: int) -> list[int]:
     """Return the starts of squares that overlap by half."""
     count = max(1, -(-2 * size // side) - 1)
     return [round(start) for start in np.linspace(0, size - side, count)]
-
-
-def _smoothed(part: Array) -> Array:
-    return np.asarray(uniform_filter(part, 5, mode="nearest"))
 
 
 def _end(frequency: Array, structure: Array, floor: float) -> float:

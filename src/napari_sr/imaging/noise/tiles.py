@@ -130,15 +130,8 @@ def tiles_of(parts: Sequence[Window], scale: Scale) -> Tiles:
     free = np.concatenate(clipped) <= _CLIPPED
     if free.sum() < max(_LEAST_TILES, _LEAST_FRACTION * len(free)):
         free[:] = True
-    tiles = _joined(brightness, energies, neighbors, stride)
-    return Tiles(
-        tiles.brightness[free],
-        tiles.energies[free],
-        tiles.coarse[free],
-        tiles.neighbors[free],
-        tiles.directed[free],
-        tiles.worth,
-    )
+    brightness, energies, neighbors = ([np.concatenate(one)[free]] for one in (brightness, energies, neighbors))
+    return _joined(brightness, energies, neighbors, stride)
 
 
 def tiles_of_differences(parts: Sequence[Window], scale: Scale, *, distant: bool) -> Tiles:

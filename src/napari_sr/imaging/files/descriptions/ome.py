@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -127,7 +127,8 @@ def to_ome(metadata: Metadata, letters: str, shape: tuple[int, ...]) -> dict[str
         written["Channel"] = channels
     if metadata.origin:
         counts = {letter: lengths.get(letter, 1) for letter in letters if letter not in "YXS"}
-        written["Plane"] = [_position(metadata, dict(zip(counts, index, strict=True))) for index in _indices(counts)]
+        planes = np.ndindex(*counts.values())
+        written["Plane"] = [_position(metadata, dict(zip(counts, index, strict=True))) for index in planes]
     display = _display_text(metadata)
     if display:
         written["MapAnnotation"] = {"Namespace": _DISPLAY, "display": display}
@@ -245,10 +246,6 @@ def _channel_attributes(metadata: Metadata, count: int) -> list[dict[str, Any]]:
 def _printable(text: str) -> str:
     """Text without control characters, which XML cannot contain."""
     return "".join(letter for letter in text if letter.isprintable())
-
-
-def _indices(counts: Mapping[str, int]) -> Iterator[tuple[int, ...]]:
-    return np.ndindex(*counts.values())
 
 
 def _position(metadata: Metadata, index: Mapping[str, int]) -> dict[str, Any]:
