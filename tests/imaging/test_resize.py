@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.resize import KERNELS, Kernel, phase_weights, resize, round_to
+from napari_sr.imaging.resize import KERNELS, Kernel, phase_weights, resize
+from napari_sr.imaging.rounding import round_to
 
 DATA = os.environ.get("NAPARI_SR_DATA")
 
@@ -92,32 +93,6 @@ def test_keeps_the_dtype_and_the_other_axes(dtype: type) -> None:
     assert out.dtype == dtype
     assert out.shape == (2, 12, 8, 3)
     assert np.array_equal(out[1, ..., 2], resize(image[1, ..., 2], factor=2))
-
-
-@pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.int32, np.uint32, np.uint8])
-@pytest.mark.parametrize("floats", [np.float32, np.float64])
-def test_values_beyond_the_ends_of_integers_become_the_ends(dtype: type, floats: type) -> None:
-    ends = np.iinfo(dtype)
-    beyond = np.array([-1e30, float(ends.max), 1e30, np.inf], floats)
-    assert round_to(beyond, dtype).tolist() == [ends.min, ends.max, ends.max, ends.max]
-    constant = np.full((5, 6), ends.max, dtype)
-    assert resize(constant, factor=2).tolist() == np.full((10, 12), ends.max, dtype).tolist()
-
-
-def test_the_overshoot_of_half_precision_does_not_become_infinite() -> None:
-    image = np.zeros((12, 12), np.float16)
-    image[4:8, 4:8] = 65504
-    out = resize(image, factor=2)
-    assert out.dtype == np.float16
-    assert out.max() == 65504
-    assert round_to(np.array([np.inf, -7e4]), np.float16).tolist() == [np.inf, -65504]
-
-
-def test_a_bool_is_true_above_one_half() -> None:
-    assert round_to(np.array([-1.0, 0.2, 0.5, 0.6]), bool).tolist() == [False, False, False, True]
-    mask = np.zeros((8, 8), bool)
-    mask[2:6, 2:6] = True
-    assert resize(mask, factor=2).sum() == 64
 
 
 def test_a_fractional_factor_rounds_the_size_up() -> None:

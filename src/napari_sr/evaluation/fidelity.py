@@ -25,6 +25,7 @@ from napari_sr.evaluation.lattice import check_range, lattice, tile_side
 from napari_sr.imaging.as_image import as_array, as_image
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.color import luma
+from napari_sr.imaging.rounding import ends_of
 
 Array = npt.NDArray[Any]
 Channels = Literal["luma", "plain"]
@@ -270,10 +271,8 @@ def _data_range(a: Array, b: Array, data_range: float | None) -> float:
         )
     if a.dtype.kind == "f":
         raise InputError(f"Images of {a.dtype} have no range of their own: give the data range, such as 1.")
-    if a.dtype.kind == "b":
-        return 1.0
-    ends = np.iinfo(a.dtype)
-    return float(int(ends.max) - int(ends.min))
+    least, most = ends_of(a.dtype)
+    return float(most - least)
 
 
 def _without_remainder(a: Array, b: Array, scale: int, axes: Axes) -> tuple[Array, tuple[int, int]]:

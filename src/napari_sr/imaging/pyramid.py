@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sr.imaging.resize import to_integers
+from napari_sr.imaging.rounding import to_integers
 
 
 def halved(block: NDArray[Any]) -> NDArray[Any]:

@@ -18,7 +18,8 @@ from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.files import Metadata
 from napari_sr.imaging.files.descriptions.omero import channel_attributes
 from napari_sr.imaging.part import Part, Range
-from napari_sr.imaging.resize import resizing_matrix, round_to
+from napari_sr.imaging.resize import resizing_matrix
+from napari_sr.imaging.rounding import round_to
 from napari_sr.inference.output.store_metadata import StorePlace
 
 #: Tolerance in pixels, so that a rounding error does not add a pixel.

@@ -128,10 +128,10 @@ def test_contrast_limits_and_pairs_are_taken_as_they_are():
         ("contrast", np.uint16, "contrast limits"),
         ("percentile", np.uint16, "as a pair"),
         ("percentile", np.float32, "as a pair"),
-        ("minmax", np.uint16, "unknown"),
+        ("minmax", np.uint16, "does not exist: give one of auto, dtype, percentile, contrast"),
         ((1, 1), np.uint16, "less than"),
-        ((1, 2, 3), np.uint16, "not a pair"),
-        (7, np.uint16, "not a pair"),
+        ((1, 2, 3), np.uint16, "or a pair of values"),
+        (7, np.uint16, "or a pair of values"),
         ("auto", np.complex64, "convert it"),
     ],
 )

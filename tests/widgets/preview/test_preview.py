@@ -317,7 +317,8 @@ def test_side_by_side_shows_the_other_image_left_of_the_line(switched_on, qtbot,
     if against == "source":
         other = source.repeat(4, 0).repeat(4, 1)
     else:
-        from napari_sr.imaging.resize import resize, round_to
+        from napari_sr.imaging.resize import resize
+        from napari_sr.imaging.rounding import round_to
 
         other = round_to(resize(source.astype(float), factor=4), source.dtype)
     np.testing.assert_array_equal(preview.data[:, :line], other[rows, columns][:, :line])

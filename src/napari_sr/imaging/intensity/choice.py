@@ -15,8 +15,9 @@ from napari_sr.errors import Cancelled, InputError
 from napari_sr.imaging.array_like import check_real
 from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.intensity.mapping import IntensityMap
-from napari_sr.imaging.intensity.spec import SPECS, IntensitySpec, Percentiles, format_limits
+from napari_sr.imaging.intensity.spec import IntensitySpec, Percentiles, format_limits, parse_intensity
 from napari_sr.imaging.intensity.values import ChannelValues, Number, OrderedValues, read_values
+from napari_sr.imaging.rounding import ends_of
 from napari_sr.progress import Cancel, never
 
 #: White of RGB images whose data type has no such range: of 0 to 1, of 8, 10, 12, 14 and 16 bits.
@@ -118,18 +119,18 @@ def choose_intensity(
     """
     dtype = np.dtype(image.dtype)
     check_real(dtype)
-    chosen: object = spec
-    if isinstance(spec, str) and spec == "auto":
+    spec = parse_intensity(spec)
+    if spec == "auto":
         own = dtype.kind == "b" or dtype == np.uint8
         if axes.rgb and not own:
             return {None: _of_colors(CancellableImage(image, cancel), axes)}
-        chosen = "dtype" if own else "percentile"
-    if isinstance(chosen, str) and chosen == "percentile":
-        chosen = Percentiles()
-    if isinstance(chosen, Percentiles):
+        spec = "dtype" if own else "percentile"
+    if spec == "percentile":
+        spec = Percentiles()
+    if isinstance(spec, Percentiles):
         readable = CancellableImage(image, cancel)
-        return {channel: _by_percentiles(readable, axes, channel, chosen) for channel in axes.channels}
-    shared = ChannelIntensity(IntensityMap(*_bounds(chosen, dtype, contrast_limits)))
+        return {channel: _by_percentiles(readable, axes, channel, spec) for channel in axes.channels}
+    shared = ChannelIntensity(IntensityMap(*_bounds(spec, dtype, contrast_limits)))
     return dict.fromkeys(axes.channels, shared)
 
 
@@ -217,21 +218,28 @@ def describe_missing(values: ChannelValues) -> str:
     return f"{text} {plural} ({values.fill_value:g}, which stands for a missing pixel in files)"
 
 
-def _bounds(spec: object, dtype: np.dtype[Any], contrast_limits: tuple[float, float] | None) -> tuple[Number, Number]:
-    if not isinstance(spec, str):
-        return _pair(spec)
+def _bounds(
+    spec: str | tuple[float, float], dtype: np.dtype[Any], contrast_limits: tuple[float, float] | None
+) -> tuple[float, float]:
+    """Return black and white for "dtype", for "contrast", and for two values."""
+    if isinstance(spec, tuple):
+        return spec
     if spec == "dtype":
-        if dtype.kind == "f":
+        own = own_range(dtype, rgb=False)
+        if own is None:
             raise InputError(
                 f'An image of {dtype} has no range of its own: choose "percentile" or give a pair (low, high).'
             )
-        return own_range(dtype, rgb=False) or (0.0, 1.0)
-    if spec == "contrast":
-        if contrast_limits is None:
-            raise InputError('The intensity "contrast" needs a layer with contrast limits: choose "percentile".')
-        return _pair(contrast_limits)
-    names = ", ".join(f'"{name}"' for name in SPECS)
-    raise InputError(f'The intensity "{spec}" is unknown: choose one of {names} or give the pair (low, high).')
+        return own
+    if contrast_limits is None:
+        raise InputError('The intensity "contrast" needs a layer with contrast limits: choose "percentile".')
+    try:
+        low, high = contrast_limits
+        return float(low), float(high)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"The contrast limits {shorten(contrast_limits)} are not a pair of numbers: give (low, high)."
+        ) from error
 
 
 def own_range(dtype: np.dtype[Any], *, rgb: bool) -> tuple[float, float] | None:
@@ -242,19 +250,10 @@ def own_range(dtype: np.dtype[Any], *, rgb: bool) -> tuple[float, float] | None:
     (float, float) or None
         The ends of an integer data type; 0 and 1 for bool, and for floats in RGB; None for other floats.
     """
-    if dtype.kind in "iu":
-        return float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
-    return (0.0, 1.0) if dtype.kind == "b" or rgb else None
-
-
-def _pair(bounds: Any) -> tuple[float, float]:
-    try:
-        low, high = bounds
-        return float(low), float(high)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"The intensity range {shorten(bounds)} is not a pair of numbers: give (low, high)."
-        ) from error
+    if dtype.kind == "f":
+        return (0.0, 1.0) if rgb else None
+    least, most = ends_of(dtype)
+    return float(least), float(most)
 
 
 def _by_percentiles(image: ImageArray, axes: Axes, channel: int | None, percentiles: Percentiles) -> ChannelIntensity:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.array_like import check_real
-from napari_sr.imaging.resize import to_integers
+from napari_sr.imaging.rounding import ends_of, to_integers
 
 #: From this value on, a float64 does not hold every integer and its half.
 _EXACT = 2**52
@@ -158,7 +158,7 @@ def _check_defined(values: npt.NDArray[np.float64], dtype: np.dtype[Any]) -> Non
 
 def _to_integer(values: npt.NDArray[np.float64], dtype: np.dtype[Any]) -> tuple[npt.NDArray[Any], int]:
     _check_defined(values, dtype)
-    least, most = (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+    least, most = ends_of(dtype)
     rounded = np.rint(values, out=values)
     clipped = int(np.count_nonzero((rounded < least) | (rounded > most)))
     return to_integers(rounded, dtype), clipped

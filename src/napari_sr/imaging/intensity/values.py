@@ -15,6 +15,7 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.intensity.spec import Percentiles
 from napari_sr.imaging.missing import FILL_FROM, missing_mask
+from napari_sr.imaging.rounding import ends_of
 
 Number = int | float
 
@@ -91,7 +92,7 @@ class OrderedValues:
     def __init__(self, dtype: np.dtype[Any], capacity: int) -> None:
         self.count = 0
         self._counted = dtype.kind in "biu" and dtype.itemsize <= 2
-        self._first = int(np.iinfo(dtype).min) if self._counted and dtype.kind != "b" else 0
+        self._first = ends_of(dtype)[0] if self._counted else 0
         needed, free = capacity * dtype.itemsize, int(psutil.virtual_memory().available)
         if not self._counted and needed > free:
             # The memory is taken as it is filled, and the system would end the process then.

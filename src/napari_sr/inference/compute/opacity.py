@@ -22,7 +22,7 @@ from scipy import ndimage
 
 from napari_sr.imaging.axes import Axes, ImageArray, PlaneIndex
 from napari_sr.imaging.missing import missing_mask
-from napari_sr.imaging.resize import round_to
+from napari_sr.imaging.rounding import round_to
 
 #: Distance in pixels to which visible colors are continued. Pixels that are farther away keep their color.
 REACH = 32

@@ -17,7 +17,8 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import as_array
 from napari_sr.imaging.axes import Axes, ImageArray
 from napari_sr.imaging.noise import estimate_noise
-from napari_sr.imaging.resize import resize, round_to
+from napari_sr.imaging.resize import resize
+from napari_sr.imaging.rounding import round_to
 from napari_sr.training.data.blur import blur_sigma
 from napari_sr.training.data.noise_levels import ROUNDING, NoiseLevel
 from napari_sr.training.recipe import Degradation, GaussianBlur, Noise, OpticsBlur, Spread

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_sr.imaging.axes import ImageArray
 from napari_sr.imaging.part import crop
-from napari_sr.imaging.resize import round_to
+from napari_sr.imaging.rounding import round_to
 
 if TYPE_CHECKING:
     from napari_sr.inference.region import Region, Span
