@@ -1,5 +1,6 @@
 """PSNR and SSIM have the values of the formulas, of scikit-image, and of the papers."""
 
+from functools import partial
 from math import inf, log10
 
 import dask.array as da
@@ -11,7 +12,7 @@ from scipy.ndimage import correlate1d
 from skimage.metrics import structural_similarity
 
 from napari_sr.errors import InputError
-from napari_sr.evaluation import evaluate, psnr, ssim
+from napari_sr.evaluation import evaluate, lattice, psnr, ssim
 
 
 @pytest.fixture
@@ -165,6 +166,25 @@ def test_lists_and_lazy_arrays_are_compared_and_paths_are_refused(rng):
     assert evaluate(da.from_array(reference // 2), reference.tolist(), scale=2, data_range=255) == whole
     with pytest.raises(InputError, match="read it with read_image first"):
         evaluate("result.tif", reference, scale=2)
+
+
+@pytest.mark.parametrize("figure", [psnr, ssim, partial(lattice, scale=2)])
+@pytest.mark.parametrize("data_range", ["wide", None, 0, -1, np.nan, np.inf])
+def test_no_figure_has_a_range_that_is_no_number_above_0(figure, data_range):
+    images = [np.zeros((40, 40))] * (1 if isinstance(figure, partial) else 2)
+    with pytest.raises(InputError, match="data range"):
+        figure(*images, data_range=data_range)
+
+
+@pytest.mark.parametrize("figure", [psnr, ssim])
+@pytest.mark.parametrize("border", ["2", 1.5, -1])
+def test_no_figure_has_a_border_that_is_no_whole_number(figure, border):
+    with pytest.raises(InputError, match="border"):
+        figure(np.zeros((40, 40)), np.zeros((40, 40)), data_range=1, border=border)
+
+
+def test_the_range_of_64_bits_is_taken():
+    assert psnr(np.zeros((4, 4)), np.ones((4, 4)), data_range=2**64) == pytest.approx(20 * log10(2**64))
 
 
 @pytest.mark.parametrize("settings", [{"scale": 2.5}, {"scale": "2"}, {"border": 1.5}, {"channels": 3}])

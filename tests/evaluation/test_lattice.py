@@ -74,6 +74,7 @@ def test_the_period_must_be_that_of_the_factor():
         (np.zeros((64, 64)), {"scale": 1, "data_range": 1}, "factor of 2"),
         (np.zeros((64, 64)), {"scale": 2, "data_range": 0}, "data range"),
         (np.zeros((64, 64)), {"scale": 2, "data_range": np.inf}, "data range"),
+        (np.full((64, 64), np.nan), {"scale": 2, "data_range": 1}, "NaN or infinite"),
         (np.zeros((64, 20)), {"scale": 2, "data_range": 1}, "64 x 20"),
     ],
 )

@@ -19,9 +19,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from napari_sr.conversion import read_choice, read_number, read_scale, read_whole
+from napari_sr.conversion import read_choice, read_scale, read_whole
 from napari_sr.errors import InputError
-from napari_sr.evaluation.lattice import check_range, lattice, tile_side
+from napari_sr.evaluation.lattice import lattice, read_range, tile_side
 from napari_sr.imaging.as_image import as_array, as_image
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.color import luma
@@ -92,8 +92,8 @@ def psnr(result: npt.ArrayLike, reference: npt.ArrayLike, *, data_range: float, 
     InputError
         If the shapes differ, a value is NaN or infinite, the border leaves no pixels, or the range is not positive.
     """
-    a, b = _comparable(result, reference, data_range, border)
-    return _decibel(float(np.mean((a - b) ** 2)), data_range)
+    a, b = _comparable(result, reference, border)
+    return _decibel(float(np.mean((a - b) ** 2)), read_range(data_range))
 
 
 def ssim(result: npt.ArrayLike, reference: npt.ArrayLike, *, data_range: float, border: int = 0) -> float:
@@ -125,7 +125,7 @@ def ssim(result: npt.ArrayLike, reference: npt.ArrayLike, *, data_range: float, 
     """
     from skimage.metrics import structural_similarity
 
-    a, b = _comparable(result, reference, data_range, border)
+    a, b = _comparable(result, reference, border)
     if min(a.shape[:2]) < _WINDOW:
         raise InputError(
             f"SSIM needs at least {_WINDOW} x {_WINDOW} pixels, not {a.shape[0]} x {a.shape[1]}: compare larger images."
@@ -134,7 +134,7 @@ def ssim(result: npt.ArrayLike, reference: npt.ArrayLike, *, data_range: float, 
         structural_similarity(
             a,
             b,
-            data_range=data_range,
+            data_range=read_range(data_range),
             gaussian_weights=True,
             sigma=_SIGMA,
             use_sample_covariance=False,
@@ -212,7 +212,7 @@ def evaluate(
     squares, similarities = [], []
     lattices: list[tuple[float, float]] = []
     for plane, reference_plane in _planes(a, b, parsed, channels, span):
-        first, second = _comparable(plane, reference_plane, span, border)
+        first, second = _comparable(plane, reference_plane, border)
         squares.append(float(np.mean((first - second) ** 2)))
         similarities.append(ssim(first, second, data_range=span))
         if scale > 1 and min(first.shape[:2]) >= tile_side(scale):
@@ -240,7 +240,7 @@ def _decibel(mean_square: float, data_range: float) -> float:
 
 
 def _comparable(
-    result: npt.ArrayLike, reference: npt.ArrayLike, data_range: float, border: int
+    result: npt.ArrayLike, reference: npt.ArrayLike, border: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Check two planes and return them in float64 without the border."""
     a, b = np.asarray(as_array(result)), np.asarray(as_array(reference))
@@ -250,8 +250,8 @@ def _comparable(
         )
     if a.ndim not in (2, 3):
         raise InputError(f"A plane of {a.ndim} dimensions cannot be compared: give the axes (Y, X) or (Y, X, C).")
-    check_range(data_range)
-    if border < 0 or min(a.shape[:2]) <= 2 * border:
+    border = read_whole(border, "border", 0)
+    if min(a.shape[:2]) <= 2 * border:
         raise InputError(
             f"A border of {border} pixels leaves nothing of {_size(a.shape)} pixels: choose a smaller one."
         )
@@ -264,7 +264,7 @@ def _comparable(
 
 def _data_range(a: Array, b: Array, data_range: float | None) -> float:
     if data_range is not None:
-        return check_range(read_number(data_range, "data range"))
+        return read_range(data_range)
     if a.dtype != b.dtype and not a.dtype.kind == b.dtype.kind == "f":
         raise InputError(
             f"The result has the type {a.dtype} and the reference {b.dtype}: convert one, or give the data range."

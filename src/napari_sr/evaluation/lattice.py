@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from napari_sr.conversion import read_scale
+from napari_sr.conversion import read_number, read_scale
 from napari_sr.errors import InputError
 
 #: Side of a tile in pixels, at least; it is the next multiple of twice the factor.
@@ -45,7 +46,8 @@ def lattice(image: npt.ArrayLike, *, scale: int, data_range: float) -> float:
     Raises
     ------
     InputError
-        If the image is smaller than a tile of 32 pixels or so, or the factor or the range cannot be used.
+        If the image is smaller than a tile of 32 pixels or so, a value is NaN or infinite, or the factor or the range
+        cannot be used.
 
     Notes
     -----
@@ -71,14 +73,16 @@ def lattice(image: npt.ArrayLike, *, scale: int, data_range: float) -> float:
             f"A lattice is measured on one plane for a factor of 2 or more, not {plane.shape} and {scale}: give a "
             "plane and its factor."
         )
-    check_range(data_range)
+    span = read_range(data_range)
     side = tile_side(scale)
     if min(plane.shape) < side:
         raise InputError(
             f"A lattice is measured on tiles of {side} pixels, and the image has {plane.shape[0]} x {plane.shape[1]}: "
             "give a larger one."
         )
-    power = tile_power(plane, side) + (data_range / _LEVELS) ** 2 / 12
+    if not np.isfinite(plane).all():
+        raise InputError("The image has NaN or infinite values: replace them before its lattice is measured.")
+    power = tile_power(plane, side) + (span / _LEVELS) ** 2 / 12
     ratios = []
     for i, j in product(range(scale), repeat=2):
         if (i, j) != (0, 0):
@@ -88,11 +92,12 @@ def lattice(image: npt.ArrayLike, *, scale: int, data_range: float) -> float:
     return float(np.mean(ratios))
 
 
-def check_range(data_range: float) -> float:
-    """Return a data range; raises `InputError` if it is not finite and more than 0."""
-    if not (np.isfinite(data_range) and data_range > 0):
+def read_range(data_range: Any) -> float:
+    """Return a data range as a float; raises `InputError` if it is not a finite number more than 0."""
+    span = read_number(data_range, "data range")
+    if not span > 0:
         raise InputError(f"The data range {data_range} cannot be used: give a number more than 0.")
-    return data_range
+    return span
 
 
 def tile_side(scale: int) -> int:
