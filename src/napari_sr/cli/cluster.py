@@ -11,6 +11,7 @@ import typer
 from napari_sr.cli.bar import Bar
 from napari_sr.cli.signals import signals
 from napari_sr.errors import InputError
+from napari_sr.imaging.pixel_size import positive
 
 if TYPE_CHECKING:
     from napari_sr.inference.output.store_metadata import OmeZarr
@@ -97,7 +98,7 @@ def read_resources(text: str | None) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        Amounts by name; empty for None.
+        Amounts by name, more than 0; empty for None.
 
     Raises
     ------
@@ -106,11 +107,9 @@ def read_resources(text: str | None) -> dict[str, float]:
     """
     resources: dict[str, float] = {}
     for entry in [] if text is None else text.split(","):
-        name, equals, amount = entry.partition("=")
-        try:
-            resources[name.strip()] = float(amount)
-        except ValueError:
-            equals = ""
-        if not equals or not name.strip():
+        name, _, text_of_amount = entry.partition("=")
+        amount = positive(text_of_amount)
+        if amount is None or not name.strip():
             raise InputError(f"The resources {text!r} are no names with amounts: give such as --resources GPU=1.")
+        resources[name.strip()] = amount
     return resources

@@ -478,6 +478,14 @@ def test_resources_are_read():
     assert read_resources(None) == {}
 
 
+@pytest.mark.parametrize(
+    "text", ["", "GPU", "GPU=", "=1", "GPU=one", "GPU=nan", "GPU=inf", "GPU=0", "GPU=-1", "GPU=1,"]
+)
+def test_resources_that_no_worker_can_give_are_refused(text):
+    with pytest.raises(sr.InputError, match="no names with amounts"):
+        read_resources(text)
+
+
 def test_reports_of_blocks_are_added(model):
     image = np.random.default_rng(0).integers(0, 255, (2, 16, 16), np.uint8)
     job = sr.Job(model, sr.JobSettings(device="cpu"))
