@@ -123,26 +123,7 @@ def ssim(result: npt.ArrayLike, reference: npt.ArrayLike, *, data_range: float, 
     As in the program of the authors, without its downsampling: a Gaussian window of 11 x 11 pixels with sigma 1.5,
     K1 = 0.01, K2 = 0.03, biased covariances, and only positions at which the whole window is inside the image.
     """
-    from skimage.metrics import structural_similarity
-
-    a, b = _comparable(result, reference, border)
-    if min(a.shape[:2]) < _WINDOW:
-        raise InputError(
-            f"SSIM needs at least {_WINDOW} x {_WINDOW} pixels, not {a.shape[0]} x {a.shape[1]}: compare larger images."
-        )
-    return float(
-        structural_similarity(
-            a,
-            b,
-            data_range=read_range(data_range),
-            gaussian_weights=True,
-            sigma=_SIGMA,
-            use_sample_covariance=False,
-            K1=_K1,
-            K2=_K2,
-            channel_axis=-1 if a.ndim == 3 else None,
-        )
-    )
+    return _similarity(*_comparable(result, reference, border), read_range(data_range))
 
 
 def evaluate(
@@ -214,7 +195,7 @@ def evaluate(
     for plane, reference_plane in _planes(a, b, parsed, channels, span):
         first, second = _comparable(plane, reference_plane, border)
         squares.append(float(np.mean((first - second) ** 2)))
-        similarities.append(ssim(first, second, data_range=span))
+        similarities.append(_similarity(first, second, span))
         if scale > 1 and min(first.shape[:2]) >= tile_side(scale):
             lattices.append((_lattice(first, scale, span), _lattice(second, scale, span)))
     found, expected = np.mean(lattices, axis=0).tolist() if lattices else (None, None)
@@ -237,6 +218,29 @@ def _lattice(plane: npt.NDArray[np.float64], scale: int, span: float) -> float:
 
 def _decibel(mean_square: float, data_range: float) -> float:
     return inf if mean_square == 0 else 10 * log10(data_range**2 / mean_square)
+
+
+def _similarity(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], data_range: float) -> float:
+    """Return the structural similarity of two planes from `_comparable`."""
+    from skimage.metrics import structural_similarity
+
+    if min(a.shape[:2]) < _WINDOW:
+        raise InputError(
+            f"SSIM needs at least {_WINDOW} x {_WINDOW} pixels, not {a.shape[0]} x {a.shape[1]}: compare larger images."
+        )
+    return float(
+        structural_similarity(
+            a,
+            b,
+            data_range=data_range,
+            gaussian_weights=True,
+            sigma=_SIGMA,
+            use_sample_covariance=False,
+            K1=_K1,
+            K2=_K2,
+            channel_axis=-1 if a.ndim == 3 else None,
+        )
+    )
 
 
 def _comparable(
