@@ -83,7 +83,7 @@ class StageWork:
         self._network = placed(generator.network, device)
         self._forward = generator.for_patches().to(device)
         self._forward.train()
-        freeze_gate(self._network, frozen=stage.adversarial is not None)
+        freeze_gate(self._network, frozen=stage.adversarial is not None or stage.mixes_bands)
         self._optimizer = make_optimizer(self._network, stage.optimizer, fabric)
         if stage.optimizer.whiten:
             layer = first_convolution(self._network)
@@ -109,6 +109,7 @@ class StageWork:
             self._discriminator_optimizer = make_optimizer(made, stage.discriminator.optimizer, fabric)
             wrapped = fabric.setup_optimizers(self._discriminator_optimizer)
             self._trained.append((made, self._discriminator_optimizer, wrapped))
+        self._start = frozen_for_patches(generator, self._network.state_dict()).to(device) if stage.mixes_bands else None
         self._losses = StageLosses(
             stage,
             self._forward,
@@ -117,6 +118,7 @@ class StageWork:
             patch=patch,
             scale=generator.card.scale,
             reference=None if reference is None else frozen_for_patches(generator, reference).to(device),
+            start=self._start,
         )
         self._average = {k: v.detach().clone() for k, v in self._network.state_dict().items()} if stage.ema else None
 
@@ -224,6 +226,8 @@ class StageWork:
             "average": self._average,
             "precision": self._fabric.strategy.precision.state_dict(),
         }
+        if self._start is not None:
+            state["start"] = self._start.state_dict()
         if self._discriminator is not None:
             state |= {
                 "discriminator": self._discriminator.state_dict(),
@@ -239,6 +243,8 @@ class StageWork:
         if self._average is not None:
             for key, value in state["average"].items():
                 self._average[key].copy_(value)
+        if self._start is not None:
+            self._start.load_state_dict(state["start"])
         if self._discriminator is not None:
             self._discriminator.load_state_dict(state["discriminator"])
             self._discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])

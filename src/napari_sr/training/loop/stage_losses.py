@@ -27,6 +27,8 @@ from napari_sr.training.losses.relative import relative_error, shift_of_mean
 
 #: Smallest mean of the features of a layer by which their distance is divided.
 _LEAST_FEATURE = 1e-6
+#: Smallest difference of two results in a band by which an error is divided: a quarter of a gray level of 255.
+_LEAST_DIFFERENCE = 0.25 / 255
 #: Mean and standard deviation of photographs, black at 0 and white at 1 (those of ImageNet, over the colors).
 _PHOTOGRAPH_MEAN, _PHOTOGRAPH_DEVIATION = 0.45, 0.225
 
@@ -54,6 +56,8 @@ class StageLosses:
     reference : nn.Module, optional
         The generator with the weights of the stage's reference, as it processes patches. By default the stage has no
         reference, and losses are relative to bicubic interpolation.
+    start : nn.Module, optional
+        The generator with the weights at the start of the stage, as it processes patches; for the loss `bands`.
 
     Raises
     ------
@@ -71,9 +75,10 @@ class StageLosses:
         patch: int,
         scale: int,
         reference: nn.Module | None = None,
+        start: nn.Module | None = None,
     ) -> None:
         self._stage, self._fabric = stage, fabric
-        self._forward, self._discriminator, self._reference = forward, discriminator, reference
+        self._forward, self._discriminator, self._reference, self._start = forward, discriminator, reference, start
         for loss in stage.losses:
             if isinstance(loss, recipe.PixelLoss | recipe.RelativeLoss) and loss.binned > patch:
                 raise InputError(
@@ -135,6 +140,8 @@ class StageLosses:
                 value = functions.pattern(result, high)
             elif isinstance(loss, recipe.RelativeLoss):
                 value = self._relative(loss, batch, result, baseline)
+            elif isinstance(loss, recipe.BandsLoss):
+                value = self._in_bands(loss, batch, result, baseline)
             else:
                 assert outputs is not None
                 value = outputs.matching() if isinstance(loss, recipe.MatchingLoss) else outputs.loss(loss.form)
@@ -200,11 +207,20 @@ class StageLosses:
 
     def _baseline(self, batch: Batch, result: Tensor) -> Tensor:
         """Return the results to which losses are relative: of the reference, or of bicubic interpolation."""
-        if self._reference is None:
-            return self._interpolated(batch, result)
+        return self._interpolated(batch, result) if self._reference is None else self._fixed(self._reference, batch)
+
+    def _fixed(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Return the results of weights that are not trained."""
         with torch.no_grad(), self._fabric.autocast():
-            found: Tensor = self._reference(*batch.inputs)
+            found: Tensor = network(*batch.inputs)
         return found.float()
+
+    def _in_bands(self, loss: recipe.BandsLoss, batch: Batch, result: Tensor, baseline: Baseline) -> Tensor:
+        assert self._start is not None
+        start = self._fixed(self._start, batch)
+        return functions.in_bands(
+            result, baseline(), start, sigma=loss.sigma, coarse=loss.coarse, fine=loss.fine, floor=_LEAST_DIFFERENCE
+        )
 
     def _relative(self, loss: recipe.RelativeLoss, batch: Batch, result: Tensor, baseline: Baseline) -> Tensor:
         deviation = deviation_of(batch.low)

@@ -117,11 +117,40 @@ def _symmetric(power: Tensor) -> Tensor:
 
 def plain_shapes(image: Tensor, sigma: float) -> Tensor:
     """Blur images by a Gaussian of `sigma` pixels and stretch each to 0 to 1; nearly constant ones not as far."""
+    image = _blurred(image, sigma)
+    low, high = image.amin((1, 2, 3), keepdim=True), image.amax((1, 2, 3), keepdim=True)
+    return (image - low) / (high - low).clamp_min(1e-3)
+
+
+def in_bands(
+    result: Tensor, reference: Tensor, start: Tensor, *, sigma: float, coarse: float, fine: float, floor: float
+) -> Tensor:
+    """Return the squared difference between results and a mixture of `reference` and `start` by frequency band.
+
+    In the mixture, the difference ``start - reference`` is multiplied by `coarse` after a Gaussian blur of `sigma`
+    pixels, and the rest of it by `fine`. The squared error in each of the two bands is divided by the squared
+    difference in it and ``floor**2``, patch by patch; the loss is the mean over the bands and patches.
+    """
+    difference, found = (_split(image - reference, sigma) for image in (start, result))
+    errors = [
+        ((own - factor * whole) ** 2).mean((1, 2, 3)) / ((whole**2).mean((1, 2, 3)) + floor**2)
+        for own, whole, factor in zip(found, difference, (coarse, fine), strict=True)
+    ]
+    return torch.stack(errors).mean()
+
+
+def _split(image: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+    """Return images as the sum of a blurred and a fine part."""
+    blurred = _blurred(image, sigma)
+    return blurred, image - blurred
+
+
+def _blurred(image: Tensor, sigma: float) -> Tensor:
+    """Blur images by a Gaussian, mirrored at their borders."""
     reach = min(ceil(3 * sigma), image.shape[-2] - 1, image.shape[-1] - 1)
     line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=image.device, dtype=image.dtype) / sigma) ** 2)
     line = (line / line.sum()).expand(image.shape[1], 1, 1, -1)
     for kernel, pad in ((line, (reach, reach, 0, 0)), (line.mT, (0, 0, reach, reach))):
         wide = functional.pad(image, pad, mode="reflect")
         image = functional.conv2d(wide, kernel, groups=image.shape[1])
-    low, high = image.amin((1, 2, 3), keepdim=True), image.amax((1, 2, 3), keepdim=True)
-    return (image - low) / (high - low).clamp_min(1e-3)
+    return image

@@ -9,6 +9,7 @@ from .degradation import GaussianBlur as GaussianBlur
 from .degradation import Noise as Noise
 from .degradation import OpticsBlur as OpticsBlur
 from .losses import AdversarialLoss as AdversarialLoss
+from .losses import BandsLoss as BandsLoss
 from .losses import EquivarianceLoss as EquivarianceLoss
 from .losses import Loss as Loss
 from .losses import MatchingLoss as MatchingLoss

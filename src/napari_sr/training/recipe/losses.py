@@ -249,6 +249,40 @@ class RelativeLoss(RecipeTable):
     binned: int = Field(default=1, ge=1)
 
 
+class BandsLoss(RecipeTable):
+    """Squared difference between the result and a mixture of two others by frequency band.
+
+    The two are the results of `Stage.reference` and of the weights at the start of the stage. With their difference d
+    and its Gaussian blur g(d), the loss moves the results to
+
+    ``reference + coarse g(d) + fine (d - g(d))``
+
+    An adversarial loss adds detail of all sizes. That near the resolution of the low-resolution image is largely known
+    already, so that changes of it cost accuracy and are hardly seen; the finest detail can only be added. A last stage
+    with `coarse` below 1 and `fine` above 1 takes back part of the former and adds the latter. The error is measured in
+    both bands, for each patch relative to d in that band.
+
+    Parameters
+    ----------
+    kind : {"bands"}
+        Kind of the loss.
+    weight : float, default 1.0
+        Factor of the loss in the sum of the stage's losses, above 0.
+    sigma : float, default 1.0
+        Standard deviation of the Gaussian in high-resolution pixels, above 0.
+    coarse : float, default 0.5
+        Part of the coarse difference that is left, 0 or more.
+    fine : float, default 1.2
+        Factor of the fine difference, 0 or more.
+    """
+
+    kind: Literal["bands"]
+    weight: Positive = 1.0
+    sigma: Positive = 1.0
+    coarse: NonNegative = 0.5
+    fine: NonNegative = 1.2
+
+
 Loss = Annotated[
     PixelLoss
     | PerceptualLoss
@@ -257,6 +291,7 @@ Loss = Annotated[
     | PeriodicLoss
     | PatternLoss
     | EquivarianceLoss
-    | RelativeLoss,
+    | RelativeLoss
+    | BandsLoss,
     Field(discriminator="kind"),
 ]

@@ -61,8 +61,9 @@ class Stage(RecipeTable):
         Number of steps, 0 or more. A stage of 0 steps stores the weights at its start, such as those of `Recipe.start`,
         as one of the endpoints.
     losses : tuple of losses
-        `PixelLoss`, `RelativeLoss`, `PerceptualLoss`, `AdversarialLoss`, `MatchingLoss`, `PeriodicLoss`, `PatternLoss`
-        and `EquivarianceLoss`: at least one, of which at most one is adversarial. Their weighted sum is minimized.
+        `PixelLoss`, `RelativeLoss`, `PerceptualLoss`, `AdversarialLoss`, `MatchingLoss`, `PeriodicLoss`, `PatternLoss`,
+        `EquivarianceLoss` and `BandsLoss`: at least one, of which at most one is adversarial. Their weighted sum is
+        minimized.
     optimizer : Optimizer, default Optimizer()
         Optimizer of the generator.
     schedule : Schedule, default Schedule()
@@ -76,7 +77,7 @@ class Stage(RecipeTable):
         generator that is trained by them repeats it in its results.
     reference : str, optional
         Name of the endpoint of an earlier stage. Its results take the place of bicubic interpolation in relative
-        losses, and are needed for the `evenness` of an adversarial loss. Losses relative to bicubic interpolation leave
+        losses, and are needed for the `evenness` of an adversarial loss and for `BandsLoss`. Losses relative to bicubic interpolation leave
         an adversarial loss much room where there is noise, by which the error of interpolation is large; the error of
         an endpoint that was trained for PSNR is what cannot be restored.
     ema : float, default 0.0
@@ -126,6 +127,8 @@ class Stage(RecipeTable):
             raise ValueError("evenness needs the errors of an endpoint: add the key reference, or leave evenness out")
         if self.adversarial is not None and self.adversarial.noise and not self.adversarial.evenness:
             raise ValueError("the noise of an adversarial loss goes with evenness: add evenness, or leave noise out")
+        if self.mixes_bands and self.reference is None:
+            raise ValueError("the loss bands needs the results of an endpoint: add the key reference, or leave it out")
         if self.schedule.cycles and sum(self.schedule.cycles) != self.steps:
             raise ValueError(
                 f"the cycles add up to {sum(self.schedule.cycles)}, and there are {self.steps} steps: make both equal"
@@ -136,6 +139,11 @@ class Stage(RecipeTable):
     def adversarial(self) -> AdversarialLoss | None:
         """The adversarial loss, or None if there is none."""
         return next((loss for loss in self.losses if isinstance(loss, AdversarialLoss)), None)
+
+    @property
+    def mixes_bands(self) -> bool:
+        """Whether a loss needs the results of the weights at the start of the stage."""
+        return any(loss.kind == "bands" for loss in self.losses)
 
     @property
     def loss_names(self) -> tuple[str, ...]:
