@@ -5,6 +5,7 @@ import pytest
 from napari_sr.networks import RRDBNet
 from napari_sr.widgets.choices.file import OPEN_A_FILE
 from napari_sr.widgets.choices.model_offers import ModelOffer, catalog_offers, classic_offers, likely_factor
+from napari_sr.widgets.qt.executor import InPlaceExecutor
 from napari_sr.zoo.catalog import list_models
 from napari_sr.zoo.modelfile import write_model
 from napari_sr.zoo.published import PUBLISHED
@@ -121,6 +122,54 @@ def test_a_folder_file_without_a_card_is_read_when_it_is_chosen(in_viewer, model
     assert panel.models.model.scale == 4
     panel.controls.run_button.native.click()
     assert viewer.layers[-1].data.shape == (48, 64)
+
+
+class Later:
+    """Does the reading of model files when a test says so."""
+
+    def __init__(self):
+        self.runs = {}
+
+    def submit(self, run):
+        self.runs[run.name] = run
+
+    def read(self, name):
+        InPlaceExecutor().submit(self.runs.pop(f"reading {name}"))
+
+
+def test_nothing_is_started_while_a_model_is_read(in_viewer, models, tmp_path):
+    (models / "mine.pth").write_bytes((tmp_path / "gan.pth").read_bytes())
+    later = Later()
+    _, panel = in_viewer("esrgan", executor=later)
+    panel.models.select("mine")
+    panel.settings.batch.value = 3
+    assert not panel.controls.run_button.enabled
+    assert "mine is being read" in panel.summary.value
+    panel.run_upscaling()
+    assert not panel.running
+    later.read("mine")
+    assert panel.controls.run_button.enabled
+    assert panel._plan().request.source == "mine"
+
+
+def test_the_model_that_was_chosen_last_stays_however_long_another_is_read(in_viewer, models, tmp_path):
+    for name in ("slow", "fast"):
+        (models / f"{name}.pth").write_bytes((tmp_path / "gan.pth").read_bytes())
+    (models / "broken.pth").write_bytes(b"no weights")
+    later = Later()
+    _, panel = in_viewer("esrgan", executor=later)
+    panel.models.select("slow")
+    panel.models.select("fast")
+    later.read("fast")
+    later.read("slow")
+    assert panel.models.model.source == "fast"
+    panel.models.select("broken")
+    panel.models.select("esrgan-pair")
+    later.read("broken")
+    assert panel.models.model.source == panel.models.model_choice.value == "esrgan-pair"
+    panel.models.select("slow")
+    assert panel.models.model.known
+    assert panel.controls.run_button.enabled
 
 
 def test_a_broken_file_in_the_folder_is_listed_with_its_error(in_viewer, models):

@@ -70,7 +70,8 @@ def test_the_factor_that_was_chosen_for_a_model_without_one_comes_back(in_viewer
     panel.models.factor.value, panel.kernel.value = 3, "lanczos3"
     panel.controls.run_button.native.click()
     again = reopened(viewer, SRCNNPanel, executor())
-    qtbot.waitUntil(lambda: again._plan() == panel._plan(), timeout=5_000)
+    qtbot.waitUntil(lambda: again.models.ready, timeout=5_000)
+    assert again._plan() == panel._plan()
 
 
 def test_a_model_that_was_suggested_is_not_kept_as_a_choice(in_viewer, reopened):

@@ -8,6 +8,7 @@ from typing import Any
 
 from magicgui.widgets import ComboBox
 
+from napari_sr.errors import InputError
 from napari_sr.widgets.choices.file import FileChoice
 from napari_sr.widgets.choices.model_offers import (
     OPEN_FACTORS,
@@ -55,6 +56,8 @@ class ModelChoice:
         self._on_change, self._on_unread = on_change, on_unread
         self._offers = [ModelOffer(path.name, path) for path in recent]
         self._current: ModelOffer | None = None
+        # Chosen by hand, but not read yet.
+        self._awaited: ModelOffer | None = None
         self._chosen = False
         self.model_choice = FileChoice(
             name="model",
@@ -84,13 +87,31 @@ class ModelChoice:
         return self.factor.value if self._current is not None and self._current.scale_is_open else None
 
     @property
+    def present_scale(self) -> int | None:
+        """The chosen factor, or else that of the model; None if it is not known."""
+        return self.scale or (None if self._current is None else self._current.scale)
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a model that can be used, and no other one is being read in its place."""
+        return self._awaited is None and self._current is not None and self._current.usable
+
+    def ready_model(self) -> ModelOffer:
+        """Return the chosen model; raises `InputError` unless it is `ready`."""
+        if self._awaited is not None:
+            raise InputError(f"The model {self._awaited.text} is being read: wait a moment.")
+        if self._current is None or not self._current.usable:
+            raise InputError("There is no model that can be used: choose one under “Model”.")
+        return self._current
+
+    @property
     def chosen_by_hand(self) -> bool:
         """Whether the model was chosen by hand or with `select`, so that `propose` leaves it."""
         return self._chosen
 
     def set_back(self) -> None:
         """Choose the first model, as in a new panel; `propose` may choose another one."""
-        self._chosen, self._current = False, None
+        self._chosen, self._current, self._awaited = False, None, None
         self._read_catalog()
         self._on_change()
 
@@ -109,7 +130,7 @@ class ModelChoice:
     def select(self, source: str | Path) -> None:
         """Choose a model by its source; raises ValueError if it is not in the list."""
         self._chosen = True
-        self.model_choice.select(str(source) if isinstance(source, str) else source)
+        self.model_choice.select(source)
 
     def show_scale(self, scale: int) -> None:
         """Show a factor, if the file of the model does not contain its own and the list has it."""
@@ -124,31 +145,32 @@ class ModelChoice:
         offer = self._find(source)
         if self._chosen or offer is None or not offer.usable or not offer.known or offer == self._current:
             return
-        if self._current is None or offer.scale == (self.scale or self._current.scale):
+        if self._current is None or offer.scale == self.present_scale:
             self._select(offer)
             self._on_change()
 
     def choose_file(self, path: Path) -> None:
         """Choose a weight file; one that was not read yet is given to `on_unread` first."""
-        self._chosen = True
-        offer = self._find(path) or ModelOffer(path.name, path)
-        if offer.known:
-            self._select(offer)
-            self._on_change()
-        else:
-            self._on_unread(offer)
+        self._choose(self._find(path) or ModelOffer(path.name, path))
 
     def complete(self, offer: ModelOffer) -> None:
-        """Choose a model whose file was read, by the offer with its card; it replaces the one of the same source."""
+        """Replace the offer of a model whose file was read by the one with its card.
+
+        The model is chosen, unless another one was chosen meanwhile.
+        """
         others = [other for other in self._offers if other.source != offer.source]
         index = next((n for n, other in enumerate(self._offers) if other.source == offer.source), len(others))
         self._offers = [*others[:index], offer, *others[index:]]
-        self._select(offer)
-        self._on_change()
+        if self._awaits(offer):
+            self._awaited = None
+            self._select(offer)
+            self._on_change()
 
-    def refuse(self) -> None:
-        """Select the present model again after a file could not be used."""
-        self._select(self._current)
+    def refuse(self, offer: ModelOffer) -> None:
+        """Select the present model again after the file of an offer could not be used."""
+        if self._awaits(offer):
+            self._awaited = None
+            self._select(self._current)
 
     def _read_catalog(self) -> None:
         files = [offer for offer in self._offers if isinstance(offer.source, Path)]
@@ -196,18 +218,25 @@ class ModelChoice:
         ]
 
     def _model_chosen(self, source: str | Path) -> None:
-        self._chosen = True
-        offer = self._find(source)
+        self._choose(self._find(source))
+
+    def _choose(self, offer: ModelOffer | None) -> None:
+        self._chosen, self._awaited = True, None
         if offer is not None and offer.usable and not offer.known:
+            self._awaited = offer
             self._on_unread(offer)
-            return
-        self._select(offer)
-        self._on_change()
+        else:
+            self._select(offer)
+            self._on_change()
+
+    def _awaits(self, offer: ModelOffer) -> bool:
+        return self._awaited is not None and self._awaited.source == offer.source
 
     def _factor_chosen(self, factor: int) -> None:
         offer = self._current
         if offer is None:
             return
+        self._awaited = None
         if not offer.scale_is_open and factor != offer.scale:
             fitting = [other for other in self._of_another_factor(offer) if other.scale == factor]
             # A model for the same kind of images, if there is one.

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from magicgui.widgets import ComboBox
 from magicgui.widgets.bases import Widget
 
-from napari_sr.errors import InputError
 from napari_sr.widgets.choices.mixing import MixingChoice
 from napari_sr.widgets.choices.model import ModelChoice
 from napari_sr.widgets.choices.model_loading import ModelRequest
@@ -82,7 +81,7 @@ class FilesModelChoice:
     @property
     def usable(self) -> bool:
         """Whether there is a model."""
-        return self.suggested or (self.models.model is not None and self.models.model.usable)
+        return self.suggested or self.models.ready
 
     def request(self) -> ModelRequest | None:
         """Return the model for all images.
@@ -99,10 +98,7 @@ class FilesModelChoice:
         """
         if self.suggested:
             return None
-        model = self.models.model
-        if model is None or not model.usable:
-            raise InputError("There is no model to upscale with: choose one under “Model”.")
-        mixing = self.mixing
+        model, mixing = self.models.ready_model(), self.mixing
         return ModelRequest(model.source, mixing.second, self.models.scale, mixing.value, mixing=mixing.kind)
 
     def show(self) -> None:

@@ -288,7 +288,9 @@ class FilesPanel(BasePanel):
 
     def _read_model(self, offer: ModelOffer) -> None:
         models = self.model.models
-        self._read_model_file(offer.text, lambda: self.loader.inspect(offer, None), models.complete, models.refuse)
+        self._read_model_file(
+            offer.text, lambda: self.loader.inspect(offer, None), models.complete, lambda: models.refuse(offer)
+        )
 
     def _show_reading(self, name: str) -> None:
         self.controls.set_can_start(False)

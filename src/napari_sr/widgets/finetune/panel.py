@@ -175,9 +175,7 @@ class FinetunePanel(BasePanel):
 
     def _plan(self) -> FinetunePlan:
         """Return the present choices; raises `InputError` if something is missing or does not fit together."""
-        model, examples = self.models.model, self.images.examples
-        if model is None or not model.usable:
-            raise InputError("There is no model to begin with: choose one under “Model”.")
+        model, examples = self.models.ready_model(), self.images.examples
         if not examples:
             raise InputError(_NO_IMAGE)
         name = check_name(str(self.name_box.value).strip())
@@ -220,24 +218,19 @@ class FinetunePanel(BasePanel):
         return self.degradation.degradation()
 
     def _degradation_request(self) -> DegradationRequest | None:
-        examples, scale = self.images.examples, self._scale()
+        examples, scale = self.images.examples, self.models.present_scale
         if self.images.paired or not examples or scale is None:
             return None
         layer = examples[0].high
         return DegradationRequest(layer, known_axes(layer), scale, self._degradation())
-
-    def _scale(self) -> int | None:
-        model = self.models.model
-        return None if model is None else self.models.scale or model.scale
 
     # Updates.
 
     def _changed(self) -> None:
         if not self._completed:
             return
-        model, examples = self.models.model, self.images.examples
-        usable = model is not None and model.usable
-        self.controls.set_can_start(usable and bool(examples))
+        examples = self.images.examples
+        self.controls.set_can_start(self.models.ready and bool(examples))
         if not self.running and self.controls.state == "idle":
             self._show_message("" if examples else _NO_IMAGE)
         self.degradation_fold.visible = not self.images.paired
@@ -267,7 +260,7 @@ class FinetunePanel(BasePanel):
         if self._pair_check is not None:
             self._pair_check.abandon()
             self._pair_check = None
-        scale = self._scale()
+        scale = self.models.present_scale
         pairs = [pair for pair in self.images.examples if pair.low is not None and pair.low is not pair.high]
         if self.running:
             return
@@ -343,7 +336,10 @@ class FinetunePanel(BasePanel):
     def _read_model(self, offer: ModelOffer) -> None:
         """Read a model file in the background, for its family and factor."""
         self._read_model_file(
-            offer.text, lambda: self.loader.inspect(offer, None), self.models.complete, self.models.refuse
+            offer.text,
+            lambda: self.loader.inspect(offer, None),
+            self.models.complete,
+            lambda: self.models.refuse(offer),
         )
 
     def _show_reading(self, name: str) -> None:

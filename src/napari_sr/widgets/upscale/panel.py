@@ -221,11 +221,8 @@ class UpscalePanel(BasePanel):
         return ModelRequest(model.source, scale=self.models.scale)
 
     def _plan(self) -> JobPlan:
-        """Return the present choices; raises `InputError` if there is no model or the settings do not fit together."""
-        model = self.models.model
-        if model is None or not model.usable:
-            raise InputError("There is no model to upscale with: choose one under “Model”.")
-        return JobPlan(self._request(model), self._settings(), self.output.store, self.output.lazy)
+        """Return the present choices; raises `InputError` without a model, or if the settings do not fit together."""
+        return JobPlan(self._request(self.models.ready_model()), self._settings(), self.output.store, self.output.lazy)
 
     def _settings(self) -> JobSettings:
         """Return the settings of all rows; those that the model does not take have their defaults."""
@@ -238,8 +235,7 @@ class UpscalePanel(BasePanel):
         return LayerPart(layer, self.facts.axes_of(layer)), self._plan()
 
     def _can_run(self) -> bool:
-        model = self.models.model
-        return self.layer_choice.layer is not None and model is not None and model.usable
+        return self.layer_choice.layer is not None and self.models.ready
 
     def _chosen_layer(self) -> Image | None:
         return self.layer_choice.layer
@@ -290,9 +286,9 @@ class UpscalePanel(BasePanel):
         self.controls.set_can_run(self._can_run())
         if not self.controls.running:
             self._show_message(_NO_LAYER if self.layer_choice.layer is None else "")
-        layer, axes, model = self.layer_choice.layer, self.facts.present_axes, self.models.model
+        layer, axes = self.layer_choice.layer, self.facts.present_axes
         self.conditions.show_layer(layer, axes)
-        self.suggestion.request(layer, axes, None if model is None else self.models.scale or model.scale)
+        self.suggestion.request(layer, axes, self.models.present_scale)
         self._enable_actions()
         self._show_summary()
         self.preview.changed()
@@ -302,14 +298,14 @@ class UpscalePanel(BasePanel):
             self.conditions.noise.show_measured(*values)
 
     def _show_summary(self, event: object = None) -> None:
-        layer, model = self.layer_choice.layer, self.models.model
-        if layer is None or model is None or model.scale is None:
+        layer, scale = self.layer_choice.layer, self.models.present_scale
+        if layer is None or scale is None:
             self.time.clear()
             show_text(self.summary, "")
             return
         try:
             parts = self.part_choice.parts(layer)
-            regions = result_regions(parts, self.models.scale or model.scale, self.size.target)
+            regions = result_regions(parts, scale, self.size.target)
             plan = self._plan()
             if plan.lazy:
                 self.time.clear()
@@ -363,7 +359,10 @@ class UpscalePanel(BasePanel):
     def _read_model(self, offer: ModelOffer) -> None:
         """Read a model file in the background, for its family and factor."""
         self._read_model_file(
-            offer.text, lambda: self.loader.inspect(offer, self.family), self._model_read, self.models.refuse
+            offer.text,
+            lambda: self.loader.inspect(offer, self.family),
+            self._model_read,
+            lambda: self.models.refuse(offer),
         )
 
     def _model_read(self, offer: ModelOffer) -> None:

@@ -114,8 +114,7 @@ class RememberedRows:
                 self._awaited = plan
                 rows.models.select(plan.request.source)
                 # A weight file is chosen later, when it has been read.
-                if rows.models.model is not None:
-                    self._show_awaited(rows.models.model)
+                self._show_awaited()
             rows.show_settings(without_image(plan.settings, shared))
             if plan.store is None or plan.store.is_dir():
                 rows.output.show(plan.store, plan.lazy)
@@ -133,11 +132,11 @@ class RememberedRows:
         self._write(write)
 
     def file_read(self, offer: ModelOffer) -> None:
-        """Show the kept choices for a model that was read and is chosen, and put its file into the list of recent ones.
+        """Put the file of a model that was read into the list of recent ones, and show the kept choices for it.
 
-        A model of the catalog is not put there.
+        They are shown if it is chosen. A model of the catalog is not put into the list.
         """
-        self._show_awaited(offer)
+        self._show_awaited()
         self._awaited = None
         path = offer.source
         if isinstance(path, Path):
@@ -160,10 +159,10 @@ class RememberedRows:
         rows.preview.show_comparison(NOTHING, _SOURCE)
         self._on_set_back()
 
-    def _show_awaited(self, model: ModelOffer) -> None:
+    def _show_awaited(self) -> None:
         """Show the kept choices that depend on the model, if it is that of the last run."""
-        plan = self._awaited
-        if plan is not None and model.source == plan.request.source:
+        plan, model = self._awaited, self._rows.models.model
+        if plan is not None and model is not None and model.source == plan.request.source:
             self._awaited = None
             if plan.request.scale is not None:
                 self._rows.models.show_scale(plan.request.scale)
