@@ -141,7 +141,7 @@ def view(source: Path, model: str, pictures: Path) -> None:
     wait(lambda: not panel.settings.device.known or panel.suggestion.computation.busy)
     panel.models.select(model)
     # Black and white are given: otherwise the whole image is read for them once.
-    panel.settings.show(replace(panel.settings.settings(None), intensity=(0, white)))
+    panel.settings.show(replace(panel.settings.settings(), intensity=(0, white)))
     panel.output.kind.value = "lazy"
     QTest.qWait(2000)
     begun = time.perf_counter()

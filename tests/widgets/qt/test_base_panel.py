@@ -36,7 +36,7 @@ def test_a_panel_opens_with_the_defaults_if_the_settings_file_is_broken(
         assert str(models) in panel.models.about.value, "the folder for a first model"
     if panel_class is ESRGANPanel:
         assert panel.models.offers_model("esrgan-pair")
-        assert panel._settings() == JobSettings(device=panel.settings.device.value)
+        assert panel.job_rows.settings() == JobSettings(device=panel.settings.device.value)
 
 
 @pytest.mark.parametrize("panel_class", [ESRGANPanel, FinetunePanel, FilesPanel])

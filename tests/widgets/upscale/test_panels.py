@@ -258,7 +258,7 @@ def test_the_sizes_of_tiles_are_typed(in_viewer, tile, overlap):
         box.native.selectAll()
         QTest.keyClicks(box.native, text)
         assert box.native.text() == text
-    assert panel._settings().tiling == Overlap(tile=int(tile), overlap=int(overlap))
+    assert panel.job_rows.settings().tiling == Overlap(tile=int(tile), overlap=int(overlap))
 
 
 def test_a_typed_folder_may_begin_with_the_home_folder(in_viewer, tmp_path, monkeypatch):

@@ -37,10 +37,10 @@ def test_settings_the_model_chosen_by_hand_and_the_comparison_come_back(in_viewe
     panel.controls.run_button.native.click()
     again = reopened(viewer, ESRGANPanel)
     assert again._plan() == panel._plan()
-    assert again._settings().tiling == Overlap(tile=96, overlap=int(panel.settings.tiling.overlap.value))
+    assert again.job_rows.settings().tiling == Overlap(tile=96, overlap=int(panel.settings.tiling.overlap.value))
     assert (again.preview_controls.kind, again.preview_controls.counterpart) == ("split", "bicubic")
     other = reopened(viewer, SRCNNPanel)
-    assert other._settings() == JobSettings(device=other.settings.device.value)
+    assert other.job_rows.settings() == JobSettings(device=other.settings.device.value)
 
 
 def test_a_mixture_of_two_weight_files_comes_back_when_they_have_been_read(in_viewer, reopened, models, qtbot):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from napari_sr.inference.formatting import format_seconds
 from napari_sr.settings import JobSettings
 from napari_sr.widgets.choices.model_loading import ModelLoader
 from napari_sr.widgets.choices.model_offers import ModelOffer
+from napari_sr.widgets.choices.settings.job_rows import JobRows
 from napari_sr.widgets.choices.settings.rows import SettingsRows
 from napari_sr.widgets.choices.size import SizeChoice
 from napari_sr.widgets.files.controls import FilesControls
@@ -67,6 +67,7 @@ class FilesPanel(BasePanel):
         self.model = FilesModelChoice(self._changed, self._read_model)
         self.size = SizeChoice(self._changed)
         self.settings = SettingsRows(self._changed, of_layers=False)
+        self.job_rows = JobRows(self.size, self.model.conditions, self.settings)
         self.overwrite = CheckBox(
             name="overwrite",
             text="Replace other files in the folder of the results",
@@ -176,7 +177,7 @@ class FilesPanel(BasePanel):
             images.result_format,
             self.model.request(),
             self.model.scale,
-            replace(self.settings.settings(self.size.target), **self.model.conditions.values()),
+            self.job_rows.settings(),
             bool(self.overwrite.value),
         )
 

@@ -23,6 +23,7 @@ from napari_sr.widgets.choices.model_offers import ModelOffer
 from napari_sr.widgets.choices.output import OutputChoice
 from napari_sr.widgets.choices.part import LayerPart, PartChoice
 from napari_sr.widgets.choices.settings.conditions import ConditionRows
+from napari_sr.widgets.choices.settings.job_rows import JobRows
 from napari_sr.widgets.choices.settings.measured_noise import measured_values
 from napari_sr.widgets.choices.settings.rows import SettingsRows
 from napari_sr.widgets.choices.size import SizeChoice
@@ -86,6 +87,7 @@ class UpscalePanel(BasePanel):
         self.part_choice = PartChoice(napari_viewer, self.facts.axes_of, self._changed, self._show_summary)
         self.conditions = ConditionRows(self._changed)
         self.settings = SettingsRows(self._changed)
+        self.job_rows = JobRows(self.size, self.conditions, self.settings)
         self.output = OutputChoice(self._changed)
         self.controls = RunControls(napari_viewer, self.run_upscaling, self.cancel_upscaling)
         self.preview_controls = PreviewControls(napari_viewer, self._switch_preview, lambda: self.preview.compare())
@@ -100,7 +102,7 @@ class UpscalePanel(BasePanel):
             self._calibrated,
             lambda: canvas_of(self.native),
         )
-        self.suggested = SuggestedRows(self.models, self.size, self.settings, self.conditions, self._settings)
+        self.suggested = SuggestedRows(self.models, self.job_rows)
         self.suggestion = SuggestionLine(
             napari_viewer,
             self._queues.background,
@@ -110,8 +112,7 @@ class UpscalePanel(BasePanel):
             on_use=self.use_suggestion,
             is_used=self.suggested.shows,
         )
-        choices = self.models, self.size, self.settings, self.conditions, self.output, self.part_choice
-        kept = KeptRows(*choices, self.preview_controls)
+        kept = KeptRows(self.models, self.job_rows, self.output, self.part_choice, self.preview_controls)
         self.remembered = RememberedRows(self.family, kept, self._show_plan, self._notify, self._layer_changed)
         self.actions = ResultActions(napari_viewer, self._chosen_layer, self.copy_as_python, self.run_again_on)
         self.time = TimeEstimate(self.loader, self._queues, self._show_summary)
@@ -222,11 +223,8 @@ class UpscalePanel(BasePanel):
 
     def _plan(self) -> JobPlan:
         """Return the present choices; raises `InputError` without a model, or if the settings do not fit together."""
-        return JobPlan(self._request(self.models.ready_model()), self._settings(), self.output.store, self.output.lazy)
-
-    def _settings(self) -> JobSettings:
-        """Return the settings of all rows; those that the model does not take have their defaults."""
-        return replace(self.settings.settings(self.size.target), **self.conditions.values())
+        request = self._request(self.models.ready_model())
+        return JobPlan(request, self.job_rows.settings(), self.output.store, self.output.lazy)
 
     def _preview_request(self) -> tuple[LayerPart, JobPlan]:
         layer = self.layer_choice.layer

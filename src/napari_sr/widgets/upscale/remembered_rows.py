@@ -16,9 +16,7 @@ from napari_sr.widgets.choices.model import ModelChoice
 from napari_sr.widgets.choices.model_offers import ModelOffer
 from napari_sr.widgets.choices.output import OutputChoice
 from napari_sr.widgets.choices.part import WHOLE, PartChoice
-from napari_sr.widgets.choices.settings.conditions import ConditionRows
-from napari_sr.widgets.choices.settings.rows import SettingsRows
-from napari_sr.widgets.choices.size import SizeChoice
+from napari_sr.widgets.choices.settings.job_rows import JobRows
 from napari_sr.widgets.preview.controls import NOTHING, PreviewControls
 from napari_sr.widgets.upscale.remembered import (
     forget_panel,
@@ -39,12 +37,8 @@ class KeptRows:
     ----------
     models : ModelChoice
         The model and its factor.
-    size : SizeChoice
-        The size of the result.
-    settings : SettingsRows
-        The rows under "More".
-    conditions : ConditionRows
-        Noise and blur.
+    job : JobRows
+        The settings.
     output : OutputChoice
         The destination of results.
     part : PartChoice
@@ -54,18 +48,10 @@ class KeptRows:
     """
 
     models: ModelChoice
-    size: SizeChoice
-    settings: SettingsRows
-    conditions: ConditionRows
+    job: JobRows
     output: OutputChoice
     part: PartChoice
     preview: PreviewControls
-
-    def show_settings(self, settings: JobSettings) -> None:
-        """Show all settings of a job."""
-        self.size.show(settings.target)
-        self.settings.show(settings)
-        self.conditions.show(settings)
 
 
 class RememberedRows:
@@ -115,7 +101,7 @@ class RememberedRows:
                 rows.models.select(plan.request.source)
                 # A weight file is chosen later, when it has been read.
                 self._show_awaited()
-            rows.show_settings(without_image(plan.settings, shared))
+            rows.job.show(without_image(plan.settings, shared))
             if plan.store is None or plan.store.is_dir():
                 rows.output.show(plan.store, plan.lazy)
         rows.preview.show_comparison(kept.compare or NOTHING, kept.against or _SOURCE)
@@ -153,7 +139,7 @@ class RememberedRows:
             shared = JobSettings()
         rows.models.set_back()
         self._show_plan(None)
-        rows.show_settings(shared)
+        rows.job.show(shared)
         rows.output.show(None)
         rows.part.kind.value = WHOLE
         rows.preview.show_comparison(NOTHING, _SOURCE)

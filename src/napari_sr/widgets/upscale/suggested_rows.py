@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_sr.errors import NapariSRError
-from napari_sr.settings import JobSettings
 from napari_sr.widgets.choices.model import ModelChoice
-from napari_sr.widgets.choices.settings.conditions import ConditionRows
-from napari_sr.widgets.choices.settings.rows import SettingsRows
-from napari_sr.widgets.choices.size import SizeChoice
+from napari_sr.widgets.choices.settings.job_rows import JobRows
 
 if TYPE_CHECKING:
     from napari_sr.inference.suggest import Suggestion
@@ -24,26 +20,12 @@ class SuggestedRows:
     ----------
     models : ModelChoice
         The rows for the model.
-    size : SizeChoice
-        The rows for the size of the result.
-    settings : SettingsRows
-        The rows under "More".
-    conditions : ConditionRows
-        The rows for noise and blur.
-    present : callable
-        Returns the settings of all rows; raises `InputError` if they do not fit together.
+    rows : JobRows
+        The rows for the settings.
     """
 
-    def __init__(
-        self,
-        models: ModelChoice,
-        size: SizeChoice,
-        settings: SettingsRows,
-        conditions: ConditionRows,
-        present: Callable[[], JobSettings],
-    ) -> None:
-        self._models, self._size, self._settings, self._conditions = models, size, settings, conditions
-        self._present = present
+    def __init__(self, models: ModelChoice, rows: JobRows) -> None:
+        self._models, self._rows = models, rows
         self.may_begin = True
         """Whether a suggestion may choose the model by itself: not after a run on the chosen layer was started."""
 
@@ -52,11 +34,9 @@ class SuggestedRows:
 
         Raises `InputError` if the settings do not fit together.
         """
-        settings = replace(self._present(), **suggestion.settings)
+        settings = replace(self._rows.settings(), **suggestion.settings)
         self._models.select(suggestion.model)
-        self._size.show(settings.target)
-        self._settings.show(settings)
-        self._conditions.show(settings)
+        self._rows.show(settings)
 
     def begin_with(self, suggestion: Suggestion | None) -> None:
         """Choose the model of a suggestion, if there is one and the user has chosen none; settings stay as they are."""
@@ -67,7 +47,7 @@ class SuggestedRows:
         """Return whether the rows show the model and the settings of a suggestion."""
         model = self._models.model
         try:
-            settings = self._present()
+            settings = self._rows.settings()
             same = replace(settings, **suggestion.settings) == settings
         except NapariSRError:
             return False

@@ -65,8 +65,8 @@ class SettingsRows:
         device = (self.device.widget, self.precision, self.batch)
         return (*self.intensity.widgets, *device, *self.tiling.widgets, self.self_ensemble, self.missing)
 
-    def settings(self, target: float | str | None = None) -> JobSettings:
-        """Return the settings that the rows show, with a value for the setting `target`.
+    def settings(self) -> JobSettings:
+        """Return the settings that the rows show; the others have their defaults.
 
         Raises `InputError` if the numbers do not fit together, such as more overlap than tile.
         """
@@ -79,7 +79,6 @@ class SettingsRows:
             batch=int(self.batch.value) or "auto",
             intensity=self.intensity.value,
             missing="fill" if self.missing.value else "refuse",
-            target=target,
         )
 
     def show(self, settings: JobSettings) -> None:
