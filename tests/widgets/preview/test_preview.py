@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import napari_sr
-from napari_sr.errors import Cancelled
+from napari_sr.errors import Cancelled, InputError
 from napari_sr.inference.compute.prepared import PreparedNetwork
 from napari_sr.widgets.choices.layer import is_preview
 from napari_sr.widgets.qt.executor import ThreadExecutor
@@ -485,3 +485,22 @@ def test_moving_the_view_prepares_no_network_again(switched_on, qtbot, monkeypat
     qtbot.waitUntil(lambda: not np.array_equal(previews(viewer)[0].data, before), timeout=30_000)
     settled(qtbot, panel)
     assert not made
+
+
+def test_the_error_of_a_choice_that_has_changed_meanwhile_is_not_shown(switched_on, qtbot, monkeypatch):
+    _, panel = switched_on()
+    shown, load = [], panel.loader.load
+    monkeypatch.setattr("napari_sr.widgets.qt.errors.show_error", shown.append)
+
+    def fail_late(request):
+        if request.source == "esrgan-pair":
+            panel.models.select("esrgan-one")
+            raise InputError("The file was moved.")
+        return load(request)
+
+    monkeypatch.setattr(panel.loader, "load", fail_late)
+    panel.models.select("esrgan-pair")
+    settled(qtbot, panel)
+    assert shown == []
+    assert panel.preview.layer is not None
+    assert panel.preview_controls.message.value.startswith("Preview of ")

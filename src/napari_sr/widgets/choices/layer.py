@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from magicgui.widgets import ComboBox
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
+from napari_sr.widgets.choices.events import Following, list_events
 from napari_sr.widgets.qt.rows import refresh_choices, shrinkable
 
 NO_LAYER = ""
@@ -17,9 +18,6 @@ NO_LAYER = ""
 _RESULT_KEY = "napari_sr"
 PREVIEW_KEY = "napari_sr_preview"
 """Key in the metadata of a preview layer."""
-
-POSITION = ("units", "scale", "translate", "rotate", "shear", "affine")
-"""Attributes that place a layer in the world; napari has an event of each name."""
 
 
 def is_preview(layer: Any) -> bool:
@@ -60,29 +58,6 @@ def remove_unselected(viewer: Viewer, gone: Iterable[Layer]) -> None:
     layers.selection = {layer for layer in selected if layer in layers}
 
 
-class LayerEvents:
-    """Calls a method when the data, the axis labels or the position of a layer change.
-
-    Parameters
-    ----------
-    callback : callable
-        Called with an event of napari.
-    """
-
-    def __init__(self, callback: Callable[..., None]) -> None:
-        self._callback = callback
-        self._emitters: tuple[Any, ...] = ()
-
-    def follow(self, layers: Iterable[Layer]) -> None:
-        """Follow layers, of which each may occur several times, and no others any more."""
-        for emitter in self._emitters:
-            emitter.disconnect(self._callback)
-        names = ("data", "axis_labels", *POSITION)
-        self._emitters = tuple(getattr(layer.events, name) for layer in set(layers) for name in names)
-        for emitter in self._emitters:
-            emitter.connect(self._callback)
-
-
 class LayerChoice:
     """The list of the image layers of a viewer.
 
@@ -105,11 +80,8 @@ class LayerChoice:
                 tooltip="The image to upscale. It is not changed; the result is a new layer in the same place.",
             )
         )
-        events = viewer.layers.events
-        self._events = (events.inserted, events.removed, events.reordered, events.renamed)
-        for event in self._events:
-            event.connect(self._refresh)
-        viewer.layers.selection.events.active.connect(self._follow)
+        self._of_list = Following(self._refresh, list_events(viewer))
+        self._active = Following(self._follow, [viewer.layers.selection.events.active])
         self._follow()
 
     @property
@@ -124,9 +96,8 @@ class LayerChoice:
 
     def disconnect(self) -> None:
         """Disconnect from the events of the viewer."""
-        for event in self._events:
-            event.disconnect(self._refresh)
-        self._viewer.layers.selection.events.active.disconnect(self._follow)
+        self._of_list.end()
+        self._active.end()
 
     def _choices(self, widget: object) -> list[tuple[str, Any]]:
         images = [layer for layer in self._viewer.layers if isinstance(layer, Image) and not is_preview(layer)]

@@ -15,7 +15,7 @@ from napari.layers import Image
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import LETTERS, Axes
 from napari_sr.imaging.napari_layer import finest_level, layer_axes, layer_pixel_size
-from napari_sr.widgets.choices.layer import LayerEvents
+from napari_sr.widgets.choices.events import Following, layer_events
 from napari_sr.widgets.choices.size import UNITS
 from napari_sr.widgets.qt.rows import refresh_choices, shrinkable, side_by_side, typed_number
 
@@ -43,7 +43,7 @@ class LayerFacts:
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
         self._layer: Image | None = None
-        self._layer_events = LayerEvents(self._layer_edited)
+        self._edits = Following(self._layer_edited)
         self._chosen: WeakKeyDictionary[Image, str] = WeakKeyDictionary()
         self._shown = (1.0, 1.0)
         self.axes = shrinkable(
@@ -100,13 +100,13 @@ class LayerFacts:
     def show(self, layer: Image | None) -> None:
         """Show the axes and the pixel size of a layer, and follow its changes; None if no image is open."""
         self._layer = layer
-        self._layer_events.follow([] if layer is None else [layer])
+        self._edits.follow([] if layer is None else layer_events([layer]))
         self._refresh()
 
     def disconnect(self) -> None:
         """Disconnect from the events of the layer."""
         self._layer = None
-        self._layer_events.follow([])
+        self._edits.end()
 
     def _layer_edited(self, event: object = None) -> None:
         self._refresh()

@@ -15,7 +15,8 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.napari_layer import finest_level, upscaled_kwargs
 from napari_sr.imaging.part import Part
-from napari_sr.widgets.choices.layer import POSITION, LayerEvents, is_preview, is_result
+from napari_sr.widgets.choices.events import POSITION, Following, layer_events, list_events, view_events
+from napari_sr.widgets.choices.layer import is_preview, is_result
 from napari_sr.widgets.choices.view import current_slice, rectangles, visible_part
 from napari_sr.widgets.qt.rows import refresh_choices, shrinkable
 
@@ -128,24 +129,10 @@ class PartChoice:
         )
         self.kind.changed.connect(self._changed)
         self.shapes.changed.connect(self._shapes_changed)
-        self._drawn_in = LayerEvents(self._drawing_changed)
+        self._drawn_in = Following(self._drawing_changed)
         self._follow_shapes()
-        events = viewer.layers.events
-        self._events = (events.inserted, events.removed, events.renamed)
-        for event in self._events:
-            event.connect(self._refresh)
-        camera, dims = viewer.scene.camera.events, viewer.dims.events
-        self._view_events: tuple[Any, ...] = (
-            camera.center,
-            camera.zoom,
-            viewer.canvas.events.size,
-            dims.point,
-            dims.order,
-            dims.ndisplay,
-            viewer.layers.selection.events.changed,
-        )
-        for event in self._view_events:
-            event.connect(self._view_changed)
+        self._of_list = Following(self._refresh, list_events(viewer))
+        self._view = Following(self._view_changed, [*view_events(viewer), viewer.layers.selection.events.changed])
 
     @property
     def widgets(self) -> Sequence[Widget]:
@@ -179,11 +166,8 @@ class PartChoice:
 
     def disconnect(self) -> None:
         """Disconnect from the events of the viewer."""
-        for event in self._events:
-            event.disconnect(self._refresh)
-        for event in self._view_events:
-            event.disconnect(self._view_changed)
-        self._drawn_in.follow([])
+        for following in (self._of_list, self._view, self._drawn_in):
+            following.end()
 
     def _selected(self, chosen: Image) -> list[LayerPart]:
         selection = self._viewer.layers.selection
@@ -218,7 +202,7 @@ class PartChoice:
             self._drawing_changed()
 
     def _follow_shapes(self) -> None:
-        self._drawn_in.follow([self.shapes.value] if isinstance(self.shapes.value, Shapes) else [])
+        self._drawn_in.follow(layer_events([self.shapes.value] if isinstance(self.shapes.value, Shapes) else []))
 
     def _shapes_changed(self) -> None:
         self._follow_shapes()

@@ -13,7 +13,8 @@ from napari.layers import Image
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QSizePolicy
 
-from napari_sr.widgets.choices.layer import LayerEvents, is_preview, is_result
+from napari_sr.widgets.choices.events import Following, layer_events, list_events
+from napari_sr.widgets.choices.layer import is_preview, is_result
 from napari_sr.widgets.choices.view import unit_ratio
 from napari_sr.widgets.qt.rows import refresh_choices, show_text, shrinkable, side_by_side
 from napari_sr.widgets.qt.text.wrapped_text import WrappedText
@@ -115,7 +116,7 @@ class ImageTable(Container[Widget]):
         self, viewer: Viewer, on_change: Callable[[], None], on_row: Callable[[Container[Widget]], None]
     ) -> None:
         self._viewer, self._on_change, self._on_row = viewer, on_change, on_row
-        self._layer_events = LayerEvents(self._layer_edited)
+        self._edits = Following(self._layer_edited)
         self.kind = ComboBox(
             name="kind",
             label="Kind of training images",
@@ -135,10 +136,7 @@ class ImageTable(Container[Widget]):
         self.margins = (0, 0, 0, 0)
         self.kind.changed.connect(lambda: self._changed())
         self.add_button.changed.connect(lambda: self.add())
-        events = viewer.layers.events
-        self._events = (events.inserted, events.removed, events.reordered, events.renamed)
-        for event in self._events:
-            event.connect(self._refresh)
+        self._of_list = Following(self._refresh, list_events(viewer))
         self.show_facts("")
         self.add()
 
@@ -180,9 +178,8 @@ class ImageTable(Container[Widget]):
 
     def disconnect(self) -> None:
         """Disconnect from the events of the viewer."""
-        for event in self._events:
-            event.disconnect(self._refresh)
-        self._layer_events.follow([])
+        self._of_list.end()
+        self._edits.end()
 
     def _changed(self) -> None:
         rows = self.rows
@@ -194,7 +191,7 @@ class ImageTable(Container[Widget]):
 
     def _chosen(self) -> None:
         layers = [layer for example in self.examples for layer in (example.low, example.high)]
-        self._layer_events.follow([layer for layer in layers if layer is not None])
+        self._edits.follow(layer_events(layer for layer in layers if layer is not None))
         self._on_change()
 
     def _layer_edited(self, event: object = None) -> None:

@@ -10,6 +10,7 @@ from magicgui.widgets.bases import Widget
 from napari.layers import Shapes
 from napari.viewer import Viewer
 
+from napari_sr.widgets.choices.events import Following, list_events
 from napari_sr.widgets.qt.rows import refresh_choices, shrinkable
 
 _NONE = ""
@@ -49,9 +50,7 @@ class RegionChoice:
         )
         for combo in (self.train, self.validate):
             combo.changed.connect(lambda: self._on_change())
-        self._events = tuple(getattr(viewer.layers.events, name) for name in ("inserted", "removed", "renamed"))
-        for event in self._events:
-            event.connect(self._refresh)
+        self._of_list = Following(self._refresh, list_events(viewer))
 
     @property
     def widgets(self) -> Sequence[Widget]:
@@ -70,8 +69,7 @@ class RegionChoice:
 
     def disconnect(self) -> None:
         """Disconnect from the events of the viewer."""
-        for event in self._events:
-            event.disconnect(self._refresh)
+        self._of_list.end()
 
     def _choices(self, otherwise: str) -> Callable[[object], list[tuple[str, Any]]]:
         def choices(widget: object) -> list[tuple[str, Any]]:

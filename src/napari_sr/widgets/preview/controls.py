@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSlider
 from magicgui.widgets.bases import Widget
 from napari.viewer import Viewer
@@ -25,13 +23,9 @@ class PreviewControls(Container[Widget]):
     ----------
     viewer : napari.Viewer
         The viewer, for the colors of its theme.
-    on_switch : callable
-        Called with True or False when the preview is switched on or off.
-    on_compare : callable
-        Called without arguments when the comparison changes.
     """
 
-    def __init__(self, viewer: Viewer, on_switch: Callable[[bool], None], on_compare: Callable[[], None]) -> None:
+    def __init__(self, viewer: Viewer) -> None:
         self.switch = CheckBox(
             name="preview",
             text="Preview in the view",
@@ -81,11 +75,8 @@ class PreviewControls(Container[Widget]):
         switch = with_help(self.switch, HelpButton("Preview and comparison", "window/#preview-and-comparison"))
         super().__init__(widgets=[switch, self.comparison_rows, self.message, self.warnings.label], labels=False)
         self.margins = (0, 0, 0, 0)
-        self.switch.changed.connect(self._switched)
-        self.compare.changed.connect(self._compared)
-        for widget in (self.against, self.line):
-            widget.changed.connect(lambda: on_compare())
-        self._on_switch, self._on_compare = on_switch, on_compare
+        for widget in (self.switch, self.compare):
+            widget.changed.connect(self._update)
         self.show_message("")
         self._update()
 
@@ -130,24 +121,10 @@ class PreviewControls(Container[Widget]):
         """Move the line to a position, which is limited to 0 and 1."""
         self.line.value = min(max(round(position, 2), 0.0), 1.0)
 
-    def set_switch(self, on: bool) -> None:
-        """Show the switch on or off, without calling `on_switch`."""
-        with self.switch.changed.blocked():
-            self.switch.value = on
-        self._update()
-
     def show_message(self, text: str, warnings: str = "") -> None:
         """Show a sentence under the switch, and warnings below it; an empty text hides its line."""
         show_text(self.message, text)
         self.warnings.show(warnings)
-
-    def _switched(self, on: bool) -> None:
-        self._update()
-        self._on_switch(on)
-
-    def _compared(self, kind: str) -> None:
-        self._update()
-        self._on_compare()
 
     def _update(self) -> None:
         on = bool(self.switch.value)

@@ -8,7 +8,8 @@ import numpy as np
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
-from napari_sr.widgets.choices.layer import POSITION, PREVIEW_KEY, add_unselected, remove_unselected
+from napari_sr.widgets.choices.events import POSITION
+from napari_sr.widgets.choices.layer import PREVIEW_KEY, add_unselected, remove_unselected
 from napari_sr.widgets.preview.comparison import Array
 
 SHARED_LOOK = ("contrast_limits", "colormap", "gamma", "interpolation2d", "visible")

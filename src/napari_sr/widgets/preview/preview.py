@@ -7,7 +7,7 @@ starts when nothing has changed for a moment: a slider that is dragged gives one
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
@@ -18,8 +18,8 @@ from qtpy.QtWidgets import QWidget
 from napari_sr.errors import NapariSRError
 from napari_sr.imaging.part import Part
 from napari_sr.progress import Cancel
+from napari_sr.widgets.choices.events import Following, layer_events, view_events
 from napari_sr.widgets.choices.job_plan import JobPlan
-from napari_sr.widgets.choices.layer import LayerEvents
 from napari_sr.widgets.choices.model_loading import ModelLoader
 from napari_sr.widgets.choices.part import LayerPart
 from napari_sr.widgets.choices.view import visible_part
@@ -89,7 +89,8 @@ class Preview:
         self._shown = PreviewLayer(viewer)
         self.split_line = SplitLine(viewer, controls, canvas)
         self._source: Image | None = None
-        self._source_events = LayerEvents(self._source_changed)
+        self._source_edits, self._source_look = Following(self._source_changed), Following(self._look_changed)
+        self._view, self._removal = Following(self.changed), Following(self._layer_removed)
         self._run: Run[Any] | None = None
         self._key: object = None
         self._image: PreviewImage | None = None
@@ -104,6 +105,9 @@ class Preview:
         self._delay, self._blink = delayed(self.make_now, DELAY_MS), QTimer()
         self._blink.setInterval(_BLINK_MS)
         self._blink.timeout.connect(self._alternate)
+        controls.switch.changed.connect(self.turn)
+        for widget in (controls.compare, controls.against, controls.line):
+            widget.changed.connect(self.compare)
 
     @property
     def layer(self) -> Image | None:
@@ -113,25 +117,22 @@ class Preview:
     @property
     def busy(self) -> bool:
         """Whether an image is being made or will be in a moment."""
-        return self._delay.isActive() or self._run is not None
+        return self._delay.isActive() or (self._run is not None and not self._run.ended)
 
-    def turn_on(self) -> None:
-        """Show the preview, and follow the view."""
-        if self.on:
+    def turn(self, on: bool) -> None:
+        """Show the preview and follow the view, or remove it and disconnect from all events."""
+        if on == self.on:
             return
-        self.on = True
-        for emitter, callback in self._view_events():
-            emitter.connect(callback)
-        self.split_line.connect()
-        self.make_now()
-
-    def turn_off(self) -> None:
-        """Remove the preview, and disconnect from all events."""
-        if not self.on:
+        self.on = on
+        if on:
+            layers = self._viewer.layers.events
+            self._view.follow([*view_events(self._viewer), layers.reordered])
+            self._removal.follow([layers.removed])
+            self.split_line.connect()
+            self.make_now()
             return
-        self.on = False
-        for emitter, callback in self._view_events():
-            emitter.disconnect(callback)
+        self._view.end()
+        self._removal.end()
         self.split_line.disconnect()
         self._disconnect_source()
         self._stop()
@@ -235,29 +236,19 @@ class Preview:
         self._submit("making the preview", lambda cancel: make(True, cancel), take_quick, key)
 
     def _submit(self, name: str, work: Callable[[Cancel], Any], returned: Callable[[Any], None], key: object) -> None:
-        def ended(then: Callable[[Any], None]) -> Callable[[Any], None]:
-            def end(result: Any) -> None:
-                if self._run is run:
-                    self._run = None
-                then(result)
-
-            return end
-
-        run: Run[Any] = Run(
+        self._run = Run(
             name,
             lambda progress, cancel: work(cancel),
-            returned=ended(returned),
-            errored=ended(lambda error: self._failed(error, key)),
+            returned=returned,
+            errored=lambda error: self._failed(error, key),
             announced=False,
         )
-        self._run = run
-        self._queue.submit(run)
+        self._queue.submit(self._run)
 
     def _stop(self) -> None:
         stop_timer(self._delay)
-        run, self._run = self._run, None
-        if run is not None:
-            self._queue.cancel(run)
+        if self._run is not None:
+            self._run.abandon()
 
     def _failed(self, error: Exception, key: object) -> None:
         self._failed_key = key
@@ -322,8 +313,7 @@ class Preview:
     def _layer_removed(self, event: object = None) -> None:
         """Switch off if the user removed the preview; remove the preview if its source was removed."""
         if self._shown.removed_by_user:
-            self._controls.set_switch(False)
-            self.turn_off()
+            self._controls.switch.value = False
         elif self._source is not None and self._source not in self._viewer.layers:
             self._disconnect_source()
             self._remove()
@@ -337,16 +327,13 @@ class Preview:
         # Facts and errors of the layer before are not those of this one, which may have its address in memory.
         self._generation += 1
         self._source = layer
-        self._source_events.follow([layer])
-        for name in SHARED_LOOK:
-            getattr(layer.events, name).connect(self._look_changed)
+        self._source_edits.follow(layer_events([layer]))
+        self._source_look.follow(getattr(layer.events, name) for name in SHARED_LOOK)
 
     def _disconnect_source(self) -> None:
-        layer, self._source = self._source, None
-        self._source_events.follow([])
-        if layer is not None:
-            for name in SHARED_LOOK:
-                getattr(layer.events, name).disconnect(self._look_changed)
+        self._source = None
+        self._source_edits.end()
+        self._source_look.end()
 
     def _source_changed(self, event: object = None) -> None:
         # The cached image and calibration are for the previous values and position.
@@ -376,15 +363,6 @@ class Preview:
             _contrast_limits(layer_part, plan),
             part,
         )
-
-    def _view_events(self) -> Iterator[tuple[Any, Callable[..., None]]]:
-        """Yield the events that the preview follows, except those of its source, and their callbacks."""
-        camera, dims = self._viewer.scene.camera.events, self._viewer.dims.events
-        for emitter in (camera.center, camera.zoom, self._viewer.canvas.events.size, dims.point, dims.order):
-            yield emitter, self.changed
-        yield dims.ndisplay, self.changed
-        yield self._viewer.layers.events.reordered, self.changed
-        yield self._viewer.layers.events.removed, self._layer_removed
 
 
 def _contrast_limits(layer_part: LayerPart, plan: JobPlan) -> tuple[float, ...] | None:

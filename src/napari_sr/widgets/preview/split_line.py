@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from napari.layers import Image
@@ -25,6 +24,7 @@ from qtpy.QtGui import (
 )
 from qtpy.QtWidgets import QShortcut, QWidget  # type: ignore[attr-defined]  # qtpy brings QShortcut here from QtGui
 
+from napari_sr.widgets.choices.events import Following, view_events
 from napari_sr.widgets.choices.view import pixel_under, pixels_on_canvas
 from napari_sr.widgets.preview.controls import BLINK, NOTHING, SPLIT, PreviewControls
 
@@ -153,14 +153,14 @@ class SplitLine:
         self._viewer, self._controls, self._canvas = viewer, controls, canvas
         self._layer: Image | None = None
         self._axis = 0
+        self._view = Following(self.place)
         self._keys: list[QShortcut] = []
         self.line: LineOnCanvas | None = None
         """The widget over the canvas; None before the first comparison."""
 
     def connect(self) -> None:
         """Follow the view, and take the keys: the preview is switched on."""
-        for emitter in self._view_events():
-            emitter.connect(self.place)
+        self._view.follow(view_events(self._viewer))
         canvas, controls = self._canvas(), self._controls
         if canvas is None:
             return
@@ -181,8 +181,7 @@ class SplitLine:
 
     def disconnect(self) -> None:
         """Hide the line, and follow the view and the keys no more."""
-        for emitter in self._view_events():
-            emitter.disconnect(self.place)
+        self._view.end()
         keys, self._keys = self._keys, []
         for shortcut in keys:
             if compat.isalive(shortcut):
@@ -226,10 +225,6 @@ class SplitLine:
     def _step(self, change: float) -> None:
         if self._controls.kind == SPLIT:
             self._controls.move_line(self._controls.position + change)
-
-    def _view_events(self) -> tuple[Any, ...]:
-        camera, dims = self._viewer.scene.camera.events, self._viewer.dims.events
-        return (camera.center, camera.zoom, self._viewer.canvas.events.size, dims.order, dims.ndisplay)
 
 
 def _image_axes(layer: Image) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.napari_layer import LayerData, finest_level
 from napari_sr.imaging.part import Range
 from napari_sr.progress import Cancel, Progress
+from napari_sr.widgets.choices.events import Following, view_events
 from napari_sr.widgets.choices.layer import add_unselected
 from napari_sr.widgets.choices.view import current_slice, visible_part
 from napari_sr.widgets.qt.errors import notify_error
@@ -80,9 +81,9 @@ class LazyLayer:
         # With napari's asynchronous rendering the layer is read on another thread, hence a signal.
         self._result.on_read = self._missing
         add_unselected(viewer, self.layer)
-        viewer.layers.events.removed.connect(self._layer_removed)
-        for event in self._view_events():
-            event.connect(self._view_changed)
+        self._removal = Following(self._layer_removed, [viewer.layers.events.removed])
+        # napari does not read the layer again after all of these.
+        self._view = Following(self._view_changed, [*view_events(viewer), self.layer.events.visible])
 
     @property
     def busy(self) -> bool:
@@ -99,9 +100,8 @@ class LazyLayer:
     def release(self) -> None:
         """Stop to compute pieces, and let napari read the layer like any other, without placeholders."""
         self._stop()
-        self._viewer.layers.events.removed.disconnect(self._layer_removed)
-        for event in self._view_events():
-            event.disconnect(self._view_changed)
+        self._removal.end()
+        self._view.end()
         for owner, initial in zip(self._indexers, self._initial, strict=True):
             owner.dask_optimized_slicing = initial
         self._result.on_read = lambda: None
@@ -214,12 +214,6 @@ class LazyLayer:
         run, self._run = self._run, None
         if run is not None:
             run.abandon()
-            self._queue.cancel(run)
-
-    def _view_events(self) -> tuple[Any, ...]:
-        """Events after which other pixels are in the window; napari does not read the layer again after all of them."""
-        camera = self._viewer.scene.camera.events
-        return camera.center, camera.zoom, self._viewer.canvas.events.size, self.layer.events.visible
 
     def _view_changed(self, event: object = None) -> None:
         self._read()

@@ -90,7 +90,7 @@ class UpscalePanel(BasePanel):
         self.job_rows = JobRows(self.size, self.conditions, self.settings)
         self.output = OutputChoice(self._changed)
         self.controls = RunControls(napari_viewer, self.run_upscaling, self.cancel_upscaling)
-        self.preview_controls = PreviewControls(napari_viewer, self._switch_preview, lambda: self.preview.compare())
+        self.preview_controls = PreviewControls(napari_viewer)
         self.runs = PanelRuns(napari_viewer, self._queues, self.controls, self._notify, self._runs_ended)
         self.preview = Preview(
             napari_viewer,
@@ -315,12 +315,6 @@ class UpscalePanel(BasePanel):
             text = str(error)
         show_text(self.summary, text)
 
-    def _switch_preview(self, on: bool) -> None:
-        if on:
-            self.preview.turn_on()
-        else:
-            self.preview.turn_off()
-
     def _enable_actions(self) -> None:
         self.actions.set_enabled(copy=self._can_run(), again=self.runs.last_plan is not None)
 
@@ -384,6 +378,6 @@ class UpscalePanel(BasePanel):
         warnings = (self.controls.warnings, self.preview_controls.warnings)
         for part in (self.layer_choice, self.part_choice, self.facts, self.suggestion, *warnings):
             part.disconnect()
-        self.preview.turn_off()
+        self.preview.turn(False)
         self.time.clear()
         self.runs.abandon()
