@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ _APPEARANCE = (
     "projection_mode",
     "rendering",
 )
+_LETTER_OF_LABEL = {"t": "T", "time": "T", "c": "C", "ch": "C", "channel": "C", "z": "Z", "y": "Y", "x": "X"}
 _NOT_IMAGES = ("labels", "points", "shapes", "surface", "vectors", "tracks", "graph")
 
 
@@ -125,6 +126,26 @@ def layer_axes(layer: Any, axes: Axes | str | None = None) -> Axes:
     if rgb and not parsed.rgb:
         raise InputError(f'The layer {_named(layer)} is RGB, but its axes are "{letters}": end them with C.')
     return parsed
+
+
+def labeled_axes(labels: Iterable[object]) -> str | None:
+    """Return the letters of the axes of a layer by its axis labels.
+
+    Parameters
+    ----------
+    labels : iterable of object
+        Labels of all axes but the colors, such as "y", "Z" or "time".
+
+    Returns
+    -------
+    str or None
+        None if a label is no letter or name of an axis, or the letters are not those of an image.
+    """
+    letters = "".join(_LETTER_OF_LABEL.get(str(label).lower(), "?") for label in labels)
+    if "?" in letters or len(set(letters)) != len(letters) or not {"Y", "X"} <= set(letters):
+        return None
+    # A last C would mean RGB, which has no label.
+    return None if letters.endswith("C") else letters
 
 
 def upscaled_kwargs(layer: Any, factors: Vector, origin: Vector) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from napari_sr.imaging.files import Metadata, read_image, write_image
 from napari_sr.imaging.files.lazy_array import LazyArray
 from napari_sr.imaging.pyramid import halved
 from napari_sr.inference import upscale_layer
+from napari_sr.widgets.choices.layer_facts import known_axes
 from napari_sr.widgets.formats.opening import open_paths
 from napari_sr.widgets.formats.reader import get_reader, read_layers
 from napari_sr.widgets.formats.writer import write_channels, write_layer
@@ -55,6 +56,14 @@ POSES = {
     "time": ((4, 9, 11), ("t", "y", "x"), (1.0, 0.1, 0.1)),
     "time and z": ((2, 3, 9, 11), ("t", "z", "y", "x"), (1.0, 0.3, 0.1, 0.1)),
 }
+
+
+@pytest.mark.parametrize(("label", "letter"), [("Time", "T"), ("channel", "C"), ("ch", "C"), ("z", "Z"), ("lag", "Z")])
+def test_axes_are_saved_by_the_names_by_which_a_panel_reads_them(tmp_path: Path, label: str, letter: str) -> None:
+    source = Image(RNG.integers(0, 4000, (5, 9, 11), np.uint16), axis_labels=(label, "y", "x"))
+    path = tmp_path / "cells.ome.tif"
+    source.save(str(path), plugin="napari-sr")
+    assert read_image(path).axes == known_axes(source).letters == f"{letter}YX"
 
 
 @pytest.mark.parametrize("ending", [".ome.tif", ".tif"])

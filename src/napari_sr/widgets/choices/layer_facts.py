@@ -14,7 +14,8 @@ from napari.layers import Image
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import LETTERS, Axes
-from napari_sr.imaging.napari_layer import finest_level, layer_axes, layer_pixel_size
+from napari_sr.imaging.napari_layer import finest_level, labeled_axes, layer_axes, layer_pixel_size
+from napari_sr.imaging.pixel_size import unit_symbol
 from napari_sr.widgets.choices.events import Following, layer_events
 from napari_sr.widgets.choices.size import UNITS
 from napari_sr.widgets.qt.rows import refresh_choices, shrinkable, side_by_side, typed_number
@@ -22,9 +23,7 @@ from napari_sr.widgets.qt.rows import refresh_choices, shrinkable, side_by_side,
 UNKNOWN = "pixel"
 """Unit of a layer whose pixel size is not known."""
 
-SYMBOLS = {unit: symbol for symbol, unit in UNITS} | {UNKNOWN: "pixel"}
 _UNITS = (("pixels", UNKNOWN), *UNITS)
-_LETTER_OF_LABEL = {"t": "T", "time": "T", "c": "C", "ch": "C", "channel": "C", "z": "Z", "y": "Y", "x": "X"}
 _NO_AXES = ""
 _LARGEST = 1e9
 # A size below 0.1 has more decimal places.
@@ -188,18 +187,10 @@ def known_axes(layer: Image, letters: str | None = None) -> Axes:
     InputError
         If the letters do not fit, or the layer has too few or too many dimensions.
     """
-    return layer_axes(layer, letters or _labeled(layer))
-
-
-def _labeled(layer: Image) -> str | None:
-    """Return the letters of a layer's axis labels; None if one of them is no letter or name of an axis."""
-    letters = "".join(_LETTER_OF_LABEL.get(str(label).lower(), "?") for label in layer.axis_labels)
-    if "?" in letters or len(set(letters)) != len(letters) or not {"Y", "X"} <= set(letters):
-        return None
-    # A last C would mean RGB, which has no label.
-    if letters.endswith("C") or (layer.rgb and "C" in letters):
-        return None
-    return letters + ("C" if layer.rgb else "")
+    labeled = labeled_axes(layer.axis_labels)
+    if labeled is not None and layer.rgb:
+        labeled = None if "C" in labeled else f"{labeled}C"
+    return layer_axes(layer, letters or labeled)
 
 
 def _orders(axes: Axes) -> list[str]:
@@ -262,7 +253,7 @@ def format_pixel_size(layer: Image, axes: Axes, factor: tuple[float, float] = (1
     y, x = sizes["Y"] / factor[0], sizes["X"] / factor[1]
     # Pixel sizes are not calibrated to more than three digits.
     number = f"{x:.3g}" if abs(x - y) < 1e-3 * x else f"{y:.3g} × {x:.3g}"
-    return f"{number} {SYMBOLS.get(str(unit), str(unit))}"
+    return f"{number} {unit_symbol(str(unit))}"
 
 
 def format_size(layer: Image, shape: Sequence[int]) -> str:

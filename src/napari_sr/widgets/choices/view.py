@@ -52,7 +52,9 @@ def visible_part(viewer: Viewer, layer: Layer, axes: Axes, most: int | None = No
     if viewer.dims.ndisplay != 2:
         raise InputError("The window shows a volume: switch to the 2-D view.")
     _check_planes(viewer, layer, axes)
-    corners = to_pixels(_corners(viewer), viewer.layers.extent.units, layer)
+    height, width = viewer.canvas.size
+    world = np.array([_world_under(viewer, x, y) for y in (0, height) for x in (0, width)])
+    corners = to_pixels(world, viewer.layers.extent.units, layer)
     rows, columns = (_inside(_touched(corners[:, axis]), axes.shape[axis], most, layer) for axis in (axes.y, axes.x))
     return Part(rows=rows, columns=columns, at=current_slice(viewer, layer, axes))
 
@@ -107,17 +109,10 @@ def to_pixels(points: Points, units: Sequence[pint.Unit] | None, layer: Layer) -
     array of float, shape (n, layer.ndim)
         Whole numbers are the centers of pixels.
     """
-    own = tuple(layer.units)
-    ndim = layer.ndim
-    world = np.zeros((len(points), ndim))
-    shared = min(ndim, points.shape[1])
-    world[:, ndim - shared :] = points[:, points.shape[1] - shared :]
-    if units is not None:
-        ratios = np.ones(ndim)
-        known = min(shared, len(units))
-        for back in range(1, known + 1):
-            ratios[-back] = unit_ratio(units[-back], own[-back])
-        world *= ratios
+    world = np.zeros((len(points), layer.ndim))
+    shared = min(layer.ndim, points.shape[1])
+    world[:, layer.ndim - shared :] = points[:, points.shape[1] - shared :]
+    world /= unit_ratios(layer, units)
     return np.array([layer.world_to_data(point) for point in world], dtype=np.float64)
 
 
@@ -139,10 +134,7 @@ def pixels_on_canvas(viewer: Viewer, layer: Layer, pixels: Points) -> Points:
         X and y on the canvas, from its upper left corner.
     """
     world = np.array([layer.data_to_world(point) for point in pixels], dtype=np.float64)
-    units = viewer.layers.extent.units
-    if units is not None:
-        for back in range(1, min(layer.ndim, len(units)) + 1):
-            world[:, -back] *= unit_ratio(tuple(layer.units)[-back], units[-back])
+    world *= unit_ratios(layer, viewer.layers.extent.units)
     offset = viewer.dims.ndim - layer.ndim
     shown = world[:, [axis - offset for axis in viewer.dims.displayed]]
     center, zoom, signs, size = _camera(viewer)
@@ -166,10 +158,7 @@ def pixel_under(viewer: Viewer, layer: Layer, x: float, y: float) -> Points:
     array of float, shape (layer.ndim,)
         Whole numbers are the centers of pixels.
     """
-    center, zoom, signs, size = _camera(viewer)
-    point = np.asarray(viewer.dims.point, dtype=np.float64)
-    point[list(viewer.dims.displayed)] = (np.array([y, x]) - size / 2) / (signs * zoom) + center
-    pixel: Points = to_pixels(point[np.newaxis], viewer.layers.extent.units, layer)[0]
+    pixel: Points = to_pixels(_world_under(viewer, x, y)[np.newaxis], viewer.layers.extent.units, layer)[0]
     return pixel
 
 
@@ -183,6 +172,16 @@ def unit_ratio(own: pint.Unit, requested: pint.Unit) -> float:
     return float((1 * own).to(requested).magnitude)
 
 
+def unit_ratios(layer: Layer, units: Sequence[pint.Unit] | None) -> Points:
+    """Return the size of the unit of each axis of a layer in other units, of which the last are for the last axes.
+
+    It is 1 for an axis without another unit, and for all with None.
+    """
+    pairs = zip(reversed(layer.units), reversed(units or ()), strict=False)
+    ratios = [unit_ratio(own, requested) for own, requested in pairs]
+    return np.array([1.0] * (layer.ndim - len(ratios)) + ratios[::-1])
+
+
 def _camera(viewer: Viewer) -> tuple[Points, float, Points, Points]:
     """Return the center of the view (y, x), the zoom, the signs of both directions, and the size (height, width)."""
     camera = viewer.scene.camera
@@ -192,16 +191,12 @@ def _camera(viewer: Viewer) -> tuple[Points, float, Points, Points]:
     return np.asarray(camera.center, dtype=np.float64)[-2:], float(camera.zoom), signs, size
 
 
-def _corners(viewer: Viewer) -> Points:
-    """Return the corners of the canvas in world coordinates."""
-    camera = viewer.scene.camera
-    height, width = viewer.canvas.size
-    half = np.array([height, width]) / (2 * camera.zoom)
-    center = np.asarray(camera.center, dtype=np.float64)[-2:]
-    corners = np.tile(np.asarray(viewer.dims.point, dtype=np.float64), (4, 1))
-    for corner, signs in zip(corners, ((-1, -1), (-1, 1), (1, -1), (1, 1)), strict=True):
-        corner[list(viewer.dims.displayed)] = center + half * signs
-    return corners
+def _world_under(viewer: Viewer, x: float, y: float) -> Points:
+    """Return the world coordinates under a place on the canvas."""
+    center, zoom, signs, size = _camera(viewer)
+    point = np.asarray(viewer.dims.point, dtype=np.float64)
+    point[list(viewer.dims.displayed)] = (np.array([y, x]) - size / 2) / (signs * zoom) + center
+    return point
 
 
 def _check_planes(viewer: Viewer, layer: Layer, axes: Axes) -> None:

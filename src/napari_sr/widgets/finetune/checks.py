@@ -10,14 +10,13 @@ import numpy as np
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.napari_layer import layer_pixel_size
-from napari_sr.imaging.pixel_size import METERS
+from napari_sr.imaging.pixel_size import ratio
 from napari_sr.widgets.choices.layer_facts import known_axes
 from napari_sr.widgets.finetune.images import Example
 from napari_sr.widgets.finetune.layer_snapshot import ImageCopy
 
 #: Largest number of planes from which the noise is estimated, and largest side of the middle part that is read of each.
 _MOST_PLANES, _MOST_SIDE = 8, 4096
-_NANOMETER = "nanometer"
 #: Smallest shift that is mentioned, in pixels.
 _NOTICED = 0.5
 #: Largest relative difference of pixel sizes that count as equal.
@@ -90,9 +89,9 @@ def pixel_in_nanometers(examples: list[Example]) -> float | None:
     sizes = []
     for example in examples:
         size, unit = layer_pixel_size(example.high, known_axes(example.high))
-        if unit not in METERS:
+        if (nanometers := ratio(unit, "nanometer")) is None:
             return None
-        sizes.append(size["X"] * METERS[unit] / METERS[_NANOMETER])
+        sizes.append(size["X"] * nanometers)
     if sizes and max(sizes) > (1 + _EQUAL) * min(sizes):
         raise InputError(
             f"The images have pixels of {min(sizes):.4g} nm to {max(sizes):.4g} nm, but the blur by the optics needs "

@@ -17,7 +17,7 @@ from napari.utils.transforms import Affine
 
 from napari_sr.imaging.geometry import linear_part
 from napari_sr.widgets.choices.layer_facts import known_axes
-from napari_sr.widgets.choices.view import unit_ratio
+from napari_sr.widgets.choices.view import unit_ratios
 
 Vector = npt.NDArray[np.float64]
 Units = tuple[Any, ...]
@@ -102,7 +102,7 @@ def copy_image(layer: Image, units: Units) -> ImageCopy:
     The letters of the copy are those of the layer's axis labels, or else follow from its shape; the last units are for
     the last axes. Raises `InputError` if the axes are not known.
     """
-    ratios = _ratios(layer, units)
+    ratios = unit_ratios(layer, units)
     affine = Affine(
         affine_matrix=np.array(layer.affine.affine_matrix, dtype=np.float64),
         ndim=layer.ndim,
@@ -131,7 +131,7 @@ def copy_shapes(layer: Shapes, units: Units) -> ShapesCopy:
 
     The last units are for the last axes of the layer.
     """
-    ratios = _ratios(layer, units)
+    ratios = unit_ratios(layer, units)
     corners = [
         np.array([np.asarray(layer.data_to_world(vertex), float) * ratios for vertex in np.asarray(vertices, float)])
         for vertices in layer.data
@@ -144,18 +144,8 @@ def copy_shapes(layer: Shapes, units: Units) -> ShapesCopy:
     )
 
 
-def _unit_pairs(layer: Layer, units: Sequence[Any]) -> list[tuple[Any, Any]]:
-    """Return a layer's own and the requested unit of each axis; the last axes correspond."""
+def _converted(layer: Layer, units: Sequence[Any]) -> Units:
+    """Return the requested unit of each axis where the layer's own can be converted; the last axes correspond."""
     own = tuple(layer.units)
     requested = [*own[: max(0, len(own) - len(units))], *units[-len(own) :]]
-    return list(zip(own, requested, strict=True))
-
-
-def _ratios(layer: Layer, units: Sequence[Any]) -> Vector:
-    return np.array([unit_ratio(own, requested) for own, requested in _unit_pairs(layer, units)])
-
-
-def _converted(layer: Layer, units: Sequence[Any]) -> Units:
-    return tuple(
-        requested if own.is_compatible_with(requested) else own for own, requested in _unit_pairs(layer, units)
-    )
+    return tuple(new if old.is_compatible_with(new) else old for old, new in zip(own, requested, strict=True))

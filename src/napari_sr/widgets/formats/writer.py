@@ -13,7 +13,7 @@ from napari_sr.conversion import quote
 from napari_sr.errors import InputError
 from napari_sr.imaging.axes import LETTERS, Axes, parse_axes
 from napari_sr.imaging.files import WRITABLE, Color, Limits, Lut, Metadata, from_luts, write_image
-from napari_sr.imaging.napari_layer import place_metadata
+from napari_sr.imaging.napari_layer import labeled_axes, place_metadata
 from napari_sr.widgets.formats.reader import NAME_KEY, PROFILE_KEY
 
 
@@ -132,11 +132,9 @@ def _finest(data: Any, attributes: Mapping[str, Any]) -> Any:
 
 
 def _letters(attributes: Mapping[str, Any], count: int, known: str) -> str:
-    """Letters of axes by the labels of the layer if these are known letters, or else by the number of axes."""
-    letters = "".join(str(label).upper() for label in attributes.get("axis_labels") or ())
-    named = len(letters) == len(set(letters)) == count and set(letters) <= set(known) and {"Y", "X"} <= set(letters)
-    # Only an RGB layer has colors, and a last C of length 3 or 4 is RGB(A).
-    if named and not letters.endswith("C"):
+    """Letters of axes by the labels of the layer if these are known ones, or else by the number of axes."""
+    letters = labeled_axes(attributes.get("axis_labels") or ())
+    if letters is not None and len(letters) == count and set(letters) <= set(known):
         return letters
     if count > len(known):
         raise InputError(

@@ -7,15 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from magicgui.widgets import Container, FloatSlider, PushButton
 from magicgui.widgets.bases import Widget
 
-from napari_sr.imaging.pixel_size import METERS
+from napari_sr.imaging.pixel_size import METERS, ratio, unit_symbol
 from napari_sr.settings import describe_setting
-from napari_sr.widgets.choices.layer_facts import SYMBOLS
 from napari_sr.widgets.qt.rows import show_text, side_by_side, typed_number
 from napari_sr.widgets.qt.sliders import complete_slider, shown_value
 from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 
 _WARNING = "A blur that is not in the layer spoils the result: leave it at 0 unless you know it."
-_NANOMETERS_PER_METER = 1e9
 
 
 class BlurRows:
@@ -102,10 +100,11 @@ class BlurRows:
         # An import at the top would read the recipes before the panel is drawn.
         from napari_sr.training.data.blur import optical_sigma
 
-        if self._pixel is None:
+        nanometers = ratio(self._unit, "nanometer")
+        if self._pixel is None or nanometers is None:
             return
         # Of unequal sides the longer one, along which the blur is fewer pixels.
-        pixel = max(self._pixel) * METERS[self._unit] * _NANOMETERS_PER_METER
+        pixel = max(self._pixel) * nanometers
         sigma = optical_sigma(float(self.aperture.value), float(self.wavelength.value), pixel)
         self.show(round(sigma, 2))
         if sigma > float(self.sigma.max):
@@ -117,6 +116,6 @@ class BlurRows:
         if self._pixel is not None and self.value > 0:
             y, x = (self.value * size for size in self._pixel)
             number = f"{x:.2g}" if abs(x - y) < 1e-3 * x else f"{y:.2g} × {x:.2g}"
-            text = f"{self.value:.2f} px = {number} {SYMBOLS.get(self._unit, self._unit)}"
+            text = f"{self.value:.2f} px = {number} {unit_symbol(self._unit)}"
         show_text(self.world, f"{text}. {note}" if note else text)
         self.world.visible = bool(text) and self._shown
