@@ -105,6 +105,19 @@ def test_a_result_after_the_cancel_is_dropped(perform):
     assert recorder.ends == [("cancelled",)]
 
 
+def test_no_progress_is_shown_while_a_run_stops(perform):
+    recorder = Recorder()
+
+    def work(progress, cancel):
+        run.cancel()
+        progress(1, 1)
+        raise Cancelled("stopped")
+
+    run = recorder.run(work)
+    perform(run)
+    assert recorder.calls == [("cancelled",)]
+
+
 def test_a_run_cancelled_before_it_starts_does_no_work(perform):
     recorder, worked = Recorder(), []
     run = recorder.run(lambda progress, cancel: worked.append(1))

@@ -139,9 +139,12 @@ class Run(Generic[T]):
         return cancel()
 
     def report(self, done: int, total: int) -> None:
-        """Call the callback for progress; this and the methods below are for the main thread only."""
+        """Call the callback for progress, but not after a request to stop: the panel shows that the run stops then.
+
+        This method and those below are for the main thread only.
+        """
         assert_main_thread()
-        if self._progressed is not None:
+        if self._progressed is not None and not self.cancel_requested():
             self._progressed(done, total)
 
     def end_with_result(self, result: T) -> None:
