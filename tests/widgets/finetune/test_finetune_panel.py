@@ -200,6 +200,18 @@ def test_a_model_worse_than_bicubic_is_marked(finetuning):
     assert "worse than bicubic" in panel.outcome.card.value
 
 
+def test_the_color_of_a_measurement_that_warns_follows_the_theme(finetuning):
+    viewer, panel = finetuning()
+    warning = panel.controls.warnings.label
+    panel.controls.show_measurement("Worse than bicubic.", warns=True)
+    assert (warning.value, panel.controls.measurement.value) == ("Worse than bicubic.", "")
+    before = warning.native.styleSheet()
+    viewer.theme = "light"
+    assert warning.native.styleSheet() != before
+    panel.controls.show_measurement("Better than bicubic.")
+    assert (warning.value, panel.controls.measurement.value) == ("", "Better than bicubic.")
+
+
 def test_use_it_now_opens_the_panel_of_its_family_with_the_model_chosen(finetuning):
     viewer, panel = finetuning()
     panel.start()

@@ -9,8 +9,6 @@ from qtpy.QtWidgets import QApplication, QDoubleSpinBox, QSlider
 
 from napari_sr.widgets.qt.rows import leaf_widgets
 from napari_sr.widgets.qt.sliders import (
-    DecimalSigns,
-    WheelGuard,
     complete_slider,
     need_focus_for_wheel,
     read_both_signs,
@@ -153,9 +151,8 @@ def test_the_wheel_is_left_to_the_panel_without_the_focus(qtbot):
     choice = ComboBox(name="choice", label="Choice", choices=["a", "b", "c"], value="b")
     other = CheckBox(name="other", text="Other")
     box = Container(widgets=[slider, number, choice, other])
-    guard = WheelGuard(box.native)
     for widget in leaf_widgets(box):
-        need_focus_for_wheel(widget, guard)
+        need_focus_for_wheel(widget)
     qtbot.addWidget(box.native)
     box.native.show()
     box.native.activateWindow()
@@ -184,9 +181,8 @@ def box_of(qtbot):
     def make(language, widget):
         container = Container(widgets=[widget])
         qtbot.addWidget(container.native)
-        signs = DecimalSigns(container.native)
-        kept.append((container, signs))
-        read_both_signs(widget, signs)
+        kept.append(container)
+        read_both_signs(widget)
         native = widget.native
         native = native if isinstance(native, QDoubleSpinBox) else native.findChild(QDoubleSpinBox)
         native.setLocale(QLocale(language))

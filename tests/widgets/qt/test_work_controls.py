@@ -44,8 +44,9 @@ def test_the_focus_goes_from_start_to_stop_and_back(between):
     assert focused() == "start"
 
 
-def test_the_focus_stays_on_the_controls_of_a_training(between):
+def test_the_focus_stays_on_the_controls_of_a_training(between, make_napari_viewer_proxy):
     controls = TrainingControls(
+        make_napari_viewer_proxy(),
         lambda: controls.set_state("running"),
         lambda: controls.set_state("paused"),
         lambda: controls.set_state("running"),

@@ -28,7 +28,7 @@ class FilesControls(WorkControls):
         )
         self.start_button.changed.connect(lambda: on_start())
         self.stop_button.changed.connect(lambda: on_stop())
-        self._running = self._stopping = self._can_start = self._can_continue = False
+        self._running = self._stopping = self._can_continue = False
         self.show_message("")
         self._update()
 
@@ -36,11 +36,6 @@ class FilesControls(WorkControls):
     def running(self) -> bool:
         """Whether a run has not ended."""
         return self._running
-
-    def set_can_start(self, value: bool) -> None:
-        """Enable or disable the Start button, for images and a model that are there or not."""
-        self._can_start = value
-        self._update()
 
     def begin(self, message: str) -> None:
         """Show that a run has begun, whose progress is not known yet."""

@@ -53,6 +53,7 @@ class FilesPanel(BasePanel):
         Does all work of the panel. By default the work queues that all panels share.
     """
 
+    controls: FilesControls
     unaffected = "finished results and your images are unchanged"
     _preloaded = ("napari_sr.inference.files.run",)
 
@@ -280,7 +281,6 @@ class FilesPanel(BasePanel):
                 table,
             ],
             [images, results, model, size, more],
-            self.controls,
         )
         layout = self.content.native.layout()
         if isinstance(layout, QVBoxLayout):
@@ -292,13 +292,6 @@ class FilesPanel(BasePanel):
         self._read_model_file(
             offer.text, lambda: self.loader.inspect(offer, None), models.complete, lambda: models.refuse(offer)
         )
-
-    def _show_reading(self, name: str) -> None:
-        self.controls.set_can_start(False)
-        self._show_message(f"Reading {name}…")
-
-    def _show_message(self, text: str) -> None:
-        self.controls.show_message(text)
 
     def _set_defaults(self, settings: JobSettings) -> None:
         self.settings.set_defaults(settings)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from napari.utils.theme import get_theme
 from napari.viewer import Viewer
 from qtpy.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, Qt
 from qtpy.QtGui import QColor
@@ -14,7 +13,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from napari_sr.inference.files.results import FileResult
 from napari_sr.widgets.qt.errors import worded_for_window
-from napari_sr.widgets.qt.text.contrast import readable
+from napari_sr.widgets.qt.text.contrast import readable, theme_colors
 
 _Index = QModelIndex | QPersistentModelIndex
 
@@ -92,10 +91,8 @@ class ResultsTable(QTableView):
             self._on_open(result.output)
 
     def _color(self, event: object = None) -> None:
-        theme = get_theme(str(self._viewer.theme))
         # napari's style gives tables the foreground color of the theme as their background.
-        warning, background = (QColor(one.as_hex()).name() for one in (theme.warning, theme.foreground))
-        self.results.set_failure_color(QColor(readable(warning, background)))
+        self.results.set_failure_color(QColor(readable(*theme_colors(self._viewer, "warning", "foreground"))))
 
 
 class ResultsModel(QAbstractTableModel):

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Literal
 
 from magicgui.widgets import PushButton
+from napari.viewer import Viewer
 
 from napari_sr.widgets.qt.rows import show_text
+from napari_sr.widgets.qt.text.warning_text import WarningText
 from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 from napari_sr.widgets.qt.work_controls import WorkControls
 
@@ -20,19 +22,21 @@ class TrainingControls(WorkControls):
 
     Parameters
     ----------
+    viewer : napari.Viewer
+        The viewer, for the colors of its theme.
     on_start, on_pause, on_resume, on_stop : callable
         Called without arguments when the button is pressed.
     """
 
     def __init__(
         self,
+        viewer: Viewer,
         on_start: Callable[[], None],
         on_pause: Callable[[], None],
         on_resume: Callable[[], None],
         on_stop: Callable[[], None],
     ) -> None:
         self._state: ControlsState = "idle"
-        self._can_start = True
         self._on_pause, self._on_resume = on_pause, on_resume
         self.start_button = PushButton(
             name="start", text="Start", tooltip="Train a new model. The model to begin with is not changed."
@@ -44,15 +48,15 @@ class TrainingControls(WorkControls):
         self.notes = WrappedText(
             name="notes", tooltip="Shift of the pairs, and the noise and the blur that the network is given."
         )
-        self.measurement = WrappedText(
-            name="measurement",
-            tooltip="Measured on pixels that are not used for training, against bicubic interpolation.",
-        )
+        measured = "Measured on pixels that are not used for training, against bicubic interpolation."
+        self.measurement = WrappedText(name="measurement", tooltip=measured)
+        self.warnings = WarningText(viewer, "measurement_warning", measured)
+        """The last measurement, if it is a warning."""
         super().__init__(
             [self.start_button, self.pause_button, self.stop_button],
             bar="Progress in steps.",
             message="State of the training.",
-            below=[self.notes, self.measurement],
+            below=[self.notes, self.measurement, self.warnings.label],
         )
         self.start_button.changed.connect(lambda: on_start())
         self.pause_button.changed.connect(lambda: self._pause_pressed())
@@ -77,22 +81,14 @@ class TrainingControls(WorkControls):
         self._state = state
         self._update()
 
-    def set_can_start(self, value: bool) -> None:
-        """Enable or disable the Start button, for a model and an image that are there or not."""
-        self._can_start = value
-        self._update()
-
     def show_notes(self, text: str) -> None:
         """Show sentences about the images of the training; an empty text hides the line."""
         show_text(self.notes, text)
 
-    def show_measurement(self, text: str, warning_color: str | None = None) -> None:
-        """Show a sentence about the last measurement, in a color such as "#e3b617" if it is a warning.
-
-        An empty text hides the line.
-        """
-        self.measurement.native.setStyleSheet(f"color: {warning_color};" if warning_color else "")
-        show_text(self.measurement, text)
+    def show_measurement(self, text: str, *, warns: bool = False) -> None:
+        """Show a sentence about the last measurement, which may be a warning; an empty text hides the line."""
+        show_text(self.measurement, "" if warns else text)
+        self.warnings.show(text if warns else "")
 
     def _pause_pressed(self) -> None:
         if self._state in ("paused", "stopped"):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from magicgui.widgets import Container, LineEdit
 from magicgui.widgets.bases import Widget
 from napari.layers import Image
-from napari.utils.theme import get_theme
 from napari.viewer import Viewer
 
 from napari_sr.errors import InputError, NapariSRError
@@ -22,6 +21,7 @@ from napari_sr.widgets.choices.model import ModelChoice
 from napari_sr.widgets.choices.model_loading import ModelLoader, ModelRequest
 from napari_sr.widgets.choices.model_offers import ModelOffer
 from napari_sr.widgets.finetune.checks import noise_of, pair_facts, pixel_in_nanometers
+from napari_sr.widgets.finetune.controls import TrainingControls
 from napari_sr.widgets.finetune.degradation import OPTICS, DegradationChoice
 from napari_sr.widgets.finetune.degradation_preview import DegradationPreview, DegradationRequest
 from napari_sr.widgets.finetune.images import ImageTable
@@ -36,6 +36,7 @@ from napari_sr.widgets.qt.executor import Executor
 from napari_sr.widgets.qt.help import with_help
 from napari_sr.widgets.qt.rows import Fold, rows, show_text
 from napari_sr.widgets.qt.run import Run
+from napari_sr.widgets.qt.text.contrast import theme_colors
 from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 from napari_sr.widgets.upscale.families import show_panel
 from napari_sr.zoo.names import check_name
@@ -57,6 +58,7 @@ class FinetunePanel(BasePanel):
         Does all work of the panel. By default the work queues that all panels share.
     """
 
+    controls: TrainingControls
     unaffected = "your models and images are unchanged"
     # Imported with torch, so that a training starts at once.
     _preloaded = ("napari_sr.training.training",)
@@ -290,8 +292,7 @@ class FinetunePanel(BasePanel):
         self._find_unfinished()
 
     def _set_colors(self, event: object = None) -> None:
-        theme = get_theme(str(self._viewer.theme))
-        self.progress.curves.set_colors(theme.background.as_hex(), theme.text.as_hex())
+        self.progress.curves.set_colors(*theme_colors(self._viewer, "background", "text"))
 
     # Of the base panel.
 
@@ -330,7 +331,6 @@ class FinetunePanel(BasePanel):
                 self.more,
             ],
             [model, factor, regions, self.degradation.stack, training, more],
-            self.controls,
         )
 
     def _read_model(self, offer: ModelOffer) -> None:
@@ -344,9 +344,6 @@ class FinetunePanel(BasePanel):
 
     def _show_reading(self, name: str) -> None:
         self.controls.set_can_start(False)
-
-    def _show_message(self, text: str) -> None:
-        self.controls.show_message(text)
 
     def _set_defaults(self, settings: JobSettings) -> None:
         self.recipe.device.set_default(settings.device)

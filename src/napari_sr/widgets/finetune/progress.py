@@ -20,7 +20,6 @@ from napari_sr.widgets.finetune.run import FinetunePlan, Finetuning, Trained
 from napari_sr.widgets.finetune.unfinished import forget, write_choices
 from napari_sr.widgets.finetune.validation_layers import ValidationLayers
 from napari_sr.widgets.qt.queues import WorkQueues
-from napari_sr.widgets.qt.text.warning_text import warning_color
 from napari_sr.widgets.qt.timers import delayed, stop_timer
 
 # There may be many steps a second, and the message should be readable.
@@ -63,13 +62,13 @@ class TrainingProgress:
         on_end: Callable[[], None],
         notify: Callable[[Exception], str],
     ) -> None:
-        self._viewer, self._queues, self._loader = viewer, queues, loader
+        self._queues, self._loader = queues, loader
         self._on_pairs, self._on_end, self._notify = on_pairs, on_end, notify
         self.training: Finetuning | None = None
         """The training in progress."""
         self._stopped: tuple[FinetunePlan, Path] | None = None
         self._latest: StepDone | None = None
-        self.controls = TrainingControls(on_start, self.pause, self.resume, self.stop)
+        self.controls = TrainingControls(viewer, on_start, self.pause, self.resume, self.stop)
         self.curves = Curves()
         self.curve_box: Container[Widget] = Container(labels=False)
         self.curve_box.native.layout().addWidget(self.curves)
@@ -143,8 +142,7 @@ class TrainingProgress:
         elif isinstance(event, Validated):
             self.curves.add_measurement(event)
             self.validation_layers.show(event.crops)
-            color = warning_color(self._viewer) if event.worse_than_bicubic else None
-            self.controls.show_measurement(event.sentence(), color)
+            self.controls.show_measurement(event.sentence(), warns=event.worse_than_bicubic)
         elif isinstance(event, Prepared):
             self.controls.show_progress(event.resumed_at, event.steps)
             self.controls.show_message(_format_prepared(event))
@@ -194,6 +192,7 @@ class TrainingProgress:
             training.abandon()
         stop_timer(self._message_timer)
         self.validation_layers.remove_later()
+        self.controls.warnings.disconnect()
 
     def _begin(self, plan: FinetunePlan, folder: Path | None) -> None:
         self._latest = None

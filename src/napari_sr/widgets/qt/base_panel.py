@@ -10,11 +10,9 @@ from weakref import WeakSet
 from magicgui.widgets import Container
 from magicgui.widgets.bases import Widget
 from napari.utils.notifications import show_warning
-from napari.utils.theme import get_theme
 from napari.viewer import Viewer
 from qtpy import compat
 from qtpy.QtCore import QTimer
-from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QMainWindow
 
 from napari_sr.config import load_settings
@@ -27,10 +25,11 @@ from napari_sr.widgets.qt.executor import Executor
 from napari_sr.widgets.qt.queues import WorkQueues, queues_on, shared_queues
 from napari_sr.widgets.qt.rows import LabelAlignment, VerticalScrollArea, leaf_widgets, set_tab_order
 from napari_sr.widgets.qt.run import Run
-from napari_sr.widgets.qt.sliders import DecimalSigns, WheelGuard, need_focus_for_wheel, read_both_signs
-from napari_sr.widgets.qt.text.contrast import readable
+from napari_sr.widgets.qt.sliders import need_focus_for_wheel, read_both_signs
+from napari_sr.widgets.qt.text.contrast import readable, theme_colors
 from napari_sr.widgets.qt.text.text_size import TextSize
 from napari_sr.widgets.qt.torch_loading import load_torch
+from napari_sr.widgets.qt.work_controls import WorkControls
 from napari_sr.widgets.window.closing import ask_before_closing, format_work
 from napari_sr.widgets.window.docking import join_tabs, main_window_of
 
@@ -48,7 +47,8 @@ _open_panels: WeakSet[BasePanel] = WeakSet()
 class BasePanel(Container[Widget]):
     """A panel that is docked in a viewer.
 
-    A subclass creates its rows after the constructor of this class, and then calls `_set_content` and `_complete`.
+    After the constructor of this class, a subclass creates its rows and `controls`, and calls `_set_content` and
+    `_complete`.
 
     Parameters
     ----------
@@ -57,6 +57,9 @@ class BasePanel(Container[Widget]):
     executor : Executor, optional
         Does all work of the panel. By default the work queues that all panels share.
     """
+
+    controls: WorkControls
+    """Buttons and message, which are always in view below the rows."""
 
     unaffected: ClassVar[str] = NOTHING_CHANGED
     """What an unexpected error has not affected, as the end of a sentence."""
@@ -70,7 +73,6 @@ class BasePanel(Container[Widget]):
         self._viewer = napari_viewer
         self._queues: WorkQueues = shared_queues() if executor is None else queues_on(executor)
         self.computer_check = ComputerCheck(self._queues.background)
-        self._wheel_guard, self._decimal_signs = WheelGuard(self.native), DecimalSigns(self.native)
         self._background: list[Run[Any]] = []
         self._completed = self._shut = False
 
@@ -93,13 +95,10 @@ class BasePanel(Container[Widget]):
 
     # For subclasses to call.
 
-    def _set_content(
-        self, widgets: Sequence[Widget], stacks: Sequence[Container[Widget]], footer: Container[Widget] | None = None
-    ) -> None:
-        """Lay out the rows in a scroll area, with the footer always in view, and align the labels of stacks of rows."""
+    def _set_content(self, widgets: Sequence[Widget], stacks: Sequence[Container[Widget]]) -> None:
+        """Lay out the rows in a scroll area, with the controls below it, and align the labels of stacks of rows."""
         self.content: Container[Widget] = Container(widgets=list(widgets), labels=False)
-        self.footer: Container[Widget] = Container(widgets=[] if footer is None else [footer], labels=False)
-        self.footer.visible = footer is not None
+        self.footer: Container[Widget] = Container(widgets=[self.controls], labels=False)
         for part in (self.content, self.footer):
             self._complete_controls(part)
         self._focus_frames = [FocusFrame(part.native, "") for part in (self.content, self.footer)]
@@ -109,14 +108,14 @@ class BasePanel(Container[Widget]):
         self.native.layout().addWidget(self.scroll, 1)
         self.native.layout().addWidget(self.footer.native)
         set_tab_order(self.content, self.footer)
-        self._text_size = TextSize(self.native)
-        self._label_alignment = LabelAlignment(self.native, stacks)
+        TextSize(self.native)
+        LabelAlignment(self.native, stacks)
 
     def _complete_controls(self, container: Container[Widget]) -> None:
         """Prepare controls for the wheel, the keyboard and screen readers; also for rows that are added later."""
         for widget in leaf_widgets(container):
-            need_focus_for_wheel(widget, self._wheel_guard)
-            read_both_signs(widget, self._decimal_signs)
+            need_focus_for_wheel(widget)
+            read_both_signs(widget)
         name_controls(container)
 
     def _complete(self) -> None:
@@ -165,6 +164,10 @@ class BasePanel(Container[Widget]):
         self._show_reading(name)
         self._in_background(f"reading {name}", read, complete, failed)
 
+    def _show_message(self, text: str) -> None:
+        """Show a sentence in the panel."""
+        self.controls.show_message(text)
+
     def _notify(self, error: Exception) -> str:
         """Show an error as a notification, and return its sentence."""
         return notify_error(error, self.unaffected)
@@ -183,13 +186,10 @@ class BasePanel(Container[Widget]):
         """Update the panel after a choice has changed."""
         raise NotImplementedError
 
-    def _show_message(self, text: str) -> None:
-        """Show a sentence in the panel."""
-        raise NotImplementedError
-
     def _show_reading(self, name: str) -> None:
         """Show that a model file is being read; nothing can be started meanwhile."""
-        raise NotImplementedError
+        self.controls.set_can_start(False)
+        self._show_message(f"Reading {name}…")
 
     def _set_defaults(self, settings: JobSettings) -> None:
         """Show the settings that the settings file shares."""
@@ -206,10 +206,9 @@ class BasePanel(Container[Widget]):
     # Of this class alone.
 
     def _color_focus(self, event: object = None) -> None:
-        theme = get_theme(str(self._viewer.theme))
-        color, background = (QColor(one.as_hex()).name() for one in (theme.current, theme.background))
+        color = readable(*theme_colors(self._viewer, "current", "background"))
         for frame in self._focus_frames:
-            frame.set_color(readable(color, background))
+            frame.set_color(color)
 
     def _show_at_first(self, sentence: str) -> None:
         if not self._shut and compat.isalive(self.native):

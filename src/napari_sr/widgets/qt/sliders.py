@@ -56,24 +56,18 @@ def shown_value(slider: FloatSlider) -> float:
     return round(float(slider.value), decimals)
 
 
-def need_focus_for_wheel(widget: Widget, guard: QObject) -> None:
+def need_focus_for_wheel(widget: Widget) -> None:
     """Make the mouse wheel scroll the panel over a list, slider or number box that does not have the focus."""
     native: QWidget = widget.native
     for candidate in (native, *native.findChildren(QWidget)):
         if isinstance(candidate, QAbstractSpinBox | QComboBox | QSlider):
             # Qt's default for boxes and lists takes the focus with the wheel.
             candidate.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-            candidate.installEventFilter(guard)
+            candidate.installEventFilter(_WheelGuard(candidate))
 
 
-class WheelGuard(QObject):
-    """Passes the wheel on to the panel, for widgets without the focus.
-
-    Parameters
-    ----------
-    parent : QObject
-        Its owner, such as the panel.
-    """
+class _WheelGuard(QObject):
+    """Passes the wheel on to the panel, for a widget without the focus, which owns this object."""
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name, as below)
         """Ignore the wheel over a widget without the focus: Qt offers it to the parent then."""
@@ -84,23 +78,18 @@ class WheelGuard(QObject):
         return False
 
 
-def read_both_signs(widget: Widget, signs: QObject) -> None:
+def read_both_signs(widget: Widget) -> None:
     """Make number boxes read a comma and a point as the decimal sign, whichever the language of the system has."""
     native: QWidget = widget.native
     for candidate in (native, *native.findChildren(QDoubleSpinBox)):
         if isinstance(candidate, QDoubleSpinBox):
-            candidate.installEventFilter(signs)
+            candidate.installEventFilter(_DecimalSigns(candidate))
 
 
-class DecimalSigns(QObject):
-    """Replaces a typed or pasted comma or point by the decimal sign of the number box.
+class _DecimalSigns(QObject):
+    """Replaces a typed or pasted comma or point by the decimal sign of the number box, which owns this object.
 
     Qt takes the other sign for a separator of thousands, also between any two digits: "1,5" would be 15.
-
-    Parameters
-    ----------
-    parent : QObject
-        Its owner, such as the panel.
     """
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name)

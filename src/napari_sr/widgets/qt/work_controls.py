@@ -31,8 +31,18 @@ class WorkControls(Container[Widget]):
         self.message = WrappedText(name="message", tooltip=message)
         row = side_by_side("buttons", "", buttons)
         self._buttons = tuple(buttons)
+        self._can_start = True
         super().__init__(widgets=[row, self.bar, self.message, *below], labels=False)
         self.margins = (0, 0, 0, 0)
+
+    def set_can_start(self, value: bool) -> None:
+        """Enable or disable the button that starts the work, for a model and an image that are there or not."""
+        self._can_start = value
+        self._update()
+
+    def _update(self) -> None:
+        """Update the buttons and the bar."""
+        raise NotImplementedError
 
     def _enable(self, *enabled: bool) -> None:
         """Enable or disable the buttons, from left to right.

@@ -45,7 +45,6 @@ class RunControls(WorkControls):
         self.run_button.changed.connect(lambda: on_run())
         self.cancel_button.changed.connect(lambda: on_cancel())
         self._running = False
-        self._can_run = True
         self.show_message("")
         self._update()
 
@@ -53,11 +52,6 @@ class RunControls(WorkControls):
     def running(self) -> bool:
         """Whether a run is in progress."""
         return self._running
-
-    def set_can_run(self, value: bool) -> None:
-        """Enable or disable the Run button, for a layer and a model that are there or not."""
-        self._can_run = value
-        self._update()
 
     def begin(self, message: str) -> None:
         """Show that a run has begun, whose progress is not known yet."""
@@ -84,7 +78,7 @@ class RunControls(WorkControls):
         self.warnings.show("")
 
     def _update(self) -> None:
-        self._enable(self._can_run, self._running)
+        self._enable(self._can_start, self._running)
         self.run_button.text = _RUN_TOO if self._running else _RUN
         self.run_button.tooltip = (
             "Add another run with the present choices; it begins when the runs before it have ended."

@@ -67,6 +67,7 @@ class UpscalePanel(BasePanel):
         Does all work of the panel. By default the work queues that all panels share.
     """
 
+    controls: RunControls
     family: ClassVar[SuggestedFamily]
     """Family of the models, as cards name it: "srcnn", "srgan" or "esrgan"."""
 
@@ -114,7 +115,9 @@ class UpscalePanel(BasePanel):
         )
         kept = KeptRows(self.models, self.job_rows, self.output, self.part_choice, self.preview_controls)
         self.remembered = RememberedRows(self.family, kept, self._show_plan, self._notify, self._layer_changed)
-        self.actions = ResultActions(napari_viewer, self._chosen_layer, self.copy_as_python, self.run_again_on)
+        self.actions = ResultActions(
+            napari_viewer, lambda: self.layer_choice.layer, self.copy_as_python, self.run_again_on
+        )
         self.time = TimeEstimate(self.loader, self._queues, self._show_summary)
         self._lay_out()
         self.layer_choice.widget.changed.connect(self._layer_changed)
@@ -139,15 +142,9 @@ class UpscalePanel(BasePanel):
 
     def run_upscaling(self) -> None:
         """Upscale the chosen parts with the present choices, as the Run button does."""
-        layer = self.layer_choice.layer
-        if layer is None or not self._can_run():
+        if (work := self._chosen_work()) is None:
             return
-        try:
-            plan, parts = self._plan(), self.part_choice.parts(layer)
-            check_output(plan, parts)
-        except NapariSRError as error:
-            self._report(error)
-            return
+        plan, parts = work
         # A model that comes after the run was started would not be that of the result.
         self.suggested.may_begin = False
         self.runs.start(parts, plan, self.loader)
@@ -179,14 +176,9 @@ class UpscalePanel(BasePanel):
 
     def copy_as_python(self) -> None:
         """Copy a script that does the same as Run, as the button does."""
-        layer = self.layer_choice.layer
-        if layer is None or not self._can_run():
+        if (work := self._chosen_work()) is None:
             return
-        try:
-            plan, parts = self._plan(), self.part_choice.parts(layer)
-        except NapariSRError as error:
-            self._report(error)
-            return
+        plan, parts = work
         self.actions.set_enabled(copy=False, again=self.runs.last_plan is not None)
         self._in_background(
             "loading the model for the script",
@@ -226,6 +218,19 @@ class UpscalePanel(BasePanel):
         request = self._request(self.models.ready_model())
         return JobPlan(request, self.job_rows.settings(), self.output.store, self.output.lazy)
 
+    def _chosen_work(self) -> tuple[JobPlan, list[LayerPart]] | None:
+        """Return the present choices and the parts to upscale; None if Run is disabled, or after an error was shown."""
+        layer = self.layer_choice.layer
+        if layer is None or not self._can_run():
+            return None
+        try:
+            plan, parts = self._plan(), self.part_choice.parts(layer)
+            check_output(plan, parts)
+        except NapariSRError as error:
+            self._report(error)
+            return None
+        return plan, parts
+
     def _preview_request(self) -> tuple[LayerPart, JobPlan]:
         layer = self.layer_choice.layer
         if layer is None:
@@ -234,9 +239,6 @@ class UpscalePanel(BasePanel):
 
     def _can_run(self) -> bool:
         return self.layer_choice.layer is not None and self.models.ready
-
-    def _chosen_layer(self) -> Image | None:
-        return self.layer_choice.layer
 
     def _show_plan(self, plan: JobPlan | None) -> None:
         """Show the rows of the family for the model of a plan, which is chosen; with None, set them back."""
@@ -281,7 +283,7 @@ class UpscalePanel(BasePanel):
     def _changed(self) -> None:
         if not self._completed:
             return
-        self.controls.set_can_run(self._can_run())
+        self.controls.set_can_start(self._can_run())
         if not self.controls.running:
             self._show_message(_NO_LAYER if self.layer_choice.layer is None else "")
         layer, axes = self.layer_choice.layer, self.facts.present_axes
@@ -345,7 +347,6 @@ class UpscalePanel(BasePanel):
         self._set_content(
             [*choices, self.preview_controls, self.actions, self.more],
             [layer, facts, model, size, self.preview_controls.comparison_rows, more],
-            self.controls,
         )
 
     def _read_model(self, offer: ModelOffer) -> None:
@@ -360,13 +361,6 @@ class UpscalePanel(BasePanel):
     def _model_read(self, offer: ModelOffer) -> None:
         self.models.complete(offer)
         self.remembered.file_read(offer)
-
-    def _show_reading(self, name: str) -> None:
-        self.controls.set_can_run(False)
-        self._show_message(f"Reading {name}…")
-
-    def _show_message(self, text: str) -> None:
-        self.controls.show_message(text)
 
     def _set_defaults(self, settings: JobSettings) -> None:
         self.settings.set_defaults(settings)

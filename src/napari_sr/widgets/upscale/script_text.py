@@ -9,7 +9,6 @@ from qtpy.QtWidgets import QApplication
 
 from napari_sr.widgets.choices.job_plan import JobPlan
 from napari_sr.widgets.choices.part import LayerPart
-from napari_sr.widgets.upscale.runs import check_output
 
 if TYPE_CHECKING:
     from napari_sr.zoo import Model
@@ -24,7 +23,6 @@ def copy_script(plan: JobPlan, model: Model, parts: Sequence[LayerPart]) -> str:
     # An import at the top would import torch before the panel is drawn.
     from napari_sr.inference.script import as_script
 
-    check_output(plan, parts)
     of_first = [part for part in parts if part.layer is parts[0].layer]
     job = plan.job(model)
     prepared = [part.prepare(job) for part in of_first]

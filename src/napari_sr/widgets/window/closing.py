@@ -8,8 +8,6 @@ from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QMessageBox, QPushButton, QWidget
 
-_FILTER = "napari_sr_close_question"
-
 
 class CloseQuestion(QObject):
     """Asks before a window with unfinished work is closed by its title bar.
@@ -26,14 +24,13 @@ class CloseQuestion(QObject):
 
     def __init__(self, window: QWidget, unfinished: Callable[[], Sequence[str]]) -> None:
         super().__init__(window)
-        self.setObjectName(_FILTER)
         self._window, self._unfinished = window, unfinished
         window.installEventFilter(self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name)
         """Ask, and close the window only after a confirmation."""
         # Calls of `close` from a script or a menu are not spontaneous.
-        if watched is not self._window or not isinstance(event, QCloseEvent) or not event.spontaneous():
+        if not isinstance(event, QCloseEvent) or not event.spontaneous():
             return False
         work = self._unfinished()
         if not work:
@@ -61,7 +58,7 @@ class CloseQuestion(QObject):
 
 def ask_before_closing(window: QWidget, unfinished: Callable[[], Sequence[str]]) -> None:
     """Ask before a main window is closed, as `CloseQuestion`, once however many panels it has."""
-    if window.findChild(CloseQuestion, _FILTER) is None:
+    if window.findChild(CloseQuestion) is None:
         CloseQuestion(window, unfinished)
 
 

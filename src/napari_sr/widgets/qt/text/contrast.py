@@ -1,13 +1,21 @@
-"""Colors that can be read on the background of the theme: contrast ratios as WCAG 2 defines them."""
+"""Colors of a viewer's theme, and colors that can be read on its background, with contrast ratios of WCAG 2."""
 
 from __future__ import annotations
 
+from napari.utils.theme import get_theme
+from napari.viewer import Viewer
 from qtpy.QtGui import QColor
 
 LEAST = 4.5
 """Smallest contrast of text, of WCAG 2 at level AA."""
 
 _STEPS = 20
+
+
+def theme_colors(viewer: Viewer, *names: str) -> list[str]:
+    """Return colors of the theme of a viewer, such as "#e3b617", by their names in it: "warning", "background"."""
+    theme = get_theme(str(viewer.theme))
+    return [QColor(getattr(theme, name).as_hex()).name() for name in names]
 
 
 def contrast(one: str, other: str) -> float:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from napari.utils.theme import get_theme
 from napari.viewer import Viewer
-from qtpy.QtGui import QColor
 
 from napari_sr.widgets.qt.rows import show_text
-from napari_sr.widgets.qt.text.contrast import readable
+from napari_sr.widgets.qt.text.contrast import readable, theme_colors
 from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 
 
@@ -38,10 +36,5 @@ class WarningText:
         self._viewer.events.theme.disconnect(self._color)
 
     def _color(self, event: object = None) -> None:
-        self.label.native.setStyleSheet(f"color: {warning_color(self._viewer)};")
-
-
-def warning_color(viewer: Viewer) -> str:
-    """Return the color of warnings of a viewer's theme, or a darker one that can be read on its background."""
-    theme = get_theme(str(viewer.theme))
-    return readable(QColor(theme.warning.as_hex()).name(), QColor(theme.background.as_hex()).name())
+        color = readable(*theme_colors(self._viewer, "warning", "background"))
+        self.label.native.setStyleSheet(f"color: {color};")
