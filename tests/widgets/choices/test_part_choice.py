@@ -103,6 +103,19 @@ def test_the_summary_follows_the_drawn_rectangles(in_viewer):
     assert panel.controls.message.value == "Done", "rectangles do not matter for the whole layer"
 
 
+def test_the_summary_has_the_present_names_of_layers(in_viewer):
+    viewer, panel = in_viewer("srcnn")
+    viewer.add_shapes(name="marks")
+    panel.part_choice.kind.value = "rectangles"
+    viewer.layers["marks"].name = "frames"
+    assert "“frames” has no rectangle" in panel.summary.value
+    viewer.add_image(drawn(8, 8), name="two")
+    viewer.layers.selection = {viewer.layers["cells"], viewer.layers["two"]}
+    panel.part_choice.kind.value = "selected"
+    viewer.layers["cells"].name = "axons"
+    assert shown(panel).startswith("2 runs, the first (“axons”)")
+
+
 def test_all_selected_layers_are_done_in_their_order(in_viewer, qtbot):
     viewer, panel = in_viewer("srcnn", executor=ThreadExecutor())
     others = [viewer.add_image(drawn(8, 8), name=name) for name in ("two", "three", "not this")]

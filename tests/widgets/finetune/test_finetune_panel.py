@@ -269,6 +269,27 @@ def test_the_coarser_of_two_layers_is_the_low_one_in_any_unit(finetuning):
         assert (row.low.value.name, row.high.value.name) == ("low", "cells")
 
 
+def test_a_result_is_not_proposed_for_training_beside_its_source(finetuning, make_napari_viewer_proxy):
+    viewer, panel = finetuning()
+    source = viewer.layers[0]
+    viewer.add_image(field(256), name="result", scale=(0.25, 0.25), metadata={"napari_sr": {}})
+    again = FinetunePanel(viewer, executor=InPlaceExecutor())
+    for each in (panel, again):
+        assert [example.high.name for example in each.images.examples] == [source.name]
+        assert each.images.rows[0].low.value.name == source.name
+
+
+def test_the_sentence_about_a_pair_has_the_present_names_of_its_layers(finetuning):
+    viewer, panel = finetuning(scale=(1, 1))
+    viewer.add_image(field()[::2, ::2], name="low", scale=(2, 2), translate=(0.5, 0.5))
+    panel.images.kind.value = "pairs"
+    row = panel.images.rows[0]
+    row.low.value, row.high.value = viewer.layers["low"], viewer.layers["cells"]
+    assert "“low”" in panel.images.facts.value
+    viewer.layers["low"].name = "overview"
+    assert "“overview”" in panel.images.facts.value
+
+
 def test_an_image_that_is_added_is_one_that_no_row_shows(finetuning):
     viewer, panel = finetuning(scale=(1.0, 1.0))
     viewer.add_image(field(48), name="coarse", scale=(2.0, 2.0))

@@ -504,3 +504,9 @@ def test_the_error_of_a_choice_that_has_changed_meanwhile_is_not_shown(switched_
     assert shown == []
     assert panel.preview.layer is not None
     assert panel.preview_controls.message.value.startswith("Preview of ")
+
+
+def test_it_is_named_after_its_source_also_when_that_is_renamed(switched_on, qtbot):
+    viewer, _ = switched_on()
+    viewer.layers[0].name = "axons"
+    assert [layer.name for layer in previews(viewer)] == ["axons (preview)"]

@@ -95,8 +95,8 @@ class PartChoice:
     on_change : callable
         Called without arguments when the choice changes.
     on_view : callable
-        Called without arguments when the view, the selection or the drawn rectangles change, as long as the parts
-        depend on them.
+        Called without arguments when the list of layers changes, and when the view, the selection or the drawn
+        rectangles do, as long as the parts depend on them.
     """
 
     def __init__(
@@ -195,11 +195,10 @@ class PartChoice:
         return shapes or [("There is no shapes layer", _NONE)]
 
     def _refresh(self, event: object = None) -> None:
-        before = self.shapes.value
-        refresh_choices(self.shapes, before)
-        if self.shapes.value != before:
-            self._follow_shapes()
-            self._drawing_changed()
+        refresh_choices(self.shapes, self.shapes.value)
+        self._follow_shapes()
+        # What is shown about the parts names the layers.
+        self._on_view()
 
     def _follow_shapes(self) -> None:
         self._drawn_in.follow(layer_events([self.shapes.value] if isinstance(self.shapes.value, Shapes) else []))

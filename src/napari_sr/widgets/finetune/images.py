@@ -191,7 +191,9 @@ class ImageTable(Container[Widget]):
 
     def _chosen(self) -> None:
         layers = [layer for example in self.examples for layer in (example.low, example.high)]
-        self._edits.follow(layer_events(layer for layer in layers if layer is not None))
+        chosen = [layer for layer in layers if layer is not None]
+        # What is shown about a pair names its layers.
+        self._edits.follow([*layer_events(chosen), *(layer.events.name for layer in set(chosen))])
         self._on_change()
 
     def _layer_edited(self, event: object = None) -> None:
@@ -226,6 +228,8 @@ class ImageTable(Container[Widget]):
             free.remove(active)
             free.insert(0, active)
         chosen = (free or self._images())[:2]
+        # A result has more pixels than its source, and is no image to learn from.
+        chosen = [layer for layer in chosen if not is_result(layer)] or chosen
         if len(chosen) == 2:
             ratio = _pixel_ratio(*chosen)
             if np.isclose(ratio, 1, rtol=1e-6):

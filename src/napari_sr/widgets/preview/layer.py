@@ -12,7 +12,7 @@ from napari_sr.widgets.choices.events import POSITION
 from napari_sr.widgets.choices.layer import PREVIEW_KEY, add_unselected, remove_unselected
 from napari_sr.widgets.preview.comparison import Array
 
-SHARED_LOOK = ("contrast_limits", "colormap", "gamma", "interpolation2d", "visible")
+SHARED_LOOK = ("name", "contrast_limits", "colormap", "gamma", "interpolation2d", "visible")
 """Attributes of the source whose changes the preview follows; napari has an event of each name."""
 
 
@@ -55,7 +55,7 @@ class PreviewLayer:
     def share_look(self, source: Image, name: str) -> None:
         """Copy one attribute of `SHARED_LOOK`; the others may have been changed for the preview alone."""
         if self.layer is not None:
-            setattr(self.layer, name, getattr(source, name))
+            setattr(self.layer, name, _name(source) if name == "name" else getattr(source, name))
 
     def remove(self) -> None:
         """Remove the layer, if there is one; the selection of layers stays as it is."""
@@ -65,10 +65,14 @@ class PreviewLayer:
 
     def _add(self, source: Image, data: Array, kwargs: dict[str, Any]) -> None:
         # With additive blending, preview and source would add up to twice the brightness.
-        look = {**kwargs, "name": f"{source.name} (preview)", "blending": "translucent"}
+        look = {**kwargs, "name": _name(source), "blending": "translucent"}
         layer = Layer.create(data, look, "image")
         # Above all images, but below points and shapes that were drawn on them.
         images = [n for n, other in enumerate(self._viewer.layers) if isinstance(other, Image)]
         add_unselected(self._viewer, layer, max(images, default=-1) + 1)
         layer.contrast_limits_range = list(source.contrast_limits_range)
         self.layer = layer
+
+
+def _name(source: Image) -> str:
+    return f"{source.name} (preview)"
