@@ -19,8 +19,8 @@ def choice(qtbot, tmp_path):
         tooltip="",
         on_choice=lambda value: chosen(choice, value),
         on_file=lambda path: choice.files.append(path),
-        dialog=lambda parent: tmp_path / "model.pth",
     )
+    choice.dialog = lambda parent: tmp_path / "model.pth"
     choice.files, choice.chosen = [], []
     models = [("alpha", "a"), ("beta", "b"), ("omega", "o")]
 

@@ -41,8 +41,6 @@ class FileChoice:
         Called with the value of each new choice.
     on_file : callable
         Called with the path of a file that was opened. The present choice stays until `offer` or `select` changes it.
-    dialog : callable, default `model_file_dialog`
-        Shows the file dialog.
     """
 
     def __init__(
@@ -53,9 +51,10 @@ class FileChoice:
         tooltip: str,
         on_choice: Callable[[Any], None],
         on_file: Callable[[Path], None],
-        dialog: FileDialog = model_file_dialog,
     ) -> None:
-        self._on_choice, self._on_file, self.dialog = on_choice, on_file, dialog
+        self._on_choice, self._on_file = on_choice, on_file
+        self.dialog: FileDialog = model_file_dialog
+        """Shows the file dialog."""
         self._choices: list[tuple[str, Any]] = []
         self.widget = shrinkable(ComboBox(name=name, label=label, tooltip=tooltip, choices=self._all_choices))
         self._current: Any = None

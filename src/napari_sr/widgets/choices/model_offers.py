@@ -30,7 +30,7 @@ _DOMAINS = {
 }
 
 OPEN_FACTORS = (2, 3, 4)
-"""Factors that are offered for a weight file that does not contain its own, and for methods without training."""
+"""Factors that are offered for files without their own, for methods without training, and for suggested models."""
 
 _CLASSICS: dict[Classic, tuple[str, str]] = {
     "bicubic": ("Bicubic interpolation", "Interpolation without a network: it adds nothing and removes no noise."),

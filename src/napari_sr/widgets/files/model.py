@@ -10,13 +10,11 @@ from magicgui.widgets.bases import Widget
 from napari_sr.widgets.choices.mixing import MixingChoice
 from napari_sr.widgets.choices.model import ModelChoice
 from napari_sr.widgets.choices.model_loading import ModelRequest
-from napari_sr.widgets.choices.model_offers import ModelOffer
+from napari_sr.widgets.choices.model_offers import OPEN_FACTORS, ModelOffer
 from napari_sr.widgets.choices.settings.conditions import ConditionRows
 from napari_sr.widgets.qt.rows import shrinkable
 
 SUGGESTED, SAME = "suggested", "same"
-#: Factors for which models are suggested.
-_FACTORS = (("2 ×", 2), ("3 ×", 3), ("4 ×", 4))
 
 
 class FilesModelChoice:
@@ -47,15 +45,15 @@ class FilesModelChoice:
             ComboBox(
                 name="suggested_factor",
                 label="Factor",
-                choices=list(_FACTORS),
+                choices=[(f"{factor} ×", factor) for factor in OPEN_FACTORS],
                 value=2,
                 tooltip="Factor in each direction of the suggested models.",
             )
         )
-        self.models = ModelChoice(None, self._model_changed, on_unread)
+        self.models = ModelChoice(None, self._changed, on_unread)
         self.mixing = MixingChoice(on_change)
         self.conditions = ConditionRows(on_change)
-        self.kind.changed.connect(self._kind_changed)
+        self.kind.changed.connect(self._changed)
         self.suggested_factor.changed.connect(lambda: on_change())
 
     @property
@@ -118,10 +116,6 @@ class FilesModelChoice:
         if not self.suggested:
             self.mixing.offers_changed(self.models.offers)
 
-    def _kind_changed(self) -> None:
-        self.show()
-        self._on_change()
-
-    def _model_changed(self) -> None:
+    def _changed(self) -> None:
         self.show()
         self._on_change()

@@ -49,10 +49,8 @@ class BlurRows:
             "wavelength", 520.0, 1.0, 20000.0, 10.0, 0, "Wavelength of the light, in nanometers."
         )
         self.optics_row = side_by_side("optics_row", "NA, λ (nm)", [self.aperture, self.wavelength])
-        self.pixel = typed_number(
-            "pixel", 100.0, 0.01, _LARGEST, 1.0, 2, "Pixel size of the high-resolution image; the layer's own if known."
-        )
-        self.pixel.label = "Pixel size (nm)"
+        tooltip = "Pixel size of the high-resolution image; the layer's own if known."
+        self.pixel = typed_number("pixel", 100.0, 0.01, _LARGEST, 1.0, 2, tooltip, "Pixel size (nm)")
         self.kind.changed.connect(lambda: self._kind_changed())
         for widget in (self.sigma, self.sigma_to, self.aperture, self.wavelength, self.pixel):
             widget.changed.connect(lambda: on_change())
@@ -120,8 +118,8 @@ class NoiseRows:
             "read", 2.0, 0.0, _LARGEST, 0.1, 3, "Standard deviation of the read noise, in gray values."
         )
         self.noise_row = side_by_side("noise_row", "Gain, read noise", [self.gain, self.read])
-        self.offset = typed_number("offset", 0.0, 0.0, _LARGEST, 1.0, 1, "Dark level of the camera, in gray values.")
-        self.offset.label = "Offset"
+        tooltip = "Dark level of the camera, in gray values."
+        self.offset = typed_number("offset", 0.0, 0.0, _LARGEST, 1.0, 1, tooltip, "Offset")
         self.estimate_button = PushButton(
             name="estimate",
             text="Estimate noise from the layer",

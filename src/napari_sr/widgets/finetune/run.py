@@ -191,11 +191,6 @@ class Finetuning:
         return f"fine-tuning {self.plan.base}"
 
     @property
-    def paused(self) -> bool:
-        """Whether a pause was requested."""
-        return self._pause.is_set()
-
-    @property
     def ahead(self) -> int:
         """Number of trainings that have to end before this one starts."""
         return self._queue.ahead(self._run)

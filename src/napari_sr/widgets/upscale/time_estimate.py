@@ -6,8 +6,6 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from napari.layers import Image
-
 from napari_sr.errors import Cancelled, NapariSRError
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.napari_layer import finest_level, layer_pixel_size
@@ -54,7 +52,7 @@ class TimeEstimate:
 
     def request(self, plan: JobPlan, parts: Sequence[LayerPart]) -> None:
         """Request an estimate for parts; nothing is done if the present one is for the same work."""
-        request = plan, [_facts(part.layer, part) for part in parts]
+        request = plan, [_facts(part) for part in parts]
         if _key(request) == self._known:
             return
         self.clear()
@@ -110,10 +108,10 @@ class TimeEstimate:
         self._timer.start()
 
 
-def _facts(layer: Image, part: LayerPart) -> _Facts:
+def _facts(part: LayerPart) -> _Facts:
     """Return the facts of a layer that the time depends on; other threads must not use the layer itself."""
-    size, unit = layer_pixel_size(layer, part.axes)
-    return part.axes, finest_level(layer).dtype, part.part, size, unit
+    size, unit = layer_pixel_size(part.layer, part.axes)
+    return part.axes, finest_level(part.layer).dtype, part.part, size, unit
 
 
 def _key(request: _Request) -> object:
