@@ -475,6 +475,20 @@ def test_the_preview_shows_the_low_resolution_image_and_follows_the_rows(finetun
     assert panel.degradation_preview.widget.images == ()
 
 
+def test_the_low_resolution_image_is_that_of_the_present_view(finetuning, qtbot):
+    viewer, panel = finetuning(field(512))
+    viewer.scene.camera.zoom = max(viewer.canvas.size) / 100
+    shown = []
+    for center in ((0, 100, 100), (0, 400, 300)):
+        viewer.scene.camera.center = center
+        qtbot.waitUntil(lambda: not panel.degradation_preview.busy, timeout=10_000)
+        shown.append(dict(panel.degradation_preview.widget.images)["original"].copy())
+    assert shown[0] != shown[1]
+    panel.shut_down()
+    viewer.scene.camera.center = (0, 100, 100)
+    assert not panel.degradation_preview.busy
+
+
 def test_a_preset_sets_the_details_and_the_name(finetuning):
     _, panel = finetuning()
     panel.recipe.preset.value = "thorough"

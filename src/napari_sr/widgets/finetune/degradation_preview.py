@@ -19,6 +19,7 @@ from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.napari_layer import finest_level
 from napari_sr.imaging.part import Part, crop
 from napari_sr.training.recipe import Degradation
+from napari_sr.widgets.choices.events import Following, view_events
 from napari_sr.widgets.choices.view import visible_part
 from napari_sr.widgets.qt.queues import WorkQueues
 from napari_sr.widgets.qt.run import Run
@@ -119,7 +120,7 @@ class ImagePair(QWidget):
 
 
 class DegradationPreview:
-    """The two images, which are made again a moment after each change.
+    """The two images, which are made again a moment after each change, also of the view.
 
     Parameters
     ----------
@@ -144,25 +145,25 @@ class DegradationPreview:
         self.widget = ImagePair()
         self._run: Run[Any] | None = None
         self._timer = delayed(self.make_now, _DELAY_MS)
+        self._view = Following(self.changed, view_events(viewer))
 
     @property
     def busy(self) -> bool:
         """Whether the images are being made or will be in a moment."""
         return self._timer.isActive() or (self._run is not None and not self._run.ended)
 
-    def changed(self) -> None:
-        """Make the images again in a moment."""
+    def changed(self, event: object = None) -> None:
+        """Make the images again in a moment; also a callback of napari's events."""
         self._timer.start()
 
-    def stop(self) -> None:
-        """Make no more images."""
-        stop_timer(self._timer)
-        if self._run is not None:
-            self._run.abandon()
+    def disconnect(self) -> None:
+        """Make no more images, and disconnect from the events of the viewer."""
+        self._view.end()
+        self._stop()
 
     def make_now(self) -> None:
         """Make the images without a delay."""
-        self.stop()
+        self._stop()
         self._run = None
         try:
             request = self._request()
@@ -183,6 +184,11 @@ class DegradationPreview:
             announced=False,
         )
         self._queues.background.submit(self._run)
+
+    def _stop(self) -> None:
+        stop_timer(self._timer)
+        if self._run is not None:
+            self._run.abandon()
 
     def _show(self, images: Mapping[str, Array]) -> None:
         self._show_message("")

@@ -353,9 +353,8 @@ class FinetunePanel(BasePanel):
 
     def _disconnect(self) -> None:
         self._viewer.events.theme.disconnect(self._set_colors)
-        self.images.disconnect()
-        self.regions.disconnect()
-        self.degradation_preview.stop()
+        for part in (self.images, self.regions, self.degradation_preview):
+            part.disconnect()
         self.progress.abandon()
 
 
