@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from napari_sr.torch_state import ieee_float32
+from tests.forked import Forks
 
 
 def precisions() -> list[str]:
@@ -64,3 +65,24 @@ print("restored")
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "restored", done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="There are no forks.")
+def test_a_fork_computes_the_same_after_its_parent_has_computed_by_several_threads(forks: Forks) -> None:
+    script = """
+import os, signal
+import numpy as np
+import torch
+import napari_sr as sr
+image = np.random.default_rng(0).integers(0, 256, (128, 128), np.uint8)
+torch.set_num_threads(2)
+first = sr.upscale(image, "srcnn-x2", device="cpu")
+child = os.fork()
+if child == 0:
+    signal.alarm(60)
+    difference = np.abs(sr.upscale(image, "srcnn-x2", device="cpu").astype(int) - first)
+    os._exit(0 if difference.max() <= 1 else 3)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), torch.get_num_threads())
+"""
+    done = forks.run(script)
+    assert done.stdout.split() == ["0", "2"], done.stderr

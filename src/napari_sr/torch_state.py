@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -122,6 +125,19 @@ def ieee_float32() -> Iterator[None]:
 
     The settings belong to the process. The first context of several that overlap changes them, and the last one
     restores the earlier ones.
+
+    Notes
+    -----
+    A fork of a process that has computed has no copy of torch's threads and would wait for them for ever, as in
+    ``multiprocessing.Pool`` on Linux before Python 3.14. From the first context on, torch uses one thread in forks.
     """
+    _compute_in_forks()
     with _ALL_BITS:
         yield
+
+
+@cache
+def _compute_in_forks() -> None:
+    """Let torch use one thread in the forks of this process, once for the process."""
+    if sys.platform != "win32":
+        os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
