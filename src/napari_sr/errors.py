@@ -1,4 +1,4 @@
-"""Exceptions whose message is shown to users as it is.
+"""Exceptions whose message is shown to users as it is, and the line of the user to which a warning points.
 
 A message is one sentence: the problem, the layer or file, and the remedy. The window shows it, the command line prints
 it and exits with status 2, and the Python API raises it.
@@ -7,6 +7,7 @@ it and exits with status 2, and the Python API raises it.
 from __future__ import annotations
 
 import errno
+from inspect import currentframe
 
 #: Remedies for errors of the system.
 _REMEDIES = {
@@ -22,6 +23,20 @@ _REMEDIES = {
 def one_line(text: object) -> str:
     """Return a text, such as the message of an error, on one line."""
     return " ".join(str(text).split())
+
+
+def outside_level() -> int:
+    """Return the ``stacklevel`` with which a warning of the calling function points to the line outside of the package.
+
+    Frames of other modules between those of the package, such as those of decorators, are passed over.
+    """
+    package, frame = __name__.partition(".")[0], currentframe()
+    level = outside = 0
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] == package:
+            outside = level + 1
+        frame, level = frame.f_back, level + 1
+    return outside
 
 
 class NapariSRError(Exception):

@@ -527,3 +527,17 @@ def test_former_names_lead_to_the_models_that_replace_them_with_a_notice(former,
     with pytest.warns(FutureWarning, match=f"{former} was replaced by {name}"):
         assert load_model(former).name == name
     assert former not in {entry.name for entry in list_models()}
+
+
+@pytest.mark.filterwarnings("default:The model esrgan-fluorescence-x2 was replaced")
+def test_the_notice_points_to_the_line_of_the_caller_from_every_function():
+    former = "esrgan-fluorescence-x2"
+    image = np.zeros((4, 4), np.uint8)
+    for call in (
+        load_model,
+        lambda name: sr.Job(name, sr.JobSettings()),
+        lambda name: sr.upscale(image, name, device="cpu"),
+    ):
+        with pytest.warns(FutureWarning, match="was replaced") as told:
+            call(former)
+        assert told[0].filename == __file__

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_sr.conversion import check_no_address, read_scale, shorten
-from napari_sr.errors import CheckpointError, InputError
+from napari_sr.errors import CheckpointError, InputError, outside_level
 from napari_sr.zoo.card import Card, Mixing
 from napari_sr.zoo.checkpoint.suffixes import SUFFIXES, stem_of
 from napari_sr.zoo.classic import CLASSICS
@@ -275,7 +275,7 @@ def _find(name_or_path: str | os.PathLike[str]) -> tuple[Path, ModelEntry | None
         warnings.warn(
             f"The model {name_or_path} was replaced by {new}, which measures the noise of images: results differ.",
             FutureWarning,
-            stacklevel=2,
+            stacklevel=outside_level(),
         )
         return _find(new)
     published = find_published(name_or_path)

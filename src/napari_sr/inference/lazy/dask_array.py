@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_sr.config import load_settings
 from napari_sr.conversion import Memory, read_callable
-from napari_sr.errors import InputError
+from napari_sr.errors import InputError, outside_level
 from napari_sr.imaging.as_image import ImageInput, as_image
 from napari_sr.imaging.axes import Axes
 from napari_sr.imaging.intensity.spec import IntensitySpec
@@ -171,7 +171,7 @@ def upscale_lazy(
         target=target,
     )
     _import_dask()
-    return lazy_result(job_for(model, settings, read, cancel=cancel), read, cancel=cancel, stacklevel=3)
+    return lazy_result(job_for(model, settings, read, cancel=cancel), read, cancel=cancel)
 
 
 def lazy_result(
@@ -181,7 +181,6 @@ def lazy_result(
     *,
     calibration: Calibration | None = None,
     cancel: Cancel | None = None,
-    stacklevel: int = 2,
 ) -> Array:
     """Return the result of a job as a dask array.
 
@@ -197,8 +196,6 @@ def lazy_result(
         Facts of the whole image; by default they are measured.
     cancel : callable, optional
         Called before each plane is read; returning True ends the work with `Cancelled`.
-    stacklevel : int, default 2
-        Of the warning about small chunks: 2 for the caller of this function.
 
     Raises
     ------
@@ -212,7 +209,7 @@ def lazy_result(
     reach = reach_of(job, read.axes)
     source, grid, region = _planned(job, read, reach)
     if (cost := grid.cost()).high:
-        warnings.warn(cost.sentence(), array.PerformanceWarning, stacklevel=stacklevel)
+        warnings.warn(cost.sentence(), array.PerformanceWarning, stacklevel=outside_level())
     if calibration is None:
         calibration = job.calibrate(source, read.axes, contrast_limits, cancel=cancel)
     if calibration.values:

@@ -51,9 +51,7 @@ def lazy_layer(
     if not prepared.region.whole:
         raise InputError("A lazy result is computed where it is displayed: leave out the part.")
     image = ImageInput(prepared.image, prepared.axes, Metadata(pixel_size=prepared.pixel_size, unit=prepared.unit))
-    finest = lazy_result(
-        job, image, prepared.contrast_limits, calibration=prepared.calibration, cancel=cancel, stacklevel=4
-    )
+    finest = lazy_result(job, image, prepared.contrast_limits, calibration=prepared.calibration, cancel=cancel)
     plane = [finest.shape[axis] for axis in (prepared.axes.y, prepared.axes.x)]
     # The first levels of a result that is smaller than its source would not be coarser.
     coarser = [
