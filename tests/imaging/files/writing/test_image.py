@@ -128,3 +128,10 @@ def test_a_lazy_image_of_unknown_lengths_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"axes of unknown length, .*: call its compute_chunk_sizes first"):
         write_image(tmp_path / "a.ome.tif", lazy[lazy > 2][:, None], "YX")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a.zarr", "a.ome.zarr"])
+def test_the_refusal_of_a_store_says_what_writes_one(tmp_path, name):
+    with pytest.raises(InputError, match=rf'"{name}" would be a Zarr store, .*: give it the path as out, or use '):
+        write_image(tmp_path / name, np.zeros((4, 4), np.uint8))
+    assert not list(tmp_path.iterdir())

@@ -53,7 +53,8 @@ def write_image(
     path : str or Path
         The file. ``.ome.tif`` and ``.ome.tiff`` write an OME-TIFF; ``.tif`` and ``.tiff`` an ImageJ TIFF if it can
         contain the data (uint8, uint16, float32; RGB of uint8; below 4 GiB), or else an OME-TIFF; ``.png`` a PNG, which
-        contains one plane and no metadata except the ICC profile. An existing file is replaced.
+        contains one plane and no metadata except the ICC profile. An existing file is replaced. A Zarr store is
+        written by `upscale`, with its path as `out`.
     data : array-like
         The pixels. A lazy array of more than 64 MiB is read part by part while a TIFF is written, and may be larger
         than memory; a dask array is copied to a temporary file beside `path`, so that each chunk is computed once.
@@ -175,6 +176,11 @@ def _size_of(data: ImageArray) -> int:
 def _writer(target: Path, data: ImageArray, axes: Axes, metadata: Metadata, cancel: Cancel) -> Write:
     """Choose the format by name and data, and check that it can contain the data."""
     ending = next((ending for ending in WRITABLE if target.name.lower().endswith(ending)), None)
+    if target.suffix.lower() == ".zarr":
+        raise InputError(
+            f"The file {quote(target.name)} would be a Zarr store, which only upscale writes: give it the path as out, "
+            f"or use {', '.join(WRITABLE)}."
+        )
     if ending is None:
         raise InputError(f"The file {quote(target.name)} has an unknown ending: use {', '.join(WRITABLE)}.")
     if ending == ".png":
