@@ -252,6 +252,43 @@ def test_a_stage_with_a_reference_continues_bit_for_bit(tmp_path):
     )
 
 
+BANDS = """
+[[stages]]
+name = "bands"
+reference = "psnr"
+endpoint = "bands"
+steps = STEPS
+losses = [{ kind = "bands", coarse = 0.0, fine = 2.0 }]
+optimizer = { learning_rate = 2e-3, betas = [0.9, 0.99] }
+"""
+
+
+def test_a_stage_of_bands_goes_toward_its_mixture_with_the_gate_of_the_first_endpoint(tmp_path):
+    text = GAN.replace("patches = { size = 12", "patches = { size = 16").replace('endpoint = "gan"\n', "")
+    outcome, events = trained(Recipe.from_toml(text + BANDS.replace("STEPS", "60")), tmp_path)
+    values = [event.losses["bands"] for event in of(events, StepDone) if event.stage == "bands"]
+    assert np.mean(values[-5:]) < 0.8 * np.mean(values[:5])
+    psnr, bands = (outcome.model.endpoints[name] for name in ("psnr", "bands"))
+    assert all(torch.equal(psnr[key], bands[key]) for key in psnr if key.startswith("gate."))
+
+
+def test_a_stage_of_bands_continues_bit_for_bit(tmp_path):
+    text = GAN.replace("patches = { size = 12", "patches = { size = 16").replace("every = 30", "every = 2")
+    recipe = Recipe.from_toml(text.replace('endpoint = "gan"\n', "") + BANDS.replace("STEPS", "4"))
+    whole, _ = trained(recipe, tmp_path / "whole")
+    last = recipe.steps - 1
+
+    def stop(event, training):
+        if isinstance(event, StepDone) and event.step == last:
+            training.stop()
+
+    trained(recipe, tmp_path / "run", on_event=stop)
+    again, events = trained(recipe, tmp_path / "run")
+    assert of(events, Prepared)[0].resumed_at == last
+    for name, weights in whole.model.endpoints.items():
+        assert all(torch.equal(value, again.model.endpoints[name][key]) for key, value in weights.items())
+
+
 def test_a_whitened_residual_srcnn_learns(tmp_path):
     network = (
         'name = "SRCNN"\nsettings = { scale = 2, channels = 1, kernels = [5, 3, 3], features = [8, 4], bias = false, '

@@ -1,6 +1,6 @@
 """Losses of images against cases computed by hand."""
 
-from math import sqrt
+from math import ceil, sqrt
 
 import pytest
 import torch
@@ -98,3 +98,27 @@ def test_the_sign_of_a_pattern_may_change_over_the_image():
     assert losses.periodic(truth + pattern, truth, 2).item() == pytest.approx(0.01, rel=1e-4)
     # Small patches are averaged whole.
     assert losses.periodic(truth[..., :4, :4] + pattern[:4, :4], truth[..., :4, :4], 2).item() == pytest.approx(0.01)
+
+
+def _fine(image, sigma):
+    """Return images without their Gaussian blur, by SciPy."""
+    blurred = ndimage.gaussian_filter(image.numpy(), (0, 0, sigma, sigma), mode="mirror", radius=ceil(3 * sigma))
+    return image - torch.from_numpy(blurred)
+
+
+def test_the_loss_of_bands_is_zero_at_the_mixture_and_relative_to_the_difference_in_each_band():
+    generator = torch.Generator().manual_seed(2)
+    reference, start = (torch.rand(2, 3, 24, 20, generator=generator) for _ in range(2))
+    difference = start - reference
+    fine = _fine(difference, 1.2)
+    mixture = reference + 0.3 * (difference - fine) + 1.4 * fine
+
+    def loss(result, contrast=1.0):
+        images = (contrast * image for image in (result, reference, start))
+        return losses.in_bands(*images, sigma=1.2, coarse=0.3, fine=1.4, floor=1e-9).item()
+
+    # A band of the mixture has a little of the other, since a Gaussian does not separate them sharply.
+    assert loss(mixture) < 0.1 * loss(reference)
+    assert loss(reference) == pytest.approx((0.3**2 + 1.4**2) / 2, rel=1e-4)
+    assert loss(start) == pytest.approx((0.7**2 + 0.4**2) / 2, rel=1e-4)
+    assert loss(reference, contrast=1e-3) == pytest.approx(loss(reference), rel=1e-3)

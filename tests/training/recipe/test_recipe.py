@@ -86,6 +86,7 @@ def test_the_papers_losses_are_in_their_presets():
             'discriminator = { kind = "unet" }',
             "goes with evenness",
         ),
+        ('[[stages]]\nsteps = 3\nlosses = [{ kind = "bands" }]', "bands needs the results of an endpoint"),
         (f"{STAGE}[conditions]\nhalo = 3", r"key conditions\.noise is missing"),
         (f"{STAGE}[conditions.noise]\ngain = [0, 1]\nread = 1", r"conditions\.noise\.gain"),
         (f"{STAGE}[conditions.noise]\ngain = [2, 1]\nread = 1", "range of gain goes from 2 down to 1"),

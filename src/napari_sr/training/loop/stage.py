@@ -109,7 +109,9 @@ class StageWork:
             self._discriminator_optimizer = make_optimizer(made, stage.discriminator.optimizer, fabric)
             wrapped = fabric.setup_optimizers(self._discriminator_optimizer)
             self._trained.append((made, self._discriminator_optimizer, wrapped))
-        self._start = frozen_for_patches(generator, self._network.state_dict()).to(device) if stage.mixes_bands else None
+        self._start = (
+            frozen_for_patches(generator, self._network.state_dict()).to(device) if stage.mixes_bands else None
+        )
         self._losses = StageLosses(
             stage,
             self._forward,

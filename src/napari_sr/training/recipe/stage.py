@@ -77,9 +77,9 @@ class Stage(RecipeTable):
         generator that is trained by them repeats it in its results.
     reference : str, optional
         Name of the endpoint of an earlier stage. Its results take the place of bicubic interpolation in relative
-        losses, and are needed for the `evenness` of an adversarial loss and for `BandsLoss`. Losses relative to bicubic interpolation leave
-        an adversarial loss much room where there is noise, by which the error of interpolation is large; the error of
-        an endpoint that was trained for PSNR is what cannot be restored.
+        losses, and are needed for the `evenness` of an adversarial loss and for `BandsLoss`. Losses relative to bicubic
+        interpolation leave an adversarial loss much room where there is noise, by which the error of interpolation is
+        large; the error of an endpoint that was trained for PSNR is what cannot be restored.
     ema : float, default 0.0
         Decay of the exponential moving average of the weights, at least 0 and below 1; 0 uses the weights themselves.
     clip : float, optional
