@@ -174,21 +174,10 @@ def test_a_run_that_has_ended_holds_no_references(perform):
     assert gone() is None
 
 
-def test_napari_names_the_run_when_its_window_is_closed(make_napari_viewer_proxy, qtbot):
+def test_a_run_is_no_task_of_the_window_in_front(make_napari_viewer_proxy, qtbot):
     viewer = make_napari_viewer_proxy()
     recorder, release = Recorder(), threading.Event()
-    run = Run("upscaling “cells”", lambda p, c: release.wait(10), returned=recorder.record, errored=recorder.record)
-    ThreadExecutor().submit(run)
-    manager = viewer.__wrapped__.window._task_status_manager
-    assert "upscaling “cells”" in manager.get_status()[-1]
-    release.set()
-    qtbot.waitUntil(lambda: not manager.is_busy(), timeout=10_000)
-
-
-def test_background_work_is_no_reason_to_keep_the_window_open(make_napari_viewer_proxy, qtbot):
-    viewer = make_napari_viewer_proxy()
-    recorder, release = Recorder(), threading.Event()
-    run = recorder.run(lambda p, c: release.wait(10), announced=False)
+    run = recorder.run(lambda p, c: release.wait(10))
     ThreadExecutor().submit(run)
     assert not viewer.__wrapped__.window._task_status_manager.is_busy()
     release.set()
@@ -208,7 +197,7 @@ def work(progress, cancel):
 
 application = QCoreApplication([])
 executor = ThreadExecutor(threads=1)
-executor.submit(Run("work", work, returned=id, errored=print, announced=False))
+executor.submit(Run("work", work, returned=id, errored=print))
 QTimer.singleShot(100, application.quit)
 application.exec()
 print("ended", flush=True)

@@ -12,7 +12,7 @@ from napari_sr.widgets.qt.run import Run
 class Step:
     """A run that lasts until `go_on` is set."""
 
-    def __init__(self, calls, name, announced=False):
+    def __init__(self, calls, name):
         self.started, self.go_on, self.passed = threading.Event(), threading.Event(), 0
         self.run = Run(
             name,
@@ -20,7 +20,6 @@ class Step:
             returned=lambda result: calls.append(f"{name} returned"),
             errored=lambda error: calls.append(f"{name} {error!r}"),
             cancelled=lambda: calls.append(f"{name} cancelled"),
-            announced=announced,
         )
 
     def work(self, progress, cancel):
@@ -135,8 +134,8 @@ def test_an_error_lets_the_next_one_start(qtbot, calls):
     def fail(progress, cancel):
         raise ValueError("broken")
 
-    bad = Run("bad", fail, returned=calls.append, errored=lambda error: calls.append(str(error)), announced=False)
-    good = Run("good", lambda p, c: "fine", returned=calls.append, errored=calls.append, announced=False)
+    bad = Run("bad", fail, returned=calls.append, errored=lambda error: calls.append(str(error)))
+    good = Run("good", lambda p, c: "fine", returned=calls.append, errored=calls.append)
     queue.submit(bad)
     queue.submit(good)
     assert calls == ["broken", "fine"]

@@ -177,13 +177,6 @@ def test_a_closed_panel_is_disconnected(in_viewer, qtbot):
     assert panel.facts.size.value == 1.0
 
 
-def test_napari_can_cancel_a_run(running, gate, qtbot):
-    viewer, panel = running
-    viewer.__wrapped__.window._task_status_manager.cancel_all()
-    qtbot.waitUntil(lambda: not panel.controls.running, timeout=5_000)
-    assert names(viewer) == ["cells"]
-
-
 def test_an_error_on_the_thread_is_shown(in_viewer, qtbot, monkeypatch):
     shown = []
     monkeypatch.setattr("napari_sr.widgets.qt.errors.show_error", shown.append)
@@ -267,3 +260,15 @@ def test_closing_a_window_does_not_stop_the_runs_of_others(make_napari_viewer_pr
     gate.open.set()
     qtbot.waitUntil(lambda: not second.running, timeout=30_000)
     assert names(two) == ["two", "two (SRCNN x2)"]
+
+
+def test_closing_the_window_in_front_does_not_stop_the_run_of_another(in_viewer, gate, make_napari_viewer_proxy, qtbot):
+    viewer, panel = in_viewer("esrgan", executor=ThreadExecutor())
+    front = make_napari_viewer_proxy()
+    panel.controls.run_button.native.click()
+    qtbot.waitUntil(gate.reached.is_set, timeout=30_000)
+    front.close()
+    qtbot.wait(100)
+    gate.open.set()
+    qtbot.waitUntil(lambda: not panel.running, timeout=30_000)
+    assert names(viewer) == ["cells", "cells (ESRGAN x4)"]

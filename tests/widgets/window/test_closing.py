@@ -11,7 +11,9 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QDialog, QLabel, QMessageBox, QPushButton
 
 from napari_sr.errors import Cancelled
+from napari_sr.widgets.choices.job_plan import save_last_plan
 from napari_sr.widgets.finetune.panel import FinetunePanel
+from napari_sr.widgets.plugin.commands import upscale_active_layer
 from napari_sr.widgets.qt.executor import InPlaceExecutor, ThreadExecutor
 from napari_sr.widgets.upscale.families import SRCNNPanel
 from napari_sr.widgets.window.closing import format_work
@@ -124,6 +126,28 @@ def test_closing_during_a_run_asks_one_question_that_names_the_run(
     monkeypatch.undo()
     panel.cancel_upscaling()
     qtbot.waitUntil(lambda: not panel.running, timeout=5_000)
+
+
+def test_closing_during_a_run_of_the_command_asks_and_ends_it(in_viewer, held, answered, monkeypatch, qtbot):
+    reached, left = held
+    viewer, panel = in_viewer("srcnn")
+    save_last_plan("srcnn", panel._plan())
+    # The command has no panel.
+    dock_of(panel.native).destroyOnClose()
+    window = viewer.__wrapped__.window._qt_window
+    monkeypatch.setattr(window, "close", lambda: None)
+    window.show()
+    qtbot.waitExposed(window)
+    upscale_active_layer(viewer, ThreadExecutor())
+    qtbot.waitUntil(reached.is_set, timeout=30_000)
+    texts = answered("Keep open")
+    press_close_of_the_title_bar(window)
+    qtbot.waitUntil(lambda: bool(texts), timeout=5_000)
+    assert texts == ["This ends upscaling “cells” with srcnn-x2."]
+    assert not left.is_set()
+    monkeypatch.undo()
+    viewer.close()
+    qtbot.waitUntil(left.is_set, timeout=5_000)
 
 
 def test_closing_a_panel_says_which_work_it_has_ended(in_viewer, held, monkeypatch, qtbot):

@@ -181,7 +181,6 @@ class DegradationPreview:
             lambda progress, cancel: make_images(data, request, part, (low, high)),
             returned=self._show,
             errored=self._failed,
-            announced=False,
         )
         self._queues.background.submit(self._run)
 

@@ -19,6 +19,7 @@ from napari_sr.widgets.qt.errors import notify_error
 from napari_sr.widgets.qt.executor import Executor
 from napari_sr.widgets.qt.queues import queues_on, shared_queues
 from napari_sr.widgets.upscale.run import Upscaling, lazy_sentence
+from napari_sr.widgets.window.closing import ask_before_closing
 
 if TYPE_CHECKING:
     from napari_sr.inference import Report
@@ -51,7 +52,11 @@ def upscale_active_layer(viewer: Viewer, executor: Executor | None = None) -> No
         notify_error(error)
         return
     queues = shared_queues() if executor is None else queues_on(executor)
-    Upscaling(viewer, part, plan, _loader(), queues, _Notifier()).start()
+    upscaling = Upscaling(viewer, part, plan, _loader(), queues, _Notifier())
+    window = viewer.window.main_menu.window()
+    ask_before_closing(window, upscaling.unfinished)
+    window.destroyed.connect(upscaling.abandon)
+    upscaling.start()
 
 
 class _Notifier:

@@ -241,7 +241,6 @@ class Preview:
             lambda progress, cancel: work(cancel),
             returned=returned,
             errored=lambda error: self._failed(error, key),
-            announced=False,
         )
         self._queue.submit(self._run)
 

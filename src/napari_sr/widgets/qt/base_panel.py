@@ -145,7 +145,6 @@ class BasePanel(Container[Widget]):
             lambda progress, cancel: work(),
             returned=returned,
             errored=errored or self._report,
-            announced=False,
         )
         self._background = [*(other for other in self._background if not other.ended), run]
         self._queues.background.submit(run)
@@ -232,17 +231,20 @@ class BasePanel(Container[Widget]):
             QTimer.singleShot(0, self._docked)
             return
         # napari removes the panel from its dock when the dock is closed.
-        work = () if self._shut else tuple(self.unfinished)
+        work = tuple(self._describe_unfinished())
         self.shut_down()
         if work:
             show_warning(f"Closing the panel has ended {format_work(work)}: {self.unaffected}.")
+
+    def _describe_unfinished(self) -> Sequence[str]:
+        return () if self._shut else self.unfinished
 
     def _docked(self) -> None:
         if self._shut or not compat.isalive(self.native):
             return
         window = main_window_of(self.native)
         if window is not None:
-            ask_before_closing(window, lambda: _unfinished_in(window))
+            ask_before_closing(window, self._describe_unfinished)
             join_tabs(self.native, [panel.native for panel in _panels_in(window) if panel is not self])
 
 
@@ -254,7 +256,3 @@ def refresh_all_models() -> None:
 
 def _panels_in(window: QMainWindow) -> list[BasePanel]:
     return [panel for panel in _open_panels if main_window_of(panel.native) is window]
-
-
-def _unfinished_in(window: QMainWindow) -> list[str]:
-    return [work for panel in _panels_in(window) for work in panel.unfinished]

@@ -118,7 +118,6 @@ class CheckDialog(QDialog):
             returned=self._show_all,
             errored=lambda error: self._show_summary(f"The check has failed ({type(error).__name__}: {error})."),
             progressed=lambda done, total: self._show_lines(lines[:done]),
-            announced=False,
         )
         self._executor.submit(self._run)
 

@@ -10,7 +10,6 @@ import logging
 import time
 from typing import Any, Protocol
 
-from napari.qt.threading import create_worker
 from qtpy import compat
 from qtpy.QtCore import QCoreApplication, QObject, QThreadPool, Signal  # type: ignore[attr-defined]  # as qtpy exports
 from superqt.utils import WorkerBase
@@ -79,18 +78,16 @@ class ThreadExecutor:
         Raises RuntimeError on another thread than the main one.
         """
         assert_main_thread()
-        if run.announced:
-            # napari shows str(run) when the window is closed meanwhile, and calls the worker's `quit`.
-            worker = create_worker(run, _worker_class=_RunWorker, _ignore_errors=True, _start_thread=False)
-        else:
-            worker = _RunWorker(run)
+        # Not by napari's `create_worker`: closing the window that was in front at this moment would end the run, of
+        # whichever window it is.
+        worker = _RunWorker(run)
         worker.reports.progressed.connect(run.report)
         worker.returned.connect(run.end_with_result)
         worker.reports.failed.connect(run.end_with_error)
         worker.warned.connect(_log_warning)
         # After a stop, neither `returned` nor `failed` is emitted. After these two, `end_cancelled` does nothing.
-        worker.finished.connect(run.end_cancelled)
-        worker.finished.connect(run.thread_freed)
+        worker.signals.finished.connect(run.end_cancelled)
+        worker.signals.finished.connect(run.thread_freed)
         if self._pool is None:
             worker.start()
         else:

@@ -24,7 +24,7 @@ class Run(Generic[T]):
     Parameters
     ----------
     name : str
-        Description of the work, such as "upscaling cells". napari shows it when the window is closed meanwhile.
+        Description of the work, such as "upscaling cells".
     work : callable
         ``work(progress, cancel) -> result``, called on any thread. It reports with ``progress(done, total)``, and
         raises `Cancelled` when ``cancel()`` returns True. It must not use the viewer or a layer.
@@ -36,8 +36,6 @@ class Run(Generic[T]):
         Called when the work has stopped.
     progressed : callable, optional
         Called as ``progressed(done, total)`` from time to time.
-    announced : bool, default True
-        Whether napari lists the run among the tasks that it warns about when the window is closed.
     """
 
     def __init__(
@@ -49,10 +47,8 @@ class Run(Generic[T]):
         errored: Callable[[Exception], None],
         cancelled: Callable[[], None] | None = None,
         progressed: Progress | None = None,
-        announced: bool = True,
     ) -> None:
         self.name = name
-        self.announced = announced
         self._work: Callable[[Progress, Cancel], T] | None = work
         self._returned: Callable[[T], None] | None = returned
         self._errored: Callable[[Exception], None] | None = errored
@@ -62,9 +58,6 @@ class Run(Generic[T]):
         self._ended = False
         self._thread_free: Callable[[], None] | None = None
         self._must_pause: Callable[[], bool] = never
-
-    def __str__(self) -> str:
-        return self.name
 
     @property
     def ended(self) -> bool:
@@ -176,8 +169,8 @@ class Run(Generic[T]):
         return first
 
     def _release(self) -> None:
-        # napari's task list holds every worker, and so this object, until the window is closed. Without this, the
-        # arrays that the callbacks refer to would stay in memory as long.
+        # Who has started the run may hold it for long. Without this, the arrays that the callbacks refer to would stay
+        # in memory as long.
         self._ended = True
         self._work = self._returned = self._errored = self._cancelled = self._progressed = None
 

@@ -155,7 +155,6 @@ class LazyLayer:
             returned=self._computed,
             errored=self._failed,
             cancelled=self._cancelled,
-            announced=False,
         )
         self._run, self._piece = run, piece
         self._queue.submit(run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -103,6 +103,10 @@ class Upscaling:
         """Layer and model, such as "upscaling “cells” with srcnn-x2"."""
         source = self.plan.request.source
         return f"upscaling “{self.name}” with {source.stem if isinstance(source, Path) else source}"
+
+    def unfinished(self) -> Sequence[str]:
+        """Return the description as long as the run has not ended."""
+        return () if self._listener is None else (self.description,)
 
     @property
     def ahead(self) -> int:

@@ -159,7 +159,6 @@ class LayerSuggestion:
             lambda progress, cancel: suggest(request, cancel),
             returned=self._returned,
             errored=self._failed,
-            announced=False,
         )
         self._background.submit(self._run)
 

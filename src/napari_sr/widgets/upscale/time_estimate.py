@@ -93,7 +93,6 @@ class TimeEstimate:
             returned=returned,
             errored=self._failed,
             cancelled=self._retry,
-            announced=False,
         )
         self._queues.background.submit(self._run)
 

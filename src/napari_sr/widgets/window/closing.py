@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from weakref import WeakMethod
 
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QMessageBox, QPushButton, QWidget
 
+_Unfinished = Callable[[], Sequence[str]]
+
 
 class CloseQuestion(QObject):
     """Asks before a window with unfinished work is closed by its title bar.
 
-    napari would ask twice then: about its list of tasks, and in general.
+    napari itself would ask in general, and would not name the work.
 
     Parameters
     ----------
     window : QWidget
         The main window, which owns this object.
-    unfinished : callable
-        Returns descriptions of the work that closing would end, such as "upscaling “cells”".
     """
 
-    def __init__(self, window: QWidget, unfinished: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, window: QWidget) -> None:
         super().__init__(window)
-        self._window, self._unfinished = window, unfinished
+        self._window = window
+        self._sources: list[WeakMethod[_Unfinished]] = []
         window.installEventFilter(self)
+
+    def add(self, unfinished: _Unfinished) -> None:
+        """Add a method that describes unfinished work; it is dropped with its object, such as a closed panel."""
+        source = WeakMethod(unfinished)
+        if source not in self._sources:
+            self._sources = [*(other for other in self._sources if other() is not None), source]
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name)
         """Ask, and close the window only after a confirmation."""
         # Calls of `close` from a script or a menu are not spontaneous.
         if not isinstance(event, QCloseEvent) or not event.spontaneous():
             return False
-        work = self._unfinished()
+        work = [text for source in self._sources if (unfinished := source()) is not None for text in unfinished()]
         if not work:
             return False
         event.ignore()
@@ -56,10 +64,18 @@ class CloseQuestion(QObject):
         return box.clickedButton() is close
 
 
-def ask_before_closing(window: QWidget, unfinished: Callable[[], Sequence[str]]) -> None:
-    """Ask before a main window is closed, as `CloseQuestion`, once however many panels it has."""
-    if window.findChild(CloseQuestion) is None:
-        CloseQuestion(window, unfinished)
+def ask_before_closing(window: QWidget, unfinished: _Unfinished) -> None:
+    """Ask before a main window is closed, as `CloseQuestion`, once for the work of all panels and commands.
+
+    Parameters
+    ----------
+    window : QWidget
+        The main window.
+    unfinished : callable
+        A method that returns descriptions of the work that closing would end, such as "upscaling “cells”".
+    """
+    question: CloseQuestion = window.findChild(CloseQuestion) or CloseQuestion(window)
+    question.add(unfinished)
 
 
 def format_work(work: Sequence[str]) -> str:
