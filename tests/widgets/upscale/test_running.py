@@ -4,8 +4,10 @@ import threading
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QKeyEvent
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
 
 from napari_sr.errors import Cancelled
 from napari_sr.widgets.qt.executor import ThreadExecutor
@@ -51,6 +53,17 @@ def running(in_viewer, gate, qtbot):
     panel.controls.run_button.native.click()
     qtbot.waitUntil(gate.reached.is_set, timeout=30_000)
     return viewer, panel
+
+
+class TimedKey(QKeyEvent):
+    """An event of a key at a time in milliseconds."""
+
+    def __init__(self, kind, key, time, repeated):
+        super().__init__(kind, key, Qt.KeyboardModifier.NoModifier, "", repeated)
+        self.time = time
+
+    def timestamp(self):
+        return self.time
 
 
 def names(viewer):
@@ -104,6 +117,20 @@ def test_a_double_click_on_run_starts_one_run_and_another_click_a_second_one(in_
     gate.open.set()
     qtbot.waitUntil(lambda: not panel.controls.running, timeout=30_000)
     assert len(viewer.layers) == 3
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space])
+def test_a_key_that_is_held_on_run_starts_one_run(in_viewer, gate, qtbot, key):
+    viewer, panel = in_viewer("esrgan", executor=ThreadExecutor())
+    viewer.__wrapped__.window._qt_window.show()
+    run = panel.controls.run_button.native
+    press, release = QEvent.Type.KeyPress, QEvent.Type.KeyRelease
+    # The third pair is one that X11 has not recognized.
+    held = [(press, 1, False), (release, 2, True), (press, 2, True), (release, 3, False), (press, 3, False)]
+    for kind, time, repeated in [*held, (release, 4, False)]:
+        QApplication.sendEvent(run, TimedKey(kind, key, time, repeated))
+    qtbot.waitUntil(gate.reached.is_set, timeout=30_000)
+    assert len(panel.unfinished) == 1
 
 
 def test_cancel_leaves_no_layer(running, gate, qtbot):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from magicgui.widgets import PushButton
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QObject
+from qtpy.QtGui import QKeyEvent
 
 from napari_sr.widgets.qt.text.warning_text import WarningText
 from napari_sr.widgets.qt.work_controls import WorkControls
@@ -28,7 +29,7 @@ class RunControls(WorkControls):
 
     def __init__(self, viewer: Viewer, on_run: Callable[[], None], on_cancel: Callable[[], None]) -> None:
         self.run_button = PushButton(name="run", text=_RUN)
-        self.run_button.native.installEventFilter(_SecondClick(self.run_button.native))
+        self.run_button.native.installEventFilter(_RepeatedPress(self.run_button.native))
         self.cancel_button = PushButton(
             name="cancel",
             text="Cancel",
@@ -88,9 +89,24 @@ class RunControls(WorkControls):
         self.bar.visible = self._running
 
 
-class _SecondClick(QObject):
-    """Ignores the second click of a double click, which would start the same run again."""
+class _RepeatedPress(QObject):
+    """Ignores the second click of a double click and the repeated keys of one that is held.
+
+    Each would start the same run again.
+    """
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._released = 0
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name)
         """Consume the press: without one, the release that follows does nothing."""
+        if isinstance(event, QKeyEvent) and event.type() in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
+            return event.isAutoRepeat() or self._is_repeated(event)
         return event is not None and event.type() == QEvent.Type.MouseButtonDblClick
+
+    def _is_repeated(self, event: QKeyEvent) -> bool:
+        # A busy window of X11 takes some repeated keys for released and pressed ones, at the same millisecond.
+        released, time = self._released, event.timestamp()
+        self._released = time if event.type() == QEvent.Type.KeyRelease else 0
+        return event.type() == QEvent.Type.KeyPress and 0 < time == released
