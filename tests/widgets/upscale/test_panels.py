@@ -462,6 +462,23 @@ def test_a_model_of_another_family_names_its_panel(in_viewer, errors, models):
     assert_refused(viewer, panel, errors, "ESRGAN panel")
 
 
+def test_it_is_said_at_once_that_two_models_cannot_be_mixed(in_viewer, models, errors, tmp_path):
+    _, panel = in_viewer("esrgan")
+    panel.models.select("esrgan-one")
+    other = RRDBNet(scale=4, features=8, growth=4, blocks=2, in_channels=1, out_channels=1)
+    torch.save(other.state_dict(), tmp_path / "deeper.pth")
+    panel.mixing.choose_file(tmp_path / "deeper.pth")
+    assert "choose two files of the same network" in panel.mixing.problem.value
+    assert not panel.mixing.problem.native.isHidden()
+    panel.mixing.choose_file(tmp_path / "gan.pth")
+    assert panel.mixing.problem.native.isHidden()
+    panel.models.choose_file(tmp_path / "deeper.pth")
+    assert "choose two files of the same network" in panel.mixing.problem.value
+    panel.models.select("esrgan-pair")
+    assert panel.mixing.problem.native.isHidden()
+    assert not errors
+
+
 def test_a_pair_that_does_not_fit_is_refused(in_viewer, errors, tmp_path):
     viewer, panel = in_viewer("esrgan")
     panel.models.select("esrgan-one")

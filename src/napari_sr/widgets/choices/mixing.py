@@ -9,9 +9,11 @@ from magicgui.widgets import ComboBox, FloatSlider
 from magicgui.widgets.bases import Widget
 
 from napari_sr.widgets.choices.file import FileChoice
+from napari_sr.widgets.choices.model_loading import ModelRequest
 from napari_sr.widgets.choices.model_offers import ModelOffer
-from napari_sr.widgets.qt.rows import shrinkable
+from napari_sr.widgets.qt.rows import show_text, shrinkable
 from napari_sr.widgets.qt.sliders import complete_slider, shown_value
+from napari_sr.widgets.qt.text.wrapped_text import WrappedText
 from napari_sr.zoo.card import Mixing
 
 _NOTHING = ""
@@ -28,10 +30,16 @@ class MixingChoice:
     ----------
     on_change : callable
         Called without arguments when alpha, the second model, or what is mixed changes.
+    load : callable
+        Called with a `ModelRequest` and a callable: loads the two models in the background, and calls the callable with
+        the sentence of an error.
     """
 
-    def __init__(self, on_change: Callable[[], None]) -> None:
-        self._on_change = on_change
+    def __init__(
+        self, on_change: Callable[[], None], load: Callable[[ModelRequest, Callable[[str], None]], None]
+    ) -> None:
+        self._on_change, self._load = on_change, load
+        self._checked: ModelRequest | None = None
         self._model: ModelOffer | None = None
         self._offers: list[ModelOffer] = []
         self._files: list[Path] = []
@@ -45,6 +53,8 @@ class MixingChoice:
             on_choice=self._second_chosen,
             on_file=self.choose_file,
         )
+        self.problem = WrappedText(name="mixing_problem", label="Problem", tooltip="Why the models cannot be mixed.")
+        show_text(self.problem, "")
         self.alpha = complete_slider(
             FloatSlider(name="alpha", label="Sharpness α", min=0.0, max=1.0, step=0.01, value=0.0, tooltip=_ALPHA)
         )
@@ -67,7 +77,7 @@ class MixingChoice:
     @property
     def widgets(self) -> Sequence[Widget]:
         """The rows, in order."""
-        return (self.second_choice.widget, self.alpha, self.mix)
+        return (self.second_choice.widget, self.problem, self.alpha, self.mix)
 
     @property
     def kind(self) -> Mixing | None:
@@ -108,6 +118,20 @@ class MixingChoice:
         if self.second != before:
             self._on_change()
 
+    def check_pair(self, scale: int | None) -> None:
+        """Show why the two models cannot be mixed, with the factor of files that do not contain theirs.
+
+        Nothing is done for two models that were checked last.
+        """
+        second = self.second
+        pair = None if self._model is None or second is None else ModelRequest(self._model.source, second, scale)
+        if pair == self._checked:
+            return
+        self._checked = pair
+        show_text(self.problem, "")
+        if pair is not None:
+            self._load(pair, lambda sentence: self._show_problem(pair, sentence))
+
     def show(self, second: str | Path | None, alpha: float | None, kind: Mixing | None) -> None:
         """Show a second model, alpha and what it mixes; a second model that is not in the list is left out."""
         if isinstance(second, Path) and second.is_file() and second not in self._files:
@@ -135,6 +159,10 @@ class MixingChoice:
             return []
         usable = [offer for offer in offers if offer.usable and not (offer.is_classic or offer.is_pair)]
         return [offer for offer in usable if offer.source != model.source and offer.scale in (model.scale, None)]
+
+    def _show_problem(self, pair: ModelRequest, sentence: str) -> None:
+        if pair == self._checked:
+            show_text(self.problem, sentence)
 
     def _second_chosen(self, value: object) -> None:
         self._update()

@@ -26,9 +26,16 @@ class FilesModelChoice:
         Called without arguments when the choice changes.
     on_unread : callable
         Called with the `ModelOffer` of a file that has to be read first, as by `ModelChoice`.
+    load_pair : callable
+        Loads two models in the background, as for `MixingChoice`.
     """
 
-    def __init__(self, on_change: Callable[[], None], on_unread: Callable[[ModelOffer], None]) -> None:
+    def __init__(
+        self,
+        on_change: Callable[[], None],
+        on_unread: Callable[[ModelOffer], None],
+        load_pair: Callable[[ModelRequest, Callable[[str], None]], None],
+    ) -> None:
         self._on_change = on_change
         self.kind = shrinkable(
             ComboBox(
@@ -51,7 +58,7 @@ class FilesModelChoice:
             )
         )
         self.models = ModelChoice(None, self._changed, on_unread)
-        self.mixing = MixingChoice(on_change)
+        self.mixing = MixingChoice(on_change, load_pair)
         self.conditions = ConditionRows(on_change)
         self.kind.changed.connect(self._changed)
         self.suggested_factor.changed.connect(lambda: on_change())

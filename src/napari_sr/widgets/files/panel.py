@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from napari_sr.inference.files.inputs import PlannedFile, plan_files
 from napari_sr.inference.files.results import FileResult, FileResults
 from napari_sr.inference.formatting import format_seconds
 from napari_sr.settings import JobSettings
-from napari_sr.widgets.choices.model_loading import ModelLoader
+from napari_sr.widgets.choices.model_loading import ModelLoader, ModelRequest
 from napari_sr.widgets.choices.model_offers import ModelOffer
 from napari_sr.widgets.choices.settings.job_rows import JobRows
 from napari_sr.widgets.choices.settings.rows import SettingsRows
@@ -65,7 +65,7 @@ class FilesPanel(BasePanel):
         self._count = self._ended = 0
         self.loader = ModelLoader()
         self.images = ImagesChoice(self._images_changed)
-        self.model = FilesModelChoice(self._changed, self._read_model)
+        self.model = FilesModelChoice(self._changed, self._read_model, self._load_pair)
         self.size = SizeChoice(self._changed)
         self.settings = SettingsRows(self._changed, of_layers=False)
         self.job_rows = JobRows(self.size, self.model.conditions, self.settings)
@@ -194,6 +194,10 @@ class FilesPanel(BasePanel):
             return
         self.controls.choice_changed()
         self.controls.set_can_start(self._count > 0 and self.images.folder is not None and self.model.usable)
+        self.model.mixing.check_pair(self.model.models.scale)
+
+    def _load_pair(self, pair: ModelRequest, refuse: Callable[[str], None]) -> None:
+        self._check_in_background("reading two models", lambda: self.loader.load(pair), refuse)
 
     def _dropped(self, paths: list[Path]) -> None:
         if not self.running:

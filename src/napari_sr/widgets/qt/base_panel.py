@@ -20,7 +20,7 @@ from napari_sr.errors import NapariSRError
 from napari_sr.settings import JobSettings
 from napari_sr.widgets.qt.accessibility import FocusFrame, name_controls
 from napari_sr.widgets.qt.computer_check import ComputerCheck
-from napari_sr.widgets.qt.errors import NOTHING_CHANGED, notify_error
+from napari_sr.widgets.qt.errors import NOTHING_CHANGED, notify_error, worded_for_window
 from napari_sr.widgets.qt.executor import Executor
 from napari_sr.widgets.qt.queues import WorkQueues, queues_on, shared_queues
 from napari_sr.widgets.qt.rows import LabelAlignment, VerticalScrollArea, leaf_widgets, set_tab_order
@@ -149,6 +149,14 @@ class BasePanel(Container[Widget]):
         self._background = [*(other for other in self._background if not other.ended), run]
         self._queues.background.submit(run)
         return run
+
+    def _check_in_background(self, name: str, work: Callable[[], object], refuse: Callable[[str], None]) -> None:
+        """Do short work on another thread whose result is not needed; call `refuse` with the sentence of an error."""
+
+        def failed(error: Exception) -> None:
+            refuse(worded_for_window(str(error)) if isinstance(error, NapariSRError) else self._notify(error))
+
+        self._in_background(name, work, lambda result: None, failed)
 
     def _read_model_file(
         self, name: str, read: Callable[[], T], complete: Callable[[T], None], refuse: Callable[[], None]

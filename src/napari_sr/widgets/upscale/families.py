@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import get_args
 
 from magicgui.widgets import ComboBox
@@ -72,8 +72,16 @@ class MixingPanel(FamilyPanel):
     """A panel with a slider between two sets of weights."""
 
     def _family_rows(self) -> Sequence[Widget]:
-        self.mixing = MixingChoice(self._changed)
+        self.mixing = MixingChoice(self._changed, self._load_pair)
         return self.mixing.widgets
+
+    def _changed(self) -> None:
+        super()._changed()
+        if self._completed:
+            self.mixing.check_pair(self.models.scale)
+
+    def _load_pair(self, pair: ModelRequest, refuse: Callable[[str], None]) -> None:
+        self._check_in_background("reading two models", lambda: self.loader.load(pair), refuse)
 
     def _family_model_changed(self) -> None:
         self.mixing.model_changed(self.models.model, self.models.offers)
