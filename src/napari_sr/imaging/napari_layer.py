@@ -144,8 +144,7 @@ def labeled_axes(labels: Iterable[object]) -> str | None:
     letters = "".join(_LETTER_OF_LABEL.get(str(label).lower(), "?") for label in labels)
     if "?" in letters or len(set(letters)) != len(letters) or not {"Y", "X"} <= set(letters):
         return None
-    # A last C would mean RGB, which has no label.
-    return None if letters.endswith("C") else letters
+    return letters
 
 
 def upscaled_kwargs(layer: Any, factors: Vector, origin: Vector) -> dict[str, Any]:

@@ -8,7 +8,10 @@ from qtpy.QtTest import QTest
 
 from napari_sr.inference.timing.speed import store_speed
 from napari_sr.widgets.choices.layer_facts import LayerFacts, known_axes
+from napari_sr.widgets.finetune.layer_snapshot import copy_image
 from napari_sr.widgets.qt.activity import TimeLeft
+from napari_sr.widgets.qt.executor import InPlaceExecutor
+from napari_sr.widgets.upscale.families import ESRGANPanel
 
 
 def drawn(*shape, dtype=np.uint16):
@@ -44,6 +47,7 @@ def facts(qtbot):
         (None, (3, 12, 16), False, "ZYX"),
         (("left", "y", "x"), (3, 12, 16), False, "ZYX"),
         (("y", "x", "c"), (12, 16, 3), False, "ZYX"),
+        (("y", "x", "c"), (12, 16, 5), False, "YXC"),
         (("c", "z", "y", "x"), (2, 3, 12, 16), False, "CZYX"),
     ],
 )
@@ -56,13 +60,27 @@ def test_axes_that_the_user_chose_apply_to_that_layer_alone(facts):
     facts.show(one)
     assert facts.axes.choices[:2] == ("ZYX", "TYX")
     facts.axes.value = "CYX"
-    assert facts.axes_of(one).letters == "CYX"
+    assert known_axes(one).letters == "CYX"
     facts.show(two)
     assert facts.axes.value == "ZYX"
-    assert facts.axes_of(two).letters == "ZYX"
+    assert known_axes(two).letters == "ZYX"
     facts.show(one)
     assert facts.axes.value == "CYX"
     assert len(facts.changes) == 1
+
+
+def test_axes_that_the_user_chose_are_those_of_all_panels_of_trainings_and_of_results(in_viewer):
+    viewer, panel = in_viewer("srcnn", image=drawn(2, 3, 4, 12, 16))
+    other = ESRGANPanel(viewer, executor=InPlaceExecutor())
+    viewer.window.add_dock_widget(other, name="other")
+    source = viewer.layers[0]
+    assert panel.facts.axes.value == "TCZYX"
+    panel.facts.axes.value = "CTZYX"
+    assert other.facts.axes.value == "CTZYX"
+    assert copy_image(source, source.units).letters == "CTZYX"
+    panel.controls.run_button.native.click()
+    assert viewer.layers[-1].axis_labels == ("c", "t", "z", "y", "x")
+    assert set(viewer.layers[-1].metadata["napari_sr"]["intensity"]) == {"0", "1"}
 
 
 def test_each_channel_has_an_intensity_range_of_its_own(in_viewer):

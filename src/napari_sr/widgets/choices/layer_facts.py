@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import permutations
 from math import floor, log10
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from magicgui.widgets import ComboBox, FloatSpinBox
@@ -43,7 +42,6 @@ class LayerFacts:
         self._on_change = on_change
         self._layer: Image | None = None
         self._edits = Following(self._layer_edited)
-        self._chosen: WeakKeyDictionary[Image, str] = WeakKeyDictionary()
         self._shown = (1.0, 1.0)
         self.axes = shrinkable(
             ComboBox(
@@ -52,7 +50,8 @@ class LayerFacts:
                 choices=self._choices,
                 tooltip=(
                     "Meaning of the layer's axes, in their order: time (T), channel (C), depth (Z), rows (Y), "
-                    "columns (X). Y and X are upscaled, and each channel has its own brightness range."
+                    "columns (X). Y and X are upscaled, and each channel has its own brightness range. A change sets "
+                    "the layer's axis labels."
                 ),
             )
         )
@@ -84,17 +83,9 @@ class LayerFacts:
     def present_axes(self) -> Axes | None:
         """Axes of the chosen layer; None if no image is open or they are not known."""
         try:
-            return None if self._layer is None else self.axes_of(self._layer)
+            return None if self._layer is None else known_axes(self._layer)
         except InputError:
             return None
-
-    def axes_of(self, layer: Image) -> Axes:
-        """Return a layer's axes: those that the user chose, or else as `known_axes`."""
-        letters = self._chosen.get(layer)
-        if letters is not None and len(letters) != finest_level(layer).ndim:
-            # They were chosen for other data, which have been replaced.
-            letters = None
-        return known_axes(layer, letters)
 
     def show(self, layer: Image | None) -> None:
         """Show the axes and the pixel size of a layer, and follow its changes; None if no image is open."""
@@ -138,9 +129,8 @@ class LayerFacts:
 
     def _axes_chosen(self, letters: str) -> None:
         if self._layer is not None and letters:
-            self._chosen[self._layer] = letters
-            self._refresh()
-            self._on_change()
+            # The event of the labels updates this panel and all others.
+            self._layer.axis_labels = tuple(letters[: self._layer.ndim].lower())
 
     @property
     def _entered(self) -> tuple[float, float]:
@@ -172,25 +162,24 @@ class LayerFacts:
         self._on_change()
 
 
-def known_axes(layer: Image, letters: str | None = None) -> Axes:
-    """Return a layer's axes.
+def known_axes(layer: Image) -> Axes:
+    """Return a layer's axes: those of its axis labels, else by its shape.
 
     Parameters
     ----------
     layer : napari.layers.Image
         Any image layer.
-    letters : str, optional
-        A letter for each dimension of the data. By default those of the layer's axis labels, else by its shape.
 
     Raises
     ------
     InputError
         If the letters do not fit, or the layer has too few or too many dimensions.
     """
-    labeled = labeled_axes(layer.axis_labels)
-    if labeled is not None and layer.rgb:
-        labeled = None if "C" in labeled else f"{labeled}C"
-    return layer_axes(layer, letters or labeled)
+    letters = labeled_axes(layer.axis_labels)
+    # RGB has no label. A last C of length 3 or 4 would mean RGB, which this layer is not.
+    if letters and "C" in letters and (layer.rgb or (letters.endswith("C") and finest_level(layer).shape[-1] in (3, 4))):
+        letters = None
+    return layer_axes(layer, f"{letters}C" if letters and layer.rgb else letters)
 
 
 def _orders(axes: Axes) -> list[str]:

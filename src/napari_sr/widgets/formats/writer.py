@@ -134,7 +134,8 @@ def _finest(data: Any, attributes: Mapping[str, Any]) -> Any:
 def _letters(attributes: Mapping[str, Any], count: int, known: str) -> str:
     """Letters of axes by the labels of the layer if these are known ones, or else by the number of axes."""
     letters = labeled_axes(attributes.get("axis_labels") or ())
-    if letters is not None and len(letters) == count and set(letters) <= set(known):
+    # A last C would mean RGB, which has no label.
+    if letters and len(letters) == count and set(letters) <= set(known) and not letters.endswith("C"):
         return letters
     if count > len(known):
         raise InputError(

@@ -16,7 +16,7 @@ from napari_sr.settings import JobSettings
 from napari_sr.widgets.choices.card_text import model_help
 from napari_sr.widgets.choices.job_plan import JobPlan
 from napari_sr.widgets.choices.layer import LayerChoice
-from napari_sr.widgets.choices.layer_facts import LayerFacts
+from napari_sr.widgets.choices.layer_facts import LayerFacts, known_axes
 from napari_sr.widgets.choices.model import ModelChoice
 from napari_sr.widgets.choices.model_loading import ModelLoader, ModelRequest
 from napari_sr.widgets.choices.model_offers import ModelOffer
@@ -85,7 +85,7 @@ class UpscalePanel(BasePanel):
         self.summary = WrappedText(name="summary", tooltip="Source, result, memory of the result, and time.")
         self.models = ModelChoice(self.family, self._model_changed, self._read_model, recent_files(self.family))
         self.size = SizeChoice(self._changed)
-        self.part_choice = PartChoice(napari_viewer, self.facts.axes_of, self._changed, self._show_summary)
+        self.part_choice = PartChoice(napari_viewer, known_axes, self._changed, self._show_summary)
         self.conditions = ConditionRows(self._changed)
         self.settings = SettingsRows(self._changed)
         self.job_rows = JobRows(self.size, self.conditions, self.settings)
@@ -169,7 +169,7 @@ class UpscalePanel(BasePanel):
         parts, refused = [], []
         for layer in layers:
             try:
-                parts.append(LayerPart(layer, self.facts.axes_of(layer)))
+                parts.append(LayerPart(layer, known_axes(layer)))
             except NapariSRError as error:
                 refused.append(error)
         self.runs.start(parts, plan, self.loader, refused)
@@ -235,7 +235,7 @@ class UpscalePanel(BasePanel):
         layer = self.layer_choice.layer
         if layer is None:
             raise InputError(_NO_LAYER)
-        return LayerPart(layer, self.facts.axes_of(layer)), self._plan()
+        return LayerPart(layer, known_axes(layer)), self._plan()
 
     def _can_run(self) -> bool:
         return self.layer_choice.layer is not None and self.models.ready
