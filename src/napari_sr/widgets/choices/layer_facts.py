@@ -177,7 +177,8 @@ def known_axes(layer: Image) -> Axes:
     """
     letters = labeled_axes(layer.axis_labels)
     # RGB has no label. A last C of length 3 or 4 would mean RGB, which this layer is not.
-    if letters and "C" in letters and (layer.rgb or (letters.endswith("C") and finest_level(layer).shape[-1] in (3, 4))):
+    like_rgb = letters is not None and letters.endswith("C") and finest_level(layer).shape[-1] in (3, 4)
+    if letters and "C" in letters and (layer.rgb or like_rgb):
         letters = None
     return layer_axes(layer, f"{letters}C" if letters and layer.rgb else letters)
 

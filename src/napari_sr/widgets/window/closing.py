@@ -74,8 +74,8 @@ def ask_before_closing(window: QWidget, unfinished: _Unfinished) -> None:
     unfinished : callable
         A method that returns descriptions of the work that closing would end, such as "upscaling “cells”".
     """
-    question: CloseQuestion = window.findChild(CloseQuestion) or CloseQuestion(window)
-    question.add(unfinished)
+    question: CloseQuestion | None = window.findChild(CloseQuestion)
+    (question if question is not None else CloseQuestion(window)).add(unfinished)
 
 
 def format_work(work: Sequence[str]) -> str:
