@@ -4,7 +4,7 @@ import ast
 import inspect
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_overloads, get_type_hints
 
@@ -30,6 +30,7 @@ from napari_sr.inference.output.store_metadata import VERSIONS, OmeZarr
 from napari_sr.setting_values import MISSING
 from napari_sr.settings import PRECISIONS, TILINGS, JobSettings, Overlap, Setting
 from napari_sr.widgets.choices.settings.conditions import ConditionRows
+from napari_sr.widgets.choices.settings.job_rows import JobRows
 from napari_sr.widgets.choices.settings.rows import SettingsRows
 from napari_sr.widgets.choices.size import SizeChoice
 from napari_sr.zoo.card import Conditioning
@@ -149,7 +150,7 @@ def window(settings: Sequence[Setting]) -> Iterator[str]:
             yield f"window: help of {setting.name}"
         if not str(getattr(row, "text", row.label)).startswith(setting.label):
             yield f"window: label of {setting.name}"
-    if replace(rows.settings(size.target), **conditions.values()) != JobSettings():
+    if JobRows(size, conditions, rows).settings() != JobSettings():
         yield "window: defaults"
     if not {"noise", "denoise", "blur"} <= set(conditions.values()):
         yield "window: conditions"
