@@ -1,5 +1,6 @@
 """Values that users give are read, or refused as they were given."""
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -30,3 +31,20 @@ def test_a_path_that_no_system_can_have_is_refused_as_it_was_given(value):
 )
 def test_a_text_is_quoted_and_an_object_without_one_is_named_by_its_type(value, text):
     assert quote(value) == text
+
+
+def test_a_pattern_is_a_path_where_no_file_name_can_have_its_wildcards(monkeypatch):
+    find = Path.lstat
+
+    def as_on_windows(path):
+        if set("*?") & set(str(path)):
+            raise OSError(errno.EINVAL, "The filename, directory name, or volume label syntax is incorrect")
+        return find(path)
+
+    monkeypatch.setattr(Path, "lstat", as_on_windows)
+    for text in ("plate/**/*.tif", "w?.tif"):
+        assert read_path(text, "image", pattern=True) == Path(text)
+        with pytest.raises(InputError, match="is not a path"):
+            read_path(text, "image")
+    with pytest.raises(InputError, match="is not a path"):
+        read_path("a\0*", "image", pattern=True)

@@ -219,7 +219,7 @@ def parse_memory(value: Any) -> Memory:
     )
 
 
-def read_path(value: Any, name: str) -> Path:
+def read_path(value: Any, name: str, *, pattern: bool = False) -> Path:
     """Convert a value to a path.
 
     Parameters
@@ -228,6 +228,8 @@ def read_path(value: Any, name: str) -> Path:
         The path.
     name : str
         Name of the value in the error message, such as "folder".
+    pattern : bool, default False
+        Whether the path may have wildcards, which no file name of Windows can have.
 
     Returns
     -------
@@ -243,7 +245,7 @@ def read_path(value: Any, name: str) -> Path:
     if isinstance(text, str) and text:
         path = Path(text)
         try:
-            path.lstat()
+            (Path(re.sub("[*?]", "_", text)) if pattern else path).lstat()
             return path
         except ValueError:
             # A null character, or one that no file name can have.

@@ -47,7 +47,8 @@ def sync(path: Path) -> None:
     if os.name == "nt" and path.is_dir():
         # Folders cannot be opened on Windows.
         return
-    descriptor = os.open(path, os.O_RDONLY)
+    # Windows flushes a file only for who may write to it.
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -117,7 +117,7 @@ def _read_inputs(inputs: Any) -> list[str]:
     given = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
     if not isinstance(given, Iterable):
         raise InputError(f"The images {shorten(inputs)} are no files: give a path, a pattern, or a list of them.")
-    texts = [str(read_path(one, "image file")) for one in given]
+    texts = [str(read_path(one, "image file", pattern=True)) for one in given]
     if not texts:
         raise InputError("There is no image to upscale: give files, folders or patterns.")
     return texts
