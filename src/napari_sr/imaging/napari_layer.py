@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -128,23 +128,26 @@ def layer_axes(layer: Any, axes: Axes | str | None = None) -> Axes:
     return parsed
 
 
-def labeled_axes(labels: Iterable[object]) -> str | None:
+def labeled_axes(labels: Iterable[object], shape: Sequence[int]) -> str | None:
     """Return the letters of the axes of a layer by its axis labels.
 
     Parameters
     ----------
     labels : iterable of object
         Labels of all axes but the colors, such as "y", "Z" or "time".
+    shape : sequence of int
+        Shape of the data.
 
     Returns
     -------
     str or None
-        None if a label is no letter or name of an axis, or the letters are not those of an image.
+        None if a label is no letter or name of an axis, or the letters are not those of an image. A last C of length 3
+        or 4 is none either: it would mean RGB, which has no label.
     """
     letters = "".join(_LETTER_OF_LABEL.get(str(label).lower(), "?") for label in labels)
     if "?" in letters or len(set(letters)) != len(letters) or not {"Y", "X"} <= set(letters):
         return None
-    return letters
+    return None if letters.endswith("C") and shape[-1] in (3, 4) else letters
 
 
 def upscaled_kwargs(layer: Any, factors: Vector, origin: Vector) -> dict[str, Any]:

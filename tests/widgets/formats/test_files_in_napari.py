@@ -118,6 +118,19 @@ def test_a_layer_with_a_channel_axis_is_saved_with_it(tmp_path: Path) -> None:
     assert read_image(tmp_path / "both.ome.tif").axes == "CZYX"
 
 
+@pytest.mark.parametrize("ending", ["tif", "ome.tif"])
+def test_a_channel_axis_at_the_end_is_saved_as_channels_with_the_pixel_size(tmp_path: Path, ending: str) -> None:
+    data = RNG.integers(0, 4000, (8, 9, 5), np.uint16)
+    units = ("um", "um", "pixel")
+    source = Image(data, axis_labels=("y", "x", "c"), scale=(0.2, 0.1, 1), units=units, rgb=False)
+    source.save(str(tmp_path / f"last.{ending}"), plugin="napari-sr")
+    image = read_image(tmp_path / f"last.{ending}")
+    assert image.axes == "CYX"
+    np.testing.assert_array_equal(image.data, np.moveaxis(data, -1, 0))
+    assert (image.pixel_size["Y"], image.pixel_size["X"]) == pytest.approx((0.2, 0.1))
+    assert known_axes(source).letters == "YXC"
+
+
 @pytest.mark.parametrize("lazy", [False, True])
 @pytest.mark.parametrize("ending", ["tif", "ome.tif"])
 def test_several_layers_are_saved_as_the_channels_of_one_image(tmp_path: Path, ending: str, lazy: bool) -> None:

@@ -175,12 +175,10 @@ def known_axes(layer: Image) -> Axes:
     InputError
         If the letters do not fit, or the layer has too few or too many dimensions.
     """
-    letters = labeled_axes(layer.axis_labels)
-    # RGB has no label. A last C of length 3 or 4 would mean RGB, which this layer is not.
-    like_rgb = letters is not None and letters.endswith("C") and finest_level(layer).shape[-1] in (3, 4)
-    if letters and "C" in letters and (layer.rgb or like_rgb):
-        letters = None
-    return layer_axes(layer, f"{letters}C" if letters and layer.rgb else letters)
+    letters = labeled_axes(layer.axis_labels, finest_level(layer).shape)
+    if letters and layer.rgb:
+        letters = None if "C" in letters else f"{letters}C"
+    return layer_axes(layer, letters)
 
 
 def _orders(axes: Axes) -> list[str]:

@@ -50,7 +50,7 @@ def write_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     """
     level = _finest(data, attributes)
     rgb = bool(attributes.get("rgb"))
-    letters = _letters(attributes, len(level.shape) - int(rgb), "TZYX" if rgb else LETTERS)
+    letters = _letters(attributes, level.shape[:-1] if rgb else level.shape, "TZYX" if rgb else LETTERS)
     axes = parse_axes(letters + ("C" if rgb else ""), tuple(level.shape))
     file = _with_ending(path)
     write_image(file, level, axes, metadata=_metadata(attributes, axes))
@@ -81,7 +81,7 @@ def write_channels(path: str, layers: Sequence[tuple[Any, dict[str, Any], str]])
     appearances = [attributes for _, attributes, _ in layers]
     _check_alike(levels, appearances)
     shape = tuple(levels[0].shape)
-    single = parse_axes(_letters(appearances[0], len(shape), "TZYX"), shape)
+    single = parse_axes(_letters(appearances[0], shape, "TZYX"), shape)
     known = [_metadata(attributes, single) for attributes in appearances]
     names = [
         one.channels[0] if one.channels else str(of.get("name")) for one, of in zip(known, appearances, strict=True)
@@ -131,11 +131,10 @@ def _finest(data: Any, attributes: Mapping[str, Any]) -> Any:
     return data[0] if attributes.get("multiscale") else data
 
 
-def _letters(attributes: Mapping[str, Any], count: int, known: str) -> str:
+def _letters(attributes: Mapping[str, Any], shape: Sequence[int], known: str) -> str:
     """Letters of axes by the labels of the layer if these are known ones, or else by the number of axes."""
-    letters = labeled_axes(attributes.get("axis_labels") or ())
-    # A last C would mean RGB, which has no label.
-    if letters and len(letters) == count and set(letters) <= set(known) and not letters.endswith("C"):
+    letters, count = labeled_axes(attributes.get("axis_labels") or (), shape), len(shape)
+    if letters and len(letters) == count and set(letters) <= set(known):
         return letters
     if count > len(known):
         raise InputError(
