@@ -17,6 +17,7 @@ from napari_sr.imaging.napari_layer import finest_level, upscaled_kwargs
 from napari_sr.imaging.part import Part
 from napari_sr.widgets.choices.events import POSITION, Following, layer_events, list_events, view_events
 from napari_sr.widgets.choices.layer import is_preview, is_result
+from napari_sr.widgets.choices.layer_facts import known_axes
 from napari_sr.widgets.choices.view import current_slice, rectangles, visible_part
 from napari_sr.widgets.qt.rows import refresh_choices, shrinkable
 
@@ -90,8 +91,6 @@ class PartChoice:
     ----------
     viewer : napari.Viewer
         The viewer whose camera, sliders, selection and shapes are used.
-    axes_of : callable
-        Returns the `Axes` of an image layer.
     on_change : callable
         Called without arguments when the choice changes.
     on_view : callable
@@ -102,11 +101,10 @@ class PartChoice:
     def __init__(
         self,
         viewer: Viewer,
-        axes_of: Callable[[Image], Axes],
         on_change: Callable[[], None],
         on_view: Callable[[], None],
     ) -> None:
-        self._viewer, self._axes_of, self._on_change, self._on_view = viewer, axes_of, on_change, on_view
+        self._viewer, self._on_change, self._on_view = viewer, on_change, on_view
         self.kind = shrinkable(
             ComboBox(
                 name="where",
@@ -153,7 +151,7 @@ class PartChoice:
         kind = self.kind.value
         if kind == SELECTED:
             return self._selected(layer)
-        axes = self._axes_of(layer)
+        axes = known_axes(layer)
         if kind == SLICE:
             at = current_slice(self._viewer, layer, axes)
             name = ", ".join(f"{letter}={position}" for letter, position in at.items())
@@ -177,7 +175,7 @@ class PartChoice:
         if not layers:
             which = "Only results of napari-sr are selected" if images else "No image layer is selected"
             raise InputError(f"{which}: select one or more other image layers in the layer list.")
-        return [LayerPart(layer, self._axes_of(layer)) for layer in layers]
+        return [LayerPart(layer, known_axes(layer)) for layer in layers]
 
     def _drawn(self, layer: Image, axes: Axes) -> list[LayerPart]:
         shapes = self.shapes.value

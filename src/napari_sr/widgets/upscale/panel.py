@@ -85,7 +85,7 @@ class UpscalePanel(BasePanel):
         self.summary = WrappedText(name="summary", tooltip="Source, result, memory of the result, and time.")
         self.models = ModelChoice(self.family, self._model_changed, self._read_model, recent_files(self.family))
         self.size = SizeChoice(self._changed)
-        self.part_choice = PartChoice(napari_viewer, known_axes, self._changed, self._show_summary)
+        self.part_choice = PartChoice(napari_viewer, self._changed, self._show_summary)
         self.conditions = ConditionRows(self._changed)
         self.settings = SettingsRows(self._changed)
         self.job_rows = JobRows(self.size, self.conditions, self.settings)
