@@ -17,6 +17,7 @@ from scipy.special import expit
 
 Array = npt.NDArray[np.float64]
 Values = npt.NDArray[np.floating[Any]]
+Pixels = npt.NDArray[np.number[Any] | np.bool_]
 
 #: Order of the binomial filters: filter k has k differences and 4 - k sums of neighbors, over five pixels.
 ORDER = 4
@@ -92,7 +93,7 @@ def filtered(plane: Values, down: int, right: int) -> Values:
     return _filtered(_filtered(plane, axis=0)[down], axis=1)[right]
 
 
-def tile_means(values: npt.NDArray[np.generic], stride: int) -> Array:
+def tile_means(values: Pixels, stride: int) -> Array:
     """Compute the means over tiles of 8 x 8 pixels.
 
     Parameters
@@ -115,7 +116,7 @@ def tile_means(values: npt.NDArray[np.generic], stride: int) -> Array:
     return means.ravel()
 
 
-def centers(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def centers(values: Pixels) -> Pixels:
     """Return the pixels of a plane that are centers of the filters."""
     half = ORDER // 2
     return values[half : values.shape[0] - half, half : values.shape[1] - half]
