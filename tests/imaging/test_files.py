@@ -1,3 +1,5 @@
+import struct
+
 import numpy as np
 import pytest
 import tifffile
@@ -268,6 +270,17 @@ def test_a_file_that_is_no_image_of_ours_is_refused_by_name(tmp_path, make, said
         read_image(path)
     assert "what.tif" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("error", [IndexError("list index out of range"), struct.error("unpack requires 8 bytes")])
+def test_a_step_of_the_reader_is_no_reason_for_the_user(error, tmp_path, monkeypatch):
+    def fail(*args, **options):
+        raise error
+
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 5), np.uint8))
+    monkeypatch.setattr(tifffile.TiffFile, "__init__", fail)
+    with pytest.raises(InputError, match=r"a\.tif cannot be read as an image \(it is damaged or incomplete\)"):
+        read_image(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize(

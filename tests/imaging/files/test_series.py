@@ -435,10 +435,10 @@ def test_colors_do_not_become_rows_or_columns_by_the_axes_that_are_given(tmp_pat
 def for_tifffile_alone(method):
     """A method that is missing for callers outside of tifffile."""
 
-    def called(self, **options):
+    def called(self, *args, **options):
         if sys._getframe(1).f_globals["__name__"].partition(".")[0] != "tifffile":
             raise AttributeError(method.__name__)
-        return method(self, **options)
+        return method(self, *args, **options)
 
     return called
 

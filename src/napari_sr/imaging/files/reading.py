@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,8 +134,9 @@ def _sentence(error: Exception, source: Path) -> str:
             "save it as OME-TIFF, for example with Fiji."
         )
     reason = one_line(error).rstrip(".")
-    # Of damaged files some exceptions have no text, or only a number.
-    reason = reason if any(map(str.isalpha, reason)) else "it is damaged or incomplete"
+    # Of damaged files some exceptions have no text, or only a number, or describe a step of the reader.
+    if isinstance(error, LookupError | struct.error) or not any(map(str.isalpha, reason)):
+        reason = "it is damaged or incomplete"
     if isinstance(error, OSError) and error.strerror:
         return f"The file {source} cannot be read ({error.strerror}): check it and its permissions."
     if "imagecodecs" in reason:
