@@ -52,3 +52,17 @@ def test_a_bar_that_is_closed_while_it_is_added_does_not_stay(qtbot):
     bar.open()
     progress._all_instances.events.changed.disconnect(close)
     assert not bars()
+
+
+def test_a_bar_stays_in_the_other_windows_when_one_is_closed(make_napari_viewer_proxy, opened, qtbot):
+    one, two = make_napari_viewer_proxy(), make_napari_viewer_proxy()
+    bar = opened("first")
+    bar.show(1, 4)
+    one.close()
+    qtbot.waitUntil(lambda: set(bars()) == {"first"} and bars()["first"].n == 250, timeout=10_000)
+    dialog = two.__wrapped__.window._qt_window._activity_dialog
+    qtbot.waitUntil(lambda: dialog.get_pbar_from_prog(bars()["first"]) is not None, timeout=10_000)
+    bar.show(2, 4)
+    assert dialog.get_pbar_from_prog(bars()["first"]).qt_progress_bar.value() == 500
+    bar.close()
+    assert not bars()

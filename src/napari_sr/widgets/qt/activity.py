@@ -53,6 +53,8 @@ class ActivityBar:
     each report among these events would handle the events after it, deeper and deeper, and the window would stop
     responding or crash.
 
+    All windows show the bar, and napari closes it when one of them is closed. It is added again then.
+
     Parameters
     ----------
     text : str
@@ -66,6 +68,7 @@ class ActivityBar:
     def __init__(self, text: str, on_cancel: Callable[[], None]) -> None:
         self._text, self._on_cancel = text, on_cancel
         self._bar: _Bar | None = None
+        self._position = 0
         self._closed = False
         self._later = delayed(self.open, _RETRY_MS)
 
@@ -77,7 +80,7 @@ class ActivityBar:
             self._later.start()
             return
         with self._events_handled():
-            bar = _Bar(self._text, self._on_cancel)
+            bar = _Bar(self._text, self._position, self._on_cancel, self._closed_by_napari)
         if self._closed:
             bar.close()
         else:
@@ -85,10 +88,11 @@ class ActivityBar:
 
     def show(self, done: int, total: int) -> None:
         """Show the progress; other events may be handled meanwhile."""
+        self._position = int(_STEPS * done / max(total, 1))
         if self._bar is None or ActivityBar._handling_events:
             return
         with self._events_handled():
-            self._bar.update(int(_STEPS * done / max(total, 1)) - self._bar.n)
+            self._bar.update(self._position - self._bar.n)
 
     def close(self) -> None:
         """Remove the bar, or do not add it."""
@@ -97,6 +101,11 @@ class ActivityBar:
         bar, self._bar = self._bar, None
         if bar is not None:
             bar.close()
+
+    def _closed_by_napari(self) -> None:
+        if not self._closed:
+            self._bar = None
+            self._later.start()
 
     @contextmanager
     def _events_handled(self) -> Iterator[None]:
@@ -108,17 +117,23 @@ class ActivityBar:
 
 
 class _Bar(cancelable_progress):  # type: ignore[misc]  # napari's is untyped
-    """napari's bar with a callback for its Cancel button; napari itself only sets a flag."""
+    """napari's bar with callbacks for its Cancel button, for which napari itself only sets a flag, and for its end."""
 
-    def __init__(self, text: str, on_cancel: Callable[[], None]) -> None:
-        self._on_cancel = on_cancel
+    def __init__(self, text: str, position: int, on_cancel: Callable[[], None], on_close: Callable[[], None]) -> None:
+        self._on_cancel, self._on_close = on_cancel, on_close
         # The bar is for the window: without `file` it would be printed in the terminal as well.
-        super().__init__(desc=text, total=_STEPS, file=io.StringIO(), mininterval=0)
+        super().__init__(desc=text, total=_STEPS, initial=position, file=io.StringIO(), mininterval=0)
 
     def cancel(self) -> None:
         """Cancel, as the button in the dock does."""
         super().cancel()
         self._on_cancel()
+
+    def close(self) -> None:
+        """Close, as a window does when it is closed; a second call does nothing."""
+        if not self.disable:
+            super().close()
+            self._on_close()
 
     def __hash__(self) -> int:
         return id(self)
