@@ -86,13 +86,24 @@ def test_an_abandoned_run_keeps_the_queue_until_its_thread_is_free(qtbot, calls,
     for each in (first, gone, last):
         queue.submit(each.run)
     assert first.started.wait(10)
-    gone.run.abandon()
+    queue.abandon(gone.run)
     assert queue.ahead(last.run) == 1
-    first.run.abandon()
+    queue.abandon(first.run)
     last.go_on.set()
     qtbot.waitUntil(lambda: not queue.busy, timeout=10_000)
     assert calls == ["last returned"]
     assert not gone.started.is_set()
+
+
+def test_a_run_that_is_abandoned_while_it_waits_is_no_longer_ahead_of_others(step):
+    queue = WorkQueue(ThreadExecutor(threads=4))
+    first, gone, last = step("first"), step("gone"), step("last")
+    for each in (first, gone, last):
+        queue.submit(each.run)
+    ahead = []
+    queue.add_listener(lambda: ahead.append(queue.ahead(last.run)))
+    queue.abandon(gone.run)
+    assert ahead == [1]
 
 
 def test_a_job_pauses_while_a_preview_is_made(qtbot, calls, step):

@@ -122,7 +122,7 @@ class FilesUpscaling:
 
     def abandon(self) -> None:
         """Stop the run without a further call of the listener: its panel is closed."""
-        self._run.abandon()
+        self._queues.jobs.abandon(self._run)
         self._bar.close()
 
     def _work(self, progress: Progress, cancel: Cancel) -> FileResults:

@@ -217,7 +217,7 @@ class Finetuning:
 
     def abandon(self) -> None:
         """End within a step without a model, and call the listener no more: the panel is closed."""
-        self._run.abandon()
+        self._queue.abandon(self._run)
         # Before the last events are delivered: the widgets of the listener may be deleted already.
         self._listener = None
         self._end()

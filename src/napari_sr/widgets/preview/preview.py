@@ -247,7 +247,7 @@ class Preview:
     def _stop(self) -> None:
         stop_timer(self._delay)
         if self._run is not None:
-            self._run.abandon()
+            self._queue.abandon(self._run)
 
     def _failed(self, error: Exception, key: object) -> None:
         self._failed_key = key

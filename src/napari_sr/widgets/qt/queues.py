@@ -63,10 +63,18 @@ class WorkQueue:
             run.end_cancelled()
             self._notify()
 
+    def abandon(self, run: Run[Any]) -> None:
+        """Request that a run of this queue stops, and call none of its callbacks any more."""
+        assert_main_thread()
+        run.abandon()
+        if run in self._waiting:
+            self._waiting.remove(run)
+            # For those that wait behind it.
+            self._notify()
+
     def ahead(self, run: Run[Any]) -> int:
         """Return how many runs have to end before a run starts; 0 if it is in progress or has ended."""
-        waiting = [other for other in self._waiting if not other.ended]
-        return waiting.index(run) + int(self.busy) if run in waiting else 0
+        return self._waiting.index(run) + int(self.busy) if run in self._waiting else 0
 
     def add_listener(self, listener: Callable[[], None]) -> None:
         """Add a callback for changes of the order; it is called without arguments, on the main thread."""
@@ -82,12 +90,9 @@ class WorkQueue:
         self._start()
 
     def _start(self) -> None:
-        while self._current is None and self._waiting:
-            run = self._waiting.popleft()
-            if run.ended:
-                continue
-            self._current = run
-            self._executor.submit(run)
+        if self._current is None and self._waiting:
+            self._current = self._waiting.popleft()
+            self._executor.submit(self._current)
         self._notify()
 
     def _notify(self) -> None:

@@ -212,7 +212,7 @@ class LazyLayer:
         stop_timer(self._delay)
         run, self._run = self._run, None
         if run is not None:
-            run.abandon()
+            self._queue.abandon(run)
 
     def _view_changed(self, event: object = None) -> None:
         self._read()

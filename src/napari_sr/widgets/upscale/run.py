@@ -126,7 +126,7 @@ class Upscaling:
 
     def abandon(self) -> None:
         """Request that the run stops, and call the listener no more."""
-        self._run.abandon()
+        self._queue.abandon(self._run)
         self._end()
 
     def _loaded(self, model: Model) -> None:
