@@ -489,6 +489,22 @@ def test_the_low_resolution_image_is_that_of_the_present_view(finetuning, qtbot)
     assert not panel.degradation_preview.busy
 
 
+def test_the_images_of_the_degradation_have_the_present_contrast_limits(finetuning, qtbot):
+    viewer, panel = finetuning()
+    layer = viewer.layers["cells"]
+    shown = []
+    for limits in ((0, 3000), (1000, 2000)):
+        layer.contrast_limits = limits
+        qtbot.waitUntil(lambda: not panel.degradation_preview.busy, timeout=10_000)
+        shown.append(dict(panel.degradation_preview.widget.images))
+    assert shown[0]["original"] != shown[1]["original"]
+    assert shown[0]["low resolution"] != shown[1]["low resolution"]
+    viewer.layers.remove(layer)
+    qtbot.waitUntil(lambda: not panel.degradation_preview.busy, timeout=10_000)
+    layer.contrast_limits = (0, 500)
+    assert not panel.degradation_preview.busy
+
+
 def test_a_preset_sets_the_details_and_the_name(finetuning):
     _, panel = finetuning()
     panel.recipe.preset.value = "thorough"

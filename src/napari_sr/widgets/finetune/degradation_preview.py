@@ -120,7 +120,7 @@ class ImagePair(QWidget):
 
 
 class DegradationPreview:
-    """The two images, which are made again a moment after each change, also of the view.
+    """The two images, which are made again a moment after each change, also of the view and of the contrast limits.
 
     Parameters
     ----------
@@ -146,6 +146,7 @@ class DegradationPreview:
         self._run: Run[Any] | None = None
         self._timer = delayed(self.make_now, _DELAY_MS)
         self._view = Following(self.changed, view_events(viewer))
+        self._limits = Following(self.changed)
 
     @property
     def busy(self) -> bool:
@@ -159,12 +160,14 @@ class DegradationPreview:
     def disconnect(self) -> None:
         """Make no more images, and disconnect from the events of the viewer."""
         self._view.end()
+        self._limits.end()
         self._stop()
 
     def make_now(self) -> None:
         """Make the images without a delay."""
         self._stop()
         self._run = None
+        self._limits.end()
         try:
             request = self._request()
             part = None if request is None else _piece(self._viewer, request)
@@ -174,6 +177,7 @@ class DegradationPreview:
         if request is None or part is None:
             self._show({})
             return
+        self._limits.follow([request.layer.events.contrast_limits])
         low, high = (float(limit) for limit in request.layer.contrast_limits)
         data = finest_level(request.layer)
         self._run = Run(
