@@ -163,6 +163,16 @@ def test_a_layer_removed_during_its_run_stops_it(running, gate, qtbot):
     assert "“cells” was removed" in panel.controls.message.value
 
 
+def test_a_result_has_the_name_that_its_layer_was_given_during_the_run(running, gate, qtbot):
+    viewer, panel = running
+    viewer.layers["cells"].name = "nuclei"
+    assert panel.unfinished == ["upscaling “nuclei” with esrgan-one"]
+    gate.open.set()
+    qtbot.waitUntil(lambda: not panel.controls.running, timeout=30_000)
+    assert names(viewer) == ["nuclei", "nuclei (ESRGAN x4)"]
+    assert "“nuclei (ESRGAN x4)”" in panel.controls.message.value
+
+
 def test_removing_another_layer_does_not_stop_a_run(running, gate, qtbot):
     viewer, panel = running
     viewer.add_image(np.zeros((4, 4)), name="other")

@@ -24,7 +24,6 @@ from napari_sr.widgets.qt.rows import refresh_choices, shrinkable
 if TYPE_CHECKING:
     from napari_sr.inference import Job
     from napari_sr.inference.layer_input import LayerInput
-    from napari_sr.inference.region import Region
 
 WHOLE, SELECTED, SLICE, VIEW, RECTANGLES = "whole", "selected", "slice", "view", "rectangles"
 _TEXTS = {
@@ -72,14 +71,16 @@ class LayerPart:
             name = f"{name.removesuffix(')')}, {self.name})"
         return replace(prepared, kwargs={**prepared.kwargs, "name": name})
 
-    def placed(self, kwargs: dict[str, Any], region: Region) -> dict[str, Any]:
-        """Move a result, given by the arguments of its layer and its region, to where the layer lies now.
+    def placed(self, kwargs: dict[str, Any], prepared: LayerInput) -> dict[str, Any]:
+        """Move a result, given by the arguments of its layer, to where the layer lies now, and name it by its name now.
 
-        It may have been moved, or given a pixel size, since `prepare`. The arguments are returned as they are if its
-        data were replaced by those of another shape.
+        The layer may have been moved, renamed, or given a pixel size, since `prepare`. The position is that of
+        `prepare` if its data were replaced by those of another shape.
         """
+        kwargs = {**kwargs, "name": f"{self.layer.name}{kwargs['name'].removeprefix(prepared.source.name)}"}
         if tuple(finest_level(self.layer).shape) != self.axes.shape:
             return kwargs
+        region = prepared.region
         now = upscaled_kwargs(self.layer, region.factors, region.origin)
         return {**kwargs, **{name: now[name] for name in POSITION}}
 

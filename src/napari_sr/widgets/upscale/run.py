@@ -25,7 +25,6 @@ from napari_sr.widgets.upscale.lazy_layer import LazyLayer
 
 if TYPE_CHECKING:
     from napari_sr.inference import Job, LayerInput, LayerResult, Report
-    from napari_sr.inference.region import Region
     from napari_sr.zoo import Model
 
 T = TypeVar("T")
@@ -81,7 +80,6 @@ class Upscaling:
         listener: UpscalingListener,
     ) -> None:
         self._viewer, self.part, self.plan = viewer, part, plan
-        self.name = str(part.layer.name)
         self.noise = ""
         """Sentence about the measured noise, when the run has finished; empty if none was measured."""
         self._queues = queues
@@ -97,6 +95,11 @@ class Upscaling:
         self._bar = ActivityBar(" · ".join(filter(None, [f"Upscaling {self.name}", part.name])), self.cancel)
         self._stop_reason = "Stopped: nothing was added."
         viewer.layers.events.removed.connect(self._layer_removed)
+
+    @property
+    def name(self) -> str:
+        """Name of the layer."""
+        return str(self.part.layer.name)
 
     @property
     def description(self) -> str:
@@ -151,7 +154,7 @@ class Upscaling:
             learn_speed(job, ready.region, ready.image.dtype, result.report.seconds)
             return result
 
-        self._submit(work, lambda result: self._add(result.layer_data, prepared.region, result.report))
+        self._submit(work, lambda result: self._add(result.layer_data, prepared, result.report))
 
     def _measured(self, job: Job, prepared: LayerInput, cancel: Cancel) -> LayerInput:
         """Measure the noise for a model that takes it as `run_layer` would do, and keep a sentence about it."""
@@ -172,7 +175,7 @@ class Upscaling:
         def work(progress: Progress, cancel: Cancel) -> LayerData:
             return displayed_layer(job, self._measured(job, prepared, cancel), levels, cancel=cancel)
 
-        self._submit(work, lambda layer_data: self._add(layer_data, prepared.region, None))
+        self._submit(work, lambda layer_data: self._add(layer_data, prepared, None))
 
     def _submit(self, work: Callable[[Progress, Cancel], T], returned: Callable[[T], None]) -> None:
         """Put the work of the job into the queue of jobs."""
@@ -187,11 +190,11 @@ class Upscaling:
         self._queue = self._queues.jobs
         self._queue.submit(self._run)
 
-    def _add(self, layer_data: LayerData, region: Region, report: Report | None) -> None:
+    def _add(self, layer_data: LayerData, prepared: LayerInput, report: Report | None) -> None:
         """Add the layer of a result; without a report, its pixels are computed where they are displayed."""
         try:
             data, kwargs, kind = layer_data
-            placed = data, self.part.placed(kwargs, region), kind
+            placed = data, self.part.placed(kwargs, prepared), kind
             if report is None:
                 added = LazyLayer(self._viewer, placed, self._queues.previews).layer
             else:
