@@ -1,6 +1,7 @@
 """A training that napari's end interrupted is offered by the next panel, and continues from its checkpoint."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -114,6 +115,40 @@ def test_forget_offers_it_no_more_and_keeps_the_files_of_the_run(interrupted):
     assert not panel.unfinished_offer.native.isVisibleTo(panel.native)
     assert not (folder / CHOICES).exists()
     assert (folder / "last.pt").exists()
+
+
+def test_a_training_that_another_panel_has_continued_is_offered_no_more(interrupted):
+    one, two = open_panel(interrupted), open_panel(interrupted)
+    click(one.unfinished_offer.continue_button)
+    assert "mine" in user_models()
+    assert not two.unfinished_offer.visible
+    assert two.unfinished_offer.training is None
+
+
+@pytest.mark.parametrize("gone", ["ended", "in progress", "removed"])
+def test_an_offer_that_is_out_of_date_continues_nothing_and_says_so(interrupted, gone):
+    panel = open_panel(interrupted)
+    folder = panel.unfinished_offer.training.folder
+    if gone == "ended":
+        (folder / CHOICES).unlink()
+    elif gone == "in progress":
+        (folder / "lock.json").write_text(this_process().to_json())
+    else:
+        shutil.rmtree(folder)
+    click(panel.unfinished_offer.continue_button)
+    assert "“mine” cannot be continued" in panel.controls.message.value
+    assert not panel.running
+    assert panel.unfinished_offer.training is None
+    assert "mine" not in user_models()
+
+
+def test_forget_keeps_the_choices_of_a_training_that_goes_on_in_another_program(interrupted):
+    panel = open_panel(interrupted)
+    folder = panel.unfinished_offer.training.folder
+    (folder / "lock.json").write_text(this_process().to_json())
+    click(panel.unfinished_offer.forget_button)
+    assert panel.unfinished_offer.training is None
+    assert (folder / CHOICES).exists()
 
 
 def test_trainings_that_run_and_choices_that_cannot_be_read_are_not_offered(interrupted):

@@ -30,7 +30,12 @@ from napari_sr.widgets.finetune.progress import TrainingProgress
 from napari_sr.widgets.finetune.recipe import RecipeChoice
 from napari_sr.widgets.finetune.regions import RegionChoice
 from napari_sr.widgets.finetune.run import FinetunePlan, Trained
-from napari_sr.widgets.finetune.unfinished import UnfinishedOffer, UnfinishedTraining, unfinished_trainings
+from napari_sr.widgets.finetune.unfinished import (
+    UnfinishedOffer,
+    UnfinishedTraining,
+    is_unfinished,
+    unfinished_trainings,
+)
 from napari_sr.widgets.qt.base_panel import BasePanel, refresh_all_models
 from napari_sr.widgets.qt.executor import Executor
 from napari_sr.widgets.qt.help import with_help
@@ -132,6 +137,12 @@ class FinetunePanel(BasePanel):
             return
         layers = {str(layer.name): layer for layer in self._viewer.layers}
         try:
+            if not is_unfinished(training.folder):
+                self._find_unfinished()
+                raise InputError(
+                    f"“{training.name}” cannot be continued: its training is in progress in another window, has ended "
+                    "with a model, or was removed."
+                )
             plan = training.plan(layers)
         except NapariSRError as error:
             self._report(error)
@@ -170,8 +181,9 @@ class FinetunePanel(BasePanel):
         )
 
     def refresh_models(self) -> None:
-        """Read the catalog of models again."""
+        """Read the catalog of models again, and look for trainings that have no model."""
         self.models.refresh()
+        self._find_unfinished()
 
     # Choices.
 
@@ -286,10 +298,9 @@ class FinetunePanel(BasePanel):
         )
 
     def _training_ended(self) -> None:
-        """List the new model in all panels, and offer the training again if it has none."""
+        """List the new model in all panels, or offer the training again if it has none."""
         refresh_all_models()
         self._suggest_name()
-        self._find_unfinished()
 
     def _set_colors(self, event: object = None) -> None:
         self.progress.curves.set_colors(*theme_colors(self._viewer, "background", "text"))

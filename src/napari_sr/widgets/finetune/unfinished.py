@@ -154,7 +154,9 @@ class UnfinishedOffer(Container[Widget]):
 
     def _forget(self) -> None:
         if self.training is not None:
-            forget(self.training.folder)
+            # The choices of one that another window continues are still needed.
+            if is_unfinished(self.training.folder):
+                forget(self.training.folder)
             self.offer(self._trainings[1:])
 
 
@@ -185,23 +187,22 @@ def forget(folder: Path) -> None:
     (folder / CHOICES).unlink(missing_ok=True)
 
 
+def is_unfinished(folder: Path) -> bool:
+    """Return whether a run folder has a training of the window that ended without a model; False while it runs."""
+    if not ((folder / CHOICES).is_file() and (folder / _CHECKPOINT).is_file()):
+        return False
+    owner = read_owner(folder / _LOCK)
+    return owner is None or owner.is_gone
+
+
 def unfinished_trainings(root: Path) -> list[UnfinishedTraining]:
     """Find the trainings of the window that ended without a model, the latest first; may be called on any thread.
 
     The folder of run folders need not exist. Trainings that still run, and folders whose choices cannot be read, are
     left out.
     """
-    found = []
-    for path in root.glob(f"*/{CHOICES}"):
-        folder = path.parent
-        if not (folder / _CHECKPOINT).is_file():
-            continue
-        owner = read_owner(folder / _LOCK)
-        if owner is not None and not owner.is_gone:
-            continue
-        training = _read(path)
-        if training is not None:
-            found.append(training)
+    paths = [path for path in root.glob(f"*/{CHOICES}") if is_unfinished(path.parent)]
+    found = [training for path in paths if (training := _read(path)) is not None]
     return sorted(found, key=lambda training: training.when, reverse=True)
 
 
