@@ -9,7 +9,7 @@ from napari.layers import Image, Shapes
 
 from napari_sr.errors import InputError
 from napari_sr.imaging.napari_layer import layer_axes
-from napari_sr.widgets.choices.view import current_slice, rectangles, visible_part
+from napari_sr.widgets.choices.view import current_slice, rectangles, viewbox, visible_part
 
 
 def viewer_of(*layers, zoom=10.0, center=(0.0, 5.0, 8.0), canvas=(100, 200)):
@@ -31,6 +31,21 @@ def test_the_view_is_the_part_under_the_canvas():
     layer = Image(np.zeros((40, 60)))
     part = part_of(viewer_of(layer), layer)
     assert (part.rows, part.columns, dict(part.at)) == ((0, 11), (0, 19), {})
+
+
+@pytest.mark.parametrize(("spacing", "second"), [(0, (100, 0, 100, 100)), (20, (110, 0, 90, 100))])
+def test_the_view_in_grid_mode_is_the_part_under_the_box_of_the_layer(spacing, second):
+    layer, other = Image(np.zeros((40, 60))), Image(np.zeros((40, 60)))
+    viewer = viewer_of(layer, other)
+    viewer.canvas.grid.spacing = spacing
+    assert viewbox(viewer, other) == (0, 0, 200, 100)
+    viewer.canvas.grid.enabled = True
+    assert viewbox(viewer, other) == second
+    half = second[2] / 20
+    for shown in (layer, other):
+        part = part_of(viewer, shown)
+        assert part.rows == (0, 11)
+        assert part.columns == (np.floor(8 - half + 0.5), np.ceil(8 + half + 0.5))
 
 
 def test_scale_and_translate_are_undone():

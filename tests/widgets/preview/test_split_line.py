@@ -121,3 +121,17 @@ def test_a_place_on_the_canvas_is_the_pixel_that_is_drawn_there(split):
     for pixel in ((0.0, 0.0), (13.5, 40.25)):
         x, y = pixels_on_canvas(viewer, layer, np.array([pixel]))[0]
         assert pixel_under(viewer, layer, float(x), float(y)) == pytest.approx(pixel)
+
+
+def test_in_grid_mode_the_line_is_on_the_boundary_in_the_box_of_the_preview(split, qtbot):
+    viewer, panel, line = split()
+    viewer.canvas.grid.enabled = True
+    qtbot.waitUntil(lambda: line.geometry().x() > 0, timeout=5_000)
+    canvas = viewer.canvas.size
+    qtbot.waitUntil(lambda: not panel.preview.busy, timeout=5_000)
+    assert line.width() == pytest.approx(canvas[1] / 2, abs=1)
+    assert line.height() == pytest.approx(canvas[0], abs=1)
+    x, y = boundary(viewer, panel)
+    assert (line.handle.x(), line.handle.y()) == pytest.approx((x, y), abs=1)
+    viewer.canvas.grid.enabled = False
+    assert (line.x(), line.width()) == (0, canvas[1])

@@ -59,4 +59,5 @@ def layer_events(layers: Iterable[Layer]) -> tuple[Any, ...]:
 def view_events(viewer: Viewer) -> tuple[Any, ...]:
     """Return the events after which a viewer shows another part of its layers."""
     camera, dims = viewer.scene.camera.events, viewer.dims.events
-    return camera.center, camera.zoom, viewer.canvas.events.size, dims.point, dims.order, dims.ndisplay
+    canvas = viewer.canvas.events.size, viewer.canvas.grid.events
+    return camera.center, camera.zoom, *canvas, dims.point, dims.order, dims.ndisplay

@@ -1,6 +1,7 @@
 """Parts of a layer that the window shows: the slice of the sliders, the view of the camera, and drawn rectangles.
 
-All are given in pixels of the layer, whatever its scale, rotation and units. To be called on the main thread.
+All are given in pixels of the layer, whatever its scale, rotation and units. In grid mode, each layer is seen in a box
+of its own. To be called on the main thread.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def visible_part(viewer: Viewer, layer: Layer, axes: Axes, most: int | None = No
     if viewer.dims.ndisplay != 2:
         raise InputError("The window shows a volume: switch to the 2-D view.")
     _check_planes(viewer, layer, axes)
-    height, width = viewer.canvas.size
+    height, width = _viewbox_size(viewer)
     world = np.array([_world_under(viewer, x, y) for y in (0, height) for x in (0, width)])
     corners = to_pixels(world, viewer.layers.extent.units, layer)
     rows, columns = (_inside(_touched(corners[:, axis]), axes.shape[axis], most, layer) for axis in (axes.y, axes.x))
@@ -117,7 +118,7 @@ def to_pixels(points: Points, units: Sequence[pint.Unit] | None, layer: Layer) -
 
 
 def pixels_on_canvas(viewer: Viewer, layer: Layer, pixels: Points) -> Points:
-    """Return the places of pixels of a layer on the canvas, in a 2-D display.
+    """Return the places of pixels of a layer in its `viewbox`, in a 2-D display.
 
     Parameters
     ----------
@@ -131,7 +132,7 @@ def pixels_on_canvas(viewer: Viewer, layer: Layer, pixels: Points) -> Points:
     Returns
     -------
     array of float, shape (n, 2)
-        X and y on the canvas, from its upper left corner.
+        X and y, from the upper left corner of the box.
     """
     world = np.array([layer.data_to_world(point) for point in pixels], dtype=np.float64)
     world *= unit_ratios(layer, viewer.layers.extent.units)
@@ -142,7 +143,7 @@ def pixels_on_canvas(viewer: Viewer, layer: Layer, pixels: Points) -> Points:
 
 
 def pixel_under(viewer: Viewer, layer: Layer, x: float, y: float) -> Points:
-    """Return the pixel of a layer under a place on the canvas, in a 2-D display.
+    """Return the pixel of a layer under a place in its `viewbox`, in a 2-D display.
 
     Parameters
     ----------
@@ -151,7 +152,7 @@ def pixel_under(viewer: Viewer, layer: Layer, x: float, y: float) -> Points:
     layer : napari layer
         One of its layers.
     x, y : float
-        On the canvas, from its upper left corner.
+        The place, from the upper left corner of the box.
 
     Returns
     -------
@@ -160,6 +161,33 @@ def pixel_under(viewer: Viewer, layer: Layer, x: float, y: float) -> Points:
     """
     pixel: Points = to_pixels(_world_under(viewer, x, y)[np.newaxis], viewer.layers.extent.units, layer)[0]
     return pixel
+
+
+def viewbox(viewer: Viewer, layer: Layer) -> tuple[float, float, float, float]:
+    """Return the part of the canvas in which a layer is shown: all of it, or a box of napari's grid.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer of the layer.
+    layer : napari layer
+        One of its layers, visible.
+
+    Returns
+    -------
+    (float, float, float, float)
+        X and y of the upper left corner on the canvas, width and height.
+    """
+    height, width = _viewbox_size(viewer)
+    grid, layers = viewer.canvas.grid, viewer.layers
+    row, column = grid.position(layers.index(layer), layers)
+    rows, columns = grid.actual_shape(layers)
+    # The boxes and the equal gaps between them fill the canvas.
+    down, across = (
+        0.0 if count == 1 else (whole - length) / (count - 1)
+        for whole, length, count in zip(viewer.canvas.size, (height, width), (rows, columns), strict=True)
+    )
+    return column * across, row * down, width, height
 
 
 def unit_ratio(own: pint.Unit, requested: pint.Unit) -> float:
@@ -182,17 +210,23 @@ def unit_ratios(layer: Layer, units: Sequence[pint.Unit] | None) -> Points:
     return np.array([1.0] * (layer.ndim - len(ratios)) + ratios[::-1])
 
 
+def _viewbox_size(viewer: Viewer) -> tuple[float, float]:
+    """Return the height and the width of the canvas, or of each box of the grid."""
+    height, width = viewer.canvas.viewbox_size(viewer.layers)
+    return float(height), float(width)
+
+
 def _camera(viewer: Viewer) -> tuple[Points, float, Points, Points]:
     """Return the center of the view (y, x), the zoom, the signs of both directions, and the size (height, width)."""
     camera = viewer.scene.camera
     vertical, horizontal = (str(getattr(one, "value", one)) for one in camera.orientation2d)
     signs = np.array([1.0 if vertical == "down" else -1.0, 1.0 if horizontal == "right" else -1.0])
-    size = np.asarray(viewer.canvas.size, dtype=np.float64)
+    size = np.array(_viewbox_size(viewer))
     return np.asarray(camera.center, dtype=np.float64)[-2:], float(camera.zoom), signs, size
 
 
 def _world_under(viewer: Viewer, x: float, y: float) -> Points:
-    """Return the world coordinates under a place on the canvas."""
+    """Return the world coordinates under a place on the canvas, or in a box of the grid."""
     center, zoom, signs, size = _camera(viewer)
     point = np.asarray(viewer.dims.point, dtype=np.float64)
     point[list(viewer.dims.displayed)] = (np.array([y, x]) - size / 2) / (signs * zoom) + center

@@ -8,7 +8,7 @@ import numpy as np
 from napari.layers import Image
 from napari.viewer import Viewer
 from qtpy import compat
-from qtpy.QtCore import QPointF, Qt
+from qtpy.QtCore import QPointF, QRect, QRectF, Qt
 from qtpy.QtGui import (
     QColor,
     QKeyEvent,
@@ -25,7 +25,7 @@ from qtpy.QtGui import (
 from qtpy.QtWidgets import QShortcut, QWidget  # type: ignore[attr-defined]  # qtpy brings QShortcut here from QtGui
 
 from napari_sr.widgets.choices.events import Following, view_events
-from napari_sr.widgets.choices.view import pixel_under, pixels_on_canvas
+from napari_sr.widgets.choices.view import pixel_under, pixels_on_canvas, viewbox
 from napari_sr.widgets.preview.controls import BLINK, NOTHING, SPLIT, PreviewControls
 
 _RADIUS, _REACH, _LINE = 11.0, 14.0, 2.0
@@ -44,14 +44,14 @@ _STEPS = {
 
 
 class LineOnCanvas(QWidget):
-    """A line with a handle over a canvas; the mouse and the wheel reach the canvas everywhere else.
+    """A line with a handle over a canvas, or a part of it; the mouse and the wheel reach the canvas everywhere else.
 
     Parameters
     ----------
     canvas : QWidget
         The canvas.
     on_drag : callable
-        Called with x and y on the canvas while the line is dragged.
+        Called with x and y in the part of the canvas while the line is dragged.
     on_step : callable
         Called with the change of the position, such as 0.01, when a key is pressed.
     """
@@ -60,7 +60,7 @@ class LineOnCanvas(QWidget):
         self, canvas: QWidget, on_drag: Callable[[float, float], None], on_step: Callable[[float], None]
     ) -> None:
         super().__init__(canvas)
-        self._canvas, self._on_drag, self._on_step = canvas, on_drag, on_step
+        self._on_drag, self._on_step = on_drag, on_step
         self._ends = QPointF(), QPointF()
         self._grip = QPointF()
         self.setObjectName("split_line")
@@ -73,17 +73,17 @@ class LineOnCanvas(QWidget):
 
     @property
     def handle(self) -> QPointF:
-        """Center of the handle on the canvas."""
+        """Center of the handle in the part of the canvas."""
         return (self._ends[0] + self._ends[1]) / 2
 
-    def place(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        """Show the line between two places (x, y) of the canvas; the part outside the canvas is cut off."""
-        clipped = _clipped(start, end, self._canvas.width(), self._canvas.height())
+    def place(self, part: QRect, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Show the line between two places (x, y) of a part of the canvas, at whose border it is cut off."""
+        clipped = _clipped(start, end, part.width(), part.height())
         if clipped is None:
             self.hide()
             return
         self._ends = QPointF(*clipped[0]), QPointF(*clipped[1])
-        self.setGeometry(self._canvas.rect())
+        self.setGeometry(part)
         path = QPainterPath(self._ends[0])
         path.lineTo(self._ends[1])
         stroker = QPainterPathStroker()
@@ -200,7 +200,8 @@ class SplitLine:
     def place(self, event: object = None) -> None:
         """Put the line where the images meet, or hide it; the event of napari that calls it is not used."""
         layer = self._layer
-        if layer is None or self._controls.kind != SPLIT or self._viewer.dims.ndisplay != 2:
+        shown = layer is not None and layer in self._viewer.layers and self._viewer.dims.ndisplay == 2
+        if layer is None or not shown or self._controls.kind != SPLIT:
             if self.line is not None and compat.isalive(self.line):
                 self.line.hide()
             return
@@ -215,7 +216,8 @@ class SplitLine:
         ends[:, self._axis] = round(self._controls.position * length) - 0.5
         ends[:, other] = -0.5, layer.data.shape[other] - 0.5
         (x1, y1), (x2, y2) = pixels_on_canvas(self._viewer, layer, ends)
-        self.line.place((float(x1), float(y1)), (float(x2), float(y2)))
+        part = QRectF(*viewbox(self._viewer, layer)).toRect()
+        self.line.place(part, (float(x1), float(y1)), (float(x2), float(y2)))
 
     def _dragged(self, x: float, y: float) -> None:
         if self._layer is not None:
