@@ -173,6 +173,17 @@ def test_a_result_has_the_name_that_its_layer_was_given_during_the_run(running, 
     assert "“nuclei (ESRGAN x4)”" in panel.controls.message.value
 
 
+@pytest.mark.parametrize("shape", [(12, 16), (5, 7)])
+def test_a_result_of_pixels_that_were_replaced_during_the_run_says_so(running, gate, qtbot, shape):
+    viewer, panel = running
+    viewer.layers["cells"].data = np.zeros(shape, np.uint16)
+    gate.open.set()
+    qtbot.waitUntil(lambda: not panel.controls.running, timeout=30_000)
+    assert viewer.layers[1].data.any()
+    said = "The pixels of “cells” were replaced during the run: this is the result of those before."
+    assert said in panel.controls.message.value
+
+
 def test_removing_another_layer_does_not_stop_a_run(running, gate, qtbot):
     viewer, panel = running
     viewer.add_image(np.zeros((4, 4)), name="other")

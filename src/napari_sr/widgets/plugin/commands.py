@@ -68,10 +68,10 @@ class _Notifier:
     def finished(self, upscaling: Upscaling, layer: Image, report: Report | None) -> None:
         """Notify that the result was added."""
         if report is None:
-            show_info(lazy_sentence(layer))
+            show_info(" ".join([lazy_sentence(layer), *upscaling.remarks]))
             return
-        remarks = [upscaling.noise, *report.remarks()]
-        show_info(" ".join([f"Done in {report.seconds:.1f} s: “{layer.name}”.", *filter(None, remarks)]))
+        done = f"Done in {report.seconds:.1f} s: “{layer.name}”."
+        show_info(" ".join([done, *upscaling.remarks, *report.remarks()]))
 
     def failed(self, upscaling: Upscaling, error: Exception) -> None:
         """Notify of the error."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
-from napari_sr.imaging.napari_layer import LayerData, copy_contrast_range, levels_of
+from napari_sr.imaging.napari_layer import LayerData, copy_contrast_range, finest_level, levels_of
 from napari_sr.progress import Cancel, Progress
 from napari_sr.widgets.choices.job_plan import JobPlan
 from napari_sr.widgets.choices.layer import add_unselected
@@ -80,8 +80,8 @@ class Upscaling:
         listener: UpscalingListener,
     ) -> None:
         self._viewer, self.part, self.plan = viewer, part, plan
-        self.noise = ""
-        """Sentence about the measured noise, when the run has finished; empty if none was measured."""
+        self.remarks: list[str] = []
+        """Sentences about the result when the run has finished: the measured noise, and pixels that were replaced."""
         self._queues = queues
         self._listener: UpscalingListener | None = listener
         self._run: Run[Any] = Run(
@@ -157,13 +157,14 @@ class Upscaling:
         self._submit(work, lambda result: self._add(result.layer_data, prepared, result.report))
 
     def _measured(self, job: Job, prepared: LayerInput, cancel: Cancel) -> LayerInput:
-        """Measure the noise for a model that takes it as `run_layer` would do, and keep a sentence about it."""
+        """Measure the noise for a model that takes it as `run_layer` would do, and keep a remark about it."""
         from napari_sr.inference import calibrate_layer
 
         if job.model.card.conditioning is None:
             return prepared
         calibration = calibrate_layer(job, prepared, cancel=cancel)
-        self.noise = format_measured_noise(calibration, job.settings, prepared.image.dtype)
+        if noise := format_measured_noise(calibration, job.settings, prepared.image.dtype):
+            self.remarks.append(noise)
         return replace(prepared, calibration=calibration)
 
     def _prepare_lazy(self, job: Job, prepared: LayerInput) -> None:
@@ -205,6 +206,10 @@ class Upscaling:
         except Exception as error:  # as above
             self._failed(error)
             return
+        if finest_level(self.part.layer) is not prepared.image:
+            self.remarks.append(
+                f"The pixels of “{self.name}” were replaced during the run: this is the result of those before."
+            )
         if (listener := self._end()) is not None:
             listener.finished(self, added, report)
 

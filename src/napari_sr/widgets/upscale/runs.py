@@ -126,15 +126,15 @@ class PanelRuns:
         """Show that a result was added."""
         self._added += 1
         self.last_plan = upscaling.plan
-        noise = f" {upscaling.noise}" if upscaling.noise else ""
+        remarks = "".join(f" {remark}" for remark in upscaling.remarks)
         if report is None:
-            self._end(upscaling, lazy_sentence(layer) + noise + _overlap(layer))
+            self._end(upscaling, lazy_sentence(layer) + remarks + _overlap(layer))
             return
         begin = "Done in" if self._added == 1 else f"Done: {self._added} layers were added, the last one in"
         message = f"{begin} {report.seconds:.1f} s: “{layer.name}”."
         if report.not_exact_because is not None:
             message += f" Exact tiling was not possible, because {report.not_exact_because}; tiling: {report.tiling}."
-        message += noise
+        message += remarks
         if black_and_white := report.black_and_white():
             message += f" {black_and_white[0].upper()}{black_and_white[1:]}."
         self._warnings += [(upscaling.name, sentence) for sentence in report.warnings]
