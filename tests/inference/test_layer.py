@@ -77,3 +77,12 @@ def test_the_layer_is_not_changed() -> None:
 def test_other_types_of_layers_are_refused_by_name(layer: Layer, message: str) -> None:
     with pytest.raises(InputError, match=message):
         upscale_layer(layer, rrdb(2, 1))
+
+
+def test_colors_with_five_other_axes_are_refused_with_the_command_that_splits_them() -> None:
+    layer = Image(np.zeros((1, 1, 1, 8, 8, 3), np.uint8), rgb=True, name="stained")
+    remedy = "choose one with at most 4, or split its colors with Split RGB in its menu"
+    with pytest.raises(InputError, match=f'"stained" has 5 dimensions besides its colors: {remedy}'):
+        upscale_layer(layer, rrdb(2, 1))
+    for color in np.moveaxis(layer.data, -1, 0):
+        assert upscale_layer(Image(color), rrdb(2, 1))[0].shape == (1, 1, 1, 16, 16)

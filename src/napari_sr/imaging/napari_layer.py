@@ -117,9 +117,13 @@ def layer_axes(layer: Any, axes: Axes | str | None = None) -> Axes:
         known = "TZYX" if rgb else "TCZYX"
         spatial = len(shape) - int(rgb)
         if spatial > len(known):
-            raise InputError(
-                f"The layer {_named(layer)} has {spatial} dimensions: choose one with at most {len(known)}."
-            )
+            which, remedy = f"{spatial} dimensions", f"choose one with at most {len(known)}"
+            if rgb:
+                which, remedy = (
+                    f"{which} besides its colors",
+                    f"{remedy}, or split its colors with Split RGB in its menu",
+                )
+            raise InputError(f"The layer {_named(layer)} has {which}: {remedy}.")
         # Three axes without colors are a stack, and four are channels of stacks; the shape alone contains no more.
         letters = known[len(known) - spatial :] + ("C" if rgb else "")
     parsed = parse_axes(letters, shape)
