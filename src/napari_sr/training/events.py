@@ -65,8 +65,8 @@ class StepDone:
         weighted sum, and "discriminator" the loss of the discriminator.
     learning_rate : float
         Learning rate of the generator in this step.
-    seconds_left : float
-        Estimate of the remaining time in seconds, without pauses.
+    seconds_left : float or None
+        Estimate of the remaining time in seconds, without pauses; None during the first seconds.
     """
 
     step: int
@@ -74,7 +74,7 @@ class StepDone:
     stage: str
     losses: Mapping[str, float]
     learning_rate: float
-    seconds_left: float
+    seconds_left: float | None
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+#: Seconds of steps before there is an estimate.
+_LEAST = 2.0
+
 
 class Pace:
-    """Measures the time of a step since the start of a run, without pauses.
+    """Measures the time of a step, without pauses and without the first step, which includes preparations.
 
     Parameters
     ----------
@@ -21,17 +24,21 @@ class Pace:
     def __init__(self, done: int, steps: int) -> None:
         self._first = self._done = done
         self._steps = steps
-        self._start = time.perf_counter()
+        self._start: float | None = None
 
     def step(self) -> None:
         """Count a completed step."""
         self._done += 1
+        if self._start is None:
+            self._first, self._start = self._done, time.perf_counter()
 
     @property
-    def seconds_left(self) -> float:
-        """Estimate of the remaining time in seconds."""
+    def seconds_left(self) -> float | None:
+        """Estimate of the remaining time in seconds; None during the first seconds, and before the second step ends."""
+        if self._start is None or self._done == self._first:
+            return None
         spent = time.perf_counter() - self._start
-        return spent / max(1, self._done - self._first) * (self._steps - self._done)
+        return spent / (self._done - self._first) * (self._steps - self._done) if spent >= _LEAST else None
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
@@ -40,4 +47,5 @@ class Pace:
         try:
             yield
         finally:
-            self._start += time.perf_counter() - start
+            if self._start is not None:
+                self._start += time.perf_counter() - start

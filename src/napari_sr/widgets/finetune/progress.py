@@ -234,7 +234,8 @@ class TrainingProgress:
         if step is None or self.controls.state != "running":
             return
         self.controls.show_progress(step.step, step.steps)
-        left = f", {format_seconds(step.seconds_left)} left" if step.step < step.steps else ""
+        seconds = step.seconds_left if step.step < step.steps else None
+        left = "" if seconds is None else f", {format_seconds(seconds)} left"
         self.controls.show_message(f"Step {step.step} of {step.steps}{left}.")
 
 
