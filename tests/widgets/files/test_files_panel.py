@@ -427,6 +427,26 @@ def test_a_run_waits_for_the_runs_before_it(held, plate, results, qtbot, monkeyp
     assert not results.with_name("other").exists()
 
 
+def test_a_run_that_waited_says_so_no_more_when_it_begins(held, plate, results, qtbot, monkeypatch):
+    viewer, panel, _ = held
+    other = FilesPanel(viewer, executor=InPlaceExecutor())
+    viewer.window.add_dock_widget(other, name="Other files")
+    other._queues = panel._queues
+    other._queues.jobs.add_listener(other._show_pending)
+    other.images.choose([plate / "a.tif"])
+    other.images.out_folder.line_edit.value = str(results.with_name("other"))
+    qtbot.waitUntil(lambda: other.controls.start_button.enabled, timeout=30_000)
+    # Progress replaces the message as well.
+    monkeypatch.setattr(FilesPanel, "progressed", lambda self, done, total: None)
+    click(other.controls.start_button)
+    assert other.controls.message.value == "Waiting for the runs before this one."
+    click(panel.controls.stop_button)
+    qtbot.waitUntil(lambda: other.controls.message.value == "Preparing…", timeout=60_000)
+    click(other.controls.stop_button)
+    assert other.controls.message.value == "Stopping…"
+    qtbot.waitUntil(lambda: not other.running, timeout=60_000)
+
+
 def test_closing_the_panel_stops_the_run_without_an_incomplete_file_and_says_so(held, results, qtbot, monkeypatch):
     said = []
     monkeypatch.setattr("napari_sr.widgets.qt.base_panel.show_warning", said.append)

@@ -63,6 +63,8 @@ class FilesPanel(BasePanel):
         self._listing: Run[list[PlannedFile]] | None = None
         self._time = TimeLeft()
         self._count = self._ended = 0
+        # From the start of a run until its images are planned or it is stopped.
+        self._pending = False
         self.loader = ModelLoader()
         self.images = ImagesChoice(self._images_changed)
         self.model = FilesModelChoice(self._changed, self._read_model, self._load_pair)
@@ -78,6 +80,7 @@ class FilesPanel(BasePanel):
         self.table = ResultsTable(napari_viewer, self._open)
         self.overwrite.changed.connect(self._changed)
         PathDrop(self.native, self._dropped)
+        self._queues.jobs.add_listener(self._show_pending)
         self._lay_out()
         self.model.show()
         self._complete()
@@ -109,15 +112,16 @@ class FilesPanel(BasePanel):
         self.more.open = False
         self._time, self._ended = TimeLeft(), 0
         self._run = FilesUpscaling(plan, self.loader, self._queues, self)
+        self._pending = True
         self.controls.begin("Preparing…")
         self.images.set_enabled(False)
         self._run.start()
-        if self.running and self._run.waiting:
-            self.controls.show_message("Waiting for the runs before this one.")
+        self._show_pending()
 
     def stop(self) -> None:
         """Stop the run, as the Stop button does; finished results stay."""
         if self._run is not None and self.running:
+            self._pending = False
             self.controls.stopping()
             self._run.stop()
 
@@ -125,6 +129,7 @@ class FilesPanel(BasePanel):
 
     def planned(self, results: FileResults) -> None:
         """Show all images."""
+        self._pending = False
         self._show_table(results)
 
     def image_changed(self, number: int, result: FileResult) -> None:
@@ -161,7 +166,13 @@ class FilesPanel(BasePanel):
         self._end("", can_continue=False)
         self._report(error)
 
+    def _show_pending(self) -> None:
+        if self._run is not None and self._pending:
+            waits = self._run.waiting
+            self.controls.show_message("Waiting for the runs before this one." if waits else "Preparing…")
+
     def _end(self, message: str, *, can_continue: bool) -> None:
+        self._pending = False
         self.images.set_enabled(True)
         self.controls.end(message, can_continue=can_continue)
 
@@ -305,5 +316,6 @@ class FilesPanel(BasePanel):
 
     def _disconnect(self) -> None:
         self.table.disconnect_viewer()
+        self._queues.jobs.remove_listener(self._show_pending)
         if self._run is not None:
             self._run.abandon()
