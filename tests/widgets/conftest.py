@@ -1,6 +1,7 @@
 """Small models in the user's folder, and a panel in a viewer."""
 
 import gc
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import torch
 from napari.settings import get_settings
 from npe2 import PluginManager
 
+from napari_sr.inference.job import Job
+from napari_sr.inference.timing import speed
 from napari_sr.networks import SRCNN, RRDBNet, SRResNet
 from napari_sr.widgets.qt.executor import InPlaceExecutor
 from napari_sr.widgets.upscale.families import ESRGANPanel, SRCNNPanel, SRGANPanel
@@ -56,6 +59,25 @@ def suggest(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
     return use
 
 
+#: Speeds that were measured in this process, by all that they depend on.
+SPEEDS: dict[str, float] = {}
+
+
+@pytest.fixture(autouse=True)
+def speeds_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The speed of a network is measured by the first panel that shows a time, not in each test."""
+
+    def measure(job: Job, dtype: Any, rgb: bool = False, **more: Any) -> float:
+        key = speed._key(job, dtype, rgb)
+        if key in SPEEDS:
+            speed.store_speed(job, dtype, rgb, SPEEDS[key])
+        else:
+            SPEEDS[key] = speed.measure_speed(job, dtype, rgb, **more)
+        return SPEEDS[key]
+
+    monkeypatch.setattr("napari_sr.inference.measure_speed", measure)
+
+
 @pytest.fixture(scope="session")
 def plugins() -> None:
     """The manifests of the installed plugins, which napari reads once in a process and its fixture before each test."""
@@ -79,14 +101,12 @@ def make_napari_viewer(
     return make_napari_viewer
 
 
-@pytest.fixture
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of tiny models in place of the user's; the bundled models are hidden."""
-    folder = tmp_path / "models"
+@pytest.fixture(scope="session")
+def model_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of tiny models, of which each test has its own copies."""
+    files = tmp_path_factory.mktemp("model-files")
+    folder = files / "models"
     folder.mkdir()
-    monkeypatch.setenv("NAPARI_SR_MODELS", str(folder))
-    monkeypatch.setenv("NAPARI_SR_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("napari_sr.zoo.catalog.bundled_folder", lambda: tmp_path / "none")
     for scale in (2, 3):
         settings = {"scale": scale, "features": (4, 4)}
         state = {"weights": weights(SRCNN(**settings))}
@@ -96,9 +116,19 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_model(folder / "esrgan-one.safetensors", one, {"weights": psnr})
     pair = card("esrgan-pair", "esrgan", "RRDBNet", RRDB, endpoints=("psnr", "gan"), default_alpha=0.25)
     write_model(folder / "esrgan-pair.safetensors", pair, {"psnr": psnr, "gan": gan})
-    torch.save(gan, tmp_path / "gan.pth")
-    torch.save(weights(SRCNN(features=(4, 4))), tmp_path / "bare-srcnn.pth")
-    return folder
+    torch.save(gan, files / "gan.pth")
+    torch.save(weights(SRCNN(features=(4, 4))), files / "bare-srcnn.pth")
+    return files
+
+
+@pytest.fixture
+def models(tmp_path: Path, model_files: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of tiny models in place of the user's; the bundled models are hidden."""
+    shutil.copytree(model_files, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setenv("NAPARI_SR_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("NAPARI_SR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("napari_sr.zoo.catalog.bundled_folder", lambda: tmp_path / "none")
+    return tmp_path / "models"
 
 
 @pytest.fixture
