@@ -49,6 +49,9 @@ def load(path: Path) -> dict[str, object]:
 if __name__ == "__main__":
     for name in ("srcnn-x2", "esrgan-microscopy-x2"):
         sr.load_model(name).network  # noqa: B018 (everything is imported before the first measurement)
+    # The collection before each measurement has only the objects of the file before to go through.
+    gc.collect()
+    gc.freeze()
     for file in sorted(Path(sys.argv[1]).iterdir()):
         sys.stdout.write(json.dumps(load(file)) + "\n")
         sys.stdout.flush()

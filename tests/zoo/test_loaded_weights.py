@@ -50,7 +50,7 @@ for change in changes:
 
 
 @pytest.mark.parametrize("kind", ["model file", "safetensors", "torch"])
-def test_a_changed_file_changes_no_loaded_model(tmp_path, small_card, small_state, kind):
+def test_a_changed_file_changes_no_loaded_model(tmp_path, small_card, small_state, kind, forks):
     paths = []
     for seed in (1, 2):
         state = small_state(seed)
@@ -63,9 +63,7 @@ def test_a_changed_file_changes_no_loaded_model(tmp_path, small_card, small_stat
             torch.save(state, path)
         paths.append(str(path))
     # In a process of its own: a memory map of a shortened file ends the process.
-    done = subprocess.run(
-        [sys.executable, "-c", CHANGED, *paths, *CHANGES], capture_output=True, text=True, check=False
-    )
+    done = forks.run(CHANGED, *paths, *CHANGES)
     assert (done.returncode, done.stdout.splitlines()) == (0, CHANGES), done.stderr
 
 
