@@ -246,19 +246,18 @@ def test_the_frame_stays_around_its_control_when_rows_above_grow(panel, qtbot):
     assert panel._focus_frames[0].geometry() == place.adjusted(-2, -2, 2, 2).intersected(content.rect())
 
 
-@pytest.mark.parametrize("theme", ["dark", "light"])
-def test_own_colors_can_be_read_in_both_themes(panel, theme):
+def test_own_colors_can_be_read_in_both_themes(panel):
     from napari.utils.theme import get_theme
 
-    viewer = panel._viewer
-    viewer.theme = theme
-    background = QColor(get_theme(theme).background.as_hex()).name()
-    own = [label for label in panel.native.findChildren(QLabel) if label.styleSheet().startswith("color:")]
-    if isinstance(panel, SRCNNPanel | ESRGANPanel):
-        assert len(own) == 3
-    for label in own:
-        assert contrast(label.styleSheet().removeprefix("color:").strip(" ;"), background) >= LEAST
-    assert all(contrast(frame._color, background) >= LEAST for frame in panel._focus_frames)
+    for theme in ("dark", "light"):
+        panel._viewer.theme = theme
+        background = QColor(get_theme(theme).background.as_hex()).name()
+        own = [label for label in panel.native.findChildren(QLabel) if label.styleSheet().startswith("color:")]
+        if isinstance(panel, SRCNNPanel | ESRGANPanel):
+            assert len(own) == 3
+        for label in own:
+            assert contrast(label.styleSheet().removeprefix("color:").strip(" ;"), background) >= LEAST, theme
+        assert all(contrast(frame._color, background) >= LEAST for frame in panel._focus_frames), theme
 
 
 def test_a_color_is_kept_where_it_can_be_read_and_changed_where_it_cannot():
