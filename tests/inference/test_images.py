@@ -108,6 +108,14 @@ def test_a_job_of_other_types_is_refused_in_one_sentence(arguments, message):
         Job(*arguments)
 
 
+@pytest.mark.parametrize("door", [sr.upscale, sr.upscale_files])
+def test_an_array_is_no_model(door, tmp_path):
+    sr.write_image(tmp_path / "a.tif", STACK, "ZYX")
+    arguments = (STACK,) if door is sr.upscale else (tmp_path / "a.tif", tmp_path / "out")
+    with pytest.raises(InputError, match="is not a model: give a model, the name of one, or the path of a file"):
+        door(*arguments, np.array([[0, 0]], dtype=object))
+
+
 def test_a_job_takes_the_name_of_a_model():
     assert Job("srcnn-x2").model.name == "srcnn-x2"
 

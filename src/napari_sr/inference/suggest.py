@@ -30,6 +30,7 @@ from napari_sr.zoo.card import Card
 from napari_sr.zoo.catalog import as_model, list_models, load_model
 from napari_sr.zoo.model import Model
 from napari_sr.zoo.names import AUTO as AUTO
+from napari_sr.zoo.names import is_auto
 
 #: Families of models among which one is suggested.
 SuggestedFamily = Literal["srcnn", "srgan", "esrgan"]
@@ -212,7 +213,7 @@ def job_for(
     Cancelled
         If `cancel` returned True.
     """
-    if model != AUTO:
+    if not is_auto(model):
         return Job(as_model(model), settings)
     name, settings = suggested_settings(settings, image, scale=scale, cancel=cancel)
     return Job(load_model(name), settings)

@@ -16,7 +16,7 @@ from napari_sr.zoo.classic import CLASSICS
 from napari_sr.zoo.folders import NamedFile, bundled_folder, model_folder, named_files
 from napari_sr.zoo.header import read_card
 from napari_sr.zoo.model_list import ModelEntry, ModelList
-from napari_sr.zoo.names import AUTO, UnknownModelError
+from napari_sr.zoo.names import AUTO, UnknownModelError, is_auto
 from napari_sr.zoo.published import PUBLISHED, Published, check_hash, find_published
 from napari_sr.zoo.renamed import RENAMED
 
@@ -190,7 +190,7 @@ def as_model(model: Model | str | os.PathLike[str], *, scale: int | None = None)
     CheckpointError
         If the file cannot be used.
     """
-    if isinstance(model, str) and model == "auto":
+    if is_auto(model):
         raise InputError('The model "auto" is chosen for an image: take the model of napari_sr.suggest(image) here.')
     if isinstance(model, str | os.PathLike):
         return load_model(model, scale=scale)

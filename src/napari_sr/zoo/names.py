@@ -20,6 +20,11 @@ _OTHERS = " -_.,()[]+=&'#%@!"
 _RESERVED = {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in "0123456789¹²³"}
 
 
+def is_auto(model: object) -> bool:
+    """Whether a value given as a model is the text "auto"; of an array, ``==`` would give an array."""
+    return isinstance(model, str) and model == AUTO
+
+
 class UnknownModelError(InputError):
     """No model has a name.
 

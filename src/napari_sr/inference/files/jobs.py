@@ -13,11 +13,12 @@ from napari_sr.imaging.as_image import ImageInput
 from napari_sr.inference.compute.device import choose_device
 from napari_sr.inference.fingerprint import fingerprint
 from napari_sr.inference.job import Job
-from napari_sr.inference.suggest import AUTO, suggested_settings
+from napari_sr.inference.suggest import suggested_settings
 from napari_sr.progress import Cancel
 from napari_sr.settings import JobSettings
 from napari_sr.zoo.catalog import as_model, load_model
 from napari_sr.zoo.model import Model
+from napari_sr.zoo.names import is_auto
 
 
 def check_settings(settings: JobSettings) -> None:
@@ -52,7 +53,7 @@ class FileJobs:
         self, model: Model | str | os.PathLike[str], settings: JobSettings, *, scale: float | None = None
     ) -> None:
         check_settings(settings)
-        self._model = None if model == AUTO else Job(as_model(model), settings).model
+        self._model = None if is_auto(model) else Job(as_model(model), settings).model
         self._settings, self._scale = settings, scale
         self._loaded: dict[str, Model] = {}
         self._lock = Lock()
