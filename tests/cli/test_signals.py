@@ -224,6 +224,32 @@ assert [signal.getsignal(number) for number in known] == before
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+def test_ctrl_c_while_modules_are_imported_is_as_later_on():
+    program = """
+import importlib.abc, signal, sys
+class Interrupting(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "typer":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+from napari_sr.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program, "models"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", f"{Ended.sentence}\n")
+
+
+def test_a_window_is_closed_by_pythons_own_handler_of_ctrl_c():
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        with Signals() as signals:
+            signals.hand_over()
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
 def test_a_process_that_gets_sigterm_leaves_nothing_and_ends_with_143(folder):
     """The test of the tests above, with a real process."""

@@ -263,7 +263,7 @@ def demo(
         from napari_sr.widgets.demo import open_demo
 
         # The window has its own ways to be closed.
-        signals.release()
+        signals.hand_over()
         open_demo(sample, model)
         return
     from napari_sr.evaluation import write_showcase

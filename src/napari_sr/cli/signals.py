@@ -80,6 +80,13 @@ class Signals:
             number, handler = self._before.popitem()
             signal.signal(number, handler)
 
+    def hand_over(self) -> None:
+        """Restore the handlers for a window, which Python's own handler of Ctrl-C closes."""
+        interruptible = signal.SIGINT in self._before
+        self.release()
+        if interruptible:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def ignore(self) -> None:
         """Ignore further signals, while temporary files are deleted."""
         for number in self._before:
