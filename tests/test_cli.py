@@ -104,6 +104,13 @@ def test_h_is_the_same_as_help(command):
     assert "-h, --help" in napari_sr(*command, "-h").stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "missing"), [(("in.tif", "-m", "tiny"), "OUT"), (("-m", "tiny", "in.tif"), "OUT"), ((), "IN")]
+)
+def test_of_in_and_out_the_missing_one_is_named(arguments, missing):
+    assert f"Missing argument '{missing}'." in napari_sr("upscale", *arguments, status=2).stderr
+
+
 @pytest.mark.parametrize("ending", [".tif", ".ome.tif"])
 def test_upscale_keeps_axes_and_unit_and_divides_the_pixel_size(stack, tmp_path, ending):
     out = tmp_path / f"out{ending}"

@@ -19,7 +19,7 @@ from napari_sr.cli.bar import Bar
 from napari_sr.cli.check import check
 from napari_sr.cli.cluster import ResourcesOption, SchedulerOption, upscale_at_scheduler
 from napari_sr.cli.degrading import degrade
-from napari_sr.cli.group import Commands
+from napari_sr.cli.group import Commands, IntoOne
 from napari_sr.cli.models import models
 from napari_sr.cli.one import upscale_one
 from napari_sr.cli.options import (
@@ -88,7 +88,7 @@ def _common(
     pass
 
 
-@app.command()
+@app.command(cls=IntoOne)
 @with_settings()
 def upscale(
     sources: Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from napari_sr.cli.signals import Ended, signals
 from napari_sr.errors import describe_error
@@ -44,3 +44,26 @@ class Commands(TyperGroup):
                 raise typer.Exit(ended.status) from None
             typer.echo(f"napari-sr: {sentence}", err=True)
             raise typer.Exit(FAILED)
+
+
+class IntoOne(TyperCommand):
+    """A command with the arguments ``IN... OUT``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments; a single one is IN.
+
+        Raises
+        ------
+        typer.BadParameter
+            If an argument or an option is missing or cannot be used.
+        """
+        try:
+            return super().parse_args(ctx, list(args))
+        except typer.BadParameter as error:
+            arguments: list[Any] = [parameter for parameter in self.params if parameter.param_type_name == "argument"]
+            several, last = arguments
+            given, _, _ = self.make_parser(ctx).parse_args(list(args))
+            # The last argument gets a single one, so that IN would be missing.
+            if error.param is several and isinstance(given[last.name], str):
+                error.param = last
+            raise
