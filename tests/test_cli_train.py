@@ -240,6 +240,15 @@ def test_noise_can_be_scaled_to_images_of_more_values(folder):
     assert low.pixel_size == pytest.approx({"Y": 0.2, "X": 0.2})
 
 
+def test_a_recipe_of_a_degradation_alone_is_enough_for_degrade_and_none_for_train(folder):
+    (folder / "microscope.toml").write_text("[degradation]\nshrink = 'binning'\n")
+    napari_sr("degrade", "pictures", "low", "--model", "microscope.toml", "--scale", "2")
+    truth = read_image(folder / "pictures" / "3.png").data.astype(float)
+    binned = truth.reshape(40, 2, 45, 2).mean(axis=(1, 3))
+    assert np.abs(read_image(folder / "low" / "3.tif").data - binned).max() <= 0.5
+    assert "the key stages is missing" in napari_sr("train", "microscope.toml", status=2).output
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -110,7 +110,7 @@ def _degradation(name: str) -> tuple[Degradation, int | None]:
     from napari_sr.training.recipe import Recipe, load_recipe
 
     if name.endswith(".toml"):
-        recipe = load_recipe(name)
+        recipe = load_recipe(name, training=False)
         settings: dict[str, Any] = {} if recipe.network is None else recipe.network.settings
         scale = settings.get("scale")
     else:

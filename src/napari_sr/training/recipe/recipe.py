@@ -136,7 +136,7 @@ class Recipe(RecipeTable):
                 )
         if self.network is not None and self.family is None:
             raise ValueError("a new network needs a family: add the key family")
-        if not self.steps:
+        if self.stages and not self.steps:
             raise ValueError("no stage has any steps: give at least one of them 1 step or more")
         return self
 
@@ -273,13 +273,21 @@ class Recipe(RecipeTable):
             raise InputError(f"{source} cannot be used: {first_fault(error, values)}.") from error
 
 
-def load_recipe(recipe: Recipe | str | os.PathLike[str]) -> Recipe:
+class _WithoutTraining(Recipe):
+    """A recipe of which the degradation is used alone."""
+
+    stages: tuple[Stage, ...] = ()
+
+
+def load_recipe(recipe: Recipe | str | os.PathLike[str], *, training: bool = True) -> Recipe:
     """Return a recipe, reading it if it is the name of a preset or a file.
 
     Parameters
     ----------
     recipe : Recipe, str or Path
         A recipe, one of `PRESETS`, or the path of a TOML file.
+    training : bool, default True
+        Whether the recipe is that of a training, which has stages; otherwise the file can leave them out.
 
     Returns
     -------
@@ -312,7 +320,7 @@ def load_recipe(recipe: Recipe | str | os.PathLike[str]) -> Recipe:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path.name} is not a text file in UTF-8: give a recipe in TOML.") from error
-    read = Recipe.from_toml(text, path.name)
+    read = (Recipe if training else _WithoutTraining).from_toml(text, path.name)
     return read if "name" in read.model_fields_set else read.model_copy(update={"name": as_name(path.stem)})
 
 
