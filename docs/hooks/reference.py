@@ -179,10 +179,13 @@ def _default(value: Any) -> str:
     """A default as a file holds it."""
     text = "required" if value is None else str(value)
     if text.lower().startswith("field("):
-        found = re.search(r"\bdefault(?:_factory)?=(\{[^}]*\}|[^,)]+)", text)
+        found = re.search(r"\bdefault(?:_factory)?=(\{[^}]*\}|\([^)]*\)|[^,)]+)", text)
         text = found[1] if found else "required"
     if re.fullmatch(r"[A-Z]\w+\(\)", text):
         return "its defaults"
+    if re.fullmatch(r"\(.+\)", text):
+        # TOML and JSON write tuples as lists.
+        text = f"[{text[1:-1].rstrip(', ')}]"
     words = {"required": "required", "None": "", "()": "", "dict": "", "True": "`true`", "False": "`false`"}
     return words.get(text, f"`{text}`".replace("'", '"'))
 

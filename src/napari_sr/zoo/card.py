@@ -176,7 +176,7 @@ class Card(_Record):
     color : {"luma", "rgb", "gray"}
         Meaning of the channels: luma of BT.601, red, green and blue, or intensities without color.
     domain : {"natural", "fluorescence", "electron"} or None
-        Kind of the training images; None if it is not known.
+        Kind of the training images; None if it is not known, or if they are of several kinds.
     base : str or None
         Name of the model from which it was fine-tuned; None if it was not.
     intensity_range, output_range : (float, float)

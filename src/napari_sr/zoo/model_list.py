@@ -37,7 +37,7 @@ class ModelEntry:
     channels : int or None
         Number of channels of the input; None if it is not known without reading the weights.
     domain : {"natural", "fluorescence", "electron"} or None
-        Kind of the training images; None if it is not known.
+        Kind of the training images; None if it is not known, or if they are of several kinds.
     problem : str or None
         One sentence about why the file cannot be used; None if it can.
     """
