@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,16 @@ def forks() -> Iterator[Forks]:
     forks = Forks()
     yield forks
     forks.close()
+
+
+@pytest.fixture
+def links(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Skips a test on a Windows that lets its users make no links; other systems let them."""
+    if sys.platform == "win32":
+        try:
+            (tmp_path_factory.mktemp("links") / "link").symlink_to("missing")
+        except OSError as error:
+            pytest.skip(f"this Windows lets no links be made: {error}")
 
 
 @pytest.fixture

@@ -111,6 +111,20 @@ def test_of_in_and_out_the_missing_one_is_named(arguments, missing):
     assert f"Missing argument '{missing}'." in napari_sr("upscale", *arguments, status=2).stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("upscale", "https://example.org/a", "b.tif", "out", "--model", "tiny"),
+        ("degrade", "https://example.org/a", "out", "--model", "tiny.toml", "--scale", "2"),
+        ("evaluate", "https://example.org/a", "out", "--scale", "2"),
+    ],
+)
+def test_images_at_an_address_are_refused_as_such(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.toml").write_text("")
+    assert '"https://example.org/a" is an address, not a file' in refusal(*command)
+
+
 @pytest.mark.parametrize("ending", [".tif", ".ome.tif"])
 def test_upscale_keeps_axes_and_unit_and_divides_the_pixel_size(stack, tmp_path, ending):
     out = tmp_path / f"out{ending}"

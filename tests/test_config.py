@@ -157,7 +157,7 @@ def test_budgets_are_read(text: str, count: Any) -> None:
     assert parse_memory(text) == count
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="links need a permission on Windows")
+@pytest.mark.usefixtures("links")
 def test_a_settings_file_that_is_a_link_stays_one(tmp_path: Path) -> None:
     shared = tmp_path / "shared" / "settings.toml"
     shared.parent.mkdir()

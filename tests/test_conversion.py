@@ -1,13 +1,13 @@
 """Values that users give are read, or refused as they were given."""
 
 import errno
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 import pint
 import pytest
 
-from napari_sr.conversion import quote, read_path
+from napari_sr.conversion import check_no_address, quote, read_path
 from napari_sr.errors import InputError
 
 
@@ -15,6 +15,25 @@ from napari_sr.errors import InputError
 def test_a_path_that_no_system_can_have_is_refused_as_it_was_given(value):
     with pytest.raises(InputError, match=r"^The folder 'runs\\x00' is not a path that this system can have"):
         read_path(value, "folder")
+
+
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("https://example.org/a/b.pth", "https://example.org/a/b.pth"),
+        (Path("https://example.org/a/b.pth"), "https://example.org/a/b.pth"),
+        (PureWindowsPath("https://example.org/a/b.pth"), "https://example.org/a/b.pth"),
+        ("file:///home/me/b.pth", "file:///home/me/b.pth"),
+    ],
+)
+def test_an_address_is_shown_with_its_slashes_on_every_system(path, address):
+    with pytest.raises(InputError, match=f'^"{address}" is an address, not a file: download'):
+        check_no_address(path)
+
+
+@pytest.mark.parametrize("path", ["a.tif", "folder/a.tif", r"C:\a.tif", PureWindowsPath(r"C:\a.tif"), r"\\server\a"])
+def test_a_path_is_no_address(path):
+    check_no_address(path)
 
 
 @pytest.mark.parametrize(

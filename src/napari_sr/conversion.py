@@ -12,7 +12,7 @@ import operator
 import os
 import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal, TypeVar
 
 from napari_sr.device_names import KINDS
@@ -268,22 +268,23 @@ def check_folder(path: Path) -> None:
         raise InputError(f"There is no folder {path.parent} to write {path.name} in: create it first.")
 
 
-def check_no_address(path: Path | str) -> None:
+def check_no_address(path: PurePath | str) -> None:
     """Check that the path of a missing file is not an address, from which nothing is downloaded.
 
     Parameters
     ----------
     path : str or Path
-        The path; one of the slashes of an address is not in a Path.
+        The path; one of the slashes of an address is not in a Path, and the others are backslashes on Windows.
 
     Raises
     ------
     InputError
         If it is an address.
     """
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]+", text := str(path))
+    text = str(path).replace("\\", "/")
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/+", text)
     if scheme is not None:
-        address = quote(f"{scheme[1]}://{text[scheme.end() :]}")
+        address = quote(text if "://" in text else f"{scheme[1]}://{text[scheme.end() :]}")
         raise InputError(f"{address} is an address, not a file: download the file, and give its path.")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from napari_sr.conversion import check_no_address
 from napari_sr.errors import InputError
 from napari_sr.evaluation.fidelity import Channels, Fidelity, evaluate
 from napari_sr.imaging.axes import parse_axes
@@ -79,6 +80,7 @@ def pair_files(images: Path, reference: Path, *, scale: int | None = None) -> li
     """
     for path in (images, reference):
         if not path.exists():
+            check_no_address(path)
             raise InputError(f"There is no file or folder {path}: check the name.")
     if is_image(images) != is_image(reference):
         kinds = "an image and a folder" if is_image(images) else "a folder and an image"
@@ -207,6 +209,7 @@ def image_files(path: Path) -> list[Path]:
         If it does not exist, or the folder has no image files.
     """
     if not path.exists():
+        check_no_address(path)
         raise InputError(f"There is no file or folder {path}: check the name.")
     return [path] if is_image(path) else list(_by_stem(path).values())
 

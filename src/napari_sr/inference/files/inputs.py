@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from napari_sr.conversion import quote, read_path, shorten
+from napari_sr.conversion import check_no_address, quote, read_path, shorten
 from napari_sr.errors import InputError
 from napari_sr.imaging.files import ENDINGS
 from napari_sr.imaging.files.names import is_store
@@ -155,6 +155,7 @@ def _images_of(text: str, out_folder: Path) -> tuple[Path, dict[Path, str]]:
     elif path.exists():
         root, paths = path if is_plate_part(path) else path.parent, {path: ""}
     else:
+        check_no_address(path)
         raise InputError(f"There is no file or folder {path}: check the name.")
     inside, outside = root.resolve(), out_folder.resolve()
     if inside == outside or outside in inside.parents:
