@@ -22,7 +22,7 @@ from napari_sr.torch_state import ieee_float32, own_torch_state
 from napari_sr.training.conditioning import covered_conditions
 from napari_sr.training.controls import Controls
 from napari_sr.training.data.conditions.preparation import make_conditioned_set
-from napari_sr.training.data.fields import describe_part, used_part
+from napari_sr.training.data.fields import describe_part, describe_planes, used_part
 from napari_sr.training.data.images import images_in, pixel_size_of, training_images
 from napari_sr.training.data.training_set import TrainingSet, make_training_set
 from napari_sr.training.events import EventListener, Validated
@@ -252,6 +252,8 @@ class Training:
             )
         pairs = zip((*self._images, *self._validation_images), (*images, *held), strict=True)
         parts = [text for whole, used in pairs if (text := describe_part(whole, used)) is not None]
+        planes = (describe_planes(image, recipe.data.planes) for image in (*images, *held))
+        parts += [text for text in planes if text is not None]
         if recipe.validation.images and not self._validation_images:
             parts.append(_OWN_VALIDATION)
         return replace(training_set, notes=(*training_set.notes, *parts))

@@ -1,16 +1,18 @@
 """Large training images: which part of them is read, and that it is used like a small image."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 import zarr
 
 from napari_sr import Training
-from napari_sr.imaging.axes import parse_axes
+from napari_sr.imaging.axes import Axes, parse_axes
 from napari_sr.imaging.resize import resize
 from napari_sr.inference.output.ome_zarr import new_store
 from napari_sr.inference.output.store_metadata import StorePlace
 from napari_sr.training.data import fields
-from napari_sr.training.data.fields import describe_part, separate_fields, used_part
+from napari_sr.training.data.fields import describe_part, describe_planes, planes_of, separate_fields, used_part
 from napari_sr.training.data.images import training_images
 from napari_sr.training.data.training_set import make_training_set
 from napari_sr.training.events import Prepared
@@ -83,6 +85,31 @@ def test_the_seed_chooses_the_fields(textured):
     first, again = (prepared(images)[1].fingerprint for _ in range(2))
     other = prepared(images, RECIPE.model_copy(update={"seed": 1}))[1].fingerprint
     assert first == again != other
+
+
+@pytest.mark.parametrize("letters", ["TCYX", "CTYX"])
+@pytest.mark.parametrize("times", [32, 63, 64, 126])
+def test_of_more_planes_than_are_used_as_many_are_of_each_channel(letters, times):
+    shape = {"T": times, "C": 3, "Y": 4, "X": 4}
+    axes = Axes(letters, tuple(shape[letter] for letter in letters))
+    marked = np.arange(times * 3).reshape(axes.shape[:2])[..., None, None] * np.ones((4, 4), int)
+    used = [(channel, int(plane[0, 0])) for channel, plane in planes_of(marked, axes, 64)]
+    assert Counter(channel for channel, _ in used) == {0: 21, 1: 21, 2: 21}
+    assert [number for _, number in used] == sorted(number for _, number in used)
+
+
+def test_planes_beyond_the_number_that_is_used_are_named(textured, tmp_path):
+    (few,) = training_images(np.stack([textured(120, 120, seed) for seed in range(6)]), 2, axes="ZYX")
+    assert describe_planes(few, 6) is None
+    limit = "data.planes of the recipe is the largest number."
+    assert describe_planes(few, 4) == f"4 of the 6 planes of image 1 are used: {limit}"
+    (channels,) = training_images(np.stack([textured(120, 120, seed) for seed in range(6)]), 2, axes="CYX")
+    assert describe_planes(channels, 4) == (
+        f"4 of the 6 planes of image 1 are used, and 2 of its 6 channels are not: {limit}"
+    )
+    recipe = RECIPE.model_copy(update={"data": RECIPE.data.model_copy(update={"planes": 4})})
+    training = Training(recipe, [channels.high], "srcnn-x2", folder=tmp_path, axes="CYX", device="cpu")
+    assert [note for note in training.prepare().notes if limit in note] == [describe_planes(channels, 4)]
 
 
 def test_a_stack_of_large_planes_has_several_planes_of_each_field(textured):

@@ -87,7 +87,7 @@ def used_part(image: TrainingImage, scale: int, recipe: Recipe, number: int) -> 
 
 
 def planes_of(array: ImageArray, axes: Axes, most: int) -> Iterator[tuple[int | None, npt.NDArray[Any]]]:
-    """Yield planes of an image, evenly spaced.
+    """Yield planes of an image, evenly spaced, and as many of each channel if they are not all.
 
     Yields
     ------
@@ -96,11 +96,25 @@ def planes_of(array: ImageArray, axes: Axes, most: int) -> Iterator[tuple[int | 
     plane : array, shape (Y, X) or (Y, X, 3)
         The plane, without an alpha channel, as a copy.
     """
-    indices = list(axes.plane_indices())
-    for index in [indices[i] for i in _spaced(len(indices), most)]:
+    for index in _chosen(axes, most):
         # A copy, since an array that is being recorded or edited may change while a network is trained on it.
         plane = np.array(axes.plane(array, index), order="C")
         yield axes.channel_of(index), plane[..., :3] if axes.rgb else plane
+
+
+def describe_planes(image: TrainingImage, most: int) -> str | None:
+    """Describe how many planes of an image from `used_part` are used, of at most `most`; None if all of them are."""
+    chosen, axes = _chosen(image.axes, most), image.axes
+    if len(chosen) == axes.plane_count:
+        return None
+    total = len(axes.channels)
+    left = total - len({axes.channel_of(index) for index in chosen})
+    channels = f", and {left} of its {total} channels {'is' if left == 1 else 'are'} not" if left else ""
+    verb = "is" if len(chosen) == 1 else "are"
+    return (
+        f"{len(chosen)} of the {axes.plane_count} planes of {image.name} {verb} used{channels}: data.planes of the "
+        "recipe is the largest number."
+    )
 
 
 def describe_part(image: TrainingImage, used: TrainingImage) -> str | None:
@@ -193,6 +207,20 @@ def _structured_first(image: TrainingImage, boxes: Sequence[Box], empty: float) 
     spread = np.sqrt(np.mean(np.square(deviations)) + np.var(means))
     dull = [bool(deviation < empty * spread) for deviation in deviations]
     return [boxes[i] for i in np.argsort(dull, kind="stable")]
+
+
+def _chosen(axes: Axes, most: int) -> list[PlaneIndex]:
+    """Return at most `most` planes in their order, evenly spaced in each channel, or in evenly spaced channels."""
+    indices = list(axes.plane_indices())
+    if len(indices) <= most:
+        return indices
+    positions: dict[int | None, list[int]] = {}
+    for position, index in enumerate(indices):
+        positions.setdefault(axes.channel_of(index), []).append(position)
+    channels = list(positions.values())
+    members = [channels[i] for i in _spaced(len(channels), most)]
+    each = most // len(members)
+    return [indices[i] for i in sorted(planes[n] for planes in members for n in _spaced(len(planes), each))]
 
 
 def _spaced(count: int, most: int) -> list[int]:

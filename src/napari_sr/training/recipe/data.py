@@ -75,9 +75,9 @@ class Data(RecipeTable):
     intensity : {"auto", "dtype", "percentile", "contrast"}, Percentiles or (float, float), default "auto"
         Values of the image that stand for black and white, as in `napari_sr.upscale`.
     planes : int, default 64
-        Largest number of planes of one image that are used; 1 or more. They are evenly spaced. Of images of more than
-        2^28 pixels, only these are read; where their planes have more than 2^22 pixels, fields of 1024 x 1024 pixels
-        that the seed chooses count as planes.
+        Largest number of planes of one image that are used; 1 or more. They are evenly spaced, as many in each
+        channel. Of images of more than 2^28 pixels, only these are read; where their planes have more than 2^22 pixels,
+        fields of 1024 x 1024 pixels that the seed chooses count as planes.
     denoise : float, optional
         Denoising strength, above 0, for the high-resolution targets of training and validation; 0.8 removes almost all
         noise. Use it with adversarial losses on noisy images, where the discriminator would otherwise reward
