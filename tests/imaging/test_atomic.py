@@ -5,8 +5,10 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -98,6 +100,41 @@ def test_a_file_is_replaced_only_with_overwrite(tmp_path):
     assert path.read_text() == "old"
     write_file(path, "new")
     assert path.read_text() == "new"
+    assert names(tmp_path) == ["file"]
+
+
+def test_of_several_files_that_get_one_name_at_once_one_is_written_and_none_replaced(tmp_path):
+    together = Barrier(3)
+
+    def write(number: int) -> list[bool]:
+        written = []
+        for file in range(100):
+            together.wait(10)
+            try:
+                write_file(tmp_path / f"{file}", str(number), overwrite=False)
+            except FileExistsError:
+                written.append(False)
+            else:
+                written.append(True)
+        return written
+
+    with ThreadPoolExecutor(3) as threads:
+        written = list(threads.map(write, range(3)))
+    assert [sum(each) for each in zip(*written, strict=True)] == [1] * 100
+    for file, each in enumerate(zip(*written, strict=True)):
+        assert (tmp_path / f"{file}").read_text() == str(each.index(True))
+    assert len(names(tmp_path)) == 100
+
+
+def test_where_files_cannot_be_linked_an_existing_one_is_not_replaced_either(tmp_path, monkeypatch):
+    def refuse(source: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refuse)
+    write_file(tmp_path / "file", "old", overwrite=False)
+    with pytest.raises(FileExistsError, match="exists already"):
+        write_file(tmp_path / "file", "new", overwrite=False)
+    assert (tmp_path / "file").read_text() == "old"
     assert names(tmp_path) == ["file"]
 
 

@@ -78,11 +78,12 @@ def atomic_file(path: Path, *, overwrite: bool = True, durable: bool = False) ->
         yield temporary
         if durable:
             sync(temporary)
-        if not overwrite and os.path.lexists(path):
-            raise FileExistsError(None, "the file exists already", str(path))
-        if os.name == "posix" and path.is_file():
-            shutil.copymode(path, temporary)
-        temporary.replace(path)
+        if not overwrite:
+            _name_anew(temporary, path)
+        else:
+            if os.name == "posix" and path.is_file():
+                shutil.copymode(path, temporary)
+            temporary.replace(path)
         if durable:
             sync(path.parent)
 
@@ -228,6 +229,18 @@ def delete_own() -> list[Path]:
         with suppress(OSError):
             _discard(path)
     return left
+
+
+def _name_anew(temporary: Path, path: Path) -> None:
+    """Give a file a name that no file has; of several processes that do so at once, one succeeds."""
+    try:
+        # Unlike a renaming, a link replaces no file. The temporary name is deleted afterwards.
+        os.link(temporary, path)
+    except OSError as error:
+        if os.path.lexists(path):
+            raise FileExistsError(None, "the file exists already", str(path)) from error
+        # The file system has no links, or the disk is faulty, which renaming then tells.
+        temporary.rename(path)
 
 
 def temporary_name(path: Path) -> Path:
