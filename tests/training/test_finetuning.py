@@ -1,5 +1,8 @@
 """Fine-tuning in one call: from arrays to a model in the list."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import numpy as np
 import pytest
 import torch
@@ -144,6 +147,18 @@ def test_a_model_of_two_endpoints_is_trained_at_its_alpha(small_model, recipe, t
     assert better.card.endpoints == ()
     difference = sum(float((better.endpoints["weights"][key] - state[key]).abs().sum()) for key in state)
     assert 0 < difference < 0.1 * sum(float(value.abs().sum()) for value in state.values())
+
+
+def test_trainings_of_one_name_may_begin_at_the_same_moment(small_model, recipe, textured, model_folder):
+    together = Barrier(2)
+
+    def train(number: int) -> str:
+        together.wait(10)
+        return sr.finetune(small_model, textured(), recipe, device="cpu").name
+
+    with ThreadPoolExecutor(2) as threads:
+        assert set(threads.map(train, range(2))) == {"small-quick", "small-quick-2"}
+    assert len(list((model_folder.parent / "runs").iterdir())) == 2
 
 
 def test_a_saved_model_is_loaded_by_its_name(small_model, model_folder):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
-from itertools import count
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from napari_sr.conversion import read_path
@@ -129,12 +129,12 @@ def finetune(
 
 
 def new_run_folder(name: str) -> Path:
-    """Return a folder in `runs_folder` that does not exist yet.
+    """Return a folder in `runs_folder` that no other run has, also of those that start at the same moment.
 
     Parameters
     ----------
     name : str
-        Name of the model, with which the folder's name begins; the time follows.
+        Name of the model, with which the folder's name begins; the time and eight random digits follow.
 
     Returns
     -------
@@ -147,7 +147,4 @@ def new_run_folder(name: str) -> Path:
         If the name cannot be that of a folder on every system.
     """
     check_name(name)
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    root = runs_folder()
-    candidates = (root / f"{name}-{stamp}{'' if number == 1 else f'-{number}'}" for number in count(1))
-    return next(candidate for candidate in candidates if not candidate.exists())
+    return runs_folder() / f"{name}-{datetime.now():%Y%m%d-%H%M%S}-{token_hex(4)}"
