@@ -23,6 +23,7 @@ from .training import Recipe as Recipe
 from .training import Training as Training
 from .training import degrade as degrade
 from .training import finetune as finetune
+from .training import save_model as save_model
 from .zoo import Model as Model
 from .zoo import list_models as list_models
 from .zoo import load_model as load_model

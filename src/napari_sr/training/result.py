@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from napari_sr.conversion import read_path
 from napari_sr.errors import CheckpointError, InputError, disk_remedy
 from napari_sr.imaging.intensity.spec import IntensitySpec, Percentiles
 from napari_sr.training.data.conditions.description import describe_conditions
@@ -20,9 +22,9 @@ from napari_sr.training.data.training_set import TrainingSet
 from napari_sr.training.events import Validated
 from napari_sr.training.recipe import Recipe
 from napari_sr.zoo.card import Card, Conditioning, Figure, TrainingData
-from napari_sr.zoo.catalog import reserved_names
+from napari_sr.zoo.catalog import as_model, reserved_names
 from napari_sr.zoo.folders import model_folder
-from napari_sr.zoo.model import Model
+from napari_sr.zoo.model import Endpoints, Model
 from napari_sr.zoo.modelfile import WEIGHTS, read_model, write_model
 from napari_sr.zoo.names import check_name, numbered
 
@@ -170,56 +172,87 @@ def _notes(
     return " ".join((*notes, *training_set.notes, *training_set.warnings))
 
 
-def save_model(model: Model, *, folder: Path | None = None, dtype: torch.dtype = torch.float32) -> tuple[Model, Path]:
-    """Write a model into the user's folder of models, without overwriting a file.
+def save_model(
+    model: Model | str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Model, Path]:
+    """Write a model with its card into a file of its own.
 
     Parameters
     ----------
-    model : Model
-        The model. Its name is that of the file; if a file has it, "-2", "-3" and so on is added, and in the user's
-        folder also if a model of the package has it.
-    folder : Path, optional
-        Another folder, which is made if it does not exist; by default the user's folder of models.
+    model : Model, str or Path
+        A model, the name of one (see `list_models`), or the path of a model file or checkpoint. The file keeps its
+        alpha as the default.
+    name : str, optional
+        Name of the model and of its file; by default the present one. If a file has it, "-2", "-3" and so on is added,
+        and in the user's folder also if a model of the package has it: no file is overwritten.
+    folder : str or Path, optional
+        Folder of the file, which is made if it does not exist; by default the user's folder of models, where
+        `list_models` finds it.
     dtype : torch.dtype, default torch.float32
-        Number format of the weights in the file.
+        Number format of the weights in the file: float32, float16 or bfloat16.
 
     Returns
     -------
     model : Model
         The model with the name of its file.
     path : Path
-        The file.
+        The file, which holds all that `load_model` needs.
 
     Raises
     ------
     InputError
-        If the file cannot be written.
+        If there is no such model, the name cannot be that of a file, the dtype is another one, or the file cannot be
+        written.
+    CheckpointError
+        If the model cannot be loaded, or its weights are not finite in `dtype`.
 
     Examples
     --------
-    >>> import tempfile
-    >>> from pathlib import Path
     >>> import napari_sr as sr
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     saved, path = save_model(sr.load_model("srcnn-x2"), folder=Path(folder))
-    >>> path.name
-    'srcnn-x2.safetensors'
+    >>> softer = sr.load_model("esrgan-compact-x4", alpha=0.5)
+    >>> saved, path = sr.save_model(softer, name="photos", folder="for-a-colleague")
+    >>> path.name, sr.load_model(path).alpha
+    ('photos.safetensors', 0.5)
     """
-    target = folder or model_folder()
+    model = as_model(model)
+    target = model_folder() if folder is None else read_path(folder, "folder")
     reserved = reserved_names() if target == model_folder() else frozenset()
+    own = check_name(model.name if name is None else name)
+    names = (numbered(own, number) for number in count(1))
+    # Without a value, the default is 0.
+    card = model.card.model_copy(update={"default_alpha": model.alpha or None})
+    cards = (card.model_copy(update={"name": free}) for free in names if free not in reserved)
     try:
         target.mkdir(parents=True, exist_ok=True)
-        names = (numbered(check_name(model.name), number) for number in count(1))
-        paths = ((name, target / f"{name}.safetensors") for name in names if name not in reserved)
-        name, path = next((name, path) for name, path in paths if not path.exists())
-        card = model.card.model_copy(update={"name": name})
-        write_model(path, card, model.endpoints, dtype=dtype)
+        card = next(card for card in cards if _is_written(_path_of(card, target), card, model.endpoints, dtype))
     except OSError as error:
         raise InputError(
             f"The model {model.name} could not be written to {target} ({error.strerror or error}): "
             f"{disk_remedy(error)}, or choose another folder."
         ) from error
-    return Model(card, model.endpoints, model.alpha, source=path), path
+    path = _path_of(card, target)
+    return Model(card, model.endpoints, source=path), path
+
+
+def _path_of(card: Card, folder: Path) -> Path:
+    return folder / f"{card.name}.safetensors"
+
+
+def _is_written(path: Path, card: Card, endpoints: Endpoints, dtype: torch.dtype) -> bool:
+    """Write a model file, unless there is a file of this name or another call writes one meanwhile."""
+    if path.exists():
+        return False
+    try:
+        write_model(path, card, endpoints, dtype=dtype)
+    except InputError:
+        if path.exists():
+            return False
+        raise
+    return True
 
 
 def save_once(model: Model, run: Path, *, folder: Path | None = None) -> tuple[Model, Path]:
