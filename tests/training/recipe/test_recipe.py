@@ -39,6 +39,30 @@ def test_a_table_that_is_made_of_other_values_is_refused_in_one_sentence(make, s
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"seed": -4}, "The Recipe cannot be used: seed: Input should be greater than or equal to 0."),
+        ({"degradatoin": {}}, "The Recipe cannot be used: it has an unknown key degradatoin."),
+        ({"degradation": {"shrink": "half"}}, "The Recipe cannot be used: degradation.shrink: "),
+        ({"stages": ()}, "The Recipe cannot be used: stages: Input has too few items"),
+    ],
+)
+def test_a_changed_copy_is_checked_as_a_new_table_is(values, sentence):
+    with pytest.raises(InputError) as refused:
+        load_recipe("quick").model_copy(update=values)
+    assert str(refused.value).startswith(sentence)
+
+
+def test_a_changed_copy_differs_in_what_was_changed_alone():
+    recipe = load_recipe("quick")
+    copied = recipe.model_copy(update={"degradation": {"shrink": "binning", "noise": {"gain": 1, "read": 2}}})
+    assert copied.degradation == Degradation(shrink="binning", noise=Noise(gain=1, read=2))
+    assert copied.model_copy(update={"degradation": recipe.degradation}) == recipe == recipe.model_copy()
+    seeded = tomllib.loads(recipe.model_copy(update={"seed": 3}).to_toml())
+    assert seeded == {**tomllib.loads(recipe.to_toml()), "seed": 3}
+
+
 def test_the_papers_losses_are_in_their_presets():
     psnr, gan = load_recipe("esrgan").stages
     assert [loss.kind for loss in psnr.losses] == ["l1"]

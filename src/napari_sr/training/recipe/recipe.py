@@ -39,8 +39,8 @@ _LARGEST = 2**24
 class Recipe(RecipeTable):
     """The description of a training: images, degradation, network, losses and stages.
 
-    Tables are checked when they are made and do not change afterward; `model_copy(update={...})` of pydantic makes a
-    changed copy. In TOML, a key with its default can be left out.
+    Tables are checked when they are made and do not change afterward; `model_copy(update={...})` makes a changed copy,
+    which is checked too. In TOML, a key with its default can be left out.
 
     Parameters
     ----------

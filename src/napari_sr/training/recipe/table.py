@@ -65,6 +65,11 @@ class RecipeTable(BaseModel, metaclass=_TableType):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with changed values, which are checked like those of a new table; pydantic takes any."""
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        return type(self)(**{**given, **(update or {})})
+
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         """Refuse a range whose second end is below the first."""
