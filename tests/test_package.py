@@ -3,6 +3,7 @@
 import ast
 import importlib
 import importlib.metadata
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,17 @@ def test_import_loads_neither_torch_nor_qt():
 def test_every_public_name_resolves(name):
     assert getattr(napari_sr, name) is not None
     assert name in dir(napari_sr)
+
+
+@pytest.mark.parametrize("name", [name for name in napari_sr.__all__ if callable(getattr(napari_sr, name))])
+def test_the_type_of_a_model_has_names_and_paths(name):
+    try:
+        parameter = inspect.signature(getattr(napari_sr, name)).parameters.get("model")
+    except ValueError:  # Errors have no signature.
+        parameter = None
+    # That of a result is its name.
+    if parameter is not None and parameter.annotation != "str":
+        assert parameter.annotation.removesuffix(" | None") == "Model | str | os.PathLike[str]"
 
 
 @pytest.mark.parametrize("stub", STUBS, ids=package_of)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ from napari_sr.zoo.catalog import as_model
 from napari_sr.zoo.model import Model
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Job:
     """A model and settings: all that determines the pixels of a result, except the image.
 
@@ -69,17 +69,16 @@ class Job:
     """
 
     model: Model
-    settings: JobSettings = field(default_factory=load_settings)
+    settings: JobSettings
 
-    def __post_init__(self) -> None:
-        """Load the model if a name or a path was given, and check model and settings."""
-        object.__setattr__(self, "model", as_model(self.model))
-        settings = self.settings
-        if not isinstance(settings, JobSettings):
+    def __init__(self, model: Model | str | os.PathLike[str], settings: JobSettings | None = None) -> None:
+        object.__setattr__(self, "model", as_model(model))
+        object.__setattr__(self, "settings", load_settings() if settings is None else settings)
+        if not isinstance(self.settings, JobSettings):
             raise InputError(f"The settings {shorten(settings)} are not job settings: give JobSettings(...).")
-        choose_device(settings.device)
+        choose_device(self.settings.device)
         check_channels(self.model.card)
-        check_conditions(self.model.card, settings)
+        check_conditions(self.model.card, self.settings)
 
     @own_torch_state()
     def where(self, dtype: npt.DTypeLike) -> tuple[torch.device, torch.dtype]:

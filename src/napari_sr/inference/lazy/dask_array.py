@@ -259,7 +259,7 @@ def halo_cost(
     """
     read = as_image(image, axes, pixel_size, unit)
     _import_dask()
-    job = _lazy_job(Job(model, load_settings(**settings)), read)  # type: ignore[arg-type]
+    job = _lazy_job(Job(model, load_settings(**settings)), read)
     return _planned(job, read, reach_of(job, read.axes))[1].cost()
 
 
