@@ -340,7 +340,7 @@ class Job:
         if network is not None and (network.model, network.settings) != (self.model, self.settings):
             raise ValueError("The network is that of another job.")
         # Before the image is read, which takes minutes if it is large.
-        check_destination(out, region.result_axes, image.dtype, overwrite=overwrite)
+        check_destination(out, region.result_axes, image.dtype, overwrite=overwrite, image=image)
         cancel = cancel or never
         if calibration is None:
             calibration = self.calibrate(image, region.axes, contrast_limits, cancel=cancel)

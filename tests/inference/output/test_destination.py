@@ -163,6 +163,17 @@ def test_an_array_that_does_not_fit_is_refused_and_not_changed(out: Any) -> None
     assert not np.any(np.asarray(out)) or out == 7
 
 
+def test_an_array_that_shares_memory_with_the_image_is_refused_before_it_is_changed() -> None:
+    stack = np.random.default_rng(0).integers(0, 4096, (4, 40, 30), np.uint16)
+    before = stack.copy()
+    with pytest.raises(InputError, match="given as out shares memory with the image: give another one"):
+        upscale(stack[:2, :20, :15], MODEL, "ZYX", out=stack[1:3])
+    assert np.array_equal(stack, before)
+    # Side by side in one array, they share none.
+    upscale(stack[:2, :20, :15], MODEL, "ZYX", out=stack[2:])
+    assert np.array_equal(stack[2:], upscale(before[:2, :20, :15], MODEL, "ZYX"))
+
+
 @pytest.mark.parametrize("kind", ["numpy", "memory-mapped", "zarr"])
 def test_a_read_only_array_is_refused_before_the_computation(kind: str, tmp_path: Path) -> None:
     out: Any = np.zeros((2, 40, 30), np.uint16)

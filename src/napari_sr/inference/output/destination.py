@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.axes import Axes, WritableArray
+from napari_sr.imaging.axes import Axes, ImageArray, WritableArray
 from napari_sr.inference.compute.memory import free_memory_of_host
 from napari_sr.inference.output.ome_zarr import check_store, new_store
 from napari_sr.inference.output.paths import is_store_name
@@ -39,7 +39,12 @@ class Destination:
 
 
 def check_destination(
-    out: WritableArray | str | Path | None, axes: Axes, dtype: npt.DTypeLike, *, overwrite: bool = False
+    out: WritableArray | str | Path | None,
+    axes: Axes,
+    dtype: npt.DTypeLike,
+    *,
+    overwrite: bool = False,
+    image: ImageArray | None = None,
 ) -> None:
     """Check that a result can be written to its destination, before the image is read.
 
@@ -47,11 +52,13 @@ def check_destination(
     ----------
     out, axes, dtype, overwrite
         As for `destination`.
+    image : array, optional
+        The image, which may not be in the memory of the result.
 
     Raises
     ------
     InputError
-        As for `destination`.
+        As for `destination`, or if image and array share memory.
     """
     if out is None:
         needed, free = prod(axes.shape) * np.dtype(dtype).itemsize, free_memory_of_host()
@@ -65,6 +72,9 @@ def check_destination(
         check_store_path(Path(out), dtype, overwrite=overwrite)
     else:
         _check_array(out, axes, np.dtype(dtype))
+        # The image would be changed while it is read.
+        if isinstance(out, np.ndarray) and isinstance(image, np.ndarray) and np.shares_memory(out, image):
+            raise InputError("The array given as out shares memory with the image: give another one.")
 
 
 def check_store_path(path: Path, dtype: npt.DTypeLike, *, overwrite: bool = False) -> None:
