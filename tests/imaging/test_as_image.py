@@ -22,6 +22,15 @@ from napari_sr.imaging.files import ImageFile
 LAYERS = pytest.importorskip("napari.layers")
 
 
+class _Dataset(dict):
+    """The part of a dataset of xarray by which it is known; it is a collection of dask too."""
+
+    data_vars = property(dict)
+
+    def __dask_graph__(self):
+        return None
+
+
 class Coordinate:
     """The part of a coordinate of xarray that is read."""
 
@@ -298,11 +307,12 @@ class _Closed:
     ("image", "message"),
     [
         (dask.delayed(np.zeros)((4, 5)), "Delayed.* of dask has no shape: .*from_delayed"),
+        (_Dataset(a=np.eye(4), b=np.eye(4)), r"A _Dataset of xarray has arrays by name: give one of \['a', 'b'\]\."),
         (sparse.csr_array(np.eye(4)), "csr_array is a sparse array: give what its todense"),
         (_Empty(), "is empty"),
         (_Closed(), r"_Closed cannot be used as an image \(Unable to"),
     ],
-    ids=["delayed", "sparse", "empty", "closed"],
+    ids=["delayed", "dataset", "sparse", "empty", "closed"],
 )
 def test_objects_with_a_shape_of_their_own_kind_are_refused_in_one_sentence(image, message):
     with pytest.raises(InputError, match=message) as caught:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_sr.imaging.part import LoadedPart, crop
+from napari_sr.imaging.part import LoadedPart, Part, crop
 
 WHOLE = np.arange(4 * 6 * 8).reshape(4, 6, 8)
 PART = LoadedPart(WHOLE[1:3, 2:6, 3:7], (1, 2, 3), WHOLE.shape)
@@ -41,3 +41,9 @@ def test_values_that_are_not_in_memory_are_an_error(index):
 
 def test_a_part_of_a_loaded_part_is_read_through_a_view():
     assert np.array_equal(crop(PART, ((1, 2), (3, 6), (3, 5)))[0, slice(0, 3), slice(0, 2)], WHOLE[1, 3:6, 3:5])
+
+
+def test_equal_parts_are_one_key():
+    parts = {Part(rows=(0, 4), at={"Z": 1}): 1, Part(rows=(0, 4), at={"Z": 2}): 2}
+    assert parts[Part(rows=[0, 4], at={"Z": np.int64(1)})] == 1
+    assert len(parts) == 2

@@ -245,3 +245,9 @@ def test_a_job_gives_the_memory_of_its_device_back_unless_its_network_is_used_ag
     region = job.region(parse_axes("YX", image.shape))
     job.run_region(image, region, network=JobNetwork(job.model, job.settings) if shared else None)
     assert released == ([] if shared else [torch.device("cpu")])
+
+
+def test_results_can_be_compared_and_kept_in_a_list() -> None:
+    results = [Job(IDENTITY_GRAY).run(drawn((8, 8))) for _ in range(2)]
+    assert results.index(results[1]) == 1
+    assert results[0] != results[1]

@@ -187,6 +187,11 @@ def test_a_checkpoint_that_is_not_recognized_is_refused_by_its_files_name(tmp_pa
         load_model(tmp_path / "w.pth")
 
 
+def test_the_name_of_the_suggestion_is_refused_with_the_way_to_its_model(folder):
+    with pytest.raises(InputError, match=r"\"auto\" is chosen for an image: take the model of napari_sr\.suggest"):
+        load_model("auto")
+
+
 def test_an_unknown_name_is_refused_with_similar_ones(folder, bundled, small_card, small_state):
     write_model(bundled / "esrgan-compact-x4.safetensors", small_card(), {"weights": small_state(0)})
     with pytest.raises(InputError, match=r"no model called esrgan-compct-x4: did you mean .*esrgan-compact-x4"):

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from napari_sr.conversion import quote
+from napari_sr.conversion import quote, shorten
 from napari_sr.errors import InputError, one_line
 from napari_sr.imaging.axes import ImageArray
 
@@ -62,6 +62,8 @@ def _refuse_others(image: Any) -> None:
     if isinstance(image, str | os.PathLike):
         raise InputError(f"{quote(image)} is a path, not an image: read it with read_image first.")
     kind = type(image).__name__
+    if hasattr(type(image), "data_vars"):
+        raise InputError(f"A {kind} of xarray has arrays by name: give one of {shorten(list(image))}.")
     if hasattr(type(image), "__dask_graph__") and not hasattr(type(image), "shape"):
         # A Delayed has an attribute of every name, so this test is the first one.
         raise InputError(f"A {kind} of dask has no shape: make an array of it with dask.array.from_delayed first.")

@@ -51,7 +51,7 @@ class Part:
 
     rows: Range | None = None
     columns: Range | None = None
-    at: Mapping[str, int] = field(default_factory=dict)
+    at: Mapping[str, int] = field(default_factory=dict, hash=False)
     margin: int | None = None
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from napari_sr.inference.report import Report
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """The result of a job.
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Largest number of characters of a path.
 _LONGEST_PATH = 4096
+#: Refusal of the name that stands for the suggested model.
+_AUTO = 'The model "auto" is chosen for an image: take the model of napari_sr.suggest(image) here.'
 
 
 def list_models() -> ModelList:
@@ -191,7 +193,7 @@ def as_model(model: Model | str | os.PathLike[str], *, scale: int | None = None)
         If the file cannot be used.
     """
     if is_auto(model):
-        raise InputError('The model "auto" is chosen for an image: take the model of napari_sr.suggest(image) here.')
+        raise InputError(_AUTO)
     if isinstance(model, str | os.PathLike):
         return load_model(model, scale=scale)
     from napari_sr.zoo.model import Model
@@ -291,6 +293,8 @@ def _find(name_or_path: str | os.PathLike[str]) -> tuple[Path, ModelEntry | None
         return path, None
     if name_or_path in CLASSICS:
         raise InputError(f"{name_or_path} is not trained and has no factor of its own: give a scale, such as 2.")
+    if is_auto(name_or_path):
+        raise InputError(_AUTO)
     names = [file.name for file in available] + [entry.name for entry in _published_entries(folder)]
     by_lowercase = {name.lower(): name for name in names}
     near = [by_lowercase[name] for name in get_close_matches(name_or_path.lower(), by_lowercase, n=3, cutoff=0.4)]
