@@ -176,7 +176,8 @@ def upscale(
     array
         The upscaled image, with the dtype and axes of `image`: a numpy array, the array given as `out`, or for a
         path a lazy array of the file or of the finest level of the store, as those of zarr: ``result[0]`` reads a part
-        and ``result[:]`` all, as numpy arrays. It has no arithmetic of its own.
+        and ``result[:]`` all, as numpy arrays. It has no arithmetic of its own. `Job.run` gives the report of the run
+        and its warnings as well.
 
     Raises
     ------
