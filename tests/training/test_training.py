@@ -159,7 +159,7 @@ def test_arrays_that_are_changed_meanwhile_change_nothing(run, tiny, textured, p
     assert same(trained("one", changed=False), trained("two", changed=True))
 
 
-@pytest.mark.parametrize("at", [1, 3, 5, 7])
+@pytest.mark.parametrize("at", [1, 3, 4, 5, 7])
 def test_stopped_and_resumed_it_ends_with_the_bits_of_an_uninterrupted_run(run, gan, at, tmp_path):
     whole = run(gan, "whole").run()
     training = run(gan, "part", on_event=lambda e: isinstance(e, StepDone) and e.step == at and training.stop())

@@ -198,7 +198,8 @@ class Loop:
             # Only the first process validates, and so has the best weights.
             for value in self._generator.network.state_dict().values():
                 dist.broadcast(value, 0)
-        if run.number == len(self._recipe.stages) - 1:
+        # Otherwise the next stage begins with a checkpoint.
+        if self._controls.stopped or run.number == len(self._recipe.stages) - 1:
             self._save(run)
 
     # Validation, in the first process only
