@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_sr.inference.compute.precision import SUFFICIENT_PSNR, measure_precision, number_format
+from napari_sr.inference.compute.precision import SUFFICIENT_PSNR, float16_psnr, measure_precision, number_format
 from napari_sr.inference.job import Job
 from napari_sr.zoo.catalog import load_model
 from napari_sr.zoo.model import Model
@@ -68,3 +68,10 @@ def test_float16_is_measured_once_if_the_card_has_no_measurement(monkeypatch: py
 def test_bundled_models_are_good_enough_in_float16(name: str) -> None:
     model = load_model(name)
     assert measure_precision(model.network, model.card, precisions=("float16",))["float16"] >= SUFFICIENT_PSNR
+
+
+@pytest.mark.parametrize("name", ["srcnn-microscopy-x2", "esrgan-microscopy-x2"])
+def test_float16_is_measured_for_networks_that_take_noise_and_blur(name: str) -> None:
+    """As on the cards of bundled models; the card of a pair of files has no measurement."""
+    model = load_model(name)
+    assert float16_psnr(model, torch.device("cpu")) == pytest.approx(model.card.precision["float16"], abs=3)

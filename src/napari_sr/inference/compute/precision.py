@@ -12,8 +12,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from napari_sr.inference.compute.conditions import conditioned
+from napari_sr.networks.conditioning import NoiseLevels
 from napari_sr.samples import SAMPLES, sample_crop
-from napari_sr.settings import Precision
+from napari_sr.settings import JobSettings, Precision
 from napari_sr.torch_state import ieee_float32
 from napari_sr.zoo.card import Card
 from napari_sr.zoo.model import Model
@@ -24,6 +26,8 @@ Half = Literal["float16", "bfloat16"]
 SUFFICIENT_PSNR = 65.0
 #: Side of the crops of the sample images that are measured, in pixels.
 SIDE = 64
+#: Variance of the noise that networks are given with them, as a fraction of the squared range.
+_NOISE = 1e-4
 
 
 def measure_precision(
@@ -37,7 +41,7 @@ def measure_precision(
     Parameters
     ----------
     network : nn.Module
-        The network of the model; it is copied, not changed.
+        The network of the model, as a network of one input; it is copied, not changed.
     card : Card
         The card of the model: its channels and ranges.
     device : torch.device or str, default "cpu"
@@ -70,15 +74,13 @@ def measure_precision(
 _FLOAT16_PSNR: WeakKeyDictionary[nn.Module, dict[str, float]] = WeakKeyDictionary()
 
 
-def float16_psnr(network: nn.Module, card: Card, device: torch.device) -> float:
+def float16_psnr(model: Model, device: torch.device) -> float:
     """Measure float16 as `measure_precision` does, once for a network and type of device.
 
     Parameters
     ----------
-    network : nn.Module
-        The network of the model.
-    card : Card
-        The card of the model.
+    model : Model
+        The model. A network that takes noise and blur is given weak noise and no blur.
     device : torch.device
         Device that computes.
 
@@ -87,9 +89,10 @@ def float16_psnr(network: nn.Module, card: Card, device: torch.device) -> float:
     float
         PSNR in decibel.
     """
-    known = _FLOAT16_PSNR.setdefault(network, {})
+    known = _FLOAT16_PSNR.setdefault(model.network, {})
     if device.type not in known:
-        known[device.type] = measure_precision(network, card, device, ("float16",))["float16"]
+        network = conditioned(model, JobSettings(), NoiseLevels((_NOISE,)))
+        known[device.type] = measure_precision(network, model.card, device, ("float16",))["float16"]
     return known[device.type]
 
 
@@ -120,7 +123,7 @@ def number_format(model: Model, name: Precision, device: torch.device, image: np
         return torch.float32
     psnr = model.card.precision.get("float16")
     if psnr is None:
-        psnr = float16_psnr(model.network, model.card, device)
+        psnr = float16_psnr(model, device)
     return torch.float16 if psnr >= SUFFICIENT_PSNR else torch.float32
 
 
