@@ -13,7 +13,7 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.array_like import convert_array, is_masked, is_named, shape_of
 from napari_sr.imaging.axes import LETTERS, Axes, ImageArray, parse_axes
 from napari_sr.imaging.files import ImageFile, Metadata
-from napari_sr.imaging.pixel_size import PixelSize, checked, in_one_unit, unit_name
+from napari_sr.imaging.pixel_size import PixelSize, given_or_own, in_one_unit, unit_name
 
 #: Axis letters by the lowercase names of dimensions, as in xarray; S are the samples of RGB.
 _LETTERS = {
@@ -86,7 +86,8 @@ def as_image(
         Pixel size by axis letter. By default that of the file, or the step of evenly spaced coordinates of an xarray
         DataArray.
     unit : str, optional
-        Unit of the pixel size. By default that of the file, or the attribute "units" of the coordinates.
+        Unit of `pixel_size`, or of the pixel size of an image that states none. Without `pixel_size` it is by default
+        that of the file, or the attribute "units" of the coordinates.
 
     Raises
     ------
@@ -105,12 +106,7 @@ def as_image(
     if is_masked(image):
         missing = bool(np.ma.is_masked(image)) if isinstance(image, np.ma.MaskedArray) else True
     parsed = _axes(image, data, axes)
-    own_size, own_unit = _own_pixel_size(image, parsed)
-    if pixel_size is None:
-        if unit is not None and own_unit is not None and checked(None, unit)[1] != own_unit:
-            raise InputError(f"The image has its pixel size in {own_unit}, not in {unit}: give its pixel size as well.")
-        pixel_size, unit = own_size, own_unit or unit
-    size, name = checked(pixel_size, unit)
+    size, name = given_or_own(pixel_size, unit, _own_pixel_size(image, parsed))
     return ImageInput(data, parsed, _own_metadata(image, size, name), missing)
 
 

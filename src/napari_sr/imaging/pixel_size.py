@@ -288,6 +288,33 @@ def checked(pixel_size: Mapping[str, float] | None, unit: str | None) -> PixelSi
     return sizes, name
 
 
+def given_or_own(pixel_size: Mapping[str, float] | None, unit: str | None, own: PixelSize) -> PixelSize:
+    """Return the pixel size that a caller gives, or else the one that an image has.
+
+    Parameters
+    ----------
+    pixel_size : mapping of str to float or None
+        Sizes by axis letter; None for those of the image.
+    unit : str or None
+        Unit of `pixel_size`, any name that `unit_name` accepts. Without `pixel_size` it is that of an image whose unit
+        is not known.
+    own : (mapping of str to float, str or None)
+        Sizes and unit of the image.
+
+    Raises
+    ------
+    InputError
+        If a size is not a positive number, the unit is not a unit of length, or it differs from that of the image and
+        no size is given.
+    """
+    if pixel_size is not None:
+        return checked(pixel_size, unit)
+    sizes, own_unit = own
+    if unit is not None and own_unit is not None and checked(None, unit)[1] != own_unit:
+        raise InputError(f"The image has its pixel size in {own_unit}, not in {unit}: give its pixel size as well.")
+    return checked(sizes, own_unit or unit)
+
+
 def in_one_unit(sizes: Mapping[str, tuple[float, str | None]]) -> PixelSize:
     """Convert sizes with different units to one unit.
 

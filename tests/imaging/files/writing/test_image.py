@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.files import read_image, write_image
+from napari_sr.imaging.files import Metadata, read_image, write_image
 
 resource = pytest.importorskip("resource", reason="limits of a process are Unix's")
 
@@ -135,3 +135,16 @@ def test_the_refusal_of_a_store_says_what_writes_one(tmp_path, name):
     with pytest.raises(InputError, match=rf'"{name}" would be a Zarr store, .*: give it the path as out, or use '):
         write_image(tmp_path / name, np.zeros((4, 4), np.uint8))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_unit_without_sizes_does_not_change_those_of_the_metadata(tmp_path):
+    known = Metadata(pixel_size={"Y": 0.1, "X": 0.1}, unit="micrometer", origin={"Y": 5.0})
+    image = np.zeros((16, 20), np.uint8)
+    with pytest.raises(InputError, match="pixel size in micrometer, not in nm: give its pixel size"):
+        write_image(tmp_path / "a.ome.tif", image, unit="nm", metadata=known)
+    write_image(tmp_path / "a.ome.tif", image, unit="um", metadata=known)
+    read = read_image(tmp_path / "a.ome.tif")
+    assert (read.pixel_size, read.unit, read.origin) == (known.pixel_size, known.unit, {"Y": 5.0})
+    write_image(tmp_path / "b.ome.tif", image, unit="nm", metadata=Metadata(pixel_size={"Y": 2.0, "X": 3.0}))
+    read = read_image(tmp_path / "b.ome.tif")
+    assert (read.pixel_size, read.unit) == ({"Y": 2.0, "X": 3.0}, "nanometer")

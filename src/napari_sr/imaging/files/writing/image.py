@@ -65,7 +65,8 @@ def write_image(
     pixel_size : mapping of str to float, optional
         Size of a pixel along Z, Y and X; by default that of `metadata`.
     unit : str, optional
-        Unit of the pixel size, a unit of length or "pixel"; by default that of `metadata`, or else "pixel".
+        Unit of `pixel_size`, a unit of length or "pixel", by default "pixel". Without `pixel_size` it is that of
+        `metadata`, if it has one.
     metadata : Metadata, optional
         Position of the image, names, colors, lookup tables and contrast limits of the channels, time interval and ICC
         profile. The result of `read_image` is a `Metadata`, and its method ``resampled`` returns the metadata of an
@@ -127,10 +128,7 @@ def _checked(metadata: Any, pixel_size: Mapping[str, float] | None, unit: str | 
     """Metadata of an image with these axes; pixel size and unit are those of the arguments if they are given."""
     if not isinstance(metadata, Metadata):
         raise InputError(f"The metadata {shorten(metadata)} are not of an image: give the result of read_image.")
-    if pixel_size is None:
-        size, name = sizes.checked(metadata.pixel_size, metadata.unit if unit is None else unit)
-    else:
-        size, name = sizes.checked(pixel_size, unit)
+    size, name = sizes.given_or_own(pixel_size, unit, (metadata.pixel_size, metadata.unit))
     checked = Metadata(**{**metadata.fields(), "pixel_size": size, "unit": name})
     if pixel_size is not None and name != metadata.unit:
         # The origin of the metadata is in another unit.
