@@ -510,3 +510,32 @@ def test_it_is_named_after_its_source_also_when_that_is_renamed(switched_on, qtb
     viewer, _ = switched_on()
     viewer.layers[0].name = "axons"
     assert [layer.name for layer in previews(viewer)] == ["axons (preview)"]
+
+
+def test_a_comparison_that_begins_during_the_exact_image_does_not_outlive_the_preview(in_viewer, qtbot, monkeypatch):
+    import threading
+
+    from napari_sr.widgets.preview import preview as module
+
+    started, stopped = threading.Event(), threading.Event()
+
+    def slowly(job, network, prepared, quick, against, cancel):
+        if not quick:
+            started.set()
+            while not cancel():
+                pass
+            stopped.set()
+            raise Cancelled("stopped")
+        return make(job, network, prepared, quick, against, cancel)
+
+    make = module.make_preview_image
+    monkeypatch.setattr(module, "make_preview_image", slowly)
+    viewer, panel = in_viewer("esrgan", executor=ThreadExecutor(), image=drawn(160, 160))
+    look_at(viewer, (80, 80), 24)
+    panel.preview_controls.switch.native.click()
+    qtbot.waitUntil(started.is_set, timeout=30_000)
+    panel.preview_controls.compare.value = "split"
+    panel.preview_controls.switch.native.click()
+    qtbot.waitUntil(stopped.is_set, timeout=5_000)
+    qtbot.wait(50)
+    assert not previews(viewer)

@@ -91,7 +91,8 @@ class Preview:
         self._source: Image | None = None
         self._source_edits, self._source_look = Following(self._source_changed), Following(self._look_changed)
         self._view, self._removal = Following(self.changed), Following(self._layer_removed)
-        self._run: Run[Any] | None = None
+        # An image, and behind it the one to compare with.
+        self._runs: list[Run[Any]] = []
         self._key: object = None
         self._image: PreviewImage | None = None
         self._calibration: tuple[object, Calibration] | None = None
@@ -117,7 +118,7 @@ class Preview:
     @property
     def busy(self) -> bool:
         """Whether an image is being made or will be in a moment."""
-        return self._delay.isActive() or (self._run is not None and not self._run.ended)
+        return self._delay.isActive() or any(not run.ended for run in self._runs)
 
     def turn(self, on: bool) -> None:
         """Show the preview and follow the view, or remove it and disconnect from all events."""
@@ -236,18 +237,21 @@ class Preview:
         self._submit("making the preview", lambda cancel: make(True, cancel), take_quick, key)
 
     def _submit(self, name: str, work: Callable[[Cancel], Any], returned: Callable[[Any], None], key: object) -> None:
-        self._run = Run(
+        run: Run[Any] = Run(
             name,
             lambda progress, cancel: work(cancel),
             returned=returned,
             errored=lambda error: self._failed(error, key),
         )
-        self._queue.submit(self._run)
+        self._runs = [*(other for other in self._runs if not other.ended), run]
+        self._queue.submit(run)
 
     def _stop(self) -> None:
         stop_timer(self._delay)
-        if self._run is not None:
-            self._queue.abandon(self._run)
+        # The last first: if the first stopped at once, the second would start.
+        for run in reversed(self._runs):
+            self._queue.abandon(run)
+        self._runs = []
 
     def _failed(self, error: Exception, key: object) -> None:
         self._failed_key = key
