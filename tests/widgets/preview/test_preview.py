@@ -6,8 +6,12 @@ import pytest
 import napari_sr
 from napari_sr.errors import Cancelled, InputError
 from napari_sr.inference.compute.prepared import PreparedNetwork
+from napari_sr.networks import RRDBNet
 from napari_sr.widgets.choices.layer import is_preview
 from napari_sr.widgets.qt.executor import ThreadExecutor
+from napari_sr.zoo import write_model
+from napari_sr.zoo.card import Conditioning
+from tests.widgets.conftest import CONDITIONED, card, weights
 
 
 def drawn(*shape, dtype=np.uint16):
@@ -539,3 +543,17 @@ def test_a_comparison_that_begins_during_the_exact_image_does_not_outlive_the_pr
     qtbot.waitUntil(stopped.is_set, timeout=5_000)
     qtbot.wait(50)
     assert not previews(viewer)
+
+
+def test_another_model_with_conditions_measures_the_layer_again(switched_on, conditioned, models, qtbot):
+    settings = {**CONDITIONED, "noise_plane": False}
+    blur = card("esrgan-blur", "esrgan", "RRDBNet", settings, conditioning=Conditioning(blur=(0.0, 1.6)))
+    write_model(models / "esrgan-blur.safetensors", blur, {"weights": weights(RRDBNet(**settings), 4)})
+    _, panel = switched_on()
+    panel.models.refresh()
+    panel.models.select("esrgan-blur")
+    settled(qtbot, panel)
+    panel.models.select(conditioned)
+    settled(qtbot, panel)
+    assert panel.preview_controls.message.value.startswith("Preview of ")
+    assert "Noise measured" in panel.preview_controls.message.value

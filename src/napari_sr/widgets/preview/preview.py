@@ -201,8 +201,10 @@ class Preview:
         try:
             job = plan.job(model)
             limits = _contrast_limits(layer_part, plan)
-            settings, conditioned = plan.settings, job.model.card.conditioning is not None
-            facts = (self._generation, axes, settings.intensity, settings.noise, conditioned, limits)
+            settings, card = plan.settings, job.model.card
+            # Noise and sharpness are measured for the model, and only if it takes conditions.
+            measured_for = None if card.conditioning is None else card
+            facts = (self._generation, axes, settings.intensity, settings.noise, measured_for, limits)
             known = self._calibration
             calibration = known[1] if known is not None and known[0] == facts else None
             prepared = prepare_layer(job, layer, axes.letters, part, calibration)
