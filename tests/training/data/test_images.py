@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import zarr
+from napari.layers import Image
 
 from napari_sr import InputError
 from napari_sr.imaging.files import write_image
@@ -22,6 +23,12 @@ def test_files_have_names_and_pixel_sizes(tmp_path):
     assert (image.name, image.axes.letters) == ("stack.tif", "ZYX")
     size, unit = pixel_size_of([image], 2)
     assert (size, unit) == (pytest.approx(0.2), "micrometer")
+
+
+def test_the_pixel_size_of_a_layer_is_that_in_the_world(textured):
+    layer = Image(textured(40, 50), scale=(0.1, -0.1), affine=np.diag([2.0, 2.0, 1.0]), units=("um", "um"))
+    assert pixel_size_of(training_images(layer, 2), 2) == (pytest.approx(0.4), "micrometer")
+    assert pixel_size_of(training_images(Image(textured(40, 50)), 2), 2) == (None, None)
 
 
 def test_a_folder_is_one_set_with_its_license(tmp_path):

@@ -19,7 +19,7 @@ from napari_sr.errors import InputError
 from napari_sr.imaging.as_image import as_image
 from napari_sr.imaging.axes import Axes, ImageArray, parse_axes
 from napari_sr.imaging.files import find_images, is_image, read_image, stem_of
-from napari_sr.imaging.napari_layer import check_layer, finest_level, layer_axes
+from napari_sr.imaging.napari_layer import check_layer, finest_level, layer_axes, layer_pixel_size
 from napari_sr.training.data.pairs import Match, match_arrays, match_layers
 from napari_sr.training.data.regions import region_mask
 from napari_sr.training.recipe import ImageSet
@@ -273,15 +273,14 @@ def _layer(layer: Any, axes: str | None) -> TrainingImage:
     check_layer(layer)
     parsed = layer_axes(layer, axes)
     low, high = layer.contrast_limits
-    units = getattr(layer, "units", None)
-    unit = str(units[parsed.x]) if units is not None else None
+    sizes, unit = layer_pixel_size(layer, parsed)
     known = unit is not None and unit != "pixel"
     return TrainingImage(
         name=str(layer.name),
         high=finest_level(layer),
         axes=parsed,
         contrast_limits=(float(low), float(high)),
-        pixel_size=float(abs(layer.scale[parsed.x])) if known else None,
+        pixel_size=sizes["X"] if known else None,
         unit=unit if known else None,
     )
 
