@@ -1,4 +1,4 @@
-"""The command line: `napari-sr upscale | suggest | train | degrade | evaluate | models | demo`.
+"""The command line: `napari-sr upscale | suggest | train | degrade | evaluate | models | check | demo`.
 
 Modules are imported when a command runs, so that ``napari-sr --help`` is fast. Results are printed to standard output,
 progress and errors to standard error. The exit status is 0, or 2 after an error, or 1 after a failed check or if one of

@@ -115,7 +115,7 @@ class SRCNN(ConditionedNetwork):
         Raises
         ------
         ValueError
-            If there are fewer features than channels.
+            If there are fewer features than channels, or the network is residual.
         """
         if self.residual:
             raise ValueError("A residual SRCNN starts as an interpolation already.")

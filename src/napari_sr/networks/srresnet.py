@@ -149,7 +149,8 @@ class SRResNet(nn.Module):
         Raises
         ------
         ValueError
-            If there are fewer features than channels, or the output is not linear.
+            If there are fewer features than channels, other output channels than input channels, or the output is not
+            linear.
         """
         channels = self.in_channels
         if self.conv_in.out_channels < channels or self.out_channels != channels or self.output != "linear":

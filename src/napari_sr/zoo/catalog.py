@@ -233,7 +233,8 @@ def load_pair(
     Raises
     ------
     InputError
-        If there is no model with a name, one has two weight sets already, or alpha is not between 0 and 1.
+        If there is no model with a name, one has two weight sets already, alpha is not between 0 and 1, or `mixing`
+        is another word.
     CheckpointError
         If a file cannot be used, or the two are not weights of one network.
 

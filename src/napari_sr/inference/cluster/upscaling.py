@@ -236,6 +236,8 @@ def run_file_on_cluster(
     ------
     InputError
         If image or settings cannot be used, the scheduler is lost, or dask.distributed is not installed.
+    CheckpointError
+        If the model cannot be loaded.
     Cancelled
         If `cancel` returned True.
     """

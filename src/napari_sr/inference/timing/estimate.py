@@ -105,8 +105,7 @@ def estimate(
     unit : str, optional
         Unit of `pixel_size`, such as "um".
     **settings
-        Settings of the job by name: device, precision, tiling, memory, self_ensemble, batch, intensity and target, with
-        the values of `JobSettings`.
+        Settings of the job by name, with the values of `JobSettings`.
 
     Returns
     -------

@@ -133,7 +133,10 @@ class MixingChoice:
             self._load(pair, lambda sentence: self._show_problem(pair, sentence))
 
     def show(self, second: str | Path | None, alpha: float | None, kind: Mixing | None) -> None:
-        """Show a second model, alpha and what it mixes; a second model that is not in the list is left out."""
+        """Show a second model ("" for none), alpha and what it mixes; None leaves a row as it is.
+
+        A second model that is not in the list is left out.
+        """
         if isinstance(second, Path) and second.is_file() and second not in self._files:
             self._files.append(second)
         self._update(second)

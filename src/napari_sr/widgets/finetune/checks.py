@@ -26,9 +26,9 @@ _EQUAL = 0.01
 def pair_facts(low: ImageCopy, high: ImageCopy, scale: int) -> str:
     """Match the images of a pair, and describe their shift in a sentence; may be called on any thread.
 
-    It is the shift that remains, in high-resolution pixels, and a warning if there is one. If the shift is uncertain,
-    none that remains is given; and if it is smaller than its uncertainty, the warning alone. Raises `InputError` if the
-    images do not fit together at the factor of the model.
+    The text names the shift that is corrected and the one that remains, in high-resolution pixels, followed by the
+    warning if there is one. Of an uncertain match, the remaining shift is left out, and so is a corrected one that is
+    smaller than its uncertainty. Raises `InputError` if the images do not fit together at the factor of the model.
     """
     from napari_sr.training.data.images import training_images
     from napari_sr.training.data.pairs import UNCERTAIN

@@ -298,7 +298,7 @@ class FinetunePanel(BasePanel):
         )
 
     def _training_ended(self) -> None:
-        """List the new model in all panels, or offer the training again if it has none."""
+        """List the new model in all panels, and look for trainings that ended without one."""
         refresh_all_models()
         self._suggest_name()
 
