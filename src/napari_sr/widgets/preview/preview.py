@@ -283,7 +283,7 @@ class Preview:
     def _show(self, image: PreviewImage) -> None:
         assert self._source is not None
         self._shown.show(self._source, self._composed(image), image.kwargs)
-        self.split_line.show(self._shown.layer, image.prepared.axes.x)
+        self.split_line.show(self._shown.layer, image.prepared.axes)
         self._controls.show_message(self._sentence(image), " ".join(image.warnings))
 
     def _composed(self, image: PreviewImage) -> Array:
@@ -312,7 +312,7 @@ class Preview:
     def _remove(self) -> None:
         stop_timer(self._blink)
         self._image, self._key = None, None
-        self.split_line.show(None, 0)
+        self.split_line.show(None, None)
         self._shown.remove()
 
     def _layer_removed(self, event: object = None) -> None:

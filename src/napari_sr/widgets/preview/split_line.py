@@ -24,6 +24,7 @@ from qtpy.QtGui import (
 )
 from qtpy.QtWidgets import QShortcut, QWidget  # type: ignore[attr-defined]  # qtpy brings QShortcut here from QtGui
 
+from napari_sr.imaging.axes import Axes
 from napari_sr.widgets.choices.events import Following, view_events
 from napari_sr.widgets.choices.view import pixel_under, pixels_on_canvas, viewbox
 from napari_sr.widgets.preview.controls import BLINK, NOTHING, SPLIT, PreviewControls
@@ -152,7 +153,7 @@ class SplitLine:
     def __init__(self, viewer: Viewer, controls: PreviewControls, canvas: Callable[[], QWidget | None]) -> None:
         self._viewer, self._controls, self._canvas = viewer, controls, canvas
         self._layer: Image | None = None
-        self._axis = 0
+        self._axes: Axes | None = None
         self._view = Following(self.place)
         self._keys: list[QShortcut] = []
         self.line: LineOnCanvas | None = None
@@ -187,21 +188,21 @@ class SplitLine:
             if compat.isalive(shortcut):
                 shortcut.setEnabled(False)
                 shortcut.deleteLater()
-        self.show(None, 0)
+        self.show(None, None)
         line, self.line = self.line, None
         if line is not None and compat.isalive(line):
             line.deleteLater()
 
-    def show(self, layer: Image | None, axis: int) -> None:
-        """Show the line that divides an axis of a preview, if it is split; None hides the line."""
-        self._layer, self._axis = layer, axis
+    def show(self, layer: Image | None, axes: Axes | None) -> None:
+        """Show the line that divides the columns of a preview, if it is split; None hides the line."""
+        self._layer, self._axes = layer, axes
         self.place()
 
     def place(self, event: object = None) -> None:
         """Put the line where the images meet, or hide it; the event of napari that calls it is not used."""
-        layer = self._layer
+        layer, axes = self._layer, self._axes
         shown = layer is not None and layer in self._viewer.layers and self._viewer.dims.ndisplay == 2
-        if layer is None or not shown or self._controls.kind != SPLIT:
+        if layer is None or axes is None or not shown or self._controls.kind != SPLIT:
             if self.line is not None and compat.isalive(self.line):
                 self.line.hide()
             return
@@ -210,30 +211,22 @@ class SplitLine:
             if canvas is None:
                 return
             self.line = LineOnCanvas(canvas, self._dragged, self._step)
-        length = layer.data.shape[self._axis]
-        other = next(axis for axis in _image_axes(layer) if axis != self._axis)
+        height, width = layer.data.shape[axes.y], layer.data.shape[axes.x]
         ends = np.zeros((2, layer.ndim))
-        ends[:, self._axis] = round(self._controls.position * length) - 0.5
-        ends[:, other] = -0.5, layer.data.shape[other] - 0.5
+        ends[:, axes.x] = round(self._controls.position * width) - 0.5
+        ends[:, axes.y] = -0.5, height - 0.5
         (x1, y1), (x2, y2) = pixels_on_canvas(self._viewer, layer, ends)
         part = QRectF(*viewbox(self._viewer, layer)).toRect()
         self.line.place(part, (float(x1), float(y1)), (float(x2), float(y2)))
 
     def _dragged(self, x: float, y: float) -> None:
-        if self._layer is not None:
-            pixel = pixel_under(self._viewer, self._layer, x, y)
-            self._controls.move_line((float(pixel[self._axis]) + 0.5) / self._layer.data.shape[self._axis])
+        if self._layer is not None and self._axes is not None:
+            pixel, axis = pixel_under(self._viewer, self._layer, x, y), self._axes.x
+            self._controls.move_line((float(pixel[axis]) + 0.5) / self._layer.data.shape[axis])
 
     def _step(self, change: float) -> None:
         if self._controls.kind == SPLIT:
             self._controls.move_line(self._controls.position + change)
-
-
-def _image_axes(layer: Image) -> tuple[int, int]:
-    """Return the axes of a preview that are longer than one pixel of a stack: the last two that are displayed."""
-    lengths = layer.data.shape[: layer.ndim]
-    longest = sorted(range(layer.ndim), key=lambda axis: lengths[axis])[-2:]
-    return longest[0], longest[1]
 
 
 def _clipped(
