@@ -223,6 +223,19 @@ def test_use_it_now_opens_the_panel_of_its_family_with_the_model_chosen(finetuni
     assert open_panels(viewer) == [other]
 
 
+def test_use_it_now_opens_the_file_of_a_model_that_is_not_in_the_folder_of_models_any_more(
+    finetuning, monkeypatch, tmp_path, qtbot
+):
+    viewer, panel = finetuning()
+    panel.start()
+    (tmp_path / "others").mkdir()
+    monkeypatch.setenv("NAPARI_SR_MODELS", str(tmp_path / "others"))
+    panel.outcome.use_button.native.click()
+    (other,) = open_panels(viewer)
+    qtbot.waitUntil(lambda: other.models.ready, timeout=10_000)
+    assert other.models.model.source == panel.outcome.trained.path
+
+
 def test_a_new_model_is_listed_in_all_panels_of_all_windows(finetuning, make_napari_viewer_proxy):
     viewer, panel = finetuning()
     other = make_napari_viewer_proxy()

@@ -156,7 +156,11 @@ class FinetunePanel(BasePanel):
             return
         panel = show_panel(self._viewer, trained.model.card.family)
         panel.models.refresh()
-        panel.models.select(trained.model.name)
+        if panel.models.offers_model(trained.model.name):
+            panel.models.select(trained.model.name)
+        else:
+            # The folder of models is another one since the training.
+            panel.models.choose_file(trained.path)
         low = next((example.low for example in self.images.examples if example.low is not None), None)
         if low is not None and low in self._viewer.layers:
             panel.layer_choice.select(low)
