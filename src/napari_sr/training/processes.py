@@ -220,8 +220,9 @@ def _ended_with_this_call(folder: Path) -> Iterator[None]:
 
 
 def _check_devices(kind: str, processes: int) -> None:
-    available = 1 if kind == "cpu" else device_count(kind)
-    if kind != "cpu" and processes > available:
+    if kind == "cpu":
+        return
+    if processes > (available := device_count(kind)):
         raise InputError(
             f"This machine has {available} {'device' if available == 1 else 'devices'} of the kind {kind}, not "
             f"{processes}: choose at most {available}."

@@ -10,6 +10,7 @@ import torch.distributed as dist
 from lightning_fabric import Fabric
 
 from napari_sr.errors import InputError
+from napari_sr.imaging.atomic import write_file
 from napari_sr.training.controls import Controls
 from napari_sr.training.data.training_set import TrainingSet
 from napari_sr.training.events import (
@@ -244,7 +245,7 @@ class Loop:
             # All processes look for a checkpoint before one of them writes the first.
             self._fabric.barrier()
             if state is None and self._fabric.is_global_zero:
-                (self._folder / "recipe.toml").write_text(self._identity["recipe"], encoding="utf-8")
+                write_file(self._folder / "recipe.toml", self._identity["recipe"])
         except OSError as error:
             raise InputError(
                 f"The folder {self._folder} cannot be used for the run ({error.strerror or error}): choose another one."
