@@ -103,6 +103,19 @@ def test_an_entered_pixel_size_changes_the_layer(facts):
     assert len(facts.changes) == 3
 
 
+def test_an_entered_size_of_a_layer_with_several_units_keeps_its_other_sizes(facts):
+    layer = Image(drawn(3, 12, 16), scale=(200, 0.1, 0.1), translate=(400, 1, 1), units=("nm", "um", "um"))
+    facts.show(layer)
+    assert (facts.size.value, facts.depth.value, facts.unit.value) == (0.1, 0.2, "micrometer")
+    facts.size.value = 0.05
+    np.testing.assert_allclose(layer.scale, (0.2, 0.05, 0.05))
+    np.testing.assert_allclose(layer.translate, (0.4, 0.5, 0.5))
+    assert [str(unit) for unit in layer.units] == ["micrometer"] * 3
+    layer.scale, layer.units = (200, 0.1, 0.1), ("nm", "um", "um")
+    facts.depth.value = 0.5
+    np.testing.assert_allclose(layer.scale, (0.5, 0.1, 0.1))
+
+
 def test_only_the_number_that_was_typed_scales_the_layer(facts, qtbot):
     fine = 0.000325
     layer = Image(drawn(3, 12, 16), scale=(1, fine, fine), units=("mm", "mm", "mm"))

@@ -17,6 +17,7 @@ from napari_sr.imaging.napari_layer import finest_level, labeled_axes, layer_axe
 from napari_sr.imaging.pixel_size import unit_symbol
 from napari_sr.widgets.choices.events import Following, layer_events
 from napari_sr.widgets.choices.size import UNITS
+from napari_sr.widgets.choices.view import unit_ratio
 from napari_sr.widgets.qt.rows import refresh_choices, shrinkable, side_by_side, typed_number
 
 UNKNOWN = "pixel"
@@ -142,17 +143,17 @@ class LayerFacts:
         if layer is None or axes is None:
             return
         sizes, _ = layer_pixel_size(layer, axes)
-        ratio = np.ones(layer.ndim)
+        ratio, units = np.ones(layer.ndim), [str(unit) for unit in layer.units]
+        for letter in ("Z", "Y", "X") if "Z" in sizes else ("Y", "X"):
+            axis = axes.letters.index(letter)
+            # The boxes show all sizes in the unit of X.
+            ratio[axis] = unit_ratio(layer.units[axis], layer.units[axes.x])
+            units[axis] = self.unit.value
         (size, depth), shown = self._entered, self._shown
         if size != shown[0]:
-            ratio[[axes.y, axes.x]] = size / sizes["X"]
-        units = [str(unit) for unit in layer.units]
-        units[axes.y] = units[axes.x] = self.unit.value
-        if "Z" in sizes:
-            z = axes.letters.index("Z")
-            units[z] = self.unit.value
-            if depth != shown[1]:
-                ratio[z] = depth / sizes["Z"]
+            ratio[[axes.y, axes.x]] *= size / sizes["X"]
+        if "Z" in sizes and depth != shown[1]:
+            ratio[axes.letters.index("Z")] *= depth / sizes["Z"]
         self._shown = (size, depth)
         events, edited = layer.events, self._layer_edited
         with events.scale.blocker(edited), events.translate.blocker(edited), events.units.blocker(edited):
