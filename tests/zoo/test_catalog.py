@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -396,6 +397,12 @@ def test_a_published_file_in_the_user_folder_is_loaded_and_listed_once(folder, p
     for name in ("Theirs", "Theirs-x3", "Theirs-x3.pth"):
         model = load_model(name, scale=3)
         assert model.card.license == published.license
+
+
+def test_a_pair_has_the_license_that_both_files_have(folder, published):
+    shutil.copy(folder / "Theirs-x3.pth", folder / "other.pth")
+    assert load_pair("Theirs", "Theirs", scale=3).card.license == published.license
+    assert load_pair("Theirs", "other", scale=3).card.license is None
 
 
 def test_a_published_file_of_another_hash_is_refused(folder, published):

@@ -141,10 +141,9 @@ def load_model(
         model = model if alpha is None else model.with_alpha(alpha)
     else:
         path, entry = _find(name_or_path)
-        card = None if entry is None else entry.card
+        card, license_name = (None, None) if entry is None else (entry.card, entry.license)
         if entry is not None and card is not None and scale not in (None, card.scale):
             raise CheckpointError(_other_scale(entry.name, card, scale))
-        license_name = None if entry is None else entry.license
         model = open_model(path, card=card, alpha=alpha, scale=scale, license=license_name)
     if mixing is not None:
         model = model.with_mixing(mixing)
@@ -253,8 +252,9 @@ def load_pair(
     """
     from napari_sr.zoo.loading import open_pair
 
-    pair = open_pair(_find(first)[0], _find(second)[0], alpha=alpha, scale=scale)
-    return pair.with_mixing(mixing)
+    (path, entry), (other_path, other) = _find(first), _find(second)
+    licenses = (None if entry is None else entry.license, None if other is None else other.license)
+    return open_pair(path, other_path, alpha=alpha, scale=scale, licenses=licenses).with_mixing(mixing)
 
 
 def _find(name_or_path: str | os.PathLike[str]) -> tuple[Path, ModelEntry | None]:

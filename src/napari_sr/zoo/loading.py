@@ -82,7 +82,14 @@ def open_model(
 
 
 @own_torch_state()
-def open_pair(first: Path, second: Path, *, alpha: float | None = None, scale: int | None = None) -> Model:
+def open_pair(
+    first: Path,
+    second: Path,
+    *,
+    alpha: float | None = None,
+    scale: int | None = None,
+    licenses: tuple[str | None, str | None] = (None, None),
+) -> Model:
     """Load one model from two files, between whose weights alpha interpolates.
 
     Parameters
@@ -93,11 +100,14 @@ def open_pair(first: Path, second: Path, *, alpha: float | None = None, scale: i
         Position between the two, from 0 to 1; by default 0.
     scale : int, optional
         Upsampling factor, for weights from which it cannot be read.
+    licenses : (str or None, str or None), optional
+        Licenses of the two, for files without a card; None if it is not known.
 
     Returns
     -------
     Model
-        A model with two weight sets, named like the files without their endings.
+        A model with two weight sets, named like the files without their endings. Facts that both cards have in common,
+        such as the license, are on its card.
 
     Raises
     ------
@@ -107,8 +117,8 @@ def open_pair(first: Path, second: Path, *, alpha: float | None = None, scale: i
         If a file has two weight sets already, or alpha is not between 0 and 1.
     """
     models = []
-    for path in (first, second):
-        models.append(open_model(path, scale=scale))
+    for path, license_name in zip((first, second), licenses, strict=True):
+        models.append(open_model(path, scale=scale, license=license_name))
         if models[-1].card.endpoints:
             raise InputError(f"{path.name} has two weight sets already: choose two files with one each.")
     weights = [model.endpoints[WEIGHTS] for model in models]

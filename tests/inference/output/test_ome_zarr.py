@@ -574,4 +574,6 @@ def test_other_folders_are_not_stores(tmp_path: Path, content: str | None) -> No
     if content is not None:
         (folder / "zarr.json").write_text(content)
     assert open_store(folder) is None
+    (folder / ".zattrs").write_text("[" * 100_000)
+    assert open_store(folder) is None
     assert open_store(tmp_path / "missing.zarr") is None

@@ -54,7 +54,7 @@ def open_store(path: Path) -> Store | None:
     try:
         attributes = _attributes(path)
         own = attributes.get(STORE_KEY)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         # Not a Zarr store, or a damaged one.
         return None
     if isinstance(own, Mapping):

@@ -226,7 +226,7 @@ def _read(path: Path) -> UnfinishedTraining | None:
             device=str(content["device"]),
             when=datetime.fromtimestamp((path.parent / _CHECKPOINT).stat().st_mtime),
         )
-    except (OSError, ValueError, KeyError, TypeError, InputError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, InputError):
         return None
 
 
