@@ -5,7 +5,7 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
-from napari_sr.widgets.choices.view import pixel_under, pixels_on_canvas
+from napari_sr.widgets.choices.view import pixel_under, pixels_on_canvas, viewbox
 
 LEFT, ALT = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.AltModifier
 
@@ -135,3 +135,25 @@ def test_in_grid_mode_the_line_is_on_the_boundary_in_the_box_of_the_preview(spli
     assert (line.handle.x(), line.handle.y()) == pytest.approx((x, y), abs=1)
     viewer.canvas.grid.enabled = False
     assert (line.x(), line.width()) == (0, canvas[1])
+
+
+def test_in_grid_mode_the_line_follows_the_boxes_when_another_layer_is_hidden_or_shown(split, qtbot):
+    viewer, panel, line = split()
+    viewer.canvas.grid.enabled = True
+    other = viewer.add_points([[5, 5]])
+    qtbot.waitUntil(lambda: not panel.preview.busy, timeout=5_000)
+    for visible in (False, True):
+        other.visible = visible
+        box = viewbox(viewer, panel.preview.layer)
+        assert (line.x(), line.y(), line.width(), line.height()) == pytest.approx(box, abs=1)
+        # What is in view is another part then.
+        qtbot.waitUntil(lambda: not panel.preview.busy, timeout=5_000)
+        assert (line.handle.x(), line.handle.y()) == pytest.approx(tuple(boundary(viewer, panel)), abs=1)
+
+
+def test_the_line_is_hidden_with_the_preview(split):
+    _, panel, line = split()
+    panel.preview.layer.visible = False
+    assert not line.isVisible()
+    panel.preview.layer.visible = True
+    assert line.isVisible()

@@ -59,5 +59,25 @@ def layer_events(layers: Iterable[Layer]) -> tuple[Any, ...]:
 def view_events(viewer: Viewer) -> tuple[Any, ...]:
     """Return the events after which a viewer shows another part of its layers."""
     camera, dims = viewer.scene.camera.events, viewer.dims.events
-    canvas = viewer.canvas.events.size, viewer.canvas.grid.events
+    canvas = viewer.canvas.events.size, viewer.canvas.grid.events, _BoxesOfGrid(viewer)
     return camera.center, camera.zoom, *canvas, dims.point, dims.order, dims.ndisplay
+
+
+class _BoxesOfGrid:
+    """An event at each layer that is hidden or shown in napari's grid, whose boxes move then; for one callback."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self._callback: Callable[..., None] = lambda event: None
+
+    def connect(self, callback: Callable[..., None]) -> None:
+        self._callback = callback
+        # The list of layers emits the events of each layer in it again, also of those that are added later.
+        self._viewer.layers.events.connect(self._emit)
+
+    def disconnect(self, callback: Callable[..., None]) -> None:
+        self._viewer.layers.events.disconnect(self._emit)
+
+    def _emit(self, event: Any) -> None:
+        if event.type == "visible" and self._viewer.canvas.grid.enabled:
+            self._callback(event)

@@ -154,7 +154,7 @@ class SplitLine:
         self._viewer, self._controls, self._canvas = viewer, controls, canvas
         self._layer: Image | None = None
         self._axes: Axes | None = None
-        self._view = Following(self.place)
+        self._view, self._hiding = Following(self.place), Following(self.place)
         self._keys: list[QShortcut] = []
         self.line: LineOnCanvas | None = None
         """The widget over the canvas; None before the first comparison."""
@@ -196,13 +196,15 @@ class SplitLine:
     def show(self, layer: Image | None, axes: Axes | None) -> None:
         """Show the line that divides the columns of a preview, if it is split; None hides the line."""
         self._layer, self._axes = layer, axes
+        self._hiding.follow([] if layer is None else [layer.events.visible])
         self.place()
 
     def place(self, event: object = None) -> None:
         """Put the line where the images meet, or hide it; the event of napari that calls it is not used."""
         layer, axes = self._layer, self._axes
-        shown = layer is not None and layer in self._viewer.layers and self._viewer.dims.ndisplay == 2
-        if layer is None or axes is None or not shown or self._controls.kind != SPLIT:
+        shown = layer is not None and layer.visible and layer in self._viewer.layers
+        flat = self._viewer.dims.ndisplay == 2
+        if layer is None or axes is None or not shown or not flat or self._controls.kind != SPLIT:
             if self.line is not None and compat.isalive(self.line):
                 self.line.hide()
             return
