@@ -178,7 +178,9 @@ def known_axes(layer: Image) -> Axes:
     """
     letters = labeled_axes(layer.axis_labels, finest_level(layer).shape)
     if letters and layer.rgb:
-        letters = None if "C" in letters else f"{letters}C"
+        # C is the colors here. Channels are planes of another letter: T at first, which states no pixel size.
+        free = next((letter for letter in "TZ" if letter not in letters), None)
+        letters = None if "C" in letters and free is None else f"{letters.replace('C', free or '')}C"
     return layer_axes(layer, letters)
 
 
