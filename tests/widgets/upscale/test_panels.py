@@ -116,6 +116,29 @@ def test_the_result_of_a_part_lies_on_it_when_the_layer_was_moved_meanwhile(in_v
     np.testing.assert_allclose(viewer.layers[-1].data_to_world((-0.5, -0.5)), source.data_to_world((3.5, 5.5)))
 
 
+@pytest.mark.parametrize("output", [MEMORY, LAZY])
+def test_the_record_and_the_script_have_the_name_and_the_position_of_the_source_when_the_run_ends(
+    in_viewer, during_the_run, output
+):
+    viewer, panel = in_viewer("srcnn")
+    source = viewer.layers[0]
+
+    def change():
+        panel.facts.size.value, panel.facts.unit.value = 0.1, "micrometer"
+        source.name = "nuclei"
+
+    panel.output.kind.value = output
+    during_the_run(change)
+    press_run(panel)
+    result = viewer.layers[1]
+    record = result.metadata["napari_sr"]
+    assert (result.name, record["source"]["name"]) == ("nuclei (SRCNN x2)", "nuclei")
+    assert ("seconds" in record) == (output == MEMORY)
+    assert "cells" not in record["script"]
+    assert "name='nuclei (SRCNN x2)',\n    scale=[0.05, 0.05]" in record["script"]
+    assert "pixel_size={'Y': 0.05, 'X': 0.05}" in record["script"]
+
+
 def test_the_result_stays_in_the_place_of_pixels_that_were_replaced_by_others_meanwhile(in_viewer, during_the_run):
     viewer, panel = in_viewer("srcnn", translate=(10, 20))
     source = viewer.layers[0]

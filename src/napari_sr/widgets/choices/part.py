@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from magicgui.widgets import ComboBox
 from magicgui.widgets.bases import Widget
 from napari.layers import Image, Shapes
@@ -71,18 +72,20 @@ class LayerPart:
             name = f"{name.removesuffix(')')}, {self.name})"
         return replace(prepared, kwargs={**prepared.kwargs, "name": name})
 
-    def placed(self, kwargs: dict[str, Any], prepared: LayerInput) -> dict[str, Any]:
-        """Move a result, given by the arguments of its layer, to where the layer lies now, and name it by its name now.
+    def present(self, prepared: LayerInput) -> LayerInput:
+        """Return what `prepare` read, with the position and the name that the layer has now; the same if it has them.
 
-        The layer may have been moved, renamed, or given a pixel size, since `prepare`. The position is that of
-        `prepare` if its data were replaced by those of another shape.
+        The layer may have been moved, renamed, or given a pixel size meanwhile. The position is that of `prepare` if
+        its data were replaced by those of another shape.
         """
-        kwargs = {**kwargs, "name": f"{self.layer.name}{kwargs['name'].removeprefix(prepared.source.name)}"}
-        if tuple(finest_level(self.layer).shape) != self.axes.shape:
-            return kwargs
-        region = prepared.region
-        now = upscaled_kwargs(self.layer, region.factors, region.origin)
-        return {**kwargs, **{name: now[name] for name in POSITION}}
+        name, kwargs, region = str(self.layer.name), prepared.kwargs, prepared.region
+        now = {"name": f"{name}{kwargs['name'].removeprefix(prepared.source.name)}"}
+        if tuple(finest_level(self.layer).shape) == self.axes.shape:
+            upscaled = upscaled_kwargs(self.layer, region.factors, region.origin)
+            now |= {key: upscaled[key] for key in POSITION}
+        if all(np.array_equal(kwargs[key], value) for key, value in now.items()):
+            return prepared
+        return replace(prepared, kwargs={**kwargs, **now}, source=replace(prepared.source, name=name))
 
 
 class PartChoice:

@@ -154,7 +154,7 @@ class Upscaling:
             learn_speed(job, ready.region, ready.image.dtype, result.report.seconds)
             return result
 
-        self._submit(work, lambda result: self._add(result.layer_data, prepared, result.report))
+        self._submit(work, lambda result: self._add(job, result.layer_data, prepared, result.report))
 
     def _measured(self, job: Job, prepared: LayerInput, cancel: Cancel) -> LayerInput:
         """Measure the noise for a model that takes it as `run_layer` would do, and keep a remark about it."""
@@ -176,7 +176,7 @@ class Upscaling:
         def work(progress: Progress, cancel: Cancel) -> LayerData:
             return displayed_layer(job, self._measured(job, prepared, cancel), levels, cancel=cancel)
 
-        self._submit(work, lambda layer_data: self._add(layer_data, prepared, None))
+        self._submit(work, lambda layer_data: self._add(job, layer_data, prepared, None))
 
     def _submit(self, work: Callable[[Progress, Cancel], T], returned: Callable[[T], None]) -> None:
         """Put the work of the job into the queue of jobs."""
@@ -191,15 +191,20 @@ class Upscaling:
         self._queue = self._queues.jobs
         self._queue.submit(self._run)
 
-    def _add(self, layer_data: LayerData, prepared: LayerInput, report: Report | None) -> None:
+    def _add(self, job: Job, made: LayerData, prepared: LayerInput, report: Report | None) -> None:
         """Add the layer of a result; without a report, its pixels are computed where they are displayed."""
+        # An import at the top would import torch before a panel is drawn.
+        from napari_sr.inference.script import layer_data
+
         try:
-            data, kwargs, kind = layer_data
-            placed = data, self.part.placed(kwargs, prepared), kind
+            present = self.part.present(prepared)
+            if present is not prepared:
+                facts = {} if report is None else report.as_dict()
+                made = layer_data(job, present, made[0], facts, lazy=report is None)
             if report is None:
-                added = LazyLayer(self._viewer, placed, self._queues.previews).layer
+                added = LazyLayer(self._viewer, made, self._queues.previews).layer
             else:
-                added = Layer.create(*placed)
+                added = Layer.create(*made)
                 # The next run, and the contrast sliders, are for the layers that the user has selected.
                 add_unselected(self._viewer, added)
             copy_contrast_range(self.part.layer, added)
