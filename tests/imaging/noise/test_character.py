@@ -47,3 +47,11 @@ def test_hot_pixels_are_counted_all_over_a_large_image():
     image[rows, columns] += 400
     for turned in (image, image[::-1], image.T):
         assert measure_noise([turned]).hot == pytest.approx(3600 / 1200**2, rel=0.4)
+
+
+@pytest.mark.parametrize("photons", [0.1, 1, 10])
+@pytest.mark.parametrize("gain", [1, 20])
+def test_single_photons_in_the_dark_are_no_hot_pixels(photons, gain):
+    light = scene() - scene().min()
+    light = photons * (light / light.mean()) ** 4
+    assert measure_noise([gain * np.random.default_rng(0).poisson(light).astype(np.uint16)]).hot == 0

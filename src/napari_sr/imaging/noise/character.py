@@ -87,7 +87,9 @@ def hot_pixels(parts: Sequence[Window], scale: Scale, line: Line) -> float:
         unit = scale.unit(part.values)
         lowest = minimum_filter(unit, footprint=_AROUND, mode="nearest")
         highest = maximum_filter(unit, footprint=_AROUND, mode="nearest")
-        variance = line.variances[0] + slope * ((lowest + highest) / 2 - line.darkest)
+        # At the value of the pixel, too: single photons in the dark are no hot pixels.
+        ends = [line.variances[0] + slope * (mean - line.darkest) for mean in ((lowest + highest) / 2, unit)]
+        variance = np.maximum(*ends)
         beyond = np.maximum(unit - highest, lowest - unit)
         bound = np.maximum(_HOT * np.sqrt(np.maximum(variance, _LEAST_VARIANCE)), _ALONE * (highest - lowest))
         found += int(np.sum(beyond > bound))
