@@ -19,6 +19,26 @@ def test_filled_mosaics_are_recognized():
 
 
 @pytest.mark.parametrize("axis", [0, 1])
+def test_lines_that_were_interpolated_are_no_mosaic(axis):
+    image = noisy(scene(), 0, 5)
+    # A scan in both directions whose second lines were moved by half a pixel, and a video with every second line.
+    moved, filled = image.copy(), image.copy()
+    moved[1::2, 1:] = (image[1::2, 1:] + image[1::2, :-1]) / 2
+    filled[1:-1:2] = (image[:-2:2] + image[2::2]) / 2
+    for lines in (moved, filled):
+        assert not measure_noise([lines if axis == 0 else lines.T]).mosaic
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (1, 0)])
+def test_filled_mosaics_of_red_and_blue_are_recognized(corner):
+    image = noisy(scene(), 0, 5)
+    rows, columns = np.indices(image.shape)
+    kept = (rows % 2 == corner[0]) & (columns % 2 == corner[1])
+    square = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 4
+    assert measure_noise([convolve(np.where(kept, image, 0), square, mode="mirror")]).mosaic
+
+
+@pytest.mark.parametrize("axis", [0, 1])
 def test_offsets_of_lines_are_found(axis):
     image = noisy(scene(), 0, 5)
     offsets = 3 * np.random.default_rng(9).standard_normal((256, 1))

@@ -103,8 +103,8 @@ def mosaic(parts: Sequence[Window], scale: Scale) -> float:
     Returns
     -------
     float
-        Logarithm of the largest over the smallest mean distance from the mean of the four neighbors. Above 0.3, a color
-        mosaic was interpolated.
+        Logarithm of the ratio of the mean distances from the mean of the four neighbors, of two pixels of a row and of
+        two pixels of a column: the smaller one. Above 0.3, a color mosaic was interpolated.
     """
     found = []
     for part in _searched(parts, 16):
@@ -115,7 +115,9 @@ def mosaic(parts: Sequence[Window], scale: Scale) -> float:
         means = np.array([far[down::2, right::2].mean() for down in (0, 1) for right in (0, 1)])
         # The addition avoids ratios of means that are nearly 0.
         means += 0.02 * means.mean() + 1e-9
-        found.append(float(np.log(means.max() / means.min())))
+        logarithms = np.log(means).reshape(2, 2)
+        # Of a mosaic they differ within rows and within columns; where every second row was interpolated, they do not.
+        found.append(float(min(np.ptp(logarithms, axis=axis).max() for axis in (0, 1))))
     return float(np.median(found)) if found else 0.0
 
 
