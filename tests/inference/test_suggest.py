@@ -94,6 +94,12 @@ def test_an_image_with_nothing_to_measure_gets_a_model(image):
     assert (suggestion.kind, suggestion.model) == ("unknown", "esrgan-microscopy-x2")
 
 
+def test_no_noise_is_said_of_a_mask():
+    image = np.zeros((64, 64), np.float32)
+    image[16:48, 16:48] = 1
+    assert "No noise was found." in sr.suggest(image).reasons
+
+
 @pytest.mark.parametrize("scale", [0, 1, 5, float("nan"), "many", None])
 def test_a_factor_without_a_model_is_refused(scale):
     with pytest.raises(sr.InputError, match="scale"):

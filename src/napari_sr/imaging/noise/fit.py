@@ -195,6 +195,7 @@ def _fitted(evidence: Sequence[Groups], *, finest: bool) -> Line:
     likely = _likelihood(dark, bright, rise, place, energies[:, 0], misfits)
     likely /= likely.sum()
     means = np.array([likely.sum(axis=1) @ dark, likely.sum(axis=0) @ bright])
+    means[means <= _ROUNDING] = 0
     dark, bright = dark - means[0], bright - means[1]
     cross = dark @ likely @ bright
     covariance = np.array([[likely.sum(axis=1) @ dark**2, cross], [cross, likely.sum(axis=0) @ bright**2]])
