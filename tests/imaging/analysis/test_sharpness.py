@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from scipy.ndimage import zoom
+from scipy.ndimage import gaussian_filter, zoom
 
 from napari_sr.imaging.analysis.sharpness import jpeg_blocks, measure_sharpness, radial_spectrum
 from napari_sr.imaging.noise import measure_noise
@@ -101,6 +101,23 @@ def test_jpeg_is_recognized_wherever_it_was_cut(quality, corner):
     image = np.asarray(Image.open(file))[corner[0] :, corner[1] :]
     assert measure_sharpness([image]).jpeg
     assert jpeg_blocks(image.astype(np.float64)) > 0.2
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_empty_corner_of_a_large_part_was_not_compressed():
+    image = np.full((700, 700), 128.0)
+    image[600:, 600:] = noisy(field(128))[:100, :100]
+    assert not measure_sharpness([image]).jpeg
+
+
+@pytest.mark.parametrize(("number", "blur"), [(400, 1.6), (400, 2.4), (800, 1.2)])
+def test_spots_without_noise_were_not_compressed(number, blur):
+    for seed in range(5):
+        generator = np.random.default_rng(seed)
+        spots = np.zeros((512, 512))
+        spots[tuple(generator.integers(0, 512, (2, number)))] = generator.uniform(0.3, 1, number)
+        image = gaussian_filter(spots, blur).reshape(256, 2, 256, 2).mean((1, 3))
+        assert not measure_sharpness([image]).jpeg
 
 
 def compressed(image, seed=1):

@@ -43,8 +43,12 @@ _SLOWEST = 0.18
 # Largest number of parts, and of rows and columns of each, that are searched for JPEG and for periods.
 _PARTS, _MOST = 4, 512
 _LEAST_SIDE = 64
-# Of images without noise and without blocks, 95 % are below this number over the square root of the number of blocks.
-_CHANCE = 3.6
+# Of images without noise and without blocks, 95 % are below this number over the square root of the number of blocks,
+# and nearly all are below this number of standard errors.
+_CHANCE, _ERRORS = 3.6, 5.0
+# Quantile of the sizes of the fine coefficients of a grid, and the smallest size, as a fraction of the range: that of
+# rounding in 8 bits is larger.
+_SMALL, _NO_SIZE = 0.3, 1e-4
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ def measure_sharpness(planes: Sequence[PlaneLike], *, noise: NoiseMeasurement | 
     floor = max(weighted, noise.floor, _LEAST_POWER * variance)
     end = _end(frequency, power - floor, floor)
     searched = spread(parts, _PARTS)
-    jpeg = float(np.median([jpeg_blocks(part) - _by_chance(part) for part in searched])) > _JPEG
+    jpeg = float(np.median([_beyond_chance(part) for part in searched])) > _JPEG
     width, error = _width(frequency, power, floor, end, count)
     # An interpolated mosaic has a period of two pixels, too.
     return Sharpness(end, width, error, 1.0 if noise.mosaic else _upsampled(searched, jpeg), jpeg)
@@ -185,29 +189,46 @@ def jpeg_blocks(part: Array) -> float:
         Logarithm of the size of the coefficients on the other grids over that on the grid with the smallest; 0 for
         parts below 64 x 64 pixels.
     """
-    part = part[:_MOST, :_MOST]
+    blocks = _fine_sizes(part)
+    return _beside_grid(blocks) if blocks.size else 0.0
+
+
+def _fine_sizes(part: Array) -> Array:
+    """Return the size of the fine coefficients of the block around each pixel, shape (blocks, 8, blocks, 8)."""
+    least, part = _NO_SIZE * float(np.ptp(part)), part[:_MOST, :_MOST]
     if min(part.shape) < _LEAST_SIDE:
-        return 0.0
+        return np.zeros((0, 8, 0, 8))
     place = np.arange(8)
     bases = {order: np.cos((2 * place + 1) * order * np.pi / 16) / 2 for order in (4, 5, 6, 7)}
     rows = {order: correlate1d(part, base, axis=1, mode="nearest") for order, base in bases.items()}
     fine = [(down, right) for down in bases for right in bases if down + right >= 9]
-    size = np.zeros(part.shape)
+    size = np.full(part.shape, least)
     for down, right in fine:
         size += np.abs(correlate1d(rows[right], bases[down], axis=0, mode="nearest"))
     down, right = (side // 8 - 2 for side in part.shape)
-    blocks = size[8 : 8 * down + 8, 8 : 8 * right + 8].reshape(down, 8, right, 8)
-    grids: Array = np.quantile(blocks, 0.3, axis=(0, 2)).ravel() + 1e-9 * float(np.ptp(part))
+    return size[8 : 8 * down + 8, 8 : 8 * right + 8].reshape(down, 8, right, 8)
+
+
+def _beside_grid(blocks: Array) -> float:
+    """Return the logarithm of the size on the other grids over that on the grid with the smallest."""
+    grids: Array = np.quantile(blocks, _SMALL, axis=(0, 2)).ravel()
     best = int(np.argmin(grids))
     # Of pixels that were repeated two or four times, the grid half a block away is equal.
     away = 8 * ((best // 8 + 4) % 8) + (best % 8 + 4) % 8
     return float(np.log(np.median(grids) / grids[best])) if grids[away] > _APART * grids[best] else 0.0
 
 
-def _by_chance(part: Array) -> float:
-    """Return the largest result of `jpeg_blocks` that few blocks have by chance."""
-    blocks = [max(1, side // 8 - 2) for side in part.shape]
-    return _CHANCE / float(np.sqrt(np.prod(blocks)))
+def _beyond_chance(part: Array) -> float:
+    """Return the result of `jpeg_blocks` less the largest one that few images have by chance."""
+    blocks = _fine_sizes(part)
+    if not blocks.size:
+        return 0.0
+    down, right = blocks.shape[0], blocks.shape[2]
+    # Sizes of an image without noise differ by orders of magnitude: so do the halves of its blocks, as on a chessboard.
+    black = np.indices((down, right)).sum(axis=0) % 2 == 0
+    halves = [np.quantile(blocks.transpose(0, 2, 1, 3)[half], _SMALL, axis=0) for half in (black, ~black)]
+    error = float(np.median(np.abs(np.log(halves[0] / halves[1])))) / (2 * 0.6745)
+    return _beside_grid(blocks) - max(_CHANCE / float(np.sqrt(down * right)), _ERRORS * error)
 
 
 def _halfway(size: int, side: int) -> list[int]:
