@@ -189,7 +189,7 @@ def test_a_checkpoint_that_is_not_recognized_is_refused_by_its_files_name(tmp_pa
 
 
 def test_the_name_of_the_suggestion_is_refused_with_the_way_to_its_model(folder):
-    with pytest.raises(InputError, match=r"\"auto\" is chosen for an image: take the model of napari_sr\.suggest"):
+    with pytest.raises(InputError, match=r"\"auto\" is chosen for an image: take that of napari_sr\.suggest"):
         load_model("auto")
 
 

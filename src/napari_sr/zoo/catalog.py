@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: Largest number of characters of a path.
 _LONGEST_PATH = 4096
 #: Refusal of the name that stands for the suggested model.
-_AUTO = 'The model "auto" is chosen for an image: take the model of napari_sr.suggest(image) here.'
+_AUTO = 'The model "auto" is chosen for an image: take that of napari_sr.suggest or `napari-sr suggest` here.'
 
 
 def list_models() -> ModelList:
