@@ -90,7 +90,8 @@ EXAMPLES = [test for module in MODULES for test in doctest.DocTestFinder().find(
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-def test_example_runs(example):
+def test_example_runs(example, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     results = doctest.DocTestRunner().run(example)
     assert results.attempted > 0
     assert results.failed == 0

@@ -66,7 +66,25 @@ class RecipeTable(BaseModel, metaclass=_TableType):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy with changed values, which are checked like those of a new table; pydantic takes any."""
+        """Return a copy with changed values, which are checked as those of a new table, unlike in pydantic.
+
+        Parameters
+        ----------
+        update : mapping of str to object, optional
+            New values by their keys; by default none is changed.
+        deep : bool, default False
+            Without effect, since tables do not change.
+
+        Returns
+        -------
+        RecipeTable
+            The copy, of the same type.
+
+        Raises
+        ------
+        InputError
+            If a key does not exist, or a value cannot be used.
+        """
         given = {name: getattr(self, name) for name in self.model_fields_set}
         return type(self)(**{**given, **(update or {})})
 
