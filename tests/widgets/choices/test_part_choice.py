@@ -288,3 +288,22 @@ def test_the_whole_job_is_in_the_metadata(in_viewer):
     assert facts["job"]["device"] == "cpu"
     assert facts["job"]["model"]["name"] == "esrgan-one"
     assert "sr.upscale(" in facts["script"]
+
+
+@pytest.mark.parametrize(
+    "pose",
+    [
+        {"scale": (0.2, 0.3), "rotate": 25, "translate": (-5, 7)},
+        {"scale": (2, 3), "affine": [[0.9, 0.2, 4], [-0.1, 1.1, -3], [0, 0, 1]]},
+        {"scale": (0.1, 0.1), "translate": (300, 500)},
+    ],
+)
+def test_a_rectangle_along_the_edges_of_pixels_has_these_pixels_alone(in_viewer, pose):
+    viewer, panel = in_viewer("srcnn", image=drawn(40, 60), **pose)
+    corners = [(9.5, 14.5), (9.5, 44.5), (29.5, 44.5), (29.5, 14.5)]
+    world = [viewer.layers[0].data_to_world(corner) for corner in corners]
+    # napari holds them as float32.
+    viewer.add_shapes([world], shape_type="rectangle")
+    panel.part_choice.kind.value = "rectangles"
+    (part,) = panel.part_choice.parts(viewer.layers[0])
+    assert (part.part.rows, part.part.columns) == ((10, 30), (15, 45))

@@ -22,8 +22,8 @@ from napari_sr.imaging.part import Part, Range
 
 Points = npt.NDArray[np.float64]
 
-# In pixels: rounding errors must not add a row or column.
-_ROUNDING = 1e-6
+# In pixels: rounding errors must not add a row or column. napari holds the corners of shapes in single precision.
+_ROUNDING = 1e-3
 
 
 def visible_part(viewer: Viewer, layer: Layer, axes: Axes, most: int | None = None) -> Part:
