@@ -167,6 +167,19 @@ def test_a_removed_layer_is_not_computed_any_more_and_is_read_exactly(lazy, qtbo
     assert close_to(part, whole[:5])
 
 
+@pytest.mark.parametrize("end", ["hidden", "removed"])
+def test_the_status_bar_has_no_progress_of_a_layer_that_is_not_displayed(lazy, monkeypatch, qtbot, end):
+    monkeypatch.setattr(DisplayedResult, "compute", lambda result, piece, *, cancel: None)
+    shown = lazy()
+    shown.look_closely()
+    qtbot.waitUntil(lambda: "of the view computed" in shown.viewer.status, timeout=5_000)
+    if end == "hidden":
+        shown.layer.visible = False
+    else:
+        shown.viewer.layers.remove(shown.layer)
+    qtbot.waitUntil(lambda: shown.viewer.status == "Ready", timeout=5_000)
+
+
 def test_the_view_is_computed_after_the_panel_was_closed(lazy):
     shown = lazy()
     shown.viewer.window.remove_dock_widget("all")

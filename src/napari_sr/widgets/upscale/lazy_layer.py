@@ -24,6 +24,9 @@ from napari_sr.widgets.qt.timers import delayed, stop_timer
 if TYPE_CHECKING:
     from napari_sr.inference.lazy.displayed import DisplayedResult, Piece
 
+# What napari shows in the status bar of a new viewer.
+_READY = "Ready"
+
 DELAY_MS = 40
 """Time from a change of the view to the first piece of it."""
 
@@ -64,7 +67,7 @@ class LazyLayer:
         self._side = _SIDE
         self._failed_view: object = None
         self._failure = ""
-        self._incomplete = False
+        self._progress = ""
         self._signals = _Signals()
         self._signals.read.connect(self._read)
         self._delay = delayed(self._compute, DELAY_MS)
@@ -100,6 +103,7 @@ class LazyLayer:
     def release(self) -> None:
         """Stop to compute pieces, and let napari read the layer like any other, without placeholders."""
         self._stop()
+        self._clear_progress()
         self._removal.end()
         self._view.end()
         for owner, initial in zip(self._indexers, self._initial, strict=True):
@@ -133,7 +137,10 @@ class LazyLayer:
             if not (self._displayed and self._result.displays(self._piece)):
                 self._queue.cancel(self._run)
             return
-        if not self._displayed or self._result.view == self._failed_view:
+        if not self._displayed:
+            self._clear_progress()
+            return
+        if self._result.view == self._failed_view:
             return
         visible = self._visible()
         self._show_state(*self._result.missing(visible))
@@ -176,14 +183,20 @@ class LazyLayer:
     def _show_state(self, missing: int, total: int) -> None:
         """Show in napari's status bar whether the view is complete; a complete view is reported once."""
         if missing:
-            self._incomplete = True
-            self._viewer.status = (
+            self._progress = (
                 f"“{self.layer.name}”: {100 * (total - missing) // total} % of the view computed; "
                 "the rest shows the pixels of the source."
             )
-        elif self._incomplete:
-            self._incomplete = False
+            self._viewer.status = self._progress
+        elif self._progress:
+            self._progress = ""
             self._viewer.status = f"“{self.layer.name}”: the view is computed."
+
+    def _clear_progress(self) -> None:
+        """Take what is not true any more out of the status bar: the layer was removed, or is not displayed."""
+        progress, self._progress = self._progress, ""
+        if progress and self._viewer.status == progress:
+            self._viewer.status = _READY
 
     def _computed(self, seconds: float) -> None:
         self._run = None
