@@ -292,6 +292,17 @@ def test_a_result_is_not_proposed_for_training_beside_its_source(finetuning, mak
         assert each.images.rows[0].low.value.name == source.name
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_a_pair_gets_its_second_layer_also_when_that_is_opened_after_the_panel(finetuning, late):
+    viewer, panel = finetuning()
+    (row,) = panel.images.rows
+    if late:
+        panel.images.kind.value = PAIRS
+    low = viewer.add_image(field(48), scale=(2, 2), name="low")
+    panel.images.kind.value = PAIRS
+    assert (row.low.value, row.high.value) == (low, viewer.layers["cells"])
+
+
 def test_the_sentence_about_a_pair_has_the_present_names_of_its_layers(finetuning):
     viewer, panel = finetuning(scale=(1, 1))
     viewer.add_image(field()[::2, ::2], name="low", scale=(2, 2), translate=(0.5, 0.5))

@@ -184,6 +184,7 @@ class ImageTable(Container[Widget]):
     def _changed(self) -> None:
         rows = self.rows
         for row in rows:
+            self._complete_pair(row)
             row.arrange(self.paired, removable=len(rows) > 1)
         self._titles.visible = self.paired
         self.add_button.text = "Add a pair" if self.paired else "Add an image"
@@ -215,18 +216,24 @@ class ImageTable(Container[Widget]):
                 refresh_choices(combo, value)
             if not any(isinstance(value, Image) for value in values):
                 self._suggest(row)
+            self._complete_pair(row)
         if self.examples != before:
             self._chosen()
 
-    def _suggest(self, row: ImageRow) -> None:
-        """Choose layers for a row: the active one, or the first that no row has. The coarser of two is the low one."""
+    def _complete_pair(self, row: ImageRow) -> None:
+        """Choose another layer for a pair that has one twice, as when it was the only one that was open."""
+        if self.paired and row.low.value is row.high.value:
+            self._suggest(row, row.high.value)
+
+    def _suggest(self, row: ImageRow, first: object = None) -> None:
+        """Choose layers for a row: one, the active one, or the first that no row has. The coarser is the low one."""
         shown = [other.example for other in self.rows if other is not row]
         used = {id(layer) for example in shown if example is not None for layer in (example.low, example.high)}
         free = [layer for layer in self._images() if id(layer) not in used]
-        active = self._viewer.layers.selection.active
-        if active in free and not is_result(active):
-            free.remove(active)
-            free.insert(0, active)
+        preferred = self._viewer.layers.selection.active if first is None else first
+        if preferred in free and not is_result(preferred):
+            free.remove(preferred)
+            free.insert(0, preferred)
         chosen = (free or self._images())[:2]
         # A result has more pixels than its source, and is no image to learn from.
         chosen = [layer for layer in chosen if not is_result(layer)] or chosen
