@@ -68,3 +68,12 @@ def test_of_the_layers_that_remain_those_that_were_selected_stay_so(viewer, name
     remove_unselected(viewer, [gone, image("elsewhere")])
     assert {layer.name for layer in layers.selection} == rest
     assert gone not in layers
+
+
+@pytest.mark.parametrize(("gone", "times"), [("ab", 1), ("a", 1), ("", 0)])
+def test_napari_collects_garbage_once_for_all_layers_that_are_removed(viewer, monkeypatch, gone, times):
+    collected = []
+    monkeypatch.setattr("napari._vispy.canvas.gc.collect", lambda *args: collected.append(args))
+    remove_unselected(viewer, [viewer.layers[name] for name in gone])
+    assert len(collected) == times
+    assert [layer.name for layer in viewer.layers] == [name for name in "abc" if name not in gone]

@@ -52,8 +52,12 @@ def remove_unselected(viewer: Viewer, gone: Iterable[Layer]) -> None:
     """Remove the layers that are in the viewer; of the others, those that were selected stay so."""
     layers = viewer.layers
     selected = set(layers.selection)
-    for layer in gone:
-        if layer in layers:
+    present = [layer for layer in gone if layer in layers]
+    if not present:
+        return
+    # napari collects garbage after each removal, or after all of them: up to half a second.
+    with layers.batched_update():
+        for layer in present:
             layers.remove(layer)
     layers.selection = {layer for layer in selected if layer in layers}
 
