@@ -152,6 +152,29 @@ def test_a_file_of_more_than_4_gib_is_a_bigtiff(tmp_path, monkeypatch):
     assert pixels.nbytes < 50_000
 
 
+@pytest.mark.parametrize("shape", [(40, 3, 200), (40, 200, 3)])
+def test_narrow_planes_are_stored_in_narrow_tiles(shape, tmp_path, monkeypatch):
+    monkeypatch.setattr(tiff, "TILE", 64)
+    pixels = RNG.integers(0, 4096, shape, np.uint16)
+    path = tmp_path / "a.ome.tif"
+    write_image(path, pixels, "TYX")
+    with tifffile.TiffFile(path) as file:
+        assert sorted((file.pages.first.tilelength, file.pages.first.tilewidth)) == [16, 64]
+    assert np.array_equal(read_image(path).data, pixels)
+
+
+def test_a_file_whose_whole_tiles_need_more_than_4_gib_is_a_bigtiff(tmp_path, monkeypatch):
+    pixels = RNG.integers(0, 4096, (40, 3, 200), np.uint16)
+    # The planes and their levels of 2 x 100 and 1 x 50 pixels, in tiles of 16 x 16.
+    stored = 2 * 40 * 16 * (208 + 112 + 64)
+    for name, largest in (("classic", stored), ("big", stored - 1)):
+        monkeypatch.setattr(tiff, "_CLASSIC", largest)
+        write_image(tmp_path / f"{name}.ome.tif", pixels, "TYX")
+        with tifffile.TiffFile(tmp_path / f"{name}.ome.tif") as file:
+            assert file.is_bigtiff == (name == "big")
+            assert sum(sum(page.databytecounts) for level in file.series[0].levels for page in level.pages) == stored
+
+
 def test_small_planes_of_more_than_4_gib_are_a_bigtiff(tmp_path, monkeypatch):
     letters, pixels = IMAGES["small planes"]
     monkeypatch.setattr(tiff, "_CLASSIC", pixels.nbytes - 1)

@@ -90,9 +90,9 @@ def write_image(
     -----
     The file is written under a temporary name in the same folder and then renamed.
 
-    An OME-TIFF with planes of more than 2048 pixels a side is a pyramid: it is stored in tiles of 512 x 512 pixels,
-    with coarser levels that are each the average of 2 x 2 pixels of the one before. It is a BigTIFF if it needs more
-    than 4 GiB. Nothing is compressed.
+    An OME-TIFF with planes of more than 2048 pixels a side is a pyramid: it is stored in tiles of up to 512 x 512
+    pixels, with coarser levels that are each the average of 2 x 2 pixels of the one before. It is a BigTIFF if it needs
+    more than 4 GiB. Nothing is compressed.
 
     Examples
     --------

@@ -32,11 +32,13 @@ from napari_sr.imaging.files.writing.disk_array import DiskArray, disk_array
 from napari_sr.imaging.pyramid import halved
 from napari_sr.progress import Cancel
 
-#: Side of a tile, in pixels.
+#: Longest side of a tile, in pixels.
 TILE = 512
 #: Longest side of a plane that is stored without tiles and coarser levels, and of the planes of the coarsest level.
 UNTILED = 2048
 
+# Sides of tiles are multiples of this number in TIFF 6.0, section 15.
+_TILE_UNIT = 16
 # Largest pixel data of a classic TIFF, whose offsets have 32 bits; the remaining bytes are for header and tags.
 _CLASSIC = 2**32 - 2**25
 # Bytes of a band of tiles that is read at a time.
@@ -202,7 +204,7 @@ def _write_pyramid(
     while max(shapes[-1][planes : planes + 2]) > UNTILED:
         height, width, *colors = shapes[-1][planes:]
         shapes.append((*shapes[-1][:planes], -(-height // 2), -(-width // 2), *colors))
-    big = sum(map(prod, shapes)) * dtype.itemsize > _CLASSIC
+    big = sum(_stored_values(shape, planes) for shape in shapes) * dtype.itemsize > _CLASSIC
     with ExitStack() as stack, tifffile.TiffWriter(path, bigtiff=big, ome=True) as writer:
         for level, shape in enumerate(shapes):
             coarser: Any = None
@@ -217,8 +219,21 @@ def _write_pyramid(
             else:
                 kind = {"subfiletype": 1, "metadata": None}
             tiles = _tiles(stored, planes, dtype, coarser, cancel)
-            writer.write(tiles, shape=shape, dtype=dtype, tile=(TILE, TILE), **options, **kind)
+            writer.write(tiles, shape=shape, dtype=dtype, tile=_tile(shape, planes), **options, **kind)
             stored = coarser
+
+
+def _tile(shape: tuple[int, ...], planes: int) -> tuple[int, int]:
+    """Rows and columns of a tile; those of narrow planes are smaller, because tiles are filled up with zeros."""
+    height, width = (min(TILE, -(-side // _TILE_UNIT) * _TILE_UNIT) for side in shape[planes : planes + 2])
+    return height, width
+
+
+def _stored_values(shape: tuple[int, ...], planes: int) -> int:
+    """Number of values of an image in whole tiles."""
+    sides = zip(shape[planes : planes + 2], _tile(shape, planes), strict=True)
+    plane = prod(-(-length // side) * side for length, side in sides)
+    return plane * prod(shape[:planes]) * prod(shape[planes + 2 :])
 
 
 def _tiles(source: Any, planes: int, dtype: np.dtype[Any], coarser: Any, cancel: Cancel) -> Iterator[npt.NDArray[Any]]:
