@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from napari_sr.errors import InputError
-from napari_sr.imaging.files import Metadata, ramp, read_image, write_image
+from napari_sr.imaging.files import Metadata, is_readable_tiff, ramp, read_image, write_image
 from napari_sr.imaging.files.descriptions.makers import from_makers
 from tests.imaging.files.made import ramp_of
 
@@ -262,10 +262,36 @@ def test_values_calibrated_by_a_straight_line_are_those_that_imagej_shows(tmp_pa
     np.testing.assert_allclose(found.data, 10.5 - 0.25 * stored.astype(float), rtol=1e-6)
 
 
+def test_contrast_limits_of_a_falling_calibration_rise(tmp_path):
+    stored = ramp_of((6, 7), "uint16")
+    metadata = {"axes": "YX", "cf": 0, "c0": 100.0, "c1": -2.0, "min": 10.0, "max": 1000.0}
+    tifffile.imwrite(tmp_path / "a.tif", stored, imagej=True, metadata=metadata)
+    found = read_image(tmp_path / "a.tif")
+    assert found.limits == ((-1900.0, 80.0),)
+    write_image(tmp_path / "b.tif", found.data, found.axes, metadata=found)
+    assert read_image(tmp_path / "b.tif").limits == found.limits
+
+
+def test_calibrated_values_of_an_inverted_display_are_those_that_imagej_shows(tmp_path):
+    stored = ramp_of((6, 7), "uint8")
+    metadata = {"axes": "YX", "cf": 0, "c0": 1.0, "c1": 2.0, "min": 10.0, "max": 100.0}
+    tifffile.imwrite(tmp_path / "a.tif", stored, imagej=True, photometric="miniswhite", metadata=metadata)
+    found = read_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(found.data, 1 + 2 * stored.astype(np.float32))
+    assert found.limits == ((21.0, 201.0),)
+    signed = np.array([[-32768, -1, 0], [1, 300, 32767]], np.int16)
+    metadata = {"axes": "YX", "cf": 0, "c0": -32768, "c1": 1}
+    shifted = (signed.astype(np.int32) + 32768).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "b.tif", shifted, imagej=True, photometric="miniswhite", metadata=metadata)
+    np.testing.assert_array_equal(read_image(tmp_path / "b.tif").data, signed)
+
+
 @pytest.mark.parametrize("function", [1, 5, 21])
-def test_other_calibrations_are_refused(tmp_path, function):
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+def test_other_calibrations_are_refused(tmp_path, function, photometric):
     metadata = {"axes": "YX", "cf": function, "c0": 1.0, "c1": 2.0}
-    tifffile.imwrite(tmp_path / "a.tif", DATA[0, 0], imagej=True, metadata=metadata)
+    tifffile.imwrite(tmp_path / "a.tif", DATA[0, 0], imagej=True, photometric=photometric, metadata=metadata)
+    assert is_readable_tiff(tmp_path / "a.tif")
     with pytest.raises(InputError, match=rf"a\.tif is calibrated by function {function} of ImageJ, which"):
         read_image(tmp_path / "a.tif")
 

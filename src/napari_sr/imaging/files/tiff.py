@@ -164,6 +164,9 @@ def _plan(tiff: tifffile.TiffFile, series: Any, source: Path) -> _Plan:
     stored = _stored(page, series, samples if "S" in letters else 1)
     if series.kind == "shaped" and "S" not in letters and samples > 1:
         stored = replace(stored, photometric=meaning.BLACK_IS_ZERO)
+    if stored.photometric == meaning.WHITE_IS_ZERO and imagej.is_calibrated(tiff.imagej_metadata or {}):
+        # ImageJ inverts only the display of such images, and the calibration is that of the stored values.
+        stored = replace(stored, photometric=meaning.BLACK_IS_ZERO)
     if by_pillow:
         # Pillow decodes such pages, also those with a color map, to gray values or RGB of 8 bits.
         color = page.photometric in (meaning.RGB, meaning.PALETTE, meaning.YCBCR)
@@ -266,7 +269,7 @@ def _lazy_pixels(plan: _Plan, number: int, describe: Callable[[Exception], str])
         or samples != stored.samples
         or stored.bits != 8 * stored.dtype.itemsize
         or not letters.endswith("YXS" if plan.meaning.color else "YX")
-        or (plan.tiff.is_imagej and imagej.is_calibrated(plan.tiff.imagej_metadata or {}, str(plan.source)))
+        or (plan.tiff.is_imagej and imagej.is_calibrated(plan.tiff.imagej_metadata or {}))
     ):
         return None
     before = letters[: letters.index("Y")]

@@ -72,15 +72,10 @@ def calibrated(data: npt.NDArray[Any], description: Mapping[str, Any], name: str
     )[..., 0]
 
 
-def is_calibrated(description: Mapping[str, Any], name: str) -> bool:
-    """Whether ImageJ displays other values than the stored ones.
-
-    Raises
-    ------
-    InputError
-        If the calibration function is not a straight line.
-    """
-    return _line(description, name) is not None
+def is_calibrated(description: Mapping[str, Any]) -> bool:
+    """Whether ImageJ displays other values than the stored ones, by a straight line or any other function."""
+    function = _function(description)
+    return function is not None and (function != _STRAIGHT_LINE or _coefficients(description) != (0.0, 1.0))
 
 
 def metadata_of(
@@ -120,7 +115,9 @@ def metadata_of(
             # The origin of ImageJ is the pixel at the position 0.
             origin[letter] = -zero * size
     offset, slope = _line(description, name) or (0.0, 1.0)
-    limits = tuple((offset + slope * low, offset + slope * high) for low, high in _ranges(description, channels))
+    ends = [(offset + slope * low, offset + slope * high) for low, high in _ranges(description, channels)]
+    # A falling line exchanges the two.
+    limits = tuple((min(pair), max(pair)) for pair in ends)
     colors, luts = from_luts(_luts(description, channels))
     interval = _number(description.get("finterval"))
     seconds = sizes.seconds_of(str(description.get("tunit", "sec")))
@@ -187,17 +184,28 @@ def to_imagej(metadata: Metadata, letters: str, shape: tuple[int, ...], dtype: n
     return written
 
 
+def _function(description: Mapping[str, Any]) -> int | None:
+    """Number of the calibration function; None without a calibration."""
+    function = description.get("cf", _STRAIGHT_LINE if "c0" in description and "c1" in description else _NONE)
+    return None if function == _NONE or not isinstance(function, int) else function
+
+
+def _coefficients(description: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Offset and slope of a straight line; None for what is no number."""
+    return _number(description.get("c0", 0.0)), _number(description.get("c1", 1.0))
+
+
 def _line(description: Mapping[str, Any], name: str) -> tuple[float, float] | None:
     """Offset and slope of a calibration by a straight line; None without a calibration."""
-    function = description.get("cf", _STRAIGHT_LINE if "c0" in description and "c1" in description else _NONE)
-    if function == _NONE or not isinstance(function, int):
+    function = _function(description)
+    if function is None:
         return None
     if function != _STRAIGHT_LINE:
         raise InputError(
             f"The file {name} is calibrated by function {function} of ImageJ, which cannot be read: "
             "remove the calibration in ImageJ (Analyze > Calibrate > None)."
         )
-    offset, slope = _number(description.get("c0", 0.0)), _number(description.get("c1", 1.0))
+    offset, slope = _coefficients(description)
     if offset is None or slope is None or slope == 0:
         raise InputError(
             f"The file {name} has a calibration with the coefficients {description.get('c0')} and "
